@@ -1,0 +1,132 @@
+//! Listening sockets. One socket a port, bound once: with `SO_REUSEPORT` another process could take half of the callers
+//! without anybody noticing. Accepted connections are handed to the worker with the fewest.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::Peer;
+use socket2::{Domain, Socket, Type};
+
+/// Connections that the kernel holds for us.
+const BACKLOG: i32 = 4096;
+
+/// A socket that callers connect to.
+pub enum Listener {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket: it goes with its listener.
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A connection as accepted, not yet bound to a runtime.
+pub enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("{address} is in use by another program")]
+    InUse { address: String },
+    #[error("{address} cannot be listened on: {error}")]
+    Failed { address: String, error: io::Error },
+}
+
+fn bind_error(address: &impl ToString, error: io::Error) -> BindError {
+    let address = address.to_string();
+    if error.kind() == io::ErrorKind::AddrInUse {
+        BindError::InUse { address }
+    } else {
+        BindError::Failed { address, error }
+    }
+}
+
+impl Listener {
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_tcp(address).map_err(|error| bind_error(&address, error))
+    }
+
+    fn bind_tcp(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        // Only so that a restart need not wait for old connections; a second listener is still refused.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Self::from_tcp(socket.into())
+    }
+
+    /// Takes over a listening socket, such as one that the service manager passed.
+    ///
+    /// # Errors
+    /// When it cannot be registered with the runtime.
+    pub fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
+    }
+
+    /// Binds a Unix socket with `mode`; a socket file that nobody listens on is replaced.
+    ///
+    /// # Errors
+    /// When the path is in use, or is not a socket.
+    pub fn unix(path: &Path, mode: u32) -> Result<Self, BindError> {
+        Self::bind_unix(path, mode).map_err(|error| bind_error(&path.display(), error))
+    }
+
+    fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        if let Ok(found) = fs::symlink_metadata(path) {
+            use std::os::unix::fs::FileTypeExt;
+            if !found.file_type().is_socket() {
+                return Err(io::Error::other("the path exists and is not a socket"));
+            }
+            fs::remove_file(path)?;
+        }
+        let listener = tokio::net::UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+    }
+
+    /// The address in force: the port that was chosen, for port 0.
+    #[must_use]
+    pub fn local(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| "?".to_owned(), |address| address.to_string()),
+            Self::Unix(_, file) => file.0.display().to_string(),
+        }
+    }
+
+    /// # Errors
+    /// What the kernel says, such as that there are no file descriptors left.
+    pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Accepted::Tcp(stream.into_std()?), Peer::Tcp(address)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred()?.uid();
+                Ok((Accepted::Unix(stream.into_std()?), Peer::Unix { uid }))
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A request target, parsed once: what was matched is what is sent, byte for byte, or nothing is.
+//!
+//! RFC 9110 section 7.7 forbids a proxy to change path and query, so we never normalise and forward. We decode for
+//! matching only, and refuse every target that another reader could understand differently: dot segments, empty segments,
+//! encoded separators, characters that RFC 3986 does not allow in a path, escapes that are not UTF-8.
+
+use std::ops::Range;
+
+use http::uri::PathAndQuery;
+
+/// Longest target, in bytes (RFC 9112 section 3 recommends at least 8,000).
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Base path by which a caller chooses a tenant: `/tenant/<name>/v2/…`.
+const TENANT_BASE: &str = "/tenant/";
+/// NinjaOne answers `/api/v2/…` as `/v2/…`.
+const ALIAS_BASE: &str = "/api";
+const ALIASED: &str = "/api/v2";
+
+/// A parsed target.
+pub struct Target {
+    received: PathAndQuery,
+    /// Where the part that NinjaOne sees begins in `received`: after the tenant's base path.
+    forwarded_from: usize,
+    canonical: Canonical,
+    tenant: Option<Range<usize>>,
+}
+
+enum Canonical {
+    /// Nothing was escaped: the canonical path is a part of what was received.
+    AsReceived(Range<usize>),
+    Decoded {
+        path: Box<str>,
+        from: usize,
+    },
+}
+
+/// Why a target is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TargetError {
+    #[error("the target is longer than {TARGET_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the target must be a path that starts with '/'")]
+    NotAPath,
+    #[error("the path has a character that is not allowed unescaped in a path")]
+    PathCharacter,
+    #[error("the path has an empty segment ('//')")]
+    EmptySegment,
+    #[error("the path has a segment of dots only")]
+    DotSegment,
+    #[error("an escape is not '%' and two hexadecimal digits")]
+    BadEscape,
+    #[error("the path has an escaped character that could be read as a separator or a control")]
+    EscapedSeparator,
+    #[error("the path's escapes are not UTF-8")]
+    NotUtf8,
+    #[error("the query has a character that is not allowed")]
+    QueryCharacter,
+    #[error("a token must not travel in the query (RFC 6750 section 2.3)")]
+    TokenInQuery,
+    #[error("the query asks for another method than the request's")]
+    MethodOverride,
+    #[error("a '#' must not be sent in a target")]
+    Fragment,
+}
+
+impl Target {
+    /// # Errors
+    /// When two readers could read the target differently.
+    pub fn parse(received: &PathAndQuery) -> Result<Self, TargetError> {
+        if received.as_str().len() > TARGET_BYTES_MAX {
+            return Err(TargetError::TooLong);
+        }
+        let path = received.path();
+        if let Some(query) = received.query() {
+            check_query(query)?;
+        }
+        let escaped = check_path(path)?;
+        let (forwarded_from, tenant) = tenant_base(path);
+        let canonical = if escaped {
+            let path = decode(&path[forwarded_from..])?;
+            let from = alias_length(&path);
+            Canonical::Decoded { path, from }
+        } else {
+            let from = forwarded_from + alias_length(&path[forwarded_from..]);
+            Canonical::AsReceived(from..path.len())
+        };
+        Ok(Self {
+            received: received.clone(),
+            forwarded_from,
+            canonical,
+            tenant,
+        })
+    }
+
+    /// The path to match: percent-decoded, `/api/v2` folded onto `/v2`, without a `/tenant/<name>` base path.
+    #[must_use]
+    pub fn canonical_path(&self) -> &str {
+        match &self.canonical {
+            Canonical::AsReceived(range) => &self.received.as_str()[range.clone()],
+            Canonical::Decoded { path, from } => &path[*from..],
+        }
+    }
+
+    /// The query as received, without `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.received.query()
+    }
+
+    /// The tenant that the base path `/tenant/<name>` names.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant
+            .clone()
+            .map(|range| &self.received.as_str()[range])
+    }
+
+    /// Path and query for NinjaOne: the bytes that were received, less the tenant's base path.
+    #[must_use]
+    pub fn forwarded(&self) -> PathAndQuery {
+        if self.forwarded_from == 0 {
+            return self.received.clone();
+        }
+        // A suffix of a valid path and query that begins with '/' is valid itself.
+        PathAndQuery::try_from(&self.received.as_str()[self.forwarded_from..])
+            .unwrap_or_else(|_| PathAndQuery::from_static("/"))
+    }
+}
+
+/// Whether a byte may stand unescaped in a path: RFC 3986 `pchar` without ';', which some servers cut off.
+const PATH_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let allowed =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@/%";
+    let mut i = 0;
+    while i < allowed.len() {
+        table[allowed[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// Returns whether anything is escaped.
+fn check_path(path: &str) -> Result<bool, TargetError> {
+    let bytes = path.as_bytes();
+    if bytes.first() != Some(&b'/') {
+        return Err(TargetError::NotAPath);
+    }
+    let mut escaped = false;
+    let (mut segment_length, mut dots) = (0_usize, 0_usize);
+    for (at, &byte) in bytes.iter().enumerate() {
+        if !PATH_BYTES[usize::from(byte)] {
+            return Err(TargetError::PathCharacter);
+        }
+        match byte {
+            b'/' => {
+                if at > 0 && segment_length == 0 {
+                    return Err(TargetError::EmptySegment);
+                }
+                if segment_length > 0 && dots == segment_length {
+                    return Err(TargetError::DotSegment);
+                }
+                (segment_length, dots) = (0, 0);
+                continue;
+            }
+            b'.' => dots += 1,
+            b'%' => escaped = true,
+            _ => {}
+        }
+        segment_length += 1;
+    }
+    if segment_length > 0 && dots == segment_length {
+        return Err(TargetError::DotSegment);
+    }
+    Ok(escaped)
+}
+
+/// Length of `/tenant/<name>` at the front of a path, and where the name stands in it.
+fn tenant_base(path: &str) -> (usize, Option<Range<usize>>) {
+    let Some(rest) = path.strip_prefix(TENANT_BASE) else {
+        return (0, None);
+    };
+    match rest.find('/') {
+        Some(length) if length > 0 => {
+            let name = TENANT_BASE.len()..TENANT_BASE.len() + length;
+            (name.end, Some(name))
+        }
+        _ => (0, None),
+    }
+}
+
+/// How much of a path is the alias: `/api/v2` and `/api/v2/…`, not `/api/v2x`.
+fn alias_length(path: &str) -> usize {
+    match path.strip_prefix(ALIASED) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => ALIAS_BASE.len(),
+        _ => 0,
+    }
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
+}
+
+/// The byte that an escape stands for, given what follows its '%'.
+fn escape(rest: &[u8]) -> Result<u8, TargetError> {
+    match rest {
+        [high, low, ..] => match (hex(*high), hex(*low)) {
+            (Some(high), Some(low)) => Ok(high << 4 | low),
+            _ => Err(TargetError::BadEscape),
+        },
+        _ => Err(TargetError::BadEscape),
+    }
+}
+
+fn decode(path: &str) -> Result<Box<str>, TargetError> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        if *byte == b'%' {
+            let value = escape(after)?;
+            if value < 0x20
+                || matches!(
+                    value,
+                    0x7f | b'/' | b'\\' | b'.' | b'%' | b';' | b'?' | b'#'
+                )
+            {
+                return Err(TargetError::EscapedSeparator);
+            }
+            decoded.push(value);
+            rest = &after[2..];
+        } else {
+            decoded.push(*byte);
+            rest = after;
+        }
+    }
+    let text = String::from_utf8(decoded).map_err(|_| TargetError::NotUtf8)?;
+    if text.chars().any(char::is_control) {
+        return Err(TargetError::EscapedSeparator);
+    }
+    Ok(text.into_boxed_str())
+}
+
+fn check_query(query: &str) -> Result<(), TargetError> {
+    let bytes = query.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'%' => {
+                if matches!(escape(&bytes[at + 1..])?, 0 | b'\r' | b'\n') {
+                    return Err(TargetError::QueryCharacter);
+                }
+            }
+            b'#' | b'<' | b'>' | b'\\' | b'"' => return Err(TargetError::QueryCharacter),
+            0x21..=0x7e => {}
+            _ => return Err(TargetError::QueryCharacter),
+        }
+    }
+    query.split(['&', ';']).try_for_each(check_parameter)
+}
+
+/// Parameters that would give the request a token or a method of its own.
+fn check_parameter(pair: &str) -> Result<(), TargetError> {
+    let name = pair.split('=').next().unwrap_or_default();
+    let name: std::borrow::Cow<'_, str> = if name.contains('%') {
+        percent_encoding::percent_decode_str(name).decode_utf8_lossy()
+    } else {
+        name.into()
+    };
+    if name.eq_ignore_ascii_case("access_token") {
+        return Err(TargetError::TokenInQuery);
+    }
+    let overrides = [
+        "_method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-http-method",
+    ];
+    if overrides.iter().any(|it| name.eq_ignore_ascii_case(it)) {
+        return Err(TargetError::MethodOverride);
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! The only source of randomness.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+
+/// `N` random bytes; none if the system has no randomness to give.
+#[must_use]
+pub fn bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).is_ok().then_some(bytes)
+}
+
+/// For ids and jitter, never for secrets: without randomness it is 0.
+#[must_use]
+pub fn number() -> u64 {
+    bytes().map_or(0, u64::from_le_bytes)
+}
+
+/// Any time from nothing up to `longest`, in whole milliseconds: full jitter.
+#[must_use]
+pub fn up_to(longest: Duration) -> Duration {
+    let longest_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(number() % longest_ms.saturating_add(1))
+}

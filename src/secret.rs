@@ -1,0 +1,38 @@
+//! A value that must not be seen: no `Debug`, no `Display`, no `Serialize`, wiped when dropped.
+
+use zeroize::Zeroize;
+
+/// Holds a secret. The files that may call [`Secret::expose`] are a list in `tests/architecture.rs`.
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize + Clone> Clone for Secret<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// Equality takes the same time wherever the first difference is.
+impl PartialEq for Secret<String> {
+    fn eq(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes())
+            .is_ok()
+    }
+}
+
+impl Eq for Secret<String> {}

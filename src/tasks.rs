@@ -1,0 +1,61 @@
+//! Everything that runs in the background is started here, so that shutdown can ask each to end and wait for it.
+
+use std::{future::Future, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The background tasks of the program, or of one part of it.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `future` on the runtime of the caller until it ends by itself.
+    pub fn spawn<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tracker.spawn(future);
+    }
+
+    /// Runs `future` until it ends or [`Tasks::stop`] is called, whichever comes first.
+    pub fn spawn_until_stop<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.tracker
+            .spawn(async move { stop.run_until_cancelled(future).await.unwrap_or_default() });
+    }
+
+    /// Resolves once the tasks were asked to stop.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Asks all tasks to end. Does not wait.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// How many tasks are running.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Waits until all tasks have ended; false if `longest` passed first.
+    pub async fn join(&self, longest: Duration) -> bool {
+        self.tracker.close();
+        tokio::time::timeout(longest, self.tracker.wait())
+            .await
+            .is_ok()
+    }
+}
