@@ -1,0 +1,258 @@
+//! The 315 operations of the NinjaOne API, and which one a method and path are.
+
+use std::{collections::HashMap, sync::Arc};
+
+use matchit::Router;
+
+use crate::{
+    net::Method,
+    ninjaone::{operation::Operation, table},
+};
+
+/// Below this likeness (Jaro-Winkler, 0 to 1) nothing is suggested.
+const LIKENESS_MIN: f64 = 0.8;
+
+/// The values of a path's parameters, in the order of the template; decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters(Box<[Box<str>]>);
+
+impl Parameters {
+    #[must_use]
+    pub fn values(&self) -> &[Box<str>] {
+        &self.0
+    }
+
+    /// Each value with its name in the template of `operation`.
+    pub fn named<'a>(
+        &'a self,
+        operation: &'a Operation,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        operation
+            .parameters
+            .iter()
+            .zip(&self.0)
+            .map(|(parameter, value)| (&*parameter.name, &**value))
+    }
+
+    /// The value of the parameter `name` of `operation`.
+    #[must_use]
+    pub fn value<'a>(&'a self, operation: &'a Operation, name: &str) -> Option<&'a str> {
+        self.named(operation)
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+}
+
+/// Two operations that cannot stand in one catalogue, or one that cannot stand in any. Each names the added one's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Clash {
+    #[error("there is an operation {id} already: {method} {template}")]
+    Id {
+        id: Box<str>,
+        method: Method,
+        template: Box<str>,
+    },
+    #[error("{id} has the method and path of {with}, which is catalogued already")]
+    Path { id: Box<str>, with: Box<str> },
+    #[error("{id} has a path that cannot be told from another one's")]
+    Ambiguous { id: Box<str> },
+    #[error("{id} is for HEAD, which goes where GET goes: give GET instead")]
+    Head { id: Box<str> },
+}
+
+/// Every operation that is known. What it does not know is refused.
+#[derive(Clone)]
+pub struct Catalogue {
+    operations: Vec<Arc<Operation>>,
+    by_id: HashMap<Box<str>, usize>,
+    routers: Routers,
+}
+
+/// One router a method; each leads to a place in the catalogue.
+#[derive(Clone, Default)]
+struct Routers {
+    get: Router<usize>,
+    post: Router<usize>,
+    put: Router<usize>,
+    patch: Router<usize>,
+    delete: Router<usize>,
+}
+
+impl Routers {
+    const fn of(&self, method: Method) -> &Router<usize> {
+        match method {
+            Method::Get | Method::Head => &self.get,
+            Method::Post => &self.post,
+            Method::Put => &self.put,
+            Method::Patch => &self.patch,
+            Method::Delete => &self.delete,
+        }
+    }
+
+    const fn of_mut(&mut self, method: Method) -> &mut Router<usize> {
+        match method {
+            Method::Get | Method::Head => &mut self.get,
+            Method::Post => &mut self.post,
+            Method::Put => &mut self.put,
+            Method::Patch => &mut self.patch,
+            Method::Delete => &mut self.delete,
+        }
+    }
+}
+
+impl Catalogue {
+    /// What is known of NinjaOne 15.1.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut catalogue = Self::empty();
+        for operation in table::built_in() {
+            // The table has no clash; `tests/catalogue.rs` counts what arrived.
+            let _ = catalogue.add(operation);
+        }
+        catalogue
+    }
+
+    /// The built-in operations and `extra`, which get the next places.
+    ///
+    /// # Errors
+    /// An id, or a method and path, is taken: by a built-in operation or by another one of `extra`.
+    pub fn with(extra: Vec<Operation>) -> Result<Self, Clash> {
+        let mut catalogue = Self::builtin();
+        for operation in extra {
+            catalogue.add(operation)?;
+        }
+        Ok(catalogue)
+    }
+
+    fn empty() -> Self {
+        Self {
+            operations: Vec::new(),
+            by_id: HashMap::new(),
+            routers: Routers::default(),
+        }
+    }
+
+    fn add(&mut self, mut operation: Operation) -> Result<(), Clash> {
+        let id = Box::<str>::from(&*operation.id);
+        if operation.method == Method::Head {
+            return Err(Clash::Head { id });
+        }
+        if let Some(taken) = self.by_id(&id) {
+            return Err(Clash::Id {
+                id,
+                method: taken.method,
+                template: taken.template.clone(),
+            });
+        }
+        operation.index = self.operations.len();
+        self.routers
+            .of_mut(operation.method)
+            .insert(&*operation.template, operation.index)
+            .map_err(|_| self.clash_of_path(&operation))?;
+        self.by_id.insert(id, operation.index);
+        self.operations.push(Arc::new(operation));
+        Ok(())
+    }
+
+    fn clash_of_path(&self, added: &Operation) -> Clash {
+        let id = Box::<str>::from(&*added.id);
+        let same = self.operations.iter().find(|known| {
+            known.method == added.method && same_shape(&known.template, &added.template)
+        });
+        match same {
+            Some(known) => Clash::Path {
+                id,
+                with: Box::<str>::from(&*known.id),
+            },
+            None => Clash::Ambiguous { id },
+        }
+    }
+
+    /// Which operation a request is. HEAD goes where GET goes. A literal segment wins over a parameter; an integer
+    /// parameter takes canonical integers only, so that `/v2/device/01` is not a second name of `/v2/device/1`.
+    #[must_use]
+    pub fn find(
+        &self,
+        method: Method,
+        canonical_path: &str,
+    ) -> Option<(&Arc<Operation>, Parameters)> {
+        let matched = self.routers.of(method).at(canonical_path).ok()?;
+        let operation = self.operations.get(*matched.value)?;
+        if matched.params.len() != operation.parameters.len() {
+            return None;
+        }
+        let values = matched
+            .params
+            .iter()
+            .zip(&operation.parameters)
+            .map(|((_, value), parameter)| parameter.kind.holds(value).then(|| value.into()))
+            .collect::<Option<Box<[Box<str>]>>>()?;
+        Some((operation, Parameters(values)))
+    }
+
+    /// The operation with exactly this id.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Operation>> {
+        self.operations.get(*self.by_id.get(id)?)
+    }
+
+    /// The operation with this method and template. What the parameters are called does not matter.
+    #[must_use]
+    pub fn by_path(&self, method: Method, template: &str) -> Option<&Arc<Operation>> {
+        let method = match method {
+            Method::Head => Method::Get,
+            other => other,
+        };
+        self.operations
+            .iter()
+            .find(|known| known.method == method && same_shape(&known.template, template))
+    }
+
+    /// Every operation, each at the place that its `index` says.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Operation>] {
+        &self.operations
+    }
+
+    /// Operations whose template looks like `path`, the likest first; at most `most`.
+    #[must_use]
+    pub fn alike(&self, path: &str, most: usize) -> Vec<&Arc<Operation>> {
+        let mut alike: Vec<_> = self
+            .operations
+            .iter()
+            .map(|known| (strsim::jaro_winkler(&known.template, path), known))
+            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .collect();
+        alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        alike.truncate(most);
+        alike.into_iter().map(|(_, known)| known).collect()
+    }
+
+    /// The id that was probably meant. Case does not count.
+    #[must_use]
+    pub fn suggest(&self, id: &str) -> Option<&str> {
+        let wanted = id.to_ascii_lowercase();
+        self.operations
+            .iter()
+            .map(|known| {
+                let likeness = strsim::jaro_winkler(&known.id.to_ascii_lowercase(), &wanted);
+                (likeness, &*known.id)
+            })
+            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .map(|(_, id)| id)
+    }
+}
+
+/// Whether two templates match the same paths: equal but for the names of parameters.
+fn same_shape(one: &str, other: &str) -> bool {
+    let shape = |segment: &str| segment.starts_with('{');
+    let mut ours = one.split('/');
+    let mut theirs = other.split('/');
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == b || (shape(a) && shape(b)) => {}
+            _ => return false,
+        }
+    }
+}

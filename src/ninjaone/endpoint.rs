@@ -1,0 +1,33 @@
+//! The paths that NinjaOne answers on, beside the operations.
+
+/// Where tokens are issued, as documented.
+pub const TOKEN_PATH: &str = "/ws/oauth/token";
+
+/// Where tokens are issued too: undocumented, and in wide production use.
+pub const TOKEN_PATH_ALIAS: &str = "/oauth/token";
+
+/// Where a person logs in.
+pub const AUTHORIZE_PATH: &str = "/ws/oauth/authorize";
+
+/// Where a token is given back.
+pub const REVOKE_PATH: &str = "/ws/oauth/revoke";
+
+/// Authorization server metadata (RFC 8414). There is no `OpenID` counterpart.
+pub const DISCOVERY_PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// Every operation's template starts with it.
+pub const API_BASE: &str = "/v2";
+
+/// The same API under another name: undocumented, and in wide production use.
+pub const API_BASE_ALIAS: &str = "/api/v2";
+
+/// The header by which NinjaOne names a request in its own records.
+pub const REQUEST_ID_HEADER: &str = "x-nj-request-id";
+
+/// Longest life of an access token that was ever documented, in seconds.
+pub const TOKEN_LIFE_SECONDS: u32 = 3600;
+
+#[must_use]
+pub fn is_token_path(path: &str) -> bool {
+    path == TOKEN_PATH || path == TOKEN_PATH_ALIAS
+}

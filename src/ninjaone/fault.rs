@@ -1,0 +1,125 @@
+//! What NinjaOne answers when something is wrong, and what it means.
+
+use serde_json::Value;
+
+/// Longer bodies are not read for a fault, in bytes.
+pub const FAULT_BYTES_MAX: usize = 64 * 1024;
+
+/// The members of an error body, whichever of NinjaOne's three shapes it has: the gateway's
+/// `{error, error_description, error_code}`, the application's `{resultCode, errorMessage, incidentId}`, and billing's
+/// `{errorCode, message}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// `user_context_required`
+    pub error: Option<Box<str>>,
+    /// A sentence, if there was one.
+    pub description: Option<Box<str>>,
+    /// `error_code`: 5
+    pub code: Option<i64>,
+    /// `resultCode` or `errorCode`, as text.
+    pub result_code: Option<Box<str>>,
+    /// `incidentId`: what NinjaOne's support asks for.
+    pub incident: Option<Box<str>>,
+}
+
+impl Fault {
+    /// Reads a JSON object of at most [`FAULT_BYTES_MAX`]. `None` if it is not one, or says nothing of an error.
+    #[must_use]
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        if body.len() > FAULT_BYTES_MAX {
+            return None;
+        }
+        let value: Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| value.get(name).and_then(as_text);
+        let fault = Self {
+            error: text("error"),
+            description: text("error_description")
+                .or_else(|| text("errorMessage"))
+                .or_else(|| text("message")),
+            code: value.get("error_code").and_then(Value::as_i64),
+            result_code: text("resultCode").or_else(|| text("errorCode")),
+            incident: text("incidentId"),
+        };
+        let says_something =
+            fault.error.is_some() || fault.code.is_some() || fault.result_code.is_some();
+        says_something.then_some(fault)
+    }
+
+    /// What it means. The word decides; the number only where the word is missing.
+    #[must_use]
+    pub fn meaning(&self) -> Meaning {
+        if let Some(error) = self.error.as_deref() {
+            return Meaning::of_word(error);
+        }
+        match self.code {
+            Some(1) => Meaning::InvalidHeader,
+            Some(2) => Meaning::MissingHeader,
+            Some(5) => Meaning::UserContextRequired,
+            Some(10) => Meaning::NotAuthenticated,
+            Some(_) => Meaning::Other,
+            None => Meaning::Application,
+        }
+    }
+}
+
+fn as_text(value: &Value) -> Option<Box<str>> {
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+/// What an error body of the API means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// The operation needs a person's token. Nothing was done.
+    UserContextRequired,
+    /// The token is good, but its scopes or its owner's role do not allow this. Comes as 401, and renewal does not help.
+    InsufficientPrivileges,
+    /// The token is wrong, revoked or expired.
+    NotAuthenticated,
+    /// There was no `Authorization`.
+    MissingHeader,
+    /// `Authorization` could not be read.
+    InvalidHeader,
+    /// The application refused: see `result_code`.
+    Application,
+    Other,
+}
+
+impl Meaning {
+    fn of_word(error: &str) -> Self {
+        match error {
+            "user_context_required" => Self::UserContextRequired,
+            "insufficient_privileges" => Self::InsufficientPrivileges,
+            "not_authenticated" => Self::NotAuthenticated,
+            "missing_header" => Self::MissingHeader,
+            "invalid_header" => Self::InvalidHeader,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the same request with another token of the same identity may succeed.
+    #[must_use]
+    pub const fn is_cured_by_renewal(self) -> bool {
+        matches!(
+            self,
+            Self::NotAuthenticated | Self::MissingHeader | Self::InvalidHeader
+        )
+    }
+}
+
+/// Whether an answer to an API request is a throttle: 429, or a page where there should be data.
+#[must_use]
+pub fn is_throttle(status: u16, content_type: Option<&str>) -> bool {
+    status == 429 || content_type.is_some_and(is_html)
+}
+
+/// Whether a `Content-Type` names an HTML page.
+#[must_use]
+pub fn is_html(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/html")
+        || essence.eq_ignore_ascii_case("application/xhtml+xml")
+}

@@ -1,0 +1,317 @@
+//! One catalogued operation: a method and a path template, and what we know of it.
+
+use std::{fmt, sync::Arc};
+
+use crate::{net::Method, ninjaone::secrets_query};
+
+/// Longest template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 512;
+
+/// Our risk class of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    Read,
+    /// Reads that hand out secrets: secure fields, installer links, signed URLs.
+    Secrets,
+    Write,
+    /// Runs code, destroys, or re-routes what others rely on.
+    Dangerous,
+}
+
+impl Class {
+    pub const ALL: [Self; 4] = [Self::Read, Self::Secrets, Self::Write, Self::Dangerous];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Secrets => "secrets",
+            Self::Write => "write",
+            Self::Dangerous => "dangerous",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// NinjaOne's own permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    Monitoring,
+    Management,
+    Control,
+}
+
+impl Scope {
+    pub const ALL: [Self; 3] = [Self::Monitoring, Self::Management, Self::Control];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Monitoring => "monitoring",
+            Self::Management => "management",
+            Self::Control => "control",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which identity an operation needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Needs {
+    Service,
+    User,
+    /// Reported to need a person in 2023-24, not verified since.
+    PerhapsUser,
+}
+
+impl Needs {
+    pub const ALL: [Self; 3] = [Self::Service, Self::User, Self::PerhapsUser];
+
+    /// As in `operations.tsv`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::User => "user",
+            Self::PerhapsUser => "user?",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|needs| needs.as_str() == text)
+    }
+}
+
+/// What an operation carries in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Payload {
+    Plain,
+    /// Takes a file: a larger body is allowed.
+    Upload,
+    /// Answers with a file.
+    Download,
+}
+
+impl Payload {
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Upload, Self::Download];
+
+    /// As in `operations.tsv`, where plain is `-`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "-",
+            Self::Upload => "upload",
+            Self::Download => "download",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|payload| payload.as_str() == text)
+    }
+}
+
+/// What a path parameter may hold, so that `/v2/device/01` is not taken for `/v2/device/1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParameterKind {
+    /// Decimal digits without a leading zero, optionally negative.
+    Integer,
+    Text,
+}
+
+impl ParameterKind {
+    /// As in `operations.tsv`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "int",
+            Self::Text => "text",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Integer, Self::Text]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether `value` is the one way to write a value of this kind.
+    #[must_use]
+    pub fn holds(self, value: &str) -> bool {
+        match self {
+            Self::Integer => is_canonical_integer(value),
+            Self::Text => !value.is_empty(),
+        }
+    }
+}
+
+/// As NinjaOne itself would write it: no `+`, no leading zero, no `-0`, and within 64 bits.
+fn is_canonical_integer(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let canonical = match digits.as_bytes() {
+        [b'0'] => value == "0",
+        [first, ..] => *first != b'0' && digits.bytes().all(|b| b.is_ascii_digit()),
+        [] => false,
+    };
+    canonical && value.parse::<i64>().is_ok()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: Box<str>,
+    pub kind: ParameterKind,
+}
+
+/// A method and path template of the NinjaOne API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Place in the catalogue: dense, from 0. Policies are tables over it.
+    pub index: usize,
+    /// `runScriptOnDevice`
+    pub id: Arc<str>,
+    pub method: Method,
+    /// `/v2/device/{id}/script/run`
+    pub template: Box<str>,
+    pub tag: Box<str>,
+    pub scope: Scope,
+    /// `spec` or `inferred`: NinjaOne documents the scope of five operations only.
+    pub scope_basis: Box<str>,
+    pub class: Class,
+    pub needs: Needs,
+    pub payload: Payload,
+    /// In the order of the template.
+    pub parameters: Box<[Parameter]>,
+    /// The query parameter that turns this read into one of secrets, such as `showSecureValues`.
+    pub secrets_if: Option<Box<str>>,
+    pub paging: Box<str>,
+    pub notes: Box<str>,
+}
+
+impl Operation {
+    /// An operation that the operator adds. Its `index` is set by the catalogue; the kind of its parameters is unknown,
+    /// so each is text; the identity is the machine's.
+    ///
+    /// # Errors
+    /// The template is not one: see [`parameters_of`].
+    pub fn added(
+        method: Method,
+        template: &str,
+        id: &str,
+        class: Class,
+        scope: Scope,
+    ) -> Result<Self, BadTemplate> {
+        Ok(Self {
+            index: 0,
+            id: id.into(),
+            method,
+            template: template.into(),
+            tag: "added".into(),
+            scope,
+            scope_basis: "configured".into(),
+            class,
+            needs: Needs::Service,
+            payload: Payload::Plain,
+            parameters: parameters_of(template)?,
+            secrets_if: None,
+            paging: "-".into(),
+            notes: "-".into(),
+        })
+    }
+
+    /// Whether a request with this query string may ask for secrets: see [`secrets_query::may_ask`].
+    #[must_use]
+    pub fn secrets_asked(&self, query: Option<&str>) -> bool {
+        match (&self.secrets_if, query) {
+            (Some(name), Some(_)) => secrets_query::may_ask(name, query),
+            _ => false,
+        }
+    }
+}
+
+/// Why a text is not the template of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadTemplate {
+    #[error("an operation's path starts with /v2/")]
+    Elsewhere,
+    #[error("an operation's path is at most 512 bytes")]
+    TooLong,
+    #[error("an operation's path has no empty segment and does not end with '/'")]
+    EmptySegment,
+    #[error("a segment is either a whole {{parameter}} or of A-Z, a-z, 0-9, '-', '_', '.' and '~'")]
+    Segment,
+    #[error("two parameters of one path have the same name")]
+    SameName,
+}
+
+/// The parameters of a template such as `/v2/device/{id}/disks`, each as text.
+///
+/// # Errors
+/// The template does not start with `/v2/`, or has a segment that is neither a plain literal nor one whole parameter.
+pub fn parameters_of(template: &str) -> Result<Box<[Parameter]>, BadTemplate> {
+    if template.len() > TEMPLATE_BYTES_MAX {
+        return Err(BadTemplate::TooLong);
+    }
+    let path = template
+        .strip_prefix("/v2/")
+        .ok_or(BadTemplate::Elsewhere)?;
+    let mut found: Vec<Parameter> = Vec::new();
+    for segment in path.split('/') {
+        let Some(name) = parameter_name(segment)? else {
+            continue;
+        };
+        if found.iter().any(|known| *known.name == *name) {
+            return Err(BadTemplate::SameName);
+        }
+        found.push(Parameter {
+            name: name.into(),
+            kind: ParameterKind::Text,
+        });
+    }
+    Ok(found.into())
+}
+
+/// The name of the parameter that a segment is, or `None` for a literal.
+fn parameter_name(segment: &str) -> Result<Option<&str>, BadTemplate> {
+    if segment.is_empty() {
+        return Err(BadTemplate::EmptySegment);
+    }
+    let inner = segment
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let plain = inner.unwrap_or(segment);
+    let is_plain = !plain.is_empty()
+        && plain != "."
+        && plain != ".."
+        && plain
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'));
+    if is_plain {
+        Ok(inner)
+    } else {
+        Err(BadTemplate::Segment)
+    }
+}

@@ -1,0 +1,85 @@
+//! Reads `operations.tsv`: one row an operation, columns by position, `-` for nothing.
+
+use crate::{
+    net::Method,
+    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind, Payload, Scope},
+};
+
+/// The table that is built in. A row that does not parse is left out; the tests hold that none is.
+const TABLE: &str = include_str!("operations.tsv");
+
+const COLUMNS: usize = 12;
+
+const SECRETS_NOTE: &str = "secrets-if:";
+
+/// The built-in operations in the order of the table, numbered from 0.
+#[must_use]
+pub fn built_in() -> Vec<Operation> {
+    TABLE
+        .lines()
+        .skip(1)
+        .filter_map(parse_row)
+        .enumerate()
+        .map(|(index, operation)| Operation { index, ..operation })
+        .collect()
+}
+
+fn parse_row(row: &str) -> Option<Operation> {
+    let mut cells = row.split('\t');
+    let columns: [&str; COLUMNS] = std::array::from_fn(|_| cells.next().unwrap_or_default());
+    let [
+        method,
+        template,
+        id,
+        tag,
+        scope,
+        basis,
+        class,
+        identity,
+        body,
+        paging,
+        notes,
+        parameters,
+    ] = columns;
+    Some(Operation {
+        index: 0,
+        id: id.into(),
+        method: Method::parse(method)?,
+        template: template.into(),
+        tag: tag.into(),
+        scope: Scope::parse(scope)?,
+        scope_basis: basis.into(),
+        class: Class::parse(class)?,
+        needs: Needs::parse(identity)?,
+        payload: Payload::parse(body)?,
+        parameters: parse_parameters(parameters)?,
+        secrets_if: secrets_switch(notes),
+        paging: paging.into(),
+        notes: notes.into(),
+    })
+}
+
+/// `id:int,uid:text`, or `-`.
+fn parse_parameters(cell: &str) -> Option<Box<[Parameter]>> {
+    if cell == "-" {
+        return Some(Box::default());
+    }
+    cell.split(',')
+        .map(|pair| {
+            let (name, kind) = pair.split_once(':')?;
+            Some(Parameter {
+                name: name.into(),
+                kind: ParameterKind::parse(kind)?,
+            })
+        })
+        .collect()
+}
+
+/// `showSecureValues` of the note `secrets-if:showSecureValues=true`.
+fn secrets_switch(notes: &str) -> Option<Box<str>> {
+    notes
+        .split(',')
+        .find_map(|note| note.strip_prefix(SECRETS_NOTE))
+        .and_then(|switch| switch.strip_suffix("=true"))
+        .map(Into::into)
+}

@@ -1,0 +1,239 @@
+//! Answers: their status, headers and body, and the error bodies that NinjaOne is known to give.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+};
+use http_body::{Body, Frame, SizeHint};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::sandbox::reports::Rows;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+const PAGE: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
+
+/// What is sent back, unless a fault changes it.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: Box<HeaderMap>,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Bytes(Bytes),
+    /// Made while it is sent.
+    Rows(Box<Rows>),
+}
+
+impl Answer {
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Box::default(),
+            content: Content::Bytes(Bytes::new()),
+        }
+    }
+
+    pub(super) fn no_content() -> Self {
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        // Only maps with keys that are no strings fail here, and none is ever made.
+        let bytes = serde_json::to_vec(value).unwrap_or_default();
+        Self::bytes(status, JSON, bytes.into())
+    }
+
+    pub(super) fn ok(value: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, value)
+    }
+
+    pub(super) fn bytes(status: StatusCode, content_type: HeaderValue, bytes: Bytes) -> Self {
+        Self {
+            content: Content::Bytes(bytes),
+            ..Self::empty(status).with(CONTENT_TYPE, content_type)
+        }
+    }
+
+    pub(super) fn rows(rows: Rows) -> Self {
+        Self {
+            content: Content::Rows(Box::new(rows)),
+            ..Self::empty(StatusCode::OK).with(CONTENT_TYPE, JSON)
+        }
+    }
+
+    /// The page that NinjaOne serves instead of an answer when there were too many requests.
+    pub(super) fn throttle_page() -> Self {
+        let page = "<!DOCTYPE html><html><head><title>Too many requests</title></head>\
+                    <body><h1>Request limit exceeded</h1></body></html>";
+        Self::bytes(StatusCode::OK, PAGE, Bytes::from_static(page.as_bytes()))
+    }
+
+    /// The gateway's form of an error.
+    pub(super) fn gateway_error(
+        status: StatusCode,
+        error: &str,
+        description: &str,
+        code: Option<u8>,
+    ) -> Self {
+        match code {
+            Some(code) => Self::json(
+                status,
+                &json!({"error": error, "error_description": description, "error_code": code}),
+            ),
+            None => Self::json(
+                status,
+                &json!({"error": error, "error_description": description}),
+            ),
+        }
+    }
+
+    /// The application's form of an error.
+    pub(super) fn application_error(status: StatusCode, result: &str, message: &str) -> Self {
+        Self::json(
+            status,
+            &json!({
+                "resultCode": result,
+                "errorMessage": message,
+                "incidentId": incident(result),
+            }),
+        )
+    }
+
+    pub(super) fn not_found(message: &str) -> Self {
+        Self::application_error(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    pub(super) fn insufficient_privileges() -> Self {
+        Self::gateway_error(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_privileges",
+            "Access key does not have the privileges which are required for this request",
+            None,
+        )
+    }
+
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(super) fn with_retry_after(self, seconds: Option<u32>) -> Self {
+        match seconds {
+            Some(seconds) => self.with(RETRY_AFTER, HeaderValue::from(seconds)),
+            None => self,
+        }
+    }
+
+    pub(super) fn into_response(self) -> Response<Outgoing> {
+        let body = match self.content {
+            Content::Bytes(bytes) => Outgoing::Whole(Some(bytes).filter(|it| !it.is_empty())),
+            Content::Rows(rows) => Outgoing::Rows(rows),
+        };
+        respond(self.status, *self.headers, body)
+    }
+
+    /// Announces the whole body, sends half of it, and breaks off. Rows break off after their first piece.
+    pub(super) fn into_cut_response(mut self) -> Response<Outgoing> {
+        let sent = match self.content {
+            Content::Bytes(mut bytes) => {
+                let announced = bytes.len().max(1);
+                self.headers
+                    .insert(CONTENT_LENGTH, HeaderValue::from(announced));
+                bytes.truncate(announced / 2);
+                Some(bytes)
+            }
+            Content::Rows(mut rows) => rows.next_piece(),
+        };
+        respond(self.status, *self.headers, Outgoing::Cut(Cut::Part(sent)))
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Outgoing) -> Response<Outgoing> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Stable for the same error, so that a world stays the same byte for byte.
+pub(super) fn incident(of: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, of.as_bytes());
+    let number = digest
+        .as_ref()
+        .iter()
+        .take(6)
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("WEB_MGMT_SERVICE-{number:012x}")
+}
+
+/// A body on its way to the other end.
+pub(super) enum Outgoing {
+    Whole(Option<Bytes>),
+    Rows(Box<Rows>),
+    Cut(Cut),
+}
+
+pub(super) enum Cut {
+    Part(Option<Bytes>),
+    /// The part was given; one pause, so that it is sent before the connection breaks.
+    Pause,
+    Break,
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|it| Ok(Frame::data(it)))),
+            Self::Rows(rows) => Poll::Ready(rows.next_piece().map(|it| Ok(Frame::data(it)))),
+            Self::Cut(cut) => cut.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Rows(_) | Self::Cut(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Cut {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self {
+            Self::Part(part) => {
+                let part = part.take().unwrap_or_default();
+                *self = Self::Pause;
+                Poll::Ready(Some(Ok(Frame::data(part))))
+            }
+            Self::Pause => {
+                *self = Self::Break;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::Break => Poll::Ready(Some(Err(io::Error::other("cut on purpose")))),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The API: who asks, which operation it is, whether they may, and what it answers.
+
+use std::sync::Arc;
+
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, AUTHORIZATION, SERVER, SET_COOKIE},
+};
+
+use crate::{
+    net::Method,
+    ninjaone::{
+        catalogue::Parameters,
+        endpoint::REQUEST_ID_HEADER,
+        operation::{Needs, Operation},
+    },
+    sandbox::{
+        State, answer::Answer, creation::mixed, exchange::Asked, oauth::Bearer, reads, reports,
+        samples, writes,
+    },
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
+
+const ALL_METHODS: [Method; 5] = [
+    Method::Get,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+];
+
+/// A request that is allowed, and all that is needed to answer it.
+pub(super) struct Call<'a> {
+    pub(super) state: &'a State,
+    pub(super) asked: &'a Asked,
+    pub(super) operation: &'a Operation,
+    pub(super) parameters: &'a Parameters,
+    pub(super) bearer: &'a Bearer,
+}
+
+impl Call<'_> {
+    /// The path parameter at this place, if it is a number from 0 that fits.
+    pub(super) fn id_at(&self, place: usize) -> Option<u32> {
+        self.text_at(place)?.parse().ok()
+    }
+
+    pub(super) fn text_at(&self, place: usize) -> Option<&str> {
+        self.parameters.values().get(place).map(|it| &**it)
+    }
+}
+
+/// Answers a request to `/v2/…`.
+pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
+    allowed(state, asked).unwrap_or_else(|refusal| refusal)
+}
+
+fn allowed(state: &State, asked: &Asked) -> Result<Answer, Answer> {
+    let bearer = bearer(state, asked)?;
+    let (operation, parameters) = operation(state, asked)?;
+    if !bearer.scopes.contains(&operation.scope) {
+        return Err(Answer::insufficient_privileges());
+    }
+    if operation.needs == Needs::User && !bearer.user_context {
+        return Err(user_context_required());
+    }
+    let call = Call {
+        state,
+        asked,
+        operation,
+        parameters: &parameters,
+        bearer: &bearer,
+    };
+    Ok(reads::answer(&call)
+        .or_else(|| reports::answer(&call))
+        .or_else(|| writes::answer(&call))
+        .unwrap_or_else(|| samples::answer(operation, &parameters)))
+}
+
+fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
+    let header = asked.headers.get(AUTHORIZATION).ok_or_else(|| {
+        let description = "Missing required header";
+        Answer::gateway_error(
+            StatusCode::BAD_REQUEST,
+            "missing_header",
+            description,
+            Some(2),
+        )
+    })?;
+    let token = header
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+        .map(|(_, token)| token)
+        .ok_or_else(|| {
+            let description = "Invalid 'Authorization' header";
+            Answer::gateway_error(
+                StatusCode::BAD_REQUEST,
+                "invalid_header",
+                description,
+                Some(1),
+            )
+        })?;
+    state.tokens.bearer(token).ok_or_else(|| {
+        let description = "Invalid credentials";
+        Answer::gateway_error(
+            StatusCode::UNAUTHORIZED,
+            "not_authenticated",
+            description,
+            Some(10),
+        )
+    })
+}
+
+fn operation<'a>(
+    state: &'a State,
+    asked: &Asked,
+) -> Result<(&'a Arc<Operation>, Parameters), Answer> {
+    let found = Method::parse(asked.method.as_str())
+        .and_then(|method| state.catalogue.find(method, &asked.path));
+    found.ok_or_else(|| {
+        let others: Vec<&str> = ALL_METHODS
+            .into_iter()
+            .filter(|method| state.catalogue.find(*method, &asked.path).is_some())
+            .map(Method::as_str)
+            .collect();
+        wrong_method(&others).unwrap_or_else(|| Answer::not_found("There is nothing here"))
+    })
+}
+
+/// 405, if the path is known with other methods.
+fn wrong_method(others: &[&str]) -> Option<Answer> {
+    let allow = HeaderValue::from_str(&others.join(", ")).ok()?;
+    (!others.is_empty()).then(|| {
+        let message = "The method is not allowed here";
+        Answer::application_error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            message,
+        )
+        .with(ALLOW, allow)
+    })
+}
+
+fn user_context_required() -> Answer {
+    Answer::gateway_error(
+        StatusCode::FORBIDDEN,
+        "user_context_required",
+        "Access key does not have user context which is required for this request",
+        Some(5),
+    )
+}
+
+/// The headers of every API answer: the server's name, a cookie that no client asked for, and a name for the request.
+pub(super) fn dressed(state: &State, number: u64, answer: Answer) -> Answer {
+    let id = format!("{:016x}", mixed(state.seed ^ mixed(number)));
+    let cookie = format!("sessionKey={id}; Path=/; Secure; HttpOnly");
+    let mut answer = answer.with(SERVER, HeaderValue::from_static("Grizzly"));
+    for (name, text) in [(SET_COOKIE, cookie), (REQUEST_ID, id)] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            answer = answer.with(name, value);
+        }
+    }
+    answer
+}

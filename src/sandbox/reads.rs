@@ -1,0 +1,295 @@
+//! Reads that show the world. What is not here has a sample.
+
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_DISPOSITION, LOCATION},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    ninjaone::operation::Payload,
+    sandbox::{
+        answer::Answer,
+        api::Call,
+        world::{Activity, Device, NOW, Things},
+    },
+};
+
+/// Rows of a page of activities, unless `pageSize` says otherwise.
+const ACTIVITIES_PER_PAGE: usize = 200;
+
+const ACTIVITIES_PER_PAGE_MAX: usize = 1_000;
+
+/// The answer of a read that is about the world.
+pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+    if call.operation.payload == Payload::Download {
+        return Some(file());
+    }
+    let things = call.state.world.things();
+    let answer = match &*call.operation.id {
+        "getOrganizations" => page(call, &things.organizations, |it| it.id),
+        "getOrganizationsDetailed" => {
+            let chosen = paged(call, things.organizations.iter(), |it| it.id);
+            let detailed: Vec<Value> = chosen.iter().map(|it| it.detailed(&things)).collect();
+            Answer::ok(&detailed)
+        }
+        "getOrganization" => organization(call, &things),
+        "getOrganizationLocations" => organization_locations(call, &things),
+        "getOrganizationDevices" => organization_devices(call, &things),
+        "getLocations" => {
+            let chosen = paged(call, things.locations.iter(), |it| it.id);
+            let all: Vec<Value> = chosen.iter().map(|it| it.with_organization()).collect();
+            Answer::ok(&all)
+        }
+        "getDevices" => Answer::ok(&devices(call, &things)),
+        "getDevicesDetailed" => {
+            let chosen = devices(call, &things);
+            let detailed: Vec<_> = chosen.iter().map(|it| it.detailed()).collect();
+            Answer::ok(&detailed)
+        }
+        "getDevice" => device(call, &things),
+        "getDeviceAlerts" | "getAlerts" => alerts(call, &things),
+        "getDeviceActivities" | "getActivities" => activities(call, &things),
+        "getUsers" => users(call, &things),
+        "getPolicies" => Answer::ok(&things.policies),
+        "getGroups" => Answer::ok(&groups(&things)),
+        "getGroupDeviceIds" => group_devices(call, &things),
+        "getBoards" => Answer::ok(&json!([board(&things)])),
+        "getTicketsByBoard" => tickets(call, &things),
+        "getTicketById" => ticket(call, &things),
+        "getDeviceLink" => device_link(call),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+/// Rows by ascending id, after `after`, at most `pageSize`.
+fn paged<'a, T>(
+    call: &Call<'_>,
+    rows: impl Iterator<Item = &'a T>,
+    id: impl Fn(&T) -> u32,
+) -> Vec<&'a T> {
+    let after = call.asked.query.number("after").unwrap_or_default();
+    let size = call.asked.query.number("pageSize").unwrap_or(u64::MAX);
+    rows.filter(|row| u64::from(id(row)) > after)
+        .take(usize::try_from(size).unwrap_or(usize::MAX))
+        .collect()
+}
+
+fn page<T: Serialize>(call: &Call<'_>, rows: &[T], id: impl Fn(&T) -> u32) -> Answer {
+    Answer::ok(&paged(call, rows.iter(), id))
+}
+
+fn organization(call: &Call<'_>, things: &Things) -> Answer {
+    call.id_at(0)
+        .and_then(|id| things.organization(id))
+        .map_or_else(no_organization, |it| Answer::ok(&it.detailed(things)))
+}
+
+fn no_organization() -> Answer {
+    Answer::not_found("There is no such organization")
+}
+
+pub(super) fn no_device() -> Answer {
+    Answer::not_found("There is no such device")
+}
+
+fn organization_locations(call: &Call<'_>, things: &Things) -> Answer {
+    match call
+        .id_at(0)
+        .filter(|id| things.organization(*id).is_some())
+    {
+        None => no_organization(),
+        Some(id) => Answer::ok(&things.locations_of(id).collect::<Vec<_>>()),
+    }
+}
+
+fn organization_devices(call: &Call<'_>, things: &Things) -> Answer {
+    match call
+        .id_at(0)
+        .filter(|id| things.organization(*id).is_some())
+    {
+        None => no_organization(),
+        Some(id) => {
+            let own = things.devices.iter().filter(|it| it.organization_id == id);
+            Answer::ok(&paged(call, own, |it| it.id))
+        }
+    }
+}
+
+/// The devices that the `df` filter lets through, a page of them.
+fn devices<'a>(call: &Call<'_>, things: &'a Things) -> Vec<&'a Device> {
+    let filter = call.asked.query.get("df").unwrap_or_default();
+    let kept = things.devices.iter().filter(|it| passes(filter, it));
+    paged(call, kept, |it| it.id)
+}
+
+/// `org = 2 AND class = WINDOWS_SERVER AND offline`. As with the real one, a term that is not understood is left out
+/// without a word.
+fn passes(filter: &str, device: &Device) -> bool {
+    filter.split(" AND ").all(|term| {
+        let term = term.trim();
+        match term.split_once('=') {
+            None if term.eq_ignore_ascii_case("offline") => device.offline,
+            None if term.eq_ignore_ascii_case("online") => !device.offline,
+            None => true,
+            Some((field, value)) => {
+                let value = value.trim();
+                match field.trim() {
+                    "org" | "organization" => value == device.organization_id.to_string(),
+                    "loc" | "location" => value == device.location_id.to_string(),
+                    "id" => value == device.id.to_string(),
+                    "class" => value.eq_ignore_ascii_case(device.node_class),
+                    _ => true,
+                }
+            }
+        }
+    })
+}
+
+fn device(call: &Call<'_>, things: &Things) -> Answer {
+    call.id_at(0)
+        .and_then(|id| things.device(id))
+        .map_or_else(no_device, |it| Answer::ok(&it.detailed()))
+}
+
+/// Of one device if the path names one, otherwise of all.
+fn alerts(call: &Call<'_>, things: &Things) -> Answer {
+    let only = call.id_at(0);
+    if only.is_some_and(|id| things.device(id).is_none()) {
+        return no_device();
+    }
+    let chosen: Vec<_> = things
+        .alerts
+        .iter()
+        .filter(|alert| only.is_none_or(|id| id == alert.device_id))
+        .collect();
+    Answer::ok(&chosen)
+}
+
+/// Newest first. `newerThan` gives the ones that follow that id, `olderThan` the ones before it.
+fn activities(call: &Call<'_>, things: &Things) -> Answer {
+    let only = call.id_at(0);
+    if only.is_some_and(|id| things.device(id).is_none()) {
+        return no_device();
+    }
+    let query = &call.asked.query;
+    let size = query
+        .number("pageSize")
+        .and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(ACTIVITIES_PER_PAGE)
+        .min(ACTIVITIES_PER_PAGE_MAX);
+    let (newer, older) = (query.number("newerThan"), query.number("olderThan"));
+    let fits = things.activities.iter().filter(|it| {
+        only.is_none_or(|id| id == it.device_id)
+            && newer.is_none_or(|id| it.id > id)
+            && older.is_none_or(|id| it.id < id)
+    });
+    let mut chosen: Vec<&Activity> = match newer {
+        Some(_) => fits.take(size).collect(),
+        None => fits.rev().take(size).collect(),
+    };
+    chosen.sort_by_key(|it| std::cmp::Reverse(it.id));
+    let last = chosen.first().map_or(newer.unwrap_or_default(), |it| it.id);
+    Answer::ok(&json!({"lastActivityId": last, "activities": chosen}))
+}
+
+fn users(call: &Call<'_>, things: &Things) -> Answer {
+    let wanted = call.asked.query.get("userType");
+    let chosen: Vec<_> = things
+        .users
+        .iter()
+        .filter(|user| wanted.is_none_or(|kind| kind == user.kind))
+        .collect();
+    Answer::ok(&chosen)
+}
+
+/// One group a state, so that both can be looked at.
+fn groups(things: &Things) -> Value {
+    let count = |offline| {
+        things
+            .devices
+            .iter()
+            .filter(|it| it.offline == offline)
+            .count()
+    };
+    let group = |id: u32, name: &str, devices: usize| {
+        json!({
+            "id": id,
+            "name": name,
+            "description": "Made up by the sandbox",
+            "shared": true,
+            "created": NOW,
+            "updated": NOW,
+            "deviceCount": devices,
+        })
+    };
+    json!([
+        group(1, "Online", count(false)),
+        group(2, "Offline", count(true))
+    ])
+}
+
+fn group_devices(call: &Call<'_>, things: &Things) -> Answer {
+    let offline = match call.id_at(0) {
+        Some(1) => false,
+        Some(2) => true,
+        _ => return Answer::not_found("There is no such group"),
+    };
+    let members = things.devices.iter().filter(|it| it.offline == offline);
+    Answer::ok(&members.map(|it| it.id).collect::<Vec<u32>>())
+}
+
+fn board(things: &Things) -> Value {
+    json!({
+        "id": 1,
+        "name": "All tickets",
+        "description": "Made up by the sandbox",
+        "system": true,
+        "columns": ["id", "summary", "status"],
+        "ticketCount": things.tickets.len(),
+    })
+}
+
+fn tickets(call: &Call<'_>, things: &Things) -> Answer {
+    if call.id_at(0) != Some(1) {
+        return Answer::not_found("There is no such board");
+    }
+    let last = things.tickets.last().map(|it| it.id);
+    Answer::ok(&json!({
+        "data": things.tickets,
+        "metadata": {"columns": ["id", "summary", "status"], "lastCursorId": last},
+    }))
+}
+
+fn ticket(call: &Call<'_>, things: &Things) -> Answer {
+    call.id_at(0)
+        .and_then(|id| things.tickets.iter().find(|it| it.id == u64::from(id)))
+        .map_or_else(|| Answer::not_found("There is no such ticket"), Answer::ok)
+}
+
+/// With `redirect=true` the answer leads to another host, as the real one's does.
+fn device_link(call: &Call<'_>) -> Answer {
+    let Some(id) = call.id_at(0) else {
+        return no_device();
+    };
+    let url = format!("https://console.sandbox.invalid/#/deviceDashboard/{id}/overview");
+    match HeaderValue::from_str(&url) {
+        Ok(location) if call.asked.query.is_true("redirect") => {
+            Answer::empty(StatusCode::FOUND).with(LOCATION, location)
+        }
+        _ => Answer::ok(&json!({"url": url, "expires": NOW + 3_600.0})),
+    }
+}
+
+fn file() -> Answer {
+    let content_type = HeaderValue::from_static("application/octet-stream");
+    let name = HeaderValue::from_static("attachment; filename=\"sample.txt\"");
+    Answer::bytes(
+        StatusCode::OK,
+        content_type,
+        "Made up by the sandbox.\n".into(),
+    )
+    .with(CONTENT_DISPOSITION, name)
+}

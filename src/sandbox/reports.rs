@@ -1,0 +1,285 @@
+//! Operations that page by a cursor: `{"cursor":{…},"results":[…]}`, made row by row while they are sent.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Moment,
+    sandbox::{
+        answer::Answer,
+        api::Call,
+        creation::mixed,
+        samples,
+        world::{Device, NOW},
+    },
+};
+
+/// Rows of a page, unless `pageSize` says otherwise.
+const PAGE_ROWS: usize = 100;
+
+const PAGE_ROWS_MAX: usize = 10_000;
+
+/// How many cursors are open at once; the oldest makes room.
+const CURSORS_MAX: usize = 1_000;
+
+const CURSOR_LIFE: Duration = Duration::from_mins(15);
+
+/// Pieces of a long answer are about this long.
+const PIECE_BYTES: usize = 16 * 1024;
+
+const PROGRAMS_PER_DEVICE: usize = 480;
+
+/// What a field holds that is not to be read without `showSecureValues`.
+const SECURE_VALUE: &str = "sandbox-secure-value";
+
+const PROGRAMS: [(&str, &str); 6] = [
+    ("7-Zip", "Igor Pavlov"),
+    ("Mozilla Firefox", "Mozilla"),
+    ("Microsoft Edge", "Microsoft Corporation"),
+    ("LibreOffice", "The Document Foundation"),
+    ("PuTTY", "Simon Tatham"),
+    ("VLC media player", "VideoLAN"),
+];
+
+/// Where a client stands in a report. Only the same client may go on with it, and only in the same report.
+#[derive(Clone)]
+struct Cursor {
+    operation: usize,
+    client: usize,
+    next: usize,
+    ends: Moment,
+}
+
+/// The open cursors. They live in the server, not in their names.
+#[derive(Default)]
+pub(super) struct Cursors(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    by_name: HashMap<String, Cursor>,
+    by_age: VecDeque<String>,
+    count: u64,
+}
+
+impl Cursors {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where `name` stands, if the client of `call` may go on with it.
+    fn place(&self, name: &str, call: &Call<'_>) -> Option<usize> {
+        let cursor = self.open().by_name.get(name).cloned()?;
+        let fits = cursor.operation == call.operation.index
+            && cursor.client == call.bearer.client
+            && Moment::now() < cursor.ends;
+        fits.then_some(cursor.next)
+    }
+
+    /// Opens a cursor at row `next` and gives its name.
+    fn add(&self, call: &Call<'_>, next: usize) -> String {
+        let mut open = self.open();
+        open.count += 1;
+        let name = format!(
+            "{:016x}{:016x}",
+            mixed(call.state.seed ^ mixed(open.count)),
+            mixed(open.count.wrapping_mul(31)),
+        );
+        if open.by_age.len() == CURSORS_MAX
+            && let Some(oldest) = open.by_age.pop_front()
+        {
+            open.by_name.remove(&oldest);
+        }
+        open.by_age.push_back(name.clone());
+        open.by_name.insert(
+            name.clone(),
+            Cursor {
+                operation: call.operation.index,
+                client: call.bearer.client,
+                next,
+                ends: Moment::now().plus(CURSOR_LIFE),
+            },
+        );
+        name
+    }
+}
+
+/// The answer of an operation that pages by a cursor and of which the shape of a row is known.
+pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+    if &*call.operation.paging != "cursor" {
+        return None;
+    }
+    let rows = Source::of(call)?;
+    Some(page(call, rows).unwrap_or_else(|refusal| refusal))
+}
+
+fn page(call: &Call<'_>, source: Source) -> Result<Answer, Answer> {
+    let query = &call.asked.query;
+    let start = match query.get("cursor").filter(|name| !name.is_empty()) {
+        None => 0,
+        Some(name) => call.state.cursors.place(name, call).ok_or_else(|| {
+            let message = "The cursor does not exist or has expired";
+            Answer::application_error(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
+        })?,
+    };
+    let size = query
+        .number("pageSize")
+        .and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(PAGE_ROWS)
+        .clamp(1, PAGE_ROWS_MAX);
+    let total = source.total();
+    let end = total.min(start.saturating_add(size));
+    let cursor = (end < total).then(|| {
+        json!({
+            "name": call.state.cursors.add(call, end),
+            "offset": start,
+            "count": end - start,
+            "expires": NOW + CURSOR_LIFE.as_secs_f64(),
+        })
+    });
+    Ok(Answer::rows(Rows::new(cursor.as_ref(), source, start, end)))
+}
+
+/// What the rows of a report are made from.
+struct Source {
+    devices: Vec<Device>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Programs: many rows a device, so that there is something long to read.
+    Software,
+    /// The same row for each device.
+    Sample { row: Value, secure: bool },
+}
+
+impl Source {
+    fn of(call: &Call<'_>) -> Option<Self> {
+        let kind = if &*call.operation.id == "getSoftware" {
+            Kind::Software
+        } else {
+            let sample = samples::sample(&call.operation.id)?;
+            Kind::Sample {
+                row: sample.get("results")?.get(0)?.clone(),
+                secure: call.asked.query.is_true("showSecureValues"),
+            }
+        };
+        let devices = call.state.world.things().devices.clone();
+        Some(Self { devices, kind })
+    }
+
+    fn total(&self) -> usize {
+        match self.kind {
+            Kind::Software => self.devices.len() * PROGRAMS_PER_DEVICE,
+            Kind::Sample { .. } => self.devices.len(),
+        }
+    }
+
+    fn row(&self, place: usize) -> Value {
+        match &self.kind {
+            Kind::Software => {
+                let device = self.devices.get(place / PROGRAMS_PER_DEVICE);
+                program(device, place % PROGRAMS_PER_DEVICE)
+            }
+            Kind::Sample { row, secure } => about(row.clone(), self.devices.get(place), *secure),
+        }
+    }
+}
+
+fn program(device: Option<&Device>, number: usize) -> Value {
+    let (name, publisher) = PROGRAMS
+        .get(number % PROGRAMS.len())
+        .copied()
+        .unwrap_or_default();
+    let edition = number / PROGRAMS.len() + 1;
+    json!({
+        "installDate": "2026-03-02",
+        "location": format!("C:\\Program Files\\{name} {edition}"),
+        "name": format!("{name} {edition}"),
+        "publisher": publisher,
+        "size": 4096 * edition,
+        "version": format!("{edition}.{number}.0"),
+        "deviceId": device.map(|it| it.id),
+        "timestamp": NOW,
+    })
+}
+
+/// The sample row, with what it says of a device put right.
+fn about(mut row: Value, device: Option<&Device>, secure: bool) -> Value {
+    let (Some(device), Some(members)) = (device, row.as_object_mut()) else {
+        return row;
+    };
+    let known = [
+        ("deviceId", json!(device.id)),
+        ("entityId", json!(device.id)),
+        ("organizationId", json!(device.organization_id)),
+        ("locationId", json!(device.location_id)),
+        ("offline", json!(device.offline)),
+        ("fields", fields(device, secure)),
+    ];
+    for (name, value) in known {
+        if let Some(member) = members.get_mut(name) {
+            *member = value;
+        }
+    }
+    row
+}
+
+/// One field that anybody may read and one that is masked unless secure values are asked for.
+fn fields(device: &Device, secure: bool) -> Value {
+    let password = if secure { SECURE_VALUE } else { "********" };
+    json!({"assetTag": device.details.system.serial_number, "localAdminPassword": password})
+}
+
+/// A page of rows that becomes bytes piece by piece.
+pub(super) struct Rows {
+    head: Option<String>,
+    source: Source,
+    next: usize,
+    end: usize,
+    is_done: bool,
+}
+
+impl Rows {
+    fn new(cursor: Option<&Value>, source: Source, start: usize, end: usize) -> Self {
+        let head = match cursor {
+            Some(cursor) => format!("{{\"cursor\":{cursor},\"results\":["),
+            None => "{\"results\":[".to_owned(),
+        };
+        Self {
+            head: Some(head),
+            source,
+            next: start,
+            end,
+            is_done: false,
+        }
+    }
+
+    /// The next bytes; `None` when all have been given.
+    pub(super) fn next_piece(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let is_first = self.head.is_some();
+        let mut piece = self.head.take().unwrap_or_default();
+        let start = self.next;
+        while self.next < self.end && piece.len() < PIECE_BYTES {
+            if !(is_first && self.next == start) {
+                piece.push(',');
+            }
+            piece.push_str(&self.source.row(self.next).to_string());
+            self.next += 1;
+        }
+        if self.next == self.end {
+            piece.push_str("]}");
+            self.is_done = true;
+        }
+        Some(piece.into())
+    }
+}

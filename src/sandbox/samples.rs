@@ -1,0 +1,50 @@
+//! One made-up answer for each operation that nothing better is known for: the members of its schema, filled with samples.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::{
+    ninjaone::{
+        catalogue::Parameters,
+        operation::{Operation, ParameterKind},
+    },
+    sandbox::answer::Answer,
+};
+
+/// Operation id, tab, JSON. An operation that is missing answers nothing: 204.
+const TABLE: &str = include_str!("samples.tsv");
+
+static BY_ID: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter_map(|row| row.split_once('\t'))
+        .collect()
+});
+
+/// The sample of an operation.
+pub(super) fn sample(id: &str) -> Option<Value> {
+    serde_json::from_str(BY_ID.get(id)?).ok()
+}
+
+/// The sample as an answer. An object that has an `id` gets the one that the path ends with.
+pub(super) fn answer(operation: &Operation, parameters: &Parameters) -> Answer {
+    let Some(mut value) = sample(&operation.id) else {
+        return Answer::no_content();
+    };
+    if let Some(id) = asked_id(operation, parameters)
+        && let Some(member) = value.get_mut("id")
+    {
+        *member = id.into();
+    }
+    Answer::json(StatusCode::OK, &value)
+}
+
+fn asked_id(operation: &Operation, parameters: &Parameters) -> Option<i64> {
+    let last = operation.parameters.last()?;
+    if last.kind != ParameterKind::Integer || !operation.template.ends_with('}') {
+        return None;
+    }
+    parameters.values().last()?.parse().ok()
+}

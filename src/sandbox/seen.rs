@@ -1,0 +1,226 @@
+//! What the sandbox received: the last 100,000 requests.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+};
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// How many requests are remembered.
+pub const REQUESTS_MAX: usize = 100_000;
+
+/// A request as it arrived. Headers are kept in full, credentials too: a test wants to know what left the proxy.
+pub struct Seen {
+    /// Counts from 1 since the start, over what was forgotten too.
+    pub number: u64,
+    pub method: Box<str>,
+    /// Path and query, as received.
+    pub target: Box<[u8]>,
+    /// `name: value` lines, each with CR LF: names in lower case, in the order received.
+    head: Box<[u8]>,
+    pub body_bytes: u64,
+    /// In lower-case hex.
+    pub body_sha256: Box<str>,
+    /// 0 until the answer is known.
+    status: AtomicU16,
+}
+
+impl Seen {
+    /// What was answered; `None` while that is open, and if the answer was lost on purpose.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Acquire)).filter(|status| *status != 0)
+    }
+
+    pub(super) fn answered(&self, status: u16) {
+        self.status.store(status, Ordering::Release);
+    }
+
+    /// Every header line, in the order received.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| line.strip_suffix(b"\r"))
+            .filter_map(|line| {
+                let colon = line.iter().position(|byte| *byte == b':')?;
+                let (name, value) = line.split_at_checked(colon)?;
+                Some((std::str::from_utf8(name).ok()?, value.strip_prefix(b": ")?))
+            })
+    }
+
+    /// The first value of a header; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers()
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let headers: Vec<Value> = self
+            .headers()
+            .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
+            .collect();
+        json!({
+            "number": self.number,
+            "method": self.method,
+            "target": String::from_utf8_lossy(&self.target),
+            "headers": headers,
+            "body_bytes": self.body_bytes,
+            "body_sha256": self.body_sha256,
+            "status": self.status(),
+        })
+    }
+}
+
+/// `GET /v2/devices 401`, without headers: they hold credentials.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = String::from_utf8_lossy(&self.target);
+        write!(f, "{} {target} ", self.method)?;
+        match self.status() {
+            Some(status) => write!(f, "{status}"),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+/// What of a request is written down.
+pub(super) struct Arrived<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a [u8],
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body_bytes: u64,
+    pub(super) body_sha256: Box<str>,
+}
+
+/// The last requests; the oldest makes room.
+#[derive(Default)]
+pub(super) struct Ring {
+    pages: Mutex<Pages>,
+    count: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Pages {
+    requests: VecDeque<Arc<Seen>>,
+    count: u64,
+}
+
+impl Ring {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, arrived: Arrived<'_>) -> Arc<Seen> {
+        let head = head_lines(arrived.headers);
+        let mut pages = self.pages();
+        pages.count += 1;
+        let seen = Arc::new(Seen {
+            number: pages.count,
+            method: arrived.method.into(),
+            target: arrived.target.into(),
+            head,
+            body_bytes: arrived.body_bytes,
+            body_sha256: arrived.body_sha256,
+            status: AtomicU16::new(0),
+        });
+        if pages.requests.len() == REQUESTS_MAX {
+            pages.requests.pop_front();
+        }
+        pages.requests.push_back(Arc::clone(&seen));
+        self.count.send_replace(pages.count);
+        seen
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Seen>> {
+        self.pages().requests.iter().cloned().collect()
+    }
+
+    /// Returns once `count` requests have come since the start.
+    pub(super) async fn received(&self, count: u64) {
+        // It fails only when the sender is gone, and that is held here.
+        let _ = self.count.subscribe().wait_for(|it| *it >= count).await;
+    }
+
+    /// The last `limit`, oldest first, and how many came in all.
+    pub(super) fn last(&self, limit: usize) -> (Vec<Arc<Seen>>, u64) {
+        let pages = self.pages();
+        let skipped = pages.requests.len().saturating_sub(limit);
+        let last = pages.requests.iter().skip(skipped).cloned().collect();
+        (last, pages.count)
+    }
+
+    pub(super) fn clear(&self) {
+        self.pages().requests.clear();
+    }
+}
+
+fn head_lines(headers: &HeaderMap) -> Box<[u8]> {
+    let mut head = Vec::with_capacity(512);
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn push(ring: &Ring) {
+        ring.push(Arrived {
+            method: "GET",
+            target: b"/v2/devices",
+            headers: &HeaderMap::new(),
+            body_bytes: 0,
+            body_sha256: Box::default(),
+        });
+    }
+
+    #[test]
+    fn the_oldest_request_makes_room_when_the_ring_is_full() {
+        let ring = Ring::default();
+        for _ in 0..=REQUESTS_MAX {
+            push(&ring);
+        }
+        let all = ring.all();
+        assert_eq!(all.len(), REQUESTS_MAX);
+        assert_eq!(all[0].number, 2);
+    }
+
+    #[test]
+    fn headers_are_given_back_as_they_came_and_not_shown_by_debug() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "Bearer x: y".parse().unwrap());
+        headers.append("accept", http::HeaderValue::from_bytes(b"\xff").unwrap());
+        headers.append("accept", http::HeaderValue::from_static(""));
+        let ring = Ring::default();
+        let seen = ring.push(Arrived {
+            method: "GET",
+            target: b"/",
+            headers: &headers,
+            body_bytes: 0,
+            body_sha256: Box::default(),
+        });
+        let kept: Vec<_> = seen.headers().collect();
+        let expected: [(&str, &[u8]); 3] = [
+            ("authorization", b"Bearer x: y"),
+            ("accept", b"\xff"),
+            ("accept", b""),
+        ];
+        assert_eq!(kept, expected);
+        assert_eq!(format!("{seen:?}"), "GET / -");
+    }
+}

@@ -1,0 +1,115 @@
+//! The listener: HTTP/1.1 and HTTP/2 by prior knowledge, or by ALPN under TLS.
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    sandbox::{State, exchange},
+    tasks::Tasks,
+};
+
+const CONNECTIONS_MAX: usize = 4096;
+
+/// How long a connection may be silent before and between requests.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait when the system gives no more connections, so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+const STREAMS_PER_CONNECTION_MAX: u32 = 256;
+
+/// Takes connections until the task is stopped.
+pub(super) async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    state: Arc<State>,
+    tasks: Tasks,
+) {
+    let tls = tls.map(TlsAcceptor::from);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
+        tasks.spawn_until_stop(async move {
+            // A connection that breaks off is the other end's affair.
+            let _ = serve(stream, tls, state).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    state: Arc<State>,
+) -> Result<(), Broken> {
+    stream.set_nodelay(true)?;
+    // The protocol is told from the first bytes, and hyper waits for those without limit.
+    timeout(SILENCE_MAX, stream.peek(&mut [0])).await??;
+    match tls {
+        None => speak(stream, state).await,
+        Some(acceptor) => {
+            let stream = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await??;
+            speak(stream, state).await
+        }
+    }
+}
+
+async fn speak<S>(stream: S, state: Arc<State>) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SILENCE_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .keep_alive_interval(SILENCE_MAX);
+    let service = service_fn(move |request| exchange::answer(Arc::clone(&state), request));
+    builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .map_err(|_| Broken)
+}
+
+/// The connection ended in the middle of something.
+struct Broken;
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for Broken {
+    fn from(_: tokio::time::error::Elapsed) -> Self {
+        Self
+    }
+}

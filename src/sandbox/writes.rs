@@ -1,0 +1,131 @@
+//! Writes that change the world. What is not here answers as if it had been done.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::sandbox::{
+    answer::Answer,
+    api::Call,
+    reads::no_device,
+    world::{NOW, Organization, Ticket},
+};
+
+/// How many organizations and tickets the world can hold.
+const MADE_MAX: usize = 10_000;
+
+/// The answer of a write that changes something which a read shows.
+pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+    let answer = match &*call.operation.id {
+        "resetAlert" | "resetAlertSetActivityData" => reset_alert(call),
+        "runScriptOnDevice" => on_device(call, "SCRIPTING", "Script run"),
+        "rebootDevices" => on_device(call, "ACTION", "Reboot"),
+        "submitOSPatchScan" | "submitSoftwarePatchScan" => {
+            on_device(call, "PATCH_MANAGEMENT", "Patch scan")
+        }
+        "submitOSPatchApply" | "submitSoftwarePatchApply" => {
+            on_device(call, "PATCH_MANAGEMENT", "Patch apply")
+        }
+        "updateDevice" => update_device(call),
+        "createOrganization" => create_organization(call),
+        "create_1" => create_ticket(call),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+fn body(call: &Call<'_>) -> Value {
+    serde_json::from_slice(&call.asked.body).unwrap_or_default()
+}
+
+fn bad_body(message: &str) -> Answer {
+    Answer::application_error(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+}
+
+fn reset_alert(call: &Call<'_>) -> Answer {
+    let mut things = call.state.world.things();
+    let uid = call.text_at(0).unwrap_or_default();
+    let Some(place) = things.alerts.iter().position(|alert| alert.uid == uid) else {
+        return Answer::not_found("There is no such alert");
+    };
+    let alert = things.alerts.remove(place);
+    things.note(
+        alert.device_id,
+        "CONDITION",
+        "Reset",
+        "The alert was reset.",
+    );
+    Answer::no_content()
+}
+
+/// Something is started on a device: 204 now, and an activity to be found later.
+fn on_device(call: &Call<'_>, activity: &'static str, subject: &str) -> Answer {
+    let mut things = call.state.world.things();
+    let Some(id) = call.id_at(0).filter(|id| things.device(*id).is_some()) else {
+        return no_device();
+    };
+    things.note(id, activity, subject, "Started through the API.");
+    Answer::no_content()
+}
+
+fn update_device(call: &Call<'_>) -> Answer {
+    let mut things = call.state.world.things();
+    let wanted = call.id_at(0);
+    let Some(device) = things.devices.iter_mut().find(|it| Some(it.id) == wanted) else {
+        return no_device();
+    };
+    if let Some(name) = body(call).get("displayName").and_then(Value::as_str) {
+        name.clone_into(&mut device.display_name);
+    }
+    Answer::no_content()
+}
+
+fn create_organization(call: &Call<'_>) -> Answer {
+    let body = body(call);
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    let Some(name) = text("name") else {
+        return bad_body("`name` is missing");
+    };
+    let mut things = call.state.world.things();
+    if things.organizations.len() >= MADE_MAX {
+        return bad_body("The sandbox holds no more organizations");
+    }
+    let organization = Organization {
+        id: things.organizations.last().map_or(1, |last| last.id + 1),
+        name,
+        description: text("description").unwrap_or_default(),
+        node_approval_mode: "AUTOMATIC",
+    };
+    let answer = Answer::ok(&organization.detailed(&things));
+    things.organizations.push(organization);
+    answer
+}
+
+fn create_ticket(call: &Call<'_>) -> Answer {
+    let body = body(call);
+    let Some(summary) = body.get("subject").and_then(Value::as_str) else {
+        return bad_body("`subject` is missing");
+    };
+    let client = body.get("clientId").and_then(Value::as_u64);
+    let mut things = call.state.world.things();
+    if things.tickets.len() >= MADE_MAX {
+        return bad_body("The sandbox holds no more tickets");
+    }
+    let ticket = Ticket {
+        id: things.tickets.last().map_or(1, |last| last.id + 1),
+        summary: summary.to_owned(),
+        client_id: client
+            .and_then(|id| u32::try_from(id).ok())
+            .unwrap_or_default(),
+        status: "NEW",
+        create_time: NOW,
+    };
+    let answer = Answer::ok(&json!({
+        "id": ticket.id,
+        "subject": ticket.summary,
+        "clientId": ticket.client_id,
+        "status": {"name": ticket.status},
+        "createTime": ticket.create_time,
+    }));
+    things.tickets.push(ticket);
+    answer
+}
