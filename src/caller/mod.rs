@@ -1,0 +1,266 @@
+//! WHO IS ASKING? `Incoming` ──► `Identified`.
+
+pub mod api_key;
+pub mod issued;
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    clock::Timestamp,
+    names::CallerName,
+    net::{Evidence, Incoming},
+};
+
+use self::{api_key::KeyHash, issued::IssuedTokens};
+
+/// How a caller proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    Key,
+    /// A token of our own token endpoint.
+    Token,
+}
+
+impl Proof {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// A caller as configured. `index` is its place in every table of the same rules.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub name: CallerName,
+    pub index: usize,
+}
+
+/// A request whose caller is known. Only this module makes one.
+pub struct Identified {
+    incoming: Box<Incoming>,
+    caller: Arc<Caller>,
+    proof: Proof,
+}
+
+impl Identified {
+    #[must_use]
+    pub fn incoming(&self) -> &Incoming {
+        &self.incoming
+    }
+
+    pub fn incoming_mut(&mut self) -> &mut Incoming {
+        &mut self.incoming
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        self.proof
+    }
+}
+
+/// A request whose caller could not be established.
+pub struct Unidentified {
+    pub incoming: Box<Incoming>,
+    pub why: Why,
+}
+
+/// For the audit line; the caller sees one and the same 401 for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    NothingPresented,
+    NotUnderstood,
+    UnknownKey,
+    ExpiredKey,
+    /// Basic authentication with the key of another caller.
+    NameMismatch,
+}
+
+/// What one way of proving found. A bad proof never falls through to the next way.
+enum Finding {
+    NotPresented,
+    Proven(Arc<Caller>, Proof),
+    Rejected(Why),
+}
+
+impl Why {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingPresented => "no-proof",
+            Self::NotUnderstood => "proof-not-understood",
+            Self::UnknownKey => "unknown-key",
+            Self::ExpiredKey => "expired-key",
+            Self::NameMismatch => "key-of-another",
+        }
+    }
+}
+
+/// A caller and the keys that prove it.
+pub struct Entry {
+    pub name: CallerName,
+    pub keys: Vec<KeyHash>,
+    pub expires: Option<Timestamp>,
+}
+
+/// All callers that are configured, found by what they present.
+pub struct Directory {
+    callers: Vec<Arc<Caller>>,
+    keys: HashMap<KeyHash, Known>,
+}
+
+struct Known {
+    caller: Arc<Caller>,
+    expires: Option<Timestamp>,
+}
+
+impl Directory {
+    /// The place of an entry becomes its caller's `index`.
+    #[must_use]
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let mut callers = Vec::with_capacity(entries.len());
+        let mut keys = HashMap::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let caller = Arc::new(Caller {
+                name: entry.name,
+                index,
+            });
+            for key in entry.keys {
+                let known = Known {
+                    caller: Arc::clone(&caller),
+                    expires: entry.expires,
+                };
+                keys.insert(key, known);
+            }
+            callers.push(caller);
+        }
+        Self { callers, keys }
+    }
+
+    #[must_use]
+    pub fn callers(&self) -> &[Arc<Caller>] {
+        &self.callers
+    }
+
+    /// # Errors
+    /// When nothing was presented, or anything that was presented is not a proof.
+    pub fn identify(
+        &self,
+        mut incoming: Box<Incoming>,
+        issued: &IssuedTokens,
+    ) -> Result<Identified, Box<Unidentified>> {
+        let evidence = std::mem::take(&mut incoming.evidence);
+        match self.find(&evidence, issued, incoming.at) {
+            Ok((caller, proof)) => Ok(Identified {
+                incoming,
+                caller,
+                proof,
+            }),
+            Err(why) => Err(Box::new(Unidentified { incoming, why })),
+        }
+    }
+
+    fn find(
+        &self,
+        evidence: &Evidence,
+        issued: &IssuedTokens,
+        now: Timestamp,
+    ) -> Result<(Arc<Caller>, Proof), Why> {
+        let findings = [
+            self.by_authorization(evidence, issued, now),
+            self.by_header(evidence, now),
+        ];
+        let mut proven: Option<(Arc<Caller>, Proof)> = None;
+        for finding in findings {
+            match finding {
+                Finding::NotPresented => {}
+                Finding::Rejected(why) => return Err(why),
+                Finding::Proven(caller, proof) => match &proven {
+                    Some((other, _)) if other.index != caller.index => {
+                        return Err(Why::NameMismatch);
+                    }
+                    _ => proven = Some((caller, proof)),
+                },
+            }
+        }
+        proven.ok_or(Why::NothingPresented)
+    }
+
+    fn by_authorization(
+        &self,
+        evidence: &Evidence,
+        issued: &IssuedTokens,
+        now: Timestamp,
+    ) -> Finding {
+        let Some(value) = &evidence.authorization else {
+            return Finding::NotPresented;
+        };
+        match api_key::presented(value.as_bytes()) {
+            None => Finding::Rejected(Why::NotUnderstood),
+            Some(api_key::Presented::Bearer(key)) => self.by_bearer(key, issued, now),
+            Some(api_key::Presented::Basic { name, key }) => {
+                self.by_key(key.as_bytes(), now, Some(&name))
+            }
+        }
+    }
+
+    fn by_header(&self, evidence: &Evidence, now: Timestamp) -> Finding {
+        match &evidence.api_key {
+            None => Finding::NotPresented,
+            Some(value) => self.by_key(value.as_bytes(), now, None),
+        }
+    }
+
+    fn by_bearer(&self, bearer: &[u8], issued: &IssuedTokens, now: Timestamp) -> Finding {
+        let Some(hash) = KeyHash::of(bearer) else {
+            return Finding::Rejected(Why::NotUnderstood);
+        };
+        if self.keys.contains_key(&hash) {
+            return self.by_hash(hash, Proof::Key, now);
+        }
+        match issued.key_of(&hash) {
+            Some(key) => self.by_hash(key, Proof::Token, now),
+            None => Finding::Rejected(Why::UnknownKey),
+        }
+    }
+
+    fn by_key(&self, key: &[u8], now: Timestamp, name: Option<&str>) -> Finding {
+        let Some(hash) = KeyHash::of(key) else {
+            return Finding::Rejected(Why::NotUnderstood);
+        };
+        match self.by_hash(hash, Proof::Key, now) {
+            Finding::Proven(caller, _) if name.is_some_and(|it| it != caller.name.as_str()) => {
+                Finding::Rejected(Why::NameMismatch)
+            }
+            finding => finding,
+        }
+    }
+
+    /// Looked up by digest: how long that takes tells nothing of a key.
+    fn by_hash(&self, hash: KeyHash, proof: Proof, now: Timestamp) -> Finding {
+        let Some(known) = self.keys.get(&hash) else {
+            return Finding::Rejected(Why::UnknownKey);
+        };
+        if known.expires.is_some_and(|expires| now >= expires) {
+            return Finding::Rejected(Why::ExpiredKey);
+        }
+        Finding::Proven(Arc::clone(&known.caller), proof)
+    }
+
+    /// The caller that `key` proves to be `name`: for the token endpoint, whose clients send both.
+    #[must_use]
+    pub fn prove(&self, name: &str, key: &str, now: Timestamp) -> Option<(Arc<Caller>, KeyHash)> {
+        let hash = KeyHash::of(key.as_bytes())?;
+        match self.by_key(key.as_bytes(), now, Some(name)) {
+            Finding::Proven(caller, _) => Some((caller, hash)),
+            Finding::NotPresented | Finding::Rejected(_) => None,
+        }
+    }
+}

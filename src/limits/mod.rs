@@ -1,0 +1,195 @@
+//! MAY THEY NOW? `Authorized` ──► `Admitted`. What a caller may do per time, and what a tenant may spend at NinjaOne.
+
+pub mod budget;
+pub mod meter;
+mod pace;
+mod queue;
+pub mod rate;
+pub mod retry_after;
+
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+
+use crate::{
+    names::{CallerName, TenantName},
+    policy::Authorized,
+};
+
+use self::{
+    budget::{Budget, BudgetLimit},
+    meter::{Concurrency, Limit, Meter, Standing},
+};
+
+/// What a request is told to wait whose caller or tenant the limits do not know. Tables of the same rules always agree,
+/// so this is a closed door where there should be no door.
+const UNKNOWN_RETRY_S: u32 = 1;
+
+/// Every caller's meter and every tenant's budget, by their index in the rules.
+pub struct Limits {
+    callers: Vec<(CallerName, Arc<Meter>)>,
+    tenants: Vec<(TenantName, Arc<Budget>)>,
+}
+
+impl Limits {
+    /// Takes over what `previous` has counted where name and limit are the same; what is gone is dropped.
+    #[must_use]
+    pub fn new(
+        callers: Vec<(CallerName, Limit)>,
+        tenants: Vec<(TenantName, BudgetLimit)>,
+        previous: Option<&Self>,
+    ) -> Self {
+        let meters = by_name(previous.map(|limits| limits.callers.as_slice()));
+        let budgets = by_name(previous.map(|limits| limits.tenants.as_slice()));
+        let meter = |(name, limit): (CallerName, Limit)| {
+            let kept = meters.get(&name).filter(|meter| *meter.limit() == limit);
+            let meter = kept.map_or_else(|| Arc::new(Meter::new(limit)), |kept| Arc::clone(kept));
+            (name, meter)
+        };
+        let budget = |(name, limit): (TenantName, BudgetLimit)| {
+            let kept = budgets.get(&name).filter(|it| *it.limit() == limit);
+            let budget = kept.map_or_else(|| Arc::new(Budget::new(limit)), |kept| Arc::clone(kept));
+            (name, budget)
+        };
+        Self {
+            callers: callers.into_iter().map(meter).collect(),
+            tenants: tenants.into_iter().map(budget).collect(),
+        }
+    }
+
+    /// Lets a request in if its caller is within its limits. Never waits.
+    pub fn admit(&self, authorized: Authorized) -> Result<Admitted, Box<Throttled>> {
+        let caller = self.callers.get(authorized.identified().caller().index);
+        let tenant = self.tenants.get(authorized.tenant().index);
+        let (Some((_, meter)), Some((_, budget))) = (caller, tenant) else {
+            return Err(Throttled::unknown(authorized));
+        };
+        match meter.admit() {
+            Ok((concurrency, standing)) => Ok(Admitted {
+                authorized,
+                concurrency,
+                standing,
+                budget: Arc::clone(budget),
+            }),
+            Err((by, retry_after, standing)) => Err(Box::new(Throttled {
+                authorized,
+                retry_after,
+                by,
+                standing,
+                policy: meter.policy_header().clone(),
+            })),
+        }
+    }
+
+    /// The meter of the caller with this index.
+    #[must_use]
+    pub fn meter(&self, caller: usize) -> Option<&Arc<Meter>> {
+        self.callers.get(caller).map(|(_, meter)| meter)
+    }
+
+    /// The budget of the tenant with this index.
+    #[must_use]
+    pub fn budget(&self, tenant: usize) -> Option<&Arc<Budget>> {
+        self.tenants.get(tenant).map(|(_, budget)| budget)
+    }
+
+    /// Every tenant's budget, for status and metrics.
+    pub fn budgets(&self) -> impl Iterator<Item = (&TenantName, &Arc<Budget>)> {
+        self.tenants.iter().map(|(name, budget)| (name, budget))
+    }
+}
+
+fn by_name<N: Eq + Hash, T>(table: Option<&[(N, Arc<T>)]>) -> HashMap<&N, &Arc<T>> {
+    let rows = table.unwrap_or_default().iter();
+    rows.map(|(name, value)| (name, value)).collect()
+}
+
+/// A request that is within its caller's limits. Only this module makes one.
+pub struct Admitted {
+    authorized: Authorized,
+    /// Given back when the answer has been sent.
+    concurrency: Concurrency,
+    standing: Standing,
+    budget: Arc<Budget>,
+}
+
+impl Admitted {
+    #[must_use]
+    pub fn authorized(&self) -> &Authorized {
+        &self.authorized
+    }
+
+    pub fn authorized_mut(&mut self) -> &mut Authorized {
+        &mut self.authorized
+    }
+
+    /// How much of its limit the caller has left, for the `RateLimit` header.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The caller's limit, for the `RateLimit-Policy` header.
+    #[must_use]
+    pub fn policy_header(&self) -> &HeaderValue {
+        self.concurrency.meter().policy_header()
+    }
+
+    /// What the tenant may spend at NinjaOne; one permit is taken from it for each attempt.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}
+
+/// A request that came too soon.
+pub struct Throttled {
+    pub authorized: Authorized,
+    pub retry_after: Duration,
+    pub by: Dimension,
+    pub standing: Standing,
+    /// The caller's limit, for the `RateLimit-Policy` header.
+    pub policy: HeaderValue,
+}
+
+impl Throttled {
+    fn unknown(authorized: Authorized) -> Box<Self> {
+        Box::new(Self {
+            authorized,
+            retry_after: Duration::from_secs(UNKNOWN_RETRY_S.into()),
+            by: Dimension::CallerRate,
+            standing: Standing {
+                remaining: 0,
+                reset_s: UNKNOWN_RETRY_S,
+            },
+            policy: HeaderValue::from_static("\"caller\";q=0"),
+        })
+    }
+}
+
+/// Which limit a request ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    CallerRate,
+    CallerConcurrency,
+    TenantRate,
+    TenantConcurrency,
+    /// NinjaOne told us to slow down.
+    TenantPaused,
+    /// Too many requests wait for the tenant's budget already.
+    TenantQueue,
+}
+
+impl Dimension {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallerRate => "caller-rate",
+            Self::CallerConcurrency => "caller-concurrency",
+            Self::TenantRate => "tenant-rate",
+            Self::TenantConcurrency => "tenant-concurrency",
+            Self::TenantPaused => "tenant-paused",
+            Self::TenantQueue => "tenant-queue",
+        }
+    }
+}

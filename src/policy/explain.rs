@@ -1,0 +1,439 @@
+//! Why a request would be allowed or refused, step by step, and the smallest change that would allow it.
+//!
+//! It asks the same functions that decide, so it cannot tell another story than the one that happens.
+
+use std::sync::Arc;
+
+use crate::{
+    names::IdentityKind,
+    net::Method,
+    ninjaone::operation::{Class, Operation},
+};
+
+use super::{
+    Tenant, TenantProblem,
+    book::{Book, Page, Verdict, class_of, identity_for},
+    rule::{Effect, Rule},
+};
+
+/// How many similar names or operations are offered.
+pub const SUGGESTIONS_MAX: usize = 5;
+/// How unlike a name may be and still be offered: 1 is the same.
+const LIKENESS_MIN: f64 = 0.6;
+
+/// The request that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub caller: &'a str,
+    /// What `NJP-Tenant` would say.
+    pub tenant: Option<&'a str>,
+    /// What the base path `/tenant/<name>` says.
+    pub base_path_tenant: Option<&'a str>,
+    pub method: Method,
+    /// Canonical: decoded, alias folded, without base path.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// In the order in which a request passes them; ends where the request would end.
+    pub steps: Vec<Step>,
+    pub conclusion: Conclusion,
+    /// What would have to change, all of it, for this to be allowed; empty if it is, or if nothing could.
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Caller {
+        name: String,
+    },
+    NoSuchCaller {
+        name: String,
+        nearest: Vec<String>,
+    },
+    Tenant {
+        tenant: Arc<Tenant>,
+        because: TenantChoice,
+    },
+    NoTenant {
+        problem: TenantProblem,
+        /// Those that the caller may use.
+        may_use: Vec<String>,
+    },
+    Operation {
+        operation: Arc<Operation>,
+        /// Names and values of the path's parameters.
+        parameters: Vec<(String, String)>,
+    },
+    NoSuchOperation {
+        /// The path is outside `/v2/`: nothing there is ever forwarded.
+        outside: bool,
+        nearest: Vec<Arc<Operation>>,
+    },
+    /// The query turns the read into one of secrets.
+    Raised {
+        parameter: String,
+    },
+    Rule {
+        rule: Rule,
+        part: Part,
+    },
+    NoRule {
+        policies: Arc<str>,
+    },
+    /// A header that the request must carry.
+    Duty(Duty),
+    Identity(IdentityKind),
+}
+
+/// Why a tenant was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantChoice {
+    BasePath,
+    Header,
+    OnlyOne,
+}
+
+/// What a rule does to the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The verdict is its.
+    Decides,
+    /// It matches, and another one decides.
+    Agrees,
+    /// It allows, and a deny overrules it.
+    Overruled,
+    /// It would allow the same request if that did not ask for secrets.
+    PlainOnly,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    Reason,
+    OnBehalfOf,
+}
+
+impl Duty {
+    #[must_use]
+    pub const fn header(self) -> &'static str {
+        match self {
+            Self::Reason => "NJP-Reason",
+            Self::OnBehalfOf => "NJP-On-Behalf-Of",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Provided that the duties among the steps are met.
+    Allowed {
+        class: Class,
+        rule: Rule,
+    },
+    Denied {
+        class: Class,
+        rule: Rule,
+    },
+    NotAllowed {
+        class: Class,
+    },
+    UnknownOperation,
+    TenantUnknown,
+    NoSuchCaller,
+}
+
+impl Conclusion {
+    /// What the audit log would call it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Allowed { .. } => "allowed",
+            Self::Denied { .. } | Self::NotAllowed { .. } => "policy-denied",
+            Self::UnknownOperation => "unknown-operation",
+            Self::TenantUnknown => "tenant-unknown",
+            Self::NoSuchCaller => "unauthenticated",
+        }
+    }
+
+    /// The class of the request, where it came to a verdict.
+    #[must_use]
+    pub const fn class(&self) -> Option<Class> {
+        match self {
+            Self::Allowed { class, .. }
+            | Self::Denied { class, .. }
+            | Self::NotAllowed { class } => Some(*class),
+            Self::UnknownOperation | Self::TenantUnknown | Self::NoSuchCaller => None,
+        }
+    }
+}
+
+/// One thing to change in the configuration or in the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Add this operation to the caller's own `allow`; `place` is where that stands, if it has one.
+    Allow {
+        operation: String,
+        caller: String,
+        place: Option<Arc<str>>,
+    },
+    /// Remove this deny.
+    RemoveDeny(Rule),
+    /// Give the caller this tenant, which exists.
+    GiveTenant { tenant: String, caller: String },
+    /// Name one of these tenants in the request.
+    NameTenant(Vec<String>),
+    /// Name one tenant only.
+    NameOneTenant,
+    /// Add the operation to the catalogue, if NinjaOne has it.
+    AddOperation { method: Method, path: String },
+}
+
+impl Book {
+    /// Follows a request through the rules. Pure. Duties are listed, not tested: the request is only imagined.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>) -> Explanation {
+        let Some(page) = self.page_named(request.caller) else {
+            return self.no_such_caller(request.caller);
+        };
+        let mut steps = vec![Step::Caller {
+            name: request.caller.to_owned(),
+        }];
+        match page.tenant(request.base_path_tenant, request.tenant) {
+            Ok(tenant) => steps.push(Step::Tenant {
+                tenant: Arc::clone(tenant),
+                because: choice(request),
+            }),
+            Err(problem) => return self.no_tenant(page, request, problem, steps),
+        }
+        let Some((operation, parameters)) = self.operation(request.method, request.path) else {
+            return self.no_such_operation(request, steps);
+        };
+        let names = operation.parameters.iter().map(|it| it.name.to_string());
+        let values = parameters.values().iter().map(ToString::to_string);
+        steps.push(Step::Operation {
+            operation: Arc::clone(operation),
+            parameters: names.zip(values).collect(),
+        });
+        judge(page, operation, class_of(operation, request.query), steps)
+    }
+
+    /// The names of all callers, in the order of the configuration.
+    pub fn callers(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().map(|page| page.name.as_str())
+    }
+
+    fn page_named(&self, caller: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| page.name.as_str() == caller)
+    }
+
+    fn no_such_caller(&self, name: &str) -> Explanation {
+        let mut nearest: Vec<_> = self
+            .callers()
+            .map(|known| (strsim::jaro_winkler(known, name), known))
+            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .collect();
+        nearest.sort_by(|one, other| other.0.total_cmp(&one.0));
+        Explanation {
+            steps: vec![Step::NoSuchCaller {
+                name: name.to_owned(),
+                nearest: nearest
+                    .into_iter()
+                    .take(SUGGESTIONS_MAX)
+                    .map(|(_, known)| known.to_owned())
+                    .collect(),
+            }],
+            conclusion: Conclusion::NoSuchCaller,
+            changes: Vec::new(),
+        }
+    }
+
+    fn no_tenant(
+        &self,
+        page: &Page,
+        request: &Request<'_>,
+        problem: TenantProblem,
+        mut steps: Vec<Step>,
+    ) -> Explanation {
+        let may_use: Vec<String> = page.tenants.iter().map(|it| it.name.to_string()).collect();
+        let exists = |name: &str| self.tenants.iter().any(|it| it.name.as_str() == name);
+        let named = request.base_path_tenant.or(request.tenant);
+        let change = match (&problem, named) {
+            (TenantProblem::Contradiction, _) => Some(Change::NameOneTenant),
+            (TenantProblem::NoSuchTenant, Some(name)) if exists(name) => Some(Change::GiveTenant {
+                tenant: name.to_owned(),
+                caller: request.caller.to_owned(),
+            }),
+            _ if may_use.is_empty() => None,
+            _ => Some(Change::NameTenant(may_use.clone())),
+        };
+        steps.push(Step::NoTenant { problem, may_use });
+        Explanation {
+            steps,
+            conclusion: Conclusion::TenantUnknown,
+            changes: change.into_iter().collect(),
+        }
+    }
+
+    fn no_such_operation(&self, request: &Request<'_>, mut steps: Vec<Step>) -> Explanation {
+        let outside = !request.path.starts_with("/v2/");
+        let nearest = if outside {
+            Vec::new()
+        } else {
+            self.nearest_operations(request)
+        };
+        steps.push(Step::NoSuchOperation { outside, nearest });
+        let add = Change::AddOperation {
+            method: request.method,
+            path: request.path.to_owned(),
+        };
+        Explanation {
+            steps,
+            conclusion: Conclusion::UnknownOperation,
+            changes: if outside { Vec::new() } else { vec![add] },
+        }
+    }
+
+    /// First what the same path has under other methods, then what looks alike.
+    fn nearest_operations(&self, request: &Request<'_>) -> Vec<Arc<Operation>> {
+        let methods = [
+            Method::Get,
+            Method::Post,
+            Method::Put,
+            Method::Patch,
+            Method::Delete,
+        ];
+        let mut nearest: Vec<Arc<Operation>> = methods
+            .into_iter()
+            .filter_map(|method| self.operation(method, request.path))
+            .map(|(operation, _)| Arc::clone(operation))
+            .collect();
+        for similar in self.catalogue.alike(request.path, SUGGESTIONS_MAX) {
+            if nearest.iter().all(|known| known.index != similar.index) {
+                nearest.push(Arc::clone(similar));
+            }
+        }
+        nearest.truncate(SUGGESTIONS_MAX);
+        nearest
+    }
+}
+
+fn choice(request: &Request<'_>) -> TenantChoice {
+    if request.base_path_tenant.is_some() {
+        TenantChoice::BasePath
+    } else if request.tenant.is_some() {
+        TenantChoice::Header
+    } else {
+        TenantChoice::OnlyOne
+    }
+}
+
+/// The part of the story that begins once caller, tenant and operation are known.
+fn judge(page: &Page, operation: &Operation, class: Class, mut steps: Vec<Step>) -> Explanation {
+    if class != operation.class {
+        steps.push(Step::Raised {
+            parameter: operation
+                .secrets_if
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
+        });
+    }
+    let verdict = page.verdict(operation, class);
+    steps.extend(rules(page, operation, class, verdict));
+    let deciding = match verdict {
+        Verdict::Allowed(place) | Verdict::Denied(place) => page.line(place),
+        Verdict::Unmentioned => None,
+    };
+    let conclusion = match (verdict, deciding.map(|line| line.rule.clone())) {
+        (Verdict::Allowed(_), Some(rule)) => {
+            steps.extend(duties(page).map(Step::Duty));
+            steps.push(Step::Identity(identity_for(operation)));
+            return Explanation {
+                steps,
+                conclusion: Conclusion::Allowed { class, rule },
+                changes: Vec::new(),
+            };
+        }
+        (Verdict::Denied(_), Some(rule)) => Conclusion::Denied { class, rule },
+        _ => Conclusion::NotAllowed { class },
+    };
+    if conclusion == (Conclusion::NotAllowed { class }) {
+        steps.push(Step::NoRule {
+            policies: Arc::clone(&page.policies),
+        });
+    }
+    Explanation {
+        steps,
+        conclusion,
+        changes: changes(page, operation, class),
+    }
+}
+
+/// Every rule that has to do with the request, in the order written.
+fn rules(
+    page: &Page,
+    operation: &Operation,
+    class: Class,
+    verdict: Verdict,
+) -> impl Iterator<Item = Step> {
+    let denied = matches!(verdict, Verdict::Denied(_));
+    page.rules
+        .iter()
+        .enumerate()
+        .filter_map(move |(place, line)| {
+            let rule = &line.rule;
+            let decides = verdict == Verdict::Allowed(place) || verdict == Verdict::Denied(place);
+            let part = match (rule.applies(operation, class), rule.effect) {
+                (true, _) if decides => Part::Decides,
+                (true, Effect::Allow) if denied => Part::Overruled,
+                (true, _) => Part::Agrees,
+                (false, Effect::Allow) if rule.applies(operation, operation.class) => {
+                    Part::PlainOnly
+                }
+                (false, _) => return None,
+            };
+            Some(Step::Rule {
+                rule: rule.clone(),
+                part,
+            })
+        })
+}
+
+fn duties(page: &Page) -> impl Iterator<Item = Duty> {
+    let reason = page.reason_required.then_some(Duty::Reason);
+    let person = page.on_behalf_of_required.then_some(Duty::OnBehalfOf);
+    reason.into_iter().chain(person)
+}
+
+/// Every deny that speaks against it goes; an allow is added where none would be left to speak for it. It names the
+/// operation alone, because that is the least that can be given.
+fn changes(page: &Page, operation: &Operation, class: Class) -> Vec<Change> {
+    let applying = |effect: Effect| {
+        page.rules
+            .iter()
+            .map(|line| &line.rule)
+            .filter(move |rule| rule.effect == effect && rule.applies(operation, class))
+    };
+    let mut changes: Vec<Change> = applying(Effect::Deny)
+        .cloned()
+        .map(Change::RemoveDeny)
+        .collect();
+    if applying(Effect::Allow).next().is_none() {
+        let own = format!("caller.{}", page.name);
+        let mut allows = page
+            .rules
+            .iter()
+            .map(|line| &line.rule)
+            .filter(|rule| rule.effect == Effect::Allow);
+        changes.push(Change::Allow {
+            operation: operation.id.to_string(),
+            caller: page.name.to_string(),
+            place: allows
+                .find(|rule| *rule.owner == *own)
+                .map(|rule| Arc::clone(&rule.place)),
+        });
+    }
+    changes
+}
