@@ -1,0 +1,140 @@
+//! When a token is renewed, and when a renewal that failed is tried again.
+
+use std::time::Duration;
+
+use super::{grant::mint_error::MintError, token::EXPIRY_MARGIN_MS};
+
+/// Renewals of many tokens, or of many proxies that started together, spread over this part of the delay, both ways.
+const JITTER_PERCENT: u32 = 5;
+
+/// Shortest pause after a renewal that failed.
+const BACKOFF_MS_MIN: u64 = 1_000;
+
+/// Longest pause while the token that we have is still valid.
+const BACKOFF_MS_MAX: u64 = 30_000;
+
+/// Longest pause while callers stand without a token.
+const BACKOFF_WITHOUT_TOKEN_MS_MAX: u64 = 4_000;
+
+/// Pause where only a person can help, who may do so without telling us.
+const BACKOFF_FINAL_MS: u64 = 60_000;
+
+/// When a token is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshAt {
+    /// After this part of its life, in percent.
+    OfLife(u8),
+    /// This long before its end; after half of its life if it does not live twice as long.
+    BeforeEnd(Duration),
+}
+
+impl Default for RefreshAt {
+    fn default() -> Self {
+        Self::OfLife(80)
+    }
+}
+
+impl RefreshAt {
+    /// Time from the mint to the renewal of a token with this life.
+    pub(super) fn delay(self, life: Duration) -> Duration {
+        let plain = match self {
+            Self::OfLife(percent) => life / 100 * u32::from(percent.min(100)),
+            Self::BeforeEnd(rest) => life.saturating_sub(rest).max(life / 2),
+        };
+        let longest = life.saturating_sub(Duration::from_millis(EXPIRY_MARGIN_MS));
+        jittered(plain).min(longest)
+    }
+}
+
+/// How long to wait after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pauses {
+    pub(super) with_token: Duration,
+    pub(super) without_token: Duration,
+}
+
+/// After the `failures`th failure in a row, with full jitter: any time up to a bound that doubles.
+pub(super) fn pauses(error: MintError, failures: u32) -> Pauses {
+    if error.is_final() {
+        let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
+        return Pauses {
+            with_token: pause,
+            without_token: pause,
+        };
+    }
+    let grown = BACKOFF_MS_MIN.saturating_mul(2 << failures.min(16));
+    let asked = error.retry_after().unwrap_or_default();
+    let pause = |most: u64| {
+        let above = grown.min(most).saturating_sub(BACKOFF_MS_MIN);
+        let millis = BACKOFF_MS_MIN + above * u64::from(random()) / u64::from(u32::MAX);
+        Duration::from_millis(millis).max(asked)
+    };
+    Pauses {
+        with_token: pause(BACKOFF_MS_MAX),
+        without_token: pause(BACKOFF_WITHOUT_TOKEN_MS_MAX),
+    }
+}
+
+fn jittered(delay: Duration) -> Duration {
+    let (least, width) = (100 - JITTER_PERCENT, 2 * JITTER_PERCENT);
+    let percent = f64::from(least) + f64::from(width) * f64::from(random()) / f64::from(u32::MAX);
+    delay.mul_f64(percent / 100.0)
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        // Without randomness the middle of the range is as good as any.
+        Err(_) => u32::MAX / 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn a_token_is_renewed_around_the_configured_part_of_its_life() {
+        for _ in 0..1000 {
+            let delay = RefreshAt::default().delay(HOUR).as_secs();
+            assert!((2735..=3025).contains(&delay), "{delay}");
+            let delay = RefreshAt::BeforeEnd(Duration::from_mins(5)).delay(HOUR);
+            assert!((3134..=3466).contains(&delay.as_secs()), "{delay:?}");
+        }
+    }
+
+    #[test]
+    fn a_renewal_comes_before_the_end_whatever_is_configured() {
+        for life_s in [0, 1, 2, 10, 60, 3600] {
+            let life = Duration::from_secs(life_s);
+            let longest = life.saturating_sub(Duration::from_secs(1));
+            for at in [
+                RefreshAt::OfLife(255),
+                RefreshAt::OfLife(0),
+                RefreshAt::BeforeEnd(HOUR),
+            ] {
+                assert!(at.delay(life) <= longest);
+            }
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_heed_what_ninjaone_asks() {
+        let failed = MintError::Empty;
+        for failures in 0..100 {
+            let pauses = pauses(failed, failures);
+            assert!((1_000..=30_000).contains(&pauses.with_token.as_millis()));
+            assert!((1_000..=4_000).contains(&pauses.without_token.as_millis()));
+        }
+        let throttled = MintError::Throttled {
+            retry_after: Some(Duration::from_secs(200)),
+        };
+        assert_eq!(pauses(throttled, 1).without_token, Duration::from_secs(200));
+        assert!(pauses(MintError::WrongRegion, 1).without_token >= Duration::from_secs(57));
+    }
+}

@@ -1,0 +1,312 @@
+//! Where an identity keeps its token. The hot path reads it without a lock; only the keeper writes it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use crate::{
+    clock::{Moment, Timestamp},
+    limits::Admitted,
+    names::{IdentityKind, TenantName},
+};
+
+use super::{
+    Leased, NoToken, Why,
+    grant::mint_error::MintError,
+    record::{Record, State, VaultSnapshot},
+    token::AccessToken,
+};
+
+/// Longest that a request waits for a renewal under way.
+pub const LEASE_WAIT_MS_MAX: u64 = 10_000;
+
+/// Most requests that wait for one vault's token at a time.
+pub const LEASE_WAITERS_MAX: usize = 4_096;
+
+/// Shortest and longest time that a request without a token is told to stay away.
+const RETRY_AFTER_MS_MIN: u64 = 1_000;
+const RETRY_AFTER_MS_MAX: u64 = 300_000;
+
+/// One identity's token at one tenant.
+pub struct Vault {
+    tenant: TenantName,
+    identity: IdentityKind,
+    current: ArcSwapOption<AccessToken>,
+    /// The youngest generation that NinjaOne rejected.
+    rejected: AtomicU64,
+    phase: watch::Sender<Phase>,
+    /// Wakes the keeper.
+    wake: Notify,
+    waiting: AtomicUsize,
+    record: Mutex<Record>,
+}
+
+/// What the keeper is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Resting,
+    Renewing,
+    BackingOff { next: Moment },
+    Stopped,
+}
+
+/// There is no token that can be sent; it is worth to come back after `retry_after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unavailable {
+    pub retry_after: Duration,
+}
+
+impl Unavailable {
+    fn until(next: Moment) -> Self {
+        Self::after(next.since(Moment::now()))
+    }
+
+    fn after(pause: Duration) -> Self {
+        let least = Duration::from_millis(RETRY_AFTER_MS_MIN);
+        let most = Duration::from_millis(RETRY_AFTER_MS_MAX);
+        Self {
+            retry_after: pause.clamp(least, most),
+        }
+    }
+}
+
+impl Vault {
+    pub(super) fn new(tenant: TenantName, identity: IdentityKind) -> Self {
+        Self {
+            tenant,
+            identity,
+            current: ArcSwapOption::empty(),
+            rejected: AtomicU64::new(0),
+            phase: watch::Sender::new(Phase::Resting),
+            wake: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            record: Mutex::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn tenant(&self) -> &TenantName {
+        &self.tenant
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> IdentityKind {
+        self.identity
+    }
+
+    /// Gives a request its token: at once if there is a valid one, otherwise after a renewal under way.
+    pub async fn lease(self: &Arc<Self>, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
+        let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
+        let token = match self.current() {
+            Some(token) => Ok(token),
+            // Boxed, so that what waiting needs does not lie in every request's future.
+            None => Box::pin(self.wait_for_token(longest)).await,
+        };
+        match token {
+            Ok(token) => Ok(Leased {
+                admitted,
+                token,
+                vault: Arc::clone(self),
+            }),
+            Err(Unavailable { retry_after }) => Err(Box::new(NoToken {
+                admitted,
+                why: Why::Unavailable,
+                retry_after: Some(retry_after),
+            })),
+        }
+    }
+
+    /// The token, if it can be sent now.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<AccessToken>> {
+        let token = self.current.load();
+        let token = token.as_ref()?;
+        token.is_usable(Moment::now()).then(|| Arc::clone(token))
+    }
+
+    /// Waits for a token while its renewal is under way; a renewal that fails ends the waiting.
+    pub async fn wait_for_token(&self, longest: Duration) -> Result<Arc<AccessToken>, Unavailable> {
+        self.wait_for(longest, 0).await
+    }
+
+    /// After a 401: a token younger than the one of `generation`. At most one renewal comes of each generation, however
+    /// many ask, and none while the token is held, see [`AccessToken::replaceable_at`].
+    pub async fn newer_than(
+        &self,
+        generation: u64,
+        longest: Duration,
+    ) -> Result<Arc<AccessToken>, Unavailable> {
+        self.reject(generation);
+        let held = self.held_for(generation);
+        if held > longest {
+            return Err(Unavailable::after(held));
+        }
+        self.wait_for(longest, generation).await
+    }
+
+    /// After a 401, without waiting: the token of this generation is to be replaced. Nothing happens if it was already.
+    pub fn reject(&self, generation: u64) {
+        let is_current = self.generation() == generation;
+        if is_current && self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
+            self.wake.notify_one();
+        }
+    }
+
+    /// What there is to know about the token without seeing it.
+    #[must_use]
+    pub fn snapshot(&self) -> VaultSnapshot {
+        let now = Moment::now();
+        let token = self.current.load_full();
+        let phase = *self.phase.borrow();
+        let record = self.record();
+        let usable = token.as_ref().is_some_and(|token| token.is_usable(now));
+        let next_attempt = match phase {
+            Phase::BackingOff { next } => Some(next.since(now)),
+            _ => None,
+        };
+        let state = match (phase, record.failing_since) {
+            (Phase::Renewing, _) => State::Renewing,
+            (_, Some(_)) => State::Failing,
+            _ if usable => State::Fresh,
+            _ if token.is_none() => State::NeverMinted,
+            _ => State::Expired,
+        };
+        VaultSnapshot {
+            tenant: self.tenant.clone(),
+            identity: self.identity,
+            state,
+            usable,
+            generation: token.as_ref().map_or(0, |token| token.generation()),
+            minted_at: token.as_ref().map(|token| token.minted_at()),
+            expires_at: token.as_ref().map(|token| token.expires_at()),
+            scopes: token.map_or_else(Vec::new, |token| token.scopes().to_vec()),
+            failing_since: record.failing_since,
+            last_error: record.last_error,
+            next_attempt,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            results: record.results(),
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        longest: Duration,
+        above: u64,
+    ) -> Result<Arc<AccessToken>, Unavailable> {
+        let Some(_place) = Waiting::enter(&self.waiting) else {
+            return Err(Unavailable::after(Duration::ZERO));
+        };
+        timeout(longest, self.watch_for(above))
+            .await
+            .unwrap_or_else(|_| Err(Unavailable::after(Duration::ZERO)))
+    }
+
+    async fn watch_for(&self, above: u64) -> Result<Arc<AccessToken>, Unavailable> {
+        let mut phases = self.phase.subscribe();
+        loop {
+            // The phase before the token: the keeper writes them the other way round.
+            let phase = *phases.borrow_and_update();
+            if let Some(token) = self.current().filter(|token| token.generation() > above) {
+                return Ok(token);
+            }
+            match phase {
+                Phase::Renewing => {}
+                Phase::BackingOff { next } if next > Moment::now() => {
+                    return Err(Unavailable::until(next));
+                }
+                // The keeper may sleep past its time: its timer stands still while the machine is suspended.
+                Phase::Resting | Phase::BackingOff { .. } => self.wake.notify_one(),
+                Phase::Stopped => return Err(Unavailable::after(Duration::ZERO)),
+            }
+            if phases.changed().await.is_err() {
+                return Err(Unavailable::after(Duration::ZERO));
+            }
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        let token = self.current.load();
+        token.as_ref().map_or(0, |token| token.generation())
+    }
+
+    /// How long the token of `generation` stays although it was rejected.
+    fn held_for(&self, generation: u64) -> Duration {
+        let token = self.current.load();
+        match token.as_ref() {
+            Some(token) if token.generation() == generation => {
+                token.replaceable_at().since(Moment::now())
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        // A record is counts and dates: no half-made change can do harm.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What only the keeper does.
+impl Vault {
+    /// The token, valid or not.
+    pub(super) fn held(&self) -> Option<Arc<AccessToken>> {
+        self.current.load_full()
+    }
+
+    pub(super) fn is_rejected(&self, token: &AccessToken) -> bool {
+        self.rejected.load(Ordering::Acquire) >= token.generation()
+    }
+
+    pub(super) fn put(&self, token: AccessToken) {
+        self.current.store(Some(Arc::new(token)));
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let changes = *now != phase;
+            *now = phase;
+            changes
+        });
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(super) fn succeeded(&self, result: &'static str) {
+        self.record().succeeded(result);
+    }
+
+    pub(super) fn failed(&self, error: MintError) {
+        self.record().failed(error, Timestamp::now());
+    }
+}
+
+/// One request that waits; gives its place back on drop.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let enter = |now: usize| (now < LEASE_WAITERS_MAX).then_some(now + 1);
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter)
+            .ok()
+            .map(|_| Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
