@@ -1,0 +1,206 @@
+//! The hash chain: every line carries the hash of the line before it, so that none can be changed, removed or moved unseen.
+
+use std::{fmt, str::FromStr};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{entry::Entry, line};
+
+/// Lines are gathered into writes of at most this size; a single longer line is a write of its own.
+pub const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Stands before a line's hash, which is always its last member.
+pub const HASH_MEMBER: &[u8] = b",\"hash\":\"";
+
+const PREV_MEMBER: &[u8] = b",\"prev\":\"";
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// A SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash([u8; Self::BYTES]);
+
+impl Hash {
+    pub const BYTES: usize = 32;
+    pub const HEX_LENGTH: usize = 2 * Self::BYTES;
+
+    /// What the first line of all names as the one before it.
+    pub const NONE: Self = Self([0; Self::BYTES]);
+
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hash = [0; Self::BYTES];
+        for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+            *to = *from;
+        }
+        Self(hash)
+    }
+
+    /// 64 lower-case hex digits.
+    #[must_use]
+    pub fn to_hex(self) -> [u8; Self::HEX_LENGTH] {
+        let mut hex = [0; Self::HEX_LENGTH];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            if let [high, low] = pair {
+                *high = HEX_DIGITS[usize::from(byte >> 4)];
+                *low = HEX_DIGITS[usize::from(byte & 15)];
+            }
+        }
+        hex
+    }
+
+    /// Reads 64 lower-case hex digits; nothing else will do, because the line's bytes are what counts.
+    #[must_use]
+    pub fn from_hex(hex: &[u8]) -> Option<Self> {
+        if hex.len() != Self::HEX_LENGTH {
+            return None;
+        }
+        let mut hash = [0; Self::BYTES];
+        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
+            let [high, low] = pair else { return None };
+            *byte = (hex_value(*high)? << 4) | hex_value(*low)?;
+        }
+        Some(Self(hash))
+    }
+}
+
+const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.to_hex()).unwrap_or_default())
+    }
+}
+
+/// The end of a chain: its last line's number and hash. Written `1404882:<64 hex digits>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Head {
+    pub seq: u64,
+    pub hash: Hash,
+}
+
+impl Head {
+    /// Before the first line of all, which is number 1.
+    pub const START: Self = Self {
+        seq: 0,
+        hash: Hash::NONE,
+    };
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash)
+    }
+}
+
+/// Why a text is not the end of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a line's number and its hash, such as 1404882:9f86d081… with 64 lower-case hex digits"
+)]
+pub struct NotAHead;
+
+impl FromStr for Head {
+    type Err = NotAHead;
+    fn from_str(text: &str) -> Result<Self, NotAHead> {
+        let (seq, hash) = text.split_once(':').ok_or(NotAHead)?;
+        Ok(Self {
+            seq: seq.parse().map_err(|_| NotAHead)?,
+            hash: Hash::from_hex(hash.as_bytes()).ok_or(NotAHead)?,
+        })
+    }
+}
+
+/// Whole lines that continue the chain. Only a [`Chain`] makes them, and a sink takes nothing else.
+pub struct Linked<'b> {
+    bytes: &'b [u8],
+    count: usize,
+    head: Head,
+}
+
+impl Linked<'_> {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// How many lines these are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The end of the chain once these are written.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+}
+
+/// Where the next line is linked to.
+pub struct Chain {
+    head: Head,
+}
+
+impl Chain {
+    #[must_use]
+    pub fn resume(head: Head) -> Self {
+        Self { head }
+    }
+
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Links as many entries as fit in one write. The chain itself goes on only with [`Chain::follow`], when they are
+    /// written: if they cannot be, the same entries are linked anew.
+    pub fn link<'b, 'e>(
+        &self,
+        buffer: &'b mut Vec<u8>,
+        boot: &str,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Linked<'b> {
+        buffer.clear();
+        let mut head = self.head;
+        let mut count = 0;
+        for entry in entries {
+            let start = buffer.len();
+            let next = append_line(buffer, head, boot, entry);
+            if buffer.len() > WRITE_BYTES_MAX && count > 0 {
+                buffer.truncate(start);
+                break;
+            }
+            head = next;
+            count += 1;
+        }
+        Linked {
+            bytes: buffer,
+            count,
+            head,
+        }
+    }
+
+    pub fn follow(&mut self, head: Head) {
+        self.head = head;
+    }
+}
+
+fn append_line(buffer: &mut Vec<u8>, head: Head, boot: &str, entry: &Entry) -> Head {
+    let start = buffer.len();
+    let seq = head.seq.saturating_add(1);
+    line::write(buffer, seq, boot, entry);
+    buffer.extend_from_slice(PREV_MEMBER);
+    buffer.extend_from_slice(&head.hash.to_hex());
+    buffer.push(b'"');
+    let hash = Hash::of(buffer.get(start..).unwrap_or_default());
+    buffer.extend_from_slice(HASH_MEMBER);
+    buffer.extend_from_slice(&hash.to_hex());
+    buffer.extend_from_slice(b"\"}\n");
+    Head { seq, hash }
+}

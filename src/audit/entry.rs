@@ -1,0 +1,353 @@
+//! What the ledger is told: one entry becomes one line.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    caller::{Identified, Proof},
+    clock::Timestamp,
+    credentials::Leased,
+    names::{CallerName, IdentityKind, RequestId},
+    net::{Incoming, Method, Peer},
+    ninjaone::{
+        catalogue::Parameters,
+        operation::{Class, Operation},
+    },
+    policy::{Authorized, Denied, Tenant},
+};
+
+use super::queue::Place;
+
+/// How much of the path of an unknown operation is kept.
+pub const RAW_PATH_BYTES_MAX: usize = 256;
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    Ninjaone,
+    Proxy,
+}
+
+impl Source {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ninjaone => "ninjaone",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// What is known of a request before it is answered. Fields that its journey did not reach are `None`.
+#[derive(Clone)]
+pub struct Subject {
+    pub request: RequestId,
+    pub peer: Peer,
+    pub caller: Option<CallerName>,
+    pub proof: Option<Proof>,
+    pub on_behalf_of: Option<Box<str>>,
+    pub reason: Option<Box<str>>,
+    pub tenant: Option<Arc<Tenant>>,
+    pub identity: Option<IdentityKind>,
+    pub method: Option<Method>,
+    /// The received path, for a request that matched no operation: at most 256 bytes, escaped. A catalogued request shows
+    /// its operation's template instead.
+    pub raw_path: Option<Box<str>>,
+    pub operation: Option<Arc<Operation>>,
+    pub parameters: Parameters,
+    pub class: Option<Class>,
+    /// The rule that allowed it.
+    pub rule: Option<Arc<str>>,
+}
+
+impl Subject {
+    /// What is known of a request as it came in.
+    #[must_use]
+    pub fn of_incoming(incoming: &Incoming) -> Self {
+        let path = incoming.target.canonical_path();
+        let kept = path.floor_char_boundary(RAW_PATH_BYTES_MAX);
+        Self {
+            raw_path: path.get(..kept).map(Box::from),
+            ..Self::of_arrival(incoming)
+        }
+    }
+
+    #[must_use]
+    pub fn of_identified(identified: &Identified) -> Self {
+        Self {
+            caller: Some(identified.caller().name.clone()),
+            proof: Some(identified.proof()),
+            ..Self::of_incoming(identified.incoming())
+        }
+    }
+
+    #[must_use]
+    pub fn of_denied(denied: &Denied) -> Self {
+        Self {
+            tenant: denied.tenant.clone(),
+            operation: denied.operation.clone(),
+            parameters: denied.parameters.clone(),
+            class: denied.class,
+            ..Self::of_identified(&denied.identified)
+        }
+    }
+
+    #[must_use]
+    pub fn of_authorized(authorized: &Authorized) -> Self {
+        let identified = authorized.identified();
+        Self {
+            caller: Some(identified.caller().name.clone()),
+            proof: Some(identified.proof()),
+            tenant: Some(Arc::clone(authorized.tenant())),
+            identity: Some(authorized.identity()),
+            operation: Some(Arc::clone(authorized.operation())),
+            parameters: authorized.parameters().clone(),
+            class: Some(authorized.class()),
+            rule: Some(Arc::clone(authorized.rule())),
+            ..Self::of_arrival(identified.incoming())
+        }
+    }
+
+    #[must_use]
+    pub fn of_leased(leased: &Leased) -> Self {
+        Self::of_authorized(leased.admitted().authorized())
+    }
+
+    /// Without the path: a catalogued request shows its template.
+    fn of_arrival(incoming: &Incoming) -> Self {
+        Self {
+            on_behalf_of: incoming.on_behalf_of.clone(),
+            reason: incoming.reason.clone(),
+            method: Some(incoming.method),
+            ..Self::of_stranger(incoming.id, incoming.peer)
+        }
+    }
+
+    /// A request of which nothing is known but where it came from: for what could not be parsed.
+    #[must_use]
+    pub fn of_stranger(request: RequestId, peer: Peer) -> Self {
+        Self {
+            request,
+            peer,
+            caller: None,
+            proof: None,
+            on_behalf_of: None,
+            reason: None,
+            tenant: None,
+            identity: None,
+            method: None,
+            raw_path: None,
+            operation: None,
+            parameters: Parameters::default(),
+            class: None,
+            rule: None,
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone)]
+pub struct Ending {
+    /// `allowed`, or the code of a refusal: a request that was refused has put no byte on the wire to NinjaOne.
+    pub decision: &'static str,
+    /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned` or `cut`.
+    pub error: Option<&'static str>,
+    /// The limit that was hit, for a refusal by limits.
+    pub bucket: Option<&'static str>,
+    /// The status that the caller was sent; 499 if the caller had gone.
+    pub status: u16,
+    pub source: Source,
+    /// How often the request was sent to NinjaOne.
+    pub attempts: u32,
+    /// `x-nj-request-id`, at most 128 visible ASCII characters.
+    pub ninjaone_request: Option<Box<str>>,
+    pub duration_us: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+impl Ending {
+    /// Nobody waited for the answer, or the program gave up on it.
+    #[must_use]
+    pub fn abandoned(after: Duration, attempts: u32) -> Self {
+        Self {
+            decision: "allowed",
+            error: Some("abandoned"),
+            bucket: None,
+            status: 499,
+            source: Source::Proxy,
+            attempts,
+            ninjaone_request: None,
+            duration_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}
+
+/// Things that are recorded beside requests.
+#[derive(Clone)]
+pub enum Event {
+    Start {
+        version: &'static str,
+        config: Box<str>,
+    },
+    Stop {
+        why: Box<str>,
+    },
+    /// The configuration was loaded again, or refused.
+    Config {
+        generation: u64,
+        config: Box<str>,
+        result: &'static str,
+    },
+    /// A token was minted, renewed or refused.
+    Token {
+        tenant: Box<str>,
+        identity: IdentityKind,
+        result: &'static str,
+        generation: u64,
+        error: Option<Box<str>>,
+    },
+    /// A caller came, went or changed with a new configuration.
+    Caller {
+        caller: Box<str>,
+        change: &'static str,
+    },
+    /// The ledger could not write for a while.
+    Gap {
+        lost: u64,
+        why: Box<str>,
+    },
+    /// The first line of every file but the first of all.
+    Rotate {
+        /// The file before, as far as known.
+        from: Box<str>,
+        /// `day`, `size`, or what befell the file before.
+        why: &'static str,
+    },
+}
+
+impl Event {
+    /// The line's `type`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Stop { .. } => "stop",
+            Self::Config { .. } => "config",
+            Self::Token { .. } => "token",
+            Self::Caller { .. } => "caller",
+            Self::Gap { .. } => "gap",
+            Self::Rotate { .. } => "rotate",
+        }
+    }
+}
+
+/// One line to be.
+pub enum Entry {
+    Intent {
+        at: Timestamp,
+        subject: Subject,
+    },
+    Outcome {
+        at: Timestamp,
+        subject: Subject,
+        ending: Ending,
+    },
+    Event {
+        at: Timestamp,
+        event: Event,
+    },
+}
+
+impl Entry {
+    /// The line of a request that ended now.
+    #[must_use]
+    pub fn outcome(subject: Subject, ending: Ending) -> Self {
+        Self::Outcome {
+            at: Timestamp::now(),
+            subject,
+            ending,
+        }
+    }
+
+    #[must_use]
+    pub fn event(event: Event) -> Self {
+        Self::Event {
+            at: Timestamp::now(),
+            event,
+        }
+    }
+}
+
+/// A line that is still to be written, and its place in the queue. Dropped without [`OpenEntry::close`], it is written as
+/// abandoned.
+pub struct OpenEntry {
+    subject: Subject,
+    /// How often the request may have been sent by now.
+    attempts: u32,
+    /// Gone once the line is handed over.
+    place: Option<Place>,
+}
+
+impl OpenEntry {
+    pub(super) fn new(subject: Subject, place: Place) -> Self {
+        Self {
+            subject,
+            attempts: 0,
+            place: Some(place),
+        }
+    }
+
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// For what turns out on the way, such as another identity. A line of intent that is not written yet keeps what it had.
+    pub fn subject_mut(&mut self) -> &mut Subject {
+        &mut self.subject
+    }
+
+    /// Said before each attempt: should nobody live to close the entry, its line still tells that the request may have
+    /// left.
+    pub fn note_attempts(&mut self, attempts: u32) {
+        self.attempts = attempts;
+    }
+
+    /// Hands the line over. Costs a lock and a push; cannot fail.
+    pub fn close(mut self, ending: Ending) {
+        self.hand_over(ending);
+    }
+
+    /// Gives the place back and writes nothing.
+    pub(super) fn withdraw(mut self) {
+        self.place = None;
+    }
+
+    fn hand_over(&mut self, ending: Ending) {
+        if let Some(place) = self.place.take() {
+            let (request, peer) = (self.subject.request, self.subject.peer);
+            let gone = Subject::of_stranger(request, peer);
+            place.fill(Entry::Outcome {
+                at: Timestamp::now(),
+                subject: std::mem::replace(&mut self.subject, gone),
+                ending,
+            });
+        }
+    }
+}
+
+impl Drop for OpenEntry {
+    fn drop(&mut self) {
+        if self.place.is_none() {
+            return;
+        }
+        let now_ms = Timestamp::now().unix_millis();
+        let open_ms = now_ms.saturating_sub(self.subject.request.unix_ms());
+        self.hand_over(Ending::abandoned(
+            Duration::from_millis(open_ms),
+            self.attempts,
+        ));
+    }
+}

@@ -1,0 +1,54 @@
+//! The names of the log's files: `audit-<number of the first line, 12 digits>.jsonl`, so that they sort as the chain goes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Held by the process that writes.
+pub const LOCK_NAME: &str = "audit.lock";
+
+const PREFIX: &str = "audit-";
+const SUFFIX: &str = ".jsonl";
+const DIGITS_MIN: usize = 12;
+
+/// A file of the log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogFile {
+    /// The number of its first line, by its name.
+    pub first: u64,
+    pub name: String,
+    pub path: PathBuf,
+}
+
+impl LogFile {
+    #[must_use]
+    pub fn starting_at(directory: &Path, first: u64) -> Self {
+        let name = format!("{PREFIX}{first:0DIGITS_MIN$}{SUFFIX}");
+        let path = directory.join(&name);
+        Self { first, name, path }
+    }
+}
+
+/// All files of the log in `directory`, first lines first.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn list(directory: &Path) -> io::Result<Vec<LogFile>> {
+    let mut files = Vec::new();
+    for item in fs::read_dir(directory)? {
+        let name = item?.file_name();
+        if let Some(first) = name.to_str().and_then(first_line) {
+            files.push(LogFile::starting_at(directory, first));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn first_line(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let first = digits.parse().ok()?;
+    let canonical = format!("{first:0DIGITS_MIN$}");
+    (digits == canonical).then_some(first)
+}

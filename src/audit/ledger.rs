@@ -1,0 +1,273 @@
+//! The ledger: who puts what on record, and what happens when it cannot be done.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use crate::{clock::Timestamp, credentials::Leased, ninjaone::operation::Class};
+
+use super::{
+    Intended, Recorded, Unrecordable,
+    chain::Head,
+    entry::{Entry, Event, OpenEntry, Subject},
+    queue::Queue,
+    sink::{
+        Sink,
+        directory::FILE_BYTES_MAX,
+        memory::Memory,
+        resume::{OpenError, resume},
+    },
+    writer::{Broken, Standing, Writer, lock_standing},
+};
+
+/// The default of [`Options::intent_wait`].
+pub const INTENT_WAIT_MS_MAX: u64 = 1000;
+
+/// How long closing waits for the disk.
+pub const CLOSE_MS_MAX: u64 = 5000;
+
+const THREAD_NAME: &str = "audit";
+
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Where {
+    /// Made if it is not there; one process at a time.
+    Directory(PathBuf),
+    /// The newest 10,000 lines, nothing on disk.
+    Memory,
+}
+
+pub struct Options {
+    pub place: Where,
+    /// Serve reads while the log cannot be written; everything else is always refused then.
+    pub serve_reads_unrecorded: bool,
+    /// Tells this run of the program from others.
+    pub boot: Box<str>,
+    /// For the line of the start: the program's version, and the fingerprint of its configuration.
+    pub version: &'static str,
+    pub config: Box<str>,
+    pub file_bytes_max: u64,
+    /// How long a request waits for its intent to be durable before it is refused.
+    pub intent_wait: Duration,
+}
+
+impl Options {
+    #[must_use]
+    pub fn new(place: Where, boot: &str, version: &'static str, config: &str) -> Self {
+        Self {
+            place,
+            serve_reads_unrecorded: false,
+            boot: boot.into(),
+            version,
+            config: config.into(),
+            file_bytes_max: FILE_BYTES_MAX,
+            intent_wait: Duration::from_millis(INTENT_WAIT_MS_MAX),
+        }
+    }
+}
+
+/// A line could not be written in time, or there is no room for it: what it was to record must not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct CannotRecord;
+
+/// How the ledger stands.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Lines that this run has written.
+    pub records: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+    /// Entries that are open or wait to be written.
+    pub queued: usize,
+    pub broken: Option<Broken>,
+    /// The end of the chain.
+    pub head: Head,
+    /// The file that is being written.
+    pub path: Option<PathBuf>,
+    /// Entries lost since the last line that says so.
+    pub lost: u64,
+}
+
+/// The only way onto the record. Clones share one log.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<Queue>,
+    standing: Arc<Mutex<Standing>>,
+    memory: Option<Arc<Memory>>,
+    serve_reads_unrecorded: bool,
+    intent_wait: Duration,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Ledger {
+    /// Takes up the log where it ends, writes a durable `start` line, and starts the thread that writes. Blocks.
+    ///
+    /// # Errors
+    /// The log cannot be written, another process writes it, or its end does not verify.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let queue = Queue::new();
+        let mut memory = None;
+        let mut torn_bytes = 0;
+        let (sink, head) = match &options.place {
+            Where::Memory => {
+                let lines = memory.insert(Arc::default());
+                (Sink::Memory(Arc::clone(lines)), Head::START)
+            }
+            Where::Directory(path) => {
+                let resumed = resume(path, options.file_bytes_max)?;
+                torn_bytes = resumed.torn_bytes;
+                (Sink::Directory(resumed.directory), resumed.head)
+            }
+        };
+        let mut writer = Writer::new(Arc::clone(&queue), sink, head, options.boot);
+        let torn = (torn_bytes > 0).then(|| Event::Gap {
+            lost: 0,
+            why: format!("torn tail of {torn_bytes} bytes removed").into(),
+        });
+        let start = Event::Start {
+            version: options.version,
+            config: options.config,
+        };
+        writer.begin(torn.into_iter().chain([start]))?;
+        let standing = writer.standing();
+        thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Thread)?;
+        Ok(Self(Arc::new(Inner {
+            queue,
+            standing,
+            memory,
+            serve_reads_unrecorded: options.serve_reads_unrecorded,
+            intent_wait: options.intent_wait,
+        })))
+    }
+
+    /// Puts a request on record before it is sent. A read only has its place reserved; everything else is on disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// The log cannot be written: nothing may be sent.
+    pub async fn intend(&self, leased: Leased) -> Result<Intended, Box<Unrecordable>> {
+        let subject = Subject::of_leased(&leased);
+        let entry = match leased.admitted().authorized().class() {
+            Class::Read => self.reserve(subject),
+            // Boxed, so that what waiting needs does not lie in every read's future.
+            Class::Secrets | Class::Write | Class::Dangerous => {
+                Box::pin(self.write_intent(subject)).await
+            }
+        };
+        match entry {
+            Ok(entry) => Ok(Intended { leased, entry }),
+            Err(CannotRecord) => Err(Box::new(Unrecordable { leased })),
+        }
+    }
+
+    /// Reserves the place of an outcome, so that closing it cannot fail.
+    ///
+    /// # Errors
+    /// The log cannot be written, or there is no place, and reads are not served unrecorded.
+    pub fn reserve(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
+        let queue = &self.0.queue;
+        let unrecorded = self.0.serve_reads_unrecorded;
+        if queue.is_broken() && !unrecorded {
+            return Err(CannotRecord);
+        }
+        let place = match queue.reserve() {
+            Some(place) => place,
+            None if unrecorded => queue.no_place(),
+            None => return Err(CannotRecord),
+        };
+        Ok(OpenEntry::new(subject, place))
+    }
+
+    /// Writes an intent and returns when it is durable.
+    ///
+    /// # Errors
+    /// The log cannot be written in time, one second by default, or there is no place. The intent may still come to be written; the
+    /// outcome of the refusal, which its owner records, then follows it.
+    pub async fn write_intent(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
+        let queue = &self.0.queue;
+        if queue.is_broken() {
+            return Err(CannotRecord);
+        }
+        let (Some(place), Some(outcome_place)) = (queue.reserve(), queue.reserve()) else {
+            return Err(CannotRecord);
+        };
+        let intent = Entry::Intent {
+            at: Timestamp::now(),
+            subject: subject.clone(),
+        };
+        // Open before the wait: if nobody waits to the end, the intent still gets its outcome.
+        let entry = OpenEntry::new(subject, outcome_place);
+        let durable = queue.push_durable(place, intent);
+        let in_time = tokio::time::timeout(self.0.intent_wait, durable).await;
+        if let Ok(Ok(())) = in_time {
+            Ok(entry)
+        } else {
+            entry.withdraw();
+            Err(CannotRecord)
+        }
+    }
+
+    /// Puts how a request ended on record.
+    pub fn record<T>(&self, entry: Entry, value: T) -> Recorded<T> {
+        self.0.queue.push(entry);
+        Recorded(value)
+    }
+
+    pub fn event(&self, event: Event) {
+        self.0.queue.push(Entry::event(event));
+    }
+
+    /// Returns when everything that was handed over before is durable.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn flush(&self) -> Result<(), CannotRecord> {
+        self.0.queue.flush().await.map_err(|_| CannotRecord)
+    }
+
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let standing = lock_standing(&self.0.standing).clone();
+        Snapshot {
+            records: standing.records,
+            failures: standing.failures,
+            queued: self.0.queue.occupied(),
+            broken: standing.broken,
+            head: standing.head,
+            path: standing.path,
+            lost: self.0.queue.lost(),
+        }
+    }
+
+    /// The newest lines of a ledger in memory, oldest first; none of one on disk.
+    #[must_use]
+    pub fn newest(&self, most: usize) -> Vec<Box<str>> {
+        let memory = self.0.memory.as_deref();
+        memory.map_or_else(Vec::new, |memory| memory.newest(most))
+    }
+
+    /// Writes a `stop` line and everything that is left. Blocks, up to five seconds; what is handed over afterwards is lost.
+    /// False if the disk took longer.
+    #[must_use]
+    pub fn close(self, why: &str) -> bool {
+        self.event(Event::Stop { why: why.into() });
+        self.0.queue.close();
+        self.0
+            .queue
+            .wait_for_end(Duration::from_millis(CLOSE_MS_MAX))
+    }
+}

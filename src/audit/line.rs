@@ -1,0 +1,397 @@
+//! One line: how an entry is written down, up to where the chain closes it.
+
+use std::{io::Write as _, net::SocketAddr};
+
+use crate::{
+    caller::Proof,
+    clock::{Timestamp, rfc3339},
+    names::{CallerName, IdentityKind},
+    net::{Method, Peer},
+    ninjaone::operation::Class,
+};
+
+use super::entry::{Ending, Entry, Event, Subject};
+
+/// A longer text is cut, and its member is named in `truncated`.
+pub const TEXT_BYTES_MAX: usize = 1024;
+
+/// A member's name, also as it stands in the line, so that it is one copy.
+#[derive(Clone, Copy)]
+struct Name {
+    bare: &'static str,
+    opening: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        Name {
+            bare: $name,
+            opening: concat!(",\"", $name, "\":"),
+        }
+    };
+}
+
+/// Appends `{"v":1,"seq":…` up to, but without, `,"prev":`.
+pub(super) fn write(out: &mut Vec<u8>, seq: u64, boot: &str, entry: &Entry) {
+    let mut members = Members {
+        out,
+        cut: Vec::new(),
+    };
+    members.out.extend_from_slice(b"{\"v\":1");
+    members.number(name!("seq"), seq);
+    match entry {
+        Entry::Intent { at, subject } => {
+            members.start(*at, "intent", Some(subject), boot);
+            members.subject(subject);
+        }
+        Entry::Outcome {
+            at,
+            subject,
+            ending,
+        } => {
+            members.start(*at, "outcome", Some(subject), boot);
+            members.subject(subject);
+            members.ending(subject, ending);
+        }
+        Entry::Event { at, event } => {
+            members.start(*at, event.kind(), None, boot);
+            members.event(event);
+        }
+    }
+    members.truncated();
+}
+
+struct Members<'o> {
+    out: &'o mut Vec<u8>,
+    /// Members whose text was cut.
+    cut: Vec<Name>,
+}
+
+impl Members<'_> {
+    fn name(&mut self, name: Name) {
+        self.out.extend_from_slice(name.opening.as_bytes());
+    }
+
+    fn number(&mut self, name: Name, value: u64) {
+        self.name(name);
+        number(self.out, value);
+    }
+
+    /// A text of ours that needs no escape.
+    fn word(&mut self, name: Name, value: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn text(&mut self, name: Name, value: &str) {
+        self.name(name);
+        if quoted(self.out, value) {
+            self.cut.push(name);
+        }
+    }
+
+    fn optional_text(&mut self, name: Name, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn optional_word(&mut self, name: Name, value: Option<&str>) {
+        if let Some(value) = value {
+            self.word(name, value);
+        }
+    }
+
+    /// As its `Display`, but without the formatting machinery: every line has one.
+    fn peer(&mut self, name: Name, peer: Peer) {
+        self.name(name);
+        self.out.push(b'"');
+        match peer {
+            Peer::Tcp(SocketAddr::V4(address)) => {
+                let mut before = b"".as_slice();
+                for octet in address.ip().octets() {
+                    self.out.extend_from_slice(before);
+                    number(self.out, octet.into());
+                    before = b".";
+                }
+                self.out.push(b':');
+                number(self.out, address.port().into());
+            }
+            // Writing to a vector does not fail.
+            other => drop(write!(self.out, "{other}")),
+        }
+        self.out.push(b'"');
+    }
+
+    fn start(&mut self, at: Timestamp, kind: &'static str, subject: Option<&Subject>, boot: &str) {
+        self.name(name!("at"));
+        self.out.push(b'"');
+        self.out.extend_from_slice(&rfc3339(at));
+        self.out.push(b'"');
+        self.word(name!("type"), kind);
+        if let Some(subject) = subject {
+            self.word(name!("request"), subject.request.as_str());
+        }
+        self.text(name!("boot"), boot);
+    }
+
+    fn subject(&mut self, subject: &Subject) {
+        self.optional_word(
+            name!("caller"),
+            subject.caller.as_ref().map(CallerName::as_str),
+        );
+        self.optional_word(name!("auth"), subject.proof.map(Proof::as_str));
+        self.optional_text(name!("on_behalf_of"), subject.on_behalf_of.as_deref());
+        self.optional_text(name!("reason"), subject.reason.as_deref());
+        self.peer(name!("peer"), subject.peer);
+        let tenant = subject.tenant.as_deref();
+        self.optional_word(name!("tenant"), tenant.map(|tenant| tenant.name.as_str()));
+        self.optional_word(
+            name!("identity"),
+            subject.identity.map(IdentityKind::as_str),
+        );
+        self.optional_word(name!("method"), subject.method.map(Method::as_str));
+        self.operation(subject);
+        self.optional_word(name!("class"), subject.class.map(Class::as_str));
+        let operation = subject.operation.as_deref();
+        self.optional_word(
+            name!("scope"),
+            operation.map(|operation| operation.scope.as_str()),
+        );
+    }
+
+    fn operation(&mut self, subject: &Subject) {
+        let Some(operation) = subject.operation.as_deref() else {
+            self.optional_text(name!("path"), subject.raw_path.as_deref());
+            return;
+        };
+        self.text(name!("path"), &operation.template);
+        let names = operation.parameters.iter().map(|it| &*it.name);
+        let values = subject.parameters.values().iter().map(|value| &**value);
+        self.parameters(names.zip(values));
+        self.text(name!("operation"), &operation.id);
+    }
+
+    fn parameters<'p>(&mut self, pairs: impl Iterator<Item = (&'p str, &'p str)>) {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
+            return;
+        }
+        self.name(name!("params"));
+        let mut cut = false;
+        let mut before = b'{';
+        for (name, value) in pairs {
+            self.out.push(before);
+            cut |= quoted(self.out, name);
+            self.out.push(b':');
+            cut |= quoted(self.out, value);
+            before = b',';
+        }
+        self.out.push(b'}');
+        if cut {
+            self.cut.push(name!("params"));
+        }
+    }
+
+    fn ending(&mut self, subject: &Subject, ending: &Ending) {
+        self.word(name!("decision"), ending.decision);
+        self.optional_text(name!("policy"), subject.rule.as_deref());
+        self.number(name!("status"), u64::from(ending.status));
+        self.word(name!("source"), ending.source.as_str());
+        self.number(name!("attempts"), u64::from(ending.attempts));
+        self.optional_text(
+            name!("ninjaone_request"),
+            ending.ninjaone_request.as_deref(),
+        );
+        self.number(name!("duration_us"), ending.duration_us);
+        self.number(name!("bytes_in"), ending.bytes_in);
+        self.number(name!("bytes_out"), ending.bytes_out);
+        self.optional_word(name!("error"), ending.error);
+        self.optional_word(name!("bucket"), ending.bucket);
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Start { version, config } => {
+                self.text(name!("version"), version);
+                self.text(name!("config"), config);
+            }
+            Event::Stop { why } => self.text(name!("why"), why),
+            Event::Config {
+                generation,
+                config,
+                result,
+            } => {
+                self.number(name!("generation"), *generation);
+                self.text(name!("config"), config);
+                self.word(name!("result"), result);
+            }
+            Event::Token {
+                tenant,
+                identity,
+                result,
+                generation,
+                error,
+            } => {
+                self.text(name!("tenant"), tenant);
+                self.word(name!("identity"), identity.as_str());
+                self.word(name!("result"), result);
+                self.number(name!("generation"), *generation);
+                self.optional_text(name!("error"), error.as_deref());
+            }
+            Event::Caller { caller, change } => {
+                self.text(name!("caller"), caller);
+                self.word(name!("change"), change);
+            }
+            Event::Gap { lost, why } => {
+                self.number(name!("lost"), *lost);
+                self.text(name!("why"), why);
+            }
+            Event::Rotate { from, why } => {
+                self.text(name!("from"), from);
+                self.word(name!("why"), why);
+            }
+        }
+    }
+
+    fn truncated(&mut self) {
+        if self.cut.is_empty() {
+            return;
+        }
+        let cut = std::mem::take(&mut self.cut);
+        self.name(name!("truncated"));
+        let mut before = b'[';
+        for name in cut {
+            self.out.push(before);
+            quoted(self.out, name.bare);
+            before = b',';
+        }
+        self.out.push(b']');
+    }
+}
+
+fn number(out: &mut Vec<u8>, value: u64) {
+    /// The digits of `u64::MAX`.
+    const DIGITS_MAX: usize = 20;
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut rest = value;
+    let mut length = 0;
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        length += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(DIGITS_MAX - length..).unwrap_or_default());
+}
+
+/// Writes a JSON string; true if it had to be cut.
+fn quoted(out: &mut Vec<u8>, text: &str) -> bool {
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    let kept = text.get(..end).unwrap_or_default();
+    out.push(b'"');
+    escaped(out, kept);
+    out.push(b'"');
+    end < text.len()
+}
+
+fn escaped(out: &mut Vec<u8>, text: &str) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for letter in text.chars() {
+        match letter {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            _ if deceives(letter) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(letter));
+            }
+            _ => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// Characters that would make a line look like something that it is not: controls (C0, DEL, C1), line and paragraph
+/// separators, and those that turn the direction of writing.
+const fn deceives(letter: char) -> bool {
+    matches!(
+        letter,
+        '\0'..='\x1f'
+            | '\x7f'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Members<'_>)) -> String {
+        let mut out = Vec::new();
+        let mut members = Members {
+            out: &mut out,
+            cut: Vec::new(),
+        };
+        write(&mut members);
+        members.truncated();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn parameters_carry_the_names_of_the_template() {
+        let pairs = [("id", "123"), ("name", "a\"b")];
+        let line = written(|members| members.parameters(pairs.into_iter()));
+        assert_eq!(line, r#","params":{"id":"123","name":"a\"b"}"#);
+    }
+
+    #[test]
+    fn no_parameters_are_no_member() {
+        assert_eq!(
+            written(|members| members.parameters(std::iter::empty())),
+            ""
+        );
+    }
+
+    #[test]
+    fn control_and_direction_characters_are_escaped_and_letters_are_not() {
+        let text = "é\n\u{7f}\u{85}\u{202e}\u{2028}\u{2066}\\\"z";
+        let line = written(|members| members.text(name!("reason"), text));
+        assert_eq!(
+            line,
+            r#","reason":"é\u000a\u007f\u0085\u202e\u2028\u2066\\\"z""#
+        );
+        let read: serde_json::Value = serde_json::from_str(&format!("{{{}}}", &line[1..])).unwrap();
+        assert_eq!(read["reason"], text);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_its_member_named() {
+        let line = written(|members| members.text(name!("reason"), &"ä".repeat(600)));
+        let read: serde_json::Value = serde_json::from_str(&format!("{{{}}}", &line[1..])).unwrap();
+        assert_eq!(read["reason"], "ä".repeat(512));
+        assert_eq!(read["truncated"], serde_json::json!(["reason"]));
+    }
+
+    #[test]
+    fn numbers_are_written_whole() {
+        for value in [0, 7, 10, 1_404_882, u64::MAX] {
+            let line = written(|members| members.number(name!("seq"), value));
+            assert_eq!(line, format!(",\"seq\":{value}"));
+        }
+    }
+}

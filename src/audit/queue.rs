@@ -1,0 +1,234 @@
+//! The queue between the threads that serve requests and the one that writes.
+//!
+//! A request thread locks, pushes and unlocks: no wake-up, no system call. The writer comes by by itself, or is woken when
+//! somebody waits for a line to be durable.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::entry::Entry;
+
+/// Entries that are open or queued, at most. Who finds no place is refused, or goes unrecorded and is counted.
+pub const QUEUE_ENTRIES_MAX: usize = 65_536;
+
+/// How many lines of refusals and events may come on top: nobody reserved a place for them, and they must not be the
+/// first to suffer when the log cannot be written for a while.
+pub const UNRESERVED_ENTRIES_MAX: usize = 16_384;
+
+const CAPACITY_AT_START: usize = 1024;
+
+/// Told once everything that was queued before it is durable; dropped if that failed.
+pub(super) type Waiter = oneshot::Sender<()>;
+
+pub(super) struct Queue {
+    waiting: Mutex<Batch>,
+    /// The writer sleeps here.
+    wake: Condvar,
+    /// Who closes the ledger sleeps here.
+    ended: Condvar,
+    occupied: AtomicUsize,
+    lost: AtomicU64,
+    broken: AtomicBool,
+}
+
+/// What the writer takes away in one go.
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) closing: bool,
+    ended: bool,
+}
+
+/// An entry, and the place that it occupies until it is written.
+pub(super) struct Item {
+    pub(super) entry: Entry,
+    _place: Place,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self {
+            items: Vec::with_capacity(CAPACITY_AT_START),
+            waiters: Vec::new(),
+            closing: false,
+            ended: false,
+        }
+    }
+}
+
+impl Queue {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            waiting: Mutex::new(Batch::new()),
+            wake: Condvar::new(),
+            ended: Condvar::new(),
+            occupied: AtomicUsize::new(0),
+            lost: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
+        })
+    }
+
+    /// A place for an entry that is pushed later, if there is one.
+    pub(super) fn reserve(self: &Arc<Self>) -> Option<Place> {
+        self.occupy(QUEUE_ENTRIES_MAX)
+    }
+
+    /// For an entry that will not be written, only counted.
+    pub(super) fn no_place(self: &Arc<Self>) -> Place {
+        Place {
+            queue: Arc::clone(self),
+            reserved: false,
+        }
+    }
+
+    /// Queues an entry for which no place was reserved. If there is none it is lost, and counted.
+    pub(super) fn push(self: &Arc<Self>, entry: Entry) {
+        self.occupy(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
+            .unwrap_or_else(|| self.no_place())
+            .fill(entry);
+    }
+
+    /// Queues an entry and wakes the writer; the receiver hears when it is durable.
+    pub(super) fn push_durable(&self, place: Place, entry: Entry) -> oneshot::Receiver<()> {
+        let (waiter, durable) = oneshot::channel();
+        let mut waiting = self.lock();
+        if waiting.ended {
+            return durable;
+        }
+        waiting.items.push(Item {
+            entry,
+            _place: place,
+        });
+        waiting.waiters.push(waiter);
+        drop(waiting);
+        self.wake.notify_one();
+        durable
+    }
+
+    /// The receiver hears when everything that is queued now is durable.
+    pub(super) fn flush(&self) -> oneshot::Receiver<()> {
+        let (waiter, durable) = oneshot::channel();
+        let mut waiting = self.lock();
+        if !waiting.ended {
+            waiting.waiters.push(waiter);
+            self.wake.notify_one();
+        }
+        durable
+    }
+
+    /// Swaps what is waiting with `batch`, which must be empty. Sleeps up to `longest` unless somebody waits.
+    pub(super) fn take(&self, batch: &mut Batch, longest: Duration) {
+        let mut waiting = self.lock();
+        if waiting.waiters.is_empty() && !waiting.closing {
+            waiting = self
+                .wake
+                .wait_timeout(waiting, longest)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        std::mem::swap(&mut waiting.items, &mut batch.items);
+        std::mem::swap(&mut waiting.waiters, &mut batch.waiters);
+        batch.closing = waiting.closing;
+    }
+
+    /// Asks the writer to write what is left and end.
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.wake.notify_one();
+    }
+
+    /// Called by the writer when it writes no more.
+    pub(super) fn end(&self) {
+        let mut waiting = self.lock();
+        waiting.ended = true;
+        waiting.items.clear();
+        waiting.waiters.clear();
+        drop(waiting);
+        self.ended.notify_all();
+    }
+
+    /// False if the writer had not ended when `longest` had passed.
+    pub(super) fn wait_for_end(&self, longest: Duration) -> bool {
+        self.ended
+            .wait_timeout_while(self.lock(), longest, |waiting| !waiting.ended)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .ended
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::Release);
+    }
+
+    /// Entries that are open or queued.
+    pub(super) fn occupied(&self) -> usize {
+        self.occupied.load(Ordering::Relaxed)
+    }
+
+    /// Entries that were lost since the last line that says so.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that `count` lost entries are on record as lost.
+    pub(super) fn forgive(&self, count: u64) {
+        self.lost.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn occupy(self: &Arc<Self>, most: usize) -> Option<Place> {
+        let before = self.occupied.fetch_add(1, Ordering::Relaxed);
+        let place = Place {
+            queue: Arc::clone(self),
+            reserved: true,
+        };
+        // Dropping the place gives it back.
+        (before < most).then_some(place)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the queue, given back on drop.
+pub(super) struct Place {
+    queue: Arc<Queue>,
+    reserved: bool,
+}
+
+impl Place {
+    /// Queues `entry` here, or counts it as lost if this is no real place.
+    pub(super) fn fill(self, entry: Entry) {
+        let queue = Arc::clone(&self.queue);
+        if self.reserved {
+            let mut waiting = queue.lock();
+            if !waiting.ended {
+                waiting.items.push(Item {
+                    entry,
+                    _place: self,
+                });
+                return;
+            }
+        }
+        queue.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.reserved {
+            self.queue.occupied.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! One line, read back.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::chain::{HASH_MEMBER, Hash, Head};
+
+/// A longer line is not one of ours: every text in it is capped.
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
+
+const FORMAT_VERSION: u32 = 1;
+
+/// What verification looks at.
+#[derive(Deserialize)]
+pub struct Record<'l> {
+    v: u32,
+    pub seq: u64,
+    #[serde(borrow)]
+    pub at: Cow<'l, str>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'l, str>,
+    #[serde(borrow, default)]
+    pub request: Option<Cow<'l, str>>,
+    #[serde(borrow, default)]
+    pub class: Option<Cow<'l, str>>,
+    #[serde(borrow, default)]
+    pub decision: Option<Cow<'l, str>>,
+    #[serde(borrow)]
+    prev: Cow<'l, str>,
+}
+
+/// A line in the form of the log.
+pub struct Sealed<'l> {
+    pub record: Record<'l>,
+    pub prev: Hash,
+    /// The hash that the line claims.
+    pub hash: Hash,
+    /// The hash that its bytes have.
+    pub actual: Hash,
+}
+
+/// Why a line is not in the form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Flaw {
+    #[error("not a line of the log")]
+    NotALine,
+    #[error("does not end with its hash")]
+    HashNotLast,
+}
+
+impl<'l> Sealed<'l> {
+    /// Reads one line, without its line feed. That the hash is right is for the caller to see.
+    ///
+    /// # Errors
+    /// The line is not JSON, lacks a member, or does not end with its hash.
+    pub fn read(line: &'l [u8]) -> Result<Self, Flaw> {
+        let text = std::str::from_utf8(line).map_err(|_| Flaw::NotALine)?;
+        let record: Record<'l> = serde_json::from_str(text).map_err(|_| Flaw::NotALine)?;
+        let (body, hash) = split_hash(line).ok_or(Flaw::HashNotLast)?;
+        let prev = Hash::from_hex(record.prev.as_bytes()).ok_or(Flaw::NotALine)?;
+        if record.v != FORMAT_VERSION {
+            return Err(Flaw::NotALine);
+        }
+        Ok(Self {
+            record,
+            prev,
+            hash,
+            actual: Hash::of(body),
+        })
+    }
+
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.hash == self.actual
+    }
+
+    #[must_use]
+    pub fn head(&self) -> Head {
+        Head {
+            seq: self.record.seq,
+            hash: self.hash,
+        }
+    }
+}
+
+fn split_hash(line: &[u8]) -> Option<(&[u8], Hash)> {
+    let before_end = line.strip_suffix(b"\"}")?;
+    let hex_at = before_end.len().checked_sub(Hash::HEX_LENGTH)?;
+    let (before_hex, hex) = before_end.split_at_checked(hex_at)?;
+    let body = before_hex.strip_suffix(HASH_MEMBER)?;
+    Some((body, Hash::from_hex(hex)?))
+}

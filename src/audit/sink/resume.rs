@@ -1,0 +1,209 @@
+//! Takes up the chain where it was left, after a stop or a crash.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use crate::audit::{
+    chain::Head,
+    files::{LOCK_NAME, LogFile, list},
+    record::{LINE_BYTES_MAX, Sealed},
+};
+
+use super::{
+    DAY_LENGTH, Day, SinkError,
+    directory::{Directory, create, lock, sync_directory},
+    file::ActiveFile,
+};
+
+/// Why a log cannot be continued.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot {doing} {path}: {source}", path = path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("another process writes this log: it holds {path}", path = path.display())]
+    InUse { path: PathBuf },
+    #[error("the log does not verify and is not continued: {path}: {why}", path = path.display())]
+    Broken { path: PathBuf, why: &'static str },
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Where a log goes on.
+pub struct Resumed {
+    pub directory: Directory,
+    pub head: Head,
+    /// Half a line that a crash left at the end, and that was cut off.
+    pub torn_bytes: u64,
+}
+
+/// Locks `path` and finds the end of the chain in it.
+///
+/// # Errors
+/// The directory cannot be used, another process writes to it, or its last line does not verify.
+pub fn resume(path: &Path, file_bytes_max: u64) -> Result<Resumed, OpenError> {
+    create(path).map_err(failed("make", path))?;
+    let lock_path = path.join(LOCK_NAME);
+    let lock = lock(path)
+        .map_err(failed("lock", &lock_path))?
+        .ok_or(OpenError::InUse { path: lock_path })?;
+    let mut files = list(path).map_err(failed("read", path))?;
+    let newest = files.pop();
+    let before = files.pop();
+    let before_name = before
+        .as_ref()
+        .map_or_else(String::new, |it| it.name.clone());
+    let end = match newest {
+        Some(newest) => take_up(newest, before)?,
+        None => begin(path)?,
+    };
+    sync_directory(path).map_err(failed("sync", path))?;
+    Ok(Resumed {
+        directory: Directory::new(
+            path.to_owned(),
+            lock,
+            end.active,
+            before_name,
+            file_bytes_max,
+        ),
+        head: end.head,
+        torn_bytes: end.torn_bytes,
+    })
+}
+
+struct End {
+    active: ActiveFile,
+    head: Head,
+    torn_bytes: u64,
+}
+
+fn begin(directory: &Path) -> Result<End, OpenError> {
+    let log_file = LogFile::starting_at(directory, Head::START.seq + 1);
+    let path = log_file.path.clone();
+    Ok(End {
+        active: ActiveFile::open(log_file).map_err(failed("make", &path))?,
+        head: Head::START,
+        torn_bytes: 0,
+    })
+}
+
+fn take_up(newest: LogFile, before: Option<LogFile>) -> Result<End, OpenError> {
+    let path = newest.path.clone();
+    let mut active = ActiveFile::open(newest).map_err(failed("open", &path))?;
+    let whole_bytes = end_of_last_line(active.file(), active.bytes())
+        .map_err(failed("read", &path))?
+        .ok_or_else(|| broken(&path, "its last line has no end"))?;
+    let torn_bytes = active.bytes() - whole_bytes;
+    let last = last_line(active.file(), whole_bytes, &path)?;
+    let head = match last {
+        Some(last) => {
+            active.day = Some(last.day);
+            last.head
+        }
+        None => head_before(&active, before)?,
+    };
+    // Only now that the rest is known to be good.
+    if torn_bytes > 0 {
+        active.cut_to(whole_bytes)?;
+    }
+    Ok(End {
+        active,
+        head,
+        torn_bytes,
+    })
+}
+
+/// The newest file has no whole line yet: the chain ends in the one before it, and exactly there.
+fn head_before(active: &ActiveFile, before: Option<LogFile>) -> Result<Head, OpenError> {
+    let head = match before {
+        None => Head::START,
+        Some(before) => {
+            let file = File::open(&before.path).map_err(failed("open", &before.path))?;
+            let bytes = file.metadata().map_err(failed("open", &before.path))?.len();
+            last_line(&file, bytes, &before.path)?
+                .ok_or_else(|| broken(&before.path, "it is empty"))?
+                .head
+        }
+    };
+    if head.seq.checked_add(1) == Some(active.first()) {
+        Ok(head)
+    } else {
+        Err(broken(active.path(), "it is empty, but should not be"))
+    }
+}
+
+struct LastLine {
+    head: Head,
+    day: Day,
+}
+
+/// The last line of a file whose first `bytes` bytes end with a line feed.
+fn last_line(file: &File, bytes: u64, path: &Path) -> Result<Option<LastLine>, OpenError> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let tail = read_before(file, bytes).map_err(failed("read", path))?;
+    let line = tail
+        .strip_suffix(b"\n")
+        .ok_or_else(|| broken(path, "its last line has no end"))?;
+    let start = line.iter().rposition(|byte| *byte == b'\n');
+    let line = line.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
+    let sealed =
+        Sealed::read(line).map_err(|_| broken(path, "its last line is not a line of the log"))?;
+    if !sealed.is_intact() {
+        return Err(broken(path, "its last line was changed"));
+    }
+    let day = day_of(&sealed.record.at).ok_or_else(|| broken(path, "its last line has no time"))?;
+    Ok(Some(LastLine {
+        head: sealed.head(),
+        day,
+    }))
+}
+
+/// Where the last whole line ends: 0 if there is none; `None` if what follows it is too long to be half a line.
+fn end_of_last_line(file: &File, bytes: u64) -> io::Result<Option<u64>> {
+    let tail = read_before(file, bytes)?;
+    let tail_start = bytes - tail.len() as u64;
+    Ok(match tail.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => Some(tail_start + at as u64 + 1),
+        None if tail_start == 0 => Some(0),
+        None => None,
+    })
+}
+
+/// Up to the longest line's bytes that stand before `end`.
+fn read_before(file: &File, end: u64) -> io::Result<Vec<u8>> {
+    let longest = LINE_BYTES_MAX as u64;
+    let mut tail = vec![0; usize::try_from(end.min(longest)).unwrap_or(LINE_BYTES_MAX)];
+    file.read_exact_at(&mut tail, end.saturating_sub(longest))?;
+    Ok(tail)
+}
+
+fn day_of(at: &str) -> Option<Day> {
+    at.as_bytes().first_chunk::<DAY_LENGTH>().copied()
+}
+
+fn broken(path: &Path, why: &'static str) -> OpenError {
+    OpenError::Broken {
+        path: path.to_owned(),
+        why,
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io {
+        doing,
+        path,
+        source,
+    }
+}

@@ -1,0 +1,413 @@
+//! Proves a log whole, or says where it breaks and how.
+//!
+//! What a chain without an anchor outside cannot show: that lines were cut off its end, or that all of it was written anew. An
+//! anchor is the end of the chain as somebody noted it elsewhere.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    chain::{Hash, Head},
+    files::{LogFile, list},
+    record::{Flaw, LINE_BYTES_MAX, Record, Sealed},
+};
+
+/// How many breaks, and how many remarks, are listed. All are counted.
+pub const LISTED_MAX: usize = 1000;
+
+/// Intents that are followed at a time. Beyond that, missing intents are no longer remarked on.
+pub const OPEN_INTENTS_MAX: usize = 100_000;
+
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// A log may be verified while it is written: half a line at its end is given this long, this often, to become whole.
+const REREAD_MS: u64 = 20;
+const REREADS_MAX: u32 = 3;
+
+/// One way in which a log can be broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    #[error(transparent)]
+    Flaw(#[from] Flaw),
+    #[error("is longer than any line of the log")]
+    TooLong,
+    #[error("was changed: its bytes do not have its hash")]
+    Changed,
+    #[error("does not follow the line before it: another line was there")]
+    Unlinked,
+    #[error("lines {first} to {last} are missing before it")]
+    Missing { first: u64, last: u64 },
+    #[error("number {seq} is there twice, or out of order")]
+    Repeated { seq: u64 },
+    #[error("{bytes} bytes without an end of line: a crash, or cut off")]
+    Torn { bytes: u64 },
+    #[error("the file's name says that it starts with line {expected}")]
+    Misnamed { expected: u64 },
+    #[error("the file is empty, but should start with line {expected}")]
+    Emptied { expected: u64 },
+    #[error("the anchor {anchor} is not in the log")]
+    AnchorMissing { anchor: Head },
+    #[error("the anchor gives another hash for line {seq}")]
+    AnchorContradicted { seq: u64 },
+}
+
+impl Finding {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Flaw(Flaw::NotALine) => "not-a-line",
+            Self::Flaw(Flaw::HashNotLast) => "hash-not-last",
+            Self::TooLong => "too-long",
+            Self::Changed => "changed",
+            Self::Unlinked => "unlinked",
+            Self::Missing { .. } => "missing",
+            Self::Repeated { .. } => "repeated",
+            Self::Torn { .. } => "torn",
+            Self::Misnamed { .. } => "misnamed",
+            Self::Emptied { .. } => "emptied",
+            Self::AnchorMissing { .. } => "anchor-missing",
+            Self::AnchorContradicted { .. } => "anchor-contradicted",
+        }
+    }
+}
+
+/// A place in the log. Line numbers start with 1; 0 is the file as such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    pub file: String,
+    pub line: u64,
+    pub seq: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    pub at: Location,
+    pub finding: Finding,
+}
+
+/// Something that a whole log may have and that is worth a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    pub at: Location,
+    pub kind: RemarkKind,
+    pub request: Box<str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RemarkKind {
+    /// In flight, or the program ended before the answer came.
+    IntentWithoutOutcome,
+    OutcomeWithoutIntent,
+}
+
+impl RemarkKind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IntentWithoutOutcome => "intent-without-outcome",
+            Self::OutcomeWithoutIntent => "outcome-without-intent",
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub files: u64,
+    pub lines: u64,
+    pub first_at: Option<Box<str>>,
+    pub last_at: Option<Box<str>>,
+    /// The end of the chain: what to note elsewhere as an anchor.
+    pub head: Head,
+    /// At most [`LISTED_MAX`].
+    pub breaks: Vec<Break>,
+    pub breaks_total: u64,
+    /// At most [`LISTED_MAX`].
+    pub remarks: Vec<Remark>,
+    pub remarks_total: u64,
+}
+
+impl Report {
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.breaks_total == 0
+    }
+}
+
+/// The log could not be read, so nothing can be said of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("there is no log in {path}", path = path.display())]
+    NoLog { path: PathBuf },
+}
+
+/// Reads the log in `directory` once, from its first line to its last, in constant memory.
+///
+/// # Errors
+/// The directory or a file cannot be read, or there is no log.
+pub fn verify(directory: &Path, anchors: &[Head]) -> Result<Report, Unreadable> {
+    let files = list(directory).map_err(unreadable(directory))?;
+    if files.is_empty() {
+        return Err(Unreadable::NoLog {
+            path: directory.to_owned(),
+        });
+    }
+    let mut walk = Walk::new(anchors);
+    for (index, file) in files.iter().enumerate() {
+        walk.file_index = index;
+        walk.file(file).map_err(unreadable(&file.path))?;
+    }
+    Ok(walk.finish(&files))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
+    let path = path.to_owned();
+    move |source| Unreadable::Io { path, source }
+}
+
+/// Where an intent was read whose outcome was not yet.
+struct OpenIntent {
+    file_index: usize,
+    line: u64,
+    seq: u64,
+}
+
+struct Walk<'a> {
+    report: Report,
+    /// The last line made no sense, so the next one is taken as it comes.
+    adrift: bool,
+    /// By request.
+    open: HashMap<Box<str>, OpenIntent>,
+    /// More intents were open than are followed.
+    overflowed: bool,
+    anchors: &'a [Head],
+    anchors_met: Vec<u64>,
+    file_index: usize,
+    file_name: String,
+    line: u64,
+    seq: Option<u64>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(anchors: &'a [Head]) -> Self {
+        Self {
+            report: Report {
+                files: 0,
+                lines: 0,
+                first_at: None,
+                last_at: None,
+                head: Head::START,
+                breaks: Vec::new(),
+                breaks_total: 0,
+                remarks: Vec::new(),
+                remarks_total: 0,
+            },
+            adrift: false,
+            open: HashMap::new(),
+            overflowed: false,
+            anchors,
+            anchors_met: Vec::new(),
+            file_index: 0,
+            file_name: String::new(),
+            line: 0,
+            seq: None,
+        }
+    }
+
+    fn file(&mut self, file: &LogFile) -> io::Result<()> {
+        self.report.files += 1;
+        self.file_name.clone_from(&file.name);
+        self.line = 0;
+        self.seq = None;
+        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, File::open(&file.path)?);
+        let mut line = Vec::new();
+        while let Some(ending) = next_line(&mut reader, &mut line)? {
+            self.line += 1;
+            self.seq = None;
+            match ending {
+                LineEnd::Whole => self.line(file, &line),
+                LineEnd::Torn => self.broken(Finding::Torn {
+                    bytes: line.len() as u64,
+                }),
+                LineEnd::TooLong => {
+                    self.adrift = true;
+                    self.broken(Finding::TooLong);
+                }
+            }
+        }
+        if self.line == 0 && file.first != self.report.head.seq.saturating_add(1) {
+            self.broken(Finding::Emptied {
+                expected: file.first,
+            });
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, file: &LogFile, line: &[u8]) {
+        self.report.lines += 1;
+        let sealed = match Sealed::read(line) {
+            Ok(sealed) => sealed,
+            Err(flaw) => {
+                self.adrift = true;
+                self.broken(flaw.into());
+                return;
+            }
+        };
+        let seq = sealed.record.seq;
+        self.seq = Some(seq);
+        if !sealed.is_intact() {
+            self.broken(Finding::Changed);
+        }
+        if self.line == 1 && seq != file.first {
+            self.broken(Finding::Misnamed {
+                expected: file.first,
+            });
+        }
+        self.link(seq, sealed.prev, sealed.head());
+        self.meet_anchors(sealed.head());
+        self.follow_request(&sealed.record);
+        if self.report.first_at.is_none() {
+            self.report.first_at = Some(sealed.record.at.as_ref().into());
+        }
+        self.report.last_at = Some(sealed.record.at.into());
+    }
+
+    fn link(&mut self, seq: u64, prev: Hash, head: Head) {
+        let before = self.report.head;
+        let adrift = std::mem::take(&mut self.adrift);
+        if !adrift {
+            if seq <= before.seq {
+                // The chain goes on from the first of the two.
+                self.broken(Finding::Repeated { seq });
+                return;
+            }
+            let next = before.seq.saturating_add(1);
+            if seq > next {
+                self.broken(Finding::Missing {
+                    first: next,
+                    last: seq - 1,
+                });
+            } else if prev != before.hash {
+                self.broken(Finding::Unlinked);
+            }
+        }
+        self.report.head = head;
+    }
+
+    fn meet_anchors(&mut self, head: Head) {
+        for anchor in self.anchors.iter().filter(|anchor| anchor.seq == head.seq) {
+            self.anchors_met.push(anchor.seq);
+            if anchor.hash != head.hash {
+                self.broken(Finding::AnchorContradicted { seq: head.seq });
+            }
+        }
+    }
+
+    fn follow_request(&mut self, record: &Record<'_>) {
+        let Some(request) = record.request.as_deref() else {
+            return;
+        };
+        if record.kind == "intent" {
+            if self.open.len() < OPEN_INTENTS_MAX {
+                let intent = OpenIntent {
+                    file_index: self.file_index,
+                    line: self.line,
+                    seq: record.seq,
+                };
+                self.open.insert(request.into(), intent);
+            } else {
+                self.overflowed = true;
+            }
+            return;
+        }
+        if record.kind != "outcome" || self.open.remove(request).is_some() || self.overflowed {
+            return;
+        }
+        let changes = record.class.as_deref().is_some_and(|class| class != "read");
+        if changes && record.decision.as_deref() == Some("allowed") {
+            let at = self.here();
+            self.remark(at, RemarkKind::OutcomeWithoutIntent, request.into());
+        }
+    }
+
+    fn finish(mut self, files: &[LogFile]) -> Report {
+        for anchor in self.anchors {
+            if !self.anchors_met.contains(&anchor.seq) {
+                self.broken(Finding::AnchorMissing { anchor: *anchor });
+            }
+        }
+        let mut open: Vec<_> = self.open.drain().collect();
+        open.sort_unstable_by_key(|(_, intent)| intent.seq);
+        for (request, intent) in open {
+            let file = files.get(intent.file_index);
+            let at = Location {
+                file: file.map_or_else(String::new, |file| file.name.clone()),
+                line: intent.line,
+                seq: Some(intent.seq),
+            };
+            self.remark(at, RemarkKind::IntentWithoutOutcome, request);
+        }
+        self.report
+    }
+
+    fn here(&self) -> Location {
+        Location {
+            file: self.file_name.clone(),
+            line: self.line,
+            seq: self.seq,
+        }
+    }
+
+    fn broken(&mut self, finding: Finding) {
+        self.report.breaks_total += 1;
+        if self.report.breaks.len() < LISTED_MAX {
+            let at = self.here();
+            self.report.breaks.push(Break { at, finding });
+        }
+    }
+
+    fn remark(&mut self, at: Location, kind: RemarkKind, request: Box<str>) {
+        self.report.remarks_total += 1;
+        if self.report.remarks.len() < LISTED_MAX {
+            self.report.remarks.push(Remark { at, kind, request });
+        }
+    }
+}
+
+enum LineEnd {
+    Whole,
+    Torn,
+    TooLong,
+}
+
+/// Reads one line into `line`, without its line feed; none at the end of the file.
+fn next_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<Option<LineEnd>> {
+    line.clear();
+    for attempt in 0..=REREADS_MAX {
+        let room = (LINE_BYTES_MAX + 1).saturating_sub(line.len());
+        reader.by_ref().take(room as u64).read_until(b'\n', line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line.pop_if(|byte| *byte == b'\n').is_some() {
+            return Ok(Some(LineEnd::Whole));
+        }
+        if line.len() > LINE_BYTES_MAX {
+            reader.skip_until(b'\n')?;
+            return Ok(Some(LineEnd::TooLong));
+        }
+        if attempt < REREADS_MAX {
+            thread::sleep(Duration::from_millis(REREAD_MS));
+        }
+    }
+    Ok(Some(LineEnd::Torn))
+}
