@@ -1,0 +1,96 @@
+//! What has been counted, for `/metrics`: plain numbers, read from those who count them.
+
+use std::{sync::Arc, time::Duration};
+
+/// All counters at one moment. Every label comes from a closed set: names of the configuration, of the catalogue, or ours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    pub version: &'static str,
+    pub requests: Vec<Requests>,
+    /// From the first byte of the request to the last of the answer.
+    pub duration: Histogram,
+    /// The part of it that was ours alone.
+    pub overhead: Histogram,
+    pub in_flight: u64,
+    pub connections: u64,
+    pub tokens: Vec<Token>,
+    pub renewals: Vec<Renewals>,
+    pub throttled: Vec<Throttled>,
+    pub audit_records: u64,
+    pub audit_failures: u64,
+    pub audit_queued: u64,
+    pub config_generation: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requests {
+    /// The configured name, or `none` for whoever was not recognised.
+    pub caller: Arc<str>,
+    /// The operation id, or `none`.
+    pub operation: Arc<str>,
+    /// `allowed` or the code of a refusal.
+    pub decision: &'static str,
+    /// `2xx`, see [`status_class`].
+    pub status_class: &'static str,
+    pub count: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histogram {
+    /// Ascending, in seconds.
+    pub bounds_s: Vec<f64>,
+    /// How many were within each bound and above the one before (not cumulative); last, how many above all: one more than
+    /// bounds.
+    pub counts: Vec<u64>,
+    pub sum_s: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub tenant: Arc<str>,
+    pub identity: &'static str,
+    /// Seconds since 1970; none while there is no token.
+    pub expires_unix_s: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewals {
+    pub tenant: Arc<str>,
+    pub identity: &'static str,
+    /// `renewed`, `refused`, `failed`
+    pub result: &'static str,
+    pub count: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Throttled {
+    pub tenant: Arc<str>,
+    /// `status` for a 429, `html` for a page
+    pub kind: &'static str,
+    pub count: u64,
+}
+
+impl Histogram {
+    /// From whole microseconds, which is how durations are counted.
+    #[must_use]
+    pub fn from_micros(bounds_us: &[u64], counts: &[u64], sum_us: u64) -> Self {
+        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+        Self {
+            bounds_s: bounds_us.iter().copied().map(seconds).collect(),
+            counts: counts.to_vec(),
+            sum_s: seconds(sum_us),
+        }
+    }
+}
+
+/// The label of a status by its first digit.
+#[must_use]
+pub const fn status_class(first_digit: u8) -> &'static str {
+    match first_digit {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -1,0 +1,241 @@
+//! How it is: the checks behind the probes, the health of the whole, and the sentences about what is wrong.
+
+use std::{fmt::Write, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{AuditState, Identity, IdentityState, Snapshot, Tenant};
+
+/// When `/readyz` says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    AllTokens,
+    AnyToken,
+    Listening,
+}
+
+/// The health of the whole, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    Healthy,
+    /// It works, but something needs attention.
+    Degraded,
+    /// An identity waits for a person.
+    NeedsLogin,
+    /// Starting or draining.
+    NotNow,
+    /// No tenant can be reached with a valid token.
+    Down,
+}
+
+impl Health {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::NeedsLogin => "needs login",
+            Self::NotNow => "not now",
+            Self::Down => "down",
+        }
+    }
+
+    /// The exit code of `status`.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Degraded => 6,
+            Self::NeedsLogin => 4,
+            Self::NotNow => 75,
+            Self::Down => 1,
+        }
+    }
+}
+
+/// One line of a verbose probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+impl Check {
+    #[must_use]
+    pub const fn passed(name: &'static str) -> Self {
+        Self {
+            name,
+            failure: None,
+        }
+    }
+
+    fn new(name: &'static str, fine: bool, failure: impl FnOnce() -> String) -> Self {
+        Self {
+            name,
+            failure: (!fine).then(failure),
+        }
+    }
+
+    #[must_use]
+    pub const fn is_passed(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// What `/readyz` looks at.
+#[must_use]
+pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
+    let mut checks = vec![
+        listening(snapshot),
+        Check::new("draining", !snapshot.draining, || {
+            "no new requests, it is about to stop".to_owned()
+        }),
+    ];
+    let without: Vec<String> = identities(snapshot)
+        .filter(|(_, identity)| identity.state != IdentityState::Valid)
+        .map(|(tenant, identity)| format!("{}/{}", tenant.name, identity.identity))
+        .collect();
+    let any = without.len() < identities(snapshot).count();
+    let enough = match ready {
+        Ready::AllTokens => any && without.is_empty(),
+        Ready::AnyToken => any,
+        Ready::Listening => return checks,
+    };
+    checks.push(Check::new("tokens", enough, || match without.as_slice() {
+        [] => "no tenant has an identity".to_owned(),
+        names => format!("no valid token for {}", names.join(", ")),
+    }));
+    checks
+}
+
+/// What `/startupz` looks at. Once passed it stays so: draining is not starting.
+#[must_use]
+pub fn startup(snapshot: &Snapshot) -> Vec<Check> {
+    vec![listening(snapshot)]
+}
+
+/// The body of a probe: `ok`, or one line a check when asked for or when one failed.
+pub(super) fn text(name: &str, checks: &[Check], verbose: bool, with_reasons: bool) -> String {
+    let passed = checks.iter().all(Check::is_passed);
+    if passed && !verbose {
+        return "ok\n".to_owned();
+    }
+    let mut text = String::new();
+    for check in checks {
+        // Writing to a String cannot fail.
+        let _ = match &check.failure {
+            None => writeln!(text, "[+]{} ok", check.name),
+            Some(why) if with_reasons => writeln!(text, "[-]{} failed: {why}", check.name),
+            Some(_) => writeln!(text, "[-]{} failed", check.name),
+        };
+    }
+    let verdict = if passed { "passed" } else { "failed" };
+    let _ = writeln!(text, "{name} check {verdict}");
+    text
+}
+
+pub(super) fn health(snapshot: &Snapshot) -> Health {
+    if snapshot.starting || snapshot.draining {
+        return Health::NotNow;
+    }
+    let in_state = |state| identities(snapshot).any(|(_, identity)| identity.state == state);
+    if in_state(IdentityState::LoginNeeded) {
+        return Health::NeedsLogin;
+    }
+    if !in_state(IdentityState::Valid) && !snapshot.tenants.is_empty() {
+        return Health::Down;
+    }
+    if snapshot.degraded.is_empty() && troubles(snapshot).is_empty() {
+        Health::Healthy
+    } else {
+        Health::Degraded
+    }
+}
+
+/// What needs attention, a sentence each, as far as it shows in the snapshot itself.
+pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if let Some(problem) = &snapshot.config.last_error {
+        troubles.push(format!(
+            "The configuration on disk is wrong, so generation {} stays in force: {problem}",
+            snapshot.config.generation
+        ));
+    }
+    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| token_trouble(tenant, it)));
+    for tenant in &snapshot.tenants {
+        if tenant.budget.paused_s > 0 {
+            troubles.push(format!(
+                "{}: NinjaOne asked to slow down; sending resumes in {}.",
+                tenant.name,
+                span(tenant.budget.paused_s)
+            ));
+        }
+    }
+    let audit = &snapshot.audit;
+    if audit.state == AuditState::Failing {
+        troubles.push(format!(
+            "The audit log {} cannot be written: everything but reads is refused.",
+            audit.path
+        ));
+    }
+    if audit.lost > 0 {
+        troubles.push(format!("{} audit records were lost.", audit.lost));
+    }
+    troubles
+}
+
+/// A length of time as people say it: `45 s`, `36 min`, `5 h 3 min`, `12 d 4 h`.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let two = |large, large_unit, rest, small_unit| match rest {
+        0 => format!("{large} {large_unit}"),
+        rest => format!("{large} {large_unit} {rest} {small_unit}"),
+    };
+    match Duration::from_secs(seconds).as_secs() {
+        s if s < 2 * MINUTE => format!("{s} s"),
+        s if s < 2 * HOUR => format!("{} min", s / MINUTE),
+        s if s < DAY => two(s / HOUR, "h", s % HOUR / MINUTE, "min"),
+        s => two(s / DAY, "d", s % DAY / HOUR, "h"),
+    }
+}
+
+fn listening(snapshot: &Snapshot) -> Check {
+    let fine = !snapshot.starting && !snapshot.listeners.is_empty();
+    Check::new("listening", fine, || "it is still starting".to_owned())
+}
+
+fn identities(snapshot: &Snapshot) -> impl Iterator<Item = (&Tenant, &Identity)> {
+    snapshot
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.identities.iter().map(move |it| (tenant, it)))
+}
+
+fn token_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {
+    let who = format!("{}/{}", tenant.name, identity.identity);
+    let problem = identity.last_error.as_deref();
+    match (identity.state, problem) {
+        (IdentityState::Valid, None) => None,
+        (IdentityState::Valid, Some(problem)) => Some(format!(
+            "{who}: the last renewal failed ({problem}); the token is valid for another {}.",
+            span(identity.expires_in_s.unwrap_or_default())
+        )),
+        (IdentityState::Starting, None) => {
+            Some(format!("{who}: the first token is being fetched."))
+        }
+        (IdentityState::Starting | IdentityState::Unavailable, problem) => Some(format!(
+            "{who}: there is no valid token ({}).",
+            problem.unwrap_or("it expired")
+        )),
+        (IdentityState::LoginNeeded, problem) => Some(format!(
+            "{who}: a person must log in ({}). Run: ninjaone-proxy login {}",
+            problem.unwrap_or("nobody has yet"),
+            tenant.name
+        )),
+    }
+}

@@ -1,0 +1,191 @@
+//! Figures as a Prometheus page, in the `OpenMetrics` 1.0 text format.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, info::Info},
+    registry::Registry,
+};
+
+use super::figures::{Figures, Histogram};
+
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PREFIX: &str = "ninjaone_proxy";
+
+/// The page.
+///
+/// # Errors
+/// The encoder refused a figure.
+pub fn render(figures: Figures) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(figures));
+    let mut page = String::new();
+    text::encode(&mut page, &registry)?;
+    Ok(page)
+}
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut page = Page(encoder);
+        page.info("build", "What is running", self.version)?;
+        self.encode_requests(&mut page)?;
+        self.encode_tokens(&mut page)?;
+        page.counter(
+            "audit_records",
+            "Lines written to the audit log",
+            self.audit_records,
+        )?;
+        page.counter(
+            "audit_failures",
+            "Attempts to write to the audit log that failed",
+            self.audit_failures,
+        )?;
+        page.gauge(
+            "audit_queued",
+            "Lines that wait to be written",
+            self.audit_queued,
+        )?;
+        page.gauge(
+            "config_generation",
+            "How often a configuration came into force",
+            self.config_generation,
+        )
+    }
+}
+
+impl Figures {
+    fn encode_requests(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+        let requests = self.requests.iter().map(|it| {
+            let labels = [
+                ("caller", &*it.caller),
+                ("operation", &*it.operation),
+                ("decision", it.decision),
+                ("status_class", it.status_class),
+            ];
+            (labels, it.count)
+        });
+        page.counters("requests", "Requests that were answered", requests)?;
+        page.histogram(
+            "request_duration_seconds",
+            "From the arrival of a request to the end of its answer",
+            &self.duration,
+        )?;
+        page.histogram(
+            "overhead_seconds",
+            "The part of the duration that the proxy itself took",
+            &self.overhead,
+        )?;
+        page.gauge("in_flight_requests", "Requests under way", self.in_flight)?;
+        page.gauge(
+            "connections",
+            "Open connections of callers",
+            self.connections,
+        )
+    }
+
+    fn encode_tokens(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+        let expiries = self.tokens.iter().filter_map(|it| {
+            let labels = [("tenant", &*it.tenant), ("identity", it.identity)];
+            Some((labels, u64::try_from(it.expires_unix_s?).ok()?))
+        });
+        page.gauges(
+            "token_expiry_timestamp_seconds",
+            "When the token in use ends",
+            expiries,
+        )?;
+        let renewals = self.renewals.iter().map(|it| {
+            let labels = [
+                ("tenant", &*it.tenant),
+                ("identity", it.identity),
+                ("result", it.result),
+            ];
+            (labels, it.count)
+        });
+        page.counters("token_renewals", "Attempts to renew a token", renewals)?;
+        let throttled = self.throttled.iter().map(|it| {
+            let labels = [("tenant", &*it.tenant), ("kind", it.kind)];
+            (labels, it.count)
+        });
+        page.counters(
+            "upstream_throttled",
+            "Answers by which NinjaOne asked to slow down",
+            throttled,
+        )
+    }
+}
+
+/// The page being written, a family at a time. A name never has the suffixes `_total` and `_info`: the format adds them.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
+
+impl Page<'_> {
+    fn counters<'s, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'s, N>, u64)>,
+    ) -> Result<(), fmt::Error> {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in samples {
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn gauges<'s, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'s, N>, u64)>,
+    ) -> Result<(), fmt::Error> {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self, name: &str, help: &str, count: u64) -> Result<(), fmt::Error> {
+        let family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(count).encode(family)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
+        let family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(family)
+    }
+
+    fn info(&mut self, name: &str, help: &str, version: &str) -> Result<(), fmt::Error> {
+        let family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Info)?;
+        Info::new([("version", version)]).encode(family)
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        histogram: &Histogram,
+    ) -> Result<(), fmt::Error> {
+        let bounds = histogram.bounds_s.iter().copied().chain([f64::INFINITY]);
+        let counts = histogram.counts.iter().copied().chain(std::iter::repeat(0));
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?
+            .encode_histogram::<NoLabelSet>(histogram.sum_s, count, &buckets, None)
+    }
+}

@@ -1,0 +1,233 @@
+//! BESIDE THE JOURNEY: probes, status and metrics, on a listener of their own. Everything is pulled: nothing here counts.
+
+pub mod figures;
+pub mod health;
+pub mod metrics;
+pub mod server;
+pub mod snapshot;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
+
+use crate::net::host::{HostVerdict, Hosts};
+
+use self::{
+    figures::Figures,
+    health::{Check, Ready},
+    snapshot::Snapshot,
+};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Names for this machine itself. A page of someone else's cannot have one of them as its own, which is what the list of
+/// hosts keeps out; so they are always answered, and `status` works whatever the list says.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+pub type SnapshotSource = Box<dyn Fn() -> Snapshot + Send + Sync>;
+pub type FiguresSource = Box<dyn Fn() -> Figures + Send + Sync>;
+
+/// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`.
+pub struct Admin {
+    snapshot: SnapshotSource,
+    ready: Ready,
+    offer: Offer,
+}
+
+enum Offer {
+    /// Everything, to those who call us by a name that we have.
+    All {
+        figures: Option<FiguresSource>,
+        hosts: Hosts,
+    },
+    /// The probes alone, by whatever name: a kubelet calls a pod by its address. Says yes or no, and not why.
+    ProbesOnly,
+}
+
+enum Page {
+    Live,
+    Ready,
+    Started,
+    Metrics,
+    Status,
+}
+
+impl Admin {
+    /// `hosts` are names without port, besides those of the loopback; without `figures` there is no `/metrics`.
+    #[must_use]
+    pub fn new(
+        snapshot: SnapshotSource,
+        figures: Option<FiguresSource>,
+        ready: Ready,
+        hosts: Vec<String>,
+    ) -> Self {
+        let always = LOOPBACK_HOSTS.into_iter().map(str::to_owned);
+        Self {
+            snapshot,
+            ready,
+            offer: Offer::All {
+                figures,
+                hosts: Hosts::new(always.chain(hosts)),
+            },
+        }
+    }
+
+    #[must_use]
+    pub fn probes_only(snapshot: SnapshotSource, ready: Ready) -> Self {
+        Self {
+            snapshot,
+            ready,
+            offer: Offer::ProbesOnly,
+        }
+    }
+
+    /// The whole answer to a request; bodies of requests are not looked at.
+    #[must_use]
+    pub fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Response<Bytes> {
+        if !self.knows_host(headers) {
+            return text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this host name is not served here: see admin.hosts\n",
+            );
+        }
+        if is_from_a_page(headers) {
+            return text(
+                StatusCode::FORBIDDEN,
+                "requests from web pages are refused\n",
+            );
+        }
+        let Some(page) = self.page(path) else {
+            return text(StatusCode::NOT_FOUND, "there is nothing here\n");
+        };
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            refusal
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        self.render(&page, query)
+    }
+
+    fn knows_host(&self, headers: &HeaderMap) -> bool {
+        let Offer::All { hosts, .. } = &self.offer else {
+            return true;
+        };
+        let mut named = headers.get_all(HOST).iter();
+        let (Some(host), None) = (named.next(), named.next()) else {
+            return false;
+        };
+        hosts.judge(host.as_bytes()) == HostVerdict::Ours
+    }
+
+    fn page(&self, path: &str) -> Option<Page> {
+        let page = match path {
+            "/livez" => Page::Live,
+            "/readyz" => Page::Ready,
+            "/startupz" => Page::Started,
+            "/metrics" => Page::Metrics,
+            "/status" => Page::Status,
+            _ => return None,
+        };
+        let offered = match (&self.offer, &page) {
+            (Offer::ProbesOnly, Page::Metrics | Page::Status) => false,
+            (Offer::All { figures, .. }, Page::Metrics) => figures.is_some(),
+            (_, Page::Live | Page::Ready | Page::Started | Page::Status) => true,
+        };
+        offered.then_some(page)
+    }
+
+    fn render(&self, page: &Page, query: Option<&str>) -> Response<Bytes> {
+        match page {
+            // Never looks at anything: a restart mends nothing that is wrong at NinjaOne.
+            Page::Live => self.probe("livez", &[Check::passed("answering")], query),
+            Page::Ready => self.probe(
+                "readyz",
+                &health::readiness(&(self.snapshot)(), self.ready),
+                query,
+            ),
+            Page::Started => self.probe("startupz", &health::startup(&(self.snapshot)()), query),
+            Page::Status => match serde_json::to_vec(&(self.snapshot)()) {
+                Ok(object) => respond(StatusCode::OK, JSON, object),
+                Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no status\n"),
+            },
+            Page::Metrics => self.metrics(),
+        }
+    }
+
+    fn probe(&self, name: &str, checks: &[Check], query: Option<&str>) -> Response<Bytes> {
+        let status = if checks.iter().all(Check::is_passed) {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        let with_reasons = matches!(self.offer, Offer::All { .. });
+        let verbose = query.is_some_and(is_verbose);
+        text(status, &health::text(name, checks, verbose, with_reasons))
+    }
+
+    fn metrics(&self) -> Response<Bytes> {
+        let Offer::All {
+            figures: Some(figures),
+            ..
+        } = &self.offer
+        else {
+            return text(StatusCode::NOT_FOUND, "there is nothing here\n");
+        };
+        match metrics::render(figures()) {
+            Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n"),
+        }
+    }
+}
+
+/// A browser says so by itself when a page, not a person, asks (Fetch Metadata; `Origin`, RFC 6454 section 7).
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let across = headers
+        .get_all(SEC_FETCH_SITE)
+        .iter()
+        .any(|site| site != "none");
+    across || headers.contains_key(ORIGIN)
+}
+
+fn is_verbose(query: &str) -> bool {
+    query
+        .split('&')
+        .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Bytes> {
+    respond(status, TEXT, body.as_bytes().to_vec())
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

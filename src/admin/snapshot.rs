@@ -1,0 +1,149 @@
+//! The state of everything at one moment: what `/status` serves and `status` prints.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::health::{self, Health};
+
+/// Version of the shape; members may be added to it, none is renamed or removed.
+pub const SCHEMA: &str = "status/1";
+
+/// Times are RFC 3339 in UTC; members that end in `_s` are whole seconds from now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub schema: String,
+    pub health: Health,
+    /// What needs attention, a sentence each; see [`Snapshot::assessed`].
+    pub degraded: Vec<String>,
+    pub version: String,
+    pub pid: u32,
+    /// Names this run of the process in the audit log.
+    pub boot: String,
+    pub started: String,
+    pub uptime_s: u64,
+    /// Not all listeners are open yet.
+    pub starting: bool,
+    pub draining: bool,
+    pub config: Config,
+    pub listeners: Vec<Listener>,
+    pub tenants: Vec<Tenant>,
+    pub callers: Vec<Caller>,
+    pub audit: Audit,
+    pub traffic: Traffic,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    pub generation: u64,
+    pub fingerprint: String,
+    pub loaded_at: String,
+    /// Why the configuration on disk is not in force.
+    pub last_error: Option<String>,
+    /// How often loading was tried.
+    pub tries: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// `callers`, `admin`, `probes`
+    pub role: String,
+    /// `http://127.0.0.1:6465`, `unix:/run/ninjaone-proxy/api.sock`
+    pub address: String,
+    pub connections: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    pub name: String,
+    pub label: Option<String>,
+    pub origin: String,
+    pub identities: Vec<Identity>,
+    pub budget: Budget,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `service` or `user`
+    pub identity: String,
+    pub state: IdentityState,
+    pub expires_at: Option<String>,
+    pub expires_in_s: Option<u64>,
+    pub renews_in_s: Option<u64>,
+    /// How many tokens there have been.
+    pub generation: u64,
+    /// Why the last renewal failed; none once one succeeds.
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityState {
+    /// The first token is being fetched.
+    Starting,
+    Valid,
+    /// The token expired, or was rejected, and there is no newer one.
+    Unavailable,
+    /// Only a person can help.
+    LoginNeeded,
+}
+
+/// What a tenant may spend at NinjaOne, and how much of it is in use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    pub in_flight: u64,
+    pub waiting: u64,
+    /// Until we send again, after NinjaOne told us to slow down.
+    pub paused_s: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    pub name: String,
+    pub requests: u64,
+    pub refused: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    pub state: AuditState,
+    pub records: u64,
+    pub failures: u64,
+    pub queued: u64,
+    pub lost: u64,
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditState {
+    Writing,
+    Failing,
+}
+
+/// Since the process started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    pub requests: u64,
+    pub in_flight: u64,
+    /// By decision: `allowed` or the code of a refusal.
+    pub decisions: BTreeMap<String, u64>,
+    /// By class of status: `2xx`
+    pub statuses: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// Completes a snapshot from itself: adds to `degraded` what its other members show, and sets `health`.
+    #[must_use]
+    pub fn assessed(mut self) -> Self {
+        self.degraded.extend(health::troubles(&self));
+        self.health = self.health();
+        self
+    }
+
+    /// The health that the members show.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        health::health(self)
+    }
+}

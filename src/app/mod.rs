@@ -1,0 +1,14 @@
+//! WIRING: constructs everything by hand, in journey order, runs it, loads it again, and ends it.
+
+pub mod accept;
+pub mod assembly;
+pub mod entrances;
+pub mod logging;
+pub mod program;
+pub mod reload;
+pub mod run;
+pub mod sandbox;
+pub mod signals;
+pub mod status;
+pub mod watch;
+pub mod worker;

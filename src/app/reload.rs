@@ -1,0 +1,201 @@
+//! Loads the configuration again while requests are served: all or nothing. A wrong file changes nothing and says so.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use crate::{
+    audit::entry::Event,
+    config::{self, Config, sources::Sources},
+    names::CallerName,
+    ninjaone::{catalogue::Catalogue, operation::Operation},
+    proxy::rules::Rules,
+};
+
+use super::{program::Program, status::ConfigState, watch::Look};
+
+/// The configuration's files as they were last seen.
+pub struct Reloader {
+    sources: Sources,
+    watched: Vec<PathBuf>,
+    /// As they were when the configuration was read.
+    loaded: Look,
+    /// As they were at the last look, if that was different.
+    changed: Option<Look>,
+    fixed: Fixed,
+}
+
+/// Settings that take effect at the next start only, as text, with the name that the operator knows.
+#[derive(PartialEq, Eq)]
+struct Fixed([(&'static str, String); 9]);
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        let (listen, admin) = (&config.listen, &config.admin);
+        let sockets = format!("{:?} {:?} {:?}", listen.http, listen.https, listen.unix);
+        let connections = (listen.connections_max, listen.connections_per_peer_max);
+        let on_failure = config.audit.serve_reads_unrecorded;
+        Self([
+            ("listen", sockets),
+            ("listen.workers", listen.workers.to_string()),
+            ("listen.connections", format!("{connections:?}")),
+            ("listen.max_header", listen.head_bytes_max.to_string()),
+            ("listen.drain", format!("{:?}", listen.drain)),
+            ("admin", format!("{admin:?}")),
+            ("audit.path", config.audit.path.display().to_string()),
+            ("audit.on_failure", on_failure.to_string()),
+            ("telemetry", format!("{:?}", config.telemetry)),
+        ])
+    }
+
+    fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs
+            .filter(|(own, others)| own != others)
+            .map(|((name, _), _)| *name)
+            .collect()
+    }
+}
+
+/// The operations that selectors may name.
+#[must_use]
+pub fn known_operations() -> Vec<Operation> {
+    let catalogue = Catalogue::builtin();
+    catalogue.all().iter().map(|it| (**it).clone()).collect()
+}
+
+impl Reloader {
+    #[must_use]
+    pub fn new(sources: Sources, config: &Config) -> Self {
+        Self {
+            sources,
+            loaded: Look::at(&config.watched),
+            watched: config.watched.clone(),
+            changed: None,
+            fixed: Fixed::of(config),
+        }
+    }
+
+    /// True once a change has been the same at two looks: a file that is being written is left alone.
+    pub fn notices_change(&mut self) -> bool {
+        let now = Look::at(&self.watched);
+        if now == self.loaded {
+            self.changed = None;
+            return false;
+        }
+        if self.changed.as_ref() == Some(&now) {
+            return true;
+        }
+        self.changed = Some(now);
+        false
+    }
+
+    /// Reads everything again and swaps the rules, or leaves everything as it is.
+    pub async fn reload(&mut self, program: &mut Program) {
+        self.changed = None;
+        self.loaded = Look::at(&self.watched);
+        let sources = self.sources.clone();
+        let read = tokio::task::spawn_blocking(move || config::load(&sources, &known_operations()));
+        match read.await {
+            Ok(Ok((config, warnings))) => {
+                for warning in warnings {
+                    tracing::warn!(place = warning.place(), "{}", warning.message);
+                }
+                self.swap(program, &config);
+            }
+            Ok(Err(problems)) => {
+                let first = problems.as_slice().first();
+                let first =
+                    first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
+                let more = problems.errors().saturating_sub(1);
+                let told = match more {
+                    0 => first,
+                    more => format!("{first} (and {more} more)"),
+                };
+                refuse(program, &told);
+            }
+            Err(_) => refuse(program, "it could not be read"),
+        }
+    }
+
+    fn swap(&mut self, program: &mut Program, config: &Config) {
+        let before = program.status.rules.load_full();
+        if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
+            return refuse(program, "it names no tenant any more; is the file whole?");
+        }
+        let read = program.certificates.iter().map(|it| it.read());
+        let certificates = match read.collect::<Result<Vec<_>, _>>() {
+            Ok(certificates) => certificates,
+            Err(error) => return refuse(program, &error.to_string()),
+        };
+        let rules = match program.assembly.rules(config, Some(&before)) {
+            Ok(rules) => rules,
+            Err(clash) => return refuse(program, &clash.to_string()),
+        };
+        for (certificate, fresh) in program.certificates.iter().zip(certificates) {
+            certificate.show(fresh);
+        }
+        // Looked at before it was read: what changed since is read again.
+        if self.watched != config.watched {
+            self.watched.clone_from(&config.watched);
+            self.loaded = Look::at(&self.watched);
+        }
+        let changes = caller_changes(&before, &rules);
+        let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
+        let configured: BTreeSet<CallerName> = names(&rules);
+        program.status.rules.store(rules.into());
+        for tally in &program.status.tallies {
+            tally.retain(|caller| configured.contains(caller));
+        }
+        let mut state = ConfigState::of(config);
+        state.tries = program.status.config.load().tries + 1;
+        state.pending = self.fixed.differences(&Fixed::of(config));
+        for setting in &state.pending {
+            tracing::warn!(setting, "changed; it takes effect at the next start");
+        }
+        program.status.config.store(state.into());
+        tracing::info!(generation, "configuration loaded");
+        program.status.ledger.event(Event::Config {
+            generation,
+            config: fingerprint.into(),
+            result: "loaded",
+        });
+        for (caller, change) in changes {
+            program.status.ledger.event(Event::Caller {
+                caller: caller.as_str().into(),
+                change,
+            });
+        }
+    }
+}
+
+fn refuse(program: &Program, why: &str) {
+    let rules = program.status.rules.load();
+    tracing::error!(
+        why,
+        "the configuration was not loaded; the one before stays in force"
+    );
+    let mut state = (**program.status.config.load()).clone();
+    state.last_error = Some(why.to_owned());
+    state.tries += 1;
+    program.status.config.store(state.into());
+    program.status.ledger.event(Event::Config {
+        generation: rules.generation,
+        config: rules.fingerprint.clone().into(),
+        result: "refused",
+    });
+}
+
+fn names(rules: &Rules) -> BTreeSet<CallerName> {
+    rules
+        .callers
+        .callers()
+        .iter()
+        .map(|it| it.name.clone())
+        .collect()
+}
+
+fn caller_changes(before: &Rules, after: &Rules) -> Vec<(CallerName, &'static str)> {
+    let (before, after) = (names(before), names(after));
+    let added = after.difference(&before).map(|it| (it.clone(), "added"));
+    let removed = before.difference(&after).map(|it| (it.clone(), "removed"));
+    added.chain(removed).collect()
+}

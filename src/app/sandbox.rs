@@ -1,0 +1,190 @@
+//! The sandbox: a make-believe NinjaOne, the proxy in front of it and callers that everybody knows. Nothing is on disk, no
+//! account is needed.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::{
+    caller::api_key::KeyHash,
+    config::{
+        Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin, Ready,
+        RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
+    },
+    limits::rate::Rate,
+    policy::{
+        rule::{Effect, Rule},
+        selector::Selector,
+    },
+    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET},
+    secret::Secret,
+};
+
+/// A caller of the sandbox and what it may do.
+struct Known {
+    name: &'static str,
+    allow: &'static [&'static str],
+    deny: &'static [&'static str],
+}
+
+const KNOWN: [Known; 3] = [
+    Known {
+        name: "reporting",
+        allow: &["read"],
+        deny: &["secrets"],
+    },
+    Known {
+        name: "helpdesk",
+        allow: &["read", "resetAlert", "tag:ticketing", "runScriptOnDevice"],
+        deny: &[],
+    },
+    Known {
+        name: "operator",
+        allow: &["all"],
+        deny: &[],
+    },
+];
+
+/// Where the sandbox's parts listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    pub callers: SocketAddr,
+    pub admin: SocketAddr,
+    pub ninjaone: SocketAddr,
+}
+
+/// A caller's name and key. The same seed makes the same keys: they open nothing but a sandbox.
+#[must_use]
+pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
+    KNOWN
+        .iter()
+        .map(|it| (it.name, key(it.name, seed)))
+        .collect()
+}
+
+fn key(name: &str, seed: u64) -> String {
+    let text = format!("sandbox {seed} {name}");
+    let random = digest::digest(&digest::SHA256, text.as_bytes());
+    format!("njp_{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(random))
+}
+
+/// The configuration that the sandbox runs with.
+#[must_use]
+pub fn config(places: Places, seed: u64, workers: usize) -> Config {
+    Config {
+        listen: listen(places.callers, workers),
+        tenants: tenant(places.ninjaone).into_iter().collect(),
+        callers: KNOWN.iter().filter_map(|it| caller(it, seed)).collect(),
+        operations: Vec::new(),
+        budget: Budget {
+            rate: rate(1000),
+            burst: 1000,
+            concurrency: 64,
+            queue: Duration::from_secs(2),
+        },
+        timeouts: Timeouts {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_mins(1),
+            idle: Duration::from_secs(30),
+        },
+        retry: Retry {
+            attempts: 3,
+            backoff_from: Duration::from_millis(250),
+            backoff_to: Duration::from_secs(8),
+            jitter: true,
+            budget_percent: 10,
+        },
+        audit: Audit {
+            path: PathBuf::new(),
+            serve_reads_unrecorded: true,
+        },
+        admin: Admin {
+            listen: Some(Bind::Address(places.admin)),
+            probes: None,
+            ready: Ready::AnyToken,
+            hosts: loopback_names(),
+        },
+        telemetry: Telemetry {
+            log_format: LogFormat::Auto,
+            log_level: "warn".to_owned(),
+            metrics: true,
+        },
+        fingerprint: "sandbox".to_owned(),
+        watched: Vec::new(),
+    }
+}
+
+fn loopback_names() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn listen(callers: SocketAddr, workers: usize) -> Listen {
+    Listen {
+        http: vec![Bind::Address(callers)],
+        unix: Vec::new(),
+        https: Vec::new(),
+        hosts: loopback_names(),
+        head_bytes_max: 32 * 1024,
+        body_bytes_max: 16 * 1024 * 1024,
+        upload_bytes_max: 100 * 1024 * 1024,
+        drain: Duration::from_secs(20),
+        workers,
+        connections_max: 4096,
+        connections_per_peer_max: 256,
+    }
+}
+
+fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
+    Some(Tenant {
+        name: "sandbox".parse().ok()?,
+        label: Some("make-believe NinjaOne".to_owned()),
+        origin: Origin {
+            tls: false,
+            host: ninjaone.ip().to_string(),
+            port: ninjaone.port(),
+            ca: None,
+        },
+        service: Some(ServiceIdentity {
+            client_id: DEFAULT_CLIENT_ID.to_owned(),
+            client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
+            scopes: Vec::new(),
+            refresh_at: RefreshAt::Percent(80),
+        }),
+    })
+}
+
+fn caller(known: &Known, seed: u64) -> Option<Caller> {
+    let owner: Arc<str> = Arc::from(format!("caller.{}", known.name));
+    let rule = |effect: Effect, text: &&str| {
+        Some(Rule {
+            effect,
+            selector: Selector::parse(text).ok()?,
+            owner: Arc::clone(&owner),
+            place: Arc::from("sandbox"),
+        })
+    };
+    let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));
+    let denied = known.deny.iter().filter_map(|it| rule(Effect::Deny, it));
+    let key = KeyHash::of(key(known.name, seed).as_bytes())?;
+    Some(Caller {
+        name: known.name.parse().ok()?,
+        keys: vec![key.to_bytes()],
+        expires: None,
+        tenants: vec![0],
+        rules: allowed.chain(denied).collect(),
+        reason_required: false,
+        on_behalf_of_required: false,
+        limit: CallerLimit {
+            rate: rate(50),
+            burst: 100,
+            concurrency: 16,
+        },
+    })
+}
+
+fn rate(per_second: u32) -> Rate {
+    Rate::per_second(std::num::NonZeroU32::new(per_second).unwrap_or(std::num::NonZeroU32::MIN))
+}

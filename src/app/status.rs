@@ -1,0 +1,374 @@
+//! How the program is: reads every station's snapshot and makes of them what the admin listener shows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    admin::{
+        FiguresSource, SnapshotSource,
+        figures::{self, Figures},
+        health::Health,
+        snapshot::{self, IdentityState, Snapshot},
+    },
+    audit::ledger::Ledger,
+    clock::Timestamp,
+    config::Config,
+    credentials::record::VaultSnapshot,
+    names::{CallerName, IdentityKind, TenantName},
+    net::connections::Connections,
+    proxy::{
+        rules::Rules,
+        tally::{self, Tally},
+    },
+};
+
+use super::program::VERSION;
+
+/// What is told of the configuration in force, beside the rules made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigState {
+    pub tenants: Vec<TenantState>,
+    /// Why the files as they are now are not in force.
+    pub last_error: Option<String>,
+    /// How often loading was tried.
+    pub tries: u64,
+    /// Settings that were changed and take effect at the next start only.
+    pub pending: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantState {
+    pub name: TenantName,
+    pub label: Option<String>,
+    pub origin: String,
+    /// Part of a token's life after which it is renewed, in percent; none where a time before its end is set.
+    pub refresh_percent: Option<u8>,
+}
+
+impl ConfigState {
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let tenants = config.tenants.iter().map(|tenant| {
+            let scheme = if tenant.origin.tls { "https" } else { "http" };
+            TenantState {
+                name: tenant.name.clone(),
+                label: tenant.label.clone(),
+                origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
+                refresh_percent: match tenant.service.as_ref().map(|it| it.refresh_at) {
+                    Some(crate::config::RefreshAt::Percent(percent)) => Some(percent),
+                    _ => None,
+                },
+            }
+        });
+        Self {
+            tenants: tenants.collect(),
+            last_error: None,
+            tries: 1,
+            pending: Vec::new(),
+        }
+    }
+}
+
+/// Everything that can be asked how it is.
+pub struct Status {
+    pub boot: String,
+    pub started: Timestamp,
+    pub rules: Arc<ArcSwap<Rules>>,
+    pub ledger: Ledger,
+    pub connections: Arc<Connections>,
+    pub tallies: Vec<Arc<Tally>>,
+    /// Role and address.
+    pub listeners: Vec<(&'static str, String)>,
+    pub config: ArcSwap<ConfigState>,
+    pub draining: AtomicBool,
+}
+
+impl Status {
+    #[must_use]
+    pub fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
+        let status = Arc::clone(self);
+        Box::new(move || status.snapshot())
+    }
+
+    #[must_use]
+    pub fn figures_source(self: &Arc<Self>) -> FiguresSource {
+        let status = Arc::clone(self);
+        Box::new(move || status.figures())
+    }
+
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let now = Timestamp::now();
+        let rules = self.rules.load();
+        let config = self.config.load();
+        let counts = self.counts();
+        Snapshot {
+            schema: snapshot::SCHEMA.to_owned(),
+            health: Health::Healthy,
+            degraded: config
+                .pending
+                .iter()
+                .map(|setting| pending(setting))
+                .collect(),
+            version: VERSION.to_owned(),
+            pid: std::process::id(),
+            boot: self.boot.clone(),
+            started: self.started.to_string(),
+            uptime_s: now.since(self.started).as_secs(),
+            starting: false,
+            draining: self.draining.load(Ordering::Acquire),
+            config: snapshot::Config {
+                generation: rules.generation,
+                fingerprint: rules.fingerprint.clone(),
+                loaded_at: rules.loaded.to_string(),
+                last_error: config.last_error.clone(),
+                tries: config.tries,
+            },
+            listeners: self.listeners(),
+            tenants: tenants(&config, &rules, now),
+            callers: callers(&rules, &counts),
+            audit: self.audit(),
+            traffic: self.traffic(&counts),
+        }
+        .assessed()
+    }
+
+    fn listeners(&self) -> Vec<snapshot::Listener> {
+        let open = self.connections.open() as u64;
+        self.listeners
+            .iter()
+            .map(|(role, address)| snapshot::Listener {
+                role: (*role).to_owned(),
+                address: address.clone(),
+                connections: if *role == "callers" { open } else { 0 },
+            })
+            .collect()
+    }
+
+    fn audit(&self) -> snapshot::Audit {
+        let ledger = self.ledger.snapshot();
+        snapshot::Audit {
+            state: match ledger.broken {
+                Some(_) => snapshot::AuditState::Failing,
+                None => snapshot::AuditState::Writing,
+            },
+            records: ledger.records,
+            failures: ledger.failures,
+            queued: ledger.queued as u64,
+            lost: ledger.lost,
+            path: ledger
+                .path
+                .map_or_else(|| "memory".to_owned(), |it| it.display().to_string()),
+        }
+    }
+
+    fn traffic(&self, counts: &BTreeMap<CountKey, u64>) -> snapshot::Traffic {
+        let mut traffic = snapshot::Traffic {
+            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            ..snapshot::Traffic::default()
+        };
+        for (key, count) in counts {
+            traffic.requests += count;
+            *traffic.decisions.entry(key.2.to_owned()).or_default() += count;
+            let class = figures::status_class(key.3);
+            *traffic.statuses.entry(class.to_owned()).or_default() += count;
+        }
+        traffic
+    }
+
+    /// All workers' counts, added up.
+    fn counts(&self) -> BTreeMap<CountKey, u64> {
+        let mut counts = BTreeMap::new();
+        for tally in &self.tallies {
+            tally.each(|key, count| {
+                let key = (
+                    key.caller.clone(),
+                    key.operation.clone(),
+                    key.decision,
+                    key.status_class,
+                );
+                *counts.entry(key).or_default() += count;
+            });
+        }
+        counts
+    }
+
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let rules = self.rules.load();
+        let ledger = self.ledger.snapshot();
+        let requests = self.counts().into_iter().map(|(key, count)| {
+            let (caller, operation, decision, class) = key;
+            figures::Requests {
+                caller: caller.map_or_else(|| Arc::from("none"), |it| Arc::from(it.as_str())),
+                operation: operation.unwrap_or_else(|| Arc::from("none")),
+                decision,
+                status_class: figures::status_class(class),
+                count,
+            }
+        });
+        Figures {
+            version: VERSION,
+            requests: requests.collect(),
+            duration: self.histogram(|it| &it.duration),
+            overhead: self.histogram(|it| &it.overhead),
+            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            connections: self.connections.open() as u64,
+            tokens: rules
+                .credentials
+                .iter()
+                .map(|it| token(&it.snapshot()))
+                .collect(),
+            renewals: rules
+                .credentials
+                .iter()
+                .flat_map(|it| renewals(&it.snapshot()))
+                .collect(),
+            throttled: throttled(&rules),
+            audit_records: ledger.records,
+            audit_failures: ledger.failures,
+            audit_queued: ledger.queued as u64,
+            config_generation: rules.generation,
+        }
+    }
+
+    fn histogram(&self, which: impl Fn(&Tally) -> &tally::Histogram) -> figures::Histogram {
+        let mut counts = vec![0; tally::BOUNDS_S.len() + 1];
+        let mut sum_us = 0;
+        for tally in &self.tallies {
+            let (own, own_sum_us) = which(tally).read();
+            for (total, count) in counts.iter_mut().zip(own) {
+                *total += count;
+            }
+            sum_us += own_sum_us;
+        }
+        figures::Histogram {
+            bounds_s: tally::BOUNDS_S.to_vec(),
+            counts,
+            sum_s: Duration::from_micros(sum_us).as_secs_f64(),
+        }
+    }
+}
+
+/// Caller, operation, decision, status class.
+type CountKey = (Option<CallerName>, Option<Arc<str>>, &'static str, u8);
+
+fn pending(setting: &str) -> String {
+    format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
+}
+
+fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<snapshot::Tenant> {
+    let tenant = |(index, it): (usize, &TenantState)| {
+        let vault = rules.credentials.get(index, IdentityKind::Service);
+        let budget = rules.limits.budget(index).map(|it| it.snapshot());
+        snapshot::Tenant {
+            name: it.name.to_string(),
+            label: it.label.clone(),
+            origin: it.origin.clone(),
+            identities: vault
+                .map(|vault| identity(&vault.snapshot(), it.refresh_percent, now))
+                .into_iter()
+                .collect(),
+            budget: budget.map_or_else(snapshot::Budget::default, |it| snapshot::Budget {
+                in_flight: it.in_flight.into(),
+                waiting: it.waiting as u64,
+                paused_s: it.paused_for.map_or(0, |it| it.as_secs() + 1),
+            }),
+        }
+    };
+    config.tenants.iter().enumerate().map(tenant).collect()
+}
+
+fn identity(
+    vault: &VaultSnapshot,
+    refresh_percent: Option<u8>,
+    now: Timestamp,
+) -> snapshot::Identity {
+    let renews_at = || {
+        let (from, to) = (vault.minted_at?, vault.expires_at?);
+        let percent = u32::from(refresh_percent?);
+        Some(from.plus(to.since(from) * percent / 100))
+    };
+    snapshot::Identity {
+        identity: vault.identity.to_string(),
+        state: match (vault.usable, vault.generation) {
+            (true, _) => IdentityState::Valid,
+            (false, 0) if vault.failing_since.is_none() => IdentityState::Starting,
+            (false, _) => IdentityState::Unavailable,
+        },
+        expires_at: vault.expires_at.map(|it| it.to_string()),
+        expires_in_s: vault.expires_at.map(|it| it.since(now).as_secs()),
+        renews_in_s: renews_at().map(|it| it.since(now).as_secs()),
+        generation: vault.generation,
+        last_error: match (vault.failing_since, &vault.last_error) {
+            (Some(_), Some((_, error))) => Some(error.to_string()),
+            _ => None,
+        },
+    }
+}
+
+fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<snapshot::Caller> {
+    let caller = |name: &CallerName| {
+        let own = counts
+            .iter()
+            .filter(|(key, _)| key.0.as_ref() == Some(name));
+        let (mut requests, mut refused) = (0, 0);
+        for (key, count) in own {
+            requests += count;
+            refused += if key.2 == "allowed" { 0 } else { *count };
+        }
+        snapshot::Caller {
+            name: name.to_string(),
+            requests,
+            refused,
+        }
+    };
+    rules
+        .callers
+        .callers()
+        .iter()
+        .map(|it| caller(&it.name))
+        .collect()
+}
+
+fn token(vault: &VaultSnapshot) -> figures::Token {
+    figures::Token {
+        tenant: Arc::from(vault.tenant.as_str()),
+        identity: vault.identity.as_str(),
+        expires_unix_s: vault.expires_at.map(Timestamp::unix_seconds),
+    }
+}
+
+fn renewals(vault: &VaultSnapshot) -> Vec<figures::Renewals> {
+    let result = |(result, count): &(&'static str, u64)| figures::Renewals {
+        tenant: Arc::from(vault.tenant.as_str()),
+        identity: vault.identity.as_str(),
+        result,
+        count: *count,
+    };
+    vault.results.iter().map(result).collect()
+}
+
+fn throttled(rules: &Rules) -> Vec<figures::Throttled> {
+    let mut all = Vec::new();
+    for tenant in rules.policy.tenants() {
+        if let Some(origin) = rules.origins.get(tenant.index) {
+            for (kind, count) in origin.throttles() {
+                all.push(figures::Throttled {
+                    tenant: Arc::from(tenant.name.as_str()),
+                    kind,
+                    count,
+                });
+            }
+        }
+    }
+    all
+}

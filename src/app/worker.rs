@@ -1,0 +1,235 @@
+//! One worker a core: a thread with a runtime of its own that serves the connections it is handed. Nothing that a request
+//! needs is handed to another thread.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    time::timeout,
+};
+
+use crate::{
+    clock::Timestamp,
+    net::{
+        Peer,
+        connections::Ticket,
+        incoming::{Fault, Malformed},
+        listener::Accepted,
+        server::{self, Ended, Peek, Protocol, ServerOptions},
+        tls::ServerCertificate,
+        vigil::Vigil,
+    },
+    proxy::{Door, Proxy, answer, outcome::Outcome},
+    tasks::Tasks,
+};
+
+/// Connections that may wait for a worker to take them.
+const HANDED_MAX: usize = 256;
+
+/// A connection on its way to a worker.
+pub struct Handed {
+    pub accepted: Accepted,
+    pub peer: Peer,
+    pub ticket: Ticket,
+    pub certificate: Option<Arc<ServerCertificate>>,
+}
+
+/// A running worker.
+pub struct Worker {
+    hand: mpsc::Sender<Handed>,
+    load: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the thread; `make_proxy` runs on it. When `cut` stops, what is still open is dropped.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be started.
+    pub fn start<F>(
+        number: usize,
+        options: ServerOptions,
+        cut: Tasks,
+        make_proxy: F,
+    ) -> io::Result<Self>
+    where
+        F: FnOnce(Tasks) -> Proxy + Send + 'static,
+    {
+        let (hand, handed) = mpsc::channel(HANDED_MAX);
+        let load = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&load);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = work(handed, options, &counted, make_proxy) => {}
+                        () = cut.stopping() => {}
+                    }
+                });
+            })?;
+        Ok(Self { hand, load, thread })
+    }
+
+    /// Connections that this worker serves.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands a connection over, as soon as the worker has room for it: meanwhile the kernel holds those that follow.
+    pub async fn hand(&self, handed: Handed) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        if self.hand.send(handed).await.is_err() {
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// No more connections come; the thread ends when the last one has.
+    #[must_use]
+    pub fn close(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
+async fn work<F>(
+    mut handed: mpsc::Receiver<Handed>,
+    options: ServerOptions,
+    load: &Arc<AtomicUsize>,
+    make_proxy: F,
+) where
+    F: FnOnce(Tasks) -> Proxy,
+{
+    // Connections and what outlives them apart: a write whose caller hung up is finished.
+    let (connections, requests) = (Tasks::new(), Tasks::new());
+    let proxy = Arc::new(make_proxy(requests.clone()));
+    requests.spawn_until_stop(Arc::clone(&proxy.upstream).sweep());
+    while let Some(next) = handed.recv().await {
+        let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
+        connections.spawn(async move {
+            serve(next, proxy, options).await;
+            load.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+    connections.join(Duration::MAX).await;
+    proxy.tasks.stop();
+    // Writes whose callers hung up. The drain time of the program is the bound: then the whole worker is cut.
+    proxy.tasks.join(Duration::MAX).await;
+}
+
+async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
+    let Handed {
+        accepted,
+        peer,
+        ticket,
+        certificate,
+    } = handed;
+    let connection = Connection {
+        proxy,
+        peer,
+        ticket,
+        options,
+    };
+    match (accepted, certificate) {
+        (Accepted::Tcp(socket), Some(certificate)) => {
+            if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
+                connection.serve_tls(socket, &certificate).await;
+            }
+        }
+        (Accepted::Tcp(socket), None) => {
+            if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
+                connection.serve_plain(socket).await;
+            }
+        }
+        (Accepted::Unix(socket), _) => {
+            if let Ok(socket) = tokio::net::UnixStream::from_std(socket) {
+                connection.serve_plain(socket).await;
+            }
+        }
+    }
+}
+
+/// A connection that this worker serves.
+struct Connection {
+    proxy: Arc<Proxy>,
+    peer: Peer,
+    ticket: Ticket,
+    options: ServerOptions,
+}
+
+impl Connection {
+    async fn serve_plain<S>(self, socket: S)
+    where
+        S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
+    {
+        let sniffed = timeout(self.options.patience.head, server::sniff(&socket));
+        let sniffed = tokio::select! {
+            biased;
+            sniffed = sniffed => sniffed,
+            () = self.ticket.draining() => return,
+        };
+        if let Ok(Ok(protocol)) = sniffed {
+            self.serve(socket, protocol).await;
+        }
+    }
+
+    async fn serve_tls(self, socket: tokio::net::TcpStream, certificate: &ServerCertificate) {
+        let accepting = timeout(
+            self.options.handshake,
+            certificate.acceptor().accept(socket),
+        );
+        let accepted = tokio::select! {
+            biased;
+            accepted = accepting => accepted,
+            () = self.ticket.draining() => return,
+        };
+        if let Ok(Ok(stream)) = accepted {
+            let protocol = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Protocol::Http2,
+                _ => Protocol::Http1,
+            };
+            self.serve(stream, protocol).await;
+        }
+    }
+
+    async fn serve<S>(self, socket: S, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let vigil = Arc::new(Vigil::default());
+        self.ticket.enlist(&vigil);
+        let door = Door {
+            proxy: Arc::clone(&self.proxy),
+            peer: self.peer,
+        };
+        if server::serve(socket, protocol, door, vigil, self.options).await == Ended::NotHttp {
+            self.record_garbage();
+        }
+    }
+
+    /// Bytes that are no request are on record too.
+    fn record_garbage(&self) {
+        let malformed = Malformed {
+            id: self.proxy.ids.next(Timestamp::now()),
+            started: tokio::time::Instant::now(),
+            peer: self.peer,
+            method: None,
+            path: Box::from(""),
+            why: Fault::NotHttp,
+        };
+        let outcome = Outcome::Malformed(Box::new(malformed));
+        drop(answer::of(outcome, &self.proxy.ledger, &self.proxy.tally));
+    }
+}

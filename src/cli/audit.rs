@@ -1,0 +1,173 @@
+//! `audit verify`: says whether the log is whole, and if not, where it breaks and how.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::audit::{
+    chain::Head,
+    verify::{Break, LISTED_MAX, Location, Remark, RemarkKind, Report, verify},
+};
+
+const EXIT_DONE: u8 = 0;
+const EXIT_FAILED: u8 = 1;
+const EXIT_BROKEN: u8 = 7;
+
+/// How many breaks a person is shown; `--json` has up to a thousand.
+const SHOWN_MAX: usize = 20;
+
+/// Look into the audit log
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Prove the log whole, or show where it breaks and how
+    ///
+    /// Exit code 0: whole. 7: broken. 1: it could not be read. Lines cut off the end of the log show only against an
+    /// anchor: a line's number and hash as an earlier run of this command printed it as the head.
+    Verify(Verify),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The directory of the log; by default the configuration's `audit.path`
+    pub directory: Option<PathBuf>,
+
+    /// A line that must be there, as `NUMBER:HASH`; may be given several times
+    #[arg(long = "anchor", value_name = "NUMBER:HASH")]
+    pub anchors: Vec<Head>,
+}
+
+impl Verify {
+    /// Verifies `directory`, prints the verdict to `out` and what went wrong to `talk`, and returns the exit code.
+    pub fn run(
+        &self,
+        directory: &Path,
+        json: bool,
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> u8 {
+        let report = match verify(directory, &self.anchors) {
+            Ok(report) => report,
+            Err(error) => {
+                // Nobody is left to tell if this fails.
+                let _ = writeln!(talk, "error: {error}");
+                return EXIT_FAILED;
+            }
+        };
+        let printed = if json {
+            print_json(&report, out)
+        } else {
+            print_text(&report, out)
+        };
+        match (printed, report.is_whole()) {
+            (_, false) => EXIT_BROKEN,
+            (Ok(()), true) => EXIT_DONE,
+            (Err(_), true) => EXIT_FAILED,
+        }
+    }
+}
+
+fn print_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = if report.is_whole() { "whole" } else { "BROKEN" };
+    let lines = counted(report.lines, "line");
+    let files = counted(report.files, "file");
+    writeln!(out, "The audit log is {verdict}: {lines} in {files}.")?;
+    if let (Some(first), Some(last)) = (&report.first_at, &report.last_at) {
+        writeln!(out, "  from  {first}")?;
+        writeln!(out, "  to    {last}")?;
+    }
+    writeln!(out, "  head  {}", report.head)?;
+    print_breaks(report, out)?;
+    print_remarks(report, RemarkKind::IntentWithoutOutcome, out)?;
+    print_remarks(report, RemarkKind::OutcomeWithoutIntent, out)
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+fn print_breaks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for item in report.breaks.iter().take(SHOWN_MAX) {
+        writeln!(out, "{}: {}", place(&item.at), item.finding)?;
+    }
+    let shown = report.breaks.len().min(SHOWN_MAX) as u64;
+    if report.breaks_total > shown {
+        writeln!(out, "and {} more breaks", report.breaks_total - shown)?;
+    }
+    Ok(())
+}
+
+fn print_remarks(report: &Report, kind: RemarkKind, out: &mut dyn Write) -> io::Result<()> {
+    let of_kind = || report.remarks.iter().filter(|remark| remark.kind == kind);
+    let count = of_kind().count();
+    let Some(first) = of_kind().next() else {
+        return Ok(());
+    };
+    let what = match kind {
+        RemarkKind::IntentWithoutOutcome => "intents have no outcome (in flight, or a crash)",
+        RemarkKind::OutcomeWithoutIntent => "outcomes of changes have no intent",
+    };
+    let at_least = if report.remarks_total > LISTED_MAX as u64 {
+        "at least "
+    } else {
+        ""
+    };
+    let (place, request) = (place(&first.at), &first.request);
+    writeln!(
+        out,
+        "note: {at_least}{count} {what}; the first is request {request} at {place}"
+    )
+}
+
+fn place(at: &Location) -> String {
+    match at.seq {
+        Some(seq) => format!("{}:{} (line {seq} of the log)", at.file, at.line),
+        None => format!("{}:{}", at.file, at.line),
+    }
+}
+
+fn print_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let document = json!({
+        "schema": "audit-verify/1",
+        "verdict": if report.is_whole() { "whole" } else { "broken" },
+        "files": report.files,
+        "lines": report.lines,
+        "first_at": report.first_at,
+        "last_at": report.last_at,
+        "head": { "seq": report.head.seq, "hash": report.head.hash.to_string() },
+        "breaks_total": report.breaks_total,
+        "breaks": report.breaks.iter().map(break_json).collect::<Vec<_>>(),
+        "remarks_total": report.remarks_total,
+        "remarks": report.remarks.iter().map(remark_json).collect::<Vec<_>>(),
+    });
+    writeln!(out, "{document}")
+}
+
+fn break_json(item: &Break) -> Value {
+    json!({
+        "file": item.at.file,
+        "line": item.at.line,
+        "seq": item.at.seq,
+        "kind": item.finding.kind(),
+        "detail": item.finding.to_string(),
+    })
+}
+
+fn remark_json(remark: &Remark) -> Value {
+    json!({
+        "file": remark.at.file,
+        "line": remark.at.line,
+        "seq": remark.at.seq,
+        "kind": remark.kind.as_str(),
+        "request": remark.request,
+    })
+}

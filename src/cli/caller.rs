@@ -1,0 +1,316 @@
+//! `caller add`, `list`, `show`, `rotate`, `revoke`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{
+        caller_files::{self, Changed, NewCaller, NotChanged},
+        expiry,
+        key_path::KeyPath,
+        load::{self, Written},
+        settings::who,
+        show::{self, Shown},
+        sources::Sources,
+    },
+    names::CallerName,
+};
+
+use super::config::{EXIT_CONFIG, Surroundings, counted};
+
+const EXIT_FAILED: u8 = 1;
+const EXIT_USAGE: u8 = 2;
+
+/// Who may ask: make, list, change and remove callers.
+#[derive(Debug, Args)]
+pub struct CallerArgs {
+    #[command(subcommand)]
+    pub command: CallerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CallerCommand {
+    /// Make a caller and its key; the key is printed once and stored nowhere
+    Add(AddArgs),
+    /// List all callers
+    List,
+    /// Show a caller's settings and where they are written
+    Show { name: String },
+    /// Give a caller one more key, so that the old one can be retired without a gap
+    Rotate(RotateArgs),
+    /// Remove a caller, or one of its keys
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Letters, digits, '-', '_' and '.'
+    pub name: String,
+    /// What it may do: a class, "scope:…", "tag:…", an operation id, "METHOD /path"; may be repeated
+    #[arg(long, value_name = "SELECTOR")]
+    pub allow: Vec<String>,
+    /// What it may not do, whatever allows it; may be repeated
+    #[arg(long, value_name = "SELECTOR")]
+    pub deny: Vec<String>,
+    /// A policy that holds for it; may be repeated
+    #[arg(long)]
+    pub policy: Vec<String>,
+    /// The day or the moment from which its key is no longer valid
+    #[arg(long, value_name = "DATE")]
+    pub expires: Option<String>,
+    /// A tenant that it may use; may be repeated; all if not given
+    #[arg(long)]
+    pub tenant: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    pub name: String,
+    /// The old keys end at once
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    pub name: String,
+    /// Only the key whose digest begins so
+    #[arg(long, value_name = "PREFIX")]
+    pub key: Option<String>,
+}
+
+/// Runs the command; the result is the exit status. A new key is the only thing that goes to `out`.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn run(
+    args: &CallerArgs,
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let sources = match around.sources() {
+        Ok(sources) => sources,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(EXIT_CONFIG);
+        }
+    };
+    match &args.command {
+        CallerCommand::Add(args) => add(args, &sources, around, out, err),
+        CallerCommand::List => list(&sources, around.json, out, err),
+        CallerCommand::Show { name } => show(name, &sources, around.json, out, err),
+        CallerCommand::Rotate(args) => {
+            let changed = caller_files::rotate(&sources, around.known, &args.name, args.now);
+            finish(changed, &args.name, around.json, out, err)
+        }
+        CallerCommand::Revoke(args) => {
+            let changed = match &args.key {
+                Some(prefix) => {
+                    caller_files::revoke_key(&sources, around.known, &args.name, prefix)
+                }
+                None => caller_files::revoke(&sources, around.known, &args.name),
+            };
+            finish(changed, &args.name, around.json, out, err)
+        }
+    }
+}
+
+fn add(
+    args: &AddArgs,
+    sources: &Sources,
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let name: CallerName = match args.name.parse() {
+        Ok(name) => name,
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            return Ok(EXIT_USAGE);
+        }
+    };
+    if let Some(Err(error)) = args.expires.as_deref().map(expiry::parse) {
+        writeln!(err, "error: --expires: {error}")?;
+        return Ok(EXIT_USAGE);
+    }
+    let new = NewCaller {
+        name,
+        allow: args.allow.clone(),
+        deny: args.deny.clone(),
+        policy: args.policy.clone(),
+        expires: args.expires.clone(),
+        tenants: args.tenant.clone(),
+    };
+    if new.allow.is_empty() && new.policy.is_empty() {
+        writeln!(
+            err,
+            "warning: nothing is allowed to this caller yet: give --allow or --policy"
+        )?;
+    }
+    let changed = caller_files::add(sources, around.known, &new);
+    finish(changed, &args.name, around.json, out, err)
+}
+
+/// Tells what a change has come to.
+fn finish(
+    changed: Result<Changed, NotChanged>,
+    name: &str,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let changed = match changed {
+        Ok(changed) => changed,
+        Err(error) => return refuse(&error, err),
+    };
+    let file = changed.file.display().to_string();
+    match &changed.key {
+        Some(key) if as_json => {
+            let answer = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
+            writeln!(out, "{answer:#}")?;
+        }
+        Some(key) => {
+            writeln!(
+                err,
+                "{file} is written. This is the key; it is shown once and stored nowhere:"
+            )?;
+            writeln!(out, "{}", key.expose())?;
+        }
+        None if as_json => {
+            let answer = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
+            writeln!(out, "{answer:#}")?;
+        }
+        None => writeln!(err, "revoked in {file}")?,
+    }
+    if let Some(problems) = &changed.remaining {
+        writeln!(
+            err,
+            "\n{problems}\n\nThe change is made, but the configuration cannot be loaded as it is."
+        )?;
+        return Ok(EXIT_CONFIG);
+    }
+    Ok(0)
+}
+
+fn refuse(error: &NotChanged, err: &mut dyn Write) -> io::Result<u8> {
+    writeln!(err, "error: {error}")?;
+    match error {
+        NotChanged::NoSuchCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
+        NotChanged::WrittenElsewhere { name, place } => {
+            writeln!(
+                err,
+                "to revoke it, delete [caller.{name}] at {place}; to change its keys, edit `key` there"
+            )?;
+        }
+        _ => {}
+    }
+    Ok(EXIT_FAILED)
+}
+
+fn list(
+    sources: &Sources,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let written = load::read(sources);
+    let callers = &written.settings.caller;
+    if as_json {
+        let callers: Vec<Value> = callers
+            .iter()
+            .map(|(name, caller)| caller_json(name, caller, &written))
+            .collect();
+        let answer = json!({"schema": "callers/1", "callers": callers});
+        writeln!(out, "{answer:#}")?;
+        return status(&written, err);
+    }
+    let width = callers.keys().map(String::len).max().unwrap_or_default();
+    for (name, caller) in callers {
+        let keys = counted(key_count(caller), "key");
+        let expires = caller
+            .expires
+            .as_deref()
+            .map(|it| format!(", expires {it}"));
+        let rules: Vec<&str> = caller
+            .policy
+            .iter()
+            .chain(&caller.allow)
+            .map(String::as_str)
+            .collect();
+        let expires = expires.unwrap_or_default();
+        let place = place(name, &written);
+        writeln!(
+            out,
+            "{name:width$}  {keys}{expires}  [{}]  {place}",
+            rules.join(", ")
+        )?;
+    }
+    status(&written, err)
+}
+
+fn show(
+    name: &str,
+    sources: &Sources,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let written = load::read(sources);
+    let Some(caller) = written.settings.caller.get(name) else {
+        return refuse(&NotChanged::NoSuchCaller(name.to_owned(), None), err);
+    };
+    if as_json {
+        let mut answer = caller_json(name, caller, &written);
+        if let Some(top) = answer.as_object_mut() {
+            top.insert("schema".into(), "caller/1".into());
+        }
+        writeln!(out, "{answer:#}")?;
+        return status(&written, err);
+    }
+    let start = format!("caller.{name}.");
+    let shown = show::settings(&written).into_iter();
+    let own: Vec<Shown> = shown.filter(|it| it.setting.starts_with(&start)).collect();
+    for it in own {
+        let setting = it.setting.trim_start_matches(&start);
+        writeln!(out, "{setting} = {}  # {}", it.value, it.origin)?;
+    }
+    status(&written, err)
+}
+
+/// Says so when what was shown is not in force.
+fn status(written: &Written, err: &mut dyn Write) -> io::Result<u8> {
+    if written.findings.has_errors() {
+        writeln!(
+            err,
+            "warning: the configuration has errors: ninjaone-proxy config check"
+        )?;
+    }
+    Ok(0)
+}
+
+fn key_count(caller: &who::Caller) -> usize {
+    caller.key.as_ref().map_or(0, |keys| keys.as_slice().len())
+}
+
+fn place(name: &str, written: &Written) -> String {
+    let origin = written.origins.get(&KeyPath::of(&["caller", name]));
+    origin.map_or_else(String::new, |origin| show::place(origin, &written.texts))
+}
+
+fn caller_json(name: &str, caller: &who::Caller, written: &Written) -> Value {
+    json!({
+        "caller": name,
+        "keys": key_count(caller),
+        "expires": caller.expires,
+        "policy": caller.policy,
+        "allow": caller.allow,
+        "deny": caller.deny,
+        "tenants": caller.tenants,
+        "on_behalf_of": caller.on_behalf_of,
+        "require_reason": caller.require_reason,
+        "origin": place(name, written),
+    })
+}

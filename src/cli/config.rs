@@ -1,0 +1,206 @@
+//! `config check`, `config show`, `config schema`.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{
+        self,
+        problem::{Problem, Problems},
+        schema::json_schema,
+        show::Shown,
+        sources::{Sources, default_path},
+    },
+    ninjaone::operation::Operation,
+};
+
+/// The configuration is wrong: whoever supervises us should not try again.
+pub const EXIT_CONFIG: u8 = 78;
+const EXIT_FAILED: u8 = 1;
+
+/// Look at the configuration.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Say everything that is wrong, with file, line and column
+    Check,
+    /// Show every setting in force and where it comes from; secrets are masked
+    Show,
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
+}
+
+/// What commands about the configuration need to know.
+pub struct Surroundings<'a> {
+    /// `--config`
+    pub file: Option<&'a Path>,
+    /// `--json`
+    pub json: bool,
+    pub environment: Vec<(String, String)>,
+    /// The operations of the catalogue.
+    pub known: &'a [Operation],
+}
+
+impl Surroundings<'_> {
+    /// The sources to read.
+    ///
+    /// # Errors
+    /// There is no configuration file.
+    pub fn sources(&self) -> Result<Sources, Problems> {
+        let file: PathBuf = default_path(self.file, &self.environment)?;
+        Ok(Sources {
+            file,
+            environment: self.environment.clone(),
+        })
+    }
+}
+
+/// Runs the command; the result is the exit status.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn run(
+    args: &ConfigArgs,
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    match args.command {
+        ConfigCommand::Check => check(around, out, err),
+        ConfigCommand::Show => show(around, out, err),
+        ConfigCommand::Schema => schema(out),
+    }
+}
+
+fn check(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let sources = match around.sources() {
+        Ok(sources) => sources,
+        Err(problems) => return report(problems.as_slice(), None, around.json, out, err),
+    };
+    let name = sources.file.display().to_string();
+    match config::load(&sources, around.known) {
+        Ok((config, warnings)) => {
+            let counts = format!(
+                "{}, {}",
+                counted(config.tenants.len(), "tenant"),
+                counted(config.callers.len(), "caller"),
+            );
+            report(
+                &warnings,
+                Some(&format!("{name}: in order ({counts})")),
+                around.json,
+                out,
+                err,
+            )
+        }
+        Err(problems) => report(problems.as_slice(), None, around.json, out, err),
+    }
+}
+
+/// Problems go to `err`, what it comes to goes to `out`. Without `well` there was an error.
+fn report(
+    problems: &[Problem],
+    well: Option<&str>,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let exit = if well.is_some() { 0 } else { EXIT_CONFIG };
+    if as_json {
+        let problems: Vec<Value> = problems.iter().map(problem_json).collect();
+        let answer =
+            json!({"schema": "config-check/1", "ok": well.is_some(), "problems": problems});
+        writeln!(out, "{answer:#}")?;
+        return Ok(exit);
+    }
+    for problem in problems {
+        writeln!(err, "{problem}\n")?;
+    }
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let warnings = problems.len() - errors;
+    match (well, warnings) {
+        (Some(well), 0) => writeln!(out, "{well}")?,
+        (Some(well), _) => writeln!(out, "{well}, {}", counted(warnings, "warning"))?,
+        (None, 0) => writeln!(out, "{}", counted(errors, "error"))?,
+        (None, _) => {
+            writeln!(
+                out,
+                "{}, {}",
+                counted(errors, "error"),
+                counted(warnings, "warning")
+            )?;
+        }
+    }
+    Ok(exit)
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
+}
+
+fn problem_json(problem: &Problem) -> Value {
+    let number = |it: usize| if it == 0 { Value::Null } else { json!(it) };
+    json!({
+        "severity": problem.severity.as_str(),
+        "file": Some(&problem.file).filter(|file| !file.is_empty()),
+        "line": number(problem.line),
+        "column": number(problem.column),
+        "message": problem.message,
+        "hint": problem.hint,
+    })
+}
+
+fn show(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let shown = around
+        .sources()
+        .and_then(|sources| config::shown(&sources, around.known));
+    let shown = match shown {
+        Ok(shown) => shown,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(EXIT_CONFIG);
+        }
+    };
+    if around.json {
+        let settings: Vec<Value> = shown
+            .iter()
+            .map(|it| json!({"setting": it.setting, "value": it.value, "origin": it.origin}))
+            .collect();
+        let answer = json!({"schema": "config-show/1", "settings": settings});
+        writeln!(out, "{answer:#}")?;
+        return Ok(0);
+    }
+    let lines: Vec<String> = shown.iter().map(line).collect();
+    let width = lines.iter().map(|line| line.chars().count()).max();
+    // A single long list must not push all origins out of sight.
+    let width = width.unwrap_or_default().min(COLUMN_MAX);
+    for (line, shown) in lines.iter().zip(&shown) {
+        writeln!(out, "{line:width$}  # {}", shown.origin)?;
+    }
+    Ok(0)
+}
+
+const COLUMN_MAX: usize = 72;
+
+fn line(shown: &Shown) -> String {
+    format!("{} = {}", shown.setting, shown.value)
+}
+
+fn schema(out: &mut dyn Write) -> io::Result<u8> {
+    match serde_json::to_string_pretty(&json_schema()) {
+        Ok(text) => writeln!(out, "{text}").map(|()| 0),
+        Err(_) => Ok(EXIT_FAILED),
+    }
+}

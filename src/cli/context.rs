@@ -1,0 +1,124 @@
+//! What commands share: the global flags, the environment and the configuration that they lead to.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use crate::{
+    app::reload::known_operations,
+    config::{self, Bind, Config, load, sources::Sources},
+    ninjaone::operation::Operation,
+};
+
+use super::{Global, config::Surroundings};
+
+/// Where the admin listener is unless it is configured.
+const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
+
+pub struct Context {
+    file: Option<PathBuf>,
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    environment: Vec<(String, String)>,
+    known: Vec<Operation>,
+}
+
+impl Context {
+    #[must_use]
+    pub fn new(global: &Global) -> Self {
+        let text = |it: std::ffi::OsString| it.into_string().ok();
+        Self {
+            file: global.config.clone(),
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+            known: known_operations(),
+        }
+    }
+
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            file: self.file.as_deref(),
+            json: self.json,
+            environment: self.environment.clone(),
+            known: &self.known,
+        }
+    }
+
+    /// The configuration and where it was read; what is wrong with it is written to `err`.
+    ///
+    /// # Errors
+    /// When `err` cannot be written to.
+    pub fn load_with_sources(&self, err: &mut dyn Write) -> io::Result<Option<(Config, Sources)>> {
+        let loaded = self.surroundings().sources().and_then(|sources| {
+            let (config, warnings) = config::load(&sources, &self.known)?;
+            Ok((config, warnings, sources))
+        });
+        match loaded {
+            Ok((config, warnings, sources)) => {
+                if !self.quiet {
+                    for warning in &warnings {
+                        writeln!(err, "{warning}\n")?;
+                    }
+                }
+                Ok(Some((config, sources)))
+            }
+            Err(problems) => {
+                writeln!(err, "{problems}")?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// # Errors
+    /// When `err` cannot be written to.
+    pub fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
+        Ok(self.load_with_sources(err)?.map(|(config, _)| config))
+    }
+
+    /// None if it is wrong, without a word.
+    #[must_use]
+    pub fn load_quietly(&self) -> Option<Config> {
+        let sources = self.surroundings().sources().ok()?;
+        config::load(&sources, &self.known)
+            .ok()
+            .map(|(config, _)| config)
+    }
+
+    /// Where to ask the running proxy how it is. Needs no secret of the configuration to be readable.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        match self.admin_settings() {
+            Some(admin) => address(&admin.listen),
+            None => ADMIN_DEFAULT.parse().ok(),
+        }
+    }
+
+    /// The probes listener, or the admin listener where there is none.
+    #[must_use]
+    pub fn probes_address(&self) -> Option<SocketAddr> {
+        self.admin_settings()
+            .and_then(|admin| address(&admin.probes))
+            .or_else(|| self.admin_address())
+    }
+
+    /// None: there is no configuration.
+    fn admin_settings(&self) -> Option<config::settings::operating::Admin> {
+        let sources = self.surroundings().sources().ok()?;
+        Some(load::read(&sources).settings.admin)
+    }
+}
+
+fn address(written: &str) -> Option<SocketAddr> {
+    match config::address::parse_bind(written) {
+        Ok(Bind::Address(address)) => Some(address),
+        _ => None,
+    }
+}

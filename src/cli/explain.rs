@@ -1,0 +1,264 @@
+//! `explain`: why a request would be allowed or refused, and what would have to change.
+
+mod record;
+mod story;
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use http::uri::PathAndQuery;
+use serde_json::{Value, json};
+
+use crate::{
+    names::RequestId,
+    net::{
+        Method,
+        target::{Target, TargetError},
+    },
+    ninjaone::operation::Class,
+    policy::{
+        book::Book,
+        explain::{Conclusion, Explanation, Request, Step},
+    },
+};
+
+use self::record::{Record, Search};
+
+const ALLOWED: u8 = 0;
+const NOT_FOUND: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const REFUSED: u8 = 5;
+
+/// Explain what the policies say about a request, without sending it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Explain {
+    /// A caller's name; or the id of a request that is in the audit log
+    #[arg(value_name = "CALLER|REQUEST_ID")]
+    pub subject: String,
+    /// For a caller: method and path, as two arguments or one, such as "GET /v2/devices?pageSize=10"
+    #[arg(value_name = "METHOD TARGET", num_args = 0..=2)]
+    pub request: Vec<String>,
+    /// The tenant, as `NJP-Tenant` would name it
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+}
+
+/// What was asked, once the arguments are understood.
+enum Wanted {
+    Imagined { method: Method, target: Target },
+    Recorded(RequestId),
+}
+
+impl Explain {
+    /// Answers from `book`; a request id is looked for in `audit_directory`.
+    ///
+    /// Gives the exit code: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage.
+    ///
+    /// # Errors
+    /// `out` or `err` cannot be written to.
+    pub fn run(
+        &self,
+        book: &Book,
+        audit_directory: &Path,
+        as_json: bool,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
+        match self.wanted() {
+            Err(problem) => {
+                writeln!(err, "error: {problem}")?;
+                Ok(WRONG_USAGE)
+            }
+            Ok(Wanted::Imagined { method, target }) => {
+                let request = Request {
+                    caller: &self.subject,
+                    tenant: self.tenant.as_deref(),
+                    base_path_tenant: target.tenant(),
+                    method,
+                    path: target.canonical_path(),
+                    query: target.query(),
+                };
+                tell(&request, &book.explain(&request), None, as_json, out)
+            }
+            Ok(Wanted::Recorded(id)) => {
+                self.explain_recorded(id, book, audit_directory, as_json, out, err)
+            }
+        }
+    }
+
+    fn wanted(&self) -> Result<Wanted, String> {
+        let joined = self.request.join(" ");
+        let words: Vec<&str> = joined.split_ascii_whitespace().collect();
+        match words.as_slice() {
+            [] => self
+                .subject
+                .parse()
+                .map(Wanted::Recorded)
+                .map_err(|problem| {
+                    format!(
+                        "\"{}\" alone is not enough: {problem}; for a caller give METHOD and TARGET too, \
+                         such as: explain {} GET /v2/devices",
+                        self.subject, self.subject
+                    )
+                }),
+            [method, target] => Ok(Wanted::Imagined {
+                method: parse_method(method)?,
+                target: parse_target(target)
+                    .map_err(|problem| format!("the target {target} is refused: {problem}"))?,
+            }),
+            _ => Err(format!(
+                "\"{joined}\" is not METHOD and TARGET, such as: GET /v2/devices"
+            )),
+        }
+    }
+
+    fn explain_recorded(
+        &self,
+        id: RequestId,
+        book: &Book,
+        audit_directory: &Path,
+        as_json: bool,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
+        let record = match record::find(audit_directory, id) {
+            Ok(Search::Found(record)) => *record,
+            Ok(Search::NotThere) => {
+                writeln!(
+                    err,
+                    "error: request {id} is not in {}",
+                    audit_directory.display()
+                )?;
+                return Ok(NOT_FOUND);
+            }
+            Ok(Search::GaveUp) => {
+                writeln!(
+                    err,
+                    "error: request {id} is not in the newest {} MiB of {}; look further with: audit search",
+                    record::SEARCHED_BYTES_MAX >> 20,
+                    audit_directory.display()
+                )?;
+                return Ok(NOT_FOUND);
+            }
+            Err(problem) => {
+                writeln!(
+                    err,
+                    "error: {} cannot be read: {problem}",
+                    audit_directory.display()
+                )?;
+                return Ok(NOT_FOUND);
+            }
+        };
+        let asked = record.asked(book.catalogue());
+        let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
+            return tell_unjudged(&record, as_json, out);
+        };
+        let request = Request {
+            caller,
+            tenant: self.tenant.as_deref().or(record.tenant.as_deref()),
+            base_path_tenant: None,
+            method: asked.method,
+            path: &asked.path,
+            query: asked.query.as_deref(),
+        };
+        tell(
+            &request,
+            &book.explain(&request),
+            Some(&record),
+            as_json,
+            out,
+        )
+    }
+}
+
+fn parse_method(text: &str) -> Result<Method, String> {
+    Method::parse(&text.to_ascii_uppercase()).ok_or_else(|| {
+        format!("\"{text}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE")
+    })
+}
+
+/// As the journey parses it. A fragment is refused here, because the `http` crate cuts it off without a word.
+fn parse_target(text: &str) -> Result<Target, TargetError> {
+    if text.contains('#') {
+        return Err(TargetError::Fragment);
+    }
+    let received: PathAndQuery = text.parse().map_err(|_| TargetError::NotAPath)?;
+    Target::parse(&received)
+}
+
+fn tell(
+    request: &Request<'_>,
+    explanation: &Explanation,
+    then: Option<&Record>,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    if as_json {
+        writeln!(out, "{}", to_json(request, explanation, then))?;
+    } else {
+        if let Some(record) = then {
+            writeln!(out, "{}\n", story::of_record(record))?;
+        }
+        write!(out, "{}", story::of(request, explanation))?;
+    }
+    Ok(match explanation.conclusion {
+        Conclusion::Allowed { .. } => ALLOWED,
+        Conclusion::NoSuchCaller => NOT_FOUND,
+        _ => REFUSED,
+    })
+}
+
+/// The line tells of a request that never came as far as the policies.
+fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    if as_json {
+        let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });
+        writeln!(out, "{object}")?;
+    } else {
+        writeln!(out, "{}", story::of_record(record))?;
+        writeln!(
+            out,
+            "It was not known who asked or for what, so no policy has a say in it."
+        )?;
+    }
+    Ok(REFUSED)
+}
+
+fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Record>) -> Value {
+    let conclusion = &explanation.conclusion;
+    let rule = match conclusion {
+        Conclusion::Allowed { rule, .. } | Conclusion::Denied { rule, .. } => {
+            json!({ "effect": rule.effect.as_str(), "selector": rule.selector.to_string(),
+                    "owner": &*rule.owner, "place": &*rule.place })
+        }
+        _ => Value::Null,
+    };
+    let find = |pick: fn(&Step) -> Option<String>| explanation.steps.iter().find_map(pick);
+    let steps: Vec<Value> = explanation.steps.iter().map(story::step_json).collect();
+    let changes: Vec<String> = explanation.changes.iter().map(story::of_change).collect();
+    json!({
+        "schema": "explain/1",
+        "caller": request.caller,
+        "method": request.method.as_str(),
+        "path": request.path,
+        "tenant": find(|step| match step {
+            Step::Tenant { tenant, .. } => Some(tenant.name.to_string()),
+            _ => None,
+        }),
+        "operation": find(|step| match step {
+            Step::Operation { operation, .. } => Some(operation.id.to_string()),
+            _ => None,
+        }),
+        "class": conclusion.class().map(Class::as_str),
+        "decision": conclusion.code(),
+        "rule": rule,
+        "identity": find(|step| match step {
+            Step::Identity(kind) => Some(kind.to_string()),
+            _ => None,
+        }),
+        "steps": steps,
+        "changes": changes,
+        "then": then.map(Record::to_json),
+    })
+}

@@ -1,0 +1,67 @@
+//! `healthcheck`: asks a probe and says yes or no by its exit code, for Docker's `HEALTHCHECK` and the like.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use http::StatusCode;
+
+use super::status::get;
+
+const TIME_OUT: Duration = Duration::from_secs(2);
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+const WELL: u8 = 0;
+const UNWELL: u8 = 1;
+
+/// Ask the running proxy whether it is alive; silent unless -v.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Healthcheck {
+    /// Ask whether it is ready to serve, instead of whether it is alive
+    #[arg(long)]
+    pub ready: bool,
+    /// The admin or probes listener, if not where the configuration says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub address: Option<SocketAddr>,
+}
+
+impl Healthcheck {
+    /// Gives the exit code: 0 yes, 1 no or no answer within two seconds.
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub async fn run(
+        &self,
+        configured: Option<SocketAddr>,
+        verbose: bool,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
+        let Some(address) = self.address.or(configured) else {
+            if verbose {
+                writeln!(
+                    err,
+                    "no listener to ask: set admin.listen or admin.probes, or give --address"
+                )?;
+            }
+            return Ok(UNWELL);
+        };
+        let path = if self.ready {
+            "/readyz?verbose"
+        } else {
+            "/livez?verbose"
+        };
+        let answer = get(address, path, ANSWER_BYTES_MAX, TIME_OUT).await;
+        if verbose {
+            match &answer {
+                Ok(answer) => write!(err, "{}", String::from_utf8_lossy(answer.body()))?,
+                Err(problem) => writeln!(err, "{address}: {problem}")?,
+            }
+        }
+        Ok(match answer {
+            Ok(answer) if answer.status() == StatusCode::OK => WELL,
+            _ => UNWELL,
+        })
+    }
+}

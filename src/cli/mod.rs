@@ -1,0 +1,216 @@
+//! How the operator speaks to the program: one file a command. stdout carries the result, stderr the talk.
+
+pub mod audit;
+pub mod caller;
+pub mod config;
+pub mod context;
+pub mod explain;
+pub mod healthcheck;
+pub mod meta;
+pub mod ops;
+pub mod run;
+pub mod sandbox;
+pub mod signal;
+pub mod status;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ninjaone::catalogue::Catalogue;
+
+use self::context::Context;
+
+/// Exit codes.
+pub const DONE: u8 = 0;
+pub const FAILED: u8 = 1;
+pub const CONFIGURATION_WRONG: u8 = 78;
+
+/// Authenticating reverse proxy and token broker in front of the NinjaOne API
+#[derive(Debug, Parser)]
+#[command(name = "ninjaone-proxy", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Global {
+    /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Say less
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Never ask; fail instead
+    #[arg(long, global = true)]
+    pub no_input: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve callers, in front of NinjaOne
+    Run,
+    /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
+    Sandbox(sandbox::SandboxArgs),
+    /// Ask the running proxy whether it is alive; for containers
+    Healthcheck(healthcheck::Healthcheck),
+    /// Make the running proxy load its configuration again
+    Reload,
+    /// Make the running proxy finish what it serves and stop
+    Drain,
+    /// Add, list, rotate and revoke callers
+    Caller(caller::CallerArgs),
+    /// Show how the running proxy is
+    Status(status::Status),
+    /// Say why a request would be allowed or refused, and what would allow it
+    Explain(explain::Explain),
+    /// Look into the catalogue of `NinjaOne` operations
+    #[command(subcommand)]
+    Ops(OpsCommand),
+    /// Check and show the configuration
+    Config(config::ConfigArgs),
+    /// Look into the audit log
+    Audit(audit::Audit),
+    /// Print completions for a shell
+    Completions(meta::CompletionsArgs),
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OpsCommand {
+    /// List operations
+    List(ops::ListArgs),
+    /// Show all that is known of one operation
+    Show(ops::ShowArgs),
+}
+
+/// Reads the arguments and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let done = dispatch(cli, &mut stdout.lock(), &mut stderr.lock());
+    match done {
+        Ok(code) => ExitCode::from(code),
+        // Whoever read our output has enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(DONE),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let Cli { global, command } = cli;
+    let around = Context::new(&global);
+    match command {
+        Command::Run => run::run(&around, err),
+        Command::Sandbox(args) => sandbox::run(&args, out, err),
+        Command::Healthcheck(args) => {
+            let address = around.probes_address();
+            run::block_on(args.run(address, global.verbose, err))?
+        }
+        Command::Reload => run::block_on(signal::reload(&around, out, err))?,
+        Command::Drain => run::block_on(signal::drain(&around, out, err))?,
+        Command::Caller(args) => caller::run(&args, &around.surroundings(), out, err),
+        Command::Status(args) => {
+            let address = around.admin_address();
+            run::block_on(args.run(address, global.json, out, err))?
+        }
+        Command::Explain(args) => explain_request(&args, &around, out, err),
+        Command::Ops(command) => ops_command(command, &around, out, err),
+        Command::Config(args) => config::run(&args, &around.surroundings(), out, err),
+        Command::Audit(args) => audit_command(&args, &around, out, err),
+        Command::Completions(args) => meta::completions(&args, out),
+        Command::Man => meta::manual(out),
+        Command::Version => meta::version(global.json, out),
+    }
+}
+
+fn explain_request(
+    args: &explain::Explain,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let Some(config) = around.load(err)? else {
+        return Ok(CONFIGURATION_WRONG);
+    };
+    let catalogue = match Catalogue::with(config.operations.clone()) {
+        Ok(catalogue) => catalogue,
+        Err(clash) => {
+            writeln!(err, "error: {clash}")?;
+            return Ok(CONFIGURATION_WRONG);
+        }
+    };
+    let book = crate::app::assembly::book(&config, catalogue.into());
+    args.run(&book, &config.audit.path, around.json, out, err)
+}
+
+fn ops_command(
+    command: OpsCommand,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    // Without a configuration, or with a wrong one, what is built in is shown.
+    let added = around
+        .load_quietly()
+        .map_or_else(Vec::new, |it| it.operations);
+    let catalogue = Catalogue::with(added).unwrap_or_else(|_| Catalogue::builtin());
+    match command {
+        OpsCommand::List(mut args) => {
+            args.json = around.json;
+            ops::list(&catalogue, &args, out, err)
+        }
+        OpsCommand::Show(mut args) => {
+            args.json = around.json;
+            ops::show(&catalogue, &args, out, err)
+        }
+    }
+}
+
+fn audit_command(
+    args: &audit::Audit,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let audit::Command::Verify(verify) = &args.command;
+    let directory = match &verify.directory {
+        Some(directory) => directory.clone(),
+        None => match around.load(err)? {
+            Some(config) => config.audit.path,
+            None => return Ok(CONFIGURATION_WRONG),
+        },
+    };
+    Ok(verify.run(&directory, around.json, out, err))
+}

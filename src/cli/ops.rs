@@ -1,0 +1,314 @@
+//! `ops list` and `ops show`: what the catalogue knows, for those who write policies.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::ninjaone::{
+    catalogue::Catalogue,
+    operation::{Class, Needs, Operation, Payload, Scope},
+};
+
+/// Widest line of a table, in columns.
+const LINE_COLUMNS: usize = 100;
+
+const CLASS_COLUMNS: usize = 9;
+
+const SCOPE_COLUMNS: usize = 10;
+
+/// An id takes no more than this, and no more than the longest one that is listed.
+const ID_COLUMNS_MAX: usize = 34;
+
+const METHOD_COLUMNS: usize = 6;
+
+/// Two spaces between columns, one between method and path.
+const GAPS: usize = 7;
+
+const DONE: u8 = 0;
+
+const FAILED: u8 = 1;
+
+/// List the operations that the proxy knows.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListArgs {
+    /// Only operations of this class: read, secrets, write or dangerous
+    #[arg(long, value_parser = parse_class)]
+    pub class: Option<Class>,
+
+    /// Only operations that need this NinjaOne scope: monitoring, management or control
+    #[arg(long, value_parser = parse_scope)]
+    pub scope: Option<Scope>,
+
+    /// Only operations with this tag, such as devices; case does not count
+    #[arg(long)]
+    pub tag: Option<String>,
+
+    /// Only operations whose id, path or tag contains each of these words; case does not count
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
+
+    /// The global `--json`.
+    #[arg(skip)]
+    pub json: bool,
+}
+
+/// Show all that is known of one operation.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ShowArgs {
+    /// The operation's id, such as getDevices
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// The global `--json`.
+    #[arg(skip)]
+    pub json: bool,
+}
+
+fn parse_class(text: &str) -> Result<Class, String> {
+    Class::parse(text).ok_or_else(|| one_of(Class::ALL.map(Class::as_str)))
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| one_of(Scope::ALL.map(Scope::as_str)))
+}
+
+fn one_of<const N: usize>(names: [&str; N]) -> String {
+    format!("it is one of {}", names.join(", "))
+}
+
+/// Prints the operations that fit all filters, as a table or as `{"schema":"ops/1","operations":[…]}`. Gives the exit
+/// code: 1 if none fits, and then `talk` says so.
+///
+/// # Errors
+/// `out` or `talk` could not be written.
+pub fn list(
+    catalogue: &Catalogue,
+    args: &ListArgs,
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> io::Result<u8> {
+    let chosen: Vec<&Operation> = catalogue
+        .all()
+        .iter()
+        .map(|operation| &**operation)
+        .filter(|operation| fits(args, operation))
+        .collect();
+    if args.json {
+        print_json(&chosen, out)?;
+    } else if !chosen.is_empty() {
+        print_table(&chosen, out)?;
+    }
+    if chosen.is_empty() {
+        writeln!(
+            talk,
+            "No operation fits. Try fewer filters, or fewer words."
+        )?;
+        return Ok(FAILED);
+    }
+    Ok(DONE)
+}
+
+/// Prints what is known of one operation. Gives the exit code: 1 if there is none with this id, and then `talk` says
+/// which one may have been meant.
+///
+/// # Errors
+/// `out` or `talk` could not be written.
+pub fn show(
+    catalogue: &Catalogue,
+    args: &ShowArgs,
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> io::Result<u8> {
+    let Some(operation) = catalogue.by_id(&args.id) else {
+        writeln!(talk, "There is no operation {:?}.", args.id)?;
+        match catalogue.suggest(&args.id) {
+            Some(meant) => writeln!(talk, "Did you mean {meant}?")?,
+            None => writeln!(talk, "See them all: ninjaone-proxy ops list")?,
+        }
+        return Ok(FAILED);
+    };
+    if args.json {
+        print_json(&[operation], out)?;
+    } else {
+        print_one(operation, out)?;
+    }
+    Ok(DONE)
+}
+
+fn fits(args: &ListArgs, operation: &Operation) -> bool {
+    let tag_fits = args
+        .tag
+        .as_ref()
+        .is_none_or(|tag| tag.eq_ignore_ascii_case(&operation.tag));
+    let said = format!(
+        "{} {} {} {}",
+        operation.id, operation.method, operation.template, operation.tag
+    )
+    .to_lowercase();
+    args.class.is_none_or(|class| class == operation.class)
+        && args.scope.is_none_or(|scope| scope == operation.scope)
+        && tag_fits
+        && args
+            .words
+            .iter()
+            .all(|word| said.contains(&word.to_lowercase()))
+}
+
+fn print_table(operations: &[&Operation], out: &mut dyn Write) -> io::Result<()> {
+    let longest = operations.iter().map(|it| it.id.len()).max();
+    let id_columns = longest
+        .unwrap_or_default()
+        .clamp("OPERATION".len(), ID_COLUMNS_MAX);
+    line(
+        out,
+        id_columns,
+        ["CLASS", "SCOPE", "OPERATION", "METHOD", "PATH"],
+    )?;
+    for operation in operations {
+        let cells = [
+            operation.class.as_str(),
+            operation.scope.as_str(),
+            &operation.id,
+            operation.method.as_str(),
+            &operation.template,
+        ];
+        line(out, id_columns, cells)?;
+    }
+    let plural = if operations.len() == 1 { "" } else { "s" };
+    writeln!(out, "\n{} operation{plural}", operations.len())
+}
+
+/// One row. What does not fit into its column is cut short in the middle; `ops show` and `--json` have the whole.
+fn line(out: &mut dyn Write, id_columns: usize, cells: [&str; 5]) -> io::Result<()> {
+    let [class, scope, id, method, path] = cells;
+    let taken = CLASS_COLUMNS + SCOPE_COLUMNS + id_columns + METHOD_COLUMNS + GAPS;
+    let (id, path) = (fitted(id, id_columns), fitted(path, LINE_COLUMNS - taken));
+    writeln!(
+        out,
+        "{class:CLASS_COLUMNS$}  {scope:SCOPE_COLUMNS$}  {id:id_columns$}  {method:METHOD_COLUMNS$} {path}"
+    )
+}
+
+fn fitted(text: &str, columns: usize) -> String {
+    let length = text.chars().count();
+    if length <= columns {
+        return text.to_owned();
+    }
+    let head = (columns - 1) / 2;
+    let tail = columns - 1 - head;
+    let start = text.chars().take(head);
+    let end = text.chars().skip(length - tail);
+    start.chain(['…']).chain(end).collect()
+}
+
+fn print_json(operations: &[&Operation], out: &mut dyn Write) -> io::Result<()> {
+    let operations: Vec<Value> = operations.iter().map(|it| to_json(it)).collect();
+    writeln!(
+        out,
+        "{}",
+        json!({"schema": "ops/1", "operations": operations})
+    )
+}
+
+fn to_json(operation: &Operation) -> Value {
+    let parameters: Vec<Value> = operation
+        .parameters
+        .iter()
+        .map(|it| json!({"name": it.name, "kind": it.kind.as_str()}))
+        .collect();
+    json!({
+        "id": &*operation.id,
+        "method": operation.method.as_str(),
+        "path": operation.template,
+        "tag": operation.tag,
+        "class": operation.class.as_str(),
+        "scope": operation.scope.as_str(),
+        "scope_basis": operation.scope_basis,
+        "needs": operation.needs.as_str(),
+        "payload": known(operation.payload.as_str()),
+        "paging": known(&operation.paging),
+        "parameters": parameters,
+        "secrets_if": operation.secrets_if,
+        "notes": known(&operation.notes),
+    })
+}
+
+/// `-` stands for nothing in the catalogue's table.
+fn known(text: &str) -> Option<&str> {
+    (text != "-").then_some(text)
+}
+
+fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", operation.id)?;
+    writeln!(out, "  {} {}", operation.method, operation.template)?;
+    writeln!(out)?;
+    let scope = format!("{} ({})", operation.scope, operation.scope_basis);
+    let rows = [
+        ("class", operation.class.to_string()),
+        ("scope", scope),
+        ("tag", operation.tag.to_string()),
+        ("identity", identity(operation.needs).to_owned()),
+        ("parameters", parameters(operation)),
+        ("body", payload(operation.payload).to_owned()),
+        (
+            "paging",
+            known(&operation.paging).unwrap_or_default().to_owned(),
+        ),
+        ("secrets", secrets(operation)),
+        (
+            "notes",
+            known(&operation.notes).unwrap_or_default().to_owned(),
+        ),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "  {name:11} {value}")?;
+    }
+    writeln!(out)?;
+    writeln!(
+        out,
+        "  Allow it to a caller:  allow = [\"{}\"]",
+        operation.id
+    )
+}
+
+const fn identity(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Service => "service",
+        Needs::User => "user: NinjaOne refuses it to the machine identity",
+        Needs::PerhapsUser => "service, or user if NinjaOne asks for a person",
+    }
+}
+
+const fn payload(payload: Payload) -> &'static str {
+    match payload {
+        Payload::Plain => "",
+        Payload::Upload => "takes a file",
+        Payload::Download => "answers with a file",
+    }
+}
+
+fn parameters(operation: &Operation) -> String {
+    let mut text = String::new();
+    for parameter in &operation.parameters {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "{comma}{} ({})",
+            parameter.name,
+            parameter.kind.as_str()
+        );
+    }
+    text
+}
+
+fn secrets(operation: &Operation) -> String {
+    match &operation.secrets_if {
+        Some(name) => format!("of class secrets when the query has {name}, unless it is false"),
+        None => String::new(),
+    }
+}

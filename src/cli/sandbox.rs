@@ -1,0 +1,169 @@
+//! `sandbox`: a make-believe NinjaOne with the proxy in front of it, and lines to paste.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
+
+use clap::Args;
+
+use crate::{
+    app::{
+        entrances::Inherited,
+        logging,
+        program::{Program, Record},
+        run,
+        sandbox::{self, Places},
+        signals::{Asked, Signals},
+    },
+    config::LogFormat,
+    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, Place},
+};
+
+use super::{DONE, FAILED, run::block_on};
+
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// The simulator alone, for tests of your own
+    #[arg(long)]
+    pub only_ninjaone: bool,
+    /// Where to listen: the proxy, or with --only-ninjaone the simulator [default: 127.0.0.1:6465 or 127.0.0.1:6469]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where the admin listener is
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6466")]
+    pub admin: SocketAddr,
+    /// Where the simulator listens behind the proxy
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6469")]
+    pub ninjaone: SocketAddr,
+    /// The same seed makes the same organizations, devices and keys
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+const CALLERS_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
+
+/// Gives the exit code: 0 stopped as asked, 1 could not start.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub fn run(args: &SandboxArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    logging::start(LogFormat::Auto, "warn");
+    let ended = if args.only_ninjaone {
+        block_on(only_ninjaone(args, out))?
+    } else {
+        block_on(whole(args, out))?
+    };
+    match ended {
+        Ok(()) => Ok(DONE),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(error),
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            Ok(FAILED)
+        }
+    }
+}
+
+fn options(place: SocketAddr, seed: u64) -> Options {
+    Options {
+        place: Place::Address(place),
+        seed,
+        ..Options::default()
+    }
+}
+
+async fn only_ninjaone(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let place = args.listen.unwrap_or(args.ninjaone);
+    let ninja = Ninja::start(options(place, args.seed)).map_err(|error| busy(place, &error))?;
+    let address = ninja.address();
+    writeln!(out, "make-believe NinjaOne on http://{address}\n")?;
+    writeln!(out, "  client id      {DEFAULT_CLIENT_ID}")?;
+    writeln!(out, "  client secret  {DEFAULT_CLIENT_SECRET}\n")?;
+    writeln!(
+        out,
+        "curl -d grant_type=client_credentials -d client_id={DEFAULT_CLIENT_ID} -d client_secret={DEFAULT_CLIENT_SECRET} http://{address}/ws/oauth/token"
+    )?;
+    writeln!(out, "curl http://{address}/sandbox/requests")?;
+    writeln!(
+        out,
+        "curl -d '{{\"throttle\":\"html\",\"count\":3}}' http://{address}/sandbox/faults"
+    )?;
+    writeln!(out, "\nCtrl-C ends it.")?;
+    out.flush()?;
+    while signals.next().await == Asked::Reload {}
+    Ok(())
+}
+
+async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
+    let signals = Signals::new()?;
+    let ninja = Ninja::start(options(args.ninjaone, args.seed))
+        .map_err(|error| busy(args.ninjaone, &error))?;
+    let places = Places {
+        callers: args.listen.unwrap_or(CALLERS_DEFAULT),
+        admin: args.admin,
+        ninjaone: ninja.address(),
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let config = sandbox::config(places, args.seed, workers);
+    let mut inherited = Inherited::of_process();
+    let program = Program::start(&config, &Record::Memory, &mut inherited)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    invite(&program, &ninja, args.seed, out)?;
+    run::run(program, None, signals).await;
+    drop(ninja);
+    Ok(())
+}
+
+/// What is running, and lines that work when they are pasted.
+fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> io::Result<()> {
+    let keys = sandbox::keys(seed);
+    let address = |role: &str| {
+        let listeners = &program.status.listeners;
+        let found = listeners.iter().find(|(known, _)| *known == role);
+        found.map_or("", |(_, address)| address.as_str())
+    };
+    let (callers, admin) = (address("callers"), address("admin"));
+    writeln!(
+        out,
+        "ninjaone-proxy {} in front of a make-believe NinjaOne\n",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    writeln!(out, "  callers   {callers}")?;
+    writeln!(out, "  admin     {admin}")?;
+    writeln!(out, "  NinjaOne  http://{}\n", ninja.address())?;
+    for (name, key) in &keys {
+        writeln!(out, "  {name:<9} {key}")?;
+    }
+    let key = |wanted: &str| {
+        let found = keys.iter().find(|(name, _)| *name == wanted);
+        found.map_or("", |(_, key)| key.as_str())
+    };
+    writeln!(
+        out,
+        "\nA read, a request that its policy refuses, a write, and how the proxy is:\n"
+    )?;
+    writeln!(
+        out,
+        "curl -H 'X-Api-Key: {}' {callers}/v2/organizations",
+        key("reporting")
+    )?;
+    writeln!(
+        out,
+        "curl -H 'X-Api-Key: {}' -X POST {callers}/v2/devices/approval/APPROVE",
+        key("reporting")
+    )?;
+    writeln!(
+        out,
+        "curl -H 'X-Api-Key: {}' -H 'NJP-Reason: practice' -H 'Content-Type: application/json' -d '{{\"mode\":\"NORMAL\"}}' {callers}/v2/device/101/reboot/NORMAL",
+        key("operator")
+    )?;
+    writeln!(out, "curl {admin}/status")?;
+    writeln!(out, "\nCtrl-C ends it.")?;
+    out.flush()
+}
+
+fn busy(place: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{place}: {error}"))
+}

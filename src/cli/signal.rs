@@ -1,0 +1,95 @@
+//! `reload` and `drain`: signals to the running proxy, found by its admin listener. The kernel decides who may send them.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::admin::snapshot::Snapshot;
+
+use super::{DONE, FAILED, context::Context, status};
+
+/// How long to wait for the proxy to say how a reload went.
+const RELOAD_WAIT: Duration = Duration::from_secs(15);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Gives the exit code: 0 loaded, 78 refused because it is wrong, 1 not to be reached or not permitted.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub async fn reload(around: &Context, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let Some((pid, before)) = find(around, err).await? else {
+        return Ok(FAILED);
+    };
+    if let Err(error) = kill_process(pid, Signal::HUP) {
+        writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
+        return Ok(FAILED);
+    }
+    let outcome = tokio::time::timeout(RELOAD_WAIT, loaded(around, &before)).await;
+    match outcome {
+        Ok(Ok(generation)) => {
+            writeln!(out, "loaded: generation {generation}")?;
+            Ok(DONE)
+        }
+        Ok(Err(why)) => {
+            writeln!(
+                err,
+                "error: not loaded, generation {} stays in force: {why}",
+                before.config.generation
+            )?;
+            Ok(super::CONFIGURATION_WRONG)
+        }
+        Err(_) => {
+            writeln!(err, "error: no answer in {} s", RELOAD_WAIT.as_secs())?;
+            Ok(FAILED)
+        }
+    }
+}
+
+async fn loaded(around: &Context, before: &Snapshot) -> Result<u64, String> {
+    loop {
+        tokio::time::sleep(ASK_AGAIN).await;
+        let now = match status::ask(around.admin_address()).await {
+            Some(now) if now.config.tries > before.config.tries => now,
+            _ => continue,
+        };
+        return match now.config.last_error {
+            Some(why) => Err(why),
+            None => Ok(now.config.generation),
+        };
+    }
+}
+
+/// Gives the exit code: 0 it is draining, 1 not to be reached or not permitted.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub async fn drain(around: &Context, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let Some((pid, _)) = find(around, err).await? else {
+        return Ok(FAILED);
+    };
+    if let Err(error) = kill_process(pid, Signal::TERM) {
+        writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
+        return Ok(FAILED);
+    }
+    writeln!(out, "draining")?;
+    Ok(DONE)
+}
+
+async fn find(around: &Context, err: &mut dyn Write) -> io::Result<Option<(Pid, Snapshot)>> {
+    let snapshot = status::ask(around.admin_address()).await;
+    let pid = snapshot
+        .as_ref()
+        .and_then(|it| i32::try_from(it.pid).ok())
+        .and_then(Pid::from_raw);
+    if let (Some(pid), Some(snapshot)) = (pid, snapshot) {
+        return Ok(Some((pid, snapshot)));
+    }
+    writeln!(
+        err,
+        "error: ninjaone-proxy cannot be reached at its admin listener; is it running?"
+    )?;
+    Ok(None)
+}

@@ -1,0 +1,319 @@
+//! `status`: how a running proxy is, on one screen; what needs attention comes first.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use crate::{
+    admin::{
+        health::{Health, span},
+        snapshot::{AuditState, Identity, IdentityState, Snapshot, Tenant},
+    },
+    net::client::{Endpoint, ExchangeError, exchange},
+};
+
+const TIME_OUT: Duration = Duration::from_secs(5);
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// More callers than fit a screen are left to `--json`.
+const CALLERS_SHOWN_MAX: usize = 20;
+
+/// Show how the running proxy is: tokens, budgets, callers, audit log.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Status {
+    /// Where its admin listener is, if not where the configuration says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<SocketAddr>,
+}
+
+impl Status {
+    /// Asks the admin listener and prints what it says.
+    ///
+    /// Gives the exit code: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not to be reached.
+    ///
+    /// # Errors
+    /// `out` or `err` cannot be written to.
+    pub async fn run(
+        &self,
+        configured: Option<SocketAddr>,
+        as_json: bool,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
+        let Some(address) = self.admin.or(configured) else {
+            writeln!(
+                err,
+                "error: no admin listener is configured; set admin.listen, or give --admin"
+            )?;
+            return Ok(Health::Down.exit_code());
+        };
+        let answer = get(address, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
+        let body = match answer {
+            Ok(answer) if answer.status() == StatusCode::OK => answer.into_body(),
+            Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => {
+                writeln!(
+                    err,
+                    "error: {address} is not among the names that the admin listener answers to: add \"{}\" to admin.hosts",
+                    address.ip()
+                )?;
+                return Ok(Health::Down.exit_code());
+            }
+            Ok(answer) => {
+                writeln!(
+                    err,
+                    "error: {address} answers {}: it is not our admin listener",
+                    answer.status()
+                )?;
+                return Ok(Health::Down.exit_code());
+            }
+            Err(problem) => {
+                writeln!(
+                    err,
+                    "error: ninjaone-proxy cannot be reached at {address}: {problem}\n\
+                     Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+                )?;
+                return Ok(Health::Down.exit_code());
+            }
+        };
+        let Ok(snapshot) = serde_json::from_slice::<Snapshot>(&body) else {
+            writeln!(
+                err,
+                "error: the answer of {address} is not a status that this version understands"
+            )?;
+            return Ok(Health::Down.exit_code());
+        };
+        if as_json {
+            out.write_all(&body)?;
+            writeln!(out)?;
+        } else {
+            write!(out, "{}", screen(&snapshot))?;
+        }
+        Ok(snapshot.health.exit_code())
+    }
+}
+
+/// How the running proxy is; none if it does not answer.
+pub(super) async fn ask(address: Option<SocketAddr>) -> Option<Snapshot> {
+    let answer = get(address?, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
+    serde_json::from_slice(answer.ok()?.body()).ok()
+}
+
+/// One `GET` to a listener of this machine.
+pub(super) async fn get(
+    address: SocketAddr,
+    path: &'static str,
+    answer_bytes_max: usize,
+    time_out: Duration,
+) -> Result<Response<Bytes>, ExchangeError> {
+    let endpoint = Endpoint {
+        tls: false,
+        host: reachable(address.ip()).to_string(),
+        port: address.port(),
+        ca: None,
+    };
+    let request = Request::get(path)
+        .body(Bytes::new())
+        .map_err(|_| ExchangeError::NotHttp)?;
+    exchange(&endpoint, request, answer_bytes_max, time_out).await
+}
+
+/// A listener on all addresses is reached on the loopback one.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    }
+}
+
+/// The snapshot for people.
+#[must_use]
+pub fn screen(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = head(&mut text, snapshot);
+    for tenant in &snapshot.tenants {
+        let _ = tenant_lines(&mut text, tenant);
+    }
+    let _ = callers(&mut text, snapshot);
+    let _ = rest(&mut text, snapshot);
+    text
+}
+
+fn head(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+    let phase = match (it.health, it.draining) {
+        (Health::NotNow, true) => "draining",
+        (Health::NotNow, false) => "starting",
+        (health, _) => health.as_str(),
+    };
+    writeln!(
+        text,
+        "ninjaone-proxy {} is {phase}; up {}, pid {}",
+        it.version,
+        span(it.uptime_s),
+        it.pid
+    )?;
+    if !it.degraded.is_empty() {
+        writeln!(text, "\nNeeds attention")?;
+        for sentence in &it.degraded {
+            writeln!(text, "  ! {}", one_line(sentence))?;
+        }
+    }
+    writeln!(text, "\nListening")?;
+    for listener in &it.listeners {
+        writeln!(
+            text,
+            "  {:<8} {}  ({} connections)",
+            listener.role, listener.address, listener.connections
+        )?;
+    }
+    Ok(())
+}
+
+fn tenant_lines(text: &mut String, tenant: &Tenant) -> std::fmt::Result {
+    write!(text, "\nTenant {} at {}", tenant.name, tenant.origin)?;
+    if let Some(label) = &tenant.label {
+        write!(text, ": {}", one_line(label))?;
+    }
+    writeln!(text)?;
+    for identity in &tenant.identities {
+        writeln!(text, "  {}", token(&tenant.name, identity))?;
+    }
+    let budget = &tenant.budget;
+    write!(
+        text,
+        "  budget: {} in flight, {} waiting",
+        budget.in_flight, budget.waiting
+    )?;
+    if budget.paused_s > 0 {
+        write!(text, ", paused for {}", span(budget.paused_s))?;
+    }
+    writeln!(text)
+}
+
+/// `token of acme/service: valid 48 min, renews in 36 min`
+fn token(tenant: &str, it: &Identity) -> String {
+    let who = format!("token of {tenant}/{}", it.identity);
+    match it.state {
+        IdentityState::Starting => format!("{who}: being fetched"),
+        IdentityState::Unavailable => format!("{who}: none is valid"),
+        IdentityState::LoginNeeded => {
+            format!("{who}: login needed; run: ninjaone-proxy login {tenant}")
+        }
+        IdentityState::Valid => {
+            let valid = it
+                .expires_in_s
+                .map_or_else(String::new, |left| format!(" {}", span(left)));
+            let renews = match it.renews_in_s {
+                Some(0) => ", renewal under way".to_owned(),
+                Some(left) => format!(", renews in {}", span(left)),
+                None => String::new(),
+            };
+            format!("{who}: valid{valid}{renews}")
+        }
+    }
+}
+
+fn callers(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+    if it.callers.is_empty() {
+        return writeln!(
+            text,
+            "\nNo callers are configured; add one with: ninjaone-proxy caller add NAME"
+        );
+    }
+    writeln!(text, "\nCallers")?;
+    let shown = it.callers.iter().take(CALLERS_SHOWN_MAX);
+    let width = shown
+        .clone()
+        .map(|it| it.name.len())
+        .max()
+        .unwrap_or_default();
+    for caller in shown {
+        writeln!(
+            text,
+            "  {:<width$}  {} requests, {} refused",
+            caller.name,
+            grouped(caller.requests),
+            grouped(caller.refused)
+        )?;
+    }
+    match it.callers.len().saturating_sub(CALLERS_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(text, "  and {more} more: see --json"),
+    }
+}
+
+fn rest(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+    let traffic = &it.traffic;
+    writeln!(
+        text,
+        "\nTraffic  {} requests, {} under way{}{}",
+        grouped(traffic.requests),
+        traffic.in_flight,
+        tally(&traffic.statuses),
+        tally(&traffic.decisions)
+    )?;
+    let audit = &it.audit;
+    let state = match audit.state {
+        AuditState::Writing => "writing to",
+        AuditState::Failing => "CANNOT WRITE to",
+    };
+    writeln!(
+        text,
+        "Audit    {state} {}: {} records, {} queued, {} failures, {} lost",
+        audit.path,
+        grouped(audit.records),
+        audit.queued,
+        audit.failures,
+        audit.lost
+    )?;
+    writeln!(
+        text,
+        "Config   generation {}, loaded {}, fingerprint {}",
+        it.config.generation,
+        it.config.loaded_at,
+        it.config
+            .fingerprint
+            .get(..12)
+            .unwrap_or(&it.config.fingerprint)
+    )
+}
+
+/// `; 2xx 1,200, 4xx 3`
+fn tally(counts: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{name} {}", grouped(*count)))
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("; {}", parts.join(", "))
+}
+
+/// `1,404,882`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An error's text may come from the network: it must stay on its line and not steer the terminal.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

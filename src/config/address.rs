@@ -1,0 +1,189 @@
+//! Addresses: where we listen, the host names that we answer to, and the URL of a tenant.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{Bind, Origin};
+
+/// Why a text is not an address to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotABind {
+    #[error("an address is \"127.0.0.1:6465\", \"[::1]:6465\", \":0\" (loopback) or \"fd:NAME\"")]
+    Form,
+    #[error(
+        "a host name is not an address to listen on: write the IP address, such as \"127.0.0.1:6465\""
+    )]
+    HostName,
+    #[error("the name after \"fd:\" is 1 to 255 printable ASCII characters without a colon")]
+    SocketName,
+}
+
+/// Longest name of a socket that systemd passes (`sd_listen_fds_with_names(3)`).
+const SOCKET_NAME_BYTES_MAX: usize = 255;
+
+/// Reads an address to listen on.
+pub fn parse_bind(text: &str) -> Result<Bind, NotABind> {
+    let text = text.trim();
+    if let Some(name) = text.strip_prefix("fd:") {
+        let fits = (1..=SOCKET_NAME_BYTES_MAX).contains(&name.len());
+        let holds = name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b':');
+        return if fits && holds {
+            Ok(Bind::Inherited(name.to_owned()))
+        } else {
+            Err(NotABind::SocketName)
+        };
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        let port = parse_port(port).ok_or(NotABind::Form)?;
+        return Ok(Bind::Address((Ipv4Addr::LOCALHOST, port).into()));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Bind::Address(address));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if parse_port(port).is_some() && is_host_name(host) => {
+            Err(NotABind::HostName)
+        }
+        _ => Err(NotABind::Form),
+    }
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal)
+}
+
+/// Whether two listeners could not both have their port.
+#[must_use]
+pub fn clash(one: &Bind, other: &Bind) -> bool {
+    match (one, other) {
+        (Bind::Address(one), Bind::Address(other)) => {
+            let same_ip =
+                one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            one.port() != 0 && one.port() == other.port() && same_ip
+        }
+        (Bind::Inherited(one), Bind::Inherited(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Why a text is not a host name to answer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAHost {
+    #[error("a host is written without its port")]
+    Port,
+    #[error("a host is a name such as \"njp.internal\" or an IP address such as \"10.0.0.5\"")]
+    Form,
+}
+
+/// Reads a host name or IP address, without port; the answer is in lower case and has no brackets.
+pub fn parse_host(text: &str) -> Result<String, NotAHost> {
+    let text = text.trim();
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = inner.unwrap_or(text).parse::<Ipv6Addr>() {
+        return Ok(address.to_string());
+    }
+    if let Some((host, port)) = text.rsplit_once(':') {
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let is_host = is_host_name(host) || host.starts_with('[');
+        return Err(if is_port && is_host {
+            NotAHost::Port
+        } else {
+            NotAHost::Form
+        });
+    }
+    if is_host_name(text) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(NotAHost::Form)
+    }
+}
+
+/// Longest host name (RFC 1035 section 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.len() <= HOST_BYTES_MAX && text.split('.').all(is_label)
+}
+
+/// Why a text is not the URL of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnOrigin {
+    #[error("a tenant's url begins with https://")]
+    Scheme,
+    #[error("plain http:// is allowed to a loopback address only")]
+    PlainHttp,
+    #[error("a tenant's url holds no user name and no password")]
+    UserInfo,
+    #[error("a tenant's url ends after the host: no path, no query")]
+    Path,
+    #[error(
+        "a tenant's url is a scheme, a host and perhaps a port, such as \"https://acme.rmmservice.com\""
+    )]
+    Form,
+}
+
+/// Reads `https://host[:port]`; `http://` only of this machine.
+pub fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
+    let (scheme, rest) = text.trim().split_once("://").ok_or(NotAnOrigin::Scheme)?;
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "https" => true,
+        "http" => false,
+        _ => return Err(NotAnOrigin::Scheme),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains('@') {
+        return Err(NotAnOrigin::UserInfo);
+    }
+    if rest.contains(['/', '?', '#', '\\']) {
+        return Err(NotAnOrigin::Path);
+    }
+    let (host, port) = split_port(rest).ok_or(NotAnOrigin::Form)?;
+    let host = parse_host(host).map_err(|_| NotAnOrigin::Form)?;
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    if port == 0 {
+        return Err(NotAnOrigin::Form);
+    }
+    if !tls && !is_loopback(&host) {
+        return Err(NotAnOrigin::PlainHttp);
+    }
+    let ca = None;
+    Ok(Origin {
+        tls,
+        host,
+        port,
+        ca,
+    })
+}
+
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end = authority.rfind(']').map_or(0, |at| at + 1);
+    match authority.get(end..)?.rfind(':') {
+        Some(colon) => {
+            let host = authority.get(..end + colon)?;
+            let port = parse_port(authority.get(end + colon + 1..)?)?;
+            Some((host, Some(port)))
+        }
+        None => Some((authority, None)),
+    }
+}
+
+/// `localhost` or an address of this machine alone.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,381 @@
+//! The files in `callers.d`: one a caller, made and changed by `caller add`, `rotate` and `revoke`.
+//!
+//! Only digests of keys are stored. A change is written beside the file and put in its place in one step, and taken back
+//! if the configuration as a whole is wrong because of it.
+
+use std::{
+    fmt::Write,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::rand;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+use zeroize::Zeroizing;
+
+use crate::{names::CallerName, ninjaone::operation::Operation, secret::Secret};
+
+use super::{
+    key_digest,
+    key_path::KeyPath,
+    load::{self, Written},
+    origin::Origin,
+    problem::{Problem, Problems},
+    replace::{create_new, replace},
+    show,
+    sources::Sources,
+    suggestion::nearest,
+};
+
+/// Random bytes in a key.
+const KEY_RANDOM_BYTES: usize = 32;
+
+/// Why a caller was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    #[error("there is a caller {name} already, at {place}")]
+    Exists { name: CallerName, place: String },
+    #[error("there is no caller {0}")]
+    NoSuchCaller(String, Option<String>),
+    #[error("caller {name} is written by hand at {place}, which this command does not change")]
+    WrittenElsewhere { name: String, place: String },
+    #[error("{path}: {source}")]
+    Storage { path: PathBuf, source: io::Error },
+    #[error("{0} has changed in the meantime or cannot be read as TOML")]
+    NotReadable(PathBuf),
+    #[error("the configuration would be wrong, so nothing was changed:\n{0}")]
+    WouldBeWrong(Problems),
+    #[error("caller {0} has no key that begins so")]
+    NoSuchKey(String),
+    #[error("several keys begin so: give more digits")]
+    SeveralKeys,
+    #[error("this is the only key of caller {0}: revoke the caller, or rotate first")]
+    OnlyKey(String),
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
+/// A caller to be made.
+#[derive(Debug, Clone)]
+pub struct NewCaller {
+    pub name: CallerName,
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    pub policy: Vec<String>,
+    /// Understood by `expiry::parse`.
+    pub expires: Option<String>,
+    pub tenants: Vec<String>,
+}
+
+/// What a change has come to.
+pub struct Changed {
+    pub file: PathBuf,
+    /// The new key, which is stored nowhere.
+    pub key: Option<Secret<String>>,
+    /// Problems that were there before: the change is made, but nothing can be loaded until they are solved.
+    pub remaining: Option<Problems>,
+}
+
+/// Makes a caller in a file of its own, with a new key.
+///
+/// # Errors
+/// The caller is there already, or the file cannot be written, or the configuration would be wrong.
+pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Changed, NotChanged> {
+    let written = load::read(sources);
+    let path = KeyPath::of(&["caller", new.name.as_str()]);
+    if let Some(origin) = written.origins.get(&path) {
+        return Err(NotChanged::Exists {
+            name: new.name.clone(),
+            place: show::place(origin, &written.texts),
+        });
+    }
+    let key = new_key(new.name.as_str())?;
+    let content = content(new, &key_digest::of(key.expose()));
+    let directory = sources.callers_directory();
+    let file = directory.join(format!("{}.toml", new.name));
+    let before = errors(sources, known);
+    create_new(&sources.file, &directory, &file, content.as_bytes()).map_err(|source| {
+        NotChanged::Storage {
+            path: file.clone(),
+            source,
+        }
+    })?;
+    let remaining = accept(sources, known, &before).inspect_err(|_| {
+        // It was not there before.
+        let _ = fs::remove_file(&file);
+    })?;
+    Ok(Changed {
+        file,
+        key: Some(key),
+        remaining,
+    })
+}
+
+/// Gives a caller one more key; with `now` the others end at once.
+///
+/// # Errors
+/// There is no such caller, or it is written elsewhere, or the file cannot be written.
+pub fn rotate(
+    sources: &Sources,
+    known: &[Operation],
+    name: &str,
+    now: bool,
+) -> Result<Changed, NotChanged> {
+    let file = file_of(sources, name)?;
+    let key = new_key(name)?;
+    let digest = format!("\"{}\"", key_digest::written(&key_digest::of(key.expose())));
+    let remaining = edit(sources, known, &file, name, |content, value| {
+        let keys = value.get_ref().as_array();
+        let newest = keys.and_then(|keys| keys.iter().last());
+        Ok(match (now, keys, newest) {
+            (false, Some(_), Some(newest)) => {
+                insert(content, newest.span().end, &format!(", {digest}"))
+            }
+            (false, None, _) => {
+                let old = content.get(value.span()).unwrap_or_default();
+                put(content, value.span(), &format!("[{old}, {digest}]"))
+            }
+            _ => put(content, value.span(), &digest),
+        })
+    })?;
+    Ok(Changed {
+        file,
+        key: Some(key),
+        remaining,
+    })
+}
+
+/// Takes one key from a caller: the one whose digest begins with `prefix`.
+///
+/// # Errors
+/// No key or several begin so, or it is the only one, or the caller is not in a file of its own.
+pub fn revoke_key(
+    sources: &Sources,
+    known: &[Operation],
+    name: &str,
+    prefix: &str,
+) -> Result<Changed, NotChanged> {
+    let file = file_of(sources, name)?;
+    let remaining = edit(sources, known, &file, name, |content, value| {
+        let Some(list) = value.get_ref().as_array() else {
+            return match value.get_ref().as_str() {
+                Some(only) if begins(only, prefix) => Err(NotChanged::OnlyKey(name.to_owned())),
+                _ => Err(NotChanged::NoSuchKey(name.to_owned())),
+            };
+        };
+        let all: Vec<_> = list.iter().collect();
+        let is_meant = |it: &&Spanned<DeValue<'_>>| {
+            it.get_ref()
+                .as_str()
+                .is_some_and(|text| begins(text, prefix))
+        };
+        let mut meant = all.iter().enumerate().filter(|(_, it)| is_meant(it));
+        let (place, element) = meant
+            .next()
+            .ok_or_else(|| NotChanged::NoSuchKey(name.to_owned()))?;
+        if meant.next().is_some() {
+            return Err(NotChanged::SeveralKeys);
+        }
+        let before = place.checked_sub(1).and_then(|place| all.get(place));
+        let bytes = match (all.get(place + 1), before) {
+            (Some(next), _) => element.span().start..next.span().start,
+            (None, Some(before)) => before.span().end..element.span().end,
+            (None, None) => return Err(NotChanged::OnlyKey(name.to_owned())),
+        };
+        Ok(put(content, bytes, ""))
+    })?;
+    Ok(Changed {
+        file,
+        key: None,
+        remaining,
+    })
+}
+
+/// Removes a caller and its file.
+///
+/// # Errors
+/// There is no such caller, or its file holds others too, or it is written in the main file; the error names the place.
+pub fn revoke(sources: &Sources, known: &[Operation], name: &str) -> Result<Changed, NotChanged> {
+    let file = file_of(sources, name)?;
+    let storage = |source| NotChanged::Storage {
+        path: file.clone(),
+        source,
+    };
+    fs::remove_file(&file).map_err(storage)?;
+    super::replace::sync_directory(&file).map_err(storage)?;
+    Ok(Changed {
+        file,
+        key: None,
+        // Whoever revokes means it: this is never taken back.
+        remaining: super::load(sources, known).err(),
+    })
+}
+
+/// The file in `callers.d` that holds this caller and no other.
+fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, NotChanged> {
+    let written = load::read(sources);
+    let path = KeyPath::of(&["caller", name]);
+    let Some(origin) = written.origins.get(&path) else {
+        let names = written.settings.caller.keys().map(String::as_str);
+        let meant = nearest(name, names).map(str::to_owned);
+        return Err(NotChanged::NoSuchCaller(name.to_owned(), meant));
+    };
+    let elsewhere = || NotChanged::WrittenElsewhere {
+        name: name.to_owned(),
+        place: show::place(origin, &written.texts),
+    };
+    let Origin::File { file, .. } = origin else {
+        return Err(elsewhere());
+    };
+    let path = written
+        .texts
+        .get(*file)
+        .map(|text| PathBuf::from(&text.name));
+    let own = path.filter(|path| *path != sources.file && is_alone(&written, *file));
+    own.ok_or_else(elsewhere)
+}
+
+fn is_alone(written: &Written, wanted: usize) -> bool {
+    let callers = written.origins.iter().filter(|(path, origin)| {
+        let is_here = matches!(origin, Origin::File { file, .. } if *file == wanted);
+        is_here && path.keys().len() == 2
+    });
+    callers.count() == 1
+}
+
+type Edit<'e> = dyn FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, NotChanged> + 'e;
+
+/// Changes the value of the caller's `key` in its file and leaves everything else as it is.
+fn edit<'e>(
+    sources: &Sources,
+    known: &[Operation],
+    file: &Path,
+    name: &str,
+    change: impl FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, NotChanged> + 'e,
+) -> Result<Option<Problems>, NotChanged> {
+    let change: Box<Edit<'e>> = Box::new(change);
+    let storage = |source| NotChanged::Storage {
+        path: file.to_owned(),
+        source,
+    };
+    let old = fs::read_to_string(file).map_err(storage)?;
+    let unreadable = || NotChanged::NotReadable(file.to_owned());
+    let document = DeTable::parse(&old).map_err(|_| unreadable())?;
+    let value = key_value(document.get_ref(), name).ok_or_else(unreadable)?;
+    let new = change(&old, value)?;
+    let before = errors(sources, known);
+    replace(file, new.as_bytes()).map_err(storage)?;
+    accept(sources, known, &before).inspect_err(|_| {
+        // If this fails too, the error that is reported says what is wrong with the file.
+        let _ = replace(file, old.as_bytes());
+    })
+}
+
+fn key_value<'v, 't>(document: &'v DeTable<'t>, name: &str) -> Option<&'v Spanned<DeValue<'t>>> {
+    let callers = document.get("caller")?.get_ref().as_table()?;
+    let caller = callers.get(name)?.get_ref().as_table()?;
+    caller.get("key")
+}
+
+fn errors(sources: &Sources, known: &[Operation]) -> Vec<Problem> {
+    match super::load(sources, known) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.as_slice().to_vec(),
+    }
+}
+
+/// Loads the configuration as it is now. Errors that were there `before` do not count against the change.
+fn accept(
+    sources: &Sources,
+    known: &[Operation],
+    before: &[Problem],
+) -> Result<Option<Problems>, NotChanged> {
+    let Err(problems) = super::load(sources, known) else {
+        return Ok(None);
+    };
+    let is_old = |new: &Problem| {
+        before
+            .iter()
+            .any(|old| old.message == new.message && old.file == new.file)
+    };
+    if problems
+        .as_slice()
+        .iter()
+        .all(|it| is_old(it) || !it.is_error())
+    {
+        Ok(Some(problems))
+    } else {
+        Err(NotChanged::WouldBeWrong(problems))
+    }
+}
+
+/// `njp_<caller>_<43 characters>`: recognisable for scanners, 256 random bits.
+fn new_key(name: &str) -> Result<Secret<String>, NotChanged> {
+    let mut random = Zeroizing::new([0; KEY_RANDOM_BYTES]);
+    rand::fill(random.as_mut_slice()).map_err(|_| NotChanged::NoRandomness)?;
+    let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
+    Ok(Secret::new(format!("njp_{name}_{}", digits.as_str())))
+}
+
+fn begins(digest: &str, prefix: &str) -> bool {
+    let plain = |text: &str| {
+        text.trim_start_matches("sha256:")
+            .trim_end_matches('…')
+            .to_ascii_lowercase()
+    };
+    !plain(prefix).is_empty() && plain(digest).starts_with(&plain(prefix))
+}
+
+fn insert(content: &str, at: usize, text: &str) -> String {
+    put(content, at..at, text)
+}
+
+fn put(content: &str, bytes: std::ops::Range<usize>, text: &str) -> String {
+    let before = content.get(..bytes.start).unwrap_or_default();
+    let after = content.get(bytes.end..).unwrap_or_default();
+    format!("{before}{text}{after}")
+}
+
+fn content(new: &NewCaller, digest: &[u8; 32]) -> String {
+    let mut lines = vec![
+        format!("[caller.{}]", quoted(new.name.as_str())),
+        format!("key = {}", quoted(&key_digest::written(digest))),
+    ];
+    if let Some(expires) = &new.expires {
+        lines.push(format!("expires = {}", quoted(expires)));
+    }
+    let lists = [
+        ("policy", &new.policy),
+        ("allow", &new.allow),
+        ("deny", &new.deny),
+        ("tenants", &new.tenants),
+    ];
+    for (key, texts) in lists {
+        if !texts.is_empty() {
+            let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+            lines.push(format!("{key} = [{}]", texts.join(", ")));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => {
+                // Writing into a String does not fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

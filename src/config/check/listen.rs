@@ -1,0 +1,268 @@
+//! The listeners.
+
+use std::num::NonZeroUsize;
+
+use super::{
+    super::{
+        Admin, Bind, Listen, Ready, TlsBind, UnixBind, address,
+        key_path::KeyPath,
+        settings::{self, operating},
+    },
+    Check,
+};
+
+/// Least and most.
+const HEAD_BYTES: (u64, u64) = (1 << 10, 1 << 20);
+const BODY_BYTES: (u64, u64) = (1, 16 << 30);
+/// `sockaddr_un.sun_path` without the end mark (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+impl Check<'_> {
+    pub(super) fn listen(&mut self, settings: &settings::Listen) -> Listen {
+        let top = KeyPath::of(&["listen"]);
+        let http = self.http(&settings.http, &top.child("http"));
+        let unix = self.unix(&settings.unix, &top.child("unix"));
+        let https = self.https(&settings.https, &top.child("https"));
+        if settings.http.is_empty() && settings.unix.is_empty() && settings.https.is_empty() {
+            let path = top.child("http");
+            self.error_hint(
+                &path,
+                "nobody can connect: there is no listener",
+                "give `http`, `https` or `unix` an entry",
+            );
+        }
+        self.refuse_clashes(&http, &https);
+        let http = without_paths(http);
+        let https = without_paths(https);
+        let head = self.size(&top.child("max_header"), &settings.max_header, HEAD_BYTES);
+        let body = self.size(&top.child("max_body"), &settings.max_body, BODY_BYTES);
+        let upload = self.size(&top.child("max_upload"), &settings.max_upload, BODY_BYTES);
+        if upload < body && self.origins.has(&top.child("max_upload")) {
+            self.warning(
+                &top.child("max_upload"),
+                "an upload may be shorter than any other body",
+                "raise it to at least `max_body`",
+            );
+        }
+        Listen {
+            http,
+            unix,
+            https,
+            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
+            head_bytes_max: usize::try_from(head).unwrap_or(usize::MAX),
+            body_bytes_max: body,
+            upload_bytes_max: upload,
+            drain: self.duration(&top.child("drain"), &settings.drain),
+            workers: settings.workers.map_or_else(cores, as_usize),
+            connections_max: as_usize(settings.connections),
+            connections_per_peer_max: as_usize(settings.connections_per_peer),
+        }
+    }
+
+    fn http(&mut self, texts: &[String], path: &KeyPath) -> Vec<(KeyPath, Bind)> {
+        let mut binds = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let path = path.element(place);
+            let Some(bind) = self.bind(text, &path) else {
+                continue;
+            };
+            if let Bind::Address(address) = &bind
+                && !address.ip().is_loopback()
+            {
+                self.warning(
+                    &path,
+                    "keys travel unencrypted to this address, which others can reach",
+                    "use `https`, or keep it on the loopback",
+                );
+            }
+            binds.push((path, bind));
+        }
+        binds
+    }
+
+    fn bind(&mut self, text: &str, path: &KeyPath) -> Option<Bind> {
+        match address::parse_bind(text) {
+            Ok(bind) => Some(bind),
+            Err(error) => {
+                // An empty stand-in was reported by the reader.
+                if !text.is_empty() || self.is_text(path) {
+                    self.error(path, error);
+                }
+                None
+            }
+        }
+    }
+
+    fn unix(&mut self, sockets: &[settings::UnixSocket], path: &KeyPath) -> Vec<UnixBind> {
+        let mut binds = Vec::new();
+        for (place, socket) in sockets.iter().enumerate() {
+            let path = path.element(place);
+            let mode = self.mode(
+                socket.mode.as_deref().unwrap_or("0660"),
+                &path.child("mode"),
+            );
+            let Some(text) = &socket.path else {
+                self.missing(&path, "path", "where the socket is to be made");
+                continue;
+            };
+            let file = self.path(text);
+            if text.is_empty() || file.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+                let message = format!("a socket's path has 1 to {SOCKET_PATH_BYTES_MAX} bytes");
+                self.error(&path.child("path"), message);
+            }
+            binds.push(UnixBind {
+                path: file,
+                mode,
+                group: socket.group.clone(),
+            });
+        }
+        binds
+    }
+
+    fn mode(&mut self, text: &str, path: &KeyPath) -> u32 {
+        let is_octal = text.len() >= 3 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let mode = u32::from_str_radix(text, 8)
+            .ok()
+            .filter(|mode| is_octal && *mode <= 0o777);
+        let Some(mode) = mode else {
+            self.error(path, "permissions are three octal digits, such as \"0660\"");
+            return 0o600;
+        };
+        mode
+    }
+
+    fn https(
+        &mut self,
+        listeners: &[settings::TlsListener],
+        path: &KeyPath,
+    ) -> Vec<(KeyPath, TlsBind)> {
+        let mut binds = Vec::new();
+        for (place, listener) in listeners.iter().enumerate() {
+            let path = path.element(place);
+            let missing = [
+                ("bind", &listener.bind),
+                ("cert", &listener.cert),
+                ("key", &listener.key),
+            ];
+            for (name, value) in missing {
+                if value.is_none() {
+                    self.missing(
+                        &path,
+                        name,
+                        "an HTTPS listener has `bind`, `cert` and `key`",
+                    );
+                }
+            }
+            let (Some(bind), Some(cert), Some(key)) =
+                (&listener.bind, &listener.cert, &listener.key)
+            else {
+                continue;
+            };
+            let bind = self.bind(bind, &path.child("bind"));
+            let cert = self.existing_file(&path.child("cert"), cert);
+            let key = self.existing_file(&path.child("key"), key);
+            if let Some(bind) = bind {
+                binds.push((path.child("bind"), TlsBind { bind, cert, key }));
+            }
+        }
+        binds
+    }
+
+    fn refuse_clashes(&mut self, http: &[(KeyPath, Bind)], https: &[(KeyPath, TlsBind)]) {
+        let plain = http.iter().map(|(path, bind)| (path, bind));
+        let tls = https.iter().map(|(path, it)| (path, &it.bind));
+        let all: Vec<_> = plain.chain(tls).collect();
+        for (place, (path, bind)) in all.iter().enumerate() {
+            let mut before = all.iter().take(place);
+            if let Some((other, _)) = before.find(|(_, it)| address::clash(it, bind)) {
+                self.error(path, format!("`{other}` listens on this address already"));
+            }
+        }
+    }
+
+    fn hosts(&mut self, texts: &[String], path: &KeyPath) -> Vec<String> {
+        if texts.is_empty() {
+            self.error_hint(
+                path,
+                "no request would be answered: there is no host",
+                "name the hosts that callers use in their URLs",
+            );
+        }
+        let mut hosts = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let path = path.element(place);
+            match address::parse_host(text) {
+                Ok(host) => hosts.push(host),
+                Err(error) => self.error(&path, error),
+            }
+        }
+        hosts
+    }
+
+    pub(super) fn admin(&mut self, settings: &operating::Admin, listen: &Listen) -> Admin {
+        let top = KeyPath::of(&["admin"]);
+        let admin = self.admin_bind(&settings.listen, &top.child("listen"), listen);
+        if let Some(Bind::Address(address)) = &admin
+            && !address.ip().is_loopback()
+        {
+            self.warning(
+                &top.child("listen"),
+                "whoever reaches this address sees the status and the metrics: there are no accounts here",
+                "keep it on the loopback, or behind something that asks who is there",
+            );
+        }
+        let probes = self.admin_bind(&settings.probes, &top.child("probes"), listen);
+        if let (Some(one), Some(other)) = (&admin, &probes)
+            && address::clash(one, other)
+        {
+            self.error(
+                &top.child("probes"),
+                "`admin.listen` listens on this address already",
+            );
+        }
+        Admin {
+            listen: admin,
+            probes,
+            ready: match settings.ready {
+                operating::Ready::AllTokens => Ready::AllTokens,
+                operating::Ready::AnyToken => Ready::AnyToken,
+                operating::Ready::Listening => Ready::Listening,
+            },
+            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
+        }
+    }
+
+    fn admin_bind(&mut self, text: &str, path: &KeyPath, listen: &Listen) -> Option<Bind> {
+        if text.is_empty() {
+            return None;
+        }
+        let bind = self.bind(text, path)?;
+        let https = listen.https.iter().map(|it| &it.bind);
+        if listen
+            .http
+            .iter()
+            .chain(https)
+            .any(|it| address::clash(it, &bind))
+        {
+            self.error(path, "callers connect to this address already");
+        }
+        Some(bind)
+    }
+
+    /// Whether the value at `path` was taken as it was written.
+    fn is_text(&self, path: &KeyPath) -> bool {
+        !self.findings.is_at(&self.at(path))
+    }
+}
+
+fn without_paths<T>(binds: Vec<(KeyPath, T)>) -> Vec<T> {
+    binds.into_iter().map(|(_, bind)| bind).collect()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn as_usize(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

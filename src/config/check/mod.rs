@@ -1,0 +1,212 @@
+//! From settings to a checked [`Config`]: every text is understood, every reference followed, every secret fetched.
+//!
+//! Each part goes on after a problem with something harmless in place of what is wrong, so that all problems are found in
+//! one go. What it made is used only if there was none.
+
+mod access;
+mod listen;
+mod operations;
+mod references;
+mod running;
+mod tenants;
+
+use std::{fmt, ops::Range, path::PathBuf, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::ninjaone::operation::Operation;
+
+use super::{
+    Config, duration, key_digest,
+    key_path::KeyPath,
+    load::Written,
+    origin::Origins,
+    problem::{At, Findings, Problems, Warning},
+    settings::Settings,
+    size,
+    sources::Sources,
+    text::Text,
+};
+
+/// Checks what was read. `known` are the operations of the catalogue.
+///
+/// # Errors
+/// All problems, in the order of the files.
+pub(super) fn check(
+    written: Written,
+    sources: &Sources,
+    known: &[Operation],
+) -> Result<(Config, Vec<Warning>), Problems> {
+    let Written {
+        settings,
+        origins,
+        mut texts,
+        findings,
+        is_broken,
+    } = written;
+    let mut check = Check {
+        sources,
+        origins: &origins,
+        texts: &texts,
+        findings,
+        hidden: Vec::new(),
+        watched: watched_at_first(sources, &texts),
+    };
+    let config = check.config(&settings, known);
+    let Check {
+        mut findings,
+        hidden,
+        ..
+    } = check;
+    for (file, bytes) in hidden {
+        if let Some(text) = texts.get_mut(file) {
+            text.hide(bytes);
+        }
+    }
+    if is_broken {
+        findings.drop_absences();
+    }
+    if findings.has_errors() {
+        return Err(findings.into_refusal(&texts));
+    }
+    Ok((config, findings.into_problems(&texts)))
+}
+
+fn watched_at_first(sources: &Sources, texts: &[Text]) -> Vec<PathBuf> {
+    let mut watched = vec![sources.file.clone(), sources.callers_directory()];
+    watched.extend(texts.iter().skip(1).map(|text| PathBuf::from(&text.name)));
+    watched
+}
+
+/// What the parts of the check share.
+struct Check<'a> {
+    sources: &'a Sources,
+    origins: &'a Origins,
+    texts: &'a [Text],
+    findings: Findings,
+    /// Bytes of files that must not be shown.
+    hidden: Vec<(usize, Range<usize>)>,
+    watched: Vec<PathBuf>,
+}
+
+impl Check<'_> {
+    fn config(&mut self, settings: &Settings, known: &[Operation]) -> Config {
+        let operations = self.operations(&settings.operation, known);
+        let all: Vec<&Operation> = known.iter().chain(&operations).collect();
+        let listen = self.listen(&settings.listen);
+        let admin = self.admin(&settings.admin, &listen);
+        let tenants = self.tenants(&settings.tenant);
+        let callers = self.callers(settings, &tenants, &all);
+        let timeouts = self.timeouts(&settings.timeouts);
+        let retry = self.retry(&settings.retry);
+        let budget = self.budget(&settings.limits.upstream);
+        let audit = self.audit(&settings.audit);
+        let telemetry = self.telemetry(&settings.telemetry);
+        Config {
+            listen,
+            tenants,
+            callers,
+            operations,
+            budget,
+            timeouts,
+            retry,
+            audit,
+            admin,
+            telemetry,
+            fingerprint: fingerprint(settings),
+            watched: std::mem::take(&mut self.watched),
+        }
+    }
+
+    fn at(&self, path: &KeyPath) -> At {
+        self.origins.nearest(path).map_or(At::Nowhere, At::value)
+    }
+
+    fn at_key(&self, path: &KeyPath) -> At {
+        self.origins.nearest(path).map_or(At::Nowhere, At::key)
+    }
+
+    fn error(&mut self, path: &KeyPath, message: impl fmt::Display) {
+        self.findings
+            .error(self.at(path), message.to_string(), None);
+    }
+
+    fn error_hint(&mut self, path: &KeyPath, message: impl fmt::Display, hint: impl Into<String>) {
+        let at = self.at(path);
+        self.findings
+            .error(at, message.to_string(), Some(hint.into()));
+    }
+
+    /// An error about a value that must not be shown.
+    fn hidden_error(&mut self, path: &KeyPath, message: String, hint: Option<String>) {
+        let at = self.at(path);
+        if let At::Bytes { file, bytes } = &at {
+            self.hidden.push((*file, bytes.clone()));
+        }
+        self.findings.error(at, message, hint);
+    }
+
+    fn warning(&mut self, path: &KeyPath, message: impl fmt::Display, hint: impl Into<String>) {
+        let at = self.at(path);
+        self.findings
+            .warning(at, message.to_string(), Some(hint.into()));
+    }
+
+    /// `key` is missing in `table`. Not reported if it was written and is wrong, which has been said then.
+    fn missing(&mut self, table: &KeyPath, key: &str, hint: impl Into<String>) {
+        if self.origins.has(&table.child(key)) {
+            return;
+        }
+        let at = self.at_key(table);
+        let message = format!("`{key}` is missing in `{table}`");
+        self.findings.absence(at, message, Some(hint.into()));
+    }
+
+    /// A duration above zero.
+    fn duration(&mut self, path: &KeyPath, text: &str) -> Duration {
+        match duration::parse(text) {
+            Ok(Duration::ZERO) => self.error(path, "this must be longer than 0"),
+            Ok(duration) => return duration,
+            Err(error) => self.error(path, error),
+        }
+        Duration::from_secs(1)
+    }
+
+    /// A size within bounds; the least of them if it is not.
+    fn size(&mut self, path: &KeyPath, text: &str, (least, most): (u64, u64)) -> u64 {
+        match size::parse(text) {
+            Ok(bytes) if bytes < least => {
+                self.error(path, format!("this is at least {}KiB", least >> 10));
+            }
+            Ok(bytes) if bytes > most => {
+                self.error(path, format!("this is at most {}MiB", most >> 20));
+            }
+            Ok(bytes) => return bytes,
+            Err(error) => self.error(path, error),
+        }
+        least
+    }
+
+    /// A path as written, from the directory of the configuration file.
+    fn path(&self, text: &str) -> PathBuf {
+        self.sources.directory().join(text)
+    }
+
+    /// A file that must be there, and whose change is a reason to load again.
+    fn existing_file(&mut self, path: &KeyPath, text: &str) -> PathBuf {
+        let file = self.path(text);
+        match std::fs::metadata(&file) {
+            Ok(about) if about.is_file() => {}
+            Ok(_) => self.error(path, format!("{} is not a file", file.display())),
+            Err(error) => self.error(path, format!("{} cannot be read: {error}", file.display())),
+        }
+        self.watched.push(file.clone());
+        file
+    }
+}
+
+/// SHA-256 over the settings in force, in hex. Secrets are not part of it, only where they are kept.
+fn fingerprint(settings: &Settings) -> String {
+    let text = serde_json::to_vec(settings).unwrap_or_default();
+    key_digest::hex(digest(&SHA256, &text).as_ref())
+}

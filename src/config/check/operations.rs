@@ -1,0 +1,201 @@
+//! What `[[operation]]` adds to the catalogue.
+
+use crate::{
+    net::Method,
+    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind, Payload, Scope},
+};
+
+use super::{
+    super::{
+        key_path::KeyPath,
+        settings::{self, operation},
+    },
+    Check,
+};
+
+const OPERATIONS_MAX: usize = 1000;
+const TEMPLATE_BYTES_MAX: usize = 512;
+const ID_BYTES_MAX: usize = 128;
+const ROOT: &str = "/v2/";
+/// The tag of an operation that was given none.
+const TAG: &str = "added";
+/// What the catalogue writes where there is nothing to say.
+const NOTHING: &str = "-";
+
+impl Check<'_> {
+    pub(super) fn operations(
+        &mut self,
+        settings: &[operation::Operation],
+        known: &[Operation],
+    ) -> Vec<Operation> {
+        let top = KeyPath::of(&["operation"]);
+        if settings.len() > OPERATIONS_MAX {
+            self.error(
+                &top,
+                format!("there are at most {OPERATIONS_MAX} operations"),
+            );
+            return Vec::new();
+        }
+        let mut operations: Vec<Operation> = Vec::new();
+        for (place, settings) in settings.iter().enumerate() {
+            let path = top.element(place);
+            let Some(operation) = self.operation(settings, &path) else {
+                continue;
+            };
+            let all = || known.iter().chain(&operations);
+            let same_id = all().find(|it| it.id == operation.id);
+            let same_place = all().find(|it| is_same_place(it, &operation));
+            if let Some(other) = same_id {
+                let message = format!("this id is taken: {} {}", other.method, other.template);
+                self.error(&path.child("id"), message);
+            } else if let Some(other) = same_place {
+                let message = format!("this operation is known already: `{}`", other.id);
+                self.error_hint(&path.child("path"), message, "remove the entry");
+            } else {
+                operations.push(operation);
+            }
+        }
+        operations
+    }
+
+    fn operation(&mut self, settings: &operation::Operation, path: &KeyPath) -> Option<Operation> {
+        let is_missing = [
+            ("method", settings.method.is_none()),
+            ("path", settings.path.is_none()),
+            ("id", settings.id.is_none()),
+            ("class", settings.class.is_none()),
+            ("scope", settings.scope.is_none()),
+        ];
+        for (key, _) in is_missing.iter().filter(|(_, is_missing)| *is_missing) {
+            self.missing(
+                path,
+                key,
+                "an operation has `method`, `path`, `id`, `class` and `scope`",
+            );
+        }
+        let parameters = settings
+            .path
+            .as_deref()
+            .and_then(|it| self.template(it, &path.child("path")));
+        let id = settings.id.as_deref();
+        if id.is_some_and(|id| !is_id(id)) {
+            self.error(
+                &path.child("id"),
+                "an id is 1 to 128 letters, digits, '-', '_' and '.', and starts with a letter",
+            );
+        }
+        let tag = if settings.tag.is_empty() {
+            TAG
+        } else {
+            &settings.tag
+        };
+        Some(Operation {
+            index: 0,
+            id: id?.into(),
+            method: method(settings.method?),
+            template: settings.path.as_deref()?.into(),
+            tag: tag.into(),
+            scope: scope(settings.scope?),
+            scope_basis: "configured".into(),
+            class: class(settings.class?),
+            needs: Needs::Service,
+            payload: match settings.body {
+                operation::Body::Plain => Payload::Plain,
+                operation::Body::Upload => Payload::Upload,
+                operation::Body::Download => Payload::Download,
+            },
+            parameters: parameters?,
+            secrets_if: None,
+            paging: NOTHING.into(),
+            notes: NOTHING.into(),
+        })
+    }
+
+    fn template(&mut self, text: &str, path: &KeyPath) -> Option<Box<[Parameter]>> {
+        let segments = text
+            .strip_prefix(ROOT)
+            .filter(|_| text.len() <= TEMPLATE_BYTES_MAX);
+        let Some(segments) = segments else {
+            let message =
+                format!("a path begins with {ROOT} and has at most {TEMPLATE_BYTES_MAX} bytes");
+            self.error(path, message);
+            return None;
+        };
+        let mut parameters: Vec<Parameter> = Vec::new();
+        for segment in segments.split('/') {
+            let inner = segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            let is_taken = inner.is_some_and(|name| parameters.iter().any(|it| &*it.name == name));
+            if !is_segment(inner.unwrap_or(segment)) || is_taken {
+                let message = format!(
+                    "`{segment}` is not part of a path: parts are texts such as devices and parameters such as {{id}}"
+                );
+                self.error(path, message);
+                return None;
+            }
+            parameters.extend(inner.map(|name| Parameter {
+                name: name.into(),
+                kind: ParameterKind::Text,
+            }));
+        }
+        Some(parameters.into())
+    }
+}
+
+fn is_segment(text: &str) -> bool {
+    let holds =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    !matches!(text, "" | "." | "..") && text.bytes().all(holds)
+}
+
+fn is_id(text: &str) -> bool {
+    let holds = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let starts = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    // Otherwise it could not be told from a class in a policy.
+    let is_class = text == "all" || Class::parse(text).is_some();
+    starts && text.len() <= ID_BYTES_MAX && text.bytes().all(holds) && !is_class
+}
+
+/// Whether no request could be told to be one and not the other.
+fn is_same_place(one: &Operation, other: &Operation) -> bool {
+    let plain = |template: &str| -> Vec<String> {
+        let segments = template.split('/');
+        let name = |it: &str| {
+            if it.starts_with('{') {
+                "{}".to_owned()
+            } else {
+                it.to_owned()
+            }
+        };
+        segments.map(name).collect()
+    };
+    one.method == other.method && plain(&one.template) == plain(&other.template)
+}
+
+const fn method(method: operation::Method) -> Method {
+    match method {
+        operation::Method::Get => Method::Get,
+        operation::Method::Post => Method::Post,
+        operation::Method::Put => Method::Put,
+        operation::Method::Patch => Method::Patch,
+        operation::Method::Delete => Method::Delete,
+    }
+}
+
+const fn class(class: operation::Class) -> Class {
+    match class {
+        operation::Class::Read => Class::Read,
+        operation::Class::Secrets => Class::Secrets,
+        operation::Class::Write => Class::Write,
+        operation::Class::Dangerous => Class::Dangerous,
+    }
+}
+
+const fn scope(scope: settings::Scope) -> Scope {
+    match scope {
+        settings::Scope::Monitoring => Scope::Monitoring,
+        settings::Scope::Management => Scope::Management,
+        settings::Scope::Control => Scope::Control,
+    }
+}

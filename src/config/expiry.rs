@@ -1,0 +1,39 @@
+//! The day or moment from which a caller's keys are no longer valid.
+
+use jiff::{civil::Date, tz::TimeZone};
+
+use crate::clock::Timestamp;
+
+/// Why a text is not such a day or moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnExpiry {
+    #[error(
+        "this is neither a date such as 2027-03-31 (its start, in UTC) nor a moment such as 2027-03-31T18:00:00Z"
+    )]
+    Form,
+    #[error(
+        "a moment needs its distance to UTC: 2027-03-31T18:00:00Z or 2027-03-31T18:00:00+02:00"
+    )]
+    WithoutOffset,
+}
+
+/// Reads a date, which means its start in UTC, or an RFC 3339 moment.
+pub fn parse(text: &str) -> Result<Timestamp, NotAnExpiry> {
+    let text = text.trim();
+    if text.len() == "2027-03-31".len() {
+        let date: Date = text.parse().map_err(|_| NotAnExpiry::Form)?;
+        let start = date
+            .to_zoned(TimeZone::UTC)
+            .map_err(|_| NotAnExpiry::Form)?;
+        return Ok(Timestamp::from_unix_micros(
+            start.timestamp().as_microsecond(),
+        ));
+    }
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(Timestamp::from_unix_micros(moment.as_microsecond()));
+    }
+    match text.parse::<jiff::civil::DateTime>() {
+        Ok(_) => Err(NotAnExpiry::WithoutOffset),
+        Err(_) => Err(NotAnExpiry::Form),
+    }
+}

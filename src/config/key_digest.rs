@@ -1,0 +1,58 @@
+//! How a caller's key is written down: `sha256:` and its digest in hex.
+
+use std::fmt::Write;
+
+const PREFIX: &str = "sha256:";
+
+/// Why a text is not the digest of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotADigest {
+    /// Perhaps a key as it is: never shown.
+    #[error("a key is never written down as it is, only its digest: \"sha256:\" and 64 hex digits")]
+    Plain,
+    #[error("after \"sha256:\" come 64 hex digits, not {0} characters")]
+    Length(usize),
+    #[error("after \"sha256:\" come hex digits only")]
+    NotHex,
+}
+
+/// Reads `sha256:<64 hex digits>`.
+pub fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
+    let digits = text.trim().strip_prefix(PREFIX).ok_or(NotADigest::Plain)?;
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(NotADigest::NotHex);
+    }
+    if digits.len() != 64 {
+        return Err(NotADigest::Length(digits.len()));
+    }
+    let mut digest = [0; 32];
+    for (byte, place) in digest.iter_mut().zip((0..64).step_by(2)) {
+        let pair = digits.get(place..place + 2).unwrap_or_default();
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| NotADigest::NotHex)?;
+    }
+    Ok(digest)
+}
+
+/// As written in the configuration.
+#[must_use]
+pub fn written(digest: &[u8; 32]) -> String {
+    format!("{PREFIX}{}", hex(digest))
+}
+
+/// Lower-case hex digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing into a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The digest of a key.
+#[must_use]
+pub fn of(key: &str) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
+    digest.as_ref().try_into().unwrap_or([0; 32])
+}

@@ -1,0 +1,65 @@
+//! Where in the settings a value stands: `caller.powerbi.key[1]`.
+
+use std::fmt;
+
+/// A path of keys from the top of the settings. The elements of a list go by their decimal place, from 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyPath(Vec<String>);
+
+impl KeyPath {
+    #[must_use]
+    pub fn top() -> Self {
+        Self::default()
+    }
+
+    /// The path `keys`, from the top.
+    #[must_use]
+    pub fn of(keys: &[&str]) -> Self {
+        Self(keys.iter().map(|&key| key.to_owned()).collect())
+    }
+
+    #[must_use]
+    pub fn child(&self, key: &str) -> Self {
+        let mut keys = self.0.clone();
+        keys.push(key.to_owned());
+        Self(keys)
+    }
+
+    #[must_use]
+    pub fn element(&self, place: usize) -> Self {
+        self.child(&place.to_string())
+    }
+
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, parent) = self.0.split_last()?;
+        Some(Self(parent.to_vec()))
+    }
+
+    #[must_use]
+    pub fn keys(&self) -> &[String] {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn starts_with(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, key) in self.0.iter().enumerate() {
+            // A tenant, caller or policy may be called "7".
+            let is_name = place == 1 && self.0.first().is_some_and(|first| first != "operation");
+            if place > 0 && !is_name && key.bytes().all(|byte| byte.is_ascii_digit()) {
+                write!(f, "[{key}]")?;
+            } else if place == 0 {
+                f.write_str(key)?;
+            } else {
+                write!(f, ".{key}")?;
+            }
+        }
+        Ok(())
+    }
+}

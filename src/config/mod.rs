@@ -1,0 +1,242 @@
+//! WHAT THE OPERATOR WROTE: files and environment become one checked `Config`, or a list of everything that is wrong.
+
+pub mod address;
+pub mod caller_files;
+mod check;
+pub mod duration;
+mod environment;
+pub mod expiry;
+pub mod key_digest;
+pub mod key_path;
+mod layers;
+pub mod load;
+pub mod origin;
+pub mod percent;
+pub mod problem;
+mod reader;
+mod replace;
+pub mod schema;
+pub mod secret_ref;
+pub mod settings;
+pub mod shape;
+pub mod show;
+pub mod size;
+pub mod sources;
+mod suggestion;
+pub mod text;
+mod unsupported;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    limits::rate::Rate,
+    names::{CallerName, TenantName},
+    ninjaone::operation::Operation,
+    policy::rule::Rule,
+    secret::Secret,
+};
+
+use self::{
+    problem::{Problems, Warning},
+    show::Shown,
+    sources::Sources,
+};
+
+/// Reads and checks the configuration. `known` are the operations of the catalogue, for the selectors of rules:
+/// those of `Catalogue::builtin().all()`. Without any, selectors are not compared with them.
+///
+/// # Errors
+/// All problems, in the order of the files; the exit status for them is 78.
+pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warning>), Problems> {
+    check::check(load::read(sources), sources, known)
+}
+
+/// Every setting in force with its origin.
+///
+/// # Errors
+/// All problems, as [`fn@load`] reports them.
+pub fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
+    let written = load::read(sources);
+    let shown = show::settings(&written);
+    check::check(written, sources, known)?;
+    Ok(shown)
+}
+
+/// Everything the program needs to know, checked. Stations take plain constructors; only `app` reads this.
+pub struct Config {
+    pub listen: Listen,
+    pub tenants: Vec<Tenant>,
+    pub callers: Vec<Caller>,
+    /// What `[[operation]]` adds to the catalogue. Their `index` is set by the catalogue.
+    pub operations: Vec<Operation>,
+    pub budget: Budget,
+    pub timeouts: Timeouts,
+    pub retry: Retry,
+    pub audit: Audit,
+    pub admin: Admin,
+    pub telemetry: Telemetry,
+    /// SHA-256 over the merged settings, in hex: ties a decision to a text.
+    pub fingerprint: String,
+    /// Every file and directory that was read: a change of one of them is a reason to load again.
+    pub watched: Vec<PathBuf>,
+}
+
+pub struct Listen {
+    pub http: Vec<Bind>,
+    pub unix: Vec<UnixBind>,
+    pub https: Vec<TlsBind>,
+    /// Lower-case host names that are answered, without port.
+    pub hosts: Vec<String>,
+    pub head_bytes_max: usize,
+    pub body_bytes_max: u64,
+    pub upload_bytes_max: u64,
+    pub drain: Duration,
+    /// Threads that serve requests; one a core by default.
+    pub workers: usize,
+    pub connections_max: usize,
+    pub connections_per_peer_max: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    Address(SocketAddr),
+    /// `fd:NAME`: a socket that systemd passed, by its `FileDescriptorName`.
+    Inherited(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixBind {
+    pub path: PathBuf,
+    pub mode: u32,
+    pub group: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsBind {
+    pub bind: Bind,
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+pub struct Tenant {
+    pub name: TenantName,
+    pub label: Option<String>,
+    /// `https://eu.ninjarmm.com`: scheme, host and optional port, nothing else.
+    pub origin: Origin,
+    pub service: Option<ServiceIdentity>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceIdentity {
+    pub client_id: String,
+    pub client_secret: Secret<String>,
+    /// Empty: all scopes of the application.
+    pub scopes: Vec<String>,
+    pub refresh_at: RefreshAt,
+}
+
+/// When a token is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshAt {
+    /// Percent of its life, 1 to 95.
+    Percent(u8),
+    /// This long before its end.
+    Before(Duration),
+}
+
+pub struct Caller {
+    pub name: CallerName,
+    /// SHA-256 of each key that is valid.
+    pub keys: Vec<[u8; 32]>,
+    pub expires: Option<Timestamp>,
+    /// Indexes into `Config::tenants`: which ones this caller may use.
+    pub tenants: Vec<usize>,
+    /// The rules of its policies and its own, in the order written.
+    pub rules: Vec<Rule>,
+    pub reason_required: bool,
+    pub on_behalf_of_required: bool,
+    pub limit: CallerLimit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerLimit {
+    pub rate: Rate,
+    pub burst: u32,
+    pub concurrency: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub rate: Rate,
+    pub burst: u32,
+    pub concurrency: u32,
+    /// How long a request may wait for a slot.
+    pub queue: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub first_byte: Duration,
+    /// Between two pieces of a body, either way.
+    pub idle: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How often a read is sent at most, the first time included.
+    pub attempts: u32,
+    pub backoff_from: Duration,
+    pub backoff_to: Duration,
+    pub jitter: bool,
+    /// Retries as a share of recent requests, in percent.
+    pub budget_percent: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    pub path: PathBuf,
+    /// Serve reads while the log cannot be written; everything else is always refused then.
+    pub serve_reads_unrecorded: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub listen: Option<Bind>,
+    pub probes: Option<Bind>,
+    pub ready: Ready,
+    pub hosts: Vec<String>,
+}
+
+/// When `/readyz` says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    AllTokens,
+    AnyToken,
+    Listening,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    pub log_format: LogFormat,
+    pub log_level: String,
+    /// Serve `/metrics` on the admin listener.
+    pub metrics: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}

@@ -1,0 +1,103 @@
+//! Which text each setting comes from.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::key_path::KeyPath;
+
+/// Where a setting was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    File {
+        /// Place in the list of files that were read.
+        file: usize,
+        /// Bytes of the key, or of the element of a list.
+        key: Range<usize>,
+        /// Bytes of the value; for a table, of its head.
+        value: Range<usize>,
+    },
+    /// An environment variable, by its name.
+    Variable(String),
+}
+
+/// The origin of every key that was written, whether or not its value is any good.
+#[derive(Debug, Default)]
+pub struct Origins(BTreeMap<KeyPath, Origin>);
+
+impl Origins {
+    /// The setting at `path` comes from `origin`.
+    pub fn insert(&mut self, path: KeyPath, origin: Origin) {
+        self.0.insert(path, origin);
+    }
+
+    /// Adds what another file wrote.
+    pub fn append(&mut self, other: Self) {
+        // Not `BTreeMap::append`, which builds the whole map anew for each file.
+        self.0.extend(other.0);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Origin)> {
+        self.0.iter()
+    }
+
+    /// Forgets what stands below `path`: a later layer replaces it as a whole.
+    pub fn forget_below(&mut self, path: &KeyPath) {
+        let below: Vec<KeyPath> = self
+            .0
+            .range(path.clone()..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(path))
+            .filter(|key| *key != path)
+            .cloned()
+            .collect();
+        for key in below {
+            self.0.remove(&key);
+        }
+    }
+
+    /// Whether anything was written at exactly `path`.
+    #[must_use]
+    pub fn has(&self, path: &KeyPath) -> bool {
+        self.0.contains_key(path)
+    }
+
+    #[must_use]
+    pub fn get(&self, path: &KeyPath) -> Option<&Origin> {
+        self.0.get(path)
+    }
+
+    /// The origin of `path`, or of the nearest thing around it that was written.
+    #[must_use]
+    pub fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
+        let mut path = path.clone();
+        loop {
+            if let Some(origin) = self.0.get(&path) {
+                return Some(origin);
+            }
+            path = path.parent()?;
+        }
+    }
+}
+
+impl Origins {
+    /// The name below `path` that a part of an environment variable's name means: `HELPDESK_BOT` means `helpdesk-bot`.
+    ///
+    /// # Errors
+    /// Several names fit.
+    pub fn named(&self, path: &KeyPath, part: &str) -> Result<Option<String>, Vec<String>> {
+        let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
+        let depth = path.keys().len();
+        let mut fitting: Vec<String> = self
+            .0
+            .range(path.clone()..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(path))
+            .filter(|key| key.keys().len() == depth + 1)
+            .filter_map(|key| key.keys().last().cloned())
+            .filter(|name| plain(name) == plain(part))
+            .collect();
+        match fitting.len() {
+            0 | 1 => Ok(fitting.pop()),
+            _ => Err(fitting),
+        }
+    }
+}

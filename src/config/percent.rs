@@ -1,0 +1,24 @@
+//! Shares: `80%`.
+
+/// Why a text is not a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a share is a whole number from 0 to 100 and a percent sign, such as \"80%\"")]
+pub struct NotAPercentage;
+
+/// Reads a share in percent, 0 to 100.
+pub fn parse(text: &str) -> Result<u8, NotAPercentage> {
+    let digits = text
+        .trim()
+        .strip_suffix('%')
+        .ok_or(NotAPercentage)?
+        .trim_end();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotAPercentage);
+    }
+    let share: u8 = digits.parse().map_err(|_| NotAPercentage)?;
+    if share > 100 {
+        Err(NotAPercentage)
+    } else {
+        Ok(share)
+    }
+}

@@ -1,0 +1,288 @@
+//! Fetching a secret from where the configuration says that it is kept.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Read},
+    os::unix::{
+        fs::{MetadataExt, OpenOptionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::secret::Secret;
+
+/// Longest secret.
+pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// How long a command may take to print a secret.
+pub const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
+/// The pause before we look again whether a command has ended that has closed its output.
+const END_POLL: Duration = Duration::from_millis(10);
+/// Where container engines and orchestrators put secrets, after `$CREDENTIALS_DIRECTORY`.
+const CREDENTIAL_DIRECTORIES: [&str; 2] = ["/run/secrets", "/var/run/secrets/ninjaone-proxy"];
+
+/// Why there is no secret. None of the texts holds any of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    #[error("the secret file {0} does not exist")]
+    NoFile(String),
+    #[error("the secret file {path} cannot be read: {why}")]
+    Unreadable { path: String, why: String },
+    #[error("{0} is not a file")]
+    NotAFile(String),
+    #[error("the secret file {path} may be read or changed by others (mode {mode:04o})")]
+    Exposed { path: String, mode: u32 },
+    #[error(
+        "the secret file {path} belongs to user {owner}, who is neither root nor the user that runs this"
+    )]
+    OwnedByOther { path: String, owner: u32 },
+    #[error("the secret is empty")]
+    Empty,
+    #[error("the secret is longer than {SECRET_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the secret is not UTF-8 text")]
+    NotText,
+    #[error("the secret holds a control character")]
+    ControlCharacter,
+    #[error("the environment variable {0} is not set")]
+    NoVariable(String),
+    #[error("a credential's name is a file name, without a slash")]
+    NotACredentialName,
+    #[error("there is no credential {name}; looked in {places}")]
+    NoCredential { name: String, places: String },
+    #[error("the command is empty")]
+    NoCommand,
+    #[error("the command {program} cannot be started: {why}")]
+    NotStarted { program: String, why: String },
+    #[error("the command {program} did not end within {within:?}")]
+    TimedOut { program: String, within: Duration },
+    #[error("the command {program} failed ({status})")]
+    Failed { program: String, status: String },
+}
+
+impl NoSecret {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exposed { path, .. } => Some(format!("chmod 600 {path}")),
+            Self::OwnedByOther { path, .. } => Some(format!(
+                "chown it to the user that runs ninjaone-proxy, or to root: {path}"
+            )),
+            Self::NoCredential { .. } => Some(
+                "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
+            ),
+            Self::Failed { .. } => Some("run it by hand to see what it says".into()),
+            _ => None,
+        }
+    }
+}
+
+/// A file that only its owner may read. Returns the path too.
+pub fn from_file(path: &Path) -> Result<Secret<String>, NoSecret> {
+    let bytes = read_file(path, Exposure::Refused)?;
+    text(&bytes)
+}
+
+/// An environment variable.
+pub fn from_variable(name: &str, value: Option<&str>) -> Result<Secret<String>, NoSecret> {
+    let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
+    text(value.as_bytes())
+}
+
+/// A credential of systemd, Docker or Kubernetes. Its mode is that of the platform, which keeps others out by itself.
+pub fn from_credential(
+    name: &str,
+    credentials_directory: Option<&str>,
+) -> Result<(PathBuf, Secret<String>), NoSecret> {
+    if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
+        return Err(NoSecret::NotACredentialName);
+    }
+    let directories: Vec<&str> = credentials_directory
+        .into_iter()
+        .chain(CREDENTIAL_DIRECTORIES)
+        .collect();
+    for directory in &directories {
+        let path = Path::new(directory).join(name);
+        if path.exists() {
+            let bytes = read_file(&path, Exposure::LeftToPlatform)?;
+            return Ok((path, text(&bytes)?));
+        }
+    }
+    Err(NoSecret::NoCredential {
+        name: name.to_owned(),
+        places: directories.join(", "),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exposure {
+    Refused,
+    LeftToPlatform,
+}
+
+fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+    let shown = || path.display().to_string();
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => NoSecret::NoFile(shown()),
+        _ => NoSecret::Unreadable {
+            path: shown(),
+            why: error.to_string(),
+        },
+    };
+    // A FIFO must not hold us up; its kind is checked on the open file, so that it cannot be exchanged in between.
+    let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(not_blocking).unwrap_or_default())
+        .open(path)
+        .map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(NoSecret::NotAFile(shown()));
+    }
+    let ourselves = rustix::process::geteuid().as_raw();
+    if exposure == Exposure::Refused {
+        if about.mode() & 0o077 != 0 {
+            return Err(NoSecret::Exposed {
+                path: shown(),
+                mode: about.mode() & 0o7777,
+            });
+        }
+        if ![0, ourselves].contains(&about.uid()) {
+            return Err(NoSecret::OwnedByOther {
+                path: shown(),
+                owner: about.uid(),
+            });
+        }
+    }
+    read_bounded(file)
+        .map_err(unreadable)?
+        .ok_or(NoSecret::TooLong)
+}
+
+/// Everything up to the end, or nothing if it is too long.
+fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // With its whole capacity from the start, nothing is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
+    let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= SECRET_BYTES_MAX))
+}
+
+/// The secret without the line end that editors and `echo` leave.
+fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
+    if bytes.len() > SECRET_BYTES_MAX {
+        return Err(NoSecret::TooLong);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| NoSecret::NotText)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(NoSecret::Empty);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NoSecret::ControlCharacter);
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// What a command prints. It gets no input, its complaints go nowhere, and it is ended if it takes longer than `within`
+/// to close its output, or as long again to end.
+pub fn from_command(command: &[String], within: Duration) -> Result<Secret<String>, NoSecret> {
+    let (program, arguments) = command.split_first().ok_or(NoSecret::NoCommand)?;
+    let not_started = |error: io::Error| NoSecret::NotStarted {
+        program: program.clone(),
+        why: error.to_string(),
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(not_started)?;
+    let printed = printed(&mut child, program, within);
+    if printed.is_err() {
+        end(&mut child);
+    }
+    let bytes = printed?;
+    let status = ended(&mut child, program, within)?;
+    if !status.success() {
+        return Err(NoSecret::Failed {
+            program: program.clone(),
+            status: status.to_string(),
+        });
+    }
+    text(&bytes)
+}
+
+fn printed(
+    child: &mut Child,
+    program: &str,
+    within: Duration,
+) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+    let Some(output) = child.stdout.take() else {
+        return Err(NoSecret::Empty);
+    };
+    // Reading from a pipe cannot be given a deadline, so a thread of its own does it. It ends with the command.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let reading = std::thread::Builder::new().name("secret-exec".into());
+    let started = reading.spawn(move || {
+        let unread = sender.send(read_bounded(output));
+        if let Err(mpsc::SendError(Ok(Some(mut bytes)))) = unread {
+            bytes.zeroize();
+        }
+    });
+    let failed = |status: String| NoSecret::Failed {
+        program: program.to_owned(),
+        status,
+    };
+    started.map_err(|error| failed(error.to_string()))?;
+    match receiver.recv_timeout(within) {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(NoSecret::TooLong),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(timed_out(program, within)),
+    }
+}
+
+/// Waits for the end of a command that has closed its output, which nearly always is at once.
+fn ended(child: &mut Child, program: &str, within: Duration) -> Result<ExitStatus, NoSecret> {
+    let mut waited = Duration::ZERO;
+    while waited < within {
+        waited += END_POLL;
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => std::thread::sleep(END_POLL),
+            Err(_) => break,
+        }
+    }
+    end(child);
+    Err(timed_out(program, within))
+}
+
+fn timed_out(program: &str, within: Duration) -> NoSecret {
+    NoSecret::TimedOut {
+        program: program.to_owned(),
+        within,
+    }
+}
+
+/// Ends the command and what it has started.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+}

@@ -1,0 +1,133 @@
+//! The settings of the audit log, the admin listeners, the log and the metrics.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happened, on record.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// The directory of the log.
+    pub path: String,
+    /// What is done while the log cannot be written.
+    pub on_failure: OnFailure,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            path: "/var/log/ninjaone-proxy/audit".into(),
+            on_failure: OnFailure::default(),
+        }
+    }
+}
+
+/// What is done while the log cannot be written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnFailure {
+    /// With everything that is not a read: it is refused, always.
+    pub write: Refuse,
+    /// With reads.
+    pub read: ServeOrRefuse,
+}
+
+/// The only choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Refuse {
+    #[default]
+    Refuse,
+}
+
+/// Go on without a record, or do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServeOrRefuse {
+    #[default]
+    Serve,
+    Refuse,
+}
+
+/// The listeners of those who operate the proxy.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Address of `/status`, `/metrics` and the probes; "" for none.
+    pub listen: String,
+    /// Address of `/livez`, `/readyz` and `/startupz` alone; "" for none.
+    pub probes: String,
+    /// When `/readyz` says yes.
+    pub ready: Ready,
+    /// Host names that are answered, without port.
+    pub hosts: Vec<String>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:6466".into(),
+            probes: String::new(),
+            ready: Ready::default(),
+            hosts: super::loopback_hosts(),
+        }
+    }
+}
+
+/// When `/readyz` says yes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ready {
+    AllTokens,
+    #[default]
+    AnyToken,
+    Listening,
+}
+
+/// The log and the metrics.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// The log of the program itself.
+    pub log: Log,
+    /// Whether the admin listener serves `/metrics`.
+    pub metrics: bool,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log: Log::default(),
+            metrics: true,
+        }
+    }
+}
+
+/// The log of the program itself.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// "auto": text on a terminal, JSON otherwise.
+    pub format: LogFormat,
+    /// "error", "warn", "info", "debug" or "trace"; parts may differ: "info,hyper=debug".
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: "info".into(),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Auto,
+    Text,
+    Json,
+}

@@ -1,0 +1,87 @@
+//! The settings of callers and policies.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who may ask.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Caller {
+    /// "sha256:" and the digest of the key in hex; several may stand, so that a key can be changed without a gap.
+    #[schemars(extend("x-required" = true, "x-secret" = "key"))]
+    pub key: Option<OneOrMany>,
+    /// The day or the moment from which the keys are no longer valid.
+    #[schemars(extend("x-date" = true))]
+    pub expires: Option<String>,
+    /// The policies that hold for this caller.
+    pub policy: Vec<String>,
+    /// What this caller may do besides.
+    pub allow: Vec<String>,
+    /// What this caller may not do, whatever allows it.
+    pub deny: Vec<String>,
+    /// Instead of the limits of its policies and of [limits.caller].
+    pub limit: Limit,
+    /// The tenants that this caller may use; all if not set.
+    pub tenants: Option<Vec<String>>,
+    /// Whether `NJP-On-Behalf-Of` must be sent.
+    pub on_behalf_of: Presence,
+    /// Whether `NJP-Reason` must be sent.
+    pub require_reason: bool,
+}
+
+/// One text or a list of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+/// Whether something must be there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    #[default]
+    Optional,
+    Required,
+}
+
+/// A set of rules that callers share.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// What is allowed: classes, scopes, tags, operation ids, methods and paths.
+    pub allow: Vec<String>,
+    /// What is not, whatever allows it.
+    pub deny: Vec<String>,
+    /// Instead of [limits.caller]; of several policies the lowest holds.
+    pub limit: Limit,
+    /// Whether `NJP-Reason` must be sent.
+    pub require_reason: bool,
+    /// Whether `NJP-On-Behalf-Of` must be sent.
+    pub on_behalf_of: Presence,
+}
+
+/// What one caller may do per time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limit {
+    /// Such as "5/s", "60/min" or "1000/h".
+    pub rate: Option<String>,
+    /// How many may come at once; if not set, what the rate gives in two seconds, but at least 1.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: Option<u32>,
+    /// How many may be under way at a time.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrency: Option<u32>,
+}

@@ -1,0 +1,31 @@
+//! "Did you mean".
+
+/// How alike two words must be, from 0 to 1, for one to be offered for the other.
+const LIKENESS_MIN: f64 = 0.75;
+/// Words longer than this are not compared: the comparison is quadratic.
+const WORD_BYTES_MAX: usize = 128;
+
+/// The one of `known` that `written` was probably meant to be.
+#[must_use]
+pub(super) fn nearest<'a, I>(written: &str, known: I) -> Option<&'a str>
+where
+    I: IntoIterator<Item = &'a str>,
+{
+    if written.is_empty() || written.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    let plain = written.to_lowercase().replace('-', "_");
+    let likeness =
+        |word: &str| strsim::jaro_winkler(&plain, &word.to_lowercase().replace('-', "_"));
+    let mut best: Option<(&str, f64)> = None;
+    for word in known {
+        if word.len() > WORD_BYTES_MAX {
+            continue;
+        }
+        let score = likeness(word);
+        if score >= LIKENESS_MIN && best.is_none_or(|(_, highest)| score > highest) {
+            best = Some((word, score));
+        }
+    }
+    best.map(|(word, _)| word)
+}

@@ -1,0 +1,110 @@
+//! A configuration file's text: lines and columns, and what of it may be shown.
+
+use std::ops::Range;
+
+/// What is assigned to a key that has one of these words in it is not shown when it cannot be parsed.
+pub(super) const SECRET_WORDS: [&str; 6] =
+    ["secr", "key", "token", "passw", "passphrase", "credential"];
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct Text {
+    /// As shown to people: the path as the operator gave it.
+    pub name: String,
+    /// As shown in the place of a rule: `config.toml`, `callers.d/powerbi.toml`.
+    pub short_name: String,
+    content: String,
+    line_starts: Vec<usize>,
+    secrets: Vec<Range<usize>>,
+}
+
+/// A place in a text, both counted from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Text {
+    #[must_use]
+    pub fn new(name: String, short_name: String, content: String) -> Self {
+        let breaks = content.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(breaks).collect();
+        Self {
+            name,
+            short_name,
+            content,
+            line_starts,
+            secrets: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let line = self.line_starts.partition_point(|&start| start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let before = self.content.get(start.unwrap_or_default()..offset);
+        Position {
+            line,
+            column: before.map_or(1, |text| text.chars().count() + 1),
+        }
+    }
+
+    /// These bytes are never shown.
+    pub fn hide(&mut self, bytes: Range<usize>) {
+        self.secrets.push(bytes);
+    }
+
+    /// Hides what is assigned in the line of `offset` if it may be a secret, for when the line cannot be parsed.
+    pub fn hide_assigned(&mut self, offset: usize) {
+        let line = self.line_starts.partition_point(|&start| start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let start = start.unwrap_or_default();
+        let rest = self.content.get(start..).unwrap_or_default();
+        let text = rest.lines().next().unwrap_or_default();
+        let lower = text.to_ascii_lowercase();
+        let first = SECRET_WORDS
+            .iter()
+            .filter_map(|word| lower.find(word))
+            .min();
+        // A line without a key may be part of a list or of a longer text.
+        let from = match (first, text.find('=')) {
+            (Some(word), _) => text
+                .get(word..)
+                .and_then(|it| it.find('='))
+                .map(|at| word + at + 1),
+            (None, Some(_)) => None,
+            (None, None) if text.trim_start().starts_with('[') => None,
+            (None, None) => Some(0),
+        };
+        if let Some(from) = from {
+            self.hide(start + from..start + text.len());
+        }
+    }
+
+    /// The line that `offset` stands in, without its end and with what is hidden replaced by `*`, and where it starts.
+    #[must_use]
+    pub fn shown_line(&self, offset: usize) -> (usize, String) {
+        let line = self.line_starts.partition_point(|&start| start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied();
+        let start = start.unwrap_or_default();
+        let rest = self.content.get(start..).unwrap_or_default();
+        let text = rest.lines().next().unwrap_or_default();
+        let is_hidden = |at: usize| self.secrets.iter().any(|secret| secret.contains(&at));
+        let mut shown = String::with_capacity(text.len());
+        for (at, letter) in text.char_indices() {
+            if is_hidden(start + at) {
+                // As many bytes as there were, so that spans stay true.
+                shown.extend(std::iter::repeat_n('*', letter.len_utf8()));
+            } else {
+                shown.push(letter);
+            }
+        }
+        (start, shown)
+    }
+}

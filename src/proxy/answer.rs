@@ -1,0 +1,431 @@
+//! From how a request ended to what its caller gets: the one place where each end is put on record. What refusals say is
+//! in `refusal.rs`.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use tokio::time::Instant;
+
+use crate::{
+    audit::{
+        Recorded, Unrecordable,
+        entry::{Ending, Entry, Source, Subject},
+        ledger::Ledger,
+    },
+    caller::Proof,
+    limits::{Dimension, meter::Standing},
+    names::RequestId,
+    net::{
+        Peer,
+        incoming::Malformed,
+        problem::{self, Problem},
+    },
+    upstream::{Failed, Forwarded, Journal},
+};
+
+use super::{
+    code::Code,
+    outcome::Outcome,
+    refusal::{self, Refusal},
+    reply::{self, ReplyBody, Stream},
+    tally::Tally,
+    token_endpoint::{self, Issued, NotIssued},
+};
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What `Retry-After` may say, in seconds.
+const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// Puts the outcome on record and makes the response of it.
+pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
+    match outcome {
+        Outcome::Forwarded(forwarded) => pass_on(*forwarded, tally),
+        Outcome::Failed(failed) => fail(*failed, tally),
+        Outcome::Malformed(it) => {
+            let subject = of_malformed(&it);
+            refuse(&refusal::malformed(&it), subject, it.started, ledger, tally)
+        }
+        Outcome::Unidentified(it) => {
+            let subject = Subject::of_incoming(&it.incoming);
+            refuse(
+                &refusal::unidentified(&it),
+                subject,
+                it.incoming.started,
+                ledger,
+                tally,
+            )
+        }
+        Outcome::Denied(it) => {
+            let subject = Subject::of_denied(&it);
+            let started = it.identified.incoming().started;
+            refuse(&refusal::denied(&it), subject, started, ledger, tally)
+        }
+        Outcome::Throttled(it) => {
+            let subject = Subject::of_authorized(&it.authorized);
+            let started = it.authorized.identified().incoming().started;
+            refuse(&refusal::throttled(&it), subject, started, ledger, tally)
+        }
+        Outcome::NoToken(it) => {
+            let subject = Subject::of_authorized(it.admitted.authorized());
+            let started = it.admitted.authorized().identified().incoming().started;
+            refuse(&refusal::no_token(&it), subject, started, ledger, tally)
+        }
+        Outcome::Unrecordable(it) => {
+            let Unrecordable { leased } = *it;
+            let authorized = leased.admitted().authorized();
+            let subject = Subject::of_authorized(authorized);
+            let started = authorized.identified().incoming().started;
+            let refusal = Refusal::new(
+                Code::AuditUnavailable,
+                "The audit log cannot be written, so nothing was sent.",
+            );
+            refuse(
+                &refusal.after(Duration::from_secs(5)),
+                subject,
+                started,
+                ledger,
+                tally,
+            )
+        }
+        Outcome::Issued(it) => issued(&it, ledger, tally),
+        Outcome::NotIssued(it) => not_issued(&it, ledger, tally),
+    }
+}
+
+// === NinjaOne's answers
+
+fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
+    let (intended, status, headers, body, journal) = forwarded.into_parts();
+    let (leased, entry) = intended.into_parts();
+    let authorized = leased.admitted().authorized();
+    let incoming = authorized.identified().incoming();
+    let started = incoming.started;
+    let caller = &authorized.identified().caller().name;
+    tally.count(
+        Some(caller),
+        Some(authorized.operation()),
+        "allowed",
+        status.as_u16(),
+    );
+    let ended = journal.ended.unwrap_or(started);
+    tally
+        .overhead
+        .add((ended - started).saturating_sub(journal.waited));
+    let mut headers = headers;
+    headers.insert(reply::REQUEST_ID, reply::id_value(incoming.id));
+    let admitted = leased.admitted();
+    put_standing(&mut headers, admitted.policy_header(), *admitted.standing());
+    let passage = journal.passage.clone();
+    let ending = ending("allowed", None, None, status, Source::Ninjaone, &journal);
+    let tally = Arc::clone(tally);
+    entry.ride(|entry| {
+        let stream = Stream {
+            body,
+            entry: Some(entry),
+            ending,
+            leased,
+            passage,
+            started,
+            tally,
+        };
+        let mut response = Response::new(ReplyBody::stream(stream));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    })
+}
+
+fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
+    let Failed {
+        intended,
+        why,
+        journal,
+    } = failed;
+    let (leased, entry) = intended.into_parts();
+    let admitted = leased.admitted();
+    let authorized = admitted.authorized();
+    let mut refusal = refusal::of_failure(why);
+    refusal.standing = Some((admitted.policy_header().clone(), *admitted.standing()));
+    // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
+    let sent = journal.attempts > 0;
+    let code = refusal.code.as_str();
+    let (decision, error) = if sent {
+        ("allowed", Some(code))
+    } else {
+        (code, None)
+    };
+    let mut ending = ending(
+        decision,
+        error,
+        refusal.bucket,
+        refusal.code.status(),
+        Source::Proxy,
+        &journal,
+    );
+    let incoming = authorized.identified().incoming();
+    let duration = incoming.started.elapsed();
+    ending.duration_us = micros(duration);
+    tally.count(
+        Some(&authorized.identified().caller().name),
+        Some(authorized.operation()),
+        decision,
+        refusal.code.status().as_u16(),
+    );
+    tally.duration.add(duration);
+    tally.overhead.add(duration.saturating_sub(journal.waited));
+    let response = respond(&refusal, incoming.id, entry.subject());
+    entry.close_with(ending, response)
+}
+
+// === Refusals
+
+fn refuse(
+    refusal: &Refusal,
+    subject: Subject,
+    started: Instant,
+    ledger: &Ledger,
+    tally: &Tally,
+) -> Recorded<Response<ReplyBody>> {
+    let duration = started.elapsed();
+    let code = refusal.code.as_str();
+    let mut ending = ending(
+        code,
+        refusal.error,
+        refusal.bucket,
+        refusal.code.status(),
+        Source::Proxy,
+        &Journal::default(),
+    );
+    ending.duration_us = micros(duration);
+    tally.count(
+        subject.caller.as_ref(),
+        subject.operation.as_ref(),
+        code,
+        refusal.code.status().as_u16(),
+    );
+    tally.duration.add(duration);
+    tally.overhead.add(duration);
+    let response = respond(refusal, subject.request, &subject);
+    ledger.record(Entry::outcome(subject, ending), response)
+}
+
+/// For a journey that ended without an outcome, which only a fault of ours can do. If an intent was open, its line says
+/// that it was abandoned; this one says what the caller was told.
+pub fn lost(
+    id: RequestId,
+    peer: Peer,
+    ledger: &Ledger,
+    tally: &Tally,
+) -> Recorded<Response<ReplyBody>> {
+    let refusal = Refusal::new(
+        Code::Internal,
+        "The proxy failed; the request may have been sent.",
+    );
+    let subject = Subject::of_stranger(id, peer);
+    refuse(&refusal, subject, Instant::now(), ledger, tally)
+}
+
+// === The token endpoint
+
+fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
+    let mut subject = Subject::of_incoming(&it.incoming);
+    subject.caller = Some(it.caller.name.clone());
+    subject.proof = Some(Proof::Key);
+    let body = Bytes::copy_from_slice(it.answer.as_bytes());
+    let length = body.len() as u64;
+    let response = token_response(StatusCode::OK, it.incoming.id, body);
+    tally.count(subject.caller.as_ref(), None, "allowed", 200);
+    record_own(
+        subject,
+        "allowed",
+        StatusCode::OK,
+        it.incoming.started,
+        length,
+        response,
+        ledger,
+    )
+}
+
+fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
+    let (status, decision) = match it.why {
+        token_endpoint::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        token_endpoint::Why::TooManyTokens => {
+            (StatusCode::SERVICE_UNAVAILABLE, Code::TokenUnavailable)
+        }
+        token_endpoint::Why::InvalidRequest | token_endpoint::Why::UnsupportedGrant => {
+            (StatusCode::BAD_REQUEST, Code::BadRequest)
+        }
+    };
+    let subject = Subject::of_incoming(&it.incoming);
+    let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
+    let length = body.len() as u64;
+    let mut response = token_response(status, it.incoming.id, body);
+    put_proxy_status(response.headers_mut(), decision, None);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    tally.count(None, None, decision.as_str(), status.as_u16());
+    record_own(
+        subject,
+        decision.as_str(),
+        status,
+        it.incoming.started,
+        length,
+        response,
+        ledger,
+    )
+}
+
+fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::text(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(reply::REQUEST_ID, reply::id_value(id));
+    response
+}
+
+fn record_own(
+    subject: Subject,
+    decision: &'static str,
+    status: StatusCode,
+    started: Instant,
+    bytes_out: u64,
+    response: Response<ReplyBody>,
+    ledger: &Ledger,
+) -> Recorded<Response<ReplyBody>> {
+    let mut ending = ending(
+        decision,
+        None,
+        None,
+        status,
+        Source::Proxy,
+        &Journal::default(),
+    );
+    ending.duration_us = micros(started.elapsed());
+    ending.bytes_out = bytes_out;
+    ledger.record(Entry::outcome(subject, ending), response)
+}
+
+// === What they share
+
+fn ending(
+    decision: &'static str,
+    error: Option<&'static str>,
+    bucket: Option<Dimension>,
+    status: StatusCode,
+    source: Source,
+    journal: &Journal,
+) -> Ending {
+    Ending {
+        decision,
+        error,
+        bucket: bucket.map(Dimension::as_str),
+        status: status.as_u16(),
+        source,
+        attempts: journal.attempts,
+        ninjaone_request: journal.ninjaone_request.clone(),
+        duration_us: 0,
+        bytes_in: journal.passage.as_ref().map_or(0, |it| it.bytes()),
+        bytes_out: 0,
+    }
+}
+
+fn of_malformed(it: &Malformed) -> Subject {
+    Subject {
+        method: it.method,
+        raw_path: Some(it.path.clone()),
+        ..Subject::of_stranger(it.id, it.peer)
+    }
+}
+
+fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<ReplyBody> {
+    let status = refusal.code.status();
+    let code = refusal.code.as_str();
+    // A stranger learns nothing but that it is a stranger.
+    let known = subject.caller.is_some();
+    let hint = format!("ninjaone-proxy explain {id}");
+    let problem = Problem {
+        kind: format!("urn:ninjaone-proxy:error:{code}"),
+        title: refusal.code.title(),
+        status: status.as_u16(),
+        detail: &refusal.detail,
+        instance: format!("/requests/{id}"),
+        hint: known.then_some(hint.as_str()),
+        code,
+        caller: subject
+            .caller
+            .as_ref()
+            .map(crate::names::CallerName::as_str),
+        operation: subject.operation.as_ref().map(|it| &*it.id),
+        bucket: refusal.bucket.map(Dimension::as_str),
+        error: refusal.code.ninjaone_error(),
+        error_description: &refusal.detail,
+        error_code: (refusal.code == Code::Unauthenticated).then_some(10),
+    };
+    let mut response = Response::new(ReplyBody::text(problem.to_bytes()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(problem::CONTENT_TYPE),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(reply::REQUEST_ID, reply::id_value(id));
+    put_proxy_status(headers, refusal.code, refusal.proxy_status);
+    if let Some((policy, standing)) = &refusal.standing {
+        put_standing(headers, policy, *standing);
+    }
+    if let Some(after) = refusal.retry_after {
+        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
+            .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match refusal.code {
+        Code::Unauthenticated => {
+            let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        // What could be read in two ways ends its connection: nobody guesses where the next request begins.
+        Code::BadRequest => {
+            let close = HeaderValue::from_static("close");
+            headers.insert(header::CONNECTION, close);
+        }
+        Code::MethodRefused => {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+            headers.insert(header::ALLOW, allowed);
+        }
+        _ => {}
+    }
+    response
+}
+
+fn put_proxy_status(headers: &mut HeaderMap, code: Code, exact: Option<&'static str>) {
+    let error = exact.unwrap_or_else(|| code.proxy_status());
+    let text = format!(
+        "ninjaone-proxy; error={error}; details=\"{}\"",
+        code.as_str()
+    );
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(PROXY_STATUS, value);
+    }
+}
+
+fn put_standing(headers: &mut HeaderMap, policy: &HeaderValue, standing: Standing) {
+    headers.insert(RATELIMIT_POLICY, policy.clone());
+    headers.insert(RATELIMIT, standing.header());
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+//! The codes of the answers that we make ourselves: status, title and RFC 9209 error type of each.
+
+use http::StatusCode;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    BadRequest,
+    BrowserRefused,
+    HostRefused,
+    Unauthenticated,
+    PolicyDenied,
+    UnknownOperation,
+    InsufficientPrivileges,
+    TenantUnknown,
+    MethodRefused,
+    BodyTooLarge,
+    TargetTooLong,
+    HeadTooLarge,
+    ExpectationFailed,
+    ReasonRequired,
+    CallerLimit,
+    UpstreamThrottled,
+    UpstreamUnreachable,
+    UpstreamBadAnswer,
+    UpstreamTimeout,
+    LoginNeeded,
+    TokenUnavailable,
+    AuditUnavailable,
+    /// A fault of ours.
+    Internal,
+    /// The caller hung up; nobody sees this one.
+    CallerGone,
+}
+
+/// Nobody reads it: the caller has gone. The number is the one that log readers know from other servers.
+const CLIENT_CLOSED: u16 = 499;
+
+impl Code {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::ExpectationFailed => "bad-request",
+            Self::BrowserRefused => "browser-refused",
+            Self::HostRefused => "host-refused",
+            Self::Unauthenticated => "unauthenticated",
+            Self::PolicyDenied => "policy-denied",
+            Self::UnknownOperation => "unknown-operation",
+            Self::InsufficientPrivileges => "insufficient-privileges",
+            Self::TenantUnknown => "tenant-unknown",
+            Self::MethodRefused => "method-refused",
+            Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => "too-large",
+            Self::ReasonRequired => "reason-required",
+            Self::CallerLimit => "caller-limit",
+            Self::UpstreamThrottled => "upstream-throttled",
+            Self::UpstreamUnreachable => "upstream-unreachable",
+            Self::UpstreamBadAnswer => "upstream-bad-answer",
+            Self::UpstreamTimeout => "upstream-timeout",
+            Self::LoginNeeded => "login-needed",
+            Self::TokenUnavailable => "token-unavailable",
+            Self::AuditUnavailable => "audit-unavailable",
+            Self::Internal => "internal-error",
+            Self::CallerGone => "caller-gone",
+        }
+    }
+
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        let status = match self {
+            Self::BadRequest => 400,
+            Self::Unauthenticated => 401,
+            Self::BrowserRefused
+            | Self::PolicyDenied
+            | Self::UnknownOperation
+            | Self::InsufficientPrivileges => 403,
+            Self::TenantUnknown => 404,
+            Self::MethodRefused => 405,
+            Self::BodyTooLarge => 413,
+            Self::TargetTooLong => 414,
+            Self::ExpectationFailed => 417,
+            Self::HostRefused => 421,
+            Self::ReasonRequired => 428,
+            Self::CallerLimit | Self::UpstreamThrottled => 429,
+            Self::HeadTooLarge => 431,
+            Self::Internal => 500,
+            Self::UpstreamUnreachable | Self::UpstreamBadAnswer => 502,
+            Self::LoginNeeded | Self::TokenUnavailable | Self::AuditUnavailable => 503,
+            Self::UpstreamTimeout => 504,
+            Self::CallerGone => CLIENT_CLOSED,
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::BadRequest => "The request can be read in more than one way",
+            Self::ExpectationFailed => "The expectation is not supported",
+            Self::BrowserRefused => "Requests from web pages are refused",
+            Self::HostRefused => "This host name is not answered here",
+            Self::Unauthenticated => "The caller did not prove who it is",
+            Self::PolicyDenied => "The policy does not allow this operation",
+            Self::UnknownOperation => "The operation is not in the catalogue",
+            Self::InsufficientPrivileges => "NinjaOne says that the identity lacks a privilege",
+            Self::TenantUnknown => "No such tenant for this caller",
+            Self::MethodRefused => "The method is refused",
+            Self::BodyTooLarge => "The body is too large",
+            Self::TargetTooLong => "The target is too long",
+            Self::HeadTooLarge => "The request's head is too large",
+            Self::ReasonRequired => "The policy asks for more about this request",
+            Self::CallerLimit => "The caller's limit is reached",
+            Self::UpstreamThrottled => "NinjaOne, or our budget for it, allows no more for now",
+            Self::UpstreamUnreachable => "NinjaOne cannot be reached",
+            Self::UpstreamBadAnswer => "NinjaOne's answer could not be used",
+            Self::UpstreamTimeout => "NinjaOne did not answer in time",
+            Self::LoginNeeded => "Somebody must log in first",
+            Self::TokenUnavailable => "There is no valid token for NinjaOne",
+            Self::AuditUnavailable => "The audit log cannot be written",
+            Self::Internal => "The proxy failed",
+            Self::CallerGone => "The caller hung up",
+        }
+    }
+
+    /// RFC 9209 section 2.3.
+    #[must_use]
+    pub const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::BadRequest
+            | Self::MethodRefused
+            | Self::HostRefused
+            | Self::BodyTooLarge
+            | Self::TargetTooLong
+            | Self::HeadTooLarge
+            | Self::ExpectationFailed
+            | Self::CallerGone => "http_request_error",
+            Self::BrowserRefused
+            | Self::Unauthenticated
+            | Self::PolicyDenied
+            | Self::UnknownOperation
+            | Self::TenantUnknown
+            | Self::ReasonRequired
+            | Self::CallerLimit
+            | Self::UpstreamThrottled
+            | Self::InsufficientPrivileges => "http_request_denied",
+            Self::UpstreamUnreachable => "destination_unavailable",
+            Self::UpstreamBadAnswer => "http_protocol_error",
+            Self::UpstreamTimeout => "http_response_timeout",
+            Self::LoginNeeded
+            | Self::TokenUnavailable
+            | Self::AuditUnavailable
+            | Self::Internal => "proxy_internal_error",
+        }
+    }
+
+    /// What stands in `error`: NinjaOne's own word where it has one.
+    #[must_use]
+    pub const fn ninjaone_error(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::ExpectationFailed => "bad_request",
+            Self::BrowserRefused => "browser_refused",
+            Self::HostRefused => "host_refused",
+            Self::Unauthenticated => "not_authenticated",
+            Self::PolicyDenied => "policy_denied",
+            Self::UnknownOperation => "unknown_operation",
+            Self::InsufficientPrivileges => "insufficient_privileges",
+            Self::TenantUnknown => "tenant_unknown",
+            Self::MethodRefused => "method_refused",
+            Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => "too_large",
+            Self::ReasonRequired => "reason_required",
+            Self::CallerLimit => "caller_limit",
+            Self::UpstreamThrottled => "upstream_throttled",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamBadAnswer => "upstream_bad_answer",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::LoginNeeded => "login_needed",
+            Self::TokenUnavailable => "token_unavailable",
+            Self::AuditUnavailable => "audit_unavailable",
+            Self::Internal => "internal_error",
+            Self::CallerGone => "caller_gone",
+        }
+    }
+}

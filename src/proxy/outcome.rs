@@ -1,0 +1,51 @@
+//! Every way in which a request can end.
+
+use crate::{
+    audit::Unrecordable,
+    caller::Unidentified,
+    credentials::NoToken,
+    limits::Throttled,
+    net::incoming::Malformed,
+    policy::Denied,
+    upstream::{Failed, Forwarded},
+};
+
+use super::token_endpoint::{Issued, NotIssued};
+
+/// How a journey ended. A refusal owns how far the request came. A new way to end must be answered in `answer.rs` and
+/// recorded there before the program compiles again.
+pub enum Outcome {
+    Malformed(Box<Malformed>),
+    Unidentified(Box<Unidentified>),
+    Denied(Box<Denied>),
+    Throttled(Box<Throttled>),
+    NoToken(Box<NoToken>),
+    Unrecordable(Box<Unrecordable>),
+    Failed(Box<Failed>),
+    Forwarded(Box<Forwarded>),
+    /// Answered by our own token endpoint.
+    Issued(Box<Issued>),
+    NotIssued(Box<NotIssued>),
+}
+
+macro_rules! ends_as {
+    ($($from:ident),*) => {
+        $(impl From<Box<$from>> for Outcome {
+            fn from(ended: Box<$from>) -> Self {
+                Self::$from(ended)
+            }
+        })*
+    };
+}
+
+ends_as!(
+    Malformed,
+    Unidentified,
+    Denied,
+    Throttled,
+    NoToken,
+    Unrecordable,
+    Failed,
+    Issued,
+    NotIssued
+);

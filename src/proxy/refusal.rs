@@ -1,0 +1,241 @@
+//! What callers are told when the answer is ours: code and wording of every refusal, in one place.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::{
+    caller::Unidentified,
+    credentials::{self, NoToken},
+    limits::{Dimension, Throttled, meter::Standing},
+    net::{
+        body::BodyFault,
+        headers::HeaderError,
+        incoming::{Fault, Malformed},
+        target::TargetError,
+    },
+    policy::{self, Denied, TenantProblem},
+    upstream,
+};
+
+use super::code::Code;
+
+/// An answer of our own making.
+pub struct Refusal {
+    pub code: Code,
+    pub detail: String,
+    pub retry_after: Option<Duration>,
+    pub bucket: Option<Dimension>,
+    pub standing: Option<(HeaderValue, Standing)>,
+    /// More for the audit line than callers are told.
+    pub error: Option<&'static str>,
+    /// A more exact error type for `proxy-status`.
+    pub proxy_status: Option<&'static str>,
+}
+
+impl Refusal {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            bucket: None,
+            standing: None,
+            error: None,
+            proxy_status: None,
+        }
+    }
+
+    #[must_use]
+    pub fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+}
+
+#[must_use]
+pub fn of_failure(why: upstream::Why) -> Refusal {
+    use upstream::Why;
+    match why {
+        Why::OverBudget { by, retry_after } => {
+            let mut refusal = Refusal::new(
+                Code::UpstreamThrottled,
+                "The tenant's budget for NinjaOne had no room in time.",
+            );
+            refusal.bucket = Some(by);
+            refusal.after(retry_after)
+        }
+        Why::Throttled { retry_after } => {
+            let mut refusal =
+                Refusal::new(Code::UpstreamThrottled, "NinjaOne asks for fewer requests.");
+            refusal.bucket = Some(Dimension::TenantPaused);
+            refusal.after(retry_after)
+        }
+        Why::Unreachable(error) => {
+            let mut refusal = Refusal::new(
+                Code::UpstreamUnreachable,
+                format!("NinjaOne cannot be reached: {error}."),
+            );
+            refusal.proxy_status = Some(error.proxy_status());
+            refusal.after(Duration::from_secs(5))
+        }
+        Why::BadAnswer(error) => {
+            let mut refusal = Refusal::new(
+                Code::UpstreamBadAnswer,
+                format!("NinjaOne may have received the request, but {error}."),
+            );
+            refusal.proxy_status = Some(error.proxy_status());
+            refusal
+        }
+        Why::TokenRejected => Refusal::new(
+            Code::UpstreamBadAnswer,
+            "NinjaOne refused the proxy's own token. Your key is good; try again.",
+        ),
+        Why::InsufficientPrivileges => Refusal::new(
+            Code::InsufficientPrivileges,
+            "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
+        ),
+        Why::TimedOut => Refusal::new(
+            Code::UpstreamTimeout,
+            "NinjaOne may have received the request, but sent no answer in time.",
+        ),
+        Why::Body(fault) => Refusal::new(
+            match fault {
+                BodyFault::TooLarge => Code::BodyTooLarge,
+                BodyFault::Stalled => Code::BadRequest,
+                BodyFault::Broken => Code::CallerGone,
+            },
+            format!("The request was not sent whole: {fault}."),
+        ),
+    }
+}
+
+#[must_use]
+pub fn malformed(it: &Malformed) -> Refusal {
+    let code = match it.why {
+        Fault::Target(TargetError::TooLong) => Code::TargetTooLong,
+        Fault::Target(TargetError::MethodOverride)
+        | Fault::Header(HeaderError::MethodOverride)
+        | Fault::Method => Code::MethodRefused,
+        Fault::Header(HeaderError::Browser) => Code::BrowserRefused,
+        Fault::Header(HeaderError::TooMany) | Fault::HeadTooLarge => Code::HeadTooLarge,
+        Fault::Header(HeaderError::Expectation) => Code::ExpectationFailed,
+        Fault::ForeignHost => Code::HostRefused,
+        Fault::BodyTooLarge => Code::BodyTooLarge,
+        Fault::Target(_)
+        | Fault::Header(_)
+        | Fault::Host
+        | Fault::BodyOnRead
+        | Fault::AbsoluteForm
+        | Fault::NotHttp => Code::BadRequest,
+    };
+    Refusal::new(code, sentence(&it.why.to_string()))
+}
+
+/// One text for all: what is wrong with a proof is for the record, not for whoever guesses.
+#[must_use]
+pub fn unidentified(it: &Unidentified) -> Refusal {
+    let mut refusal = Refusal::new(
+        Code::Unauthenticated,
+        "Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'.",
+    );
+    refusal.error = Some(it.why.as_str());
+    refusal
+}
+
+#[must_use]
+pub fn denied(it: &Denied) -> Refusal {
+    use policy::Why;
+    let caller = &it.identified.caller().name;
+    let operation = it.operation.as_ref().map_or("this", |it| &it.id);
+    match &it.why {
+        Why::TenantUnknown(problem) => Refusal::new(
+            Code::TenantUnknown,
+            match problem {
+                TenantProblem::NoSuchTenant => {
+                    format!("Caller {caller} has no tenant of that name.")
+                }
+                TenantProblem::Ambiguous => format!(
+                    "Caller {caller} may use several tenants: name one by 'NJP-Tenant' or '/tenant/<name>/v2/…'."
+                ),
+                TenantProblem::Contradiction => {
+                    "The base path and 'NJP-Tenant' name different tenants.".to_owned()
+                }
+            },
+        ),
+        Why::UnknownOperation => Refusal::new(
+            Code::UnknownOperation,
+            "No catalogued operation has this method and path; an [[operation]] in the configuration can add one.",
+        ),
+        Why::NotAllowed { policies } if policies.is_empty() => Refusal::new(
+            Code::PolicyDenied,
+            format!(
+                "Caller {caller} may not call {operation}: it has no rule that allows anything."
+            ),
+        ),
+        Why::NotAllowed { policies } => Refusal::new(
+            Code::PolicyDenied,
+            format!("Caller {caller} may not call {operation}: {policies} does not allow it."),
+        ),
+        Why::DeniedBy { rule } => Refusal::new(
+            Code::PolicyDenied,
+            format!("Caller {caller} may not call {operation}: denied by {rule}."),
+        ),
+        Why::ReasonRequired => Refusal::new(
+            Code::ReasonRequired,
+            format!("Caller {caller} must say why: send 'NJP-Reason: <text>'."),
+        ),
+        Why::OnBehalfOfRequired => Refusal::new(
+            Code::ReasonRequired,
+            format!("Caller {caller} must say for whom: send 'NJP-On-Behalf-Of: <name>'."),
+        ),
+    }
+}
+
+#[must_use]
+pub fn throttled(it: &Throttled) -> Refusal {
+    let caller = &it.authorized.identified().caller().name;
+    let mut refusal = Refusal::new(
+        Code::CallerLimit,
+        match it.by {
+            Dimension::CallerConcurrency => {
+                format!("Caller {caller} has too many requests under way.")
+            }
+            _ => format!("Caller {caller} sends requests faster than its limit."),
+        },
+    );
+    refusal.bucket = Some(it.by);
+    refusal.standing = Some((it.policy.clone(), it.standing));
+    refusal.after(it.retry_after)
+}
+
+#[must_use]
+pub fn no_token(it: &NoToken) -> Refusal {
+    let tenant = &it.admitted.authorized().tenant().name;
+    let identity = it.admitted.authorized().identity();
+    let mut refusal = match it.why {
+        credentials::Why::LoginNeeded => Refusal::new(
+            Code::LoginNeeded,
+            format!(
+                "This operation needs the {identity} identity of tenant {tenant}, and none is configured."
+            ),
+        ),
+        credentials::Why::Unavailable => Refusal::new(
+            Code::TokenUnavailable,
+            format!("There is no valid token of {tenant}/{identity} for now; nothing was sent."),
+        ),
+    };
+    refusal.retry_after = it.retry_after;
+    refusal
+}
+
+/// Starts with a capital and ends with a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}.", chars.as_str())
+}

@@ -1,0 +1,173 @@
+//! What a caller gets: made of what is on record, and of nothing else.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::{
+    audit::{
+        Recorded,
+        entry::{Ending, OpenEntry},
+    },
+    credentials::Leased,
+    names::RequestId,
+    net::{body::Passage, vigil::InFlight},
+    upstream::answer_body::{AnswerBody, Cut},
+};
+
+use super::{code::Code, tally::Tally};
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An answer that is on record.
+pub struct Reply(Response<ReplyBody>);
+
+impl From<Recorded<Response<ReplyBody>>> for Reply {
+    fn from(recorded: Recorded<Response<ReplyBody>>) -> Self {
+        Self(recorded.into_inner())
+    }
+}
+
+impl Reply {
+    /// The connection counts the request as served when the reply's body is gone.
+    #[must_use]
+    pub fn into_response(self, mut in_flight: InFlight) -> Response<ReplyBody> {
+        in_flight.answer();
+        self.0.map(|body| ReplyBody {
+            in_flight: Some(in_flight),
+            ..body
+        })
+    }
+}
+
+#[must_use]
+pub fn id_value(id: RequestId) -> HeaderValue {
+    HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// A reply's body.
+pub struct ReplyBody {
+    content: Content,
+    in_flight: Option<InFlight>,
+}
+
+enum Content {
+    /// Ours.
+    Text(Option<Bytes>),
+    /// NinjaOne's.
+    Stream(Box<Stream>),
+}
+
+impl ReplyBody {
+    #[must_use]
+    pub fn text(text: Bytes) -> Self {
+        Self {
+            content: Content::Text((!text.is_empty()).then_some(text)),
+            in_flight: None,
+        }
+    }
+
+    #[must_use]
+    pub fn stream(stream: Stream) -> Self {
+        let mut stream = Box::new(stream);
+        stream.close_if_ended();
+        Self {
+            content: Content::Stream(stream),
+            in_flight: None,
+        }
+    }
+}
+
+/// NinjaOne's answer while it streams, with the line that is written at its end.
+pub struct Stream {
+    pub body: AnswerBody,
+    /// Taken when the line is written.
+    pub entry: Option<OpenEntry>,
+    /// The line, but for what is known at the end only.
+    pub ending: Ending,
+    /// The request's guards: its place in the caller's concurrency.
+    pub leased: Leased,
+    pub passage: Option<Arc<Passage>>,
+    pub started: Instant,
+    pub tally: Arc<Tally>,
+}
+
+impl Stream {
+    fn close_if_ended(&mut self) {
+        if self.body.is_ended() {
+            self.close(None);
+        }
+    }
+
+    fn close(&mut self, error: Option<&'static str>) {
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
+        let duration = self.started.elapsed();
+        self.tally.duration.add(duration);
+        let mut ending = self.ending.clone();
+        ending.error = error.or(ending.error);
+        ending.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        ending.bytes_in = self.passage.as_ref().map_or(0, |it| it.bytes());
+        ending.bytes_out = self.body.bytes();
+        entry.close(ending);
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.close(Some("cut")),
+            Poll::Ready(_) => self.close_if_ended(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.close(Some(Code::CallerGone.as_str()));
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self.get_mut();
+        if let Some(in_flight) = &this.in_flight {
+            in_flight.progress();
+        }
+        match &mut this.content {
+            Content::Text(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
+            Content::Stream(stream) => stream.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Text(text) => text.is_none(),
+            Content::Stream(stream) => stream.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Text(text) => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64))
+            }
+            Content::Stream(stream) => stream.body.size_hint(),
+        }
+    }
+}

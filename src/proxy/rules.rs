@@ -1,0 +1,47 @@
+//! What requests are judged by. One value, taken at the start of each journey and swapped whole by a reload, so that no
+//! request is judged by a mixture.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    caller::Directory, clock::Timestamp, credentials::Vaults, limits::Limits, names::RequestId,
+    net::incoming::Doors, policy::book::Book, upstream::origin::Origins,
+};
+
+/// The rules in force. Every table in it has the same order of callers and of tenants.
+pub struct Rules {
+    /// Counts the configurations that were loaded, from 1.
+    pub generation: u64,
+    /// SHA-256 over the settings, in hex.
+    pub fingerprint: String,
+    pub loaded: Timestamp,
+    pub doors: Doors,
+    pub callers: Directory,
+    pub policy: Book,
+    pub limits: Limits,
+    pub credentials: Vaults,
+    pub origins: Origins,
+}
+
+/// Makes request ids for one worker, without asking the others.
+pub struct RequestIds {
+    /// 48 random bits, different for each worker and each start.
+    worker: u128,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    #[must_use]
+    pub fn new(random: u64) -> Self {
+        Self {
+            worker: u128::from(random & 0xffff_ffff_ffff) << 32,
+            count: AtomicU64::new(0),
+        }
+    }
+
+    #[must_use]
+    pub fn next(&self, at: Timestamp) -> RequestId {
+        let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff);
+        RequestId::new(at.unix_millis(), self.worker | count)
+    }
+}

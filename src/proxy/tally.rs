@@ -1,0 +1,124 @@
+//! Counts what was answered, for `/metrics` and `/status`. Each worker has its own tally; they are added up when read.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use dashmap::DashMap;
+
+use crate::{names::CallerName, ninjaone::operation::Operation};
+
+/// Upper bounds of the buckets of the two histograms, in microseconds.
+const BOUNDS_US: [u64; 16] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 5_000_000, 30_000_000,
+];
+
+/// The same, in seconds.
+pub const BOUNDS_S: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 5.0, 30.0,
+];
+
+/// What requests are counted by: closed sets only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub caller: Option<CallerName>,
+    /// Its id.
+    pub operation: Option<Arc<str>>,
+    pub decision: &'static str,
+    /// 2 for 2xx, and so on.
+    pub status_class: u8,
+}
+
+/// Durations by bucket.
+#[derive(Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    pub fn add(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
+        if let Some(bucket) = self.buckets.get(bucket) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// Counts by bucket, the last one for what is above all bounds, and the sum in microseconds.
+    #[must_use]
+    pub fn read(&self) -> ([u64; BOUNDS_US.len() + 1], u64) {
+        let counts = std::array::from_fn(|at| {
+            self.buckets
+                .get(at)
+                .map_or(0, |it| it.load(Ordering::Relaxed))
+        });
+        (counts, self.sum_us.load(Ordering::Relaxed))
+    }
+}
+
+/// One worker's counts.
+#[derive(Default)]
+pub struct Tally {
+    requests: DashMap<Key, u64, foldhash::fast::RandomState>,
+    pub duration: Histogram,
+    /// Our own part of the duration.
+    pub overhead: Histogram,
+    in_flight: AtomicUsize,
+}
+
+/// A request that is on its way through the stations.
+pub struct Entered<'a>(&'a Tally);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Tally {
+    pub fn enter(&self) -> Entered<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Entered(self)
+    }
+
+    pub fn count(
+        &self,
+        caller: Option<&CallerName>,
+        operation: Option<&Arc<Operation>>,
+        decision: &'static str,
+        status: u16,
+    ) {
+        let key = Key {
+            caller: caller.cloned(),
+            operation: operation.map(|it| Arc::clone(&it.id)),
+            decision,
+            status_class: u8::try_from(status / 100).unwrap_or_default(),
+        };
+        *self.requests.entry(key).or_insert(0) += 1;
+    }
+
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub fn each(&self, mut visit: impl FnMut(&Key, u64)) {
+        for entry in &self.requests {
+            visit(entry.key(), *entry.value());
+        }
+    }
+
+    /// Forgets callers that are no longer configured.
+    pub fn retain(&self, mut configured: impl FnMut(&CallerName) -> bool) {
+        self.requests
+            .retain(|key, _| key.caller.as_ref().is_none_or(&mut configured));
+    }
+}

@@ -1,0 +1,173 @@
+//! `POST /ws/oauth/token` and `/oauth/token` are ours: an unmodified NinjaOne client proves its caller here and gets a token
+//! of ours. Nothing under `/ws/` or `/oauth/` ever reaches NinjaOne through the proxy: it would mint credentials there.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::{
+    caller::{
+        Caller, api_key,
+        issued::{self, IssuedTokens},
+    },
+    net::{Method, incoming::Incoming},
+    ninjaone::operation::Scope,
+};
+
+use super::{outcome::Outcome, rules::Rules};
+
+/// Longest form, in bytes.
+const FORM_BYTES_MAX: usize = 8 * 1024;
+/// For the whole form: it is read before anybody has proved anything.
+const FORM_PATIENCE: Duration = Duration::from_secs(10);
+pub const PATHS: [&str; 2] = ["/ws/oauth/token", "/oauth/token"];
+
+/// A token of ours, issued.
+pub struct Issued {
+    pub incoming: Box<Incoming>,
+    pub caller: Arc<Caller>,
+    /// The JSON of RFC 6749 section 5.1.
+    pub answer: Zeroizing<String>,
+}
+
+/// No token (RFC 6749 section 5.2).
+pub struct NotIssued {
+    pub incoming: Box<Incoming>,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Not a form, too long, or without credentials.
+    InvalidRequest,
+    InvalidClient,
+    UnsupportedGrant,
+    TooManyTokens,
+}
+
+impl Why {
+    /// RFC 6749 section 5.2.
+    #[must_use]
+    pub const fn error(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnsupportedGrant => "unsupported_grant_type",
+            Self::TooManyTokens => "temporarily_unavailable",
+        }
+    }
+}
+
+/// Passes on what is not for the token endpoint.
+///
+/// # Errors
+/// The outcome, for what is.
+pub async fn serve(
+    mut incoming: Box<Incoming>,
+    rules: &Rules,
+    tokens: &IssuedTokens,
+) -> Result<Box<Incoming>, Outcome> {
+    if incoming.method != Method::Post || !PATHS.contains(&incoming.target.canonical_path()) {
+        return Ok(incoming);
+    }
+    // Boxed, so that the form does not lie in every request's future.
+    Err(match Box::pin(answer(&mut incoming, rules, tokens)).await {
+        Ok((caller, answer)) => Box::new(Issued {
+            incoming,
+            caller,
+            answer,
+        })
+        .into(),
+        Err(why) => Box::new(NotIssued { incoming, why }).into(),
+    })
+}
+
+/// What the client sent, as far as we care.
+#[derive(Default)]
+struct Form {
+    grant: Option<String>,
+    client: Option<String>,
+    secret: Option<Zeroizing<String>>,
+    scope: Option<String>,
+}
+
+async fn answer(
+    incoming: &mut Incoming,
+    rules: &Rules,
+    tokens: &IssuedTokens,
+) -> Result<(Arc<Caller>, Zeroizing<String>), Why> {
+    let form = Limited::new(incoming.body.take(), FORM_BYTES_MAX).collect();
+    let body = timeout(FORM_PATIENCE, form)
+        .await
+        .map_err(|_| Why::InvalidRequest)?
+        .map_err(|_| Why::InvalidRequest)?
+        .to_bytes();
+    let mut form = read(&body)?;
+    if let Some(authorization) = &incoming.evidence.authorization {
+        let api_key::Presented::Basic { name, key } =
+            api_key::presented(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
+        else {
+            return Err(Why::InvalidRequest);
+        };
+        // RFC 6749 section 2.3: one way of proving only.
+        if form.secret.is_some() || form.client.as_ref().is_some_and(|it| *it != name) {
+            return Err(Why::InvalidRequest);
+        }
+        (form.client, form.secret) = (Some(name), Some(key));
+    }
+    if form.grant.as_deref() != Some("client_credentials") {
+        return Err(Why::UnsupportedGrant);
+    }
+    let (Some(client), Some(secret)) = (&form.client, &form.secret) else {
+        return Err(Why::InvalidClient);
+    };
+    let (caller, key) = rules
+        .callers
+        .prove(client, secret, incoming.at)
+        .ok_or(Why::InvalidClient)?;
+    let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
+    let scope = narrowed(&rules.policy.scopes(&caller), form.scope.as_deref());
+    let life = issued::LIFE.as_secs();
+    let answer = Zeroizing::new(format!(
+        r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{life},"scope":"{scope}"}}"#,
+        token.as_str(),
+    ));
+    Ok((caller, answer))
+}
+
+fn read(body: &Bytes) -> Result<Form, Why> {
+    let mut form = Form::default();
+    for (name, value) in form_urlencoded::parse(body) {
+        let repeated = match name.as_ref() {
+            "grant_type" => form.grant.replace(value.into_owned()).is_some(),
+            "client_id" => form.client.replace(value.into_owned()).is_some(),
+            "client_secret" => form
+                .secret
+                .replace(Zeroizing::new(value.into_owned()))
+                .is_some(),
+            "scope" => form.scope.replace(value.into_owned()).is_some(),
+            _ => false,
+        };
+        // RFC 6749 section 3.2: a parameter must not stand twice.
+        if repeated {
+            return Err(Why::InvalidRequest);
+        }
+    }
+    Ok(form)
+}
+
+/// What the caller may do of what it asks for; asking for more is not an error.
+fn narrowed(allowed: &[Scope], asked: Option<&str>) -> String {
+    let asked: Option<Vec<&str>> = asked
+        .map(|it| it.split_ascii_whitespace().collect())
+        .filter(|it: &Vec<&str>| !it.is_empty());
+    let granted: Vec<&str> = allowed
+        .iter()
+        .map(|scope| scope.as_str())
+        .filter(|scope| asked.as_ref().is_none_or(|it| it.contains(scope)))
+        .collect();
+    granted.join(" ")
+}

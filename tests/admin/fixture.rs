@@ -1,0 +1,121 @@
+//! A running proxy as its snapshot and figures would show it.
+
+use std::sync::Arc;
+
+use ninjaone_proxy::admin::{
+    figures::{Figures, Histogram, Renewals, Requests, Throttled, Token, status_class},
+    health::Health,
+    snapshot::{
+        Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, SCHEMA,
+        Snapshot, Tenant, Traffic,
+    },
+};
+
+pub(crate) fn identity(name: &str, state: IdentityState) -> Identity {
+    let valid = state == IdentityState::Valid;
+    Identity {
+        identity: name.to_owned(),
+        state,
+        expires_at: valid.then(|| "2026-11-17T15:02:11.000000Z".to_owned()),
+        expires_in_s: valid.then_some(48 * 60),
+        renews_in_s: valid.then_some(36 * 60),
+        generation: 3,
+        last_error: None,
+    }
+}
+
+pub(crate) fn healthy() -> Snapshot {
+    Snapshot {
+        schema: SCHEMA.to_owned(),
+        health: Health::Healthy,
+        degraded: Vec::new(),
+        version: "0.1.0".to_owned(),
+        pid: 4711,
+        boot: "01K9".to_owned(),
+        started: "2026-11-17T14:02:11.000000Z".to_owned(),
+        uptime_s: 273_600,
+        starting: false,
+        draining: false,
+        config: Config {
+            generation: 1,
+            fingerprint: "5b1f0c5b1f0c5b1f0c".to_owned(),
+            loaded_at: "2026-11-17T14:02:11.000000Z".to_owned(),
+            last_error: None,
+            tries: 1,
+        },
+        listeners: vec![Listener {
+            role: "callers".to_owned(),
+            address: "http://127.0.0.1:6465".to_owned(),
+            connections: 2,
+        }],
+        tenants: vec![Tenant {
+            name: "acme".to_owned(),
+            label: Some("Acme MSP".to_owned()),
+            origin: "https://eu.ninjarmm.com".to_owned(),
+            identities: vec![identity("service", IdentityState::Valid)],
+            budget: Budget::default(),
+        }],
+        callers: vec![Caller {
+            name: "powerbi".to_owned(),
+            requests: 12_345,
+            refused: 3,
+        }],
+        audit: Audit {
+            state: AuditState::Writing,
+            records: 1_404_882,
+            failures: 0,
+            queued: 0,
+            lost: 0,
+            path: "/var/log/ninjaone-proxy/audit".to_owned(),
+        },
+        traffic: Traffic {
+            requests: 12_345,
+            in_flight: 1,
+            statuses: [("2xx".to_owned(), 12_342), ("4xx".to_owned(), 3)].into(),
+            ..Traffic::default()
+        },
+    }
+}
+
+pub(crate) fn changed(change: impl FnOnce(&mut Snapshot)) -> Snapshot {
+    let mut snapshot = healthy();
+    change(&mut snapshot);
+    snapshot.assessed()
+}
+
+pub(crate) fn without_token() -> Snapshot {
+    changed(|it| it.tenants[0].identities = vec![identity("service", IdentityState::Unavailable)])
+}
+
+pub(crate) fn figures() -> Figures {
+    Figures {
+        version: "0.1.0",
+        requests: vec![Requests {
+            caller: Arc::from("powerbi"),
+            operation: Arc::from("getDevices"),
+            decision: "allowed",
+            status_class: status_class(2),
+            count: 7,
+        }],
+        duration: Histogram::from_micros(&[5_000, 10_000, 60_000_000], &[1, 2, 0, 4], 301_500_000),
+        overhead: Histogram::from_micros(&[50, 1_000], &[], 0),
+        tokens: vec![Token {
+            tenant: Arc::from("acme"),
+            identity: "service",
+            expires_unix_s: Some(1_795_000_000),
+        }],
+        renewals: vec![Renewals {
+            tenant: Arc::from("acme"),
+            identity: "service",
+            result: "renewed",
+            count: 2,
+        }],
+        throttled: vec![Throttled {
+            tenant: Arc::from("acme"),
+            kind: "html",
+            count: 1,
+        }],
+        audit_records: 14,
+        ..Figures::default()
+    }
+}
