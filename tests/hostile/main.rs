@@ -1,0 +1,17 @@
+//! Hostile callers, hostile networks and a hostile NinjaOne against the whole program, over raw sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod evil;
+mod floods;
+mod h2;
+mod head_cases;
+mod head_writings;
+mod heads;
+mod hosts;
+mod secrets;
+mod stack;
+mod targets;
+mod upstream;
+mod wire;

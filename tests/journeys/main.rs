@@ -1,0 +1,30 @@
+//! Whole journeys over real sockets: a NinjaOne of our own making behind the product, raw bytes in front of it, and the
+//! audit log on disk. Every world is audited when it ends, see `record.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
+
+mod answers;
+mod audit;
+mod bounds;
+mod callers;
+mod forwarding;
+mod hostile;
+mod limits;
+mod place;
+mod process;
+mod protocols;
+mod record;
+mod refusals;
+mod reload;
+mod retries;
+mod token_endpoint;
+mod tokens;
+mod upstream_tls;
+mod wire;
+mod world;
+mod written;
