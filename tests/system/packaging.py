@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Checks of the Dockerfile and of everything under deploy/ that need no container engine and no cluster.
+
+Needs the packages of requirements.txt, and systemd-analyze. `tests/run` sets both up.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+from fnmatch import fnmatch
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+TOOLS = Path(sys.executable).parent
+PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/ninjaone-proxy"
+UID = 65532
+EXPOSURE_MAX = 20  # tenths, as systemd-analyze takes it
+KUBERNETES_VERSIONS = ["1.29", "1.37"]
+
+
+def run(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def instructions(text):
+    """(instruction, arguments) of each line of a Dockerfile, continuations joined."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [tuple(line.split(None, 1)) for line in joined.splitlines()]
+
+
+def sources(arguments):
+    """What a COPY takes, without flags and destination."""
+    return [word for word in arguments.split() if not word.startswith("--")][:-1]
+
+
+class Image(unittest.TestCase):
+    def setUp(self):
+        self.all = instructions((ROOT / "Dockerfile").read_text())
+        last = max(i for i, (name, _) in enumerate(self.all) if name == "FROM")
+        self.build, self.final = self.all[:last], self.all[last:]
+
+    def one(self, name):
+        found = [arguments for other, arguments in self.final if other == name]
+        self.assertEqual(len(found), 1, f"{name} in the last stage: {found}")
+        return found[0]
+
+    def test_the_linter_has_nothing_to_say(self):
+        code, said = run(TOOLS / "hadolint", ROOT / "Dockerfile")
+        self.assertEqual((code, said), (0, ""))
+
+    def test_the_image_is_nothing_but_the_binary_and_its_directories(self):
+        self.assertEqual(self.one("FROM"), "scratch")
+        self.assertNotIn("RUN", [name for name, _ in self.final])
+        self.assertTrue(self.one("COPY").endswith("/image /"))
+        self.assertEqual(self.one("USER"), f"{UID}:{UID}")
+
+    def test_every_command_of_the_image_is_the_binary_without_a_shell(self):
+        self.assertEqual(self.one("ENTRYPOINT"), '["/ninjaone-proxy"]')
+        self.assertEqual(self.one("CMD"), '["run"]')
+        self.assertTrue(self.one("HEALTHCHECK").endswith('CMD ["/ninjaone-proxy", "healthcheck"]'))
+
+    def test_the_toolchain_of_the_image_is_the_one_that_is_pinned(self):
+        channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+        self.assertIn(f"rust:{channel}-", self.build[0][1])
+
+    def test_what_the_build_copies_exists_and_is_not_ignored(self):
+        rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+        self.assertEqual(rules[0], "*")
+        copied = [path for name, arguments in self.build if name == "COPY" for path in sources(arguments)]
+        self.assertIn("Cargo.lock", copied)
+        for path in copied:
+            self.assertTrue((ROOT / path).exists(), path)
+            self.assertTrue(any(fnmatch(path, rule[1:]) for rule in rules[1:] if rule.startswith("!")), f"{path} is ignored")
+
+    def test_the_version_is_the_same_everywhere(self):
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+        kustomization = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())
+        self.assertEqual(kustomization["images"][0]["newTag"], version)
+        compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+        self.assertEqual(compose["services"]["ninjaone-proxy"]["image"], f"ninjaone-proxy:{version}")
+
+
+class Systemd(unittest.TestCase):
+    unit = DEPLOY / "systemd/ninjaone-proxy.service"
+
+    def setUp(self):
+        self.assertTrue(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
+
+    def test_systemd_understands_every_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for file in self.unit.parent.glob("ninjaone-proxy.*"):
+                # The binary is not installed where the tests run; everything else is checked as it stands.
+                text = file.read_text().replace("/usr/bin/ninjaone-proxy", "/bin/true")
+                (Path(folder) / file.name).write_text(text)
+            files = sorted(Path(folder).iterdir())
+            self.assertEqual(len(files), 2)
+            code, said = run("systemd-analyze", "verify", "--man=no", *files)
+            about_ours = [line for line in said.splitlines() if "ninjaone-proxy" in line]
+            self.assertEqual((code, about_ours), (0, []))
+
+    def test_the_unit_is_exposed_by_no_more_than_two(self):
+        code, said = run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", self.unit)
+        self.assertEqual(code, 0, said.splitlines()[-1:])
+
+    def test_the_unit_keeps_the_contract_with_the_program(self):
+        lines = self.unit.read_text().splitlines()
+        for line in ["Type=notify", "ExecStart=/usr/bin/ninjaone-proxy run", "ExecReload=/bin/kill -HUP $MAINPID",
+                     "RestartPreventExitStatus=78", "TimeoutStopSec=30", "LimitCORE=0", "DynamicUser=yes"]:
+            self.assertIn(line, lines)
+        socket = (self.unit.parent / "ninjaone-proxy.socket").read_text().splitlines()
+        self.assertIn("FileDescriptorName=http", socket)
+        self.assertIn("ListenStream=127.0.0.1:6465", socket)
+
+
+class Kubernetes(unittest.TestCase):
+    folder = DEPLOY / "kubernetes"
+
+    @classmethod
+    def setUpClass(cls):
+        kustomization = yaml.safe_load((cls.folder / "kustomization.yaml").read_text())
+        cls.resources = kustomization["resources"]
+        cls.namespace = kustomization["namespace"]
+        cls.objects = [one for file in cls.resources for one in yaml.safe_load_all((cls.folder / file).read_text())]
+        cls.pod = next(o for o in cls.objects if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+        cls.sidecar = cls.pod["initContainers"][0]
+
+    def named(self, kind):
+        return {o["metadata"]["name"]: o for o in self.objects if o["kind"] == kind}
+
+    def test_every_file_is_part_of_the_kustomization(self):
+        present = sorted(f.name for f in self.folder.glob("*.yaml") if f.name != "kustomization.yaml")
+        self.assertEqual(sorted(self.resources), present)
+        for o in self.objects:
+            if o["kind"] != "Namespace":
+                self.assertEqual(o["metadata"].get("namespace"), self.namespace, o["metadata"]["name"])
+
+    def test_every_object_is_valid_without_an_unknown_field(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for i, o in enumerate(self.objects):
+                # Expanded, so that YAML anchors are judged by what they mean.
+                file = Path(folder) / f"{i}-{o['kind']}.yaml"
+                file.write_text(yaml.safe_dump(o))
+                for version in KUBERNETES_VERSIONS:
+                    code, said = run(TOOLS / "kubernetes-validate", "-k", version, "--strict", "--no-warn", "--quiet", file)
+                    self.assertEqual(code, 0, f"{o['kind']} {version}: {said}")
+
+    def test_the_proxy_is_a_native_sidecar_that_is_up_before_the_application(self):
+        self.assertEqual(self.sidecar["restartPolicy"], "Always")
+        ports = {p["name"]: p["containerPort"] for p in self.sidecar["ports"]}
+        for probe, path in [("startupProbe", "/startupz"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]:
+            get = self.sidecar[probe]["httpGet"]
+            self.assertEqual((get["path"], ports[get["port"]]), (path, 6467))
+            self.assertIn({"name": "Host", "value": "localhost"}, get["httpHeaders"])
+
+    def test_every_container_meets_the_restricted_standard(self):
+        pod = self.pod["securityContext"]
+        self.assertTrue(pod["runAsNonRoot"])
+        self.assertEqual((pod["runAsUser"], pod["fsGroup"]), (UID, UID))
+        self.assertEqual(pod["seccompProfile"], {"type": "RuntimeDefault"})
+        self.assertFalse(self.pod["automountServiceAccountToken"])
+        for c in self.pod["initContainers"] + self.pod["containers"]:
+            self.assertEqual(c["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                    "capabilities": {"drop": ["ALL"]}}, c["name"])
+            self.assertIn("memory", c["resources"]["limits"], c["name"])
+
+    def test_secrets_reach_the_proxy_as_files_that_only_it_reads(self):
+        self.assertNotIn("env", self.sidecar)
+        volumes = {v["name"]: v for v in self.pod["volumes"]}
+        secret = volumes["secret"]["secret"]
+        self.assertEqual(secret["defaultMode"], 0o400)
+        self.assertIn(secret["secretName"], self.named("Secret"))
+        self.assertIn(volumes["config"]["configMap"]["name"], self.named("ConfigMap"))
+        for mount in self.sidecar["volumeMounts"]:
+            self.assertIn(mount["name"], volumes)
+
+    def test_the_configuration_agrees_with_what_is_mounted_and_probed(self):
+        config = tomllib.loads(self.named("ConfigMap")["ninjaone-proxy"]["data"]["config.toml"])
+        mounts = {m["name"]: m["mountPath"] for m in self.sidecar["volumeMounts"]}
+        self.assertEqual(config["audit"]["path"], mounts["audit"])
+        self.assertEqual(config["admin"]["probes"], "0.0.0.0:6467")
+        credential = config["tenant"]["acme"]["service"]["client_secret"]["credential"]
+        self.assertEqual(mounts["secret"], "/var/run/secrets/ninjaone-proxy")  # where the program looks for credentials
+        self.assertIn(credential, self.named("Secret")["ninjaone-proxy"]["stringData"])
+        key = self.named("Secret")["ninjaone-key"]["stringData"]["key"].encode()
+        self.assertEqual(config["caller"]["reports"]["key"], "sha256:" + hashlib.sha256(key).hexdigest())
+
+    def test_the_network_policy_covers_the_pod_in_both_directions(self):
+        policy = self.named("NetworkPolicy")["reports"]["spec"]
+        labels = self.named("Deployment")["reports"]["spec"]["template"]["metadata"]["labels"]
+        self.assertEqual(policy["podSelector"]["matchLabels"], labels)
+        self.assertEqual(sorted(policy["policyTypes"]), ["Egress", "Ingress"])
+        self.assertEqual([p["port"] for rule in policy["ingress"] for p in rule["ports"]], [6467])
+
+
+class Compose(unittest.TestCase):
+    folder = DEPLOY / "compose"
+
+    def setUp(self):
+        self.file = yaml.safe_load((self.folder / "compose.yaml").read_text())
+        self.service = self.file["services"]["ninjaone-proxy"]
+
+    def test_the_container_can_change_nothing_but_its_volumes(self):
+        self.assertTrue(self.service["read_only"])
+        self.assertEqual(self.service["cap_drop"], ["ALL"])
+        self.assertIn("no-new-privileges:true", self.service["security_opt"])
+        self.assertEqual(self.service["user"], f"{UID}:{UID}")
+
+    def test_ports_are_published_on_loopback_only(self):
+        for port in self.service["ports"]:
+            self.assertRegex(port, r"^127\.0\.0\.1:\d+:\d+$")
+
+    def test_secrets_volumes_and_folders_exist(self):
+        config = tomllib.loads((self.folder / "config/config.toml").read_text())
+        for name in self.service["secrets"]:
+            self.assertIn(name, self.file["secrets"])
+            self.assertEqual(config["tenant"]["acme"]["service"]["client_secret"], {"credential": name})
+            code, said = run("git", "-C", ROOT, "check-ignore", "-q", self.folder / name)
+            self.assertEqual(code, 0, f"{name} could be committed: {said}")
+        for volume in self.service["volumes"]:
+            source = volume.split(":")[0]
+            known = (self.folder / source).is_dir() if source.startswith(".") else source in self.file["volumes"]
+            self.assertTrue(known, volume)
+        self.assertTrue((self.folder / self.service["build"]["context"] / "Dockerfile").is_file())
+        inside = self.service["ports"][0].rsplit(":", 1)[1]
+        self.assertEqual(config["listen"]["http"], [f"0.0.0.0:{inside}"])
+        self.assertEqual(self.service["healthcheck"]["test"], ["CMD", "/ninjaone-proxy", "healthcheck"])
+
+
+class Configurations(unittest.TestCase):
+    def test_the_program_accepts_the_configurations_that_are_shipped(self):
+        self.assertTrue(PROGRAM.is_file(), f"{PROGRAM} is not built")
+        documents = yaml.safe_load_all((DEPLOY / "kubernetes/config.yaml").read_text())
+        texts = [document["data"]["config.toml"] for document in documents]
+        texts.append((DEPLOY / "compose/config/config.toml").read_text())
+        for text in texts:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "acme.client_secret").write_text("example")
+                file = Path(folder) / "config.toml"
+                file.write_text(text)
+                code, said = run("env", f"CREDENTIALS_DIRECTORY={folder}", PROGRAM, "config", "check", "--config", file)
+                self.assertEqual(code, 0, said)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
