@@ -9,8 +9,6 @@ mod crash;
 mod full_disk;
 #[path = "audit/ledger.rs"]
 mod ledger;
-#[path = "audit/speed.rs"]
-mod speed;
 #[path = "audit/tamper.rs"]
 mod tamper;
 #[path = "audit/trouble.rs"]
