@@ -1,7 +1,6 @@
 //! A request's body on its way to NinjaOne: streamed, counted, capped and timed.
 
 use std::{
-    future::Future,
     pin::Pin,
     sync::{
         Arc,
@@ -13,7 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+
+use crate::net::idle::IdleTimer;
 
 /// A body as the HTTP library hands it over.
 pub type WireBody = hyper::body::Incoming;
@@ -85,10 +85,7 @@ pub struct CallerBody {
     inner: WireBody,
     bytes_max: u64,
     upload_bytes_max: u64,
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The timer runs: somebody asks, and nothing has come since.
-    waits: bool,
+    idle: IdleTimer,
     passage: Arc<Passage>,
 }
 
@@ -102,9 +99,7 @@ impl RequestBody {
             inner,
             bytes_max,
             upload_bytes_max,
-            idle,
-            timer: None,
-            waits: false,
+            idle: IdleTimer::new(idle),
             passage: Arc::default(),
         }))
     }
@@ -151,25 +146,13 @@ impl CallerBody {
         fault
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let waits = std::mem::replace(&mut self.waits, true);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        if !waits {
-            timer.as_mut().reset(Instant::now() + idle);
-        }
-        timer.as_mut().poll(cx)
-    }
-
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                ready!(self.poll_idle(cx));
+                ready!(self.idle.poll_expired(cx));
                 return Poll::Ready(Some(Err(self.fail(BodyFault::Stalled))));
             };
-            self.waits = false;
+            self.idle.rest();
             match next {
                 None => {
                     self.passage.ended.store(true, Ordering::Relaxed);

@@ -5,6 +5,7 @@ pub mod client;
 pub mod connections;
 pub mod headers;
 pub mod host;
+pub mod idle;
 pub mod incoming;
 pub mod listener;
 pub mod pool;

@@ -2,7 +2,6 @@
 //! back; anything else closes it, so that no stray byte reaches another caller.
 
 use std::{
-    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,11 +10,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
-use tokio::time::{Instant, Sleep};
 
 use crate::{
     limits::budget::Permit,
-    net::{body::WireBody, pool::Hold},
+    net::{body::WireBody, idle::IdleTimer, pool::Hold},
 };
 
 /// Why an answer ended early.
@@ -33,10 +31,7 @@ pub struct AnswerBody {
     hold: Hold,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The timer runs: somebody asks, and nothing has come since.
-    waits: bool,
+    idle: IdleTimer,
     bytes: u64,
     ended: bool,
 }
@@ -48,9 +43,7 @@ impl AnswerBody {
             inner,
             hold,
             permit: Some(permit),
-            idle,
-            timer: None,
-            waits: false,
+            idle: IdleTimer::new(idle),
             bytes: 0,
             ended: false,
         };
@@ -89,18 +82,6 @@ impl AnswerBody {
         self.permit = None;
         Poll::Ready(Some(Err(cut)))
     }
-
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let waits = std::mem::replace(&mut self.waits, true);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        if !waits {
-            timer.as_mut().reset(Instant::now() + idle);
-        }
-        timer.as_mut().poll(cx)
-    }
 }
 
 impl Body for AnswerBody {
@@ -117,10 +98,10 @@ impl Body for AnswerBody {
         }
         loop {
             let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
-                ready!(this.poll_idle(cx));
+                ready!(this.idle.poll_expired(cx));
                 return this.fail(Cut::Stalled);
             };
-            this.waits = false;
+            this.idle.rest();
             match next {
                 None => {
                     this.end();
