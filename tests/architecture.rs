@@ -28,14 +28,23 @@ const MAY_EXPOSE_SECRETS: [&str; 3] = ["config/", "credentials/grant", "cli/call
 const ONLY_FOR: [(&str, &[&str]); 1] = [("config", &["app", "cli"])];
 
 /// Where each third-party crate lives, as prefixes of the path below `src`.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("rustls", &["net/tls.rs", "net/client.rs", "sandbox/"]),
-    ("tokio_rustls", &["net/tls.rs", "net/client.rs", "sandbox/"]),
+    (
+        "tokio_rustls",
+        &[
+            "net/tls.rs",
+            "net/client.rs",
+            "net/http1/transport.rs",
+            "sandbox/",
+        ],
+    ),
     ("rustls_pki_types", &["net/tls.rs", "net/client.rs"]),
     ("rustls_platform_verifier", &["net/tls.rs", "net/client.rs"]),
     // The admin listener and the sandbox serve few requests, without the watch and the counting of `net::server`.
     ("hyper", &["net/", "admin/server.rs", "sandbox/"]),
     ("hyper_util", &["net/", "admin/server.rs", "sandbox/"]),
+    ("httparse", &["net/"]),
     ("oauth2", &["credentials/"]),
     ("governor", &["limits/"]),
     ("config", &["config/"]),

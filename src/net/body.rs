@@ -18,9 +18,12 @@ use crate::net::idle::IdleTimer;
 /// A body as the HTTP library hands it over.
 pub type WireBody = hyper::body::Incoming;
 
-/// What a caller sends.
+/// What is sent with a request.
 pub enum RequestBody {
     Empty,
+    /// Our own, whole.
+    Own(Bytes),
+    /// A caller's.
     Stream(Box<CallerBody>),
 }
 
@@ -105,6 +108,15 @@ impl RequestBody {
     }
 
     #[must_use]
+    pub fn own(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            Self::Empty
+        } else {
+            Self::Own(bytes)
+        }
+    }
+
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
@@ -120,7 +132,7 @@ impl RequestBody {
     #[must_use]
     pub fn announces_too_much(&self) -> bool {
         match self {
-            Self::Empty => false,
+            Self::Empty | Self::Own(_) => false,
             Self::Stream(body) => body.inner.size_hint().lower() > body.bytes_max,
         }
     }
@@ -128,7 +140,7 @@ impl RequestBody {
     #[must_use]
     pub fn passage(&self) -> Option<Arc<Passage>> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Own(_) => None,
             Self::Stream(body) => Some(Arc::clone(&body.passage)),
         }
     }
@@ -187,8 +199,14 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        match this {
             Self::Empty => Poll::Ready(None),
+            Self::Own(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *this = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             Self::Stream(body) => body.poll_data(cx),
         }
     }
@@ -196,6 +214,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Own(bytes) => bytes.is_empty(),
             Self::Stream(body) => body.inner.is_end_stream(),
         }
     }
@@ -203,6 +222,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(body) => body.inner.size_hint(),
         }
     }

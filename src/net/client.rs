@@ -4,22 +4,25 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, uri::Authority};
-use http_body::Body;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::{http1, http2};
+use http::{HeaderMap, HeaderValue, Request, Response, header, uri::Authority};
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, BufReader},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::BufReader, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::tasks::Tasks;
 
-use super::tls::{self, Offer, TlsError};
+use super::{
+    Method,
+    body::RequestBody,
+    http1::{
+        Connection, Failure, RequestHead,
+        transport::{Tls, Transport},
+    },
+    tls::{self, Offer, TlsError},
+};
 
 /// What is read at once beneath TLS. The TLS library asks for 4 KiB at a time: for an answer of 20 KB that is nine system
 /// calls instead of four.
@@ -113,6 +116,15 @@ impl ExchangeError {
     }
 }
 
+impl From<Failure> for ExchangeError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotHttp => Self::NotHttp,
+            Failure::Unanswered | Failure::Broken | Failure::Upload => Self::Broken,
+        }
+    }
+}
+
 /// Makes connections to one endpoint.
 pub struct Connector {
     endpoint: Endpoint,
@@ -130,10 +142,10 @@ pub enum ConnectorError {
     Host(String),
 }
 
-/// A connection that requests with bodies of type `B` can be sent on.
-pub enum Dialed<B> {
-    Http1(http1::SendRequest<B>),
-    Http2(http2::SendRequest<B>),
+/// A connection that requests can be sent on.
+pub enum Dialed {
+    Http1(Box<Connection>),
+    Http2(http2::SendRequest<RequestBody>),
 }
 
 impl Connector {
@@ -179,28 +191,20 @@ impl Connector {
         &self.host
     }
 
-    /// Connects, and starts the connection's own task under `tasks`.
+    /// Connects. An HTTP/2 connection's own task is started under `tasks`.
     ///
     /// # Errors
     /// When the host cannot be reached in time or does not prove who it is.
-    pub async fn dial<B>(&self, tasks: &Tasks) -> Result<Dialed<B>, ExchangeError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    pub async fn dial(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
         timeout(self.connect, self.dial_untimed(tasks))
             .await
             .map_err(|_| ExchangeError::TimedOut)?
     }
 
-    async fn dial_untimed<B>(&self, tasks: &Tasks) -> Result<Dialed<B>, ExchangeError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    async fn dial_untimed(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
         let socket = self.tcp().await?;
         let Some((connector, name)) = &self.tls else {
-            return http1_over(socket, tasks).await;
+            return Ok(http1_over(Transport::Plain(socket)));
         };
         let buffered = BufReader::with_capacity(READ_AHEAD_BYTES, socket);
         let stream = connector
@@ -211,7 +215,7 @@ impl Connector {
         if chosen == Some(b"h2") {
             http2_over(stream, tasks).await
         } else {
-            http1_over(stream, tasks).await
+            Ok(http1_over(Transport::Tls(Box::new(stream))))
         }
     }
 
@@ -239,29 +243,11 @@ fn tls_error(error: &io::Error) -> ExchangeError {
     }
 }
 
-async fn http1_over<S, B>(socket: S, tasks: &Tasks) -> Result<Dialed<B>, ExchangeError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let (sender, connection) = http1::Builder::new()
-        .handshake(TokioIo::new(socket))
-        .await
-        .map_err(|error| ExchangeError::of_hyper(&error))?;
-    tasks.spawn(async move {
-        // How it ends is told to whoever waits for an answer on it.
-        let _ = connection.await;
-    });
-    Ok(Dialed::Http1(sender))
+fn http1_over(transport: Transport) -> Dialed {
+    Dialed::Http1(Connection::new(transport))
 }
 
-async fn http2_over<S, B>(socket: S, tasks: &Tasks) -> Result<Dialed<B>, ExchangeError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn http2_over(stream: Tls, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
@@ -269,7 +255,7 @@ where
         .max_frame_size(H2_FRAME_BYTES)
         .keep_alive_interval(H2_PING_INTERVAL)
         .keep_alive_timeout(H2_PING_PATIENCE)
-        .handshake(TokioIo::new(socket))
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| ExchangeError::of_hyper(&error))?;
     tasks.spawn(async move {
@@ -279,7 +265,8 @@ where
 }
 
 /// One request with a short body over a connection of its own, and the whole answer: for token calls, probes and the
-/// command line, not for the journey. Redirects are not followed. The request's URI is a path; `Host` is set here.
+/// command line, not for the journey. Redirects are not followed. The request's URI is a path; `Host` is set here. Of the
+/// answer's headers there are those that may reach a caller.
 ///
 /// # Errors
 /// The answer's body is longer than `answer_bytes_max`, or `time_out` passed, or the network failed.
@@ -304,20 +291,28 @@ async fn exchange_over(
     request: Request<Bytes>,
     answer_bytes_max: usize,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let tasks = Tasks::new();
-    let mut request = request.map(Full::new);
-    request
-        .headers_mut()
-        .insert(header::HOST, connector.host().clone());
-    let Dialed::Http1(mut sender) = connector.dial::<Full<Bytes>>(&tasks).await? else {
+    let Dialed::Http1(connection) = connector.dial(&Tasks::new()).await? else {
         return Err(ExchangeError::NotHttp);
     };
-    let answer = sender
-        .send_request(request)
-        .await
-        .map_err(|error| ExchangeError::of_hyper(&error))?;
-    let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, answer_bytes_max)
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter();
+    // The connection says these itself.
+    let headers =
+        headers.filter(|(name, _)| ![header::HOST, header::CONTENT_LENGTH].contains(name));
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let head = RequestHead {
+        method: Method::parse(parts.method.as_str()).ok_or(ExchangeError::NotHttp)?,
+        target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
+        host: connector.host(),
+        headers: &headers,
+        more: &[],
+    };
+    let answer = connection
+        .send(&head, RequestBody::own(body), HeaderMap::new())
+        .await?;
+    let body = Limited::new(answer.body, answer_bytes_max)
         .collect()
         .await
         .map_err(|error| {
@@ -327,5 +322,8 @@ async fn exchange_over(
                 ExchangeError::Broken
             }
         })?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
+    let mut response = Response::new(body.to_bytes());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    Ok(response)
 }

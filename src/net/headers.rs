@@ -162,23 +162,31 @@ fn note(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderE
 
 pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
 
-/// Whether a response header of NinjaOne's may reach a caller.
-fn answers(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "content-type"
-            | "content-length"
-            | "content-disposition"
-            | "content-encoding"
-            | "content-language"
-            | "etag"
-            | "last-modified"
-            | "cache-control"
-            | "date"
-            | "location"
-            | "retry-after"
-            | "x-nj-request-id"
-    )
+/// The longest name in [`answer_name`], in bytes.
+const ANSWER_NAME_BYTES_MAX: usize = "content-disposition".len();
+
+/// The name of a response header of NinjaOne's, if it may reach a caller.
+#[must_use]
+pub fn answer_name(name: &str) -> Option<HeaderName> {
+    let mut lower = [0; ANSWER_NAME_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    Some(match &*lower {
+        b"content-type" => header::CONTENT_TYPE,
+        b"content-length" => header::CONTENT_LENGTH,
+        b"content-disposition" => header::CONTENT_DISPOSITION,
+        b"content-encoding" => header::CONTENT_ENCODING,
+        b"content-language" => header::CONTENT_LANGUAGE,
+        b"etag" => header::ETAG,
+        b"last-modified" => header::LAST_MODIFIED,
+        b"cache-control" => header::CACHE_CONTROL,
+        b"date" => header::DATE,
+        b"location" => header::LOCATION,
+        b"retry-after" => header::RETRY_AFTER,
+        b"x-nj-request-id" => NINJAONE_REQUEST_ID,
+        _ => return None,
+    })
 }
 
 /// Reduces NinjaOne's response headers to those that may reach a caller. The map stays the same, and so does its room.
@@ -190,7 +198,7 @@ pub fn sort_answer(mut headers: HeaderMap) -> HeaderMap {
     let mut current = None;
     for (name, value) in headers.drain() {
         if let Some(name) = name {
-            current = answers(&name).then_some(name);
+            current = answer_name(name.as_str());
         }
         if let Some(name) = &current {
             kept.push((name.clone(), value));

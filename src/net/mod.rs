@@ -5,6 +5,7 @@ pub mod client;
 pub mod connections;
 pub mod headers;
 pub mod host;
+pub mod http1;
 pub mod idle;
 pub mod incoming;
 pub mod listener;

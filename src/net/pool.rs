@@ -3,37 +3,42 @@
 //! HTTP/2 where the server offers it: one connection carries all requests. Otherwise a stack of HTTP/1.1 connections, the
 //! one used last on top, so that the rest can grow old and be closed.
 
+pub mod answer_stream;
+
 use std::{
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use http::{
-    HeaderMap, Method, Request, Response, Uri, Version, header,
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header,
     uri::{PathAndQuery, Scheme},
 };
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
+use hyper::client::conn::http2;
 use tokio::time::Instant;
 
 use crate::tasks::Tasks;
 
 use super::{
-    body::{Passage, RequestBody},
+    Method,
+    body::{RequestBody, WireBody},
     client::{Connector, Dialed, ExchangeError},
+    headers,
+    http1::{Connection, Failure, RequestHead},
 };
+
+use self::answer_stream::AnswerStream;
 
 /// Idle connections that a worker keeps to one endpoint.
 pub const IDLE_CONNECTIONS_MAX: usize = 1024;
 /// How often a request is put on another connection when it provably never left.
 const UNSENT_TRIES_MAX: u32 = 4;
 
-type Http1 = http1::SendRequest<RequestBody>;
 type Http2 = http2::SendRequest<RequestBody>;
 
 /// What the server speaks, as far as we know.
@@ -49,8 +54,10 @@ struct Shared {
 }
 
 struct Idle {
-    sender: Http1,
-    since: Instant,
+    connection: Box<Connection>,
+    /// Last sent a request. Its answer is no sign of life: a long one makes the connection look older than it is, and
+    /// costs a new one, but a reading of the clock for each answer costs more.
+    used: Instant,
 }
 
 /// Connections to one endpoint.
@@ -68,12 +75,15 @@ pub struct Pool {
 }
 
 /// A request that is ready to leave.
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     pub method: Method,
     pub target: PathAndQuery,
-    /// Without `host`: the pool knows it.
-    pub headers: HeaderMap,
+    /// Without `host` and what frames the body: those are written here.
+    pub headers: &'a [(HeaderName, HeaderValue)],
+    pub more: &'a [(HeaderName, &'a HeaderValue)],
     pub body: RequestBody,
+    /// An empty map, for its room.
+    pub room: HeaderMap,
 }
 
 /// How old a connection may be that a request is sent on.
@@ -87,38 +97,12 @@ pub enum Freshness {
     New,
 }
 
-/// An answer whose body is still to come, and the connection that it comes on.
+/// An answer whose body is still to come.
 pub struct Answered {
-    pub response: Response<Incoming>,
-    pub hold: Hold,
-}
-
-/// Keeps an HTTP/1.1 connection until its answer is read. Dropped: the connection is closed.
-pub struct Hold {
-    sender: Option<Http1>,
-    pool: Arc<Pool>,
-    /// The request's body, if it has one.
-    passage: Option<Arc<Passage>>,
-}
-
-impl Hold {
-    /// The answer was read to its end: the connection may serve another request, unless the answer came before its
-    /// own request had gone out. Whoever got that connection next would wait for another caller's body.
-    pub fn give_back(&mut self) {
-        let is_sent = self.passage.as_ref().is_none_or(|it| it.is_ended());
-        if let Some(sender) = self.sender.take()
-            && is_sent
-            && !sender.is_closed()
-        {
-            let mut idle = self.pool.lock_idle();
-            if idle.len() < IDLE_CONNECTIONS_MAX {
-                idle.push(Idle {
-                    sender,
-                    since: Instant::now(),
-                });
-            }
-        }
-    }
+    pub status: StatusCode,
+    /// Those that may reach a caller, and no others.
+    pub headers: HeaderMap,
+    pub body: AnswerStream,
 }
 
 /// Why a request brought no answer.
@@ -160,11 +144,19 @@ impl Pool {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes connections that have been idle for too long.
+    fn keep(&self, connection: Box<Connection>, used: Instant) {
+        let mut idle = self.lock_idle();
+        if idle.len() < IDLE_CONNECTIONS_MAX {
+            idle.push(Idle { connection, used });
+        }
+    }
+
+    /// Closes connections that have been idle for too long, and those that the server has closed.
     pub fn sweep(&self) {
         let now = Instant::now();
+        let cx = &mut Context::from_waker(Waker::noop());
         self.lock_idle()
-            .retain(|it| now - it.since < self.idle_max && !it.sender.is_closed());
+            .retain_mut(|it| now - it.used < self.idle_max && it.connection.is_fit(cx));
         let mut shared = self.lock_shared();
         let is_fit = |it: &Shared| !it.sender.is_closed() && now - it.used < self.idle_max;
         // Streams under way keep the connection until they end.
@@ -177,44 +169,32 @@ impl Pool {
         self.lock_idle().is_empty() && self.lock_shared().is_none()
     }
 
-    /// Sends once; `begun` is set when a connection is handed the request. A request that provably did not leave is put on another connection; one that may have left never is.
+    /// Sends once; `begun` is set when a connection is handed the request. A request that provably did not leave is put on
+    /// another connection; one that may have left never is.
     ///
     /// # Errors
     /// See [`SendError`].
     pub async fn send(
         self: &Arc<Self>,
-        outgoing: Outgoing,
+        outgoing: Outgoing<'_>,
         freshness: Freshness,
         now: Instant,
         begun: &AtomicBool,
     ) -> Result<Answered, SendError> {
-        let mut outgoing = outgoing;
-        for _ in 0..UNSENT_TRIES_MAX {
-            let (connection, reused) = match self.ready(freshness, now) {
-                Some(ready) => (ready, true),
-                // Boxed: a TLS handshake's state is many times a request's, and few requests need one.
-                None => Box::pin(self.connection(freshness)).await?,
-            };
-            let number = self.http2_made.load(Ordering::Relaxed);
-            let has_body = !outgoing.body.is_empty();
-            begun.store(true, Ordering::Relaxed);
-            let sent = match connection {
-                Dialed::Http1(sender) => self.send_http1(sender, outgoing).await,
-                Dialed::Http2(sender) => self.send_http2(sender, outgoing).await,
-            };
-            match sent {
-                Ok(answered) => return Ok(answered),
-                Err(Unanswered::Returned(back)) => outgoing = *back,
-                Err(Unanswered::Failed(error)) => {
-                    // A body that its caller breaks off ends a stream, not the connection.
-                    if !has_body {
-                        self.forget_http2(number);
-                    }
-                    return Err(failure(&error, reused));
-                }
+        let (connection, reused) = match self.kept(freshness, now).await {
+            Some(kept) => (kept, true),
+            // Boxed: a TLS handshake's state is many times a request's, and few requests need one.
+            None => Box::pin(self.connection(freshness)).await?,
+        };
+        match connection {
+            Dialed::Http1(connection) => {
+                begun.store(true, Ordering::Relaxed);
+                self.send_http1(connection, outgoing, reused, now).await
+            }
+            Dialed::Http2(sender) => {
+                Box::pin(self.send_http2(sender, outgoing, freshness, reused, begun)).await
             }
         }
-        Err(SendError::Unsent(ExchangeError::Broken))
     }
 
     /// A connection that failed one request is not given to another, unless a newer one has taken its place.
@@ -225,20 +205,14 @@ impl Pool {
     }
 
     /// A connection that is ready, and whether it has served before.
-    async fn connection(
-        &self,
-        freshness: Freshness,
-    ) -> Result<(Dialed<RequestBody>, bool), SendError> {
-        if let Some(found) = self.kept(freshness).await {
-            return Ok((found, true));
-        }
+    async fn connection(&self, freshness: Freshness) -> Result<(Dialed, bool), SendError> {
         let first = if self.speaks.load(Ordering::Relaxed) == HTTP1 {
             None
         } else {
             Some(self.dialing.lock().await)
         };
         if first.is_some()
-            && let Some(found) = self.kept(freshness).await
+            && let Some(found) = self.kept(freshness, Instant::now()).await
         {
             return Ok((found, true));
         }
@@ -270,125 +244,150 @@ impl Pool {
         }
     }
 
-    /// A kept connection that can take a request now.
-    fn ready(&self, freshness: Freshness, now: Instant) -> Option<Dialed<RequestBody>> {
+    /// A kept connection that can take a request.
+    async fn kept(&self, freshness: Freshness, now: Instant) -> Option<Dialed> {
         if self.speaks.load(Ordering::Relaxed) == HTTP2 {
-            // A connection that was just made serves `New` too: see there.
-            let age_max = self.age_max(freshness).unwrap_or(self.idle_max);
-            let mut kept = self.lock_shared();
-            let shared = kept.as_mut()?;
-            let idle = now.saturating_duration_since(shared.used);
-            if shared.sender.is_closed() || idle >= age_max {
-                *kept = None;
-                return None;
-            }
-            shared.used = now;
-            return Some(Dialed::Http2(shared.sender.clone()));
+            self.kept_http2(freshness, now).map(Dialed::Http2)
+        } else {
+            poll_fn(|cx| Poll::Ready(self.kept_http1(freshness, now, cx)))
+                .await
+                .map(Dialed::Http1)
         }
-        let age_max = self.age_max(freshness)?;
-        let mut idle = self.lock_idle();
-        let Idle { sender, since } = idle.last()?;
-        // The one on top was used last: if it is not fit, `kept` looks further.
-        if !sender.is_ready() || now.saturating_duration_since(*since) >= age_max {
-            return None;
-        }
-        idle.pop().map(|it| Dialed::Http1(it.sender))
     }
 
-    /// A kept connection, if need be after it has finished with the request before.
-    async fn kept(&self, freshness: Freshness) -> Option<Dialed<RequestBody>> {
-        loop {
-            if let Some(ready) = self.ready(freshness, Instant::now()) {
-                return Some(ready);
-            }
-            let age_max = self.age_max(freshness)?;
-            let Idle { mut sender, since } = self.lock_idle().pop()?;
-            if since.elapsed() < age_max && sender.ready().await.is_ok() {
-                return Some(Dialed::Http1(sender));
+    fn kept_http2(&self, freshness: Freshness, now: Instant) -> Option<Http2> {
+        // A connection that was just made serves `New` too: see there.
+        let age_max = self.age_max(freshness).unwrap_or(self.idle_max);
+        let mut kept = self.lock_shared();
+        let shared = kept.as_mut()?;
+        let idle = now.saturating_duration_since(shared.used);
+        if shared.sender.is_closed() || idle >= age_max {
+            *kept = None;
+            return None;
+        }
+        shared.used = now;
+        Some(shared.sender.clone())
+    }
+
+    /// The connection that was used last, if it is young enough and still good: those below it are older.
+    fn kept_http1(
+        &self,
+        freshness: Freshness,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Option<Box<Connection>> {
+        let age_max = self.age_max(freshness)?;
+        let mut idle = self.lock_idle();
+        let is_young = |it: &mut Idle| now.saturating_duration_since(it.used) < age_max;
+        while let Some(mut top) = idle.pop_if(is_young) {
+            if top.connection.is_fit(cx) {
+                return Some(top.connection);
             }
         }
+        None
     }
 
     async fn send_http1(
         self: &Arc<Self>,
-        mut sender: Http1,
-        outgoing: Outgoing,
-    ) -> Result<Answered, Unanswered> {
-        let passage = outgoing.body.passage();
-        let mut request = Request::new(outgoing.body);
-        *request.method_mut() = outgoing.method;
-        *request.uri_mut() = Uri::from(outgoing.target);
-        *request.headers_mut() = outgoing.headers;
-        request
-            .headers_mut()
-            .insert(header::HOST, self.connector.host().clone());
-        let response = sender.try_send_request(request).await.map_err(returned)?;
+        connection: Box<Connection>,
+        outgoing: Outgoing<'_>,
+        reused: bool,
+        now: Instant,
+    ) -> Result<Answered, SendError> {
+        let head = RequestHead {
+            method: outgoing.method,
+            target: outgoing.target.as_str(),
+            host: self.connector.host(),
+            headers: outgoing.headers,
+            more: outgoing.more,
+        };
+        let answer = connection.send(&head, outgoing.body, outgoing.room).await;
+        let answer = answer.map_err(|failure| match failure {
+            Failure::Unanswered if reused => SendError::DiedReused,
+            other => SendError::Lost(other.into()),
+        })?;
         Ok(Answered {
-            response,
-            hold: Hold {
-                sender: Some(sender),
-                pool: Arc::clone(self),
-                passage,
-            },
+            status: answer.status,
+            headers: answer.headers,
+            body: AnswerStream::http1(answer.body, Arc::clone(self), now),
         })
     }
 
     async fn send_http2(
         self: &Arc<Self>,
-        mut sender: Http2,
-        outgoing: Outgoing,
-    ) -> Result<Answered, Unanswered> {
+        sender: Http2,
+        outgoing: Outgoing<'_>,
+        freshness: Freshness,
+        reused: bool,
+        begun: &AtomicBool,
+    ) -> Result<Answered, SendError> {
+        let (mut sender, mut reused) = (sender, reused);
+        let has_body = !outgoing.body.is_empty();
+        let mut request = self.http2_request(outgoing);
+        for _ in 0..UNSENT_TRIES_MAX {
+            let number = self.http2_made.load(Ordering::Relaxed);
+            begun.store(true, Ordering::Relaxed);
+            let mut error = match sender.try_send_request(request).await {
+                Ok(response) => return Ok(answered(response)),
+                Err(error) => error,
+            };
+            let Some(back) = error.take_message() else {
+                // A body that its caller breaks off ends a stream, not the connection.
+                if !has_body {
+                    self.forget_http2(number);
+                }
+                return Err(failure(&error.into_error(), reused));
+            };
+            // Given back by the connection: nothing of it was sent.
+            request = back;
+            (sender, reused) = match self.kept_http2(freshness, Instant::now()) {
+                Some(kept) => (kept, true),
+                None => match self.connection(freshness).await? {
+                    (Dialed::Http2(sender), reused) => (sender, reused),
+                    // The server speaks another protocol than a moment ago.
+                    (Dialed::Http1(_), _) => break,
+                },
+            };
+        }
+        Err(SendError::Unsent(ExchangeError::Broken))
+    }
+
+    fn http2_request(&self, outgoing: Outgoing<'_>) -> Request<RequestBody> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTPS);
         parts.authority = Some(self.connector.authority().clone());
         parts.path_and_query = Some(outgoing.target);
+        let mut headers = outgoing.room;
+        for (name, value) in outgoing.headers {
+            headers.append(name.clone(), value.clone());
+        }
+        for (name, value) in outgoing.more {
+            headers.insert(name.clone(), (*value).clone());
+        }
+        if outgoing.body.is_empty() && !matches!(outgoing.method, Method::Get | Method::Head) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let mut request = Request::new(outgoing.body);
-        *request.method_mut() = outgoing.method;
+        *request.method_mut() = outgoing.method.to_http();
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
         *request.version_mut() = Version::HTTP_2;
-        *request.headers_mut() = outgoing.headers;
-        let response = sender.try_send_request(request).await.map_err(returned)?;
-        Ok(Answered {
-            response,
-            hold: Hold {
-                sender: None,
-                pool: Arc::clone(self),
-                passage: None,
-            },
-        })
+        *request.headers_mut() = headers;
+        request
     }
 }
 
-enum Unanswered {
-    /// Given back by the connection: nothing of it was sent.
-    Returned(Box<Outgoing>),
-    Failed(hyper::Error),
+fn answered(response: http::Response<WireBody>) -> Answered {
+    let (parts, body) = response.into_parts();
+    Answered {
+        status: parts.status,
+        headers: headers::sort_answer(parts.headers),
+        body: AnswerStream::Http2(body),
+    }
 }
 
 fn failure(error: &hyper::Error, reused: bool) -> SendError {
     match ExchangeError::of_hyper(error) {
         ExchangeError::Broken if reused && !error.is_canceled() => SendError::DiedReused,
         other => SendError::Lost(other),
-    }
-}
-
-fn returned(mut error: hyper::client::conn::TrySendError<Request<RequestBody>>) -> Unanswered {
-    match error.take_message() {
-        Some(request) => {
-            let (mut parts, body) = request.into_parts();
-            parts.headers.remove(header::HOST);
-            let target = parts
-                .uri
-                .into_parts()
-                .path_and_query
-                .unwrap_or_else(|| PathAndQuery::from_static("/"));
-            Unanswered::Returned(Box::new(Outgoing {
-                method: parts.method,
-                target,
-                headers: parts.headers,
-                body,
-            }))
-        }
-        None => Unanswered::Failed(error.into_error()),
     }
 }

@@ -1,5 +1,5 @@
-//! The body of NinjaOne's answer on its way to a caller: streamed, counted and timed. At its end the connection is given
-//! back; anything else closes it, so that no stray byte reaches another caller.
+//! The body of NinjaOne's answer on its way to a caller: streamed, counted and timed. At its end the connection goes back
+//! to its pool; anything else closes it, so that no stray byte reaches another caller.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::{
     limits::budget::Permit,
-    net::{body::WireBody, idle::IdleTimer, pool::Hold},
+    net::{idle::IdleTimer, pool::answer_stream::AnswerStream},
 };
 
 /// Why an answer ended early.
@@ -27,25 +27,26 @@ pub enum Cut {
 
 /// NinjaOne's answer while it streams.
 pub struct AnswerBody {
-    inner: WireBody,
-    hold: Hold,
+    inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
     idle: IdleTimer,
     bytes: u64,
     ended: bool,
+    /// To be told when what came before has gone out.
+    cut: Option<Cut>,
 }
 
 impl AnswerBody {
     #[must_use]
-    pub fn new(inner: WireBody, hold: Hold, permit: Permit, idle: Duration) -> Self {
+    pub fn new(inner: AnswerStream, permit: Permit, idle: Duration) -> Self {
         let mut body = Self {
             inner,
-            hold,
             permit: Some(permit),
             idle: IdleTimer::new(idle),
             bytes: 0,
             ended: false,
+            cut: None,
         };
         if body.inner.is_end_stream() {
             body.end();
@@ -74,13 +75,16 @@ impl AnswerBody {
 
     fn end(&mut self) {
         self.ended = true;
-        self.hold.give_back();
         self.permit = None;
     }
 
-    fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    /// The server drops what it has not written yet when a body fails, be it the head. It writes when it has to wait, so
+    /// the caller sees what came before the cut.
+    fn fail(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.permit = None;
-        Poll::Ready(Some(Err(cut)))
+        self.cut = Some(cut);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -96,10 +100,13 @@ impl Body for AnswerBody {
         if this.ended {
             return Poll::Ready(None);
         }
+        if let Some(cut) = this.cut {
+            return Poll::Ready(Some(Err(cut)));
+        }
         loop {
             let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
                 ready!(this.idle.poll_expired(cx));
-                return this.fail(Cut::Stalled);
+                return this.fail(Cut::Stalled, cx);
             };
             this.idle.rest();
             match next {
@@ -107,7 +114,7 @@ impl Body for AnswerBody {
                     this.end();
                     return Poll::Ready(None);
                 }
-                Some(Err(_)) => return this.fail(Cut::Broken),
+                Some(Err(_)) => return this.fail(Cut::Broken, cx),
                 Some(Ok(frame)) => {
                     // Trailers end here.
                     let Ok(data) = frame.into_data() else {

@@ -117,8 +117,7 @@ impl Attempt {
         }
         let passage = body.passage();
         journal.passage.clone_from(&passage);
-        let emptied = take_emptied(intended);
-        let outgoing = self.outgoing(intended, body, emptied);
+        let room = take_emptied(intended);
         let freshness = match method {
             _ if self.fresh => Freshness::New,
             Method::Get | Method::Head => Freshness::Any,
@@ -126,9 +125,23 @@ impl Attempt {
         };
         intended.entry_mut().note_attempts(journal.attempts + 1);
         let begun = AtomicBool::new(false);
-        let sending = pin!(pool.send(outgoing, freshness, now, &begun));
-        let patience = origin.patience().first_byte;
-        let sent = first_byte(sending, passage.as_deref(), now, patience).await;
+        let sent = {
+            let incoming = incoming(intended);
+            let outgoing = Outgoing {
+                method: incoming.method,
+                target: incoming.target.forwarded(),
+                headers: &incoming.headers,
+                more: &[
+                    (header::AUTHORIZATION, self.token.authorization()),
+                    (header::VIA, &VIA),
+                ],
+                body,
+                room,
+            };
+            let sending = pin!(pool.send(outgoing, freshness, now, &begun));
+            let patience = origin.patience().first_byte;
+            first_byte(sending, passage.as_deref(), now, patience).await
+        };
         let begun = begun.load(Ordering::Relaxed);
         if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
             journal.attempts += 1;
@@ -155,25 +168,6 @@ impl Attempt {
         }
     }
 
-    fn outgoing(&self, intended: &Intended, body: RequestBody, emptied: HeaderMap) -> Outgoing {
-        let incoming = incoming(intended);
-        let mut headers = emptied;
-        for (name, value) in &incoming.headers {
-            headers.append(name.clone(), value.clone());
-        }
-        headers.insert(header::AUTHORIZATION, self.token.authorization().clone());
-        headers.insert(header::VIA, VIA);
-        if body.is_empty() && !matches!(incoming.method, Method::Get | Method::Head) {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        Outgoing {
-            method: incoming.method.to_http(),
-            target: incoming.target.forwarded(),
-            headers,
-            body,
-        }
-    }
-
     async fn judge(
         &self,
         answered: Answered,
@@ -182,22 +176,22 @@ impl Attempt {
         permit: Permit,
         journal: &mut Journal,
     ) -> Verdict {
-        let (parts, body) = answered.response.into_parts();
-        journal.ninjaone_request = ninjaone_request(&parts.headers);
-        let status = parts.status;
-        if let Some(kind) = throttle(status, &parts.headers)
-            && !is_file(payload, &parts.headers)
+        let Answered {
+            status,
+            mut headers,
+            body,
+        } = answered;
+        journal.ninjaone_request = ninjaone_request(&headers);
+        if let Some(kind) = throttle(status, &headers)
+            && !is_file(payload, &headers)
         {
-            return Verdict::Throttled(kind, told(&parts.headers));
+            return Verdict::Throttled(kind, told(&headers));
         }
-        if is_framed_in_two_ways(&parts.headers) {
-            return Verdict::Lost(ExchangeError::NotHttp);
-        }
-        // An upgrade that nobody asked for. The connection is not ours any more: it goes with its hold.
+        // An upgrade that nobody asked for.
         if status.is_informational() {
             return Verdict::Lost(ExchangeError::NotHttp);
         }
-        let body = AnswerBody::new(body, answered.hold, permit, origin.patience().idle);
+        let body = AnswerBody::new(body, permit, origin.patience().idle);
         if status == StatusCode::UNAUTHORIZED {
             let told = Box::pin(body.read_short(FAULT_BYTES_MAX)).await;
             return match Fault::parse(&told).map(|it| it.meaning()) {
@@ -206,11 +200,10 @@ impl Attempt {
             };
         }
         self.token.accept();
-        let mut kept = headers::sort_answer(parts.headers);
-        pass_retry_after(&mut kept);
+        pass_retry_after(&mut headers);
         let answer = Answer {
             status,
-            headers: kept,
+            headers,
             body,
         };
         if matches!(status.as_u16(), 502..=504) {
@@ -291,18 +284,6 @@ fn throttle(status: StatusCode, headers: &HeaderMap) -> Option<ThrottleKind> {
 /// An operation that answers with a file may answer with a page: it says that it is an attachment.
 fn is_file(payload: Payload, headers: &HeaderMap) -> bool {
     payload == Payload::Download && headers.contains_key(header::CONTENT_DISPOSITION)
-}
-
-/// RFC 9112 section 6.3: the library reads such an answer by its encoding; another reader would by its length.
-fn is_framed_in_two_ways(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (encodings.next(), encodings.next()) {
-        (None, _) => false,
-        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => {
-            headers.contains_key(header::CONTENT_LENGTH)
-        }
-        _ => true,
-    }
 }
 
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.

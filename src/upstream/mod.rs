@@ -119,7 +119,7 @@ pub enum Why {
 
 /// The door out, one a worker: its connections are not shared between cores.
 pub struct Upstream {
-    pools: Mutex<HashMap<u64, Arc<Pool>>>,
+    pools: Mutex<HashMap<u64, Arc<Pool>, foldhash::fast::RandomState>>,
     tasks: Tasks,
 }
 

@@ -162,6 +162,41 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
     proxy.stop().await;
 }
 
+/// What comes on a connection that waits for its next request is nobody's answer, and neither is what would follow it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_on_an_idle_connection_end_it_and_are_nobodys_answer() {
+    let stray =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\nSTRAY";
+    for late in [&stray[..], b"H", b"\r\n", b"0\r\n\r\n"] {
+        let evil = Evil::start(move |asked| {
+            let mut steps = vec![Step::ReadBody, Step::Send(nonce_answer(asked))];
+            if asked.parameter("nonce") == Some("first") {
+                steps.push(Step::Wait(Duration::from_millis(20)));
+                steps.push(Step::Send(late.to_vec()));
+            }
+            steps
+        })
+        .await;
+        let proxy = Proxied::start(evil.address, one_attempt);
+        let ask = async |nonce: &str| {
+            let target = format!("/v2/devices?nonce={nonce}");
+            let reply = get(proxy.callers, &target, &key("reporting")).await;
+            (reply.status, reply.text())
+        };
+        assert_eq!(ask("first").await, (200, "first".to_owned()));
+        // They are there before the next request goes out.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(ask("second").await, (200, "second".to_owned()));
+        assert_eq!(ask("third").await, (200, "third".to_owned()));
+        let connections: Vec<_> = evil.asked().iter().map(|it| it.connection).collect();
+        let [first, second, third] = connections[..] else {
+            panic!("{connections:?}");
+        };
+        assert!(first != second && second == third, "{connections:?}");
+        proxy.stop().await;
+    }
+}
+
 const CREDENTIALS: &str = "Set-Cookie: sessionKey=CANARY-1\r\nWWW-Authenticate: Bearer CANARY-2\r\n\
     Authorization: Bearer CANARY-3\r\nProxy-Authenticate: CANARY-4\r\nServer: CANARY-5\r\nAlt-Svc: CANARY-6\r\n\
     Clear-Site-Data: CANARY-7\r\nAccess-Control-Allow-Origin: CANARY-8\r\nX-Echo: CANARY-9\r\n\

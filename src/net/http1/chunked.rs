@@ -1,0 +1,180 @@
+//! The `chunked` transfer coding (RFC 9112 section 7.1), read strictly: every line ends with CRLF, a size is hexadecimal
+//! digits and nothing else, extensions and trailers are bounded and dropped.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::buffer;
+
+/// Most digits of a chunk's size: 16 fill 64 bits.
+const SIZE_DIGITS_MAX: u8 = 16;
+/// All extensions of a body together.
+const EXTENSIONS_BYTES_MAX: u32 = 8 * 1024;
+/// All trailer lines of a body together.
+const TRAILERS_BYTES_MAX: u32 = 16 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    #[error("a chunk's size is not 1 to {SIZE_DIGITS_MAX} hexadecimal digits")]
+    Size,
+    #[error("a line does not end with CRLF, or has a control character")]
+    Line,
+    #[error("the extensions of chunks are longer than {EXTENSIONS_BYTES_MAX} bytes")]
+    Extensions,
+    #[error("the trailers are longer than {TRAILERS_BYTES_MAX} bytes")]
+    Trailers,
+}
+
+/// What the next bytes hold.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    Data(Bytes),
+    /// All bytes are used up, and the body goes on.
+    More,
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Size { value: u64, digits: u8 },
+    Extension { size: u64 },
+    SizeEnd { size: u64 },
+    Data { left: u64 },
+    DataCr,
+    DataLf,
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    Ended,
+    Broken,
+}
+
+/// Where in a body the next byte stands.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    state: State,
+    extension_bytes: u32,
+    trailer_bytes: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        START
+    }
+}
+
+const START: State = State::Size {
+    value: 0,
+    digits: 0,
+};
+
+impl Chunks {
+    /// Takes the next piece off the front of `buffer`.
+    ///
+    /// # Errors
+    /// When the bytes are not this coding. Once that is so, nothing that follows is read.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Piece, ChunkError> {
+        loop {
+            if let State::Data { left } = self.state {
+                if buffer.is_empty() {
+                    return Ok(Piece::More);
+                }
+                let length = buffer::within(left, buffer.len());
+                let left = left - length as u64;
+                self.state = if left == 0 {
+                    State::DataCr
+                } else {
+                    State::Data { left }
+                };
+                return Ok(Piece::Data(buffer::take(buffer, length)));
+            }
+            self.skip_framing(buffer)?;
+            match self.state {
+                State::Ended => return Ok(Piece::End),
+                State::Data { .. } => {}
+                _ => return Ok(Piece::More),
+            }
+        }
+    }
+
+    /// After the last data: the end may be there already.
+    pub fn is_at_end(&mut self, buffer: &mut BytesMut) -> Result<bool, ChunkError> {
+        if !matches!(self.state, State::Data { .. }) {
+            self.skip_framing(buffer)?;
+        }
+        Ok(self.state == State::Ended)
+    }
+
+    /// Uses up bytes until data begins, the body ends or there are no more.
+    fn skip_framing(&mut self, buffer: &mut BytesMut) -> Result<(), ChunkError> {
+        let mut used = 0;
+        for byte in buffer.iter() {
+            if matches!(self.state, State::Data { .. } | State::Ended) {
+                break;
+            }
+            match self.after(*byte) {
+                Ok(state) => self.state = state,
+                Err(error) => {
+                    self.state = State::Broken;
+                    return Err(error);
+                }
+            }
+            used += 1;
+        }
+        buffer.advance(used);
+        Ok(())
+    }
+
+    fn after(&mut self, byte: u8) -> Result<State, ChunkError> {
+        Ok(match (self.state, byte) {
+            (State::Size { value, digits }, b'\r') if digits > 0 => State::SizeEnd { size: value },
+            (State::Size { value, digits }, b';') if digits > 0 => State::Extension { size: value },
+            (State::Size { value, digits }, _) => size_digit(value, digits, byte)?,
+            (State::Extension { size }, b'\r') => State::SizeEnd { size },
+            (State::Extension { size }, _) => {
+                count(&mut self.extension_bytes, EXTENSIONS_BYTES_MAX)
+                    .ok_or(ChunkError::Extensions)?;
+                visible(byte)?;
+                State::Extension { size }
+            }
+            (State::SizeEnd { size: 0 } | State::TrailerLf, b'\n') => State::TrailerStart,
+            (State::SizeEnd { size }, b'\n') => State::Data { left: size },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => START,
+            (State::TrailerStart, b'\r') => State::EndLf,
+            (State::EndLf, b'\n') => State::Ended,
+            (State::Trailer, b'\r') => State::TrailerLf,
+            (State::TrailerStart | State::Trailer, _) => {
+                count(&mut self.trailer_bytes, TRAILERS_BYTES_MAX).ok_or(ChunkError::Trailers)?;
+                visible(byte)?;
+                State::Trailer
+            }
+            _ => return Err(ChunkError::Line),
+        })
+    }
+}
+
+fn size_digit(value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
+    let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
+    if digits >= SIZE_DIGITS_MAX {
+        return Err(ChunkError::Size);
+    }
+    Ok(State::Size {
+        value: (value << 4) | u64::from(digit),
+        digits: digits + 1,
+    })
+}
+
+fn count(counted: &mut u32, most: u32) -> Option<()> {
+    *counted += 1;
+    (*counted <= most).then_some(())
+}
+
+/// Text and tabs; RFC 9110 section 5.5 allows bytes from 0x80 on.
+fn visible(byte: u8) -> Result<(), ChunkError> {
+    if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
+        Ok(())
+    } else {
+        Err(ChunkError::Line)
+    }
+}

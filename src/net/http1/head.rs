@@ -1,0 +1,229 @@
+//! Heads: a request's is written, an answer's is read. An answer that two readers could frame differently is refused
+//! (RFC 9112 section 6.3).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::net::{Method, headers};
+
+/// Longest head of an answer.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most header lines in one.
+pub const HEADERS_MAX: usize = 100;
+
+/// What is asked of the server.
+pub struct RequestHead<'a> {
+    pub method: Method,
+    /// Path and query, as they go on the wire.
+    pub target: &'a str,
+    pub host: &'a HeaderValue,
+    pub headers: &'a [(HeaderName, HeaderValue)],
+    pub more: &'a [(HeaderName, &'a HeaderValue)],
+}
+
+/// How long a message's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    Length(u64),
+    Chunked,
+    /// Everything up to the end of the connection.
+    UntilClose,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub struct AnswerHead {
+    pub status: StatusCode,
+    /// Those that may reach a caller, and no others.
+    pub headers: HeaderMap,
+    pub framing: Framing,
+    /// The connection may serve another request after this answer.
+    pub persists: bool,
+}
+
+/// Why an answer's head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    #[error("it is not the head of an HTTP/1 answer")]
+    Syntax(#[from] httparse::Error),
+    #[error("a line does not end with CRLF, or lines stand before the first")]
+    LineEnd,
+    #[error("it is longer than {HEAD_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the status is not one of HTTP's")]
+    Status,
+    #[error("the length is not one number")]
+    Length,
+    #[error("the encoding is not 'chunked' alone")]
+    Encoding,
+    #[error("a header's value is not one")]
+    Value,
+}
+
+/// Appends the head, with the header lines that tell how long its body is.
+pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing) {
+    let mut put = |part: &[u8]| out.extend_from_slice(part);
+    put(head.method.as_str().as_bytes());
+    put(b" ");
+    put(head.target.as_bytes());
+    put(b" HTTP/1.1\r\nhost: ");
+    put(head.host.as_bytes());
+    let forwarded = head.headers.iter().map(|(name, value)| (name, value));
+    let more = head.more.iter().map(|(name, value)| (name, *value));
+    for (name, value) in forwarded.chain(more) {
+        put(b"\r\n");
+        put(name.as_str().as_bytes());
+        put(b": ");
+        put(value.as_bytes());
+    }
+    match framing {
+        Framing::Length(length) => {
+            put(b"\r\ncontent-length: ");
+            put(length.to_string().as_bytes());
+        }
+        Framing::Chunked => put(b"\r\ntransfer-encoding: chunked"),
+        Framing::None | Framing::UntilClose => {}
+    }
+    put(b"\r\n\r\n");
+}
+
+/// Takes an answer's head off the front of `buffer`; none if it is not all there yet. `room` becomes its header map.
+///
+/// # Errors
+/// When it is not the head of an answer, or could be understood in two ways.
+pub fn read_answer(
+    buffer: &mut BytesMut,
+    method: Method,
+    room: &mut HeaderMap,
+) -> Result<Option<AnswerHead>, HeadError> {
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut answer,
+        buffer,
+        &mut lines,
+    )?;
+    let httparse::Status::Complete(length) = parsed else {
+        return if buffer.len() < HEAD_BYTES_MAX {
+            Ok(None)
+        } else {
+            Err(HeadError::TooLong)
+        };
+    };
+    if length > HEAD_BYTES_MAX {
+        return Err(HeadError::TooLong);
+    }
+    check_lines(buffer, length, answer.headers.len())?;
+    let status = answer
+        .code
+        .and_then(|it| StatusCode::from_u16(it).ok())
+        .ok_or(HeadError::Status)?;
+    let mut sorted = Sorted::default();
+    for line in answer.headers.iter() {
+        sorted.take(line, room)?;
+    }
+    let is_http11 = answer.version == Some(1);
+    let framing = sorted.framing(status, method, is_http11)?;
+    let persists = is_http11 && !sorted.closes && framing != Framing::UntilClose;
+    buffer.advance(length);
+    Ok(Some(AnswerHead {
+        status,
+        headers: std::mem::take(room),
+        framing,
+        persists,
+    }))
+}
+
+/// The parser takes a bare LF for the end of a line, and empty lines before the first. Elsewhere it refuses CR, so the
+/// lines all end with CRLF if there are as many CR as lines.
+fn check_lines(buffer: &[u8], length: usize, headers: usize) -> Result<(), HeadError> {
+    /// The status line and the empty one.
+    const OTHER_LINES: usize = 2;
+    /// So many bytes that a byte can count them: the compiler counts many at once then.
+    const COUNTED_BYTES: usize = 255;
+    let head = buffer.get(..length).unwrap_or_default();
+    let returns_of = |part: &[u8]| part.iter().map(|it| u8::from(*it == b'\r')).sum::<u8>();
+    let returns: usize = head
+        .chunks(COUNTED_BYTES)
+        .map(|part| usize::from(returns_of(part)))
+        .sum();
+    if head.first() == Some(&b'H') && returns == headers + OTHER_LINES {
+        Ok(())
+    } else {
+        Err(HeadError::LineEnd)
+    }
+}
+
+/// What the header lines say of the message itself.
+#[derive(Default)]
+struct Sorted {
+    length: Option<u64>,
+    chunked: bool,
+    closes: bool,
+}
+
+impl Sorted {
+    fn take(&mut self, line: &httparse::Header<'_>, kept: &mut HeaderMap) -> Result<(), HeadError> {
+        let (name, value) = (line.name, line.value);
+        if name.eq_ignore_ascii_case("content-length") {
+            let length = decimal(value).ok_or(HeadError::Length)?;
+            if self.length.replace(length).is_some_and(|it| it != length) {
+                return Err(HeadError::Length);
+            }
+            kept.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(HeadError::Encoding);
+            }
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case("connection") {
+            self.closes |= names_close(value);
+        } else if let Some(name) = headers::answer_name(name) {
+            let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Value)?;
+            kept.append(name, value);
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.3.
+    fn framing(
+        &self,
+        status: StatusCode,
+        method: Method,
+        is_http11: bool,
+    ) -> Result<Framing, HeadError> {
+        if self.chunked && (self.length.is_some() || !is_http11) {
+            return Err(HeadError::Encoding);
+        }
+        let bodiless = status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(match self.length {
+            _ if bodiless || method == Method::Head => Framing::None,
+            Some(0) => Framing::None,
+            Some(length) => Framing::Length(length),
+            None if self.chunked => Framing::Chunked,
+            None => Framing::UntilClose,
+        })
+    }
+}
+
+/// Digits only: no sign, no list, no more than 64 bits.
+fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+fn names_close(value: &[u8]) -> bool {
+    value
+        .split(|it| *it == b',')
+        .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
