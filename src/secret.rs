@@ -36,3 +36,12 @@ impl PartialEq for Secret<String> {
 }
 
 impl Eq for Secret<String> {}
+
+/// Equality takes the same time wherever the first difference is.
+impl<const N: usize> PartialEq for Secret<[u8; N]> {
+    fn eq(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl<const N: usize> Eq for Secret<[u8; N]> {}

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
     audit::entry::Event,
-    config::{self, Config, sources::Sources},
+    config::{self, Config, Store, sources::Sources},
     names::CallerName,
     ninjaone::{catalogue::Catalogue, operation::Operation},
     proxy::rules::Rules,
@@ -23,9 +23,12 @@ pub struct Reloader {
     fixed: Fixed,
 }
 
-/// Settings that take effect at the next start only, as text, with the name that the operator knows.
-#[derive(PartialEq, Eq)]
-struct Fixed([(&'static str, String); 9]);
+/// Settings that take effect at the next start only.
+struct Fixed {
+    /// As text, with the name that the operator knows.
+    texts: [(&'static str, String); 9],
+    store: Option<Store>,
+}
 
 impl Fixed {
     fn of(config: &Config) -> Self {
@@ -33,7 +36,7 @@ impl Fixed {
         let sockets = format!("{:?} {:?} {:?}", listen.http, listen.https, listen.unix);
         let connections = (listen.connections_max, listen.connections_per_peer_max);
         let on_failure = config.audit.serve_reads_unrecorded;
-        Self([
+        let texts = [
             ("listen", sockets),
             ("listen.workers", listen.workers.to_string()),
             ("listen.connections", format!("{connections:?}")),
@@ -43,15 +46,21 @@ impl Fixed {
             ("audit.path", config.audit.path.display().to_string()),
             ("audit.on_failure", on_failure.to_string()),
             ("telemetry", format!("{:?}", config.telemetry)),
-        ])
+        ];
+        Self {
+            texts,
+            store: config.store.clone(),
+        }
     }
 
     fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let pairs = self.0.iter().zip(&other.0);
-        pairs
+        let pairs = self.texts.iter().zip(&other.texts);
+        let texts = pairs
             .filter(|(own, others)| own != others)
-            .map(|((name, _), _)| *name)
-            .collect()
+            .map(|((name, _), _)| *name);
+        // Its seals are secrets: compared, never printed.
+        let store = (self.store != other.store).then_some("store");
+        texts.chain(store).collect()
     }
 }
 

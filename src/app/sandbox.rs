@@ -9,8 +9,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crate::{
     caller::api_key::KeyHash,
     config::{
-        Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin, Ready,
-        RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
+        Admin, Audit, Bind, Budget, Caller, CallerLimit, ClientAuth, Config, Listen, LogFormat,
+        Origin, Ready, RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
     },
     limits::rate::Rate,
     policy::{
@@ -104,7 +104,9 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
             probes: None,
             ready: Ready::AnyToken,
             hosts: loopback_names(),
+            access: Vec::new(),
         },
+        store: None,
         telemetry: Telemetry {
             log_format: LogFormat::Auto,
             log_level: "warn".to_owned(),
@@ -152,7 +154,9 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
             scopes: Vec::new(),
             refresh_at: RefreshAt::Percent(80),
+            client_auth: ClientAuth::Body,
         }),
+        user: None,
     })
 }
 

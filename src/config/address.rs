@@ -149,12 +149,8 @@ pub fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
     if rest.contains(['/', '?', '#', '\\']) {
         return Err(NotAnOrigin::Path);
     }
-    let (host, port) = split_port(rest).ok_or(NotAnOrigin::Form)?;
-    let host = parse_host(host).map_err(|_| NotAnOrigin::Form)?;
+    let (host, port) = parse_authority(rest).ok_or(NotAnOrigin::Form)?;
     let port = port.unwrap_or(if tls { 443 } else { 80 });
-    if port == 0 {
-        return Err(NotAnOrigin::Form);
-    }
     if !tls && !is_loopback(&host) {
         return Err(NotAnOrigin::PlainHttp);
     }
@@ -165,6 +161,13 @@ pub fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
         port,
         ca,
     })
+}
+
+/// Host and port of a URL. The host is in lower case and has no brackets; the port is not 0.
+pub(super) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = split_port(text)?;
+    let host = parse_host(host).ok()?;
+    (port != Some(0)).then_some((host, port))
 }
 
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {

@@ -11,7 +11,7 @@ use super::{
     key_path::KeyPath,
     origin::{Origin, Origins},
     problem::{At, Findings},
-    reader::{Document, INLINE_SECRET, Reader, secret_forms},
+    reader::{Document, INLINE_SECRET, Reader, seal_forms, secret_forms},
     shape::{Sensitive, Shape},
     suggestion::nearest,
 };
@@ -62,6 +62,7 @@ fn variable(
         Err(message) => {
             let (message, hint) = match secret {
                 Some(Sensitive::ClientSecret) => (INLINE_SECRET.to_owned(), Some(secret_forms())),
+                Some(Sensitive::Seal) => (INLINE_SECRET.to_owned(), Some(seal_forms())),
                 _ => (message, None),
             };
             findings.error(At::Named(name.to_owned()), message, hint);

@@ -14,6 +14,7 @@ pub mod origin;
 pub mod percent;
 pub mod problem;
 mod reader;
+pub mod redirect;
 mod replace;
 pub mod schema;
 pub mod secret_ref;
@@ -75,6 +76,8 @@ pub struct Config {
     pub retry: Retry,
     pub audit: Audit,
     pub admin: Admin,
+    /// None: nothing outlives the process but the audit log.
+    pub store: Option<Store>,
     pub telemetry: Telemetry,
     /// SHA-256 over the merged settings, in hex: ties a decision to a text.
     pub fingerprint: String,
@@ -119,12 +122,16 @@ pub struct TlsBind {
     pub key: PathBuf,
 }
 
+/// It has at least one identity.
 pub struct Tenant {
     pub name: TenantName,
     pub label: Option<String>,
     /// `https://eu.ninjarmm.com`: scheme, host and optional port, nothing else.
     pub origin: Origin,
+    /// The machine.
     pub service: Option<ServiceIdentity>,
+    /// A person who logs in once.
+    pub user: Option<UserIdentity>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +150,59 @@ pub struct ServiceIdentity {
     /// Empty: all scopes of the application.
     pub scopes: Vec<String>,
     pub refresh_at: RefreshAt,
+    pub client_auth: ClientAuth,
+}
+
+/// A person-backed identity. Only a web application has a secret, and it always has one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserIdentity {
+    pub client_id: String,
+    pub client_secret: Option<Secret<String>>,
+    pub platform: Platform,
+    pub grant: UserGrant,
+    /// With `offline_access` there will be a refresh token. Never with it where the platform or the grant has none.
+    pub scopes: Vec<String>,
+    pub redirect: Redirect,
+    /// A refresh token is used at least this often, so that it does not lapse; 1 minute to 7 days.
+    pub keepalive: Duration,
+    pub refresh_at: RefreshAt,
+    /// How the secret is sent, where there is one.
+    pub client_auth: ClientAuth,
+}
+
+/// The kind of an application in NinjaOne that a person can log in with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    Web,
+    Native,
+    SinglePage,
+}
+
+/// What a login gives (RFC 6749 sections 4.1 and 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserGrant {
+    Code,
+    Implicit,
+}
+
+/// How a client shows its secret to the token endpoint (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// As form fields: what NinjaOne documents.
+    Body,
+    /// In the `Authorization` header: what its discovery document offers besides.
+    Basic,
+}
+
+/// Where NinjaOne sends the browser after a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Exactly as written: NinjaOne compares it to the last slash.
+    pub text: String,
+    /// Where `login` listens; none where the browser ends up on another host, or speaks TLS.
+    pub loopback: Option<SocketAddr>,
+    /// The path of a request to it: begins with a slash, without the query.
+    pub path: String,
 }
 
 /// When a token is renewed.
@@ -216,6 +276,23 @@ pub struct Admin {
     pub probes: Option<Bind>,
     pub ready: Ready,
     pub hosts: Vec<String>,
+    pub access: Vec<Access>,
+}
+
+/// Who may do what on the admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// SHA-256 of the key.
+    pub key: [u8; 32],
+    pub role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// May change things.
+    Operator,
+    /// May look.
+    Auditor,
 }
 
 /// When `/readyz` says yes.
@@ -224,6 +301,22 @@ pub enum Ready {
     AllTokens,
     AnyToken,
     Listening,
+}
+
+/// Where refresh tokens are kept, and what they are encrypted with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Store {
+    pub path: PathBuf,
+    /// At least one. The first seals; all of them open.
+    pub seals: Vec<Seal>,
+}
+
+/// What the store is encrypted with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Seal {
+    Key(Secret<[u8; 32]>),
+    /// At least 12 characters.
+    Passphrase(Secret<String>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ::config::{Map, Value, ValueKind};
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeArray, DeTable, DeValue},
 };
 
 use super::{
@@ -87,15 +87,23 @@ impl Reader<'_> {
     fn known(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &KeyPath) -> Option<Value> {
         match key.secret {
             Some(Sensitive::ClientSecret) if !value.get_ref().is_table() => {
-                self.hide_texts(value);
-                self.findings
-                    .error(self.at(value.span()), INLINE_SECRET, Some(secret_forms()));
-                return None;
+                return self.inline_secret(value, secret_forms());
+            }
+            Some(Sensitive::Seal) if !is_seal(value.get_ref()) => {
+                return self.inline_secret(value, seal_forms());
             }
             Some(Sensitive::CallerKey) => self.hide_plain_keys(value),
             _ => {}
         }
         self.value(value, &key.shape, path)
+    }
+
+    /// Nothing comes back, and nothing of it is shown.
+    fn inline_secret(&mut self, value: &Spanned<DeValue<'_>>, forms: String) -> Option<Value> {
+        self.hide_texts(value);
+        self.findings
+            .error(self.at(value.span()), INLINE_SECRET, Some(forms));
+        None
     }
 
     fn unknown(&mut self, name: &str, place: Range<usize>, keys: &[Key], path: &KeyPath) {
@@ -277,6 +285,19 @@ pub(super) fn secret_forms() -> String {
     "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" } or \
      { exec = [\"PROGRAM\", \"ARGUMENT\"] }"
         .to_owned()
+}
+
+/// The five forms of a reference to a key of the store.
+#[must_use]
+pub(super) fn seal_forms() -> String {
+    "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" }, \
+     { exec = [\"PROGRAM\", \"ARGUMENT\"] } or { passphrase_file = \"PATH\" }"
+        .to_owned()
+}
+
+fn is_seal(value: &DeValue<'_>) -> bool {
+    let is_list = |list: &DeArray<'_>| list.iter().all(|it| it.get_ref().is_table());
+    value.is_table() || value.as_array().is_some_and(is_list)
 }
 
 fn may_be(shape: &Shape, value: &DeValue<'_>) -> bool {

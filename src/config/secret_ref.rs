@@ -13,12 +13,23 @@ use std::{
     time::Duration,
 };
 
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::Secret;
 
 /// Longest secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// Length of the key of the store (AES-256).
+const KEY_BYTES: usize = 32;
+/// Shortest passphrase.
+const PASSPHRASE_CHARACTERS_MIN: usize = 12;
+/// How to make a key of the store.
+pub(super) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
+                                   and write in [store]: seal = { file = \"store.key\" }";
 /// How long a command may take to print a secret.
 pub const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
 /// The pause before we look again whether a command has ended that has closed its output.
@@ -63,6 +74,12 @@ pub enum NoSecret {
     TimedOut { program: String, within: Duration },
     #[error("the command {program} failed ({status})")]
     Failed { program: String, status: String },
+    #[error("this is not a key of {KEY_BYTES} bytes: raw, as 64 hex digits or in base64")]
+    NotAKey,
+    #[error("this key is not random: all of its bytes are the same")]
+    NotRandom,
+    #[error("a passphrase has at least {PASSPHRASE_CHARACTERS_MIN} characters")]
+    ShortPassphrase,
 }
 
 impl NoSecret {
@@ -78,28 +95,81 @@ impl NoSecret {
                 "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
             ),
             Self::Failed { .. } => Some("run it by hand to see what it says".into()),
+            Self::NotAKey | Self::NotRandom => Some(KEY_HINT.into()),
             _ => None,
         }
     }
 }
 
-/// A file that only its owner may read. Returns the path too.
-pub fn from_file(path: &Path) -> Result<Secret<String>, NoSecret> {
-    let bytes = read_file(path, Exposure::Refused)?;
-    text(&bytes)
+/// What was found where a secret is kept. It has yet to be told whether it is of any use.
+pub struct Fetched(Zeroizing<Vec<u8>>);
+
+impl Fetched {
+    /// A client secret: one line of text.
+    pub fn text(&self) -> Result<Secret<String>, NoSecret> {
+        text(&self.0)
+    }
+
+    /// A text of some length.
+    pub fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
+        let text = text(&self.0)?;
+        if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
+            return Err(NoSecret::ShortPassphrase);
+        }
+        Ok(text)
+    }
+
+    /// A key of 32 bytes: as they are, as 64 hex digits, or in base64 or base64url.
+    pub fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
+        // 32 random bytes are hardly ever a text, and 32 characters that somebody typed are no key.
+        let decoded = match text(&self.0) {
+            Ok(text) => decoded(text.expose().trim()).ok_or(NoSecret::NotAKey)?,
+            Err(NoSecret::NotText | NoSecret::ControlCharacter) => self.0.clone(),
+            Err(error) => return Err(error),
+        };
+        let key: [u8; KEY_BYTES] = decoded
+            .as_slice()
+            .try_into()
+            .map_err(|_| NoSecret::NotAKey)?;
+        let first = key.first();
+        if key.iter().all(|byte| Some(byte) == first) {
+            return Err(NoSecret::NotRandom);
+        }
+        Ok(Secret::new(key))
+    }
+}
+
+/// The bytes that hex digits or base64 of either alphabet, padded or not, stand for.
+fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if text.len() == KEY_BYTES * 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        let pairs = (0..text.len())
+            .step_by(2)
+            .filter_map(|at| text.get(at..at + 2));
+        let bytes: Result<Vec<u8>, _> = pairs.map(|pair| u8::from_str_radix(pair, 16)).collect();
+        return bytes.ok().map(Zeroizing::new);
+    }
+    let plain = text.trim_end_matches('=');
+    let standard = BASE64_STANDARD_NO_PAD.decode(plain);
+    let decoded = standard.or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(plain));
+    decoded.ok().map(Zeroizing::new)
+}
+
+/// A file that only its owner may read.
+pub fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
+    read_file(path, Exposure::Refused).map(Fetched)
 }
 
 /// An environment variable.
-pub fn from_variable(name: &str, value: Option<&str>) -> Result<Secret<String>, NoSecret> {
+pub fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
     let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
-    text(value.as_bytes())
+    Ok(Fetched(Zeroizing::new(value.as_bytes().to_vec())))
 }
 
-/// A credential of systemd, Docker or Kubernetes. Its mode is that of the platform, which keeps others out by itself.
+/// A credential of systemd, Docker or Kubernetes, and the file that it is in. Its mode is that of the platform, which keeps others out by itself.
 pub fn from_credential(
     name: &str,
     credentials_directory: Option<&str>,
-) -> Result<(PathBuf, Secret<String>), NoSecret> {
+) -> Result<(PathBuf, Fetched), NoSecret> {
     if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
         return Err(NoSecret::NotACredentialName);
     }
@@ -111,7 +181,7 @@ pub fn from_credential(
         let path = Path::new(directory).join(name);
         if path.exists() {
             let bytes = read_file(&path, Exposure::LeftToPlatform)?;
-            return Ok((path, text(&bytes)?));
+            return Ok((path, Fetched(bytes)));
         }
     }
     Err(NoSecret::NoCredential {
@@ -194,7 +264,7 @@ fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
 
 /// What a command prints. It gets no input, its complaints go nowhere, and it is ended if it takes longer than `within`
 /// to close its output, or as long again to end.
-pub fn from_command(command: &[String], within: Duration) -> Result<Secret<String>, NoSecret> {
+pub fn from_command(command: &[String], within: Duration) -> Result<Fetched, NoSecret> {
     let (program, arguments) = command.split_first().ok_or(NoSecret::NoCommand)?;
     let not_started = |error: io::Error| NoSecret::NotStarted {
         program: program.clone(),
@@ -220,7 +290,7 @@ pub fn from_command(command: &[String], within: Duration) -> Result<Secret<Strin
             status: status.to_string(),
         });
     }
-    text(&bytes)
+    Ok(Fetched(bytes))
 }
 
 fn printed(

@@ -7,13 +7,17 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod identity;
 pub mod operating;
 pub mod operation;
+pub mod store;
 pub mod who;
 
 use self::{
+    identity::{Service, User},
     operating::{Admin, Audit, Telemetry},
     operation::Operation,
+    store::Store,
     who::{Caller, Policy},
 };
 
@@ -44,6 +48,8 @@ pub struct Settings {
     pub audit: Audit,
     /// The listeners of those who operate the proxy.
     pub admin: Admin,
+    /// What outlives the process, encrypted.
+    pub store: Store,
     /// The log and the metrics.
     pub telemetry: Telemetry,
 }
@@ -129,7 +135,7 @@ pub struct TlsListener {
     pub key: Option<String>,
 }
 
-/// A NinjaOne instance. It has a `region` or a `url`.
+/// A NinjaOne instance. It has a `region` or a `url`, and at least one of `service` and `user`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tenant {
@@ -142,8 +148,9 @@ pub struct Tenant {
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<String>,
     /// The machine identity.
-    #[schemars(extend("x-required" = true))]
     pub service: Option<Service>,
+    /// The person-backed identity, for operations that NinjaOne refuses to machines.
+    pub user: Option<User>,
 }
 
 /// The regions of NinjaOne.
@@ -157,33 +164,6 @@ pub enum Region {
     Oc,
     Fed,
     Jp,
-}
-
-/// A machine identity: client credentials.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Service {
-    /// The client id of the application in NinjaOne.
-    #[schemars(extend("x-required" = true))]
-    pub client_id: Option<String>,
-    /// Where the client secret is kept; never the secret itself.
-    #[schemars(extend("x-required" = true, "x-secret" = "client-secret"))]
-    pub client_secret: Option<SecretRef>,
-    /// The scopes to ask for; all of the application's if empty.
-    pub scopes: Vec<Scope>,
-    /// When a token is renewed: a share of its life ("80%") or a time before its end ("5m").
-    pub refresh_at: String,
-}
-
-impl Default for Service {
-    fn default() -> Self {
-        Self {
-            client_id: None,
-            client_secret: None,
-            scopes: Vec::new(),
-            refresh_at: "80%".into(),
-        }
-    }
 }
 
 /// NinjaOne's permissions.

@@ -30,7 +30,7 @@ pub enum Shape {
 pub struct Key {
     pub name: String,
     pub shape: Shape,
-    /// What must never be written here as it is, nor be shown: `client-secret` or `key`.
+    /// What must never be written here as it is, nor be shown: `client-secret`, `seal` or `key`.
     pub secret: Option<Sensitive>,
 }
 
@@ -38,6 +38,9 @@ pub struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sensitive {
     ClientSecret,
+    /// A key of the store.
+    Seal,
+    /// The key of a caller or of an operator.
     CallerKey,
 }
 
@@ -162,6 +165,7 @@ fn table(schema: &Value, root: &Value) -> Shape {
         shape: shape(value, root),
         secret: match value.get("x-secret").and_then(Value::as_str) {
             Some("client-secret") => Some(Sensitive::ClientSecret),
+            Some("seal") => Some(Sensitive::Seal),
             Some(_) => Some(Sensitive::CallerKey),
             None => None,
         },

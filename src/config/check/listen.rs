@@ -1,13 +1,9 @@
-//! The listeners.
+//! The listeners of callers.
 
 use std::num::NonZeroUsize;
 
 use super::{
-    super::{
-        Admin, Bind, Listen, Ready, TlsBind, UnixBind, address,
-        key_path::KeyPath,
-        settings::{self, operating},
-    },
+    super::{Bind, Listen, TlsBind, UnixBind, address, key_path::KeyPath, settings},
     Check,
 };
 
@@ -80,7 +76,7 @@ impl Check<'_> {
         binds
     }
 
-    fn bind(&mut self, text: &str, path: &KeyPath) -> Option<Bind> {
+    pub(super) fn bind(&mut self, text: &str, path: &KeyPath) -> Option<Bind> {
         match address::parse_bind(text) {
             Ok(bind) => Some(bind),
             Err(error) => {
@@ -180,7 +176,7 @@ impl Check<'_> {
         }
     }
 
-    fn hosts(&mut self, texts: &[String], path: &KeyPath) -> Vec<String> {
+    pub(super) fn hosts(&mut self, texts: &[String], path: &KeyPath) -> Vec<String> {
         if texts.is_empty() {
             self.error_hint(
                 path,
@@ -197,56 +193,6 @@ impl Check<'_> {
             }
         }
         hosts
-    }
-
-    pub(super) fn admin(&mut self, settings: &operating::Admin, listen: &Listen) -> Admin {
-        let top = KeyPath::of(&["admin"]);
-        let admin = self.admin_bind(&settings.listen, &top.child("listen"), listen);
-        if let Some(Bind::Address(address)) = &admin
-            && !address.ip().is_loopback()
-        {
-            self.warning(
-                &top.child("listen"),
-                "whoever reaches this address sees the status and the metrics: there are no accounts here",
-                "keep it on the loopback, or behind something that asks who is there",
-            );
-        }
-        let probes = self.admin_bind(&settings.probes, &top.child("probes"), listen);
-        if let (Some(one), Some(other)) = (&admin, &probes)
-            && address::clash(one, other)
-        {
-            self.error(
-                &top.child("probes"),
-                "`admin.listen` listens on this address already",
-            );
-        }
-        Admin {
-            listen: admin,
-            probes,
-            ready: match settings.ready {
-                operating::Ready::AllTokens => Ready::AllTokens,
-                operating::Ready::AnyToken => Ready::AnyToken,
-                operating::Ready::Listening => Ready::Listening,
-            },
-            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
-        }
-    }
-
-    fn admin_bind(&mut self, text: &str, path: &KeyPath, listen: &Listen) -> Option<Bind> {
-        if text.is_empty() {
-            return None;
-        }
-        let bind = self.bind(text, path)?;
-        let https = listen.https.iter().map(|it| &it.bind);
-        if listen
-            .http
-            .iter()
-            .chain(https)
-            .any(|it| address::clash(it, &bind))
-        {
-            self.error(path, "callers connect to this address already");
-        }
-        Some(bind)
     }
 
     /// Whether the value at `path` was taken as it was written.

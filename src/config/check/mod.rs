@@ -4,10 +4,14 @@
 //! one go. What it made is used only if there was none.
 
 mod access;
+mod admin;
+mod identities;
 mod listen;
 mod operations;
 mod references;
 mod running;
+mod secrets;
+mod store;
 mod tenants;
 
 use std::{fmt, ops::Range, path::PathBuf, time::Duration};
@@ -96,6 +100,7 @@ impl Check<'_> {
         let listen = self.listen(&settings.listen);
         let admin = self.admin(&settings.admin, &listen);
         let tenants = self.tenants(&settings.tenant);
+        let store = self.store(settings);
         let callers = self.callers(settings, &tenants, &all);
         let timeouts = self.timeouts(&settings.timeouts);
         let retry = self.retry(&settings.retry);
@@ -112,6 +117,7 @@ impl Check<'_> {
             retry,
             audit,
             admin,
+            store,
             telemetry,
             fingerprint: fingerprint(settings),
             watched: std::mem::take(&mut self.watched),

@@ -61,6 +61,28 @@ pub struct Admin {
     pub ready: Ready,
     /// Host names that are answered, without port.
     pub hosts: Vec<String>,
+    /// Who may change things there, by key.
+    pub access: Vec<Access>,
+}
+
+/// Who may do what on the admin listener.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// "sha256:" and the digest of the key in hex.
+    #[schemars(extend("x-required" = true, "x-secret" = "key"))]
+    pub key: Option<String>,
+    /// "operator" may change things, "auditor" may look.
+    #[schemars(extend("x-required" = true))]
+    pub role: Option<Role>,
+}
+
+/// What somebody may do on the admin listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Operator,
+    Auditor,
 }
 
 impl Default for Admin {
@@ -70,6 +92,7 @@ impl Default for Admin {
             probes: String::new(),
             ready: Ready::default(),
             hosts: super::loopback_hosts(),
+            access: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Caller {
     /// "sha256:" and the digest of the key in hex; several may stand, so that a key can be changed without a gap.
     #[schemars(extend("x-required" = true, "x-secret" = "key"))]
-    pub key: Option<OneOrMany>,
+    pub key: Option<OneOrMany<String>>,
     /// The day or the moment from which the keys are no longer valid.
     #[schemars(extend("x-date" = true))]
     pub expires: Option<String>,
@@ -29,20 +29,20 @@ pub struct Caller {
     pub require_reason: bool,
 }
 
-/// One text or a list of them.
+/// One thing or a list of them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
 }
 
-impl OneOrMany {
+impl<T> OneOrMany<T> {
     #[must_use]
-    pub fn as_slice(&self) -> &[String] {
+    pub fn as_slice(&self) -> &[T] {
         match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Many(texts) => texts,
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
         }
     }
 }

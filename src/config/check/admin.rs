@@ -1,0 +1,116 @@
+//! The admin listeners, and who may do what there.
+
+use super::{
+    super::{
+        Access, Admin, Bind, Listen, Ready, Role, address,
+        key_digest::{self, NotADigest},
+        key_path::KeyPath,
+        settings::operating,
+    },
+    Check,
+};
+
+const ACCESS_MAX: usize = 64;
+
+impl Check<'_> {
+    pub(super) fn admin(&mut self, settings: &operating::Admin, listen: &Listen) -> Admin {
+        let top = KeyPath::of(&["admin"]);
+        let admin = self.admin_bind(&settings.listen, &top.child("listen"), listen);
+        if let Some(Bind::Address(address)) = &admin
+            && !address.ip().is_loopback()
+        {
+            self.warning(
+                &top.child("listen"),
+                "whoever reaches this address sees the status and the metrics: there are no accounts here",
+                "keep it on the loopback, or behind something that asks who is there",
+            );
+        }
+        let probes = self.admin_bind(&settings.probes, &top.child("probes"), listen);
+        if let (Some(one), Some(other)) = (&admin, &probes)
+            && address::clash(one, other)
+        {
+            self.error(
+                &top.child("probes"),
+                "`admin.listen` listens on this address already",
+            );
+        }
+        Admin {
+            listen: admin,
+            probes,
+            ready: match settings.ready {
+                operating::Ready::AllTokens => Ready::AllTokens,
+                operating::Ready::AnyToken => Ready::AnyToken,
+                operating::Ready::Listening => Ready::Listening,
+            },
+            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
+            access: self.access(&settings.access, &top.child("access")),
+        }
+    }
+
+    fn admin_bind(&mut self, text: &str, path: &KeyPath, listen: &Listen) -> Option<Bind> {
+        if text.is_empty() {
+            return None;
+        }
+        let bind = self.bind(text, path)?;
+        let https = listen.https.iter().map(|it| &it.bind);
+        if listen
+            .http
+            .iter()
+            .chain(https)
+            .any(|it| address::clash(it, &bind))
+        {
+            self.error(path, "callers connect to this address already");
+        }
+        Some(bind)
+    }
+
+    fn access(&mut self, settings: &[operating::Access], path: &KeyPath) -> Vec<Access> {
+        if settings.len() > ACCESS_MAX {
+            self.error(path, format!("at most {ACCESS_MAX} keys have access"));
+            return Vec::new();
+        }
+        let mut access: Vec<Access> = Vec::new();
+        for (place, entry) in settings.iter().enumerate() {
+            let path = path.element(place);
+            if entry.role.is_none() {
+                self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");
+            }
+            let key = self.admin_key(entry, &path);
+            let (Some(key), Some(role)) = (key, entry.role) else {
+                continue;
+            };
+            if access.iter().any(|it| it.key == key) {
+                self.error(&path.child("key"), "this key stands in the list already");
+            }
+            access.push(Access {
+                key,
+                role: match role {
+                    operating::Role::Operator => Role::Operator,
+                    operating::Role::Auditor => Role::Auditor,
+                },
+            });
+        }
+        access
+    }
+
+    fn admin_key(&mut self, entry: &operating::Access, path: &KeyPath) -> Option<[u8; 32]> {
+        let Some(text) = &entry.key else {
+            self.missing(
+                path,
+                "key",
+                "key = \"sha256:…\": the digest of a key of 32 to 256 characters",
+            );
+            return None;
+        };
+        let path = path.child("key");
+        match key_digest::parse(text) {
+            Ok(digest) => Some(digest),
+            Err(error) => {
+                let hint = (error == NotADigest::Plain)
+                    .then(|| "printf %s \"$KEY\" | sha256sum".to_owned());
+                self.hidden_error(&path, error.to_string(), hint);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! As whom we go to a tenant: its machine identity and its person-backed one.
+
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+use super::{
+    super::{
+        ClientAuth, Platform, Redirect, RefreshAt, ServiceIdentity, UserGrant, UserIdentity,
+        duration,
+        key_path::KeyPath,
+        percent,
+        reader::secret_forms,
+        redirect::{self, NotARedirect},
+        settings::{
+            Scope, SecretRef,
+            identity::{self, Service, User, UserScope},
+        },
+    },
+    Check,
+};
+
+const CLIENT_ID_BYTES_MAX: usize = 512;
+const PERCENT_MIN: u8 = 1;
+const PERCENT_MAX: u8 = 95;
+const KEEPALIVE_MIN: Duration = Duration::from_mins(1);
+const KEEPALIVE_MAX: Duration = Duration::from_hours(7 * 24);
+
+impl Check<'_> {
+    pub(super) fn service(
+        &mut self,
+        settings: &Service,
+        path: &KeyPath,
+    ) -> Option<ServiceIdentity> {
+        let client_id = self.client_id(settings.client_id.as_deref(), path);
+        let client_secret = if let Some(reference) = &settings.client_secret {
+            self.secret(reference, &path.child("client_secret"))
+        } else {
+            self.missing(path, "client_secret", secret_forms());
+            None
+        };
+        let refresh_at = self.refresh_at(&settings.refresh_at, &path.child("refresh_at"));
+        let scopes = settings.scopes.iter().copied();
+        Some(ServiceIdentity {
+            client_id: client_id?,
+            client_secret: client_secret?,
+            scopes: scopes.map(|it| scope_text(it).to_owned()).collect(),
+            refresh_at,
+            client_auth: client_auth(settings.client_auth),
+        })
+    }
+
+    pub(super) fn user(&mut self, settings: &User, path: &KeyPath) -> Option<UserIdentity> {
+        let client_id = self.client_id(settings.client_id.as_deref(), path);
+        let has_secret = self.origins.has(&path.child("client_secret"));
+        let platform = platform(settings.platform, has_secret);
+        let client_secret = self.user_secret(settings.client_secret.as_ref(), platform, path);
+        if !has_secret && settings.client_auth == identity::ClientAuth::Basic {
+            self.error_hint(
+                &path.child("client_auth"),
+                "there is no client secret that could be sent in a header",
+                "remove it",
+            );
+        }
+        let grant = match settings.grant {
+            identity::Grant::Code => UserGrant::Code,
+            identity::Grant::Implicit => UserGrant::Implicit,
+        };
+        let scopes = self.user_scopes(settings.scopes.as_deref(), platform, grant, path);
+        let redirect = self.redirect(&settings.redirect, platform, &path.child("redirect"));
+        let keepalive = self.keepalive(&settings.keepalive, &path.child("keepalive"));
+        let refresh_at = self.refresh_at(&settings.refresh_at, &path.child("refresh_at"));
+        Some(UserIdentity {
+            client_id: client_id?,
+            client_secret: client_secret.ok()?,
+            platform,
+            grant,
+            scopes,
+            redirect: redirect?,
+            keepalive,
+            refresh_at,
+            client_auth: client_auth(settings.client_auth),
+        })
+    }
+
+    fn client_id(&mut self, id: Option<&str>, path: &KeyPath) -> Option<String> {
+        let Some(id) = id else {
+            let hint = "it stands beside the application in NinjaOne";
+            self.missing(path, "client_id", hint);
+            return None;
+        };
+        if !is_client_id(id) {
+            let message =
+                format!("a client id is 1 to {CLIENT_ID_BYTES_MAX} printable ASCII characters");
+            self.error(&path.child("client_id"), message);
+        }
+        Some(id.to_owned())
+    }
+
+    /// The secret that the platform asks for, or none where it has none.
+    fn user_secret(
+        &mut self,
+        reference: Option<&SecretRef>,
+        platform: Platform,
+        path: &KeyPath,
+    ) -> Result<Option<Secret<String>>, Refused> {
+        let at = path.child("client_secret");
+        match (platform, reference) {
+            (Platform::Web, None) => {
+                let hint = format!(
+                    "{}; an application without a secret is `platform = \"native\"` or \"single-page\"",
+                    secret_forms()
+                );
+                self.missing(path, "client_secret", hint);
+                Err(Refused)
+            }
+            (Platform::Web, Some(reference)) => {
+                self.secret(reference, &at).map(Some).ok_or(Refused)
+            }
+            (Platform::Native | Platform::SinglePage, None) => Ok(None),
+            (Platform::Native | Platform::SinglePage, Some(_)) => {
+                self.error_hint(
+                    &at,
+                    format!("a {} application has no client secret", platform_text(platform)),
+                    "remove it, or write `platform = \"web\"` if NinjaOne shows one for the application",
+                );
+                Err(Refused)
+            }
+        }
+    }
+
+    fn user_scopes(
+        &mut self,
+        written: Option<&[UserScope]>,
+        platform: Platform,
+        grant: UserGrant,
+        path: &KeyPath,
+    ) -> Vec<String> {
+        let refreshes = platform != Platform::SinglePage && grant == UserGrant::Code;
+        let usual = [
+            UserScope::Monitoring,
+            UserScope::Management,
+            UserScope::OfflineAccess,
+        ];
+        let usual = if refreshes { &usual[..] } else { &usual[..2] };
+        let scopes = written.unwrap_or(usual);
+        let is_offline = scopes.contains(&UserScope::OfflineAccess);
+        let at = path.child("scopes");
+        if is_offline && !refreshes {
+            let without = match platform {
+                Platform::SinglePage => "a single-page application",
+                Platform::Web | Platform::Native => "the implicit grant",
+            };
+            self.error_hint(
+                &at,
+                format!("{without} has no refresh token: `offline_access` makes no sense"),
+                "remove \"offline_access\"",
+            );
+        } else if !is_offline && refreshes {
+            self.warning(
+                &at,
+                "without `offline_access` there is no refresh token: somebody must log in again at each token's end",
+                "add \"offline_access\"",
+            );
+        }
+        let texts = scopes.iter().copied().map(user_scope_text);
+        texts.map(str::to_owned).collect()
+    }
+
+    fn redirect(&mut self, text: &str, platform: Platform, path: &KeyPath) -> Option<Redirect> {
+        let redirect = match redirect::parse(text) {
+            Ok(redirect) => redirect,
+            Err(error) => {
+                let hint = error.hint().map(str::to_owned);
+                if error == NotARedirect::UserInfo {
+                    self.hidden_error(path, error.to_string(), hint);
+                } else {
+                    let at = self.at(path);
+                    self.findings.error(at, error.to_string(), hint);
+                }
+                return None;
+            }
+        };
+        if platform == Platform::Native && !redirect::is_native(&redirect) {
+            self.error_hint(
+                path,
+                "a native application's redirect begins with \"http://127.0.0.1:\" and a port",
+                "such as \"http://127.0.0.1:6468/callback\"",
+            );
+            return None;
+        }
+        if redirect.loopback.is_none() {
+            self.warning(
+                path,
+                "`login` cannot listen there",
+                "log in with `ninjaone-proxy login --paste`, or use an address such as \"http://127.0.0.1:6468/callback\"",
+            );
+        }
+        Some(redirect)
+    }
+
+    fn keepalive(&mut self, text: &str, path: &KeyPath) -> Duration {
+        match duration::parse(text) {
+            Ok(time) if (KEEPALIVE_MIN..=KEEPALIVE_MAX).contains(&time) => return time,
+            Ok(_) => self.error(path, "this is \"1m\" to \"7d\""),
+            Err(error) => self.error(path, error),
+        }
+        KEEPALIVE_MIN
+    }
+
+    fn refresh_at(&mut self, text: &str, path: &KeyPath) -> RefreshAt {
+        let usual = RefreshAt::Percent(80);
+        if let Ok(share) = percent::parse(text) {
+            if (PERCENT_MIN..=PERCENT_MAX).contains(&share) {
+                return RefreshAt::Percent(share);
+            }
+            self.error(
+                path,
+                format!("a share of a token's life is {PERCENT_MIN}% to {PERCENT_MAX}%"),
+            );
+            return usual;
+        }
+        match duration::parse(text) {
+            Ok(before) if !before.is_zero() => RefreshAt::Before(before),
+            _ => {
+                self.error(path, "this is a share of the token's life (\"80%\") or a time before its end (\"5m\")");
+                usual
+            }
+        }
+    }
+}
+
+/// Something is wrong, and has been said.
+struct Refused;
+
+fn is_client_id(text: &str) -> bool {
+    (1..=CLIENT_ID_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+const fn platform(written: Option<identity::Platform>, has_secret: bool) -> Platform {
+    match written {
+        Some(identity::Platform::Web) => Platform::Web,
+        Some(identity::Platform::Native) => Platform::Native,
+        Some(identity::Platform::SinglePage) => Platform::SinglePage,
+        None if has_secret => Platform::Web,
+        None => Platform::Native,
+    }
+}
+
+const fn platform_text(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Web => "web",
+        Platform::Native => "native",
+        Platform::SinglePage => "single-page",
+    }
+}
+
+const fn client_auth(written: identity::ClientAuth) -> ClientAuth {
+    match written {
+        identity::ClientAuth::Body => ClientAuth::Body,
+        identity::ClientAuth::Basic => ClientAuth::Basic,
+    }
+}
+
+const fn scope_text(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Monitoring => "monitoring",
+        Scope::Management => "management",
+        Scope::Control => "control",
+    }
+}
+
+const fn user_scope_text(scope: UserScope) -> &'static str {
+    match scope {
+        UserScope::Monitoring => "monitoring",
+        UserScope::Management => "management",
+        UserScope::Control => "control",
+        UserScope::OfflineAccess => "offline_access",
+    }
+}

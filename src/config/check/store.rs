@@ -1,0 +1,119 @@
+//! The store: where it is, and the keys that open it.
+
+use std::path::PathBuf;
+
+use super::{
+    super::{
+        Seal, Store,
+        key_path::KeyPath,
+        reader::seal_forms,
+        secret_ref::KEY_HINT,
+        settings::{
+            SecretRef, Settings,
+            store::{self, SealRef},
+            who::OneOrMany,
+        },
+    },
+    Check,
+};
+
+/// Where systemd would put it (`StateDirectory=`).
+const USUAL_PATH: &str = "/var/lib/ninjaone-proxy";
+/// The key in use, and those that it replaced.
+const SEALS_MAX: usize = 8;
+
+impl Check<'_> {
+    /// None without a seal: nothing is ever stored in the clear.
+    pub(super) fn store(&mut self, settings: &Settings) -> Option<Store> {
+        let top = KeyPath::of(&["store"]);
+        let path = self.store_path(&settings.store, &top.child("path"));
+        let at_seal = top.child("seal");
+        let Some(written) = &settings.store.seal else {
+            if !self.origins.has(&at_seal) {
+                self.without_seal(settings, &top);
+            }
+            return None;
+        };
+        let seals = self.seals(written, &at_seal);
+        Some(Store { path, seals })
+    }
+
+    fn store_path(&mut self, settings: &store::Store, path: &KeyPath) -> PathBuf {
+        if let Some(text) = &settings.path {
+            if text.is_empty() {
+                self.error(path, "the store needs a directory");
+            }
+            return self.path(text);
+        }
+        // systemd names several, with a colon in between, if it was told several.
+        let state = self.sources.variable("STATE_DIRECTORY");
+        let state = state.and_then(|all| all.split(':').next());
+        let state = state.filter(|first| !first.is_empty());
+        PathBuf::from(state.unwrap_or(USUAL_PATH))
+    }
+
+    fn without_seal(&mut self, settings: &Settings, path: &KeyPath) {
+        for (name, tenant) in &settings.tenant {
+            let user = KeyPath::of(&["tenant", name, "user"]);
+            if tenant.user.is_some() || self.origins.has(&user) {
+                let message =
+                    "`store.seal` is missing: what a login gives is kept on disk, encrypted";
+                let at = self.at_key(&user);
+                self.findings.absence(at, message, Some(KEY_HINT.into()));
+            }
+        }
+        let is_used = settings.tenant.values().any(|it| it.user.is_some());
+        if settings.store.path.is_some() && !is_used {
+            let path = path.child("path");
+            self.warning(&path, "nothing is stored there without a `seal`", KEY_HINT);
+        }
+    }
+
+    fn seals(&mut self, written: &OneOrMany<SealRef>, path: &KeyPath) -> Vec<Seal> {
+        let is_list = matches!(written, OneOrMany::Many(_));
+        let written = written.as_slice();
+        if written.is_empty() {
+            self.error_hint(path, "a store needs a seal", KEY_HINT);
+        }
+        if written.len() > SEALS_MAX {
+            self.error(path, format!("a store has at most {SEALS_MAX} seals"));
+            return Vec::new();
+        }
+        let mut seals = Vec::new();
+        for (place, seal) in written.iter().enumerate() {
+            let path = if is_list {
+                path.element(place)
+            } else {
+                path.clone()
+            };
+            let Some(seal) = self.seal(seal, &path) else {
+                continue;
+            };
+            if seals.contains(&seal) {
+                self.error_hint(&path, "this seal stands in the list already", "remove it");
+            }
+            seals.push(seal);
+        }
+        seals
+    }
+
+    fn seal(&mut self, seal: &SealRef, path: &KeyPath) -> Option<Seal> {
+        let reference = SecretRef {
+            file: seal.file.clone(),
+            env: seal.env.clone(),
+            credential: seal.credential.clone(),
+            exec: seal.exec.clone(),
+        };
+        let Some(file) = &seal.passphrase_file else {
+            let fetched = self.fetched(&reference, path, seal_forms())?;
+            return self.sound(fetched.key(), path).map(Seal::Key);
+        };
+        let places = [&seal.file, &seal.env, &seal.credential];
+        if places.iter().any(|it| it.is_some()) || seal.exec.is_some() {
+            self.error_hint(path, "a secret is kept in one place", seal_forms());
+            return None;
+        }
+        let passphrase = self.secret_file(file).and_then(|it| it.passphrase());
+        self.sound(passphrase, path).map(Seal::Passphrase)
+    }
+}
