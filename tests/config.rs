@@ -10,10 +10,14 @@ mod commands;
 mod documents;
 #[path = "config/environment.rs"]
 mod environment;
+#[path = "config/identities.rs"]
+mod identities;
 #[path = "config/meaning.rs"]
 mod meaning;
 #[path = "config/secrets.rs"]
 mod secrets;
+#[path = "config/store.rs"]
+mod store;
 
 use std::{
     fs,

@@ -46,6 +46,8 @@ pub enum Presented<'a> {
         name: String,
         key: Zeroizing<String>,
     },
+    /// NinjaOne's legacy HMAC signature, `NJ <key id>:<signature>`.
+    LegacySignature,
 }
 
 /// Reads an `Authorization` value. Schemes are compared without regard to case (RFC 9110 section 11.1).
@@ -59,6 +61,9 @@ pub fn presented(value: &[u8]) -> Option<Presented<'_>> {
     }
     if scheme.eq_ignore_ascii_case(b"basic") {
         return basic(credentials).map(|(name, key)| Presented::Basic { name, key });
+    }
+    if scheme.eq_ignore_ascii_case(b"nj") {
+        return Some(Presented::LegacySignature);
     }
     None
 }

@@ -72,11 +72,13 @@ pub struct Unidentified {
     pub why: Why,
 }
 
-/// For the audit line; the caller sees one and the same 401 for all of them.
+/// For the audit line; the caller sees one and the same 401, but for a legacy signature: its scheme is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     NothingPresented,
     NotUnderstood,
+    /// A signature for NinjaOne's legacy API, which nobody here can check.
+    LegacySignature,
     UnknownKey,
     ExpiredKey,
     /// Basic authentication with the key of another caller.
@@ -96,6 +98,7 @@ impl Why {
         match self {
             Self::NothingPresented => "no-proof",
             Self::NotUnderstood => "proof-not-understood",
+            Self::LegacySignature => "legacy-signature",
             Self::UnknownKey => "unknown-key",
             Self::ExpiredKey => "expired-key",
             Self::NameMismatch => "key-of-another",
@@ -204,6 +207,7 @@ impl Directory {
         };
         match api_key::presented(value.as_bytes()) {
             None => Finding::Rejected(Why::NotUnderstood),
+            Some(api_key::Presented::LegacySignature) => Finding::Rejected(Why::LegacySignature),
             Some(api_key::Presented::Bearer(key)) => self.by_bearer(key, issued, now),
             Some(api_key::Presented::Basic { name, key }) => {
                 self.by_key(key.as_bytes(), now, Some(&name))

@@ -14,6 +14,7 @@ use super::{
     reader::{Document, INLINE_SECRET, Reader, seal_forms, secret_forms},
     shape::{Sensitive, Shape},
     suggestion::nearest,
+    unsupported,
 };
 
 /// What the names of our variables begin with.
@@ -155,8 +156,7 @@ fn unknown<'a>(
     findings: &mut Findings,
 ) {
     let at = At::Named(name.to_owned());
-    if let Some(advice) = super::unsupported::advice(path.keys()) {
-        let message = format!("`{path}` is not supported by this version: {advice}");
+    if let Some(message) = unsupported::refusal(path.keys(), &path.to_string()) {
         findings.error(at, message, None);
         return;
     }

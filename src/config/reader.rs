@@ -108,8 +108,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, name: &str, place: Range<usize>, keys: &[Key], path: &KeyPath) {
         let at = self.at(place);
-        if let Some(advice) = unsupported::advice(path.keys()) {
-            let message = format!("`{name}` is not supported by this version: {advice}");
+        if let Some(message) = unsupported::refusal(path.keys(), name) {
             self.findings.error(at, message, None);
             return;
         }

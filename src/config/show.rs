@@ -49,7 +49,8 @@ fn collect(
     let last = path.keys().last().map_or("", String::as_str);
     let masked = match last {
         "client_secret" => mask_reference(value),
-        "key" if path.keys().first().is_some_and(|it| it == "caller") => Some(shorten(value)),
+        "seal" => mask_references(value),
+        "key" if holds_digests(path) => Some(shorten(value)),
         _ => None,
     };
     match (masked, value) {
@@ -86,6 +87,19 @@ pub fn place(origin: &Origin, texts: &[Text]) -> String {
         Origin::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {
             format!("{}:{}", text.name, text.position(key.start).line)
         }),
+    }
+}
+
+/// A listener's `key` is the name of a file.
+fn holds_digests(path: &KeyPath) -> bool {
+    let section = path.keys().first().map(String::as_str);
+    matches!(section, Some("caller" | "admin"))
+}
+
+fn mask_references(value: &Value) -> Option<Value> {
+    match value.as_array() {
+        Some(list) => Some(list.iter().filter_map(mask_reference).collect()),
+        None => mask_reference(value),
     }
 }
 

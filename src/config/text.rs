@@ -3,8 +3,16 @@
 use std::ops::Range;
 
 /// What is assigned to a key that has one of these words in it is not shown when it cannot be parsed.
-pub(super) const SECRET_WORDS: [&str; 6] =
-    ["secr", "key", "token", "passw", "passphrase", "credential"];
+pub(super) const SECRET_WORDS: [&str; 8] = [
+    "secr",
+    "key",
+    "token",
+    "passw",
+    "passphrase",
+    "credential",
+    "seal",
+    "legacy",
+];
 
 /// A file that was read.
 #[derive(Debug)]

@@ -1,11 +1,22 @@
-//! Settings that are planned but that this version does not have. Each is refused by name: a setting that is
+//! Settings that somebody may expect but that this version does not have. Each is refused by name: a setting that is
 //! silently ignored promises something that does not happen.
 
 /// Paths of such settings, `*` for any name, and what to do about it.
-const UNSUPPORTED: [(&[&str], Advice); 32] = [
-    (&["store"], Advice::NothingStored),
+const UNSUPPORTED: [(&[&str], Advice); 40] = [
     (&["cache"], Advice::NoEffect),
-    (&["tenant", "*", "user"], Advice::ServiceOnly),
+    (&["tenant", "*", "legacy"], Advice::LegacyKey),
+    (&["tenant", "*", "access_key_id"], Advice::LegacyKey),
+    (&["tenant", "*", "secret_access_key"], Advice::LegacyKey),
+    (&["tenant", "*", "api_key"], Advice::LegacyKey),
+    (&["tenant", "*", "*", "access_key_id"], Advice::LegacyKey),
+    (
+        &["tenant", "*", "*", "secret_access_key"],
+        Advice::LegacyKey,
+    ),
+    (&["tenant", "*", "*", "api_key"], Advice::LegacyKey),
+    (&["store", "url"], Advice::OneMachine),
+    (&["store", "seal", "aws_kms"], Advice::SealHere),
+    (&["store", "seal", "*", "aws_kms"], Advice::SealHere),
     (&["policy", "*", "organizations"], Advice::Fence),
     (&["policy", "*", "scripts"], Advice::Fence),
     (&["policy", "*", "where"], Advice::Fence),
@@ -29,7 +40,7 @@ const UNSUPPORTED: [(&[&str], Advice); 32] = [
     (&["audit", "forward"], Advice::Promise),
     (&["audit", "retain"], Advice::Promise),
     (&["audit", "bodies"], Advice::Promise),
-    (&["admin", "access"], Advice::Fence),
+    (&["admin", "access", "*", "unix"], Advice::AdminKeyOnly),
     (&["admin", "dashboard"], Advice::NoEffect),
     (&["telemetry", "otlp"], Advice::NoEffect),
     (&["telemetry", "trace_sample"], Advice::NoEffect),
@@ -43,9 +54,12 @@ enum Advice {
     Enforced,
     Promise,
     NoEffect,
-    NothingStored,
     ServiceOnly,
+    OneMachine,
+    SealHere,
+    LegacyKey,
     KeyOnly,
+    AdminKeyOnly,
     PeerOnly,
 }
 
@@ -56,23 +70,38 @@ impl Advice {
             Self::Enforced => "remove it: every policy is enforced",
             Self::Promise => "remove it, because a promise that is not kept is worse than none",
             Self::NoEffect => "remove it: it would have no effect",
-            Self::NothingStored => {
-                "remove it: this version keeps no state, tokens are asked for again after a start"
-            }
             Self::ServiceOnly => "remove it: this version has the `service` identity only",
+            Self::OneMachine => "remove it: the store is a directory on this machine",
+            Self::SealHere => {
+                "write where a key of 32 bytes is kept; `exec` may ask a key management service for it"
+            }
+            Self::LegacyKey => {
+                "NinjaOne's legacy API keys (HMAC) are not supported; create an API application under Administration > Apps > API and use `service` or `user`"
+            }
+            Self::AdminKeyOnly => {
+                "remove it: on the admin listener people prove who they are with a `key`"
+            }
             Self::KeyOnly => "remove it: in this version callers prove who they are with a `key`",
             Self::PeerOnly => "remove it: the address of the connection is what counts",
         }
     }
 }
 
-/// What to do about the setting at `keys`, if it is one that this version does not have.
+/// Where people write NinjaOne's legacy API keys in a tenant.
+pub(super) const LEGACY_KEYS: [&str; 4] =
+    ["legacy", "access_key_id", "secret_access_key", "api_key"];
+
+/// What is said of the setting at `keys`, which is called `name`, if it is one that this version does not have.
 #[must_use]
-pub(super) fn advice(keys: &[String]) -> Option<&'static str> {
+pub(super) fn refusal(keys: &[String], name: &str) -> Option<String> {
     let fits = |pattern: &[&str]| {
         let same = |(wanted, key): (&&str, &String)| *wanted == "*" || *wanted == key.as_str();
         pattern.len() == keys.len() && pattern.iter().zip(keys).all(same)
     };
     let (_, advice) = UNSUPPORTED.iter().find(|(pattern, _)| fits(pattern))?;
-    Some(advice.text())
+    let text = advice.text();
+    Some(match advice {
+        Advice::LegacyKey => format!("`{name}`: {text}"),
+        _ => format!("`{name}` is not supported by this version: {text}"),
+    })
 }

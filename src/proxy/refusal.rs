@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::{
-    caller::Unidentified,
+    caller::{self, Unidentified},
     credentials::{self, NoToken},
     limits::{Dimension, Throttled, meter::Standing},
     net::{
@@ -132,13 +132,19 @@ pub fn malformed(it: &Malformed) -> Refusal {
     Refusal::new(code, sentence(&it.why.to_string()))
 }
 
-/// One text for all: what is wrong with a proof is for the record, not for whoever guesses.
+/// One text for all: what is wrong with a proof is for the record, not for whoever guesses. That a scheme is not spoken
+/// here tells nothing of any key.
 #[must_use]
 pub fn unidentified(it: &Unidentified) -> Refusal {
-    let mut refusal = Refusal::new(
-        Code::Unauthenticated,
-        "Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'.",
-    );
+    let detail = match it.why {
+        caller::Why::LegacySignature => {
+            "NinjaOne's legacy signatures ('Authorization: NJ') are not accepted. Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
+        }
+        _ => {
+            "Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
+        }
+    };
+    let mut refusal = Refusal::new(Code::Unauthenticated, detail);
     refusal.error = Some(it.why.as_str());
     refusal
 }

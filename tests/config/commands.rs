@@ -138,6 +138,26 @@ fn show_gives_the_origin_of_every_setting_and_no_secret() {
 }
 
 #[test]
+fn show_masks_the_seals_and_the_keys_of_the_admin_listener() {
+    let house = House::with_tenant(&format!(
+        "[admin]\naccess = [{{ key = \"{}\", role = \"operator\" }}]\n\
+         [store]\nseal = [{{ exec = [\"printf\", \"{}\"] }}, {{ passphrase_file = \"acme.secret\" }}]\n",
+        digest('a'),
+        "0123456789abcdef".repeat(4)
+    ));
+    let answer = run(&house, false, &["config", "show"]);
+    assert_eq!(answer.exit, 0, "{}", answer.err);
+    for line in [
+        "admin.access[0].key = \"sha256:aaaaaaaa…\"",
+        "admin.access[0].role = \"operator\"",
+        "store.seal = [\"••• (exec printf)\",\"••• (passphrase_file acme.secret)\"]",
+    ] {
+        assert!(answer.out.contains(line), "{line}: {}", answer.out);
+    }
+    assert!(!answer.out.contains("0123456789abcdef") && !answer.out.contains(&digest('a')));
+}
+
+#[test]
 fn schema_prints_the_schema() {
     let answer = run(&House::new(""), false, &["config", "schema"]);
     assert!(answer.json()["properties"]["listen"].is_object());

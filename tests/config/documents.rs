@@ -36,6 +36,8 @@ fn the_commented_configuration_loads_as_it_is() {
 #[test]
 fn the_commented_configuration_loads_with_its_examples() {
     let house = House::new(&with_examples());
+    house.write_mode("acme-user.secret", "a secret for tests\n", 0o600);
+    house.write_mode("store.key", (0..32).collect::<Vec<u8>>(), 0o600);
     let config = house.accepted();
     assert_eq!(
         (

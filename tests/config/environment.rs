@@ -95,7 +95,7 @@ fn what_is_wrong_in_a_variable_is_reported_under_its_name() {
         .set("NJP__LISTEN__DRIAN", "5s")
         .set("NJP__LISTEN__WORKERS", "many")
         .set("NJP__LISTEN__DRAIN__LONG", "5s")
-        .set("NJP__STORE__PATH", "/tmp")
+        .set("NJP__CACHE__ENABLED", "true")
         .set(
             "NJP__TENANT__ACME__SERVICE__CLIENT_SECRET",
             "the secret itself",
@@ -111,7 +111,7 @@ fn what_is_wrong_in_a_variable_is_reported_under_its_name() {
     assert!(text.contains(" --> NJP__LISTEN__DRIAN\n"), "{text}");
     assert!(text.contains("did you mean `listen.drain`?"), "{text}");
     assert!(
-        text.contains("`store` is not supported by this version"),
+        text.contains("`cache` is not supported by this version"),
         "{text}"
     );
     assert!(!text.contains("the secret itself"), "{text}");

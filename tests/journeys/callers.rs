@@ -240,6 +240,25 @@ async fn the_record_says_why_a_proof_was_refused_and_its_bearer_learns_nothing()
 }
 
 #[tokio::test]
+async fn a_legacy_signature_is_refused_by_name() {
+    let world = World::new().await;
+
+    for proof in ["NJ TF4STGMDR4H7AEXAMPLE:rWGFnvcMQVVGhRUjVDNJ", "nj x"] {
+        let answer = with(&world, &[("Authorization", proof)]).send().await;
+        answer.refuses(401, "unauthenticated");
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains("legacy signatures"), "{detail}");
+        assert!(!detail.contains("rWGF"), "{detail}");
+        let line = world.outcome(answer.id()).await;
+        assert_eq!(line["error"], "legacy-signature", "{line}");
+        assert!(!line.to_string().contains("rWGF"), "{line}");
+    }
+
+    assert_eq!(world.saw(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_key_that_is_too_short_is_refused_even_if_its_hash_is_configured() {
     let key = new_key("brief");
     let (short, enough) = (&key[..31], &key[..32]);

@@ -201,3 +201,18 @@ async fn a_changed_setting_that_waits_for_a_restart_is_shown_until_it_is_changed
     assert_eq!(status["degraded"].as_array().unwrap().len(), 0);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_new_key_of_the_store_waits_for_a_restart_and_is_not_shown() {
+    let mut world = World::new().await;
+    let key = "0123456789abcdef".repeat(4);
+
+    world.rewrite(|good| format!("{good}\n[store]\nseal = {{ exec = [\"echo\", \"{key}\"] }}\n"));
+    world.reload().await;
+
+    let status = world.admin("/status").await.json();
+    let told = status["degraded"].to_string();
+    assert!(told.contains("store"), "{status}");
+    assert!(!status.to_string().contains(&key), "{status}");
+    world.end().await;
+}

@@ -15,7 +15,7 @@ use super::{
         Caller, CallerLimit, Tenant, expiry, key_digest,
         key_path::KeyPath,
         settings::{
-            Settings,
+            Settings, operating,
             who::{self, Limit, Presence},
         },
         suggestion::nearest,
@@ -52,7 +52,7 @@ impl Check<'_> {
         let usual = self.usual_limit(settings);
         let top = KeyPath::of(&["caller"]);
         let mut callers = Vec::new();
-        let mut owners = HashMap::new();
+        let mut owners = operators(&settings.admin);
         for (name, caller) in &settings.caller {
             let path = top.child(name);
             let parsed = name.parse::<CallerName>();
@@ -332,6 +332,16 @@ impl Check<'_> {
             concurrency: limit.concurrency,
         }
     }
+}
+
+/// The keys of the admin listener: who has one is no caller.
+fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
+    let path = KeyPath::of(&["admin", "access"]);
+    let keys = admin.access.iter().enumerate().filter_map(|(place, it)| {
+        let digest = key_digest::parse(it.key.as_deref()?).ok()?;
+        Some((digest, path.element(place).child("key")))
+    });
+    keys.collect()
 }
 
 impl WrittenLimit {

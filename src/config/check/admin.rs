@@ -72,10 +72,10 @@ impl Check<'_> {
         let mut access: Vec<Access> = Vec::new();
         for (place, entry) in settings.iter().enumerate() {
             let path = path.element(place);
+            let key = self.admin_key(entry, &path);
             if entry.role.is_none() {
                 self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");
             }
-            let key = self.admin_key(entry, &path);
             let (Some(key), Some(role)) = (key, entry.role) else {
                 continue;
             };

@@ -156,7 +156,7 @@ impl Check<'_> {
                 format!("{without} has no refresh token: `offline_access` makes no sense"),
                 "remove \"offline_access\"",
             );
-        } else if !is_offline && refreshes {
+        } else if !is_offline && refreshes && !self.findings.is_within(&self.at(&at)) {
             self.warning(
                 &at,
                 "without `offline_access` there is no refresh token: somebody must log in again at each token's end",
@@ -241,10 +241,9 @@ fn is_client_id(text: &str) -> bool {
 const fn platform(written: Option<identity::Platform>, has_secret: bool) -> Platform {
     match written {
         Some(identity::Platform::Web) => Platform::Web,
-        Some(identity::Platform::Native) => Platform::Native,
         Some(identity::Platform::SinglePage) => Platform::SinglePage,
         None if has_secret => Platform::Web,
-        None => Platform::Native,
+        Some(identity::Platform::Native) | None => Platform::Native,
     }
 }
 

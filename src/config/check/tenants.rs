@@ -10,6 +10,7 @@ use super::{
         key_path::KeyPath,
         problem::At,
         settings::{self, Region},
+        unsupported::LEGACY_KEYS,
     },
     Check,
 };
@@ -78,11 +79,10 @@ impl Check<'_> {
     }
 
     fn some_identity(&mut self, settings: &settings::Tenant, path: &KeyPath) {
-        let is_written = |key| self.origins.has(&path.child(key));
-        if settings.service.is_some() || settings.user.is_some() {
-            return;
-        }
-        if is_written("service") || is_written("user") {
+        // What was written and is wrong has been reported.
+        let mut attempts = ["service", "user"].into_iter().chain(LEGACY_KEYS);
+        let is_tried = attempts.any(|key| self.origins.has(&path.child(key)));
+        if is_tried || settings.service.is_some() || settings.user.is_some() {
             return;
         }
         let message = format!("`service` or `user` is missing in `{path}`");

@@ -29,12 +29,12 @@ pub struct Caller {
     pub require_reason: bool,
 }
 
-/// One thing or a list of them.
+/// One thing or a list of them. The list comes first: serde also takes an empty list for a table with nothing in it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    One(T),
     Many(Vec<T>),
+    One(T),
 }
 
 impl<T> OneOrMany<T> {
