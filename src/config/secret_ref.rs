@@ -142,11 +142,12 @@ impl Fetched {
 /// The bytes that hex digits or base64 of either alphabet, padded or not, stand for.
 fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if text.len() == KEY_BYTES * 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        let pairs = (0..text.len())
-            .step_by(2)
-            .filter_map(|at| text.get(at..at + 2));
-        let bytes: Result<Vec<u8>, _> = pairs.map(|pair| u8::from_str_radix(pair, 16)).collect();
-        return bytes.ok().map(Zeroizing::new);
+        let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(place * 2..place * 2 + 2)?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        return Some(bytes);
     }
     let plain = text.trim_end_matches('=');
     let standard = BASE64_STANDARD_NO_PAD.decode(plain);
