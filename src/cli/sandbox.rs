@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    time::Duration,
 };
 
 use clap::Args;
@@ -17,7 +18,11 @@ use crate::{
         signals::{Asked, Signals},
     },
     config::LogFormat,
-    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, Place},
+    ninjaone::endpoint::TOKEN_LIFE_SECONDS,
+    sandbox::{
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, Place,
+        SINGLE_PAGE_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
+    },
 };
 
 use super::{DONE, FAILED, run::block_on};
@@ -39,6 +44,9 @@ pub struct SandboxArgs {
     /// The same seed makes the same organizations, devices and keys
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// How long the simulator's access tokens live
+    #[arg(long, value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS)]
+    pub token_life: u32,
 }
 
 const CALLERS_DEFAULT: SocketAddr =
@@ -65,10 +73,11 @@ pub fn run(args: &SandboxArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
     }
 }
 
-fn options(place: SocketAddr, seed: u64) -> Options {
+fn options(place: SocketAddr, args: &SandboxArgs) -> Options {
     Options {
         place: Place::Address(place),
-        seed,
+        seed: args.seed,
+        token_life: Duration::from_secs(args.token_life.into()),
         ..Options::default()
     }
 }
@@ -76,16 +85,30 @@ fn options(place: SocketAddr, seed: u64) -> Options {
 async fn only_ninjaone(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let place = args.listen.unwrap_or(args.ninjaone);
-    let ninja = Ninja::start(options(place, args.seed)).map_err(|error| busy(place, &error))?;
+    let ninja = Ninja::start(options(place, args)).map_err(|error| busy(place, &error))?;
     let address = ninja.address();
     writeln!(out, "make-believe NinjaOne on http://{address}\n")?;
-    writeln!(out, "  client id      {DEFAULT_CLIENT_ID}")?;
-    writeln!(out, "  client secret  {DEFAULT_CLIENT_SECRET}\n")?;
+    let apps = [
+        ("API Services", DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET),
+        ("Web", WEB_CLIENT_ID, WEB_CLIENT_SECRET),
+        ("Native", NATIVE_CLIENT_ID, "-"),
+        ("Single Page", SINGLE_PAGE_CLIENT_ID, "-"),
+    ];
+    writeln!(out, "  {:<14}{:<16}client secret", "platform", "client id")?;
+    for (platform, id, secret) in apps {
+        writeln!(out, "  {platform:<14}{id:<16}{secret}")?;
+    }
+    writeln!(out)?;
     writeln!(
         out,
         "curl -d grant_type=client_credentials -d client_id={DEFAULT_CLIENT_ID} -d client_secret={DEFAULT_CLIENT_SECRET} http://{address}/ws/oauth/token"
     )?;
+    writeln!(
+        out,
+        "curl -d '{{\"client_id\":\"{NATIVE_CLIENT_ID}\"}}' http://{address}/sandbox/logins"
+    )?;
     writeln!(out, "curl http://{address}/sandbox/requests")?;
+    writeln!(out, "curl http://{address}/sandbox/counts")?;
     writeln!(
         out,
         "curl -d '{{\"throttle\":\"html\",\"count\":3}}' http://{address}/sandbox/faults"
@@ -98,8 +121,8 @@ async fn only_ninjaone(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()
 
 async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     let signals = Signals::new()?;
-    let ninja = Ninja::start(options(args.ninjaone, args.seed))
-        .map_err(|error| busy(args.ninjaone, &error))?;
+    let ninja =
+        Ninja::start(options(args.ninjaone, args)).map_err(|error| busy(args.ninjaone, &error))?;
     let places = Places {
         callers: args.listen.unwrap_or(CALLERS_DEFAULT),
         admin: args.admin,

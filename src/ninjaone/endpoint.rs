@@ -9,6 +9,12 @@ pub const TOKEN_PATH_ALIAS: &str = "/oauth/token";
 /// Where a person logs in.
 pub const AUTHORIZE_PATH: &str = "/ws/oauth/authorize";
 
+/// Where a person logs in too: undocumented, used by clients in production.
+pub const AUTHORIZE_PATH_ALIAS: &str = "/oauth/authorize";
+
+/// Where a person ends whose app gave an address to return to that is not its own.
+pub const AUTHORIZE_ERROR_PATH: &str = "/ws/oauth/error";
+
 /// Where a token is given back.
 pub const REVOKE_PATH: &str = "/ws/oauth/revoke";
 

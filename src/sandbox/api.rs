@@ -15,8 +15,8 @@ use crate::{
         operation::{Needs, Operation},
     },
     sandbox::{
-        State, answer::Answer, creation::mixed, exchange::Asked, oauth::Bearer, reads, reports,
-        samples, writes,
+        State, answer::Answer, creation::mixed, exchange::Asked, oauth::issued::Bearer, reads,
+        reports, samples, writes,
     },
 };
 
@@ -102,7 +102,7 @@ fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
                 Some(1),
             )
         })?;
-    state.tokens.bearer(token).ok_or_else(|| {
+    state.oauth.bearer(token).ok_or_else(|| {
         let description = "Invalid credentials";
         Answer::gateway_error(
             StatusCode::UNAUTHORIZED,

@@ -1,15 +1,17 @@
 //! `/sandbox/…`: how another process looks at the sandbox and switches faults.
 
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use crate::sandbox::{
     State,
     answer::Answer,
     exchange::Asked,
     faults::{FaultDesk, Faults},
+    oauth::logins::log_in_as_json,
     seen::{REQUESTS_MAX, Seen},
 };
 
@@ -18,15 +20,25 @@ pub(super) const PREFIX: &str = "/sandbox/";
 /// How many requests are shown unless `limit` says otherwise.
 const SHOWN_BY_DEFAULT: usize = 1_000;
 
-const FAULTS_BYTES_MAX: usize = 4 * 1024;
+/// Longest body of a POST.
+const BODY_BYTES_MAX: usize = 4 * 1024;
+
+/// Body of `POST /sandbox/logins`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginWanted {
+    client_id: String,
+}
 
 pub(super) fn answer(state: &Arc<State>, asked: &Asked) -> Answer {
     match asked.path.strip_prefix(PREFIX) {
         Some("requests") => requests(state, asked),
         Some("faults") => faults(state, asked),
+        Some("counts") => counts(state, asked),
+        Some("logins") => logins(state, asked),
         _ => complaint(
             StatusCode::NOT_FOUND,
-            "there are /sandbox/requests and /sandbox/faults",
+            "there are /sandbox/requests, /sandbox/faults, /sandbox/counts and /sandbox/logins",
         ),
     }
 }
@@ -43,7 +55,7 @@ fn requests(state: &State, asked: &Asked) -> Answer {
             let requests: Vec<Value> = last.iter().map(|seen| Seen::to_json(seen)).collect();
             Answer::ok(&json!({
                 "seen": count,
-                "token_calls": state.token_calls.load(Ordering::Relaxed),
+                "token_calls": state.oauth.counts().token_calls.all(),
                 "requests": requests,
             }))
         }
@@ -63,9 +75,7 @@ fn faults(state: &Arc<State>, asked: &Asked) -> Answer {
             desk.clear();
             Answer::no_content()
         }
-        Method::POST if asked.body.len() > FAULTS_BYTES_MAX => {
-            complaint(StatusCode::PAYLOAD_TOO_LARGE, "at most 4 KiB")
-        }
+        Method::POST if asked.body.len() > BODY_BYTES_MAX => too_large(),
         Method::POST => match Faults::parse(&asked.body) {
             Ok(faults) => {
                 desk.set(faults);
@@ -75,6 +85,34 @@ fn faults(state: &Arc<State>, asked: &Asked) -> Answer {
         },
         _ => not_allowed("GET, POST, DELETE"),
     }
+}
+
+fn counts(state: &State, asked: &Asked) -> Answer {
+    match asked.method {
+        Method::GET => Answer::ok(&state.oauth.counts()),
+        _ => not_allowed("GET"),
+    }
+}
+
+fn logins(state: &State, asked: &Asked) -> Answer {
+    match asked.method {
+        Method::POST if asked.body.len() > BODY_BYTES_MAX => too_large(),
+        Method::POST => match log_in(state, &asked.body) {
+            Ok(tokens) => Answer::json(StatusCode::CREATED, &tokens),
+            Err(sentence) => complaint(StatusCode::BAD_REQUEST, &sentence),
+        },
+        _ => not_allowed("POST"),
+    }
+}
+
+fn log_in(state: &State, body: &[u8]) -> Result<Value, String> {
+    let wanted: LoginWanted = serde_json::from_slice(body)
+        .map_err(|error| format!("not an object with a client_id: {error}"))?;
+    log_in_as_json(state, &wanted.client_id).map_err(|error| error.to_string())
+}
+
+fn too_large() -> Answer {
+    complaint(StatusCode::PAYLOAD_TOO_LARGE, "at most 4 KiB")
 }
 
 fn complaint(status: StatusCode, sentence: &str) -> Answer {

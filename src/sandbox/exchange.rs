@@ -1,10 +1,6 @@
 //! One request from its first byte to its answer: read, recorded, given to the part that answers, and spoilt on demand.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{io, sync::Arc};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Bytes, BytesMut};
@@ -18,13 +14,13 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    ninjaone::endpoint::{API_BASE, API_BASE_ALIAS, DISCOVERY_PATH, is_token_path},
+    ninjaone::endpoint::{API_BASE, API_BASE_ALIAS},
     sandbox::{
         State,
         answer::{Answer, Outgoing},
         api, control,
-        faults::{DELAY_MAX, Faults, Throttle, TokenTrouble},
-        oauth,
+        faults::{Faults, Throttle},
+        oauth::Endpoint,
         query::Query,
         seen::{Arrived, Seen},
     },
@@ -45,7 +41,7 @@ pub(super) struct Asked {
     pub(super) headers: HeaderMap,
     /// At most the first mebibyte.
     pub(super) body: Bytes,
-    /// `http://host`, as the other end calls us.
+    /// `http://host` or `https://host`, as the other end calls us.
     pub(super) origin: String,
 }
 
@@ -90,7 +86,7 @@ async fn answer_in_full(
     let asked = Asked {
         path: folded(parts.uri.path()),
         query: Query::parse(parts.uri.query().unwrap_or_default()),
-        origin: origin(&parts.uri, &parts.headers),
+        origin: origin(state.scheme, &parts.uri, &parts.headers),
         method: parts.method,
         headers: parts.headers,
         body: body.kept,
@@ -106,13 +102,9 @@ async fn answer_in_full(
         body_bytes: body.length,
         body_sha256: body.sha256,
     });
-    if is_token_path(&asked.path) {
-        let answer = token(&state, &asked).await;
+    if let Some(endpoint) = Endpoint::of(&asked.path) {
+        let answer = endpoint.answer(&state, &asked).await?;
         return Ok(finish(&seen, answer));
-    }
-    if asked.path == DISCOVERY_PATH && asked.method == Method::GET {
-        let metadata = oauth::discovery(&asked.origin);
-        return Ok(finish(&seen, Answer::ok(&metadata)));
     }
     if is_api(&asked.path) {
         return api_with_faults(&state, &asked, &seen).await;
@@ -123,30 +115,6 @@ async fn answer_in_full(
 fn finish(seen: &Seen, answer: Answer) -> Response<Outgoing> {
     seen.answered(answer.status.as_u16());
     answer.into_response()
-}
-
-async fn token(state: &State, asked: &Asked) -> Answer {
-    state.token_calls.fetch_add(1, Ordering::Relaxed);
-    if asked.method != Method::POST {
-        return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let (trouble, retry_after) = state.switches.for_token();
-    match trouble {
-        Some(TokenTrouble::Hang) => tokio::time::sleep(DELAY_MAX).await,
-        Some(TokenTrouble::Slow(millis)) => {
-            let delay = Duration::from_millis(u64::from(millis)).min(DELAY_MAX);
-            tokio::time::sleep(delay).await;
-        }
-        _ => {}
-    }
-    if let Some(answer) = trouble.and_then(|it| oauth::trouble_answer(it, retry_after)) {
-        return answer;
-    }
-    let stated = match trouble {
-        Some(TokenTrouble::Life(life)) => Some(life),
-        _ => None,
-    };
-    state.tokens.answer(&asked.headers, &asked.body, stated)
 }
 
 async fn api_with_faults(
@@ -209,8 +177,7 @@ fn folded(path: &str) -> String {
     }
 }
 
-fn origin(uri: &Uri, headers: &HeaderMap) -> String {
-    let scheme = uri.scheme_str().unwrap_or("http");
+fn origin(scheme: &str, uri: &Uri, headers: &HeaderMap) -> String {
     let host = uri
         .authority()
         .map(http::uri::Authority::as_str)

@@ -4,8 +4,21 @@
 //! `user_context_required`, 404 for a client id of another instance, cursors that belong to a client, pages of HTML where
 //! there should be data. Where nothing is known, it does the plainest thing.
 //!
-//! Served: `POST /ws/oauth/token` and `/oauth/token` (client credentials, in the body or as Basic),
-//! `GET /.well-known/oauth-authorization-server`, and every operation below `/v2` and `/api/v2`.
+//! Served: the OAuth server (`/ws/oauth/authorize`, `/ws/oauth/token`, `/ws/oauth/revoke`,
+//! `/.well-known/oauth-authorization-server`; the first two also below `/oauth/`) and every operation below `/v2` and `/api/v2`.
+//!
+//! # Apps
+//! One of each platform, unless [`Options::clients`] says otherwise:
+//!
+//! | client id | platform | client secret | redirect addresses | grants |
+//! |---|---|---|---|---|
+//! | [`DEFAULT_CLIENT_ID`] | API Services | [`DEFAULT_CLIENT_SECRET`] | none: its authorize page is 404 | `client_credentials` |
+//! | [`WEB_CLIENT_ID`] | Web | [`WEB_CLIENT_SECRET`] | exactly one of [`WEB_REDIRECTS`] | `authorization_code`, `refresh_token`, implicit |
+//! | [`NATIVE_CLIENT_ID`] | Native | none | `http://127.0.0.1` with any port and path | `authorization_code` with PKCE, `refresh_token`, implicit |
+//! | [`SINGLE_PAGE_CLIENT_ID`] | Single Page | none | exactly one of [`SINGLE_PAGE_REDIRECTS`] | `authorization_code` with PKCE, implicit |
+//!
+//! A refresh token comes with the scope `offline_access` only, and is good for one use. Whoever opens the authorize page is
+//! logged in; its form posts the parameters of the query, and `decision=allow` or `decision=deny`.
 //!
 //! # Control
 //! On the same listener, unless [`Options::control`] is off. Never recorded, never subject to faults, no token needed.
@@ -14,6 +27,8 @@
 //! |---|---|
 //! | `GET /sandbox/requests[?limit=N]` | `{"seen":N,"token_calls":N,"requests":[…]}`: how many came since the start, and the last 1,000 or N requests, oldest first, each `{"number","method","target","headers":[[name,value],…],"body_bytes","body_sha256","status"}`; `status` is null while unanswered, and if the answer was lost on purpose |
 //! | `DELETE /sandbox/requests` | 204; the requests are forgotten, the counts are not |
+//! | `GET /sandbox/counts` | `{"token_calls":{"authorization_code":N,"refresh_token":N,"client_credentials":N,"other":N},"logins":N,"rotations":N,"reuses":N,"code_reuses":N,"revocations":N}` since the start |
+//! | `POST /sandbox/logins` | with `{"client_id":ID}`: 201 and what the token endpoint gives after a login, with a refresh token; 400 with a sentence if the app can have none |
 //! | `GET /sandbox/faults` | the switches that are on, as they would be posted |
 //! | `POST /sandbox/faults` | the switches that are on from now, instead of those before; 400 with a sentence if it is not understood |
 //! | `DELETE /sandbox/faults` | 204; all switches are off |
@@ -29,10 +44,28 @@
 //! | `"slow_ms":N` | API requests wait so long (at most 10 minutes) before anything else |
 //! | `"lose_response":true` | API requests are done, and the connection closes before the answer |
 //! | `"cut_body":true` | answers to API requests end in the middle of the body |
-//! | `"token":TEXT` | token requests: `"429"`, `"500"`, `"503"` and any other status from 400, `"html"`, `"empty"`, `"not_json"`, `"hang"`, `"slow:MS"`, `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` |
-//! | `"count":N` | the switches go off after N requests that they applied to |
-//! | `"revoke_tokens":true` | at once: no token that was issued is known any more |
-//! | `"expire_tokens":true` | at once: every token that was issued has expired |
+//! | `"token":TEXT` | token requests: see below |
+//! | `"token_grant":TEXT` | `token` is for requests with this `grant_type` only |
+//! | `"count":N` | the switches above go off after N requests that they applied to |
+//! | `"revoke_tokens":true` | at once: no token, code or login that was given is known any more |
+//! | `"expire_tokens":true` | at once: every access token that was issued has expired |
+//! | `"token_life_seconds":N` | access tokens live so long from now on |
+//! | `"reuse_ends_login":true` | a refresh token that comes a second time ends its login: its successors and access tokens are dead |
+//! | `"issuer_in_answers":true` | the authorize page gives `iss` back (RFC 9207), and discovery says so |
+//! | `"no_discovery":true` | `/.well-known/oauth-authorization-server` is 404 |
+//!
+//! | `token` | what a token request gets |
+//! |---|---|
+//! | `"400"` to `"599"` | this status, with the body that is known for it and `retry_after`; nothing is done |
+//! | `"invalid_token"`, `"expired_token"`, `"invalid_grant"` | 400 with this word; nothing is done |
+//! | `"html"`, `"empty"`, `"not_json"` | 200 with a page, with nothing, with half a body; nothing is done |
+//! | `"hang"` | nothing, for ten minutes |
+//! | `"slow_start:MS"` | its answer, after a pause before anything is done |
+//! | `"slow:MS"` | its answer, after a pause when all is done: a refresh token is dead at once |
+//! | `"lose_response"` | nothing: all is done, and the connection closes |
+//! | `"no_refresh_token"` | a token alone; the refresh token that came stays good |
+//! | `"scope:NAME"` | a token with this scope alone |
+//! | `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` | a token with this life stated |
 
 mod answer;
 mod api;
@@ -53,57 +86,40 @@ mod writes;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{
-    ninjaone::{catalogue::Catalogue, endpoint::TOKEN_LIFE_SECONDS, operation::Scope},
-    secret::Secret,
+    ninjaone::{catalogue::Catalogue, endpoint::TOKEN_LIFE_SECONDS},
     tasks::Tasks,
 };
 
 use self::{
     faults::{FaultDesk, Switches},
-    oauth::Tokens,
+    oauth::{OAuth, logins},
     reports::Cursors,
     seen::{Ring, Seen},
     world::World,
 };
 
-pub const DEFAULT_CLIENT_ID: &str = "sandbox-client";
-
-/// Known to everybody: it opens nothing but sandboxes.
-pub const DEFAULT_CLIENT_SECRET: &str = "sandbox-secret-not-a-real-one";
+pub use self::oauth::{
+    clients::{
+        Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Platform,
+        SINGLE_PAGE_CLIENT_ID, SINGLE_PAGE_REDIRECTS, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
+        WEB_REDIRECTS,
+    },
+    counts::{Counts, TokenCalls},
+    grant_type::GrantType,
+    logins::{Login, NoLogin},
+};
 
 const DEFAULT_SEED: u64 = 1;
 
+const CODE_LIFE_DEFAULT: Duration = Duration::from_mins(1);
+
 /// How long [`Ninja::stop`] waits for connections to end.
 const STOP_WAIT: Duration = Duration::from_secs(5);
-
-/// An app as an administrator would have made it under Administration, Apps, API.
-#[derive(Clone)]
-pub struct Client {
-    pub id: String,
-    pub secret: Secret<String>,
-    pub scopes: Vec<Scope>,
-    /// Its tokens carry a person, as those of a login do: operations that need one are done.
-    pub user_context: bool,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            id: DEFAULT_CLIENT_ID.to_owned(),
-            secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
-            scopes: Scope::ALL.to_vec(),
-            user_context: false,
-        }
-    }
-}
 
 /// Where the sandbox listens.
 pub enum Place {
@@ -119,7 +135,10 @@ pub struct Options {
     /// The same seed makes the same world, byte for byte.
     pub seed: u64,
     pub clients: Vec<Client>,
+    /// Of an access token; a switch can change it later.
     pub token_life: Duration,
+    /// How long the code of a login can be exchanged.
+    pub code_life: Duration,
     /// Whether `/sandbox/…` is served.
     pub control: bool,
 }
@@ -130,8 +149,9 @@ impl Default for Options {
             place: Place::Address(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls: None,
             seed: DEFAULT_SEED,
-            clients: vec![Client::default()],
+            clients: Client::known(),
             token_life: Duration::from_secs(u64::from(TOKEN_LIFE_SECONDS)),
+            code_life: CODE_LIFE_DEFAULT,
             control: true,
         }
     }
@@ -142,12 +162,13 @@ struct State {
     catalogue: Catalogue,
     seed: u64,
     control: bool,
-    tokens: Tokens,
+    /// Of the addresses that it gives of itself.
+    scheme: &'static str,
+    oauth: OAuth,
     world: World,
     cursors: Cursors,
     switches: Switches,
     seen: Ring,
-    token_calls: AtomicU64,
 }
 
 /// A running sandbox. It ends when this is dropped.
@@ -177,12 +198,16 @@ impl Ninja {
             catalogue: Catalogue::builtin(),
             seed: options.seed,
             control: options.control,
-            tokens: Tokens::new(options.clients, options.token_life),
+            scheme: if options.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            },
+            oauth: OAuth::new(options.clients, options.token_life, options.code_life),
             world: World::new(options.seed),
             cursors: Cursors::default(),
             switches: Switches::default(),
             seen: Ring::default(),
-            token_calls: AtomicU64::new(0),
         });
         let tasks = Tasks::new();
         tasks.spawn_until_stop(server::accept(
@@ -221,7 +246,21 @@ impl Ninja {
     /// How many requests came to the token endpoint since the start, whatever the answer was.
     #[must_use]
     pub fn token_calls(&self) -> u64 {
-        self.state.token_calls.load(Ordering::Relaxed)
+        self.counts().token_calls.all()
+    }
+
+    /// What happened to tokens since the start, as over `/sandbox/counts`.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state.oauth.counts()
+    }
+
+    /// A login as if a person had been at the consent page: with all scopes of the app and `offline_access`.
+    ///
+    /// # Errors
+    /// There is no such app, or it gets no refresh tokens.
+    pub fn log_in(&self, client_id: &str) -> Result<Login, NoLogin> {
+        logins::log_in(&self.state, client_id)
     }
 
     /// The switches, as over `/sandbox/faults`.
@@ -230,8 +269,9 @@ impl Ninja {
         FaultDesk::new(Arc::clone(&self.state))
     }
 
+    /// Access tokens, codes and logins with their refresh tokens.
     pub fn revoke_all_tokens(&self) {
-        self.state.tokens.revoke_all();
+        self.state.oauth.revoke_all();
     }
 
     /// Closes the listener and every connection, and waits until that is done: at most five seconds.

@@ -1,9 +1,13 @@
-//! The sandbox over real HTTP: tokens, reads, paging, writes, faults and its control address.
+//! The sandbox over real HTTP: logins, tokens, reads, paging, writes, faults and its control address.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
 mod faults;
+mod login;
+mod person;
+mod refresh;
 mod serving;
+mod token_faults;
 mod tokens;
 mod wire;

@@ -1,7 +1,8 @@
 //! What can be made to go wrong, and for how many requests.
 
+mod token;
+
 use std::{
-    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,7 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sandbox::State;
+use crate::sandbox::{State, oauth::grant_type::GrantType};
+
+pub use self::token::{Cause, StatedLife, TokenTrouble, UnknownTrouble};
 
 /// Longest delay that can be asked for, and how long a request hangs that is to hang.
 pub(super) const DELAY_MAX: Duration = Duration::from_mins(10);
@@ -39,6 +42,9 @@ pub struct Faults {
     pub cut_body: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenTrouble>,
+    /// The trouble is for requests with this `grant_type` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_grant: Option<GrantType>,
     /// How many more requests the switches apply to; until cleared if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
@@ -48,6 +54,36 @@ pub struct Faults {
     /// Done at once, and then off again.
     #[serde(skip_serializing_if = "is_off")]
     pub expire_tokens: bool,
+    /// Lasts, whatever `count` says, as all below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_life_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "is_off")]
+    pub reuse_ends_login: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    pub issuer_in_answers: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    pub no_discovery: bool,
+}
+
+/// The switches that are no fault of one request: `count` does not concern them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lasting {
+    pub(super) token_life_seconds: Option<u32>,
+    pub(super) reuse_ends_login: bool,
+    pub(super) issuer_in_answers: bool,
+    pub(super) no_discovery: bool,
+}
+
+impl From<Lasting> for Faults {
+    fn from(lasting: Lasting) -> Self {
+        Self {
+            token_life_seconds: lasting.token_life_seconds,
+            reuse_ends_login: lasting.reuse_ends_login,
+            issuer_in_answers: lasting.issuer_in_answers,
+            no_discovery: lasting.no_discovery,
+            ..Self::default()
+        }
+    }
 }
 
 #[expect(
@@ -67,97 +103,6 @@ pub enum Throttle {
     Page,
 }
 
-/// What the token endpoint does instead of what it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum TokenTrouble {
-    /// 400 to 599, with the body that is known for it.
-    Status(u16),
-    Page,
-    /// 200 without a body.
-    Empty,
-    /// 200 with a body that is no JSON.
-    NotJson,
-    /// Nothing, until the other end gives up or ten minutes have passed.
-    Hang,
-    /// A token, after so many milliseconds.
-    Slow(u32),
-    /// A token with this as `expires_in`.
-    Life(StatedLife),
-}
-
-/// What `expires_in` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatedLife {
-    Seconds(i64),
-    /// `"3600"`: a string where a number should be.
-    Text,
-    Absent,
-}
-
-/// Not a trouble of the token endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`token` is a status from 400 to 599, html, empty, not_json, hang, slow:MS, expires_in:N, expires_in:string or expires_in:absent"
-)]
-pub struct UnknownTrouble;
-
-impl FromStr for TokenTrouble {
-    type Err = UnknownTrouble;
-
-    fn from_str(text: &str) -> Result<Self, UnknownTrouble> {
-        if let Some(life) = text.strip_prefix("expires_in:") {
-            return match life {
-                "string" => Ok(Self::Life(StatedLife::Text)),
-                "absent" => Ok(Self::Life(StatedLife::Absent)),
-                seconds => seconds
-                    .parse()
-                    .map(|it| Self::Life(StatedLife::Seconds(it)))
-                    .map_err(|_| UnknownTrouble),
-            };
-        }
-        if let Some(millis) = text.strip_prefix("slow:") {
-            return millis.parse().map(Self::Slow).map_err(|_| UnknownTrouble);
-        }
-        match text {
-            "html" => Ok(Self::Page),
-            "empty" => Ok(Self::Empty),
-            "not_json" => Ok(Self::NotJson),
-            "hang" => Ok(Self::Hang),
-            status => status
-                .parse()
-                .ok()
-                .filter(|status| is_error_status(*status))
-                .map(Self::Status)
-                .ok_or(UnknownTrouble),
-        }
-    }
-}
-
-impl TryFrom<String> for TokenTrouble {
-    type Error = UnknownTrouble;
-
-    fn try_from(text: String) -> Result<Self, UnknownTrouble> {
-        text.parse()
-    }
-}
-
-impl From<TokenTrouble> for String {
-    fn from(trouble: TokenTrouble) -> Self {
-        match trouble {
-            TokenTrouble::Status(status) => status.to_string(),
-            TokenTrouble::Page => "html".to_owned(),
-            TokenTrouble::Empty => "empty".to_owned(),
-            TokenTrouble::NotJson => "not_json".to_owned(),
-            TokenTrouble::Hang => "hang".to_owned(),
-            TokenTrouble::Slow(millis) => format!("slow:{millis}"),
-            TokenTrouble::Life(StatedLife::Seconds(seconds)) => format!("expires_in:{seconds}"),
-            TokenTrouble::Life(StatedLife::Text) => "expires_in:string".to_owned(),
-            TokenTrouble::Life(StatedLife::Absent) => "expires_in:absent".to_owned(),
-        }
-    }
-}
-
 fn is_error_status(status: u16) -> bool {
     (400..600).contains(&status)
 }
@@ -171,6 +116,8 @@ pub enum BadFaults {
     Status,
     #[error("`count` is at least 1; to switch off, DELETE")]
     Count,
+    #[error("`token_grant` says for which grant `token` is, and there is no `token`")]
+    GrantWithoutTrouble,
 }
 
 impl Faults {
@@ -189,7 +136,23 @@ impl Faults {
         if faults.count == Some(0) {
             return Err(BadFaults::Count);
         }
+        if faults.token_grant.is_some() && faults.token.is_none() {
+            return Err(BadFaults::GrantWithoutTrouble);
+        }
         Ok(faults)
+    }
+
+    fn lasting(&self) -> Lasting {
+        Lasting {
+            token_life_seconds: self.token_life_seconds,
+            reuse_ends_login: self.reuse_ends_login,
+            issuer_in_answers: self.issuer_in_answers,
+            no_discovery: self.no_discovery,
+        }
+    }
+
+    fn concern_the_token_request(&self, grant: Option<GrantType>) -> bool {
+        self.token.is_some() && (self.token_grant.is_none() || self.token_grant == grant)
     }
 
     fn concern_the_api(&self) -> bool {
@@ -225,10 +188,17 @@ impl Switches {
         count_down(&mut faults)
     }
 
+    pub(super) fn lasting(&self) -> Lasting {
+        self.faults().lasting()
+    }
+
     /// The trouble of the token request that asks, which counts, and its `Retry-After`.
-    pub(super) fn for_token(&self) -> (Option<TokenTrouble>, Option<u32>) {
+    pub(super) fn for_token(
+        &self,
+        grant: Option<GrantType>,
+    ) -> (Option<TokenTrouble>, Option<u32>) {
         let mut faults = self.faults();
-        if faults.token.is_none() {
+        if !faults.concern_the_token_request(grant) {
             return (None, None);
         }
         let applied = count_down(&mut faults);
@@ -240,7 +210,7 @@ fn count_down(faults: &mut Faults) -> Faults {
     let applied = faults.clone();
     match faults.count {
         None => {}
-        Some(0 | 1) => *faults = Faults::default(),
+        Some(0 | 1) => *faults = faults.lasting().into(),
         Some(more) => faults.count = Some(more - 1),
     }
     applied
@@ -260,10 +230,10 @@ impl FaultDesk {
     /// These, instead of those that were on.
     pub fn set(&self, mut faults: Faults) {
         if std::mem::take(&mut faults.revoke_tokens) {
-            self.state.tokens.revoke_all();
+            self.state.oauth.revoke_all();
         }
         if std::mem::take(&mut faults.expire_tokens) {
-            self.state.tokens.expire_all();
+            self.state.oauth.expire_all();
         }
         *self.state.switches.faults() = faults;
     }

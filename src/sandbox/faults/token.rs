@@ -1,0 +1,186 @@
+//! What can go wrong at the token endpoint, and how it is written.
+
+use std::{str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ninjaone::operation::Scope;
+
+use super::{DELAY_MAX, is_error_status};
+
+/// What the token endpoint does instead of what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TokenTrouble {
+    /// 400 to 599, with the body that is known for it. Nothing is done, as in all until `Hang`.
+    Status(u16),
+    /// 400 with this word.
+    Refuse(Cause),
+    Page,
+    /// 200 without a body.
+    Empty,
+    /// 200 with a body that is no JSON.
+    NotJson,
+    /// Nothing, until the other end gives up or ten minutes have passed.
+    Hang,
+    /// So many milliseconds pass before anything is done: who gives up meanwhile has changed nothing.
+    SlowStart(u32),
+    /// All is done at once, and answered after so many milliseconds: a refresh token is dead whether its successor arrives or
+    /// not.
+    Slow(u32),
+    /// All is done, and the connection closes before the answer.
+    LoseResponse,
+    /// A token without a refresh token; the one that came stays good.
+    NoRefreshToken,
+    /// A token with this scope alone.
+    Only(Scope),
+    /// A token with this as `expires_in`.
+    Life(StatedLife),
+}
+
+/// Why a refresh token or a code is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// What NinjaOne says.
+    InvalidToken,
+    /// What it says by one report.
+    ExpiredToken,
+    /// What RFC 6749 section 5.2 says.
+    InvalidGrant,
+}
+
+/// What `expires_in` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatedLife {
+    Seconds(i64),
+    /// `"3600"`: a string where a number should be.
+    Text,
+    Absent,
+}
+
+/// Not a trouble of the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`token` is a status from 400 to 599, invalid_token, expired_token, invalid_grant, html, empty, not_json, hang, slow:MS, \
+     slow_start:MS, lose_response, no_refresh_token, scope:NAME, expires_in:N, expires_in:string or expires_in:absent"
+)]
+pub struct UnknownTrouble;
+
+impl TokenTrouble {
+    /// How long to wait before anything is done.
+    pub(in crate::sandbox) fn delay_before(self) -> Option<Duration> {
+        match self {
+            Self::Hang => Some(DELAY_MAX),
+            Self::SlowStart(millis) => Some(delay(millis)),
+            _ => None,
+        }
+    }
+
+    /// How long to wait after it is done, before it is answered.
+    pub(in crate::sandbox) fn delay_after(self) -> Option<Duration> {
+        match self {
+            Self::Slow(millis) => Some(delay(millis)),
+            _ => None,
+        }
+    }
+
+    /// Those that are a name and a value.
+    fn with_value(name: &str, value: &str) -> Option<Self> {
+        match (name, value) {
+            ("expires_in", "string") => Some(Self::Life(StatedLife::Text)),
+            ("expires_in", "absent") => Some(Self::Life(StatedLife::Absent)),
+            ("expires_in", seconds) => seconds
+                .parse()
+                .ok()
+                .map(StatedLife::Seconds)
+                .map(Self::Life),
+            ("slow", millis) => millis.parse().ok().map(Self::Slow),
+            ("slow_start", millis) => millis.parse().ok().map(Self::SlowStart),
+            ("scope", scope) => Scope::parse(scope).map(Self::Only),
+            _ => None,
+        }
+    }
+
+    fn without_value(text: &str) -> Option<Self> {
+        Some(match text {
+            "html" => Self::Page,
+            "empty" => Self::Empty,
+            "not_json" => Self::NotJson,
+            "hang" => Self::Hang,
+            "lose_response" => Self::LoseResponse,
+            "no_refresh_token" => Self::NoRefreshToken,
+            text => {
+                return Cause::parse(text)
+                    .map(Self::Refuse)
+                    .or_else(|| status(text));
+            }
+        })
+    }
+}
+
+fn delay(millis: u32) -> Duration {
+    Duration::from_millis(u64::from(millis)).min(DELAY_MAX)
+}
+
+fn status(text: &str) -> Option<TokenTrouble> {
+    let status = text.parse().ok()?;
+    is_error_status(status).then_some(TokenTrouble::Status(status))
+}
+
+impl Cause {
+    const ALL: [Self; 3] = [Self::InvalidToken, Self::ExpiredToken, Self::InvalidGrant];
+
+    /// As in `error`.
+    pub(in crate::sandbox) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "invalid_token",
+            Self::ExpiredToken => "expired_token",
+            Self::InvalidGrant => "invalid_grant",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
+
+impl FromStr for TokenTrouble {
+    type Err = UnknownTrouble;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTrouble> {
+        match text.split_once(':') {
+            Some((name, value)) => Self::with_value(name, value),
+            None => Self::without_value(text),
+        }
+        .ok_or(UnknownTrouble)
+    }
+}
+
+impl TryFrom<String> for TokenTrouble {
+    type Error = UnknownTrouble;
+
+    fn try_from(text: String) -> Result<Self, UnknownTrouble> {
+        text.parse()
+    }
+}
+
+impl From<TokenTrouble> for String {
+    fn from(trouble: TokenTrouble) -> Self {
+        match trouble {
+            TokenTrouble::Status(status) => status.to_string(),
+            TokenTrouble::Refuse(cause) => cause.as_str().to_owned(),
+            TokenTrouble::Page => "html".to_owned(),
+            TokenTrouble::Empty => "empty".to_owned(),
+            TokenTrouble::NotJson => "not_json".to_owned(),
+            TokenTrouble::Hang => "hang".to_owned(),
+            TokenTrouble::SlowStart(millis) => format!("slow_start:{millis}"),
+            TokenTrouble::Slow(millis) => format!("slow:{millis}"),
+            TokenTrouble::LoseResponse => "lose_response".to_owned(),
+            TokenTrouble::NoRefreshToken => "no_refresh_token".to_owned(),
+            TokenTrouble::Only(scope) => format!("scope:{scope}"),
+            TokenTrouble::Life(StatedLife::Seconds(seconds)) => format!("expires_in:{seconds}"),
+            TokenTrouble::Life(StatedLife::Text) => "expires_in:string".to_owned(),
+            TokenTrouble::Life(StatedLife::Absent) => "expires_in:absent".to_owned(),
+        }
+    }
+}

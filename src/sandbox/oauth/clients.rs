@@ -1,0 +1,251 @@
+//! The apps, as an administrator would have made them under Administration, Apps, API: what each platform may do, and the
+//! four that every sandbox knows.
+
+use crate::{
+    ninjaone::operation::Scope,
+    sandbox::oauth::{grant_type::GrantType, scopes::Granted},
+    secret::Secret,
+};
+
+/// The app of platform API Services that every sandbox knows.
+pub const DEFAULT_CLIENT_ID: &str = "sandbox-client";
+
+/// Known to everybody: it opens nothing but sandboxes.
+pub const DEFAULT_CLIENT_SECRET: &str = "sandbox-secret-not-a-real-one";
+
+/// The app of platform Web that every sandbox knows.
+pub const WEB_CLIENT_ID: &str = "sandbox-web";
+
+/// Known to everybody: it opens nothing but sandboxes.
+pub const WEB_CLIENT_SECRET: &str = "sandbox-web-secret-not-a-real-one";
+
+/// The first is where `ninjaone-proxy login` waits.
+pub const WEB_REDIRECTS: [&str; 2] = [
+    "http://127.0.0.1:6468/callback",
+    "https://web.example/signed-in/",
+];
+
+/// The app of platform Native that every sandbox knows. It has no secret and takes any port of `http://127.0.0.1`.
+pub const NATIVE_CLIENT_ID: &str = "sandbox-native";
+
+/// The app of platform Single Page that every sandbox knows. It has no secret.
+pub const SINGLE_PAGE_CLIENT_ID: &str = "sandbox-spa";
+
+pub const SINGLE_PAGE_REDIRECTS: [&str; 2] =
+    ["http://127.0.0.1:6468/callback", "https://spa.example/"];
+
+/// Longest address that a person is sent back to.
+const REDIRECT_BYTES_MAX: usize = 2_048;
+
+/// What a Native app is registered with; a port and a path may follow.
+const NATIVE_REDIRECT: &str = "http://127.0.0.1";
+
+/// The kinds of app that NinjaOne offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// A server: it has a secret, and logs people in.
+    Web,
+    /// A program on a person's machine: no secret, PKCE, any port of the machine itself.
+    Native,
+    /// A page in a browser: no secret, PKCE, no refresh token.
+    SinglePage,
+    /// A machine: it has a secret and no person, and no authorize page.
+    ApiServices,
+}
+
+impl Platform {
+    pub(super) const fn has_secret(self) -> bool {
+        matches!(self, Self::Web | Self::ApiServices)
+    }
+
+    pub(super) const fn logs_people_in(self) -> bool {
+        !matches!(self, Self::ApiServices)
+    }
+
+    pub(super) const fn gets_refresh_tokens(self) -> bool {
+        matches!(self, Self::Web | Self::Native)
+    }
+
+    /// Whether a code is given only for a challenge: who has no secret proves itself by PKCE (RFC 7636).
+    pub(super) const fn needs_challenge(self) -> bool {
+        self.logs_people_in() && !self.has_secret()
+    }
+
+    pub(super) const fn offers(self, grant: GrantType) -> bool {
+        match grant {
+            GrantType::AuthorizationCode => self.logs_people_in(),
+            GrantType::RefreshToken => self.gets_refresh_tokens(),
+            GrantType::ClientCredentials => matches!(self, Self::ApiServices),
+        }
+    }
+}
+
+/// An app.
+#[derive(Clone)]
+pub struct Client {
+    pub id: String,
+    /// Of no meaning for a platform that has none.
+    pub secret: Secret<String>,
+    pub scopes: Vec<Scope>,
+    /// The tokens that it gets by client credentials carry a person, as those of a login do: operations that need one are
+    /// done.
+    pub user_context: bool,
+    pub platform: Platform,
+    /// Where a person may be sent back to: exactly one of these, to the slash. Of no meaning for Native and API Services.
+    pub redirects: Vec<String>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            id: DEFAULT_CLIENT_ID.to_owned(),
+            secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
+            scopes: Scope::ALL.to_vec(),
+            user_context: false,
+            platform: Platform::ApiServices,
+            redirects: Vec::new(),
+        }
+    }
+}
+
+impl Client {
+    /// One app of each platform; the service first.
+    #[must_use]
+    pub fn known() -> Vec<Self> {
+        vec![
+            Self::default(),
+            Self {
+                id: WEB_CLIENT_ID.to_owned(),
+                secret: Secret::new(WEB_CLIENT_SECRET.to_owned()),
+                platform: Platform::Web,
+                redirects: WEB_REDIRECTS.map(str::to_owned).to_vec(),
+                ..Self::default()
+            },
+            Self::without_secret(NATIVE_CLIENT_ID, Platform::Native, &[]),
+            Self::without_secret(
+                SINGLE_PAGE_CLIENT_ID,
+                Platform::SinglePage,
+                &SINGLE_PAGE_REDIRECTS,
+            ),
+        ]
+    }
+
+    fn without_secret(id: &str, platform: Platform, redirects: &[&str]) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: Secret::new(String::new()),
+            platform,
+            redirects: redirects.iter().map(|it| (*it).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A public app proves itself by its id alone; a secret that it sends cannot be right.
+    pub(super) fn is_proved_by(&self, secret: &Secret<String>) -> bool {
+        let expected = if self.platform.has_secret() {
+            &self.secret
+        } else {
+            &Secret::new(String::new())
+        };
+        expected == secret
+    }
+
+    pub(super) fn may_redirect_to(&self, target: &str) -> bool {
+        match self.platform {
+            Platform::Web | Platform::SinglePage => {
+                self.redirects.iter().any(|known| known == target)
+            }
+            Platform::Native => is_loopback_redirect(target),
+            Platform::ApiServices => false,
+        }
+    }
+
+    /// All scopes and a refresh token; `None` if the platform gets none.
+    pub(super) fn everything_offline(&self) -> Option<Granted> {
+        self.platform.gets_refresh_tokens().then(|| Granted {
+            scopes: self.scopes.clone(),
+            offline: true,
+        })
+    }
+
+    /// All scopes of the app if none is asked for. `None` if one is asked for that it does not have: that is refused, not
+    /// left out.
+    pub(super) fn granted(&self, asked: Option<&str>) -> Option<Granted> {
+        let all = Granted {
+            scopes: self.scopes.clone(),
+            offline: false,
+        };
+        let most = Granted {
+            offline: self.platform.gets_refresh_tokens(),
+            ..all.clone()
+        };
+        let Some(asked) = asked.filter(|it| !it.trim().is_empty()) else {
+            return Some(all);
+        };
+        Granted::parse(asked).filter(|asked| most.covers(asked))
+    }
+}
+
+/// RFC 8252 section 7.3, as NinjaOne takes it: the address and not the name, any port, any path.
+fn is_loopback_redirect(target: &str) -> bool {
+    let Some(rest) = target.strip_prefix(NATIVE_REDIRECT) else {
+        return false;
+    };
+    let is_plain = rest.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain || rest.contains(['#', '\\']) || target.len() > REDIRECT_BYTES_MAX {
+        return false;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (port, _) = rest.split_at(end);
+    port.is_empty() || port.strip_prefix(':').is_some_and(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse().is_ok_and(|port: u16| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_bound() {
+        let room = REDIRECT_BYTES_MAX - NATIVE_REDIRECT.len() - 1;
+        let longest = format!("{NATIVE_REDIRECT}/{}", "a".repeat(room));
+        assert!(is_loopback_redirect(&longest));
+        assert!(!is_loopback_redirect(&format!("{longest}a")));
+    }
+
+    #[test]
+    fn a_native_app_goes_back_to_the_address_of_the_machine_itself_and_nowhere_else() {
+        for fine in [
+            "http://127.0.0.1",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:65535/any/path?and=query",
+            "http://127.0.0.1:6468?x",
+        ] {
+            assert!(is_loopback_redirect(fine), "{fine}");
+        }
+        for wrong in [
+            "",
+            "https://127.0.0.1/",
+            "http://localhost:6468/",
+            "http://127.0.0.10/",
+            "http://127.0.0.1.evil.example/",
+            "http://127.0.0.1@evil.example/",
+            "http://127.0.0.1:80@evil.example/",
+            "http://127.0.0.1\\@evil.example/",
+            "http://127.0.0.1:/",
+            "http://127.0.0.1:0/",
+            "http://127.0.0.1:+80/",
+            "http://127.0.0.1:65536/",
+            "http://127.0.0.1/#fragment",
+            "http://127.0.0.1/a b",
+            "http://127.0.0.1/\r\nSet-Cookie:x",
+            "http://[::1]/",
+        ] {
+            assert!(!is_loopback_redirect(wrong), "{wrong}");
+        }
+    }
+}
