@@ -133,6 +133,18 @@ impl Moment {
         )
     }
 
+    /// For another process of the same boot; whole milliseconds.
+    #[must_use]
+    pub const fn boot_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// What [`Moment::boot_millis`] gave, in the same boot.
+    #[must_use]
+    pub const fn from_boot_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
     /// Time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -4,6 +4,7 @@ pub mod grant;
 pub mod keeper;
 pub mod record;
 pub mod schedule;
+pub mod store;
 pub mod token;
 pub mod vault;
 

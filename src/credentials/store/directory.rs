@@ -1,0 +1,284 @@
+//! The store's directory: every file is checked on what was opened, never on its name, and replaced whole.
+//!
+//! A name can be given to another file between a check and its use; an open descriptor cannot.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError},
+    io::{ErrorKind, Read, Write},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, fchmod, fsync, open, openat, renameat, unlinkat},
+    io::Errno,
+    process::geteuid,
+};
+
+use super::error::{Step, StoreError};
+
+/// Longest file that is read.
+pub(super) const FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// How often a lock file that vanishes while it is being locked is made again.
+const LOCK_TRIES_MAX: usize = 4;
+
+const DIRECTORY_MODE: u32 = 0o700;
+const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
+const RIGHTS_OF_OTHERS: u32 = 0o077;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+const PERMISSION_BITS: u32 = 0o7777;
+
+/// Without `NONBLOCK` the opening of a pipe would wait for its other end.
+const CAREFULLY: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
+
+/// The directory, held open.
+pub(super) struct Directory {
+    descriptor: OwnedFd,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// Makes it where it is missing, with all above it, for ourselves alone whatever the umask is.
+    pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+        if exists(path)? {
+            return Ok(());
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(path)
+            .map_err(|error| StoreError::io(Step::Make, path, error))?;
+        fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
+            .map_err(|error| StoreError::io(Step::Protect, path, error))?;
+        let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) else {
+            return Ok(());
+        };
+        File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .map_err(|error| StoreError::io(Step::Sync, parent, error))
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = open(path, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::LOOP | Errno::NOTDIR if path.is_symlink() => StoreError::Symlink(path.into()),
+            Errno::NOTDIR => StoreError::NotADirectory(path.into()),
+            errno => StoreError::io(Step::Open, path, errno),
+        })?;
+        let file = File::from(opened);
+        let about = file
+            .metadata()
+            .map_err(|error| StoreError::io(Step::Inspect, path, error))?;
+        if about.uid() != 0 {
+            check_owner(path, &about)?;
+        }
+        check_mode(path, &about, WRITABLE_BY_OTHERS)?;
+        Ok(Self {
+            descriptor: file.into(),
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether something has this name, be it what it may.
+    pub(super) fn has(&self, name: &str) -> Result<bool, StoreError> {
+        exists(&self.path_of(name))
+    }
+
+    /// The bytes of a file that is ours alone; none if it does not exist.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path_of(name);
+        let Some(file) = self.open_ours(name, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| StoreError::io(Step::Read, &path, error))?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(StoreError::TooLong {
+                path,
+                longest: FILE_BYTES_MAX,
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Replaces a file by way of `draft` in the same directory: anybody sees the old or the new bytes, nothing else.
+    /// Durable after [`Directory::sync`].
+    pub(super) fn replace(&self, name: &str, draft: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let replaced = self.write_draft(draft, bytes).and_then(|()| {
+            renameat(&self.descriptor, draft, &self.descriptor, name)
+                .map_err(|errno| StoreError::io(Step::Rename, &self.path_of(name), errno))
+        });
+        if replaced.is_err() {
+            // Best effort: the next write starts by removing it.
+            let _ = self.remove(draft);
+        }
+        replaced
+    }
+
+    fn write_draft(&self, draft: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path_of(draft);
+        let failed = |step| move |error: std::io::Error| (step, error);
+        self.remove(draft)?;
+        let flags = CAREFULLY | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let opened = openat(&self.descriptor, draft, flags, OWNER_ONLY)
+            .map_err(|errno| StoreError::io(Step::Make, &path, errno))?;
+        let write = || {
+            // A umask can only have taken rights away, our own among them.
+            fchmod(&opened, OWNER_ONLY).map_err(|errno| (Step::Protect, errno.into()))?;
+            let mut file = File::from(opened);
+            file.write_all(bytes).map_err(failed(Step::Write))?;
+            file.sync_all().map_err(failed(Step::Sync))
+        };
+        write().map_err(|(step, error)| StoreError::io(step, &path, error))
+    }
+
+    /// Makes what was renamed and removed durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        fsync(&self.descriptor).map_err(|errno| StoreError::io(Step::Sync, &self.path, errno))
+    }
+
+    /// Removes a name, whatever it stands for; it may not exist.
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match unlinkat(&self.descriptor, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(StoreError::io(Step::Remove, &self.path_of(name), errno)),
+        }
+    }
+
+    /// Overwrites and removes a file. It is first renamed to `draft`, so that nobody reads it half overwritten.
+    pub(super) fn wipe(&self, name: &str, draft: &str) -> Result<(), StoreError> {
+        match renameat(&self.descriptor, name, &self.descriptor, draft) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(StoreError::io(Step::Rename, &self.path_of(name), errno)),
+        }
+        let overwritten = self.overwrite(draft);
+        self.remove(draft).and(overwritten)
+    }
+
+    /// Leaves alone what is no file of ours: it has to go, but it may be somebody else's under another name.
+    fn overwrite(&self, name: &str) -> Result<(), StoreError> {
+        let Ok(Some(mut file)) = self.open_ours(name, OFlags::WRONLY) else {
+            return Ok(());
+        };
+        let zeros = |file: &mut File| {
+            let length = file.metadata()?.len().min(FILE_BYTES_MAX as u64);
+            std::io::copy(&mut std::io::repeat(0).take(length), file)?;
+            file.sync_all()
+        };
+        zeros(&mut file).map_err(|error| StoreError::io(Step::Write, &self.path_of(name), error))
+    }
+
+    /// The lock file, locked; none if somebody else has it. Closing it lets go.
+    pub(super) fn lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        let path = self.path_of(name);
+        for _ in 0..LOCK_TRIES_MAX {
+            let Some(file) = self.open_lock(name)? else {
+                continue;
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => {
+                    return Err(StoreError::io(Step::Lock, &path, error));
+                }
+            }
+            // Somebody may have removed it meanwhile: then another process can lock another file of that name.
+            let ours = file
+                .metadata()
+                .map_err(|error| StoreError::io(Step::Inspect, &path, error))?;
+            let named = fs::symlink_metadata(&path);
+            if named.is_ok_and(|it| (it.dev(), it.ino()) == (ours.dev(), ours.ino())) {
+                return Ok(Some(file));
+            }
+        }
+        Err(StoreError::io(Step::Lock, &path, ErrorKind::NotFound))
+    }
+
+    /// None if it was removed between two looks.
+    fn open_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        let path = self.path_of(name);
+        let flags = CAREFULLY | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match openat(&self.descriptor, name, flags, OWNER_ONLY) {
+            Ok(made) => {
+                fchmod(&made, OWNER_ONLY)
+                    .map_err(|errno| StoreError::io(Step::Protect, &path, errno))?;
+                Ok(Some(File::from(made)))
+            }
+            Err(Errno::EXIST) => self.open_ours(name, OFlags::RDWR),
+            Err(errno) => Err(StoreError::io(Step::Make, &path, errno)),
+        }
+    }
+
+    /// None if it does not exist.
+    fn open_ours(&self, name: &str, access: OFlags) -> Result<Option<File>, StoreError> {
+        let path = self.path_of(name);
+        let file = match openat(&self.descriptor, name, access | CAREFULLY, Mode::empty()) {
+            Ok(opened) => File::from(opened),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err(StoreError::Symlink(path)),
+            // A socket, a device that is not there, a pipe without a reader, a directory.
+            Err(Errno::NXIO | Errno::NODEV | Errno::ISDIR) => {
+                return Err(StoreError::NotAFile(path));
+            }
+            Err(errno) => return Err(StoreError::io(Step::Open, &path, errno)),
+        };
+        let about = file
+            .metadata()
+            .map_err(|error| StoreError::io(Step::Inspect, &path, error))?;
+        if !about.is_file() {
+            return Err(StoreError::NotAFile(path));
+        }
+        check_owner(&path, &about)?;
+        check_mode(&path, &about, RIGHTS_OF_OTHERS)?;
+        // No name at all is a file that was replaced after it was opened: still whole.
+        if about.nlink() > 1 {
+            let links = about.nlink();
+            return Err(StoreError::HardLinked { path, links });
+        }
+        Ok(Some(file))
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io(Step::Inspect, path, error)),
+    }
+}
+
+fn check_owner(path: &Path, about: &Metadata) -> Result<(), StoreError> {
+    let ours = geteuid().as_raw();
+    if about.uid() == ours {
+        return Ok(());
+    }
+    Err(StoreError::WrongOwner {
+        path: path.to_owned(),
+        owner: about.uid(),
+        ours,
+    })
+}
+
+fn check_mode(path: &Path, about: &Metadata, forbidden: u32) -> Result<(), StoreError> {
+    if about.mode() & forbidden == 0 {
+        return Ok(());
+    }
+    Err(StoreError::NotPrivate {
+        path: path.to_owned(),
+        mode: about.mode() & PERMISSION_BITS,
+    })
+}

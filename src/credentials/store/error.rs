@@ -1,0 +1,206 @@
+//! What can be wrong with the store. Each text says what is wrong with which file, and what to do; none holds a secret.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// Why the store cannot do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Others have rights on a file, or may write into the directory.
+    #[error(
+        "{} can be used by others (mode {mode:04o}): make sure that nobody else has changed it, then `chmod go= {}`",
+        .path.display(), .path.display()
+    )]
+    NotPrivate { path: PathBuf, mode: u32 },
+
+    #[error(
+        "{} belongs to user {owner}, not to user {ours} who runs this program: run it as user {owner}, or `chown {ours}` it",
+        .path.display()
+    )]
+    WrongOwner {
+        path: PathBuf,
+        owner: u32,
+        ours: u32,
+    },
+
+    #[error("{} is a symbolic link, which the store never follows: name the real place", .0.display())]
+    Symlink(PathBuf),
+
+    /// A pipe, a device, a socket, a directory.
+    #[error("{} is not a regular file: find out who put it there, and remove it", .0.display())]
+    NotAFile(PathBuf),
+
+    #[error("{} is not a directory: name a directory for the store", .0.display())]
+    NotADirectory(PathBuf),
+
+    #[error(
+        "{} has {links} names: find the others with `find -samefile` and remove them",
+        .path.display()
+    )]
+    HardLinked { path: PathBuf, links: u64 },
+
+    #[error(
+        "{} was sealed with a key that is not among ours (its id is {key_id}): add that key after the first, or log in again",
+        .path.display()
+    )]
+    WrongKey { path: PathBuf, key_id: String },
+
+    #[error(
+        "{} was sealed with another passphrase: give that passphrase, or log in again",
+        .0.display()
+    )]
+    PassphraseWrong(PathBuf),
+
+    /// Cut off, overwritten, or changed in any bit.
+    #[error("{} is damaged or was tampered with: restore the whole directory, or log in again", .0.display())]
+    Tampered(PathBuf),
+
+    #[error(
+        "{} is an older state (revision {found}, but {seen} was written): put back the newest file, or log in again",
+        .path.display()
+    )]
+    RolledBack {
+        path: PathBuf,
+        found: u64,
+        seen: u64,
+    },
+
+    /// A login is kept here, but its file is gone. Not the same as logged out.
+    #[error("{} is gone, although a login is kept in it: put it back, or log in again", .0.display())]
+    Missing(PathBuf),
+
+    /// Without this file nobody can tell whether the login beside it is the newest.
+    #[error("{} is gone, which tells whether the login beside it is the newest: put it back, or log in again", .0.display())]
+    SeenMissing(PathBuf),
+
+    #[error(
+        "{} was written by a newer program (format {version}): use that program",
+        .path.display()
+    )]
+    NewerFormat { path: PathBuf, version: u8 },
+
+    #[error("{} would be or is longer than {longest} bytes: this is no login of ours", .path.display())]
+    TooLong { path: PathBuf, longest: usize },
+
+    #[error("{} is held by another process for longer than {waited_ms} ms: see what it is doing", .path.display())]
+    Busy { path: PathBuf, waited_ms: u64 },
+
+    #[error("cannot {step} {}: {}", .path.display(), .cause)]
+    Io {
+        step: Step,
+        path: PathBuf,
+        cause: Cause,
+    },
+
+    /// The system gives no random bytes, or the cipher refuses to work.
+    #[error("cannot seal {}: the system has no randomness or no memory to give", .0.display())]
+    CannotSeal(PathBuf),
+}
+
+impl StoreError {
+    /// The condition in one word, for status and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotPrivate { .. } => "not-private",
+            Self::WrongOwner { .. } => "wrong-owner",
+            Self::Symlink(_) => "symlink",
+            Self::NotAFile(_) => "not-a-file",
+            Self::NotADirectory(_) => "not-a-directory",
+            Self::HardLinked { .. } => "hard-linked",
+            Self::WrongKey { .. } => "wrong-key",
+            Self::PassphraseWrong(_) => "passphrase-wrong",
+            Self::Tampered(_) => "tampered",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Missing(_) => "missing",
+            Self::SeenMissing(_) => "seen-missing",
+            Self::NewerFormat { .. } => "newer-format",
+            Self::TooLong { .. } => "too-long",
+            Self::Busy { .. } => "busy",
+            Self::Io { .. } => "io",
+            Self::CannotSeal(_) => "cannot-seal",
+        }
+    }
+
+    pub(super) fn io(step: Step, path: &Path, error: impl Into<io::Error>) -> Self {
+        Self::Io {
+            step,
+            path: path.to_owned(),
+            cause: Cause::from(error.into()),
+        }
+    }
+
+    /// Whether the content of a file is at fault, which a copy of the file can make good.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing(_)
+                | Self::Tampered(_)
+                | Self::TooLong { .. }
+                | Self::WrongKey { .. }
+                | Self::PassphraseWrong(_)
+                | Self::NewerFormat { .. }
+        )
+    }
+}
+
+/// What was being done with a file when the system refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Make,
+    Open,
+    Inspect,
+    Protect,
+    Read,
+    Write,
+    /// Of a file or of a directory: until then a crash can undo what was written.
+    Sync,
+    Rename,
+    Remove,
+    Lock,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Make => "make",
+            Self::Open => "open",
+            Self::Inspect => "inspect",
+            Self::Protect => "protect",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "make durable",
+            Self::Rename => "put in place",
+            Self::Remove => "remove",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+/// The system's own word for what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    pub kind: io::ErrorKind,
+    /// `errno`, where the system gave one.
+    pub code: Option<i32>,
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self {
+            kind: error.kind(),
+            code: error.raw_os_error(),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => io::Error::from_raw_os_error(code).fmt(f),
+            None => self.kind.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is kept of a login.
+
+use std::{fmt, fs, process, sync::OnceLock};
+
+use crate::{
+    clock::{Moment, Timestamp},
+    names::{IdentityKind, TenantName},
+    random,
+    secret::Secret,
+};
+
+/// One identity's place in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Slot {
+    pub tenant: TenantName,
+    pub identity: IdentityKind,
+}
+
+/// The stem of its files: `<tenant>.<identity>`.
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.tenant, self.identity)
+    }
+}
+
+/// What is kept of a login. Never printed: there is no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Counts the token answers that were stored; 1 is the login itself.
+    pub generation: u64,
+    /// A login belongs to one application on one host.
+    pub client_id: String,
+    pub host: String,
+    /// What was granted; empty if the platform did not say.
+    pub scopes: Vec<Box<str>>,
+    pub logged_in_at: Timestamp,
+    pub refreshed_at: Timestamp,
+    /// None where the platform issues none.
+    pub refresh_token: Option<Secret<String>>,
+    pub access: Option<KeptAccess>,
+    /// A token call that was begun with this refresh token; its end is not known while this stands.
+    pub mark: Option<Mark>,
+    /// Why the login is of no use any more.
+    pub ended: Option<Ended>,
+}
+
+/// An access token, dated so that another process of the same boot needs no wall clock to know its end.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptAccess {
+    pub token: Secret<String>,
+    pub minted_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// The kernel's boot id of the machine that dated it; the two moments mean nothing in another boot.
+    pub boot: String,
+    /// `CLOCK_BOOTTIME`, in milliseconds.
+    pub minted_boot_ms: u64,
+    pub expires_boot_ms: u64,
+}
+
+impl KeptAccess {
+    /// Dated in this boot: `minted_at` and `expires_at` are what the wall clock says of the same two moments.
+    #[must_use]
+    pub fn dated(
+        token: Secret<String>,
+        (minted, expires): (Moment, Moment),
+        (minted_at, expires_at): (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            token,
+            minted_at,
+            expires_at,
+            boot: boot_id().to_owned(),
+            minted_boot_ms: minted.boot_millis(),
+            expires_boot_ms: expires.boot_millis(),
+        }
+    }
+
+    /// When it was minted and when it ends; none if it was dated in another boot.
+    #[must_use]
+    pub fn moments(&self) -> Option<(Moment, Moment)> {
+        (self.boot == boot_id()).then(|| {
+            let [minted, expires] =
+                [self.minted_boot_ms, self.expires_boot_ms].map(Moment::from_boot_millis);
+            (minted, expires)
+        })
+    }
+}
+
+/// Who began a token call, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub at: Timestamp,
+    /// `<process id>@<boot id>`.
+    pub by: String,
+}
+
+impl Mark {
+    /// Set now by this process.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            at: Timestamp::now(),
+            by: format!("{}@{}", process::id(), boot_id()),
+        }
+    }
+}
+
+/// When and why a login came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub at: Timestamp,
+    /// A short name out of a closed set.
+    pub why: String,
+}
+
+/// Tells this boot of this machine from any other. If the kernel does not say, it is this process's own.
+pub fn boot_id() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let said = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        match said.trim() {
+            "" => format!("unknown-{:016x}", random::number()),
+            id => id.to_owned(),
+        }
+    })
+}

@@ -1,0 +1,232 @@
+//! The keys that seal the store: 32 random bytes, or a passphrase from which such a key is derived.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use aws_lc_rs::{
+    aead::{AES_256_GCM_SIV, RandomizedNonceKey},
+    digest::{SHA256, digest},
+};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use zeroize::Zeroizing;
+
+use crate::random;
+
+/// Most keys that open at the same time; a rotation needs two.
+pub const SEAL_KEYS_MAX: usize = 8;
+
+pub const PASSPHRASE_BYTES_MIN: usize = 12;
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+
+const KEY_BYTES: usize = 32;
+pub(super) const KEY_ID_BYTES: usize = 8;
+pub(super) const SALT_BYTES: usize = 16;
+
+/// Keeps this use of SHA-256 apart from any other of the same bytes.
+const KEY_ID_DOMAIN: &[u8] = b"ninjaone-proxy store key id 1\0";
+
+/// Argon2id, above the least that OWASP's Password Storage Cheat Sheet asks for (19 MiB, 2 passes). Part of format 1.
+const ARGON2_MEMORY_KIB: u32 = 32 * 1024;
+const ARGON2_PASSES: u32 = 3;
+const ARGON2_LANES: u32 = 1;
+
+/// Most salts whose keys are remembered. All files of a store have one salt, unless somebody mixed stores.
+const DERIVED_KEYS_MAX: usize = 64;
+
+pub(super) type KeyId = [u8; KEY_ID_BYTES];
+pub(super) type Salt = [u8; SALT_BYTES];
+
+/// Why something is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSealKey {
+    #[error(
+        "a key is 32 random bytes: raw, as 64 hexadecimal digits, or in base64 (`openssl rand -hex 32` makes one)"
+    )]
+    NotAKey,
+    #[error("a passphrase has {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes")]
+    PassphraseLength,
+    #[error("at most {SEAL_KEYS_MAX} keys can open the store")]
+    TooManyKeys,
+}
+
+/// What seals a store. No `Debug`.
+pub struct SealKey(Source);
+
+enum Source {
+    Key(Arc<AeadKey>),
+    Passphrase(Passphrase),
+}
+
+impl SealKey {
+    /// 32 raw bytes, 64 hexadecimal digits or base64 of 32 bytes; the two texts may have white space around them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadSealKey> {
+        let key = parse_key(bytes).ok_or(BadSealKey::NotAKey)?;
+        let key = AeadKey::new(&key).ok_or(BadSealKey::NotAKey)?;
+        Ok(Self(Source::Key(Arc::new(key))))
+    }
+
+    /// White space around a passphrase does not count.
+    pub fn from_passphrase(text: &[u8]) -> Result<Self, BadSealKey> {
+        let text = text.trim_ascii();
+        if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&text.len()) {
+            return Err(BadSealKey::PassphraseLength);
+        }
+        Ok(Self(Source::Passphrase(Passphrase {
+            text: Zeroizing::new(text.to_vec()),
+            derived: Mutex::default(),
+            salt_in_use: OnceLock::new(),
+        })))
+    }
+}
+
+/// The first key seals, all open.
+#[derive(Clone)]
+pub struct SealKeys(Arc<[SealKey]>);
+
+impl SealKeys {
+    pub fn new(first: SealKey, older: Vec<SealKey>) -> Result<Self, BadSealKey> {
+        if older.len() >= SEAL_KEYS_MAX {
+            return Err(BadSealKey::TooManyKeys);
+        }
+        let keys: Vec<_> = std::iter::once(first).chain(older).collect();
+        Ok(Self(keys.into()))
+    }
+
+    /// The key to seal with, and the salt it was derived with. None if it cannot be derived.
+    pub(super) fn sealing(&self) -> Option<(Arc<AeadKey>, Option<Salt>)> {
+        match &self.0.first()?.0 {
+            Source::Key(key) => Some((Arc::clone(key), None)),
+            Source::Passphrase(passphrase) => {
+                let salt = passphrase.salt()?;
+                Some((passphrase.derive(salt)?, Some(salt)))
+            }
+        }
+    }
+
+    /// The key with this id. `salt` is given for keys that were derived from a passphrase.
+    pub(super) fn opening(&self, id: KeyId, salt: Option<Salt>) -> Option<Arc<AeadKey>> {
+        self.0.iter().find_map(|key| match (&key.0, salt) {
+            (Source::Key(key), None) => (key.id == id).then(|| Arc::clone(key)),
+            (Source::Passphrase(passphrase), Some(salt)) => passphrase.opening(id, salt),
+            _ => None,
+        })
+    }
+
+    /// Whether a file with this key id is sealed as a new one would be.
+    pub(super) fn is_first(&self, id: KeyId, salt: Option<Salt>) -> bool {
+        match (self.0.first().map(|key| &key.0), salt) {
+            (Some(Source::Key(key)), None) => key.id == id,
+            (Some(Source::Passphrase(passphrase)), Some(salt)) => {
+                passphrase.opening(id, salt).is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
+struct Passphrase {
+    text: Zeroizing<Vec<u8>>,
+    /// By salt, so that the slow derivation is done once for a store.
+    derived: Mutex<HashMap<Salt, Arc<AeadKey>>>,
+    /// Of the first file that was opened, so that all files of a store come to share one.
+    salt_in_use: OnceLock<Salt>,
+}
+
+impl Passphrase {
+    fn salt(&self) -> Option<Salt> {
+        if let Some(salt) = self.salt_in_use.get() {
+            return Some(*salt);
+        }
+        let fresh = random::bytes()?;
+        Some(*self.salt_in_use.get_or_init(|| fresh))
+    }
+
+    fn opening(&self, id: KeyId, salt: Salt) -> Option<Arc<AeadKey>> {
+        let key = self.derive(salt).filter(|key| key.id == id)?;
+        self.salt_in_use.get_or_init(|| salt);
+        Some(key)
+    }
+
+    /// None if the memory that Argon2 needs cannot be had.
+    fn derive(&self, salt: Salt) -> Option<Arc<AeadKey>> {
+        // Held while deriving: two threads that need the same key derive it once.
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = derived.get(&salt) {
+            return Some(Arc::clone(key));
+        }
+        let params = Params::new(
+            ARGON2_MEMORY_KIB,
+            ARGON2_PASSES,
+            ARGON2_LANES,
+            Some(KEY_BYTES),
+        )
+        .ok()?;
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(&self.text, &salt, &mut *bytes)
+            .ok()?;
+        let key = Arc::new(AeadKey::new(&bytes)?);
+        if derived.len() >= DERIVED_KEYS_MAX {
+            derived.clear();
+        }
+        derived.insert(salt, Arc::clone(&key));
+        Some(key)
+    }
+}
+
+/// A key as the cipher wants it, with its public name.
+pub(super) struct AeadKey {
+    pub(super) id: KeyId,
+    pub(super) cipher: RandomizedNonceKey,
+}
+
+impl AeadKey {
+    fn new(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
+        let named = Zeroizing::new([KEY_ID_DOMAIN, bytes].concat());
+        let hash = digest(&SHA256, &named);
+        Some(Self {
+            id: *hash.as_ref().first_chunk()?,
+            cipher: RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).ok()?,
+        })
+    }
+}
+
+fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    if let Ok(raw) = <&[u8; KEY_BYTES]>::try_from(bytes) {
+        // Thirty-two printable characters are a short hexadecimal key or a password, not 32 random bytes.
+        let is_text = raw.iter().all(u8::is_ascii_graphic);
+        return (!is_text).then(|| Zeroizing::new(*raw));
+    }
+    let text = bytes.trim_ascii();
+    if text.len() == 2 * KEY_BYTES {
+        return from_hex(text);
+    }
+    let standard = text.iter().map(|b| match b {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    });
+    let standard = Zeroizing::new(standard.collect::<Vec<u8>>());
+    let mut room = Zeroizing::new([0; KEY_BYTES + 4]);
+    let either_padding =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, either_padding);
+    let length = engine.decode_slice(&*standard, &mut *room).ok()?;
+    let key = room.get(..length)?;
+    <[u8; KEY_BYTES]>::try_from(key).ok().map(Zeroizing::new)
+}
+
+fn from_hex(text: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    for (place, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
+        let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
+        *place = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+    }
+    Some(key)
+}

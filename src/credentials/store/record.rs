@@ -1,0 +1,180 @@
+//! What stands inside the seal: JSON, of the login itself and of the highest revision that was ever written.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{clock::Timestamp, secret::Secret};
+
+use super::kept::{Ended, Kept, KeptAccess, Mark};
+
+/// Longest text; with the header of the seal a file stays below 64 KiB.
+pub(super) const TEXT_BYTES_MAX: usize = 65_000;
+
+/// What is kept, with the number of its writing.
+pub(super) struct Record {
+    /// Grows by one with each write of a slot, from login to login as well.
+    pub(super) revision: u64,
+    pub(super) kept: Kept,
+}
+
+impl Record {
+    /// None if it would be longer than [`TEXT_BYTES_MAX`].
+    pub(super) fn text_of(revision: u64, kept: &Kept) -> Option<Zeroizing<Vec<u8>>> {
+        bounded_json(&RecordText {
+            revision,
+            generation: kept.generation,
+            client_id: Cow::Borrowed(&kept.client_id),
+            host: Cow::Borrowed(&kept.host),
+            scopes: kept.scopes.iter().map(|it| Cow::Borrowed(&**it)).collect(),
+            logged_in_at: kept.logged_in_at.unix_micros(),
+            refreshed_at: kept.refreshed_at.unix_micros(),
+            refresh_token: kept.refresh_token.as_ref().map(exposed),
+            access: kept.access.as_ref().map(AccessText::of),
+            mark: kept.mark.as_ref().map(|it| Note {
+                at: it.at.unix_micros(),
+                text: Cow::Borrowed(&it.by),
+            }),
+            ended: kept.ended.as_ref().map(|it| Note {
+                at: it.at.unix_micros(),
+                text: Cow::Borrowed(&it.why),
+            }),
+        })
+    }
+
+    /// None if it is not what [`Record::text_of`] of this format writes.
+    pub(super) fn from_text(text: &[u8]) -> Option<Self> {
+        let text: RecordText<'_> = serde_json::from_slice(text).ok()?;
+        let moment = Timestamp::from_unix_micros;
+        Some(Self {
+            revision: text.revision,
+            kept: Kept {
+                generation: text.generation,
+                client_id: text.client_id.into_owned(),
+                host: text.host.into_owned(),
+                scopes: text.scopes.into_iter().map(Box::from).collect(),
+                logged_in_at: moment(text.logged_in_at),
+                refreshed_at: moment(text.refreshed_at),
+                refresh_token: text.refresh_token.map(hidden),
+                access: text.access.map(AccessText::into_access),
+                mark: text.mark.map(|it| Mark {
+                    at: moment(it.at),
+                    by: it.text.into_owned(),
+                }),
+                ended: text.ended.map(|it| Ended {
+                    at: moment(it.at),
+                    why: it.text.into_owned(),
+                }),
+            },
+        })
+    }
+}
+
+/// The high-water mark: a file that is older than this was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {
+    pub(super) revision: u64,
+    /// The generation of that revision, for people who look into it.
+    pub(super) generation: u64,
+    /// Whether a login is kept: false before the first one and after a logout.
+    pub(super) kept: bool,
+}
+
+impl Seen {
+    pub(super) fn to_text(self) -> Option<Zeroizing<Vec<u8>>> {
+        bounded_json(&self)
+    }
+
+    pub(super) fn from_text(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
+}
+
+/// All times are microseconds since 1970.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordText<'a> {
+    revision: u64,
+    generation: u64,
+    #[serde(borrow)]
+    client_id: Cow<'a, str>,
+    #[serde(borrow)]
+    host: Cow<'a, str>,
+    scopes: Vec<Cow<'a, str>>,
+    logged_in_at: i64,
+    refreshed_at: i64,
+    #[serde(borrow)]
+    refresh_token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    access: Option<AccessText<'a>>,
+    #[serde(borrow)]
+    mark: Option<Note<'a>>,
+    #[serde(borrow)]
+    ended: Option<Note<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessText<'a> {
+    #[serde(borrow)]
+    token: Cow<'a, str>,
+    minted_at: i64,
+    expires_at: i64,
+    #[serde(borrow)]
+    boot: Cow<'a, str>,
+    minted_boot_ms: u64,
+    expires_boot_ms: u64,
+}
+
+impl<'a> AccessText<'a> {
+    fn of(access: &'a KeptAccess) -> Self {
+        Self {
+            token: exposed(&access.token),
+            minted_at: access.minted_at.unix_micros(),
+            expires_at: access.expires_at.unix_micros(),
+            boot: Cow::Borrowed(&access.boot),
+            minted_boot_ms: access.minted_boot_ms,
+            expires_boot_ms: access.expires_boot_ms,
+        }
+    }
+
+    fn into_access(self) -> KeptAccess {
+        KeptAccess {
+            token: hidden(self.token),
+            minted_at: Timestamp::from_unix_micros(self.minted_at),
+            expires_at: Timestamp::from_unix_micros(self.expires_at),
+            boot: self.boot.into_owned(),
+            minted_boot_ms: self.minted_boot_ms,
+            expires_boot_ms: self.expires_boot_ms,
+        }
+    }
+}
+
+/// A moment and a word about it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note<'a> {
+    at: i64,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+}
+
+fn exposed(secret: &Secret<String>) -> Cow<'_, str> {
+    Cow::Borrowed(secret.expose())
+}
+
+fn hidden(text: Cow<'_, str>) -> Secret<String> {
+    Secret::new(text.into_owned())
+}
+
+/// Written into room that was made before, so that no half-grown buffer with a token in it is left behind.
+fn bounded_json(value: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut room = Zeroizing::new(vec![0; TEXT_BYTES_MAX]);
+    let mut rest = room.as_mut_slice();
+    serde_json::to_writer(&mut rest, value).ok()?;
+    let used = TEXT_BYTES_MAX - rest.len();
+    room.truncate(used);
+    Some(room)
+}

@@ -1,0 +1,161 @@
+//! The sealed form of a file: header, nonce, and what AES-256-GCM-SIV makes of the text (RFC 8452).
+//!
+//! | bytes | |
+//! |---|---|
+//! | 8 | `njp-kept` |
+//! | 1 | format: 1 |
+//! | 1 | what is inside: 1 a login, 2 the high-water mark |
+//! | 1 | the key: 1 given as such, 2 derived from a passphrase by Argon2id |
+//! | 8 | key id: the start of the SHA-256 of a domain and the key |
+//! | 16 | salt of the derivation; zeros for a given key |
+//! | 12 | nonce |
+//! | … | the sealed text and its tag of 16 bytes |
+//!
+//! All before the nonce and the slot's name are authenticated, so that no file can take another's place.
+
+use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
+use zeroize::Zeroizing;
+
+use super::{
+    kept::Slot,
+    key::{KEY_ID_BYTES, KeyId, SALT_BYTES, Salt, SealKeys},
+};
+
+const MAGIC: &[u8; 8] = b"njp-kept";
+pub(super) const FORMAT: u8 = 1;
+const HEADER_BYTES: usize = MAGIC.len() + 3 + KEY_ID_BYTES + SALT_BYTES;
+
+const GIVEN: u8 = 1;
+const DERIVED: u8 = 2;
+
+/// What a sealed file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    Login = 1,
+    Seen = 2,
+}
+
+/// Why a file does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unopened {
+    Tampered,
+    NewerFormat(u8),
+    WrongKey(KeyId),
+    PassphraseWrong,
+}
+
+/// None if there is no randomness, or no memory to derive the key.
+pub(super) fn seal(
+    keys: &SealKeys,
+    slot: &Slot,
+    inside: Inside,
+    mut text: Zeroizing<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let (key, salt) = keys.sealing()?;
+    let header = Header {
+        inside: inside as u8,
+        key_id: key.id,
+        salt,
+    };
+    let header = header.to_bytes();
+    let (nonce, tag) = key
+        .cipher
+        .seal_in_place_separate_tag(authenticated(&header, slot), &mut text)
+        .ok()?;
+    Some([&header, nonce.as_ref().as_slice(), &text, tag.as_ref()].concat())
+}
+
+/// A text out of its seal.
+pub(super) struct Opened {
+    pub(super) text: Zeroizing<Vec<u8>>,
+    /// False if it should be sealed again.
+    pub(super) by_first_key: bool,
+}
+
+pub(super) fn open(
+    keys: &SealKeys,
+    slot: &Slot,
+    inside: Inside,
+    sealed: &[u8],
+) -> Result<Opened, Unopened> {
+    let (bytes, rest) = sealed
+        .split_first_chunk::<HEADER_BYTES>()
+        .ok_or(Unopened::Tampered)?;
+    let header = Header::parse(bytes)?;
+    if header.inside != inside as u8 {
+        return Err(Unopened::Tampered);
+    }
+    let (nonce, sealed) = rest
+        .split_first_chunk::<NONCE_LEN>()
+        .ok_or(Unopened::Tampered)?;
+    let key = keys
+        .opening(header.key_id, header.salt)
+        .ok_or(match header.salt {
+            None => Unopened::WrongKey(header.key_id),
+            Some(_) => Unopened::PassphraseWrong,
+        })?;
+    let mut text = Zeroizing::new(sealed.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let opened = key
+        .cipher
+        .open_in_place(nonce, authenticated(bytes, slot), &mut text)
+        .map_err(|_| Unopened::Tampered)?;
+    let length = opened.len();
+    text.truncate(length);
+    Ok(Opened {
+        text,
+        by_first_key: keys.is_first(header.key_id, header.salt),
+    })
+}
+
+struct Header {
+    inside: u8,
+    key_id: KeyId,
+    /// Of a key that was derived from a passphrase.
+    salt: Option<Salt>,
+}
+
+impl Header {
+    fn to_bytes(&self) -> [u8; HEADER_BYTES] {
+        let source = if self.salt.is_some() { DERIVED } else { GIVEN };
+        let fields: [&[u8]; 4] = [
+            MAGIC,
+            &[FORMAT, self.inside, source],
+            &self.key_id,
+            &self.salt.unwrap_or_default(),
+        ];
+        let mut bytes = [0; HEADER_BYTES];
+        let all = fields.into_iter().flatten();
+        for (place, byte) in bytes.iter_mut().zip(all) {
+            *place = *byte;
+        }
+        bytes
+    }
+
+    fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Unopened> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(Unopened::Tampered)?;
+        let (&[format, inside, source], rest) =
+            rest.split_first_chunk().ok_or(Unopened::Tampered)?;
+        match format {
+            FORMAT => {}
+            0 => return Err(Unopened::Tampered),
+            newer => return Err(Unopened::NewerFormat(newer)),
+        }
+        let (&key_id, salt) = rest.split_first_chunk().ok_or(Unopened::Tampered)?;
+        let salt = Salt::try_from(salt).map_err(|_| Unopened::Tampered)?;
+        let salt = match source {
+            GIVEN if salt == Salt::default() => None,
+            DERIVED => Some(salt),
+            _ => return Err(Unopened::Tampered),
+        };
+        Ok(Self {
+            inside,
+            key_id,
+            salt,
+        })
+    }
+}
+
+fn authenticated(header: &[u8; HEADER_BYTES], slot: &Slot) -> Aad<Vec<u8>> {
+    Aad::from([header.as_slice(), slot.to_string().as_bytes()].concat())
+}

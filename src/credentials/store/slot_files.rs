@@ -1,0 +1,282 @@
+//! The files of one slot: what they say together, and the order in which they are written.
+//!
+//! At every moment, and after a crash at any moment: the mark exists before the login does, and is never newer than it.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::{
+    Found,
+    directory::Directory,
+    error::StoreError,
+    kept::{Kept, Slot},
+    key::SealKeys,
+    record::{Record, Seen, TEXT_BYTES_MAX},
+    seal::{self, Inside, Opened, Unopened},
+};
+
+pub(super) struct Names {
+    pub(super) login: String,
+    last: String,
+    seen: String,
+    pub(super) lock: String,
+    /// There is one writer at a time, so one name is enough, and at most one file can be left behind.
+    pub(super) draft: String,
+}
+
+impl Names {
+    pub(super) fn of(slot: &Slot) -> Self {
+        Self {
+            login: format!("{slot}.login"),
+            last: format!("{slot}.last"),
+            seen: format!("{slot}.seen"),
+            lock: format!("{slot}.lock"),
+            draft: format!("{slot}.draft"),
+        }
+    }
+}
+
+/// What a slot's files say together.
+pub(super) struct State {
+    pub(super) seen: Option<Seen>,
+    pub(super) login: Option<Login>,
+}
+
+pub(super) struct Login {
+    pub(super) record: Record,
+    /// Why it was read from the copy.
+    pub(super) damage: Option<StoreError>,
+}
+
+impl State {
+    pub(super) fn newest(&self) -> u64 {
+        let seen = self.seen.map_or(0, |it| it.revision);
+        let login = self.login.as_ref().map_or(0, |it| it.record.revision);
+        seen.max(login)
+    }
+
+    pub(super) fn found(self) -> Option<Found> {
+        self.login.map(|login| Found {
+            kept: login.record.kept,
+            damage: login.damage,
+        })
+    }
+}
+
+/// The files of one slot.
+pub(super) struct Files {
+    pub(super) directory: Directory,
+    pub(super) names: Names,
+    pub(super) slot: Slot,
+    pub(super) seals: SealKeys,
+}
+
+impl Files {
+    pub(super) fn look(&self) -> Result<State, StoreError> {
+        // First the mark, then the login: a writer moves them the other way round, so that a reader without the lock
+        // never meets a login that is older than the mark.
+        let Some(seen) = self.seen()? else {
+            return match (
+                self.record(&self.names.login)?,
+                self.directory.read(&self.names.last)?,
+            ) {
+                (None, None) => Ok(State {
+                    seen: None,
+                    login: None,
+                }),
+                _ => Err(StoreError::SeenMissing(self.path(&self.names.seen))),
+            };
+        };
+        let login = self.login(seen)?;
+        Ok(State {
+            seen: Some(seen),
+            login,
+        })
+    }
+
+    fn login(&self, seen: Seen) -> Result<Option<Login>, StoreError> {
+        let path = self.path(&self.names.login);
+        let damage = match self.record(&self.names.login) {
+            Ok(Some(record)) if is_newest(record.revision, seen) => {
+                return Ok(Some(Login {
+                    record,
+                    damage: None,
+                }));
+            }
+            // Logged out since: what is left of it, or was put back, counts for nothing.
+            Ok(_) if !seen.kept => return Ok(None),
+            Ok(Some(record)) => {
+                return Err(StoreError::RolledBack {
+                    path,
+                    found: record.revision,
+                    seen: seen.revision,
+                });
+            }
+            Ok(None) => StoreError::Missing(path),
+            Err(error) if error.is_damage() => error,
+            Err(error) => return Err(error),
+        };
+        match self.record(&self.names.last) {
+            Ok(Some(record)) if is_newest(record.revision, seen) => {
+                let damage = Some(damage);
+                Ok(Some(Login { record, damage }))
+            }
+            _ => Err(damage),
+        }
+    }
+
+    /// Durable as soon as the login is in place; its copy and the mark follow.
+    pub(super) fn put(&self, kept: &Kept, newest: u64, has_seen: bool) -> Result<(), StoreError> {
+        let revision = newest.saturating_add(1);
+        let text = Record::text_of(revision, kept);
+        let sealed = self.sealed(&self.names.login, Inside::Login, text)?;
+        if !has_seen {
+            let seen = Seen {
+                revision: newest,
+                generation: 0,
+                kept: false,
+            };
+            self.put_seen(seen)?;
+        }
+        self.replace(&self.names.login, &sealed)?;
+        self.directory.sync()?;
+        self.replace(&self.names.last, &sealed)?;
+        self.put_seen(Seen {
+            revision,
+            generation: kept.generation,
+            kept: true,
+        })
+    }
+
+    pub(super) fn put_seen(&self, seen: Seen) -> Result<(), StoreError> {
+        let sealed = self.sealed(&self.names.seen, Inside::Seen, seen.to_text())?;
+        self.replace(&self.names.seen, &sealed)?;
+        self.directory.sync()
+    }
+
+    /// Says first that nothing is kept, so that a crash on the way cannot be taken for the loss of a login.
+    pub(super) fn forget(&self) -> Result<(), StoreError> {
+        let Names {
+            login,
+            last,
+            seen,
+            draft,
+            ..
+        } = &self.names;
+        let [login_is, last_is, seen_is] = [login, last, seen].map(|it| self.directory.has(it));
+        if !(login_is? || last_is? || seen_is?) {
+            return Ok(());
+        }
+        self.put_seen(Seen {
+            revision: self.newest_readable(),
+            generation: 0,
+            kept: false,
+        })?;
+        let removed = [last, login].map(|name| self.directory.wipe(name, draft));
+        self.directory.sync()?;
+        removed.into_iter().collect()
+    }
+
+    /// The highest revision in any file that still opens.
+    pub(super) fn newest_readable(&self) -> u64 {
+        let records = [&self.names.login, &self.names.last].map(|name| self.record(name));
+        let records = records
+            .into_iter()
+            .filter_map(|it| Some(it.ok()??.revision));
+        let seen = self.seen().ok().flatten().map(|it| it.revision);
+        records.chain(seen).max().unwrap_or(0)
+    }
+
+    pub(super) fn all_by_first_key(&self) -> bool {
+        let Names {
+            login, last, seen, ..
+        } = &self.names;
+        let files = [
+            (login, Inside::Login),
+            (last, Inside::Login),
+            (seen, Inside::Seen),
+        ];
+        files
+            .into_iter()
+            .all(|(name, inside)| match self.open(name, inside) {
+                Ok(Some(opened)) => opened.by_first_key,
+                Ok(None) => true,
+                Err(_) => false,
+            })
+    }
+
+    pub(super) fn seen(&self) -> Result<Option<Seen>, StoreError> {
+        self.parsed(&self.names.seen, Inside::Seen, Seen::from_text)
+    }
+
+    fn record(&self, name: &str) -> Result<Option<Record>, StoreError> {
+        self.parsed(name, Inside::Login, Record::from_text)
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        inside: Inside,
+        parse: fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(opened) = self.open(name, inside)? else {
+            return Ok(None);
+        };
+        // It is authentic, so another program of ours wrote what this one does not know.
+        let unknown = || self.unopened(name, Unopened::NewerFormat(seal::FORMAT));
+        parse(&opened.text).map(Some).ok_or_else(unknown)
+    }
+
+    fn open(&self, name: &str, inside: Inside) -> Result<Option<Opened>, StoreError> {
+        let Some(sealed) = self.directory.read(name)? else {
+            return Ok(None);
+        };
+        let opened = seal::open(&self.seals, &self.slot, inside, &sealed);
+        opened.map(Some).map_err(|why| self.unopened(name, why))
+    }
+
+    fn unopened(&self, name: &str, why: Unopened) -> StoreError {
+        let path = self.path(name);
+        match why {
+            Unopened::Tampered => StoreError::Tampered(path),
+            Unopened::NewerFormat(version) => StoreError::NewerFormat { path, version },
+            Unopened::PassphraseWrong => StoreError::PassphraseWrong(path),
+            Unopened::WrongKey(id) => StoreError::WrongKey {
+                path,
+                key_id: format!("{:016x}", u64::from_be_bytes(id)),
+            },
+        }
+    }
+
+    fn sealed(
+        &self,
+        name: &str,
+        inside: Inside,
+        text: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let text = text.ok_or_else(|| StoreError::TooLong {
+            path: self.path(name),
+            longest: TEXT_BYTES_MAX,
+        })?;
+        seal::seal(&self.seals, &self.slot, inside, text)
+            .ok_or_else(|| StoreError::CannotSeal(self.path(name)))
+    }
+
+    fn replace(&self, name: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        self.directory.replace(name, &self.names.draft, sealed)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path_of(name)
+    }
+}
+
+/// A login is dated by the mark; after a logout only what was written later counts.
+fn is_newest(revision: u64, seen: Seen) -> bool {
+    if seen.kept {
+        revision >= seen.revision
+    } else {
+        revision > seen.revision
+    }
+}
