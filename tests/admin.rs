@@ -14,7 +14,7 @@ use ninjaone_proxy::{
         health::{Health, Ready, span},
         metrics,
         server::{CONNECTIONS_MAX, serve},
-        snapshot::{AuditState, IdentityState, Snapshot},
+        snapshot::{AuditState, IdentityState, Login, Snapshot},
     },
     cli::{
         healthcheck::Healthcheck,
@@ -27,7 +27,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use fixture::{changed, figures, healthy, identity, without_token};
+use fixture::{changed, figures, healthy, identity, with_person, without_token};
 
 fn admin_of(snapshot: Snapshot, ready: Ready) -> Admin {
     Admin::new(
@@ -253,6 +253,8 @@ fn metrics_have_the_names_that_were_promised() {
         r#"ninjaone_proxy_token_expiry_timestamp_seconds{tenant="acme",identity="service"} 1795000000"#,
         r#"ninjaone_proxy_token_renewals_total{tenant="acme",identity="service",result="renewed"} 2"#,
         r#"ninjaone_proxy_upstream_throttled_total{tenant="acme",kind="html"} 1"#,
+        r#"ninjaone_proxy_login_needed{tenant="acme",identity="user"} 1"#,
+        r#"ninjaone_proxy_login_unsaved{tenant="acme",identity="user"} 0"#,
         "ninjaone_proxy_audit_records_total 14",
         "ninjaone_proxy_audit_failures_total 0",
         r#"ninjaone_proxy_build_info{version="0.1.0"} 1"#,
@@ -327,6 +329,110 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
         assert!(text.contains(piece), "{piece} in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'));
+}
+
+/// The line of the screen about the person's token.
+fn line_of_person(snapshot: &Snapshot) -> String {
+    let text = screen(snapshot);
+    let line = text.lines().find(|it| it.contains("token of acme/user"));
+    line.expect("a line").trim().to_owned()
+}
+
+#[test]
+fn a_login_that_is_kept_alive_is_healthy_and_shown_with_its_date() {
+    let snapshot = with_person(|_, _| ());
+    assert_eq!(snapshot.health, Health::Healthy);
+    assert_eq!(
+        line_of_person(&snapshot),
+        "token of acme/user: valid 48 min, renews in 36 min, logged in 2026-11-10 08:30 UTC"
+    );
+    let shown = serde_json::to_value(&snapshot).unwrap();
+    let identities = &shown["tenants"][0]["identities"];
+    assert!(identities[0].get("login").is_none(), "a machine has none");
+    assert_eq!(
+        identities[1]["login"],
+        serde_json::json!({
+            "logged_in_at": "2026-11-10T08:30:00.000000Z",
+            "refreshed_at": "2026-11-17T14:02:11.000000Z",
+            "renewable": true,
+            "unsaved_since": null,
+            "store_fault": null,
+        })
+    );
+}
+
+#[test]
+fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
+    let snapshot = with_person(|person, login| {
+        person.state = IdentityState::LoginNeeded;
+        person.last_error = Some("the login has ended".to_owned());
+        *login = Login::default();
+    });
+    assert_eq!(snapshot.health, Health::NeedsLogin);
+    let line =
+        "token of acme/user: login needed (the login has ended); run: ninjaone-proxy login acme";
+    assert_eq!(line_of_person(&snapshot), line);
+    assert_eq!(
+        snapshot.degraded,
+        ["acme/user: a person must log in (the login has ended). Run: ninjaone-proxy login acme"]
+    );
+}
+
+#[test]
+fn a_login_that_is_not_on_disk_is_degraded_and_says_what_is_wrong_with_the_disk() {
+    let unsaved = with_person(|_, login| {
+        login.unsaved_since = Some("2026-11-17T14:05:59.000000Z".to_owned());
+        login.store_fault = Some("cannot write acme.user.draft: no space".to_owned());
+    });
+    assert_eq!(
+        (unsaved.health, unsaved.health.exit_code()),
+        (Health::Degraded, 6)
+    );
+    assert!(line_of_person(&unsaved).ends_with(", KEPT IN MEMORY ONLY since 2026-11-17 14:05 UTC"));
+    assert_eq!(unsaved.degraded.len(), 1);
+    assert!(unsaved.degraded[0].contains("is lost if the proxy ends: cannot write"));
+
+    let fault = with_person(|_, login| login.store_fault = Some("damaged".to_owned()));
+    assert_eq!(fault.health, Health::Degraded);
+    assert!(line_of_person(&fault).ends_with(", the store has a fault"));
+    assert_eq!(fault.degraded, ["acme/user: the store of logins: damaged."]);
+}
+
+#[test]
+fn a_login_that_cannot_be_renewed_is_shown_with_its_end() {
+    let snapshot = with_person(|person, login| {
+        person.renews_in_s = None;
+        login.renewable = false;
+    });
+    assert_eq!(snapshot.health, Health::Degraded);
+    assert_eq!(
+        line_of_person(&snapshot),
+        "token of acme/user: valid 48 min, cannot be renewed, then login is needed, logged in 2026-11-10 08:30 UTC"
+    );
+    assert_eq!(
+        snapshot.degraded,
+        [
+            "acme/user: this login cannot be renewed and ends in 48 min. Then run: ninjaone-proxy login acme"
+        ]
+    );
+}
+
+#[test]
+fn a_missing_login_makes_unready_only_where_all_tokens_are_asked_for() {
+    let snapshot = || {
+        with_person(|person, login| {
+            person.state = IdentityState::LoginNeeded;
+            *login = Login::default();
+        })
+    };
+    for (ready, status) in [
+        (Ready::AllTokens, StatusCode::SERVICE_UNAVAILABLE),
+        (Ready::AnyToken, StatusCode::OK),
+        (Ready::Listening, StatusCode::OK),
+    ] {
+        let answer = get(&admin_of(snapshot(), ready), "/readyz");
+        assert_eq!(answer.status(), status, "{ready:?}");
+    }
 }
 
 #[test]

@@ -7,11 +7,13 @@ use clap::Parser;
 use ninjaone_proxy::{
     caller::Caller,
     cli::explain::Explain,
+    names::IdentityKind,
     ninjaone::catalogue::Catalogue,
     policy::{
         Why,
-        book::{Book, BookSource, CallerSource, Question},
+        book::{Book, BookSource, CallerSource, Question, TenantSource},
         explain::{Change, Conclusion, Request},
+        identity::{Held, Pin},
         rule::{Effect, Rule},
         selector::Selector,
     },
@@ -31,6 +33,18 @@ fn rule(effect: Effect, selector: &str, owner: &str, line: usize) -> Rule {
         selector: Selector::parse(selector).unwrap(),
         owner: Arc::from(owner),
         place: Arc::from(format!("config.toml:{line}")),
+        pin: None,
+    }
+}
+
+/// With a service identity alone.
+fn tenant(name: &str) -> TenantSource {
+    TenantSource {
+        name: name.parse().unwrap(),
+        held: Held {
+            service: true,
+            user: false,
+        },
     }
 }
 
@@ -48,7 +62,7 @@ fn caller(name: &str, rules: Vec<Rule>, tenants: Vec<usize>) -> CallerSource {
 fn book_of(callers: Vec<CallerSource>) -> Book {
     Book::new(BookSource {
         catalogue: Arc::new(Catalogue::builtin()),
-        tenants: vec!["acme".parse().unwrap(), "globex".parse().unwrap()],
+        tenants: vec![tenant("acme"), tenant("globex")],
         callers,
     })
 }
@@ -77,6 +91,18 @@ fn book() -> Book {
         caller(
             "helpdesk",
             vec![rule(Effect::Allow, "all", "helpdesk", 50)],
+            vec![0],
+        ),
+        caller(
+            "tickets",
+            vec![Rule {
+                pin: Some(Pin {
+                    identity: IdentityKind::User,
+                    owner: Arc::from("people"),
+                    place: Arc::from("config.toml:62"),
+                }),
+                ..rule(Effect::Allow, "read", "people", 60)
+            }],
             vec![0],
         ),
     ])
@@ -115,7 +141,7 @@ fn an_allowed_request_is_told_step_by_step() {
         "acme: the only one",
         "getDevice (GET /v2/device/{id}): class read, scope monitoring (inferred), tag devices, id = 17",
         "caller.powerbi: allow = [\"read\"] at config.toml:12: decides",
-        "sent to NinjaOne as service",
+        "sent to NinjaOne as service: nothing asks for a person",
         "Allowed by caller.powerbi: allow = [\"read\"] (config.toml:12).",
     ] {
         assert!(told.out.contains(piece), "{piece} in:\n{}", told.out);
@@ -247,6 +273,37 @@ fn wrong_usage_is_said_on_stderr() {
         assert!(told.err.starts_with("error: "), "{}", told.err);
         assert!(told.out.is_empty());
     }
+}
+
+#[test]
+fn it_says_as_whom_a_request_goes_and_why() {
+    let pinned = explain(&["tickets", "GET /v2/devices"]);
+    let by_catalogue = explain(&["helpdesk", "POST /v2/device/17/script/run"]);
+    for (told, because) in [
+        (
+            &pinned,
+            "pinned by identity of [policy.people] (config.toml:62)",
+        ),
+        (&by_catalogue, "the operation needs a person"),
+    ] {
+        let piece = format!(
+            "sent to NinjaOne as user: {because}; but [tenant.acme.user] is not configured: 503 login-needed"
+        );
+        assert!(told.out.contains(&piece), "{piece} in:\n{}", told.out);
+    }
+    let line = explain_from(
+        Path::new("/nonexistent"),
+        &["tickets", "GET /v2/devices"],
+        true,
+    );
+    let object: Value = serde_json::from_str(&line.out).unwrap();
+    assert_eq!(object["identity"], "user");
+    let steps = object["steps"].as_array().unwrap();
+    let step = steps.iter().find(|it| it["step"] == "identity").unwrap();
+    assert_eq!(
+        (&step["because"], &step["configured"]),
+        (&"pinned".into(), &false.into())
+    );
 }
 
 #[test]

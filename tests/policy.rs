@@ -7,10 +7,14 @@ use ninjaone_proxy::{
     caller::Caller,
     names::IdentityKind,
     net::Method,
-    ninjaone::{catalogue::Catalogue, operation::Class},
+    ninjaone::{
+        catalogue::Catalogue,
+        operation::{Class, Needs},
+    },
     policy::{
         TenantProblem, Why,
-        book::{Book, BookSource, CallerSource, Grant, Question, Refusal},
+        book::{Book, BookSource, CallerSource, Grant, Question, Refusal, TenantSource},
+        identity::{Because, Choice, Held, Pin, Wish, choose},
         rule::{Effect, Rule},
         selector::Selector,
     },
@@ -27,6 +31,18 @@ fn rule(effect: Effect, selector: &str, line: usize) -> Rule {
         selector: Selector::parse(selector).unwrap(),
         owner: Arc::from("reporting"),
         place: Arc::from(format!("config.toml:{line}")),
+        pin: None,
+    }
+}
+
+/// With a service identity alone.
+fn tenant(name: &str) -> TenantSource {
+    TenantSource {
+        name: name.parse().unwrap(),
+        held: Held {
+            service: true,
+            user: false,
+        },
     }
 }
 
@@ -61,7 +77,7 @@ impl Desk<'_> {
             .collect();
         Book::new(BookSource {
             catalogue: catalogue(),
-            tenants: vec!["acme".parse().unwrap(), "globex".parse().unwrap()],
+            tenants: vec![tenant("acme"), tenant("globex")],
             callers: vec![CallerSource {
                 name: "powerbi".parse().unwrap(),
                 rules,
@@ -147,7 +163,7 @@ fn a_read_is_allowed_by_the_class_read_and_the_grant_says_by_which_rule() {
     assert_eq!(&*grant.rule, "reporting");
     assert_eq!(grant.class, Class::Read);
     assert_eq!(grant.tenant.name.as_str(), "acme");
-    assert_eq!(grant.identity, IdentityKind::Service);
+    assert_eq!(grant.wish, Wish::Usual);
     assert_eq!(&*grant.parameters.values()[0], "17");
 }
 
@@ -184,7 +200,15 @@ fn an_operation_that_needs_a_person_goes_as_user() {
         ..readers()
     };
     let grant = desk.allows(Method::Post, "/v2/device/1/script/run");
-    assert_eq!(grant.identity, IdentityKind::User);
+    let needs = grant.operation.needs;
+    let service = Held {
+        service: true,
+        user: false,
+    };
+    assert_eq!(
+        choose(grant.wish, needs, false, service).identity,
+        IdentityKind::User
+    );
     assert_eq!(grant.class, Class::Dangerous);
 }
 
@@ -430,5 +454,102 @@ proptest! {
             desk.decide(asked.method, &path)
         };
         prop_assert_eq!(decide(&short), decide(&long));
+    }
+}
+
+const BOTH: Held = Held {
+    service: true,
+    user: true,
+};
+const USER_ALONE: Held = Held {
+    service: false,
+    user: true,
+};
+const NONE: Held = Held {
+    service: false,
+    user: false,
+};
+
+#[test]
+fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_the_usual() {
+    use IdentityKind::{Service, User};
+    use Wish::{Pinned, Usual};
+    let is = |wish, needs, is_learned, held, identity, because| {
+        let choice = choose(wish, needs, is_learned, held);
+        let expected = Choice { identity, because };
+        assert_eq!(choice, expected, "{wish:?} {needs:?} {held:?}");
+    };
+    is(
+        Pinned(Service),
+        Needs::User,
+        true,
+        BOTH,
+        Service,
+        Because::Pinned,
+    );
+    is(
+        Pinned(User),
+        Needs::Service,
+        false,
+        NONE,
+        User,
+        Because::Pinned,
+    );
+    is(Usual, Needs::User, false, BOTH, User, Because::NeedsPerson);
+    is(Usual, Needs::Service, true, BOTH, User, Because::Learned);
+    is(Usual, Needs::Service, false, BOTH, Service, Because::Usual);
+    is(
+        Usual,
+        Needs::PerhapsUser,
+        false,
+        BOTH,
+        Service,
+        Because::Usual,
+    );
+    is(
+        Usual,
+        Needs::Service,
+        false,
+        USER_ALONE,
+        User,
+        Because::OnlyUser,
+    );
+    is(Usual, Needs::Service, false, NONE, Service, Because::Usual);
+}
+
+#[test]
+fn the_rule_that_decides_says_as_whom() {
+    let pinned = |selector, identity| Rule {
+        pin: Some(Pin {
+            identity,
+            owner: Arc::from("reporting"),
+            place: Arc::from("config.toml:43"),
+        }),
+        ..rule(Effect::Allow, selector, 40)
+    };
+    let rules = vec![
+        pinned("getDevices", IdentityKind::User),
+        rule(Effect::Allow, "tag:devices", 41),
+        pinned("read", IdentityKind::Service),
+    ];
+    let book = Book::new(BookSource {
+        catalogue: catalogue(),
+        tenants: vec![tenant("acme")],
+        callers: vec![CallerSource {
+            name: "powerbi".parse().unwrap(),
+            rules,
+            tenants: vec![0],
+            reason_required: false,
+            on_behalf_of_required: false,
+            policies: Vec::new(),
+        }],
+    });
+    for (target, wish) in [
+        ("/v2/devices", Wish::Pinned(IdentityKind::User)),
+        ("/v2/device/17", Wish::Usual),
+        ("/v2/organizations", Wish::Pinned(IdentityKind::Service)),
+    ] {
+        let grant = decide(&book, Method::Get, target, |it| it).unwrap();
+        assert_eq!(grant.wish, wish, "{target}");
     }
 }

@@ -51,6 +51,16 @@ pub struct Token {
     pub identity: &'static str,
     /// Seconds since 1970; none while there is no token.
     pub expires_unix_s: Option<i64>,
+    /// Of a person's identity only.
+    pub login: Option<LoginFigures>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginFigures {
+    /// Nothing but a login helps.
+    pub needed: bool,
+    /// What NinjaOne issued is in memory only.
+    pub unsaved: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

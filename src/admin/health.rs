@@ -164,6 +164,7 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         ));
     }
     troubles.extend(identities(snapshot).filter_map(|(tenant, it)| token_trouble(tenant, it)));
+    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| login_trouble(tenant, it)));
     for tenant in &snapshot.tenants {
         if tenant.budget.paused_s > 0 {
             troubles.push(format!(
@@ -214,6 +215,30 @@ fn identities(snapshot: &Snapshot) -> impl Iterator<Item = (&Tenant, &Identity)>
         .tenants
         .iter()
         .flat_map(|tenant| tenant.identities.iter().map(move |it| (tenant, it)))
+}
+
+/// What is wrong with how a login is kept, while its token may be good.
+fn login_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {
+    let login = identity.login.as_ref()?;
+    let who = format!("{}/{}", tenant.name, identity.identity);
+    let fault = login.store_fault.as_deref();
+    if let Some(since) = &login.unsaved_since {
+        return Some(format!(
+            "{who}: the login is in memory only since {since}, and is lost if the proxy ends: {}.",
+            fault.unwrap_or("it is not stored yet")
+        ));
+    }
+    if let Some(fault) = fault {
+        return Some(format!("{who}: the store of logins: {fault}."));
+    }
+    let ends = identity.state == IdentityState::Valid && !login.renewable;
+    ends.then(|| {
+        format!(
+            "{who}: this login cannot be renewed and ends in {}. Then run: ninjaone-proxy login {}",
+            span(identity.expires_in_s.unwrap_or_default()),
+            tenant.name
+        )
+    })
 }
 
 fn token_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::figures::{Figures, Histogram};
+use super::figures::{Figures, Histogram, LoginFigures};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -96,6 +96,7 @@ impl Figures {
             "When the token in use ends",
             expiries,
         )?;
+        self.encode_logins(page)?;
         let renewals = self.renewals.iter().map(|it| {
             let labels = [
                 ("tenant", &*it.tenant),
@@ -113,6 +114,28 @@ impl Figures {
             "upstream_throttled",
             "Answers by which NinjaOne asked to slow down",
             throttled,
+        )
+    }
+}
+
+impl Figures {
+    /// Both are alerts: 1 means that somebody must act.
+    fn encode_logins(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+        let samples = |which: fn(&LoginFigures) -> bool| {
+            self.tokens.iter().filter_map(move |it| {
+                let labels = [("tenant", &*it.tenant), ("identity", it.identity)];
+                Some((labels, u64::from(which(it.login.as_ref()?))))
+            })
+        };
+        page.gauges(
+            "login_needed",
+            "1 if a person must log in",
+            samples(|it| it.needed),
+        )?;
+        page.gauges(
+            "login_unsaved",
+            "1 if a renewed login is in memory only, because the store cannot be written",
+            samples(|it| it.unsaved),
         )
     }
 }

@@ -59,6 +59,9 @@ pub struct Tenant {
     pub label: Option<String>,
     pub origin: String,
     pub identities: Vec<Identity>,
+    /// Ids of operations that go as the user because NinjaOne answered `user_context_required` to the service.
+    #[serde(default)]
+    pub learned_user_operations: Vec<String>,
     pub budget: Budget,
 }
 
@@ -74,6 +77,24 @@ pub struct Identity {
     pub generation: u64,
     /// Why the last renewal failed; none once one succeeds.
     pub last_error: Option<String>,
+    /// Of `user` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+}
+
+/// A person's login.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// None while nobody is logged in.
+    pub logged_in_at: Option<String>,
+    /// When its refresh token was last used.
+    pub refreshed_at: Option<String>,
+    /// Whether it has a refresh token: without one it ends with its access token.
+    pub renewable: bool,
+    /// Since when what NinjaOne issued could not be stored: it is in memory only.
+    pub unsaved_since: Option<String>,
+    /// What is wrong with the store.
+    pub store_fault: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

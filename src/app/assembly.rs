@@ -7,52 +7,48 @@ use crate::{
     caller::{self, api_key::KeyHash},
     clock::Timestamp,
     config::{self, Config},
-    credentials::{
-        Identities, Vaults,
-        grant::{Grant, client_credentials::ClientCredentials},
-        keeper::{Keeper, KeeperHandle, Keeping, Observer},
-        schedule::RefreshAt,
-        vault::Vault,
-    },
+    credentials::{Vaults, learned::Learned},
     limits::{Limits, budget::BudgetLimit, meter::Limit},
-    names::{IdentityKind, TenantName},
+    names::TenantName,
     net::{client::Endpoint, host::Hosts, incoming::Doors},
-    ninjaone::catalogue::{Catalogue, Clash},
-    policy::book::{Book, BookSource, CallerSource},
+    ninjaone::{
+        catalogue::{Catalogue, Clash},
+        operation::Operation,
+    },
+    policy::{
+        book::{Book, BookSource, CallerSource, TenantSource},
+        identity::Held,
+    },
     proxy::rules::Rules,
-    tasks::Tasks,
     upstream::origin::{Origin, Origins, Patience, RetrySettings},
 };
 
+use super::keepers::{Keepers, endpoint};
+
 /// What outlives the rules.
 pub struct Assembly {
-    tasks: Tasks,
-    observer: Observer,
     generation: u64,
-    keepers: Vec<Kept>,
+    keepers: Keepers,
     origins: Vec<(TenantName, Arc<Origin>)>,
+    learned: Vec<Lesson>,
 }
 
-/// A keeper at work, and what it was started with.
-struct Kept {
+/// What was learned of a tenant, and of which catalogue and NinjaOne it holds.
+struct Lesson {
     tenant: TenantName,
     endpoint: Endpoint,
-    identity: config::ServiceIdentity,
-    vault: Arc<Vault>,
-    /// Ends the keeper when dropped.
-    _handle: KeeperHandle,
+    operations: Arc<[Operation]>,
+    learned: Arc<Learned>,
 }
 
 impl Assembly {
-    /// Keepers run on the current runtime under `tasks`; `observer` is told of every renewal.
     #[must_use]
-    pub fn new(tasks: Tasks, observer: Observer) -> Self {
+    pub fn new(keepers: Keepers) -> Self {
         Self {
-            tasks,
-            observer,
             generation: 0,
-            keepers: Vec::new(),
+            keepers,
             origins: Vec::new(),
+            learned: Vec::new(),
         }
     }
 
@@ -60,15 +56,10 @@ impl Assembly {
     /// When an `[[operation]]` clashes with the catalogue.
     pub fn rules(&mut self, config: &Config, previous: Option<&Rules>) -> Result<Rules, Clash> {
         let catalogue = Arc::new(Catalogue::with(config.operations.clone())?);
-        let (keepers, origins) = (self.keepers(config), self.origins(config));
-        let credentials = keepers
-            .iter()
-            .map(|kept| Identities {
-                service: kept.as_ref().map(|it| Arc::clone(&it.vault)),
-                user: None,
-            })
-            .collect();
-        self.keepers = keepers.into_iter().flatten().collect();
+        self.learned = self.learned(config, catalogue.all().len());
+        let learned = self.learned.iter().map(|it| Arc::clone(&it.learned));
+        let identities = self.keepers.identities(config, learned);
+        let origins = self.origins(config);
         self.generation += 1;
         let rules = Rules {
             generation: self.generation,
@@ -78,59 +69,33 @@ impl Assembly {
             callers: directory(config),
             policy: book(config, catalogue),
             limits: limits(config, previous),
-            credentials: Vaults::new(credentials),
+            credentials: Vaults::new(identities),
             origins: Origins::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
         };
         self.origins = origins;
         Ok(rules)
     }
 
-    /// One for each tenant that has credentials; a keeper whose tenant is gone or changed ends.
-    fn keepers(&mut self, config: &Config) -> Vec<Option<Kept>> {
-        let mut before = std::mem::take(&mut self.keepers);
-        let mut keeper = |tenant: &config::Tenant| {
-            let identity = tenant.service.clone()?;
+    /// One for each tenant. Taken over while it is the same NinjaOne and the operations have the same places; otherwise
+    /// it is learned again, which costs one refused request an operation.
+    fn learned(&self, config: &Config, count: usize) -> Vec<Lesson> {
+        let operations: Arc<[Operation]> = config.operations.clone().into();
+        let lesson = |tenant: &config::Tenant| {
             let endpoint = endpoint(&tenant.origin);
-            let same = before.iter().position(|it| {
-                it.tenant == tenant.name && it.endpoint == endpoint && it.identity == identity
+            let same = self.learned.iter().find(|it| {
+                it.tenant == tenant.name && it.endpoint == endpoint && it.operations == operations
             });
-            Some(match same {
-                Some(at) => before.swap_remove(at),
-                None => self.start(tenant.name.clone(), endpoint, identity),
-            })
+            Lesson {
+                tenant: tenant.name.clone(),
+                endpoint,
+                operations: Arc::clone(&operations),
+                learned: same.map_or_else(
+                    || Arc::new(Learned::new(count)),
+                    |it| Arc::clone(&it.learned),
+                ),
+            }
         };
-        config.tenants.iter().map(&mut keeper).collect()
-    }
-
-    fn start(
-        &self,
-        tenant: TenantName,
-        endpoint: Endpoint,
-        identity: config::ServiceIdentity,
-    ) -> Kept {
-        let keeping = Keeping {
-            tenant: tenant.clone(),
-            identity: IdentityKind::Service,
-            grant: Grant::ClientCredentials(ClientCredentials {
-                endpoint: endpoint.clone(),
-                client_id: identity.client_id.clone(),
-                client_secret: identity.client_secret.clone(),
-                scopes: identity.scopes.clone(),
-            }),
-            refresh_at: match identity.refresh_at {
-                config::RefreshAt::Percent(percent) => RefreshAt::OfLife(percent),
-                config::RefreshAt::Before(time) => RefreshAt::BeforeEnd(time),
-            },
-            observer: Arc::clone(&self.observer),
-        };
-        let (vault, handle) = Keeper::start(keeping, &self.tasks);
-        Kept {
-            tenant,
-            endpoint,
-            identity,
-            vault,
-            _handle: handle,
-        }
+        config.tenants.iter().map(lesson).collect()
     }
 
     fn origins(&self, config: &Config) -> Vec<(TenantName, Arc<Origin>)> {
@@ -148,15 +113,6 @@ impl Assembly {
             (tenant.name.clone(), origin)
         };
         config.tenants.iter().map(origin).collect()
-    }
-}
-
-fn endpoint(origin: &config::Origin) -> Endpoint {
-    Endpoint {
-        tls: origin.tls,
-        host: origin.host.clone(),
-        port: origin.port,
-        ca: origin.ca.clone(),
     }
 }
 
@@ -213,9 +169,16 @@ pub fn book(config: &Config, catalogue: Arc<Catalogue>) -> Book {
         on_behalf_of_required: caller.on_behalf_of_required,
         policies: Vec::new(),
     };
+    let tenant = |tenant: &config::Tenant| TenantSource {
+        name: tenant.name.clone(),
+        held: Held {
+            service: tenant.service.is_some(),
+            user: tenant.user.is_some(),
+        },
+    };
     Book::new(BookSource {
         catalogue,
-        tenants: config.tenants.iter().map(|it| it.name.clone()).collect(),
+        tenants: config.tenants.iter().map(tenant).collect(),
         callers: config.callers.iter().map(caller).collect(),
     })
 }

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod assembly;
 pub mod entrances;
+pub mod keepers;
 pub mod logging;
 pub mod program;
 pub mod reload;
@@ -10,5 +11,6 @@ pub mod run;
 pub mod sandbox;
 pub mod signals;
 pub mod status;
+mod tokens;
 pub mod watch;
 pub mod worker;

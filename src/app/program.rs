@@ -14,14 +14,13 @@ use arc_swap::ArcSwap;
 use crate::{
     admin::{self, Admin},
     audit::{
-        entry::Event,
         ledger::{self, Ledger, Where},
         sink::resume,
     },
     caller::issued::IssuedTokens,
     clock::Timestamp,
     config::{self, Bind, Config},
-    credentials::keeper::{News, Observer, TokenEvent},
+    credentials::store::Store,
     net::{
         connections::{ConnectionLimits, Connections},
         listener::Listener,
@@ -43,7 +42,9 @@ use super::{
     accept::{Entrance, accept},
     assembly::Assembly,
     entrances::{self, Inherited},
+    keepers::{self, Keepers},
     status::{ConfigState, Status},
+    tokens,
     worker::Worker,
 };
 
@@ -59,14 +60,15 @@ const IDLE_PATIENCE: Duration = Duration::from_mins(3);
 const WRITE_GRACE: Duration = Duration::from_secs(5);
 /// How long background tasks and cut connections may take to end.
 const END_MAX: Duration = Duration::from_secs(2);
+/// How long a renewal under way may take to end: what NinjaOne answers must reach the disk.
+const RENEWAL_END_MAX: Duration = Duration::from_secs(15);
 
 /// Where lines go, and what is different about a rehearsal.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// To the directory that the configuration names.
+    /// To the directories that the configuration names.
     Configured,
-    /// To memory: nothing on disk.
-    Memory,
+    /// To memory: nothing on disk. Logins are in this store.
+    Memory(Store),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,8 @@ pub enum StartError {
     Ledger(#[from] resume::OpenError),
     #[error("an [[operation]] of the configuration: {0}")]
     Clash(#[from] Clash),
+    #[error(transparent)]
+    Store(#[from] keepers::OpenError),
     #[error("a worker cannot be started: {0}")]
     Worker(io::Error),
 }
@@ -89,6 +93,7 @@ pub struct Program {
     pub certificates: Vec<Arc<crate::net::tls::ServerCertificate>>,
     entrances: Tasks,
     background: Tasks,
+    keepers: Tasks,
     admin: Tasks,
     cut: Tasks,
     workers: Arc<Vec<Worker>>,
@@ -109,11 +114,13 @@ impl Program {
         let opened = entrances::open(&config.listen, inherited)?;
         let admin_listener = open_admin(config.admin.listen.as_ref(), inherited)?;
         let probes_listener = open_admin(config.admin.probes.as_ref(), inherited)?;
+        let store = open_store(config, record)?;
         let ledger = open_ledger(config, record, &boot)?;
 
         let (background, entrances, admin, cut) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let observer = observe(ledger.clone());
-        let mut assembly = Assembly::new(background.clone(), observer);
+        let keepers = Tasks::new();
+        let observer = tokens::observer(ledger.clone());
+        let mut assembly = Assembly::new(Keepers::new(keepers.clone(), observer, store));
         let rules = Arc::new(ArcSwap::from_pointee(assembly.rules(config, None)?));
         let connections = Connections::new(ConnectionLimits {
             total_max: config.listen.connections_max,
@@ -153,6 +160,7 @@ impl Program {
             certificates,
             entrances,
             background,
+            keepers,
             admin,
             cut,
             workers,
@@ -196,7 +204,11 @@ impl Program {
             let _ = tokio::time::timeout(END_MAX, joined).await;
         }
         self.background.stop();
+        self.keepers.stop();
         self.background.join(END_MAX).await;
+        if !self.keepers.join(RENEWAL_END_MAX).await {
+            tracing::error!("a renewed login could not be stored: it must be logged in again");
+        }
         let ledger = self.status.ledger.clone();
         let why = why.to_owned();
         let closed = tokio::task::spawn_blocking(move || ledger.close(&why)).await;
@@ -250,10 +262,17 @@ fn start_workers(
     Ok((workers, tallies))
 }
 
+fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, keepers::OpenError> {
+    match record {
+        Record::Configured => config.store.as_ref().map(keepers::open_store).transpose(),
+        Record::Memory(store) => Ok(Some(store.clone())),
+    }
+}
+
 fn open_ledger(config: &Config, record: &Record, boot: &str) -> Result<Ledger, resume::OpenError> {
     let place = match record {
         Record::Configured => Where::Directory(config.audit.path.clone()),
-        Record::Memory => Where::Memory,
+        Record::Memory(_) => Where::Memory,
     };
     let mut options = ledger::Options::new(place, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
@@ -314,32 +333,4 @@ fn serve_admin(
         let serving = admin::server::serve(listener, Arc::new(admin), tasks.clone());
         tasks.spawn(serving);
     }
-}
-
-/// Puts every renewal on record and into the log.
-fn observe(ledger: Ledger) -> Observer {
-    Arc::new(move |event: TokenEvent| {
-        let (tenant, identity) = (&event.tenant, event.identity);
-        let error = match event.news {
-            News::Minted | News::Renewed => {
-                tracing::info!(%tenant, %identity, generation = event.generation, "token {}", event.news.as_str());
-                None
-            }
-            News::Refused(error) => {
-                tracing::warn!(%tenant, %identity, %error, "no token");
-                Some(error.as_str().into())
-            }
-        };
-        ledger.event(Event::Token {
-            tenant: tenant.as_str().into(),
-            identity,
-            result: if error.is_some() {
-                "refused"
-            } else {
-                event.news.as_str()
-            },
-            generation: event.generation,
-            error,
-        });
-    })
 }

@@ -8,18 +8,27 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     caller::api_key::KeyHash,
+    clock::{Moment, Timestamp},
     config::{
         Admin, Audit, Bind, Budget, Caller, CallerLimit, ClientAuth, Config, Listen, LogFormat,
-        Origin, Ready, RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
+        Origin, Platform, Ready, Redirect, RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant,
+        Timeouts, UserGrant, UserIdentity,
+    },
+    credentials::store::{
+        Store,
+        error::StoreError,
+        kept::{Kept, KeptAccess},
     },
     limits::rate::Rate,
     policy::{
         rule::{Effect, Rule},
         selector::Selector,
     },
-    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET},
+    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, NoLogin},
     secret::Secret,
 };
+
+use super::keepers::slot;
 
 /// A caller of the sandbox and what it may do.
 struct Known {
@@ -45,6 +54,10 @@ const KNOWN: [Known; 3] = [
         deny: &[],
     },
 ];
+
+const TENANT: &str = "sandbox";
+const REDIRECT_ADDRESS: &str = "127.0.0.1:6468";
+const REDIRECT: &str = "http://127.0.0.1:6468/callback";
 
 /// Where the sandbox's parts listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +154,7 @@ fn listen(callers: SocketAddr, workers: usize) -> Listen {
 
 fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
     Some(Tenant {
-        name: "sandbox".parse().ok()?,
+        name: TENANT.parse().ok()?,
         label: Some("make-believe NinjaOne".to_owned()),
         origin: Origin {
             tls: false,
@@ -156,8 +169,66 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             refresh_at: RefreshAt::Percent(80),
             client_auth: ClientAuth::Body,
         }),
-        user: None,
+        user: Some(UserIdentity {
+            client_id: NATIVE_CLIENT_ID.to_owned(),
+            client_secret: None,
+            platform: Platform::Native,
+            grant: UserGrant::Code,
+            scopes: ["monitoring", "management", "offline_access"]
+                .map(str::to_owned)
+                .to_vec(),
+            redirect: Redirect {
+                text: REDIRECT.to_owned(),
+                loopback: REDIRECT_ADDRESS.parse().ok(),
+                path: "/callback".to_owned(),
+            },
+            keepalive: Duration::from_hours(12),
+            refresh_at: RefreshAt::Percent(80),
+            client_auth: ClientAuth::Body,
+        }),
     })
+}
+
+/// Why nobody is logged in at the sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLoggedIn {
+    #[error(transparent)]
+    Refused(#[from] NoLogin),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A store in memory in which somebody is logged in already: scripts and tickets need a person.
+///
+/// # Errors
+/// When the make-believe NinjaOne lets nobody in.
+pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
+    let store = Store::memory();
+    let login = ninja.log_in(NATIVE_CLIENT_ID)?;
+    let at = Timestamp::now();
+    let now = Moment::now();
+    let kept = Kept {
+        generation: 1,
+        client_id: NATIVE_CLIENT_ID.to_owned(),
+        host: ninja.address().to_string(),
+        scopes: login.scopes.iter().map(|it| it.as_str().into()).collect(),
+        logged_in_at: at,
+        refreshed_at: at,
+        refresh_token: Some(login.refresh_token),
+        access: Some(KeptAccess::dated(
+            login.access_token,
+            (now, now.plus(login.life)),
+            (at, at.plus(login.life)),
+        )),
+        mark: None,
+        ended: None,
+    };
+    if let Ok(tenant) = TENANT.parse()
+        && let Some(locked) = store.try_lock(&slot(&tenant))?
+    {
+        locked.write(&kept)?;
+    }
+    Ok(store)
 }
 
 fn caller(known: &Known, seed: u64) -> Option<Caller> {
@@ -168,6 +239,7 @@ fn caller(known: &Known, seed: u64) -> Option<Caller> {
             selector: Selector::parse(text).ok()?,
             owner: Arc::clone(&owner),
             place: Arc::from("sandbox"),
+            pin: None,
         })
     };
     let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));

@@ -20,8 +20,8 @@ use crate::{
     },
     audit::ledger::Ledger,
     clock::Timestamp,
-    config::Config,
-    credentials::record::VaultSnapshot,
+    config::{Config, RefreshAt},
+    credentials::record::{LoginState, State, VaultSnapshot},
     names::{CallerName, IdentityKind, TenantName},
     net::connections::Connections,
     proxy::{
@@ -50,7 +50,8 @@ pub struct TenantState {
     pub label: Option<String>,
     pub origin: String,
     /// Part of a token's life after which it is renewed, in percent; none where a time before its end is set.
-    pub refresh_percent: Option<u8>,
+    pub service_percent: Option<u8>,
+    pub user_percent: Option<u8>,
 }
 
 impl ConfigState {
@@ -62,10 +63,11 @@ impl ConfigState {
                 name: tenant.name.clone(),
                 label: tenant.label.clone(),
                 origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
-                refresh_percent: match tenant.service.as_ref().map(|it| it.refresh_at) {
-                    Some(crate::config::RefreshAt::Percent(percent)) => Some(percent),
-                    _ => None,
-                },
+                service_percent: tenant
+                    .service
+                    .as_ref()
+                    .and_then(|it| percent(it.refresh_at)),
+                user_percent: tenant.user.as_ref().and_then(|it| percent(it.refresh_at)),
             }
         });
         Self {
@@ -74,6 +76,13 @@ impl ConfigState {
             tries: 1,
             pending: Vec::new(),
         }
+    }
+}
+
+const fn percent(at: RefreshAt) -> Option<u8> {
+    match at {
+        RefreshAt::Percent(percent) => Some(percent),
+        RefreshAt::Before(_) => None,
     }
 }
 
@@ -267,16 +276,20 @@ fn pending(setting: &str) -> String {
 
 fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<snapshot::Tenant> {
     let tenant = |(index, it): (usize, &TenantState)| {
-        let vault = rules.credentials.get(index, IdentityKind::Service);
+        let of = |kind| Some(rules.credentials.get(index, kind)?.snapshot());
+        let service = of(IdentityKind::Service).map(|vault| (vault, it.service_percent));
+        let user = of(IdentityKind::User).map(|vault| (vault, it.user_percent));
         let budget = rules.limits.budget(index).map(|it| it.snapshot());
         snapshot::Tenant {
             name: it.name.to_string(),
             label: it.label.clone(),
             origin: it.origin.clone(),
-            identities: vault
-                .map(|vault| identity(&vault.snapshot(), it.refresh_percent, now))
+            identities: service
                 .into_iter()
+                .chain(user)
+                .map(|(vault, percent)| identity(&vault, percent, now))
                 .collect(),
+            learned_user_operations: learned(rules, index),
             budget: budget.map_or_else(snapshot::Budget::default, |it| snapshot::Budget {
                 in_flight: it.in_flight.into(),
                 waiting: it.waiting as u64,
@@ -287,12 +300,28 @@ fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<snapshot:
     config.tenants.iter().enumerate().map(tenant).collect()
 }
 
+fn learned(rules: &Rules, tenant: usize) -> Vec<String> {
+    let learned = rules.credentials.learned(tenant);
+    let operations = rules.policy.catalogue().all().iter();
+    operations
+        .filter(|it| learned.is_some_and(|learned| learned.holds(it.index)))
+        .map(|it| it.id.to_string())
+        .collect()
+}
+
 fn identity(
     vault: &VaultSnapshot,
     refresh_percent: Option<u8>,
     now: Timestamp,
 ) -> snapshot::Identity {
+    let is_renewable = vault.login.as_ref().is_none_or(|it| {
+        let login = it.login.as_ref();
+        login.is_some_and(|it| it.renewable)
+    });
     let renews_at = || {
+        if !is_renewable {
+            return None;
+        }
         let (from, to) = (vault.minted_at?, vault.expires_at?);
         let percent = u32::from(refresh_percent?);
         Some(from.plus(to.since(from) * percent / 100))
@@ -301,6 +330,7 @@ fn identity(
         identity: vault.identity.to_string(),
         state: match (vault.usable, vault.generation) {
             (true, _) => IdentityState::Valid,
+            (false, _) if vault.state == State::LoginNeeded => IdentityState::LoginNeeded,
             (false, 0) if vault.failing_since.is_none() => IdentityState::Starting,
             (false, _) => IdentityState::Unavailable,
         },
@@ -312,6 +342,18 @@ fn identity(
             (Some(_), Some((_, error))) => Some(error.to_string()),
             _ => None,
         },
+        login: vault.login.as_ref().map(login),
+    }
+}
+
+fn login(state: &LoginState) -> snapshot::Login {
+    let login = state.login.as_ref();
+    snapshot::Login {
+        logged_in_at: login.map(|it| it.logged_in_at.to_string()),
+        refreshed_at: login.map(|it| it.refreshed_at.to_string()),
+        renewable: login.is_some_and(|it| it.renewable),
+        unsaved_since: state.unsaved_since.map(|it| it.to_string()),
+        store_fault: state.fault.clone(),
     }
 }
 
@@ -344,6 +386,10 @@ fn token(vault: &VaultSnapshot) -> figures::Token {
         tenant: Arc::from(vault.tenant.as_str()),
         identity: vault.identity.as_str(),
         expires_unix_s: vault.expires_at.map(Timestamp::unix_seconds),
+        login: vault.login.as_ref().map(|it| figures::LoginFigures {
+            needed: vault.state == State::LoginNeeded,
+            unsaved: it.unsaved_since.is_some(),
+        }),
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Subject {
     pub on_behalf_of: Option<Box<str>>,
     pub reason: Option<Box<str>>,
     pub tenant: Option<Arc<Tenant>>,
+    /// The one that was used, or would have been: known once a token is asked for.
     pub identity: Option<IdentityKind>,
     pub method: Option<Method>,
     /// The received path, for a request that matched no operation: at most 256 bytes, escaped. A catalogued request shows
@@ -98,7 +99,6 @@ impl Subject {
             caller: Some(identified.caller().name.clone()),
             proof: Some(identified.proof()),
             tenant: Some(Arc::clone(authorized.tenant())),
-            identity: Some(authorized.identity()),
             operation: Some(Arc::clone(authorized.operation())),
             parameters: authorized.parameters().clone(),
             class: Some(authorized.class()),
@@ -109,7 +109,10 @@ impl Subject {
 
     #[must_use]
     pub fn of_leased(leased: &Leased) -> Self {
-        Self::of_authorized(leased.admitted().authorized())
+        Self {
+            identity: Some(leased.identity()),
+            ..Self::of_authorized(leased.admitted().authorized())
+        }
     }
 
     /// Without the path: a catalogued request shows its template.
@@ -200,13 +203,19 @@ pub enum Event {
         config: Box<str>,
         result: &'static str,
     },
-    /// A token was minted, renewed or refused.
+    /// A token was minted, renewed, refused, not stored, or is of no use any more.
     Token {
         tenant: Box<str>,
         identity: IdentityKind,
         result: &'static str,
         generation: u64,
         error: Option<Box<str>>,
+    },
+    /// A person has logged in or out.
+    Login {
+        tenant: Box<str>,
+        identity: IdentityKind,
+        result: &'static str,
     },
     /// A caller came, went or changed with a new configuration.
     Caller {
@@ -236,6 +245,7 @@ impl Event {
             Self::Stop { .. } => "stop",
             Self::Config { .. } => "config",
             Self::Token { .. } => "token",
+            Self::Login { .. } => "login",
             Self::Caller { .. } => "caller",
             Self::Gap { .. } => "gap",
             Self::Rotate { .. } => "rotate",

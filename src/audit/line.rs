@@ -241,6 +241,15 @@ impl Members<'_> {
                 self.number(name!("generation"), *generation);
                 self.optional_text(name!("error"), error.as_deref());
             }
+            Event::Login {
+                tenant,
+                identity,
+                result,
+            } => {
+                self.text(name!("tenant"), tenant);
+                self.word(name!("identity"), identity.as_str());
+                self.word(name!("result"), result);
+            }
             Event::Caller { caller, change } => {
                 self.text(name!("caller"), caller);
                 self.word(name!("change"), change);

@@ -8,7 +8,11 @@ use std::{
 
 use crate::{
     app::reload::known_operations,
-    config::{self, Bind, Config, load, sources::Sources},
+    config::{
+        self, Bind, Config, load,
+        problem::{Problems, Warning},
+        sources::Sources,
+    },
     ninjaone::operation::Operation,
 };
 
@@ -52,16 +56,22 @@ impl Context {
         }
     }
 
+    /// The configuration, what is doubtful in it, and where it was read.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
+        let sources = self.surroundings().sources()?;
+        let (config, warnings) = config::load(&sources, &self.known)?;
+        Ok((config, warnings, sources))
+    }
+
     /// The configuration and where it was read; what is wrong with it is written to `err`.
     ///
     /// # Errors
     /// When `err` cannot be written to.
     pub fn load_with_sources(&self, err: &mut dyn Write) -> io::Result<Option<(Config, Sources)>> {
-        let loaded = self.surroundings().sources().and_then(|sources| {
-            let (config, warnings) = config::load(&sources, &self.known)?;
-            Ok((config, warnings, sources))
-        });
-        match loaded {
+        match self.loaded() {
             Ok((config, warnings, sources)) => {
                 if !self.quiet {
                     for warning in &warnings {

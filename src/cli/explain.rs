@@ -254,7 +254,7 @@ fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Recor
         "decision": conclusion.code(),
         "rule": rule,
         "identity": find(|step| match step {
-            Step::Identity(kind) => Some(kind.to_string()),
+            Step::Identity { choice, .. } => Some(choice.identity.to_string()),
             _ => None,
         }),
         "steps": steps,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod caller;
 pub mod config;
 pub mod context;
+pub mod doctor;
 pub mod explain;
 pub mod healthcheck;
 pub mod meta;
@@ -86,6 +87,8 @@ pub enum Command {
     Caller(caller::CallerArgs),
     /// Show how the running proxy is
     Status(status::Status),
+    /// Look for everything that may keep the proxy from working, and say what to do about it
+    Doctor(doctor::Doctor),
     /// Say why a request would be allowed or refused, and what would allow it
     Explain(explain::Explain),
     /// Look into the catalogue of `NinjaOne` operations
@@ -145,6 +148,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
             let address = around.admin_address();
             run::block_on(args.run(address, global.json, out, err))?
         }
+        Command::Doctor(args) => run::block_on_and_leave(args.run(&around, out, err))?,
         Command::Explain(args) => explain_request(&args, &around, out, err),
         Command::Ops(command) => ops_command(command, &around, out, err),
         Command::Config(args) => config::run(&args, &around.surroundings(), out, err),

@@ -29,6 +29,19 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     Ok(runtime.block_on(future))
 }
 
+/// As [`block_on`]; what still waits for a disk or a resolver when `future` is done is left behind.
+///
+/// # Errors
+/// The system gives no runtime.
+pub fn block_on_and_leave<F: Future>(future: F) -> io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let output = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(output)
+}
+
 /// Gives the exit code: 0 stopped as asked, 1 could not start, 78 configuration wrong.
 ///
 /// # Errors

@@ -131,7 +131,8 @@ async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let config = sandbox::config(places, args.seed, workers);
     let mut inherited = Inherited::of_process();
-    let program = Program::start(&config, &Record::Memory, &mut inherited)
+    let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
+    let program = Program::start(&config, &Record::Memory(store), &mut inherited)
         .map_err(|error| io::Error::other(error.to_string()))?;
     invite(&program, &ninja, args.seed, out)?;
     run::run(program, None, signals).await;

@@ -14,7 +14,7 @@ use http::{Request, Response, StatusCode};
 use crate::{
     admin::{
         health::{Health, span},
-        snapshot::{AuditState, Identity, IdentityState, Snapshot, Tenant},
+        snapshot::{AuditState, Identity, IdentityState, Login, Snapshot, Tenant},
     },
     net::client::{Endpoint, ExchangeError, exchange},
 };
@@ -200,23 +200,52 @@ fn tenant_lines(text: &mut String, tenant: &Tenant) -> std::fmt::Result {
 /// `token of acme/service: valid 48 min, renews in 36 min`
 fn token(tenant: &str, it: &Identity) -> String {
     let who = format!("token of {tenant}/{}", it.identity);
-    match it.state {
-        IdentityState::Starting => format!("{who}: being fetched"),
-        IdentityState::Unavailable => format!("{who}: none is valid"),
+    let state = match it.state {
+        IdentityState::Starting => "being fetched".to_owned(),
+        IdentityState::Unavailable => "none is valid".to_owned(),
         IdentityState::LoginNeeded => {
-            format!("{who}: login needed; run: ninjaone-proxy login {tenant}")
+            let why = it.last_error.as_deref().map(one_line);
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            format!("login needed{why}; run: ninjaone-proxy login {tenant}")
         }
-        IdentityState::Valid => {
-            let valid = it
-                .expires_in_s
-                .map_or_else(String::new, |left| format!(" {}", span(left)));
-            let renews = match it.renews_in_s {
-                Some(0) => ", renewal under way".to_owned(),
-                Some(left) => format!(", renews in {}", span(left)),
-                None => String::new(),
-            };
-            format!("{who}: valid{valid}{renews}")
-        }
+        IdentityState::Valid => valid(it),
+    };
+    let login = it.login.as_ref().map_or_else(String::new, login);
+    format!("{who}: {state}{login}")
+}
+
+fn valid(it: &Identity) -> String {
+    let left = it
+        .expires_in_s
+        .map_or_else(String::new, |left| format!(" {}", span(left)));
+    if it.login.as_ref().is_some_and(|it| !it.renewable) {
+        return format!("valid{left}, cannot be renewed, then login is needed");
+    }
+    let renews = match it.renews_in_s {
+        Some(0) => ", renewal under way".to_owned(),
+        Some(left) => format!(", renews in {}", span(left)),
+        None => String::new(),
+    };
+    format!("valid{left}{renews}")
+}
+
+/// How a login is kept, where there is one.
+fn login(it: &Login) -> String {
+    let since = it.logged_in_at.as_deref().map(to_the_minute);
+    let since = since.map_or_else(String::new, |at| format!(", logged in {at}"));
+    let kept = match (&it.unsaved_since, &it.store_fault) {
+        (Some(at), _) => format!(", KEPT IN MEMORY ONLY since {}", to_the_minute(at)),
+        (None, Some(_)) => ", the store has a fault".to_owned(),
+        (None, None) => String::new(),
+    };
+    format!("{since}{kept}")
+}
+
+/// `2026-11-17 14:02 UTC` of an RFC 3339 time.
+fn to_the_minute(at: &str) -> String {
+    match (at.get(..10), at.get(11..16)) {
+        (Some(day), Some(time)) => one_line(&format!("{day} {time} UTC")),
+        _ => one_line(at),
     }
 }
 
@@ -312,7 +341,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// An error's text may come from the network: it must stay on its line and not steer the terminal.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

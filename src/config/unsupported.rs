@@ -2,7 +2,7 @@
 //! silently ignored promises something that does not happen.
 
 /// Paths of such settings, `*` for any name, and what to do about it.
-const UNSUPPORTED: [(&[&str], Advice); 40] = [
+const UNSUPPORTED: [(&[&str], Advice); 37] = [
     (&["cache"], Advice::NoEffect),
     (&["tenant", "*", "legacy"], Advice::LegacyKey),
     (&["tenant", "*", "access_key_id"], Advice::LegacyKey),
@@ -23,14 +23,12 @@ const UNSUPPORTED: [(&[&str], Advice); 40] = [
     (&["policy", "*", "hours"], Advice::Fence),
     (&["policy", "*", "max_pages"], Advice::Fence),
     (&["policy", "*", "mode"], Advice::Enforced),
-    (&["policy", "*", "identity"], Advice::ServiceOnly),
     (&["caller", "*", "organizations"], Advice::Fence),
     (&["caller", "*", "scripts"], Advice::Fence),
     (&["caller", "*", "where"], Advice::Fence),
     (&["caller", "*", "hours"], Advice::Fence),
     (&["caller", "*", "max_pages"], Advice::Fence),
     (&["caller", "*", "mode"], Advice::Enforced),
-    (&["caller", "*", "identity"], Advice::ServiceOnly),
     (&["caller", "*", "mtls"], Advice::KeyOnly),
     (&["caller", "*", "jwt"], Advice::KeyOnly),
     (&["caller", "*", "unix"], Advice::KeyOnly),
@@ -45,7 +43,6 @@ const UNSUPPORTED: [(&[&str], Advice); 40] = [
     (&["telemetry", "otlp"], Advice::NoEffect),
     (&["telemetry", "trace_sample"], Advice::NoEffect),
     (&["retry", "replay_guard"], Advice::Promise),
-    (&["operation", "*", "identity"], Advice::ServiceOnly),
 ];
 
 #[derive(Clone, Copy)]
@@ -54,7 +51,6 @@ enum Advice {
     Enforced,
     Promise,
     NoEffect,
-    ServiceOnly,
     OneMachine,
     SealHere,
     LegacyKey,
@@ -70,7 +66,6 @@ impl Advice {
             Self::Enforced => "remove it: every policy is enforced",
             Self::Promise => "remove it, because a promise that is not kept is worse than none",
             Self::NoEffect => "remove it: it would have no effect",
-            Self::ServiceOnly => "remove it: this version has the `service` identity only",
             Self::OneMachine => "remove it: the store is a directory on this machine",
             Self::SealHere => {
                 "write where a key of 32 bytes is kept; `exec` may ask a key management service for it"

@@ -12,7 +12,11 @@ use crate::{
 };
 
 use super::{
-    grant::{Grant, Granted, mint_error::MintError},
+    custody::Custody,
+    grant::{Granted, client_credentials::ClientCredentials, mint_error::MintError},
+    login::{Change, Fresh, Login, Renewal, Urgency},
+    news::{News, Observer, TokenEvent},
+    record::LoginState,
     schedule::{Pauses, RefreshAt, pauses},
     token::{AccessToken, Birth},
     vault::{Phase, Vault},
@@ -24,47 +28,31 @@ const POLL_MS_MAX: u64 = 30_000;
 /// Shortest time between two mints that no rejection asked for, whatever life the tokens claim to have.
 const MINT_INTERVAL_MS_MIN: u64 = 1_000;
 
+/// How often a keeper of a login looks whether another process has renewed, ended or replaced it, and how often what could
+/// not be stored is tried again.
+const FOLLOW_INTERVAL_MS: u64 = 1_000;
+
+/// In the last part of a token's life a renewal does not wait for a store that fails.
+const LAST_PART_OF_LIFE: u32 = 10;
+
 /// What a keeper works with.
 pub struct Keeping {
     pub tenant: TenantName,
     pub identity: IdentityKind,
-    pub grant: Grant,
+    pub source: Source,
     pub refresh_at: RefreshAt,
     pub observer: Observer,
 }
 
-/// Is told the result of every renewal. Called by the keeper's task, so it must not block.
-pub type Observer = Arc<dyn Fn(TokenEvent) + Send + Sync>;
-
-/// One renewal has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenEvent {
-    pub tenant: TenantName,
-    pub identity: IdentityKind,
-    /// The generation that is in the vault now; 0 if there is none yet.
-    pub generation: u64,
-    pub news: News,
-}
-
-/// How a renewal ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// The first token of this vault.
-    Minted,
-    Renewed,
-    Refused(MintError),
-}
-
-impl News {
-    /// A name for metrics and the audit log, from a closed set.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minted => "minted",
-            Self::Renewed => "renewed",
-            Self::Refused(error) => error.as_str(),
-        }
-    }
+/// Where tokens come from.
+pub enum Source {
+    /// Minted with the application's own secret.
+    ClientCredentials(ClientCredentials),
+    /// Renewed with a person's refresh token, at least every `keepalive`, so that it never lapses.
+    Login {
+        login: Box<Login>,
+        keepalive: Duration,
+    },
 }
 
 /// Ends the keeper when dropped. The vault stays usable as long as its token is valid.
@@ -76,40 +64,57 @@ pub struct KeeperHandle {
 /// One task's state.
 pub struct Keeper {
     vault: Arc<Vault>,
-    grant: Grant,
+    work: Work,
     refresh_at: RefreshAt,
     observer: Observer,
+    /// Of the token that was put into the vault last.
+    generation: u64,
     /// When the token at hand is to be renewed.
     renew_at: Moment,
     failure: Option<Failure>,
+}
+
+enum Work {
+    Mint(ClientCredentials),
+    Keep(Custody),
 }
 
 /// Renewals in a row that failed.
 struct Failure {
     row: u32,
     at: Moment,
+    error: MintError,
     pauses: Pauses,
 }
 
 impl Failure {
-    fn next(&self, has_token: bool) -> Moment {
-        self.at.plus(if has_token {
+    /// When to try again; none if there is nothing to try before somebody logs in.
+    fn next(&self, has_token: bool) -> Option<Moment> {
+        let pause = if has_token {
             self.pauses.with_token
         } else {
             self.pauses.without_token
-        })
+        };
+        (!self.error.needs_login()).then(|| self.at.plus(pause))
     }
 }
 
 impl Keeper {
-    /// Starts a keeper on the current runtime. It mints at once, and ends with the handle or with `tasks`.
+    /// Starts a keeper on the current runtime. It begins at once, and ends with the handle or with `tasks`.
     pub fn start(keeping: Keeping, tasks: &Tasks) -> (Arc<Vault>, KeeperHandle) {
         let vault = Arc::new(Vault::new(keeping.tenant, keeping.identity));
-        let keeper = Self {
+        let work = match keeping.source {
+            Source::ClientCredentials(grant) => Work::Mint(grant),
+            Source::Login { login, keepalive } => {
+                Work::Keep(Custody::new(login, keepalive, tasks.clone()))
+            }
+        };
+        let mut keeper = Self {
             vault: Arc::clone(&vault),
-            grant: keeping.grant,
+            work,
             refresh_at: keeping.refresh_at,
             observer: keeping.observer,
+            generation: 0,
             renew_at: Moment::now(),
             failure: None,
         };
@@ -117,26 +122,44 @@ impl Keeper {
         let handle = KeeperHandle {
             _stop: stop.clone().drop_guard(),
         };
-        tasks.spawn_until_stop(async move {
-            stop.run_until_cancelled_owned(keeper.keep()).await;
+        let (own, stopping) = (stop, tasks.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = own.cancelled() => {}
+                () = stopping.stopping() => {}
+                () = keeper.keep() => {}
+            }
+            if let Some(login) = keeper.into_login() {
+                login.save_at_last().await;
+            }
         });
         (vault, handle)
     }
 
-    async fn keep(mut self) {
+    /// The login in our care, if no renewal has it.
+    fn into_login(mut self) -> Option<Box<Login>> {
+        match &mut self.work {
+            Work::Mint(_) => None,
+            Work::Keep(custody) => custody.take_login(),
+        }
+    }
+
+    async fn keep(&mut self) {
         loop {
+            self.follow().await;
+            self.save().await;
             let now = Moment::now();
             let due = self.due(now);
-            if due <= now {
-                self.renew().await;
+            if due.is_some_and(|due| due <= now) {
+                self.renew(now).await;
             } else {
                 self.rest(now, due).await;
             }
         }
     }
 
-    /// When the next renewal begins.
-    fn due(&self, now: Moment) -> Moment {
+    /// When the next renewal begins; none before something happens.
+    fn due(&self, now: Moment) -> Option<Moment> {
         let token = self.vault.held();
         let wanted = match &token {
             None => now,
@@ -148,18 +171,27 @@ impl Keeper {
             }
         };
         let usable = token.is_some_and(|token| token.is_usable(now));
-        let allowed = self.failure.as_ref().map(|failure| failure.next(usable));
-        allowed.map_or(wanted, |allowed| wanted.max(allowed))
+        match &self.failure {
+            None => Some(wanted),
+            Some(failure) => failure.next(usable).map(|allowed| wanted.max(allowed)),
+        }
     }
 
     /// Until something is due, somebody asks, or it is time to look at the clock again.
-    async fn rest(&self, now: Moment, due: Moment) {
-        let phase = match self.failure {
-            Some(_) => Phase::BackingOff { next: due },
-            None => Phase::Resting,
+    async fn rest(&self, now: Moment, due: Option<Moment>) {
+        self.vault.enter(match (&self.failure, due) {
+            (Some(_), Some(next)) => Phase::BackingOff { next },
+            (Some(_), None) => Phase::LoginNeeded,
+            (None, _) => Phase::Resting,
+        });
+        let longest = match self.work {
+            Work::Mint(_) => POLL_MS_MAX,
+            Work::Keep(_) => FOLLOW_INTERVAL_MS,
         };
-        self.vault.enter(phase);
-        let mut pause = due.since(now).min(Duration::from_millis(POLL_MS_MAX));
+        let mut pause = Duration::from_millis(longest);
+        if let Some(due) = due {
+            pause = pause.min(due.since(now));
+        }
         if let Some(token) = self.vault.held().filter(|token| token.is_usable(now)) {
             // At its end the pause after a failure becomes a shorter one.
             pause = pause.min(token.usable_until().since(now));
@@ -168,43 +200,128 @@ impl Keeper {
         drop(timeout(pause, self.vault.woken()).await);
     }
 
-    async fn renew(&mut self) {
+    async fn renew(&mut self, now: Moment) {
         self.vault.enter(Phase::Renewing);
-        let (asked, asked_at) = (Moment::now(), Timestamp::now());
-        match self.grant.mint().await {
-            Ok(granted) => self.accept(granted, asked, asked_at),
-            Err(error) => self.back_off(error),
+        let urgency = self.urgency(now);
+        match &mut self.work {
+            Work::Mint(grant) => {
+                let (asked, asked_at) = (Moment::now(), Timestamp::now());
+                match grant.mint().await {
+                    Ok(granted) => self.accept_minted(granted, asked, asked_at),
+                    Err(error) => self.back_off(error),
+                }
+            }
+            Work::Keep(custody) => {
+                let renewed = custody.renew(urgency).await;
+                self.note_login();
+                match renewed {
+                    Some(Ok(renewal)) => self.accept_renewal(renewal),
+                    Some(Err(error)) => self.back_off(error),
+                    // The runtime is ending.
+                    None => std::future::pending().await,
+                }
+            }
         }
     }
 
-    fn accept(&mut self, granted: Granted, asked: Moment, asked_at: Timestamp) {
-        let before = self.vault.held();
-        let rejected_before = match &before {
-            Some(token) if self.vault.is_rejected(token) => token.rejected_with_this(),
-            _ => 0,
-        };
-        let generation = before.as_ref().map_or(0, |token| token.generation()) + 1;
+    fn urgency(&self, now: Moment) -> Urgency {
+        let good = self.vault.held().filter(|token| {
+            let life = token.expires().since(token.minted());
+            let left = token.usable_until().since(now);
+            !self.vault.is_rejected(token) && left > life / LAST_PART_OF_LIFE
+        });
+        match good {
+            Some(_) => Urgency::InTime,
+            None => Urgency::Needed,
+        }
+    }
+
+    fn accept_minted(&mut self, granted: Granted, asked: Moment, asked_at: Timestamp) {
+        let news = self.news_of_token();
         let birth = Birth {
-            generation,
-            rejected_before,
+            generation: self.generation + 1,
+            rejected_before: self.rejected_before(),
             asked,
             asked_at,
             life: granted.life,
             scopes: granted.scopes,
         };
-        self.renew_at = asked.plus(self.refresh_at.delay(granted.life));
-        self.failure = None;
-        self.vault
-            .put(AccessToken::new(granted.authorization, birth));
-        let news = match before {
+        self.put(AccessToken::new(granted.authorization, birth), granted.life);
+        self.succeed(news);
+    }
+
+    fn accept_renewal(&mut self, renewal: Renewal) {
+        match renewal {
+            Renewal::Renewed { fresh, is_saved } => {
+                let (news, rejected) = (self.news_of_token(), self.rejected_before());
+                self.put_fresh(fresh, rejected);
+                self.succeed(news);
+                if !is_saved {
+                    self.report(News::PersistFailed);
+                }
+            }
+            Renewal::Adopted(fresh) => {
+                self.put_fresh(fresh, 0);
+                self.succeed(News::Adopted);
+            }
+        }
+    }
+
+    /// What a new token is called, before it takes the place of the one at hand.
+    fn news_of_token(&self) -> News {
+        match self.vault.held() {
             None => News::Minted,
+            Some(token) if self.vault.is_rejected(&token) => News::Forced,
             Some(_) => News::Renewed,
+        }
+    }
+
+    fn rejected_before(&self) -> u32 {
+        match self.vault.held() {
+            Some(token) if self.vault.is_rejected(&token) => token.rejected_with_this(),
+            _ => 0,
+        }
+    }
+
+    fn put_fresh(&mut self, fresh: Fresh, rejected_before: u32) {
+        let life = fresh.life;
+        let birth = Birth {
+            generation: self.generation + 1,
+            rejected_before,
+            asked: fresh.minted,
+            asked_at: fresh.minted_at,
+            life,
+            scopes: fresh.scopes,
         };
+        self.put(AccessToken::new(fresh.authorization, birth), life);
+    }
+
+    fn put(&mut self, token: AccessToken, life: Duration) {
+        let mut delay = self.refresh_at.delay(life);
+        if let Work::Keep(custody) = &self.work {
+            delay = delay.min(custody.keepalive());
+        }
+        self.generation = token.generation();
+        self.renew_at = token.minted().plus(delay);
+        self.vault.put(token);
+    }
+
+    fn succeed(&mut self, news: News) {
+        self.failure = None;
         self.vault.succeeded(news.as_str());
-        self.report(generation, news);
+        self.report(news);
     }
 
     fn back_off(&mut self, error: MintError) {
+        self.fail(error);
+        self.report(if error.is_death() {
+            News::Dead(error)
+        } else {
+            News::Refused(error)
+        });
+    }
+
+    fn fail(&mut self, error: MintError) {
         let row = self
             .failure
             .as_ref()
@@ -212,20 +329,104 @@ impl Keeper {
         self.failure = Some(Failure {
             row,
             at: Moment::now(),
+            error,
             pauses: pauses(error, row),
         });
         self.vault.failed(error);
-        let generation = self.vault.held().map_or(0, |token| token.generation());
-        self.report(generation, News::Refused(error));
     }
 
-    fn report(&self, generation: u64, news: News) {
+    fn report(&self, news: News) {
+        let login = match &self.work {
+            Work::Mint(_) => None,
+            Work::Keep(custody) => custody.login(),
+        };
         (self.observer)(TokenEvent {
             tenant: self.vault.tenant().clone(),
             identity: self.vault.identity(),
-            generation,
+            generation: self.vault.held().map_or(0, |token| token.generation()),
             news,
+            fault: login.and_then(|it| it.fault().map(ToString::to_string)),
         });
+    }
+}
+
+/// What there is to do for a login only.
+impl Keeper {
+    /// Takes over what other processes have done to the login.
+    async fn follow(&mut self) {
+        let Work::Keep(custody) = &mut self.work else {
+            return;
+        };
+        let Some(login) = custody.login_mut() else {
+            return;
+        };
+        match login.follow().await {
+            Ok(None) => {}
+            Ok(Some(change)) => self.take_over(change),
+            Err(error) => {
+                let is_known = |failure: &Failure| failure.error == error;
+                if !self.failure.as_ref().is_some_and(is_known) {
+                    self.back_off(error);
+                }
+            }
+        }
+        self.note_login();
+    }
+
+    fn take_over(&mut self, change: Change) {
+        // Whoever waits looks again when the phase changes.
+        self.vault.enter(Phase::Renewing);
+        match change {
+            Change::LoggedIn(fresh) => {
+                // The token of the login before is as good as revoked.
+                self.vault.clear();
+                self.adopt(fresh, News::LoggedIn);
+            }
+            Change::Renewed(fresh) => self.adopt(fresh, News::Adopted),
+            Change::LoggedOut => {
+                self.vault.clear();
+                self.fail(MintError::NoLogin);
+                self.report(News::LoggedOut);
+            }
+            Change::NeverLoggedIn => self.back_off(MintError::NoLogin),
+            Change::Ended(error) => {
+                // What is left of the token's life is good, unless it was another application's.
+                if !error.is_death() {
+                    self.vault.clear();
+                }
+                self.back_off(error);
+            }
+        }
+    }
+
+    fn adopt(&mut self, fresh: Option<Fresh>, news: News) {
+        if let Some(fresh) = fresh {
+            self.put_fresh(fresh, 0);
+        }
+        self.succeed(news);
+    }
+
+    async fn save(&mut self) {
+        let Work::Keep(custody) = &mut self.work else {
+            return;
+        };
+        if custody.save().await {
+            self.note_login();
+            self.report(News::Persisted);
+        }
+    }
+
+    fn note_login(&self) {
+        let Work::Keep(custody) = &self.work else {
+            return;
+        };
+        if let Some(login) = custody.login() {
+            self.vault.note_login(LoginState {
+                login: login.record().cloned(),
+                unsaved_since: login.unsaved_since(),
+                fault: login.fault().map(ToString::to_string),
+            });
+        }
     }
 }
 

@@ -1,7 +1,13 @@
 //! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's credentials and keeps its tokens alive.
 
+pub mod authorization;
+mod custody;
 pub mod grant;
 pub mod keeper;
+pub mod learned;
+pub mod login;
+pub mod logout;
+pub mod news;
 pub mod record;
 pub mod schedule;
 pub mod store;
@@ -10,15 +16,28 @@ pub mod vault;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{limits::Admitted, names::IdentityKind};
+use crate::{
+    limits::Admitted,
+    names::IdentityKind,
+    policy::{
+        Authorized,
+        identity::{Held, choose},
+    },
+};
 
-use self::{token::AccessToken, vault::Vault};
+use self::{
+    learned::Learned,
+    token::AccessToken,
+    vault::{LEASE_WAIT_MS_MAX, Vault},
+};
 
 /// One tenant's vaults, one for each identity that has credentials.
 #[derive(Clone, Default)]
 pub struct Identities {
     pub service: Option<Arc<Vault>>,
     pub user: Option<Arc<Vault>>,
+    /// The operations that NinjaOne wants a person for.
+    pub learned: Arc<Learned>,
 }
 
 impl Identities {
@@ -28,6 +47,19 @@ impl Identities {
             IdentityKind::Service => self.service.as_ref(),
             IdentityKind::User => self.user.as_ref(),
         }
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            service: self.service.is_some(),
+            user: self.user.is_some(),
+        }
+    }
+
+    fn identity_for(&self, authorized: &Authorized) -> IdentityKind {
+        let operation = authorized.operation();
+        let is_learned = self.learned.holds(operation.index);
+        choose(authorized.wish(), operation.needs, is_learned, self.held()).identity
     }
 }
 
@@ -40,20 +72,51 @@ impl Vaults {
         Self(tenants)
     }
 
-    /// Gives a request the token of its tenant and identity; waits at most for a renewal under way.
+    /// Gives a request a token of its tenant, of the identity that suits it; waits at most for a renewal under way.
     pub async fn lease(&self, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
-        let (tenant, identity) = {
-            let authorized = admitted.authorized();
-            (authorized.tenant().index, authorized.identity())
-        };
-        match self.get(tenant, identity) {
+        let authorized = admitted.authorized();
+        let identities = self.0.get(authorized.tenant().index);
+        let identity = identities.map_or(IdentityKind::Service, |it| it.identity_for(authorized));
+        match identities.and_then(|it| it.get(identity)) {
             Some(vault) => vault.lease(admitted).await,
             None => Err(Box::new(NoToken {
                 admitted,
-                why: Why::LoginNeeded,
-                retry_after: None,
+                lack: Lack::not_configured(identity),
             })),
         }
+    }
+
+    /// Keeps in mind that NinjaOne wants a person for this request's operation; true if that is new.
+    pub fn learn(&self, leased: &Leased) -> bool {
+        let authorized = leased.admitted.authorized();
+        let identities = self.0.get(authorized.tenant().index);
+        identities.is_some_and(|it| it.learned.add(authorized.operation().index))
+    }
+
+    /// Gives a request that went as the service the person's token instead, without asking policy or limits again: it is
+    /// the same request, and NinjaOne has done nothing of it.
+    ///
+    /// # Errors
+    /// The tenant has no user identity, or that one has no token. The request keeps what it had.
+    pub async fn lease_as_user(&self, leased: &mut Leased) -> Result<(), Lack> {
+        let tenant = leased.admitted.authorized().tenant().index;
+        let Some(vault) = self.get(tenant, IdentityKind::User) else {
+            return Err(Lack::not_configured(IdentityKind::User));
+        };
+        let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
+        let token = match vault.current() {
+            Some(token) => Ok(token),
+            None => vault.wait_for_token(longest).await,
+        };
+        leased.token = token.map_err(|it| it.lack(IdentityKind::User))?;
+        leased.vault = Arc::clone(vault);
+        Ok(())
+    }
+
+    /// What was learned of the tenant with this index.
+    #[must_use]
+    pub fn learned(&self, tenant: usize) -> Option<&Learned> {
+        self.0.get(tenant).map(|it| &*it.learned)
     }
 
     /// The vault of the tenant with this index.
@@ -96,20 +159,46 @@ impl Leased {
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
+
+    /// As whom the request goes.
+    #[must_use]
+    pub fn identity(&self) -> IdentityKind {
+        self.vault.identity()
+    }
 }
 
 /// A request for which there is no token.
 pub struct NoToken {
     pub admitted: Admitted,
+    pub lack: Lack,
+}
+
+/// A token that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// The identity that was asked for it.
+    pub identity: IdentityKind,
     pub why: Why,
     /// When it is worth to try again; none where only a person can help.
     pub retry_after: Option<Duration>,
 }
 
+impl Lack {
+    fn not_configured(identity: IdentityKind) -> Self {
+        Self {
+            identity,
+            why: Why::NotConfigured,
+            retry_after: None,
+        }
+    }
+}
+
 /// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// The tenant has no credentials for the identity that the operation needs.
+    /// The configuration gives the tenant no such identity.
+    NotConfigured,
+    /// The identity is a person's, and nobody has logged in, or the login has ended.
     LoginNeeded,
     /// The first token is still being fetched, or the last one ended and its renewal fails.
     Unavailable,

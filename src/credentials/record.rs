@@ -7,7 +7,7 @@ use crate::{
     names::{IdentityKind, TenantName},
 };
 
-use super::grant::mint_error::MintError;
+use super::{grant::mint_error::MintError, login::LoginRecord};
 
 /// How a vault stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum State {
     Failing,
     /// The token ended and no renewal has begun yet, as after a suspend.
     Expired,
+    /// There is no token, and only a login brings one.
+    LoginNeeded,
 }
 
 impl State {
@@ -30,6 +32,7 @@ impl State {
             Self::Renewing => "renewing",
             Self::Failing => "failing",
             Self::Expired => "expired",
+            Self::LoginNeeded => "login-needed",
         }
     }
 }
@@ -56,6 +59,19 @@ pub struct VaultSnapshot {
     pub waiting: usize,
     /// How often a renewal ended how: `minted`, `renewed`, or the name of an error.
     pub results: Vec<(&'static str, u64)>,
+    /// Of a person's identity only.
+    pub login: Option<LoginState>,
+}
+
+/// How a login is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginState {
+    /// None while nobody is logged in.
+    pub login: Option<LoginRecord>,
+    /// Since when what NinjaOne issued could not be stored.
+    pub unsaved_since: Option<Timestamp>,
+    /// What is wrong with the store, in words.
+    pub fault: Option<String>,
 }
 
 /// What the keeper has seen.
@@ -63,6 +79,7 @@ pub struct VaultSnapshot {
 pub(super) struct Record {
     pub(super) failing_since: Option<Timestamp>,
     pub(super) last_error: Option<(Timestamp, MintError)>,
+    pub(super) login: Option<LoginState>,
     counts: BTreeMap<&'static str, u64>,
 }
 

@@ -21,9 +21,9 @@ use crate::{
 };
 
 use super::{
-    Leased, NoToken, Why,
+    Lack, Leased, NoToken, Why,
     grant::mint_error::MintError,
-    record::{Record, State, VaultSnapshot},
+    record::{LoginState, Record, State, VaultSnapshot},
     token::AccessToken,
 };
 
@@ -56,14 +56,20 @@ pub struct Vault {
 pub(super) enum Phase {
     Resting,
     Renewing,
-    BackingOff { next: Moment },
+    BackingOff {
+        next: Moment,
+    },
+    /// Nothing to try before somebody logs in.
+    LoginNeeded,
     Stopped,
 }
 
-/// There is no token that can be sent; it is worth to come back after `retry_after`.
+/// There is no token that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unavailable {
-    pub retry_after: Duration,
+pub enum Unavailable {
+    /// It is worth to come back after this.
+    For(Duration),
+    LoginNeeded,
 }
 
 impl Unavailable {
@@ -74,8 +80,19 @@ impl Unavailable {
     fn after(pause: Duration) -> Self {
         let least = Duration::from_millis(RETRY_AFTER_MS_MIN);
         let most = Duration::from_millis(RETRY_AFTER_MS_MAX);
-        Self {
-            retry_after: pause.clamp(least, most),
+        Self::For(pause.clamp(least, most))
+    }
+
+    /// What a request of this identity lacks.
+    pub(super) const fn lack(self, identity: IdentityKind) -> Lack {
+        let (why, retry_after) = match self {
+            Self::For(pause) => (Why::Unavailable, Some(pause)),
+            Self::LoginNeeded => (Why::LoginNeeded, None),
+        };
+        Lack {
+            identity,
+            why,
+            retry_after,
         }
     }
 }
@@ -118,10 +135,9 @@ impl Vault {
                 token,
                 vault: Arc::clone(self),
             }),
-            Err(Unavailable { retry_after }) => Err(Box::new(NoToken {
+            Err(unavailable) => Err(Box::new(NoToken {
                 admitted,
-                why: Why::Unavailable,
-                retry_after: Some(retry_after),
+                lack: unavailable.lack(self.identity),
             })),
         }
     }
@@ -176,6 +192,7 @@ impl Vault {
         };
         let state = match (phase, record.failing_since) {
             (Phase::Renewing, _) => State::Renewing,
+            (Phase::LoginNeeded, _) if !usable => State::LoginNeeded,
             (_, Some(_)) => State::Failing,
             _ if usable => State::Fresh,
             _ if token.is_none() => State::NeverMinted,
@@ -195,6 +212,7 @@ impl Vault {
             next_attempt,
             waiting: self.waiting.load(Ordering::Relaxed),
             results: record.results(),
+            login: record.login.clone(),
         }
     }
 
@@ -226,6 +244,7 @@ impl Vault {
                 }
                 // The keeper may sleep past its time: its timer stands still while the machine is suspended.
                 Phase::Resting | Phase::BackingOff { .. } => self.wake.notify_one(),
+                Phase::LoginNeeded => return Err(Unavailable::LoginNeeded),
                 Phase::Stopped => return Err(Unavailable::after(Duration::ZERO)),
             }
             if phases.changed().await.is_err() {
@@ -269,6 +288,15 @@ impl Vault {
 
     pub(super) fn put(&self, token: AccessToken) {
         self.current.store(Some(Arc::new(token)));
+    }
+
+    /// Nobody is logged in any more: what was issued to them is not sent.
+    pub(super) fn clear(&self) {
+        self.current.store(None);
+    }
+
+    pub(super) fn note_login(&self, login: LoginState) {
+        self.record().login = Some(login);
     }
 
     pub(super) fn enter(&self, phase: Phase) {

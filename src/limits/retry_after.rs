@@ -35,15 +35,19 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         // Digits that do not fit are a number all the same: a very large one.
         text.parse().unwrap_or(u64::MAX)
     } else {
-        u64::try_from(date(text)?.saturating_sub(now.unix_seconds())).unwrap_or_default()
+        u64::try_from(http_date(text)?.saturating_sub(now.unix_seconds())).unwrap_or_default()
     };
     Some(Duration::from_secs(
         seconds.clamp(RETRY_AFTER_S_MIN, RETRY_AFTER_S_MAX),
     ))
 }
 
-/// Seconds since 1970.
-fn date(text: &str) -> Option<i64> {
+/// A date as HTTP writes it (RFC 9110 section 5.6.7), in seconds since 1970.
+#[must_use]
+pub fn http_date(text: &str) -> Option<i64> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let parsed = DATE_FORMS
         .iter()
         .find_map(|form| strtime::parse(form, text).ok())?;

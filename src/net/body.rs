@@ -13,7 +13,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::net::idle::IdleTimer;
+use super::{
+    idle::IdleTimer,
+    kept_body::{Keeping, Kept, Replay},
+};
 
 /// A body as the HTTP library hands it over.
 pub type WireBody = hyper::body::Incoming;
@@ -25,6 +28,8 @@ pub enum RequestBody {
     Own(Bytes),
     /// A caller's.
     Stream(Box<CallerBody>),
+    /// The same bytes again.
+    Again(Box<Replay>),
 }
 
 /// Why a request's body could not be passed on.
@@ -76,6 +81,15 @@ impl Passage {
         BodyFault::from_code(self.fault.load(Ordering::Relaxed))
     }
 
+    /// Counts bytes; gives all so far.
+    pub(super) fn add(&self, bytes: u64) -> u64 {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the caller's last byte was passed on.
     #[must_use]
     pub fn is_ended(&self) -> bool {
@@ -90,6 +104,8 @@ pub struct CallerBody {
     upload_bytes_max: u64,
     idle: IdleTimer,
     passage: Arc<Passage>,
+    /// Remembers what passes, for a request that may have to be sent once more.
+    keeping: Option<Keeping>,
 }
 
 impl RequestBody {
@@ -104,6 +120,7 @@ impl RequestBody {
             upload_bytes_max,
             idle: IdleTimer::new(idle),
             passage: Arc::default(),
+            keeping: None,
         }))
     }
 
@@ -128,11 +145,25 @@ impl RequestBody {
         }
     }
 
+    /// Keeps what passes, up to [`kept_body::KEPT_BYTES_MAX`], so that it can be sent once more; none if there is nothing
+    /// to keep, or more than that is announced.
+    ///
+    /// [`kept_body::KEPT_BYTES_MAX`]: super::kept_body::KEPT_BYTES_MAX
+    #[must_use]
+    pub fn keep(&mut self) -> Option<Arc<Kept>> {
+        let Self::Stream(body) = self else {
+            return None;
+        };
+        let (keeping, kept) = Keeping::begin(body.inner.size_hint().lower())?;
+        body.keeping = Some(keeping);
+        Some(kept)
+    }
+
     /// Whether more is announced than may come. What is not announced is counted as it comes.
     #[must_use]
     pub fn announces_too_much(&self) -> bool {
         match self {
-            Self::Empty | Self::Own(_) => false,
+            Self::Empty | Self::Own(_) | Self::Again(_) => false,
             Self::Stream(body) => body.inner.size_hint().lower() > body.bytes_max,
         }
     }
@@ -142,6 +173,16 @@ impl RequestBody {
         match self {
             Self::Empty | Self::Own(_) => None,
             Self::Stream(body) => Some(Arc::clone(&body.passage)),
+            Self::Again(body) => Some(body.passage()),
+        }
+    }
+
+    /// Nobody sends it any more. What the caller has still to send may be wanted for a second sending.
+    pub(super) fn leave(self) {
+        if let Self::Stream(mut body) = self
+            && let Some(keeping) = body.keeping.take()
+        {
+            keeping.leave(body);
         }
     }
 
@@ -153,12 +194,22 @@ impl RequestBody {
 }
 
 impl CallerBody {
+    fn end(&mut self) {
+        self.passage.end();
+        if let Some(keeping) = self.keeping.take() {
+            keeping.end();
+        }
+    }
+
     fn fail(&self, fault: BodyFault) -> BodyFault {
         self.passage.fault.store(fault.code(), Ordering::Relaxed);
         fault
     }
 
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    pub(super) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
                 ready!(self.idle.poll_expired(cx));
@@ -167,7 +218,7 @@ impl CallerBody {
             self.idle.rest();
             match next {
                 None => {
-                    self.passage.ended.store(true, Ordering::Relaxed);
+                    self.end();
                     return Poll::Ready(None);
                 }
                 Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(BodyFault::Broken)))),
@@ -176,13 +227,16 @@ impl CallerBody {
                         continue;
                     };
                     let length = data.len() as u64;
-                    let sent = self.passage.bytes.fetch_add(length, Ordering::Relaxed) + length;
+                    let sent = self.passage.add(length);
                     if sent > self.bytes_max {
                         return Poll::Ready(Some(Err(self.fail(BodyFault::TooLarge))));
                     }
+                    if let Some(keeping) = &self.keeping {
+                        keeping.add(&data);
+                    }
                     // Nobody polls for more than was announced.
                     if self.inner.is_end_stream() {
-                        self.passage.ended.store(true, Ordering::Relaxed);
+                        self.end();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
@@ -208,6 +262,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Stream(body) => body.poll_data(cx),
+            Self::Again(body) => Poll::Ready(body.next().map(|data| Ok(Frame::data(data)))),
         }
     }
 
@@ -216,6 +271,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Own(bytes) => bytes.is_empty(),
             Self::Stream(body) => body.inner.is_end_stream(),
+            Self::Again(body) => body.left() == 0,
         }
     }
 
@@ -224,6 +280,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(body) => body.inner.size_hint(),
+            Self::Again(body) => SizeHint::with_exact(body.left()),
         }
     }
 }

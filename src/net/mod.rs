@@ -8,6 +8,7 @@ pub mod host;
 pub mod http1;
 pub mod idle;
 pub mod incoming;
+pub mod kept_body;
 pub mod listener;
 pub mod pool;
 pub mod problem;

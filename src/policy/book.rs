@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use crate::{
     caller::Caller,
-    names::{CallerName, IdentityKind, TenantName},
+    names::{CallerName, TenantName},
     net::Method,
     ninjaone::{
         catalogue::{Catalogue, Parameters},
-        operation::{Class, Needs, Operation, Scope},
+        operation::{Class, Operation, Scope},
     },
 };
 
 use super::{
     Tenant, TenantProblem, Why,
+    identity::{Held, Wish},
     rule::{Effect, Rule},
 };
 
@@ -24,9 +25,14 @@ const API_ROOT: &str = "/v2/";
 pub struct BookSource {
     pub catalogue: Arc<Catalogue>,
     /// In the order of every other table over tenants.
-    pub tenants: Vec<TenantName>,
+    pub tenants: Vec<TenantSource>,
     /// In the order of every other table over callers.
     pub callers: Vec<CallerSource>,
+}
+
+pub struct TenantSource {
+    pub name: TenantName,
+    pub held: Held,
 }
 
 pub struct CallerSource {
@@ -98,7 +104,7 @@ pub struct Grant {
     pub operation: Arc<Operation>,
     pub parameters: Parameters,
     pub class: Class,
-    pub identity: IdentityKind,
+    pub wish: Wish,
     pub rule: Arc<str>,
 }
 
@@ -119,7 +125,7 @@ impl Book {
             .tenants
             .into_iter()
             .enumerate()
-            .map(|(index, name)| Arc::new(Tenant { name, index }))
+            .map(|(index, TenantSource { name, held })| Arc::new(Tenant { name, index, held }))
             .collect();
         let pages = source
             .callers
@@ -163,13 +169,13 @@ impl Book {
         };
         let class = class_of(operation, question.query);
         match page.judge(operation, class, question) {
-            Ok(rule) => Ok(Grant {
+            Ok(line) => Ok(Grant {
                 tenant: Arc::clone(tenant),
                 operation: Arc::clone(operation),
                 parameters,
                 class,
-                identity: identity_for(operation),
-                rule,
+                wish: line.rule.wish(),
+                rule: Arc::clone(&line.rule.owner),
             }),
             Err(why) => Err(Refusal {
                 tenant: Some(Arc::clone(tenant)),
@@ -294,7 +300,7 @@ impl Page {
         operation: &Operation,
         class: Class,
         question: &Question<'_>,
-    ) -> Result<Arc<str>, Why> {
+    ) -> Result<&Line, Why> {
         let verdict = self.verdict(operation, class);
         let line = match verdict {
             Verdict::Allowed(place) | Verdict::Denied(place) => self.line(place),
@@ -316,7 +322,7 @@ impl Page {
         if self.on_behalf_of_required && is_blank(question.on_behalf_of) {
             return Err(Why::OnBehalfOfRequired);
         }
-        Ok(Arc::clone(&line.rule.owner))
+        Ok(line)
     }
 }
 
@@ -348,15 +354,6 @@ pub fn class_of(operation: &Operation, query: Option<&str>) -> Class {
         raised(operation.class)
     } else {
         operation.class
-    }
-}
-
-/// As whom an operation is sent.
-#[must_use]
-pub fn identity_for(operation: &Operation) -> IdentityKind {
-    match operation.needs {
-        Needs::User => IdentityKind::User,
-        Needs::Service | Needs::PerhapsUser => IdentityKind::Service,
     }
 }
 

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use crate::{
-    names::IdentityKind,
     net::Method,
     ninjaone::operation::{Class, Operation},
 };
 
 use super::{
     Tenant, TenantProblem,
-    book::{Book, Page, Verdict, class_of, identity_for},
+    book::{Book, Page, Verdict, class_of},
+    identity::{Choice, Pin, choose},
     rule::{Effect, Rule},
 };
 
@@ -85,7 +85,13 @@ pub enum Step {
     },
     /// A header that the request must carry.
     Duty(Duty),
-    Identity(IdentityKind),
+    /// As whom it goes. What NinjaOne has said of the operation meanwhile is not known here.
+    Identity {
+        choice: Choice,
+        /// The setting that pins it.
+        pin: Option<Pin>,
+        tenant: Arc<Tenant>,
+    },
 }
 
 /// Why a tenant was chosen.
@@ -200,13 +206,14 @@ impl Book {
         let mut steps = vec![Step::Caller {
             name: request.caller.to_owned(),
         }];
-        match page.tenant(request.base_path_tenant, request.tenant) {
-            Ok(tenant) => steps.push(Step::Tenant {
-                tenant: Arc::clone(tenant),
-                because: choice(request),
-            }),
+        let tenant = match page.tenant(request.base_path_tenant, request.tenant) {
+            Ok(tenant) => tenant,
             Err(problem) => return self.no_tenant(page, request, problem, steps),
-        }
+        };
+        steps.push(Step::Tenant {
+            tenant: Arc::clone(tenant),
+            because: tenant_choice(request),
+        });
         let Some((operation, parameters)) = self.operation(request.method, request.path) else {
             return self.no_such_operation(request, steps);
         };
@@ -216,7 +223,8 @@ impl Book {
             operation: Arc::clone(operation),
             parameters: names.zip(values).collect(),
         });
-        judge(page, operation, class_of(operation, request.query), steps)
+        let class = class_of(operation, request.query);
+        judge(page, tenant, operation, class, steps)
     }
 
     /// The names of all callers, in the order of the configuration.
@@ -319,7 +327,7 @@ impl Book {
     }
 }
 
-fn choice(request: &Request<'_>) -> TenantChoice {
+fn tenant_choice(request: &Request<'_>) -> TenantChoice {
     if request.base_path_tenant.is_some() {
         TenantChoice::BasePath
     } else if request.tenant.is_some() {
@@ -330,7 +338,13 @@ fn choice(request: &Request<'_>) -> TenantChoice {
 }
 
 /// The part of the story that begins once caller, tenant and operation are known.
-fn judge(page: &Page, operation: &Operation, class: Class, mut steps: Vec<Step>) -> Explanation {
+fn judge(
+    page: &Page,
+    tenant: &Arc<Tenant>,
+    operation: &Operation,
+    class: Class,
+    mut steps: Vec<Step>,
+) -> Explanation {
     if class != operation.class {
         steps.push(Step::Raised {
             parameter: operation
@@ -349,7 +363,7 @@ fn judge(page: &Page, operation: &Operation, class: Class, mut steps: Vec<Step>)
     let conclusion = match (verdict, deciding.map(|line| line.rule.clone())) {
         (Verdict::Allowed(_), Some(rule)) => {
             steps.extend(duties(page).map(Step::Duty));
-            steps.push(Step::Identity(identity_for(operation)));
+            steps.push(identity(tenant, operation, &rule));
             return Explanation {
                 steps,
                 conclusion: Conclusion::Allowed { class, rule },
@@ -368,6 +382,14 @@ fn judge(page: &Page, operation: &Operation, class: Class, mut steps: Vec<Step>)
         steps,
         conclusion,
         changes: changes(page, operation, class),
+    }
+}
+
+fn identity(tenant: &Arc<Tenant>, operation: &Operation, rule: &Rule) -> Step {
+    Step::Identity {
+        choice: choose(rule.wish(), operation.needs, false, tenant.held),
+        pin: rule.pin.clone(),
+        tenant: Arc::clone(tenant),
     }
 }
 

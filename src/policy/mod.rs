@@ -2,6 +2,8 @@
 
 pub mod book;
 pub mod explain;
+pub mod identity;
+pub mod need;
 pub mod rule;
 pub mod selector;
 
@@ -9,20 +11,24 @@ use std::sync::Arc;
 
 use crate::{
     caller::Identified,
-    names::{IdentityKind, TenantName},
+    names::TenantName,
     ninjaone::{
         catalogue::Parameters,
         operation::{Class, Operation},
     },
 };
 
-use self::book::{Book, Question};
+use self::{
+    book::{Book, Question},
+    identity::{Held, Wish},
+};
 
 /// A tenant as policy sees it. `index` is its place in every table of the same rules.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tenant {
     pub name: TenantName,
     pub index: usize,
+    pub held: Held,
 }
 
 /// A request that the policy allows. Only this module makes one.
@@ -32,7 +38,7 @@ pub struct Authorized {
     operation: Arc<Operation>,
     parameters: Parameters,
     class: Class,
-    identity: IdentityKind,
+    wish: Wish,
     rule: Arc<str>,
 }
 
@@ -67,9 +73,10 @@ impl Authorized {
         self.class
     }
 
+    /// As whom it shall go, as far as policy has a say in it. The lease decides: see [`identity::choose`].
     #[must_use]
-    pub fn identity(&self) -> IdentityKind {
-        self.identity
+    pub fn wish(&self) -> Wish {
+        self.wish
     }
 
     /// What allowed it: the policy's name, or `caller.<name>` for a rule of the caller's own.
@@ -104,7 +111,7 @@ impl Book {
                 operation: grant.operation,
                 parameters: grant.parameters,
                 class: grant.class,
-                identity: grant.identity,
+                wish: grant.wish,
                 rule: grant.rule,
             }),
             Err(refusal) => Err(Box::new(Denied {

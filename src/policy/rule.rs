@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use crate::ninjaone::operation::{Class, Operation};
 
-use super::selector::Selector;
+use super::{
+    identity::{Pin, Wish},
+    selector::Selector,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -37,9 +40,19 @@ pub struct Rule {
     pub owner: Arc<str>,
     /// `config.toml:41`
     pub place: Arc<str>,
+    /// As whom the requests go that this rule allows: the caller's `identity`, else the policy's.
+    pub pin: Option<Pin>,
 }
 
 impl Rule {
+    /// As whom a request goes that this rule allows, as far as it has a say.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        self.pin
+            .as_ref()
+            .map_or(Wish::Usual, |pin| Wish::Pinned(pin.identity))
+    }
+
     /// Whether this rule speaks about a request for `operation` whose class is `class`.
     ///
     /// The two effects read a raised request (a read that asks for secrets) differently, each towards refusing: a deny of

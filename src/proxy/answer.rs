@@ -69,14 +69,19 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
             refuse(&refusal::throttled(&it), subject, started, ledger, tally)
         }
         Outcome::NoToken(it) => {
-            let subject = Subject::of_authorized(it.admitted.authorized());
-            let started = it.admitted.authorized().identified().incoming().started;
-            refuse(&refusal::no_token(&it), subject, started, ledger, tally)
+            let authorized = it.admitted.authorized();
+            let subject = Subject {
+                identity: Some(it.lack.identity),
+                ..Subject::of_authorized(authorized)
+            };
+            let started = authorized.identified().incoming().started;
+            let refusal = refusal::no_token(&it.lack, authorized);
+            refuse(&refusal, subject, started, ledger, tally)
         }
         Outcome::Unrecordable(it) => {
             let Unrecordable { leased } = *it;
             let authorized = leased.admitted().authorized();
-            let subject = Subject::of_authorized(authorized);
+            let subject = Subject::of_leased(&leased);
             let started = authorized.identified().incoming().started;
             let refusal = Refusal::new(
                 Code::AuditUnavailable,
@@ -147,7 +152,7 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     let (leased, entry) = intended.into_parts();
     let admitted = leased.admitted();
     let authorized = admitted.authorized();
-    let mut refusal = refusal::of_failure(why);
+    let mut refusal = refusal::of_failure(why, authorized);
     refusal.standing = Some((admitted.policy_header().clone(), *admitted.standing()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
     let sent = journal.attempts > 0;
@@ -354,7 +359,8 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
     let code = refusal.code.as_str();
     // A stranger learns nothing but that it is a stranger.
     let known = subject.caller.is_some();
-    let hint = format!("ninjaone-proxy explain {id}");
+    let explain = || format!("ninjaone-proxy explain {id}");
+    let hint = refusal.hint.clone().unwrap_or_else(explain);
     let problem = Problem {
         kind: format!("urn:ninjaone-proxy:error:{code}"),
         title: refusal.code.title(),

@@ -25,6 +25,7 @@ pub enum Code {
     UpstreamTimeout,
     LoginNeeded,
     TokenUnavailable,
+    SendAgain,
     AuditUnavailable,
     /// A fault of ours.
     Internal,
@@ -57,6 +58,7 @@ impl Code {
             Self::UpstreamTimeout => "upstream-timeout",
             Self::LoginNeeded => "login-needed",
             Self::TokenUnavailable => "token-unavailable",
+            Self::SendAgain => "send-again",
             Self::AuditUnavailable => "audit-unavailable",
             Self::Internal => "internal-error",
             Self::CallerGone => "caller-gone",
@@ -83,7 +85,10 @@ impl Code {
             Self::HeadTooLarge => 431,
             Self::Internal => 500,
             Self::UpstreamUnreachable | Self::UpstreamBadAnswer => 502,
-            Self::LoginNeeded | Self::TokenUnavailable | Self::AuditUnavailable => 503,
+            Self::LoginNeeded
+            | Self::TokenUnavailable
+            | Self::SendAgain
+            | Self::AuditUnavailable => 503,
             Self::UpstreamTimeout => 504,
             Self::CallerGone => CLIENT_CLOSED,
         };
@@ -114,6 +119,7 @@ impl Code {
             Self::UpstreamTimeout => "NinjaOne did not answer in time",
             Self::LoginNeeded => "Somebody must log in first",
             Self::TokenUnavailable => "There is no valid token for NinjaOne",
+            Self::SendAgain => "Nothing was done: send it again",
             Self::AuditUnavailable => "The audit log cannot be written",
             Self::Internal => "The proxy failed",
             Self::CallerGone => "The caller hung up",
@@ -146,6 +152,7 @@ impl Code {
             Self::UpstreamTimeout => "http_response_timeout",
             Self::LoginNeeded
             | Self::TokenUnavailable
+            | Self::SendAgain
             | Self::AuditUnavailable
             | Self::Internal => "proxy_internal_error",
         }
@@ -173,6 +180,7 @@ impl Code {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::LoginNeeded => "login_needed",
             Self::TokenUnavailable => "token_unavailable",
+            Self::SendAgain => "send_again",
             Self::AuditUnavailable => "audit_unavailable",
             Self::Internal => "internal_error",
             Self::CallerGone => "caller_gone",

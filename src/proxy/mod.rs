@@ -59,7 +59,8 @@ impl Proxy {
         let admitted = rules.limits.admit(authorized)?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
-        let forwarded = self.upstream.forward(&rules.origins, intended).await?;
+        let (upstream, vaults) = (&self.upstream, &rules.credentials);
+        let forwarded = upstream.forward(&rules.origins, vaults, intended).await?;
         Ok(forwarded)
     }
 

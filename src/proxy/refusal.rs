@@ -6,15 +6,16 @@ use http::HeaderValue;
 
 use crate::{
     caller::{self, Unidentified},
-    credentials::{self, NoToken},
+    credentials::{self, Lack},
     limits::{Dimension, Throttled, meter::Standing},
+    names::IdentityKind,
     net::{
         body::BodyFault,
         headers::HeaderError,
         incoming::{Fault, Malformed},
         target::TargetError,
     },
-    policy::{self, Denied, TenantProblem},
+    policy::{self, Authorized, Denied, TenantProblem},
     upstream,
 };
 
@@ -24,6 +25,8 @@ use super::code::Code;
 pub struct Refusal {
     pub code: Code,
     pub detail: String,
+    /// What to do about it; `explain` if there is nothing better.
+    pub hint: Option<String>,
     pub retry_after: Option<Duration>,
     pub bucket: Option<Dimension>,
     pub standing: Option<(HeaderValue, Standing)>,
@@ -38,12 +41,18 @@ impl Refusal {
         Self {
             code,
             detail: detail.into(),
+            hint: None,
             retry_after: None,
             bucket: None,
             standing: None,
             error: None,
             proxy_status: None,
         }
+    }
+
+    fn hint(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
+        self
     }
 
     #[must_use]
@@ -54,7 +63,7 @@ impl Refusal {
 }
 
 #[must_use]
-pub fn of_failure(why: upstream::Why) -> Refusal {
+pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
     use upstream::Why;
     match why {
         Why::OverBudget { by, retry_after } => {
@@ -95,6 +104,8 @@ pub fn of_failure(why: upstream::Why) -> Refusal {
             Code::InsufficientPrivileges,
             "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
         ),
+        Why::NoToken(lack) => no_token(&lack, authorized),
+        Why::BodyNotKept => body_not_kept(authorized),
         Why::TimedOut => Refusal::new(
             Code::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
@@ -216,23 +227,44 @@ pub fn throttled(it: &Throttled) -> Refusal {
 }
 
 #[must_use]
-pub fn no_token(it: &NoToken) -> Refusal {
-    let tenant = &it.admitted.authorized().tenant().name;
-    let identity = it.admitted.authorized().identity();
-    let mut refusal = match it.why {
-        credentials::Why::LoginNeeded => Refusal::new(
-            Code::LoginNeeded,
-            format!(
-                "This operation needs the {identity} identity of tenant {tenant}, and none is configured."
-            ),
-        ),
+pub fn no_token(lack: &Lack, authorized: &Authorized) -> Refusal {
+    let (tenant, identity) = (&authorized.tenant().name, lack.identity);
+    let operation = &authorized.operation().id;
+    let goes =
+        format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
+    let login = format!("ninjaone-proxy login {tenant}");
+    let mut refusal = match lack.why {
+        credentials::Why::NotConfigured => {
+            let section = format!("[tenant.{tenant}.{identity}]");
+            let detail = format!("{goes}, and the configuration has no {section}.");
+            let hint = match identity {
+                IdentityKind::Service => format!("add {section}"),
+                IdentityKind::User => format!("add {section}, then run: {login}"),
+            };
+            Refusal::new(Code::LoginNeeded, detail).hint(hint)
+        }
+        credentials::Why::LoginNeeded => {
+            let detail = format!("{goes}, and nobody is logged in for it. Run: {login}");
+            Refusal::new(Code::LoginNeeded, detail).hint(login)
+        }
         credentials::Why::Unavailable => Refusal::new(
             Code::TokenUnavailable,
-            format!("There is no valid token of {tenant}/{identity} for now; nothing was sent."),
+            format!("{goes}, and there is no valid token of it for now; nothing was done."),
         ),
     };
-    refusal.retry_after = it.retry_after;
+    refusal.retry_after = lack.retry_after;
     refusal
+}
+
+fn body_not_kept(authorized: &Authorized) -> Refusal {
+    let operation = &authorized.operation().id;
+    let detail = format!(
+        "NinjaOne wants a person for {operation} and did nothing; the body was too long to be sent once more. \
+         Send the request again: it goes as the user from now on."
+    );
+    Refusal::new(Code::SendAgain, detail)
+        .hint("send the same request again".to_owned())
+        .after(Duration::from_secs(1))
 }
 
 /// Starts with a capital and ends with a full stop.

@@ -139,6 +139,8 @@ pub struct Options {
     pub token_life: Duration,
     /// How long the code of a login can be exchanged.
     pub code_life: Duration,
+    /// Ids of operations that need a person, besides those of which the catalogue knows it.
+    pub need_person: Vec<String>,
     /// Whether `/sandbox/…` is served.
     pub control: bool,
 }
@@ -152,6 +154,7 @@ impl Default for Options {
             clients: Client::known(),
             token_life: Duration::from_secs(u64::from(TOKEN_LIFE_SECONDS)),
             code_life: CODE_LIFE_DEFAULT,
+            need_person: Vec::new(),
             control: true,
         }
     }
@@ -165,6 +168,7 @@ struct State {
     /// Of the addresses that it gives of itself.
     scheme: &'static str,
     oauth: OAuth,
+    need_person: Vec<String>,
     world: World,
     cursors: Cursors,
     switches: Switches,
@@ -204,6 +208,7 @@ impl Ninja {
                 "http"
             },
             oauth: OAuth::new(options.clients, options.token_life, options.code_life),
+            need_person: options.need_person,
             world: World::new(options.seed),
             cursors: Cursors::default(),
             switches: Switches::default(),

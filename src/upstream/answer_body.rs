@@ -2,6 +2,8 @@
 //! to its pool; anything else closes it, so that no stray byte reaches another caller.
 
 use std::{
+    collections::VecDeque,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -33,8 +35,11 @@ pub struct AnswerBody {
     idle: IdleTimer,
     bytes: u64,
     ended: bool,
-    /// To be told when what came before has gone out.
+    /// What was read before the caller asked for it.
+    ahead: VecDeque<Bytes>,
+    /// How it ended early, to be told when what came before has gone out.
     cut: Option<Cut>,
+    has_waited: bool,
 }
 
 impl AnswerBody {
@@ -46,7 +51,9 @@ impl AnswerBody {
             idle: IdleTimer::new(idle),
             bytes: 0,
             ended: false,
+            ahead: VecDeque::new(),
             cut: None,
+            has_waited: false,
         };
         if body.inner.is_end_stream() {
             body.end();
@@ -61,7 +68,21 @@ impl AnswerBody {
 
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.ended
+        self.ended && self.ahead.is_empty()
+    }
+
+    /// Reads a short body to its end without taking anything from whom it is passed on to; none if it is longer, or breaks.
+    /// May be given up at any time: then the rest streams.
+    pub async fn read_ahead(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
+        let mut length = 0;
+        while !self.ended && self.cut.is_none() && length <= bytes_max {
+            if let Some(Ok(data)) = poll_fn(|cx| self.poll_wire(cx)).await {
+                length += data.len();
+                self.ahead.push_back(data);
+            }
+        }
+        let is_whole = self.ended && length <= bytes_max;
+        is_whole.then(|| self.ahead.iter().flatten().copied().collect())
     }
 
     /// Reads a short body to its end; what is longer is dropped.
@@ -80,11 +101,49 @@ impl AnswerBody {
 
     /// The server drops what it has not written yet when a body fails, be it the head. It writes when it has to wait, so
     /// the caller sees what came before the cut.
-    fn fail(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        self.permit = None;
-        self.cut = Some(cut);
+    fn tell(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if std::mem::replace(&mut self.has_waited, true) {
+            return Poll::Ready(Some(Err(cut)));
+        }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.permit = None;
+        self.cut = Some(cut);
+        Poll::Ready(Some(Err(cut)))
+    }
+
+    fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
+                ready!(self.idle.poll_expired(cx));
+                return self.fail(Cut::Stalled);
+            };
+            self.idle.rest();
+            match next {
+                None => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+                Some(Err(_)) => return self.fail(Cut::Broken),
+                Some(Ok(frame)) => {
+                    // Trailers end here.
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    self.bytes += data.len() as u64;
+                    if self.inner.is_end_stream() {
+                        self.end();
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
     }
 }
 
@@ -97,44 +156,35 @@ impl Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(None);
+        if let Some(data) = this.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if let Some(cut) = this.cut {
-            return Poll::Ready(Some(Err(cut)));
+            return this.tell(cut, cx);
         }
-        loop {
-            let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
-                ready!(this.idle.poll_expired(cx));
-                return this.fail(Cut::Stalled, cx);
-            };
-            this.idle.rest();
-            match next {
-                None => {
-                    this.end();
-                    return Poll::Ready(None);
-                }
-                Some(Err(_)) => return this.fail(Cut::Broken, cx),
-                Some(Ok(frame)) => {
-                    // Trailers end here.
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    this.bytes += data.len() as u64;
-                    if this.inner.is_end_stream() {
-                        this.end();
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-            }
+        match ready!(this.poll_wire(cx)) {
+            None => Poll::Ready(None),
+            Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Err(cut)) => this.tell(cut, cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.is_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        // How much was to come is in the head; after a cut nobody knows how much comes.
+        if self.cut.is_some() {
+            return SizeHint::default();
+        }
+        let ahead: u64 = self.ahead.iter().map(|it| it.len() as u64).sum();
+        let inner = self.inner.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + ahead);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint
     }
 }

@@ -1,11 +1,12 @@
 //! SEND IT. `Intended` ──► `Forwarded`: the only door out to NinjaOne's API.
 //!
-//! A write is sent once. A read may be sent again, as the table in `retry.rs` says, and never beyond the retry budget.
+//! A write is sent once, but for one case in which nothing was done: see `switch.rs`. A read may be sent again, as the table in `retry.rs` says, and never beyond the retry budget.
 
 pub mod answer_body;
 pub mod attempt;
 pub mod origin;
 pub mod retry;
+mod switch;
 
 use std::{
     collections::HashMap,
@@ -18,10 +19,12 @@ use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
+    credentials::{Lack, Vaults},
     limits::Dimension,
     net::{
         body::{BodyFault, Passage},
         client::{ConnectorError, ExchangeError},
+        kept_body::Kept,
         pool::Pool,
     },
     tasks::Tasks,
@@ -32,6 +35,7 @@ use self::{
     attempt::{Attempt, Verdict},
     origin::{Origin, Origins},
     retry::{Retry, Step},
+    switch::Switched,
 };
 
 /// A request that NinjaOne has answered. Only this module makes one.
@@ -113,6 +117,10 @@ pub enum Why {
     TokenRejected,
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
     InsufficientPrivileges,
+    /// NinjaOne wants a person, and there is no token of one. Nothing was done.
+    NoToken(Lack),
+    /// NinjaOne wants a person, and the body is too long to have been kept. Nothing was done, and the next try goes right.
+    BodyNotKept,
     TimedOut,
     Body(BodyFault),
 }
@@ -165,6 +173,7 @@ impl Upstream {
     pub async fn forward(
         &self,
         origins: &Origins,
+        vaults: &Vaults,
         intended: Intended,
     ) -> Result<Box<Forwarded>, Box<Failed>> {
         let tenant = intended.leased().admitted().authorized().tenant().index;
@@ -180,7 +189,7 @@ impl Upstream {
         match self.pool(origin) {
             Ok(pool) => {
                 let started = Instant::now();
-                let mut sending = Sending::new(origin, &pool, intended, journal);
+                let mut sending = Sending::new(origin, &pool, vaults, intended);
                 let ended = sending.run(started).await;
                 sending.finish(ended, started)
             }
@@ -197,19 +206,30 @@ impl Upstream {
 struct Sending<'a> {
     origin: &'a Origin,
     pool: &'a Arc<Pool>,
+    vaults: &'a Vaults,
     intended: Intended,
     journal: Journal,
     retry: Retry<'a>,
+    /// The body, if it may be needed twice.
+    kept: Option<Arc<Kept>>,
 }
 
 impl<'a> Sending<'a> {
-    fn new(origin: &'a Origin, pool: &'a Arc<Pool>, intended: Intended, journal: Journal) -> Self {
+    fn new(
+        origin: &'a Origin,
+        pool: &'a Arc<Pool>,
+        vaults: &'a Vaults,
+        mut intended: Intended,
+    ) -> Self {
         let method = incoming(&intended).method;
+        let kept = switch::keep(&mut intended, vaults);
         Self {
             origin,
             pool,
+            vaults,
+            kept,
             intended,
-            journal,
+            journal: Journal::default(),
             retry: Retry::new(origin.retry(), method),
         }
     }
@@ -236,6 +256,20 @@ impl<'a> Sending<'a> {
                         .await
                 }
                 Err(why) => return Err(why),
+            };
+            let verdict = if self.is_perhaps_asked_for_person(&verdict) {
+                // Boxed, so that what waiting needs does not lie in every request's future.
+                match Box::pin(self.switch(verdict)).await {
+                    Switched::Not(verdict) => verdict,
+                    Switched::Failed(why) => return Err(why),
+                    Switched::Yes => {
+                        attempt = Attempt::first(&self.intended);
+                        now = Instant::now();
+                        continue;
+                    }
+                }
+            } else {
+                verdict
             };
             let paused = self.learn(&verdict);
             match self.retry.after(verdict, paused) {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ninjaone_proxy::admin::{
-    figures::{Figures, Histogram, Renewals, Requests, Throttled, Token, status_class},
+    figures::{
+        Figures, Histogram, LoginFigures, Renewals, Requests, Throttled, Token, status_class,
+    },
     health::Health,
     snapshot::{
-        Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, SCHEMA,
-        Snapshot, Tenant, Traffic,
+        Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, Login,
+        SCHEMA, Snapshot, Tenant, Traffic,
     },
 };
 
@@ -21,7 +23,31 @@ pub(crate) fn identity(name: &str, state: IdentityState) -> Identity {
         renews_in_s: valid.then_some(36 * 60),
         generation: 3,
         last_error: None,
+        login: None,
     }
+}
+
+/// A person's identity, with a token from a login that can be renewed.
+pub(crate) fn person() -> Identity {
+    Identity {
+        login: Some(Login {
+            logged_in_at: Some("2026-11-10T08:30:00.000000Z".to_owned()),
+            refreshed_at: Some("2026-11-17T14:02:11.000000Z".to_owned()),
+            renewable: true,
+            unsaved_since: None,
+            store_fault: None,
+        }),
+        ..identity("user", IdentityState::Valid)
+    }
+}
+
+/// As [`healthy`], with a person beside the machine.
+pub(crate) fn with_person(change: impl FnOnce(&mut Identity, &mut Login)) -> Snapshot {
+    let mut person = person();
+    let mut login = person.login.take().unwrap();
+    change(&mut person, &mut login);
+    person.login = Some(login);
+    changed(|it| it.tenants[0].identities.push(person))
 }
 
 pub(crate) fn healthy() -> Snapshot {
@@ -52,6 +78,7 @@ pub(crate) fn healthy() -> Snapshot {
             name: "acme".to_owned(),
             label: Some("Acme MSP".to_owned()),
             origin: "https://eu.ninjarmm.com".to_owned(),
+            learned_user_operations: Vec::new(),
             identities: vec![identity("service", IdentityState::Valid)],
             budget: Budget::default(),
         }],
@@ -99,11 +126,23 @@ pub(crate) fn figures() -> Figures {
         }],
         duration: Histogram::from_micros(&[5_000, 10_000, 60_000_000], &[1, 2, 0, 4], 301_500_000),
         overhead: Histogram::from_micros(&[50, 1_000], &[], 0),
-        tokens: vec![Token {
-            tenant: Arc::from("acme"),
-            identity: "service",
-            expires_unix_s: Some(1_795_000_000),
-        }],
+        tokens: vec![
+            Token {
+                tenant: Arc::from("acme"),
+                identity: "service",
+                expires_unix_s: Some(1_795_000_000),
+                login: None,
+            },
+            Token {
+                tenant: Arc::from("acme"),
+                identity: "user",
+                expires_unix_s: None,
+                login: Some(LoginFigures {
+                    needed: true,
+                    unsaved: false,
+                }),
+            },
+        ],
         renewals: vec![Renewals {
             tenant: Arc::from("acme"),
             identity: "service",

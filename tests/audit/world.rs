@@ -18,7 +18,7 @@ use ninjaone_proxy::{
     names::{IdentityKind, RequestId},
     net::{Method, Peer},
     ninjaone::operation::{Class, Needs, Operation, Payload, Scope},
-    policy::Tenant,
+    policy::{Tenant, identity::Held},
 };
 use serde_json::Value;
 
@@ -37,6 +37,10 @@ pub(crate) fn subject(number: u64, class: Class) -> Subject {
         tenant: Some(Arc::new(Tenant {
             name: "acme".parse().unwrap(),
             index: 0,
+            held: Held {
+                service: true,
+                user: true,
+            },
         })),
         identity: Some(IdentityKind::Service),
         method: Some(Method::Post),

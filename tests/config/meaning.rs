@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::config::{RefreshAt, sources::default_path};
+use ninjaone_proxy::{
+    config::{RefreshAt, sources::default_path},
+    policy::rule::Rule,
+};
 
 use crate::{House, digest};
 
@@ -292,6 +295,24 @@ fn files_that_are_too_long_or_not_text_are_refused() {
     );
     house.write_mode("config.toml", b"a = \"\xff\"", 0o644);
     assert!(house.refused().to_string().contains("is not UTF-8"));
+}
+
+#[test]
+fn the_identity_of_a_caller_goes_over_those_of_its_policies() {
+    let policies =
+        "[policy.p]\nallow = [\"read\"]\nidentity = \"user\"\n[policy.q]\nallow = [\"write\"]\n";
+    let pins = |own: &str| {
+        let house = caller(&format!("policy = [\"p\", \"q\"]\n{own}\n{policies}"));
+        let rules = house.accepted().callers[0].rules.clone();
+        let pin = |rule: &Rule| {
+            let pin = rule.pin.as_ref()?;
+            Some(format!("{} {}", pin.owner, pin.identity))
+        };
+        rules.iter().map(pin).collect::<Vec<_>>()
+    };
+    assert_eq!(pins(""), [Some("p user".to_owned()), None]);
+    let own = Some("caller.x service".to_owned());
+    assert_eq!(pins("identity = \"service\""), [own.clone(), own]);
 }
 
 #[test]

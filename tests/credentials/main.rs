@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answers;
+mod login;
 mod server;
 
 use std::{sync::Arc, time::Duration};
@@ -9,8 +10,11 @@ use std::{sync::Arc, time::Duration};
 use ninjaone_proxy::{
     clock::Moment,
     credentials::{
-        grant::mint_error::MintError, keeper::News, record::State, schedule::RefreshAt,
-        vault::Vault,
+        grant::mint_error::MintError,
+        news::News,
+        record::State,
+        schedule::RefreshAt,
+        vault::{Unavailable, Vault},
     },
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -135,7 +139,7 @@ async fn those_who_wait_have_a_bound() {
 
     let one_more = kept.vault.wait_for_token(LONG).await.err().unwrap();
 
-    assert_eq!(one_more.retry_after, Duration::from_secs(1));
+    assert_eq!(pause(one_more), Duration::from_secs(1));
     server.turns.add_permits(1);
     assert!(waiting.join_all().await.into_iter().all(|served| served));
     assert_eq!(server.calls(), 1);
@@ -149,7 +153,7 @@ async fn whoever_waits_for_a_renewal_does_not_wait_for_ever() {
 
     let outcome = kept.vault.wait_for_token(Duration::from_millis(50)).await;
 
-    assert_eq!(outcome.err().unwrap().retry_after, Duration::from_secs(1));
+    assert_eq!(pause(outcome.err().unwrap()), Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -185,7 +189,7 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
     let next = loop {
         match kept.vault.wait_for_token(LONG).await {
             Ok(token) => break token,
-            Err(unavailable) => assert!(unavailable.retry_after <= Duration::from_secs(4)),
+            Err(unavailable) => assert!(pause(unavailable) <= Duration::from_secs(4)),
         }
         tokio::task::yield_now().await;
     };
@@ -221,7 +225,7 @@ async fn a_storm_of_rejections_makes_one_renewal() {
 
     assert_eq!(server.calls(), 2);
     assert_eq!(kept.next().await.news, News::Minted);
-    assert_eq!(kept.next().await.news, News::Renewed);
+    assert_eq!(kept.next().await.news, News::Forced);
     // Late news of the first token change nothing.
     kept.vault.reject(1);
     let same = kept.vault.newer_than(1, LONG).await.ok().unwrap();
@@ -240,7 +244,7 @@ async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
     let started = Instant::now();
     for _ in 0..1000 {
         let refused = kept.vault.newer_than(2, Duration::from_secs(5)).await;
-        let retry_after = refused.err().unwrap().retry_after;
+        let retry_after = pause(refused.err().unwrap());
         assert!(retry_after > Duration::from_secs(8) && retry_after <= Duration::from_secs(10));
     }
 
@@ -261,7 +265,7 @@ async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
     assert_eq!(kept.refused().await, MintError::InvalidScope);
     kept.until(State::Failing).await;
     for retry_after in [waited, kept.vault.wait_for_token(LONG).await] {
-        let retry_after = retry_after.err().unwrap().retry_after;
+        let retry_after = pause(retry_after.err().unwrap());
         assert!(retry_after > Duration::from_secs(50) && retry_after < Duration::from_secs(64));
     }
     let snapshot = kept.vault.snapshot();
@@ -280,7 +284,7 @@ async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
 
     let waited = kept.vault.wait_for_token(LONG).await.err().unwrap();
 
-    assert!(waited.retry_after > Duration::from_secs(290));
+    assert!(pause(waited) > Duration::from_secs(290));
     assert_eq!(server.calls(), 1);
 }
 
@@ -306,5 +310,13 @@ async fn the_keeper_ends_with_its_handle_and_with_the_program() {
             kept.vault.newer_than(1, LONG).await.is_err(),
             "nobody will renew it"
         );
+    }
+}
+
+/// How long callers are told to stay away.
+fn pause(unavailable: Unavailable) -> Duration {
+    match unavailable {
+        Unavailable::For(pause) => pause,
+        Unavailable::LoginNeeded => panic!("a machine needs no login"),
     }
 }

@@ -10,8 +10,13 @@ use std::{
 
 use ninjaone_proxy::{
     credentials::{
-        grant::{Grant, client_credentials::ClientCredentials, mint_error::MintError},
-        keeper::{Keeper, KeeperHandle, Keeping, News, TokenEvent},
+        grant::{
+            application::{Application, ClientAuth},
+            client_credentials::ClientCredentials,
+            mint_error::MintError,
+        },
+        keeper::{Keeper, KeeperHandle, Keeping, Source},
+        news::{News, TokenEvent},
         record::State,
         schedule::RefreshAt,
         vault::Vault,
@@ -78,33 +83,26 @@ impl Server {
         self.calls.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn keep(&self, refresh_at: RefreshAt) -> Kept {
-        let (sender, events) = mpsc::channel(64);
-        let tasks = Tasks::new();
-        let keeping = Keeping {
-            tenant: "acme".parse().unwrap(),
-            identity: IdentityKind::Service,
-            grant: Grant::ClientCredentials(ClientCredentials {
-                endpoint: Endpoint {
-                    tls: false,
-                    host: "127.0.0.1".to_owned(),
-                    port: self.port,
-                    ca: None,
-                },
-                client_id: "client 1".to_owned(),
-                client_secret: Secret::new(SECRET.to_owned()),
-                scopes: vec!["monitoring".to_owned(), "management".to_owned()],
-            }),
-            refresh_at,
-            observer: Arc::new(move |event| drop(sender.try_send(event))),
-        };
-        let (vault, handle) = Keeper::start(keeping, &tasks);
-        Kept {
-            vault,
-            handle: Some(handle),
-            events,
-            tasks,
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            tls: false,
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            ca: None,
         }
+    }
+
+    pub(crate) fn keep(&self, refresh_at: RefreshAt) -> Kept {
+        let source = Source::ClientCredentials(ClientCredentials {
+            application: Application {
+                endpoint: self.endpoint(),
+                client_id: "client 1".to_owned(),
+                client_secret: Some(Secret::new(SECRET.to_owned())),
+                auth: ClientAuth::Body,
+            },
+            scopes: vec!["monitoring".to_owned(), "management".to_owned()],
+        });
+        Kept::start(IdentityKind::Service, source, refresh_at)
     }
 }
 
@@ -123,6 +121,25 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    pub(crate) fn start(identity: IdentityKind, source: Source, refresh_at: RefreshAt) -> Self {
+        let (sender, events) = mpsc::channel(64);
+        let tasks = Tasks::new();
+        let keeping = Keeping {
+            tenant: "acme".parse().unwrap(),
+            identity,
+            source,
+            refresh_at,
+            observer: Arc::new(move |event| drop(sender.try_send(event))),
+        };
+        let (vault, handle) = Keeper::start(keeping, &tasks);
+        Self {
+            vault,
+            handle: Some(handle),
+            events,
+            tasks,
+        }
+    }
+
     pub(crate) async fn next(&mut self) -> TokenEvent {
         timeout(LONG, self.events.recv()).await.unwrap().unwrap()
     }

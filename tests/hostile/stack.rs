@@ -48,8 +48,12 @@ impl Proxied {
             caller.limit.concurrency = 4096;
         }
         change(&mut config);
-        let program =
-            Program::start(&config, &Record::Memory, &mut Inherited::of_process()).unwrap();
+        let program = Program::start(
+            &config,
+            &Record::Memory(ninjaone_proxy::credentials::store::Store::memory()),
+            &mut Inherited::of_process(),
+        )
+        .unwrap();
         let address = |role: &str| {
             let (_, text) = program
                 .status

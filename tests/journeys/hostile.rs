@@ -52,12 +52,16 @@ pub(crate) enum Act {
     Keep(Vec<u8>),
     /// Say this and then nothing, until the other end gives up.
     Hold(Vec<u8>),
+    /// Say this and hear the other end out: for one that does not wait for bodies.
+    Hear(Vec<u8>),
 }
 
 type Script = dyn Fn(&Got) -> Act + Send + Sync;
 
 struct Stage {
     script: Box<Script>,
+    /// Answers before the body has come.
+    is_hasty: bool,
     got: Mutex<Vec<Got>>,
 }
 
@@ -70,10 +74,20 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     pub(crate) async fn start(script: impl Fn(&Got) -> Act + Send + Sync + 'static) -> Self {
+        Self::launch(script, false).await
+    }
+
+    /// One that answers as soon as it knows what is asked; each connection serves one request.
+    pub(crate) async fn hasty(script: impl Fn(&Got) -> Act + Send + Sync + 'static) -> Self {
+        Self::launch(script, true).await
+    }
+
+    async fn launch(script: impl Fn(&Got) -> Act + Send + Sync + 'static, is_hasty: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stage = Arc::new(Stage {
             script: Box::new(script),
+            is_hasty,
             got: Mutex::default(),
         });
         let tasks = Tasks::new();
@@ -115,7 +129,7 @@ impl Drop for Hostile {
 
 async fn serve(mut stream: TcpStream, stage: &Stage) -> std::io::Result<()> {
     let mut rest = Vec::new();
-    while let Some(head) = request(&mut stream, &mut rest).await? {
+    while let Some(head) = request(&mut stream, &mut rest, stage.is_hasty).await? {
         if head.starts_with("POST /ws/oauth/token ") {
             let token = r#"{"access_token":"hostile-upstream-token-canary","token_type":"Bearer","expires_in":3600,"scope":"monitoring management control"}"#;
             let length = token.len();
@@ -138,6 +152,11 @@ async fn serve(mut stream: TcpStream, stage: &Stage) -> std::io::Result<()> {
                 return stream.shutdown().await;
             }
             Act::Keep(bytes) => stream.write_all(&bytes).await?,
+            Act::Hear(bytes) => {
+                stream.write_all(&bytes).await?;
+                while more(&mut stream, &mut rest).await? {}
+                return Ok(());
+            }
             Act::Hold(bytes) => {
                 stream.write_all(&bytes).await?;
                 let _ = timeout(HELD, stream.read(&mut [0])).await;
@@ -148,13 +167,20 @@ async fn serve(mut stream: TcpStream, stage: &Stage) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn request(stream: &mut TcpStream, rest: &mut Vec<u8>) -> std::io::Result<Option<String>> {
+async fn request(
+    stream: &mut TcpStream,
+    rest: &mut Vec<u8>,
+    is_hasty: bool,
+) -> std::io::Result<Option<String>> {
     let Some(end) = until(stream, rest, b"\r\n\r\n").await? else {
         return Ok(None);
     };
     let head: Vec<u8> = rest.drain(..end + 4).take(end).collect();
     let head = String::from_utf8_lossy(&head).into_owned();
     let lower = head.to_ascii_lowercase();
+    if is_hasty && !head.starts_with("POST /ws/") {
+        return Ok(Some(head));
+    }
     if lower.contains("transfer-encoding: chunked") {
         let Some(end) = until(stream, rest, b"0\r\n\r\n").await? else {
             return Ok(None);

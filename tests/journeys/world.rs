@@ -11,15 +11,16 @@ use ninjaone_proxy::{
         program::{Program, Record},
         reload::{Reloader, known_operations},
     },
-    config::{self, sources::Sources},
+    config::{self, Config, sources::Sources},
     ninjaone::operation::Scope,
     random,
-    sandbox::{Client, Ninja, Options, faults::Faults},
+    sandbox::{Client, Ninja, Options, Platform, faults::Faults},
     secret::Secret,
 };
 
 use crate::{
     hostile::Hostile,
+    person::{self, Person},
     place::Place,
     record::{self, Arrival, LogMark},
     wire::{Answered, PATIENCE},
@@ -27,6 +28,8 @@ use crate::{
 };
 
 pub(crate) const CLIENT_ID: &str = "journeys-client";
+/// Of the application that a person logs in to.
+pub(crate) const PERSON_ID: &str = "journeys-person";
 const HOUR: Duration = Duration::from_hours(1);
 
 /// What is behind the product.
@@ -47,6 +50,7 @@ pub(crate) struct Plan {
     hostile: Option<Hostile>,
     /// On before the product starts.
     faults: Option<Faults>,
+    person: Option<Person>,
     /// Of the sandbox: where it listens and what it proves itself with.
     options: Options,
 }
@@ -99,6 +103,13 @@ impl Plan {
         self
     }
 
+    /// A user identity beside the service.
+    pub(crate) fn person(mut self, person: Person) -> Self {
+        person::configure(&mut self.settings);
+        self.person = Some(person);
+        self
+    }
+
     pub(crate) async fn start(self) -> World {
         let world = self.build();
         world.has_token().await;
@@ -117,12 +128,16 @@ impl Plan {
             ninja.faults().set(faults);
         }
         let written = Written::new(&behind, &secret, self.settings, self.callers, &self.more);
+        person::write_key(&written);
         let sources = Sources {
             file: written.file(),
             environment: Vec::new(),
         };
         let (config, _) = config::load(&sources, &known_operations())
             .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
+        if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
+            person::log_in(person, &behind, &config);
+        }
         let mut inherited = Inherited::of_process();
         let program = Program::start(&config, &Record::Configured, &mut inherited).unwrap();
         let reloader = Reloader::new(sources, &config);
@@ -154,8 +169,13 @@ fn sandbox(
         scopes: scopes.unwrap_or_else(|| client.scopes.clone()),
         ..client
     };
+    let person = Client {
+        id: PERSON_ID.to_owned(),
+        platform: Platform::Native,
+        ..client.clone()
+    };
     let options = Options {
-        clients: vec![client],
+        clients: vec![client, person],
         token_life,
         ..options
     };
@@ -212,6 +232,7 @@ impl World {
             scopes: None,
             hostile: None,
             faults: None,
+            person: None,
             options: Options::default(),
         };
         plan.set("listen", "http", "[\"127.0.0.1:0\"]")
@@ -273,8 +294,19 @@ impl World {
     /// The requests that reached NinjaOne's API, as `GET /v2/devices 200`.
     pub(crate) fn saw(&self) -> Vec<String> {
         let seen = self.ninja().seen();
-        let api = seen.iter().filter(|it| !it.target.starts_with(b"/ws/"));
+        let api = seen.iter().filter(|it| record::is_api(&it.target));
         api.map(|it| format!("{it:?}")).collect()
+    }
+
+    /// What is written, read again.
+    pub(crate) fn config(&self) -> Config {
+        let sources = Sources {
+            file: self.written.file(),
+            environment: Vec::new(),
+        };
+        let (config, _) = config::load(&sources, &known_operations())
+            .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
+        config
     }
 
     /// Requests to NinjaOne's API, whatever is there.

@@ -48,7 +48,8 @@ impl Written {
         let mut toml = String::new();
         for (section, values) in &settings {
             writeln!(toml, "[{section}]").unwrap();
-            for (key, value) in values {
+            // Nothing is written in the place of an empty value.
+            for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
                 writeln!(toml, "{key} = {value}").unwrap();
             }
         }

@@ -35,6 +35,7 @@ fn expected() -> Kept {
     expected.mark = Some(Mark {
         at: expected.logged_in_at,
         by: format!("77@{BOOT}"),
+        is_answer_lost: true,
     });
     expected.ended = Some(Ended {
         at: expected.refreshed_at,

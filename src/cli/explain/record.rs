@@ -40,6 +40,8 @@ pub(super) struct Record {
     pub(super) at: Option<String>,
     pub(super) caller: Option<String>,
     pub(super) tenant: Option<String>,
+    /// As whom it went.
+    pub(super) identity: Option<String>,
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
     #[serde(default)]
@@ -91,6 +93,7 @@ impl Record {
             "at": self.at,
             "decision": self.decision,
             "policy": self.policy,
+            "identity": self.identity,
             "status": self.status,
         })
     }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::{
     ninjaone::operation::Operation,
     policy::{
-        TenantProblem,
+        Tenant, TenantProblem,
         explain::{Change, Conclusion, Explanation, Part, Request, Step, TenantChoice},
+        identity::{Because, Choice, Pin},
         rule::Rule,
     },
 };
@@ -51,6 +52,9 @@ pub(super) fn of_record(record: &Record) -> String {
     if let Some(policy) = &record.policy {
         let _ = write!(text, ", policy {}", visible(policy));
     }
+    if let Some(identity) = &record.identity {
+        let _ = write!(text, ", as {}", visible(identity));
+    }
     if let Some(status) = record.status {
         let _ = write!(text, ", status {status}");
     }
@@ -60,12 +64,25 @@ pub(super) fn of_record(record: &Record) -> String {
 
 pub(super) fn step_json(step: &Step) -> Value {
     let mut object = json!({ "step": label(step), "text": of_step(step) });
-    if let (Step::Rule { rule, part }, Some(members)) = (step, object.as_object_mut()) {
-        members.insert("effect".to_owned(), json!(rule.effect.as_str()));
-        members.insert("selector".to_owned(), json!(rule.selector.to_string()));
-        members.insert("owner".to_owned(), json!(&*rule.owner));
-        members.insert("place".to_owned(), json!(&*rule.place));
-        members.insert("decides".to_owned(), json!(*part == Part::Decides));
+    let mut add = |name: &str, value: Value| {
+        if let Some(members) = object.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    match step {
+        Step::Rule { rule, part } => {
+            add("effect", json!(rule.effect.as_str()));
+            add("selector", json!(rule.selector.to_string()));
+            add("owner", json!(&*rule.owner));
+            add("place", json!(&*rule.place));
+            add("decides", json!(*part == Part::Decides));
+        }
+        Step::Identity { choice, tenant, .. } => {
+            add("identity", json!(choice.identity.as_str()));
+            add("because", json!(choice.because.as_str()));
+            add("configured", json!(tenant.held.has(choice.identity)));
+        }
+        _ => {}
     }
     object
 }
@@ -86,7 +103,7 @@ pub(super) fn of_change(change: &Change) -> String {
         Change::RemoveDeny(rule) => format!(
             "remove \"{}\" from deny of {} ({})",
             rule.selector,
-            owner(rule),
+            section(&rule.owner),
             rule.place
         ),
         Change::GiveTenant { tenant, caller } => {
@@ -113,7 +130,7 @@ fn label(step: &Step) -> &'static str {
         Step::Raised { .. } => "class",
         Step::Rule { .. } | Step::NoRule { .. } => "rule",
         Step::Duty(_) => "duty",
-        Step::Identity(_) => "identity",
+        Step::Identity { .. } => "identity",
     }
 }
 
@@ -159,8 +176,41 @@ fn of_step(step: &Step) -> String {
         Step::Rule { rule, part } => of_rule(rule, *part),
         Step::NoRule { policies } => format!("no rule of {policies} allows it"),
         Step::Duty(duty) => format!("the request must carry {}; without it: 428", duty.header()),
-        Step::Identity(kind) => format!("sent to NinjaOne as {kind}"),
+        Step::Identity {
+            choice,
+            pin,
+            tenant,
+        } => of_identity(*choice, pin.as_ref(), tenant),
     }
+}
+
+fn of_identity(choice: Choice, pin: Option<&Pin>, tenant: &Tenant) -> String {
+    let Choice { identity, because } = choice;
+    let name = &tenant.name;
+    let because = match (because, pin) {
+        (Because::Pinned, Some(pin)) => {
+            format!(
+                "pinned by identity of {} ({})",
+                section(&pin.owner),
+                pin.place
+            )
+        }
+        (Because::Pinned, None) => "pinned".to_owned(),
+        (Because::NeedsPerson, _) => "the operation needs a person".to_owned(),
+        (Because::Learned, _) => "NinjaOne asked for a person before".to_owned(),
+        (Because::OnlyUser, _) => format!("the only identity that {name} has"),
+        (Because::Usual, _) => {
+            "nothing asks for a person; should NinjaOne do so, as user from then on".to_owned()
+        }
+    };
+    let mut text = format!("sent to NinjaOne as {identity}: {because}");
+    if !tenant.held.has(identity) {
+        let _ = write!(
+            text,
+            "; but [tenant.{name}.{identity}] is not configured: 503 login-needed"
+        );
+    }
+    text
 }
 
 fn of_tenant_problem(problem: &TenantProblem, may_use: &[String]) -> String {
@@ -236,11 +286,11 @@ fn of_conclusion(explanation: &Explanation) -> String {
 }
 
 /// `[policy.reporting]`, `[caller.powerbi]`
-fn owner(rule: &Rule) -> String {
-    if rule.owner.starts_with("caller.") {
-        format!("[{}]", rule.owner)
+fn section(owner: &str) -> String {
+    if owner.starts_with("caller.") {
+        format!("[{owner}]")
     } else {
-        format!("[policy.{}]", rule.owner)
+        format!("[policy.{owner}]")
     }
 }
 

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use crate::{
     clock::Timestamp,
     limits::rate::Rate,
-    names::{CallerName, PolicyName},
+    names::{CallerName, IdentityKind, PolicyName},
     ninjaone::operation::Operation,
-    policy::rule::{Effect, Rule},
+    policy::{
+        identity::Pin,
+        rule::{Effect, Rule},
+    },
 };
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
         key_path::KeyPath,
         settings::{
             Settings, operating,
-            who::{self, Limit, Presence},
+            who::{self, Identity, Limit, Presence},
         },
         suggestion::nearest,
     },
@@ -109,6 +112,7 @@ impl Check<'_> {
                 known,
             );
             rules.extend(self.rules(&policy.deny, Effect::Deny, name, &path.child("deny"), known));
+            self.pin(&mut rules, policy.identity, name, &path);
             let limit = self.limit(&policy.limit, &path.child("limit"));
             policies.insert(name.clone(), PolicyRules { rules, limit });
         }
@@ -265,6 +269,7 @@ impl Check<'_> {
             &path.child("deny"),
             known,
         ));
+        self.pin(&mut rules, caller.identity, &owner, path);
         let writes_rules = ["policy", "allow"]
             .iter()
             .any(|key| self.origins.has(&path.child(key)));
@@ -278,6 +283,24 @@ impl Check<'_> {
             );
         }
         rules
+    }
+
+    /// Says of the rules of `owner` as whom the requests go that they allow; in place of what a policy said.
+    fn pin(&self, rules: &mut [Rule], identity: Option<Identity>, owner: &str, path: &KeyPath) {
+        let Some(identity) = identity else {
+            return;
+        };
+        let pin = Pin {
+            identity: match identity {
+                Identity::Service => IdentityKind::Service,
+                Identity::User => IdentityKind::User,
+            },
+            owner: owner.into(),
+            place: self.place(&path.child("identity")),
+        };
+        for rule in rules.iter_mut().filter(|it| it.effect == Effect::Allow) {
+            rule.pin = Some(pin.clone());
+        }
     }
 
     /// A reference to something that is not there.

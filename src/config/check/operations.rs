@@ -8,7 +8,7 @@ use crate::{
 use super::{
     super::{
         key_path::KeyPath,
-        settings::{self, operation},
+        settings::{self, operation, who::Identity},
     },
     Check,
 };
@@ -98,7 +98,10 @@ impl Check<'_> {
             scope: scope(settings.scope?),
             scope_basis: "configured".into(),
             class: class(settings.class?),
-            needs: Needs::Service,
+            needs: match settings.identity {
+                Some(Identity::User) => Needs::User,
+                Some(Identity::Service) | None => Needs::Service,
+            },
             payload: match settings.body {
                 operation::Body::Plain => Payload::Plain,
                 operation::Body::Upload => Payload::Upload,

@@ -48,6 +48,7 @@ impl Check<'_> {
                 selector,
                 owner: Arc::clone(&owner),
                 place: self.place(&path),
+                pin: None,
             });
         }
         rules
@@ -72,7 +73,7 @@ impl Check<'_> {
     }
 
     /// `config.toml:41`, or the environment variable.
-    fn place(&self, path: &KeyPath) -> Arc<str> {
+    pub(super) fn place(&self, path: &KeyPath) -> Arc<str> {
         match self.origins.nearest(path) {
             Some(Origin::File { file, value, .. }) => match self.texts.get(*file) {
                 Some(text) => {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scope;
+use super::{Scope, who::Identity};
 
 /// An operation that the catalogue does not have.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub struct Operation {
     pub tag: String,
     /// What its bodies carry: an upload may be longer.
     pub body: Body,
+    /// As whom it goes; if not set, as the service until NinjaOne asks for a person.
+    pub identity: Option<Identity>,
 }
 
 /// The methods of operations.

@@ -27,6 +27,16 @@ pub struct Caller {
     pub on_behalf_of: Presence,
     /// Whether `NJP-Reason` must be sent.
     pub require_reason: bool,
+    /// As whom this caller's requests go, whatever its policies or the operations say.
+    pub identity: Option<Identity>,
+}
+
+/// As whom a request goes to NinjaOne.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    Service,
+    User,
 }
 
 /// One thing or a list of them. The list comes first: serde also takes an empty list for a table with nothing in it.
@@ -70,6 +80,8 @@ pub struct Policy {
     pub require_reason: bool,
     /// Whether `NJP-On-Behalf-Of` must be sent.
     pub on_behalf_of: Presence,
+    /// As whom the requests go that this policy allows, whatever the operations say.
+    pub identity: Option<Identity>,
 }
 
 /// What one caller may do per time.

@@ -8,9 +8,9 @@ use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenT
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{clock::Timestamp, limits::retry_after::retry_after};
+use crate::{clock::Timestamp, limits::retry_after::retry_after, secret::Secret};
 
-use super::{Granted, mint_error::MintError};
+use super::{Granted, Issued, mint_error::MintError};
 
 /// Longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -26,7 +26,7 @@ const SCOPE_BYTES_MAX: usize = 64;
 
 /// A token answer in which nothing is certain yet, so that each thing that is wrong gets its own name.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Answer {
+pub(in crate::credentials) struct Answer {
     #[serde(default = "no_token", deserialize_with = "token_or_none")]
     access_token: AccessToken,
     #[serde(default = "no_type", deserialize_with = "type_or_none")]
@@ -35,6 +35,8 @@ pub(super) struct Answer {
     expires_in: Value,
     #[serde(default)]
     scope: Value,
+    #[serde(default, deserialize_with = "refresh_or_none")]
+    refresh_token: Option<RefreshToken>,
 }
 
 impl TokenResponse for Answer {
@@ -53,8 +55,7 @@ impl TokenResponse for Answer {
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
-        // With client credentials a refresh token, if one comes at all, is of no use: we mint again.
-        None
+        self.refresh_token.as_ref()
     }
 
     fn scopes(&self) -> Option<&Vec<Scope>> {
@@ -63,6 +64,16 @@ impl TokenResponse for Answer {
 }
 
 impl Answer {
+    /// All of it: a refresh token that came with an access token of no use must be kept all the same.
+    pub(in crate::credentials) fn issued(&self) -> Issued {
+        let refresh = self.refresh_token.as_ref();
+        Issued {
+            access: self.judge(),
+            token: Secret::new(self.access_token.secret().clone()),
+            refresh: refresh.map(|it| Secret::new(it.secret().clone())),
+        }
+    }
+
     pub(super) fn judge(&self) -> Result<Granted, MintError> {
         if !matches!(self.token_type, BasicTokenType::Bearer) {
             return Err(MintError::TokenTypeUnknown);
@@ -108,7 +119,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// `Bearer <token>`; the token is one of RFC 6750's: visible ASCII without a space.
-fn authorization(token: &str) -> Result<HeaderValue, MintError> {
+pub(in crate::credentials) fn authorization(token: &str) -> Result<HeaderValue, MintError> {
     let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
     if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(MintError::TokenMalformed);
@@ -117,6 +128,18 @@ fn authorization(token: &str) -> Result<HeaderValue, MintError> {
         HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| MintError::TokenMalformed)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A refresh token that cannot be one is as good as none.
+fn refresh_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<Option<RefreshToken>, D::Error> {
+    let fits = |text: &String| {
+        (1..=TOKEN_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    };
+    Ok(match Value::deserialize(source)? {
+        Value::String(text) => Some(text).filter(fits).map(RefreshToken::new),
+        _ => None,
+    })
 }
 
 fn no_token() -> AccessToken {

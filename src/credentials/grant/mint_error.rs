@@ -60,6 +60,33 @@ pub enum MintError {
     TooLong,
     #[error("the token endpoint could not be reached: {0}")]
     Unreachable(ExchangeError),
+    /// Nobody has logged in yet, or somebody has logged out.
+    #[error("nobody is logged in")]
+    NoLogin,
+    /// The platform gives no refresh token (*Single Page*, or a login without `offline_access`).
+    #[error("this login cannot be renewed: it ends with its token")]
+    NotRenewable,
+    /// NinjaOne refuses the refresh token, and every answer of its was stored.
+    #[error("the login has ended: NinjaOne refuses its refresh token")]
+    Refused,
+    /// NinjaOne refuses the refresh token after a token call whose answer did not arrive.
+    #[error(
+        "the login was lost: NinjaOne's answer to the last renewal did not arrive, and the refresh token that it replaced is dead"
+    )]
+    AnswerLost,
+    /// NinjaOne refuses the refresh token after a token call during which a process ended.
+    #[error(
+        "the login was lost: a process ended after it had sent the renewal and before the answer was on disk, and the refresh token that it replaced is dead"
+    )]
+    CrashWindow,
+    /// The login is one of another application or host than the one that is configured.
+    #[error("the stored login belongs to another client id or host than the configured one")]
+    OtherApplication,
+    /// Another process holds the login and does not let go.
+    #[error("another process is renewing this login")]
+    Busy,
+    #[error("the store of logins cannot be read or written")]
+    Store,
 }
 
 impl MintError {
@@ -85,7 +112,24 @@ impl MintError {
             Self::TokenMalformed => "token-malformed",
             Self::TooLong => "too-long",
             Self::Unreachable(_) => "unreachable",
+            Self::NoLogin => "no-login",
+            Self::NotRenewable => "login-due",
+            Self::Refused => "login-refused",
+            Self::AnswerLost => "login-lost-answer",
+            Self::CrashWindow => "login-lost-crash",
+            Self::OtherApplication => "other-application",
+            Self::Busy => "busy",
+            Self::Store => "store",
         }
+    }
+
+    /// Why a login that was stored as ended has ended, by the name that was stored.
+    #[must_use]
+    pub fn of_ended(name: &str) -> Self {
+        [Self::AnswerLost, Self::CrashWindow]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+            .unwrap_or(Self::Refused)
     }
 
     /// Whether only a person can help: the configuration, the application in NinjaOne or the login is wrong.
@@ -96,6 +140,12 @@ impl MintError {
             | Self::InvalidScope
             | Self::InvalidClient
             | Self::Final
+            | Self::NoLogin
+            | Self::NotRenewable
+            | Self::Refused
+            | Self::AnswerLost
+            | Self::CrashWindow
+            | Self::OtherApplication
             | Self::Redirected => true,
             Self::NotOk { status } => status >= 400 && status < 500 && !matches!(status, 408 | 425),
             Self::Throttled { .. }
@@ -109,7 +159,51 @@ impl MintError {
             | Self::TokenTypeUnknown
             | Self::TokenMalformed
             | Self::TooLong
-            | Self::Unreachable(_) => false,
+            | Self::Unreachable(_)
+            | Self::Busy
+            | Self::Store => false,
+        }
+    }
+
+    /// Whether nothing but a login helps. It is noticed when it comes; there is nothing to try until then.
+    #[must_use]
+    pub const fn needs_login(self) -> bool {
+        matches!(
+            self,
+            Self::NoLogin
+                | Self::NotRenewable
+                | Self::Refused
+                | Self::AnswerLost
+                | Self::CrashWindow
+                | Self::OtherApplication
+        )
+    }
+
+    /// Whether a login has come to its end.
+    #[must_use]
+    pub const fn is_death(self) -> bool {
+        matches!(self, Self::Refused | Self::AnswerLost | Self::CrashWindow)
+    }
+
+    /// Whether NinjaOne certainly issued nothing: the refresh token that was sent, if it was, is as good as before.
+    #[must_use]
+    pub const fn issued_nothing(self) -> bool {
+        match self {
+            Self::Unreachable(error) => matches!(
+                error,
+                ExchangeError::Resolve
+                    | ExchangeError::Connect
+                    | ExchangeError::Certificate
+                    | ExchangeError::Tls
+            ),
+            Self::WrongRegion
+            | Self::InvalidScope
+            | Self::InvalidClient
+            | Self::Final
+            | Self::Throttled { .. }
+            | Self::Redirected => true,
+            Self::NotOk { status } => status >= 400 && status < 500,
+            _ => false,
         }
     }
 

@@ -1,19 +1,21 @@
-//! How an identity obtains tokens.
+//! How tokens are obtained.
 
-mod answer;
+pub(super) mod answer;
+pub mod application;
+mod authorization_code;
 pub mod client_credentials;
+pub mod discovery;
 pub mod mint_error;
+mod refresh;
+pub mod revocation;
 
 use std::time::Duration;
 
 use http::HeaderValue;
 
-use self::{client_credentials::ClientCredentials, mint_error::MintError};
+use crate::secret::Secret;
 
-/// A way to obtain tokens, with what it takes.
-pub enum Grant {
-    ClientCredentials(ClientCredentials),
-}
+use self::mint_error::MintError;
 
 /// What NinjaOne issued, checked: it can be dated and it can stand in a header.
 pub(super) struct Granted {
@@ -23,10 +25,11 @@ pub(super) struct Granted {
     pub(super) scopes: Vec<Box<str>>,
 }
 
-impl Grant {
-    pub(super) async fn mint(&self) -> Result<Granted, MintError> {
-        match self {
-            Self::ClientCredentials(grant) => grant.mint().await,
-        }
-    }
+/// A whole answer of the token endpoint.
+pub(super) struct Issued {
+    pub(super) access: Result<Granted, MintError>,
+    /// The access token's text, to be kept.
+    pub(super) token: Secret<String>,
+    /// None where the old one stays good, or where the platform issues none.
+    pub(super) refresh: Option<Secret<String>>,
 }

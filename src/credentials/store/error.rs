@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::kept::Slot;
+
 /// Why the store cannot do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -129,6 +131,18 @@ impl StoreError {
             step,
             path: path.to_owned(),
             cause: Cause::from(error.into()),
+        }
+    }
+
+    /// The runtime is ending: the work on this slot was not begun, or nobody waits for it.
+    pub(in crate::credentials) fn interrupted(slot: &Slot) -> Self {
+        Self::Io {
+            step: Step::Open,
+            path: slot.to_string().into(),
+            cause: Cause {
+                kind: io::ErrorKind::Interrupted,
+                code: None,
+            },
         }
     }
 

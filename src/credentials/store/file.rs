@@ -87,6 +87,10 @@ impl FileStore {
         }
     }
 
+    pub(super) fn is_sealed_by_first_key(&self, slot: &Slot) -> Result<bool, StoreError> {
+        Ok(self.files(slot)?.all_by_first_key())
+    }
+
     pub(super) fn try_lock(&self, slot: &Slot) -> Result<Option<FileLock>, StoreError> {
         let files = self.files(slot)?;
         let Some(lock) = files.directory.lock(&files.names.lock)? else {

@@ -92,6 +92,8 @@ pub struct Mark {
     pub at: Timestamp,
     /// `<process id>@<boot id>`.
     pub by: String,
+    /// The call ended without an answer: the process that made it lived to see that.
+    pub is_answer_lost: bool,
 }
 
 impl Mark {
@@ -101,6 +103,7 @@ impl Mark {
         Self {
             at: Timestamp::now(),
             by: format!("{}@{}", process::id(), boot_id()),
+            is_answer_lost: false,
         }
     }
 }

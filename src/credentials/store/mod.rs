@@ -71,6 +71,14 @@ impl Store {
         }
     }
 
+    /// Whether all that is kept in a slot opens and was sealed with the first key. Blocks on the disk.
+    pub fn is_sealed_by_first_key(&self, slot: &Slot) -> Result<bool, StoreError> {
+        match self {
+            Self::File(store) => store.is_sealed_by_first_key(slot),
+            Self::Memory(_) => Ok(true),
+        }
+    }
+
     /// None if another process or task has the lock. Blocks on the disk.
     pub fn try_lock(&self, slot: &Slot) -> Result<Option<Locked>, StoreError> {
         match self {
@@ -105,7 +113,9 @@ impl Store {
         }
     }
 
-    fn lock_path(&self, slot: &Slot) -> std::path::PathBuf {
+    /// The file that is locked by whoever may write a slot.
+    #[must_use]
+    pub fn lock_path(&self, slot: &Slot) -> std::path::PathBuf {
         match self {
             Self::File(store) => store.lock_path(slot),
             Self::Memory(_) => slot.to_string().into(),

@@ -32,9 +32,10 @@ impl Record {
             refreshed_at: kept.refreshed_at.unix_micros(),
             refresh_token: kept.refresh_token.as_ref().map(exposed),
             access: kept.access.as_ref().map(AccessText::of),
-            mark: kept.mark.as_ref().map(|it| Note {
+            mark: kept.mark.as_ref().map(|it| MarkText {
                 at: it.at.unix_micros(),
-                text: Cow::Borrowed(&it.by),
+                by: Cow::Borrowed(&it.by),
+                is_answer_lost: it.is_answer_lost,
             }),
             ended: kept.ended.as_ref().map(|it| Note {
                 at: it.at.unix_micros(),
@@ -60,7 +61,8 @@ impl Record {
                 access: text.access.map(AccessText::into_access),
                 mark: text.mark.map(|it| Mark {
                     at: moment(it.at),
-                    by: it.text.into_owned(),
+                    by: it.by.into_owned(),
+                    is_answer_lost: it.is_answer_lost,
                 }),
                 ended: text.ended.map(|it| Ended {
                     at: moment(it.at),
@@ -110,9 +112,18 @@ struct RecordText<'a> {
     #[serde(borrow)]
     access: Option<AccessText<'a>>,
     #[serde(borrow)]
-    mark: Option<Note<'a>>,
+    mark: Option<MarkText<'a>>,
     #[serde(borrow)]
     ended: Option<Note<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkText<'a> {
+    at: i64,
+    #[serde(borrow)]
+    by: Cow<'a, str>,
+    is_answer_lost: bool,
 }
 
 #[derive(Serialize, Deserialize)]

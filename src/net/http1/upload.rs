@@ -102,3 +102,10 @@ impl Upload {
         Ok(false)
     }
 }
+
+/// An answer can come, and the connection go, before the caller has sent everything.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.body.take().leave();
+    }
+}

@@ -1,0 +1,316 @@
+//! `doctor`: looks for everything that may keep the proxy from working, and says what to do. It changes nothing, and never
+//! renews a login: that would take it from the running proxy.
+
+mod check;
+mod host;
+mod login;
+mod machine;
+mod report;
+mod service;
+mod user;
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
+
+use crate::{
+    admin::snapshot::Snapshot,
+    app::{assembly, keepers::endpoint},
+    config::{self, Config, problem::Warning},
+    names::IdentityKind,
+    net::client::Endpoint,
+    ninjaone::catalogue::Catalogue,
+    policy::{book::Book, need::Need},
+};
+
+use self::{
+    check::{Check, Name},
+    login::Whose,
+    report::Report,
+};
+
+use super::{context::Context, status};
+
+/// Longest that all looking at disks may take, and all looking at one tenant: together less than the 30 seconds that
+/// somebody waits for a command.
+const DISK_MS_MAX: u64 = 20_000;
+const TENANT_MS_MAX: u64 = 28_000;
+
+const OFFLINE: &str = "--offline: nothing leaves this machine";
+
+/// What is asked of a tenant's host.
+const OF_HOST: [Name; 6] = [
+    Name::Dns,
+    Name::Tcp,
+    Name::Tls,
+    Name::Http,
+    Name::ClockSkew,
+    Name::Discovery,
+];
+
+/// Look for everything that may keep the proxy from working, and say what to do about it
+///
+/// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
+/// work. 78: the configuration is wrong.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Doctor {
+    /// Look at this tenant only
+    pub tenant: Option<String>,
+    /// Send nothing to NinjaOne
+    #[arg(long)]
+    pub offline: bool,
+}
+
+impl Doctor {
+    /// Gives the exit code.
+    ///
+    /// # Errors
+    /// `out` or `err` cannot be written to.
+    pub async fn run(
+        &self,
+        around: &Context,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
+        let (config, warnings) = match around.loaded() {
+            Ok((config, warnings, _)) => (config, warnings),
+            Err(problems) => {
+                let first = problems.as_slice().iter().find(|it| it.is_error());
+                let first =
+                    first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
+                writeln!(err, "{problems}\n")?;
+                let seen = format!("{} wrong; the first at {first}", problems.errors());
+                let remedy = "Mend what stands above, then: ninjaone-proxy config check";
+                let wrong = Check::failed(Name::Configuration, seen, remedy);
+                return Report(vec![wrong]).print(around, out);
+            }
+        };
+        if let Some(wanted) = &self.tenant
+            && config.tenants.iter().all(|it| it.name.as_str() != wanted)
+        {
+            let known: Vec<&str> = config.tenants.iter().map(|it| it.name.as_str()).collect();
+            writeln!(
+                err,
+                "error: there is no tenant {wanted:?}; there are: {}",
+                known.join(", ")
+            )?;
+            return Ok(super::FAILED);
+        }
+        let running = status::ask(around.admin_address()).await;
+        let mut checks = vec![configuration(&config, &warnings), machine::clock()];
+        checks.push(machine::proxy(running.as_ref()));
+        checks.extend(self.disks(&config, running).await);
+        checks.extend(self.tenants(config).await);
+        Report(checks).print(around, out)
+    }
+
+    async fn disks(&self, config: &Config, running: Option<Snapshot>) -> Vec<Check> {
+        let ports = machine::ports(config, running.as_ref());
+        let audit = config.audit.path.clone();
+        let store = config.store.as_ref().map(|it| it.path.clone());
+        let looked = spawn_blocking(move || {
+            let store = store.map_or_else(
+                || Check::skipped(Name::StoreDirectory, "there is no `[store]`"),
+                |path| machine::store_directory(&path),
+            );
+            vec![
+                machine::audit_directory(&audit),
+                machine::audit_chain(&audit),
+                store,
+            ]
+        });
+        let mut checks = vec![ports];
+        checks.extend(in_time(looked).await.unwrap_or_else(|| {
+            let names = [Name::AuditDirectory, Name::AuditChain, Name::StoreDirectory];
+            names.map(slow_disk).to_vec()
+        }));
+        checks
+    }
+
+    async fn tenants(&self, config: Config) -> Vec<Check> {
+        let book = book(&config);
+        let Config { tenants, store, .. } = config;
+        let mut patients = JoinSet::new();
+        for (place, tenant) in tenants.into_iter().enumerate() {
+            let is_wanted = self
+                .tenant
+                .as_deref()
+                .is_none_or(|it| it == tenant.name.as_str());
+            if !is_wanted {
+                continue;
+            }
+            let patient = Patient {
+                endpoint: endpoint(&tenant.origin),
+                service_needs: book.needs(place, IdentityKind::Service),
+                user_needs: book.needs(place, IdentityKind::User),
+                tenant,
+                store: store.clone(),
+                is_offline: self.offline,
+            };
+            patients.spawn(async move { (place, patient.examine().await) });
+        }
+        let mut examined = patients.join_all().await;
+        examined.sort_by_key(|(place, _)| *place);
+        examined
+            .into_iter()
+            .flat_map(|(_, checks)| checks)
+            .collect()
+    }
+}
+
+impl Report {
+    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<u8> {
+        if around.json {
+            self.print_json(out)?;
+        } else {
+            self.print_text(around.quiet, out)?;
+        }
+        Ok(self.exit_code())
+    }
+}
+
+fn configuration(config: &Config, warnings: &[Warning]) -> Check {
+    let name = Name::Configuration;
+    let what = format!(
+        "{}, {}",
+        counted(config.tenants.len(), "tenant"),
+        counted(config.callers.len(), "caller")
+    );
+    let Some(first) = warnings.first() else {
+        return Check::ok(name, what);
+    };
+    let count = counted(warnings.len(), "warning");
+    let seen = format!("{what}; {count}: {}: {}", first.place(), first.message);
+    let remedy = first.hint.clone().unwrap_or_default();
+    Check::warning(
+        name,
+        seen,
+        format!("{remedy} (all of them: ninjaone-proxy config check)"),
+    )
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+fn book(config: &Config) -> Book {
+    // A clash with the catalogue is an error of the configuration, which has been loaded.
+    let catalogue = Catalogue::with(config.operations.clone());
+    let catalogue = catalogue.unwrap_or_else(|_| Catalogue::builtin());
+    assembly::book(config, Arc::new(catalogue))
+}
+
+/// None: a disk hangs.
+async fn in_time<T>(looking: tokio::task::JoinHandle<T>) -> Option<T> {
+    let looked = timeout(Duration::from_millis(DISK_MS_MAX), looking).await;
+    looked.ok()?.ok()
+}
+
+fn slow_disk(name: Name) -> Check {
+    Check::failed(
+        name,
+        "the disk does not answer",
+        "Look at the disk, or at the network that it is behind.",
+    )
+}
+
+/// A tenant, and all that is needed to look at it.
+struct Patient {
+    tenant: config::Tenant,
+    endpoint: Endpoint,
+    store: Option<config::Store>,
+    service_needs: Vec<Need>,
+    user_needs: Vec<Need>,
+    is_offline: bool,
+}
+
+impl Patient {
+    async fn examine(self) -> Vec<Check> {
+        let name = self.tenant.name.to_string();
+        let examined = timeout(Duration::from_millis(TENANT_MS_MAX), self.looks()).await;
+        let checks = examined.unwrap_or_else(|_| {
+            vec![Check::failed(
+                Name::Http,
+                "looking at this tenant took too long",
+                "Try again; see whether NinjaOne is slow.",
+            )]
+        });
+        checks.into_iter().map(|it| it.of(&name)).collect()
+    }
+
+    async fn looks(self) -> Vec<Check> {
+        let (mut checks, is_answering) = if self.is_offline {
+            (self.untouched(&OF_HOST), false)
+        } else {
+            host::look(&self.endpoint).await
+        };
+        let why = if self.is_offline {
+            OFFLINE
+        } else {
+            "the host does not answer"
+        };
+        let (service, user) = tokio::join!(
+            self.service(is_answering, why),
+            self.user(is_answering, why)
+        );
+        checks.extend(service);
+        checks.extend(user);
+        checks.extend(self.login().await);
+        checks
+    }
+
+    fn untouched(&self, names: &[Name]) -> Vec<Check> {
+        let names = names
+            .iter()
+            .filter(|it| self.endpoint.tls || **it != Name::Tls);
+        names.map(|it| Check::skipped(*it, OFFLINE)).collect()
+    }
+
+    async fn service(&self, is_answering: bool, why: &str) -> Vec<Check> {
+        let Some(identity) = &self.tenant.service else {
+            return Vec::new();
+        };
+        if is_answering {
+            return service::look(&self.endpoint, identity, &self.service_needs).await;
+        }
+        let names = [Name::ServiceToken, Name::ServiceScopes];
+        names.map(|it| Check::skipped(it, why)).to_vec()
+    }
+
+    async fn user(&self, is_answering: bool, why: &str) -> Vec<Check> {
+        let Some(identity) = &self.tenant.user else {
+            return Vec::new();
+        };
+        let page = if is_answering {
+            user::authorize(&self.endpoint, identity).await
+        } else {
+            Check::skipped(Name::Authorize, why)
+        };
+        vec![user::redirect(identity), page]
+    }
+
+    async fn login(self) -> Vec<Check> {
+        let (Some(identity), Some(store)) = (self.tenant.user, self.store) else {
+            return Vec::new();
+        };
+        let looked = spawn_blocking(move || {
+            let whose = Whose {
+                tenant: &self.tenant.name,
+                endpoint: &self.endpoint,
+                identity: &identity,
+                needs: &self.user_needs,
+            };
+            login::look(&store, &whose)
+        });
+        let looked = in_time(looked).await;
+        looked.unwrap_or_else(|| vec![slow_disk(Name::StoreSlot)])
+    }
+}

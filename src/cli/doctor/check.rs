@@ -1,0 +1,169 @@
+//! One thing that was looked at: what was seen, how bad that is, and what to do.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::status::one_line;
+
+/// What is looked at. The names are for scripts: one may be added, none is renamed or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    /// The files can be read, their secrets are private, and they make sense.
+    Configuration,
+    /// This machine's clocks can be believed.
+    Clock,
+    AuditDirectory,
+    /// The newest file of the audit log is whole.
+    AuditChain,
+    StoreDirectory,
+    /// Whether a proxy is running, and what it says of itself.
+    Proxy,
+    /// The listeners' ports are free, or the running proxy's.
+    Ports,
+    Dns,
+    Tcp,
+    /// The certificate of the host.
+    Tls,
+    /// It speaks HTTP.
+    Http,
+    /// This machine's clock against the host's.
+    ClockSkew,
+    /// RFC 8414.
+    Discovery,
+    ServiceToken,
+    ServiceScopes,
+    /// What must be registered in NinjaOne, to the letter.
+    Redirect,
+    /// Whether NinjaOne would let a person log in.
+    Authorize,
+    /// The place of a person's login in the store can be read.
+    StoreSlot,
+    /// Who may write it now.
+    StoreLock,
+    Login,
+    LoginScopes,
+}
+
+impl Name {
+    #[must_use]
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Clock => "clock",
+            Self::AuditDirectory => "audit-directory",
+            Self::AuditChain => "audit-chain",
+            Self::StoreDirectory => "store-directory",
+            Self::Proxy => "proxy",
+            Self::Ports => "ports",
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Http => "http",
+            Self::ClockSkew => "clock-skew",
+            Self::Discovery => "discovery",
+            Self::ServiceToken => "service-token",
+            Self::ServiceScopes => "service-scopes",
+            Self::Redirect => "redirect",
+            Self::Authorize => "authorize",
+            Self::StoreSlot => "store-slot",
+            Self::StoreLock => "store-lock",
+            Self::Login => "login",
+            Self::LoginScopes => "login-scopes",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Ok,
+    /// It works, and somebody should look at it.
+    Warning,
+    Failed,
+    /// Not looked at: see what was seen for the reason.
+    Skipped,
+}
+
+impl Verdict {
+    #[must_use]
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Check {
+    pub(super) name: Name,
+    pub(super) tenant: Option<String>,
+    pub(super) verdict: Verdict,
+    /// Each is one line, whatever the network said.
+    pub(super) seen: String,
+    pub(super) remedy: Option<String>,
+}
+
+impl Check {
+    pub(super) fn ok(name: Name, seen: impl AsRef<str>) -> Self {
+        Self::new(name, Verdict::Ok, seen.as_ref(), None)
+    }
+
+    pub(super) fn skipped(name: Name, why: impl AsRef<str>) -> Self {
+        Self::new(name, Verdict::Skipped, why.as_ref(), None)
+    }
+
+    pub(super) fn warning(name: Name, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+        Self::new(name, Verdict::Warning, seen.as_ref(), Some(remedy.as_ref()))
+    }
+
+    pub(super) fn failed(name: Name, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+        Self::new(name, Verdict::Failed, seen.as_ref(), Some(remedy.as_ref()))
+    }
+
+    fn new(name: Name, verdict: Verdict, seen: &str, remedy: Option<&str>) -> Self {
+        Self {
+            name,
+            tenant: None,
+            verdict,
+            seen: one_line(seen),
+            remedy: remedy.map(one_line),
+        }
+    }
+
+    #[must_use]
+    pub(super) fn of(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub(super) const fn needs_attention(&self) -> bool {
+        matches!(self.verdict, Verdict::Warning | Verdict::Failed)
+    }
+
+    /// `acme/service-token`, or the name alone.
+    #[must_use]
+    pub(super) fn title(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{tenant}/{}", self.name.as_str()),
+            None => self.name.as_str().to_owned(),
+        }
+    }
+
+    /// `{"name","tenant"?,"verdict","seen","do"?}`
+    #[must_use]
+    pub(super) fn json(&self) -> Value {
+        let mut members = Map::new();
+        members.insert("name".to_owned(), json!(self.name.as_str()));
+        if let Some(tenant) = &self.tenant {
+            members.insert("tenant".to_owned(), json!(tenant));
+        }
+        members.insert("verdict".to_owned(), json!(self.verdict.as_str()));
+        members.insert("seen".to_owned(), json!(self.seen));
+        if let Some(remedy) = &self.remedy {
+            members.insert("do".to_owned(), json!(remedy));
+        }
+        Value::Object(members)
+    }
+}

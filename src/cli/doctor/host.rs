@@ -1,0 +1,224 @@
+//! Whether a tenant's host can be reached, proves who it is, and says what NinjaOne would say.
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Response, header};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+
+use crate::{
+    admin::health::span,
+    clock::Timestamp,
+    credentials::grant::discovery::{Paths, Untold},
+    limits::retry_after::http_date,
+    net::client::{Endpoint, ExchangeError},
+    ninjaone::endpoint::DISCOVERY_PATH,
+};
+
+use super::check::{Check, Name};
+
+/// Longest that a name may take to be resolved, and that a connection may take.
+const DNS_MS_MAX: u64 = 3_000;
+const TCP_MS_MAX: u64 = 3_000;
+
+/// Addresses that are shown and tried.
+const ADDRESSES_MAX: usize = 4;
+
+/// A token's life is counted here and ended there: more than this apart is worth knowing.
+const SKEW_S_MAX: u64 = 60;
+
+const AFTER_HOST: [Name; 4] = [Name::Tls, Name::Http, Name::ClockSkew, Name::Discovery];
+
+/// Looks at the host step by step. True if it answers, so that more can be asked of it.
+pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
+    let mut checks = Vec::new();
+    if reach(endpoint, &mut checks).await.is_err() {
+        let after = AFTER_HOST
+            .into_iter()
+            .filter(|it| endpoint.tls || *it != Name::Tls);
+        checks.extend(after.map(|it| Check::skipped(it, "the host cannot be reached")));
+        return (checks, false);
+    }
+    let answer = Paths::ask(endpoint).await;
+    if endpoint.tls {
+        checks.push(tls(endpoint, &answer));
+    }
+    match answer {
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let origin = endpoint.origin();
+            checks.push(Check::ok(
+                Name::Http,
+                format!("{origin} answers (status {status} to {DISCOVERY_PATH})"),
+            ));
+            checks.push(clock_skew(&answer));
+            checks.push(discovery(endpoint, &answer));
+            (checks, true)
+        }
+        Err(error) => {
+            checks.extend(unanswered(endpoint, error));
+            (checks, false)
+        }
+    }
+}
+
+struct Unreached;
+
+async fn reach(endpoint: &Endpoint, checks: &mut Vec<Check>) -> Result<(), Unreached> {
+    let (host, port) = (endpoint.host.as_str(), endpoint.port);
+    let resolved = timeout(Duration::from_millis(DNS_MS_MAX), lookup_host((host, port))).await;
+    let addresses: Vec<_> = match resolved {
+        Ok(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    if addresses.is_empty() {
+        checks.push(Check::failed(
+            Name::Dns,
+            format!("{host} has no address, as far as this machine can tell"),
+            "Check the tenant's `region` or `url`, and this machine's name servers.",
+        ));
+        checks.push(Check::skipped(
+            Name::Tcp,
+            "there is no address to connect to",
+        ));
+        return Err(Unreached);
+    }
+    let texts: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
+    let is_name = host.parse::<IpAddr>().is_err();
+    checks.push(Check::ok(
+        Name::Dns,
+        if is_name {
+            format!("{host} is {}", texts.join(", "))
+        } else {
+            format!("{host} is an address: nothing to resolve")
+        },
+    ));
+    let connected = timeout(
+        Duration::from_millis(TCP_MS_MAX),
+        TcpStream::connect(addresses.as_slice()),
+    );
+    let why = match connected.await {
+        Ok(Ok(_)) => {
+            checks.push(Check::ok(
+                Name::Tcp,
+                format!("port {port} takes connections"),
+            ));
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    checks.push(Check::failed(
+        Name::Tcp,
+        format!("no connection to {host} port {port}: {why}"),
+        "Let this machine reach it: look at firewalls and the port of `url`. There is no way through an outgoing proxy.",
+    ));
+    Err(Unreached)
+}
+
+fn tls(endpoint: &Endpoint, answer: &Result<Response<Bytes>, ExchangeError>) -> Check {
+    let host = &endpoint.host;
+    match answer {
+        Err(ExchangeError::Certificate) => Check::failed(
+            Name::Tls,
+            format!(
+                "the certificate of {host} is not accepted: expired, for another name, or of an authority that is not known here"
+            ),
+            "Check `url` and this machine's clock. If a gateway of yours opens TLS, name its authority in the tenant's `ca`.",
+        ),
+        Err(ExchangeError::Tls) => Check::failed(
+            Name::Tls,
+            format!("TLS with {host} failed, or cannot be set up here"),
+            "Check that `url` and its port speak HTTPS, that `ca` can be read, and that this machine has certificate authorities.",
+        ),
+        _ => Check::ok(Name::Tls, format!("the certificate is one for {host}")),
+    }
+}
+
+/// After a connection: TLS, or whatever speaks on that port.
+fn unanswered(endpoint: &Endpoint, error: ExchangeError) -> Vec<Check> {
+    let http = match error {
+        ExchangeError::Certificate | ExchangeError::Tls => {
+            Check::skipped(Name::Http, "there is no TLS to speak it over")
+        }
+        other => Check::failed(
+            Name::Http,
+            format!(
+                "{} does not answer as it should: {other}",
+                endpoint.origin()
+            ),
+            "Check that `url` is NinjaOne's own and that no gateway stands in between.",
+        ),
+    };
+    let after = [Name::ClockSkew, Name::Discovery];
+    let after = after.map(|it| Check::skipped(it, "the host does not answer"));
+    std::iter::once(http).chain(after).collect()
+}
+
+fn clock_skew(answer: &Response<Bytes>) -> Check {
+    let date = answer.headers().get(header::DATE);
+    let date = date.and_then(|it| it.to_str().ok()).and_then(http_date);
+    let Some(theirs) = date else {
+        return Check::skipped(Name::ClockSkew, "NinjaOne's answer has no date");
+    };
+    let ours = Timestamp::now().unix_seconds();
+    let apart = ours.abs_diff(theirs);
+    if apart <= SKEW_S_MAX {
+        return Check::ok(Name::ClockSkew, format!("{apart} s apart from NinjaOne's"));
+    }
+    let way = if ours > theirs { "ahead of" } else { "behind" };
+    Check::warning(
+        Name::ClockSkew,
+        format!("this machine's clock is {} {way} NinjaOne's", span(apart)),
+        "Let the machine keep time (chrony, systemd-timesyncd): the audit log is dated with it.",
+    )
+}
+
+fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
+    let name = Name::Discovery;
+    let origin = endpoint.origin();
+    let known = "the usual paths are used";
+    let check_host = "Check `region` or `url`: credentials are sent to the configured host only.";
+    match Paths::told(endpoint, answer) {
+        Ok(paths) => Check::ok(
+            name,
+            format!("tokens at {}, login at {}", paths.token, paths.authorize),
+        ),
+        Err(Untold::Absent(404)) => Check::ok(name, format!("absent; {known}")),
+        Err(Untold::Absent(status)) => Check::warning(
+            name,
+            format!("it answers with status {status}; {known}"),
+            "Nothing, if tokens are issued. Otherwise check that `url` is NinjaOne's own.",
+        ),
+        Err(Untold::NotMetadata) => Check::warning(
+            name,
+            format!("what {origin} answers is not what NinjaOne would say; {known}"),
+            "Check that `url` is NinjaOne's own and that no gateway stands in between.",
+        ),
+        Err(Untold::OtherIssuer(issuer)) => Check::warning(
+            name,
+            format!(
+                "{origin} names itself {}; that is not believed, and {known}",
+                short(&issuer)
+            ),
+            check_host,
+        ),
+        Err(Untold::OtherHost(address)) => Check::warning(
+            name,
+            format!(
+                "{origin} points to {}; that is not followed, and {known}",
+                short(&address)
+            ),
+            check_host,
+        ),
+    }
+}
+
+/// As much of a stranger's text as fits a line.
+fn short(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 100;
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}

@@ -1,0 +1,254 @@
+//! The login that is kept: whether it can be read, is alive, is the configured application's, and when it was last used.
+//! Only looked at: a renewal from here would take it from the running proxy.
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use crate::{
+    admin::health::span,
+    app::keepers::{OpenError, open_store, slot, user_application},
+    clock::{Moment, Timestamp},
+    config::{self, UserIdentity},
+    credentials::{
+        grant::mint_error::MintError,
+        store::{
+            Found, Store,
+            error::StoreError,
+            kept::{Kept, Slot},
+        },
+    },
+    names::{IdentityKind, TenantName},
+    net::client::Endpoint,
+    policy::need::Need,
+};
+
+use super::{
+    check::{Check, Name},
+    service::scopes,
+};
+
+/// How often a login may miss its keep-alive before that is worth knowing.
+const KEEPALIVES_MISSED_MAX: u32 = 2;
+
+/// Whose login, and what it is to be good for.
+pub(super) struct Whose<'a> {
+    pub(super) tenant: &'a TenantName,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) identity: &'a UserIdentity,
+    pub(super) needs: &'a [Need],
+}
+
+/// Blocks on the disk.
+pub(super) fn look(store: &config::Store, whose: &Whose<'_>) -> Vec<Check> {
+    let none = "nothing is stored yet";
+    // Opening a store makes its directory, which would then be that of whoever asks.
+    if !store.path.exists() {
+        return vec![
+            Check::skipped(Name::StoreSlot, none),
+            Check::skipped(Name::StoreLock, none),
+            needed(whose.tenant, "nobody has logged in"),
+            Check::skipped(Name::LoginScopes, "there is no login"),
+        ];
+    }
+    let slot = slot(whose.tenant);
+    let opened = open_store(store).map_err(|error| match error {
+        OpenError::Key(error) => error.to_string(),
+        OpenError::Store(error) => error.to_string(),
+    });
+    let read = opened.and_then(|store| {
+        let found = store.read(&slot).map_err(|error| store_trouble(&error))?;
+        Ok((store, found))
+    });
+    match read {
+        Ok((store, found)) => checks(&store, &slot, found, whose),
+        Err(error) => {
+            let after = [Name::StoreLock, Name::Login, Name::LoginScopes];
+            let after = after.map(|it| Check::skipped(it, "the store cannot be read"));
+            let remedy = "Do what it says, as the user who runs the proxy; only if nothing brings it back, log in again.";
+            std::iter::once(Check::failed(Name::StoreSlot, error, remedy))
+                .chain(after)
+                .collect()
+        }
+    }
+}
+
+fn store_trouble(error: &StoreError) -> String {
+    format!("{error} ({})", error.name())
+}
+
+fn checks(store: &Store, slot: &Slot, found: Option<Found>, whose: &Whose<'_>) -> Vec<Check> {
+    let mut checks = vec![stored(store, slot, found.as_ref()), lock(store, slot)];
+    match found {
+        None => {
+            checks.push(needed(whose.tenant, "nobody is logged in"));
+            checks.push(Check::skipped(Name::LoginScopes, "there is no login"));
+        }
+        Some(Found { kept, .. }) => {
+            checks.push(login(&kept, whose));
+            let granted = granted(&kept);
+            checks.push(scopes(
+                Name::LoginScopes,
+                IdentityKind::User,
+                &granted,
+                whose.needs,
+            ));
+        }
+    }
+    checks
+}
+
+/// Without `offline_access`, which no operation needs.
+fn granted(kept: &Kept) -> Vec<Box<str>> {
+    let scopes = kept.scopes.iter();
+    scopes
+        .filter(|it| &***it != "offline_access")
+        .cloned()
+        .collect()
+}
+
+fn stored(store: &Store, slot: &Slot, found: Option<&Found>) -> Check {
+    let name = Name::StoreSlot;
+    let Some(found) = found else {
+        return Check::ok(name, "empty, and can be read");
+    };
+    if let Some(damage) = &found.damage {
+        return Check::warning(
+            name,
+            format!("read from its copy, because {}", store_trouble(damage)),
+            "Nothing at once: the next renewal makes it good. Look at the disk, and at who can write there.",
+        );
+    }
+    match store.is_sealed_by_first_key(slot) {
+        Ok(true) => Check::ok(name, "can be read, and is sealed with the first key"),
+        Ok(false) => Check::warning(
+            name,
+            "can be read, but an older key of `store.seal` sealed it",
+            "Keep the older key in `store.seal` until a renewal has sealed it with the first one; then take it out.",
+        ),
+        Err(error) => Check::warning(name, store_trouble(&error), "Run this again."),
+    }
+}
+
+/// Looks without making the file, which would be ours then.
+fn lock(store: &Store, slot: &Slot) -> Check {
+    let name = Name::StoreLock;
+    let path = store.lock_path(slot);
+    if !path.exists() {
+        return Check::ok(name, "free");
+    }
+    match store.try_lock(slot) {
+        Ok(Some(_)) => Check::ok(name, "free"),
+        Ok(None) => {
+            let holder = holder(&path).map_or_else(
+                || "by another process".to_owned(),
+                |pid| format!("by process {pid}"),
+            );
+            Check::warning(
+                name,
+                format!("held {holder}: it renews the login, or cannot store what it was given"),
+                "Look again in a minute. If it stays so, see `ninjaone-proxy status`, and do not end that process: a login may be in its memory only.",
+            )
+        }
+        Err(error) => Check::failed(
+            name,
+            store_trouble(&error),
+            "Do what it says: without the lock no login is renewed.",
+        ),
+    }
+}
+
+/// The process that holds a lock, as the kernel lists it (`proc_locks(5)`).
+fn holder(path: &Path) -> Option<u32> {
+    let inode = fs::metadata(path).ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let suffix = format!(":{inode}");
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", pid, file, ..] = fields.as_slice() else {
+            return None;
+        };
+        file.ends_with(&suffix).then(|| pid.parse().ok()).flatten()
+    })
+}
+
+fn needed(tenant: &TenantName, why: &str) -> Check {
+    Check::failed(
+        Name::Login,
+        why,
+        format!("Somebody must log in: ninjaone-proxy login {tenant}"),
+    )
+}
+
+fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
+    let tenant = whose.tenant;
+    let application = user_application(whose.endpoint, whose.identity);
+    let host = whose.endpoint.authority();
+    if kept.client_id != application.client_id || kept.host != host {
+        let other = if kept.host == host {
+            "another client id than the configured one".to_owned()
+        } else {
+            format!("{}, and the configured host is {host}", kept.host)
+        };
+        return needed(
+            tenant,
+            &format!("the login that is kept belongs to {other}"),
+        );
+    }
+    if let Some(ended) = &kept.ended {
+        let why = MintError::of_ended(&ended.why);
+        return needed(tenant, &format!("{why} (at {})", ended.at));
+    }
+    let now = Timestamp::now();
+    let ago = |at: Timestamp| format!("{} ago", span(now.since(at).as_secs()));
+    let who = format!(
+        "logged in {}, refresh token last used {}",
+        ago(kept.logged_in_at),
+        ago(kept.refreshed_at)
+    );
+    let left = access_left(kept);
+    if kept.refresh_token.is_none() {
+        return match left {
+            None => needed(tenant, "the login has ended: it could not be renewed"),
+            Some(left) => Check::warning(
+                Name::Login,
+                format!("cannot be renewed, and ends in {}", span(left.as_secs())),
+                format!(
+                    "Then run: ninjaone-proxy login {tenant}. For one that lasts: platform Web or Native with `offline_access`."
+                ),
+            ),
+        };
+    }
+    if let Some(mark) = &kept.mark {
+        let what = if mark.is_answer_lost {
+            "did not get its answer"
+        } else {
+            "has not come to its end"
+        };
+        return Check::warning(
+            Name::Login,
+            format!("{who}; the renewal begun {} {what}", ago(mark.at)),
+            format!(
+                "Look again in a minute. If no proxy is running, start it: its next renewal tells whether this login lives. If not: ninjaone-proxy login {tenant}"
+            ),
+        );
+    }
+    let keepalive = whose.identity.keepalive;
+    let unused = now.since(kept.refreshed_at);
+    if unused > keepalive * KEEPALIVES_MISSED_MAX {
+        return Check::warning(
+            Name::Login,
+            format!("{who}, and `keepalive` is {}", span(keepalive.as_secs())),
+            "Let the proxy run: refresh tokens that are not used lapse after about 30 days.",
+        );
+    }
+    let token = left.map_or_else(
+        || "its access token has ended".to_owned(),
+        |left| format!("its access token is valid for {}", span(left.as_secs())),
+    );
+    Check::ok(Name::Login, format!("{who}; {token}"))
+}
+
+fn access_left(kept: &Kept) -> Option<Duration> {
+    let (_, expires) = kept.access.as_ref()?.moments()?;
+    let left = expires.since(Moment::now());
+    (!left.is_zero()).then_some(left)
+}

@@ -1,0 +1,87 @@
+//! All that was looked at, as people and scripts read it, and the exit code that follows from it.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use crate::cli::{CONFIGURATION_WRONG, DONE, FAILED};
+
+use super::check::{Check, Name, Verdict};
+
+const NEEDS_LOGIN: u8 = 4;
+const DEGRADED: u8 = 6;
+
+pub(super) struct Report(pub(super) Vec<Check>);
+
+impl Report {
+    /// 78 the configuration is wrong, 1 something else failed, 4 somebody must log in, 6 something needs attention.
+    #[must_use]
+    pub(super) fn exit_code(&self) -> u8 {
+        let failed = |name: fn(Name) -> bool| {
+            let mut failures = self.0.iter().filter(|it| it.verdict == Verdict::Failed);
+            failures.any(|it| name(it.name))
+        };
+        if failed(|name| name == Name::Configuration) {
+            CONFIGURATION_WRONG
+        } else if failed(|name| name != Name::Login) {
+            FAILED
+        } else if failed(|_| true) {
+            NEEDS_LOGIN
+        } else if self.0.iter().any(Check::needs_attention) {
+            DEGRADED
+        } else {
+            DONE
+        }
+    }
+
+    /// `{"schema","healthy","checks"}`
+    pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let document = json!({
+            "schema": "doctor/1",
+            "healthy": self.exit_code() == DONE,
+            "checks": self.0.iter().map(Check::json).collect::<Vec<_>>(),
+        });
+        writeln!(out, "{document}")
+    }
+
+    /// A line a check, then what to do. With `is_brief` only what needs attention.
+    pub(super) fn print_text(&self, is_brief: bool, out: &mut dyn Write) -> io::Result<()> {
+        let shown = || {
+            let all = self.0.iter();
+            all.filter(move |it| !is_brief || it.needs_attention())
+        };
+        let width = shown().map(|it| it.title().len()).max().unwrap_or_default();
+        for check in shown() {
+            let verdict = match check.verdict {
+                Verdict::Failed => "FAILED",
+                other => other.as_str(),
+            };
+            writeln!(
+                out,
+                "{:<width$}  {verdict:<7}  {}",
+                check.title(),
+                check.seen
+            )?;
+        }
+        let remedies = || shown().filter_map(|it| Some((it, it.remedy.as_ref()?)));
+        if remedies().next().is_some() {
+            writeln!(out, "\nWhat to do")?;
+        }
+        for (check, remedy) in remedies() {
+            writeln!(out, "  {}: {remedy}", check.title())?;
+        }
+        if is_brief {
+            return Ok(());
+        }
+        writeln!(out, "\n{}", self.summary())
+    }
+
+    fn summary(&self) -> String {
+        let count = |verdict| self.0.iter().filter(|it| it.verdict == verdict).count();
+        let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
+        if failed + warnings == 0 {
+            return "Nothing needs attention.".to_owned();
+        }
+        format!("{failed} failed, {warnings} to look at.")
+    }
+}

@@ -1,0 +1,185 @@
+//! The machine identity: whether it gets a token, and whether that is good for what callers may do.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::{
+    admin::health::span,
+    app::keepers::service_application,
+    config::ServiceIdentity,
+    credentials::grant::{
+        client_credentials::{ClientCredentials, Offered},
+        mint_error::MintError,
+    },
+    names::IdentityKind,
+    net::client::Endpoint,
+    ninjaone::region::Region,
+    policy::need::Need,
+};
+
+use super::check::{Check, Name};
+
+/// Longest that the scopes are tried one by one to find the one that is missing.
+const SCOPES_MS_MAX: u64 = 5_000;
+
+/// One token call, and what follows from it.
+pub(super) async fn look(
+    endpoint: &Endpoint,
+    identity: &ServiceIdentity,
+    needs: &[Need],
+) -> Vec<Check> {
+    let grant = ClientCredentials {
+        application: service_application(endpoint, identity),
+        scopes: identity.scopes.clone(),
+    };
+    match grant.try_out().await {
+        Ok(offered) => {
+            let token = format!(
+                "NinjaOne issues tokens, valid for {}",
+                span(offered.life.as_secs())
+            );
+            vec![
+                Check::ok(Name::ServiceToken, token),
+                scopes(
+                    Name::ServiceScopes,
+                    IdentityKind::Service,
+                    &offered.scopes,
+                    needs,
+                ),
+            ]
+        }
+        Err(error) => {
+            let refused = match error {
+                MintError::InvalidScope => invalid_scope(&grant).await,
+                other => no_token(endpoint, other),
+            };
+            let scopes = Check::skipped(Name::ServiceScopes, "there is no token");
+            vec![refused, scopes]
+        }
+    }
+}
+
+/// Whether what NinjaOne grants is enough for what callers may do.
+pub(super) fn scopes(
+    name: Name,
+    identity: IdentityKind,
+    granted: &[Box<str>],
+    needs: &[Need],
+) -> Check {
+    if granted.is_empty() {
+        return Check::skipped(name, "NinjaOne does not say which scopes it grants");
+    }
+    let lacking: Vec<&Need> = needs
+        .iter()
+        .filter(|need| granted.iter().all(|it| **it != *need.scope.as_str()))
+        .collect();
+    let Some(first) = lacking.first() else {
+        return Check::ok(
+            name,
+            format!("{}: all that callers need", granted.join(" ")),
+        );
+    };
+    let missing: Vec<&str> = lacking.iter().map(|it| it.scope.as_str()).collect();
+    let missing = missing.join(" ");
+    Check::warning(
+        name,
+        format!(
+            "granted is {}; {missing} is missing: caller {} may call {} here, and NinjaOne will refuse it",
+            granted.join(" "),
+            first.caller,
+            first.operation.id
+        ),
+        format!(
+            "Tick {missing} on the {identity} application in NinjaOne (Administration, Apps, API), and name it in `scopes` if those are set; or deny `scope:{}` to callers.",
+            first.scope
+        ),
+    )
+}
+
+fn no_token(endpoint: &Endpoint, error: MintError) -> Check {
+    let host = endpoint.authority();
+    let seen = match error {
+        MintError::WrongRegion => {
+            format!("{host} does not know this client id (404 `Client app not exist`)")
+        }
+        other => format!("{host}: {other}"),
+    };
+    Check::failed(Name::ServiceToken, seen, remedy(endpoint, error))
+}
+
+/// What to do when there is no token.
+fn remedy(endpoint: &Endpoint, error: MintError) -> String {
+    match error {
+        MintError::WrongRegion => wrong_region(endpoint),
+        MintError::InvalidClient => "Check the client secret: a new one, made in NinjaOne under Administration, Apps, API, ends all access of the old one. Then check that the application is of the platform API Services, or allows client credentials.".to_owned(),
+        MintError::Throttled { .. } => {
+            "Wait a few minutes; see who else uses this application's credentials.".to_owned()
+        }
+        MintError::Server { .. } => {
+            "Nothing but to wait; if it lasts, see NinjaOne's status page.".to_owned()
+        }
+        MintError::Html => "Wait, if NinjaOne is throttling. Otherwise check that `url` is NinjaOne's own and that no gateway or sign-on page stands in between.".to_owned(),
+        MintError::LifeMissing
+        | MintError::LifeNotPositive
+        | MintError::LifeNotANumber
+        | MintError::TokenTypeUnknown
+        | MintError::TokenMalformed => {
+            "Report it to NinjaOne: a token that cannot be dated or sent is not used.".to_owned()
+        }
+        MintError::Unreachable(_) => {
+            "See the checks of the host above; NinjaOne may be slow just now.".to_owned()
+        }
+        _ => "Check that `url` is NinjaOne's own and that no gateway stands in between.".to_owned(),
+    }
+}
+
+/// A client id lives on one host. Which one, the address of the console tells.
+pub(super) fn wrong_region(endpoint: &Endpoint) -> String {
+    let others: Vec<String> = Region::ALL
+        .into_iter()
+        .filter(|it| it.host() != endpoint.host)
+        .map(|it| format!("{it} ({})", it.host()))
+        .collect();
+    format!(
+        "A client id lives on one host only: set `region` to the one in the address of your NinjaOne console, out of {}, or `url` if that has a host of its own. Then check `client_id`.",
+        others.join(", ")
+    )
+}
+
+async fn invalid_scope(grant: &ClientCredentials) -> Check {
+    let asked = &grant.scopes;
+    let tried = timeout(Duration::from_millis(SCOPES_MS_MAX), lacking(grant)).await;
+    let lacking = tried.unwrap_or_default();
+    let found = if lacking.is_empty() {
+        "at least one of them".to_owned()
+    } else {
+        lacking.join(" ")
+    };
+    Check::failed(
+        Name::ServiceToken,
+        format!(
+            "asked for {}: the application in NinjaOne lacks {found} (`invalid_scope`)",
+            asked.join(" ")
+        ),
+        format!(
+            "Tick {found} on the application (Administration, Apps, API), or take it out of `scopes`."
+        ),
+    )
+}
+
+/// Those of the scopes that are refused alone, too.
+async fn lacking(grant: &ClientCredentials) -> Vec<String> {
+    let mut lacking = Vec::new();
+    for scope in &grant.scopes {
+        let alone = ClientCredentials {
+            application: grant.application.clone(),
+            scopes: vec![scope.clone()],
+        };
+        let tried: Result<Offered, MintError> = alone.try_out().await;
+        if tried == Err(MintError::InvalidScope) {
+            lacking.push(scope.clone());
+        }
+    }
+    lacking
+}

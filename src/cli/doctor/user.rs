@@ -1,0 +1,179 @@
+//! The person-backed identity as NinjaOne knows it: what must be registered there, and whether a login would be accepted.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use tokio::time::timeout;
+
+use crate::{
+    app::keepers::user_application,
+    config::{Platform, UserGrant, UserIdentity},
+    credentials::authorization::{AuthorizationRequest, Flow, Wanted},
+    net::client::{Endpoint, ExchangeError, exchange},
+    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
+};
+
+use super::{
+    check::{Check, Name},
+    service::wrong_region,
+};
+
+/// Longest that the login page may take, its address included.
+const AUTHORIZE_MS_MAX: u64 = 8_000;
+
+/// Longest login page that is read; only its head counts.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+
+pub(super) fn redirect(identity: &UserIdentity) -> Check {
+    let name = Name::Redirect;
+    let text = &identity.redirect.text;
+    if identity.platform == Platform::Native {
+        return Check::ok(
+            name,
+            format!(
+                "{text}: NinjaOne has http://127.0.0.1 and any port for every Native application"
+            ),
+        );
+    }
+    let exact = format!("must be registered in NinjaOne to the letter: {text}");
+    let (_, after_scheme) = text.split_once("://").unwrap_or_default();
+    if after_scheme.contains('/') && !text.ends_with('/') {
+        return Check::ok(name, exact);
+    }
+    let ends = if text.ends_with('/') {
+        "ends with a slash"
+    } else {
+        "has no path, and browsers and forms like to add a slash"
+    };
+    Check::warning(
+        name,
+        format!("{exact} ({ends})"),
+        "Compare the last character with what NinjaOne shows: with and without a slash are two addresses. A path such as /callback avoids the trap.",
+    )
+}
+
+/// Asks for the login page as `login` would, without logging in.
+pub(super) async fn authorize(endpoint: &Endpoint, identity: &UserIdentity) -> Check {
+    let asked = ask(endpoint, identity);
+    let answer = timeout(Duration::from_millis(AUTHORIZE_MS_MAX), asked).await;
+    match answer {
+        Ok(Ok(answer)) => judge(endpoint, identity, &answer),
+        Ok(Err(error)) => unanswered(&error.to_string()),
+        Err(_) => unanswered("it took too long"),
+    }
+}
+
+fn unanswered(why: &str) -> Check {
+    Check::warning(
+        Name::Authorize,
+        format!("NinjaOne's login page does not answer: {why}"),
+        "Try again; see the checks of the host above.",
+    )
+}
+
+async fn ask(
+    endpoint: &Endpoint,
+    identity: &UserIdentity,
+) -> Result<Response<Bytes>, ExchangeError> {
+    let wanted = Wanted {
+        application: user_application(endpoint, identity),
+        flow: match identity.grant {
+            UserGrant::Code => Flow::Code,
+            UserGrant::Implicit => Flow::Implicit,
+        },
+        scopes: identity.scopes.clone(),
+        redirect: identity.redirect.text.clone(),
+    };
+    let begun = AuthorizationRequest::begin(wanted)
+        .await
+        .map_err(|_| ExchangeError::NotHttp)?;
+    let origin = endpoint.origin();
+    let target = begun.url().strip_prefix(&origin).unwrap_or_default();
+    let request = Request::get(target)
+        .body(Bytes::new())
+        .map_err(|_| ExchangeError::NotHttp)?;
+    let time_out = Duration::from_millis(AUTHORIZE_MS_MAX);
+    exchange(endpoint, request, PAGE_BYTES_MAX, time_out).await
+}
+
+fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>) -> Check {
+    let name = Name::Authorize;
+    let (host, status) = (endpoint.authority(), answer.status());
+    let location = answer.headers().get(header::LOCATION);
+    let location = location.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let redirect = &identity.redirect.text;
+    if status.as_u16() == 404 {
+        return Check::failed(
+            name,
+            format!(
+                "{host} has no login page for this client id (404): it is unknown there, or the application is of the platform API Services, which nobody logs in to"
+            ),
+            format!(
+                "Use an application of the platform Web, Native or Single Page. {}",
+                wrong_region(endpoint)
+            ),
+        );
+    }
+    if status.is_redirection() && location.contains(AUTHORIZE_ERROR_PATH) {
+        return refused_address(redirect, &said(location));
+    }
+    if status.is_redirection() && location.starts_with(redirect.as_str()) {
+        return match said(location).as_str() {
+            "" => Check::ok(
+                name,
+                format!("{host} accepts the client id and the redirect"),
+            ),
+            "invalid_scope" => Check::failed(
+                name,
+                format!(
+                    "{host} refuses the scopes {} (`invalid_scope`)",
+                    identity.scopes.join(" ")
+                ),
+                "Tick them on the application (Administration, Apps, API), with Refresh Token for `offline_access`, or take them out of the user's `scopes`.",
+            ),
+            error => Check::failed(
+                name,
+                format!("{host} refuses the login: {error}"),
+                "Check the platform and the grant types of the application in NinjaOne: authorization code, and refresh token.",
+            ),
+        };
+    }
+    if status.is_success() || status.is_redirection() {
+        return Check::ok(
+            name,
+            format!("{host} shows its login page for this client id and redirect"),
+        );
+    }
+    unanswered(&format!("status {}", status.as_u16()))
+}
+
+/// NinjaOne's own error page: the person cannot be sent back.
+fn refused_address(redirect: &str, error: &str) -> Check {
+    Check::failed(
+        Name::Authorize,
+        format!("NinjaOne refuses the redirect ({error}): {redirect} is not registered exactly so"),
+        format!(
+            "Register {redirect} to the letter (Administration, Apps, API), down to the last slash; a Native application takes http://127.0.0.1:PORT only, never localhost. After a change NinjaOne may remember the old one for about an hour."
+        ),
+    )
+}
+
+/// What an address says went wrong, fit to be shown.
+fn said(location: &str) -> String {
+    const SAID_CHARS_MAX: usize = 100;
+    let at = location
+        .find(['?', '#'])
+        .map_or(location.len(), |it| it + 1);
+    let query = location.get(at..).unwrap_or_default();
+    let value = |wanted: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find_map(|(name, value)| (name == wanted).then(|| value.into_owned()))
+    };
+    let error = value("error").unwrap_or_default();
+    let description = value("error_description").map_or_else(String::new, |it| format!(": {it}"));
+    format!("{error}{description}")
+        .chars()
+        .take(SAID_CHARS_MAX)
+        .collect()
+}

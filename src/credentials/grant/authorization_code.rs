@@ -1,0 +1,36 @@
+//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636): a person's consent becomes tokens.
+
+use std::borrow::Cow;
+
+use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
+
+use crate::{net::client::ExchangeError, secret::Secret};
+
+use super::{
+    Issued,
+    application::{Application, call, without_body},
+    mint_error::MintError,
+};
+
+impl Application {
+    /// Exchanges a code. `redirect` is the one that the code was asked for with, to the letter.
+    pub(in crate::credentials) async fn exchange_code(
+        &self,
+        code: &Secret<String>,
+        verifier: &Secret<String>,
+        redirect: &str,
+        token_path: &str,
+    ) -> Result<Issued, MintError> {
+        let client = self.token_client(token_path)?;
+        let redirect = RedirectUrl::new(redirect.to_owned())
+            .map_err(|_| MintError::Unreachable(ExchangeError::Resolve))?;
+        let answer = client
+            .exchange_code(AuthorizationCode::new(code.expose().clone()))
+            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))
+            .set_redirect_uri(Cow::Borrowed(&redirect))
+            .request_async(&|request| call(self.endpoint.clone(), request))
+            .await
+            .map_err(without_body)?;
+        Ok(answer.issued())
+    }
+}

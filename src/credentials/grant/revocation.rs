@@ -1,0 +1,81 @@
+//! Giving a token back (RFC 7009).
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use form_urlencoded::{Serializer, byte_serialize};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+
+use crate::secret::Secret;
+
+use super::{
+    application::{Application, ClientAuth, send},
+    mint_error::MintError,
+};
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// Which kind of token is given back (RFC 7009 section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    RefreshToken,
+    AccessToken,
+}
+
+impl Hint {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::RefreshToken => "refresh_token",
+            Self::AccessToken => "access_token",
+        }
+    }
+}
+
+impl Application {
+    /// # Errors
+    /// When NinjaOne did not confirm: the token may live on. A token that it does not know is no error (section 2.2).
+    pub(in crate::credentials) async fn revoke(
+        &self,
+        token: &Secret<String>,
+        hint: Hint,
+        revoke_path: &str,
+    ) -> Result<(), MintError> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token.expose());
+        form.append_pair("token_type_hint", hint.as_str());
+        let mut basic = None;
+        match (&self.client_secret, self.auth) {
+            (Some(secret), ClientAuth::Basic) => basic = basic_value(&self.client_id, secret),
+            (Some(secret), ClientAuth::Body) => {
+                form.append_pair("client_id", &self.client_id);
+                form.append_pair("client_secret", secret.expose());
+            }
+            (None, _) => {
+                form.append_pair("client_id", &self.client_id);
+            }
+        }
+        let mut request = Request::new(Bytes::from(form.finish()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = revoke_path.parse().unwrap_or_default();
+        request.headers_mut().insert(header::CONTENT_TYPE, FORM);
+        if let Some(basic) = basic {
+            request.headers_mut().insert(header::AUTHORIZATION, basic);
+        }
+        let answer = send(&self.endpoint, request).await?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            status => Err(MintError::NotOk {
+                status: status.as_u16(),
+            }),
+        }
+    }
+}
+
+/// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
+fn basic_value(client_id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
+    let mut value =
+        HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

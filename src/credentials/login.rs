@@ -1,0 +1,452 @@
+//! A person's login, kept alive. Renewed by one process at a time; what NinjaOne issued is on disk before it is used.
+//!
+//! NinjaOne's refresh tokens work once. So each renewal goes: take the lock, read what is there now, write a mark, call,
+//! write the answer, let go. Whoever waited for the lock finds the answer and does not call.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use tokio::task::spawn_blocking;
+
+use crate::{
+    clock::{Moment, Timestamp},
+    secret::Secret,
+};
+
+use super::{
+    grant::{
+        Granted, Issued,
+        answer::authorization,
+        application::{Application, TOKEN_CALL_MS_MAX},
+        discovery::Paths,
+        mint_error::MintError,
+    },
+    store::{
+        Found, Locked, Revision, Store,
+        error::StoreError,
+        kept::{Ended, Kept, KeptAccess, Mark, Slot},
+    },
+};
+
+/// Longest that a renewal waits for the one of another process: as long as its call may take, and its writes.
+const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+
+/// Pause between two tries to store what could not be stored.
+const SAVE_INTERVAL_MS: u64 = 1_000;
+
+/// A login that is kept alive.
+pub struct Login {
+    application: Application,
+    store: Store,
+    slot: Slot,
+    paths: Option<Paths>,
+    /// The writing of the slot that was last read.
+    revision: Option<Revision>,
+    held: Option<Held>,
+    record: Option<LoginRecord>,
+    /// What NinjaOne issued and the store did not take. Held until it does.
+    unsaved: Option<Hold>,
+    fault: Option<StoreError>,
+}
+
+/// Which login, and which of its tokens, this process works with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Held {
+    logged_in_at: Timestamp,
+    generation: u64,
+}
+
+impl Held {
+    fn of(kept: &Kept) -> Self {
+        Self {
+            logged_in_at: kept.logged_in_at,
+            generation: kept.generation,
+        }
+    }
+}
+
+/// A login in our hands: nobody else can renew it as long as this lives.
+struct Hold {
+    locked: Arc<Locked>,
+    kept: Kept,
+    /// Since when `kept` is newer than what is on disk. Then what is there is dead, and nobody must use it.
+    unsaved_since: Option<Timestamp>,
+}
+
+/// What a person may be told about a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRecord {
+    pub logged_in_at: Timestamp,
+    /// When its refresh token was last used, or the login if it never was.
+    pub refreshed_at: Timestamp,
+    /// Whether it has a refresh token.
+    pub renewable: bool,
+}
+
+/// An access token with its dates.
+pub(super) struct Fresh {
+    pub(super) authorization: HeaderValue,
+    pub(super) minted: Moment,
+    pub(super) minted_at: Timestamp,
+    pub(super) life: Duration,
+    pub(super) scopes: Vec<Box<str>>,
+}
+
+/// How a renewal ended well.
+pub(super) enum Renewal {
+    /// By a call of ours.
+    Renewed { fresh: Fresh, is_saved: bool },
+    /// Another process had made the call.
+    Adopted(Fresh),
+}
+
+/// What the store says that was not known yet.
+pub(super) enum Change {
+    /// Another login than before; without a token if the one that was kept has ended.
+    LoggedIn(Option<Fresh>),
+    /// Renewed by another process, or by one before this.
+    Renewed(Option<Fresh>),
+    LoggedOut,
+    NeverLoggedIn,
+    /// The login is there and of no use.
+    Ended(MintError),
+}
+
+/// How much a renewal is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// The token that we have is good for a while: nothing is risked for a new one.
+    InTime,
+    /// Without a new token requests are refused.
+    Needed,
+}
+
+impl Login {
+    #[must_use]
+    pub fn new(application: Application, store: Store, slot: Slot) -> Self {
+        Self {
+            application,
+            store,
+            slot,
+            paths: None,
+            revision: None,
+            held: None,
+            record: None,
+            unsaved: None,
+            fault: None,
+        }
+    }
+
+    /// What is known of the login; none if there is none.
+    pub(super) fn record(&self) -> Option<&LoginRecord> {
+        self.record.as_ref()
+    }
+
+    /// Since when something could not be stored.
+    pub(super) fn unsaved_since(&self) -> Option<Timestamp> {
+        self.unsaved.as_ref()?.unsaved_since
+    }
+
+    /// The last trouble with the store, until it works again.
+    pub(super) fn fault(&self) -> Option<&StoreError> {
+        self.fault.as_ref()
+    }
+
+    /// What another process has written since the last look; none if nothing.
+    pub(super) async fn follow(&mut self) -> Result<Option<Change>, MintError> {
+        // While something is unsaved the lock is ours, and what is on disk is out of date.
+        if self.unsaved.is_some() {
+            return Ok(None);
+        }
+        let revision = self.store.revision(&self.slot);
+        let revision = self.known(revision)?;
+        if self.revision == Some(revision) {
+            return Ok(None);
+        }
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        let read = self.blocking(move || store.read(&slot)).await;
+        let kept = self.found(read)?;
+        let is_first = self.revision.replace(revision).is_none();
+        let Some(kept) = kept else {
+            self.held = None;
+            return Ok(match self.record.take() {
+                Some(_) => Some(Change::LoggedOut),
+                None => is_first.then_some(Change::NeverLoggedIn),
+            });
+        };
+        let had_login = self.record.replace(record(&kept)).is_some();
+        Ok(self.change(&kept, is_first && !had_login))
+    }
+
+    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<Change> {
+        if let Err(error) = self.fitness(kept) {
+            self.held = None;
+            return Some(Change::Ended(error));
+        }
+        let before = self.held.replace(Held::of(kept));
+        match before {
+            Some(before) if before == Held::of(kept) => None,
+            Some(before) if before.logged_in_at == kept.logged_in_at => {
+                Some(Change::Renewed(fresh(kept)))
+            }
+            None if is_first => Some(Change::Renewed(fresh(kept))),
+            _ => Some(Change::LoggedIn(fresh(kept))),
+        }
+    }
+
+    /// Whether this login is ours and lives.
+    fn fitness(&self, kept: &Kept) -> Result<(), MintError> {
+        let application = &self.application;
+        if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
+        {
+            return Err(MintError::OtherApplication);
+        }
+        match &kept.ended {
+            None => Ok(()),
+            Some(ended) => Err(MintError::of_ended(&ended.why)),
+        }
+    }
+
+    /// Renews the token, or finds that another process has done so. Must run to its end once begun: what NinjaOne answers
+    /// exists nowhere else.
+    pub(super) async fn renew(&mut self, urgency: Urgency) -> Result<Renewal, MintError> {
+        let mut hold = self.take_hold().await?;
+        let renewed = self.renew_held(&mut hold, urgency).await;
+        if hold.unsaved_since.is_some() {
+            self.unsaved = Some(hold);
+        }
+        renewed
+    }
+
+    async fn renew_held(
+        &mut self,
+        hold: &mut Hold,
+        urgency: Urgency,
+    ) -> Result<Renewal, MintError> {
+        self.fitness(&hold.kept)?;
+        let is_known = self.held == Some(Held::of(&hold.kept));
+        if !is_known && let Some(fresh) = fresh(&hold.kept) {
+            self.held = Some(Held::of(&hold.kept));
+            return Ok(Renewal::Adopted(fresh));
+        }
+        let Some(token) = hold.kept.refresh_token.clone() else {
+            return Err(MintError::NotRenewable);
+        };
+        let doubt = hold.kept.mark.replace(Mark::now());
+        let marked = self.write(hold).await;
+        // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
+        if marked.is_err() && urgency == Urgency::InTime {
+            hold.kept.mark = doubt;
+            return Err(MintError::Store);
+        }
+        let paths = self.paths().await;
+        let asked = (Moment::now(), Timestamp::now());
+        match self.application.refresh(&token, &paths.token).await {
+            Ok(issued) => self.accept(hold, issued, asked).await,
+            Err(error) => Err(self.refused(hold, error, doubt).await),
+        }
+    }
+
+    async fn paths(&mut self) -> Paths {
+        if let Some(paths) = &self.paths {
+            return paths.clone();
+        }
+        let paths = Paths::discover(&self.application.endpoint).await;
+        self.paths = Some(paths.clone());
+        paths
+    }
+
+    /// The lock, and what is kept under it.
+    async fn take_hold(&mut self) -> Result<Hold, MintError> {
+        if let Some(hold) = self.unsaved.take() {
+            return Ok(hold);
+        }
+        let longest = Duration::from_millis(LOCK_WAIT_MS_MAX);
+        let locked = self.store.lock(&self.slot, longest).await;
+        let locked = Arc::new(self.known(locked)?);
+        let under = Arc::clone(&locked);
+        let read = self.blocking(move || under.read()).await;
+        let kept = self.found(read)?.ok_or(MintError::NoLogin)?;
+        Ok(Hold {
+            locked,
+            kept,
+            unsaved_since: None,
+        })
+    }
+
+    async fn accept(
+        &mut self,
+        hold: &mut Hold,
+        issued: Issued,
+        (asked, asked_at): (Moment, Timestamp),
+    ) -> Result<Renewal, MintError> {
+        let kept = &mut hold.kept;
+        kept.generation += 1;
+        kept.refreshed_at = asked_at;
+        kept.mark = None;
+        if let Some(refresh) = issued.refresh {
+            kept.refresh_token = Some(refresh);
+        }
+        kept.access = None;
+        if let Ok(granted) = &issued.access {
+            kept.access = Some(kept_access(issued.token, granted, (asked, asked_at)));
+            if !granted.scopes.is_empty() {
+                kept.scopes.clone_from(&granted.scopes);
+            }
+        }
+        self.held = Some(Held::of(kept));
+        self.record = Some(record(kept));
+        hold.unsaved_since.get_or_insert_with(Timestamp::now);
+        let is_saved = self.write(hold).await.is_ok();
+        let granted = issued.access?;
+        Ok(Renewal::Renewed {
+            fresh: Fresh {
+                authorization: granted.authorization,
+                minted: asked,
+                minted_at: asked_at,
+                life: granted.life,
+                scopes: granted.scopes,
+            },
+            is_saved,
+        })
+    }
+
+    /// What a refused or unanswered call means for the login. `doubt` is the mark that stood before this call: then an
+    /// earlier answer may be lost.
+    async fn refused(
+        &mut self,
+        hold: &mut Hold,
+        error: MintError,
+        doubt: Option<Mark>,
+    ) -> MintError {
+        let verdict = match (error, &doubt) {
+            (MintError::Final, None) => MintError::Refused,
+            (MintError::Final, Some(mark)) if mark.is_answer_lost => MintError::AnswerLost,
+            (MintError::Final, Some(_)) => MintError::CrashWindow,
+            (other, _) => other,
+        };
+        let kept = &mut hold.kept;
+        if verdict.needs_login() {
+            kept.mark = None;
+            kept.ended = Some(Ended {
+                at: Timestamp::now(),
+                why: verdict.as_str().to_owned(),
+            });
+        } else if error.issued_nothing() {
+            kept.mark = doubt;
+        } else if let Some(mark) = &mut kept.mark {
+            mark.is_answer_lost = true;
+        }
+        // If this cannot be written the mark stands, and the next call finds out the same.
+        let _ = self.write(hold).await;
+        verdict
+    }
+
+    /// Tries again to store what could not be stored. True if nothing is left to store.
+    pub(super) async fn save(&mut self) -> bool {
+        // It stays where it is until it is stored: whoever drops this future must not drop the login.
+        let Some(hold) = &self.unsaved else {
+            return true;
+        };
+        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
+        // Whatever has become of the file meanwhile: this is the newest, and the lock is ours.
+        let written = self.blocking(move || locked.start_anew(&kept)).await;
+        let is_saved = self.written(written).is_ok();
+        if is_saved {
+            self.unsaved = None;
+        }
+        is_saved
+    }
+
+    /// For a login that nobody keeps any more: its last token is stored before it is let go.
+    pub(super) async fn save_at_last(mut self) {
+        while !self.save().await {
+            tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
+        }
+    }
+
+    async fn write(&mut self, hold: &mut Hold) -> Result<(), MintError> {
+        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
+        let written = self.blocking(move || locked.write(&kept)).await;
+        self.written(written)?;
+        hold.unsaved_since = None;
+        Ok(())
+    }
+
+    fn written(&mut self, written: Result<(), StoreError>) -> Result<(), MintError> {
+        self.known(written)?;
+        self.revision = self.store.revision(&self.slot).ok();
+        Ok(())
+    }
+
+    /// Off the runtime's thread: disks can be slow.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        spawn_blocking(work)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::interrupted(&self.slot)))
+    }
+
+    /// A file that had to be read from its copy is a fault, and a login all the same.
+    fn found(
+        &mut self,
+        read: Result<Option<Found>, StoreError>,
+    ) -> Result<Option<Kept>, MintError> {
+        let Some(Found { kept, damage }) = self.known(read)? else {
+            return Ok(None);
+        };
+        self.fault = damage;
+        Ok(Some(kept))
+    }
+
+    /// Remembers what is wrong with the store, or that nothing is.
+    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, MintError> {
+        match result {
+            Ok(value) => {
+                self.fault = None;
+                Ok(value)
+            }
+            Err(StoreError::Busy { .. }) => Err(MintError::Busy),
+            Err(error) => {
+                self.fault = Some(error);
+                Err(MintError::Store)
+            }
+        }
+    }
+}
+
+pub(super) fn kept_access(
+    token: Secret<String>,
+    granted: &Granted,
+    (asked, asked_at): (Moment, Timestamp),
+) -> KeptAccess {
+    let (ends, ends_at) = (asked.plus(granted.life), asked_at.plus(granted.life));
+    KeptAccess::dated(token, (asked, ends), (asked_at, ends_at))
+}
+
+fn record(kept: &Kept) -> LoginRecord {
+    LoginRecord {
+        logged_in_at: kept.logged_in_at,
+        refreshed_at: kept.refreshed_at,
+        renewable: kept.refresh_token.is_some(),
+    }
+}
+
+/// The token that is kept, if this boot can date it and it has not ended.
+fn fresh(kept: &Kept) -> Option<Fresh> {
+    let access = kept.access.as_ref()?;
+    let (minted, expires) = access.moments()?;
+    let now = Moment::now();
+    if expires <= now || minted > now {
+        return None;
+    }
+    Some(Fresh {
+        authorization: authorization(access.token.expose()).ok()?,
+        minted,
+        minted_at: access.minted_at,
+        life: expires.since(minted),
+        scopes: kept.scopes.clone(),
+    })
+}

@@ -1,0 +1,82 @@
+//! Ending a login: given back to NinjaOne, then forgotten here.
+
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::{
+    grant::{
+        application::{Application, TOKEN_CALL_MS_MAX},
+        discovery::Paths,
+        mint_error::MintError,
+        revocation::Hint,
+    },
+    store::{Store, error::StoreError, kept::Kept, kept::Slot},
+};
+
+/// Longest that a logout waits for a renewal under way, in milliseconds.
+const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+
+/// What became of the login at NinjaOne. Here it is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoggedOut {
+    Revoked,
+    /// NinjaOne did not confirm: its tokens may live on, until they are deleted in NinjaOne's own administration.
+    NotRevoked(MintError),
+    /// What was kept could not be read, so there was nothing to give back.
+    Unreadable(StoreError),
+    /// Nobody was logged in.
+    Nobody,
+}
+
+/// # Errors
+/// When the login is still here.
+pub async fn log_out(
+    application: &Application,
+    store: &Store,
+    slot: &Slot,
+) -> Result<LoggedOut, StoreError> {
+    let locked = store
+        .lock(slot, Duration::from_millis(LOCK_WAIT_MS_MAX))
+        .await?;
+    let interrupted = || StoreError::interrupted(slot);
+    let (locked, read) = spawn_blocking(move || {
+        let read = locked.read();
+        (locked, read)
+    })
+    .await
+    .map_err(|_| interrupted())?;
+    let outcome = match read {
+        Ok(None) => LoggedOut::Nobody,
+        Ok(Some(found)) => match revoke(application, &found.kept).await {
+            Ok(()) => LoggedOut::Revoked,
+            Err(error) => LoggedOut::NotRevoked(error),
+        },
+        Err(error) => LoggedOut::Unreadable(error),
+    };
+    if outcome != LoggedOut::Nobody {
+        spawn_blocking(move || locked.forget())
+            .await
+            .map_err(|_| interrupted())??;
+    }
+    Ok(outcome)
+}
+
+/// The refresh token takes its access tokens with it (RFC 7009 section 2.1); a login without one has only those.
+async fn revoke(application: &Application, kept: &Kept) -> Result<(), MintError> {
+    let paths = Paths::discover(&application.endpoint).await;
+    let access = kept.access.as_ref().map(|it| &it.token);
+    if let Some(token) = &kept.refresh_token {
+        application
+            .revoke(token, Hint::RefreshToken, &paths.revoke)
+            .await?;
+    }
+    match access {
+        Some(token) => {
+            application
+                .revoke(token, Hint::AccessToken, &paths.revoke)
+                .await
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,194 @@
+//! A caller's body that is remembered while it passes, for the one case in which a request is sent once more although it
+//! changes something: NinjaOne said that it did nothing. The pieces are counted references; nothing is copied.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::body::{CallerBody, Passage, RequestBody};
+
+/// Longest body that is kept; a longer one is let go.
+pub const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+/// What is kept of a body.
+pub struct Kept {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+enum State {
+    /// On its way.
+    Passing {
+        pieces: VecDeque<Bytes>,
+        bytes: usize,
+    },
+    /// NinjaOne answered before all of it was there: the rest is still to be asked of the caller.
+    Left {
+        pieces: VecDeque<Bytes>,
+        bytes: usize,
+        rest: Box<CallerBody>,
+    },
+    Whole {
+        pieces: VecDeque<Bytes>,
+        bytes: usize,
+    },
+    /// Too long, or it ended early.
+    Lost,
+}
+
+/// The hand that keeps. Dropped before the body's end: what was kept is of no use.
+pub struct Keeping(Arc<Kept>);
+
+/// A kept body that is sent again.
+pub struct Replay {
+    pieces: VecDeque<Bytes>,
+    left: usize,
+    passage: Arc<Passage>,
+}
+
+impl Keeping {
+    /// None if the body is known to be too long.
+    pub(super) fn begin(announced: u64) -> Option<(Self, Arc<Kept>)> {
+        if announced > KEPT_BYTES_MAX as u64 {
+            return None;
+        }
+        let kept = Arc::new(Kept {
+            state: Mutex::new(State::Passing {
+                pieces: VecDeque::new(),
+                bytes: 0,
+            }),
+            changed: Notify::new(),
+        });
+        Some((Self(Arc::clone(&kept)), kept))
+    }
+
+    pub(super) fn add(&self, data: &Bytes) {
+        let mut state = self.0.lock();
+        let State::Passing { pieces, bytes } = &mut *state else {
+            return;
+        };
+        if *bytes + data.len() > KEPT_BYTES_MAX {
+            *state = State::Lost;
+            self.0.changed.notify_one();
+        } else if !data.is_empty() {
+            *bytes += data.len();
+            pieces.push_back(data.clone());
+        }
+    }
+
+    /// Nobody sends the body any more, and the caller has not sent all of it.
+    pub(super) fn leave(self, rest: Box<CallerBody>) {
+        let mut state = self.0.lock();
+        if let State::Passing { pieces, bytes } = &mut *state {
+            *state = State::Left {
+                pieces: std::mem::take(pieces),
+                bytes: *bytes,
+                rest,
+            };
+        }
+    }
+
+    /// The body is whole.
+    pub(super) fn end(self) {
+        let mut state = self.0.lock();
+        if let State::Passing { pieces, bytes } = &mut *state {
+            *state = State::Whole {
+                pieces: std::mem::take(pieces),
+                bytes: *bytes,
+            };
+        }
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if matches!(*state, State::Passing { .. }) {
+            *state = State::Lost;
+        }
+        drop(state);
+        self.0.changed.notify_one();
+    }
+}
+
+impl Kept {
+    /// The body once more, when all of it has come; none if it was not kept, or was asked for before. For one who waits.
+    pub async fn again(&self) -> Option<RequestBody> {
+        while self.is_passing() {
+            self.changed.notified().await;
+        }
+        let state = std::mem::replace(&mut *self.lock(), State::Lost);
+        let (pieces, bytes) = match state {
+            State::Whole { pieces, bytes } => (pieces, bytes),
+            State::Left {
+                pieces,
+                bytes,
+                rest,
+            } => with_rest(pieces, bytes, rest).await?,
+            State::Passing { .. } | State::Lost => return None,
+        };
+        if bytes == 0 {
+            return Some(RequestBody::Empty);
+        }
+        Some(RequestBody::Again(Box::new(Replay {
+            pieces,
+            left: bytes,
+            passage: Arc::default(),
+        })))
+    }
+
+    fn is_passing(&self) -> bool {
+        matches!(*self.lock(), State::Passing { .. })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what the caller has still to send; none if it is too long or breaks off.
+async fn with_rest(
+    mut pieces: VecDeque<Bytes>,
+    mut bytes: usize,
+    mut rest: Box<CallerBody>,
+) -> Option<(VecDeque<Bytes>, usize)> {
+    while let Some(next) = poll_fn(|cx| rest.poll_data(cx)).await {
+        let data = next.ok()?.into_data().ok()?;
+        bytes += data.len();
+        if bytes > KEPT_BYTES_MAX {
+            return None;
+        }
+        pieces.push_back(data);
+    }
+    Some((pieces, bytes))
+}
+
+impl Replay {
+    /// What became of this sending; not of the first.
+    pub(super) fn passage(&self) -> Arc<Passage> {
+        Arc::clone(&self.passage)
+    }
+
+    pub(super) fn left(&self) -> u64 {
+        self.left as u64
+    }
+
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        let Some(data) = self.pieces.pop_front() else {
+            self.passage.end();
+            return None;
+        };
+        self.left -= data.len();
+        self.passage.add(data.len() as u64);
+        if self.left == 0 {
+            self.passage.end();
+        }
+        Some(data)
+    }
+}
