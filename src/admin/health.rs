@@ -35,7 +35,7 @@ impl Health {
         match self {
             Self::Healthy => "healthy",
             Self::Degraded => "degraded",
-            Self::NeedsLogin => "needs login",
+            Self::NeedsLogin => "waiting for a login",
             Self::NotNow => "not now",
             Self::Down => "down",
         }

@@ -1,14 +1,18 @@
 //! BESIDE THE JOURNEY: probes, status and metrics, on a listener of their own. Everything is pulled: nothing here counts.
 
+pub mod access;
 pub mod figures;
 pub mod health;
+pub mod logins;
 pub mod metrics;
 pub mod server;
 pub mod snapshot;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
         ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
         X_CONTENT_TYPE_OPTIONS,
@@ -20,6 +24,7 @@ use crate::net::host::{HostVerdict, Hosts};
 use self::{
     figures::Figures,
     health::{Check, Ready},
+    logins::Logins,
     snapshot::Snapshot,
 };
 
@@ -34,11 +39,12 @@ const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub type SnapshotSource = Box<dyn Fn() -> Snapshot + Send + Sync>;
 pub type FiguresSource = Box<dyn Fn() -> Figures + Send + Sync>;
 
-/// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`.
+/// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`, and `POST` of `/login`.
 pub struct Admin {
     snapshot: SnapshotSource,
     ready: Ready,
     offer: Offer,
+    logins: Option<Arc<Logins>>,
 }
 
 enum Offer {
@@ -76,6 +82,16 @@ impl Admin {
                 figures,
                 hosts: Hosts::new(always.chain(hosts)),
             },
+            logins: None,
+        }
+    }
+
+    /// Lets operators log people in from other machines.
+    #[must_use]
+    pub fn with_logins(self, logins: Arc<Logins>) -> Self {
+        Self {
+            logins: Some(logins),
+            ..self
         }
     }
 
@@ -85,10 +101,23 @@ impl Admin {
             snapshot,
             ready,
             offer: Offer::ProbesOnly,
+            logins: None,
         }
     }
 
-    /// The whole answer to a request; bodies of requests are not looked at.
+    /// The whole answer to a request with its whole body.
+    pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let (target, headers) = (request.uri(), request.headers());
+        match &self.logins {
+            Some(logins) if Logins::serves(target.path()) => match self.turned_away(headers) {
+                Some(refusal) => refusal,
+                None => rendered(logins.answer(request).await),
+            },
+            _ => self.answer(request.method(), target.path(), target.query(), headers),
+        }
+    }
+
+    /// The whole answer to a request whose body is not looked at: all but `/login`.
     #[must_use]
     pub fn answer(
         &self,
@@ -97,17 +126,8 @@ impl Admin {
         query: Option<&str>,
         headers: &HeaderMap,
     ) -> Response<Bytes> {
-        if !self.knows_host(headers) {
-            return text(
-                StatusCode::MISDIRECTED_REQUEST,
-                "this host name is not served here: see admin.hosts\n",
-            );
-        }
-        if is_from_a_page(headers) {
-            return text(
-                StatusCode::FORBIDDEN,
-                "requests from web pages are refused\n",
-            );
+        if let Some(refusal) = self.turned_away(headers) {
+            return refusal;
         }
         let Some(page) = self.page(path) else {
             return text(StatusCode::NOT_FOUND, "there is nothing here\n");
@@ -120,6 +140,23 @@ impl Admin {
             return refusal;
         }
         self.render(&page, query)
+    }
+
+    fn turned_away(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        let (status, sentence) = if !self.knows_host(headers) {
+            (
+                StatusCode::MISDIRECTED_REQUEST,
+                "this host name is not served here: see admin.hosts\n",
+            )
+        } else if is_from_a_page(headers) {
+            (
+                StatusCode::FORBIDDEN,
+                "requests from web pages are refused\n",
+            )
+        } else {
+            return None;
+        };
+        Some(text(status, sentence))
     }
 
     fn knows_host(&self, headers: &HeaderMap) -> bool {
@@ -207,6 +244,11 @@ fn is_verbose(query: &str) -> bool {
     query
         .split('&')
         .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
+}
+
+fn rendered(answer: Response<serde_json::Value>) -> Response<Bytes> {
+    let (status, body) = (answer.status(), answer.into_body().to_string());
+    respond(status, JSON, body.into_bytes())
 }
 
 fn text(status: StatusCode, body: &str) -> Response<Bytes> {

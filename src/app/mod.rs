@@ -5,6 +5,7 @@ pub mod assembly;
 pub mod entrances;
 pub mod keepers;
 pub mod logging;
+pub mod logins;
 pub mod program;
 pub mod reload;
 pub mod run;

@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, logins::Logins},
     audit::{
         ledger::{self, Ledger, Where},
         sink::resume,
@@ -43,6 +43,7 @@ use super::{
     assembly::Assembly,
     entrances::{self, Inherited},
     keepers::{self, Keepers},
+    logins,
     status::{ConfigState, Status},
     tokens,
     worker::Worker,
@@ -89,6 +90,8 @@ pub enum StartError {
 pub struct Program {
     pub status: Arc<Status>,
     pub assembly: Assembly,
+    /// Where operators log people in from other machines.
+    pub logins: Arc<Logins>,
     /// Certificates of the TLS listeners, to be read again when they change.
     pub certificates: Vec<Arc<crate::net::tls::ServerCertificate>>,
     entrances: Tasks,
@@ -120,6 +123,7 @@ impl Program {
         let (background, entrances, admin, cut) = <(Tasks, Tasks, Tasks, Tasks)>::default();
         let keepers = Tasks::new();
         let observer = tokens::observer(ledger.clone());
+        let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
         let mut assembly = Assembly::new(Keepers::new(keepers.clone(), observer, store));
         let rules = Arc::new(ArcSwap::from_pointee(assembly.rules(config, None)?));
         let connections = Connections::new(ConnectionLimits {
@@ -144,7 +148,8 @@ impl Program {
             config: ArcSwap::from_pointee(ConfigState::of(config)),
             draining: AtomicBool::new(false),
         });
-        serve_admin(config, &status, admin_listener, probes_listener, &admin);
+        serve_admin(config, &status, &logins, admin_listener, &admin);
+        serve_probes(config, &status, probes_listener, &admin);
         let certificates = opened
             .iter()
             .filter_map(|it| it.certificate.clone())
@@ -157,6 +162,7 @@ impl Program {
         Ok(Self {
             status,
             assembly,
+            logins,
             certificates,
             entrances,
             background,
@@ -312,25 +318,40 @@ fn listeners(
 fn serve_admin(
     config: &Config,
     status: &Arc<Status>,
-    admin_listener: Option<Listener>,
-    probes_listener: Option<Listener>,
+    logins: &Arc<Logins>,
+    listener: Option<Listener>,
     tasks: &Tasks,
 ) {
-    let ready = match config.admin.ready {
+    let Some(Listener::Tcp(listener)) = listener else {
+        return;
+    };
+    let figures = config.telemetry.metrics.then(|| status.figures_source());
+    let hosts = config.admin.hosts.clone();
+    let admin = Admin::new(status.snapshot_source(), figures, ready(config), hosts)
+        .with_logins(Arc::clone(logins));
+    tasks.spawn(admin::server::serve(
+        listener,
+        Arc::new(admin),
+        tasks.clone(),
+    ));
+}
+
+fn serve_probes(config: &Config, status: &Arc<Status>, listener: Option<Listener>, tasks: &Tasks) {
+    let Some(Listener::Tcp(listener)) = listener else {
+        return;
+    };
+    let admin = Admin::probes_only(status.snapshot_source(), ready(config));
+    tasks.spawn(admin::server::serve(
+        listener,
+        Arc::new(admin),
+        tasks.clone(),
+    ));
+}
+
+const fn ready(config: &Config) -> admin::health::Ready {
+    match config.admin.ready {
         config::Ready::AllTokens => admin::health::Ready::AllTokens,
         config::Ready::AnyToken => admin::health::Ready::AnyToken,
         config::Ready::Listening => admin::health::Ready::Listening,
-    };
-    if let Some(Listener::Tcp(listener)) = admin_listener {
-        let figures = config.telemetry.metrics.then(|| status.figures_source());
-        let hosts = config.admin.hosts.clone();
-        let admin = Admin::new(status.snapshot_source(), figures, ready, hosts);
-        let serving = admin::server::serve(listener, Arc::new(admin), tasks.clone());
-        tasks.spawn(serving);
-    }
-    if let Some(Listener::Tcp(listener)) = probes_listener {
-        let admin = Admin::probes_only(status.snapshot_source(), ready);
-        let serving = admin::server::serve(listener, Arc::new(admin), tasks.clone());
-        tasks.spawn(serving);
     }
 }

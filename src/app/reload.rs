@@ -10,7 +10,7 @@ use crate::{
     proxy::rules::Rules,
 };
 
-use super::{program::Program, status::ConfigState, watch::Look};
+use super::{logins, program::Program, status::ConfigState, watch::Look};
 
 /// The configuration's files as they were last seen.
 pub struct Reloader {
@@ -151,6 +151,7 @@ impl Reloader {
         let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
         let configured: BTreeSet<CallerName> = names(&rules);
         program.status.rules.store(rules.into());
+        program.logins.set_places(logins::places(config));
         for tally in &program.status.tallies {
             tally.retain(|caller| configured.contains(caller));
         }

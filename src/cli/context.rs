@@ -11,7 +11,7 @@ use crate::{
     config::{
         self, Bind, Config, load,
         problem::{Problems, Warning},
-        sources::Sources,
+        sources::{Sources, candidates},
     },
     ninjaone::operation::Operation,
 };
@@ -21,11 +21,16 @@ use super::{Global, config::Surroundings};
 /// Where the admin listener is unless it is configured.
 const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Context {
     file: Option<PathBuf>,
     pub json: bool,
     pub quiet: bool,
     pub verbose: bool,
+    pub no_input: bool,
     environment: Vec<(String, String)>,
     known: Vec<Operation>,
 }
@@ -39,11 +44,26 @@ impl Context {
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
+            no_input: global.no_input,
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
                 .collect(),
             known: known_operations(),
         }
+    }
+
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|it| !it.is_empty())
+    }
+
+    /// Where a configuration is looked for, in this order.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<PathBuf> {
+        candidates(self.file.as_deref(), &self.environment)
     }
 
     #[must_use]

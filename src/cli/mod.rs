@@ -7,12 +7,16 @@ pub mod context;
 pub mod doctor;
 pub mod explain;
 pub mod healthcheck;
+pub mod init;
+pub mod login;
+pub mod logout;
 pub mod meta;
 pub mod ops;
 pub mod run;
 pub mod sandbox;
 pub mod signal;
 pub mod status;
+mod terminal;
 
 use std::{
     io::{self, Write},
@@ -29,6 +33,8 @@ use self::context::Context;
 /// Exit codes.
 pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
+pub const WRONG_USAGE: u8 = 2;
+pub const TRY_AGAIN_LATER: u8 = 75;
 pub const CONFIGURATION_WRONG: u8 = 78;
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
@@ -83,6 +89,12 @@ pub enum Command {
     Reload,
     /// Make the running proxy finish what it serves and stop
     Drain,
+    /// Write a first configuration
+    Init(init::InitArgs),
+    /// Log a person in, in a browser; the proxy keeps the login alive
+    Login(login::LoginArgs),
+    /// Give a person's login back to `NinjaOne` and forget it
+    Logout(logout::LogoutArgs),
     /// Add, list, rotate and revoke callers
     Caller(caller::CallerArgs),
     /// Show how the running proxy is
@@ -143,6 +155,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Reload => run::block_on(signal::reload(&around, out, err))?,
         Command::Drain => run::block_on(signal::drain(&around, out, err))?,
+        Command::Init(args) => run::block_on(init::run(&args, &around, out, err))?,
+        Command::Login(args) => run::block_on(login::run(&args, &around, out, err))?,
+        Command::Logout(args) => run::block_on(logout::run(&args, &around, out, err))?,
         Command::Caller(args) => caller::run(&args, &around.surroundings(), out, err),
         Command::Status(args) => {
             let address = around.admin_address();

@@ -166,7 +166,7 @@ fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> i
     };
     writeln!(
         out,
-        "\nA read, a request that its policy refuses, a write, and how the proxy is:\n"
+        "\nA read, a request that its policy refuses, a write, a script (which goes as the person who is logged in), and how\nthe proxy is:\n"
     )?;
     writeln!(
         out,
@@ -182,6 +182,11 @@ fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> i
         out,
         "curl -H 'X-Api-Key: {}' -H 'NJP-Reason: practice' -H 'Content-Type: application/json' -d '{{\"mode\":\"NORMAL\"}}' {callers}/v2/device/101/reboot/NORMAL",
         key("operator")
+    )?;
+    writeln!(
+        out,
+        "curl -H 'X-Api-Key: {}' -H 'Content-Type: application/json' -d '{{\"type\":\"SCRIPT\",\"id\":1}}' -w '%{{http_code}}\\n' {callers}/v2/device/101/script/run",
+        key("helpdesk")
     )?;
     writeln!(out, "curl {admin}/status")?;
     writeln!(out, "\nCtrl-C ends it.")?;

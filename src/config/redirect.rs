@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Redirect, address};
 
+/// The only host that NinjaOne takes with any port, and only of a native application.
+const ANY_PORT_HOST: &str = "127.0.0.1";
+
 const REDIRECT_BYTES_MAX: usize = 2048;
 
 /// Why a text is not a redirect.
@@ -57,7 +60,13 @@ pub fn parse(text: &str) -> Result<Redirect, NotARedirect> {
     if rest.contains('#') {
         return Err(NotARedirect::Fragment);
     }
+    // Any port: `login` puts the one that it gets in its place.
+    let (authority, any_port) = match authority.strip_suffix(":0") {
+        Some(host) if host == ANY_PORT_HOST => (host, true),
+        _ => (authority, false),
+    };
     let (host, port) = address::parse_authority(authority).ok_or(NotARedirect::Form)?;
+    let port = if any_port { Some(0) } else { port };
     if host == "localhost" || host.ends_with(".localhost") {
         return Err(NotARedirect::Localhost);
     }

@@ -1,33 +1,28 @@
 //! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): where the browser is sent, what it brings back,
 //! and what is made of that. It can be finished once.
 
+use std::fmt;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth2::{
     AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
     basic::BasicClient,
 };
-use tokio::task::spawn_blocking;
 
 use crate::{
     clock::{Moment, Timestamp},
+    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
     random,
     secret::Secret,
 };
 
 use super::{
     grant::{
-        Granted, Issued,
-        answer::Answer,
-        application::{Application, TOKEN_CALL_MS_MAX},
-        discovery::Paths,
+        Granted, Issued, answer::Answer, application::Application, discovery::Paths,
         mint_error::MintError,
     },
     login::kept_access,
-    store::{
-        Store,
-        error::StoreError,
-        kept::{Kept, Slot},
-    },
+    store::kept::Kept,
 };
 
 /// Longest query or fragment that is read, in bytes. A fragment holds an access token.
@@ -42,8 +37,11 @@ const DESCRIPTION_CHARS_MAX: usize = 200;
 /// 32 bytes are 43 characters of base64url: what RFC 7636 section 4.1 asks for at least.
 const RANDOM_BYTES: usize = 32;
 
-/// Longest that a new login waits for a renewal of the one before, in milliseconds.
-const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+/// What NinjaOne registers native applications with; a port follows.
+const LOOPBACK: &str = "http://127.0.0.1";
+
+/// A redirect to any port.
+const ANY_PORT: &str = "http://127.0.0.1:0";
 
 /// What a login brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +62,26 @@ pub struct Wanted {
     pub redirect: String,
 }
 
+impl Wanted {
+    /// With the port at which the browser is awaited, where the application may have any: a redirect with the port 0.
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        if self.needs_port()
+            && let Some(rest) = self.redirect.strip_prefix(ANY_PORT)
+        {
+            self.redirect = format!("{LOOPBACK}:{port}{rest}");
+        }
+        self
+    }
+
+    /// Whether [`Wanted::at_port`] has to be called before the login can begin.
+    #[must_use]
+    pub fn needs_port(&self) -> bool {
+        let rest = self.redirect.strip_prefix(ANY_PORT);
+        rest.is_some_and(|it| it.is_empty() || it.starts_with(['/', '?']))
+    }
+}
+
 /// A login that has been begun.
 pub struct AuthorizationRequest {
     wanted: Wanted,
@@ -71,6 +89,8 @@ pub struct AuthorizationRequest {
     state: Secret<String>,
     verifier: Secret<String>,
     url: String,
+    /// No token of this login is older.
+    begun: (Moment, Timestamp),
 }
 
 /// What came back and belongs to this login.
@@ -88,10 +108,28 @@ pub enum AuthorizationError {
     NoRandomness,
     #[error("the address of the login page cannot be made of the host or the redirect")]
     Address,
-    #[error("NinjaOne did not accept the code: {0}")]
+    /// It is old or was used before, or does not belong to this redirect or verifier.
+    #[error(
+        "NinjaOne did not accept the code: it is too old, was used before, or was asked for with another redirect"
+    )]
+    CodeRefused,
+    #[error("the code could not be exchanged for a token: {0}")]
     Exchange(MintError),
     #[error("the login gave no token that can be used: {0}")]
     Token(MintError),
+}
+
+impl AuthorizationError {
+    /// A name out of a closed set.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoRandomness => "no-randomness",
+            Self::Address => "address",
+            Self::CodeRefused => "code-refused",
+            Self::Exchange(error) | Self::Token(error) => error.as_str(),
+        }
+    }
 }
 
 /// Why what came back is not the end of this login.
@@ -110,17 +148,59 @@ pub enum CallbackError {
     #[error("it holds neither a code nor a token")]
     Empty,
     /// The end of this login all the same.
-    #[error("NinjaOne refused: {error}{description}")]
-    Refused { error: String, description: String },
+    #[error("NinjaOne refused: {0}")]
+    Refused(Complaint),
+    /// NinjaOne's own page, where a browser ends that it cannot send back to us.
+    #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
+    ErrorPage(Complaint),
     #[error("the token that it holds cannot be used: {0}")]
     Token(MintError),
 }
 
 impl CallbackError {
+    /// A name out of a closed set.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::TooLong => "callback-too-long",
+            Self::Twice(_) => "callback-ambiguous",
+            Self::State => "state-wrong",
+            Self::Issuer => "issuer-wrong",
+            Self::Empty => "callback-empty",
+            Self::Refused(complaint) if complaint.is_denial() => "denied",
+            Self::Refused(_) | Self::ErrorPage(_) => "refused",
+            Self::Token(error) => error.as_str(),
+        }
+    }
+
     /// Whether this login is over. What does not belong to it changes nothing: anybody could send it.
     #[must_use]
     pub const fn is_end(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Token(_))
+        matches!(self, Self::Refused(_) | Self::Token(_))
+    }
+}
+
+/// What an authorization server says is wrong (RFC 6749 section 4.1.2.1), fit for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    error: String,
+    description: Option<String>,
+}
+
+impl Complaint {
+    /// Whether a person said no.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        self.error == "access_denied"
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.description {
+            Some(description) => write!(f, "{} ({description})", self.error),
+            None => f.write_str(&self.error),
+        }
     }
 }
 
@@ -139,6 +219,7 @@ impl AuthorizationRequest {
             state: Secret::new(state),
             verifier: Secret::new(verifier),
             url,
+            begun: (Moment::now(), Timestamp::now()),
         })
     }
 
@@ -154,8 +235,35 @@ impl AuthorizationRequest {
     }
 
     #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.wanted.application
+    }
+
+    #[must_use]
     pub fn flow(&self) -> Flow {
         self.wanted.flow
+    }
+
+    /// Reads what a person copied out of the browser: the whole address that it ended at, or only the query or the
+    /// fragment of it. Uses nothing up.
+    ///
+    /// # Errors
+    /// See [`CallbackError`].
+    pub fn receive_copied(&self, text: &str) -> Result<Received, CallbackError> {
+        if text.len() > CALLBACK_BYTES_MAX + self.wanted.redirect.len() {
+            return Err(CallbackError::TooLong);
+        }
+        let (address, parameters) = copied(text, self.wanted.flow);
+        let error_page = format!(
+            "{}{AUTHORIZE_ERROR_PATH}",
+            self.wanted.application.endpoint.origin()
+        );
+        if address == error_page {
+            return Err(CallbackError::ErrorPage(
+                Parameters::read(parameters)?.complaint(),
+            ));
+        }
+        self.receive(parameters)
     }
 
     /// Reads the query, or with [`Flow::Implicit`] the fragment, that the browser came back with. Uses nothing up.
@@ -176,16 +284,13 @@ impl AuthorizationRequest {
         {
             return Err(CallbackError::Issuer);
         }
-        if let Some(error) = parameters.get("error") {
-            let description = parameters.get("error_description").map(shown);
-            return Err(CallbackError::Refused {
-                error: shown(error),
-                description: description.map_or_else(String::new, |it| format!(" ({it})")),
-            });
+        if parameters.get("error").is_some() {
+            return Err(CallbackError::Refused(parameters.complaint()));
         }
         let found = match self.wanted.flow {
             Flow::Code => parameters
                 .get("code")
+                .filter(|code| !code.is_empty())
                 .map(|code| Bearing::Code(Secret::new(code.to_owned()))),
             Flow::Implicit => match parameters.token() {
                 Some(issued) => Some(Bearing::Token(Box::new(issued?))),
@@ -200,23 +305,33 @@ impl AuthorizationRequest {
     /// # Errors
     /// When NinjaOne refuses, or what it gives cannot be used.
     pub async fn finish(self, received: Received) -> Result<Kept, AuthorizationError> {
-        let asked = (Moment::now(), Timestamp::now());
-        let issued = match received.0 {
-            Bearing::Token(issued) => *issued,
-            Bearing::Code(code) => {
-                let application = &self.wanted.application;
-                application
-                    .exchange_code(
-                        &code,
-                        &self.verifier,
-                        &self.wanted.redirect,
-                        &self.paths.token,
-                    )
-                    .await
-                    .map_err(AuthorizationError::Exchange)?
+        match received.0 {
+            // Nobody knows how long it lay in the browser.
+            Bearing::Token(issued) => {
+                let begun = self.begun;
+                self.kept(*issued, begun)
             }
-        };
-        self.kept(issued, asked)
+            Bearing::Code(code) => {
+                let asked = (Moment::now(), Timestamp::now());
+                let issued = self.exchanged(&code).await?;
+                self.kept(issued, asked)
+            }
+        }
+    }
+
+    async fn exchanged(&self, code: &Secret<String>) -> Result<Issued, AuthorizationError> {
+        let Wanted {
+            application,
+            redirect,
+            ..
+        } = &self.wanted;
+        application
+            .exchange_code(code, &self.verifier, redirect, &self.paths.token)
+            .await
+            .map_err(|error| match error {
+                MintError::Final => AuthorizationError::CodeRefused,
+                other => AuthorizationError::Exchange(other),
+            })
     }
 
     fn kept(
@@ -253,24 +368,6 @@ impl AuthorizationRequest {
     }
 }
 
-/// Puts a new login in the place of whatever was there, and lets processes that keep the one before know.
-///
-/// # Errors
-/// When it is not stored: then it is lost, and NinjaOne still knows it.
-pub async fn keep(store: &Store, slot: &Slot, mut login: Kept) -> Result<(), StoreError> {
-    let longest = std::time::Duration::from_millis(LOCK_WAIT_MS_MAX);
-    let locked = store.lock(slot, longest).await?;
-    let stored = spawn_blocking(move || {
-        // What cannot be read is what a new login is the cure for.
-        let before = locked.read().ok().flatten();
-        login.generation += before.map_or(0, |it| it.kept.generation);
-        locked.start_anew(&login)
-    });
-    stored
-        .await
-        .unwrap_or_else(|_| Err(StoreError::interrupted(slot)))
-}
-
 fn url(
     wanted: &Wanted,
     paths: &Paths,
@@ -301,6 +398,29 @@ fn url(
 fn random_text() -> Result<String, AuthorizationError> {
     let bytes = random::bytes::<RANDOM_BYTES>().ok_or(AuthorizationError::NoRandomness)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Address and parameters of what was copied out of a browser: a whole address, or only what follows its `?` or `#`.
+#[must_use]
+pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
+    let text = text.trim();
+    let is_address = ["http://", "https://"]
+        .iter()
+        .any(|it| text.starts_with(it));
+    let (address, rest) = match text.find(['?', '#']) {
+        Some(at) if is_address => text.split_at(at),
+        None if is_address => (text, ""),
+        _ => ("", text),
+    };
+    let rest = rest.strip_prefix('?').unwrap_or(rest);
+    let parameters = match (rest.split_once('#'), flow) {
+        (Some(("", fragment)), _) => fragment,
+        (Some((_, fragment)), Flow::Implicit) if !fragment.is_empty() => fragment,
+        // What follows a code's query is not of NinjaOne.
+        (Some((query, _)), _) => query,
+        (None, _) => rest,
+    };
+    (address, parameters)
 }
 
 /// What a server says, fit for a terminal: one line of plain characters.
@@ -335,6 +455,14 @@ impl Parameters {
     fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name)?;
         Some(found.1.expose())
+    }
+
+    fn complaint(&self) -> Complaint {
+        let description = self.get("error_description").map(shown);
+        Complaint {
+            error: self.get("error").map(shown).unwrap_or_default(),
+            description: description.filter(|it| !it.is_empty()),
+        }
     }
 
     /// The members of a token answer, as RFC 6749 section 4.2.2 puts them into a fragment.

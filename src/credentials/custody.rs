@@ -67,6 +67,12 @@ impl Custody {
         Some(renewed)
     }
 
+    /// Whether what NinjaOne issued is in memory only. False while a renewal has the login.
+    pub(super) fn is_unsaved(&self) -> bool {
+        let login = self.login.as_deref();
+        login.is_some_and(|it| it.unsaved_since().is_some())
+    }
+
     /// True if something that could not be stored was stored now.
     pub(super) async fn save(&mut self) -> bool {
         let Some(login) = &mut self.login else {

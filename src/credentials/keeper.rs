@@ -212,8 +212,14 @@ impl Keeper {
                 }
             }
             Work::Keep(custody) => {
+                let was_unsaved = custody.is_unsaved();
                 let renewed = custody.renew(urgency).await;
+                let is_unsaved = custody.is_unsaved();
                 self.note_login();
+                // A renewal begins by writing down what it has.
+                if was_unsaved && !is_unsaved {
+                    self.report(News::Persisted);
+                }
                 match renewed {
                     Some(Ok(renewal)) => self.accept_renewal(renewal),
                     Some(Err(error)) => self.back_off(error),

@@ -31,6 +31,9 @@ use super::{
 /// Longest that a renewal waits for the one of another process: as long as its call may take, and its writes.
 const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
+/// How often whoever waits for the lock looks whether there is a newer token already.
+const LOOK_INTERVAL_MS: u64 = 250;
+
 /// Pause between two tries to store what could not be stored.
 const SAVE_INTERVAL_MS: u64 = 1_000;
 
@@ -71,6 +74,13 @@ struct Hold {
     kept: Kept,
     /// Since when `kept` is newer than what is on disk. Then what is there is dead, and nobody must use it.
     unsaved_since: Option<Timestamp>,
+}
+
+/// What came of the wish to renew.
+enum Taken {
+    Hold(Hold),
+    /// Another process has renewed, and has the lock again.
+    Token(Fresh),
 }
 
 /// What a person may be told about a login.
@@ -210,7 +220,10 @@ impl Login {
     /// Renews the token, or finds that another process has done so. Must run to its end once begun: what NinjaOne answers
     /// exists nowhere else.
     pub(super) async fn renew(&mut self, urgency: Urgency) -> Result<Renewal, MintError> {
-        let mut hold = self.take_hold().await?;
+        let mut hold = match self.take_hold().await? {
+            Taken::Hold(hold) => hold,
+            Taken::Token(fresh) => return Ok(Renewal::Adopted(fresh)),
+        };
         let renewed = self.renew_held(&mut hold, urgency).await;
         if hold.unsaved_since.is_some() {
             self.unsaved = Some(hold);
@@ -256,22 +269,52 @@ impl Login {
         paths
     }
 
-    /// The lock, and what is kept under it.
-    async fn take_hold(&mut self) -> Result<Hold, MintError> {
+    /// The lock and what is kept under it, or a token that whoever has the lock has written: it may not let go soon.
+    async fn take_hold(&mut self) -> Result<Taken, MintError> {
         if let Some(hold) = self.unsaved.take() {
-            return Ok(hold);
+            return Ok(Taken::Hold(hold));
         }
         let longest = Duration::from_millis(LOCK_WAIT_MS_MAX);
-        let locked = self.store.lock(&self.slot, longest).await;
-        let locked = Arc::new(self.known(locked)?);
+        let gives_up = Moment::now().plus(longest);
+        let interval = Duration::from_millis(LOOK_INTERVAL_MS);
+        let locked = loop {
+            match self.store.lock(&self.slot, interval).await {
+                Err(StoreError::Busy { .. }) if Moment::now() < gives_up => {
+                    if let Some(fresh) = self.written_meanwhile().await {
+                        return Ok(Taken::Token(fresh));
+                    }
+                }
+                locked => break self.known(locked)?,
+            }
+        };
+        let locked = Arc::new(locked);
         let under = Arc::clone(&locked);
         let read = self.blocking(move || under.read()).await;
         let kept = self.found(read)?.ok_or(MintError::NoLogin)?;
-        Ok(Hold {
+        Ok(Taken::Hold(Hold {
             locked,
             kept,
             unsaved_since: None,
-        })
+        }))
+    }
+
+    /// A token that is not ours yet. Whatever else has changed is seen under the lock.
+    async fn written_meanwhile(&mut self) -> Option<Fresh> {
+        let revision = self.store.revision(&self.slot).ok()?;
+        if self.revision == Some(revision) {
+            return None;
+        }
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        let read = self.blocking(move || store.read(&slot)).await;
+        let kept = read.ok()??.kept;
+        if self.held == Some(Held::of(&kept)) || self.fitness(&kept).is_err() {
+            return None;
+        }
+        let fresh = fresh(&kept)?;
+        self.revision = Some(revision);
+        self.held = Some(Held::of(&kept));
+        self.record = Some(record(&kept));
+        Some(fresh)
     }
 
     async fn accept(

@@ -62,21 +62,22 @@ pub async fn log_out(
     Ok(outcome)
 }
 
-/// The refresh token takes its access tokens with it (RFC 7009 section 2.1); a login without one has only those.
-async fn revoke(application: &Application, kept: &Kept) -> Result<(), MintError> {
+/// Gives back all that a login holds: a refresh token takes its access tokens with it (RFC 7009 section 2.1), but only if
+/// the server does as it should. Both are tried, whatever becomes of the first.
+///
+/// # Errors
+/// The first failure: a token may live on.
+pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), MintError> {
     let paths = Paths::discover(&application.endpoint).await;
+    let refresh = kept.refresh_token.as_ref();
     let access = kept.access.as_ref().map(|it| &it.token);
-    if let Some(token) = &kept.refresh_token {
-        application
-            .revoke(token, Hint::RefreshToken, &paths.revoke)
-            .await?;
+    let mut outcome = Ok(());
+    for (token, hint) in [(refresh, Hint::RefreshToken), (access, Hint::AccessToken)] {
+        let Some(token) = token else {
+            continue;
+        };
+        let revoked = application.revoke(token, hint, &paths.revoke).await;
+        outcome = outcome.and(revoked);
     }
-    match access {
-        Some(token) => {
-            application
-                .revoke(token, Hint::AccessToken, &paths.revoke)
-                .await
-        }
-        None => Ok(()),
-    }
+    outcome
 }

@@ -1,6 +1,7 @@
 //! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's credentials and keeps its tokens alive.
 
 pub mod authorization;
+pub mod completion;
 mod custody;
 pub mod grant;
 pub mod keeper;

@@ -288,6 +288,8 @@ impl Vault {
 
     pub(super) fn put(&self, token: AccessToken) {
         self.current.store(Some(Arc::new(token)));
+        // Where one renewal follows another the phase stays, and those who wait must look all the same.
+        self.phase.send_modify(|_| ());
     }
 
     /// Nobody is logged in any more: what was issued to them is not sent.

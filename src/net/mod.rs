@@ -13,6 +13,7 @@ pub mod listener;
 pub mod pool;
 pub mod problem;
 pub mod server;
+pub mod small_server;
 pub mod target;
 pub mod tls;
 pub mod vigil;

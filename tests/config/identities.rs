@@ -142,7 +142,7 @@ fn what_is_no_redirect_is_refused() {
         ("web", "ftp://127.0.0.1/", "begins with http"),
         ("web", "http://", "is a whole URL"),
         ("web", "http:///callback", "is a whole URL"),
-        ("web", "http://127.0.0.1:0/", "is a whole URL"),
+        ("web", "http://127.0.0.1:0/", "only a native application"),
         ("web", "http://127.0.0.1:65536/", "is a whole URL"),
         ("web", "http://127.0.0.1:6468/call back", "is a whole URL"),
         (

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use ninjaone_proxy::{
     clock::{Moment, Timestamp},
     credentials::{
-        authorization::keep,
+        completion::keep,
         grant::{
             application::{Application, ClientAuth},
             mint_error::MintError,
@@ -189,6 +189,30 @@ async fn of_many_keepers_of_one_login_one_makes_the_call() {
     let calls = seen.iter().filter(|it| it.starts_with("POST")).count();
     assert_eq!(calls, 1);
     assert_eq!(refresh_token(&store), "canary-refresh-2");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_lock_takes_the_token_that_its_holder_writes() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let first = login(&server, Some("canary-refresh-1"));
+    write(&store, &first);
+    let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+    kept.until(State::Renewing).await;
+
+    let next = Stored {
+        generation: 2,
+        ..with_access(first, "canary-next", LONG * 100)
+    };
+    locked.write(&next).unwrap();
+
+    assert_eq!(kept.next().await.news, News::Adopted);
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    assert_eq!(token.authorization(), "Bearer canary-next");
+    assert_eq!(server.calls(), 0);
+    drop(locked);
 }
 
 /// All that is asked with GET comes before the one call: whoever waits for the lock asks nothing.

@@ -124,6 +124,30 @@ async fn a_thousand_requests_without_a_token_make_one_call_also_when_the_first_o
 }
 
 #[tokio::test]
+async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() {
+    let server = Server::start(|_| token("canary", "60")).await;
+    let all = u32::try_from(server.turns.available_permits()).unwrap();
+    server.turns.acquire_many(all).await.unwrap().forget();
+    let kept = server.keep(RefreshAt::OfLife(1));
+    let vault = Arc::clone(&kept.vault);
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move { vault.wait_for_token(LONG).await.is_ok() });
+    while kept.vault.snapshot().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    // An answer so slow that its token is due for renewal when it comes.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+
+    server.turns.add_permits(1);
+
+    assert_eq!(waiting.join_all().await, [true]);
+    while server.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kept.vault.snapshot().state, State::Renewing);
+}
+
+#[tokio::test]
 async fn those_who_wait_have_a_bound() {
     let server = Server::start(numbered).await;
     server.turns.acquire_many(1_000).await.unwrap().forget();

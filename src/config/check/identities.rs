@@ -189,6 +189,14 @@ impl Check<'_> {
             );
             return None;
         }
+        if platform != Platform::Native && redirect.loopback.is_some_and(|it| it.port() == 0) {
+            self.error_hint(
+                path,
+                "only a native application is sent back to any port (0)",
+                "write the port that is registered in NinjaOne",
+            );
+            return None;
+        }
         if redirect.loopback.is_none() {
             self.warning(
                 path,

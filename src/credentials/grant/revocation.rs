@@ -39,6 +39,17 @@ impl Application {
         hint: Hint,
         revoke_path: &str,
     ) -> Result<(), MintError> {
+        let request = self.revocation(token, hint, revoke_path);
+        let answer = send(&self.endpoint, request).await?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            status => Err(MintError::NotOk {
+                status: status.as_u16(),
+            }),
+        }
+    }
+
+    fn revocation(&self, token: &Secret<String>, hint: Hint, revoke_path: &str) -> Request<Bytes> {
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose());
         form.append_pair("token_type_hint", hint.as_str());
@@ -60,13 +71,7 @@ impl Application {
         if let Some(basic) = basic {
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
-        let answer = send(&self.endpoint, request).await?;
-        match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            status => Err(MintError::NotOk {
-                status: status.as_u16(),
-            }),
-        }
+        request
     }
 }
 

@@ -1,0 +1,68 @@
+//! Who may change things through the admin listener: keys, by digest.
+
+use aws_lc_rs::constant_time;
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use crate::caller::api_key::{KeyHash, Presented, presented};
+
+/// What the holder of a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// May change things.
+    Operator,
+    /// May look.
+    Auditor,
+}
+
+/// The keys that open something.
+#[derive(Debug, Clone, Default)]
+pub struct Access(Vec<(KeyHash, Role)>);
+
+/// Why somebody may not change anything here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAccess {
+    #[error(
+        "nobody may change anything here: add a key with role = \"operator\" to [[admin.access]]"
+    )]
+    NoOperator,
+    #[error("an operator's key is needed: Authorization: Bearer <key>")]
+    NoKey,
+    #[error("this is not the key of an operator")]
+    WrongKey,
+}
+
+impl Access {
+    #[must_use]
+    pub fn new(keys: Vec<(KeyHash, Role)>) -> Self {
+        Self(keys)
+    }
+
+    /// # Errors
+    /// When the request does not hold exactly one key, and that of an operator.
+    pub fn operator(&self, headers: &HeaderMap) -> Result<(), NoAccess> {
+        let operators = self.0.iter().filter(|(_, role)| *role == Role::Operator);
+        if operators.clone().next().is_none() {
+            return Err(NoAccess::NoOperator);
+        }
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(NoAccess::NoKey);
+        };
+        let Some(Presented::Bearer(key)) = presented(value.as_bytes()) else {
+            return Err(NoAccess::NoKey);
+        };
+        let shown = KeyHash::of(key).ok_or(NoAccess::WrongKey)?;
+        // All are looked at, so that the time tells nothing of which one it was.
+        let found = operators
+            .filter(|(known, _)| is_same(known, &shown))
+            .count();
+        if found == 0 {
+            return Err(NoAccess::WrongKey);
+        }
+        Ok(())
+    }
+}
+
+fn is_same(one: &KeyHash, other: &KeyHash) -> bool {
+    constant_time::verify_slices_are_equal(&one.to_bytes(), &other.to_bytes()).is_ok()
+}

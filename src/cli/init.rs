@@ -1,0 +1,211 @@
+//! `init`: three questions, and the smallest configuration that serves.
+
+mod answers;
+mod files;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    app::keepers::endpoint,
+    config,
+    credentials::grant::{
+        application::{Application, ClientAuth},
+        client_credentials::{ClientCredentials, Offered},
+        mint_error::MintError,
+    },
+};
+
+use self::{
+    answers::{Answers, NoAnswer},
+    files::Written,
+};
+use super::{
+    CONFIGURATION_WRONG, DONE, FAILED, WRONG_USAGE, config::Surroundings, context::Context,
+    login::exit_of_mint,
+};
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where the tenant is: us, us2, eu, ca, oc, fed or jp
+    #[arg(long, conflicts_with = "url")]
+    pub region: Option<String>,
+    /// Where the tenant is, if it has a host of its own: <https://acme.rmmservice.com>
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The client id of an application of the platform API Services
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// A file with its client secret, readable by its owner alone; the configuration will refer to it
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// What the tenant is called here
+    #[arg(long, default_value = "main")]
+    pub tenant: String,
+    /// The client id of a Native application besides, for what NinjaOne allows to people only; makes the store's key too
+    #[arg(long, value_name = "ID")]
+    pub user_client_id: Option<String>,
+    /// Write without trying whether NinjaOne takes the credentials
+    #[arg(long)]
+    pub untried: bool,
+}
+
+/// Gives the exit code: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot
+/// be reached, 78 NinjaOne does not take the credentials.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub async fn run(
+    args: &InitArgs,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let Some(file) = place(around) else {
+        writeln!(
+            err,
+            "error: there is no place for a configuration: give --config"
+        )?;
+        return Ok(WRONG_USAGE);
+    };
+    if file.exists() {
+        let file = file.display();
+        writeln!(
+            err,
+            "error: {file} exists and is never overwritten: give another --config"
+        )?;
+        return Ok(FAILED);
+    }
+    let answers = match answers::gather(args, around.no_input, err).await? {
+        Ok(answers) => answers,
+        Err(NoAnswer(why)) => {
+            writeln!(err, "error: {why}")?;
+            return Ok(WRONG_USAGE);
+        }
+    };
+    let offered = if args.untried {
+        None
+    } else {
+        match try_out(&answers).await {
+            Ok(offered) => Some(offered),
+            Err(error) => {
+                writeln!(err, "error: nothing was written: {}", explained(error))?;
+                return Ok(exit_of_mint(error));
+            }
+        }
+    };
+    let written = match files::write(&file, &answers) {
+        Ok(written) => written,
+        Err((path, error)) => {
+            writeln!(err, "error: {}: {error}", path.display())?;
+            return Ok(FAILED);
+        }
+    };
+    if let Some(problems) = problems(&file, around) {
+        written.remove();
+        writeln!(err, "{problems}\n\nNothing was written.")?;
+        return Ok(CONFIGURATION_WRONG);
+    }
+    tell(&written, &answers, offered.as_ref(), around, out, err)?;
+    Ok(DONE)
+}
+
+/// The place that is given; of root, that of the system; else the first that is looked at.
+fn place(around: &Context) -> Option<PathBuf> {
+    let mut candidates = around.candidates();
+    if rustix::process::geteuid().is_root() {
+        return candidates.pop();
+    }
+    candidates.into_iter().next()
+}
+
+async fn try_out(answers: &Answers) -> Result<Offered, MintError> {
+    let credentials = ClientCredentials {
+        application: Application {
+            endpoint: endpoint(&answers.origin),
+            client_id: answers.client_id.clone(),
+            client_secret: Some(answers.secret.clone()),
+            auth: ClientAuth::Body,
+        },
+        scopes: Vec::new(),
+    };
+    credentials.try_out().await
+}
+
+fn explained(error: MintError) -> String {
+    match error {
+        MintError::WrongRegion => {
+            "NinjaOne does not know this client id on this host: the region or the client id is wrong".into()
+        }
+        MintError::InvalidClient => {
+            "NinjaOne knows the client id and refuses the secret, or the application is not of the platform API Services \
+             with the grant client credentials"
+                .into()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn problems(file: &Path, around: &Context) -> Option<config::problem::Problems> {
+    let Surroundings {
+        environment, known, ..
+    } = around.surroundings();
+    let sources = config::sources::Sources {
+        file: file.to_owned(),
+        environment,
+    };
+    config::load(&sources, known).err()
+}
+
+fn tell(
+    written: &Written,
+    answers: &Answers,
+    offered: Option<&Offered>,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<()> {
+    let config = written.config.display().to_string();
+    let mut next = vec![
+        format!("ninjaone-proxy --config {config} caller add NAME --allow read"),
+        format!("ninjaone-proxy --config {config} run"),
+    ];
+    if answers.user_client_id.is_some() {
+        next.insert(0, format!("ninjaone-proxy --config {config} login"));
+    }
+    let files = written.all().map(|it| it.display().to_string());
+    let files: Vec<String> = files.collect();
+    let scopes = offered.map(|it| it.scopes.clone());
+    if around.json {
+        let object = json!({
+            "schema": "init/1",
+            "config": config,
+            "tenant": answers.tenant.as_str(),
+            "files": files,
+            "tried": offered.is_some(),
+            "scopes": scopes,
+            "next": next,
+        });
+        return writeln!(out, "{object}");
+    }
+    if let Some(scopes) = scopes {
+        writeln!(
+            err,
+            "NinjaOne takes the credentials, with the scopes: {}",
+            scopes.join(" ")
+        )?;
+    }
+    for file in files {
+        writeln!(out, "{file}")?;
+    }
+    writeln!(err, "\nWhat to do next:")?;
+    for step in next {
+        writeln!(err, "  {step}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Writing a new configuration and the secrets beside it; nothing that exists is touched.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::{random, secret::Secret};
+
+use super::answers::{Answers, Place};
+
+const KEY_BYTES: usize = 32;
+
+const PRIVATE: u32 = 0o600;
+
+/// The configuration of a service is read by the service's own user; secrets are handed to it in other ways.
+const READABLE: u32 = 0o644;
+
+pub(super) struct Written {
+    pub(super) config: PathBuf,
+    beside: Vec<PathBuf>,
+}
+
+impl Written {
+    pub(super) fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.config).chain(&self.beside)
+    }
+
+    /// Takes back what was written.
+    pub(super) fn remove(&self) {
+        for path in self.all() {
+            // What cannot be removed is found by the next try.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// # Errors
+/// With the path that could not be written; what was written before it is gone again.
+pub(super) fn write(file: &Path, answers: &Answers) -> Result<Written, (PathBuf, io::Error)> {
+    let mut written = Written {
+        config: file.to_owned(),
+        beside: Vec::new(),
+    };
+    let outcome = write_all(file, answers, &mut written.beside);
+    if let Err((path, error)) = outcome {
+        for path in &written.beside {
+            let _ = fs::remove_file(path);
+        }
+        return Err((path, error));
+    }
+    Ok(written)
+}
+
+fn write_all(
+    file: &Path,
+    answers: &Answers,
+    beside: &mut Vec<PathBuf>,
+) -> Result<(), (PathBuf, io::Error)> {
+    let is_root = rustix::process::geteuid().is_root();
+    let (directory_mode, mode) = if is_root {
+        (0o755, READABLE)
+    } else {
+        (0o700, PRIVATE)
+    };
+    let directory = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| (path, error)
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(directory_mode)
+        .create(directory)
+        .map_err(at(directory))?;
+    let secret_name = format!("{}.secret", answers.tenant);
+    if answers.secret_file.is_none() {
+        let path = directory.join(&secret_name);
+        create(&path, answers.secret.expose().as_bytes(), PRIVATE).map_err(at(&path))?;
+        beside.push(path);
+    }
+    if answers.user_client_id.is_some() {
+        let path = directory.join("store.key");
+        let key = random::bytes::<KEY_BYTES>().map(Secret::new);
+        let key = key.ok_or_else(|| (path.clone(), io::Error::other("no randomness")))?;
+        create(&path, key.expose(), PRIVATE).map_err(at(&path))?;
+        beside.push(path);
+    }
+    let secret = answers.secret_file.clone().unwrap_or(secret_name);
+    let text = text(answers, &secret, directory.starts_with("/etc"));
+    create(file, text.as_bytes(), mode).map_err(at(file))
+}
+
+/// The smallest that serves. Outside of /etc the log and the store are beside the file: the usual places are root's.
+fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
+    // A JSON string is a TOML string too.
+    let quoted = |text: &str| Value::from(text).to_string();
+    let place = match &answers.place {
+        Place::Region(region) => format!("region  = {}", quoted(region.as_str())),
+        Place::Url(url) => format!("url     = {}", quoted(url)),
+    };
+    let (name, client_id) = (answers.tenant.as_str(), quoted(&answers.client_id));
+    let name = if name.contains('.') {
+        quoted(name)
+    } else {
+        name.to_owned()
+    };
+    let secret = quoted(secret);
+    let mut text = format!(
+        "[tenant.{name}]\n{place}\nservice = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}\n"
+    );
+    if let Some(id) = &answers.user_client_id {
+        let id = quoted(id);
+        text += "\n[tenant.";
+        text += &name;
+        text += ".user]\nclient_id = ";
+        text += &id;
+        text += "\nplatform = \"native\"\n\n[store]\nseal = { file = \"store.key\" }\n";
+        if !is_of_system {
+            text += "path = \"store\"\n";
+        }
+    }
+    if !is_of_system {
+        text += "\n[audit]\npath = \"audit\"\n";
+    }
+    text
+}
+
+fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(path);
+    }
+    written
+}

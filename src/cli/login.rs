@@ -1,0 +1,260 @@
+//! `login`: a person logs in once, in a browser, and the proxy keeps the login alive from then on.
+
+mod browser;
+mod callback;
+mod failure;
+mod here;
+mod page;
+mod report;
+mod there;
+mod wait;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    config::{Config, Tenant, UserIdentity, duration},
+    credentials::authorization::{CALLBACK_BYTES_MAX, Flow},
+    names::TenantName,
+    secret::Secret,
+};
+
+use self::{
+    browser::Openable, callback::Judge, failure::Failure, here::Here, report::Report, there::There,
+};
+use super::{CONFIGURATION_WRONG, DONE, WRONG_USAGE, context::Context};
+
+pub(super) use failure::exit_of_mint;
+
+/// Longest that the browser is waited for.
+const WAIT_MAX: Duration = Duration::from_mins(5);
+
+/// Longest line that is read as the address of a browser: the callback and the redirect before it.
+const COPIED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
+
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The tenant; may be left out where only one has a `user`
+    pub tenant: Option<String>,
+    /// Open no browser: only print the address
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Listen for nothing: read the address that the browser ended at from standard input
+    #[arg(long)]
+    pub paste: bool,
+    /// Log in at the proxy whose admin listener is here, such as <http://127.0.0.1:6466> at the end of an SSH tunnel
+    #[arg(long, value_name = "URL", requires = "admin_key_file")]
+    pub admin: Option<String>,
+    /// The key of an operator of that proxy
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_key_file: Option<PathBuf>,
+    /// How long to wait for the browser; at most 5m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait_time)]
+    pub wait: Duration,
+}
+
+fn wait_time(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(time) if !time.is_zero() && time <= WAIT_MAX => Ok(time),
+        Ok(_) => Err("this is up to 5m".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A login that waits for a person.
+struct Begun {
+    /// None where the proxy chose.
+    tenant: String,
+    url: String,
+    redirect: String,
+    flow: Flow,
+    /// Where the address must lead; none where only the proxy knows.
+    origin: Option<String>,
+    judge: Judge,
+    end: End,
+}
+
+/// Who makes tokens of what comes back.
+enum End {
+    /// This process.
+    Here(Here),
+    /// A running proxy.
+    There(There),
+}
+
+/// What a login has brought.
+struct Done {
+    tenant: String,
+    scopes: Vec<String>,
+    renewable: bool,
+    expires_at: Option<String>,
+}
+
+/// Gives the exit code: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub async fn run(
+    args: &LoginArgs,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut report = Report {
+        json: around.json,
+        quiet: around.quiet,
+        out,
+        err,
+    };
+    let outcome = if let (Some(url), Some(key_file)) = (&args.admin, &args.admin_key_file) {
+        let proxy = match there::Proxy::at(url, key_file) {
+            Ok(proxy) => proxy,
+            Err(failure) => return report.failed(&failure),
+        };
+        there::begin(proxy, args.tenant.as_deref(), args.paste).await
+    } else {
+        let Some(config) = around.load(report.err)? else {
+            return Ok(CONFIGURATION_WRONG);
+        };
+        let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
+            Ok(found) => found,
+            Err(wrong) => return wrong.tell(report.err),
+        };
+        report.plan(&config, tenant, user)?;
+        here::begin(&config, tenant, user, args.paste).await
+    };
+    let done = match outcome {
+        Ok((begun, socket)) => log_in(begun, socket, args, around, &mut report).await?,
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(done) => report.done(&done),
+        Err(failure) => report.failed(&failure),
+    }
+}
+
+async fn log_in(
+    begun: Begun,
+    socket: Option<callback::Socket>,
+    args: &LoginArgs,
+    around: &Context,
+    report: &mut Report<'_>,
+) -> io::Result<Result<Done, Failure>> {
+    let wanted = || begun.origin.clone().unwrap_or_else(|| "https".to_owned());
+    let Some(openable) = Openable::parse(&begun.url)
+        .filter(|url| begun.origin.as_ref().is_none_or(|it| url.is_on(it)))
+    else {
+        return Ok(Err(Failure::Address(wanted())));
+    };
+    let callback = socket.map(|it| {
+        let path = redirect_path(&begun.redirect);
+        it.open(path, begun.flow, begun.judge.clone())
+    });
+    // Heard from here on: whoever is shown the address may interrupt at once.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    report.open(&begun, callback.is_some())?;
+    if callback.is_some() && !args.no_browser && browser::open(&openable, around) {
+        report.opened()?;
+    }
+    let came = match callback {
+        Some(callback) => wait::for_browser(callback, args.wait, &mut interrupt, report).await?,
+        None => wait::for_paste(&begun.judge, args.wait, &mut interrupt, report).await?,
+    };
+    let came = match came {
+        Ok(came) => came,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    Ok(finish(begun.end, came).await)
+}
+
+async fn finish(end: End, came: Secret<String>) -> Result<Done, Failure> {
+    match end {
+        End::Here(here) => here.finish(came).await,
+        End::There(there) => there.finish(came).await,
+    }
+}
+
+/// The path of a redirect of this machine.
+fn redirect_path(redirect: &str) -> String {
+    let rest = redirect.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find(['/', '?']).and_then(|at| rest.get(at..));
+    let path = path.and_then(|it| it.split('?').next()).unwrap_or_default();
+    if path.is_empty() { "/" } else { path }.to_owned()
+}
+
+/// Why there is nobody to log in or out.
+pub(super) enum NoTenant {
+    Unknown(String),
+    WithoutUser(TenantName),
+    Several(Vec<TenantName>),
+    Nobody,
+}
+
+impl NoTenant {
+    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<u8> {
+        let (text, code) = match self {
+            Self::Unknown(name) => (format!("there is no tenant {name:?}"), WRONG_USAGE),
+            Self::Several(names) => {
+                let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
+                let text = format!("name one of the tenants: {}", names.join(", "));
+                (text, WRONG_USAGE)
+            }
+            Self::WithoutUser(name) => (
+                format!("tenant {name} has no person-backed identity: add [tenant.{name}.user]"),
+                CONFIGURATION_WRONG,
+            ),
+            Self::Nobody => (
+                "no tenant has a person-backed identity: add [tenant.NAME.user]".to_owned(),
+                CONFIGURATION_WRONG,
+            ),
+        };
+        writeln!(err, "error: {text}")?;
+        Ok(code)
+    }
+}
+
+/// The tenant that is meant, and its person-backed identity.
+pub(super) fn tenant<'a>(
+    config: &'a Config,
+    wanted: Option<&str>,
+) -> Result<(&'a Tenant, &'a UserIdentity), NoTenant> {
+    if let Some(name) = wanted {
+        let found = config.tenants.iter().find(|it| it.name.as_str() == name);
+        let tenant = found.ok_or_else(|| NoTenant::Unknown(name.to_owned()))?;
+        let user = tenant.user.as_ref();
+        return user
+            .map(|user| (tenant, user))
+            .ok_or_else(|| NoTenant::WithoutUser(tenant.name.clone()));
+    }
+    let users = config
+        .tenants
+        .iter()
+        .filter_map(|it| Some((it, it.user.as_ref()?)));
+    let users: Vec<_> = users.collect();
+    match users.as_slice() {
+        [] => Err(NoTenant::Nobody),
+        [only] => Ok(*only),
+        several => {
+            let names = several.iter().map(|(tenant, _)| tenant.name.clone());
+            Err(NoTenant::Several(names.collect()))
+        }
+    }
+}
+
+impl Report<'_> {
+    fn done(&mut self, done: &Done) -> io::Result<u8> {
+        self.success(done)?;
+        Ok(DONE)
+    }
+
+    fn failed(&mut self, failure: &Failure) -> io::Result<u8> {
+        self.failure(failure)?;
+        Ok(failure.exit_code())
+    }
+}

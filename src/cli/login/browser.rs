@@ -1,0 +1,86 @@
+//! Opening a person's browser: with an argument list, never a shell, and only addresses that were looked at.
+
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+    thread,
+};
+
+use crate::{
+    cli::context::Context,
+    config::{Origin, address},
+};
+
+/// An address that a browser may be sent to.
+pub(super) struct Openable<'a>(&'a str);
+
+impl<'a> Openable<'a> {
+    /// `https://`, or `http://` of this machine, with nothing in it that a program could take for anything but an address.
+    pub(super) fn parse(url: &'a str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'`\\<>^{|}$;()!".contains(&byte);
+        (url.bytes().all(is_plain) && origin(url).is_some()).then_some(Self(url))
+    }
+
+    /// Whether it is on this scheme, host and port.
+    pub(super) fn is_on(&self, wanted: &str) -> bool {
+        let rest = self.0.strip_prefix(wanted);
+        rest.is_some_and(|it| it.starts_with(['/', '?']))
+    }
+}
+
+/// The scheme, host and port of an address that may be opened.
+pub(super) fn origin(url: &str) -> Option<Origin> {
+    let after_scheme = url.find("://")? + "://".len();
+    let rest = url.get(after_scheme..)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    address::parse_origin(url.get(..after_scheme + end)?).ok()
+}
+
+/// False where there is no browser to open, or no screen to open it on.
+pub(super) fn open(url: &Openable<'_>, around: &Context) -> bool {
+    let Some(words) = command(url.0, around) else {
+        return false;
+    };
+    let Some((program, arguments)) = words.split_first() else {
+        return false;
+    };
+    start(program, arguments).is_ok()
+}
+
+fn command(url: &str, around: &Context) -> Option<Vec<String>> {
+    // A list, of which the first is wanted most.
+    if let Some(wanted) = around
+        .variable("BROWSER")
+        .and_then(|it| it.split(':').next())
+    {
+        let mut words: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
+        let place = words.iter().position(|it| it.contains("%s"));
+        match place.and_then(|at| words.get_mut(at)) {
+            Some(word) => *word = word.replace("%s", url),
+            None => words.push(url.to_owned()),
+        }
+        return Some(words);
+    }
+    if cfg!(target_os = "macos") {
+        return Some(vec!["open".into(), url.into()]);
+    }
+    let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| around.variable(name).is_some());
+    has_screen.then(|| vec!["xdg-open".into(), url.into()])
+}
+
+fn start(program: &str, arguments: &[String]) -> io::Result<()> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C ends the login, not the browser.
+        .process_group(0)
+        .spawn()?;
+    // Only so that it leaves nothing behind when it ends.
+    thread::Builder::new().spawn(move || drop(child.wait()))?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What the browser shows when it comes back: fixed texts, nothing of the request in them.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+
+/// Where our page brings the fragment, which no browser sends by itself.
+pub(super) const FRAGMENT_PATH: &str = "/.ninjaone-proxy/fragment";
+
+/// Reads the fragment, takes it out of the address bar and the history, and brings it to us.
+const SCRIPT: &str = r#"(function(){
+var text=location.hash.slice(1),shown=document.getElementById("shown");
+history.replaceState(null,"",location.pathname);
+function say(it){shown.textContent=it}
+if(!text){say("This address holds no login. This window can be closed.");return}
+fetch("/.ninjaone-proxy/fragment",{method:"POST",credentials:"omit",body:text}).then(
+function(answer){say(answer.ok?"The login has arrived: the terminal says how it ended. This window can be closed.":"This is not the login that is waited for. Look at the terminal.")},
+function(){say("Nobody waits for this login any more. Look at the terminal.")})
+})()"#;
+
+/// Takes the code out of the address bar and the history. It has been used by then, and is still nobody's business.
+const CLEAR: &str = r#"history.replaceState(null,"",location.pathname)"#;
+
+const STYLE: &str = "body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:18vh auto;padding:0 1.5em;color:#1d2733;background:#f6f7f9}h1{font-size:1.3em}";
+
+const FIXED: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Page {
+    Arrived,
+    /// NinjaOne, or the person, said no.
+    Denied,
+    /// What came is not the login that is waited for.
+    Refused,
+    Script,
+}
+
+impl Page {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Arrived => {
+                "The login has arrived: the terminal says how it ended. This window can be closed."
+            }
+            Self::Denied => {
+                "NinjaOne did not allow the login: the terminal says why. This window can be closed."
+            }
+            Self::Refused => "This is not the login that is waited for. Look at the terminal.",
+            Self::Script => "One moment.",
+        }
+    }
+
+    const fn script(self) -> Option<&'static str> {
+        match self {
+            Self::Arrived | Self::Denied => Some(CLEAR),
+            Self::Refused => None,
+            Self::Script => Some(SCRIPT),
+        }
+    }
+
+    /// Nothing but what is written here may run or be drawn.
+    fn policy(self) -> String {
+        let mut policy = format!("{FIXED}; style-src {}", source(STYLE));
+        if let Some(script) = self.script() {
+            policy.push_str("; script-src ");
+            policy.push_str(&source(script));
+        }
+        if self == Self::Script {
+            policy.push_str("; connect-src 'self'");
+        }
+        policy
+    }
+}
+
+fn source(text: &str) -> String {
+    let hash = BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    format!("'sha256-{hash}'")
+}
+
+pub(super) fn response(status: StatusCode, page: Page) -> Response<Bytes> {
+    let html = html(page);
+    let mut response = Response::new(Bytes::from(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        // Where the policy below cannot be written, which it always can.
+        (CONTENT_SECURITY_POLICY, FIXED),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&page.policy()) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+fn html(page: Page) -> String {
+    let sentence = page.sentence();
+    let script = page.script();
+    let script = script.map_or_else(String::new, |it| format!("<script>{it}</script>"));
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>ninjaone-proxy</title><style>{STYLE}</style></head>\n\
+         <body><h1>ninjaone-proxy</h1><p id=\"shown\">{sentence}</p>{script}</body></html>\n"
+    )
+}

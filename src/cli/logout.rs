@@ -1,0 +1,128 @@
+//! `logout`: gives a login back to NinjaOne and forgets it here.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    app::keepers::{self, OpenError},
+    credentials::{
+        logout::{LoggedOut, log_out},
+        store::error::StoreError,
+    },
+};
+
+use super::{CONFIGURATION_WRONG, DONE, FAILED, TRY_AGAIN_LATER, context::Context, login::tenant};
+
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The tenant; may be left out where only one has a `user`
+    pub tenant: Option<String>,
+}
+
+/// Gives the exit code: 0 given back and forgotten, or nobody was logged in; 1 forgotten, but NinjaOne did not confirm, or
+/// not forgotten; 2 no such tenant; 75 another process is busy with the login; 78 configuration wrong.
+///
+/// # Errors
+/// When `out` or `err` cannot be written to.
+pub async fn run(
+    args: &LogoutArgs,
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let Some(config) = around.load(err)? else {
+        return Ok(CONFIGURATION_WRONG);
+    };
+    let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
+        Ok(found) => found,
+        Err(wrong) => return wrong.tell(err),
+    };
+    let Some(store) = &config.store else {
+        writeln!(err, "error: the configuration has no [store]")?;
+        return Ok(CONFIGURATION_WRONG);
+    };
+    let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
+    let outcome = match keepers::open_store(store) {
+        Ok(store) => log_out(&application, &store, &keepers::slot(&tenant.name)).await,
+        Err(OpenError::Store(error)) => Err(error),
+        Err(OpenError::Key(error)) => {
+            writeln!(err, "error: the key of the store: {error}")?;
+            return Ok(CONFIGURATION_WRONG);
+        }
+    };
+    let told = Told::of(&outcome);
+    if around.json {
+        let object = json!({
+            "schema": "logout/1",
+            "tenant": tenant.name.as_str(),
+            "identity": "user",
+            "forgotten": told.is_forgotten,
+            "revoked": told.is_revoked,
+            "error": told.error,
+            "detail": told.text,
+        });
+        writeln!(out, "{object}")?;
+    } else if told.code == DONE {
+        writeln!(out, "{}: {}", tenant.name, told.text)?;
+    } else {
+        writeln!(err, "error: {}: {}", tenant.name, told.text)?;
+    }
+    Ok(told.code)
+}
+
+/// What is said of a logout.
+struct Told {
+    is_forgotten: bool,
+    is_revoked: bool,
+    /// A name out of a closed set.
+    error: Option<&'static str>,
+    text: String,
+    code: u8,
+}
+
+impl Told {
+    fn of(outcome: &Result<LoggedOut, StoreError>) -> Self {
+        let by_hand = "delete it in NinjaOne under Administration, Apps, API, OAuth Tokens";
+        let (is_forgotten, error, text) = match outcome {
+            Ok(LoggedOut::Revoked) => (
+                true,
+                None,
+                "logged out; NinjaOne confirmed that the login is void".to_owned(),
+            ),
+            Ok(LoggedOut::Nobody) => (true, None, "nobody was logged in".to_owned()),
+            Ok(LoggedOut::NotRevoked(error)) => (
+                true,
+                Some(error.as_str()),
+                format!(
+                    "forgotten here, but NinjaOne did not confirm that the login is void ({error}): {by_hand}"
+                ),
+            ),
+            Ok(LoggedOut::Unreadable(error)) => (
+                true,
+                Some(error.name()),
+                format!(
+                    "forgotten here, but it could not be read to give it back to NinjaOne ({error}): {by_hand}"
+                ),
+            ),
+            Err(error) => (
+                false,
+                Some(error.name()),
+                format!("not logged out: {error}"),
+            ),
+        };
+        let code = match outcome {
+            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => DONE,
+            Err(StoreError::Busy { .. }) => TRY_AGAIN_LATER,
+            _ => FAILED,
+        };
+        Self {
+            is_forgotten,
+            is_revoked: *outcome == Ok(LoggedOut::Revoked),
+            error,
+            text,
+            code,
+        }
+    }
+}
