@@ -1,0 +1,306 @@
+//! A NinjaOne, a store with a login in it, and the directories that programs are started from.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use ninjaone_proxy::{
+    app::{keepers, reload::known_operations},
+    clock::{Moment, Timestamp},
+    config::{self, Config, sources::Sources},
+    credentials::{
+        completion::keep,
+        store::{
+            Store,
+            kept::{Kept, KeptAccess},
+        },
+    },
+    sandbox::{
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, faults::Faults,
+    },
+};
+use tempfile::TempDir;
+
+/// Longest that a test waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Of the only caller.
+pub(crate) const KEY: &str = "njp_main_a-key-that-only-these-tests-know";
+
+pub(crate) struct World {
+    pub(crate) ninja: Ninja,
+    directory: TempDir,
+    config: OnceLock<Config>,
+    since: Mutex<Since>,
+}
+
+/// How things stood when the login began.
+#[derive(Default)]
+struct Since {
+    generation: u64,
+    rotations: u64,
+}
+
+impl World {
+    /// NinjaOne's access tokens live for `life`.
+    pub(crate) fn new(life: Duration) -> Self {
+        let options = Options {
+            token_life: life,
+            ..Options::default()
+        };
+        let directory = directory();
+        let key = "0123456789abcdef5a".repeat(4)[..64].to_owned();
+        write_private(&directory.path().join("store.key"), &key);
+        write_private(&directory.path().join("acme.secret"), DEFAULT_CLIENT_SECRET);
+        Self {
+            ninja: Ninja::start(options).unwrap(),
+            directory,
+            config: OnceLock::new(),
+            since: Mutex::default(),
+        }
+    }
+
+    /// Somebody logs in. The access token is on record if `with_access`; otherwise the first renewal is due at once.
+    pub(crate) async fn log_in(&self, with_access: bool) {
+        let login = self.ninja.log_in(NATIVE_CLIENT_ID).unwrap();
+        let config = self.config();
+        let (tenant, user) = (&config.tenants[0], config.tenants[0].user.as_ref().unwrap());
+        let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
+        let (now, at) = (Moment::now(), Timestamp::now());
+        let access = with_access.then(|| {
+            let ends = (now.plus(login.life), at.plus(login.life));
+            KeptAccess::dated(login.access_token, (now, ends.0), (at, ends.1))
+        });
+        let kept = Kept {
+            generation: 1,
+            client_id: application.client_id,
+            host: application.endpoint.authority(),
+            scopes: Vec::new(),
+            logged_in_at: at,
+            refreshed_at: at,
+            refresh_token: Some(login.refresh_token),
+            access,
+            mark: None,
+            ended: None,
+        };
+        let store = open(config);
+        keep(&store, &keepers::slot(&tenant.name), kept)
+            .await
+            .unwrap();
+        *self.since.lock().unwrap() = Since {
+            generation: self.kept().generation,
+            rotations: self.ninja.counts().rotations,
+        };
+    }
+
+    /// The login on record, which can be read whatever has happened.
+    #[track_caller]
+    pub(crate) fn kept(&self) -> Kept {
+        let config = self.config();
+        let slot = keepers::slot(&config.tenants[0].name);
+        let found = open(config).read(&slot);
+        let found = found.unwrap_or_else(|error| panic!("the store is not readable: {error}"));
+        found.expect("never logged out").kept
+    }
+
+    fn config(&self) -> &Config {
+        self.config.get_or_init(|| self.house("config").config())
+    }
+
+    /// The generation of the login that NinjaOne takes now: one more for each exchange.
+    pub(crate) fn newest(&self) -> u64 {
+        let since = self.since.lock().unwrap();
+        since.generation + self.ninja.counts().rotations - since.rotations
+    }
+
+    /// What was answered to each request to the API, oldest first.
+    pub(crate) fn api_requests(&self) -> Vec<Option<u16>> {
+        let seen = self.ninja.seen();
+        let api = seen.iter().filter(|it| it.target.starts_with(b"/v2/"));
+        api.map(|it| it.status()).collect()
+    }
+
+    pub(crate) fn trouble(&self, json: &str) {
+        let faults = Faults::parse(json.as_bytes()).unwrap();
+        self.ninja.faults().set(faults);
+    }
+
+    pub(crate) fn no_trouble(&self) {
+        self.ninja.faults().clear();
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    /// All names that the store gives to its files, and the directory's own.
+    pub(crate) fn store_files(&self) -> Vec<PathBuf> {
+        let names = ["login", "last", "seen", "lock", "draft"];
+        let files = names.map(|it| self.store_path().join(format!("acme.user.{it}")));
+        [vec![self.store_path()], files.into()].concat()
+    }
+
+    /// A place to start a program from. All of one world share the store.
+    pub(crate) fn house(&self, name: &str) -> House {
+        House {
+            directory: self.directory.path().join(name),
+            around: self.directory.path().to_owned(),
+            ninja: self.ninja.address().to_string(),
+            refresh_at: "80%".to_owned(),
+            keepalive: "12h".to_owned(),
+            with_service: false,
+        }
+    }
+}
+
+fn open(config: &Config) -> Store {
+    let store = config.store.as_ref().expect("a store");
+    keepers::open_store(store).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A directory with a configuration.
+#[derive(Clone)]
+pub(crate) struct House {
+    directory: PathBuf,
+    around: PathBuf,
+    ninja: String,
+    refresh_at: String,
+    keepalive: String,
+    with_service: bool,
+}
+
+impl House {
+    pub(crate) fn refresh_at(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.refresh_at);
+        self
+    }
+
+    pub(crate) fn keepalive(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.keepalive);
+        self
+    }
+
+    /// With a machine's identity beside the person's.
+    pub(crate) fn with_service(mut self) -> Self {
+        self.with_service = true;
+        self
+    }
+
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.directory.join("audit")
+    }
+
+    /// Writes the configuration, and gives its path.
+    pub(crate) fn write(&self) -> PathBuf {
+        fs::create_dir_all(&self.directory).unwrap();
+        let file = self.directory.join("config.toml");
+        let fresh = self.directory.join("config.new");
+        fs::write(&fresh, self.toml()).unwrap();
+        fs::rename(fresh, &file).unwrap();
+        file
+    }
+
+    fn config(&self) -> Config {
+        let sources = Sources {
+            file: self.write(),
+            environment: Vec::new(),
+        };
+        let loaded = config::load(&sources, &known_operations());
+        loaded
+            .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()))
+            .0
+    }
+
+    fn toml(&self) -> String {
+        let (around, ninja) = (self.around.display(), &self.ninja);
+        let service = if self.with_service {
+            format!(
+                "service = {{ client_id = \"{DEFAULT_CLIENT_ID}\", client_secret = {{ file = \"{around}/acme.secret\" }} }}\n"
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "[listen]\nhttp = [\"127.0.0.1:0\"]\nconnections_per_peer = 4000\nworkers = 1\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n[audit]\npath = \"audit\"\n\
+             [limits.caller]\nrate = \"5000/s\"\nconcurrency = 2500\n\
+             [limits.upstream]\nrate = \"5000/s\"\nconcurrency = 2500\n\
+             [telemetry.log]\nformat = \"json\"\nlevel = \"info\"\n\
+             [store]\npath = \"{around}/store\"\nseal = {{ file = \"{around}/store.key\" }}\n\
+             [tenant.acme]\nurl = \"http://{ninja}\"\n{service}\
+             [tenant.acme.user]\nclient_id = \"{NATIVE_CLIENT_ID}\"\nrefresh_at = \"{}\"\nkeepalive = \"{}\"\n\
+             [caller.main]\nkey = \"sha256:{}\"\nallow = [\"all\"]\n",
+            self.refresh_at,
+            self.keepalive,
+            hex(digest(&SHA256, KEY.as_bytes()).as_ref()),
+        )
+    }
+}
+
+/// In memory where that is possible: a busy disk is not what is tested.
+fn directory() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("login-");
+    let in_memory = builder.tempdir_in("/dev/shm");
+    in_memory.unwrap_or_else(|_| builder.tempdir().unwrap())
+}
+
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Whether there is time for what takes minutes.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("NJP_LONG").is_some_and(|it| it == "1")
+}
+
+/// Looks again and again until `done`.
+pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let reached = tokio::time::timeout(PATIENCE, looking).await;
+    assert!(reached.is_ok(), "waited in vain for {what}");
+}
+
+/// Does the same in several worlds at a time, each on a thread of its own.
+pub(crate) fn abreast<I, T, F>(
+    each: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> F + Sync,
+) -> Vec<T>
+where
+    I: Send,
+    T: Send,
+    F: Future<Output = T>,
+{
+    let run = &|one: I| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(work(one))
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = each
+            .into_iter()
+            .map(|one| scope.spawn(move || run(one)))
+            .collect();
+        let results = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+        results
+            .map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
