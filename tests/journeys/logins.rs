@@ -182,11 +182,8 @@ async fn a_storm_of_rejected_writes_makes_one_renewal_and_repeats_none() {
         .into_iter()
         .filter(|it| it.contains("script/run"));
     assert_eq!(sent.count(), 200);
-    until("the renewal", async || {
-        world.ninja().counts().rotations == 1
-    })
-    .await;
-    assert!(run_script(&world).await < 300);
+    // NinjaOne has rotated before the new token is in use.
+    until("the new token", async || run_script(&world).await < 300).await;
     assert_eq!(world.ninja().counts().rotations, 1);
     let lines = world.lines().await;
     assert_eq!(results(&lines, "token"), ["adopted", "forced"]);
