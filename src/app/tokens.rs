@@ -12,6 +12,10 @@ pub(super) fn observer(ledger: Ledger) -> Observer {
     Arc::new(move |event: TokenEvent| {
         log(&event);
         ledger.event(entry(&event));
+        // Somebody has given the login back, and the token that came of it with it.
+        if event.news == News::LoggedOut {
+            ledger.event(revoked(&event));
+        }
     })
 }
 
@@ -62,5 +66,15 @@ fn entry(event: &TokenEvent) -> Event {
             generation,
             error,
         },
+    }
+}
+
+fn revoked(event: &TokenEvent) -> Event {
+    Event::Token {
+        tenant: event.tenant.as_str().into(),
+        identity: event.identity,
+        result: "revoked",
+        generation: event.generation,
+        error: None,
     }
 }

@@ -110,6 +110,7 @@ async fn whoever_logs_in_while_the_proxy_runs_is_noticed_and_so_is_a_logout() {
 
     let lines = world.lines().await;
     assert_eq!(results(&lines, "login"), ["logged-in", "logged-out"]);
+    assert_eq!(results(&lines, "token"), ["refused", "revoked"]);
     world.end().await;
 }
 
