@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 use super::{
     authorization::{AuthorizationError, AuthorizationRequest, Received},
-    grant::application::TOKEN_CALL_MS_MAX,
+    login::RENEWAL_WAIT_MS_MAX,
     logout::revoke,
     store::{
         Store,
@@ -16,9 +16,6 @@ use super::{
         kept::{Kept, Slot},
     },
 };
-
-/// Longest that a new login waits for a renewal of the one before, in milliseconds.
-const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
 /// What a login brought, in words that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +82,7 @@ pub async fn complete(
 /// # Errors
 /// When it is not stored: then it is lost, and NinjaOne still knows it.
 pub async fn keep(store: &Store, slot: &Slot, mut login: Kept) -> Result<(), StoreError> {
-    let longest = Duration::from_millis(LOCK_WAIT_MS_MAX);
+    let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
     let locked = store.lock(slot, longest).await?;
     let stored = spawn_blocking(move || {
         // What cannot be read is what a new login is the cure for.

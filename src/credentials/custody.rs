@@ -8,11 +8,8 @@ use crate::{clock::Moment, tasks::Tasks};
 
 use super::{
     grant::mint_error::MintError,
-    login::{Login, Renewal, Urgency},
+    login::{Login, Renewal, SAVE_INTERVAL_MS, Urgency},
 };
-
-/// How often what could not be stored is tried again.
-const SAVE_INTERVAL_MS: u64 = 1_000;
 
 /// A login and what its renewals run on.
 pub(super) struct Custody {

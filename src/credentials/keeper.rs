@@ -28,8 +28,7 @@ const POLL_MS_MAX: u64 = 30_000;
 /// Shortest time between two mints that no rejection asked for, whatever life the tokens claim to have.
 const MINT_INTERVAL_MS_MIN: u64 = 1_000;
 
-/// How often a keeper of a login looks whether another process has renewed, ended or replaced it, and how often what could
-/// not be stored is tried again.
+/// How often a keeper of a login looks whether another process has renewed, ended or replaced it.
 const FOLLOW_INTERVAL_MS: u64 = 1_000;
 
 /// In the last part of a token's life a renewal does not wait for a store that fails.
@@ -244,15 +243,14 @@ impl Keeper {
 
     fn accept_minted(&mut self, granted: Granted, asked: Moment, asked_at: Timestamp) {
         let news = self.news_of_token();
-        let birth = Birth {
-            generation: self.generation + 1,
-            rejected_before: self.rejected_before(),
-            asked,
-            asked_at,
+        let fresh = Fresh {
+            authorization: granted.authorization,
+            minted: asked,
+            minted_at: asked_at,
             life: granted.life,
             scopes: granted.scopes,
         };
-        self.put(AccessToken::new(granted.authorization, birth), granted.life);
+        self.put(fresh, self.rejected_before());
         self.succeed(news);
     }
 
@@ -260,14 +258,14 @@ impl Keeper {
         match renewal {
             Renewal::Renewed { fresh, is_saved } => {
                 let (news, rejected) = (self.news_of_token(), self.rejected_before());
-                self.put_fresh(fresh, rejected);
+                self.put(fresh, rejected);
                 self.succeed(news);
                 if !is_saved {
                     self.report(News::PersistFailed);
                 }
             }
             Renewal::Adopted(fresh) => {
-                self.put_fresh(fresh, 0);
+                self.put(fresh, 0);
                 self.succeed(News::Adopted);
             }
         }
@@ -289,27 +287,22 @@ impl Keeper {
         }
     }
 
-    fn put_fresh(&mut self, fresh: Fresh, rejected_before: u32) {
-        let life = fresh.life;
+    fn put(&mut self, fresh: Fresh, rejected_before: u32) {
         let birth = Birth {
             generation: self.generation + 1,
             rejected_before,
             asked: fresh.minted,
             asked_at: fresh.minted_at,
-            life,
+            life: fresh.life,
             scopes: fresh.scopes,
         };
-        self.put(AccessToken::new(fresh.authorization, birth), life);
-    }
-
-    fn put(&mut self, token: AccessToken, life: Duration) {
-        let mut delay = self.refresh_at.delay(life);
+        let mut delay = self.refresh_at.delay(fresh.life);
         if let Work::Keep(custody) = &self.work {
             delay = delay.min(custody.keepalive());
         }
-        self.generation = token.generation();
-        self.renew_at = token.minted().plus(delay);
-        self.vault.put(token);
+        self.generation += 1;
+        self.renew_at = fresh.minted.plus(delay);
+        self.vault.put(AccessToken::new(fresh.authorization, birth));
     }
 
     fn succeed(&mut self, news: News) {
@@ -407,7 +400,7 @@ impl Keeper {
 
     fn adopt(&mut self, fresh: Option<Fresh>, news: News) {
         if let Some(fresh) = fresh {
-            self.put_fresh(fresh, 0);
+            self.put(fresh, 0);
         }
         self.succeed(news);
     }

@@ -28,14 +28,14 @@ use super::{
     },
 };
 
-/// Longest that a renewal waits for the one of another process: as long as its call may take, and its writes.
-const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+/// Longest that anybody waits for a renewal under way in another process: as long as its call may take, and its writes.
+pub(super) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
 /// How often whoever waits for the lock looks whether there is a newer token already.
 const LOOK_INTERVAL_MS: u64 = 250;
 
 /// Pause between two tries to store what could not be stored.
-const SAVE_INTERVAL_MS: u64 = 1_000;
+pub(super) const SAVE_INTERVAL_MS: u64 = 1_000;
 
 /// A login that is kept alive.
 pub struct Login {
@@ -274,7 +274,7 @@ impl Login {
         if let Some(hold) = self.unsaved.take() {
             return Ok(Taken::Hold(hold));
         }
-        let longest = Duration::from_millis(LOCK_WAIT_MS_MAX);
+        let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
         let gives_up = Moment::now().plus(longest);
         let interval = Duration::from_millis(LOOK_INTERVAL_MS);
         let locked = loop {

@@ -5,17 +5,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::{
-    grant::{
-        application::{Application, TOKEN_CALL_MS_MAX},
-        discovery::Paths,
-        mint_error::MintError,
-        revocation::Hint,
-    },
+    grant::{application::Application, discovery::Paths, mint_error::MintError, revocation::Hint},
+    login::RENEWAL_WAIT_MS_MAX,
     store::{Store, error::StoreError, kept::Kept, kept::Slot},
 };
-
-/// Longest that a logout waits for a renewal under way, in milliseconds.
-const LOCK_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
 /// What became of the login at NinjaOne. Here it is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +30,7 @@ pub async fn log_out(
     slot: &Slot,
 ) -> Result<LoggedOut, StoreError> {
     let locked = store
-        .lock(slot, Duration::from_millis(LOCK_WAIT_MS_MAX))
+        .lock(slot, Duration::from_millis(RENEWAL_WAIT_MS_MAX))
         .await?;
     let interrupted = || StoreError::interrupted(slot);
     let (locked, read) = spawn_blocking(move || {
