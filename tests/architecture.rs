@@ -45,7 +45,7 @@ const HOMES: [(&str, &[&str]); 17] = [
         &[
             "net/tls.rs",
             "net/client.rs",
-            "net/http1/transport.rs",
+            "net/http1/client/transport.rs",
             "sandbox/",
         ],
     ),

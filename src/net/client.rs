@@ -17,7 +17,7 @@ use crate::tasks::Tasks;
 use super::{
     Method,
     body::RequestBody,
-    http1::{
+    http1::client::{
         Connection, Failure, RequestHead,
         transport::{Tls, Transport},
     },

@@ -29,7 +29,7 @@ use super::{
     body::{RequestBody, WireBody},
     client::{Connector, Dialed, ExchangeError},
     headers,
-    http1::{Connection, Failure, RequestHead},
+    http1::client::{Connection, Failure, RequestHead},
 };
 
 use self::answer_stream::AnswerStream;

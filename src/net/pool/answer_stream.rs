@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::net::{body::WireBody, client::ExchangeError, http1};
+use crate::net::{body::WireBody, client::ExchangeError, http1::client::body::AnswerBody};
 
 use super::Pool;
 
 /// The body of an answer on its connection. Dropped before its end, an HTTP/1.1 connection is closed.
 pub enum AnswerStream {
     Http1 {
-        body: http1::body::AnswerBody,
+        body: AnswerBody,
         pool: Arc<Pool>,
         /// When the request was sent.
         sent: Instant,
@@ -26,7 +26,7 @@ pub enum AnswerStream {
 }
 
 impl AnswerStream {
-    pub(super) fn http1(body: http1::body::AnswerBody, pool: Arc<Pool>, sent: Instant) -> Self {
+    pub(super) fn http1(body: AnswerBody, pool: Arc<Pool>, sent: Instant) -> Self {
         let mut stream = Self::Http1 { body, pool, sent };
         stream.give_back_if_ended();
         stream

@@ -8,10 +8,12 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{
-    Connection, Failure, Framing, buffer,
+use crate::net::http1::{
+    buffer,
     chunked::{Chunks, Piece},
 };
+
+use super::{Connection, Failure, Framing};
 
 /// Read at once of a long body.
 const BODY_READ_BYTES: usize = 64 * 1024;

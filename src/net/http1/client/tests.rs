@@ -4,11 +4,13 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use crate::net::Method;
+use crate::net::{
+    Method,
+    http1::chunked::{ChunkError, Chunks, Piece},
+};
 
 use super::{
     HEAD_BYTES_MAX, Wait,
-    chunked::{ChunkError, Chunks, Piece},
     head::{AnswerHead, Framing, HEADERS_MAX},
 };
 

@@ -1,0 +1,279 @@
+//! HTTP/1.1 towards a server (RFC 9112): one request at a time on a connection, which the request owns until its answer is
+//! read. No task runs beside it, and nothing is read of an idle connection but whether it is still good.
+
+pub mod body;
+pub mod head;
+#[cfg(test)]
+mod tests;
+pub mod transport;
+pub mod upload;
+
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use http::{HeaderMap, StatusCode};
+
+use crate::net::{Method, body::RequestBody};
+
+pub use self::head::RequestHead;
+use self::{
+    body::AnswerBody,
+    head::{AnswerHead, Framing, HEAD_BYTES_MAX},
+    transport::Transport,
+    upload::Upload,
+};
+
+/// Room for what is read of a head; nearly every answer comes whole in one read.
+const HEAD_READ_BYTES: usize = 16 * 1024;
+/// Most of a request's body that waits to be written.
+const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
+/// Room that an idle connection keeps in each direction.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
+/// Most interim answers (1xx) before the final one.
+const INTERIM_MAX: u32 = 8;
+
+/// Why a request brought no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("the connection ended before the first byte of an answer")]
+    Unanswered,
+    #[error("the connection ended within the answer")]
+    Broken,
+    #[error("the answer is not HTTP/1.1, or can be read in two ways")]
+    NotHttp,
+    /// The request's own body failed; nothing is wrong with the server.
+    #[error("the request's body broke off")]
+    Upload,
+}
+
+/// An answer whose body is still to come.
+pub struct Answer {
+    pub status: StatusCode,
+    /// Those that may reach a caller, and no others.
+    pub headers: HeaderMap,
+    pub body: AnswerBody,
+}
+
+/// How far a request has got on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// Nothing of it has been sent.
+    Waiting,
+    Begun,
+    Done,
+    /// The server takes no more of it. An answer may come all the same, and ends the connection.
+    Refused,
+}
+
+/// A connection to a server.
+pub struct Connection {
+    transport: Transport,
+    /// What has come and is not used yet.
+    read: BytesMut,
+    /// What is to be written, and how much of it has been.
+    out: Vec<u8>,
+    written: usize,
+    upload: Option<Upload>,
+    sending: Sending,
+}
+
+impl Connection {
+    #[must_use]
+    pub fn new(transport: Transport) -> Box<Self> {
+        Box::new(Self {
+            transport,
+            read: BytesMut::new(),
+            out: Vec::new(),
+            written: 0,
+            upload: None,
+            sending: Sending::Done,
+        })
+    }
+
+    /// Whether an idle connection may take a request: it is open, and nothing has come on it. Bytes that nobody asked for
+    /// would be taken for the next request's answer.
+    pub fn is_fit(&mut self, cx: &mut Context<'_>) -> bool {
+        self.read.is_empty() && self.poll_fill(cx, 1).is_pending()
+    }
+
+    /// Sends the request and waits for the head of its answer. The answer is looked for while the body is on its way: one
+    /// that comes early is passed on, and its connection serves no other request.
+    ///
+    /// # Errors
+    /// See [`Failure`]. The connection is closed.
+    pub async fn send(
+        mut self: Box<Self>,
+        head: &RequestHead<'_>,
+        body: RequestBody,
+        room: HeaderMap,
+    ) -> Result<Answer, Failure> {
+        let upload = Upload::new(body);
+        head::write_request(&mut self.out, head, upload.framing(head.method));
+        self.upload = Some(upload);
+        self.sending = Sending::Waiting;
+        let mut wait = Wait {
+            method: head.method,
+            room,
+            looked_at: 0,
+            interim: 0,
+        };
+        let head = poll_fn(|cx| self.poll_answer(cx, &mut wait)).await?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: AnswerBody::new(self, head.framing, head.persists),
+        })
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        wait: &mut Wait,
+    ) -> Poll<Result<AnswerHead, Failure>> {
+        self.drive(cx)?;
+        loop {
+            let broken = if self.read.is_empty() && wait.interim == 0 {
+                Failure::Unanswered
+            } else {
+                Failure::Broken
+            };
+            match ready!(self.poll_fill(cx, HEAD_READ_BYTES)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(broken)),
+                Ok(_) => {}
+            }
+            if let Some(head) = wait.look(&mut self.read)? {
+                return Poll::Ready(Ok(head));
+            }
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if self.read.spare_capacity_mut().len() < room {
+            self.read.reserve(room);
+        }
+        self.transport.poll_fill(cx, &mut self.read)
+    }
+
+    /// Sends what can be sent now. A server that takes no more of a request may have answered it already.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if matches!(self.sending, Sending::Done | Sending::Refused) {
+            return Ok(());
+        }
+        match self.poll_send(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => {
+                self.sending = Sending::Done;
+                Ok(())
+            }
+            Poll::Ready(Err(Failure::Unanswered)) if self.sending == Sending::Begun => {
+                self.sending = Sending::Refused;
+                self.upload = None;
+                Ok(())
+            }
+            Poll::Ready(Err(error)) => Err(error),
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            self.gather(cx)?;
+            while let Some(rest) = self.out.get(self.written..)
+                && !rest.is_empty()
+            {
+                match ready!(self.transport.poll_write(cx, rest)) {
+                    Ok(0) | Err(_) => return Poll::Ready(Err(Failure::Unanswered)),
+                    Ok(length) => {
+                        self.written += length;
+                        self.sending = Sending::Begun;
+                    }
+                }
+            }
+            let wrote = !self.out.is_empty();
+            self.out.clear();
+            self.written = 0;
+            if self.upload.is_some() && wrote {
+                continue;
+            }
+            ready!(self.transport.poll_flush(cx)).map_err(|_| Failure::Unanswered)?;
+            return match &self.upload {
+                Some(_) => Poll::Pending,
+                None => Poll::Ready(Ok(())),
+            };
+        }
+    }
+
+    /// Takes what there is of the request's body, to be written with what is written anyway.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        while self.out.len() < UNWRITTEN_BYTES_MAX
+            && let Some(upload) = &mut self.upload
+        {
+            match upload.poll_append(cx, &mut self.out) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => self.upload = None,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// After an answer: whether another request may follow on this connection. If so, it is made ready to be idle.
+    fn rest(&mut self) -> bool {
+        if self.sending != Sending::Done || !self.read.is_empty() {
+            return false;
+        }
+        if self.read.capacity() > KEPT_BYTES_MAX {
+            self.read = BytesMut::new();
+        }
+        self.out.shrink_to(KEPT_BYTES_MAX);
+        true
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.transport.close();
+    }
+}
+
+/// The wait for the head of an answer.
+struct Wait {
+    method: Method,
+    room: HeaderMap,
+    /// So much was there when it was not the whole head.
+    looked_at: usize,
+    interim: u32,
+}
+
+impl Wait {
+    /// Reads the head if all of it is there. Interim answers are passed over.
+    fn look(&mut self, read: &mut BytesMut) -> Result<Option<AnswerHead>, Failure> {
+        loop {
+            // A head that comes byte by byte is parsed once a line, not once a byte.
+            let new = read.get(self.looked_at..).unwrap_or_default();
+            if !new.contains(&b'\n') && read.len() < HEAD_BYTES_MAX {
+                return Ok(None);
+            }
+            let parsed = head::read_answer(read, self.method, &mut self.room);
+            let Some(head) = parsed.map_err(|_| Failure::NotHttp)? else {
+                self.looked_at = read.len();
+                return Ok(None);
+            };
+            if !head.status.is_informational() {
+                return Ok(Some(head));
+            }
+            self.interim += 1;
+            // Nobody asked for another protocol.
+            if head.status == StatusCode::SWITCHING_PROTOCOLS || self.interim > INTERIM_MAX {
+                return Err(Failure::NotHttp);
+            }
+            self.looked_at = 0;
+            self.room = head.headers;
+            self.room.clear();
+        }
+    }
+}
