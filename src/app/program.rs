@@ -24,8 +24,8 @@ use crate::{
     net::{
         connections::{ConnectionLimits, Connections},
         listener::Listener,
+        patience::Patience,
         server::ServerOptions,
-        vigil::Patience,
     },
     ninjaone::catalogue::Clash,
     proxy::{

@@ -22,11 +22,12 @@ use crate::{
     net::{
         Peer,
         connections::Ticket,
+        drain::Drain,
         incoming::{Fault, Malformed},
         listener::Accepted,
-        server::{self, Ended, Peek, Protocol, ServerOptions},
+        server::{self, Ended, Protocol, ServerOptions},
+        sniff::{self, Peek},
         tls::ServerCertificate,
-        vigil::Vigil,
     },
     proxy::{Door, Proxy, answer, outcome::Outcome},
     tasks::Tasks,
@@ -174,7 +175,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
     {
-        let sniffed = timeout(self.options.patience.head, server::sniff(&socket));
+        let sniffed = timeout(self.options.patience.head, sniff::sniff(&socket));
         let sniffed = tokio::select! {
             biased;
             sniffed = sniffed => sniffed,
@@ -208,13 +209,13 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let vigil = Arc::new(Vigil::default());
-        self.ticket.enlist(&vigil);
+        let drain = Arc::new(Drain::default());
+        self.ticket.enlist(&drain);
         let door = Door {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
         };
-        if server::serve(socket, protocol, door, vigil, self.options).await == Ended::NotHttp {
+        if server::serve(socket, protocol, door, drain, self.options).await == Ended::NotHttp {
             self.record_garbage();
         }
     }

@@ -14,12 +14,64 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
+    http1::server::inflow::Inflow,
     idle::IdleTimer,
     kept_body::{Keeping, Kept, Replay},
 };
 
-/// A body as the HTTP library hands it over.
-pub type WireBody = hyper::body::Incoming;
+/// A body as it comes off a caller's connection.
+pub enum WireBody {
+    Empty,
+    /// All of it came with the head.
+    Whole(Bytes),
+    Http1(Inflow),
+    Http2(hyper::body::Incoming),
+}
+
+/// The caller's connection broke, or what came on it is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body broke off")]
+pub struct Broken;
+
+impl Body for WireBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = self.get_mut();
+        match this {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *this = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(|_| Broken),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(|_| Broken),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
+        }
+    }
+}
 
 /// What is sent with a request.
 pub enum RequestBody {

@@ -4,7 +4,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header, uri::Authority};
+use http::{HeaderValue, Request, Response, header, uri::Authority};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -309,9 +309,7 @@ async fn exchange_over(
         headers: &headers,
         more: &[],
     };
-    let answer = connection
-        .send(&head, RequestBody::own(body), HeaderMap::new())
-        .await?;
+    let answer = connection.send(&head, RequestBody::own(body)).await?;
     let body = Limited::new(answer.body, answer_bytes_max)
         .collect()
         .await

@@ -12,7 +12,7 @@ use std::{
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use super::{Peer, vigil::Vigil};
+use super::{Peer, drain::Drain};
 
 /// How many connections may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Connections {
     /// Addresses with open connections only: an entry goes with its last connection.
     per_peer: DashMap<IpAddr, usize>,
     next: AtomicU64,
-    vigils: Mutex<HashMap<u64, Arc<Vigil>>>,
+    drains: Mutex<HashMap<u64, Arc<Drain>>>,
     draining: watch::Sender<bool>,
 }
 
@@ -49,7 +49,7 @@ impl Connections {
             open: AtomicUsize::new(0),
             per_peer: DashMap::new(),
             next: AtomicU64::new(0),
-            vigils: Mutex::default(),
+            drains: Mutex::default(),
             draining: watch::Sender::new(false),
         })
     }
@@ -94,13 +94,13 @@ impl Connections {
     /// No new connections; the open ones finish the request that they are serving and close.
     pub fn drain(&self) {
         self.draining.send_replace(true);
-        for vigil in self.lock().values() {
-            vigil.drain();
+        for drain in self.lock().values() {
+            drain.ask();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Vigil>>> {
-        self.vigils.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Drain>>> {
+        self.drains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,16 +113,16 @@ pub struct Ticket {
 
 impl Ticket {
     /// Makes the connection reachable for [`Connections::drain`].
-    pub fn enlist(&self, vigil: &Arc<Vigil>) {
+    pub fn enlist(&self, drain: &Arc<Drain>) {
         self.connections
             .lock()
-            .insert(self.number, Arc::clone(vigil));
+            .insert(self.number, Arc::clone(drain));
         if *self.connections.draining.borrow() {
-            vigil.drain();
+            drain.ask();
         }
     }
 
-    /// Resolves once the program drains: for a connection that has said nothing yet, which no vigil can reach.
+    /// Resolves once the program drains: for a connection that has said nothing yet, which cannot be asked.
     pub async fn draining(&self) {
         // It fails only when the sender is gone, and that is held here.
         let _ = self

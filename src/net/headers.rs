@@ -11,6 +11,9 @@ pub const HEADERS_MAX: usize = 64;
 /// Longest `NJP-Reason` and `NJP-On-Behalf-Of`, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256;
 
+/// So many of them most requests have forwarded at most.
+const FORWARDED_USUALLY: usize = 4;
+
 /// Why a request's headers are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum HeaderError {
@@ -44,90 +47,150 @@ pub struct Sorted {
     pub reason: Option<Box<str>>,
     pub on_behalf_of: Option<Box<str>>,
     pub host: Option<HeaderValue>,
-    /// The map that they came in, empty: its room serves the request that goes on.
-    pub emptied: HeaderMap,
 }
 
+/// What a request's header is for. One that is for nothing goes no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    Host,
+    /// May reach NinjaOne, and stand once.
+    ForwardOnce(HeaderName),
+    /// May reach NinjaOne.
+    Forward(HeaderName),
+    Authorization,
+    ApiKey,
+    /// Names those that end here.
+    Connection,
+    Tenant,
+    Reason,
+    OnBehalfOf,
+    Origin,
+    FetchSite,
+    MethodOverride,
+    Expect,
+    ContentLength,
+    TransferEncoding,
+}
+
+/// The longest name in [`Purpose::of`], in bytes.
+const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
+
+impl Purpose {
+    /// `name` in any writing (RFC 9110 section 5.1).
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let mut lower = [0; REQUEST_NAME_BYTES_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        Some(match &*lower {
+            b"host" => Self::Host,
+            b"user-agent" => Self::ForwardOnce(header::USER_AGENT),
+            b"content-type" => Self::ForwardOnce(header::CONTENT_TYPE),
+            b"if-none-match" => Self::ForwardOnce(header::IF_NONE_MATCH),
+            b"if-modified-since" => Self::ForwardOnce(header::IF_MODIFIED_SINCE),
+            b"accept" => Self::Forward(header::ACCEPT),
+            b"accept-encoding" => Self::Forward(header::ACCEPT_ENCODING),
+            b"accept-language" => Self::Forward(header::ACCEPT_LANGUAGE),
+            b"authorization" => Self::Authorization,
+            b"x-api-key" => Self::ApiKey,
+            b"connection" => Self::Connection,
+            b"njp-tenant" => Self::Tenant,
+            b"njp-reason" => Self::Reason,
+            b"njp-on-behalf-of" => Self::OnBehalfOf,
+            b"origin" => Self::Origin,
+            b"sec-fetch-site" => Self::FetchSite,
+            b"x-http-method-override" | b"x-method-override" | b"x-http-method" => {
+                Self::MethodOverride
+            }
+            b"expect" => Self::Expect,
+            b"content-length" => Self::ContentLength,
+            b"transfer-encoding" => Self::TransferEncoding,
+            _ => return None,
+        })
+    }
+}
+
+/// Sorts a request's headers one by one.
+#[derive(Default)]
+pub struct Sorting {
+    sorted: Sorted,
+    hop_by_hop: Vec<HeaderValue>,
+}
+
+impl Sorting {
+    /// # Errors
+    /// When the header is one that we refuse, or could be read in two ways.
+    pub fn take(&mut self, purpose: Purpose, value: HeaderValue) -> Result<(), HeaderError> {
+        let sorted = &mut self.sorted;
+        match purpose {
+            Purpose::Host => once(&mut sorted.host, value),
+            Purpose::ForwardOnce(name) => {
+                if sorted.forwarded.iter().any(|(kept, _)| *kept == name) {
+                    return Err(HeaderError::Repeated);
+                }
+                forward(sorted, name, value)
+            }
+            Purpose::Forward(name) => forward(sorted, name, value),
+            Purpose::Authorization => once(&mut sorted.evidence.authorization, value),
+            Purpose::ApiKey => once(&mut sorted.evidence.api_key, value),
+            Purpose::Connection => {
+                self.hop_by_hop.push(value);
+                Ok(())
+            }
+            Purpose::Tenant => note(&mut sorted.tenant, &value),
+            Purpose::Reason => note(&mut sorted.reason, &value),
+            Purpose::OnBehalfOf => note(&mut sorted.on_behalf_of, &value),
+            // A browser sends these without being asked, and a page cannot hold them back (Fetch standard, forbidden
+            // request headers). No browser has business here: a rebound DNS name would make it somebody else's hand.
+            Purpose::Origin => Err(HeaderError::Browser),
+            Purpose::FetchSite if value.as_bytes() != b"none" => Err(HeaderError::Browser),
+            Purpose::MethodOverride => Err(HeaderError::MethodOverride),
+            Purpose::Expect if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+                Err(HeaderError::Expectation)
+            }
+            // What frames the body is the wire's business.
+            Purpose::FetchSite
+            | Purpose::Expect
+            | Purpose::ContentLength
+            | Purpose::TransferEncoding => Ok(()),
+        }
+    }
+
+    /// RFC 9110 section 7.6.1: what `Connection` names ends here, before anything of ours is added.
+    #[must_use]
+    pub fn finish(mut self) -> Sorted {
+        for listed in &self.hop_by_hop {
+            for name in listed.to_str().unwrap_or_default().split(',') {
+                let name = name.trim();
+                self.sorted
+                    .forwarded
+                    .retain(|(kept, _)| !kept.as_str().eq_ignore_ascii_case(name));
+            }
+        }
+        self.sorted
+    }
+}
+
+/// Sorts the headers of a request that came over HTTP/2.
+///
 /// # Errors
 /// When a header is one that we refuse, or could be read in two ways.
-pub fn sort_request(mut headers: HeaderMap) -> Result<Sorted, HeaderError> {
+pub fn sort_request(headers: HeaderMap) -> Result<Sorted, HeaderError> {
     if headers.len() > HEADERS_MAX {
         return Err(HeaderError::TooMany);
     }
-    check_framing(&headers)?;
-    let mut sorted = Sorted {
-        forwarded: Vec::with_capacity(8),
-        ..Sorted::default()
-    };
-    let mut hop_by_hop: Vec<HeaderValue> = Vec::new();
+    let mut sorting = Sorting::default();
     let mut current = None;
-    for (name, value) in headers.drain() {
-        if name.is_some() {
-            current = name;
+    for (name, value) in headers {
+        if let Some(name) = name {
+            current = Purpose::of(name.as_str());
         }
-        if let Some(name) = &current {
-            sort_one(&mut sorted, &mut hop_by_hop, name, value)?;
-        }
-    }
-    // RFC 9110 section 7.6.1: what `Connection` names ends here, before anything of ours is added.
-    for listed in &hop_by_hop {
-        for name in listed.to_str().unwrap_or_default().split(',') {
-            let name = name.trim();
-            sorted
-                .forwarded
-                .retain(|(kept, _)| !kept.as_str().eq_ignore_ascii_case(name));
+        if let Some(purpose) = &current {
+            sorting.take(purpose.clone(), value)?;
         }
     }
-    sorted.emptied = headers;
-    Ok(sorted)
-}
-
-/// RFC 9112 section 6.1: we decode no other encoding than `chunked`, and the library takes lists that end with it.
-fn check_framing(headers: &HeaderMap) -> Result<(), HeaderError> {
-    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (encodings.next(), encodings.next()) {
-        (None, _) => Ok(()),
-        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(HeaderError::Framing),
-    }
-}
-
-fn sort_one(
-    sorted: &mut Sorted,
-    hop_by_hop: &mut Vec<HeaderValue>,
-    name: &HeaderName,
-    value: HeaderValue,
-) -> Result<(), HeaderError> {
-    match name.as_str() {
-        "host" => once(&mut sorted.host, value),
-        "user-agent" | "content-type" | "if-none-match" | "if-modified-since" => {
-            if sorted.forwarded.iter().any(|(kept, _)| kept == name) {
-                return Err(HeaderError::Repeated);
-            }
-            forward(sorted, name, value)
-        }
-        "accept" | "accept-encoding" | "accept-language" => forward(sorted, name, value),
-        "authorization" => once(&mut sorted.evidence.authorization, value),
-        "x-api-key" => once(&mut sorted.evidence.api_key, value),
-        "connection" => {
-            hop_by_hop.push(value);
-            Ok(())
-        }
-        "njp-tenant" => note(&mut sorted.tenant, &value),
-        "njp-reason" => note(&mut sorted.reason, &value),
-        "njp-on-behalf-of" => note(&mut sorted.on_behalf_of, &value),
-        // A browser sends these without being asked, and a page cannot hold them back (Fetch standard, forbidden
-        // request headers). No browser has business here: a rebound DNS name would make it somebody else's hand.
-        "origin" => Err(HeaderError::Browser),
-        "sec-fetch-site" if value.as_bytes() != b"none" => Err(HeaderError::Browser),
-        "x-http-method-override" | "x-method-override" | "x-http-method" => {
-            Err(HeaderError::MethodOverride)
-        }
-        "expect" if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
-            Err(HeaderError::Expectation)
-        }
-        _ => Ok(()),
-    }
+    Ok(sorting.finish())
 }
 
 fn once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {
@@ -138,11 +201,14 @@ fn once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), Heade
     Ok(())
 }
 
-fn forward(sorted: &mut Sorted, name: &HeaderName, value: HeaderValue) -> Result<(), HeaderError> {
+fn forward(sorted: &mut Sorted, name: HeaderName, value: HeaderValue) -> Result<(), HeaderError> {
     if value.to_str().is_err() {
         return Err(HeaderError::NotVisible);
     }
-    sorted.forwarded.push((name.clone(), value));
+    if sorted.forwarded.capacity() == 0 {
+        sorted.forwarded.reserve_exact(FORWARDED_USUALLY);
+    }
+    sorted.forwarded.push((name, value));
     Ok(())
 }
 

@@ -1,14 +1,15 @@
 //! Bytes become a well-formed request here, or are refused.
 
-use http::{HeaderMap, Request, Version, uri::PathAndQuery};
+use http::uri::{Authority, PathAndQuery};
+use http_body::Body;
 use tokio::time::Instant;
 
 use crate::{clock::Timestamp, names::RequestId};
 
 use super::{
     Evidence, Method, Peer,
-    body::RequestBody,
-    headers::{self, HeaderError, Sorted},
+    body::{RequestBody, WireBody},
+    headers::{HeaderError, Sorted},
     host::{HostVerdict, Hosts},
     target::{Target, TargetError},
 };
@@ -21,17 +22,38 @@ pub struct Arrival {
     pub id: RequestId,
     pub at: Timestamp,
     pub started: Instant,
-    pub request: Request<hyper::body::Incoming>,
     pub peer: Peer,
-    /// The request line had a '#', which the HTTP parser cuts off without a word.
-    pub fragment: bool,
+    pub wire: Wire,
+}
+
+/// What came over a connection, whatever its protocol.
+pub type Wire = Result<(Received, WireBody), Box<Unreadable>>;
+
+/// A request's head, read but not judged.
+pub struct Received {
+    /// None: one that we do not know.
+    pub method: Option<Method>,
+    pub target: PathAndQuery,
+    /// HTTP/2's `:authority`.
+    pub authority: Option<Authority>,
+    pub headers: Result<Sorted, HeaderError>,
+    /// As HTTP/1.1 writes it.
+    pub head_bytes: usize,
+}
+
+/// Bytes that are no request, or one that must not be read further. Their connection ends.
+pub struct Unreadable {
+    pub method: Option<Method>,
+    /// What stood in the request line's path, if that could be told.
+    pub path: Box<str>,
+    pub why: Fault,
 }
 
 /// What every request is held against before anybody is asked who sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doors {
     pub hosts: Hosts,
-    /// Longest head, in bytes. The HTTP parser's own bound is that of its buffer, which a head may overrun by one read.
+    /// Longest head, in bytes.
     pub head_bytes_max: usize,
     /// Longest body, in bytes, for operations that take no file.
     pub body_bytes_max: u64,
@@ -58,8 +80,6 @@ pub struct Incoming {
     pub on_behalf_of: Option<Box<str>>,
     /// What the caller sent and may reach NinjaOne: the allow-list of `headers`, nothing else.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
-    /// An empty map with room for them: the first request that is sent takes it.
-    pub emptied: HeaderMap,
     pub body: RequestBody,
 }
 
@@ -107,24 +127,22 @@ impl Incoming {
             id,
             at,
             started,
-            request,
             peer,
-            fragment,
+            wire,
         } = arrival;
-        let method = Method::parse(request.method().as_str());
-        let malformed = |uri: &http::Uri, why: Fault| {
+        let malformed = |method: Option<Method>, path: &str, why: Fault| {
             Box::new(Malformed {
                 id,
                 started,
                 peer,
                 method,
-                path: printable(uri.path()),
+                path: printable(path),
                 why,
             })
         };
-        let (mut parts, body) = request.into_parts();
-        let headers = std::mem::take(&mut parts.headers);
-        match check(&parts, method, fragment, headers, &body, doors) {
+        let (mut received, body) = wire.map_err(|it| malformed(it.method, &it.path, it.why))?;
+        let headers = std::mem::replace(&mut received.headers, Ok(Sorted::default()));
+        match check(&received, headers, &body, doors) {
             Ok((method, target, sorted)) => Ok(Box::new(Self {
                 id,
                 at,
@@ -137,7 +155,6 @@ impl Incoming {
                 reason: sorted.reason,
                 on_behalf_of: sorted.on_behalf_of,
                 headers: sorted.forwarded,
-                emptied: sorted.emptied,
                 body: RequestBody::new(
                     body,
                     doors.body_bytes_max,
@@ -145,61 +162,38 @@ impl Incoming {
                     doors.idle,
                 ),
             })),
-            Err(why) => Err(malformed(&parts.uri, why)),
+            Err(why) => Err(malformed(received.method, received.target.path(), why)),
         }
     }
 }
 
 fn check(
-    parts: &http::request::Parts,
-    method: Option<Method>,
-    fragment: bool,
-    headers: HeaderMap,
-    body: &hyper::body::Incoming,
+    received: &Received,
+    headers: Result<Sorted, HeaderError>,
+    body: &WireBody,
     doors: &Doors,
 ) -> Result<(Method, Target, Sorted), Fault> {
-    let method = method.ok_or(Fault::Method)?;
-    if fragment {
-        return Err(TargetError::Fragment.into());
-    }
-    if head_bytes(parts, &headers) > doors.head_bytes_max {
+    let method = received.method.ok_or(Fault::Method)?;
+    if received.head_bytes > doors.head_bytes_max {
         return Err(Fault::HeadTooLarge);
     }
-    let sorted = headers::sort_request(headers)?;
-    check_host(parts, &sorted, &doors.hosts)?;
-    let received = parts
-        .uri
-        .path_and_query()
-        .map_or_else(|| PathAndQuery::from_static("/"), PathAndQuery::clone);
-    let target = Target::parse(&received)?;
-    if matches!(method, Method::Get | Method::Head) && !http_body::Body::is_end_stream(body) {
+    let sorted = headers?;
+    check_host(received.authority.as_ref(), &sorted, &doors.hosts)?;
+    let target = Target::parse(&received.target)?;
+    if matches!(method, Method::Get | Method::Head) && !body.is_end_stream() {
         return Err(Fault::BodyOnRead);
     }
-    let announced = http_body::Body::size_hint(body).lower();
-    if announced > doors.upload_bytes_max.max(doors.body_bytes_max) {
+    if body.size_hint().lower() > doors.upload_bytes_max.max(doors.body_bytes_max) {
         return Err(Fault::BodyTooLarge);
     }
     Ok((method, target, sorted))
 }
 
-/// As HTTP/1.1 would write it: the request line, and for each field its name, ": ", its value and the line end.
-fn head_bytes(parts: &http::request::Parts, headers: &HeaderMap) -> usize {
-    const AROUND_LINE: usize = "  HTTP/1.1\r\n\r\n".len();
-    const AROUND_FIELD: usize = ": \r\n".len();
-    let target = parts.uri.path_and_query().map_or(1, |it| it.as_str().len());
-    let fields = headers.iter();
-    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + AROUND_FIELD);
-    parts.method.as_str().len() + target + AROUND_LINE + fields.sum::<usize>()
-}
-
 /// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one host, and the same in both places.
-fn check_host(parts: &http::request::Parts, sorted: &Sorted, hosts: &Hosts) -> Result<(), Fault> {
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    if authority.is_some() && parts.version < Version::HTTP_2 {
-        return Err(Fault::AbsoluteForm);
-    }
+fn check_host(authority: Option<&Authority>, sorted: &Sorted, hosts: &Hosts) -> Result<(), Fault> {
+    let authority = authority.map(|it| it.as_str().as_bytes());
     let host = sorted.host.as_ref().map(http::HeaderValue::as_bytes);
-    let value = match (authority.map(str::as_bytes), host) {
+    let value = match (authority, host) {
         (Some(authority), Some(host)) if authority != host => return Err(Fault::Host),
         (Some(value), _) | (None, Some(value)) => value,
         (None, None) => return Err(Fault::Host),

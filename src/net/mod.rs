@@ -3,20 +3,23 @@
 pub mod body;
 pub mod client;
 pub mod connections;
+pub mod drain;
 pub mod headers;
 pub mod host;
 pub mod http1;
+pub mod http2;
 pub mod idle;
 pub mod incoming;
 pub mod kept_body;
 pub mod listener;
+pub mod patience;
 pub mod pool;
 pub mod problem;
 pub mod server;
 pub mod small_server;
+pub mod sniff;
 pub mod target;
 pub mod tls;
-pub mod vigil;
 
 use std::{fmt, net::SocketAddr};
 

@@ -26,7 +26,7 @@ use crate::tasks::Tasks;
 
 use super::{
     Method,
-    body::{RequestBody, WireBody},
+    body::RequestBody,
     client::{Connector, Dialed, ExchangeError},
     headers,
     http1::client::{Connection, Failure, RequestHead},
@@ -38,6 +38,9 @@ use self::answer_stream::AnswerStream;
 pub const IDLE_CONNECTIONS_MAX: usize = 1024;
 /// How often a request is put on another connection when it provably never left.
 const UNSENT_TRIES_MAX: u32 = 4;
+
+/// Room for the headers of most requests.
+const HTTP2_HEADERS_USUALLY: usize = 8;
 
 type Http2 = http2::SendRequest<RequestBody>;
 
@@ -82,8 +85,6 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(HeaderName, HeaderValue)],
     pub more: &'a [(HeaderName, &'a HeaderValue)],
     pub body: RequestBody,
-    /// An empty map, for its room.
-    pub room: HeaderMap,
 }
 
 /// How old a connection may be that a request is sent on.
@@ -301,7 +302,7 @@ impl Pool {
             headers: outgoing.headers,
             more: outgoing.more,
         };
-        let answer = connection.send(&head, outgoing.body, outgoing.room).await;
+        let answer = connection.send(&head, outgoing.body).await;
         let answer = answer.map_err(|failure| match failure {
             Failure::Unanswered if reused => SendError::DiedReused,
             other => SendError::Lost(other.into()),
@@ -357,7 +358,7 @@ impl Pool {
         parts.scheme = Some(Scheme::HTTPS);
         parts.authority = Some(self.connector.authority().clone());
         parts.path_and_query = Some(outgoing.target);
-        let mut headers = outgoing.room;
+        let mut headers = HeaderMap::with_capacity(HTTP2_HEADERS_USUALLY);
         for (name, value) in outgoing.headers {
             headers.append(name.clone(), value.clone());
         }
@@ -376,7 +377,7 @@ impl Pool {
     }
 }
 
-fn answered(response: http::Response<WireBody>) -> Answered {
+fn answered(response: http::Response<hyper::body::Incoming>) -> Answered {
     let (parts, body) = response.into_parts();
     Answered {
         status: parts.status,

@@ -23,10 +23,8 @@ use crate::{
     clock::Timestamp,
     net::{
         Method, Peer,
-        body::WireBody,
-        incoming::{Arrival, Incoming},
+        incoming::{Arrival, Incoming, Wire},
         server::{Answering, Handler},
-        vigil::InFlight,
     },
     tasks::Tasks,
     upstream::{Forwarded, Upstream},
@@ -86,31 +84,24 @@ pub struct Door {
 impl Handler for Door {
     type Body = ReplyBody;
 
-    fn handle(
-        &self,
-        request: http::Request<WireBody>,
-        in_flight: InFlight,
-        fragment: bool,
-    ) -> Answering<ReplyBody> {
+    fn handle(&self, wire: Wire) -> Answering<ReplyBody> {
         let at = Timestamp::now();
+        let method = wire.as_ref().ok().and_then(|(request, _)| request.method);
         let arrival = Arrival {
             id: self.proxy.ids.next(at),
             at,
             started: Instant::now(),
-            request,
             peer: self.peer,
-            fragment,
+            wire,
         };
         let proxy = Arc::clone(&self.proxy);
-        match Method::parse(arrival.request.method().as_str()) {
-            Some(Method::Get | Method::Head) | None => Box::pin(async move {
-                let reply = proxy.handle(arrival).await;
-                Ok(reply.into_response(in_flight))
-            }),
-            Some(_) => Box::pin(async move {
-                let reply = handle_to_the_end(proxy, arrival).await;
-                Ok(reply.into_response(in_flight))
-            }),
+        match method {
+            Some(Method::Get | Method::Head) | None => {
+                Box::pin(async move { proxy.handle(arrival).await.into_response() })
+            }
+            Some(_) => {
+                Box::pin(async move { handle_to_the_end(proxy, arrival).await.into_response() })
+            }
         }
     }
 }

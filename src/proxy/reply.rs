@@ -18,7 +18,7 @@ use crate::{
     },
     credentials::Leased,
     names::RequestId,
-    net::{body::Passage, vigil::InFlight},
+    net::body::Passage,
     upstream::answer_body::{AnswerBody, Cut},
 };
 
@@ -36,14 +36,9 @@ impl From<Recorded<Response<ReplyBody>>> for Reply {
 }
 
 impl Reply {
-    /// The connection counts the request as served when the reply's body is gone.
     #[must_use]
-    pub fn into_response(self, mut in_flight: InFlight) -> Response<ReplyBody> {
-        in_flight.answer();
-        self.0.map(|body| ReplyBody {
-            in_flight: Some(in_flight),
-            ..body
-        })
+    pub fn into_response(self) -> Response<ReplyBody> {
+        self.0
     }
 }
 
@@ -53,10 +48,7 @@ pub fn id_value(id: RequestId) -> HeaderValue {
 }
 
 /// A reply's body.
-pub struct ReplyBody {
-    content: Content,
-    in_flight: Option<InFlight>,
-}
+pub struct ReplyBody(Content);
 
 enum Content {
     /// Ours.
@@ -68,20 +60,14 @@ enum Content {
 impl ReplyBody {
     #[must_use]
     pub fn text(text: Bytes) -> Self {
-        Self {
-            content: Content::Text((!text.is_empty()).then_some(text)),
-            in_flight: None,
-        }
+        Self(Content::Text((!text.is_empty()).then_some(text)))
     }
 
     #[must_use]
     pub fn stream(stream: Stream) -> Self {
         let mut stream = Box::new(stream);
         stream.close_if_ended();
-        Self {
-            content: Content::Stream(stream),
-            in_flight: None,
-        }
+        Self(Content::Stream(stream))
     }
 }
 
@@ -145,25 +131,21 @@ impl Body for ReplyBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = self.get_mut();
-        if let Some(in_flight) = &this.in_flight {
-            in_flight.progress();
-        }
-        match &mut this.content {
+        match &mut self.get_mut().0 {
             Content::Text(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
             Content::Stream(stream) => stream.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
+        match &self.0 {
             Content::Text(text) => text.is_none(),
             Content::Stream(stream) => stream.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
+        match &self.0 {
             Content::Text(text) => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64))
             }

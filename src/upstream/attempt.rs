@@ -117,7 +117,6 @@ impl Attempt {
         }
         let passage = body.passage();
         journal.passage.clone_from(&passage);
-        let room = take_emptied(intended);
         let freshness = match method {
             _ if self.fresh => Freshness::New,
             Method::Get | Method::Head => Freshness::Any,
@@ -136,7 +135,6 @@ impl Attempt {
                     (header::VIA, &VIA),
                 ],
                 body,
-                room,
             };
             let sending = pin!(pool.send(outgoing, freshness, now, &begun));
             let patience = origin.patience().first_byte;
@@ -222,12 +220,6 @@ fn take_body(intended: &mut Intended) -> RequestBody {
         body.allow_upload();
     }
     body
-}
-
-/// The room of the caller's own header map; a request that is sent again makes a new one.
-fn take_emptied(intended: &mut Intended) -> HeaderMap {
-    let authorized = intended.leased_mut().admitted_mut().authorized_mut();
-    std::mem::take(&mut authorized.identified_mut().incoming_mut().emptied)
 }
 
 /// Waits for the head of an answer. The wait begins anew while the caller's body is still on its way.

@@ -12,6 +12,7 @@ mod answers;
 mod audit;
 mod bounds;
 mod callers;
+mod connections;
 mod forwarding;
 mod hostile;
 mod identities;

@@ -16,7 +16,9 @@ const TRAILERS_BYTES_MAX: u32 = 16 * 1024;
 pub enum ChunkError {
     #[error("a chunk's size is not 1 to {SIZE_DIGITS_MAX} hexadecimal digits")]
     Size,
-    #[error("a line does not end with CRLF, or has a control character")]
+    #[error(
+        "a line does not end with CRLF, has a control character, or is a trailer without a name"
+    )]
     Line,
     #[error("the extensions of chunks are longer than {EXTENSIONS_BYTES_MAX} bytes")]
     Extensions,
@@ -42,6 +44,7 @@ enum State {
     DataCr,
     DataLf,
     TrailerStart,
+    TrailerName,
     Trailer,
     TrailerLf,
     EndLf,
@@ -144,10 +147,14 @@ impl Chunks {
             (State::TrailerStart, b'\r') => State::EndLf,
             (State::EndLf, b'\n') => State::Ended,
             (State::Trailer, b'\r') => State::TrailerLf,
-            (State::TrailerStart | State::Trailer, _) => {
+            (State::TrailerStart | State::TrailerName | State::Trailer, _) => {
                 count(&mut self.trailer_bytes, TRAILERS_BYTES_MAX).ok_or(ChunkError::Trailers)?;
-                visible(byte)?;
-                State::Trailer
+                match self.state {
+                    State::Trailer => visible(byte).map(|()| State::Trailer)?,
+                    State::TrailerName if byte == b':' => State::Trailer,
+                    _ if is_name_byte(byte) => State::TrailerName,
+                    _ => return Err(ChunkError::Line),
+                }
             }
             _ => return Err(ChunkError::Line),
         })
@@ -168,6 +175,28 @@ fn size_digit(value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
 fn count(counted: &mut u32, most: u32) -> Option<()> {
     *counted += 1;
     (*counted <= most).then_some(())
+}
+
+/// RFC 9110 section 5.6.2: what a field's name is made of.
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 /// Text and tabs; RFC 9110 section 5.5 allows bytes from 0x80 on.

@@ -3,3 +3,5 @@
 pub mod buffer;
 pub mod chunked;
 pub mod client;
+pub mod framing;
+pub mod server;

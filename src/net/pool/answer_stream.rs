@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::net::{body::WireBody, client::ExchangeError, http1::client::body::AnswerBody};
+use crate::net::{client::ExchangeError, http1::client::body::AnswerBody};
 
 use super::Pool;
 
@@ -22,7 +22,7 @@ pub enum AnswerStream {
         /// When the request was sent.
         sent: Instant,
     },
-    Http2(WireBody),
+    Http2(hyper::body::Incoming),
 }
 
 impl AnswerStream {

@@ -10,21 +10,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::net::http1::{
     buffer,
-    chunked::{Chunks, Piece},
+    chunked::Piece,
+    framing::{Framing, Unread},
 };
 
-use super::{Connection, Failure, Framing};
+use super::{Connection, Failure};
 
 /// Read at once of a long body.
 const BODY_READ_BYTES: usize = 64 * 1024;
-
-/// What is still to come.
-enum Rest {
-    Nothing,
-    Length(u64),
-    Chunks(Chunks),
-    UntilClose,
-}
 
 /// How reading from the connection ended, if it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,26 +31,20 @@ enum Inflow {
 pub struct AnswerBody {
     /// None when it is given back or closed.
     connection: Option<Box<Connection>>,
-    rest: Rest,
+    unread: Unread,
     inflow: Inflow,
     persists: bool,
 }
 
 impl AnswerBody {
     pub(super) fn new(connection: Box<Connection>, framing: Framing, persists: bool) -> Self {
-        let rest = match framing {
-            Framing::None => Rest::Nothing,
-            Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunks(Chunks::default()),
-            Framing::UntilClose => Rest::UntilClose,
-        };
         let mut body = Self {
             connection: Some(connection),
-            rest,
+            unread: Unread::of(framing),
             inflow: Inflow::Open,
             persists,
         };
-        if matches!(body.rest, Rest::Nothing) {
+        if body.unread.is_nothing() {
             body.end();
         }
         body
@@ -66,7 +53,7 @@ impl AnswerBody {
     /// The connection, once the body is read to its end and if another request may follow: unless the server said
     /// otherwise, sent more than its answer, or answered before the request had gone out.
     pub fn take_connection(&mut self) -> Option<Box<Connection>> {
-        if matches!(self.rest, Rest::Nothing) {
+        if self.unread.is_nothing() {
             self.connection.take()
         } else {
             None
@@ -74,7 +61,7 @@ impl AnswerBody {
     }
 
     fn end(&mut self) {
-        self.rest = Rest::Nothing;
+        self.unread = Unread::Nothing;
         let is_fit = self.persists && self.connection.as_mut().is_some_and(|it| it.rest());
         if !is_fit {
             self.connection = None;
@@ -82,7 +69,7 @@ impl AnswerBody {
     }
 
     fn fail(&mut self, failure: Failure) -> Failure {
-        self.rest = Rest::Nothing;
+        self.unread = Unread::Nothing;
         self.connection = None;
         failure
     }
@@ -92,39 +79,22 @@ impl AnswerBody {
         let Some(connection) = &mut self.connection else {
             return Ok(Piece::End);
         };
-        let read = &mut connection.read;
-        match &mut self.rest {
-            Rest::Nothing => Ok(Piece::End),
-            Rest::Chunks(chunks) => chunks.next(read).map_err(|_| Failure::NotHttp),
-            _ if read.is_empty() => Ok(Piece::More),
-            Rest::Length(left) => {
-                let length = buffer::within(*left, read.len());
-                *left -= length as u64;
-                Ok(Piece::Data(buffer::take(read, length)))
-            }
-            Rest::UntilClose => {
-                let length = read.len();
-                Ok(Piece::Data(buffer::take(read, length)))
-            }
-        }
+        self.unread
+            .next(&mut connection.read)
+            .map_err(|_| Failure::NotHttp)
     }
 
-    /// Whether the piece before was the last, as far as can be told without reading.
     fn is_at_end(&mut self) -> bool {
-        match (&mut self.rest, &mut self.connection) {
-            (Rest::Nothing | Rest::Length(0), _) => true,
-            // What is wrong with the framing is told in its turn, after the data before it.
-            (Rest::Chunks(chunks), Some(connection)) => {
-                chunks.is_at_end(&mut connection.read).unwrap_or(false)
-            }
-            _ => false,
+        match &mut self.connection {
+            Some(connection) => self.unread.is_at_end(&mut connection.read),
+            None => true,
         }
     }
 
     /// Reads what is there, up to a bufferful. Ready: something came, or nothing will.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let wanted = match self.rest {
-            Rest::Length(left) => buffer::within(left, BODY_READ_BYTES),
+        let wanted = match self.unread {
+            Unread::Length(left) => buffer::within(left, BODY_READ_BYTES),
             _ => BODY_READ_BYTES,
         };
         let Some(connection) = &mut self.connection else {
@@ -179,23 +149,23 @@ impl Body for AnswerBody {
                 Ok(Piece::More) => {}
                 Err(failure) => return Poll::Ready(Some(Err(this.fail(failure)))),
             }
-            match (this.inflow, &this.rest) {
+            match (this.inflow, &this.unread) {
                 (Inflow::Open, _) => ready!(this.poll_read(cx)),
-                (Inflow::Ended, Rest::UntilClose) => this.end(),
+                (Inflow::Ended, Unread::UntilClose) => this.end(),
                 _ => return Poll::Ready(Some(Err(this.fail(Failure::Broken)))),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        self.unread.is_nothing()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.rest {
-            Rest::Nothing => SizeHint::with_exact(0),
-            Rest::Length(left) => SizeHint::with_exact(left),
-            Rest::Chunks(_) | Rest::UntilClose => SizeHint::default(),
+        match self.unread {
+            Unread::Nothing => SizeHint::with_exact(0),
+            Unread::Length(left) => SizeHint::with_exact(left),
+            Unread::Chunks(_) | Unread::UntilClose => SizeHint::default(),
         }
     }
 }

@@ -6,7 +6,10 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::net::{Method, headers};
+use crate::net::{
+    Method, headers,
+    http1::framing::{self, Framing},
+};
 
 /// Longest head of an answer.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -21,17 +24,6 @@ pub struct RequestHead<'a> {
     pub host: &'a HeaderValue,
     pub headers: &'a [(HeaderName, HeaderValue)],
     pub more: &'a [(HeaderName, &'a HeaderValue)],
-}
-
-/// How long a message's body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// There is none.
-    None,
-    Length(u64),
-    Chunked,
-    /// Everything up to the end of the connection.
-    UntilClose,
 }
 
 /// The head of an answer.
@@ -117,7 +109,11 @@ pub fn read_answer(
     if length > HEAD_BYTES_MAX {
         return Err(HeadError::TooLong);
     }
-    check_lines(buffer, length, answer.headers.len())?;
+    // The parser would pass over empty lines before the first.
+    let head = buffer.get(..length).unwrap_or_default();
+    if head.first() != Some(&b'H') || !framing::ends_lines_with_crlf(head, answer.headers.len()) {
+        return Err(HeadError::LineEnd);
+    }
     let status = answer
         .code
         .and_then(|it| StatusCode::from_u16(it).ok())
@@ -138,26 +134,6 @@ pub fn read_answer(
     }))
 }
 
-/// The parser takes a bare LF for the end of a line, and empty lines before the first. Elsewhere it refuses CR, so the
-/// lines all end with CRLF if there are as many CR as lines.
-fn check_lines(buffer: &[u8], length: usize, headers: usize) -> Result<(), HeadError> {
-    /// The status line and the empty one.
-    const OTHER_LINES: usize = 2;
-    /// So many bytes that a byte can count them: the compiler counts many at once then.
-    const COUNTED_BYTES: usize = 255;
-    let head = buffer.get(..length).unwrap_or_default();
-    let returns_of = |part: &[u8]| part.iter().map(|it| u8::from(*it == b'\r')).sum::<u8>();
-    let returns: usize = head
-        .chunks(COUNTED_BYTES)
-        .map(|part| usize::from(returns_of(part)))
-        .sum();
-    if head.first() == Some(&b'H') && returns == headers + OTHER_LINES {
-        Ok(())
-    } else {
-        Err(HeadError::LineEnd)
-    }
-}
-
 /// What the header lines say of the message itself.
 #[derive(Default)]
 struct Sorted {
@@ -170,7 +146,7 @@ impl Sorted {
     fn take(&mut self, line: &httparse::Header<'_>, kept: &mut HeaderMap) -> Result<(), HeadError> {
         let (name, value) = (line.name, line.value);
         if name.eq_ignore_ascii_case("content-length") {
-            let length = decimal(value).ok_or(HeadError::Length)?;
+            let length = framing::decimal(value).ok_or(HeadError::Length)?;
             if self.length.replace(length).is_some_and(|it| it != length) {
                 return Err(HeadError::Length);
             }
@@ -181,7 +157,7 @@ impl Sorted {
             }
             self.chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
-            self.closes |= names_close(value);
+            self.closes |= framing::names_close(value);
         } else if let Some(name) = headers::answer_name(name) {
             let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Value)?;
             kept.append(name, value);
@@ -209,21 +185,4 @@ impl Sorted {
             None => Framing::UntilClose,
         })
     }
-}
-
-/// Digits only: no sign, no list, no more than 64 bits.
-fn decimal(value: &[u8]) -> Option<u64> {
-    if value.is_empty() {
-        return None;
-    }
-    value.iter().try_fold(0_u64, |sum, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        sum.checked_mul(10)?.checked_add(digit)
-    })
-}
-
-fn names_close(value: &[u8]) -> bool {
-    value
-        .split(|it| *it == b',')
-        .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"close"))
 }

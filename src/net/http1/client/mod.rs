@@ -22,7 +22,7 @@ use crate::net::{Method, body::RequestBody};
 pub use self::head::RequestHead;
 use self::{
     body::AnswerBody,
-    head::{AnswerHead, Framing, HEAD_BYTES_MAX},
+    head::{AnswerHead, HEAD_BYTES_MAX},
     transport::Transport,
     upload::Upload,
 };
@@ -109,7 +109,6 @@ impl Connection {
         mut self: Box<Self>,
         head: &RequestHead<'_>,
         body: RequestBody,
-        room: HeaderMap,
     ) -> Result<Answer, Failure> {
         let upload = Upload::new(body);
         head::write_request(&mut self.out, head, upload.framing(head.method));
@@ -117,7 +116,7 @@ impl Connection {
         self.sending = Sending::Waiting;
         let mut wait = Wait {
             method: head.method,
-            room,
+            room: HeaderMap::new(),
             looked_at: 0,
             interim: 0,
         };

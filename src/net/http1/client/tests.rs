@@ -4,14 +4,16 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use crate::net::{
-    Method,
-    http1::chunked::{ChunkError, Chunks, Piece},
+use crate::net::Method;
+
+use crate::net::http1::{
+    chunked::{ChunkError, Chunks, Piece},
+    framing::Framing,
 };
 
 use super::{
     HEAD_BYTES_MAX, Wait,
-    head::{AnswerHead, Framing, HEADERS_MAX},
+    head::{AnswerHead, HEADERS_MAX},
 };
 
 fn wait(method: Method) -> Wait {

@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::net::{Method, body::RequestBody};
+use crate::net::{Method, body::RequestBody, http1::framing::Framing};
 
-use super::{Failure, head::Framing};
+use super::Failure;
 
 /// What is left of a request's body.
 pub struct Upload {

@@ -1,0 +1,112 @@
+//! How long a message's body is (RFC 9112 section 6), and the lines that say so, read strictly on either side.
+
+use bytes::BytesMut;
+
+use super::{
+    buffer,
+    chunked::{ChunkError, Chunks, Piece},
+};
+
+/// How long a message's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    Length(u64),
+    Chunked,
+    /// Everything up to the end of the connection: answers only.
+    UntilClose,
+}
+
+/// What of a body is still to be read.
+#[derive(Debug)]
+pub enum Unread {
+    Nothing,
+    Length(u64),
+    Chunks(Chunks),
+    UntilClose,
+}
+
+impl Unread {
+    #[must_use]
+    pub fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::None => Self::Nothing,
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunks(Chunks::default()),
+            Framing::UntilClose => Self::UntilClose,
+        }
+    }
+
+    /// Takes the next piece off the front of what was read.
+    ///
+    /// # Errors
+    /// When the bytes are not the coding that was announced.
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Piece, ChunkError> {
+        match self {
+            Self::Nothing | Self::Length(0) => Ok(Piece::End),
+            Self::Chunks(chunks) => chunks.next(read),
+            _ if read.is_empty() => Ok(Piece::More),
+            Self::Length(left) => {
+                let length = buffer::within(*left, read.len());
+                *left -= length as u64;
+                Ok(Piece::Data(buffer::take(read, length)))
+            }
+            Self::UntilClose => {
+                let length = read.len();
+                Ok(Piece::Data(buffer::take(read, length)))
+            }
+        }
+    }
+
+    /// Whether the piece before was the last, as far as can be told without reading.
+    pub fn is_at_end(&mut self, read: &mut BytesMut) -> bool {
+        match self {
+            Self::Nothing | Self::Length(0) => true,
+            // What is wrong with the framing is told in its turn, after the data before it.
+            Self::Chunks(chunks) => chunks.is_at_end(read).unwrap_or(false),
+            Self::Length(_) | Self::UntilClose => false,
+        }
+    }
+
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// Whether each of a head's lines ends with CRLF: the parser takes a bare LF too. It refuses CR elsewhere, so that is so if
+/// there are as many CR as lines: `fields`, the first line and the empty one.
+#[must_use]
+pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
+    /// The first line and the empty one.
+    const OTHER_LINES: usize = 2;
+    /// So many bytes that a byte can count them: the compiler counts many at once then.
+    const COUNTED_BYTES: usize = 255;
+    let returns_of = |part: &[u8]| part.iter().map(|it| u8::from(*it == b'\r')).sum::<u8>();
+    let returns: usize = head
+        .chunks(COUNTED_BYTES)
+        .map(|part| usize::from(returns_of(part)))
+        .sum();
+    returns == fields + OTHER_LINES
+}
+
+/// Digits only: no sign, no list, no more than 64 bits.
+#[must_use]
+pub fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Whether a value of `Connection` says that the connection ends.
+#[must_use]
+pub fn names_close(value: &[u8]) -> bool {
+    value
+        .split(|it| *it == b',')
+        .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"close"))
+}

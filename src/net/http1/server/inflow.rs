@@ -1,0 +1,162 @@
+//! A caller's body on its way from its connection to whoever sends it on: one piece at a time, and only when it is asked
+//! for, so that a caller is never ahead of NinjaOne by more than that piece.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+/// The body broke off: the connection ended, or what came is not the coding that was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the caller's body broke off")]
+pub struct BrokeOff;
+
+/// What connection and reader share.
+#[derive(Default)]
+struct State {
+    piece: Option<Bytes>,
+    /// The connection gives no more.
+    over: Option<Result<(), BrokeOff>>,
+    is_asked_for: bool,
+    reader_is_gone: bool,
+    reader: Option<Waker>,
+    connection: Option<Waker>,
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is complete when the lock is let go.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The reader's end.
+pub struct Inflow {
+    shared: Shared,
+    /// What is still to come, if that was announced.
+    left: Option<u64>,
+}
+
+/// The connection's end. Dropped before the body's end, the body breaks off.
+pub struct Source(Shared);
+
+/// What the reader wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    Piece,
+    /// Nothing, ever: whatever comes of the body is not wanted.
+    Nothing,
+}
+
+/// Both ends of a body of `length` bytes, if that was announced.
+#[must_use]
+pub fn channel(length: Option<u64>) -> (Source, Inflow) {
+    let shared = Shared::default();
+    let inflow = Inflow {
+        shared: shared.clone(),
+        left: length,
+    };
+    (Source(shared), inflow)
+}
+
+impl Source {
+    /// Ready when the reader wants a piece, or will never want another.
+    pub fn poll_demand(&self, cx: &Context<'_>) -> Poll<Demand> {
+        let mut state = self.0.lock();
+        if state.reader_is_gone {
+            return Poll::Ready(Demand::Nothing);
+        }
+        if state.is_asked_for && state.piece.is_none() {
+            return Poll::Ready(Demand::Piece);
+        }
+        state.connection = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub fn give(&self, piece: Bytes) {
+        let mut state = self.0.lock();
+        state.piece = Some(piece);
+        state.is_asked_for = false;
+        wake(state, |it| &mut it.reader);
+    }
+
+    pub fn end(self) {
+        self.finish(Ok(()));
+    }
+
+    fn finish(&self, how: Result<(), BrokeOff>) {
+        let mut state = self.0.lock();
+        state.over.get_or_insert(how);
+        wake(state, |it| &mut it.reader);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.finish(Err(BrokeOff));
+    }
+}
+
+impl Drop for Inflow {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.reader_is_gone = true;
+        state.piece = None;
+        wake(state, |it| &mut it.connection);
+    }
+}
+
+/// Wakes without holding the lock: who is woken may run at once.
+fn wake(mut state: MutexGuard<'_, State>, whom: impl Fn(&mut State) -> &mut Option<Waker>) {
+    let waker = whom(&mut state).take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl Body for Inflow {
+    type Data = Bytes;
+    type Error = BrokeOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
+        let this = self.get_mut();
+        let mut state = this.shared.lock();
+        if let Some(piece) = state.piece.take() {
+            if let Some(left) = &mut this.left {
+                *left = left.saturating_sub(piece.len() as u64);
+            }
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match state.over {
+            Some(Ok(())) => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => {}
+        }
+        state.reader = Some(cx.waker().clone());
+        if !state.is_asked_for {
+            state.is_asked_for = true;
+            wake(state, |it| &mut it.connection);
+        }
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

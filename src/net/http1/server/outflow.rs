@@ -1,0 +1,132 @@
+//! What waits to be written to a caller: heads and short pieces in one buffer, long pieces as they came.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice, Write},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
+
+/// Most that is gathered before it is written.
+pub const GATHERED_BYTES_MAX: usize = 128 * 1024;
+/// Pieces up to this long are copied behind what waits already: a slice of its own costs the kernel more than that.
+const COPIED_BYTES_MAX: usize = 2 * 1024;
+/// Most slices that one system call takes.
+const SLICES_MAX: usize = 16;
+
+/// Bytes on their way out, in order: those of `front` that are not written yet, then `pieces`.
+#[derive(Default)]
+pub struct Outflow {
+    front: Vec<u8>,
+    written: usize,
+    pieces: VecDeque<Bytes>,
+    pieces_bytes: usize,
+}
+
+impl Outflow {
+    /// Bytes that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.front.len() - self.written + self.pieces_bytes
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The buffer to write a head to; heads stand before the body that follows them, so no piece may wait.
+    pub fn front(&mut self) -> &mut Vec<u8> {
+        &mut self.front
+    }
+
+    pub fn push(&mut self, piece: Bytes) {
+        if piece.len() <= COPIED_BYTES_MAX && self.pieces.is_empty() {
+            self.front.extend_from_slice(&piece);
+        } else if !piece.is_empty() {
+            self.pieces_bytes += piece.len();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// A piece of a body whose length nobody knows (RFC 9112 section 7.1).
+    pub fn push_chunk(&mut self, piece: Bytes) {
+        // A chunk of no bytes would be the end.
+        if piece.is_empty() {
+            return;
+        }
+        let mut size = Vec::with_capacity(2 * size_of::<usize>() + 2);
+        // Writing to memory does not fail.
+        let _ = write!(size, "{:x}\r\n", piece.len());
+        self.push(size.into());
+        self.push(piece);
+        self.push(Bytes::from_static(b"\r\n"));
+    }
+
+    pub fn push_last_chunk(&mut self) {
+        self.push(Bytes::from_static(b"0\r\n\r\n"));
+    }
+
+    /// Ready when nothing waits any more. Counts what was written to `progress`.
+    ///
+    /// # Errors
+    /// The caller takes no more.
+    pub fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        socket: &mut S,
+        cx: &mut Context<'_>,
+        progress: &mut u64,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_empty() {
+            let socket = Pin::new(&mut *socket);
+            let waiting = self.front.get(self.written..).unwrap_or_default();
+            let length = if self.pieces.is_empty() {
+                ready!(socket.poll_write(cx, waiting))?
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let all = std::iter::once(waiting).chain(self.pieces.iter().map(|it| &**it));
+                let all = all.filter(|it| !it.is_empty());
+                let mut count = 0;
+                for (slice, bytes) in slices.iter_mut().zip(all) {
+                    *slice = IoSlice::new(bytes);
+                    count += 1;
+                }
+                ready!(socket.poll_write_vectored(cx, slices.get(..count).unwrap_or_default()))?
+            };
+            if length == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *progress += length as u64;
+            self.advance(length);
+        }
+        self.front.clear();
+        self.written = 0;
+        Pin::new(socket).poll_flush(cx)
+    }
+
+    fn advance(&mut self, length: usize) {
+        let of_front = length.min(self.front.len() - self.written);
+        self.written += of_front;
+        let mut left = length - of_front;
+        self.pieces_bytes -= left;
+        while let Some(piece) = self.pieces.front_mut()
+            && left > 0
+        {
+            let of_piece = left.min(piece.len());
+            piece.advance(of_piece);
+            left -= of_piece;
+            if piece.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+    }
+
+    /// Gives its room back: an idle connection holds none.
+    pub fn release(&mut self) {
+        self.front = Vec::new();
+        self.pieces = VecDeque::new();
+    }
+}

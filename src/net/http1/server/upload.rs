@@ -1,0 +1,174 @@
+//! What is still to come of the body of the request that is being answered.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+
+use crate::net::{
+    body::WireBody,
+    http1::{
+        buffer,
+        chunked::Piece,
+        framing::{Framing, Unread},
+    },
+};
+
+use super::{
+    DISCARDED_BYTES_MAX,
+    inflow::{self, Demand, Source},
+};
+
+/// A body on its way in.
+pub struct Upload {
+    unread: Unread,
+    /// To whom it goes, while somebody wants it.
+    source: Option<Source>,
+    /// The caller holds it back until it hears that it is wanted (RFC 9110 section 10.1.1).
+    expects_continue: bool,
+    /// Nobody can tell where it ends.
+    is_broken: bool,
+}
+
+/// What came of reading what nobody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discarded {
+    All,
+    More,
+    TooMuch,
+}
+
+impl Upload {
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            unread: Unread::Nothing,
+            source: None,
+            expects_continue: false,
+            is_broken: false,
+        }
+    }
+
+    /// After bytes that are no request.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self {
+            is_broken: true,
+            ..Self::none()
+        }
+    }
+
+    /// The body of a request whose head was just taken off `read`. One that is there already is handed over whole.
+    #[must_use]
+    pub fn begin(
+        framing: Framing,
+        expects_continue: bool,
+        read: &mut BytesMut,
+    ) -> (Self, WireBody) {
+        let length = match framing {
+            Framing::None | Framing::UntilClose => return (Self::none(), WireBody::Empty),
+            Framing::Chunked => None,
+            Framing::Length(length) => Some(length),
+        };
+        if let Some(length) = length
+            && let Ok(length) = usize::try_from(length)
+            && length <= read.len()
+        {
+            return (Self::none(), WireBody::Whole(buffer::take(read, length)));
+        }
+        let (source, inflow) = inflow::channel(length);
+        let upload = Self {
+            unread: Unread::of(framing),
+            source: Some(source),
+            expects_continue,
+            is_broken: false,
+        };
+        (upload, WireBody::Http1(inflow))
+    }
+
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.unread.is_nothing() && !self.is_broken
+    }
+
+    /// Whether it is not worth or not possible to read the rest, so that another request could follow.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        let is_too_long = matches!(self.unread, Unread::Length(left) if left > DISCARDED_BYTES_MAX);
+        // Who waits for a sign and got an answer may send the body or not.
+        let is_unsure = self.expects_continue && !self.unread.is_nothing();
+        self.is_broken || is_too_long || is_unsure
+    }
+
+    /// Whether the caller is to be told now to go on; true once.
+    pub fn wants_to_continue(&mut self, has_come: bool, cx: &Context<'_>) -> bool {
+        if !self.expects_continue {
+            return false;
+        }
+        let is_wanted = self
+            .source
+            .as_ref()
+            .is_some_and(|it| it.poll_demand(cx) == Poll::Ready(Demand::Piece));
+        // One that did not wait needs no sign.
+        self.expects_continue = !(is_wanted || has_come);
+        is_wanted && !has_come
+    }
+
+    /// Passes on what has come, as far as it is asked for. Ready when more bytes, or the end of the connection, would
+    /// change something.
+    pub fn poll_feed(&mut self, read: &mut BytesMut, cx: &Context<'_>) -> Poll<()> {
+        while let Some(source) = &self.source {
+            if ready!(source.poll_demand(cx)) == Demand::Nothing {
+                self.source = None;
+                break;
+            }
+            match self.unread.next(read) {
+                Ok(Piece::Data(data)) => {
+                    source.give(data);
+                    if self.unread.is_at_end(read) {
+                        self.end();
+                    }
+                }
+                Ok(Piece::End) => self.end(),
+                Ok(Piece::More) => break,
+                Err(_) => {
+                    self.is_broken = true;
+                    self.source = None;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn end(&mut self) {
+        self.unread = Unread::Nothing;
+        if let Some(source) = self.source.take() {
+            source.end();
+        }
+    }
+
+    /// Nobody is given any more of it.
+    pub fn abandon(&mut self) {
+        self.source = None;
+    }
+
+    /// Drops what has come, up to `left` bytes in all.
+    pub fn discard(&mut self, read: &mut BytesMut, left: &mut u64) -> Discarded {
+        loop {
+            match self.unread.next(read) {
+                Ok(Piece::Data(data)) => match left.checked_sub(data.len() as u64) {
+                    Some(rest) => *left = rest,
+                    None => return Discarded::TooMuch,
+                },
+                Ok(Piece::End) => {
+                    self.unread = Unread::Nothing;
+                    return Discarded::All;
+                }
+                Ok(Piece::More) => return Discarded::More,
+                Err(_) => {
+                    self.is_broken = true;
+                    return Discarded::TooMuch;
+                }
+            }
+        }
+    }
+}

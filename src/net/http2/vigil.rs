@@ -1,0 +1,231 @@
+//! Watches one caller's HTTP/2 connection: closes it when nothing happens for too long, or when the caller does not read;
+//! and asks it to finish when the program drains.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::{
+    drain::Drain,
+    patience::{Patience, Timer, Waiting},
+};
+
+/// What is shared between a connection's socket, its requests and its watch.
+#[derive(Default)]
+pub struct Vigil {
+    /// Requests that are being answered.
+    in_flight: AtomicU32,
+    /// Those of them whose answer has begun: they wait for the caller to take it.
+    answering: AtomicU32,
+    write_blocked: AtomicBool,
+    /// Counts requests that began and writes that went through: what waits since before the last one waits anew.
+    progress: AtomicU64,
+}
+
+impl Vigil {
+    /// A request has come. Returns a guard for the time until its answer is sent.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        step(&self.in_flight, 1);
+        self.go_on();
+        InFlight {
+            vigil: Arc::clone(self),
+            answering: false,
+        }
+    }
+
+    fn go_on(&self) {
+        let progress = self.progress.load(Ordering::Relaxed);
+        self.progress
+            .store(progress.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// Counts. A connection and its requests live on one thread, so nobody else writes: no locked instruction is needed.
+fn step(count: &AtomicU32, by: i32) {
+    let now = count.load(Ordering::Relaxed);
+    count.store(now.wrapping_add_signed(by), Ordering::Relaxed);
+}
+
+/// A request that is being answered.
+pub struct InFlight {
+    vigil: Arc<Vigil>,
+    answering: bool,
+}
+
+impl InFlight {
+    /// The answer's head is there; from now on the caller's reading is what is waited for.
+    pub fn answer(&mut self) {
+        if !self.answering {
+            self.answering = true;
+            step(&self.vigil.answering, 1);
+        }
+    }
+
+    /// A piece of the answer was asked for.
+    pub fn progress(&self) {
+        self.vigil.go_on();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.answering {
+            step(&self.vigil.answering, -1);
+        }
+        step(&self.vigil.in_flight, -1);
+    }
+}
+
+/// A socket that tells its vigil what it sees.
+pub struct Watched<S> {
+    socket: S,
+    vigil: Arc<Vigil>,
+}
+
+impl<S> Watched<S> {
+    pub fn new(socket: S, vigil: Arc<Vigil>) -> Self {
+        Self { socket, vigil }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl<S> Watched<S> {
+    fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
+        let blocked = polled.is_pending();
+        if !blocked {
+            self.vigil.go_on();
+        }
+        if self.vigil.write_blocked.load(Ordering::Relaxed) != blocked {
+            self.vigil.write_blocked.store(blocked, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.note_write(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        // Nothing to flush is no progress, but a flush that waits is a caller who does not read.
+        let blocked = polled.is_pending();
+        self.vigil.write_blocked.store(blocked, Ordering::Relaxed);
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.note_write(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}
+
+/// The connection's future under watch. `Finish` is called once, when the program drains.
+pub struct Watch<C, Finish> {
+    connection: Pin<Box<C>>,
+    finish: Option<Finish>,
+    vigil: Arc<Vigil>,
+    drain: Arc<Drain>,
+    timer: Timer,
+}
+
+impl<C, Finish> Watch<C, Finish>
+where
+    C: Future,
+    Finish: FnOnce(Pin<&mut C>),
+{
+    pub fn new(
+        connection: C,
+        finish: Finish,
+        vigil: Arc<Vigil>,
+        drain: Arc<Drain>,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            connection: Box::pin(connection),
+            finish: Some(finish),
+            vigil,
+            drain,
+            timer: Timer::new(patience),
+        }
+    }
+
+    fn waiting_for(&self) -> Waiting {
+        if self.vigil.write_blocked.load(Ordering::Relaxed) {
+            return Waiting::Write;
+        }
+        let in_flight = self.vigil.in_flight.load(Ordering::Relaxed);
+        if in_flight == 0 {
+            return Waiting::Idle;
+        }
+        // The socket is never blocked for a caller that opens no window: the answers just stay where they are.
+        if self.vigil.answering.load(Ordering::Relaxed) == in_flight {
+            Waiting::Write
+        } else {
+            Waiting::Nothing
+        }
+    }
+}
+
+impl<C, Finish> Future for Watch<C, Finish>
+where
+    C: Future,
+    Finish: FnOnce(Pin<&mut C>) + Unpin,
+{
+    /// None: patience ran out.
+    type Output = Option<C::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.drain.is_asked(cx)
+            && let Some(finish) = this.finish.take()
+        {
+            finish(this.connection.as_mut());
+        }
+        if let Poll::Ready(output) = this.connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let progress = this.vigil.progress.load(Ordering::Relaxed);
+        if this.timer.is_over(this.waiting_for(), progress, cx) {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+}
