@@ -39,17 +39,20 @@ const ONLY_FOR: [(&str, &[&str]); 1] = [("config", &["app", "cli"])];
 
 /// Where each third-party crate lives, as prefixes of the path below `src`.
 const HOMES: [(&str, &[&str]); 17] = [
-    ("rustls", &["net/tls.rs", "net/client.rs", "sandbox/"]),
     (
-        "tokio_rustls",
+        "rustls",
         &[
             "net/tls.rs",
+            "net/tls_stream.rs",
             "net/client.rs",
-            "net/http1/client/transport.rs",
             "sandbox/",
         ],
     ),
-    ("rustls_pki_types", &["net/tls.rs", "net/client.rs"]),
+    ("tokio_rustls", &["net/tls.rs", "sandbox/"]),
+    (
+        "rustls_pki_types",
+        &["net/tls.rs", "net/tls_stream.rs", "net/client.rs"],
+    ),
     ("rustls_platform_verifier", &["net/tls.rs", "net/client.rs"]),
     // The sandbox serves without the watch and the counting of `net::server`.
     ("hyper", &["net/", "sandbox/"]),

@@ -146,7 +146,8 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
     match (accepted, certificate) {
         (Accepted::Tcp(socket), Some(certificate)) => {
             if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
-                connection.serve_tls(socket, &certificate).await;
+                // Boxed: a handshake's state is many times that of a connection that idles.
+                Box::pin(connection.serve_tls(socket, &certificate)).await;
             }
         }
         (Accepted::Tcp(socket), None) => {

@@ -116,7 +116,7 @@ pub struct Entry {
 /// All callers that are configured, found by what they present.
 pub struct Directory {
     callers: Vec<Arc<Caller>>,
-    keys: HashMap<KeyHash, Known>,
+    keys: HashMap<KeyHash, Known, foldhash::fast::RandomState>,
 }
 
 struct Known {
@@ -129,7 +129,7 @@ impl Directory {
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
         let mut callers = Vec::with_capacity(entries.len());
-        let mut keys = HashMap::new();
+        let mut keys = HashMap::default();
         for (index, entry) in entries.into_iter().enumerate() {
             let caller = Arc::new(Caller {
                 name: entry.name,

@@ -1,32 +1,27 @@
 //! The way out: connections to configured hosts over TCP or TLS. A host never comes from a request, and a redirect is
 //! never followed.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header, uri::Authority};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::{io::BufReader, net::TcpStream, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::tasks::Tasks;
 
 use super::{
     Method,
     body::RequestBody,
-    http1::client::{
-        Connection, Failure, RequestHead,
-        transport::{Tls, Transport},
-    },
+    http1::client::{Connection, Failure, RequestHead, transport::Transport},
     tls::{self, Offer, TlsError},
+    tls_stream::{TlsIo, TlsStream},
 };
 
-/// What is read at once beneath TLS. The TLS library asks for 4 KiB at a time: for an answer of 20 KB that is nine system
-/// calls instead of four.
-const READ_AHEAD_BYTES: usize = 32 * 1024;
 const H2_STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const H2_CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// What a server may send in one frame: each frame wakes the caller's side once.
@@ -130,7 +125,7 @@ pub struct Connector {
     endpoint: Endpoint,
     authority: Authority,
     host: HeaderValue,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     connect: Duration,
 }
 
@@ -162,7 +157,7 @@ impl Connector {
         let tls = if endpoint.tls {
             let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| bad_host())?;
             let config = tls::client(endpoint.ca.as_deref(), offer)?;
-            Some((TlsConnector::from(config), name))
+            Some((config, name))
         } else {
             None
         };
@@ -203,20 +198,20 @@ impl Connector {
 
     async fn dial_untimed(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
         let socket = self.tcp().await?;
-        let Some((connector, name)) = &self.tls else {
+        let Some((config, name)) = &self.tls else {
             return Ok(http1_over(Transport::Plain(socket)));
         };
-        let buffered = BufReader::with_capacity(READ_AHEAD_BYTES, socket);
-        let stream = connector
-            .connect(name.clone(), buffered)
+        let (stream, plain) = TlsStream::connect(socket, Arc::clone(config), name.clone())
             .await
             .map_err(|error| tls_error(&error))?;
-        let chosen = stream.get_ref().1.alpn_protocol();
-        if chosen == Some(b"h2") {
-            http2_over(stream, tasks).await
-        } else {
-            Ok(http1_over(Transport::Tls(Box::new(stream))))
+        if stream.protocol() == Some(b"h2") {
+            return http2_over(TlsIo::new(stream, plain), tasks).await;
         }
+        // Over HTTP/1.1 a server that speaks before it is asked could make its words the answer to a request.
+        if !plain.is_empty() {
+            return Err(ExchangeError::NotHttp);
+        }
+        Ok(http1_over(Transport::Tls(stream)))
     }
 
     async fn tcp(&self) -> Result<TcpStream, ExchangeError> {
@@ -247,7 +242,7 @@ fn http1_over(transport: Transport) -> Dialed {
     Dialed::Http1(Connection::new(transport))
 }
 
-async fn http2_over(stream: Tls, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
+async fn http2_over(stream: TlsIo, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
@@ -322,6 +317,6 @@ async fn exchange_over(
         })?;
     let mut response = Response::new(body.to_bytes());
     *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    *response.headers_mut() = answer.fields.into();
     Ok(response)
 }

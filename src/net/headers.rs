@@ -4,7 +4,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::Evidence;
+use super::{Evidence, response::Fields};
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;
@@ -255,23 +255,20 @@ pub fn answer_name(name: &str) -> Option<HeaderName> {
     })
 }
 
-/// Reduces NinjaOne's response headers to those that may reach a caller. The map stays the same, and so does its room.
+/// Reduces the headers of an answer of NinjaOne's that came over HTTP/2 to those that may reach a caller.
 ///
 /// `content-length` stays only because the body is passed on unchanged; the server frames it anew.
 #[must_use]
-pub fn sort_answer(mut headers: HeaderMap) -> HeaderMap {
-    let mut kept: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(8);
+pub fn sort_answer(headers: HeaderMap) -> Fields {
+    let mut kept = Fields::default();
     let mut current = None;
-    for (name, value) in headers.drain() {
+    for (name, value) in headers {
         if let Some(name) = name {
             current = answer_name(name.as_str());
         }
         if let Some(name) = &current {
-            kept.push((name.clone(), value));
+            kept.append(name.clone(), value);
         }
     }
-    for (name, value) in kept {
-        headers.append(name, value);
-    }
-    headers
+    kept
 }

@@ -27,7 +27,7 @@ pub struct Arrival {
 }
 
 /// What came over a connection, whatever its protocol.
-pub type Wire = Result<(Received, WireBody), Box<Unreadable>>;
+pub type Wire = Result<(Received, WireBody), Unreadable>;
 
 /// A request's head, read but not judged.
 pub struct Received {

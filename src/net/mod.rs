@@ -15,11 +15,13 @@ pub mod listener;
 pub mod patience;
 pub mod pool;
 pub mod problem;
+pub mod response;
 pub mod server;
 pub mod small_server;
 pub mod sniff;
 pub mod target;
 pub mod tls;
+pub mod tls_stream;
 
 use std::{fmt, net::SocketAddr};
 

@@ -30,6 +30,7 @@ use super::{
     client::{Connector, Dialed, ExchangeError},
     headers,
     http1::client::{Connection, Failure, RequestHead},
+    response::Fields,
 };
 
 use self::answer_stream::AnswerStream;
@@ -56,6 +57,13 @@ struct Shared {
     used: Instant,
 }
 
+/// A connection that could not be made.
+#[derive(Debug, Clone, Copy)]
+struct FailedDial {
+    ended: Instant,
+    error: ExchangeError,
+}
+
 struct Idle {
     connection: Box<Connection>,
     /// Last sent a request. Its answer is no sign of life: a long one makes the connection look older than it is, and
@@ -73,8 +81,8 @@ pub struct Pool {
     /// HTTP/2 connections made so far: the number of the one that is shared.
     http2_made: AtomicU64,
     speaks: AtomicU8,
-    /// Held while the first connection is made: it tells whether the others are needed.
-    dialing: tokio::sync::Mutex<()>,
+    /// Held while the first connection is made: it tells whether the others are needed. In it, the last one that failed.
+    dialing: tokio::sync::Mutex<Option<FailedDial>>,
 }
 
 /// A request that is ready to leave.
@@ -102,7 +110,7 @@ pub enum Freshness {
 pub struct Answered {
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     pub body: AnswerStream,
 }
 
@@ -128,7 +136,7 @@ impl Pool {
             shared: Mutex::default(),
             http2_made: AtomicU64::new(0),
             speaks: AtomicU8::new(UNKNOWN),
-            dialing: tokio::sync::Mutex::const_new(()),
+            dialing: tokio::sync::Mutex::const_new(None),
         })
     }
 
@@ -207,22 +215,38 @@ impl Pool {
 
     /// A connection that is ready, and whether it has served before.
     async fn connection(&self, freshness: Freshness) -> Result<(Dialed, bool), SendError> {
-        let first = if self.speaks.load(Ordering::Relaxed) == HTTP1 {
-            None
-        } else {
-            Some(self.dialing.lock().await)
+        let asked = Instant::now();
+        let mut first = match self.speaks.load(Ordering::Relaxed) {
+            HTTP1 => None,
+            _ => Some(self.dialing.lock().await),
         };
-        if first.is_some()
-            && let Some(found) = self.kept(freshness, Instant::now()).await
-        {
-            return Ok((found, true));
+        if let Some(last) = &mut first {
+            if let Some(found) = self.kept(freshness, Instant::now()).await {
+                return Ok((found, true));
+            }
+            // It was this request's as much as the one's that made it: not each has to find out for itself.
+            if let Some(failed) = last.filter(|it| it.ended >= asked) {
+                return Err(SendError::Unsent(failed.error));
+            }
         }
-        let dialed = self
-            .connector
-            .dial(&self.tasks)
-            .await
-            .map_err(SendError::Unsent)?;
-        match &dialed {
+        match self.connector.dial(&self.tasks).await {
+            Ok(dialed) => {
+                self.learn(&dialed);
+                Ok((dialed, false))
+            }
+            Err(error) => {
+                if let Some(last) = &mut first {
+                    let ended = Instant::now();
+                    **last = Some(FailedDial { ended, error });
+                }
+                Err(SendError::Unsent(error))
+            }
+        }
+    }
+
+    /// Keeps in mind what the server speaks, and a connection that others can share.
+    fn learn(&self, dialed: &Dialed) {
+        match dialed {
             Dialed::Http1(_) => self.speaks.store(HTTP1, Ordering::Relaxed),
             Dialed::Http2(sender) => {
                 self.speaks.store(HTTP2, Ordering::Relaxed);
@@ -233,7 +257,6 @@ impl Pool {
                 });
             }
         }
-        Ok((dialed, false))
     }
 
     /// How long a kept connection may have been idle; none if none will do.
@@ -309,7 +332,7 @@ impl Pool {
         })?;
         Ok(Answered {
             status: answer.status,
-            headers: answer.headers,
+            fields: answer.fields,
             body: AnswerStream::http1(answer.body, Arc::clone(self), now),
         })
     }
@@ -381,7 +404,7 @@ fn answered(response: http::Response<hyper::body::Incoming>) -> Answered {
     let (parts, body) = response.into_parts();
     Answered {
         status: parts.status,
-        headers: headers::sort_answer(parts.headers),
+        fields: headers::sort_answer(parts.headers),
         body: AnswerStream::Http2(body),
     }
 }

@@ -3,11 +3,10 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{drain::Drain, http1, http2, incoming::Wire, patience::Patience};
+use super::{drain::Drain, http1, http2, incoming::Wire, patience::Patience, response::Response};
 
 /// How connections are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

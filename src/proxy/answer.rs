@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         Peer,
         incoming::Malformed,
         problem::{self, Problem},
+        response::{Fields, Response},
     },
     upstream::{Failed, Forwarded, Journal},
 };
@@ -103,7 +104,7 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
 // === NinjaOne's answers
 
 fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
-    let (intended, status, headers, body, journal) = forwarded.into_parts();
+    let (intended, status, mut fields, body, journal) = forwarded.into_parts();
     let (leased, entry) = intended.into_parts();
     let authorized = leased.admitted().authorized();
     let incoming = authorized.identified().incoming();
@@ -119,10 +120,9 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
     tally
         .overhead
         .add((ended - started).saturating_sub(journal.waited));
-    let mut headers = headers;
-    headers.insert(reply::REQUEST_ID, reply::id_value(incoming.id));
+    fields.append(reply::REQUEST_ID, reply::id_value(incoming.id));
     let admitted = leased.admitted();
-    put_standing(&mut headers, admitted.policy_header(), *admitted.standing());
+    put_standing(&mut fields, admitted.policy_header(), *admitted.standing());
     let passage = journal.passage.clone();
     let ending = ending("allowed", None, None, status, Source::Ninjaone, &journal);
     let tally = Arc::clone(tally);
@@ -136,10 +136,11 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
             started,
             tally,
         };
-        let mut response = Response::new(ReplyBody::stream(stream));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
+        Response {
+            status,
+            fields,
+            body: ReplyBody::stream(stream),
+        }
     })
 }
 
@@ -268,12 +269,10 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
     let length = body.len() as u64;
     let mut response = token_response(status, it.incoming.id, body);
-    put_proxy_status(response.headers_mut(), decision, None);
+    put_proxy_status(&mut response.fields, decision, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, challenge);
+        response.fields.insert(header::WWW_AUTHENTICATE, challenge);
     }
     tally.count(None, None, decision.as_str(), status.as_u16());
     record_own(
@@ -288,15 +287,14 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
 }
 
 fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::text(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
+    let mut response = Response::new(status, ReplyBody::text(body));
+    let fields = &mut response.fields;
+    fields.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(reply::REQUEST_ID, reply::id_value(id));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(reply::REQUEST_ID, reply::id_value(id));
     response
 }
 
@@ -379,57 +377,56 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
         error_description: &refusal.detail,
         error_code: (refusal.code == Code::Unauthenticated).then_some(10),
     };
-    let mut response = Response::new(ReplyBody::text(problem.to_bytes()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
+    let mut response = Response::new(status, ReplyBody::text(problem.to_bytes()));
+    let fields = &mut response.fields;
+    fields.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(problem::CONTENT_TYPE),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(reply::REQUEST_ID, reply::id_value(id));
-    put_proxy_status(headers, refusal.code, refusal.proxy_status);
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(reply::REQUEST_ID, reply::id_value(id));
+    put_proxy_status(fields, refusal.code, refusal.proxy_status);
     if let Some((policy, standing)) = &refusal.standing {
-        put_standing(headers, policy, *standing);
+        put_standing(fields, policy, *standing);
     }
     if let Some(after) = refusal.retry_after {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
             .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     match refusal.code {
         Code::Unauthenticated => {
             let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            fields.insert(header::WWW_AUTHENTICATE, challenge);
         }
         // What could be read in two ways ends its connection: nobody guesses where the next request begins.
         Code::BadRequest => {
             let close = HeaderValue::from_static("close");
-            headers.insert(header::CONNECTION, close);
+            fields.insert(header::CONNECTION, close);
         }
         Code::MethodRefused => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-            headers.insert(header::ALLOW, allowed);
+            fields.insert(header::ALLOW, allowed);
         }
         _ => {}
     }
     response
 }
 
-fn put_proxy_status(headers: &mut HeaderMap, code: Code, exact: Option<&'static str>) {
+fn put_proxy_status(fields: &mut Fields, code: Code, exact: Option<&'static str>) {
     let error = exact.unwrap_or_else(|| code.proxy_status());
     let text = format!(
         "ninjaone-proxy; error={error}; details=\"{}\"",
         code.as_str()
     );
     if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(PROXY_STATUS, value);
+        fields.insert(PROXY_STATUS, value);
     }
 }
 
-fn put_standing(headers: &mut HeaderMap, policy: &HeaderValue, standing: Standing) {
-    headers.insert(RATELIMIT_POLICY, policy.clone());
-    headers.insert(RATELIMIT, standing.header());
+fn put_standing(fields: &mut Fields, policy: &HeaderValue, standing: Standing) {
+    fields.append(RATELIMIT_POLICY, policy.clone());
+    fields.append(RATELIMIT, standing.header());
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::{
     },
     credentials::Leased,
     names::RequestId,
-    net::body::Passage,
+    net::{body::Passage, response::Response},
     upstream::answer_body::{AnswerBody, Cut},
 };
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         client::ExchangeError,
         headers,
         pool::{Answered, Freshness, Outgoing, Pool, SendError},
+        response::Fields,
     },
     ninjaone::{
         fault::{self, Fault, Meaning},
@@ -66,7 +67,7 @@ pub enum Verdict {
 /// NinjaOne's answer, ready to be passed on.
 pub struct Answer {
     pub status: StatusCode,
-    pub headers: HeaderMap,
+    pub fields: Fields,
     pub body: AnswerBody,
 }
 
@@ -176,14 +177,14 @@ impl Attempt {
     ) -> Verdict {
         let Answered {
             status,
-            mut headers,
+            mut fields,
             body,
         } = answered;
-        journal.ninjaone_request = ninjaone_request(&headers);
-        if let Some(kind) = throttle(status, &headers)
-            && !is_file(payload, &headers)
+        journal.ninjaone_request = ninjaone_request(&fields);
+        if let Some(kind) = throttle(status, &fields)
+            && !is_file(payload, &fields)
         {
-            return Verdict::Throttled(kind, told(&headers));
+            return Verdict::Throttled(kind, told(&fields));
         }
         // An upgrade that nobody asked for.
         if status.is_informational() {
@@ -198,10 +199,10 @@ impl Attempt {
             };
         }
         self.token.accept();
-        pass_retry_after(&mut headers);
+        pass_retry_after(&mut fields);
         let answer = Answer {
             status,
-            headers,
+            fields,
             body,
         };
         if matches!(status.as_u16(), 502..=504) {
@@ -246,14 +247,14 @@ where
     }
 }
 
-fn ninjaone_request(headers: &HeaderMap) -> Option<Box<str>> {
-    let value = headers.get(&headers::NINJAONE_REQUEST_ID)?.to_str().ok()?;
+fn ninjaone_request(fields: &Fields) -> Option<Box<str>> {
+    let value = fields.get(&headers::NINJAONE_REQUEST_ID)?.to_str().ok()?;
     let end = value.len().min(NINJAONE_REQUEST_BYTES_MAX);
     value.get(..end).map(Box::from)
 }
 
 /// NinjaOne signals its limits by an HTML page as often as by 429; its API never answers HTML.
-fn throttle(status: StatusCode, headers: &HeaderMap) -> Option<ThrottleKind> {
+fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Some(ThrottleKind::Status);
     }
@@ -261,7 +262,7 @@ fn throttle(status: StatusCode, headers: &HeaderMap) -> Option<ThrottleKind> {
     if status.is_redirection() || status == StatusCode::UNAUTHORIZED {
         return None;
     }
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let content_type = fields.get(&header::CONTENT_TYPE)?.to_str().ok()?;
     if !fault::is_html(content_type) {
         return None;
     }
@@ -274,22 +275,22 @@ fn throttle(status: StatusCode, headers: &HeaderMap) -> Option<ThrottleKind> {
 }
 
 /// An operation that answers with a file may answer with a page: it says that it is an attachment.
-fn is_file(payload: Payload, headers: &HeaderMap) -> bool {
-    payload == Payload::Download && headers.contains_key(header::CONTENT_DISPOSITION)
+fn is_file(payload: Payload, fields: &Fields) -> bool {
+    payload == Payload::Download && fields.contains(&header::CONTENT_DISPOSITION)
 }
 
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.
-fn pass_retry_after(headers: &mut HeaderMap) {
-    if !headers.contains_key(header::RETRY_AFTER) {
+fn pass_retry_after(fields: &mut Fields) {
+    if !fields.contains(&header::RETRY_AFTER) {
         return;
     }
-    match told(headers) {
-        Some(wait) => drop(headers.insert(header::RETRY_AFTER, wait.as_secs().into())),
-        None => drop(headers.remove(header::RETRY_AFTER)),
+    match told(fields) {
+        Some(wait) => fields.insert(header::RETRY_AFTER, wait.as_secs().into()),
+        None => fields.remove(&header::RETRY_AFTER),
     }
 }
 
-fn told(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+fn told(fields: &Fields) -> Option<Duration> {
+    let value = fields.get(&header::RETRY_AFTER)?.to_str().ok()?;
     retry_after(value, Timestamp::now())
 }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         client::{ConnectorError, ExchangeError},
         kept_body::Kept,
         pool::Pool,
+        response::Fields,
     },
     tasks::Tasks,
 };
@@ -43,7 +44,7 @@ pub struct Forwarded {
     intended: Intended,
     status: StatusCode,
     /// Reduced to what a caller may see.
-    headers: HeaderMap,
+    fields: Fields,
     body: AnswerBody,
     journal: Journal,
 }
@@ -65,11 +66,11 @@ impl Forwarded {
     }
 
     #[must_use]
-    pub fn into_parts(self) -> (Intended, StatusCode, HeaderMap, AnswerBody, Journal) {
+    pub fn into_parts(self) -> (Intended, StatusCode, Fields, AnswerBody, Journal) {
         (
             self.intended,
             self.status,
-            self.headers,
+            self.fields,
             self.body,
             self.journal,
         )
@@ -336,7 +337,7 @@ impl<'a> Sending<'a> {
             Ok(answer) => Ok(Box::new(Forwarded {
                 intended: self.intended,
                 status: answer.status,
-                headers: answer.headers,
+                fields: answer.fields,
                 body: answer.body,
                 journal: self.journal,
             })),

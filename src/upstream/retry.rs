@@ -17,10 +17,6 @@ use super::{
 };
 
 /// What to do after an attempt.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every step is the large one, and it is made once a request"
-)]
 pub enum Step {
     Done(Answer),
     Again {

@@ -31,10 +31,6 @@ const REFUSAL_WAIT_MS_MAX: u64 = 2_000;
 const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 /// What came of an answer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made for refusals only, and does not live long"
-)]
 pub(super) enum Switched {
     /// It is an answer like any other.
     Not(Verdict),
@@ -123,7 +119,7 @@ impl Sending<'_> {
 /// Whether the body says `user_context_required`. A body that cannot be read, because it is compressed, long or slow, says
 /// nothing; whatever was read of it is passed on.
 async fn asks_for_person(answer: &mut Answer) -> bool {
-    if answer.headers.contains_key(header::CONTENT_ENCODING) {
+    if answer.fields.contains(&header::CONTENT_ENCODING) {
         return false;
     }
     let patience = Duration::from_millis(REFUSAL_WAIT_MS_MAX);

@@ -353,3 +353,45 @@ async fn what_ninjaone_says_with_a_429_is_heeded_and_told_on() {
     assert_eq!(world.saw(), ["GET /v2/devices 429"]);
     world.end().await;
 }
+
+/// A listener that takes no connections: its queue is full, so whoever connects waits.
+async fn deaf(address: std::net::SocketAddr) -> (socket2::Socket, Vec<tokio::net::TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket.listen(1).unwrap();
+    let mut queued = Vec::new();
+    let patience = Duration::from_millis(300);
+    while let Ok(stream) =
+        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+    {
+        queued.push(stream.unwrap());
+    }
+    (socket, queued)
+}
+
+#[tokio::test]
+async fn while_nobody_answers_the_door_all_who_wait_learn_it_at_once() {
+    let hostile = Hostile::start(|_| Act::Keep(with_length("200 OK", "{}"))).await;
+    let address = hostile.address;
+    let plan = World::plan().behind(hostile);
+    let world = plan.set("timeouts", "connect", "\"1s\"").start().await;
+    world.hostile().close().await;
+    let deaf = deaf(address).await;
+    let began = Instant::now();
+
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let ask = world.ask("operator", "PATCH", "/v2/device/101").body("{}");
+        asking.spawn(async move { ask.send().await });
+    }
+
+    for answer in asking.join_all().await {
+        answer.refuses(502, "upstream-unreachable");
+    }
+    // One after the other they would take half a minute.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    drop(deaf);
+    world.end().await;
+}

@@ -3,10 +3,12 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,7 +21,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -65,6 +67,16 @@ impl Authority {
         self.sign(&params, alpn)
     }
 
+    fn certify_for(
+        &self,
+        name: &str,
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        self.sign_for(&params, alpn, versions)
+    }
+
     fn certify_until_2021(&self, name: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
@@ -73,12 +85,21 @@ impl Authority {
     }
 
     fn sign(&self, params: &CertificateParams, alpn: &[&str]) -> Arc<ServerConfig> {
+        self.sign_for(params, alpn, rustls::DEFAULT_VERSIONS)
+    }
+
+    fn sign_for(
+        &self,
+        params: &CertificateParams,
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)
@@ -99,6 +120,8 @@ struct Shared {
     tls: Mutex<Arc<ServerConfig>>,
     accepted: AtomicU64,
     connections: Mutex<Tasks>,
+    /// The byte that new connections write wrong.
+    wrong: AtomicUsize,
 }
 
 impl Front {
@@ -108,6 +131,7 @@ impl Front {
         let shared = Arc::new(Shared {
             tls: Mutex::new(tls),
             accepted: AtomicU64::new(0),
+            wrong: AtomicUsize::new(0),
             connections: Mutex::new(Tasks::new()),
         });
         let (tasks, kept) = (Tasks::new(), Arc::clone(&shared));
@@ -116,9 +140,10 @@ impl Front {
                 kept.accepted.fetch_add(1, Ordering::SeqCst);
                 let tls = Arc::clone(&kept.tls.lock().unwrap());
                 let connections = kept.connections.lock().unwrap().clone();
+                let wrong = kept.wrong.load(Ordering::SeqCst);
                 connections.spawn_until_stop(async move {
                     // How it ends is for the two ends to know.
-                    let _ = pass(stream, target, tls).await;
+                    let _ = pass(stream, target, tls, wrong).await;
                 });
             }
         });
@@ -154,9 +179,72 @@ impl Drop for Front {
     }
 }
 
-async fn pass(stream: TcpStream, target: SocketAddr, tls: Arc<ServerConfig>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut stream = TlsAcceptor::from(tls).accept(stream).await?;
+/// A server's socket that takes few bytes at a time, and may write one of them wrong.
+struct Crumbs {
+    socket: TcpStream,
+    bytes_max: usize,
+    written: usize,
+    /// Which byte, counted from 1; 0 for none.
+    wrong: usize,
+}
+
+impl AsyncRead for Crumbs {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, room)
+    }
+}
+
+impl AsyncWrite for Crumbs {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(self.bytes_max)];
+        let (first, wrong) = (self.written, self.wrong);
+        let bytes: Vec<u8> = (first + 1..)
+            .zip(bytes)
+            .map(|(number, byte)| if number == wrong { !byte } else { *byte })
+            .collect();
+        let polled = Pin::new(&mut self.socket).poll_write(cx, &bytes);
+        if let Poll::Ready(Ok(length)) = polled {
+            self.written += length;
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+async fn pass(
+    socket: TcpStream,
+    target: SocketAddr,
+    tls: Arc<ServerConfig>,
+    wrong: usize,
+) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let bytes_max = if tls.max_fragment_size.is_some() {
+        13
+    } else {
+        usize::MAX
+    };
+    let crumbs = Crumbs {
+        socket,
+        bytes_max,
+        written: 0,
+        wrong,
+    };
+    let mut stream = TlsAcceptor::from(tls).accept(crumbs).await?;
     let mut onward = TcpStream::connect(target).await?;
     onward.set_nodelay(true)?;
     copy_bidirectional(&mut stream, &mut onward).await?;
@@ -447,5 +535,63 @@ async fn a_write_that_a_lost_http2_connection_carried_is_not_sent_again() {
         .filter(|it| it.starts_with("POST"))
         .count();
     assert_eq!(writes, 1);
+    world.end().await;
+}
+
+/// Handshake messages and tickets in many records, records in many packets: what is put by is taken up again.
+#[tokio::test]
+async fn a_server_may_speak_in_crumbs() {
+    for alpn in [HTTP1, HTTP2_OR_HTTP1] {
+        for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {
+            let trusted = Authority::new();
+            let mut tls = trusted.certify_for("localhost", alpn, versions);
+            Arc::get_mut(&mut tls).unwrap().max_fragment_size = Some(48);
+            let (plan, _front) = plan(tls, &trusted).await;
+            let world = plan.start().await;
+
+            let mut asking = JoinSet::new();
+            for number in 0..20 {
+                let ask = match number % 4 {
+                    0 => world.ask("operator", "PATCH", "/v2/device/101").body("{}"),
+                    _ => world.ask("reports", "GET", "/v2/organizations"),
+                };
+                asking.spawn(async move { ask.send().await });
+            }
+
+            for answer in asking.join_all().await {
+                assert!(matches!(answer.status, 200 | 204), "{}", answer.text());
+                assert!(answer.whole);
+            }
+            world.end().await;
+        }
+    }
+}
+
+/// Whatever byte a server gets wrong, what it said is not believed, and who asked is told.
+#[tokio::test]
+async fn a_wrong_byte_anywhere_in_a_servers_tls_is_noticed() {
+    let (world, front, _trusted) = world(HTTP1).await;
+    let write = world.ask("operator", "PATCH", "/v2/device/101").body("{}");
+    write.send().await.is(204);
+    let mut noticed = 0;
+    for wrong in (1..2000).step_by(37) {
+        front.shared.wrong.store(wrong, Ordering::SeqCst);
+        front.hang_up().await;
+
+        // A write is sent once: nothing hides what became of it.
+        let answer = write.send().await;
+
+        assert!(
+            matches!(answer.status, 204 | 502),
+            "byte {wrong}: {}",
+            answer.text()
+        );
+        noticed += u32::from(answer.status == 502);
+    }
+    front.shared.wrong.store(0, Ordering::SeqCst);
+    front.hang_up().await;
+    write.send().await.is(204);
+    // A handshake and an answer are longer than that.
+    assert!(noticed >= 20, "{noticed}");
     world.end().await;
 }

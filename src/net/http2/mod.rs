@@ -23,7 +23,7 @@ use super::{
     body::WireBody,
     drain::Drain,
     headers,
-    incoming::{Received, Wire},
+    incoming::Received,
     server::{Answering, Ended, Handler, ServerOptions},
 };
 
@@ -78,13 +78,13 @@ impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Counting {
-            answering: self.handler.handle(read(request)),
+            answering: self.handler.handle(Ok(read(request))),
             in_flight: Some(self.vigil.begin()),
         }
     }
 }
 
-fn read(request: Request<Incoming>) -> Wire {
+fn read(request: Request<Incoming>) -> (Received, WireBody) {
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().cloned();
     let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -100,7 +100,7 @@ fn read(request: Request<Incoming>) -> Wire {
     } else {
         WireBody::Http2(body)
     };
-    Ok((received, body))
+    (received, body)
 }
 
 /// As HTTP/1.1 would write it: the request line, and for each field its name, ": ", its value and the line end.
@@ -123,7 +123,7 @@ impl<B> Future for Counting<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let response = ready!(this.answering.as_mut().poll(cx));
+        let response = Response::from(ready!(this.answering.as_mut().poll(cx)));
         let mut in_flight = this.in_flight.take();
         if let Some(in_flight) = &mut in_flight {
             in_flight.answer();

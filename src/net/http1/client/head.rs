@@ -4,11 +4,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::net::{
     Method, headers,
     http1::framing::{self, Framing},
+    response::Fields,
 };
 
 /// Longest head of an answer.
@@ -31,7 +32,7 @@ pub struct RequestHead<'a> {
 pub struct AnswerHead {
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     pub framing: Framing,
     /// The connection may serve another request after this answer.
     pub persists: bool,
@@ -83,15 +84,11 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing
     put(b"\r\n\r\n");
 }
 
-/// Takes an answer's head off the front of `buffer`; none if it is not all there yet. `room` becomes its header map.
+/// Takes an answer's head off the front of `buffer`; none if it is not all there yet.
 ///
 /// # Errors
 /// When it is not the head of an answer, or could be understood in two ways.
-pub fn read_answer(
-    buffer: &mut BytesMut,
-    method: Method,
-    room: &mut HeaderMap,
-) -> Result<Option<AnswerHead>, HeadError> {
+pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<AnswerHead>, HeadError> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -118,9 +115,9 @@ pub fn read_answer(
         .code
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(HeadError::Status)?;
-    let mut sorted = Sorted::default();
+    let (mut sorted, mut fields) = (Sorted::default(), Fields::default());
     for line in answer.headers.iter() {
-        sorted.take(line, room)?;
+        sorted.take(line, &mut fields)?;
     }
     let is_http11 = answer.version == Some(1);
     let framing = sorted.framing(status, method, is_http11)?;
@@ -128,7 +125,7 @@ pub fn read_answer(
     buffer.advance(length);
     Ok(Some(AnswerHead {
         status,
-        headers: std::mem::take(room),
+        fields,
         framing,
         persists,
     }))
@@ -143,7 +140,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn take(&mut self, line: &httparse::Header<'_>, kept: &mut HeaderMap) -> Result<(), HeadError> {
+    fn take(&mut self, line: &httparse::Header<'_>, kept: &mut Fields) -> Result<(), HeadError> {
         let (name, value) = (line.name, line.value);
         if name.eq_ignore_ascii_case("content-length") {
             let length = framing::decimal(value).ok_or(HeadError::Length)?;

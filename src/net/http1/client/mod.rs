@@ -15,9 +15,9 @@ use std::{
 };
 
 use bytes::BytesMut;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
-use crate::net::{Method, body::RequestBody};
+use crate::net::{Method, body::RequestBody, response::Fields};
 
 pub use self::head::RequestHead;
 use self::{
@@ -54,7 +54,7 @@ pub enum Failure {
 pub struct Answer {
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     pub body: AnswerBody,
 }
 
@@ -116,14 +116,13 @@ impl Connection {
         self.sending = Sending::Waiting;
         let mut wait = Wait {
             method: head.method,
-            room: HeaderMap::new(),
             looked_at: 0,
             interim: 0,
         };
         let head = poll_fn(|cx| self.poll_answer(cx, &mut wait)).await?;
         Ok(Answer {
             status: head.status,
-            headers: head.headers,
+            fields: head.fields,
             body: AnswerBody::new(self, head.framing, head.persists),
         })
     }
@@ -151,10 +150,7 @@ impl Connection {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        if self.read.spare_capacity_mut().len() < room {
-            self.read.reserve(room);
-        }
-        self.transport.poll_fill(cx, &mut self.read)
+        self.transport.poll_fill(cx, &mut self.read, room)
     }
 
     /// Sends what can be sent now. A server that takes no more of a request may have answered it already.
@@ -242,7 +238,6 @@ impl Drop for Connection {
 /// The wait for the head of an answer.
 struct Wait {
     method: Method,
-    room: HeaderMap,
     /// So much was there when it was not the whole head.
     looked_at: usize,
     interim: u32,
@@ -257,7 +252,7 @@ impl Wait {
             if !new.contains(&b'\n') && read.len() < HEAD_BYTES_MAX {
                 return Ok(None);
             }
-            let parsed = head::read_answer(read, self.method, &mut self.room);
+            let parsed = head::read_answer(read, self.method);
             let Some(head) = parsed.map_err(|_| Failure::NotHttp)? else {
                 self.looked_at = read.len();
                 return Ok(None);
@@ -271,8 +266,6 @@ impl Wait {
                 return Err(Failure::NotHttp);
             }
             self.looked_at = 0;
-            self.room = head.headers;
-            self.room.clear();
         }
     }
 }

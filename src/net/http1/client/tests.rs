@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 
 use crate::net::Method;
 
@@ -19,7 +18,6 @@ use super::{
 fn wait(method: Method) -> Wait {
     Wait {
         method,
-        room: HeaderMap::new(),
         looked_at: 0,
         interim: 0,
     }
@@ -192,7 +190,7 @@ fn only_headers_that_may_reach_a_caller_are_kept() {
     let (head, _) = head_of(Method::Get, [head.as_bytes(), b""])
         .unwrap()
         .unwrap();
-    let kept: Vec<_> = head.headers.iter().collect();
+    let kept: Vec<_> = head.fields.iter().collect();
     let kept: Vec<_> = kept
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))

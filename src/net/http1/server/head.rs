@@ -49,7 +49,7 @@ pub fn length(buffer: &[u8], looked_at: usize) -> Option<usize> {
 ///
 /// # Errors
 /// It cannot.
-pub fn check_part(part: &[u8]) -> Result<(), Box<Unreadable>> {
+pub fn check_part(part: &[u8]) -> Result<(), Unreadable> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     match parse(part, &mut request, &mut lines) {
@@ -62,7 +62,7 @@ pub fn check_part(part: &[u8]) -> Result<(), Box<Unreadable>> {
 ///
 /// # Errors
 /// When it is no request's head, or could be read in two ways.
-pub fn read(bytes: &Bytes) -> Result<Head, Box<Unreadable>> {
+pub fn read(bytes: &Bytes) -> Result<Head, Unreadable> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let read = parse(bytes, &mut request, &mut lines).and_then(|parsed| match parsed {
@@ -75,7 +75,7 @@ pub fn read(bytes: &Bytes) -> Result<Head, Box<Unreadable>> {
 
 /// What a head that is longer than allowed began with.
 #[must_use]
-pub fn too_large(part: &[u8]) -> Box<Unreadable> {
+pub fn too_large(part: &[u8]) -> Unreadable {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     // What it makes of the lines does not matter.
@@ -173,14 +173,14 @@ fn target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, Fault> {
     })
 }
 
-fn unreadable(request: &httparse::Request<'_, '_>, why: Fault) -> Box<Unreadable> {
+fn unreadable(request: &httparse::Request<'_, '_>, why: Fault) -> Unreadable {
     let target = request.path.unwrap_or_default();
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    Box::new(Unreadable {
+    Unreadable {
         method: request.method.and_then(Method::parse),
         path: path.into(),
         why,
-    })
+    }
 }
 
 /// What the header lines say of the message itself.

@@ -19,14 +19,14 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::Response;
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
     Method,
     drain::Drain,
     patience::{Timer, Waiting},
+    response::Response,
     server::{Answering, Ended, Handler, ServerOptions},
 };
 
@@ -145,11 +145,15 @@ where
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
         loop {
-            while self.read.starts_with(b"\r\n") && self.looked_at == 0 {
-                // RFC 9112 section 2.2: some callers end a body with one.
-                let _ = self.read.split_to(2);
+            if self.looked_at == 0 {
+                // RFC 9112 section 2.2: some callers send an empty line after a body.
+                while self.read.starts_with(b"\r\n") {
+                    self.read.advance(2);
+                }
             }
-            if self.read.len() > self.looked_at && self.begin_if_complete() {
+            // Half a line end may become an empty line.
+            let is_to_be_looked_at = self.read.len() > self.looked_at && *self.read != *b"\r";
+            if is_to_be_looked_at && self.begin_if_complete() {
                 return Poll::Ready(None);
             }
             let came = match self.poll_read(cx) {

@@ -6,10 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{StatusCode, header};
 use http_body::Body;
 
-use crate::net::http1::framing::Framing;
+use crate::net::{
+    http1::framing::Framing,
+    response::{Fields, Response},
+};
 
 use super::{
     Request, date,
@@ -50,19 +53,22 @@ where
         request: &mut Request,
         outflow: &mut Outflow,
     ) -> Self {
-        let (parts, body) = response.into_parts();
-        let has_none = request.is_head || is_bodiless(parts.status);
+        let Response {
+            status,
+            fields,
+            body,
+        } = response;
+        let has_none = request.is_head || is_bodiless(status);
         let framing = match body.size_hint().exact() {
             _ if has_none => Framing::None,
             Some(length) => Framing::Length(length),
             None if request.is_http11 => Framing::Chunked,
             None => Framing::UntilClose,
         };
-        request.persists &=
-            framing != Framing::UntilClose && !parts.headers.contains_key(header::CONNECTION);
+        request.persists &= framing != Framing::UntilClose && !fields.contains(&header::CONNECTION);
         let out = outflow.front();
         out.reserve(HEAD_ROOM_BYTES);
-        write_head(out, parts.status, &parts.headers, framing, request.persists);
+        write_head(out, status, &fields, framing, request.persists);
         let is_empty = matches!(framing, Framing::None | Framing::Length(0));
         Self {
             body: (!is_empty).then_some(body),
@@ -137,7 +143,7 @@ fn is_bodiless(status: StatusCode) -> bool {
 fn write_head(
     out: &mut Vec<u8>,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: &Fields,
     framing: Framing,
     persists: bool,
 ) {
@@ -150,7 +156,7 @@ fn write_head(
     // What an answer without a body says of its length is about another one (RFC 9110 section 8.6).
     let keeps_length = framing == Framing::None && status != StatusCode::NO_CONTENT;
     let mut has_date = false;
-    for (name, value) in headers {
+    for (name, value) in fields.iter() {
         if *name == header::CONNECTION
             || *name == header::TRANSFER_ENCODING
             || (*name == header::CONTENT_LENGTH && !keeps_length)

@@ -183,3 +183,13 @@ fn a_head_that_is_not_all_there_is_waited_for() {
         assert_eq!(of(part.as_bytes()), Came::Part, "{part:?}");
     }
 }
+
+proptest::proptest! {
+    /// Never a panic, and the same wherever the bytes are split.
+    #[test]
+    fn any_bytes_are_a_head_a_part_of_one_or_unreadable(
+        bytes in proptest::collection::vec(proptest::sample::select(b"GET /v2x?=#%:HTTP/1.0,;chunkedontent-Lh \r\n\t\x00\xff".to_vec()), 1..120),
+    ) {
+        of(&bytes);
+    }
+}

@@ -1,0 +1,85 @@
+//! An answer, whoever makes it and whichever protocol carries it.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+/// Room for the fields of most answers, ours included.
+const FIELDS_USUALLY: usize = 12;
+
+/// The header fields of an answer, in order. There are few, so they are found by looking at each: a map costs a request
+/// more to make than all its look-ups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(Vec<(HeaderName, HeaderValue)>);
+
+impl Fields {
+    /// One more, whatever stands there already.
+    pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        if self.0.capacity() == 0 {
+            self.0.reserve_exact(FIELDS_USUALLY);
+        }
+        self.0.push((name, value));
+    }
+
+    /// The only one of its name.
+    pub fn insert(&mut self, name: HeaderName, value: HeaderValue) {
+        self.remove(&name);
+        self.append(name, value);
+    }
+
+    pub fn remove(&mut self, name: &HeaderName) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
+    /// The first of its name.
+    #[must_use]
+    pub fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+
+    #[must_use]
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl From<Fields> for HeaderMap {
+    fn from(fields: Fields) -> Self {
+        let mut map = Self::with_capacity(fields.0.len());
+        for (name, value) in fields.0 {
+            map.append(name, value);
+        }
+        map
+    }
+}
+
+/// Status, fields and body.
+#[derive(Debug)]
+pub struct Response<B> {
+    pub status: StatusCode,
+    pub fields: Fields,
+    pub body: B,
+}
+
+impl<B> Response<B> {
+    #[must_use]
+    pub fn new(status: StatusCode, body: B) -> Self {
+        Self {
+            status,
+            fields: Fields::default(),
+            body,
+        }
+    }
+}
+
+impl<B> From<Response<B>> for http::Response<B> {
+    fn from(response: Response<B>) -> Self {
+        let mut made = Self::new(response.body);
+        *made.status_mut() = response.status;
+        *made.headers_mut() = response.fields.into();
+        made
+    }
+}
