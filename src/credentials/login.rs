@@ -245,6 +245,8 @@ impl Login {
         let Some(token) = hold.kept.refresh_token.clone() else {
             return Err(MintError::NotRenewable);
         };
+        // Before the mark, which says that a renewal was begun: a kill while the host is asked for its paths costs no login.
+        let paths = self.paths().await;
         let doubt = hold.kept.mark.replace(Mark::now());
         let marked = self.write(hold).await;
         // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
@@ -252,7 +254,6 @@ impl Login {
             hold.kept.mark = doubt;
             return Err(MintError::Store);
         }
-        let paths = self.paths().await;
         let asked = (Moment::now(), Timestamp::now());
         match self.application.refresh(&token, &paths.token).await {
             Ok(issued) => self.accept(hold, issued, asked).await,
