@@ -54,7 +54,7 @@ const HOMES: [(&str, &[&str]); 17] = [
         &["net/tls.rs", "net/tls_stream.rs", "net/client.rs"],
     ),
     ("rustls_platform_verifier", &["net/tls.rs", "net/client.rs"]),
-    // The sandbox serves without the watch and the counting of `net::server`.
+    // The sandbox serves with the library alone.
     ("hyper", &["net/", "sandbox/"]),
     ("hyper_util", &["net/", "sandbox/"]),
     ("httparse", &["net/"]),

@@ -23,9 +23,9 @@ use crate::{
     credentials::store::Store,
     net::{
         connections::{ConnectionLimits, Connections},
+        handler::ServerOptions,
         listener::Listener,
         patience::Patience,
-        server::ServerOptions,
     },
     ninjaone::catalogue::Clash,
     proxy::{

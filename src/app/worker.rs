@@ -23,10 +23,11 @@ use crate::{
         Peer,
         connections::Ticket,
         drain::Drain,
+        handler::{Ended, ServerOptions},
+        http1, http2,
         incoming::{Fault, Malformed},
         listener::Accepted,
-        server::{self, Ended, Protocol, ServerOptions},
-        sniff::{self, Peek},
+        sniff::{self, Peek, Protocol},
         tls::ServerCertificate,
     },
     proxy::{Door, Proxy, answer, outcome::Outcome},
@@ -216,12 +217,19 @@ impl Connection {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
         };
-        if server::serve(socket, protocol, door, drain, self.options).await == Ended::NotHttp {
+        let ended = match protocol {
+            Protocol::Http1 => {
+                http1::server::Connection::new(socket, door, drain, self.options).await
+            }
+            // Boxed: an HTTP/1.1 connection that idles need not hold its room.
+            Protocol::Http2 => Box::pin(http2::serve(socket, door, drain, self.options)).await,
+        };
+        if ended == Ended::NotHttp {
             self.record_garbage();
         }
     }
 
-    /// Bytes that are no request are on record too.
+    /// Bytes that are no request are on record too: over HTTP/2 the library sees them, over HTTP/1.1 they come as one.
     fn record_garbage(&self) {
         let malformed = Malformed {
             id: self.proxy.ids.next(Timestamp::now()),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    http1::server::inflow::Inflow,
+    http1::server::inflow::{BrokeOff, Inflow},
     idle::IdleTimer,
     kept_body::{Keeping, Kept, Replay},
 };
@@ -28,19 +28,14 @@ pub enum WireBody {
     Http2(hyper::body::Incoming),
 }
 
-/// The caller's connection broke, or what came on it is no body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body broke off")]
-pub struct Broken;
-
 impl Body for WireBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = BrokeOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         let this = self.get_mut();
         match this {
             Self::Empty => Poll::Ready(None),
@@ -49,8 +44,8 @@ impl Body for WireBody {
                 *this = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(|_| Broken),
-            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(|_| Broken),
+            Self::Http1(body) => Pin::new(body).poll_frame(cx),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(|_| BrokeOff::Gone),
         }
     }
 
@@ -93,6 +88,8 @@ pub enum BodyFault {
     Stalled,
     #[error("the caller's connection broke")]
     Broken,
+    #[error("the body is not framed as its head announces it")]
+    Malformed,
 }
 
 impl BodyFault {
@@ -101,6 +98,7 @@ impl BodyFault {
             Self::TooLarge => 1,
             Self::Stalled => 2,
             Self::Broken => 3,
+            Self::Malformed => 4,
         }
     }
 
@@ -109,6 +107,7 @@ impl BodyFault {
             1 => Some(Self::TooLarge),
             2 => Some(Self::Stalled),
             3 => Some(Self::Broken),
+            4 => Some(Self::Malformed),
             _ => None,
         }
     }
@@ -273,7 +272,12 @@ impl CallerBody {
                     self.end();
                     return Poll::Ready(None);
                 }
-                Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(BodyFault::Broken)))),
+                Some(Err(BrokeOff::Gone)) => {
+                    return Poll::Ready(Some(Err(self.fail(BodyFault::Broken))));
+                }
+                Some(Err(BrokeOff::Malformed)) => {
+                    return Poll::Ready(Some(Err(self.fail(BodyFault::Malformed))));
+                }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else {
                         continue;

@@ -3,9 +3,17 @@
 //! The timer is armed only when a wait begins and left alone while requests flow: a timer for each request would cost more
 //! than reading its head.
 
-use std::{future::Future, pin::Pin, task::Context, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::Context,
+    time::Duration,
+};
 
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep},
+};
 
 /// How long a connection may wait, by what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +109,9 @@ impl Timer {
             }
             none => none.insert(Box::pin(tokio::time::sleep_until(deadline))),
         };
-        self.armed = sleep.as_mut().poll(cx).is_pending();
+        // Outside the runtime's budget: a connection that has used it up would be told to wait without the timer being set.
+        let polled = pin!(unconstrained(sleep.as_mut())).poll(cx);
+        self.armed = polled.is_pending();
         false
     }
 }

@@ -1,5 +1,5 @@
 //! Serves few short requests over HTTP/1.1: one a connection, the whole body in memory, a deadline for all of it. For
-//! listeners beside the journey, without the watch and the counting of `server`.
+//! listeners beside the journey, without the patience and the records of the way of a request.
 
 use std::{collections::VecDeque, convert::Infallible, future::Future, sync::Arc, time::Duration};
 

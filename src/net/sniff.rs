@@ -2,7 +2,11 @@
 
 use std::{future::Future, io, time::Duration};
 
-use super::server::Protocol;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+}
 
 /// The first bytes of an HTTP/2 connection with prior knowledge (RFC 9113 section 3.4); no HTTP/1 request begins so.
 const PREFACE_START: &[u8] = b"PRI ";

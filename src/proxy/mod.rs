@@ -23,8 +23,8 @@ use crate::{
     clock::Timestamp,
     net::{
         Method, Peer,
+        handler::{Answering, Handler},
         incoming::{Arrival, Incoming, Wire},
-        server::{Answering, Handler},
     },
     tasks::Tasks,
     upstream::{Forwarded, Upstream},

@@ -113,7 +113,7 @@ pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
         Why::Body(fault) => Refusal::new(
             match fault {
                 BodyFault::TooLarge => Code::BodyTooLarge,
-                BodyFault::Stalled => Code::BadRequest,
+                BodyFault::Stalled | BodyFault::Malformed => Code::BadRequest,
                 BodyFault::Broken => Code::CallerGone,
             },
             format!("The request was not sent whole: {fault}."),

@@ -74,6 +74,10 @@ async fn a_target_of_eight_kibibytes_is_taken_and_a_longer_one_is_not() {
     };
 
     world.get("reports", &target(8192)).await.is(200);
+    for bytes in [9000, 33_000, 40_000] {
+        let refused = world.get("reports", &target(bytes)).await;
+        refused.refuses(414, "too-large");
+    }
     let refused = world.get("reports", &target(8193)).await;
 
     refused.refuses(414, "too-large");

@@ -258,3 +258,106 @@ async fn a_caller_that_sends_ahead_without_end_is_read_no_further() {
     assert!(sent.is_err(), "all of it was taken");
     world.end().await;
 }
+
+/// What is asked on one connection, without an answer being read.
+async fn ask_and_ask(world: &World, times: usize) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(world.callers).await.unwrap();
+    let ask = world.stranger("GET", "/v2/users").bytes();
+    let all = ask.repeat(times);
+    // It is not taken to its end where answers are not read.
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&all)).await;
+    stream
+}
+
+/// The runtime lets a task do so much at once. A connection that has done it must not be left without a timer.
+#[tokio::test]
+async fn a_caller_that_asks_and_asks_and_reads_no_answer_is_given_up() {
+    let world = World::plan()
+        .set("timeouts", "idle", "\"200ms\"")
+        .start()
+        .await;
+    let ask = || ask_and_ask(&world, 20_000);
+    let asking = tokio::join!(ask(), ask(), ask(), ask());
+    let open = || world.program().status.connections.open();
+    crate::world::until("all of them", async || open() == 4).await;
+
+    // Five seconds and the idle time after the last byte that was taken.
+    crate::world::until("the end", async || open() == 0).await;
+
+    drop(asking);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_its_connection_arrives_whole_though_the_caller_sends_on() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::new().await;
+    let key = world.key("operator").to_owned();
+    for late in [&b"\r\n"[..], b"GET /v2/users HTTP/1.1\r\n\r\n"] {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(world.callers).await.unwrap();
+        let ask = format!(
+            "GET /v2/queries/software?pageSize=10000 HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut came = vec![stream.read_u8().await.unwrap()];
+        stream.write_all(late).await.unwrap();
+
+        stream.read_to_end(&mut came).await.unwrap();
+
+        let head = came.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+        let text = String::from_utf8_lossy(&came[..head]).to_ascii_lowercase();
+        let length = text.split("content-length: ").nth(1);
+        let length = length.map(|it| it.lines().next().unwrap().parse::<usize>().unwrap());
+        match length {
+            Some(length) => assert_eq!(came.len() - head - 4, length),
+            None => assert!(came.ends_with(b"\r\n0\r\n\r\n"), "cut"),
+        }
+        assert!(came.len() > 1 << 20, "{}", came.len());
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_framed_as_announced_is_the_callers_mistake() {
+    let world = World::new().await;
+    for chunks in [
+        "X\r\n",
+        "-1\r\n",
+        "5\nabcde\r\n",
+        "5\r\nabcdeX",
+        "2\r\n{}\r\n0\r\nX\r\n\r\n",
+    ] {
+        let mut wire = world.wire().await;
+        let ask = world.ask("operator", "POST", "/v2/attachments/temp/upload");
+        wire.send(ask.header("Transfer-Encoding", "chunked").bytes())
+            .await;
+        wire.send(chunks).await;
+
+        let answer = wire.answer().await.expect("an answer");
+
+        answer.refuses(400, "bad-request");
+        assert!(wire.is_closed().await, "{chunks:?}");
+    }
+    assert_eq!(world.saw(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_old_caller_is_not_told_to_go_on() {
+    let world = World::new().await;
+    let mut wire = world.wire().await;
+    let key = world.key("operator");
+    wire.send(format!(
+        "PATCH /v2/device/101 HTTP/1.0\r\nHost: localhost\r\nX-Api-Key: {key}\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    ))
+    .await;
+    wire.send("{}").await;
+    let (status, _) = wire.head().await.expect("an answer");
+    assert_eq!(status, 204);
+    world.end().await;
+}

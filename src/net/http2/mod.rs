@@ -22,9 +22,9 @@ use super::{
     Method,
     body::WireBody,
     drain::Drain,
+    handler::{Answering, Ended, Handler, ServerOptions},
     headers,
     incoming::Received,
-    server::{Answering, Ended, Handler, ServerOptions},
 };
 
 use self::vigil::{InFlight, Vigil, Watch, Watched};

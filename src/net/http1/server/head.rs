@@ -11,7 +11,7 @@ use crate::net::{
     headers::{HEADERS_MAX, HeaderError, Purpose, Sorting},
     http1::framing::{self, Framing},
     incoming::{Fault, Received, Unreadable},
-    target::TargetError,
+    target::{TARGET_BYTES_MAX, TargetError},
 };
 
 /// A request's head, and how its connection goes on.
@@ -80,10 +80,11 @@ pub fn too_large(part: &[u8]) -> Unreadable {
     let mut request = httparse::Request::new(&mut []);
     // What it makes of the lines does not matter.
     let _ = parse(part, &mut request, &mut lines);
-    let why = if request.path.is_some() {
-        Fault::HeadTooLarge
-    } else {
-        TargetError::TooLong.into()
+    let why = match (request.method, request.path) {
+        (None, _) => Fault::NotHttp,
+        (Some(_), None) => TargetError::TooLong.into(),
+        (Some(_), Some(path)) if path.len() > TARGET_BYTES_MAX => TargetError::TooLong.into(),
+        (Some(_), Some(_)) => Fault::HeadTooLarge,
     };
     unreadable(&request, why)
 }
@@ -136,7 +137,8 @@ fn of_request(bytes: &Bytes, request: &httparse::Request<'_, '_>) -> Result<Head
     }
     Ok(Head {
         framing: said.framing(is_http11)?,
-        expects_continue: said.expects_continue,
+        // RFC 9110 section 10.1.1: who speaks HTTP/1.0 does not know the sign.
+        expects_continue: is_http11 && said.expects_continue,
         persists: is_http11 && !said.closes,
         is_http11,
         request: Received {

@@ -10,10 +10,14 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The body broke off: the connection ended, or what came is not the coding that was announced.
+/// Why a body did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the caller's body broke off")]
-pub struct BrokeOff;
+pub enum BrokeOff {
+    #[error("the connection ended within the body")]
+    Gone,
+    #[error("what came is not the coding that was announced")]
+    Malformed,
+}
 
 /// What connection and reader share.
 #[derive(Default)]
@@ -91,6 +95,11 @@ impl Source {
         self.finish(Ok(()));
     }
 
+    /// What comes is no body.
+    pub fn reject(self) {
+        self.finish(Err(BrokeOff::Malformed));
+    }
+
     fn finish(&self, how: Result<(), BrokeOff>) {
         let mut state = self.0.lock();
         state.over.get_or_insert(how);
@@ -100,7 +109,7 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.finish(Err(BrokeOff));
+        self.finish(Err(BrokeOff::Gone));
     }
 }
 

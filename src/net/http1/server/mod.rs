@@ -16,7 +16,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -25,9 +25,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::net::{
     Method,
     drain::Drain,
+    handler::{Answering, Ended, Handler, ServerOptions},
     patience::{Timer, Waiting},
     response::Response,
-    server::{Answering, Ended, Handler, ServerOptions},
 };
 
 use self::{
@@ -91,9 +91,10 @@ enum Stage<B> {
     Discarding {
         left: u64,
     },
-    /// Has said its last word, and hears the caller out.
+    /// Has said its last word, and hears the caller out, `left` bytes of it at most.
     Lingering {
         left: u64,
+        is_shut: bool,
     },
 }
 
@@ -246,7 +247,8 @@ where
                 self.outflow
                     .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
-            if !self.outflow.is_empty() && ready!(self.poll_write(cx)).is_err() {
+            let has_to_write = self.is_write_blocked || !self.outflow.is_empty();
+            if has_to_write && ready!(self.poll_write(cx)).is_err() {
                 return Poll::Ready(Ended::Broken);
             }
             ready!(self.upload.poll_feed(&mut self.read, cx));
@@ -265,6 +267,7 @@ where
         if self.drain.is_asked(cx) || self.upload.is_hopeless() {
             self.request.persists = false;
         }
+        self.upload.answer();
         let sending = Sending::begin(response, &mut self.request, &mut self.outflow);
         self.stage = Stage::Sending(sending);
     }
@@ -278,7 +281,10 @@ where
             return Poll::Ready(Some(Ended::Broken));
         }
         match gathered {
-            Gathered::All => Poll::Ready(self.end_request()),
+            Gathered::All => {
+                self.end_request();
+                Poll::Ready(None)
+            }
             Gathered::Full => Poll::Ready(None),
             Gathered::Cut => Poll::Ready(Some(Ended::Broken)),
             Gathered::Waiting => self.poll_caller(cx).map(Some),
@@ -286,39 +292,35 @@ where
     }
 
     /// The answer is written. What is left of the request's body decides how the connection goes on.
-    fn end_request(&mut self) -> Option<Ended> {
+    fn end_request(&mut self) {
         self.outflow.release();
-        if self.read.is_empty() {
-            self.read = BytesMut::new();
-        }
+        self.upload.abandon();
         if !self.request.persists {
-            return self.end();
-        }
-        if self.upload.is_done() {
-            self.stage = Stage::Head;
+            self.linger();
+        } else if self.upload.is_done() {
+            self.await_request();
         } else {
-            self.upload.abandon();
             self.stage = Stage::Discarding {
                 left: DISCARDED_BYTES_MAX,
             };
         }
-        None
     }
 
-    /// Says that nothing more will be said. A caller that may still be sending is heard out: if its bytes found nobody, the
-    /// kernel would break the connection before the answer is read (RFC 9112 section 9.6).
-    fn end(&mut self) -> Option<Ended> {
-        // Whether the caller hears it changes nothing.
-        let _ = Pin::new(&mut self.socket).poll_shutdown(&mut Context::from_waker(Waker::noop()));
-        if self.upload.is_done() && self.read.is_empty() {
-            return Some(Ended::Closed);
+    fn await_request(&mut self) {
+        if self.read.is_empty() {
+            self.read = BytesMut::new();
         }
+        self.stage = Stage::Head;
+    }
+
+    /// Says that nothing more will be said, and hears the caller out: if bytes of its found nobody, the kernel would break
+    /// the connection before the answer is read (RFC 9112 section 9.6).
+    fn linger(&mut self) {
         self.read = BytesMut::new();
-        self.upload.abandon();
         self.stage = Stage::Lingering {
             left: LINGER_BYTES_MAX,
+            is_shut: false,
         };
-        None
     }
 
     // === What nobody wants
@@ -329,10 +331,13 @@ where
         };
         match self.upload.discard(&mut self.read, left) {
             Discarded::All => {
-                self.stage = Stage::Head;
+                self.await_request();
                 Poll::Ready(None)
             }
-            Discarded::TooMuch => Poll::Ready(self.end()),
+            Discarded::TooMuch => {
+                self.linger();
+                Poll::Ready(None)
+            }
             Discarded::More => match ready!(self.poll_read(cx)) {
                 Ok(0) | Err(_) => Poll::Ready(Some(Ended::Closed)),
                 Ok(_) => Poll::Ready(None),
@@ -341,13 +346,20 @@ where
     }
 
     fn poll_lingering(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
-        let came = ready!(self.poll_read(cx)).unwrap_or_default() as u64;
-        self.read.clear();
-        let Stage::Lingering { left } = &mut self.stage else {
+        let Stage::Lingering { left, is_shut } = &mut self.stage else {
             return Poll::Ready(None);
         };
-        *left = left.saturating_sub(came);
-        let is_over = came == 0 || *left == 0;
+        if !*is_shut {
+            // Whether the caller hears it changes nothing.
+            *is_shut = Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
+        }
+        let left = *left;
+        let came = ready!(self.poll_read(cx)).unwrap_or_default() as u64;
+        self.read.clear();
+        if let Stage::Lingering { left, .. } = &mut self.stage {
+            *left = left.saturating_sub(came);
+        }
+        let is_over = came == 0 || came >= left;
         Poll::Ready(is_over.then_some(Ended::Closed))
     }
 

@@ -132,11 +132,18 @@ impl Upload {
                 Ok(Piece::More) => break,
                 Err(_) => {
                     self.is_broken = true;
-                    self.source = None;
+                    if let Some(source) = self.source.take() {
+                        source.reject();
+                    }
                 }
             }
         }
         Poll::Ready(())
+    }
+
+    /// The answer has begun: whoever waits for the sign gets that instead.
+    pub fn answer(&mut self) {
+        self.expects_continue = false;
     }
 
     fn end(&mut self) {
