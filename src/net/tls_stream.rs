@@ -141,8 +141,9 @@ impl TlsStream {
                 taken += data.len();
                 take(data, more);
             }))?;
-            // What the library has to say to that leaves now, or with what is written next.
-            let _ = self.poll_flush(cx)?;
+            // What the library has to say to that leaves now, or with what is written next. A server that takes no more may
+            // have answered already: that is for who writes to find out.
+            let _ = self.poll_flush(cx);
         }
         Poll::Ready(Ok(taken))
     }

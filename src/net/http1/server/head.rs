@@ -164,15 +164,11 @@ fn target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, Fault> {
     if memchr::memchr(b'#', received.as_bytes()).is_some() {
         return Err(TargetError::Fragment.into());
     }
-    PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes())).map_err(|_| {
-        let too_long = received.len() > usize::from(u16::MAX - 1);
-        let why = if too_long {
-            TargetError::TooLong
-        } else {
-            TargetError::PathCharacter
-        };
-        why.into()
-    })
+    if received.len() > TARGET_BYTES_MAX {
+        return Err(TargetError::TooLong.into());
+    }
+    PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes()))
+        .map_err(|_| TargetError::PathCharacter.into())
 }
 
 fn unreadable(request: &httparse::Request<'_, '_>, why: Fault) -> Unreadable {

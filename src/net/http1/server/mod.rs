@@ -400,7 +400,7 @@ where
 impl<S, H> Future for Connection<S, H>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    H: Handler + Unpin,
+    H: Handler,
 {
     type Output = Ended;
 
