@@ -130,8 +130,8 @@ pub enum OpsCommand {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (stdout, stderr) = (io::stdout(), io::stderr());
-    let done = dispatch(cli, &mut stdout.lock(), &mut stderr.lock());
+    // Not locked: a command may run for months, and other threads write to both.
+    let done = dispatch(cli, &mut io::stdout(), &mut io::stderr());
     match done {
         Ok(code) => ExitCode::from(code),
         // Whoever read our output has enough.
