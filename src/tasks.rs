@@ -35,6 +35,13 @@ impl Tasks {
             .spawn(async move { stop.run_until_cancelled(future).await.unwrap_or_default() });
     }
 
+    /// Resolves once the tasks were asked to stop and all have ended.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// Resolves once the tasks were asked to stop.
     pub async fn stopping(&self) {
         self.stop.cancelled().await;

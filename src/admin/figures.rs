@@ -20,6 +20,10 @@ pub struct Figures {
     pub audit_failures: u64,
     pub audit_queued: u64,
     pub config_generation: u64,
+    /// Lines of the program's own log that were not written.
+    pub log_lines_lost: u64,
+    /// Each watched part of the program, and whether it has stalled.
+    pub parts: Vec<(String, bool)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! How it is: the checks behind the probes, the health of the whole, and the sentences about what is wrong.
 
-use std::{fmt::Write, time::Duration};
+use std::{borrow::Cow, fmt::Write, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{AuditState, Identity, IdentityState, Snapshot, Tenant};
+use crate::watchdog::{Part, Verdict};
+
+use super::snapshot::{AuditState, Identity, IdentityState, Snapshot, Stalled, Tenant};
 
 /// When `/readyz` says yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Health {
 /// One line of a verbose probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Why it failed.
     pub failure: Option<String>,
 }
@@ -66,14 +68,14 @@ impl Check {
     #[must_use]
     pub const fn passed(name: &'static str) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             failure: None,
         }
     }
 
-    fn new(name: &'static str, fine: bool, failure: impl FnOnce() -> String) -> Self {
+    fn new(name: impl Into<Cow<'static, str>>, fine: bool, failure: impl FnOnce() -> String) -> Self {
         Self {
-            name,
+            name: name.into(),
             failure: (!fine).then(failure),
         }
     }
@@ -82,6 +84,20 @@ impl Check {
     pub const fn is_passed(&self) -> bool {
         self.failure.is_none()
     }
+}
+
+/// What `/livez` looks at: that somebody answers, and that every part turns.
+#[must_use]
+pub fn liveness(parts: &[Part]) -> Vec<Check> {
+    let part = |it: &Part| {
+        Check::new(it.name.clone(), it.verdict != Verdict::Stalled, || {
+            format!("it has not turned for {} s", it.silent.as_secs())
+        })
+    };
+    let answering = Check::passed("answering");
+    std::iter::once(answering)
+        .chain(parts.iter().map(part))
+        .collect()
 }
 
 /// What `/readyz` looks at.
@@ -181,10 +197,20 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
             audit.path
         ));
     }
+    troubles.extend(snapshot.stalled.iter().map(stall));
     if audit.lost > 0 {
         troubles.push(format!("{} audit records were lost.", audit.lost));
     }
     troubles
+}
+
+fn stall(it: &Stalled) -> String {
+    let (part, silent) = (&it.part, span(it.silent_s));
+    if it.is_fatal {
+        format!("{part} has not turned for {silent}: restart the proxy.")
+    } else {
+        format!("{part} has been waiting for the operating system for {silent}.")
+    }
 }
 
 /// A length of time as people say it: `45 s`, `36 min`, `5 h 3 min`, `12 d 4 h`.

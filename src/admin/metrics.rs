@@ -52,11 +52,27 @@ impl Collector for Figures {
             "config_generation",
             "How often a configuration came into force",
             self.config_generation,
-        )
+        )?;
+        self.encode_parts(&mut page)
     }
 }
 
 impl Figures {
+    fn encode_parts(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+        page.counter(
+            "log_lines_lost",
+            "Lines of the program's own log that were not written",
+            self.log_lines_lost,
+        )?;
+        let parts = self.parts.iter();
+        let parts = parts.map(|(part, stalled)| ([("part", part.as_str())], u64::from(*stalled)));
+        page.gauges(
+            "stalled",
+            "1 if a part of the program does not turn any more",
+            parts,
+        )
+    }
+
     fn encode_requests(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
         let requests = self.requests.iter().map(|it| {
             let labels = [

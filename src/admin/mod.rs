@@ -19,7 +19,10 @@ use http::{
     },
 };
 
-use crate::net::host::{HostVerdict, Hosts};
+use crate::{
+    net::host::{HostVerdict, Hosts},
+    watchdog::Watchdog,
+};
 
 use self::{
     figures::Figures,
@@ -45,6 +48,7 @@ pub struct Admin {
     ready: Ready,
     offer: Offer,
     logins: Option<Arc<Logins>>,
+    watchdog: Option<Watchdog>,
 }
 
 enum Offer {
@@ -83,6 +87,16 @@ impl Admin {
                 hosts: Hosts::new(always.chain(hosts)),
             },
             logins: None,
+            watchdog: None,
+        }
+    }
+
+    /// Makes `/livez` fail while a part of the program has stalled.
+    #[must_use]
+    pub fn with_watchdog(self, watchdog: Watchdog) -> Self {
+        Self {
+            watchdog: Some(watchdog),
+            ..self
         }
     }
 
@@ -102,6 +116,7 @@ impl Admin {
             ready,
             offer: Offer::ProbesOnly,
             logins: None,
+            watchdog: None,
         }
     }
 
@@ -189,8 +204,12 @@ impl Admin {
 
     fn render(&self, page: &Page, query: Option<&str>) -> Response<Bytes> {
         match page {
-            // Never looks at anything: a restart mends nothing that is wrong at NinjaOne.
-            Page::Live => self.probe("livez", &[Check::passed("answering")], query),
+            // Looks at our own parts alone: a restart mends nothing that is wrong at NinjaOne.
+            Page::Live => {
+                let parts = self.watchdog.as_ref().map(Watchdog::parts);
+                let checks = health::liveness(&parts.unwrap_or_default());
+                self.probe("livez", &checks, query)
+            }
             Page::Ready => self.probe(
                 "readyz",
                 &health::readiness(&(self.snapshot)(), self.ready),

@@ -31,6 +31,19 @@ pub struct Snapshot {
     pub callers: Vec<Caller>,
     pub audit: Audit,
     pub traffic: Traffic,
+    /// Parts of the program that do not turn as they should; empty while all is well.
+    #[serde(default)]
+    pub stalled: Vec<Stalled>,
+}
+
+/// A part of the program that has not turned for too long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stalled {
+    /// `worker-0`, `audit`, `renewer acme/user`, `reload`, ...
+    pub part: String,
+    pub silent_s: u64,
+    /// Whether `/livez` fails for it. A disk may be slow for a while first.
+    pub is_fatal: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

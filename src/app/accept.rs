@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use crate::net::{
     connections::{Connections, Full},
     listener::Listener,
@@ -12,6 +14,10 @@ use super::worker::{Handed, Worker};
 
 /// How long to wait when the kernel has no more file descriptors for us: trying again at once would only burn CPU.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest that a connection waits for a worker with room.
+const HAND_WAIT_MAX: Duration = Duration::from_secs(5);
+const HAND_PAUSE: Duration = Duration::from_millis(5);
 
 /// A listener, and the certificate it shows if it speaks TLS.
 pub struct Entrance {
@@ -35,14 +41,35 @@ pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: 
             Err(Full::Draining) => return,
             Err(Full::Total | Full::Peer) => continue,
         };
-        if let Some(worker) = workers.iter().min_by_key(|it| it.load()) {
-            let handed = Handed {
-                accepted,
-                peer,
-                ticket,
-                certificate: entrance.certificate.clone(),
+        let handed = Handed {
+            accepted,
+            peer,
+            ticket,
+            certificate: entrance.certificate.clone(),
+        };
+        hand(handed, &workers).await;
+    }
+}
+
+/// Hands a connection to the worker with the fewest, of those that turn. While none has room the kernel holds the
+/// connections that follow.
+async fn hand(handed: Handed, workers: &[Worker]) {
+    let gives_up = Instant::now() + HAND_WAIT_MAX;
+    let mut handed = handed;
+    loop {
+        let mut fewest_first: Vec<_> = workers.iter().collect();
+        fewest_first.sort_by_key(|it| (it.is_stalled(), it.load()));
+        for worker in fewest_first {
+            handed = match worker.hand(handed) {
+                Ok(()) => return,
+                Err(back) => back,
             };
-            worker.hand(handed).await;
         }
+        if Instant::now() >= gives_up {
+            let peer = handed.peer;
+            tracing::error!(%peer, "no worker takes connections: one was dropped");
+            return;
+        }
+        tokio::time::sleep(HAND_PAUSE).await;
     }
 }

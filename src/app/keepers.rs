@@ -14,6 +14,7 @@ use crate::{
         learned::Learned,
         login::Login,
         news::Observer,
+        refresh_calls::RefreshCalls,
         schedule::RefreshAt,
         store::{
             Store,
@@ -26,6 +27,7 @@ use crate::{
     names::{IdentityKind, TenantName},
     net::client::Endpoint,
     tasks::Tasks,
+    watchdog::Watchdog,
 };
 
 /// All keepers at work.
@@ -33,6 +35,8 @@ pub struct Keepers {
     tasks: Tasks,
     observer: Observer,
     store: Option<Store>,
+    calls: RefreshCalls,
+    watchdog: Watchdog,
     kept: Vec<Kept>,
 }
 
@@ -56,11 +60,19 @@ impl Keepers {
     /// Keepers run on the current runtime under `tasks`; `observer` is told of everything that befalls a token. Logins
     /// are kept in `store`: without one there are none.
     #[must_use]
-    pub fn new(tasks: Tasks, observer: Observer, store: Option<Store>) -> Self {
+    pub fn new(
+        tasks: Tasks,
+        observer: Observer,
+        store: Option<Store>,
+        calls: RefreshCalls,
+        watchdog: Watchdog,
+    ) -> Self {
         Self {
             tasks,
             observer,
             store,
+            calls,
+            watchdog,
             kept: Vec::new(),
         }
     }
@@ -130,6 +142,8 @@ impl Keepers {
             source,
             refresh_at: refresh_at(at),
             observer: Arc::clone(&self.observer),
+            calls: self.calls.clone(),
+            heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
         };
         let (vault, handle) = Keeper::start(keeping, &self.tasks);
         Some(Kept {

@@ -1,30 +1,221 @@
 //! The program's own log: text on a terminal, JSON elsewhere. It tells what happens to the program; who did what is in the
 //! audit log.
+//!
+//! A thread of its own writes the lines, through a bounded queue: whatever stderr is, a pipe that nobody reads or a
+//! terminal that was stopped, nobody who logs waits for it. Lines that find the queue full are dropped and counted.
 
-use std::io::IsTerminal;
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+    panic::PanicHookInfo,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use rustix::event::{PollFd, PollFlags, poll};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::config::LogFormat;
 
+/// Lines that wait to be written.
+pub const QUEUED_LINES_MAX: usize = 8_192;
+
+/// How long the end of the program waits for the lines that are still queued.
+pub const FLUSH_MAX: Duration = Duration::from_millis(500);
+const FLUSH_LOOK_INTERVAL: Duration = Duration::from_millis(2);
+
+const THREAD_NAME: &str = "log";
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The log that is running.
+struct Log {
+    queued: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
+    unwritable: Arc<AtomicU64>,
+    dropped: ErrorCounter,
+    /// Dropped lines that a line has told of.
+    told: AtomicU64,
+    /// Never dropped: its end would wait for a thread that may wait for a pipe.
+    _guard: WorkerGuard,
+}
+
 /// Starts the log on stderr. Later calls change nothing.
-pub fn start(format: LogFormat, level: &str) {
+///
+/// # Errors
+/// When stderr cannot be opened a second time.
+pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
+    if LOG.get().is_some() {
+        return Ok(());
+    }
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Auto => !io::stderr().is_terminal(),
     };
-    let builder = fmt()
+    let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(open()?)
+        // It would tell of them on stderr itself, and wait for it.
+        .log_internal_errors(false)
         .with_target(false);
     // A log that is running already is kept: only tests start it twice.
     let _ = if json {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init()
+        builder.with_ansi(io::stderr().is_terminal()).try_init()
     };
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn open() -> io::Result<Lines> {
+    // A descriptor of the log's own: whoever else writes to stderr does not meet a lock that the log's thread holds.
+    let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let (queued, written, unwritable) = <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
+    let sink = Sink {
+        stderr,
+        written: Arc::clone(&written),
+        unwritable: Arc::clone(&unwritable),
+    };
+    let (queue, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES_MAX)
+        .thread_name(THREAD_NAME)
+        .finish(sink);
+    let lines = Lines {
+        dropped: queue.error_counter(),
+        queue,
+        queued: Arc::clone(&queued),
+    };
+    // Set once: `start` was asked whether it is there.
+    let _ = LOG.set(Log {
+        queued,
+        written,
+        unwritable,
+        dropped: lines.dropped.clone(),
+        told: AtomicU64::new(0),
+        _guard: guard,
+    });
+    Ok(lines)
+}
+
+/// Lines that were not written since the start: dropped because the queue was full, or because stderr took none.
+#[must_use]
+pub fn lost_lines() -> u64 {
+    LOG.get().map_or(0, Log::lost)
+}
+
+/// Says how many lines were lost, once there is room for a line that says so.
+pub fn tell_of_lost_lines() {
+    let Some(log) = LOG.get() else { return };
+    let (lost, told) = (log.lost(), log.told.load(Ordering::Relaxed));
+    if lost == told || log.waiting() >= QUEUED_LINES_MAX as u64 {
+        return;
+    }
+    log.told.store(lost, Ordering::Relaxed);
+    tracing::warn!(lines = lost - told, "log lines were lost: stderr took them too slowly, or not at all");
+}
+
+/// Returns when every line is written, at the latest after [`FLUSH_MAX`].
+pub fn flush() {
+    let Some(log) = LOG.get() else { return };
+    let mut waited = Duration::ZERO;
+    while log.waiting() > 0 && waited < FLUSH_MAX {
+        thread::sleep(FLUSH_LOOK_INTERVAL);
+        waited += FLUSH_LOOK_INTERVAL;
+    }
+}
+
+impl Log {
+    fn lost(&self) -> u64 {
+        self.dropped() + self.unwritable.load(Ordering::Relaxed)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.dropped_lines() as u64
+    }
+
+    fn waiting(&self) -> u64 {
+        let queued = self.queued.load(Ordering::Acquire);
+        let done = self.written.load(Ordering::Acquire)
+            + self.unwritable.load(Ordering::Acquire)
+            + self.dropped();
+        queued.saturating_sub(done)
+    }
+}
+
+/// The way into the queue, for each line anew.
+struct Lines {
+    queue: NonBlocking,
+    queued: Arc<AtomicU64>,
+    dropped: ErrorCounter,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = NonBlocking;
+
+    /// One line is one write: the subscriber formats it whole first.
+    fn make_writer(&'a self) -> NonBlocking {
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        self.queue.clone()
+    }
+}
+
+/// What the log's thread writes to. A line that cannot be written is counted and forgotten.
+struct Sink {
+    stderr: File,
+    written: Arc<AtomicU64>,
+    unwritable: Arc<AtomicU64>,
+}
+
+impl Sink {
+    /// As `write_all`, for descriptors too that somebody else has made non-blocking.
+    fn write_whole(&mut self, mut line: &[u8]) -> io::Result<()> {
+        while !line.is_empty() {
+            match self.stderr.write(line) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(length) => line = line.get(length..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut ready = [PollFd::new(&self.stderr, PollFlags::OUT)];
+                    poll(&mut ready, None)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let count = match self.write_whole(line) {
+            Ok(()) => &self.written,
+            Err(_) => &self.unwritable,
+        };
+        count.fetch_add(1, Ordering::AcqRel);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A message that was put together at run time may hold what was being worked on: the place has to do.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let said = panic.payload().downcast_ref::<&'static str>();
+    let said = said.copied().unwrap_or("(a message with values)");
+    let place = panic.location().map(ToString::to_string);
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    tracing::error!(thread = name, place, said, "a panic: this is a bug in ninjaone-proxy");
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod assembly;
+pub mod deadline;
 pub mod entrances;
 pub mod keepers;
 pub mod logging;
@@ -12,6 +13,7 @@ pub mod run;
 pub mod sandbox;
 pub mod signals;
 pub mod status;
+pub mod supervisor;
 mod tokens;
 pub mod watch;
 pub mod worker;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 use crate::{
     admin::{self, Admin, logins::Logins},
@@ -20,12 +21,13 @@ use crate::{
     caller::issued::IssuedTokens,
     clock::Timestamp,
     config::{self, Bind, Config},
-    credentials::store::Store,
+    credentials::{refresh_calls::RefreshCalls, store::Store},
     net::{
         connections::{ConnectionLimits, Connections},
         handler::ServerOptions,
         listener::Listener,
         patience::Patience,
+        tls::ServerCertificate,
     },
     ninjaone::catalogue::Clash,
     proxy::{
@@ -36,15 +38,18 @@ use crate::{
     random,
     tasks::Tasks,
     upstream::Upstream,
+    watchdog::Watchdog,
 };
 
 use super::{
     accept::{Entrance, accept},
     assembly::Assembly,
+    deadline::{END_MAX, REFRESH_CALL_MAX},
     entrances::{self, Inherited},
     keepers::{self, Keepers},
     logins,
     status::{ConfigState, Status},
+    supervisor::{self, Desk},
     tokens,
     worker::Worker,
 };
@@ -59,10 +64,15 @@ const IDLE_PATIENCE: Duration = Duration::from_mins(3);
 /// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
 /// much longer, so that the record can tell them apart.
 const WRITE_GRACE: Duration = Duration::from_secs(5);
-/// How long background tasks and cut connections may take to end.
-const END_MAX: Duration = Duration::from_secs(2);
-/// How long a renewal under way may take to end: what NinjaOne answers must reach the disk.
-const RENEWAL_END_MAX: Duration = Duration::from_secs(15);
+/// How long one of the things that a stop waits for may take to end: all of them together stay below [`END_MAX`].
+const PART_END_MAX: Duration = Duration::from_millis(500);
+/// Kept of [`END_MAX`] for the log's last lines.
+const LOG_END: Duration = Duration::from_millis(800);
+/// For the audit log to be closed, however long the rest of the stop took.
+const CLOSE_MIN: Duration = Duration::from_secs(2);
+
+/// The watchdog knows a worker by this and its number.
+const WORKER: &str = "worker";
 
 /// Where lines go, and what is different about a rehearsal.
 pub enum Record {
@@ -82,8 +92,8 @@ pub enum StartError {
     Clash(#[from] Clash),
     #[error(transparent)]
     Store(#[from] keepers::OpenError),
-    #[error("a worker cannot be started: {0}")]
-    Worker(io::Error),
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
 }
 
 /// A program that is serving.
@@ -93,14 +103,17 @@ pub struct Program {
     /// Where operators log people in from other machines.
     pub logins: Arc<Logins>,
     /// Certificates of the TLS listeners, to be read again when they change.
-    pub certificates: Vec<Arc<crate::net::tls::ServerCertificate>>,
+    pub certificates: Vec<Arc<ServerCertificate>>,
+    pub watchdog: Watchdog,
+    /// Refresh tokens in use: the process does not end before what they brought is stored.
+    pub calls: RefreshCalls,
+    /// Longest that accepted requests are waited for.
+    pub drain: Duration,
     entrances: Tasks,
-    background: Tasks,
     keepers: Tasks,
     admin: Tasks,
     cut: Tasks,
     workers: Arc<Vec<Worker>>,
-    drain: Duration,
 }
 
 impl Program {
@@ -118,13 +131,21 @@ impl Program {
         let admin_listener = open_admin(config.admin.listen.as_ref(), inherited)?;
         let probes_listener = open_admin(config.admin.probes.as_ref(), inherited)?;
         let store = open_store(config, record)?;
-        let ledger = open_ledger(config, record, &boot)?;
+        let watchdog = Watchdog::new(config.admin.watchdog);
+        let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
-        let (background, entrances, admin, cut) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let keepers = Tasks::new();
+        let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
+        let calls = RefreshCalls::default();
         let observer = tokens::observer(ledger.clone());
         let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
-        let mut assembly = Assembly::new(Keepers::new(keepers.clone(), observer, store));
+        let keeping = Keepers::new(
+            keepers.clone(),
+            observer,
+            store,
+            calls.clone(),
+            watchdog.clone(),
+        );
+        let mut assembly = Assembly::new(keeping);
         let rules = Arc::new(ArcSwap::from_pointee(assembly.rules(config, None)?));
         let connections = Connections::new(ConnectionLimits {
             total_max: config.listen.connections_max,
@@ -136,7 +157,7 @@ impl Program {
             issued: Arc::default(),
         };
         let (workers, tallies) =
-            start_workers(config, &shared, &cut).map_err(StartError::Worker)?;
+            start_workers(config, &shared, &cut, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(Status {
             boot,
             started: Timestamp::now(),
@@ -147,82 +168,111 @@ impl Program {
             listeners: listeners(&opened, admin_listener.as_ref(), probes_listener.as_ref()),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
             draining: AtomicBool::new(false),
+            watchdog: watchdog.clone(),
         });
-        serve_admin(config, &status, &logins, admin_listener, &admin);
-        serve_probes(config, &status, probes_listener, &admin);
+        let desks = [
+            admin_listener.map(|it| admin_desk(config, &status, &logins, it)),
+            probes_listener.map(|it| probes_desk(config, &status, it)),
+        ];
+        let desks = desks.into_iter().flatten().collect::<io::Result<_>>();
+        desks
+            .and_then(|desks| supervisor::start(watchdog.clone(), desks, admin.clone()))
+            .map_err(StartError::Thread)?;
         let certificates = opened
             .iter()
             .filter_map(|it| it.certificate.clone())
             .collect();
         let workers = Arc::new(workers);
         for entrance in opened {
-            let accepting = accept(entrance, Arc::clone(&workers), Arc::clone(&connections));
-            entrances.spawn_until_stop(accepting);
+            let heartbeat = watchdog.watch(format!("listener {}", entrance.listener.local()));
+            let (workers, connections) = (Arc::clone(&workers), Arc::clone(&connections));
+            let stop = entrances.clone();
+            entrances.spawn(async move {
+                let accepting = accept(entrance, workers, connections);
+                tokio::select! {
+                    () = heartbeat.beat_during(Duration::MAX, accepting) => {}
+                    () = stop.stopping() => {}
+                }
+                heartbeat.retire();
+            });
         }
         Ok(Self {
             status,
             assembly,
             logins,
             certificates,
+            watchdog,
+            calls,
+            drain: config.listen.drain,
             entrances,
-            background,
             keepers,
             admin,
             cut,
             workers,
-            drain: config.listen.drain,
         })
     }
 
-    /// Background work of the program's own: ends with it.
-    #[must_use]
-    pub fn background(&self) -> &Tasks {
-        &self.background
-    }
-
-    /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest after the
-    /// drain time of the configuration, or when `hurry` resolves.
+    /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest [`END_MAX`]
+    /// after the drain time of the configuration, or after `hurry` resolves. No renewal begins; an answer to a refresh token
+    /// that was sent may take [`REFRESH_CALL_MAX`] more.
     pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) {
+        let ends = Instant::now() + self.drain + END_MAX - LOG_END;
         self.status.draining.store(true, Ordering::Release);
-        self.entrances.stop();
-        self.entrances.join(END_MAX).await;
-        self.status.connections.drain();
-        let Ok(workers) = Arc::try_unwrap(self.workers) else {
-            tracing::error!("a listener did not end");
-            return;
-        };
-        let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                drop(thread.join());
-            }
-        });
-        let mut joined = std::pin::pin!(joined);
-        let in_time = tokio::select! {
-            _ = &mut joined => true,
-            () = tokio::time::sleep(self.drain) => false,
-            () = hurry => false,
-        };
-        if !in_time {
-            let open = self.status.connections.open();
-            tracing::warn!(open, "connections are cut: they did not end in time");
-            self.cut.stop();
-            let _ = tokio::time::timeout(END_MAX, joined).await;
-        }
-        self.background.stop();
+        self.calls.close();
         self.keepers.stop();
-        self.background.join(END_MAX).await;
-        if !self.keepers.join(RENEWAL_END_MAX).await {
+        self.entrances.stop();
+        self.entrances.join(PART_END_MAX).await;
+        self.status.connections.drain();
+        end_workers(self.workers, self.drain, hurry, &self.cut, || {
+            self.status.connections.open()
+        })
+        .await;
+        if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {
+            self.keepers.join(REFRESH_CALL_MAX).await;
+        }
+        if self.calls.are_open() {
             tracing::error!("a renewed login could not be stored: it must be logged in again");
         }
-        let ledger = self.status.ledger.clone();
-        let why = why.to_owned();
-        let closed = tokio::task::spawn_blocking(move || ledger.close(&why)).await;
-        if !closed.unwrap_or(false) {
+        let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
+        let left = ends.saturating_duration_since(Instant::now()).max(CLOSE_MIN);
+        let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
+        if !closing.await.unwrap_or(false) {
             tracing::error!("the audit log could not be written to its end");
         }
         self.admin.stop();
-        self.admin.join(END_MAX).await;
+        self.admin.join(PART_END_MAX).await;
+    }
+}
+
+/// Waits for the workers to serve what they have accepted; what is left after `drain`, or when `hurry` resolves, is cut.
+async fn end_workers(
+    workers: Arc<Vec<Worker>>,
+    drain: Duration,
+    hurry: impl Future<Output = ()>,
+    cut: &Tasks,
+    open: impl Fn() -> usize,
+) {
+    let Ok(workers) = Arc::try_unwrap(workers) else {
+        tracing::error!("a listener did not end: what it accepts is cut");
+        return cut.stop();
+    };
+    let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
+    let joined = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            drop(thread.join());
+        }
+    });
+    let mut joined = std::pin::pin!(joined);
+    let in_time = tokio::select! {
+        _ = &mut joined => true,
+        () = tokio::time::sleep(drain) => false,
+        () = hurry => false,
+    };
+    if !in_time {
+        let open = open();
+        tracing::warn!(open, "connections are cut: they did not end in time");
+        cut.stop();
+        let _ = tokio::time::timeout(PART_END_MAX, joined).await;
     }
 }
 
@@ -237,6 +287,7 @@ fn start_workers(
     config: &Config,
     shared: &Shared,
     cut: &Tasks,
+    watchdog: &Watchdog,
 ) -> io::Result<(Vec<Worker>, Vec<Arc<Tally>>)> {
     let options = ServerOptions {
         head_bytes_max: config.listen.head_bytes_max,
@@ -263,7 +314,8 @@ fn start_workers(
             ids: RequestIds::new(random::number()),
             tasks,
         };
-        workers.push(Worker::start(number, options, cut.clone(), make)?);
+        let heartbeat = watchdog.watch(format!("{WORKER}-{number}"));
+        workers.push(Worker::start(heartbeat, options, cut.clone(), make)?);
     }
     Ok((workers, tallies))
 }
@@ -275,13 +327,19 @@ fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, keepers
     }
 }
 
-fn open_ledger(config: &Config, record: &Record, boot: &str) -> Result<Ledger, resume::OpenError> {
+fn open_ledger(
+    config: &Config,
+    record: &Record,
+    boot: &str,
+    watchdog: &Watchdog,
+) -> Result<Ledger, resume::OpenError> {
     let place = match record {
         Record::Configured => Where::Directory(config.audit.path.clone()),
         Record::Memory(_) => Where::Memory,
     };
     let mut options = ledger::Options::new(place, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
+    options.watchdog = watchdog.clone();
     Ledger::open(options)
 }
 
@@ -315,37 +373,24 @@ fn listeners(
         .collect()
 }
 
-fn serve_admin(
+fn admin_desk(
     config: &Config,
     status: &Arc<Status>,
     logins: &Arc<Logins>,
-    listener: Option<Listener>,
-    tasks: &Tasks,
-) {
-    let Some(Listener::Tcp(listener)) = listener else {
-        return;
-    };
+    listener: Listener,
+) -> io::Result<Desk> {
     let figures = config.telemetry.metrics.then(|| status.figures_source());
     let hosts = config.admin.hosts.clone();
     let admin = Admin::new(status.snapshot_source(), figures, ready(config), hosts)
+        .with_watchdog(status.watchdog.clone())
         .with_logins(Arc::clone(logins));
-    tasks.spawn(admin::server::serve(
-        listener,
-        Arc::new(admin),
-        tasks.clone(),
-    ));
+    Ok((listener.into_std()?, Arc::new(admin)))
 }
 
-fn serve_probes(config: &Config, status: &Arc<Status>, listener: Option<Listener>, tasks: &Tasks) {
-    let Some(Listener::Tcp(listener)) = listener else {
-        return;
-    };
-    let admin = Admin::probes_only(status.snapshot_source(), ready(config));
-    tasks.spawn(admin::server::serve(
-        listener,
-        Arc::new(admin),
-        tasks.clone(),
-    ));
+fn probes_desk(config: &Config, status: &Arc<Status>, listener: Listener) -> io::Result<Desk> {
+    let admin = Admin::probes_only(status.snapshot_source(), ready(config))
+        .with_watchdog(status.watchdog.clone());
+    Ok((listener.into_std()?, Arc::new(admin)))
 }
 
 const fn ready(config: &Config) -> admin::health::Ready {

@@ -1,11 +1,17 @@
 //! Loads the configuration again while requests are served: all or nothing. A wrong file changes nothing and says so.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
+    admin::logins::Place,
     audit::entry::Event,
-    config::{self, Config, Store, sources::Sources},
+    config::{
+        self, Config, Store,
+        problem::{Problems, Warning},
+        sources::Sources,
+    },
     names::CallerName,
+    net::tls::{ServerCertificate, ServerConfig, TlsError},
     ninjaone::{catalogue::Catalogue, operation::Operation},
     proxy::rules::Rules,
 };
@@ -97,83 +103,121 @@ impl Reloader {
         false
     }
 
-    /// Reads everything again and swaps the rules, or leaves everything as it is.
-    pub async fn reload(&mut self, program: &mut Program) {
+    /// Reads everything again. Blocks: files may be slow, and a secret may come from a command.
+    pub fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
         self.changed = None;
         self.loaded = Look::at(&self.watched);
-        let sources = self.sources.clone();
-        let read = tokio::task::spawn_blocking(move || config::load(&sources, &known_operations()));
-        match read.await {
-            Ok(Ok((config, warnings))) => {
-                for warning in warnings {
-                    tracing::warn!(place = warning.place(), "{}", warning.message);
-                }
-                self.swap(program, &config);
-            }
-            Ok(Err(problems)) => {
-                let first = problems.as_slice().first();
-                let first =
-                    first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
-                let more = problems.errors().saturating_sub(1);
-                let told = match more {
-                    0 => first,
-                    more => format!("{first} (and {more} more)"),
-                };
-                refuse(program, &told);
-            }
-            Err(_) => refuse(program, "it could not be read"),
-        }
-    }
-
-    fn swap(&mut self, program: &mut Program, config: &Config) {
-        let before = program.status.rules.load_full();
-        if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
-            return refuse(program, "it names no tenant any more; is the file whole?");
-        }
-        let read = program.certificates.iter().map(|it| it.read());
-        let certificates = match read.collect::<Result<Vec<_>, _>>() {
-            Ok(certificates) => certificates,
-            Err(error) => return refuse(program, &error.to_string()),
+        let (config, warnings) = match config::load(&self.sources, &known_operations()) {
+            Ok(read) => read,
+            Err(problems) => return Loaded::Refused(told(&problems)),
         };
-        let rules = match program.assembly.rules(config, Some(&before)) {
-            Ok(rules) => rules,
-            Err(clash) => return refuse(program, &clash.to_string()),
-        };
-        for (certificate, fresh) in program.certificates.iter().zip(certificates) {
-            certificate.show(fresh);
-        }
         // Looked at before it was read: what changed since is read again.
         if self.watched != config.watched {
             self.watched.clone_from(&config.watched);
             self.loaded = Look::at(&self.watched);
         }
-        let changes = caller_changes(&before, &rules);
-        let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
-        let configured: BTreeSet<CallerName> = names(&rules);
-        program.status.rules.store(rules.into());
-        program.logins.set_places(logins::places(config));
-        for tally in &program.status.tallies {
-            tally.retain(|caller| configured.contains(caller));
+        let read = certificates.iter().map(|it| it.read());
+        match read.collect() {
+            Ok(certificates) => Loaded::Read(Fresh {
+                pending: self.fixed.differences(&Fixed::of(&config)),
+                config,
+                warnings,
+                certificates,
+            }),
+            Err(error) => Loaded::Refused(TlsError::to_string(&error)),
         }
-        let mut state = ConfigState::of(config);
+    }
+}
+
+fn told(problems: &Problems) -> String {
+    let first = problems.as_slice().first();
+    let first = first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
+    match problems.errors().saturating_sub(1) {
+        0 => first,
+        more => format!("{first} (and {more} more)"),
+    }
+}
+
+/// What came of reading the files.
+pub enum Loaded {
+    Read(Fresh),
+    /// Why they are not fit.
+    Refused(String),
+}
+
+/// What was read, to be put in force.
+pub struct Fresh {
+    config: Config,
+    warnings: Vec<Warning>,
+    certificates: Vec<Arc<ServerConfig>>,
+    /// Settings that take effect at the next start only.
+    pending: Vec<&'static str>,
+}
+
+impl Loaded {
+    /// Swaps the rules, or leaves everything as it is.
+    pub fn take_effect(self, program: &mut Program) {
+        match self {
+            Self::Refused(why) => refuse(program, &why),
+            Self::Read(fresh) => fresh.take_effect(program),
+        }
+    }
+}
+
+impl Fresh {
+    fn take_effect(self, program: &mut Program) {
+        for warning in &self.warnings {
+            tracing::warn!(place = warning.place(), "{}", warning.message);
+        }
+        let config = self.config;
+        let before = program.status.rules.load_full();
+        if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
+            return refuse(program, "it names no tenant any more; is the file whole?");
+        }
+        let rules = match program.assembly.rules(&config, Some(&before)) {
+            Ok(rules) => rules,
+            Err(clash) => return refuse(program, &clash.to_string()),
+        };
+        for (certificate, fresh) in program.certificates.iter().zip(self.certificates) {
+            certificate.show(fresh);
+        }
+        let mut state = ConfigState::of(&config);
         state.tries = program.status.config.load().tries + 1;
-        state.pending = self.fixed.differences(&Fixed::of(config));
-        for setting in &state.pending {
-            tracing::warn!(setting, "changed; it takes effect at the next start");
-        }
-        program.status.config.store(state.into());
-        tracing::info!(generation, "configuration loaded");
-        program.status.ledger.event(Event::Config {
-            generation,
-            config: fingerprint.into(),
-            result: "loaded",
+        state.pending = self.pending;
+        swap(program, &before, rules, state, logins::places(&config));
+    }
+}
+
+fn swap(
+    program: &Program,
+    before: &Rules,
+    rules: Rules,
+    state: ConfigState,
+    places: Vec<Place>,
+) {
+    let changes = caller_changes(before, &rules);
+    let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
+    let configured: BTreeSet<CallerName> = names(&rules);
+    program.status.rules.store(rules.into());
+    program.logins.set_places(places);
+    for tally in &program.status.tallies {
+        tally.retain(|caller| configured.contains(caller));
+    }
+    for setting in &state.pending {
+        tracing::warn!(setting, "changed; it takes effect at the next start");
+    }
+    program.status.config.store(state.into());
+    tracing::info!(generation, "configuration loaded");
+    program.status.ledger.event(Event::Config {
+        generation,
+        config: fingerprint.into(),
+        result: "loaded",
+    });
+    for (caller, change) in changes {
+        program.status.ledger.event(Event::Caller {
+            caller: caller.as_str().into(),
+            change,
         });
-        for (caller, change) in changes {
-            program.status.ledger.event(Event::Caller {
-                caller: caller.as_str().into(),
-                change,
-            });
-        }
     }
 }
 

@@ -3,47 +3,75 @@
 use sd_notify::NotifyState;
 
 use super::{
+    deadline,
     program::Program,
     reload::Reloader,
     signals::{Asked, Signals},
-    watch::LOOK_INTERVAL,
+    watch::{News, Watch},
 };
+
+/// The name by which the watchdog knows the loop below.
+const PART: &str = "control";
 
 /// Serves until SIGTERM or SIGINT, loads the configuration again when it changes, and drains. Without a reloader there is
 /// nothing to load again.
-pub async fn run(mut program: Program, mut reloader: Option<Reloader>, mut signals: Signals) {
+pub async fn run(mut program: Program, reloader: Option<Reloader>, mut signals: Signals) {
+    if let Err(error) = deadline::start(program.drain, program.calls.clone()) {
+        tracing::error!(%error, "a stop has no deadline");
+    }
+    let heartbeat = program.watchdog.watch(PART);
+    let mut watch = reloader.and_then(|it| watch(it, &program));
     tell(&[NotifyState::Ready]);
     let why = loop {
+        heartbeat.beat();
         tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::Stop(why) => break why,
-                Asked::Reload => {
-                    if let Some(reloader) = &mut reloader {
-                        reload(reloader, &mut program).await;
-                    }
-                }
+            asked = signals.next() => match (asked, &watch) {
+                (Asked::Stop(why), _) => break why,
+                (Asked::Reload, Some(watch)) => watch.load_now(),
+                (Asked::Reload, None) => {}
             },
-            () = tokio::time::sleep(LOOK_INTERVAL), if reloader.is_some() => {
-                if let Some(reloader) = &mut reloader
-                    && reloader.notices_change()
-                {
-                    reload(reloader, &mut program).await;
-                }
-            }
+            news = next(&mut watch) => follow(news, &mut program),
+            () = tokio::time::sleep(heartbeat.interval()) => {}
         }
     };
+    heartbeat.retire();
     tracing::info!(why, "draining");
     tell(&[NotifyState::Stopping]);
+    drop(watch);
     program.drain(why, signals.stop_again()).await;
     tracing::info!("stopped");
 }
 
-async fn reload(reloader: &mut Reloader, program: &mut Program) {
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        tell(&[NotifyState::Reloading, now]);
+fn watch(reloader: Reloader, program: &Program) -> Option<Watch> {
+    let heartbeat = program.watchdog.watch(Watch::PART);
+    match Watch::start(reloader, program.certificates.clone(), heartbeat) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::error!(%error, "the configuration is not watched");
+            None
+        }
     }
-    reloader.reload(program).await;
-    tell(&[NotifyState::Ready]);
+}
+
+async fn next(watch: &mut Option<Watch>) -> News {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn follow(news: News, program: &mut Program) {
+    match news {
+        News::Loading => {
+            if let Ok(now) = NotifyState::monotonic_usec_now() {
+                tell(&[NotifyState::Reloading, now]);
+            }
+        }
+        News::Loaded(loaded) => {
+            loaded.take_effect(program);
+            tell(&[NotifyState::Ready]);
+        }
+    }
 }
 
 /// Tells the service manager, if there is one (`sd_notify`).

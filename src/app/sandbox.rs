@@ -118,6 +118,7 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
             ready: Ready::AnyToken,
             hosts: loopback_names(),
             access: Vec::new(),
+            watchdog: Duration::from_secs(5),
         },
         store: None,
         telemetry: Telemetry {

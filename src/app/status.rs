@@ -28,9 +28,10 @@ use crate::{
         rules::Rules,
         tally::{self, Tally},
     },
+    watchdog::{Verdict, Watchdog},
 };
 
-use super::program::VERSION;
+use super::{logging, program::VERSION};
 
 /// What is told of the configuration in force, beside the rules made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +99,7 @@ pub struct Status {
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
     pub draining: AtomicBool,
+    pub watchdog: Watchdog,
 }
 
 impl Status {
@@ -146,6 +148,7 @@ impl Status {
             callers: callers(&rules, &counts),
             audit: self.audit(),
             traffic: self.traffic(&counts),
+            stalled: self.stalled(),
         }
         .assessed()
     }
@@ -158,6 +161,18 @@ impl Status {
                 role: (*role).to_owned(),
                 address: address.clone(),
                 connections: if *role == "callers" { open } else { 0 },
+            })
+            .collect()
+    }
+
+    fn stalled(&self) -> Vec<snapshot::Stalled> {
+        let parts = self.watchdog.parts().into_iter();
+        let stalled = parts.filter(|it| it.verdict != Verdict::Turning);
+        stalled
+            .map(|it| snapshot::Stalled {
+                part: it.name,
+                silent_s: it.silent.as_secs(),
+                is_fatal: it.verdict == Verdict::Stalled,
             })
             .collect()
     }
@@ -246,6 +261,13 @@ impl Status {
             audit_failures: ledger.failures,
             audit_queued: ledger.queued as u64,
             config_generation: rules.generation,
+            log_lines_lost: logging::lost_lines(),
+            parts: self
+                .watchdog
+                .parts()
+                .into_iter()
+                .map(|it| (it.name, it.verdict == Verdict::Stalled))
+                .collect(),
         }
     }
 

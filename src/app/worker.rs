@@ -32,6 +32,7 @@ use crate::{
     },
     proxy::{Door, Proxy, answer, outcome::Outcome},
     tasks::Tasks,
+    watchdog::{Heartbeat, Sign},
 };
 
 /// Connections that may wait for a worker to take them.
@@ -49,6 +50,7 @@ pub struct Handed {
 pub struct Worker {
     hand: mpsc::Sender<Handed>,
     load: Arc<AtomicUsize>,
+    sign: Sign,
     thread: JoinHandle<()>,
 }
 
@@ -58,7 +60,7 @@ impl Worker {
     /// # Errors
     /// When the thread or its runtime cannot be started.
     pub fn start<F>(
-        number: usize,
+        heartbeat: Heartbeat,
         options: ServerOptions,
         cut: Tasks,
         make_proxy: F,
@@ -69,20 +71,30 @@ impl Worker {
         let (hand, handed) = mpsc::channel(HANDED_MAX);
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
+        let sign = heartbeat.sign();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let thread = std::thread::Builder::new()
-            .name(format!("worker-{number}"))
+            .name(heartbeat.name().to_owned())
             .spawn(move || {
-                runtime.block_on(async {
+                let working = async {
                     tokio::select! {
                         () = work(handed, options, &counted, make_proxy) => {}
                         () = cut.stopping() => {}
                     }
-                });
+                };
+                runtime.block_on(heartbeat.beat_during(Duration::MAX, working));
+                heartbeat.retire();
+                // A name that is still being looked up is not waited for.
+                runtime.shutdown_background();
             })?;
-        Ok(Self { hand, load, thread })
+        Ok(Self {
+            hand,
+            load,
+            sign,
+            thread,
+        })
     }
 
     /// Connections that this worker serves.
@@ -91,12 +103,22 @@ impl Worker {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Hands a connection over, as soon as the worker has room for it: meanwhile the kernel holds those that follow.
-    pub async fn hand(&self, handed: Handed) {
+    /// Whether the worker does not turn any more, as far as anybody has noticed.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.sign.is_stalled()
+    }
+
+    /// Hands a connection over, or gives it back if the worker has no room for it.
+    ///
+    /// # Errors
+    /// The worker has not taken what it was handed before, or has ended.
+    pub fn hand(&self, handed: Handed) -> Result<(), Handed> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        if self.hand.send(handed).await.is_err() {
+        self.hand.try_send(handed).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
-        }
+            error.into_inner()
+        })
     }
 
     /// No more connections come; the thread ends when the last one has.

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Timestamp, credentials::Leased, ninjaone::operation::Class};
+use crate::{
+    clock::Timestamp, credentials::Leased, ninjaone::operation::Class, watchdog::Watchdog,
+};
 
 use super::{
     Intended, Recorded, Unrecordable,
@@ -26,8 +28,11 @@ use super::{
 /// The default of [`Options::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;
 
-/// How long closing waits for the disk.
+/// How long [`Ledger::close`] waits for the disk.
 pub const CLOSE_MS_MAX: u64 = 5000;
+
+/// The silence after which the writer counts as stalled, unless [`Options::watchdog`] says otherwise.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 const THREAD_NAME: &str = "audit";
 
@@ -52,6 +57,8 @@ pub struct Options {
     pub file_bytes_max: u64,
     /// How long a request waits for its intent to be durable before it is refused.
     pub intent_wait: Duration,
+    /// Watches the writer, by the name `audit`.
+    pub watchdog: Watchdog,
 }
 
 impl Options {
@@ -65,6 +72,7 @@ impl Options {
             config: config.into(),
             file_bytes_max: FILE_BYTES_MAX,
             intent_wait: Duration::from_millis(INTENT_WAIT_MS_MAX),
+            watchdog: Watchdog::new(SILENCE_MAX),
         }
     }
 }
@@ -141,9 +149,10 @@ impl Ledger {
         };
         writer.begin(torn.into_iter().chain([start]))?;
         let standing = writer.standing();
+        let heartbeat = options.watchdog.watch(THREAD_NAME);
         thread::Builder::new()
             .name(THREAD_NAME.to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(heartbeat))
             .map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(Inner {
             queue,
@@ -260,14 +269,18 @@ impl Ledger {
         memory.map_or_else(Vec::new, |memory| memory.newest(most))
     }
 
-    /// Writes a `stop` line and everything that is left. Blocks, up to five seconds; what is handed over afterwards is lost.
-    /// False if the disk took longer.
+    /// As [`Ledger::close_within`] five seconds.
     #[must_use]
     pub fn close(self, why: &str) -> bool {
+        self.close_within(why, Duration::from_millis(CLOSE_MS_MAX))
+    }
+
+    /// Writes a `stop` line and everything that is left. Blocks, up to `longest`; what is handed over afterwards is lost.
+    /// False if the disk took longer.
+    #[must_use]
+    pub fn close_within(self, why: &str, longest: Duration) -> bool {
         self.event(Event::Stop { why: why.into() });
         self.0.queue.close();
-        self.0
-            .queue
-            .wait_for_end(Duration::from_millis(CLOSE_MS_MAX))
+        self.0.queue.wait_for_end(longest)
     }
 }

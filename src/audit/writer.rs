@@ -5,14 +5,19 @@ use std::{
     iter,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
-use crate::clock::{Moment, Timestamp, rfc3339};
+use crate::{
+    clock::{Moment, Timestamp, rfc3339},
+    watchdog::Heartbeat,
+};
 
 use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
     entry::{Entry, Event},
+    ledger::CLOSE_MS_MAX,
     queue::{Batch, Item, Queue},
     sink::{DAY_LENGTH, Day, Sink, SinkError},
 };
@@ -109,7 +114,7 @@ impl Writer {
     }
 
     /// Until the ledger is closed, and all is written then or cannot be.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, heartbeat: Heartbeat) {
         let mut batch = Batch::new();
         let mut gather_ms = GATHER_MS;
         while !batch.closing {
@@ -122,13 +127,29 @@ impl Writer {
             };
             self.pending.extend(batch.items.drain(..));
             let somebody_waits = batch.closing || !batch.waiters.is_empty();
-            let durable = self.turn(somebody_waits, batch.closing);
+            let durable =
+                heartbeat.in_system_call(|| self.turn(somebody_waits, batch.closing));
             for waiter in batch.waiters.drain(..) {
                 if durable {
                     // Whoever waited may have given up.
                     let _ = waiter.send(());
                 }
             }
+        }
+        self.finish(&heartbeat);
+        heartbeat.retire();
+    }
+
+    /// The log is closing and could not be written: what is left is tried again for a while.
+    fn finish(&mut self, heartbeat: &Heartbeat) {
+        let gives_up = Moment::now().plus(Duration::from_millis(CLOSE_MS_MAX));
+        while self.outage.is_some() && Moment::now() < gives_up {
+            thread::sleep(Duration::from_millis(RETRY_MS));
+            heartbeat.in_system_call(|| self.turn(true, true));
+        }
+        let lines = self.pending.len();
+        if lines > 0 {
+            tracing::error!(lines, "lines of the audit log are lost: it could not be written to its end");
         }
     }
 

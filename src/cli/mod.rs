@@ -163,7 +163,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
             let address = around.admin_address();
             run::block_on(args.run(address, global.json, out, err))?
         }
-        Command::Doctor(args) => run::block_on_and_leave(args.run(&around, out, err))?,
+        Command::Doctor(args) => run::block_on(args.run(&around, out, err))?,
         Command::Explain(args) => explain_request(&args, &around, out, err),
         Command::Ops(command) => ops_command(command, &around, out, err),
         Command::Config(args) => config::run(&args, &around.surroundings(), out, err),

@@ -7,33 +7,25 @@ use std::{
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use crate::app::{
-    entrances::Inherited,
-    logging,
-    program::{Program, Record},
-    reload::Reloader,
-    run,
-    signals::Signals,
+use crate::{
+    app::{
+        entrances::Inherited,
+        logging,
+        program::{Program, Record},
+        reload::Reloader,
+        run,
+        signals::Signals,
+    },
+    config::Config,
 };
 
 use super::{CONFIGURATION_WRONG, DONE, FAILED, context::Context};
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on a runtime of its own. What still waits for a disk or a resolver when it is done is left behind.
 ///
 /// # Errors
 /// When the runtime cannot be started.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    Ok(runtime.block_on(future))
-}
-
-/// As [`block_on`]; what still waits for a disk or a resolver when `future` is done is left behind.
-///
-/// # Errors
-/// The system gives no runtime.
-pub fn block_on_and_leave<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -45,47 +37,51 @@ pub fn block_on_and_leave<F: Future>(future: F) -> io::Result<F::Output> {
 /// Gives the exit code: 0 stopped as asked, 1 could not start, 78 configuration wrong.
 ///
 /// # Errors
-/// When `err` cannot be written to.
+/// When `err` cannot be written to: only a configuration that is wrong is told there, everything else in the log.
 pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
-    let Some((config, sources)) = around.load_with_sources(err)? else {
-        return Ok(CONFIGURATION_WRONG);
+    let (config, warnings, sources) = match around.loaded() {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(CONFIGURATION_WRONG);
+        }
     };
-    harden(err)?;
     let level = match (around.quiet, around.verbose) {
         (true, _) => "warn",
         (_, true) => "debug",
         _ => &config.telemetry.log_level,
     };
-    logging::start(config.telemetry.log_format, level);
-    let reloader = Reloader::new(sources, &config);
-    let started = block_on(async {
-        let signals = Signals::new()?;
-        let mut inherited = Inherited::of_process();
-        match Program::start(&config, &Record::Configured, &mut inherited) {
-            Ok(program) => {
-                for (role, address) in &program.status.listeners {
-                    tracing::info!(role, address, "listening");
-                }
-                drop(config);
-                run::run(program, Some(reloader), signals).await;
-                Ok(Ok(()))
-            }
-            Err(error) => Ok::<_, io::Error>(Err(error)),
-        }
-    })?;
-    match started? {
-        Ok(()) => Ok(DONE),
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            Ok(FAILED)
-        }
+    logging::start(config.telemetry.log_format, level)?;
+    harden();
+    for warning in &warnings {
+        tracing::warn!(place = warning.place(), "{}", warning.message);
     }
+    let reloader = Reloader::new(sources, &config);
+    let ended = block_on(serve(config, reloader));
+    let ended = ended.and_then(|it| it);
+    if let Err(error) = &ended {
+        tracing::error!("{error}");
+    }
+    logging::flush();
+    Ok(if ended.is_ok() { DONE } else { FAILED })
+}
+
+async fn serve(config: Config, reloader: Reloader) -> io::Result<()> {
+    let signals = Signals::new()?;
+    let mut inherited = Inherited::of_process();
+    let program = Program::start(&config, &Record::Configured, &mut inherited);
+    let program = program.map_err(|error| io::Error::other(error.to_string()))?;
+    for (role, address) in &program.status.listeners {
+        tracing::info!(role, address, "listening");
+    }
+    drop(config);
+    run::run(program, Some(reloader), signals).await;
+    Ok(())
 }
 
 /// Nobody but root may read our memory, and no core holds it.
-fn harden(err: &mut dyn Write) -> io::Result<()> {
+fn harden() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        writeln!(err, "warning: core dumps cannot be switched off: {error}")?;
+        tracing::warn!(%error, "core dumps cannot be switched off");
     }
-    Ok(())
 }

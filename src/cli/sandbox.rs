@@ -57,12 +57,13 @@ const CALLERS_DEFAULT: SocketAddr =
 /// # Errors
 /// When `out` or `err` cannot be written to.
 pub fn run(args: &SandboxArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    logging::start(LogFormat::Auto, "warn");
+    logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
         block_on(only_ninjaone(args, out))?
     } else {
         block_on(whole(args, out))?
     };
+    logging::flush();
     match ended {
         Ok(()) => Ok(DONE),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(error),

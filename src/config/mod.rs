@@ -277,6 +277,8 @@ pub struct Admin {
     pub ready: Ready,
     pub hosts: Vec<String>,
     pub access: Vec<Access>,
+    /// Longest that a part of the program may go without a sign of life.
+    pub watchdog: Duration,
 }
 
 /// Who may do what on the admin listener.

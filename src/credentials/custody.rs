@@ -9,6 +9,7 @@ use crate::{clock::Moment, tasks::Tasks};
 use super::{
     grant::mint_error::MintError,
     login::{Login, Renewal, SAVE_INTERVAL_MS, Urgency},
+    refresh_calls::RefreshCalls,
 };
 
 /// A login and what its renewals run on.
@@ -19,15 +20,22 @@ pub(super) struct Custody {
     keepalive: Duration,
     saved_at: Moment,
     tasks: Tasks,
+    calls: RefreshCalls,
 }
 
 impl Custody {
-    pub(super) fn new(login: Box<Login>, keepalive: Duration, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        login: Box<Login>,
+        keepalive: Duration,
+        tasks: Tasks,
+        calls: RefreshCalls,
+    ) -> Self {
         Self {
             login: Some(login),
             keepalive,
             saved_at: Moment::now(),
             tasks,
+            calls,
         }
     }
 
@@ -52,8 +60,9 @@ impl Custody {
     pub(super) async fn renew(&mut self, urgency: Urgency) -> Option<Result<Renewal, MintError>> {
         let mut login = self.login.take()?;
         let (sender, receiver) = oneshot::channel();
+        let calls = self.calls.clone();
         self.tasks.spawn(async move {
-            let renewed = login.renew(urgency).await;
+            let renewed = login.renew(urgency, &calls).await;
             if let Err((login, _)) = sender.send((login, renewed)) {
                 login.save_at_last().await;
             }

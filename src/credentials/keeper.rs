@@ -9,6 +9,7 @@ use crate::{
     clock::{Moment, Timestamp},
     names::{IdentityKind, TenantName},
     tasks::Tasks,
+    watchdog::Heartbeat,
 };
 
 use super::{
@@ -17,19 +18,21 @@ use super::{
     login::{Change, Fresh, Login, Renewal, Urgency},
     news::{News, Observer, TokenEvent},
     record::LoginState,
+    refresh_calls::RefreshCalls,
     schedule::{Pauses, RefreshAt, pauses},
     token::{AccessToken, Birth},
     vault::{Phase, Vault},
 };
 
-/// Longest that the keeper sleeps: a timer stands still while the machine is suspended, the life of a token does not.
-const POLL_MS_MAX: u64 = 30_000;
-
 /// Shortest time between two mints that no rejection asked for, whatever life the tokens claim to have.
 const MINT_INTERVAL_MS_MIN: u64 = 1_000;
 
-/// How often a keeper of a login looks whether another process has renewed, ended or replaced it.
-const FOLLOW_INTERVAL_MS: u64 = 1_000;
+/// Longest that a keeper sleeps: a timer stands still while the machine is suspended, the life of a token does not; and
+/// another process may have renewed, ended or replaced a login.
+const LOOK_INTERVAL_MS: u64 = 1_000;
+
+/// Longest that a renewal may take before its keeper counts as stalled: all time-outs of a renewal together are shorter.
+const RENEWAL_MS_MAX: u64 = 60_000;
 
 /// In the last part of a token's life a renewal does not wait for a store that fails.
 const LAST_PART_OF_LIFE: u32 = 10;
@@ -41,6 +44,8 @@ pub struct Keeping {
     pub source: Source,
     pub refresh_at: RefreshAt,
     pub observer: Observer,
+    pub calls: RefreshCalls,
+    pub heartbeat: Heartbeat,
 }
 
 /// Where tokens come from.
@@ -105,7 +110,12 @@ impl Keeper {
         let work = match keeping.source {
             Source::ClientCredentials(grant) => Work::Mint(grant),
             Source::Login { login, keepalive } => {
-                Work::Keep(Custody::new(login, keepalive, tasks.clone()))
+                Work::Keep(Custody::new(
+                    login,
+                    keepalive,
+                    tasks.clone(),
+                    keeping.calls,
+                ))
             }
         };
         let mut keeper = Self {
@@ -121,13 +131,14 @@ impl Keeper {
         let handle = KeeperHandle {
             _stop: stop.clone().drop_guard(),
         };
-        let (own, stopping) = (stop, tasks.clone());
+        let (own, stopping, heartbeat) = (stop, tasks.clone(), keeping.heartbeat);
         tasks.spawn(async move {
             tokio::select! {
                 () = own.cancelled() => {}
                 () = stopping.stopping() => {}
-                () = keeper.keep() => {}
+                () = keeper.keep(&heartbeat) => {}
             }
+            heartbeat.retire();
             if let Some(login) = keeper.into_login() {
                 login.save_at_last().await;
             }
@@ -143,16 +154,19 @@ impl Keeper {
         }
     }
 
-    async fn keep(&mut self) {
+    async fn keep(&mut self, heartbeat: &Heartbeat) {
         loop {
+            heartbeat.beat();
+            heartbeat.stall_if_told().await;
             self.follow().await;
             self.save().await;
             let now = Moment::now();
             let due = self.due(now);
             if due.is_some_and(|due| due <= now) {
-                self.renew(now).await;
+                let longest = Duration::from_millis(RENEWAL_MS_MAX);
+                heartbeat.beat_during(longest, self.renew(now)).await;
             } else {
-                self.rest(now, due).await;
+                self.rest(now, due, heartbeat.interval()).await;
             }
         }
     }
@@ -177,17 +191,13 @@ impl Keeper {
     }
 
     /// Until something is due, somebody asks, or it is time to look at the clock again.
-    async fn rest(&self, now: Moment, due: Option<Moment>) {
+    async fn rest(&self, now: Moment, due: Option<Moment>, longest: Duration) {
         self.vault.enter(match (&self.failure, due) {
             (Some(_), Some(next)) => Phase::BackingOff { next },
             (Some(_), None) => Phase::LoginNeeded,
             (None, _) => Phase::Resting,
         });
-        let longest = match self.work {
-            Work::Mint(_) => POLL_MS_MAX,
-            Work::Keep(_) => FOLLOW_INTERVAL_MS,
-        };
-        let mut pause = Duration::from_millis(longest);
+        let mut pause = longest.min(Duration::from_millis(LOOK_INTERVAL_MS));
         if let Some(due) = due {
             pause = pause.min(due.since(now));
         }

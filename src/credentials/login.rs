@@ -21,6 +21,7 @@ use super::{
         discovery::Paths,
         mint_error::MintError,
     },
+    refresh_calls::{RefreshCall, RefreshCalls},
     store::{
         Found, Locked, Revision, Store,
         error::StoreError,
@@ -72,6 +73,8 @@ impl Held {
 struct Hold {
     locked: Arc<Locked>,
     kept: Kept,
+    /// While an answer is awaited or unsaved: the program does not end before it is stored.
+    call: Option<RefreshCall>,
     /// Since when `kept` is newer than what is on disk. Then what is there is dead, and nobody must use it.
     unsaved_since: Option<Timestamp>,
 }
@@ -168,7 +171,7 @@ impl Login {
         if self.unsaved.is_some() {
             return Ok(None);
         }
-        let revision = self.store.revision(&self.slot);
+        let revision = self.revision_now().await;
         let revision = self.known(revision)?;
         if self.revision == Some(revision) {
             return Ok(None);
@@ -219,12 +222,16 @@ impl Login {
 
     /// Renews the token, or finds that another process has done so. Must run to its end once begun: what NinjaOne answers
     /// exists nowhere else.
-    pub(super) async fn renew(&mut self, urgency: Urgency) -> Result<Renewal, MintError> {
+    pub(super) async fn renew(
+        &mut self,
+        urgency: Urgency,
+        calls: &RefreshCalls,
+    ) -> Result<Renewal, MintError> {
         let mut hold = match self.take_hold().await? {
             Taken::Hold(hold) => hold,
             Taken::Token(fresh) => return Ok(Renewal::Adopted(fresh)),
         };
-        let renewed = self.renew_held(&mut hold, urgency).await;
+        let renewed = self.renew_held(&mut hold, urgency, calls).await;
         if hold.unsaved_since.is_some() {
             self.unsaved = Some(hold);
         }
@@ -235,6 +242,7 @@ impl Login {
         &mut self,
         hold: &mut Hold,
         urgency: Urgency,
+        calls: &RefreshCalls,
     ) -> Result<Renewal, MintError> {
         self.fitness(&hold.kept)?;
         let is_known = self.held == Some(Held::of(&hold.kept));
@@ -247,6 +255,7 @@ impl Login {
         };
         // Before the mark, which says that a renewal was begun: a kill while the host is asked for its paths costs no login.
         let paths = self.paths().await;
+        hold.call = Some(calls.begin().ok_or(MintError::Ending)?);
         let doubt = hold.kept.mark.replace(Mark::now());
         let marked = self.write(hold).await;
         // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
@@ -295,13 +304,14 @@ impl Login {
         Ok(Taken::Hold(Hold {
             locked,
             kept,
+            call: None,
             unsaved_since: None,
         }))
     }
 
     /// A token that is not ours yet. Whatever else has changed is seen under the lock.
     async fn written_meanwhile(&mut self) -> Option<Fresh> {
-        let revision = self.store.revision(&self.slot).ok()?;
+        let revision = self.revision_now().await.ok()?;
         if self.revision == Some(revision) {
             return None;
         }
@@ -395,7 +405,7 @@ impl Login {
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
         // Whatever has become of the file meanwhile: this is the newest, and the lock is ours.
         let written = self.blocking(move || locked.start_anew(&kept)).await;
-        let is_saved = self.written(written).is_ok();
+        let is_saved = self.written(written).await.is_ok();
         if is_saved {
             self.unsaved = None;
         }
@@ -412,15 +422,21 @@ impl Login {
     async fn write(&mut self, hold: &mut Hold) -> Result<(), MintError> {
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
         let written = self.blocking(move || locked.write(&kept)).await;
-        self.written(written)?;
+        self.written(written).await?;
         hold.unsaved_since = None;
         Ok(())
     }
 
-    fn written(&mut self, written: Result<(), StoreError>) -> Result<(), MintError> {
+    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), MintError> {
         self.known(written)?;
-        self.revision = self.store.revision(&self.slot).ok();
+        self.revision = self.revision_now().await.ok();
         Ok(())
+    }
+
+    /// The writing of the slot that is on disk now.
+    async fn revision_now(&self) -> Result<Revision, StoreError> {
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        self.blocking(move || store.revision(&slot)).await
     }
 
     /// Off the runtime's thread: disks can be slow.

@@ -10,6 +10,7 @@ pub mod login;
 pub mod logout;
 pub mod news;
 pub mod record;
+pub mod refresh_calls;
 pub mod schedule;
 pub mod store;
 pub mod token;

@@ -78,6 +78,17 @@ impl Listener {
         Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
     }
 
+    /// Off this runtime, to be served on another.
+    ///
+    /// # Errors
+    /// It is a Unix socket, or cannot be taken off.
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        match self {
+            Self::Tcp(listener) => listener.into_std(),
+            Self::Unix(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Binds a Unix socket with `mode`; a socket file that nobody listens on is replaced.
     ///
     /// # Errors

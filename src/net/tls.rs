@@ -7,8 +7,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+pub use rustls::ServerConfig;
 use rustls::{
-    ClientConfig, ServerConfig,
+    ClientConfig,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
 };

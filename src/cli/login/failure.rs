@@ -118,7 +118,8 @@ pub(in crate::cli) fn exit_of_mint(error: MintError) -> u8 {
         MintError::Throttled { .. }
         | MintError::Server { .. }
         | MintError::Unreachable(_)
-        | MintError::Busy => TRY_AGAIN_LATER,
+        | MintError::Busy
+        | MintError::Ending => TRY_AGAIN_LATER,
         _ => FAILED,
     }
 }

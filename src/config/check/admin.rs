@@ -1,5 +1,7 @@
 //! The admin listeners, and who may do what there.
 
+use std::time::Duration;
+
 use super::{
     super::{
         Access, Admin, Bind, Listen, Ready, Role, address,
@@ -9,6 +11,9 @@ use super::{
     },
     Check,
 };
+
+/// A busy machine may not give a thread its turn for this long.
+const WATCHDOG_MIN: Duration = Duration::from_secs(1);
 
 const ACCESS_MAX: usize = 64;
 
@@ -44,7 +49,19 @@ impl Check<'_> {
             },
             hosts: self.hosts(&settings.hosts, &top.child("hosts")),
             access: self.access(&settings.access, &top.child("access")),
+            watchdog: self.watchdog(&settings.watchdog, &top.child("watchdog")),
         }
+    }
+
+    fn watchdog(&mut self, text: &str, path: &KeyPath) -> Duration {
+        let silence_max = self.duration(path, text);
+        if silence_max < WATCHDOG_MIN {
+            self.error(
+                path,
+                "a busy machine is silent for longer than that: \"1s\" or more",
+            );
+        }
+        silence_max
     }
 
     fn admin_bind(&mut self, text: &str, path: &KeyPath, listen: &Listen) -> Option<Bind> {

@@ -63,6 +63,8 @@ pub struct Admin {
     pub hosts: Vec<String>,
     /// Who may change things there, by key.
     pub access: Vec<Access>,
+    /// How long a part of the program may go without a sign of life before `/livez` fails.
+    pub watchdog: String,
 }
 
 /// Who may do what on the admin listener.
@@ -93,6 +95,7 @@ impl Default for Admin {
             ready: Ready::default(),
             hosts: super::loopback_hosts(),
             access: Vec::new(),
+            watchdog: "5s".into(),
         }
     }
 }

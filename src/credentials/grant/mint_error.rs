@@ -87,6 +87,9 @@ pub enum MintError {
     Busy,
     #[error("the store of logins cannot be read or written")]
     Store,
+    /// The process was told to stop: no refresh token is used any more.
+    #[error("the proxy is about to stop")]
+    Ending,
 }
 
 impl MintError {
@@ -120,6 +123,7 @@ impl MintError {
             Self::OtherApplication => "other-application",
             Self::Busy => "busy",
             Self::Store => "store",
+            Self::Ending => "ending",
         }
     }
 
@@ -161,7 +165,8 @@ impl MintError {
             | Self::TooLong
             | Self::Unreachable(_)
             | Self::Busy
-            | Self::Store => false,
+            | Self::Store
+            | Self::Ending => false,
         }
     }
 

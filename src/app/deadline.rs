@@ -1,0 +1,65 @@
+//! The last word of a stop: once the program was told to end, its process ends in time, whatever hangs.
+//!
+//! It runs on a thread with a runtime of its own and hears the signal itself: nothing that the rest of the program waits for
+//! can hold it up.
+
+use std::{io, time::Duration};
+
+use crate::credentials::refresh_calls::RefreshCalls;
+
+use super::{
+    logging,
+    signals::{Asked, Signals},
+};
+
+/// How long the program has after its drain time to end by itself, the log's last lines included.
+pub const END_MAX: Duration = Duration::from_millis(4_300);
+
+/// How much longer a refresh-token call that was sent may take to be answered and stored.
+pub const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
+
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// What is still to be done when the last refresh-token call is stored.
+const CLOSE_MAX: Duration = Duration::from_secs(3);
+
+const THREAD_NAME: &str = "deadline";
+const FORCED: i32 = 1;
+
+/// Ends the process after a signal to stop: `drain` and [`END_MAX`] later, or [`REFRESH_CALL_MAX`] after that if a refresh
+/// token is in use.
+///
+/// # Errors
+/// When the thread or its runtime cannot be started.
+pub fn start(drain: Duration, calls: RefreshCalls) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(THREAD_NAME.to_owned())
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(wait(drain, calls)) {
+                tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
+                return;
+            }
+            tracing::error!("the stop takes too long: the process is ended");
+            logging::flush();
+            std::process::exit(FORCED);
+        })?;
+    Ok(())
+}
+
+async fn wait(drain: Duration, calls: RefreshCalls) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    while !matches!(signals.next().await, Asked::Stop(_)) {}
+    tokio::time::sleep(drain + END_MAX).await;
+    if calls.are_open() {
+        let stored = async {
+            while calls.are_open() {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            tokio::time::sleep(CLOSE_MAX).await;
+        };
+        let _ = tokio::time::timeout(REFRESH_CALL_MAX, stored).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The thread that looks after the others: it looks whether every part still turns, answers on the admin listeners, and
+//! tells the service manager that all is well. It has a runtime of its own, so that it answers when the rest does not.
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use sd_notify::NotifyState;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::{
+    admin::{self, Admin},
+    tasks::Tasks,
+    watchdog::{LOOK_INTERVAL, Part, Verdict, Watchdog},
+};
+
+use super::logging;
+
+const THREAD_NAME: &str = "supervisor";
+
+/// How often the service manager hears of us, as part of the time after which it takes us for dead.
+const PINGS_PER_TIME_OUT: u32 = 3;
+
+/// A listener of the supervisor's, not yet bound to its runtime, and what answers there.
+pub type Desk = (TcpListener, Arc<Admin>);
+
+/// Starts the thread. It ends when `tasks` were asked to stop and have ended.
+///
+/// # Errors
+/// When the thread or its runtime cannot be started, or a listener cannot be taken over.
+pub fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let inside = runtime.enter();
+    for (listener, admin) in desks {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
+    }
+    drop(inside);
+    std::thread::Builder::new()
+        .name(THREAD_NAME.to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = look(watchdog) => {}
+                    () = tasks.ended() => {}
+                }
+            });
+            runtime.shutdown_background();
+        })?;
+    Ok(())
+}
+
+async fn look(watchdog: Watchdog) {
+    let mut pings = Pings::of_service_manager();
+    let mut looks = interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = Instant::now();
+    loop {
+        looks.tick().await;
+        let now = Instant::now();
+        watchdog.look(now - before).iter().for_each(log);
+        before = now;
+        logging::tell_of_lost_lines();
+        let stalled = |it: &Part| it.verdict == Verdict::Stalled;
+        if !watchdog.parts().iter().any(stalled) {
+            pings.ping(now);
+        }
+    }
+}
+
+fn log(part: &Part) {
+    let (name, silent_s) = (part.name.as_str(), part.silent.as_secs());
+    match part.verdict {
+        Verdict::Turning => tracing::warn!(part = name, "it turns again"),
+        Verdict::Slow => tracing::error!(part = name, silent_s, "it waits for the operating system"),
+        Verdict::Stalled => {
+            tracing::error!(part = name, silent_s, "it does not turn any more: /livez fails");
+        }
+    }
+}
+
+/// The service manager's own watchdog (`sd_watchdog_enabled`), if it has one.
+struct Pings {
+    interval: Option<Duration>,
+    last: Option<Instant>,
+}
+
+impl Pings {
+    fn of_service_manager() -> Self {
+        let time_out = sd_notify::watchdog_enabled();
+        Self {
+            interval: time_out.map(|it| it / PINGS_PER_TIME_OUT),
+            last: None,
+        }
+    }
+
+    fn ping(&mut self, now: Instant) {
+        let Some(interval) = self.interval else { return };
+        if self.last.is_some_and(|last| now - last < interval) {
+            return;
+        }
+        self.last = Some(now);
+        if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
+            tracing::debug!(%error, "the service manager could not be told");
+        }
+    }
+}
