@@ -147,7 +147,10 @@ impl Watchdog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
-        self.0.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

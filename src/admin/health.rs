@@ -73,7 +73,11 @@ impl Check {
         }
     }
 
-    fn new(name: impl Into<Cow<'static, str>>, fine: bool, failure: impl FnOnce() -> String) -> Self {
+    fn new(
+        name: impl Into<Cow<'static, str>>,
+        fine: bool,
+        failure: impl FnOnce() -> String,
+    ) -> Self {
         Self {
             name: name.into(),
             failure: (!fine).then(failure),

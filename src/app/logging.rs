@@ -79,7 +79,8 @@ pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
 fn open() -> io::Result<Lines> {
     // A descriptor of the log's own: whoever else writes to stderr does not meet a lock that the log's thread holds.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
-    let (queued, written, unwritable) = <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
+    let (queued, written, unwritable) =
+        <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
     let sink = Sink {
         stderr,
         written: Arc::clone(&written),
@@ -121,7 +122,10 @@ pub fn tell_of_lost_lines() {
         return;
     }
     log.told.store(lost, Ordering::Relaxed);
-    tracing::warn!(lines = lost - told, "log lines were lost: stderr took them too slowly, or not at all");
+    tracing::warn!(
+        lines = lost - told,
+        "log lines were lost: stderr took them too slowly, or not at all"
+    );
 }
 
 /// Returns when every line is written, at the latest after [`FLUSH_MAX`].
@@ -217,5 +221,10 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let thread = thread::current();
     let name = thread.name().unwrap_or("unnamed");
-    tracing::error!(thread = name, place, said, "a panic: this is a bug in ninjaone-proxy");
+    tracing::error!(
+        thread = name,
+        place,
+        said,
+        "a panic: this is a bug in ninjaone-proxy"
+    );
 }

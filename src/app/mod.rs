@@ -13,6 +13,7 @@ pub mod run;
 pub mod sandbox;
 pub mod signals;
 pub mod status;
+mod stop;
 pub mod supervisor;
 mod tokens;
 pub mod watch;

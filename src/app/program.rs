@@ -2,15 +2,11 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tokio::time::Instant;
 
 use crate::{
     admin::{self, Admin, logins::Logins},
@@ -38,13 +34,12 @@ use crate::{
     random,
     tasks::Tasks,
     upstream::Upstream,
-    watchdog::Watchdog,
+    watchdog::{Heartbeat, Watchdog},
 };
 
 use super::{
     accept::{Entrance, accept},
     assembly::Assembly,
-    deadline::{END_MAX, REFRESH_CALL_MAX},
     entrances::{self, Inherited},
     keepers::{self, Keepers},
     logins,
@@ -64,13 +59,6 @@ const IDLE_PATIENCE: Duration = Duration::from_mins(3);
 /// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
 /// much longer, so that the record can tell them apart.
 const WRITE_GRACE: Duration = Duration::from_secs(5);
-/// How long one of the things that a stop waits for may take to end: all of them together stay below [`END_MAX`].
-const PART_END_MAX: Duration = Duration::from_millis(500);
-/// Kept of [`END_MAX`] for the log's last lines.
-const LOG_END: Duration = Duration::from_millis(800);
-/// For the audit log to be closed, however long the rest of the stop took.
-const CLOSE_MIN: Duration = Duration::from_secs(2);
-
 /// The watchdog knows a worker by this and its number.
 const WORKER: &str = "worker";
 
@@ -109,11 +97,11 @@ pub struct Program {
     pub calls: RefreshCalls,
     /// Longest that accepted requests are waited for.
     pub drain: Duration,
-    entrances: Tasks,
-    keepers: Tasks,
-    admin: Tasks,
-    cut: Tasks,
-    workers: Arc<Vec<Worker>>,
+    pub(super) entrances: Tasks,
+    pub(super) keepers: Tasks,
+    pub(super) admin: Tasks,
+    pub(super) cut: Tasks,
+    pub(super) workers: Arc<Vec<Worker>>,
 }
 
 impl Program {
@@ -127,30 +115,22 @@ impl Program {
         inherited: &mut Inherited,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::number());
-        let opened = entrances::open(&config.listen, inherited)?;
-        let admin_listener = open_admin(config.admin.listen.as_ref(), inherited)?;
-        let probes_listener = open_admin(config.admin.probes.as_ref(), inherited)?;
+        let opened = Opened::open(config, inherited)?;
         let store = open_store(config, record)?;
         let watchdog = Watchdog::new(config.admin.watchdog);
         let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
         let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
         let calls = RefreshCalls::default();
-        let observer = tokens::observer(ledger.clone());
         let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
-        let keeping = Keepers::new(
+        let mut assembly = Assembly::new(Keepers::new(
             keepers.clone(),
-            observer,
+            tokens::observer(ledger.clone()),
             store,
             calls.clone(),
             watchdog.clone(),
-        );
-        let mut assembly = Assembly::new(keeping);
+        ));
         let rules = Arc::new(ArcSwap::from_pointee(assembly.rules(config, None)?));
-        let connections = Connections::new(ConnectionLimits {
-            total_max: config.listen.connections_max,
-            per_peer_max: config.listen.connections_per_peer_max,
-        });
         let shared = Shared {
             rules: Arc::clone(&rules),
             ledger: ledger.clone(),
@@ -163,38 +143,30 @@ impl Program {
             started: Timestamp::now(),
             rules,
             ledger,
-            connections: Arc::clone(&connections),
+            connections: connections(config),
             tallies,
-            listeners: listeners(&opened, admin_listener.as_ref(), probes_listener.as_ref()),
+            listeners: opened.listeners(),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let desks = [
-            admin_listener.map(|it| admin_desk(config, &status, &logins, it)),
-            probes_listener.map(|it| probes_desk(config, &status, it)),
-        ];
-        let desks = desks.into_iter().flatten().collect::<io::Result<_>>();
+        let desks = desks(config, &status, &logins, opened.admin, opened.probes);
         desks
             .and_then(|desks| supervisor::start(watchdog.clone(), desks, admin.clone()))
             .map_err(StartError::Thread)?;
-        let certificates = opened
-            .iter()
-            .filter_map(|it| it.certificate.clone())
-            .collect();
+        let certificates = opened.entrances.iter();
+        let certificates = certificates.filter_map(|it| it.certificate.clone());
+        let certificates = certificates.collect();
         let workers = Arc::new(workers);
-        for entrance in opened {
+        for entrance in opened.entrances {
             let heartbeat = watchdog.watch(format!("listener {}", entrance.listener.local()));
-            let (workers, connections) = (Arc::clone(&workers), Arc::clone(&connections));
-            let stop = entrances.clone();
-            entrances.spawn(async move {
-                let accepting = accept(entrance, workers, connections);
-                tokio::select! {
-                    () = heartbeat.beat_during(Duration::MAX, accepting) => {}
-                    () = stop.stopping() => {}
-                }
-                heartbeat.retire();
-            });
+            let connections = Arc::clone(&status.connections);
+            let accepting = accept(entrance, Arc::clone(&workers), connections);
+            entrances.spawn(accept_until_stopped(
+                accepting,
+                heartbeat,
+                entrances.clone(),
+            ));
         }
         Ok(Self {
             status,
@@ -211,69 +183,69 @@ impl Program {
             workers,
         })
     }
+}
 
-    /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest [`END_MAX`]
-    /// after the drain time of the configuration, or after `hurry` resolves. No renewal begins; an answer to a refresh token
-    /// that was sent may take [`REFRESH_CALL_MAX`] more.
-    pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) {
-        let ends = Instant::now() + self.drain + END_MAX - LOG_END;
-        self.status.draining.store(true, Ordering::Release);
-        self.calls.close();
-        self.keepers.stop();
-        self.entrances.stop();
-        self.entrances.join(PART_END_MAX).await;
-        self.status.connections.drain();
-        end_workers(self.workers, self.drain, hurry, &self.cut, || {
-            self.status.connections.open()
+async fn accept_until_stopped(
+    accepting: impl Future<Output = ()>,
+    heartbeat: Heartbeat,
+    entrances: Tasks,
+) {
+    tokio::select! {
+        () = heartbeat.beat_during(Duration::MAX, accepting) => {}
+        () = entrances.stopping() => {}
+    }
+    heartbeat.retire();
+}
+
+/// The listeners, before anything is served.
+struct Opened {
+    entrances: Vec<Entrance>,
+    admin: Option<Listener>,
+    probes: Option<Listener>,
+}
+
+impl Opened {
+    fn open(config: &Config, inherited: &mut Inherited) -> Result<Self, entrances::OpenError> {
+        let mut open = |bind: Option<&Bind>| {
+            bind.map(|it| entrances::open_one(it, inherited))
+                .transpose()
+        };
+        let (admin, probes) = (
+            open(config.admin.listen.as_ref())?,
+            open(config.admin.probes.as_ref())?,
+        );
+        Ok(Self {
+            entrances: entrances::open(&config.listen, inherited)?,
+            admin,
+            probes,
         })
-        .await;
-        if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {
-            self.keepers.join(REFRESH_CALL_MAX).await;
-        }
-        if self.calls.are_open() {
-            tracing::error!("a renewed login could not be stored: it must be logged in again");
-        }
-        let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
-        let left = ends.saturating_duration_since(Instant::now()).max(CLOSE_MIN);
-        let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
-        if !closing.await.unwrap_or(false) {
-            tracing::error!("the audit log could not be written to its end");
-        }
-        self.admin.stop();
-        self.admin.join(PART_END_MAX).await;
+    }
+
+    /// Role and address of each.
+    fn listeners(&self) -> Vec<(&'static str, String)> {
+        let callers = self.entrances.iter().map(|it| {
+            let local = it.listener.local();
+            let scheme = match (&it.listener, &it.certificate) {
+                (Listener::Unix(..), _) => "unix:",
+                (Listener::Tcp(_), Some(_)) => "https://",
+                (Listener::Tcp(_), None) => "http://",
+            };
+            ("callers", format!("{scheme}{local}"))
+        });
+        let beside =
+            |role, it: Option<&Listener>| it.map(|it| (role, format!("http://{}", it.local())));
+        callers
+            .chain(beside("admin", self.admin.as_ref()))
+            .chain(beside("probes", self.probes.as_ref()))
+            .collect()
     }
 }
 
-/// Waits for the workers to serve what they have accepted; what is left after `drain`, or when `hurry` resolves, is cut.
-async fn end_workers(
-    workers: Arc<Vec<Worker>>,
-    drain: Duration,
-    hurry: impl Future<Output = ()>,
-    cut: &Tasks,
-    open: impl Fn() -> usize,
-) {
-    let Ok(workers) = Arc::try_unwrap(workers) else {
-        tracing::error!("a listener did not end: what it accepts is cut");
-        return cut.stop();
-    };
-    let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
-    let joined = tokio::task::spawn_blocking(move || {
-        for thread in threads {
-            drop(thread.join());
-        }
-    });
-    let mut joined = std::pin::pin!(joined);
-    let in_time = tokio::select! {
-        _ = &mut joined => true,
-        () = tokio::time::sleep(drain) => false,
-        () = hurry => false,
-    };
-    if !in_time {
-        let open = open();
-        tracing::warn!(open, "connections are cut: they did not end in time");
-        cut.stop();
-        let _ = tokio::time::timeout(PART_END_MAX, joined).await;
-    }
+fn connections(config: &Config) -> Arc<Connections> {
+    Connections::new(ConnectionLimits {
+        total_max: config.listen.connections_max,
+        per_peer_max: config.listen.connections_per_peer_max,
+    })
 }
 
 /// What all workers share.
@@ -343,34 +315,17 @@ fn open_ledger(
     Ledger::open(options)
 }
 
-fn open_admin(
-    bind: Option<&Bind>,
-    inherited: &mut Inherited,
-) -> Result<Option<Listener>, entrances::OpenError> {
-    bind.map(|it| entrances::open_one(it, inherited))
-        .transpose()
-}
-
-fn listeners(
-    opened: &[Entrance],
-    admin: Option<&Listener>,
-    probes: Option<&Listener>,
-) -> Vec<(&'static str, String)> {
-    let callers = opened.iter().map(|it| {
-        let local = it.listener.local();
-        let scheme = match (&it.listener, &it.certificate) {
-            (Listener::Unix(..), _) => "unix:",
-            (Listener::Tcp(_), Some(_)) => "https://",
-            (Listener::Tcp(_), None) => "http://",
-        };
-        ("callers", format!("{scheme}{local}"))
-    });
-    let beside =
-        |role, it: Option<&Listener>| it.map(|it| (role, format!("http://{}", it.local())));
-    callers
-        .chain(beside("admin", admin))
-        .chain(beside("probes", probes))
-        .collect()
+/// What is served by the supervisor.
+fn desks(
+    config: &Config,
+    status: &Arc<Status>,
+    logins: &Arc<Logins>,
+    admin: Option<Listener>,
+    probes: Option<Listener>,
+) -> io::Result<Vec<Desk>> {
+    let admin = admin.map(|it| admin_desk(config, status, logins, it));
+    let probes = probes.map(|it| probes_desk(config, status, it));
+    admin.into_iter().chain(probes).collect()
 }
 
 fn admin_desk(

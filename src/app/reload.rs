@@ -188,13 +188,7 @@ impl Fresh {
     }
 }
 
-fn swap(
-    program: &Program,
-    before: &Rules,
-    rules: Rules,
-    state: ConfigState,
-    places: Vec<Place>,
-) {
+fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, places: Vec<Place>) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
     let configured: BTreeSet<CallerName> = names(&rules);

@@ -72,9 +72,15 @@ fn log(part: &Part) {
     let (name, silent_s) = (part.name.as_str(), part.silent.as_secs());
     match part.verdict {
         Verdict::Turning => tracing::warn!(part = name, "it turns again"),
-        Verdict::Slow => tracing::error!(part = name, silent_s, "it waits for the operating system"),
+        Verdict::Slow => {
+            tracing::error!(part = name, silent_s, "it waits for the operating system")
+        }
         Verdict::Stalled => {
-            tracing::error!(part = name, silent_s, "it does not turn any more: /livez fails");
+            tracing::error!(
+                part = name,
+                silent_s,
+                "it does not turn any more: /livez fails"
+            );
         }
     }
 }
@@ -95,7 +101,9 @@ impl Pings {
     }
 
     fn ping(&mut self, now: Instant) {
-        let Some(interval) = self.interval else { return };
+        let Some(interval) = self.interval else {
+            return;
+        };
         if self.last.is_some_and(|last| now - last < interval) {
             return;
         }

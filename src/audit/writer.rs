@@ -127,8 +127,7 @@ impl Writer {
             };
             self.pending.extend(batch.items.drain(..));
             let somebody_waits = batch.closing || !batch.waiters.is_empty();
-            let durable =
-                heartbeat.in_system_call(|| self.turn(somebody_waits, batch.closing));
+            let durable = heartbeat.in_system_call(|| self.turn(somebody_waits, batch.closing));
             for waiter in batch.waiters.drain(..) {
                 if durable {
                     // Whoever waited may have given up.
@@ -149,7 +148,10 @@ impl Writer {
         }
         let lines = self.pending.len();
         if lines > 0 {
-            tracing::error!(lines, "lines of the audit log are lost: it could not be written to its end");
+            tracing::error!(
+                lines,
+                "lines of the audit log are lost: it could not be written to its end"
+            );
         }
     }
 

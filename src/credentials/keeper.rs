@@ -14,8 +14,9 @@ use crate::{
 
 use super::{
     custody::Custody,
+    fresh::Fresh,
     grant::{Granted, client_credentials::ClientCredentials, mint_error::MintError},
-    login::{Change, Fresh, Login, Renewal, Urgency},
+    login::{Change, Login, Renewal, Urgency},
     news::{News, Observer, TokenEvent},
     record::LoginState,
     refresh_calls::RefreshCalls,
@@ -110,12 +111,7 @@ impl Keeper {
         let work = match keeping.source {
             Source::ClientCredentials(grant) => Work::Mint(grant),
             Source::Login { login, keepalive } => {
-                Work::Keep(Custody::new(
-                    login,
-                    keepalive,
-                    tasks.clone(),
-                    keeping.calls,
-                ))
+                Work::Keep(Custody::new(login, keepalive, tasks.clone(), keeping.calls))
             }
         };
         let mut keeper = Self {

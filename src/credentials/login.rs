@@ -5,7 +5,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderValue;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -14,9 +13,9 @@ use crate::{
 };
 
 use super::{
+    fresh::Fresh,
     grant::{
         Granted, Issued,
-        answer::authorization,
         application::{Application, TOKEN_CALL_MS_MAX},
         discovery::Paths,
         mint_error::MintError,
@@ -94,15 +93,6 @@ pub struct LoginRecord {
     pub refreshed_at: Timestamp,
     /// Whether it has a refresh token.
     pub renewable: bool,
-}
-
-/// An access token with its dates.
-pub(super) struct Fresh {
-    pub(super) authorization: HeaderValue,
-    pub(super) minted: Moment,
-    pub(super) minted_at: Timestamp,
-    pub(super) life: Duration,
-    pub(super) scopes: Vec<Box<str>>,
 }
 
 /// How a renewal ended well.
@@ -200,10 +190,10 @@ impl Login {
         match before {
             Some(before) if before == Held::of(kept) => None,
             Some(before) if before.logged_in_at == kept.logged_in_at => {
-                Some(Change::Renewed(fresh(kept)))
+                Some(Change::Renewed(Fresh::of(kept)))
             }
-            None if is_first => Some(Change::Renewed(fresh(kept))),
-            _ => Some(Change::LoggedIn(fresh(kept))),
+            None if is_first => Some(Change::Renewed(Fresh::of(kept))),
+            _ => Some(Change::LoggedIn(Fresh::of(kept))),
         }
     }
 
@@ -246,7 +236,7 @@ impl Login {
     ) -> Result<Renewal, MintError> {
         self.fitness(&hold.kept)?;
         let is_known = self.held == Some(Held::of(&hold.kept));
-        if !is_known && let Some(fresh) = fresh(&hold.kept) {
+        if !is_known && let Some(fresh) = Fresh::of(&hold.kept) {
             self.held = Some(Held::of(&hold.kept));
             return Ok(Renewal::Adopted(fresh));
         }
@@ -321,7 +311,7 @@ impl Login {
         if self.held == Some(Held::of(&kept)) || self.fitness(&kept).is_err() {
             return None;
         }
-        let fresh = fresh(&kept)?;
+        let fresh = Fresh::of(&kept)?;
         self.revision = Some(revision);
         self.held = Some(Held::of(&kept));
         self.record = Some(record(&kept));
@@ -492,21 +482,4 @@ fn record(kept: &Kept) -> LoginRecord {
         refreshed_at: kept.refreshed_at,
         renewable: kept.refresh_token.is_some(),
     }
-}
-
-/// The token that is kept, if this boot can date it and it has not ended.
-fn fresh(kept: &Kept) -> Option<Fresh> {
-    let access = kept.access.as_ref()?;
-    let (minted, expires) = access.moments()?;
-    let now = Moment::now();
-    if expires <= now || minted > now {
-        return None;
-    }
-    Some(Fresh {
-        authorization: authorization(access.token.expose()).ok()?,
-        minted,
-        minted_at: access.minted_at,
-        life: expires.since(minted),
-        scopes: kept.scopes.clone(),
-    })
 }

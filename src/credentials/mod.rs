@@ -3,6 +3,7 @@
 pub mod authorization;
 pub mod completion;
 mod custody;
+mod fresh;
 pub mod grant;
 pub mod keeper;
 pub mod learned;

@@ -101,6 +101,7 @@ pub(crate) fn healthy() -> Snapshot {
             statuses: [("2xx".to_owned(), 12_342), ("4xx".to_owned(), 3)].into(),
             ..Traffic::default()
         },
+        stalled: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ use ninjaone_proxy::{
         keeper::{Keeper, KeeperHandle, Keeping, Source},
         news::{News, TokenEvent},
         record::State,
+        refresh_calls::RefreshCalls,
         schedule::RefreshAt,
         vault::Vault,
     },
@@ -25,6 +26,7 @@ use ninjaone_proxy::{
     net::client::Endpoint,
     secret::Secret,
     tasks::Tasks,
+    watchdog::Watchdog,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -130,6 +132,8 @@ impl Kept {
             source,
             refresh_at,
             observer: Arc::new(move |event| drop(sender.try_send(event))),
+            calls: RefreshCalls::default(),
+            heartbeat: Watchdog::new(LONG).watch("renewer"),
         };
         let (vault, handle) = Keeper::start(keeping, &tasks);
         Self {

@@ -195,7 +195,11 @@ where
         if in_flight == 0 {
             // A caller that was told to go and does not even say that it heard it must not hold up the end of the program.
             let was_told = self.finish.is_none();
-            return if was_told { Waiting::Linger } else { Waiting::Idle };
+            return if was_told {
+                Waiting::Linger
+            } else {
+                Waiting::Idle
+            };
         }
         // The socket is never blocked for a caller that opens no window: the answers just stay where they are.
         if self.vigil.answering.load(Ordering::Relaxed) == in_flight {
