@@ -105,7 +105,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Opens the log and the listeners and starts everything. Runs on the control runtime.
+    /// Opens the log and the listeners and starts everything. Runs on the control runtime. `calls` are also looked at by
+    /// whoever ends the process: see [`super::deadline`].
     ///
     /// # Errors
     /// When something cannot be opened; nothing is left running then.
@@ -113,6 +114,7 @@ impl Program {
         config: &Config,
         record: &Record,
         inherited: &mut Inherited,
+        calls: RefreshCalls,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::number());
         let opened = Opened::open(config, inherited)?;
@@ -121,7 +123,6 @@ impl Program {
         let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
         let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let calls = RefreshCalls::default();
         let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
         let mut assembly = Assembly::new(Keepers::new(
             keepers.clone(),

@@ -3,7 +3,6 @@
 use sd_notify::NotifyState;
 
 use super::{
-    deadline,
     program::Program,
     reload::Reloader,
     signals::{Asked, Signals},
@@ -16,9 +15,6 @@ const PART: &str = "control";
 /// Serves until SIGTERM or SIGINT, loads the configuration again when it changes, and drains. Without a reloader there is
 /// nothing to load again.
 pub async fn run(mut program: Program, reloader: Option<Reloader>, mut signals: Signals) {
-    if let Err(error) = deadline::start(program.drain, program.calls.clone()) {
-        tracing::error!(%error, "a stop has no deadline");
-    }
     let heartbeat = program.watchdog.watch(PART);
     let mut watch = reloader.and_then(|it| watch(it, &program));
     tell(&[NotifyState::Ready]);

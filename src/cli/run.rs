@@ -9,6 +9,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::{
     app::{
+        deadline,
         entrances::Inherited,
         logging,
         program::{Program, Record},
@@ -17,6 +18,7 @@ use crate::{
         signals::Signals,
     },
     config::Config,
+    credentials::refresh_calls::RefreshCalls,
 };
 
 use super::{CONFIGURATION_WRONG, DONE, FAILED, context::Context};
@@ -68,8 +70,11 @@ pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
 
 async fn serve(config: Config, reloader: Reloader) -> io::Result<()> {
     let signals = Signals::new()?;
+    let calls = RefreshCalls::default();
+    // First: a start can hang too, on a disk for one.
+    deadline::start(config.listen.drain, calls.clone())?;
     let mut inherited = Inherited::of_process();
-    let program = Program::start(&config, &Record::Configured, &mut inherited);
+    let program = Program::start(&config, &Record::Configured, &mut inherited, calls);
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;
     for (role, address) in &program.status.listeners {
         tracing::info!(role, address, "listening");

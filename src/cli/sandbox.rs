@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::{
     app::{
+        deadline,
         entrances::Inherited,
         logging,
         program::{Program, Record},
@@ -18,6 +19,7 @@ use crate::{
         signals::{Asked, Signals},
     },
     config::LogFormat,
+    credentials::refresh_calls::RefreshCalls,
     ninjaone::endpoint::TOKEN_LIFE_SECONDS,
     sandbox::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, Place,
@@ -133,7 +135,9 @@ async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     let config = sandbox::config(places, args.seed, workers);
     let mut inherited = Inherited::of_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
-    let program = Program::start(&config, &Record::Memory(store), &mut inherited)
+    let calls = RefreshCalls::default();
+    deadline::start(config.listen.drain, calls.clone())?;
+    let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     invite(&program, &ninja, args.seed, out)?;
     run::run(program, None, signals).await;

@@ -116,7 +116,7 @@ class Systemd(unittest.TestCase):
     def test_the_unit_keeps_the_contract_with_the_program(self):
         lines = self.unit.read_text().splitlines()
         for line in ["Type=notify", "ExecStart=/usr/bin/ninjaone-proxy run", "ExecReload=/bin/kill -HUP $MAINPID",
-                     "RestartPreventExitStatus=78", "TimeoutStopSec=45", "LimitCORE=0", "DynamicUser=yes"]:
+                     "RestartPreventExitStatus=78", "TimeoutStopSec=45", "WatchdogSec=30", "LimitCORE=0", "DynamicUser=yes"]:
             self.assertIn(line, lines)
         socket = (self.unit.parent / "ninjaone-proxy.socket").read_text().splitlines()
         self.assertIn("FileDescriptorName=http", socket)
