@@ -1,5 +1,7 @@
 //! Serves until told to stop.
 
+use std::io;
+
 use sd_notify::NotifyState;
 
 use super::{
@@ -14,7 +16,14 @@ const PART: &str = "control";
 
 /// Serves until SIGTERM or SIGINT, loads the configuration again when it changes, and drains. Without a reloader there is
 /// nothing to load again.
-pub async fn run(mut program: Program, reloader: Option<Reloader>, mut signals: Signals) {
+///
+/// # Errors
+/// Something that belongs on disk was lost at the end; the log says what.
+pub async fn run(
+    mut program: Program,
+    reloader: Option<Reloader>,
+    mut signals: Signals,
+) -> io::Result<()> {
     let heartbeat = program.watchdog.watch(PART);
     let mut watch = reloader.and_then(|it| watch(it, &program));
     tell(&[NotifyState::Ready]);
@@ -34,8 +43,13 @@ pub async fn run(mut program: Program, reloader: Option<Reloader>, mut signals: 
     tracing::info!(why, "draining");
     tell(&[NotifyState::Stopping]);
     drop(watch);
-    program.drain(why, signals.stop_again()).await;
+    let is_clean = program.drain(why, signals.stop_again()).await;
     tracing::info!("stopped");
+    if is_clean {
+        Ok(())
+    } else {
+        Err(io::Error::other("the stop has lost what belongs on disk"))
+    }
 }
 
 fn watch(reloader: Reloader, program: &Program) -> Option<Watch> {

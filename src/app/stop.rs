@@ -25,8 +25,8 @@ const CLOSE_MIN: Duration = Duration::from_secs(2);
 impl Program {
     /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest [`END_MAX`]
     /// after the drain time of the configuration, or after `hurry` resolves. No renewal begins; an answer to a refresh token
-    /// that was sent may take [`REFRESH_CALL_MAX`] more.
-    pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) {
+    /// that was sent may take [`REFRESH_CALL_MAX`] more. True if nothing was lost that belongs on disk.
+    pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
         let ends = Instant::now() + self.drain + END_MAX - LOG_END;
         self.status.draining.store(true, Ordering::Release);
         self.calls.close();
@@ -41,7 +41,8 @@ impl Program {
         if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {
             self.keepers.join(REFRESH_CALL_MAX).await;
         }
-        if self.calls.are_open() {
+        let is_login_lost = self.calls.are_open();
+        if is_login_lost {
             tracing::error!("a renewed login could not be stored: it must be logged in again");
         }
         let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
@@ -49,11 +50,13 @@ impl Program {
             .saturating_duration_since(Instant::now())
             .max(CLOSE_MIN);
         let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
-        if !closing.await.unwrap_or(false) {
+        let is_log_whole = closing.await.unwrap_or(false);
+        if !is_log_whole {
             tracing::error!("the audit log could not be written to its end");
         }
         self.admin.stop();
         self.admin.join(PART_END_MAX).await;
+        is_log_whole && !is_login_lost
     }
 }
 

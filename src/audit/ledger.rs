@@ -276,11 +276,11 @@ impl Ledger {
     }
 
     /// Writes a `stop` line and everything that is left. Blocks, up to `longest`; what is handed over afterwards is lost.
-    /// False if the disk took longer.
+    /// False if the disk took longer, or took not all of it.
     #[must_use]
     pub fn close_within(self, why: &str, longest: Duration) -> bool {
         self.event(Event::Stop { why: why.into() });
         self.0.queue.close();
-        self.0.queue.wait_for_end(longest)
+        self.0.queue.wait_for_end(longest) && self.0.queue.lost() == 0
     }
 }

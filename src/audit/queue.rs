@@ -181,6 +181,11 @@ impl Queue {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Counts entries that will not be written.
+    pub(super) fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Takes note that `count` lost entries are on record as lost.
     pub(super) fn forgive(&self, count: u64) {
         self.lost.fetch_sub(count, Ordering::Relaxed);
@@ -221,7 +226,7 @@ impl Place {
                 return;
             }
         }
-        queue.lost.fetch_add(1, Ordering::Relaxed);
+        queue.lose(1);
     }
 }
 

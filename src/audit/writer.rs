@@ -148,6 +148,7 @@ impl Writer {
         }
         let lines = self.pending.len();
         if lines > 0 {
+            self.queue.lose(lines as u64);
             tracing::error!(
                 lines,
                 "lines of the audit log are lost: it could not be written to its end"
@@ -176,7 +177,7 @@ impl Writer {
     fn write(&mut self, somebody_waits: bool) -> Result<(), SinkError> {
         self.write_pending()?;
         let due = Moment::now().since(self.synced) >= Duration::from_millis(SYNC_MS);
-        if due && self.queue.lost() > 0 {
+        if (due || somebody_waits) && self.queue.lost() > 0 {
             self.write_gap("the queue was full".into())?;
         }
         if due || somebody_waits {

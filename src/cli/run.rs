@@ -80,8 +80,7 @@ async fn serve(config: Config, reloader: Reloader) -> io::Result<()> {
         tracing::info!(role, address, "listening");
     }
     drop(config);
-    run::run(program, Some(reloader), signals).await;
-    Ok(())
+    run::run(program, Some(reloader), signals).await
 }
 
 /// Nobody but root may read our memory, and no core holds it.

@@ -140,9 +140,9 @@ async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     invite(&program, &ninja, args.seed, out)?;
-    run::run(program, None, signals).await;
+    let ended = run::run(program, None, signals).await;
     drop(ninja);
-    Ok(())
+    ended
 }
 
 /// What is running, and lines that work when they are pasted.
