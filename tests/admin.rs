@@ -489,7 +489,7 @@ async fn head_has_the_length_of_get_and_no_body() {
 }
 
 #[tokio::test]
-async fn more_connections_than_the_bound_wait_for_a_place() {
+async fn with_one_connection_more_than_the_bound_the_oldest_goes() {
     let running = run(admin()).await;
     let mut idle = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
@@ -499,17 +499,16 @@ async fn more_connections_than_the_bound_wait_for_a_place() {
     while running.tasks.running() < serving_and_accepting {
         tokio::task::yield_now().await;
     }
-    let mut late = TcpStream::connect(running.address).await.unwrap();
-    late.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
-    assert_eq!(running.tasks.running(), serving_and_accepting);
 
-    drop(idle.pop());
+    let answer = raw(
+        running.address,
+        "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    );
 
-    let mut answer = String::new();
-    late.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.await.starts_with("HTTP/1.1 200"));
+    let mut nothing = [0];
+    assert_eq!(idle[0].read(&mut nothing).await.unwrap(), 0);
+    assert!(idle[1].try_read(&mut nothing).is_err(), "it is open still");
 }
 
 #[tokio::test]

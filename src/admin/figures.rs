@@ -13,6 +13,10 @@ pub struct Figures {
     pub overhead: Histogram,
     pub in_flight: u64,
     pub connections: u64,
+    /// Reason and count of connections that came and got no place.
+    pub connections_refused: Vec<(&'static str, u64)>,
+    /// Reason and count of connections that had proved nothing and were closed.
+    pub connections_evicted: Vec<(&'static str, u64)>,
     pub tokens: Vec<Token>,
     pub renewals: Vec<Renewals>,
     pub throttled: Vec<Throttled>,

@@ -123,18 +123,29 @@ impl Logins {
     /// Status and body of the answer to a request whose host and origin were checked.
     pub async fn answer(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
         let outcome = self.step(request).await;
-        let (status, body) = outcome.map_or_else(Failed::told, |done| (StatusCode::OK, done));
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        response
+        outcome.map_or_else(Failed::into_response, Response::new)
     }
 
-    async fn step(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
-        self.admit(request.headers())?;
-        if request.method() != Method::POST {
+    /// The answer to one who may not log people in, or does not ask for it; its body need not be read.
+    pub(super) fn turned_away(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response<Value>> {
+        self.judge(method, headers).err().map(Failed::into_response)
+    }
+
+    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Failed> {
+        self.admit(headers)?;
+        if *method != Method::POST {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Err(failed(status, "method", "only POST"));
         }
+        Ok(())
+    }
+
+    async fn step(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
+        self.judge(request.method(), request.headers())?;
         let id = request.uri().path().strip_prefix("/login/");
         match id {
             None => self.begin(read(request.body(), BEGIN_BYTES_MAX)?).await,
@@ -330,13 +341,15 @@ fn failed(status: StatusCode, error: &'static str, detail: &str) -> Failed {
 }
 
 impl Failed {
-    fn told(self) -> (StatusCode, Value) {
+    fn into_response(self) -> Response<Value> {
         let body = json!({
             "schema": SCHEMA,
             "next_step": "failed",
             "error": self.error,
             "detail": self.detail,
         });
-        (self.status, body)
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response
     }
 }

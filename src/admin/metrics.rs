@@ -99,6 +99,16 @@ impl Figures {
             "connections",
             "Open connections of callers",
             self.connections,
+        )?;
+        page.counters(
+            "connections_refused",
+            "Connections of callers that got no place",
+            reasons(&self.connections_refused),
+        )?;
+        page.counters(
+            "connections_evicted",
+            "Connections of callers that had proved nothing and were closed",
+            reasons(&self.connections_evicted),
         )
     }
 
@@ -154,6 +164,12 @@ impl Figures {
             samples(|it| it.unsaved),
         )
     }
+}
+
+fn reasons(counts: &[(&'static str, u64)]) -> impl Iterator<Item = (Labels<'static, 1>, u64)> {
+    counts
+        .iter()
+        .map(|(reason, count)| ([("reason", *reason)], *count))
 }
 
 /// The page being written, a family at a time. A name never has the suffixes `_total` and `_info`: the format adds them.

@@ -120,6 +120,18 @@ impl Admin {
         }
     }
 
+    /// The answer to a request by its head alone; none for one whose sender may log people in: then its body counts.
+    #[must_use]
+    pub fn judge(&self, head: &Request<()>) -> Option<Response<Bytes>> {
+        let (target, headers) = (head.uri(), head.headers());
+        match &self.logins {
+            Some(logins) if Logins::serves(target.path()) => self
+                .turned_away(headers)
+                .or_else(|| logins.turned_away(head.method(), headers).map(rendered)),
+            _ => Some(self.answer(head.method(), target.path(), target.query(), headers)),
+        }
+    }
+
     /// The whole answer to a request with its whole body.
     pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let (target, headers) = (request.uri(), request.headers());

@@ -2,33 +2,44 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::{
-    net::small_server::{self, Bounds, WhenFull},
+    net::small_server::{self, Bounds, Desk, Judged},
     tasks::Tasks,
 };
 
 use super::{Admin, logins::FINISH_BYTES_MAX};
 
-pub const CONNECTIONS_MAX: usize = 64;
+/// Enough for a probe to be read before it is the oldest, however many come.
+pub const CONNECTIONS_MAX: usize = 256;
 
 const BOUNDS: Bounds = Bounds {
     connections_max: CONNECTIONS_MAX,
-    when_full: WhenFull::Wait,
-    head_ms: 10_000,
+    // A probe, its answer included.
+    head_ms: 2_000,
+    // A login's code is exchanged at NinjaOne meanwhile.
     connection_ms: 40_000,
     head_bytes_max: 16 << 10,
     body_bytes_max: FINISH_BYTES_MAX,
 };
 
+impl Desk for Admin {
+    fn judge(&self, head: &Request<()>) -> Judged {
+        self.judge(head)
+            .map_or(Judged::LetThrough, Judged::Answered)
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.respond(&request).await
+    }
+}
+
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can wait for them.
 ///
 /// Readiness is only seen to go while somebody still answers: stop these tasks after those that serve callers.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>, tasks: Tasks) {
-    let answer = move |request| {
-        let admin = Arc::clone(&admin);
-        async move { admin.respond(&request).await }
-    };
-    small_server::serve(listener, BOUNDS, answer, tasks).await;
+    small_server::serve(listener, BOUNDS, admin, tasks).await;
 }

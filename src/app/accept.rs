@@ -1,6 +1,8 @@
 //! Takes connections from the listeners and hands each to the worker that has the fewest.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
+
+use rustix::io::Errno;
 
 use tokio::time::Instant;
 
@@ -8,12 +10,15 @@ use crate::net::{
     connections::{Connections, Full},
     listener::Listener,
     tls::ServerCertificate,
+    turned_away::{Counts, Why},
 };
 
 use super::worker::{Handed, Worker};
 
 /// How long to wait when the kernel has no more file descriptors for us: trying again at once would only burn CPU.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Between two lines about what was turned away, for each reason.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest that a connection waits for a worker with room.
 const HAND_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -30,6 +35,12 @@ pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: 
     loop {
         let (accepted, peer) = match entrance.listener.accept().await {
             Ok(accepted) => accepted,
+            Err(error) if is_want_of_files(&error) => {
+                // Told by `tell_of_turned_away`.
+                connections.free_descriptor();
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(%error, listener = entrance.listener.local(), "a connection could not be accepted");
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -72,4 +83,53 @@ async fn hand(handed: Handed, workers: &[Worker]) {
         }
         tokio::time::sleep(HAND_PAUSE).await;
     }
+}
+
+/// Of this process, or of the machine.
+fn is_want_of_files(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|it| it == Errno::MFILE || it == Errno::NFILE)
+}
+
+/// Logs what was turned away and what had to leave, with how many there were since the last line: the first at once, then a
+/// line for each reason every few seconds at most. Until dropped.
+pub async fn tell_of_turned_away(connections: Arc<Connections>) {
+    let told = connections.turned_away();
+    let (mut refused, mut evicted) = (told.refused(), told.evicted());
+    loop {
+        told.happens().await;
+        for (reason, count) in news(&mut refused, told.refused()) {
+            let reason = reason.as_str();
+            tracing::warn!(
+                reason,
+                count,
+                "connections were turned away: there is no place, and whoever has one has proved who they are"
+            );
+        }
+        for (why, count) in news(&mut evicted, told.evicted()) {
+            let reason = why.as_str();
+            match why {
+                // Nobody needed their place.
+                Why::Idle => {
+                    tracing::debug!(reason, count, "connections that proved nothing were closed");
+                }
+                Why::Total | Why::Peer | Why::Files => tracing::warn!(
+                    reason,
+                    count,
+                    "connections that had proved nothing were closed to make room for new ones"
+                ),
+            }
+        }
+        tokio::time::sleep(TELL_INTERVAL).await;
+    }
+}
+
+/// What was counted since `before`.
+fn news(before: &mut Counts, now: Counts) -> impl Iterator<Item = (Why, u64)> {
+    let before = std::mem::replace(before, now);
+    let pairs = before.into_iter().zip(now);
+    pairs.filter_map(|((why, before), (_, now))| {
+        let count = now.saturating_sub(before);
+        (count > 0).then_some((why, count))
+    })
 }

@@ -10,7 +10,7 @@ use crate::{
     credentials::{Vaults, learned::Learned},
     limits::{Limits, budget::BudgetLimit, meter::Limit},
     names::TenantName,
-    net::{client::Endpoint, host::Hosts, incoming::Doors},
+    net::{client::Endpoint, host::Hosts, incoming::Doors, pace::BodyPatience},
     ninjaone::{
         catalogue::{Catalogue, Clash},
         operation::Operation,
@@ -120,7 +120,7 @@ fn patience(config: &Config) -> Patience {
     Patience {
         connect: config.timeouts.connect,
         first_byte: config.timeouts.first_byte,
-        idle: config.timeouts.idle,
+        body: body_patience(config),
     }
 }
 
@@ -140,7 +140,17 @@ fn doors(config: &Config) -> Doors {
         head_bytes_max: config.listen.head_bytes_max,
         body_bytes_max: config.listen.body_bytes_max,
         upload_bytes_max: config.listen.upload_bytes_max,
+        body: body_patience(config),
+    }
+}
+
+/// For bodies, either way.
+#[must_use]
+pub fn body_patience(config: &Config) -> BodyPatience {
+    BodyPatience {
         idle: config.timeouts.idle,
+        rate: config.timeouts.body_rate,
+        total: config.timeouts.body_total,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod assembly;
 pub mod deadline;
+pub mod descriptors;
 pub mod entrances;
 pub mod keepers;
 pub mod logging;

@@ -38,8 +38,9 @@ use crate::{
 };
 
 use super::{
-    accept::{Entrance, accept},
-    assembly::Assembly,
+    accept::{Entrance, accept, tell_of_turned_away},
+    assembly::{self, Assembly},
+    descriptors,
     entrances::{self, Inherited},
     keepers::{self, Keepers},
     logins,
@@ -56,9 +57,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 /// A kept connection without requests. Longer than what clients keep theirs, so that we seldom close first.
 const IDLE_PATIENCE: Duration = Duration::from_mins(3);
-/// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
-/// much longer, so that the record can tell them apart.
-const WRITE_GRACE: Duration = Duration::from_secs(5);
 /// The watchdog knows a worker by this and its number.
 const WORKER: &str = "worker";
 
@@ -159,6 +157,8 @@ impl Program {
         let certificates = certificates.filter_map(|it| it.certificate.clone());
         let certificates = certificates.collect();
         let workers = Arc::new(workers);
+        let turned_away = tell_of_turned_away(Arc::clone(&status.connections));
+        entrances.spawn_until_stop(turned_away);
         for entrance in opened.entrances {
             let heartbeat = watchdog.watch(format!("listener {}", entrance.listener.local()));
             let connections = Arc::clone(&status.connections);
@@ -244,7 +244,7 @@ impl Opened {
 
 fn connections(config: &Config) -> Arc<Connections> {
     Connections::new(ConnectionLimits {
-        total_max: config.listen.connections_max,
+        total_max: descriptors::places(config.listen.connections_max),
         per_peer_max: config.listen.connections_per_peer_max,
     })
 }
@@ -268,7 +268,9 @@ fn start_workers(
         patience: Patience {
             head: HEAD_PATIENCE,
             idle: IDLE_PATIENCE,
-            write: config.timeouts.idle + WRITE_GRACE,
+            proof: config.listen.unproven_idle,
+            // As the rules say when a connection comes.
+            answer: assembly::body_patience(config),
         },
     };
     let (mut workers, mut tallies) = (Vec::new(), Vec::new());

@@ -32,7 +32,7 @@ pub struct Reloader {
 /// Settings that take effect at the next start only.
 struct Fixed {
     /// As text, with the name that the operator knows.
-    texts: [(&'static str, String); 9],
+    texts: [(&'static str, String); 10],
     store: Option<Store>,
 }
 
@@ -46,6 +46,10 @@ impl Fixed {
             ("listen", sockets),
             ("listen.workers", listen.workers.to_string()),
             ("listen.connections", format!("{connections:?}")),
+            (
+                "listen.unproven_idle",
+                format!("{:?}", listen.unproven_idle),
+            ),
             ("listen.max_header", listen.head_bytes_max.to_string()),
             ("listen.drain", format!("{:?}", listen.drain)),
             ("admin", format!("{admin:?}")),

@@ -100,6 +100,8 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_mins(1),
             idle: Duration::from_secs(30),
+            body_rate: 1024,
+            body_total: Duration::from_mins(30),
         },
         retry: Retry {
             attempts: 3,
@@ -150,6 +152,7 @@ fn listen(callers: SocketAddr, workers: usize) -> Listen {
         workers,
         connections_max: 4096,
         connections_per_peer_max: 256,
+        unproven_idle: Duration::from_secs(10),
     }
 }
 

@@ -23,7 +23,10 @@ use crate::{
     config::{Config, RefreshAt},
     credentials::record::{LoginState, State, VaultSnapshot},
     names::{CallerName, IdentityKind, TenantName},
-    net::connections::Connections,
+    net::{
+        connections::Connections,
+        turned_away::{Counts, Why},
+    },
     proxy::{
         rules::Rules,
         tally::{self, Tally},
@@ -229,6 +232,7 @@ impl Status {
     pub fn figures(&self) -> Figures {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
+        let turned_away = self.connections.turned_away();
         let requests = self.counts().into_iter().map(|(key, count)| {
             let (caller, operation, decision, class) = key;
             figures::Requests {
@@ -246,6 +250,8 @@ impl Status {
             overhead: self.histogram(|it| &it.overhead),
             in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
             connections: self.connections.open() as u64,
+            connections_refused: by_reason(turned_away.refused(), Some(Why::Idle)),
+            connections_evicted: by_reason(turned_away.evicted(), None),
             tokens: rules
                 .credentials
                 .iter()
@@ -287,6 +293,12 @@ impl Status {
             sum_s: Duration::from_micros(sum_us).as_secs_f64(),
         }
     }
+}
+
+fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {
+    let counts = counts.into_iter();
+    let counts = counts.filter(|(why, _)| Some(*why) != never);
+    counts.map(|(why, count)| (why.as_str(), count)).collect()
 }
 
 /// Caller, operation, decision, status class.

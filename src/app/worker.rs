@@ -22,11 +22,11 @@ use crate::{
     net::{
         Peer,
         connections::Ticket,
-        drain::Drain,
         handler::{Ended, ServerOptions},
         http1, http2,
         incoming::{Fault, Malformed},
         listener::Accepted,
+        pace::BodyPatience,
         sniff::{self, Peek, Protocol},
         tls::ServerCertificate,
     },
@@ -37,6 +37,9 @@ use crate::{
 
 /// Connections that may wait for a worker to take them.
 const HANDED_MAX: usize = 256;
+/// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
+/// much longer, so that the record can tell them apart.
+const WRITE_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker.
 pub struct Handed {
@@ -160,12 +163,34 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
         ticket,
         certificate,
     } = handed;
+    let seat = Arc::clone(ticket.seat());
     let connection = Connection {
+        options: options_now(options, &proxy),
         proxy,
         peer,
         ticket,
-        options,
     };
+    // One that has to leave is dropped where it is.
+    seat.run(serve_accepted(connection, accepted, certificate))
+        .await;
+}
+
+/// A connection is served to its end by the time-outs that were in force when it came.
+fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
+    let body = proxy.rules.load().doors.body;
+    let mut options = options;
+    options.patience.answer = BodyPatience {
+        idle: body.idle + WRITE_GRACE,
+        ..body
+    };
+    options
+}
+
+async fn serve_accepted(
+    connection: Connection,
+    accepted: Accepted,
+    certificate: Option<Arc<ServerCertificate>>,
+) {
     match (accepted, certificate) {
         (Accepted::Tcp(socket), Some(certificate)) => {
             if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
@@ -199,14 +224,17 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
     {
-        let sniffed = timeout(self.options.patience.head, sniff::sniff(&socket));
+        let patience = self.options.patience;
         let sniffed = tokio::select! {
             biased;
-            sniffed = sniffed => sniffed,
-            () = self.ticket.draining() => return,
+            sniffed = sniff::sniff(&socket, patience.proof, patience.head) => sniffed,
+            () = self.ticket.seat().asked_to_finish() => return,
         };
-        if let Ok(Ok(protocol)) = sniffed {
-            self.serve(socket, protocol).await;
+        match sniffed {
+            Ok(protocol) => self.serve(socket, protocol).await,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.ticket.note_silence(),
+            // Who leaves without a word is no concern of ours.
+            Err(_) => {}
         }
     }
 
@@ -218,8 +246,11 @@ impl Connection {
         let accepted = tokio::select! {
             biased;
             accepted = accepting => accepted,
-            () = self.ticket.draining() => return,
+            () = self.ticket.seat().asked_to_finish() => return,
         };
+        if accepted.is_err() {
+            self.ticket.note_silence();
+        }
         if let Ok(Ok(stream)) = accepted {
             let protocol = match stream.get_ref().1.alpn_protocol() {
                 Some(b"h2") => Protocol::Http2,
@@ -233,21 +264,23 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let drain = Arc::new(Drain::default());
-        self.ticket.enlist(&drain);
+        let seat = Arc::clone(self.ticket.seat());
         let door = Door {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
+            seat: Arc::clone(&seat),
         };
         let ended = match protocol {
             Protocol::Http1 => {
-                http1::server::Connection::new(socket, door, drain, self.options).await
+                http1::server::Connection::new(socket, door, seat, self.options).await
             }
             // Boxed: an HTTP/1.1 connection that idles need not hold its room.
-            Protocol::Http2 => Box::pin(http2::serve(socket, door, drain, self.options)).await,
+            Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
         };
-        if ended == Ended::NotHttp {
-            self.record_garbage();
+        match ended {
+            Ended::NotHttp => self.record_garbage(),
+            Ended::Silent => self.ticket.note_silence(),
+            Ended::Closed | Ended::Broken => {}
         }
     }
 

@@ -152,7 +152,8 @@ impl Subject {
 pub struct Ending {
     /// `allowed`, or the code of a refusal: a request that was refused has put no byte on the wire to NinjaOne.
     pub decision: &'static str,
-    /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned` or `cut`.
+    /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned`,
+    /// `caller-slow` or `cut`; or what is wrong with the body of a refused one.
     pub error: Option<&'static str>,
     /// The limit that was hit, for a refusal by limits.
     pub bucket: Option<&'static str>,

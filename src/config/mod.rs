@@ -1,6 +1,7 @@
 //! WHAT THE OPERATOR WROTE: files and environment become one checked `Config`, or a list of everything that is wrong.
 
 pub mod address;
+pub mod byte_rate;
 pub mod caller_files;
 mod check;
 pub mod duration;
@@ -99,6 +100,8 @@ pub struct Listen {
     pub workers: usize,
     pub connections_max: usize,
     pub connections_per_peer_max: usize,
+    /// For a connection without a valid proof so far.
+    pub unproven_idle: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,6 +253,10 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of a body, either way.
     pub idle: Duration,
+    /// The least that comes of a body on average, in bytes a second, either way.
+    pub body_rate: u64,
+    /// For all of a body, either way.
+    pub body_total: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

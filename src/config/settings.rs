@@ -83,6 +83,8 @@ pub struct Listen {
     /// Connections at a time from one address.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_peer: u32,
+    /// How long a connection may be idle before its first request with a valid key, such as "10s".
+    pub unproven_idle: String,
 }
 
 impl Default for Listen {
@@ -99,6 +101,7 @@ impl Default for Listen {
             workers: None,
             connections: 4096,
             connections_per_peer: 256,
+            unproven_idle: "10s".into(),
         }
     }
 }
@@ -260,6 +263,10 @@ pub struct Timeouts {
     pub first_byte: String,
     /// Between two pieces of a body.
     pub idle: String,
+    /// The least that comes of a body on average over 30 seconds, such as "1KiB/s".
+    pub body_rate: String,
+    /// For all of a body.
+    pub body_total: String,
 }
 
 impl Default for Timeouts {
@@ -268,6 +275,8 @@ impl Default for Timeouts {
             connect: "5s".into(),
             first_byte: "60s".into(),
             idle: "30s".into(),
+            body_rate: "1KiB/s".into(),
+            body_total: "30m".into(),
         }
     }
 }

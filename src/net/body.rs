@@ -1,6 +1,8 @@
 //! A request's body on its way to NinjaOne: streamed, counted, capped and timed.
 
 use std::{
+    collections::VecDeque,
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -14,9 +16,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
+    body_timer::{BodyTimer, Lateness},
     http1::server::inflow::{BrokeOff, Inflow},
-    idle::IdleTimer,
     kept_body::{Keeping, Kept, Replay},
+    pace::BodyPatience,
 };
 
 /// A body as it comes off a caller's connection.
@@ -86,19 +89,48 @@ pub enum BodyFault {
     TooLarge,
     #[error("the caller stopped sending")]
     Stalled,
+    #[error("the caller sends too slowly")]
+    Slow,
+    #[error("the caller takes too long to send it")]
+    Overdue,
     #[error("the caller's connection broke")]
     Broken,
     #[error("the body is not framed as its head announces it")]
     Malformed,
 }
 
+impl From<Lateness> for BodyFault {
+    fn from(lateness: Lateness) -> Self {
+        match lateness {
+            Lateness::Stalled => Self::Stalled,
+            Lateness::Slow => Self::Slow,
+            Lateness::Overdue => Self::Overdue,
+        }
+    }
+}
+
 impl BodyFault {
+    /// For the audit line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "body-too-large",
+            Self::Stalled => "body-stalled",
+            Self::Slow => "body-slow",
+            Self::Overdue => "body-overdue",
+            Self::Broken => "body-broken",
+            Self::Malformed => "body-malformed",
+        }
+    }
+
     const fn code(self) -> u8 {
         match self {
             Self::TooLarge => 1,
             Self::Stalled => 2,
             Self::Broken => 3,
             Self::Malformed => 4,
+            Self::Slow => 5,
+            Self::Overdue => 6,
         }
     }
 
@@ -108,6 +140,8 @@ impl BodyFault {
             2 => Some(Self::Stalled),
             3 => Some(Self::Broken),
             4 => Some(Self::Malformed),
+            5 => Some(Self::Slow),
+            6 => Some(Self::Overdue),
             _ => None,
         }
     }
@@ -119,6 +153,10 @@ pub struct Passage {
     bytes: AtomicU64,
     fault: AtomicU8,
     ended: AtomicBool,
+    /// How long the caller was waited for, in microseconds.
+    waited_us: AtomicU64,
+    /// The part of it before anybody sent the body on.
+    waited_ahead_us: AtomicU64,
 }
 
 impl Passage {
@@ -130,6 +168,23 @@ impl Passage {
     #[must_use]
     pub fn fault(&self) -> Option<BodyFault> {
         BodyFault::from_code(self.fault.load(Ordering::Relaxed))
+    }
+
+    /// How long the caller was waited for to send it.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_us.load(Ordering::Relaxed))
+    }
+
+    /// The part of it before anybody sent the body on.
+    #[must_use]
+    pub fn waited_ahead(&self) -> Duration {
+        Duration::from_micros(self.waited_ahead_us.load(Ordering::Relaxed))
+    }
+
+    fn note_waited(&self, waited: Duration) {
+        let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.waited_us.store(us, Ordering::Relaxed);
     }
 
     /// Counts bytes; gives all so far.
@@ -153,15 +208,23 @@ pub struct CallerBody {
     inner: WireBody,
     bytes_max: u64,
     upload_bytes_max: u64,
-    idle: IdleTimer,
+    timer: BodyTimer,
     passage: Arc<Passage>,
+    /// What came before anybody sent it on.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: u64,
     /// Remembers what passes, for a request that may have to be sent once more.
     keeping: Option<Keeping>,
 }
 
 impl RequestBody {
     #[must_use]
-    pub fn new(inner: WireBody, bytes_max: u64, upload_bytes_max: u64, idle: Duration) -> Self {
+    pub fn new(
+        inner: WireBody,
+        bytes_max: u64,
+        upload_bytes_max: u64,
+        patience: BodyPatience,
+    ) -> Self {
         if inner.is_end_stream() {
             return Self::Empty;
         }
@@ -169,8 +232,10 @@ impl RequestBody {
             inner,
             bytes_max,
             upload_bytes_max,
-            idle: IdleTimer::new(idle),
+            timer: BodyTimer::new(patience),
             passage: Arc::default(),
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
             keeping: None,
         }))
     }
@@ -205,7 +270,7 @@ impl RequestBody {
         let Self::Stream(body) = self else {
             return None;
         };
-        let (keeping, kept) = Keeping::begin(body.inner.size_hint().lower())?;
+        let (keeping, kept) = Keeping::begin(body.size_hint().lower())?;
         body.keeping = Some(keeping);
         Some(kept)
     }
@@ -215,8 +280,49 @@ impl RequestBody {
     pub fn announces_too_much(&self) -> bool {
         match self {
             Self::Empty | Self::Own(_) | Self::Again(_) => false,
-            Self::Stream(body) => body.inner.size_hint().lower() > body.bytes_max,
+            Self::Stream(body) => body.size_hint().lower() > body.bytes_max,
         }
+    }
+
+    /// Whether its caller is still to be waited for, and no more than `bytes_max` are announced.
+    #[must_use]
+    pub fn is_short_and_to_come(&self, bytes_max: u64) -> bool {
+        match self {
+            Self::Empty | Self::Own(_) | Self::Again(_) => false,
+            Self::Stream(body) => {
+                !matches!(body.inner, WireBody::Empty | WireBody::Whole(_))
+                    && body.inner.size_hint().lower() <= bytes_max
+            }
+        }
+    }
+
+    /// Reads on until all of it is there, or `bytes_max` of it, without taking anything from whom it is sent on to.
+    ///
+    /// # Errors
+    /// What is wrong with it. Nothing of it can be sent on then.
+    pub async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
+        let Self::Stream(body) = self else {
+            return Ok(());
+        };
+        let mut fault = None;
+        while body.ahead_bytes < bytes_max && !body.inner.is_end_stream() {
+            match poll_fn(|cx| body.poll_wire(cx)).await {
+                None => break,
+                Some(Ok(data)) => {
+                    body.ahead_bytes += data.len() as u64;
+                    body.ahead.push_back(data);
+                }
+                Some(Err(error)) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
+        let waited = body.passage.waited_us.load(Ordering::Relaxed);
+        body.passage
+            .waited_ahead_us
+            .store(waited, Ordering::Relaxed);
+        fault.map_or(Ok(()), Err)
     }
 
     #[must_use]
@@ -245,6 +351,22 @@ impl RequestBody {
 }
 
 impl CallerBody {
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.inner.size_hint();
+        if self.ahead_bytes > 0 {
+            let (lower, upper) = (hint.lower(), hint.upper());
+            if let Some(upper) = upper {
+                hint.set_upper(upper.saturating_add(self.ahead_bytes));
+            }
+            hint.set_lower(lower.saturating_add(self.ahead_bytes));
+        }
+        hint
+    }
+
     fn end(&mut self) {
         self.passage.end();
         if let Some(keeping) = self.keeping.take() {
@@ -261,17 +383,48 @@ impl CallerBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let next = match self.ahead.pop_front() {
+            Some(data) => {
+                self.ahead_bytes = self.ahead_bytes.saturating_sub(data.len() as u64);
+                Some(Ok(data))
+            }
+            None => ready!(self.poll_wire(cx)),
+        };
+        Poll::Ready(match next {
+            None => {
+                self.end();
+                None
+            }
+            Some(Err(fault)) => Some(Err(fault)),
+            Some(Ok(data)) => {
+                if let Some(keeping) = &self.keeping {
+                    keeping.add(&data);
+                }
+                // Nobody polls for more than was announced.
+                if self.is_end_stream() {
+                    self.end();
+                }
+                Some(Ok(Frame::data(data)))
+            }
+        })
+    }
+
+    /// The next piece that comes from the caller.
+    fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                ready!(self.idle.poll_expired(cx));
-                return Poll::Ready(Some(Err(self.fail(BodyFault::Stalled))));
+                let lateness = ready!(self.timer.poll_late(cx));
+                return Poll::Ready(Some(Err(self.fail(lateness.into()))));
             };
-            self.idle.rest();
+            let bytes = match &next {
+                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                Some(Err(_)) | None => 0,
+            };
+            if self.timer.came(bytes as u64) {
+                self.passage.note_waited(self.timer.waited());
+            }
             match next {
-                None => {
-                    self.end();
-                    return Poll::Ready(None);
-                }
+                None => return Poll::Ready(None),
                 Some(Err(BrokeOff::Gone)) => {
                     return Poll::Ready(Some(Err(self.fail(BodyFault::Broken))));
                 }
@@ -282,19 +435,11 @@ impl CallerBody {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    let length = data.len() as u64;
-                    let sent = self.passage.add(length);
-                    if sent > self.bytes_max {
+                    let came = self.passage.add(data.len() as u64);
+                    if came > self.bytes_max {
                         return Poll::Ready(Some(Err(self.fail(BodyFault::TooLarge))));
                     }
-                    if let Some(keeping) = &self.keeping {
-                        keeping.add(&data);
-                    }
-                    // Nobody polls for more than was announced.
-                    if self.inner.is_end_stream() {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                    return Poll::Ready(Some(Ok(data)));
                 }
             }
         }
@@ -326,7 +471,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Own(bytes) => bytes.is_empty(),
-            Self::Stream(body) => body.inner.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
             Self::Again(body) => body.left() == 0,
         }
     }
@@ -335,7 +480,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(body) => body.inner.size_hint(),
+            Self::Stream(body) => body.size_hint(),
             Self::Again(body) => SizeHint::with_exact(body.left()),
         }
     }

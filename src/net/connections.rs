@@ -1,25 +1,41 @@
-//! The callers' connections: how many there may be, and a way to reach each one when the program drains.
+//! The callers' connections: how many there may be, who goes when places run out, and a way to reach each one when the
+//! program drains.
+//!
+//! A place is worth something only to who can prove who it is, so a connection that never has holds its place no longer than
+//! until somebody else comes who needs it: the oldest such goes first. One that has proved itself keeps its place.
 
 use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use dashmap::DashMap;
-use tokio::sync::watch;
+use super::{
+    Peer,
+    neighbour::Neighbour,
+    seat::Seat,
+    turned_away::{TurnedAway, Why},
+};
 
-use super::{Peer, drain::Drain};
+/// Connections whose place was given away and that have not closed yet. As many more file descriptors may be open.
+pub const LEAVING_MAX: usize = 256;
 
 /// How many connections may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     pub total_max: usize,
-    /// For one IP address. Unix sockets count towards the total only.
+    /// For one IPv4 address, or one IPv6 network of 64 bits.
     pub per_peer_max: usize,
+}
+
+impl ConnectionLimits {
+    /// Users of a Unix socket have no address to be counted by. Whoever may open it is let in by the file's permissions, and
+    /// may have more than a stranger, but never all.
+    const fn of(self, neighbour: Neighbour) -> usize {
+        match neighbour {
+            Neighbour::V4(_) | Neighbour::V6(_) => self.per_peer_max,
+            Neighbour::User(_) => self.total_max.div_ceil(2),
+        }
+    }
 }
 
 /// Why a connection was not taken.
@@ -33,12 +49,36 @@ pub enum Full {
 /// The open connections of all listeners.
 pub struct Connections {
     limits: ConnectionLimits,
-    open: AtomicUsize,
-    /// Addresses with open connections only: an entry goes with its last connection.
-    per_peer: DashMap<IpAddr, usize>,
-    next: AtomicU64,
-    drains: Mutex<HashMap<u64, Arc<Drain>>>,
-    draining: watch::Sender<bool>,
+    state: Mutex<State>,
+    turned_away: TurnedAway,
+}
+
+/// Locked when a connection comes or goes, never for a request.
+#[derive(Default)]
+struct State {
+    next: u64,
+    /// Those that have a place, by number: the lower, the older.
+    open: BTreeMap<u64, Open>,
+    /// Those of them that had proved nothing when they were looked at last. One that has since is taken out when it is its
+    /// turn to go.
+    unproven: BTreeSet<u64>,
+    /// Those with open connections only: an entry goes with its last one.
+    neighbours: HashMap<Neighbour, Group, foldhash::fast::RandomState>,
+    /// How many have lost their place and are still there.
+    leaving: usize,
+    is_draining: bool,
+}
+
+struct Open {
+    neighbour: Neighbour,
+    seat: Arc<Seat>,
+}
+
+/// The connections of one neighbour.
+#[derive(Default)]
+struct Group {
+    open: usize,
+    unproven: BTreeSet<u64>,
 }
 
 impl Connections {
@@ -46,105 +86,309 @@ impl Connections {
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            open: AtomicUsize::new(0),
-            per_peer: DashMap::new(),
-            next: AtomicU64::new(0),
-            drains: Mutex::default(),
-            draining: watch::Sender::new(false),
+            state: Mutex::default(),
+            turned_away: TurnedAway::default(),
         })
     }
 
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.lock().open.len()
     }
 
-    /// Takes a place for a connection from `peer`.
+    #[must_use]
+    pub fn turned_away(&self) -> &TurnedAway {
+        &self.turned_away
+    }
+
+    /// Takes a place for a connection from `peer`, from the oldest that never proved anything if there is no other.
     ///
     /// # Errors
-    /// When there is no place left, or none for this peer.
+    /// When there is no place that could be had.
     pub fn admit(self: &Arc<Self>, peer: Peer) -> Result<Ticket, Full> {
-        if *self.draining.borrow() {
+        let neighbour = Neighbour::of(peer);
+        let mut state = self.lock();
+        if state.is_draining {
             return Err(Full::Draining);
         }
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.total_max {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(Full::Total);
-        }
-        let address = match peer {
-            Peer::Tcp(address) => Some(address.ip()),
-            Peer::Unix { .. } => None,
-        };
-        if let Some(address) = address {
-            let mut count = self.per_peer.entry(address).or_insert(0);
-            if *count >= self.limits.per_peer_max {
-                drop(count);
-                self.open.fetch_sub(1, Ordering::Relaxed);
+        let of_neighbour = state.neighbours.get(&neighbour).map_or(0, |it| it.open);
+        if of_neighbour >= self.limits.of(neighbour) {
+            if !state.evict(Some(neighbour)) {
+                self.turned_away.refuse(Why::Peer);
                 return Err(Full::Peer);
             }
-            *count += 1;
+            self.turned_away.evict(Why::Peer);
         }
+        if state.open.len() >= self.limits.total_max {
+            if !state.evict(None) {
+                self.turned_away.refuse(Why::Total);
+                return Err(Full::Total);
+            }
+            self.turned_away.evict(Why::Total);
+        }
+        let (number, seat) = state.seat(neighbour);
+        drop(state);
         Ok(Ticket {
             connections: Arc::clone(self),
-            address,
-            number: self.next.fetch_add(1, Ordering::Relaxed),
+            number,
+            seat,
         })
+    }
+
+    /// Closes the oldest connection that never proved anything, so that its file descriptor can be used.
+    pub fn free_descriptor(&self) {
+        if self.lock().evict(None) {
+            self.turned_away.evict(Why::Files);
+        } else {
+            self.turned_away.refuse(Why::Files);
+        }
     }
 
     /// No new connections; the open ones finish the request that they are serving and close.
     pub fn drain(&self) {
-        self.draining.send_replace(true);
-        for drain in self.lock().values() {
-            drain.ask();
+        let mut state = self.lock();
+        state.is_draining = true;
+        for open in state.open.values() {
+            open.seat.finish();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Drain>>> {
-        self.drains.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing between lock and unlock can leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn seat(&mut self, neighbour: Neighbour) -> (u64, Arc<Seat>) {
+        let number = self.next;
+        self.next += 1;
+        let seat = Arc::<Seat>::default();
+        let open = Open {
+            neighbour,
+            seat: Arc::clone(&seat),
+        };
+        self.open.insert(number, open);
+        self.unproven.insert(number);
+        let group = self.neighbours.entry(neighbour).or_default();
+        group.open += 1;
+        group.unproven.insert(number);
+        (number, seat)
+    }
+
+    /// Takes its place from the oldest connection that never proved anything: of one neighbour, or of all. False if there is
+    /// none.
+    fn evict(&mut self, of: Option<Neighbour>) -> bool {
+        if self.leaving >= LEAVING_MAX {
+            return false;
+        }
+        loop {
+            let oldest = match &of {
+                Some(neighbour) => self.neighbours.get(neighbour).map(|it| &it.unproven),
+                None => Some(&self.unproven),
+            };
+            let Some(number) = oldest.and_then(|it| it.first().copied()) else {
+                return false;
+            };
+            if self.is_proven(number) {
+                self.forget_unproven(number);
+                continue;
+            }
+            if let Some(open) = self.remove(number) {
+                open.seat.leave();
+                self.leaving += 1;
+            }
+            return true;
+        }
+    }
+
+    fn is_proven(&self, number: u64) -> bool {
+        let open = self.open.get(&number);
+        open.is_some_and(|it| it.seat.is_proven())
+    }
+
+    fn forget_unproven(&mut self, number: u64) {
+        self.unproven.remove(&number);
+        if let Some(open) = self.open.get(&number)
+            && let Some(group) = self.neighbours.get_mut(&open.neighbour)
+        {
+            group.unproven.remove(&number);
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Open> {
+        self.unproven.remove(&number);
+        let open = self.open.remove(&number)?;
+        if let Some(group) = self.neighbours.get_mut(&open.neighbour) {
+            group.unproven.remove(&number);
+            group.open = group.open.saturating_sub(1);
+            if group.open == 0 {
+                self.neighbours.remove(&open.neighbour);
+            }
+        }
+        Some(open)
     }
 }
 
 /// A connection's place, given back on drop.
 pub struct Ticket {
     connections: Arc<Connections>,
-    address: Option<IpAddr>,
     number: u64,
+    seat: Arc<Seat>,
 }
 
 impl Ticket {
-    /// Makes the connection reachable for [`Connections::drain`].
-    pub fn enlist(&self, drain: &Arc<Drain>) {
-        self.connections
-            .lock()
-            .insert(self.number, Arc::clone(drain));
-        if *self.connections.draining.borrow() {
-            drain.ask();
-        }
+    #[must_use]
+    pub fn seat(&self) -> &Arc<Seat> {
+        &self.seat
     }
 
-    /// Resolves once the program drains: for a connection that has said nothing yet, which cannot be asked.
-    pub async fn draining(&self) {
-        // It fails only when the sender is gone, and that is held here.
-        let _ = self
-            .connections
-            .draining
-            .subscribe()
-            .wait_for(|it| *it)
-            .await;
+    /// The connection ends because it was idle for too long.
+    pub fn note_silence(&self) {
+        if !self.seat.is_proven() {
+            self.connections.turned_away.evict(Why::Idle);
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.connections.lock().remove(&self.number);
-        if let Some(address) = self.address {
-            self.connections
-                .per_peer
-                .remove_if_mut(&address, |_, count| {
-                    *count -= 1;
-                    *count == 0
-                });
+        let mut state = self.connections.lock();
+        // Its place may have been given away before.
+        if state.remove(self.number).is_none() {
+            state.leaving = state.leaving.saturating_sub(1);
         }
-        self.connections.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        total_max: 4,
+        per_peer_max: 2,
+    };
+
+    fn from(address: &str) -> Peer {
+        Peer::Tcp((address.parse::<std::net::IpAddr>().unwrap(), 1).into())
+    }
+
+    async fn has_to_leave(ticket: &Ticket) -> bool {
+        let running = ticket.seat.run(std::future::ready(()));
+        running.await.is_none()
+    }
+
+    fn count(counts: super::super::turned_away::Counts, why: Why) -> u64 {
+        counts.iter().find(|it| it.0 == why).unwrap().1
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_a_peer_that_proved_nothing_goes_first() {
+        let connections = Connections::new(LIMITS);
+        let proven = connections.admit(from("192.0.2.1")).unwrap();
+        proven.seat().prove();
+        let silent = connections.admit(from("192.0.2.1")).unwrap();
+
+        let next = connections.admit(from("192.0.2.1")).unwrap();
+
+        assert!(has_to_leave(&silent).await);
+        assert!(!has_to_leave(&proven).await && !has_to_leave(&next).await);
+        next.seat().prove();
+        assert_eq!(connections.admit(from("192.0.2.1")).err(), Some(Full::Peer));
+        assert_eq!(connections.open(), 2);
+        let told = connections.turned_away();
+        assert_eq!(count(told.evicted(), Why::Peer), 1);
+        assert_eq!(count(told.refused(), Why::Peer), 1);
+        // Others are not touched by it.
+        drop(connections.admit(from("192.0.2.2")).unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_all_that_proved_nothing_goes_first() {
+        let connections = Connections::new(LIMITS);
+        let first = connections.admit(from("192.0.2.1")).unwrap();
+        let others: Vec<_> = (2..5)
+            .map(|it| connections.admit(from(&format!("192.0.2.{it}"))).unwrap())
+            .collect();
+        first.seat().prove();
+
+        let next = connections.admit(from("192.0.2.9")).unwrap();
+
+        assert!(!has_to_leave(&first).await && !has_to_leave(&next).await);
+        assert!(has_to_leave(&others[0]).await && !has_to_leave(&others[1]).await);
+        assert_eq!(connections.open(), 4);
+        drop(others);
+        assert_eq!(connections.open(), 2);
+        assert_eq!(connections.lock().leaving, 0);
+        drop((first, next));
+        assert_eq!(connections.open(), 0);
+        assert!(connections.lock().neighbours.is_empty());
+        assert!(connections.lock().unproven.is_empty());
+    }
+
+    #[test]
+    fn who_is_proven_is_never_sent_away() {
+        let connections = Connections::new(LIMITS);
+        let _open: Vec<_> = (1..5)
+            .map(|it| connections.admit(from(&format!("192.0.2.{it}"))).unwrap())
+            .inspect(|it| it.seat().prove())
+            .collect();
+
+        let refused = connections.admit(from("192.0.2.9")).err();
+
+        assert_eq!(refused, Some(Full::Total));
+        assert_eq!(count(connections.turned_away().refused(), Why::Total), 1);
+    }
+
+    #[test]
+    fn an_ipv6_network_of_64_bits_is_one_peer() {
+        let connections = Connections::new(LIMITS);
+        let _open: Vec<_> = ["2001:db8::1", "2001:db8::2:3:4:5"]
+            .map(|it| connections.admit(from(it)).unwrap())
+            .into_iter()
+            .inspect(|it| it.seat().prove())
+            .collect();
+
+        assert_eq!(
+            connections.admit(from("2001:db8::9")).err(),
+            Some(Full::Peer)
+        );
+        assert!(connections.admit(from("2001:db8:0:1::9")).is_ok());
+    }
+
+    #[test]
+    fn one_user_of_a_unix_socket_has_half_of_all_places() {
+        let limits = ConnectionLimits {
+            total_max: 10,
+            per_peer_max: 2,
+        };
+        let connections = Connections::new(limits);
+        let open: Vec<_> = (0..5)
+            .map(|_| connections.admit(Peer::Unix { uid: 7 }).unwrap())
+            .inspect(|it| it.seat().prove())
+            .collect();
+
+        assert_eq!(
+            connections.admit(Peer::Unix { uid: 7 }).err(),
+            Some(Full::Peer)
+        );
+        assert!(connections.admit(Peer::Unix { uid: 8 }).is_ok());
+        assert!(connections.admit(from("192.0.2.1")).is_ok());
+        drop(open);
+    }
+
+    #[test]
+    fn only_so_many_are_on_their_way_out() {
+        let connections = Connections::new(LIMITS);
+        let mut tickets = Vec::new();
+        for _ in 0..LEAVING_MAX + 2 {
+            tickets.push(connections.admit(from("192.0.2.1")).unwrap());
+        }
+
+        assert_eq!(connections.admit(from("192.0.2.1")).err(), Some(Full::Peer));
+        tickets.remove(0);
+        assert!(connections.admit(from("192.0.2.1")).is_ok());
     }
 }

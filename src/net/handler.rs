@@ -36,6 +36,11 @@ pub trait Handler: Clone + Unpin + Send + Sync + 'static {
         + 'static;
 
     fn handle(&self, wire: Wire) -> Answering<Self::Body>;
+
+    /// Ends an answer whose caller reads it too slowly, or not at all.
+    fn give_up(body: Self::Body) {
+        drop(body);
+    }
 }
 
 /// An answer that is being made. Boxed, so that an idle connection does not hold its room.

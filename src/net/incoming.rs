@@ -11,6 +11,7 @@ use super::{
     body::{RequestBody, WireBody},
     headers::{HeaderError, Sorted},
     host::{HostVerdict, Hosts},
+    pace::BodyPatience,
     target::{Target, TargetError},
 };
 
@@ -59,8 +60,8 @@ pub struct Doors {
     pub body_bytes_max: u64,
     /// Longest body, in bytes, for operations that take one.
     pub upload_bytes_max: u64,
-    /// Longest wait between two pieces of a body.
-    pub idle: std::time::Duration,
+    /// For a body to arrive.
+    pub body: BodyPatience,
 }
 
 /// A well-formed request: everything that two readers could read differently has been refused.
@@ -159,7 +160,7 @@ impl Incoming {
                     body,
                     doors.body_bytes_max,
                     doors.upload_bytes_max,
-                    doors.idle,
+                    doors.body,
                 ),
             })),
             Err(why) => Err(malformed(received.method, received.target.path(), why)),

@@ -9,10 +9,13 @@ use std::{
 };
 
 use super::Peer;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// Connections that the kernel holds for us.
 const BACKLOG: i32 = 4096;
+/// Most that the kernel takes of an answer beyond what the caller has room for. By default it is megabytes, and a caller that
+/// reads slowly looks for minutes as if it did not read at all.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// A socket that callers connect to.
 pub enum Listener {
@@ -75,6 +78,8 @@ impl Listener {
     /// When it cannot be registered with the runtime.
     pub fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        // Connections have it from their listener. A kernel without it is none that we must not run on.
+        let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
         Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
     }
 

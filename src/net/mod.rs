@@ -1,27 +1,30 @@
 //! BYTES: sockets, TLS and HTTP. A request becomes well-formed here, or is refused; nothing here knows NinjaOne.
 
 pub mod body;
+pub mod body_timer;
 pub mod client;
 pub mod connections;
-pub mod drain;
 pub mod handler;
 pub mod headers;
 pub mod host;
 pub mod http1;
 pub mod http2;
-pub mod idle;
 pub mod incoming;
 pub mod kept_body;
 pub mod listener;
+pub mod neighbour;
+pub mod pace;
 pub mod patience;
 pub mod pool;
 pub mod problem;
 pub mod response;
+pub mod seat;
 pub mod small_server;
 pub mod sniff;
 pub mod target;
 pub mod tls;
 pub mod tls_stream;
+pub mod turned_away;
 
 use std::{fmt, net::SocketAddr};
 

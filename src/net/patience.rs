@@ -15,6 +15,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+use super::pace::{self, BodyPatience, Pace};
+
 /// How long a connection may wait, by what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
@@ -22,8 +24,10 @@ pub struct Patience {
     pub head: Duration,
     /// For the next request.
     pub idle: Duration,
+    /// For the next request, of a caller who has never proved who it is.
+    pub proof: Duration,
     /// For the caller to take what we send.
-    pub write: Duration,
+    pub answer: BodyPatience,
 }
 
 /// How long a caller that was told to stop is still heard out, so that it reads the answer before the connection breaks.
@@ -34,6 +38,8 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 pub enum Waiting {
     Head,
     Idle,
+    /// For a request, of a caller who has never proved who it is.
+    Proof,
     Write,
     /// For the end of what a caller sends in vain.
     Linger,
@@ -46,7 +52,8 @@ impl Patience {
         match waiting {
             Waiting::Head => Some(self.head),
             Waiting::Idle => Some(self.idle),
-            Waiting::Write => Some(self.write),
+            Waiting::Proof => Some(self.proof),
+            Waiting::Write => Some(self.answer.idle),
             Waiting::Linger => Some(Duration::from_millis(LINGER_MS_MAX)),
             Waiting::Nothing => None,
         }
@@ -60,6 +67,10 @@ pub struct Timer {
     /// What was seen to have happened when the wait began.
     progress: u64,
     since: Instant,
+    /// How fast the caller takes the answer under way.
+    taking: Pace,
+    /// When it was first waited for to take some of that.
+    taking_since: Option<Instant>,
     /// Made at the first wait.
     sleep: Option<Pin<Box<Sleep>>>,
     /// `sleep` knows our waker and has not fired.
@@ -75,24 +86,46 @@ impl Timer {
             waiting: Waiting::Head,
             progress: 0,
             since: Instant::now(),
+            taking: Pace::default(),
+            taking_since: None,
             sleep: None,
             armed: false,
         }
     }
 
+    /// An answer begins: its caller has not been slow yet.
+    pub const fn begin_answer(&mut self) {
+        self.taking = Pace::new();
+        self.taking_since = None;
+    }
+
     /// To be asked whenever the connection can do nothing: true when patience has run out. A wait that made progress
-    /// since it was asked about last begins anew.
+    /// since it was asked about last begins anew. Where answers are judged by their pace, `progress` counts bytes.
     pub fn is_over(&mut self, waiting: Waiting, progress: u64, cx: &mut Context<'_>) -> bool {
+        if self.waiting == Waiting::Write && self.is_taken_too_slowly(waiting, progress) {
+            return true;
+        }
         let Some(patience) = self.patience.of(waiting) else {
-            self.waiting = waiting;
+            if self.waiting != waiting {
+                (self.waiting, self.progress) = (waiting, progress);
+            }
             return false;
         };
         let now = Instant::now();
         if (waiting, progress) != (self.waiting, self.progress) {
+            if self.waiting != waiting {
+                // What was taken without a wait counts as well.
+                self.taking.moved(progress.wrapping_sub(self.progress));
+            }
             (self.waiting, self.progress) = (waiting, progress);
             self.since = now;
         }
-        let deadline = self.since + patience;
+        let mut deadline = self.since + patience;
+        if waiting == Waiting::Write {
+            let began = *self.taking_since.get_or_insert(now);
+            let end = pace::end(began, self.patience.answer.total);
+            deadline = end.map_or(deadline, |it| it.min(deadline));
+        }
         if now >= deadline {
             return true;
         }
@@ -113,5 +146,15 @@ impl Timer {
         let polled = pin!(unconstrained(sleep.as_mut())).poll(cx);
         self.armed = polled.is_pending();
         false
+    }
+
+    /// The caller was waited for to take more. Judged only when it has: how much a wait brings is known at its end.
+    fn is_taken_too_slowly(&mut self, waiting: Waiting, progress: u64) -> bool {
+        if (waiting, progress) == (self.waiting, self.progress) {
+            return false;
+        }
+        self.taking.moved(progress.wrapping_sub(self.progress));
+        self.taking.waited(self.since.elapsed());
+        self.taking.is_too_slow(self.patience.answer.rate)
     }
 }

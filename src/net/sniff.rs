@@ -2,6 +2,8 @@
 
 use std::{future::Future, io, time::Duration};
 
+use tokio::time::timeout;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
@@ -13,25 +15,38 @@ const PREFACE_START: &[u8] = b"PRI ";
 /// How long to wait before looking again when fewer bytes than that have come.
 const PEEK_AGAIN_MS: u64 = 100;
 
-/// Tells HTTP/2 from HTTP/1 by the first bytes, without taking them off the socket.
+/// Tells HTTP/2 from HTTP/1 by the first bytes, without taking them off the socket. Waits for the first one as long as
+/// `silence`, and for the others as long as `rest`.
 ///
 /// # Errors
-/// When the socket breaks or closes first.
-pub async fn sniff<S: Peek>(socket: &S) -> io::Result<Protocol> {
-    loop {
-        let mut first = [0_u8; PREFACE_START.len()];
-        let length = socket.peek(&mut first).await?;
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if first.get(..length) != PREFACE_START.get(..length) {
-            return Ok(Protocol::Http1);
-        }
-        if length == PREFACE_START.len() {
-            return Ok(Protocol::Http2);
-        }
-        tokio::time::sleep(Duration::from_millis(PEEK_AGAIN_MS)).await;
+/// When the socket breaks or closes first; `TimedOut` when it says nothing, or not enough.
+pub async fn sniff<S: Peek>(socket: &S, silence: Duration, rest: Duration) -> io::Result<Protocol> {
+    let mut first = [0_u8; PREFACE_START.len()];
+    let length = timeout(silence, socket.peek(&mut first)).await??;
+    if let Some(protocol) = judge(&first, length)? {
+        return Ok(protocol);
     }
+    timeout(rest, async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(PEEK_AGAIN_MS)).await;
+            let length = socket.peek(&mut first).await?;
+            if let Some(protocol) = judge(&first, length)? {
+                return Ok(protocol);
+            }
+        }
+    })
+    .await?
+}
+
+/// None while it cannot be told.
+fn judge(first: &[u8], length: usize) -> io::Result<Option<Protocol>> {
+    if length == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if first.get(..length) != PREFACE_START.get(..length) {
+        return Ok(Some(Protocol::Http1));
+    }
+    Ok((length == PREFACE_START.len()).then_some(Protocol::Http2))
 }
 
 /// A socket whose first bytes can be looked at.

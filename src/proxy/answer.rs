@@ -30,6 +30,7 @@ use super::{
     outcome::Outcome,
     refusal::{self, Refusal},
     reply::{self, ReplyBody, Stream},
+    small_body::Unreceived,
     tally::Tally,
     token_endpoint::{self, Issued, NotIssued},
 };
@@ -69,6 +70,7 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
             let started = it.authorized.identified().incoming().started;
             refuse(&refusal::throttled(&it), subject, started, ledger, tally)
         }
+        Outcome::Unreceived(it) => unreceived(&it, ledger, tally),
         Outcome::NoToken(it) => {
             let authorized = it.admitted.authorized();
             let subject = Subject {
@@ -117,9 +119,7 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
         status.as_u16(),
     );
     let ended = journal.ended.unwrap_or(started);
-    tally
-        .overhead
-        .add((ended - started).saturating_sub(journal.waited));
+    tally.overhead.add(own(ended - started, &journal));
     fields.append(reply::REQUEST_ID, reply::id_value(incoming.id));
     let admitted = leased.admitted();
     put_standing(&mut fields, admitted.policy_header(), *admitted.standing());
@@ -135,6 +135,7 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
             passage,
             started,
             tally,
+            left: reply::CALLER_GONE,
         };
         Response {
             status,
@@ -159,9 +160,9 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     let sent = journal.attempts > 0;
     let code = refusal.code.as_str();
     let (decision, error) = if sent {
-        ("allowed", Some(code))
+        ("allowed", refusal.error.or(Some(code)))
     } else {
-        (code, None)
+        (code, refusal.error)
     };
     let mut ending = ending(
         decision,
@@ -181,7 +182,7 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
-    tally.overhead.add(duration.saturating_sub(journal.waited));
+    tally.overhead.add(own(duration, &journal));
     let response = respond(&refusal, incoming.id, entry.subject());
     entry.close_with(ending, response)
 }
@@ -195,6 +196,18 @@ fn refuse(
     ledger: &Ledger,
     tally: &Tally,
 ) -> Recorded<Response<ReplyBody>> {
+    let journal = Journal::default();
+    refuse_after(refusal, subject, started, &journal, ledger, tally)
+}
+
+fn refuse_after(
+    refusal: &Refusal,
+    subject: Subject,
+    started: Instant,
+    journal: &Journal,
+    ledger: &Ledger,
+    tally: &Tally,
+) -> Recorded<Response<ReplyBody>> {
     let duration = started.elapsed();
     let code = refusal.code.as_str();
     let mut ending = ending(
@@ -203,7 +216,7 @@ fn refuse(
         refusal.bucket,
         refusal.code.status(),
         Source::Proxy,
-        &Journal::default(),
+        journal,
     );
     ending.duration_us = micros(duration);
     tally.count(
@@ -213,9 +226,23 @@ fn refuse(
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
-    tally.overhead.add(duration);
+    tally.overhead.add(own(duration, journal));
     let response = respond(refusal, subject.request, &subject);
     ledger.record(Entry::outcome(subject, ending), response)
+}
+
+/// A request whose short body did not come: nothing was sent, and the time was the caller's.
+fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
+    let authorized = it.admitted.authorized();
+    let incoming = authorized.identified().incoming();
+    let mut refusal = refusal::of_body(it.why);
+    refusal.standing = Some((it.admitted.policy_header().clone(), *it.admitted.standing()));
+    let journal = Journal {
+        passage: incoming.body.passage(),
+        ..Journal::default()
+    };
+    let subject = Subject::of_authorized(authorized);
+    refuse_after(&refusal, subject, incoming.started, &journal, ledger, tally)
 }
 
 /// For a journey that ended without an outcome, which only a fault of ours can do. If an intent was open, its line says
@@ -321,6 +348,13 @@ fn record_own(
 }
 
 // === What they share
+
+/// The part of a duration that was ours: without what NinjaOne took, and without what a caller took to send a short body.
+/// A long one was on its way while NinjaOne was waited for.
+fn own(duration: Duration, journal: &Journal) -> Duration {
+    let ahead = journal.passage.as_ref().map(|it| it.waited_ahead());
+    duration.saturating_sub(journal.waited + ahead.unwrap_or_default())
+}
 
 fn ending(
     decision: &'static str,

@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod refusal;
 pub mod reply;
 pub mod rules;
+pub mod small_body;
 pub mod tally;
 pub mod token_endpoint;
 
@@ -25,6 +26,7 @@ use crate::{
         Method, Peer,
         handler::{Answering, Handler},
         incoming::{Arrival, Incoming, Wire},
+        seat::Seat,
     },
     tasks::Tasks,
     upstream::{Forwarded, Upstream},
@@ -49,12 +51,19 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    async fn walk(&self, rules: &Rules, arrival: Arrival) -> Result<Box<Forwarded>, Outcome> {
+    async fn walk(
+        &self,
+        rules: &Rules,
+        arrival: Arrival,
+        unproven: Option<&Seat>,
+    ) -> Result<Box<Forwarded>, Outcome> {
         let incoming = Incoming::parse(arrival, &rules.doors)?;
-        let incoming = token_endpoint::serve(incoming, rules, &self.issued).await?;
+        let incoming = token_endpoint::serve(incoming, rules, &self.issued, unproven).await?;
         let identified = rules.callers.identify(incoming, &self.issued)?;
+        prove(unproven);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
+        let admitted = small_body::receive(admitted).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
         let (upstream, vaults) = (&self.upstream, &rules.credentials);
@@ -63,14 +72,23 @@ impl Proxy {
     }
 
     /// One request, from its bytes to its reply. All of it is judged by the rules that are in force when it begins.
-    pub async fn handle(&self, arrival: Arrival) -> Reply {
+    /// `unproven` is the connection's seat, unless it is proven already.
+    pub async fn handle(&self, arrival: Arrival, unproven: Option<Arc<Seat>>) -> Reply {
         let rules = self.rules.load_full();
         let _counted = self.tally.enter();
-        let outcome = match self.walk(&rules, arrival).await {
+        let walk = self.walk(&rules, arrival, unproven.as_deref());
+        let outcome = match walk.await {
             Ok(forwarded) => Outcome::Forwarded(forwarded),
             Err(outcome) => outcome,
         };
         Reply::from(answer::of(outcome, &self.ledger, &self.tally))
+    }
+}
+
+/// Somebody on this connection has shown who they are: it keeps its place from now on.
+fn prove(unproven: Option<&Seat>) {
+    if let Some(seat) = unproven {
+        seat.prove();
     }
 }
 
@@ -79,10 +97,16 @@ impl Proxy {
 pub struct Door {
     pub proxy: Arc<Proxy>,
     pub peer: Peer,
+    /// The connection's.
+    pub seat: Arc<Seat>,
 }
 
 impl Handler for Door {
     type Body = ReplyBody;
+
+    fn give_up(body: ReplyBody) {
+        body.give_up();
+    }
 
     fn handle(&self, wire: Wire) -> Answering<ReplyBody> {
         let at = Timestamp::now();
@@ -94,26 +118,33 @@ impl Handler for Door {
             peer: self.peer,
             wire,
         };
+        // A connection is proven once; most requests come on one that is.
+        let unproven = (!self.seat.is_proven()).then(|| Arc::clone(&self.seat));
         let proxy = Arc::clone(&self.proxy);
         match method {
             Some(Method::Get | Method::Head) | None => {
-                Box::pin(async move { proxy.handle(arrival).await.into_response() })
+                Box::pin(async move { proxy.handle(arrival, unproven).await.into_response() })
             }
-            Some(_) => {
-                Box::pin(async move { handle_to_the_end(proxy, arrival).await.into_response() })
-            }
+            Some(_) => Box::pin(async move {
+                let reply = handle_to_the_end(proxy, arrival, unproven).await;
+                reply.into_response()
+            }),
         }
     }
 }
 
 /// A request that changes something goes on when its caller hangs up: it is finished and recorded all the same.
-async fn handle_to_the_end(proxy: Arc<Proxy>, arrival: Arrival) -> Reply {
+async fn handle_to_the_end(
+    proxy: Arc<Proxy>,
+    arrival: Arrival,
+    unproven: Option<Arc<Seat>>,
+) -> Reply {
     let (id, peer) = (arrival.id, arrival.peer);
     let (answered, reply) = oneshot::channel();
     let journey = Arc::clone(&proxy);
     proxy.tasks.spawn(async move {
         // A reply that nobody waits for any more records that by being dropped.
-        let _ = answered.send(journey.handle(arrival).await);
+        let _ = answered.send(journey.handle(arrival, unproven).await);
     });
     match reply.await {
         Ok(reply) => reply,

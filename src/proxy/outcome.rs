@@ -10,7 +10,10 @@ use crate::{
     upstream::{Failed, Forwarded},
 };
 
-use super::token_endpoint::{Issued, NotIssued};
+use super::{
+    small_body::Unreceived,
+    token_endpoint::{Issued, NotIssued},
+};
 
 /// How a journey ended. A refusal owns how far the request came. A new way to end must be answered in `answer.rs` and
 /// recorded there before the program compiles again.
@@ -19,6 +22,7 @@ pub enum Outcome {
     Unidentified(Box<Unidentified>),
     Denied(Box<Denied>),
     Throttled(Box<Throttled>),
+    Unreceived(Box<Unreceived>),
     NoToken(Box<NoToken>),
     Unrecordable(Box<Unrecordable>),
     Failed(Box<Failed>),
@@ -43,6 +47,7 @@ ends_as!(
     Unidentified,
     Denied,
     Throttled,
+    Unreceived,
     NoToken,
     Unrecordable,
     Failed,

@@ -110,15 +110,24 @@ pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
             Code::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
         ),
-        Why::Body(fault) => Refusal::new(
-            match fault {
-                BodyFault::TooLarge => Code::BodyTooLarge,
-                BodyFault::Stalled | BodyFault::Malformed => Code::BadRequest,
-                BodyFault::Broken => Code::CallerGone,
-            },
-            format!("The request was not sent whole: {fault}."),
-        ),
+        Why::Body(fault) => of_body(fault),
     }
+}
+
+/// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
+#[must_use]
+pub fn of_body(fault: BodyFault) -> Refusal {
+    let (code, error) = match fault {
+        BodyFault::TooLarge => (Code::BodyTooLarge, None),
+        BodyFault::Stalled | BodyFault::Slow | BodyFault::Overdue => {
+            (Code::BadRequest, Some(fault.as_str()))
+        }
+        BodyFault::Malformed => (Code::BadRequest, None),
+        BodyFault::Broken => (Code::CallerGone, None),
+    };
+    let mut refusal = Refusal::new(code, format!("The request was not sent whole: {fault}."));
+    refusal.error = error;
+    refusal
 }
 
 #[must_use]

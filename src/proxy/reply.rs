@@ -26,6 +26,11 @@ use super::{code::Code, tally::Tally};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// In the audit line of an answer whose caller hung up before its end.
+pub const CALLER_GONE: &str = Code::CallerGone.as_str();
+/// In that of one whose caller read it too slowly.
+const CALLER_SLOW: &str = "caller-slow";
+
 /// An answer that is on record.
 pub struct Reply(Response<ReplyBody>);
 
@@ -63,6 +68,13 @@ impl ReplyBody {
         Self(Content::Text((!text.is_empty()).then_some(text)))
     }
 
+    /// The caller reads it too slowly. What it holds is given back.
+    pub fn give_up(self) {
+        if let Content::Stream(mut stream) = self.0 {
+            stream.left = CALLER_SLOW;
+        }
+    }
+
     #[must_use]
     pub fn stream(stream: Stream) -> Self {
         let mut stream = Box::new(stream);
@@ -83,6 +95,8 @@ pub struct Stream {
     pub passage: Option<Arc<Passage>>,
     pub started: Instant,
     pub tally: Arc<Tally>,
+    /// What stands in the line if the answer ends before its end.
+    pub left: &'static str,
 }
 
 impl Stream {
@@ -109,7 +123,7 @@ impl Stream {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
-            Poll::Ready(Some(Err(_))) => self.close(Some("cut")),
+            Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
             Poll::Ready(_) => self.close_if_ended(),
             Poll::Pending => {}
         }
@@ -119,7 +133,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.close(Some(Code::CallerGone.as_str()));
+        self.close(Some(self.left));
     }
 }
 

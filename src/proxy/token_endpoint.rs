@@ -13,7 +13,7 @@ use crate::{
         Caller, api_key,
         issued::{self, IssuedTokens},
     },
-    net::{Method, incoming::Incoming},
+    net::{Method, incoming::Incoming, seat::Seat},
     ninjaone::operation::Scope,
 };
 
@@ -69,18 +69,22 @@ pub async fn serve(
     mut incoming: Box<Incoming>,
     rules: &Rules,
     tokens: &IssuedTokens,
+    unproven: Option<&Seat>,
 ) -> Result<Box<Incoming>, Outcome> {
     if incoming.method != Method::Post || !PATHS.contains(&incoming.target.canonical_path()) {
         return Ok(incoming);
     }
     // Boxed, so that the form does not lie in every request's future.
     Err(match Box::pin(answer(&mut incoming, rules, tokens)).await {
-        Ok((caller, answer)) => Box::new(Issued {
-            incoming,
-            caller,
-            answer,
-        })
-        .into(),
+        Ok((caller, answer)) => {
+            super::prove(unproven);
+            Box::new(Issued {
+                incoming,
+                caller,
+                answer,
+            })
+            .into()
+        }
         Err(why) => Box::new(NotIssued { incoming, why }).into(),
     })
 }

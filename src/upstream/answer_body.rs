@@ -6,7 +6,6 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +14,11 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::{
     limits::budget::Permit,
-    net::{idle::IdleTimer, pool::answer_stream::AnswerStream},
+    net::{
+        body_timer::{BodyTimer, Lateness},
+        pace::BodyPatience,
+        pool::answer_stream::AnswerStream,
+    },
 };
 
 /// Why an answer ended early.
@@ -23,8 +26,34 @@ use crate::{
 pub enum Cut {
     #[error("NinjaOne stopped sending")]
     Stalled,
+    #[error("NinjaOne sends too slowly")]
+    Slow,
+    #[error("NinjaOne takes too long to send it")]
+    Overdue,
     #[error("the connection to NinjaOne broke")]
     Broken,
+}
+
+impl From<Lateness> for Cut {
+    fn from(lateness: Lateness) -> Self {
+        match lateness {
+            Lateness::Stalled => Self::Stalled,
+            Lateness::Slow => Self::Slow,
+            Lateness::Overdue => Self::Overdue,
+        }
+    }
+}
+
+impl Cut {
+    /// For the audit line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stalled | Self::Broken => "cut",
+            Self::Slow => "upstream-slow",
+            Self::Overdue => "upstream-overdue",
+        }
+    }
 }
 
 /// NinjaOne's answer while it streams.
@@ -32,7 +61,7 @@ pub struct AnswerBody {
     inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
-    idle: IdleTimer,
+    timer: BodyTimer,
     bytes: u64,
     ended: bool,
     /// What was read before the caller asked for it.
@@ -44,11 +73,11 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     #[must_use]
-    pub fn new(inner: AnswerStream, permit: Permit, idle: Duration) -> Self {
+    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
         let mut body = Self {
             inner,
             permit: Some(permit),
-            idle: IdleTimer::new(idle),
+            timer: BodyTimer::new(patience),
             bytes: 0,
             ended: false,
             ahead: VecDeque::new(),
@@ -121,12 +150,12 @@ impl AnswerBody {
         }
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                ready!(self.idle.poll_expired(cx));
-                return self.fail(Cut::Stalled);
+                let lateness = ready!(self.timer.poll_late(cx));
+                return self.fail(lateness.into());
             };
-            self.idle.rest();
             match next {
                 None => {
+                    self.timer.came(0);
                     self.end();
                     return Poll::Ready(None);
                 }
@@ -136,6 +165,7 @@ impl AnswerBody {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
+                    self.timer.came(data.len() as u64);
                     self.bytes += data.len() as u64;
                     if self.inner.is_end_stream() {
                         self.end();

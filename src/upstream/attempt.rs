@@ -22,6 +22,7 @@ use crate::{
         body::{BodyFault, Passage, RequestBody},
         client::ExchangeError,
         headers,
+        pace::{self, Pace},
         pool::{Answered, Freshness, Outgoing, Pool, SendError},
         response::Fields,
     },
@@ -35,7 +36,7 @@ use super::{
     Journal,
     answer_body::AnswerBody,
     incoming,
-    origin::{Origin, ThrottleKind},
+    origin::{Origin, Patience, ThrottleKind},
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -138,8 +139,7 @@ impl Attempt {
                 body,
             };
             let sending = pin!(pool.send(outgoing, freshness, now, &begun));
-            let patience = origin.patience().first_byte;
-            first_byte(sending, passage.as_deref(), now, patience).await
+            first_byte(sending, passage.as_deref(), now, origin.patience()).await
         };
         let begun = begun.load(Ordering::Relaxed);
         if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
@@ -190,7 +190,7 @@ impl Attempt {
         if status.is_informational() {
             return Verdict::Lost(ExchangeError::NotHttp);
         }
-        let body = AnswerBody::new(body, permit, origin.patience().idle);
+        let body = AnswerBody::new(body, permit, origin.patience().body);
         if status == StatusCode::UNAUTHORIZED {
             let told = Box::pin(body.read_short(FAULT_BYTES_MAX)).await;
             return match Fault::parse(&told).map(|it| it.meaning()) {
@@ -223,27 +223,40 @@ fn take_body(intended: &mut Intended) -> RequestBody {
     body
 }
 
-/// Waits for the head of an answer. The wait begins anew while the caller's body is still on its way.
+/// Waits for the head of an answer. The wait begins anew while the caller's body is still on its way, unless NinjaOne takes
+/// it too slowly. How fast the caller sends is judged by the body itself.
 async fn first_byte<F>(
     mut sending: Pin<&mut F>,
     passage: Option<&Passage>,
-    now: Instant,
-    patience: Duration,
+    began: Instant,
+    patience: Patience,
 ) -> Option<F::Output>
 where
     F: Future,
 {
-    let (mut passed, mut deadline) = (0, now + patience);
+    let mut deadline = began + patience.first_byte;
+    let at_first = passage.map(|it| (it.bytes(), it.waited()));
+    let (mut passed, mut callers) = at_first.unwrap_or_default();
+    let (mut pace, mut since) = (Pace::new(), began);
     loop {
         if let Ok(sent) = timeout_at(deadline, sending.as_mut()).await {
             return Some(sent);
         }
-        let bytes = passage.filter(|it| !it.is_ended()).map(Passage::bytes)?;
+        let passage = passage.filter(|it| !it.is_ended())?;
+        let (bytes, waited) = (passage.bytes(), passage.waited());
         if bytes == passed {
             return None;
         }
-        passed = bytes;
-        deadline = Instant::now() + patience;
+        let now = Instant::now();
+        pace.moved(bytes - passed);
+        // What the caller took of that time is not NinjaOne's.
+        pace.waited((now - since).saturating_sub(waited.saturating_sub(callers)));
+        let is_overdue = pace::end(began, patience.body.total).is_some_and(|end| now >= end);
+        if is_overdue || pace.is_too_slow(patience.body.rate) {
+            return None;
+        }
+        (passed, callers, since) = (bytes, waited, now);
+        deadline = now + patience.first_byte;
     }
 }
 

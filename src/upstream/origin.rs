@@ -11,6 +11,7 @@ use std::{
 use crate::{
     net::{
         client::{Connector, ConnectorError, Endpoint},
+        pace::BodyPatience,
         pool::Pool,
         tls::Offer,
     },
@@ -29,8 +30,8 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_mins(1);
 pub struct Patience {
     pub connect: Duration,
     pub first_byte: Duration,
-    /// Between two pieces of an answer.
-    pub idle: Duration,
+    /// For bodies, either way.
+    pub body: BodyPatience,
 }
 
 /// How reads are retried.

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     credentials::authorization::{CALLBACK_BYTES_MAX, Flow},
-    net::small_server::{self, Bounds, WhenFull},
+    net::small_server::{self, Bounds, Judged},
     secret::Secret,
     tasks::Tasks,
 };
@@ -36,7 +36,6 @@ pub(super) type Judge = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 const BOUNDS: Bounds = Bounds {
     connections_max: 16,
-    when_full: WhenFull::DropOldest,
     head_ms: 10_000,
     connection_ms: 20_000,
     // A query of the longest kind, and what browsers send besides.
@@ -73,11 +72,7 @@ impl Socket {
             tell: Mutex::new(Some(tell)),
             refused: Arc::clone(&refused),
         });
-        let answer = move |request| {
-            let desk = Arc::clone(&desk);
-            async move { desk.answer(&request).into_response() }
-        };
-        let serving = small_server::serve(self.listener, BOUNDS, answer, tasks.clone());
+        let serving = small_server::serve(self.listener, BOUNDS, desk, tasks.clone());
         tasks.spawn(serving);
         Callback {
             tasks,
@@ -129,8 +124,19 @@ struct Answer {
     allow: Option<&'static str>,
 }
 
+impl small_server::Desk for Desk {
+    /// What is no callback is refused with its body read or not: nobody waits here but a browser.
+    fn judge(&self, _: &Request<()>) -> Judged {
+        Judged::LetThrough
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.told(&request).into_response()
+    }
+}
+
 impl Desk {
-    fn answer(&self, request: &Request<Bytes>) -> Answer {
+    fn told(&self, request: &Request<Bytes>) -> Answer {
         let (target, headers) = (request.uri(), request.headers());
         if !self.is_called_by_name(headers) || target.authority().is_some() {
             return refusal(StatusCode::MISDIRECTED_REQUEST);

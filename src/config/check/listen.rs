@@ -52,6 +52,7 @@ impl Check<'_> {
             workers: settings.workers.map_or_else(cores, as_usize),
             connections_max: as_usize(settings.connections),
             connections_per_peer_max: as_usize(settings.connections_per_peer),
+            unproven_idle: self.duration(&top.child("unproven_idle"), &settings.unproven_idle),
         }
     }
 

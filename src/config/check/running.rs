@@ -6,7 +6,7 @@ use crate::limits::rate::{Period, Rate};
 
 use super::{
     super::{
-        Audit, Budget, LogFormat, Retry, Telemetry, Timeouts,
+        Audit, Budget, LogFormat, Retry, Telemetry, Timeouts, byte_rate,
         key_path::KeyPath,
         percent,
         settings::{self, operating},
@@ -25,7 +25,17 @@ impl Check<'_> {
             connect: self.duration(&top.child("connect"), &settings.connect),
             first_byte: self.duration(&top.child("first_byte"), &settings.first_byte),
             idle: self.duration(&top.child("idle"), &settings.idle),
+            body_rate: self.byte_rate(&top.child("body_rate"), &settings.body_rate),
+            body_total: self.duration(&top.child("body_total"), &settings.body_total),
         }
+    }
+
+    fn byte_rate(&mut self, path: &KeyPath, text: &str) -> u64 {
+        match byte_rate::parse(text) {
+            Ok(bytes) => return bytes,
+            Err(error) => self.error(path, error),
+        }
+        1
     }
 
     pub(super) fn retry(&mut self, settings: &settings::Retry) -> Retry {

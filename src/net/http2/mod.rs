@@ -1,11 +1,13 @@
 //! HTTP/2 towards callers (RFC 9113), by the library: its requests and answers are brought into the form that they share
 //! with HTTP/1.1.
 
+pub mod readers;
 pub mod vigil;
 
 use std::{
     convert::Infallible,
-    future::Future,
+    error::Error,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -21,13 +23,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     Method,
     body::WireBody,
-    drain::Drain,
     handler::{Answering, Ended, Handler, ServerOptions},
     headers,
     incoming::Received,
+    seat::Seat,
 };
 
-use self::vigil::{InFlight, Vigil, Watch, Watched};
+use self::{
+    readers::{Held, Look, Place, Readers},
+    vigil::{InFlight, Vigil, Watch, Watched},
+};
 
 /// What connections may do (RFC 9113 section 10.5).
 const STREAMS_MAX: u32 = 100;
@@ -36,15 +41,17 @@ const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const WINDOW_BYTES: u32 = 256 * 1024;
 
 /// Serves `socket` until it is done.
-pub async fn serve<S, H>(socket: S, handler: H, drain: Arc<Drain>, options: ServerOptions) -> Ended
+pub async fn serve<S, H>(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let vigil = Arc::new(Vigil::default());
     let io = TokioIo::new(Watched::new(socket, Arc::clone(&vigil)));
+    let readers = Readers::<H>::new(options.patience.answer);
     let service = Serving {
         handler,
+        readers: Arc::clone(&readers),
         vigil: Arc::clone(&vigil),
     };
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -57,8 +64,20 @@ where
         .max_header_list_size(u32::try_from(options.head_bytes_max).unwrap_or(u32::MAX))
         .serve_connection(io, service);
     let finish = |it: Pin<&mut http2::Connection<_, _, _>>| it.graceful_shutdown();
-    match Watch::new(connection, finish, vigil, drain, options.patience).await {
-        None => Ended::Silent,
+    let mut watch = Watch::new(connection, finish, vigil, seat, options.patience);
+    let mut look = Look::new(Arc::clone(&readers));
+    let ended = poll_fn(|cx| {
+        let polled = Pin::new(&mut watch).poll(cx);
+        if polled.is_pending() {
+            look.poll(cx);
+        }
+        polled
+    });
+    match ended.await {
+        None => {
+            readers.give_up_all();
+            Ended::Silent
+        }
         Some(Ok(())) => Ended::Closed,
         Some(Err(error)) if error.is_parse() => Ended::NotHttp,
         Some(Err(_)) => Ended::Broken,
@@ -66,20 +85,22 @@ where
 }
 
 /// The handler as the HTTP library wants it.
-struct Serving<H> {
+struct Serving<H: Handler> {
     handler: H,
     vigil: Arc<Vigil>,
+    readers: Arc<Readers<H>>,
 }
 
 impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
-    type Response = Response<Counted<H::Body>>;
+    type Response = Response<Counted<H>>;
     type Error = Infallible;
-    type Future = Counting<H::Body>;
+    type Future = Counting<H>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Counting {
             answering: self.handler.handle(Ok(read(request))),
             in_flight: Some(self.vigil.begin()),
+            readers: Arc::clone(&self.readers),
         }
     }
 }
@@ -113,13 +134,14 @@ fn head_bytes(method: &http::Method, target: &PathAndQuery, headers: &HeaderMap)
 }
 
 /// An answer that is being made, and counted as such.
-struct Counting<B> {
-    answering: Answering<B>,
+struct Counting<H: Handler> {
+    answering: Answering<H::Body>,
     in_flight: Option<InFlight>,
+    readers: Arc<Readers<H>>,
 }
 
-impl<B> Future for Counting<B> {
-    type Output = Result<Response<Counted<B>>, Infallible>;
+impl<H: Handler> Future for Counting<H> {
+    type Output = Result<Response<Counted<H>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -128,36 +150,75 @@ impl<B> Future for Counting<B> {
         if let Some(in_flight) = &mut in_flight {
             in_flight.answer();
         }
-        Poll::Ready(Ok(response.map(|body| Counted { body, in_flight })))
+        let readers = &this.readers;
+        Poll::Ready(Ok(
+            response.map(|body| Counted::new(body, in_flight, readers))
+        ))
     }
 }
 
 /// The body of an answer: the connection counts its request as served when it is gone.
-struct Counted<B> {
-    body: B,
-    in_flight: Option<InFlight>,
+struct Counted<H: Handler> {
+    place: Arc<Place<H>>,
+    readers: Arc<Readers<H>>,
+    /// Both as they were when it was asked last: they are asked for without being changed.
+    is_end: bool,
+    size: SizeHint,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
+impl<H: Handler> Counted<H> {
+    fn new(body: H::Body, in_flight: Option<InFlight>, readers: &Arc<Readers<H>>) -> Self {
+        Self {
+            is_end: body.is_end_stream(),
+            size: body.size_hint(),
+            place: readers.begin(Held::new(body, in_flight)),
+            readers: Arc::clone(readers),
+        }
+    }
+}
+
+impl<H: Handler> Drop for Counted<H> {
+    fn drop(&mut self) {
+        self.readers.end(&self.place);
+    }
+}
+
+/// The answer's caller did not read it.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the caller reads too slowly")]
+struct GivenUp;
+
+impl<H: Handler> Body for Counted<H> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        if let Some(in_flight) = &this.in_flight {
+        let mut place = this.place.lock();
+        let Some(held) = &mut *place else {
+            return Poll::Ready(Some(Err(GivenUp.into())));
+        };
+        held.asked();
+        if let Some(in_flight) = &held.in_flight {
             in_flight.progress();
         }
-        Pin::new(&mut this.body).poll_frame(cx)
+        let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &polled {
+            held.given(frame.data_ref().map_or(0, Bytes::len));
+        }
+        this.is_end = held.body.is_end_stream();
+        this.size = held.body.size_hint();
+        Poll::Ready(polled.map(|it| it.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_end
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.size
     }
 }

@@ -10,13 +10,15 @@ use std::{
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
-    drain::Drain,
+    pace::BodyPatience,
     patience::{Patience, Timer, Waiting},
+    seat::Seat,
 };
 
 /// What is shared between a connection's socket, its requests and its watch.
@@ -29,6 +31,8 @@ pub struct Vigil {
     write_blocked: AtomicBool,
     /// Counts requests that began and writes that went through: what waits since before the last one waits anew.
     progress: AtomicU64,
+    /// Counts requests that began. Who has proved nothing does not gain time by pings and settings.
+    requests: AtomicU64,
 }
 
 impl Vigil {
@@ -37,6 +41,7 @@ impl Vigil {
     pub fn begin(self: &Arc<Self>) -> InFlight {
         step(&self.in_flight, 1);
         self.go_on();
+        self.requests.fetch_add(1, Ordering::Relaxed);
         InFlight {
             vigil: Arc::clone(self),
             answering: false,
@@ -162,7 +167,7 @@ pub struct Watch<C, Finish> {
     connection: Pin<Box<C>>,
     finish: Option<Finish>,
     vigil: Arc<Vigil>,
-    drain: Arc<Drain>,
+    seat: Arc<Seat>,
     timer: Timer,
 }
 
@@ -175,14 +180,21 @@ where
         connection: C,
         finish: Finish,
         vigil: Arc<Vigil>,
-        drain: Arc<Drain>,
+        seat: Arc<Seat>,
         patience: Patience,
     ) -> Self {
+        // The pace of each answer is judged apart: see `readers`.
+        let answer = BodyPatience {
+            idle: patience.answer.idle,
+            rate: 0,
+            total: Duration::MAX,
+        };
+        let patience = Patience { answer, ..patience };
         Self {
             connection: Box::pin(connection),
             finish: Some(finish),
             vigil,
-            drain,
+            seat,
             timer: Timer::new(patience),
         }
     }
@@ -193,12 +205,13 @@ where
         }
         let in_flight = self.vigil.in_flight.load(Ordering::Relaxed);
         if in_flight == 0 {
-            // A caller that was told to go and does not even say that it heard it must not hold up the end of the program.
-            let was_told = self.finish.is_none();
-            return if was_told {
+            return if self.finish.is_none() {
+                // A caller that was told to go and does not even say that it heard it must not hold up the end of the program.
                 Waiting::Linger
-            } else {
+            } else if self.seat.is_proven() {
                 Waiting::Idle
+            } else {
+                Waiting::Proof
             };
         }
         // The socket is never blocked for a caller that opens no window: the answers just stay where they are.
@@ -220,7 +233,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.drain.is_asked(cx)
+        if this.seat.is_to_finish(cx)
             && let Some(finish) = this.finish.take()
         {
             finish(this.connection.as_mut());
@@ -228,8 +241,13 @@ where
         if let Poll::Ready(output) = this.connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let progress = this.vigil.progress.load(Ordering::Relaxed);
-        if this.timer.is_over(this.waiting_for(), progress, cx) {
+        let waiting = this.waiting_for();
+        let progress = match waiting {
+            Waiting::Proof => &this.vigil.requests,
+            _ => &this.vigil.progress,
+        };
+        let progress = progress.load(Ordering::Relaxed);
+        if this.timer.is_over(waiting, progress, cx) {
             return Poll::Ready(None);
         }
         Poll::Pending

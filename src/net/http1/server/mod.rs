@@ -24,10 +24,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
     Method,
-    drain::Drain,
     handler::{Answering, Ended, Handler, ServerOptions},
     patience::{Timer, Waiting},
     response::Response,
+    seat::Seat,
 };
 
 use self::{
@@ -55,7 +55,7 @@ pub struct Connection<S, H: Handler> {
     socket: S,
     handler: H,
     head_bytes_max: usize,
-    drain: Arc<Drain>,
+    seat: Arc<Seat>,
     timer: Timer,
     stage: Stage<H::Body>,
     /// What has come and is not used yet.
@@ -70,8 +70,6 @@ pub struct Connection<S, H: Handler> {
     progress: u64,
     /// The caller does not take what we write.
     is_write_blocked: bool,
-    /// No request has come yet.
-    is_new: bool,
 }
 
 /// What of the request that is being answered decides how its answer is written.
@@ -103,12 +101,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    pub fn new(socket: S, handler: H, drain: Arc<Drain>, options: ServerOptions) -> Self {
+    pub fn new(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Self {
         Self {
             socket,
             handler,
             head_bytes_max: options.head_bytes_max,
-            drain,
+            seat,
             timer: Timer::new(options.patience),
             stage: Stage::Head,
             read: BytesMut::new(),
@@ -122,7 +120,6 @@ where
             },
             progress: 0,
             is_write_blocked: false,
-            is_new: true,
         }
     }
 
@@ -159,7 +156,7 @@ where
             }
             let came = match self.poll_read(cx) {
                 Poll::Ready(came) => came,
-                Poll::Pending if self.read.is_empty() && self.drain.is_asked(cx) => {
+                Poll::Pending if self.read.is_empty() && self.seat.is_to_finish(cx) => {
                     let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
                     return Poll::Ready(Some(Ended::Closed));
                 }
@@ -192,7 +189,6 @@ where
             _ => Err(head::too_large(&self.read)),
         };
         self.looked_at = 0;
-        self.is_new = false;
         self.progress += 1;
         match head {
             Ok(head) => self.begin(head),
@@ -264,10 +260,11 @@ where
     }
 
     fn begin_sending(&mut self, response: Response<H::Body>, cx: &Context<'_>) {
-        if self.drain.is_asked(cx) || self.upload.is_hopeless() {
+        if self.seat.is_to_finish(cx) || self.upload.is_hopeless() {
             self.request.persists = false;
         }
         self.upload.answer();
+        self.timer.begin_answer();
         let sending = Sending::begin(response, &mut self.request, &mut self.outflow);
         self.stage = Stage::Sending(sending);
     }
@@ -383,13 +380,24 @@ where
         polled
     }
 
+    /// Patience has run out. Whose answer is under way hears that it was the caller.
+    fn give_up(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head);
+        if let Stage::Sending(sending) = stage
+            && let Some(body) = sending.into_body()
+        {
+            H::give_up(body);
+        }
+    }
+
     fn waiting(&self) -> Waiting {
         if self.is_write_blocked {
             return Waiting::Write;
         }
         match self.stage {
-            Stage::Head if self.is_new || !self.read.is_empty() => Waiting::Head,
-            Stage::Head => Waiting::Idle,
+            Stage::Head if !self.read.is_empty() => Waiting::Head,
+            Stage::Head if self.seat.is_proven() => Waiting::Idle,
+            Stage::Head => Waiting::Proof,
             Stage::Discarding { .. } => Waiting::Head,
             Stage::Lingering { .. } => Waiting::Linger,
             Stage::Answering(_) | Stage::Sending(_) => Waiting::Nothing,
@@ -411,6 +419,7 @@ where
         }
         let waiting = this.waiting();
         if this.timer.is_over(waiting, this.progress, cx) {
+            this.give_up();
             return Poll::Ready(Ended::Silent);
         }
         Poll::Pending

@@ -77,6 +77,11 @@ where
         }
     }
 
+    /// What is left of the body.
+    pub(super) fn into_body(self) -> Option<B> {
+        self.body
+    }
+
     /// Takes what there is of the body.
     pub(super) fn gather(&mut self, cx: &mut Context<'_>, outflow: &mut Outflow) -> Gathered {
         while let Some(body) = &mut self.body {

@@ -1,0 +1,65 @@
+//! File descriptors: as many as the system lets us have, and not all of them for callers. Whatever callers do, there are some
+//! left for NinjaOne, the audit log, the store and the admin's listeners.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Kept for everything but callers' places, unless there are fewer than twice as many in all: for callers on their way out,
+/// the admin's and the probes' listener at their fullest, connections to NinjaOne, files.
+const KEPT: u64 = 1024;
+
+/// How many connections of callers there may be, of the `wanted` ones. Raises the soft limit of this process to the hard one.
+#[must_use]
+pub fn places(wanted: usize) -> usize {
+    let places = places_of(wanted, raised());
+    if places < wanted {
+        tracing::warn!(
+            wanted,
+            places,
+            "the limit of open files allows fewer connections than `listen.connections`: see `ulimit -n`, or LimitNOFILE of systemd"
+        );
+    }
+    places
+}
+
+fn places_of(wanted: usize, files: Option<u64>) -> usize {
+    let Some(files) = files else {
+        return wanted;
+    };
+    let most = files.saturating_sub(KEPT).max(files / 2).max(1);
+    wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// The limit in force; none if there is no limit.
+fn raised() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files cannot be raised");
+            current
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_never_get_all_descriptors() {
+        assert_eq!(places_of(4096, None), 4096);
+        assert_eq!(places_of(4096, Some(65_536)), 4096);
+        assert_eq!(places_of(4096, Some(4096)), 4096 - 1024);
+        assert_eq!(places_of(4096, Some(1024)), 512);
+        assert_eq!(places_of(4096, Some(256)), 128);
+        assert_eq!(places_of(4096, Some(1)), 1);
+        assert_eq!(places_of(10, Some(1024)), 10);
+    }
+}

@@ -1,0 +1,130 @@
+//! A caller's connection as others see it: whether it has ever proved who it is, and the bell by which it is asked to
+//! finish, or told to go at once.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+/// Nothing is asked of the connection.
+const STAY: u8 = 0;
+/// It finishes what it serves and closes.
+const FINISH: u8 = 1;
+/// It closes at once: its place was given away.
+const LEAVE: u8 = 2;
+
+/// Shared by the program, which may be on any thread, a connection, and its requests.
+#[derive(Default)]
+pub struct Seat {
+    is_proven: AtomicBool,
+    asked: AtomicU8,
+    waker: OnceLock<Waker>,
+}
+
+impl Seat {
+    /// Whether a request on this connection ever brought a valid proof of its caller.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.is_proven.load(Ordering::Relaxed)
+    }
+
+    /// For the one who has seen such a proof.
+    pub fn prove(&self) {
+        self.is_proven.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the connection to finish what it serves and close.
+    pub fn finish(&self) {
+        // One that was told to leave leaves.
+        self.asked.fetch_max(FINISH, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Tells the connection to close at once.
+    pub fn leave(&self) {
+        self.asked.store(LEAVE, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the connection was asked to finish. If it was not, it will be woken when it is: a connection runs on one task.
+    pub fn is_to_finish(&self, cx: &Context<'_>) -> bool {
+        self.asked(cx) != STAY
+    }
+
+    fn asked(&self, cx: &Context<'_>) -> u8 {
+        // Before the look: whoever asks afterwards wakes us.
+        self.waker.get_or_init(|| cx.waker().clone());
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once the connection is asked to finish: for one that has said nothing yet.
+    pub async fn asked_to_finish(&self) {
+        poll_fn(|cx| {
+            if self.is_to_finish(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Runs a connection until it ends or has to leave; none if it left.
+    pub async fn run<F: Future>(&self, connection: F) -> Option<F::Output> {
+        let mut connection = pin!(connection);
+        poll_fn(|cx| {
+            if self.asked(cx) == LEAVE {
+                return Poll::Ready(None);
+            }
+            Pin::new(&mut connection).poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_asked_to_finish_goes_on_and_who_is_told_to_leave_does_not() {
+        let seat = Seat::default();
+        let mut running = pin!(seat.run(std::future::pending::<()>()));
+        let cx = &mut Context::from_waker(Waker::noop());
+
+        seat.finish();
+        assert!(running.as_mut().poll(cx).is_pending());
+        seat.leave();
+        seat.finish();
+
+        assert_eq!(running.await, None);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken() {
+        let seat = Seat::default();
+        let asking = async { seat.finish() };
+
+        tokio::join!(seat.asked_to_finish(), asking);
+    }
+
+    #[test]
+    fn a_proof_is_kept() {
+        let seat = Seat::default();
+        assert!(!seat.is_proven());
+        seat.prove();
+        assert!(seat.is_proven());
+    }
+}

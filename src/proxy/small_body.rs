@@ -1,0 +1,38 @@
+//! A short body is whole before its request goes on: until then it needs nothing that others wait for, neither a token nor a
+//! place at NinjaOne, so that a caller who sends it slowly holds nothing but its own place. Longer ones stream.
+
+use crate::{limits::Admitted, net::body::BodyFault, ninjaone::operation::Payload};
+
+/// Longest body that is waited for. One of unknown length is read this far, and streams on from there.
+pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// A request whose body did not come as it should.
+pub struct Unreceived {
+    pub admitted: Admitted,
+    pub why: BodyFault,
+}
+
+/// Passes on what has no body, a whole one, or a long one.
+///
+/// # Errors
+/// When a short one does not come.
+pub async fn receive(mut admitted: Admitted) -> Result<Admitted, Box<Unreceived>> {
+    let authorized = admitted.authorized_mut();
+    let takes_file = authorized.operation().payload == Payload::Upload;
+    let body = &mut authorized.identified_mut().incoming_mut().body;
+    if !body.is_short_and_to_come(SMALL_BODY_BYTES_MAX) {
+        return Ok(admitted);
+    }
+    if takes_file {
+        body.allow_upload();
+    }
+    // What is too long is refused where every body is.
+    if body.announces_too_much() {
+        return Ok(admitted);
+    }
+    // Boxed, so that what waiting needs does not lie in every request's future.
+    match Box::pin(body.read_ahead(SMALL_BODY_BYTES_MAX)).await {
+        Ok(()) => Ok(admitted),
+        Err(why) => Err(Box::new(Unreceived { admitted, why })),
+    }
+}
