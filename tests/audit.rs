@@ -9,6 +9,8 @@ mod crash;
 mod full_disk;
 #[path = "audit/ledger.rs"]
 mod ledger;
+#[path = "built/small_disk.rs"]
+mod small_disk;
 #[path = "audit/tamper.rs"]
 mod tamper;
 #[path = "audit/trouble.rs"]

@@ -18,6 +18,8 @@ mod meaning;
 mod secrets;
 #[path = "config/store.rs"]
 mod store;
+#[path = "config/watching.rs"]
+mod watching;
 
 use std::{
     fs,

@@ -1,7 +1,10 @@
 //! A disk that is full: nothing that changes anything is sent, and nothing that happened is forgotten.
 
-use std::{fs, io::Write, path::PathBuf, process::Command};
-
+use crate::{
+    small_disk::SmallDisk,
+    trouble::{is_well_again, trouble_is_noticed_by_itself},
+    world::{answered, lines, open, options, refused, request, subject, types, verdict},
+};
 use ninjaone_proxy::{
     audit::{
         entry::Entry,
@@ -9,56 +12,6 @@ use ninjaone_proxy::{
     },
     ninjaone::operation::Class,
 };
-use tempfile::tempdir;
-
-use crate::{
-    trouble::{is_well_again, trouble_is_noticed_by_itself},
-    world::{answered, lines, open, options, refused, request, subject, types, verdict},
-};
-
-/// A small file system of its own, unmounted on drop.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let place = tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-            .arg(place.path())
-            .status();
-        if mounted.is_ok_and(|it| it.success()) {
-            return Some(Self(place));
-        }
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT TESTED: a full disk, because no tmpfs can be mounted here"
-        );
-        None
-    }
-
-    fn log(&self) -> PathBuf {
-        self.0.path().join("audit")
-    }
-
-    fn fill(&self, bytes: usize) {
-        // Writes as much as there is room for.
-        let _ = fs::write(self.0.path().join("ballast"), vec![0; bytes]);
-    }
-
-    fn enlarge(&self) {
-        let larger = Command::new("mount")
-            .args(["-o", "remount,size=1m"])
-            .arg(self.0.path())
-            .status();
-        assert!(larger.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
 
 #[tokio::test]
 async fn a_full_disk_loses_nothing_leaves_no_half_line_and_is_recovered_from() {

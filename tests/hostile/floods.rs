@@ -58,9 +58,10 @@ async fn one_address_has_256_connections_and_no_more() {
         refused += usize::from(is_closed(socket, Duration::from_secs(2)).await);
     }
     assert_eq!(refused, 300 - PER_PEER_MAX);
-    assert_eq!(stack.proxy.connections(), PER_PEER_MAX);
+    assert_eq!(stack.proxy.connections().await, PER_PEER_MAX as u64);
     drop(open);
-    assert!(eventually(Duration::from_secs(5), || stack.proxy.connections() == 0).await);
+    let none = async || stack.proxy.connections().await == 0;
+    assert!(eventually(Duration::from_secs(5), none).await);
     good(stack.proxy.callers).await;
     stack.proxy.stop().await;
 }
@@ -112,7 +113,7 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
 /// The one body that is read before anybody has proved anything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_cannot_keep_the_token_endpoint_reading() {
-    let stack = Stack::with(|config| config.timeouts.idle = Duration::from_secs(3));
+    let stack = Stack::with(&[("timeouts", "idle", "\"3s\"")]);
     let mut wire = Wire::open(stack.proxy.callers).await;
     let head =
         "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000\r\n\r\ngrant_type=";
@@ -131,7 +132,7 @@ async fn a_stranger_cannot_keep_the_token_endpoint_reading() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_bodies_and_readers_do_not_stop_the_others() {
-    let stack = Stack::with(|config| config.timeouts.idle = Duration::from_secs(1));
+    let stack = Stack::with(&[("timeouts", "idle", "\"1s\"")]);
     let key = key("operator");
     let mut slow = Vec::new();
     for _ in 0..40 {

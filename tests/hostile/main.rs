@@ -1,4 +1,4 @@
-//! Hostile callers, hostile networks and a hostile NinjaOne against the whole program, over raw sockets.
+//! Hostile callers, hostile networks and a hostile NinjaOne against the built program, over raw sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,6 +10,8 @@ mod head_cases;
 mod head_writings;
 mod heads;
 mod hosts;
+#[path = "../built/program.rs"]
+mod program;
 mod secrets;
 mod stack;
 mod targets;

@@ -98,19 +98,15 @@ async fn no_secret_is_in_the_log_the_metrics_the_status_or_a_refusal() {
         _ => vec![Step::ReadBody, Step::Send(ok("application/json", "{}"))],
     })
     .await;
-    let proxy = Proxied::start(evil.address, |config| {
-        config.retry.attempts = 1;
-        if let Some(service) = config
-            .tenants
-            .first_mut()
-            .and_then(|it| it.service.as_mut())
-        {
-            service.client_secret =
-                ninjaone_proxy::secret::Secret::new("CANARY-client-secret".to_owned());
-        }
-    });
+    let everything = ("telemetry.log", "level", "\"debug\"");
+    let proxy = Proxied::start_with(
+        evil.address,
+        "CANARY-client-secret",
+        &[("retry", "attempts", "1"), everything],
+    );
     let operator = key("operator");
     let mut told = String::new();
+    let mut answered = 0;
     let mut all = requests(&operator);
     all.push(format!(
         "GET /v2/devices?fail HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {operator}\r\n\r\n"
@@ -119,6 +115,7 @@ async fn no_secret_is_in_the_log_the_metrics_the_status_or_a_refusal() {
         if let Some(reply) = Client::new(proxy.callers).ask(bytes.as_bytes()).await {
             told += &reply.head;
             told += &reply.text();
+            answered += 1;
         }
     }
     // The make-believe token of NinjaOne is a canary too, and must have been used.
@@ -147,7 +144,8 @@ async fn no_secret_is_in_the_log_the_metrics_the_status_or_a_refusal() {
     ] {
         told += &get(proxy.admin, page, "CANARY-admin").await.text();
     }
-    told += &proxy.audit().await.join("\n");
+    told += &proxy.audit(answered).await.join("\n");
+    told += &proxy.program.log.text();
     assert!(told.contains("ninjaone_proxy_requests_total") && told.contains("\"outcome\""));
     for secret in ["CANARY", operator.as_str(), key("reporting").as_str()] {
         if let Some(at) = told.find(secret) {
@@ -232,7 +230,7 @@ async fn no_request_can_forge_a_line_of_the_log_or_move_a_terminal() {
             }
         }
     }
-    let lines = stack.proxy.audit().await;
+    let lines = stack.proxy.audit(all.len()).await;
     assert!(lines.len() >= all.len());
     for line in &lines {
         serde_json::from_str::<serde_json::Value>(line)

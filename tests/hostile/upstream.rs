@@ -10,7 +10,7 @@ use crate::{
         vectors,
     },
     evil::{Asked, Evil, Step, ok},
-    stack::{Proxied, key},
+    stack::{Proxied, Setting, key},
     wire::{Client, Reply, Wire, get, request},
 };
 
@@ -35,9 +35,7 @@ fn nonce_answer(asked: &Asked) -> Vec<u8> {
     )
 }
 
-fn one_attempt(config: &mut ninjaone_proxy::config::Config) {
-    config.retry.attempts = 1;
-}
+const ONE_ATTEMPT: Setting = ("retry", "attempts", "1");
 
 fn nonce_of(reply: Option<&Reply>) -> Option<String> {
     reply.filter(|it| it.status == 200).map(Reply::text)
@@ -46,7 +44,7 @@ fn nonce_of(reply: Option<&Reply>) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_answers_end_with_their_request_and_never_reach_another_caller() {
     let evil = Evil::start(script).await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     for (number, vector) in vectors().iter().enumerate() {
         let mut wire = Wire::open(proxy.callers).await;
         let target = format!("/v2/devices?v={number}");
@@ -103,7 +101,7 @@ async fn two_callers_on_the_same_connections_only_get_their_own_answers() {
         .map(|(number, _)| number)
         .collect();
     let evil = Evil::start(script).await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     let mut callers = ["reporting", "operator"].map(|name| (Client::new(proxy.callers), key(name)));
     let mut answered = 0;
     for number in 0..NONCES {
@@ -139,7 +137,7 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
         ],
     })
     .await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     let mut slow = Wire::open(proxy.callers).await;
     let key_of = key("operator");
     let head = format!(
@@ -177,7 +175,7 @@ async fn bytes_on_an_idle_connection_end_it_and_are_nobodys_answer() {
             steps
         })
         .await;
-        let proxy = Proxied::start(evil.address, one_attempt);
+        let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
         let ask = async |nonce: &str| {
             let target = format!("/v2/devices?nonce={nonce}");
             let reply = get(proxy.callers, &target, &key("reporting")).await;
@@ -219,7 +217,7 @@ async fn response_headers_are_an_allow_list_and_redirects_are_not_followed() {
         vec![Step::ReadBody, Step::Send(answer.into_bytes())]
     })
     .await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     for status in [
         "200+OK", "301+x", "302+x", "303+x", "307+x", "308+x", "407+x", "500+x", "503+x",
     ] {
@@ -246,7 +244,7 @@ async fn a_401_of_ninjaone_is_never_passed_on_and_a_write_is_sent_once() {
         vec![Step::ReadBody, Step::Send(answer.as_bytes().to_vec())]
     })
     .await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     let mut client = Client::new(proxy.callers);
     let write = request("POST", "/v2/device/1/reboot/NORMAL", &key("operator"), "");
     let reply = client.ask(&write).await.unwrap();
@@ -311,7 +309,7 @@ async fn retry_after_is_a_whole_number_from_1_to_300_whatever_ninjaone_says() {
                  Retry-After: 7777\r\nContent-Length: 2\r\n\r\n{{}}"
             );
             let evil = Evil::start(move |_| vec![Step::Send(answer.clone().into_bytes())]).await;
-            let proxy = Proxied::start(evil.address, one_attempt);
+            let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
             let reply = get(proxy.callers, "/v2/devices", &key("reporting")).await;
             assert_eq!(reply.status.to_string(), status);
             assert!(is_sane(&reply), "{status} {value:?}: {}", reply.head);
@@ -333,7 +331,7 @@ async fn a_compressed_answer_is_passed_on_as_it_is() {
         vec![Step::Send(answer)]
     })
     .await;
-    let proxy = Proxied::start(evil.address, one_attempt);
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     let reply = get(proxy.callers, "/v2/devices", &key("reporting")).await;
     assert_eq!(reply.body, vec![0x1f; BOMB_BYTES]);
     assert_eq!(reply.header("content-encoding"), Some("gzip"));
@@ -344,16 +342,13 @@ async fn a_compressed_answer_is_passed_on_as_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_but_steady_reader_gets_the_whole_answer() {
     const BODY_BYTES: usize = 48 << 20;
-    const IDLE: Duration = Duration::from_millis(600);
+    const IDLE: Setting = ("timeouts", "idle", "\"600ms\"");
     let evil = Evil::start(|_| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n");
         vec![Step::Send(head.into_bytes()), Step::Send(vec![b'x'; BODY_BYTES])]
     })
     .await;
-    let proxy = Proxied::start(evil.address, |config| {
-        one_attempt(config);
-        config.timeouts.idle = IDLE;
-    });
+    let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT, IDLE]);
     let mut wire = Wire::open(proxy.callers).await;
     wire.send(&request("GET", "/v2/devices", &key("reporting"), ""))
         .await

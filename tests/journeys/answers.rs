@@ -315,9 +315,7 @@ async fn a_caller_that_hangs_up_while_a_read_streams_is_on_record() {
     let line = world.outcome(&id).await;
     assert_eq!(line["error"], "caller-gone");
     until("a free place", async || {
-        let rules = world.program().status.rules.load_full();
-        let (_, budget) = rules.limits.budgets().next().unwrap();
-        budget.snapshot().in_flight == 0
+        world.status().await["tenants"][0]["budget"]["in_flight"] == 0
     })
     .await;
     world.end().await;

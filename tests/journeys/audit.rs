@@ -2,16 +2,10 @@
 
 use std::fs;
 
-use ninjaone_proxy::{
-    app::{
-        entrances::Inherited,
-        program::{Program, Record},
-        reload::known_operations,
-    },
-    config::{self, sources::Sources},
+use crate::{
+    program::Program,
+    world::{World, until},
 };
-
-use crate::world::{World, until};
 
 const MADE: &str = "{\"name\":\"On record\"}";
 
@@ -167,16 +161,18 @@ async fn a_read_of_secrets_is_announced_like_a_write() {
 #[tokio::test]
 async fn two_programs_never_write_one_log() {
     let world = World::new().await;
-    let sources = Sources {
-        file: world.written.file(),
-        environment: Vec::new(),
-    };
-    let (config, _) = config::load(&sources, &known_operations()).ok().unwrap();
 
-    let second = Program::start(&config, &Record::Configured, &mut Inherited::of_process());
+    let toml = fs::read_to_string(world.written.file()).unwrap();
+    let toml = toml.replace(&world.callers.to_string(), "127.0.0.1:0");
+    let toml = toml.replace(&world.admin.to_string(), "127.0.0.1:0");
+    let other = world.written.dir.path().join("second.toml");
+    fs::write(&other, toml).unwrap();
+    let mut second = Program::start(&other);
+    let status = second.ends().await;
 
-    let error = second.err().expect("a refusal").to_string();
-    assert!(error.contains("audit"), "{error}");
+    assert_eq!(status.code(), Some(1));
+    let told = second.log.text();
+    assert!(told.contains("audit"), "{told}");
     world.get("reports", "/v2/users").await.is(200);
     world.end().await;
 }

@@ -199,8 +199,7 @@ async fn by_default_one_address_has_two_hundred_and_fifty_six_connections() {
     for _ in 0..256 {
         open.push(world.wire().await);
     }
-    let connections = || world.program().status.connections.open();
-    until("all of them", async || connections() == 256).await;
+    until("all of them", async || world.connections().await == 256).await;
 
     let refused = TcpStream::connect(world.callers).await.unwrap();
     let mut refused = Wire::over(refused, &world.answered);

@@ -159,8 +159,7 @@ async fn a_caller_that_was_told_to_stop_is_heard_out_for_two_seconds() {
     wire.answer().await.unwrap().refuses(400, "bad-request");
     let began = Instant::now();
 
-    let open = || world.program().status.connections.open();
-    crate::world::until("the end", async || open() == 0).await;
+    crate::world::until("the end", async || world.connections().await == 0).await;
 
     let took = began.elapsed();
     assert!(took > Duration::from_millis(1500), "{took:?}");
@@ -281,11 +280,10 @@ async fn a_caller_that_asks_and_asks_and_reads_no_answer_is_given_up() {
         .await;
     let ask = || ask_and_ask(&world, 20_000);
     let asking = tokio::join!(ask(), ask(), ask(), ask());
-    let open = || world.program().status.connections.open();
-    crate::world::until("all of them", async || open() == 4).await;
+    crate::world::until("all of them", async || world.connections().await == 4).await;
 
     // Five seconds and the idle time after the last byte that was taken.
-    crate::world::until("the end", async || open() == 0).await;
+    crate::world::until("the end", async || world.connections().await == 0).await;
 
     drop(asking);
     world.end().await;

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::{
     record::{BODY_CANARY, COOKIE_CANARY},
     wire::Answer,
-    world::{World, until},
+    world::{World, identities, until},
     written::hex,
 };
 
@@ -209,8 +209,10 @@ fn two_tenants() -> crate::world::Plan {
 
 async fn with_acme(world: &World) {
     until("a token of acme", async || {
-        let rules = world.program().status.rules.load_full();
-        rules.credentials.iter().any(|it| it.current().is_some())
+        let status = world.status().await;
+        let acme =
+            |(name, it): &(String, serde_json::Value)| name == "acme" && it["state"] == "valid";
+        identities(&status).iter().any(acme)
     })
     .await;
 }

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use ninjaone_proxy::{names::IdentityKind, sandbox::Options};
+use ninjaone_proxy::sandbox::Options;
 
 use crate::{
     hostile::{Act, Hostile},
     person::Person,
     place::Ask,
-    world::{Plan, World, until},
+    world::{Plan, World, identities, until},
 };
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";
@@ -281,9 +281,10 @@ async fn a_person_without_a_token_for_now_is_worth_waiting_for() {
     until(
         "the service's token, and a refusal of the person's",
         async || {
-            let rules = world.program().status.rules.load_full();
-            let vault = |kind| rules.credentials.get(0, kind).unwrap().snapshot();
-            vault(IdentityKind::Service).usable && vault(IdentityKind::User).failing_since.is_some()
+            let status = world.status().await;
+            let all = identities(&status);
+            let of = |kind: &str| &all.iter().find(|(_, it)| it["identity"] == kind).unwrap().1;
+            of("service")["state"] == "valid" && of("user")["last_error"].is_string()
         },
     )
     .await;
@@ -352,7 +353,7 @@ async fn a_tenant_with_a_person_alone_goes_as_the_person() {
 
 #[tokio::test]
 async fn what_was_learned_outlives_a_reload_and_ends_with_the_catalogue() {
-    let mut world = wanting_a_person_for(&["getDevices"]).start().await;
+    let world = wanting_a_person_for(&["getDevices"]).start().await;
     world.get("reports", "/v2/devices").await.is(503);
 
     world.rewrite(|toml| toml.replace("\"64\"", "\"63\"").replace("= 64", "= 63"));

@@ -1,5 +1,5 @@
-//! Whole journeys over real sockets: a NinjaOne of our own making behind the product, raw bytes in front of it, and the
-//! audit log on disk. Every world is audited when it ends, see `record.rs`.
+//! Whole journeys over real sockets through the built program: a NinjaOne of our own making behind it, raw bytes in front of
+//! it, and the audit log on disk. Every world is audited when it ends, see `record.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,16 +16,23 @@ mod connections;
 mod forwarding;
 mod hostile;
 mod identities;
+mod levels;
 mod limits;
 mod logins;
+mod outages;
 mod person;
 mod place;
 mod process;
+#[path = "../built/program.rs"]
+mod program;
 mod protocols;
 mod record;
 mod refusals;
 mod reload;
 mod retries;
+#[path = "../built/small_disk.rs"]
+mod small_disk;
+mod stalls;
 mod token_endpoint;
 mod tokens;
 mod upstream_tls;

@@ -189,6 +189,14 @@ async fn tls(
         .await
 }
 
+/// Where the world serves HTTPS.
+async fn https_address(world: &World) -> SocketAddr {
+    let status = world.status().await;
+    let mut listeners = status["listeners"].as_array().unwrap().iter();
+    let address = listeners.find_map(|it| it["address"].as_str()?.strip_prefix("https://"));
+    address.expect("an HTTPS listener").parse().unwrap()
+}
+
 #[tokio::test]
 async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
     let (cert, key) = certificate();
@@ -197,12 +205,8 @@ async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
     std::fs::write(&cert_file, &cert).unwrap();
     write_private(&key_file, &key);
     let https = format!("[{{ bind = \"127.0.0.1:0\", cert = {cert_file:?}, key = {key_file:?} }}]");
-    let mut world = World::plan().set("listen", "https", &https).start().await;
-    let listeners = &world.program().status.listeners;
-    let address = listeners
-        .iter()
-        .find_map(|(_, it)| it.strip_prefix("https://"));
-    let address: SocketAddr = address.unwrap().parse().unwrap();
+    let world = World::plan().set("listen", "https", &https).start().await;
+    let address = https_address(&world).await;
     let ask = world.ask("reports", "GET", "/v2/users");
 
     let stream = tls(address, &cert, b"http/1.1").await.unwrap();
@@ -241,7 +245,7 @@ async fn a_reload_with_a_broken_certificate_is_refused_as_a_whole() {
     std::fs::write(&cert_file, &cert).unwrap();
     write_private(&key_file, &key);
     let https = format!("[{{ bind = \"127.0.0.1:0\", cert = {cert_file:?}, key = {key_file:?} }}]");
-    let mut world = World::plan().set("listen", "https", &https).start().await;
+    let world = World::plan().set("listen", "https", &https).start().await;
     let stricter = |toml: &str| toml.replace("allow = [\"read\"]", "deny = [\"read\"]");
 
     std::fs::write(&cert_file, "no certificate").unwrap();
@@ -273,12 +277,9 @@ async fn plain_http_on_the_https_port_is_not_answered() {
     assert!(PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).is_ok());
     let https = format!("[{{ bind = \"127.0.0.1:0\", cert = {cert_file:?}, key = {key_file:?} }}]");
     let world = World::plan().set("listen", "https", &https).start().await;
-    let listeners = &world.program().status.listeners;
-    let address = listeners
-        .iter()
-        .find_map(|(_, it)| it.strip_prefix("https://"));
+    let address = https_address(&world).await;
 
-    let stream = TcpStream::connect(address.unwrap()).await.unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
     let mut wire = Wire::over(stream, &world.answered);
     let ask = world.ask("reports", "GET", "/v2/users");
 

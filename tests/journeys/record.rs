@@ -3,14 +3,11 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    io::Write,
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
 };
 
 use ninjaone_proxy::audit::{files, verify::verify};
 use serde_json::Value;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::world::{Behind, World};
 
@@ -93,7 +90,7 @@ pub(crate) fn lines(directory: &Path) -> Vec<Value> {
 }
 
 /// Looks at everything that a world leaves behind.
-pub(crate) fn audit(world: &World, told: &[String], log: &LogMark) {
+pub(crate) fn audit(world: &World, told: &[String], log: &str) {
     let directory = world.audit_path();
     let report = verify(&directory, &[]).expect("a log");
     assert!(report.is_whole(), "{:?}", report.breaks);
@@ -183,7 +180,7 @@ fn only_allowed_headers_arrived(world: &World) {
     }
 }
 
-fn no_secret_is_told(world: &World, told: &[String], log: &LogMark) {
+fn no_secret_is_told(world: &World, told: &[String], log: &str) {
     let mut secrets: HashSet<String> = HashSet::from([
         world.written.secret.clone(),
         BODY_CANARY.to_owned(),
@@ -198,9 +195,8 @@ fn no_secret_is_told(world: &World, told: &[String], log: &LogMark) {
     for file in files::list(&world.audit_path()).unwrap() {
         audit.push_str(&fs::read_to_string(file.path).unwrap());
     }
-    let log = log.since();
-    let places = [("audit", &audit), ("log", &log)];
-    let told = told.iter().map(|it| ("admin", it));
+    let places = [("audit", audit.as_str()), ("log", log)];
+    let told = told.iter().map(|it| ("admin", it.as_str()));
     for (place, text) in places.into_iter().chain(told) {
         for secret in secrets.iter().filter(|it| !it.is_empty()) {
             assert!(
@@ -215,53 +211,4 @@ fn no_secret_is_told(world: &World, told: &[String], log: &LogMark) {
         assert!(!text.contains("njt_"), "a token of ours is in the {place}");
         assert!(!text.contains("Bearer "), "a bearer is in the {place}");
     }
-}
-
-/// The log of the whole test program.
-static LOG: OnceLock<Log> = OnceLock::new();
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// A place in the log.
-pub(crate) struct LogMark(usize);
-
-impl LogMark {
-    fn since(&self) -> String {
-        let log = LOG.get().unwrap().0.lock().unwrap();
-        String::from_utf8_lossy(&log[self.0..]).into_owned()
-    }
-}
-
-/// Keeps everything that is logged from now on, in as much detail as an operator can ask for.
-pub(crate) fn listen_to_log() -> LogMark {
-    let log = LOG.get_or_init(|| {
-        let log = Log::default();
-        let started = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("debug"))
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .try_init();
-        assert!(started.is_ok());
-        log
-    });
-    LogMark(log.0.lock().unwrap().len())
 }

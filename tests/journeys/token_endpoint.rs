@@ -196,7 +196,7 @@ async fn nothing_below_ws_or_oauth_is_ever_forwarded() {
 
 #[tokio::test]
 async fn a_token_dies_with_the_key_that_it_was_issued_for() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     let answer = form(&world, &credentials(&world, "reports")).send().await;
     bearer(&world, &answer, "/v2/users").send().await.is(200);
 

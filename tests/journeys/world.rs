@@ -1,28 +1,31 @@
-//! The builder of worlds: a NinjaOne, the product in front of it with a configuration file of its own, and callers.
+//! The builder of worlds: a NinjaOne in the test's process, the built program in front of it with a configuration file of
+//! its own, and callers.
 
 use std::{
-    collections::BTreeMap, fmt::Write as _, fs, future::pending, net::SocketAddr, path::PathBuf,
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
     time::Duration,
 };
 
 use ninjaone_proxy::{
-    app::{
-        entrances::Inherited,
-        program::{Program, Record},
-        reload::{Reloader, known_operations},
-    },
+    app::reload::known_operations,
     config::{self, Config, sources::Sources},
     ninjaone::operation::Scope,
     random,
     sandbox::{Client, Ninja, Options, Platform, faults::Faults},
     secret::Secret,
 };
+use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::{
     hostile::Hostile,
     person::{self, Person},
     place::Place,
-    record::{self, Arrival, LogMark},
+    program::{Log, Program, free_address, log_level, plain_http, says_where_it_listens},
+    record::{self, Arrival},
     wire::{Answered, PATIENCE},
     written::Written,
 };
@@ -53,6 +56,8 @@ pub(crate) struct Plan {
     person: Option<Person>,
     /// Of the sandbox: where it listens and what it proves itself with.
     options: Options,
+    /// Of the program, beside that of the test.
+    environment: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -73,6 +78,12 @@ impl Plan {
     /// TOML at the end of the configuration.
     pub(crate) fn also(mut self, toml: &str) -> Self {
         writeln!(self.more, "{toml}").unwrap();
+        self
+    }
+
+    /// A variable of the program's environment.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -116,9 +127,19 @@ impl Plan {
         world
     }
 
-    /// Does not wait for the first token.
-    pub(crate) fn build(self) -> World {
-        let log = record::listen_to_log();
+    /// Waits until the product listens, and not for its first token.
+    pub(crate) fn build(mut self) -> World {
+        let says_where = self.says_where_it_listens();
+        if !says_where {
+            let (callers, admin) = (free_address(), free_address());
+            self = self.set("listen", "http", &format!("[\"{callers}\"]")).set(
+                "admin",
+                "listen",
+                &format!("\"{admin}\""),
+            );
+        }
+        let chosen = self.settings.clone();
+        let audit = chosen["audit"]["path"].trim_matches('"').to_owned();
         let secret = format!("client-secret-canary-{:016x}", random::number());
         let behind = match self.hostile {
             Some(hostile) => Behind::Hostile(hostile),
@@ -129,28 +150,37 @@ impl Plan {
         }
         let written = Written::new(&behind, &secret, self.settings, self.callers, &self.more);
         person::write_key(&written);
-        let sources = Sources {
-            file: written.file(),
-            environment: Vec::new(),
-        };
-        let (config, _) = config::load(&sources, &known_operations())
-            .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
         if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
-            person::log_in(person, &behind, &config);
+            person::log_in(person, &behind, &configuration(&written));
         }
-        let mut inherited = Inherited::of_process();
-        let program = Program::start(&config, &Record::Configured, &mut inherited).unwrap();
-        let reloader = Reloader::new(sources, &config);
+        let mut program = Program::start_in(&written.file(), &self.environment);
+        let listeners = if says_where {
+            program.listens("admin")
+        } else {
+            listeners_chosen(&chosen)
+        };
+        let admin = plain_http(&listeners, "admin").expect("an admin listener");
+        program.accepts_at(admin);
         let answered = Answered::default();
         World {
-            place: Place::of(&program, &written, &answered),
+            place: Place {
+                callers: plain_http(&listeners, "callers").expect("a listener for callers"),
+                admin,
+                keys: written.keys.clone(),
+                answered: answered.clone(),
+            },
             program: Some(program),
-            reloader,
+            audit: written.dir.path().join(&audit),
             behind,
             written,
             answered,
-            log,
         }
+    }
+
+    fn says_where_it_listens(&self) -> bool {
+        let log = self.settings.get("telemetry.log");
+        let level = log.and_then(|it| it.get("level")).expect("a level");
+        says_where_it_listens(level.trim_matches('"'))
     }
 }
 
@@ -182,35 +212,37 @@ fn sandbox(
     Ninja::start(options).unwrap()
 }
 
-impl Place {
-    fn of(program: &Program, written: &Written, answered: &Answered) -> Self {
-        let address = |role: &str| -> SocketAddr {
-            let found = program
-                .status
-                .listeners
-                .iter()
-                .find(|(known, address)| *known == role && address.starts_with("http://"));
-            let (_, address) = found.expect("a listener");
-            address.trim_start_matches("http://").parse().unwrap()
-        };
-        Self {
-            callers: address("callers"),
-            admin: address("admin"),
-            keys: written.keys.clone(),
-            answered: answered.clone(),
-        }
-    }
+/// Role and address of what a log that is silent about it does not tell.
+fn listeners_chosen(
+    settings: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Vec<(String, String)> {
+    let chosen = [("callers", "listen", "http"), ("admin", "admin", "listen")];
+    let listeners = chosen.into_iter().map(|(role, section, key)| {
+        let address = settings[section][key].trim_matches(['[', ']', '"']);
+        (role.to_owned(), format!("http://{address}"))
+    });
+    listeners.collect()
+}
+
+/// What is written, as the program reads it.
+fn configuration(written: &Written) -> Config {
+    let sources = Sources {
+        file: written.file(),
+        environment: Vec::new(),
+    };
+    let (config, _) = config::load(&sources, &known_operations())
+        .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
+    config
 }
 
 /// A running world. It must be ended with [`World::end`], which audits it.
 pub(crate) struct World {
     place: Place,
-    pub(crate) program: Option<Program>,
-    pub(crate) reloader: Reloader,
+    program: Option<Program>,
+    audit: PathBuf,
     pub(crate) behind: Behind,
     pub(crate) written: Written,
     pub(crate) answered: Answered,
-    log: LogMark,
 }
 
 impl std::ops::Deref for World {
@@ -234,12 +266,15 @@ impl World {
             faults: None,
             person: None,
             options: Options::default(),
+            environment: Vec::new(),
         };
         plan.set("listen", "http", "[\"127.0.0.1:0\"]")
             .set("listen", "workers", "2")
             .set("listen", "drain", "\"5s\"")
             .set("admin", "listen", "\"127.0.0.1:0\"")
             .set("audit", "path", "\"audit\"")
+            .set("telemetry.log", "format", "\"json\"")
+            .set("telemetry.log", "level", &format!("\"{}\"", log_level()))
             .set("limits.caller", "rate", "\"5000/s\"")
             .set("limits.caller", "concurrency", "2000")
             .set("limits.upstream", "rate", "\"5000/s\"")
@@ -273,8 +308,24 @@ impl World {
         }
     }
 
-    pub(crate) fn program(&self) -> &Program {
-        self.program.as_ref().expect("a running program")
+    pub(crate) fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("a running program")
+    }
+
+    pub(crate) fn program_id(&self) -> u32 {
+        self.program.as_ref().expect("a running program").id()
+    }
+
+    /// What the program has said on stderr.
+    pub(crate) fn log(&self) -> &Log {
+        &self.program.as_ref().expect("a running program").log
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.program
+            .as_ref()
+            .expect("a running program")
+            .signal(signal);
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -300,13 +351,7 @@ impl World {
 
     /// What is written, read again.
     pub(crate) fn config(&self) -> Config {
-        let sources = Sources {
-            file: self.written.file(),
-            environment: Vec::new(),
-        };
-        let (config, _) = config::load(&sources, &known_operations())
-            .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
-        config
+        configuration(&self.written)
     }
 
     /// Requests to NinjaOne's API, whatever is there.
@@ -314,12 +359,27 @@ impl World {
         record::arrivals(&self.behind)
     }
 
+    /// What `GET /status` says.
+    pub(crate) async fn status(&self) -> Value {
+        self.admin("/status").await.json()
+    }
+
+    /// Every identity has a token.
     pub(crate) async fn has_token(&self) {
         until("a token", async || {
-            let rules = self.program().status.rules.load_full();
-            rules.credentials.iter().all(|it| it.current().is_some())
+            let status = self.status().await;
+            let all = identities(&status);
+            all.iter().all(|(_, it)| it["state"] == "valid")
         })
         .await;
+    }
+
+    /// How many connections of callers are open.
+    pub(crate) async fn connections(&self) -> u64 {
+        let status = self.status().await;
+        let listeners = status["listeners"].as_array().unwrap();
+        let of_callers = listeners.iter().find(|it| it["role"] == "callers");
+        of_callers.unwrap()["connections"].as_u64().unwrap()
     }
 
     /// Writes another configuration file, whole at once.
@@ -331,29 +391,39 @@ impl World {
         fs::rename(fresh, file).unwrap();
     }
 
-    /// Loads the configuration again, as a signal would.
-    pub(crate) async fn reload(&mut self) {
-        let program = self.program.as_mut().expect("a running program");
-        self.reloader.reload(program).await;
+    /// Sends SIGHUP, and waits until the configuration was loaded again or refused.
+    pub(crate) async fn reload(&self) {
+        let tries = async || self.status().await["config"]["tries"].as_u64().unwrap();
+        let before = tries().await;
+        self.signal(Signal::HUP);
+        until("the reload", async || tries().await > before).await;
     }
 
     pub(crate) fn audit_path(&self) -> PathBuf {
-        self.written.dir.path().join("audit")
+        self.audit.clone()
     }
 
-    /// Every line of the audit log so far.
-    pub(crate) async fn lines(&self) -> Vec<serde_json::Value> {
-        self.program().status.ledger.flush().await.unwrap();
-        record::lines(&self.audit_path())
+    /// Every line of the audit log, once nothing waits to be written and each answer that was given has its own.
+    pub(crate) async fn lines(&self) -> Vec<Value> {
+        let mut lines = Vec::new();
+        until("the lines of what was answered", async || {
+            let status = self.status().await;
+            lines = record::lines(&self.audit_path());
+            let outcomes = lines.iter().filter(|it| it["type"] == "outcome");
+            let ended: HashSet<_> = outcomes.filter_map(|it| it["request"].as_str()).collect();
+            let answered = self.answered.all();
+            status["audit"]["queued"] == 0 && answered.iter().all(|it| ended.contains(it.as_str()))
+        })
+        .await;
+        lines
     }
 
     /// The one outcome line of a request, once it is there.
     pub(crate) async fn outcome(&self, id: &str) -> serde_json::Value {
         let mut found = None;
         until("an outcome", async || {
-            found = self
-                .lines()
-                .await
+            let lines = record::lines(&self.audit_path());
+            found = lines
                 .into_iter()
                 .find(|line| line["type"] == "outcome" && line["request"] == id);
             found.is_some()
@@ -362,7 +432,12 @@ impl World {
         found.unwrap()
     }
 
-    /// Drains the product and audits the world.
+    /// For a test that has ended the program itself, and looked at what it left.
+    pub(crate) fn gone(mut self) {
+        self.program = None;
+    }
+
+    /// Ends the product with SIGTERM and audits the world.
     pub(crate) async fn end(self) {
         self.end_then(|| ()).await;
     }
@@ -373,10 +448,21 @@ impl World {
             self.admin("/metrics").await.text(),
             self.admin("/status").await.text(),
         ];
-        let program = self.program.take().unwrap();
-        program.drain("the test is over", pending()).await;
-        record::audit(&self, &told, &self.log);
+        self.program().terminate().await;
+        let log = self.log().text();
+        self.program = None;
+        record::audit(&self, &told, &log);
         look();
+    }
+}
+
+impl World {
+    /// SIGTERM to a program of which a part hangs: it is gone in time, whatever its exit code says.
+    pub(crate) async fn ends_by_signal(mut self, longest: Duration) {
+        let program = self.program();
+        program.signal(Signal::TERM);
+        program.ends_within(longest).await;
+        self.program = None;
     }
 }
 
@@ -387,6 +473,17 @@ impl Drop for World {
             "the world was not ended"
         );
     }
+}
+
+/// Every identity of every tenant, with the tenant's name.
+pub(crate) fn identities(status: &Value) -> Vec<(String, Value)> {
+    let tenants = status["tenants"].as_array().unwrap().iter();
+    let all = tenants.flat_map(|tenant| {
+        let name = tenant["name"].as_str().unwrap();
+        let own = tenant["identities"].as_array().unwrap().iter();
+        own.map(move |it| (name.to_owned(), it.clone()))
+    });
+    all.collect()
 }
 
 /// Looks again and again until `done`, at most fifteen seconds.

@@ -1,0 +1,243 @@
+//! The program as its users start it: the built binary with a configuration file of its own, its log, signals, and its
+//! exit code. Every test program that starts it includes this file.
+#![allow(
+    dead_code,
+    reason = "each test program that includes this file uses a part of it"
+)]
+
+use std::{
+    io::Read,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::time::Instant;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ninjaone-proxy");
+
+/// Longest that a test waits for the program to listen. A busy machine takes its time.
+const START_MAX: Duration = Duration::from_secs(30);
+/// Longest that it waits for its end: a renewal that was sent may take 15 s.
+const END_MAX: Duration = Duration::from_secs(40);
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
+
+/// What the program says on stderr, all of it, as it comes.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// A thread reads until the other end is closed.
+    fn read_on(&self, mut from: impl Read + Send + 'static) -> JoinHandle<()> {
+        let log = self.clone();
+        thread::spawn(move || {
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from.read(&mut piece) {
+                log.0.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    /// The lines of the log that are JSON, which all are unless a test asked for text.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = self.text();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let read = whole.lines().map(serde_json::from_str);
+        read.filter_map(Result::ok).collect()
+    }
+
+    /// How many lines say this, word for word.
+    pub(crate) fn count(&self, message: &str) -> usize {
+        let lines = self.lines();
+        lines.iter().filter(|it| it["message"] == message).count()
+    }
+}
+
+/// A process of the program; it is killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) log: Log,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Program {
+    /// `run` with this configuration; its stderr is read on.
+    pub(crate) fn start(config: &Path) -> Self {
+        Self::start_with(config, Stdio::piped())
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_in(config: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "--config"]).arg(config);
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        Self::spawn(command.envs(environment).stderr(Stdio::piped()))
+    }
+
+    /// The same with another stderr; what is piped is read on.
+    pub(crate) fn start_with(config: &Path, stderr: Stdio) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "--config"]).arg(config).stderr(stderr);
+        Self::spawn(&mut command)
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn();
+        let mut child = child.expect("the built program starts");
+        let log = Log::default();
+        let reader = child.stderr.take().map(|stderr| log.read_on(stderr));
+        Self { child, log, reader }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Role and address of every listener that the log names, in its order, once one of `role` is named; the admin
+    /// listener comes after those of callers. The log has to be at `info` or `debug`.
+    pub(crate) fn listens(&mut self, role: &str) -> Vec<(String, String)> {
+        let began = Instant::now();
+        loop {
+            let lines = self.log.lines();
+            let listening = lines.iter().filter(|it| it["message"] == "listening");
+            let found: Vec<_> = listening
+                .filter_map(|it| {
+                    let text = |name: &str| it[name].as_str().map(str::to_owned);
+                    Some((text("role")?, text("address")?))
+                })
+                .collect();
+            if found.iter().any(|(known, _)| known == role) {
+                return found;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.read_out();
+                panic!("{status} before it listened:\n{}", self.log.text());
+            }
+            assert!(
+                began.elapsed() < START_MAX,
+                "it does not listen:\n{}",
+                self.log.text()
+            );
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// The first plain HTTP address of `role`.
+    pub(crate) fn address(&mut self, role: &str) -> SocketAddr {
+        let all = self.listens(role);
+        plain_http(&all, role).expect("a plain HTTP listener")
+    }
+
+    /// Waits until somebody accepts connections there.
+    pub(crate) fn accepts_at(&mut self, address: SocketAddr) {
+        let began = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.read_out();
+                panic!("{status} before it listened:\n{}", self.log.text());
+            }
+            assert!(began.elapsed() < START_MAX, "nobody listens at {address}");
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether the process is there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end, and for the last line of the log.
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
+        self.ends_within(END_MAX).await
+    }
+
+    pub(crate) async fn ends_within(&mut self, longest: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.read_out();
+                return status;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited < longest,
+                "still there after {waited:?}:\n{}",
+                self.log.text()
+            );
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// SIGTERM, and exit code 0.
+    pub(crate) async fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+        let status = self.ends().await;
+        assert_eq!(status.code(), Some(0), "{status}:\n{}", self.log.text());
+    }
+
+    fn read_out(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            // Shown with the failed test.
+            #[allow(clippy::print_stderr)]
+            {
+                eprintln!("the log of the program:\n{}", self.log.text());
+            }
+        }
+    }
+}
+
+/// How much the programs of all tests say, unless a test wants it otherwise: as much as they do by default, or what
+/// `NJP_TEST_LOG` asks for.
+pub(crate) fn log_level() -> String {
+    std::env::var("NJP_TEST_LOG").unwrap_or_else(|_| "info".to_owned())
+}
+
+/// Whether the log says where the program listens at this level.
+pub(crate) fn says_where_it_listens(level: &str) -> bool {
+    matches!(level, "info" | "debug")
+}
+
+/// The first plain HTTP address of `role` among what the program said.
+pub(crate) fn plain_http(listeners: &[(String, String)], role: &str) -> Option<SocketAddr> {
+    let of_role = listeners.iter().filter(|(known, _)| known == role);
+    let mut addresses = of_role.filter_map(|(_, address)| address.strip_prefix("http://"));
+    addresses.next()?.parse().ok()
+}
+
+/// An address that nobody uses, for a program whose log does not say where it listens. Below the ports that the system
+/// gives to others, so that it stays free until it is taken.
+pub(crate) fn free_address() -> SocketAddr {
+    const FIRST: u64 = 12_000;
+    const COUNT: u64 = 18_000;
+    loop {
+        let port = FIRST + ninjaone_proxy::random::number() % COUNT;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}

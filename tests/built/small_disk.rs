@@ -1,0 +1,58 @@
+//! A disk that can be full: a file system in memory of a few kilobytes.
+#![allow(
+    dead_code,
+    reason = "each test program that includes this file uses a part of it"
+)]
+
+use std::{fs, io::Write, path::PathBuf, process::Command};
+
+use tempfile::tempdir;
+
+/// A small file system of its own, unmounted on drop.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    pub(crate) fn mount() -> Option<Self> {
+        let place = tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .arg(place.path())
+            .status();
+        if mounted.is_ok_and(|it| it.success()) {
+            return Some(Self(place));
+        }
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT TESTED: a full disk, because no tmpfs can be mounted here"
+        );
+        None
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.path().join("audit")
+    }
+
+    pub(crate) fn fill(&self, bytes: usize) {
+        // Writes as much as there is room for.
+        let _ = fs::write(self.0.path().join("ballast"), vec![0; bytes]);
+    }
+
+    /// There is room again.
+    pub(crate) fn empty(&self) {
+        fs::remove_file(self.0.path().join("ballast")).unwrap();
+    }
+
+    pub(crate) fn enlarge(&self) {
+        let larger = Command::new("mount")
+            .args(["-o", "remount,size=1m"])
+            .arg(self.0.path())
+            .status();
+        assert!(larger.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
