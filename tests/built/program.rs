@@ -62,6 +62,26 @@ impl Log {
     }
 }
 
+/// What the program gets as its stderr.
+pub(crate) enum Stderr {
+    /// A pipe that is read on into its log.
+    Read,
+    Other(Stdio),
+    /// Nothing: descriptor 2 is closed.
+    Closed,
+    /// A terminal at which somebody has typed Ctrl-S.
+    StoppedTerminal,
+}
+
+const ON_A_STOPPED_TERMINAL: &str = r#"
+import os, sys
+typed_at, terminal = os.openpty()
+os.write(typed_at, b"\x13")
+os.set_inheritable(typed_at, True)
+os.dup2(terminal, 2)
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
 /// A process of the program; it is killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -72,25 +92,36 @@ pub(crate) struct Program {
 impl Program {
     /// `run` with this configuration; its stderr is read on.
     pub(crate) fn start(config: &Path) -> Self {
-        Self::start_with(config, Stdio::piped())
+        Self::start_with(config, Stderr::Read, &[])
     }
 
-    /// The same with more in its environment.
-    pub(crate) fn start_in(config: &Path, environment: &[(String, String)]) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(["run", "--config"]).arg(config);
+    /// The same with another stderr, and more in its environment.
+    pub(crate) fn start_with(
+        config: &Path,
+        stderr: Stderr,
+        environment: &[(String, String)],
+    ) -> Self {
+        // Either becomes the program: its process is the child.
+        let become_it = |by: &str, script: &str| {
+            let mut command = Command::new(by);
+            command.args(["-c", script, PROGRAM]);
+            command
+        };
+        let mut command = match stderr {
+            Stderr::Closed => become_it("sh", "exec \"$0\" \"$@\" 2>&-"),
+            Stderr::StoppedTerminal => become_it("python3", ON_A_STOPPED_TERMINAL),
+            Stderr::Read | Stderr::Other(_) => Command::new(PROGRAM),
+        };
+        command.stderr(match stderr {
+            Stderr::Read => Stdio::piped(),
+            Stderr::Other(stderr) => stderr,
+            Stderr::Closed | Stderr::StoppedTerminal => Stdio::null(),
+        });
         let environment = environment.iter().map(|(name, value)| (name, value));
-        Self::spawn(command.envs(environment).stderr(Stdio::piped()))
-    }
-
-    /// The same with another stderr; what is piped is read on.
-    pub(crate) fn start_with(config: &Path, stderr: Stdio) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(["run", "--config"]).arg(config).stderr(stderr);
-        Self::spawn(&mut command)
-    }
-
-    pub(crate) fn spawn(command: &mut Command) -> Self {
+        command
+            .envs(environment)
+            .args(["run", "--config"])
+            .arg(config);
         let child = command.stdin(Stdio::null()).spawn();
         let mut child = child.expect("the built program starts");
         let log = Log::default();

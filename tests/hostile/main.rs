@@ -10,6 +10,8 @@ mod head_cases;
 mod head_writings;
 mod heads;
 mod hosts;
+mod http2_server;
+mod levels;
 #[path = "../built/program.rs"]
 mod program;
 mod secrets;

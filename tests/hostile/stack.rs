@@ -26,7 +26,7 @@ const SEED: u64 = 1;
 const PLENTY: &str = "\"1000000/s\"";
 
 /// A setting: section, key, and its value as TOML.
-pub(crate) type Setting = (&'static str, &'static str, &'static str);
+pub(crate) type Setting<'a> = (&'a str, &'a str, &'a str);
 
 /// The program, and where it listens.
 pub(crate) struct Proxied {
@@ -107,10 +107,25 @@ impl Proxied {
         outcomes
     }
 
+    async fn status(&self) -> Value {
+        let status = get(self.admin, "/status", "").await;
+        serde_json::from_slice(&status.body).unwrap()
+    }
+
+    /// Waits for the service's token.
+    pub(crate) async fn has_token(&self) {
+        let valid = eventually(Duration::from_secs(15), async || {
+            let status = self.status().await;
+            let identities = status["tenants"][0]["identities"].as_array().unwrap();
+            let service = identities.iter().find(|it| it["identity"] == "service");
+            service.unwrap()["state"] == "valid"
+        });
+        assert!(valid.await, "{}", self.status().await);
+    }
+
     /// How many connections of callers are open.
     pub(crate) async fn connections(&self) -> u64 {
-        let status = get(self.admin, "/status", "").await;
-        let status: Value = serde_json::from_slice(&status.body).unwrap();
+        let status = self.status().await;
         let listeners = status["listeners"].as_array().unwrap();
         let callers = listeners.iter().find(|it| it["role"] == "callers");
         callers.unwrap()["connections"].as_u64().unwrap()

@@ -33,6 +33,7 @@ mod retries;
 #[path = "../built/small_disk.rs"]
 mod small_disk;
 mod stalls;
+mod stderr;
 mod token_endpoint;
 mod tokens;
 mod upstream_tls;

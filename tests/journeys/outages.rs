@@ -8,9 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ninjaone_proxy::audit::verify::verify;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    record,
     small_disk::SmallDisk,
     wire::Wire,
     world::{Plan, World, until},
@@ -44,6 +47,17 @@ async fn metric(world: &World, name: &str) -> u64 {
     let mut lines = page.lines();
     let value = lines.find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
     value.expect("the metric").parse().unwrap()
+}
+
+/// That the log was lost, and that it is back: the second only in a log that has warnings.
+async fn tells_of_each_turn_once(world: &World, tells_warnings: bool) {
+    let log = world.log();
+    until("the trouble to be told", async || log.count(BROKEN) > 0).await;
+    let is_back = async || !tells_warnings || log.count(WELL) > 0;
+    until("the end of the trouble to be told", is_back).await;
+    assert_eq!(log.count(BROKEN), 1, "{}", log.text());
+    let told = usize::from(tells_warnings);
+    assert_eq!(log.count(WELL), told, "{}", log.text());
 }
 
 /// A plan at this level, and whether its log tells of warnings.
@@ -92,14 +106,7 @@ async fn survives(
     for _ in 0..5 {
         assert_eq!(write(&world).await, 200);
     }
-    let log = world.log();
-    assert_eq!(log.count(BROKEN), 1, "{level}: {}", log.text());
-    assert_eq!(
-        log.count(WELL),
-        usize::from(tells_warnings),
-        "{level}: {}",
-        log.text()
-    );
+    tells_of_each_turn_once(&world, tells_warnings).await;
     assert_ne!(newest(&world), file, "another file was begun");
     mend(&file);
     let lines = world.lines().await;
@@ -220,8 +227,7 @@ async fn goes_on(world: &World, reads: &[String]) {
         world.status().await["health"] == "healthy"
     })
     .await;
-    assert_eq!(world.log().count(BROKEN), 1, "{}", world.log().text());
-    assert_eq!(world.log().count(WELL), 1, "{}", world.log().text());
+    tells_of_each_turn_once(&world, true).await;
     let lines = world.lines().await;
     let is_read = |it: &&Value| reads.iter().any(|id| it["request"] == id.as_str());
     let written: Vec<_> = lines.iter().filter(is_read).collect();
@@ -249,8 +255,7 @@ async fn a_directory_that_is_gone_is_made_again() {
         world.status().await["health"] == "healthy"
     })
     .await;
-    assert_eq!(world.log().count(BROKEN), 1, "{}", world.log().text());
-    assert_eq!(world.log().count(WELL), 1, "{}", world.log().text());
+    tells_of_each_turn_once(&world, true).await;
     // With its first files put back, the chain is whole.
     for file in fs::read_dir(&away).unwrap() {
         let file = file.unwrap();
@@ -299,9 +304,9 @@ async fn a_disk_that_is_full_for_two_seconds_loses_nothing() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_stop_while_the_log_cannot_be_written_ends_all_the_same() {
-    let mut world = World::new().await;
+/// A world whose log has something in its way, and two lines that wait for it to go.
+async fn with_lines_that_wait() -> (World, PathBuf, PathBuf) {
+    let world = World::new().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
     let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
@@ -311,13 +316,46 @@ async fn a_stop_while_the_log_cannot_be_written_ends_all_the_same() {
         write(&world).await == 503
     })
     .await;
+    world.get("reports", "/v2/users").await.is(200);
+    (world, here, away)
+}
 
-    world.program().terminate().await;
+#[tokio::test]
+async fn a_stop_while_the_log_cannot_be_written_ends_in_time_and_fails() {
+    let (mut world, ..) = with_lines_that_wait().await;
+    // The drain of the world, which has nothing to wait for, and five seconds.
+    let longest = Duration::from_secs(10);
 
-    let log = world.log().clone();
-    assert_eq!(
-        log.count("the audit log could not be written to its end"),
-        1
-    );
+    world.signal(Signal::TERM);
+    let status = world.program().ends_within(longest).await;
+
+    let log = world.log().text();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let told = "lines of the audit log are lost: it could not be written to its end";
+    assert_eq!(world.log().count(told), 1, "{log}");
+    world.gone();
+}
+
+#[tokio::test]
+async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
+    let (mut world, here, away) = with_lines_that_wait().await;
+
+    world.signal(Signal::TERM);
+    until("the stop", async || world.log().count("draining") > 0).await;
+    fs::remove_file(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    let status = world.program().ends().await;
+
+    assert_eq!(status.code(), Some(0), "{}", world.log().text());
+    let report = verify(&here, &[]).unwrap();
+    assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
+    let lines = record::lines(&here);
+    for id in world.answered.all() {
+        let is_its = |it: &&Value| it["type"] == "outcome" && it["request"] == id.as_str();
+        assert_eq!(lines.iter().filter(is_its).count(), 1, "{id}");
+    }
+    // What the writer says of the outage may come after it.
+    let last: Vec<_> = lines.iter().rev().take(2).map(|it| &it["type"]).collect();
+    assert!(last.contains(&&Value::from("stop")), "{last:?}");
     world.gone();
 }

@@ -24,7 +24,7 @@ use crate::{
     hostile::Hostile,
     person::{self, Person},
     place::Place,
-    program::{Log, Program, free_address, log_level, plain_http, says_where_it_listens},
+    program::{Log, Program, Stderr, free_address, log_level, plain_http, says_where_it_listens},
     record::{self, Arrival},
     wire::{Answered, PATIENCE},
     written::Written,
@@ -58,6 +58,7 @@ pub(crate) struct Plan {
     options: Options,
     /// Of the program, beside that of the test.
     environment: Vec<(String, String)>,
+    stderr: Stderr,
 }
 
 impl Plan {
@@ -109,6 +110,12 @@ impl Plan {
         self
     }
 
+    /// Another stderr than a pipe that is read: there is no log to look at then.
+    pub(crate) fn stderr(mut self, stderr: Stderr) -> Self {
+        self.stderr = stderr;
+        self
+    }
+
     pub(crate) fn faults(mut self, json: &str) -> Self {
         self.faults = Some(Faults::parse(json.as_bytes()).unwrap());
         self
@@ -153,7 +160,8 @@ impl Plan {
         if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
             person::log_in(person, &behind, &configuration(&written));
         }
-        let mut program = Program::start_in(&written.file(), &self.environment);
+        let environment = self.environment;
+        let mut program = Program::start_with(&written.file(), self.stderr, &environment);
         let listeners = if says_where {
             program.listens("admin")
         } else {
@@ -180,7 +188,7 @@ impl Plan {
     fn says_where_it_listens(&self) -> bool {
         let log = self.settings.get("telemetry.log");
         let level = log.and_then(|it| it.get("level")).expect("a level");
-        says_where_it_listens(level.trim_matches('"'))
+        matches!(self.stderr, Stderr::Read) && says_where_it_listens(level.trim_matches('"'))
     }
 }
 
@@ -267,6 +275,7 @@ impl World {
             person: None,
             options: Options::default(),
             environment: Vec::new(),
+            stderr: Stderr::Read,
         };
         plan.set("listen", "http", "[\"127.0.0.1:0\"]")
             .set("listen", "workers", "2")
