@@ -179,7 +179,8 @@ async fn a_refusal_that_comes_before_the_body_is_whole_waits_for_the_rest() {
         .person(Person::LoggedIn)
         .start()
         .await;
-    let ask = organization(&world, "Fabrikam").bytes();
+    // Longer than what is waited for before anything is sent, shorter than what is kept.
+    let ask = organization(&world, &"F".repeat(100 * 1024)).bytes();
     let (head, body) = ask.split_at(ask.len() - 5);
     let mut wire = world.wire().await;
 

@@ -8,20 +8,20 @@ use std::{
 };
 
 use ninjaone_proxy::audit::verify::verify;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::{
+    program::{PROGRAM, Program},
     wire::{Answer, Answered, PATIENCE, Wire},
     world::{World, until},
     written::{caller_toml, directory, new_key, write_private},
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ninjaone-proxy");
-
-/// A running program, killed when dropped.
+/// A program that is not its world's: a test may end it in its own way.
 struct Running {
-    child: Child,
+    program: Program,
     dir: TempDir,
     callers: SocketAddr,
     key: String,
@@ -42,18 +42,10 @@ impl Running {
             caller_toml("main", &key, "allow = [\"all\"]")
         );
         std::fs::write(dir.path().join("config.toml"), toml).unwrap();
-        let mut child = Command::new(PROGRAM)
-            .args(["run", "--config"])
-            .arg(dir.path().join("config.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let callers = listening(&mut log);
-        // Nobody reads on: a full pipe must not stop the program.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let mut program = Program::start(&dir.path().join("config.toml"));
+        let callers = program.address("callers");
         let running = Self {
-            child,
+            program,
             dir,
             callers,
             key,
@@ -81,22 +73,6 @@ impl Running {
         let mut wire = self.wire().await;
         wire.send(self.request("GET", "/v2/users")).await;
         wire.answer().await.expect("an answer")
-    }
-
-    fn signal(&self, name: &str) {
-        signal(&self.child, name);
-    }
-
-    async fn ends(&mut self) -> ExitStatus {
-        ends(&mut self.child).await
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -126,20 +102,6 @@ async fn ends(child: &mut Child) -> ExitStatus {
     status.unwrap()
 }
 
-/// The callers' address, from the log.
-fn listening(log: &mut impl BufRead) -> SocketAddr {
-    let mut line = String::new();
-    while log.read_line(&mut line).unwrap() > 0 {
-        if line.contains("listening") && line.contains("callers") {
-            let (_, rest) = line.split_once("http://").unwrap();
-            let end = rest.find('"').unwrap();
-            return rest[..end].parse().unwrap();
-        }
-        line.clear();
-    }
-    panic!("the program does not listen");
-}
-
 #[tokio::test]
 async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     let world = World::new().await;
@@ -157,14 +119,14 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     let mut idle = running.wire().await;
     until("forty requests", async || world.saw().len() >= before + 40).await;
 
-    running.signal("TERM");
+    running.program.signal(Signal::TERM);
     let began = Instant::now();
 
     for wire in &mut wires {
         let answer = wire.answer().await.expect("an answer");
         assert!(answer.status < 300 && answer.whole);
     }
-    assert!(running.ends().await.success());
+    assert!(running.program.ends().await.success());
     assert!(
         began.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -194,8 +156,8 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
     until("the request", async || world.saw().len() > before).await;
 
     let began = Instant::now();
-    running.signal("TERM");
-    let status = running.ends().await;
+    running.program.signal(Signal::TERM);
+    let status = running.program.ends().await;
 
     assert!(
         began.elapsed() < Duration::from_secs(4),
@@ -244,7 +206,7 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     );
 
     std::fs::write(&file, &good).unwrap();
-    running.signal("HUP");
+    running.program.signal(Signal::HUP);
     let began = Instant::now();
     until("the caller to be back", async || {
         running.get().await.status == 200
@@ -257,12 +219,12 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     );
 
     std::fs::write(&file, "wrong").unwrap();
-    running.signal("HUP");
+    running.program.signal(Signal::HUP);
     for _ in 0..20 {
         running.get().await.is(200);
     }
-    running.signal("TERM");
-    assert!(running.ends().await.success());
+    running.program.signal(Signal::TERM);
+    assert!(running.program.ends().await.success());
     world.ninja().forget_seen();
     world.end().await;
 }
@@ -277,19 +239,12 @@ async fn killed_without_mercy_the_log_goes_on_where_it_was() {
     let mut wire = running.wire().await;
     wire.send(running.request("POST", "/v2/contacts")).await;
     wire.answer().await.unwrap();
-    running.signal("KILL");
-    running.ends().await;
+    running.program.signal(Signal::KILL);
+    running.program.ends().await;
 
-    let again = Command::new(PROGRAM)
-        .args(["run", "--config"])
-        .arg(running.dir.path().join("config.toml"))
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut again = Guarded(again.unwrap());
-    let mut log = BufReader::new(again.0.stderr.take().unwrap());
-    listening(&mut log);
-    signal(&again.0, "TERM");
-    assert!(ends(&mut again.0).await.success());
+    let mut again = Program::start(&running.dir.path().join("config.toml"));
+    again.address("callers");
+    again.terminate().await;
 
     let audit = running.dir.path().join("audit");
     let report = verify(&audit, &[]).unwrap();

@@ -290,11 +290,11 @@ async fn sigterm_ends_the_program_whatever_part_has_stopped() {
 
 #[tokio::test]
 async fn no_renewal_begins_after_sigterm_while_requests_are_still_answered() {
-    const TOKEN_LIFE: Duration = Duration::from_secs(5);
+    const TOKEN_LIFE: Duration = Duration::from_secs(2);
     let plan = World::plan().person(Person::LoggedIn);
     let world = plan.token_life(TOKEN_LIFE).start().await;
     until("renewals", async || world.ninja().counts().rotations > 0).await;
-    world.trouble(r#"{"slow_ms":4600}"#);
+    world.trouble(r#"{"slow_ms":4000}"#);
     let place = world.place();
     let asked = tokio::spawn(async move { place.get("reports", "/v2/organizations").await });
     until("the request at NinjaOne", async || !world.saw().is_empty()).await;
@@ -305,11 +305,12 @@ async fn no_renewal_begins_after_sigterm_while_requests_are_still_answered() {
     })
     .await;
     let calls = world.ninja().token_calls();
-    asked.await.unwrap().is(200);
+    // Whatever NinjaOne says to it: its token has ended by then.
+    assert!(asked.await.unwrap().whole);
     assert_eq!(
         world.ninja().token_calls(),
         calls,
-        "they were due since then"
+        "its tokens have ended twice since"
     );
     world.ends_by_signal(END_MAX).await;
 }
