@@ -157,18 +157,7 @@ impl Program {
         let certificates = certificates.filter_map(|it| it.certificate.clone());
         let certificates = certificates.collect();
         let workers = Arc::new(workers);
-        let turned_away = tell_of_turned_away(Arc::clone(&status.connections));
-        entrances.spawn_until_stop(turned_away);
-        for entrance in opened.entrances {
-            let heartbeat = watchdog.watch(format!("listener {}", entrance.listener.local()));
-            let connections = Arc::clone(&status.connections);
-            let accepting = accept(entrance, Arc::clone(&workers), connections);
-            entrances.spawn(accept_until_stopped(
-                accepting,
-                heartbeat,
-                entrances.clone(),
-            ));
-        }
+        accept_callers(opened.entrances, &workers, &status, &entrances);
         Ok(Self {
             status,
             assembly,
@@ -183,6 +172,26 @@ impl Program {
             cut,
             workers,
         })
+    }
+}
+
+fn accept_callers(
+    opened: Vec<Entrance>,
+    workers: &Arc<Vec<Worker>>,
+    status: &Status,
+    entrances: &Tasks,
+) {
+    entrances.spawn_until_stop(tell_of_turned_away(Arc::clone(&status.connections)));
+    for entrance in opened {
+        let name = format!("listener {}", entrance.listener.local());
+        let heartbeat = status.watchdog.watch(name);
+        let connections = Arc::clone(&status.connections);
+        let accepting = accept(entrance, Arc::clone(workers), connections);
+        entrances.spawn(accept_until_stopped(
+            accepting,
+            heartbeat,
+            entrances.clone(),
+        ));
     }
 }
 

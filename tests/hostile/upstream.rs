@@ -138,11 +138,12 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
     })
     .await;
     let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
+    // Longer than a body that is waited for before anything is sent.
     let mut slow = Wire::open(proxy.callers).await;
     let key_of = key("operator");
     let head = format!(
         "POST /v2/organizations HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key_of}\r\n\
-         Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+         Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{{"
     );
     slow.send(head.as_bytes()).await.unwrap();
     let early = slow.reply(false).await.unwrap();

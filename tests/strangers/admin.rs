@@ -18,8 +18,8 @@ use crate::{
     wire::Wire,
 };
 
-/// What a probe waits at most.
-const PROBE: Duration = Duration::from_secs(1);
+/// What a probe waits at most: `timeoutSeconds` of `deploy/kubernetes`.
+const PROBE: Duration = Duration::from_secs(3);
 const PROBES: usize = 15;
 const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -79,7 +79,7 @@ async fn probe(at: SocketAddr) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_probe_is_answered_within_a_second_whatever_is_thrown_at_its_listener() {
+async fn a_probe_is_answered_while_its_caller_waits_whatever_is_thrown_at_its_listener() {
     let running = start().await;
     for (listener, at) in [("admin", running.admin), ("probes", running.probes)] {
         for count in [64, 256, 2_000] {
