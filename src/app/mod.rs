@@ -13,6 +13,7 @@ pub mod reload;
 pub mod run;
 pub mod sandbox;
 pub mod signals;
+pub mod spare_memory;
 pub mod status;
 mod stop;
 pub mod supervisor;

@@ -35,6 +35,8 @@ use crate::{
     watchdog::{Heartbeat, Sign},
 };
 
+use super::spare_memory;
+
 /// Connections that may wait for a worker to take them.
 const HANDED_MAX: usize = 256;
 /// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
@@ -143,6 +145,7 @@ async fn work<F>(
     let (connections, requests) = (Tasks::new(), Tasks::new());
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_stop(Arc::clone(&proxy.upstream).sweep());
+    requests.spawn_until_stop(spare_memory::give_back(Arc::clone(load)));
     while let Some(next) = handed.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
@@ -278,21 +281,22 @@ impl Connection {
             Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
         };
         match ended {
-            Ended::NotHttp => self.record_garbage(),
+            Ended::NotHttp => self.record_unanswered(Fault::NotHttp),
+            Ended::Crowded => self.record_unanswered(Fault::HeadUnfinished),
             Ended::Silent => self.ticket.note_silence(),
             Ended::Closed | Ended::Broken => {}
         }
     }
 
     /// Bytes that are no request are on record too: over HTTP/2 the library sees them, over HTTP/1.1 they come as one.
-    fn record_garbage(&self) {
+    fn record_unanswered(&self, why: Fault) {
         let malformed = Malformed {
             id: self.proxy.ids.next(Timestamp::now()),
             started: tokio::time::Instant::now(),
             peer: self.peer,
             method: None,
             path: Box::from(""),
-            why: Fault::NotHttp,
+            why,
         };
         let outcome = Outcome::Malformed(Box::new(malformed));
         drop(answer::of(outcome, &self.proxy.ledger, &self.proxy.tally));

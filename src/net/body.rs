@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{
     body_timer::{BodyTimer, Lateness},
     http1::server::inflow::{BrokeOff, Inflow},
+    http2::body::Http2Body,
     kept_body::{Keeping, Kept, Replay},
     pace::BodyPatience,
 };
@@ -28,7 +29,7 @@ pub enum WireBody {
     /// All of it came with the head.
     Whole(Bytes),
     Http1(Inflow),
-    Http2(hyper::body::Incoming),
+    Http2(Box<Http2Body>),
 }
 
 impl Body for WireBody {
@@ -48,7 +49,7 @@ impl Body for WireBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Http1(body) => Pin::new(body).poll_frame(cx),
-            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(|_| BrokeOff::Gone),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx),
         }
     }
 

@@ -25,6 +25,8 @@ pub enum Ended {
     Silent,
     /// What came was not HTTP.
     NotHttp,
+    /// A head was not finished, and its room was needed for others.
+    Crowded,
     Broken,
 }
 

@@ -2,6 +2,8 @@
 //! reduced to what may reach a caller. Allow-lists both ways: a header that nobody thought of
 //! does not pass.
 
+use std::ops::RangeInclusive;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Evidence, response::Fields};
@@ -10,6 +12,9 @@ use super::{Evidence, response::Fields};
 pub const HEADERS_MAX: usize = 64;
 /// Longest `NJP-Reason` and `NJP-On-Behalf-Of`, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256;
+
+/// The statuses that HTTP defines classes for: an answer with another one is none (RFC 9110 section 15).
+pub const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// So many of them most requests have forwarded at most.
 const FORWARDED_USUALLY: usize = 4;
@@ -23,6 +28,10 @@ pub enum HeaderError {
     Repeated,
     #[error("a header value has bytes that are not visible ASCII")]
     NotVisible,
+    #[error("a header's name or value has characters that it must not have, or blanks at its ends")]
+    Malformed,
+    #[error("a header speaks of the connection, which HTTP/2 does not allow")]
+    HopByHop,
     #[error("a header asks for another method than the request's")]
     MethodOverride,
     #[error("the request comes from a web page")]

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Longest part of a refused path that is kept for the record, in bytes.
-const KEPT_PATH_BYTES_MAX: usize = 256;
+pub const KEPT_PATH_BYTES_MAX: usize = 256;
 
 /// A request as it came off the wire, and from whom.
 pub struct Arrival {
@@ -109,6 +109,12 @@ pub enum Fault {
     ForeignHost,
     #[error("the request's head is longer than allowed")]
     HeadTooLarge,
+    #[error("the request's head was not finished, and its room was needed for others")]
+    HeadUnfinished,
+    #[error("a pseudo-header field is missing, repeated, unknown or out of place")]
+    Pseudo,
+    #[error("the scheme is neither http nor https")]
+    Scheme,
     #[error("GET and HEAD carry no body")]
     BodyOnRead,
     #[error("the body is longer than any operation takes")]

@@ -25,6 +25,7 @@ pub mod target;
 pub mod tls;
 pub mod tls_stream;
 pub mod turned_away;
+pub mod unfinished;
 
 use std::{fmt, net::SocketAddr};
 

@@ -352,7 +352,7 @@ impl Pool {
             let number = self.http2_made.load(Ordering::Relaxed);
             begun.store(true, Ordering::Relaxed);
             let mut error = match sender.try_send_request(request).await {
-                Ok(response) => return Ok(answered(response)),
+                Ok(response) => return answered(response),
                 Err(error) => error,
             };
             let Some(back) = error.take_message() else {
@@ -400,13 +400,16 @@ impl Pool {
     }
 }
 
-fn answered(response: http::Response<hyper::body::Incoming>) -> Answered {
+fn answered(response: http::Response<hyper::body::Incoming>) -> Result<Answered, SendError> {
     let (parts, body) = response.into_parts();
-    Answered {
+    if !headers::STATUSES.contains(&parts.status.as_u16()) {
+        return Err(SendError::Lost(ExchangeError::NotHttp));
+    }
+    Ok(Answered {
         status: parts.status,
         fields: headers::sort_answer(parts.headers),
         body: AnswerStream::Http2(body),
-    }
+    })
 }
 
 fn failure(error: &hyper::Error, reused: bool) -> SendError {

@@ -11,6 +11,10 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use rustls::{
     ClientConfig,
     client::UnbufferedClientConnection,
@@ -35,6 +39,8 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// What a record may add to its content, at most (RFC 8446 section 5.2).
 const RECORD_OVERHEAD_BYTES: usize = 5 + 256;
 const RECORD_BYTES: usize = 16 * 1024;
+/// How often an idle connection is read from until nothing more comes; one that goes on is not idle.
+const QUIET_READS_MAX: u32 = 4;
 /// Room for what is to be written that an idle connection keeps.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
 
@@ -146,6 +152,59 @@ impl TlsStream {
             let _ = self.poll_flush(cx);
         }
         Poll::Ready(Ok(taken))
+    }
+
+    /// Whether no part of a record or of a handshake message is kept, all that was said has left, and neither side has ended
+    /// the stream.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.part.is_empty() && self.written == self.out.len() && !self.is_over && !self.is_broken
+    }
+
+    /// Whether nothing is left in any layer: neither here nor with the kernel. Session tickets that came whole are taken, and
+    /// new keys (RFC 8446 sections 4.6.1 and 4.6.3): they say nothing to whoever reads. Half of one may be half of anything.
+    /// After a false, the stream is fit for nothing but to be closed.
+    #[must_use]
+    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..QUIET_READS_MAX {
+            if !self.is_settled() {
+                return false;
+            }
+            match self.take_unasked() {
+                // Said in reply, such as that new keys are used: with a full socket it would wait for the next request.
+                Ok(true) => {
+                    let _ = self.poll_flush(cx);
+                }
+                Ok(false) => return true,
+                Err(_) => {
+                    self.is_broken = true;
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Reads what the kernel holds: the runtime, which learns of it only when it looks next, is not asked. Whether anything
+    /// was there.
+    ///
+    /// # Errors
+    /// The end of the stream, or anything but whole records without content.
+    fn take_unasked(&mut self) -> io::Result<bool> {
+        READ.with_borrow_mut(|room| {
+            let came = match recv(&self.socket, &mut **room, RecvFlags::DONTWAIT) {
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(error) => return Err(error.into()),
+                Ok((came, _)) => came,
+            };
+            let mut plain = 0;
+            let all = room.get_mut(..came).unwrap_or_default();
+            let used = self.process(all, |data, _| plain += data.len())?;
+            if came == 0 || plain > 0 || used < came {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Ok(true)
+        })
     }
 
     /// Reads once, and decrypts the records that are whole.

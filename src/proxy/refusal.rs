@@ -138,7 +138,9 @@ pub fn malformed(it: &Malformed) -> Refusal {
         | Fault::Header(HeaderError::MethodOverride)
         | Fault::Method => Code::MethodRefused,
         Fault::Header(HeaderError::Browser) => Code::BrowserRefused,
-        Fault::Header(HeaderError::TooMany) | Fault::HeadTooLarge => Code::HeadTooLarge,
+        Fault::Header(HeaderError::TooMany) | Fault::HeadTooLarge | Fault::HeadUnfinished => {
+            Code::HeadTooLarge
+        }
         Fault::Header(HeaderError::Expectation) => Code::ExpectationFailed,
         Fault::ForeignHost => Code::HostRefused,
         Fault::BodyTooLarge => Code::BodyTooLarge,
@@ -146,6 +148,8 @@ pub fn malformed(it: &Malformed) -> Refusal {
         | Fault::Header(_)
         | Fault::Host
         | Fault::BodyOnRead
+        | Fault::Pseudo
+        | Fault::Scheme
         | Fault::AbsoluteForm
         | Fault::NotHttp => Code::BadRequest,
     };

@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
 use crate::{
     place::Ask,
-    wire::Wire,
     world::{World, until},
 };
 

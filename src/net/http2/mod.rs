@@ -1,7 +1,14 @@
-//! HTTP/2 towards callers (RFC 9113), by the library: its requests and answers are brought into the form that they share
-//! with HTTP/1.1.
+//! HTTP/2 towards callers (RFC 9113), by the library, which reads what `gate` lets pass: requests and answers are brought
+//! into the form that they share with HTTP/1.1.
 
+pub mod body;
+pub mod gate;
+pub mod hpack;
+pub mod huffman;
 pub mod readers;
+pub mod request_head;
+#[cfg(test)]
+mod tests;
 pub mod vigil;
 
 use std::{
@@ -25,11 +32,13 @@ use super::{
     body::WireBody,
     handler::{Answering, Ended, Handler, ServerOptions},
     headers,
-    incoming::Received,
+    incoming::{Received, Wire},
     seat::Seat,
 };
 
 use self::{
+    body::Http2Body,
+    gate::{Gate, Ruin},
     readers::{Held, Look, Place, Readers},
     vigil::{InFlight, Vigil, Watch, Watched},
 };
@@ -39,6 +48,9 @@ const STREAMS_MAX: u32 = 100;
 const RESETS_PENDING_MAX: usize = 20;
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const WINDOW_BYTES: u32 = 256 * 1024;
+/// By how much the library's bound for a head is above ours: it counts more for each field, and its refusal would have
+/// neither an id nor a line in the log.
+const LIST_BYTES_MORE: usize = 8 * 1024;
 
 /// Serves `socket` until it is done.
 pub async fn serve<S, H>(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Ended
@@ -47,13 +59,16 @@ where
     H: Handler,
 {
     let vigil = Arc::new(Vigil::default());
-    let io = TokioIo::new(Watched::new(socket, Arc::clone(&vigil)));
+    let ruin = Arc::<Ruin>::default();
+    let gate = Gate::new(socket, options.head_bytes_max, Arc::clone(&ruin));
+    let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
     let readers = Readers::<H>::new(options.patience.answer);
     let service = Serving {
         handler,
         readers: Arc::clone(&readers),
         vigil: Arc::clone(&vigil),
     };
+    let list_bytes_max = options.head_bytes_max + LIST_BYTES_MORE;
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -61,7 +76,7 @@ where
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES * 4)
-        .max_header_list_size(u32::try_from(options.head_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(list_bytes_max).unwrap_or(u32::MAX))
         .serve_connection(io, service);
     let finish = |it: Pin<&mut http2::Connection<_, _, _>>| it.graceful_shutdown();
     let mut watch = Watch::new(connection, finish, vigil, seat, options.patience);
@@ -78,6 +93,8 @@ where
             readers.give_up_all();
             Ended::Silent
         }
+        Some(_) if ruin.is_crowded() => Ended::Crowded,
+        Some(_) if ruin.is_garbage() => Ended::NotHttp,
         Some(Ok(())) => Ended::Closed,
         Some(Err(error)) if error.is_parse() => Ended::NotHttp,
         Some(Err(_)) => Ended::Broken,
@@ -98,15 +115,18 @@ impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Counting {
-            answering: self.handler.handle(Ok(read(request))),
+            answering: self.handler.handle(read(request)),
             in_flight: Some(self.vigil.begin()),
             readers: Arc::clone(&self.readers),
         }
     }
 }
 
-fn read(request: Request<Incoming>) -> (Received, WireBody) {
+fn read(request: Request<Incoming>) -> Wire {
     let (parts, body) = request.into_parts();
+    if let Some(unreadable) = request_head::refused(&parts.headers) {
+        return Err(unreadable);
+    }
     let target = parts.uri.path_and_query().cloned();
     let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
     let received = Received {
@@ -119,9 +139,9 @@ fn read(request: Request<Incoming>) -> (Received, WireBody) {
     let body = if body.is_end_stream() {
         WireBody::Empty
     } else {
-        WireBody::Http2(body)
+        WireBody::Http2(Box::new(Http2Body::new(body)))
     };
-    (received, body)
+    Ok((received, body))
 }
 
 /// As HTTP/1.1 would write it: the request line, and for each field its name, ": ", its value and the line end.

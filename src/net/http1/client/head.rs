@@ -113,6 +113,7 @@ pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<Answe
     }
     let status = answer
         .code
+        .filter(|it| headers::STATUSES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(HeadError::Status)?;
     let (mut sorted, mut fields) = (Sorted::default(), Fields::default());

@@ -94,10 +94,10 @@ impl Connection {
         })
     }
 
-    /// Whether an idle connection may take a request: it is open, and nothing has come on it. Bytes that nobody asked for
-    /// would be taken for the next request's answer.
+    /// Whether an idle connection may take a request: it is open, and nothing has come on it, in whichever layer. Bytes that
+    /// nobody asked for would be taken for the next request's answer. One that is not fit must be closed.
     pub fn is_fit(&mut self, cx: &mut Context<'_>) -> bool {
-        self.read.is_empty() && self.poll_fill(cx, 1).is_pending()
+        self.read.is_empty() && self.transport.is_quiet(cx)
     }
 
     /// Sends the request and waits for the head of its answer. The answer is looked for while the body is on its way: one
@@ -218,7 +218,8 @@ impl Connection {
 
     /// After an answer: whether another request may follow on this connection. If so, it is made ready to be idle.
     fn rest(&mut self) -> bool {
-        if self.sending != Sending::Done || !self.read.is_empty() {
+        let is_settled = self.read.is_empty() && self.transport.is_settled();
+        if self.sending != Sending::Done || !is_settled {
             return false;
         }
         if self.read.capacity() > KEPT_BYTES_MAX {

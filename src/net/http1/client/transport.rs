@@ -8,6 +8,10 @@ use std::{
 };
 
 use bytes::BytesMut;
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
     net::TcpStream,
@@ -37,6 +41,28 @@ impl Transport {
                 pin!(socket.read_buf(buffer)).poll(cx)
             }
             Self::Tls(stream) => stream.poll_fill(cx, buffer),
+        }
+    }
+
+    /// Whether nothing that was read or is to be written stays with us, and neither side has ended the stream.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(stream) => stream.is_settled(),
+        }
+    }
+
+    /// Whether nothing is left in any layer, and both sides are open. The kernel is asked itself: the runtime learns of what
+    /// has come only when it looks next. A transport that is not quiet is fit for nothing but to be closed.
+    #[must_use]
+    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Plain(socket) => {
+                let looked = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+                matches!(recv(&*socket, &mut [0; 1], looked), Err(Errno::AGAIN))
+            }
+            Self::Tls(stream) => stream.is_quiet(cx),
         }
     }
 

@@ -89,6 +89,16 @@ pub fn too_large(part: &[u8]) -> Unreadable {
     unreadable(&request, why)
 }
 
+/// What the beginning of a head that must not stay was to become.
+#[must_use]
+pub fn unfinished(part: &[u8]) -> Unreadable {
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    // What it makes of the lines does not matter.
+    let _ = parse(part, &mut request, &mut lines);
+    unreadable(&request, Fault::HeadUnfinished)
+}
+
 /// Takes `length` bytes off the front of `buffer`.
 pub fn split(buffer: &mut BytesMut, length: usize) -> Bytes {
     if buffer.len() == length {

@@ -25,9 +25,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::net::{
     Method,
     handler::{Answering, Ended, Handler, ServerOptions},
+    incoming::Unreadable,
     patience::{Timer, Waiting},
     response::Response,
     seat::Seat,
+    unfinished::Share,
 };
 
 use self::{
@@ -70,6 +72,8 @@ pub struct Connection<S, H: Handler> {
     progress: u64,
     /// The caller does not take what we write.
     is_write_blocked: bool,
+    /// Of the room for heads whose end has not come.
+    share: Share,
 }
 
 /// What of the request that is being answered decides how its answer is written.
@@ -120,6 +124,7 @@ where
             },
             progress: 0,
             is_write_blocked: false,
+            share: Share::default(),
         }
     }
 
@@ -147,6 +152,9 @@ where
                 // RFC 9112 section 2.2: some callers send an empty line after a body.
                 while self.read.starts_with(b"\r\n") {
                     self.read.advance(2);
+                    if self.read.is_empty() {
+                        self.read = BytesMut::new();
+                    }
                 }
             }
             // Half a line end may become an empty line.
@@ -160,7 +168,11 @@ where
                     let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
                     return Poll::Ready(Some(Ended::Closed));
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if self.keeps_part(cx) => return Poll::Pending,
+                Poll::Pending => {
+                    self.refuse(head::unfinished(&self.read));
+                    return Poll::Ready(None);
+                }
             };
             match came {
                 Ok(0) if self.read.is_empty() => return Poll::Ready(Some(Ended::Closed)),
@@ -188,24 +200,46 @@ where
             }
             _ => Err(head::too_large(&self.read)),
         };
-        self.looked_at = 0;
-        self.progress += 1;
         match head {
             Ok(head) => self.begin(head),
-            Err(unreadable) => {
-                self.request = Request {
-                    is_head: false,
-                    is_http11: true,
-                    persists: false,
-                };
-                self.upload = Upload::unreadable();
-                self.stage = Stage::Answering(self.handler.handle(Err(unreadable)));
-            }
+            Err(unreadable) => self.refuse(unreadable),
         }
         true
     }
 
+    /// Whether the part of a head that has come may stay while more is waited for.
+    fn keeps_part(&mut self, cx: &Context<'_>) -> bool {
+        if self.read.is_empty() {
+            return true;
+        }
+        if !self.share.is_held() {
+            // What was read before it goes, and so does room that it may never need.
+            self.read = BytesMut::from(&*self.read);
+        }
+        self.share.keep(self.read.capacity(), cx.waker())
+    }
+
+    fn end_head(&mut self) {
+        self.share.release();
+        self.looked_at = 0;
+        self.progress += 1;
+    }
+
+    /// Answers what is no request. Nothing that follows it is read.
+    fn refuse(&mut self, unreadable: Unreadable) {
+        self.end_head();
+        self.read = BytesMut::new();
+        self.request = Request {
+            is_head: false,
+            is_http11: true,
+            persists: false,
+        };
+        self.upload = Upload::unreadable();
+        self.stage = Stage::Answering(self.handler.handle(Err(unreadable)));
+    }
+
     fn begin(&mut self, head: Head) {
+        self.end_head();
         let Head {
             request,
             framing,
@@ -351,8 +385,7 @@ where
             *is_shut = Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
         }
         let left = *left;
-        let came = ready!(self.poll_read(cx)).unwrap_or_default() as u64;
-        self.read.clear();
+        let came = ready!(self.poll_drop(cx)).unwrap_or_default() as u64;
         if let Stage::Lingering { left, .. } = &mut self.stage {
             *left = left.saturating_sub(came);
         }
@@ -361,6 +394,15 @@ where
     }
 
     // === The socket
+
+    /// Reads what has come and keeps nothing of it; 0 at the end.
+    fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+            Poll::Ready(Ok(room.filled().len()))
+        })
+    }
 
     /// Appends what has come to what was read; 0 at the end.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

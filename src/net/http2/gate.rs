@@ -1,0 +1,372 @@
+//! What a caller sends over HTTP/2 on its way to the library: frames pass as they are, but for the headers' (RFC 9113
+//! section 6.2 and 6.10). Those are put together, uncompressed, judged, and written anew, so that requests are read by one
+//! reader, and that reader is ours.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::unfinished::Share;
+
+use super::{hpack, request_head::Judge};
+
+/// "PRI * HTTP/2.0", and what follows (RFC 9113 section 3.4): the library looks at it.
+const PREFACE_BYTES: usize = 24;
+const FRAME_HEAD_BYTES: usize = 9;
+/// Longest frame (RFC 9113 section 6.5.2: the default, which we leave as it is).
+const FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Most frames of one header block.
+const BLOCK_FRAMES_MAX: u32 = 64;
+/// A compressed block may be longer than what it stands for, if its sender is a fool; but not by more than this.
+const BLOCK_BYTES_MORE: usize = 16 * 1024;
+/// What is read at once. One buffer for each thread: a connection that waits needs none.
+const READ_BYTES: usize = 16 * 1024;
+
+const HEADERS: u8 = 1;
+const PUSH_PROMISE: u8 = 5;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
+const PRIORITY: u8 = 32;
+
+/// A frame that the library answers by ending the connection with a protocol error: one that continues nothing.
+const RUIN: [u8; FRAME_HEAD_BYTES] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// How what a caller sent went beyond what can be answered.
+#[derive(Default)]
+pub struct Ruin {
+    /// What came is not HTTP/2.
+    garbage: AtomicBool,
+    /// A head was not finished, and its room was needed.
+    crowded: AtomicBool,
+}
+
+impl Ruin {
+    #[must_use]
+    pub fn is_garbage(&self) -> bool {
+        self.garbage.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+}
+
+/// A caller's socket.
+pub struct Gate<S> {
+    socket: S,
+    head_bytes_max: usize,
+    reading: Reading,
+    /// The head of a frame, as far as it has come.
+    head: ([u8; FRAME_HEAD_BYTES], usize),
+    /// A header block whose end has not come.
+    block: Option<Block>,
+    share: Share,
+    decoder: hpack::Decoder,
+    /// The youngest stream that a request has come on.
+    youngest: u32,
+    /// For the library to read.
+    out: BytesMut,
+    ruin: Arc<Ruin>,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Head,
+    /// Passed as it is.
+    Passing(usize),
+    Block(usize),
+    /// Nothing that comes is read any more.
+    Ruined,
+}
+
+struct Block {
+    stream: u32,
+    flags: u8,
+    bytes: Vec<u8>,
+    frames: u32,
+    /// All of it is there when the frame that is being read is.
+    is_last: bool,
+}
+
+/// The connection cannot go on.
+struct Garbage;
+
+impl<S> Gate<S> {
+    pub fn new(socket: S, head_bytes_max: usize, ruin: Arc<Ruin>) -> Self {
+        Self {
+            socket,
+            head_bytes_max,
+            reading: Reading::Passing(PREFACE_BYTES),
+            head: ([0; FRAME_HEAD_BYTES], 0),
+            block: None,
+            share: Share::default(),
+            decoder: hpack::Decoder::default(),
+            youngest: 0,
+            out: BytesMut::new(),
+            ruin,
+        }
+    }
+
+    fn end(&mut self) {
+        self.reading = Reading::Ruined;
+        self.block = None;
+        self.share.release();
+        self.out.extend_from_slice(&RUIN);
+    }
+
+    /// Reads what has come to `out`.
+    fn take(&mut self, mut came: &[u8]) {
+        while !came.is_empty() {
+            let taken = match self.reading {
+                Reading::Ruined => return,
+                Reading::Head => self.take_head(came),
+                Reading::Passing(left) => {
+                    let (passed, _) = came.split_at(left.min(came.len()));
+                    self.out.extend_from_slice(passed);
+                    self.reading = Reading::Passing(left - passed.len());
+                    Ok(passed.len())
+                }
+                Reading::Block(left) => {
+                    let (part, _) = came.split_at(left.min(came.len()));
+                    if let Some(block) = &mut self.block {
+                        block.bytes.extend_from_slice(part);
+                    }
+                    self.reading = Reading::Block(left - part.len());
+                    Ok(part.len())
+                }
+            };
+            match taken.and_then(|taken| self.end_frame().map(|()| taken)) {
+                Ok(taken) => came.advance(taken),
+                Err(Garbage) => {
+                    self.ruin.garbage.store(true, Ordering::Relaxed);
+                    self.end();
+                }
+            }
+        }
+    }
+
+    /// If the frame that was read is whole, turns to the next one.
+    fn end_frame(&mut self) -> Result<(), Garbage> {
+        match self.reading {
+            Reading::Passing(0) => self.reading = Reading::Head,
+            Reading::Block(0) => {
+                self.reading = Reading::Head;
+                if self.block.as_ref().is_some_and(|it| it.is_last) {
+                    self.end_block()?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_head(&mut self, came: &[u8]) -> Result<usize, Garbage> {
+        let (head, filled) = &mut self.head;
+        let room = head.get_mut(*filled..).unwrap_or_default();
+        let taken = room.len().min(came.len());
+        let (part, _) = came.split_at(taken);
+        room.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+        *filled += taken;
+        if *filled == FRAME_HEAD_BYTES {
+            *filled = 0;
+            let head = *head;
+            self.begin_frame(head)?;
+        }
+        Ok(taken)
+    }
+
+    fn begin_frame(&mut self, head: [u8; FRAME_HEAD_BYTES]) -> Result<(), Garbage> {
+        let [high, middle, low, kind, flags, stream @ ..] = head;
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        let length = usize::try_from(length).map_err(|_| Garbage)?;
+        // The highest bit means nothing (RFC 9113 section 4.1).
+        let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+        if length > FRAME_BYTES_MAX {
+            return Err(Garbage);
+        }
+        match (kind, &mut self.block) {
+            (HEADERS, None) if stream != 0 => {
+                self.block = Some(Block {
+                    stream,
+                    flags,
+                    bytes: Vec::new(),
+                    frames: 1,
+                    is_last: flags & END_HEADERS != 0,
+                });
+                self.reading = Reading::Block(length);
+            }
+            (CONTINUATION, Some(block)) if stream == block.stream => {
+                let bytes_max = self.head_bytes_max + BLOCK_BYTES_MORE;
+                block.frames += 1;
+                if block.frames > BLOCK_FRAMES_MAX || block.bytes.len() + length > bytes_max {
+                    return Err(Garbage);
+                }
+                block.is_last = flags & END_HEADERS != 0;
+                self.reading = Reading::Block(length);
+            }
+            (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(Garbage),
+            (_, None) => {
+                self.out.extend_from_slice(&head);
+                self.reading = Reading::Passing(length);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> Result<(), Garbage> {
+        let Some(block) = self.block.take() else {
+            return Ok(());
+        };
+        self.share.release();
+        let compressed = block.compressed().ok_or(Garbage)?;
+        // A second block on a stream ends its body (RFC 9113 section 8.1).
+        let is_trailers = block.stream <= self.youngest;
+        self.youngest = self.youngest.max(block.stream);
+        let mut judge = Judge::new(self.head_bytes_max, is_trailers);
+        let decoded = self
+            .decoder
+            .decode(compressed, |name, value| judge.take(name, value));
+        decoded.map_err(|_| Garbage)?;
+        let ends_stream = block.flags & END_STREAM;
+        let judged = judge.finish(ends_stream != 0);
+        write_block(block.stream, ends_stream, &judged, &mut self.out);
+        Ok(())
+    }
+
+    /// What `out` has, as far as there is room for it.
+    fn give(&mut self, room: &mut ReadBuf<'_>) {
+        let length = self.out.len().min(room.remaining());
+        room.put_slice(self.out.get(..length).unwrap_or_default());
+        self.out.advance(length);
+        if self.out.is_empty() {
+            self.out = BytesMut::new();
+        }
+    }
+}
+
+impl Block {
+    /// Without what HEADERS may have around it (RFC 9113 section 6.2); none if that is longer than the frame. A priority says
+    /// nothing any more.
+    fn compressed(&self) -> Option<&[u8]> {
+        let mut bytes = self.bytes.as_slice();
+        let mut padding = 0;
+        if self.flags & PADDED != 0 {
+            let (length, rest) = bytes.split_first()?;
+            (padding, bytes) = (usize::from(*length), rest);
+        }
+        if self.flags & PRIORITY != 0 {
+            bytes = bytes.get(5..)?;
+        }
+        bytes.get(..bytes.len().checked_sub(padding)?)
+    }
+}
+
+fn write_block(stream: u32, ends_stream: u8, block: &[u8], out: &mut BytesMut) {
+    let mut kind = HEADERS;
+    let mut rest = block;
+    loop {
+        let (part, after) = rest.split_at(rest.len().min(FRAME_BYTES_MAX));
+        let mut flags = if after.is_empty() { END_HEADERS } else { 0 };
+        if kind == HEADERS {
+            flags |= ends_stream;
+        }
+        let [_, length @ ..] = u32::try_from(part.len()).unwrap_or_default().to_be_bytes();
+        out.extend_from_slice(&length);
+        out.extend_from_slice(&[kind, flags]);
+        out.extend_from_slice(&stream.to_be_bytes());
+        out.extend_from_slice(part);
+        if after.is_empty() {
+            return;
+        }
+        (kind, rest) = (CONTINUATION, after);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if !this.out.is_empty() {
+                this.give(room);
+                return Poll::Ready(Ok(()));
+            }
+            if this.reading == Reading::Ruined {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = READ.with_borrow_mut(|read| {
+                let mut read = ReadBuf::new(read);
+                ready!(Pin::new(&mut this.socket).poll_read(cx, &mut read))?;
+                this.take(read.filled());
+                Poll::Ready(Ok::<_, io::Error>(read.filled().len()))
+            });
+            match polled {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    let held = this.block.as_ref().map(|it| it.bytes.capacity());
+                    match held {
+                        Some(bytes) if !this.share.keep(bytes, cx.waker()) => {
+                            this.ruin.crowded.store(true, Ordering::Relaxed);
+                            this.end();
+                        }
+                        _ => return Poll::Pending,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}

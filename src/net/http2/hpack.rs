@@ -1,0 +1,270 @@
+//! Header blocks as callers compress them (RFC 7541), read strictly.
+
+use std::collections::VecDeque;
+
+use super::huffman;
+
+/// What a table may hold (RFC 9113 section 6.5.2: the default, which we leave as it is).
+const TABLE_BYTES_MAX: usize = 4096;
+/// What an entry counts beside its name and value (RFC 7541 section 4.1).
+const ENTRY_BYTES: usize = 32;
+/// Bytes behind an integer's first: enough for 28 bits.
+const INTEGER_BYTES_MAX: u32 = 4;
+
+/// The bytes are no header block, or refer to what the table does not hold. Nothing that follows on the connection can be
+/// read (RFC 9113 section 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotABlock;
+
+/// What a connection's header blocks have in common.
+pub struct Decoder {
+    /// The youngest first.
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    bytes_max: usize,
+    name: Vec<u8>,
+    value: Vec<u8>,
+}
+
+struct Entry {
+    name_length: usize,
+    /// Name and value.
+    text: Box<[u8]>,
+}
+
+impl Entry {
+    fn split(&self) -> (&[u8], &[u8]) {
+        self.text
+            .split_at_checked(self.name_length)
+            .unwrap_or_default()
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + ENTRY_BYTES
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            bytes_max: TABLE_BYTES_MAX,
+            name: Vec::new(),
+            value: Vec::new(),
+        }
+    }
+}
+
+impl Decoder {
+    /// Hands the fields of a block to `take`, name and value, in order.
+    ///
+    /// # Errors
+    /// See [`NotABlock`].
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        mut take: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), NotABlock> {
+        let mut rest = block;
+        let mut is_first = true;
+        while let Some(first) = rest.first().copied() {
+            if first & 0x80 != 0 {
+                let index = integer(&mut rest, 7)?;
+                let (name, value) = self.field(index)?;
+                take(name, value);
+            } else if first & 0xe0 == 0x20 {
+                // RFC 7541 section 4.2: before the first field of a block.
+                let size = integer(&mut rest, 5)?;
+                if !is_first || size > TABLE_BYTES_MAX {
+                    return Err(NotABlock);
+                }
+                self.bytes_max = size;
+                self.shrink(0);
+                continue;
+            } else {
+                let is_kept = first & 0xc0 == 0x40;
+                self.literal(&mut rest, if is_kept { 6 } else { 4 })?;
+                take(&self.name, &self.value);
+                if is_kept {
+                    self.remember();
+                }
+            }
+            is_first = false;
+        }
+        self.name = Vec::new();
+        self.value = Vec::new();
+        Ok(())
+    }
+
+    /// Reads a field into `name` and `value`.
+    fn literal(&mut self, rest: &mut &[u8], prefix: u32) -> Result<(), NotABlock> {
+        let index = integer(rest, prefix)?;
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        if index == 0 {
+            text(rest, &mut name)?;
+        } else {
+            name.extend_from_slice(self.field(index)?.0);
+        }
+        self.name = name;
+        self.value.clear();
+        text(rest, &mut self.value)
+    }
+
+    fn field(&self, index: usize) -> Result<(&[u8], &[u8]), NotABlock> {
+        let index = index.checked_sub(1).ok_or(NotABlock)?;
+        if let Some((name, value)) = STATIC.get(index) {
+            return Ok((name.as_bytes(), value.as_bytes()));
+        }
+        let entry = self.entries.get(index - STATIC.len()).ok_or(NotABlock)?;
+        Ok(entry.split())
+    }
+
+    /// One that is longer than the table empties it (RFC 7541 section 4.4).
+    fn remember(&mut self) {
+        let bytes = self.name.len() + self.value.len() + ENTRY_BYTES;
+        self.shrink(bytes);
+        if bytes <= self.bytes_max {
+            let text = [self.name.as_slice(), self.value.as_slice()].concat();
+            self.bytes += bytes;
+            self.entries.push_front(Entry {
+                name_length: self.name.len(),
+                text: text.into(),
+            });
+        }
+    }
+
+    /// Forgets the oldest until there is room for `more`.
+    fn shrink(&mut self, more: usize) {
+        while self.bytes + more > self.bytes_max
+            && let Some(oldest) = self.entries.pop_back()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
+}
+
+/// RFC 7541 section 5.1.
+fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, NotABlock> {
+    let mut next = || {
+        let (first, after) = rest.split_first().ok_or(NotABlock)?;
+        *rest = after;
+        Ok(usize::from(*first))
+    };
+    let most = (1 << prefix) - 1;
+    let mut value = next()? & most;
+    if value < most {
+        return Ok(value);
+    }
+    for place in 0..INTEGER_BYTES_MAX {
+        let byte = next()?;
+        value += (byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(NotABlock)
+}
+
+/// RFC 7541 section 5.2.
+fn text(rest: &mut &[u8], into: &mut Vec<u8>) -> Result<(), NotABlock> {
+    let is_huffman = rest.first().is_some_and(|first| first & 0x80 != 0);
+    let length = integer(rest, 7)?;
+    let (text, after) = rest.split_at_checked(length).ok_or(NotABlock)?;
+    *rest = after;
+    if is_huffman {
+        return huffman::decode(text, into).map_err(|_| NotABlock);
+    }
+    into.extend_from_slice(text);
+    Ok(())
+}
+
+/// Appends a field in a form that no table takes part in.
+pub fn write(name: &[u8], value: &[u8], block: &mut Vec<u8>) {
+    block.push(0);
+    for text in [name, value] {
+        write_length(text.len(), block);
+        block.extend_from_slice(text);
+    }
+}
+
+fn write_length(length: usize, block: &mut Vec<u8>) {
+    const MOST: usize = 0x7f;
+    let low = |value: usize| (value & MOST).to_le_bytes()[0];
+    let Some(mut rest) = length.checked_sub(MOST) else {
+        block.push(low(length));
+        return;
+    };
+    block.push(low(MOST));
+    while rest > MOST {
+        block.push(low(rest) | 0x80);
+        rest >>= 7;
+    }
+    block.push(low(rest));
+}
+
+/// RFC 7541 appendix A.
+const STATIC: [(&str, &str); 61] = [
+    (":authority", ""),
+    (":method", "GET"),
+    (":method", "POST"),
+    (":path", "/"),
+    (":path", "/index.html"),
+    (":scheme", "http"),
+    (":scheme", "https"),
+    (":status", "200"),
+    (":status", "204"),
+    (":status", "206"),
+    (":status", "304"),
+    (":status", "400"),
+    (":status", "404"),
+    (":status", "500"),
+    ("accept-charset", ""),
+    ("accept-encoding", "gzip, deflate"),
+    ("accept-language", ""),
+    ("accept-ranges", ""),
+    ("accept", ""),
+    ("access-control-allow-origin", ""),
+    ("age", ""),
+    ("allow", ""),
+    ("authorization", ""),
+    ("cache-control", ""),
+    ("content-disposition", ""),
+    ("content-encoding", ""),
+    ("content-language", ""),
+    ("content-length", ""),
+    ("content-location", ""),
+    ("content-range", ""),
+    ("content-type", ""),
+    ("cookie", ""),
+    ("date", ""),
+    ("etag", ""),
+    ("expect", ""),
+    ("expires", ""),
+    ("from", ""),
+    ("host", ""),
+    ("if-match", ""),
+    ("if-modified-since", ""),
+    ("if-none-match", ""),
+    ("if-range", ""),
+    ("if-unmodified-since", ""),
+    ("last-modified", ""),
+    ("link", ""),
+    ("location", ""),
+    ("max-forwards", ""),
+    ("proxy-authenticate", ""),
+    ("proxy-authorization", ""),
+    ("range", ""),
+    ("referer", ""),
+    ("refresh", ""),
+    ("retry-after", ""),
+    ("server", ""),
+    ("set-cookie", ""),
+    ("strict-transport-security", ""),
+    ("transfer-encoding", ""),
+    ("user-agent", ""),
+    ("vary", ""),
+    ("via", ""),
+    ("www-authenticate", ""),
+];
