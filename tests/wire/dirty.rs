@@ -65,8 +65,8 @@ fn second_answer(
     stray: Stray,
     when: When,
 ) -> (String, usize) {
-    let (arrived, has_arrived) = mpsc::channel();
-    let (said, was_said) = mpsc::channel();
+    let (arrived, has_arrived) = mpsc::sync_channel(1);
+    let (said, was_said) = mpsc::sync_channel(1);
     let has_arrived = Mutex::new(has_arrived);
     let upstream = Upstream::start(tls, &["http/1.1"], move |peer, number| {
         if number > 1 {

@@ -100,3 +100,20 @@ fn unfinished_heads_over_http2_share_the_same_room() {
     assert_eq!(line["status"], 431, "{line}");
     assert_eq!(proxy.get("/v2/users").status, 200);
 }
+
+/// As over HTTP/1.1: the time for a head runs from its first byte, however its end trickles in.
+#[test]
+fn a_head_that_does_not_end_over_http2_has_the_time_of_a_head() {
+    /// More than the ten seconds of a head, and far less than the three minutes of an idle connection.
+    const LATEST: Duration = Duration::from_secs(45);
+    let upstream = Upstream::start(None, &[], |peer, _| peer.say(&ok("[]")));
+    let proxy = Proxy::start(&upstream.tenant(), LISTEN);
+    let began = Instant::now();
+    let mut connection = Connection::open(&proxy);
+    connection.send(&frame(HEADERS, 0, 1, &block(&[(":path", "/v2/users")])));
+
+    let got = connection.answer(1);
+
+    assert!(got.body.is_empty());
+    assert!(began.elapsed() < LATEST, "{:?}", began.elapsed());
+}

@@ -1,5 +1,10 @@
 //! The built program's wire: what stands behind an answer, what HTTP/2 may say, and heads that do not end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 mod dirty;
 mod frames;

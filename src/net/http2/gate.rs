@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::unfinished::Share;
 
-use super::{hpack, request_head::Judge};
+use super::{hpack, request_head::Judge, vigil::Vigil};
 
 /// "PRI * HTTP/2.0", and what follows (RFC 9113 section 3.4): the library looks at it.
 const PREFACE_BYTES: usize = 24;
@@ -32,8 +32,13 @@ const BLOCK_BYTES_MORE: usize = 16 * 1024;
 /// What is read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Longest frame of those that carry neither headers nor a body. The library keeps a frame until it is whole.
+const CONTROL_BYTES_MAX: usize = 1024;
+
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const PUSH_PROMISE: u8 = 5;
+/// The last of those that RFC 9113 knows.
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -85,6 +90,7 @@ pub struct Gate<S> {
     /// For the library to read.
     out: BytesMut,
     ruin: Arc<Ruin>,
+    vigil: Arc<Vigil>,
 }
 
 /// What the next byte belongs to.
@@ -93,6 +99,8 @@ enum Reading {
     Head,
     /// Passed as it is.
     Passing(usize),
+    /// Of a kind that means nothing (RFC 9113 section 4.1).
+    Skipping(usize),
     Block(usize),
     /// Nothing that comes is read any more.
     Ruined,
@@ -111,7 +119,7 @@ struct Block {
 struct Garbage;
 
 impl<S> Gate<S> {
-    pub fn new(socket: S, head_bytes_max: usize, ruin: Arc<Ruin>) -> Self {
+    pub fn new(socket: S, head_bytes_max: usize, ruin: Arc<Ruin>, vigil: Arc<Vigil>) -> Self {
         Self {
             socket,
             head_bytes_max,
@@ -123,6 +131,7 @@ impl<S> Gate<S> {
             youngest: 0,
             out: BytesMut::new(),
             ruin,
+            vigil,
         }
     }
 
@@ -145,6 +154,11 @@ impl<S> Gate<S> {
                     self.reading = Reading::Passing(left - passed.len());
                     Ok(passed.len())
                 }
+                Reading::Skipping(left) => {
+                    let skipped = left.min(came.len());
+                    self.reading = Reading::Skipping(left - skipped);
+                    Ok(skipped)
+                }
                 Reading::Block(left) => {
                     let (part, _) = came.split_at(left.min(came.len()));
                     if let Some(block) = &mut self.block {
@@ -154,20 +168,19 @@ impl<S> Gate<S> {
                     Ok(part.len())
                 }
             };
-            match taken.and_then(|taken| self.end_frame().map(|()| taken)) {
-                Ok(taken) => came.advance(taken),
-                Err(Garbage) => {
-                    self.ruin.garbage.store(true, Ordering::Relaxed);
-                    self.end();
-                }
-            }
+            let Ok(taken) = taken.and_then(|taken| self.end_frame().map(|()| taken)) else {
+                self.ruin.garbage.store(true, Ordering::Relaxed);
+                self.end();
+                return;
+            };
+            came.advance(taken);
         }
     }
 
     /// If the frame that was read is whole, turns to the next one.
     fn end_frame(&mut self) -> Result<(), Garbage> {
         match self.reading {
-            Reading::Passing(0) => self.reading = Reading::Head,
+            Reading::Passing(0) | Reading::Skipping(0) => self.reading = Reading::Head,
             Reading::Block(0) => {
                 self.reading = Reading::Head;
                 if self.block.as_ref().is_some_and(|it| it.is_last) {
@@ -224,6 +237,10 @@ impl<S> Gate<S> {
                 self.reading = Reading::Block(length);
             }
             (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(Garbage),
+            (kind, None) if kind > CONTINUATION => self.reading = Reading::Skipping(length),
+            // RFC 9113 section 5.1: there is no body where no request has begun.
+            (DATA, None) if stream == 0 || stream > self.youngest => return Err(Garbage),
+            (kind, None) if kind != DATA && length > CONTROL_BYTES_MAX => return Err(Garbage),
             (_, None) => {
                 self.out.extend_from_slice(&head);
                 self.reading = Reading::Passing(length);
@@ -327,6 +344,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    this.vigil.note_head(this.block.is_some());
                     let held = this.block.as_ref().map(|it| it.bytes.capacity());
                     match held {
                         Some(bytes) if !this.share.keep(bytes, cx.waker()) => {

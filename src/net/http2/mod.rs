@@ -60,7 +60,12 @@ where
 {
     let vigil = Arc::new(Vigil::default());
     let ruin = Arc::<Ruin>::default();
-    let gate = Gate::new(socket, options.head_bytes_max, Arc::clone(&ruin));
+    let gate = Gate::new(
+        socket,
+        options.head_bytes_max,
+        Arc::clone(&ruin),
+        Arc::clone(&vigil),
+    );
     let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
     let readers = Readers::<H>::new(options.patience.answer);
     let service = Serving {

@@ -83,6 +83,7 @@ fn what_is_no_header_block_is_refused() {
 #[test]
 fn a_table_forgets_its_oldest_entry_and_an_entry_that_is_too_long_empties_it() {
     let mut decoder = Decoder::default();
+    let indexed = |index: u8| [0x80 + index];
     let entry = |length: usize| {
         let mut block = Vec::new();
         hpack::write(b"x", "y".repeat(length).as_bytes(), &mut block);
@@ -93,10 +94,10 @@ fn a_table_forgets_its_oldest_entry_and_an_entry_that_is_too_long_empties_it() {
         fields(&mut decoder, &entry(1000)).unwrap();
     }
     // 62 is the youngest; three of 1,033 bytes fit.
-    assert!(fields(&mut decoder, &[0x80 | 64]).is_ok());
-    assert!(fields(&mut decoder, &[0x80 | 65]).is_err());
+    assert!(fields(&mut decoder, &indexed(64)).is_ok());
+    assert!(fields(&mut decoder, &indexed(65)).is_err());
     fields(&mut decoder, &entry(4096)).unwrap();
-    assert!(fields(&mut decoder, &[0x80 | 62]).is_err());
+    assert!(fields(&mut decoder, &indexed(62)).is_err());
 }
 
 /// RFC 7541 appendix B: one code of each kind, short, long, and the last before the end mark's.
@@ -149,7 +150,12 @@ fn request(more: &[(&str, &str)]) -> Vec<u8> {
 async fn passed(sent: &[u8], at: usize) -> (Vec<u8>, bool) {
     let ruin = Arc::<Ruin>::default();
     let (first, second) = sent.split_at(at);
-    let mut gate = Gate::new(first.chain(second), HEAD_BYTES_MAX, Arc::clone(&ruin));
+    let mut gate = Gate::new(
+        first.chain(second),
+        HEAD_BYTES_MAX,
+        Arc::clone(&ruin),
+        Arc::default(),
+    );
     let mut out = Vec::new();
     gate.read_to_end(&mut out).await.unwrap();
     (out, ruin.is_garbage())
@@ -168,7 +174,8 @@ async fn frames_pass_and_header_blocks_are_put_together_wherever_they_are_cut() 
         frame(1, 1, 1, front),
         frame(9, 0, 1, &[]),
         frame(9, 4, 1, back),
-        frame(0, 0, 3, b"data"),
+        frame(0, 0, 1, b"data"),
+        frame(16, 0, 0, &[0; 2000]),
         frame(1, 4 | 8 | 32, 5, &padded),
         frame(1, 5, 5, &[]),
     ]
@@ -177,7 +184,7 @@ async fn frames_pass_and_header_blocks_are_put_together_wherever_they_are_cut() 
         PREFACE.to_vec(),
         frame(4, 0, 0, &[]),
         frame(1, 5, 1, &block),
-        frame(0, 0, 3, b"data"),
+        frame(0, 0, 1, b"data"),
         frame(1, 4, 5, &block),
         frame(1, 5, 5, &[]),
     ]
@@ -216,6 +223,9 @@ async fn frames_that_cannot_be_read_end_the_connection() {
         (frame(1, 4 | 32, 1, &[0; 4]), "a priority that is cut"),
         (frame(1, 4, 1, &[0x80]), "no header block"),
         (frame(0, 0, 1, &vec![0; 16385]), "a frame above 16 KiB"),
+        (frame(0, 0, 1, b"x"), "data before its request"),
+        (frame(0, 0, 0, b"x"), "data of no stream"),
+        (frame(4, 0, 0, &[0; 1026]), "longer settings than there are"),
         (many, "65 frames of one block"),
         (long, "a block above its bound"),
     ] {

@@ -29,6 +29,8 @@ pub struct Vigil {
     /// Those of them whose answer has begun: they wait for the caller to take it.
     answering: AtomicU32,
     write_blocked: AtomicBool,
+    /// A request's head has begun, and its end has not come.
+    in_head: AtomicBool,
     /// Counts requests that began and writes that went through: what waits since before the last one waits anew.
     progress: AtomicU64,
     /// Counts requests that began. Who has proved nothing does not gain time by pings and settings.
@@ -46,6 +48,11 @@ impl Vigil {
             vigil: Arc::clone(self),
             answering: false,
         }
+    }
+
+    /// The socket has nothing more for now: whether a head stays unfinished.
+    pub fn note_head(&self, is_unfinished: bool) {
+        self.in_head.store(is_unfinished, Ordering::Relaxed);
     }
 
     fn go_on(&self) {
@@ -208,6 +215,8 @@ where
             return if self.finish.is_none() {
                 // A caller that was told to go and does not even say that it heard it must not hold up the end of the program.
                 Waiting::Linger
+            } else if self.vigil.in_head.load(Ordering::Relaxed) {
+                Waiting::Head
             } else if self.seat.is_proven() {
                 Waiting::Idle
             } else {
