@@ -14,7 +14,7 @@ use crate::{
 use super::{Admin, logins::FINISH_BYTES_MAX};
 
 /// Enough for a probe to be read before it is the oldest, however many come.
-pub const CONNECTIONS_MAX: usize = 256;
+pub const CONNECTIONS_MAX: usize = 128;
 
 const BOUNDS: Bounds = Bounds {
     connections_max: CONNECTIONS_MAX,

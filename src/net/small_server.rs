@@ -7,9 +7,10 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     future::Future,
+    io,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,14 +27,22 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::tasks::Tasks;
 
+use super::seat::Seat;
+
 /// After an accept that failed, such as for want of file descriptors.
 const ACCEPT_PAUSE_MS: u64 = 100;
+/// Connections that are accepted together at most.
+const BURST_MAX: usize = 1024;
+/// How far into what has come the end of a head is looked for.
+const PEEKED_BYTES: usize = 1024;
+const HEAD_END: &[u8] = b"\r\n\r\n";
+/// How often connections have their turn at least while as many are accepted as may be open.
+const TURNS: usize = 8;
 /// How long a caller is heard out that was answered before it had sent everything: if bytes of its found nobody, the kernel
 /// would break the connection before the answer is read (RFC 9112 section 9.6).
 const LINGER_MS_MAX: u64 = 500;
@@ -73,47 +82,195 @@ pub trait Desk: Send + Sync + 'static {
 
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can wait for them.
 pub async fn serve<D: Desk>(listener: TcpListener, bounds: Bounds, desk: Arc<D>, tasks: Tasks) {
-    let mut open: VecDeque<CancellationToken> = VecDeque::new();
+    let (listener, queue) = match twice(listener) {
+        Ok(both) => both,
+        Err(error) => {
+            tracing::error!(%error, "a listener cannot be served");
+            return;
+        }
+    };
+    let mut open = Open::new(bounds.connections_max);
     loop {
-        let accepted = tokio::select! {
+        let first = tokio::select! {
+            biased;
             () = tasks.stopping() => return,
-            accepted = listener.accept() => accepted,
+            first = listener.accept() => first.and_then(|(stream, _)| stream.into_std()),
         };
-        let Ok((stream, _)) = accepted else {
-            // One less may be one descriptor more.
-            cut_oldest(&mut open);
+        let burst = Burst::of(first, &queue, bounds.connections_max);
+        for stream in burst.asking.into_iter().chain(burst.silent) {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                continue;
+            };
+            let (place, desk) = (open.seat(), Arc::clone(&desk));
+            tasks.spawn(async move {
+                let connection = serve_connection(stream, bounds, desk);
+                place.seat.run(connection).await;
+            });
+            if open.is_their_turn() {
+                tokio::task::yield_now().await;
+            }
+        }
+        if burst.has_failed {
+            // One connection less may be one descriptor more.
+            open.cut_oldest();
             sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            continue;
-        };
-        if open.len() >= bounds.connections_max {
-            open.retain(|it| !it.is_cancelled());
         }
-        if open.len() >= bounds.connections_max {
-            cut_oldest(&mut open);
-        }
-        let cut = CancellationToken::new();
-        open.push_back(cut.clone());
-        let desk = Arc::clone(&desk);
-        tasks.spawn(async move {
-            let connection = serve_connection(stream, bounds, desk);
-            cut.run_until_cancelled(connection).await;
-            cut.cancel();
-        });
-        // In a flood, too, each has its turn before it can be the oldest.
-        tokio::task::yield_now().await;
     }
 }
 
-fn cut_oldest(open: &mut VecDeque<CancellationToken>) {
-    while let Some(oldest) = open.pop_front() {
-        if !oldest.is_cancelled() {
-            oldest.cancel();
+/// The listener once more, to take what waits in it without waiting.
+fn twice(listener: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
+    let listener = listener.into_std()?;
+    let queue = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, queue))
+}
+
+/// Connections that were accepted together. In a flood the kernel holds thousands of them, and a probe among them must not
+/// wait until each has been served: those that would be cut at once as the oldest are not served at all, and those that have
+/// sent their head come first.
+#[derive(Default)]
+struct Burst {
+    asking: Vec<std::net::TcpStream>,
+    /// The newest of those whose head is not there yet.
+    silent: VecDeque<std::net::TcpStream>,
+    has_failed: bool,
+}
+
+impl Burst {
+    /// `first`, and what waits behind it in `queue`.
+    fn of(
+        first: io::Result<std::net::TcpStream>,
+        queue: &std::net::TcpListener,
+        most: usize,
+    ) -> Self {
+        let mut burst = Self::default();
+        let mut goes_on = burst.add(first, most);
+        for _ in 1..BURST_MAX {
+            if !goes_on {
+                break;
+            }
+            goes_on = burst.add(queue.accept().map(|(stream, _)| stream), most);
+        }
+        burst
+    }
+
+    /// False when there is no sense in trying the next.
+    fn add(&mut self, accepted: io::Result<std::net::TcpStream>, most: usize) -> bool {
+        match accepted.map_err(|error| error.kind()) {
+            Ok(stream) => self.take(stream, most),
+            Err(io::ErrorKind::WouldBlock) => return false,
+            Err(io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(_) => {
+                self.has_failed = true;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, stream: std::net::TcpStream, most: usize) {
+        // Accepted sockets do not have it from their listener.
+        if stream.set_nonblocking(true).is_err() {
             return;
         }
+        if has_sent_head(&stream) {
+            self.asking.push(stream);
+            return;
+        }
+        if self.silent.len() >= most {
+            self.silent.pop_front();
+        }
+        self.silent.push_back(stream);
+    }
+}
+
+/// Whether a whole head, of a usual length, is there already.
+fn has_sent_head(stream: &std::net::TcpStream) -> bool {
+    let mut room = [0; PEEKED_BYTES];
+    match stream.peek(&mut room) {
+        Ok(length) => {
+            let come = room.get(..length).unwrap_or_default();
+            come.windows(HEAD_END.len()).any(|it| it == HEAD_END)
+        }
+        Err(_) => false,
+    }
+}
+
+/// The connections that are open, the oldest first.
+struct Open {
+    most: usize,
+    seats: VecDeque<Weak<Seat>>,
+    /// How many of them are still there.
+    count: Arc<AtomicUsize>,
+    /// Accepted since those that are open had their turn last.
+    accepted: usize,
+}
+
+/// A connection's place, given back on drop.
+struct Place {
+    seat: Arc<Seat>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Open {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            seats: VecDeque::new(),
+            count: Arc::default(),
+            accepted: 0,
+        }
+    }
+
+    /// Takes a place, from the oldest if there is no other.
+    fn seat(&mut self) -> Place {
+        if self.count.load(Ordering::Relaxed) >= self.most {
+            self.cut_oldest();
+        }
+        if self.seats.len() >= 2 * self.most {
+            self.seats.retain(|it| it.strong_count() > 0);
+        }
+        let seat = Arc::<Seat>::default();
+        self.seats.push_back(Arc::downgrade(&seat));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.accepted += 1;
+        Place {
+            seat,
+            count: Arc::clone(&self.count),
+        }
+    }
+
+    fn cut_oldest(&mut self) {
+        while let Some(oldest) = self.seats.pop_front() {
+            if let Some(seat) = oldest.upgrade() {
+                return seat.leave();
+            }
+        }
+    }
+
+    /// In a flood, too, each connection is served before it can be the oldest.
+    fn is_their_turn(&mut self) -> bool {
+        let is_due = self.accepted * TURNS >= self.most;
+        if is_due {
+            self.accepted = 0;
+        }
+        is_due
     }
 }
 
 async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<D>) {
+    let began = Instant::now();
+    let head = began + Duration::from_millis(bounds.head_ms);
+    // One that says nothing costs nothing more than this.
+    if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
+        return;
+    }
     let is_let_through = Arc::new(AtomicBool::new(false));
     let service = {
         let is_let_through = Arc::clone(&is_let_through);
@@ -131,12 +288,11 @@ async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<
         .serve_connection(TokioIo::new(stream), service)
         .without_shutdown();
     let mut connection = std::pin::pin!(connection);
-    let head = Duration::from_millis(bounds.head_ms);
-    let ended = match timeout(head, connection.as_mut()).await {
+    let ended = match timeout_at(head, connection.as_mut()).await {
         Ok(ended) => ended,
         Err(_) if is_let_through.load(Ordering::Relaxed) => {
-            let all = Duration::from_millis(bounds.connection_ms);
-            match timeout(all.saturating_sub(head), connection).await {
+            let all = began + Duration::from_millis(bounds.connection_ms);
+            match timeout_at(all, connection).await {
                 Ok(ended) => ended,
                 Err(_) => return,
             }
