@@ -250,17 +250,36 @@ impl Writer {
         if let Err(error @ SinkError::Io { .. }) = self.sink.inspect() {
             return Err(error);
         }
+        // The last line of a run stays the last.
+        let is_stop = |it: &mut Item| {
+            matches!(
+                it.entry,
+                Entry::Event {
+                    event: Event::Stop { .. },
+                    ..
+                }
+            )
+        };
+        let stop = self.pending.pop_back_if(is_stop);
+        let written = self.write_outage();
+        self.pending.extend(stop);
+        written?;
         self.write_pending()?;
-        let outage = self.outage.as_ref();
-        let why = outage.map_or_else(Box::default, |outage| {
-            format!("since {}: {}", outage.broken.since, outage.broken.why).into()
-        });
-        self.write_gap(why)?;
         self.sync()?;
         self.outage = None;
         self.queue.set_broken(false);
         tracing::warn!("the audit log can be written again");
         Ok(())
+    }
+
+    /// What waited, and why it had to.
+    fn write_outage(&mut self) -> Result<(), SinkError> {
+        self.write_pending()?;
+        let outage = self.outage.as_ref();
+        let why = outage.map_or_else(Box::default, |outage| {
+            format!("since {}: {}", outage.broken.since, outage.broken.why).into()
+        });
+        self.write_gap(why)
     }
 
     fn break_off(&mut self, error: &SinkError) {
