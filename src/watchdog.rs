@@ -320,7 +320,7 @@ mod tests {
         let watchdog = Watchdog::new(FIVE_SECONDS);
         let heartbeat = watchdog.watch("worker-0");
         for _ in 0..100 {
-            pass(&watchdog, FIVE_SECONDS - LOOK_INTERVAL);
+            pass(&watchdog, FIVE_SECONDS.saturating_sub(LOOK_INTERVAL));
             assert_eq!(verdict(&watchdog), Verdict::Turning);
             heartbeat.beat();
             pass(&watchdog, LOOK_INTERVAL);
@@ -341,7 +341,7 @@ mod tests {
         heartbeat.in_system_call(|| {
             pass(&watchdog, FIVE_SECONDS + LOOK_INTERVAL);
             assert_eq!(verdict(&watchdog), Verdict::Slow);
-            pass(&watchdog, SYSTEM_CALL_MAX - FIVE_SECONDS);
+            pass(&watchdog, SYSTEM_CALL_MAX.saturating_sub(FIVE_SECONDS));
             assert_eq!(verdict(&watchdog), Verdict::Stalled);
         });
         pass(&watchdog, LOOK_INTERVAL);

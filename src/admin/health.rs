@@ -95,7 +95,7 @@ impl Check {
 pub fn liveness(parts: &[Part]) -> Vec<Check> {
     let part = |it: &Part| {
         Check::new(it.name.clone(), it.verdict != Verdict::Stalled, || {
-            format!("it has not turned for {} s", it.silent.as_secs())
+            format!("stalled for {} s", it.silent.as_secs())
         })
     };
     let answering = Check::passed("answering");
@@ -211,9 +211,9 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
 fn stall(it: &Stalled) -> String {
     let (part, silent) = (&it.part, span(it.silent_s));
     if it.is_fatal {
-        format!("{part} has not turned for {silent}: restart the proxy.")
+        format!("{part} has been stalled for {silent}: restart the proxy.")
     } else {
-        format!("{part} has been waiting for the operating system for {silent}.")
+        format!("{part} has been in a system call for {silent}: its disk is slow or hangs.")
     }
 }
 

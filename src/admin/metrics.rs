@@ -66,11 +66,7 @@ impl Figures {
         )?;
         let parts = self.parts.iter();
         let parts = parts.map(|(part, stalled)| ([("part", part.as_str())], u64::from(*stalled)));
-        page.gauges(
-            "stalled",
-            "1 if a part of the program does not turn any more",
-            parts,
-        )
+        page.gauges("stalled", "1 if a part of the program has stalled", parts)
     }
 
     fn encode_requests(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {

@@ -122,12 +122,12 @@ impl Reloader {
         }
         let read = certificates.iter().map(|it| it.read());
         match read.collect() {
-            Ok(certificates) => Loaded::Read(Fresh {
+            Ok(certificates) => Loaded::Read(Box::new(Fresh {
                 pending: self.fixed.differences(&Fixed::of(&config)),
                 config,
                 warnings,
                 certificates,
-            }),
+            })),
             Err(error) => Loaded::Refused(TlsError::to_string(&error)),
         }
     }
@@ -144,7 +144,7 @@ fn told(problems: &Problems) -> String {
 
 /// What came of reading the files.
 pub enum Loaded {
-    Read(Fresh),
+    Read(Box<Fresh>),
     /// Why they are not fit.
     Refused(String),
 }
@@ -204,7 +204,6 @@ fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, pla
     for setting in &state.pending {
         tracing::warn!(setting, "changed; it takes effect at the next start");
     }
-    program.status.config.store(state.into());
     tracing::info!(generation, "configuration loaded");
     program.status.ledger.event(Event::Config {
         generation,
@@ -217,6 +216,8 @@ fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, pla
             change,
         });
     }
+    // Last: whoever sees it finds the rest on record.
+    program.status.config.store(state.into());
 }
 
 fn refuse(program: &Program, why: &str) {

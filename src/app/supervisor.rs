@@ -71,16 +71,12 @@ async fn look(watchdog: Watchdog) {
 fn log(part: &Part) {
     let (name, silent_s) = (part.name.as_str(), part.silent.as_secs());
     match part.verdict {
-        Verdict::Turning => tracing::warn!(part = name, "it turns again"),
+        Verdict::Turning => tracing::warn!(part = name, "no longer stalled"),
         Verdict::Slow => {
-            tracing::error!(part = name, silent_s, "it waits for the operating system")
+            tracing::error!(part = name, silent_s, "stalled in a system call");
         }
         Verdict::Stalled => {
-            tracing::error!(
-                part = name,
-                silent_s,
-                "it does not turn any more: /livez fails"
-            );
+            tracing::error!(part = name, silent_s, "stalled: /livez fails");
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum News {
     /// Files are being read.
     Loading,
     /// They were read, well or not.
-    Loaded(Box<Loaded>),
+    Loaded(Loaded),
 }
 
 /// The thread that watches. It ends with this.
@@ -112,7 +112,7 @@ impl Watching {
         heartbeat.in_system_call(|| {
             self.tell.blocking_send(News::Loading)?;
             let loaded = self.reloader.load(&self.certificates);
-            self.tell.blocking_send(News::Loaded(Box::new(loaded)))
+            self.tell.blocking_send(News::Loaded(loaded))
         })
     }
 }

@@ -80,7 +80,7 @@ struct Hold {
 
 /// What came of the wish to renew.
 enum Taken {
-    Hold(Hold),
+    Hold(Box<Hold>),
     /// Another process has renewed, and has the lock again.
     Token(Fresh),
 }
@@ -223,7 +223,7 @@ impl Login {
         };
         let renewed = self.renew_held(&mut hold, urgency, calls).await;
         if hold.unsaved_since.is_some() {
-            self.unsaved = Some(hold);
+            self.unsaved = Some(*hold);
         }
         renewed
     }
@@ -272,7 +272,7 @@ impl Login {
     /// The lock and what is kept under it, or a token that whoever has the lock has written: it may not let go soon.
     async fn take_hold(&mut self) -> Result<Taken, MintError> {
         if let Some(hold) = self.unsaved.take() {
-            return Ok(Taken::Hold(hold));
+            return Ok(Taken::Hold(Box::new(hold)));
         }
         let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
         let gives_up = Moment::now().plus(longest);
@@ -291,12 +291,12 @@ impl Login {
         let under = Arc::clone(&locked);
         let read = self.blocking(move || under.read()).await;
         let kept = self.found(read)?.ok_or(MintError::NoLogin)?;
-        Ok(Taken::Hold(Hold {
+        Ok(Taken::Hold(Box::new(Hold {
             locked,
             kept,
             call: None,
             unsaved_since: None,
-        }))
+        })))
     }
 
     /// A token that is not ours yet. Whatever else has changed is seen under the lock.
