@@ -285,15 +285,12 @@ impl RequestBody {
         }
     }
 
-    /// Whether its caller is still to be waited for, and no more than `bytes_max` are announced.
+    /// Whether its caller is still to be waited for.
     #[must_use]
-    pub fn is_short_and_to_come(&self, bytes_max: u64) -> bool {
+    pub fn is_to_come(&self) -> bool {
         match self {
             Self::Empty | Self::Own(_) | Self::Again(_) => false,
-            Self::Stream(body) => {
-                !matches!(body.inner, WireBody::Empty | WireBody::Whole(_))
-                    && body.inner.size_hint().lower() <= bytes_max
-            }
+            Self::Stream(body) => !matches!(body.inner, WireBody::Empty | WireBody::Whole(_)),
         }
     }
 

@@ -1,9 +1,9 @@
-//! A short body is whole before its request goes on: until then it needs nothing that others wait for, neither a token nor a
-//! place at NinjaOne, so that a caller who sends it slowly holds nothing but its own place. Longer ones stream.
+//! A short body is whole before its request goes on, and a long one has begun to come: until then it needs nothing that others
+//! wait for, neither a token nor a place at NinjaOne, so that a caller who sends it slowly holds nothing but its own place.
 
 use crate::{limits::Admitted, net::body::BodyFault, ninjaone::operation::Payload};
 
-/// Longest body that is waited for. One of unknown length is read this far, and streams on from there.
+/// Longest body that is waited for. A longer one, or one of unknown length, is read this far and streams on from there.
 pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request whose body did not come as it should.
@@ -12,15 +12,15 @@ pub struct Unreceived {
     pub why: BodyFault,
 }
 
-/// Passes on what has no body, a whole one, or a long one.
+/// Passes on what has no body or a whole one, and waits for the rest of a short one or the beginning of a long one.
 ///
 /// # Errors
-/// When a short one does not come.
+/// When that does not come.
 pub async fn receive(mut admitted: Admitted) -> Result<Admitted, Box<Unreceived>> {
     let authorized = admitted.authorized_mut();
     let takes_file = authorized.operation().payload == Payload::Upload;
     let body = &mut authorized.identified_mut().incoming_mut().body;
-    if !body.is_short_and_to_come(SMALL_BODY_BYTES_MAX) {
+    if !body.is_to_come() {
         return Ok(admitted);
     }
     if takes_file {

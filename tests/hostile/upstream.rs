@@ -138,7 +138,7 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
     })
     .await;
     let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
-    // Longer than a body that is waited for before anything is sent.
+    // Longer than what is waited for before anything is sent.
     let mut slow = Wire::open(proxy.callers).await;
     let key_of = key("operator");
     let head = format!(
@@ -146,6 +146,7 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
          Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{{"
     );
     slow.send(head.as_bytes()).await.unwrap();
+    slow.send(&vec![b'x'; 70_000]).await.unwrap();
     let early = slow.reply(false).await.unwrap();
     assert_eq!(early.text(), "early");
     for number in 0..5 {

@@ -21,15 +21,17 @@ async fn begin_upload(running: &Running, framing: &str, first: &str) -> Wire {
 }
 
 #[tokio::test]
-async fn a_short_body_that_does_not_come_holds_no_place_at_ninjaone() {
+async fn a_body_that_does_not_come_holds_no_place_at_ninjaone() {
     let running = plan().await.concurrency(1).start().await;
     let mut slow = Vec::new();
     for _ in 0..4 {
         slow.push(begin_upload(&running, "Content-Length: 9", "1").await);
         slow.push(begin_upload(&running, "Transfer-Encoding: chunked", "1\r\n1\r\n").await);
     }
+    // A long one that has hardly begun.
+    let long = begin_upload(&running, "Content-Length: 1000000", "1").await;
     until("all of them", async || {
-        running.metric("in_flight_requests").await == 8
+        running.metric("in_flight_requests").await == 9
     })
     .await;
 
@@ -39,6 +41,7 @@ async fn a_short_body_that_does_not_come_holds_no_place_at_ninjaone() {
         assert_eq!(wire.answer().await.expect("an answer").status, 200);
     }
 
+    drop(long);
     // They are served when they have come.
     for (number, wire) in slow.iter_mut().enumerate() {
         let rest = if number % 2 == 0 {
