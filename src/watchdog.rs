@@ -241,7 +241,7 @@ impl Heartbeat {
         }
     }
 
-    /// In test builds the part stops here if it is told to; see [`switch`].
+    /// In test builds the part stops here if it is told to; see `switch`.
     #[cfg(debug_assertions)]
     pub async fn stall_if_told(&self) {
         if switch::is_told_to_stall_task(&self.beat.name) {

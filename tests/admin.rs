@@ -14,7 +14,7 @@ use ninjaone_proxy::{
         health::{Health, Ready, span},
         metrics,
         server::{CONNECTIONS_MAX, serve},
-        snapshot::{AuditState, IdentityState, Login, Snapshot},
+        snapshot::{AuditState, IdentityState, Login, Snapshot, Stalled},
     },
     cli::{
         healthcheck::Healthcheck,
@@ -82,11 +82,51 @@ fn probes_say_ok_while_all_is_well() {
 }
 
 #[test]
+fn whoever_has_a_part_that_stalled_is_not_ready() {
+    let stalled = changed(|it| {
+        it.stalled.push(Stalled {
+            part: "listener 127.0.0.1:6465".to_owned(),
+            silent_s: 7,
+            is_fatal: true,
+        });
+    });
+    let answer = get(&admin_of(stalled, Ready::AnyToken), "/readyz");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body(&answer).contains("[-]parts failed: stalled: listener 127.0.0.1:6465"));
+}
+
+#[test]
+fn whoever_refuses_every_request_for_want_of_a_record_says_so_and_is_not_ready() {
+    let failing = |refuses_reads| {
+        changed(|it| {
+            it.audit.state = AuditState::Failing;
+            it.audit.last_error = Some("no space left on device".to_owned());
+            it.audit.refuses_reads = refuses_reads;
+        })
+    };
+    assert!(
+        failing(true)
+            .degraded
+            .iter()
+            .any(|it| it.contains("every request is refused (no space"))
+    );
+    assert!(
+        failing(false)
+            .degraded
+            .iter()
+            .any(|it| it.contains("everything but reads is refused (no space"))
+    );
+    let ready = |snapshot| get(&admin_of(snapshot, Ready::AnyToken), "/readyz").status();
+    assert_eq!(ready(failing(false)), StatusCode::OK);
+    assert_eq!(ready(failing(true)), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
 fn a_verbose_probe_lists_each_check() {
     let answer = get(&admin(), "/readyz?verbose");
     assert_eq!(
         body(&answer),
-        "[+]listening ok\n[+]draining ok\n[+]tokens ok\nreadyz check passed\n"
+        "[+]listening ok\n[+]draining ok\n[+]parts ok\n[+]audit ok\n[+]tokens ok\nreadyz check passed\n"
     );
 }
 

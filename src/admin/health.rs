@@ -113,6 +113,17 @@ pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
             "no new requests, it is about to stop".to_owned()
         }),
     ];
+    // What is about to be restarted takes no new requests.
+    let stalled = snapshot.stalled.iter().filter(|it| it.is_fatal);
+    let stalled: Vec<&str> = stalled.map(|it| it.part.as_str()).collect();
+    checks.push(Check::new("parts", stalled.is_empty(), || {
+        format!("stalled: {}", stalled.join(", "))
+    }));
+    let audit = &snapshot.audit;
+    let is_recorded = audit.state == AuditState::Writing || !audit.refuses_reads;
+    checks.push(Check::new("audit", is_recorded, || {
+        "the audit log cannot be written, and nothing goes unrecorded".to_owned()
+    }));
     let without: Vec<String> = identities(snapshot)
         .filter(|(_, identity)| identity.state != IdentityState::Valid)
         .map(|(tenant, identity)| format!("{}/{}", tenant.name, identity.identity))
@@ -196,8 +207,17 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     }
     let audit = &snapshot.audit;
     if audit.state == AuditState::Failing {
+        let refused = if audit.refuses_reads {
+            "every request"
+        } else {
+            "everything but reads"
+        };
+        let why = audit
+            .last_error
+            .as_deref()
+            .unwrap_or("its disk does not answer");
         troubles.push(format!(
-            "The audit log {} cannot be written: everything but reads is refused.",
+            "The audit log {} cannot be written: {refused} is refused ({why}).",
             audit.path
         ));
     }

@@ -146,6 +146,12 @@ pub struct Audit {
     pub queued: u64,
     pub lost: u64,
     pub path: String,
+    /// Why it cannot be written; none while it can.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// Whether reads are refused too while it cannot be written.
+    #[serde(default)]
+    pub refuses_reads: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

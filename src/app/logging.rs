@@ -54,7 +54,7 @@ pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(most_of(level)).unwrap_or_else(|_| EnvFilter::new("info"));
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
@@ -74,6 +74,16 @@ pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
     };
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// `debug` for `trace`: what is beyond it is not built in, and the library would say so on stderr itself.
+fn most_of(level: &str) -> String {
+    let parts = level.split(',').map(|part| match part.rsplit_once('=') {
+        Some((target, level)) if level.eq_ignore_ascii_case("trace") => format!("{target}=debug"),
+        None if part.trim().eq_ignore_ascii_case("trace") => "debug".to_owned(),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
 }
 
 fn open() -> io::Result<Lines> {

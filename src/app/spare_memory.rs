@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many connections gone since the last time are worth it.
 const GONE_MIN: usize = 64;
 /// What one look lets go, the next one gives back: blocks, then the pages that they were on, then what held those.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 10;
 /// After so many allocations above [`ALLOCATED_BYTES`] the allocator looks for what it can give back (mimalloc's
 /// `generic_collect`); they take about a millisecond.
 const ALLOCATIONS: usize = 10_000;

@@ -18,7 +18,7 @@ use crate::{
         health::Health,
         snapshot::{self, IdentityState, Snapshot},
     },
-    audit::ledger::Ledger,
+    audit::ledger::{Ledger, WRITER_PART},
     clock::Timestamp,
     config::{Config, RefreshAt},
     credentials::record::{LoginState, State, VaultSnapshot},
@@ -182,11 +182,19 @@ impl Status {
 
     fn audit(&self) -> snapshot::Audit {
         let ledger = self.ledger.snapshot();
+        // A disk that does not return from a call fails nothing, and is written to no more.
+        let parts = self.watchdog.parts();
+        let is_stuck = parts
+            .iter()
+            .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
         snapshot::Audit {
-            state: match ledger.broken {
-                Some(_) => snapshot::AuditState::Failing,
-                None => snapshot::AuditState::Writing,
+            state: if ledger.broken.is_some() || is_stuck {
+                snapshot::AuditState::Failing
+            } else {
+                snapshot::AuditState::Writing
             },
+            last_error: ledger.broken.map(|it| it.why.into()),
+            refuses_reads: !ledger.serves_reads_unrecorded,
             records: ledger.records,
             failures: ledger.failures,
             queued: ledger.queued as u64,
@@ -272,7 +280,7 @@ impl Status {
                 .watchdog
                 .parts()
                 .into_iter()
-                .map(|it| (it.name, it.verdict == Verdict::Stalled))
+                .map(|it| (it.name, it.verdict != Verdict::Turning))
                 .collect(),
         }
     }

@@ -34,7 +34,8 @@ pub const CLOSE_MS_MAX: u64 = 5000;
 /// The silence after which the writer counts as stalled, unless [`Options::watchdog`] says otherwise.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-const THREAD_NAME: &str = "audit";
+/// The thread that writes, and the name by which the watchdog knows it.
+pub const WRITER_PART: &str = "audit";
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +99,8 @@ pub struct Snapshot {
     pub path: Option<PathBuf>,
     /// Entries lost since the last line that says so.
     pub lost: u64,
+    /// Whether reads go on while the log cannot be written.
+    pub serves_reads_unrecorded: bool,
 }
 
 /// The only way onto the record. Clones share one log.
@@ -149,9 +152,9 @@ impl Ledger {
         };
         writer.begin(torn.into_iter().chain([start]))?;
         let standing = writer.standing();
-        let heartbeat = options.watchdog.watch(THREAD_NAME);
+        let heartbeat = options.watchdog.watch(WRITER_PART);
         thread::Builder::new()
-            .name(THREAD_NAME.to_owned())
+            .name(WRITER_PART.to_owned())
             .spawn(move || writer.run(heartbeat))
             .map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(Inner {
@@ -259,6 +262,7 @@ impl Ledger {
             head: standing.head,
             path: standing.path,
             lost: self.0.queue.lost(),
+            serves_reads_unrecorded: self.0.serve_reads_unrecorded,
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Operations that NinjaOne has added since this build.
     pub operation: Vec<Operation>,
-    /// How long NinjaOne may take.
+    /// How long NinjaOne and the bodies of both sides may take.
     pub timeouts: Timeouts,
     /// How reads are repeated. Writes never are.
     pub retry: Retry,
@@ -253,7 +253,7 @@ impl Default for CallerLimit {
     }
 }
 
-/// How long NinjaOne may take.
+/// How long NinjaOne and the bodies of both sides may take.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {

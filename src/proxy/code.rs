@@ -98,7 +98,7 @@ impl Code {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::BadRequest => "The request can be read in more than one way",
+            Self::BadRequest => "The request was not sent in a way that can be served",
             Self::ExpectationFailed => "The expectation is not supported",
             Self::BrowserRefused => "Requests from web pages are refused",
             Self::HostRefused => "This host name is not answered here",

@@ -94,6 +94,8 @@ pub(crate) fn healthy() -> Snapshot {
             queued: 0,
             lost: 0,
             path: "/var/log/ninjaone-proxy/audit".to_owned(),
+            last_error: None,
+            refuses_reads: false,
         },
         traffic: Traffic {
             requests: 12_345,

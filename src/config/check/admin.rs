@@ -14,6 +14,7 @@ use super::{
 
 /// A busy machine may not give a thread its turn for this long.
 const WATCHDOG_MIN: Duration = Duration::from_secs(1);
+const WATCHDOG_MAX: Duration = Duration::from_mins(5);
 
 const ACCESS_MAX: usize = 64;
 
@@ -55,6 +56,9 @@ impl Check<'_> {
 
     fn watchdog(&mut self, text: &str, path: &KeyPath) -> Duration {
         let silence_max = self.duration(path, text);
+        if silence_max > WATCHDOG_MAX {
+            self.error(path, "that would be no watchdog: \"5m\" or less");
+        }
         if silence_max < WATCHDOG_MIN {
             self.error(
                 path,

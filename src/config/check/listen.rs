@@ -1,6 +1,6 @@
 //! The listeners of callers.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::{
     super::{Bind, Listen, TlsBind, UnixBind, address, key_path::KeyPath, settings},
@@ -10,10 +10,23 @@ use super::{
 /// Least and most.
 const HEAD_BYTES: (u64, u64) = (1 << 10, 1 << 20);
 const BODY_BYTES: (u64, u64) = (1, 16 << 30);
+/// A caller across a slow network needs this long to say who it is.
+const UNPROVEN_IDLE_MIN: Duration = Duration::from_millis(100);
 /// `sockaddr_un.sun_path` without the end mark (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 impl Check<'_> {
+    fn unproven_idle(&mut self, text: &str, path: &KeyPath) -> Duration {
+        let idle = self.duration(path, text);
+        if idle < UNPROVEN_IDLE_MIN {
+            self.error(
+                path,
+                "no caller could prove anything in that time: \"100ms\" or more",
+            );
+        }
+        idle
+    }
+
     pub(super) fn listen(&mut self, settings: &settings::Listen) -> Listen {
         let top = KeyPath::of(&["listen"]);
         let http = self.http(&settings.http, &top.child("http"));
@@ -52,7 +65,7 @@ impl Check<'_> {
             workers: settings.workers.map_or_else(cores, as_usize),
             connections_max: as_usize(settings.connections),
             connections_per_peer_max: as_usize(settings.connections_per_peer),
-            unproven_idle: self.duration(&top.child("unproven_idle"), &settings.unproven_idle),
+            unproven_idle: self.unproven_idle(&settings.unproven_idle, &top.child("unproven_idle")),
         }
     }
 

@@ -135,7 +135,7 @@ impl Default for Telemetry {
 pub struct Log {
     /// "auto": text on a terminal, JSON otherwise.
     pub format: LogFormat,
-    /// "error", "warn", "info", "debug" or "trace"; parts may differ: "info,hyper=debug".
+    /// "error", "warn", "info" or "debug" ("trace" says no more); parts may differ: "info,hyper=debug".
     pub level: String,
 }
 
