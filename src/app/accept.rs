@@ -7,7 +7,8 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 
 use crate::net::{
-    connections::{Connections, Full},
+    Peer,
+    connections::{Connections, Full, Ticket},
     listener::Listener,
     tls::ServerCertificate,
     turned_away::{Counts, Why},
@@ -23,6 +24,8 @@ const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest that a connection waits for a worker with room.
 const HAND_WAIT_MAX: Duration = Duration::from_secs(5);
 const HAND_PAUSE: Duration = Duration::from_millis(5);
+/// Longest that it waits for somebody to leave.
+const LEAVING_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A listener, and the certificate it shows if it speaks TLS.
 pub struct Entrance {
@@ -47,10 +50,10 @@ pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: 
                 continue;
             }
         };
-        let ticket = match connections.admit(peer) {
+        let ticket = match admit(&connections, peer).await {
             Ok(ticket) => ticket,
             Err(Full::Draining) => return,
-            Err(Full::Total | Full::Peer) => continue,
+            Err(Full::Total | Full::Peer | Full::Leaving) => continue,
         };
         let handed = Handed {
             accepted,
@@ -59,6 +62,23 @@ pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: 
             certificate: entrance.certificate.clone(),
         };
         hand(handed, &workers).await;
+    }
+}
+
+/// A place for a connection. While many have to leave and have not yet, the kernel holds the connections that follow.
+async fn admit(connections: &Arc<Connections>, peer: Peer) -> Result<Ticket, Full> {
+    let gives_up = Instant::now() + LEAVING_WAIT_MAX;
+    loop {
+        match connections.admit(peer) {
+            Err(Full::Leaving) if Instant::now() < gives_up => {
+                tokio::time::sleep(HAND_PAUSE).await;
+            }
+            Err(Full::Leaving) => {
+                connections.refuse_leaving();
+                return Err(Full::Leaving);
+            }
+            admitted => return admitted,
+        }
     }
 }
 
@@ -103,7 +123,7 @@ pub async fn tell_of_turned_away(connections: Arc<Connections>) {
             tracing::warn!(
                 reason,
                 count,
-                "connections were turned away: there is no place, and whoever has one has proved who they are"
+                "connections were turned away: no place could be freed"
             );
         }
         for (why, count) in news(&mut evicted, told.evicted()) {
@@ -113,7 +133,7 @@ pub async fn tell_of_turned_away(connections: Arc<Connections>) {
                 Why::Idle => {
                     tracing::debug!(reason, count, "connections that proved nothing were closed");
                 }
-                Why::Total | Why::Peer | Why::Files => tracing::warn!(
+                Why::Total | Why::Peer | Why::Files | Why::Leaving => tracing::warn!(
                     reason,
                     count,
                     "connections that had proved nothing were closed to make room for new ones"

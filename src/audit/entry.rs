@@ -282,6 +282,12 @@ impl Entry {
         }
     }
 
+    /// Whether this is the only line of a read.
+    #[must_use]
+    pub fn is_of_read(&self) -> bool {
+        matches!(self, Self::Outcome { subject, .. } if subject.class == Some(Class::Read))
+    }
+
     #[must_use]
     pub fn event(event: Event) -> Self {
         Self::Event {

@@ -95,6 +95,14 @@ impl Queue {
             .fill(entry);
     }
 
+    /// For an entry that is to be written once more.
+    pub(super) fn item(self: &Arc<Self>, entry: Entry) -> Item {
+        Item {
+            entry,
+            _place: self.no_place(),
+        }
+    }
+
     /// Queues an entry and wakes the writer; the receiver hears when it is durable.
     pub(super) fn push_durable(&self, place: Place, entry: Entry) -> oneshot::Receiver<()> {
         let (waiter, durable) = oneshot::channel();

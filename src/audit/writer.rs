@@ -30,6 +30,9 @@ const IDLE_MS: u64 = 25;
 /// What was written is durable, and known to be still there, after this time.
 const SYNC_MS: u64 = 1000;
 
+/// Most lines, other than those of reads, that are written without a sync.
+const UNSYNCED_ENTRIES_MAX: usize = 4096;
+
 /// How often a broken log is tried again.
 const RETRY_MS: u64 = 250;
 
@@ -57,6 +60,7 @@ pub(super) struct Writer {
     boot: Box<str>,
     /// Taken off the queue and not yet written.
     pending: VecDeque<Item>,
+    unsynced: Unsynced,
     buffer: Vec<u8>,
     synced: Moment,
     /// The last line that is known to be durable.
@@ -65,6 +69,25 @@ pub(super) struct Writer {
     standing: Arc<Mutex<Standing>>,
     /// Last, so that the sink has let go of its lock when others hear of the end.
     _farewell: Farewell,
+}
+
+/// What was written since the last sync: the outcomes of reads are counted, the rest is kept.
+#[derive(Default)]
+struct Unsynced {
+    entries: VecDeque<Entry>,
+    reads: u64,
+}
+
+impl Unsynced {
+    fn take(&mut self, items: impl Iterator<Item = Item>) {
+        for Item { entry, .. } in items {
+            if entry.is_of_read() {
+                self.reads += 1;
+            } else {
+                self.entries.push_back(entry);
+            }
+        }
+    }
 }
 
 struct Outage {
@@ -88,6 +111,7 @@ impl Writer {
             chain: Chain::resume(head),
             boot,
             pending: VecDeque::new(),
+            unsynced: Unsynced::default(),
             buffer: Vec::with_capacity(2 * WRITE_BYTES_MAX),
             synced: Moment::now(),
             durable_seq: head.seq,
@@ -188,6 +212,7 @@ impl Writer {
 
     fn sync(&mut self) -> Result<(), SinkError> {
         self.sink.sync()?;
+        self.unsynced = Unsynced::default();
         self.synced = Moment::now();
         self.durable_seq = self.chain.head().seq;
         Ok(())
@@ -201,7 +226,10 @@ impl Writer {
             self.sink.append(&linked)?;
             let (head, count) = (linked.head(), linked.count());
             self.follow(head, count);
-            self.pending.drain(..count);
+            self.unsynced.take(self.pending.drain(..count));
+            if self.unsynced.entries.len() >= UNSYNCED_ENTRIES_MAX {
+                self.sync()?;
+            }
         }
         Ok(())
     }
@@ -282,7 +310,23 @@ impl Writer {
         self.write_gap(why)
     }
 
+    /// What was written since the last sync and may be nowhere any more is written again, or counted as lost.
+    fn take_back(&mut self, error: &SinkError) {
+        // A file that is still open is written on.
+        if self.sink.path().is_some() {
+            return;
+        }
+        let unsynced = std::mem::take(&mut self.unsynced);
+        if error.loses_lines() {
+            self.queue.lose(unsynced.reads);
+            for entry in unsynced.entries.into_iter().rev() {
+                self.pending.push_front(self.queue.item(entry));
+            }
+        }
+    }
+
     fn break_off(&mut self, error: &SinkError) {
+        self.take_back(error);
         self.queue.set_broken(true);
         let retry_at = Moment::now().plus(Duration::from_millis(RETRY_MS));
         if let Some(outage) = &mut self.outage {

@@ -148,7 +148,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
     let around = Context::new(&global);
     match command {
         Command::Run => run::run(&around, err),
-        Command::Sandbox(args) => sandbox::run(&args, out, err),
+        Command::Sandbox(args) => sandbox::run(&args, err),
         Command::Healthcheck(args) => {
             let address = around.probes_address();
             run::block_on(args.run(address, global.verbose, err))?

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     app::{
@@ -51,19 +52,22 @@ pub struct SandboxArgs {
     pub token_life: u32,
 }
 
+/// How long the lines to paste are waited for.
+const GREETING_MAX: Duration = Duration::from_secs(1);
+
 const CALLERS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
 
 /// Gives the exit code: 0 stopped as asked, 1 could not start.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
-pub fn run(args: &SandboxArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+/// When stdout or `err` cannot be written to.
+pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<u8> {
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
-        block_on(only_ninjaone(args, out))?
+        block_on(only_ninjaone(args))?
     } else {
-        block_on(whole(args, out))?
+        block_on(whole(args))?
     };
     logging::flush();
     match ended {
@@ -85,7 +89,27 @@ fn options(place: SocketAddr, args: &SandboxArgs) -> Options {
     }
 }
 
-async fn only_ninjaone(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
+/// Writes to stdout on a thread of its own: a pipe that nobody reads must not keep the sandbox from serving and ending.
+///
+/// # Errors
+/// What stdout says within [`GREETING_MAX`].
+async fn greet(text: Vec<u8>) -> io::Result<()> {
+    let (tell, told) = oneshot::channel();
+    std::thread::Builder::new().spawn(move || {
+        let mut out = io::stdout();
+        let written = out.write_all(&text).and_then(|()| out.flush());
+        drop(tell.send(written));
+    })?;
+    match timeout(GREETING_MAX, told).await {
+        Ok(Ok(written)) => written,
+        // It goes on waiting by itself.
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+async fn only_ninjaone(args: &SandboxArgs) -> io::Result<()> {
+    let mut out = Vec::new();
+    let out = &mut out;
     let mut signals = Signals::new()?;
     let place = args.listen.unwrap_or(args.ninjaone);
     let ninja = Ninja::start(options(place, args)).map_err(|error| busy(place, &error))?;
@@ -117,12 +141,12 @@ async fn only_ninjaone(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()
         "curl -d '{{\"throttle\":\"html\",\"count\":3}}' http://{address}/sandbox/faults"
     )?;
     writeln!(out, "\nCtrl-C ends it.")?;
-    out.flush()?;
+    greet(std::mem::take(out)).await?;
     while signals.next().await == Asked::Reload {}
     Ok(())
 }
 
-async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
+async fn whole(args: &SandboxArgs) -> io::Result<()> {
     let signals = Signals::new()?;
     let ninja =
         Ninja::start(options(args.ninjaone, args)).map_err(|error| busy(args.ninjaone, &error))?;
@@ -139,7 +163,9 @@ async fn whole(args: &SandboxArgs, out: &mut dyn Write) -> io::Result<()> {
     deadline::start(config.listen.drain, calls.clone())?;
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
-    invite(&program, &ninja, args.seed, out)?;
+    let mut invitation = Vec::new();
+    invite(&program, &ninja, args.seed, &mut invitation)?;
+    greet(invitation).await?;
     let ended = run::run(program, None, signals).await;
     drop(ninja);
     ended

@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::OpenOptions,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -151,7 +152,13 @@ fn read_into(path: &Path, short: String, texts: &mut Vec<Text>, findings: &mut F
 
 fn read_file(path: &Path) -> Result<String, String> {
     let cannot = |error: io::Error| format!("the file cannot be read: {error}");
-    let file = File::open(path).map_err(cannot)?;
+    // A FIFO must not hold us up.
+    let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(not_blocking.cast_signed())
+        .open(path)
+        .map_err(cannot)?;
     if !file.metadata().map_err(cannot)?.is_file() {
         return Err("this is not a file".into());
     }

@@ -320,6 +320,7 @@ impl RequestBody {
         body.passage
             .waited_ahead_us
             .store(waited, Ordering::Relaxed);
+        body.timer.begin_window();
         fault.map_or(Ok(()), Err)
     }
 

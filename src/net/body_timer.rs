@@ -60,6 +60,14 @@ impl BodyTimer {
         }
     }
 
+    /// Judges the pace from here on: what came before is no credit.
+    pub fn begin_window(&mut self) {
+        self.bytes = 0;
+        if let Some(waits) = &mut self.waits {
+            waits.pace = Pace::new();
+        }
+    }
+
     /// How long the body was waited for in all, up to the last piece.
     #[must_use]
     pub fn waited(&self) -> Duration {

@@ -43,6 +43,8 @@ impl ConnectionLimits {
 pub enum Full {
     Total,
     Peer,
+    /// Many have to leave and have not yet: soon there will be places.
+    Leaving,
     Draining,
 }
 
@@ -112,6 +114,11 @@ impl Connections {
             return Err(Full::Draining);
         }
         let of_neighbour = state.neighbours.get(&neighbour).map_or(0, |it| it.open);
+        let is_full =
+            of_neighbour >= self.limits.of(neighbour) || state.open.len() >= self.limits.total_max;
+        if is_full && state.leaving >= LEAVING_MAX {
+            return Err(Full::Leaving);
+        }
         if of_neighbour >= self.limits.of(neighbour) {
             if !state.evict(Some(neighbour)) {
                 self.turned_away.refuse(Why::Peer);
@@ -133,6 +140,11 @@ impl Connections {
             number,
             seat,
         })
+    }
+
+    /// A connection was given up on because nobody left in time.
+    pub fn refuse_leaving(&self) {
+        self.turned_away.refuse(Why::Leaving);
     }
 
     /// Closes the oldest connection that never proved anything, so that its file descriptor can be used.
@@ -387,7 +399,10 @@ mod tests {
             tickets.push(connections.admit(from("192.0.2.1")).unwrap());
         }
 
-        assert_eq!(connections.admit(from("192.0.2.1")).err(), Some(Full::Peer));
+        assert_eq!(
+            connections.admit(from("192.0.2.1")).err(),
+            Some(Full::Leaving)
+        );
         tickets.remove(0);
         assert!(connections.admit(from("192.0.2.1")).is_ok());
     }

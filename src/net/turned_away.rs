@@ -13,12 +13,20 @@ pub enum Why {
     Peer,
     /// The process had no file descriptor left.
     Files,
+    /// Those who had to make room did not leave in time.
+    Leaving,
     /// It was idle for too long without ever having proved who it is.
     Idle,
 }
 
 impl Why {
-    pub const ALL: [Self; 4] = [Self::Total, Self::Peer, Self::Files, Self::Idle];
+    pub const ALL: [Self; 5] = [
+        Self::Total,
+        Self::Peer,
+        Self::Files,
+        Self::Leaving,
+        Self::Idle,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +34,7 @@ impl Why {
             Self::Total => "total",
             Self::Peer => "peer",
             Self::Files => "files",
+            Self::Leaving => "leaving",
             Self::Idle => "idle",
         }
     }
@@ -35,7 +44,8 @@ impl Why {
             Self::Total => 0,
             Self::Peer => 1,
             Self::Files => 2,
-            Self::Idle => 3,
+            Self::Leaving => 3,
+            Self::Idle => 4,
         }
     }
 }

@@ -12,7 +12,9 @@ use ninjaone_proxy::{
 use tempfile::tempdir;
 use tokio::time::{Instant, timeout};
 
-use crate::world::{answered, log_files, open, options, subject, types, until, verdict};
+use crate::world::{
+    answered, lines, log_files, open, options, request, subject, types, until, verdict,
+};
 
 /// Detection and recovery take a second each at most, and a busy machine some more.
 const SOON: Duration = Duration::from_secs(3);
@@ -181,4 +183,30 @@ async fn reads_are_refused_too_where_nothing_may_go_unrecorded() {
     fs::write(&directory, "in the way").unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     assert!(ledger.reserve(subject(1, Class::Read)).is_err());
+}
+
+#[tokio::test]
+async fn what_was_written_to_a_file_that_is_deleted_before_it_is_synced_is_written_again() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
+    let path = log_files(place.path()).remove(0);
+    entry.close(answered());
+    ledger
+        .reserve(subject(2, Class::Read))
+        .unwrap()
+        .close(answered());
+    let written = || fs::read_to_string(&path).unwrap().lines().count() == 4;
+    until("both are in the file", written).await;
+    fs::remove_file(&path).unwrap();
+
+    trouble_is_noticed_by_itself(&ledger).await;
+    is_well_again(&ledger).await;
+    assert!(ledger.close("test"));
+    let lines = lines(place.path());
+    let its =
+        |it: &&serde_json::Value| it["type"] == "outcome" && it["request"] == request(1).as_str();
+    assert_eq!(lines.iter().filter(its).count(), 1, "{lines:?}");
+    let gap = lines.iter().find(|it| it["type"] == "gap").unwrap();
+    assert_eq!(gap["lost"], 1, "the read is counted");
 }

@@ -362,3 +362,25 @@ async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
     );
     world.gone();
 }
+
+#[tokio::test]
+async fn the_outcome_of_a_write_that_is_under_way_when_the_log_is_deleted_is_on_record() {
+    let mut world = World::new().await;
+    world.trouble(r#"{"slow_ms":1500,"count":1}"#);
+    let place = world.place();
+    let asked =
+        tokio::spawn(async move { place.post("operator", "/v2/organizations", MADE).await });
+    until("the write at NinjaOne", async || !world.saw().is_empty()).await;
+
+    fs::remove_file(newest(&world)).unwrap();
+    let answer = asked.await.unwrap();
+
+    answer.is(200);
+    let outcome = world.outcome(answer.id()).await;
+    assert_eq!(outcome["decision"], "allowed");
+    // Its intent went with the file: the chain is not whole, and says so.
+    world.signal(Signal::TERM);
+    let status = world.program().ends().await;
+    assert_eq!(status.code(), Some(0), "{}", world.log().text());
+    world.gone();
+}

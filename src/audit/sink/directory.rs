@@ -58,7 +58,9 @@ impl Directory {
         self.active.as_ref().map(ActiveFile::path)
     }
 
+    /// Looks first whether the file is still there: what is written to one that is not is nowhere.
     pub(super) fn append(&mut self, linked: &Linked<'_>) -> Result<(), SinkError> {
+        self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.append(linked.bytes())
     }

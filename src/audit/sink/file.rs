@@ -118,7 +118,10 @@ impl ActiveFile {
         let there = match fs::symlink_metadata(&self.log_file.path) {
             Ok(there) => there,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(SinkError::Deleted { name: name() });
+                return Err(SinkError::Deleted {
+                    name: name(),
+                    is_lost: ours.nlink() == 0,
+                });
             }
             Err(source) => return Err(self.failed("look at", source)),
         };

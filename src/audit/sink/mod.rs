@@ -26,7 +26,7 @@ pub enum SinkError {
         source: io::Error,
     },
     #[error("{name} was deleted or moved away")]
-    Deleted { name: String },
+    Deleted { name: String, is_lost: bool },
     #[error("{name} was replaced by another file")]
     Replaced { name: String },
     #[error("{name} was cut from {expected_bytes} to {found_bytes} bytes by somebody else")]
@@ -46,6 +46,22 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Whether what was written since the last sync may be nowhere any more. A file that was moved away still holds it, and
+    /// who cuts or replaces one may have a copy: a line that stands twice would be as wrong as one that is missing.
+    #[must_use]
+    pub const fn loses_lines(&self) -> bool {
+        match self {
+            Self::Deleted { is_lost, .. } => *is_lost,
+            Self::Io { .. } => true,
+            Self::Replaced { .. }
+            | Self::Shrunk { .. }
+            | Self::Grown { .. }
+            | Self::Locked { .. }
+            | Self::InTheWay { .. }
+            | Self::NoFile => false,
+        }
+    }
+
     /// The word for a `rotate` line.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

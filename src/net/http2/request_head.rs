@@ -228,7 +228,9 @@ impl Judge {
             })
             .collect();
         let mut block = Vec::new();
-        for (name, value) in [(":method", "POST"), (":scheme", "http"), (":path", "/")] {
+        // An answer to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
+        let asked = if method == "HEAD" { "HEAD" } else { "POST" };
+        for (name, value) in [(":method", asked), (":scheme", "http"), (":path", "/")] {
             hpack::write(name.as_bytes(), value.as_bytes(), &mut block);
         }
         write_refused(fault, method, &path, &mut block);
