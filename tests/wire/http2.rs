@@ -266,3 +266,29 @@ async fn a_request_with_trailers_that_must_not_be_is_refused() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_request_that_is_refused_gets_no_body() {
+    let world = World::start();
+    let (mut head, mut blank) = (Vec::new(), Vec::new());
+    for fields in [&mut head, &mut blank] {
+        *fields = world.fields(":method", Some("HEAD"));
+    }
+    // One refused before the library sees it, one after.
+    blank.push(("x-a", "b "));
+    for (name, value) in &mut head {
+        if *name == ":authority" {
+            *value = "elsewhere";
+        }
+    }
+    for fields in [head, blank] {
+        let mut connection = Connection::open(&world.proxy);
+        let all = END_HEADERS | END_STREAM;
+        connection.send(&frame(HEADERS, all, 1, &block(&fields)));
+        let got = connection.answer(1);
+        assert_eq!(got.body, "", "{got:?}");
+        assert_eq!(got.ended_by, None, "{got:?}");
+        connection.send(&frame(HEADERS, all, 3, &block(&world.fields("", None))));
+        assert!(connection.answer(3).body.starts_with('['));
+    }
+}

@@ -120,6 +120,7 @@ impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Counting {
+            is_head: request.method() == http::Method::HEAD,
             answering: self.handler.handle(read(request)),
             in_flight: Some(self.vigil.begin()),
             readers: Arc::clone(&self.readers),
@@ -160,6 +161,8 @@ fn head_bytes(method: &http::Method, target: &PathAndQuery, headers: &HeaderMap)
 
 /// An answer that is being made, and counted as such.
 struct Counting<H: Handler> {
+    /// Its answer has no body, whatever GET would get (RFC 9110 section 9.3.2).
+    is_head: bool,
     answering: Answering<H::Body>,
     in_flight: Option<InFlight>,
     readers: Arc<Readers<H>>,
@@ -175,10 +178,12 @@ impl<H: Handler> Future for Counting<H> {
         if let Some(in_flight) = &mut in_flight {
             in_flight.answer();
         }
-        let readers = &this.readers;
-        Poll::Ready(Ok(
-            response.map(|body| Counted::new(body, in_flight, readers))
-        ))
+        let (readers, is_head) = (&this.readers, this.is_head);
+        Poll::Ready(Ok(response.map(|body| {
+            let mut counted = Counted::new(body, in_flight, readers);
+            counted.is_end |= is_head;
+            counted
+        })))
     }
 }
 
