@@ -1,9 +1,13 @@
 //! The names of the log's files: `audit-<number of the first line, 12 digits>.jsonl`, so that they sort as the chain goes.
 
 use std::{
-    fs, io,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 /// Held by the process that writes.
 pub const LOCK_NAME: &str = "audit.lock";
@@ -27,6 +31,22 @@ impl LogFile {
         let name = format!("{PREFIX}{first:0DIGITS_MIN$}{SUFFIX}");
         let path = directory.join(&name);
         Self { first, name, path }
+    }
+}
+
+/// Opens a file of the log to be read. A FIFO in its place is refused and holds nobody up.
+///
+/// # Errors
+/// It cannot be opened, or is not a file.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a regular file"))
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     chain::{Hash, Head},
-    files::{LogFile, list},
+    files::{LogFile, list, open_to_read},
     record::{Flaw, LINE_BYTES_MAX, Record, Sealed},
 };
 
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
         self.file_name.clone_from(&file.name);
         self.line = 0;
         self.seq = None;
-        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, File::open(&file.path)?);
+        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_to_read(&file.path)?);
         let mut line = Vec::new();
         while let Some(ending) = next_line(&mut reader, &mut line)? {
             self.line += 1;

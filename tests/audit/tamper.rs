@@ -327,3 +327,19 @@ fn an_empty_directory_is_no_log() {
     assert!(verify(place.path(), &[]).is_err());
     assert!(verify(&place.path().join("nowhere"), &[]).is_err());
 }
+
+#[tokio::test]
+async fn a_fifo_in_the_place_of_a_file_is_refused_and_holds_nobody_up() {
+    let place = tempdir().unwrap();
+    clean_log(place.path()).await;
+    let file = log_files(place.path()).remove(0);
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+
+    let refused = verify(place.path(), &[]).unwrap_err();
+    assert!(
+        refused.to_string().contains("not a regular file"),
+        "{refused}"
+    );
+}

@@ -1,7 +1,6 @@
 //! Finds one request in the audit directory and makes of its line a request that can be asked about again.
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
 };
@@ -140,7 +139,7 @@ pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
 
 /// The request's last line in a file, and how many bytes were read.
 fn find_in(path: &Path, id: RequestId, bytes_max: u64) -> io::Result<(Option<Box<Record>>, u64)> {
-    let mut reader = BufReader::new(File::open(path)?.take(bytes_max));
+    let mut reader = BufReader::new(files::open_to_read(path)?.take(bytes_max));
     let mut line = Vec::new();
     let mut found = None;
     while next_line(&mut reader, &mut line)? {
