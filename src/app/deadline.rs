@@ -3,7 +3,11 @@
 //! It runs on a thread with a runtime of its own and hears the signal itself: nothing that the rest of the program waits for
 //! can hold it up.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::credentials::refresh_calls::RefreshCalls;
 
@@ -23,35 +27,60 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
+const DONE: i32 = 0;
 const FORCED: i32 = 1;
 
-/// Ends the process after a signal to stop: `drain` and [`END_MAX`] later, or [`REFRESH_CALL_MAX`] after that if a refresh
-/// token is in use.
+/// How long a stop may take, once that is known.
+#[derive(Clone, Default)]
+pub struct Deadline(Arc<OnceLock<Duration>>);
+
+impl Deadline {
+    /// Something is served from now on that has to be drained, for as long as `drain`. Only the first call counts.
+    pub fn set_drain(&self, drain: Duration) {
+        let _ = self.0.set(drain);
+    }
+}
+
+/// Ends the process after a signal to stop: at once while nothing is served yet, later the drain time and [`END_MAX`]
+/// afterwards, or [`REFRESH_CALL_MAX`] after that if a refresh token is in use.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be started.
-pub fn start(drain: Duration, calls: RefreshCalls) -> io::Result<()> {
+pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
+    let deadline = Deadline::default();
+    let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
-        .spawn(move || {
-            if let Err(error) = runtime.block_on(wait(drain, calls)) {
-                tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
-                return;
+        .spawn(move || match runtime.block_on(wait(&known, calls)) {
+            Ok(Why::NothingServed) => std::process::exit(DONE),
+            Ok(Why::TooLong) => {
+                tracing::error!("the stop takes too long: the process is ended");
+                logging::flush();
+                std::process::exit(FORCED);
             }
-            tracing::error!("the stop takes too long: the process is ended");
-            logging::flush();
-            std::process::exit(FORCED);
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
+            }
         })?;
-    Ok(())
+    Ok(deadline)
 }
 
-async fn wait(drain: Duration, calls: RefreshCalls) -> io::Result<()> {
+/// Why the process is ended here.
+enum Why {
+    NothingServed,
+    TooLong,
+}
+
+async fn wait(deadline: &Deadline, calls: RefreshCalls) -> io::Result<Why> {
     let mut signals = Signals::new()?;
     while !matches!(signals.next().await, Asked::Stop(_)) {}
-    tokio::time::sleep(drain + END_MAX).await;
+    let Some(drain) = deadline.0.get() else {
+        return Ok(Why::NothingServed);
+    };
+    tokio::time::sleep(*drain + END_MAX).await;
     if calls.are_open() {
         let stored = async {
             while calls.are_open() {
@@ -61,5 +90,5 @@ async fn wait(drain: Duration, calls: RefreshCalls) -> io::Result<()> {
         };
         let _ = tokio::time::timeout(REFRESH_CALL_MAX, stored).await;
     }
-    Ok(())
+    Ok(Why::TooLong)
 }

@@ -9,7 +9,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::{
     app::{
-        deadline,
+        deadline::{self, Deadline},
         entrances::Inherited,
         logging,
         program::{Program, Record},
@@ -41,6 +41,9 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 /// # Errors
 /// When `err` cannot be written to: only a configuration that is wrong is told there, everything else in the log.
 pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
+    // First: reading the configuration may take long, where a secret comes from a command, and so may the start.
+    let calls = RefreshCalls::default();
+    let deadline = deadline::start(calls.clone())?;
     let (config, warnings, sources) = match around.loaded() {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -59,7 +62,7 @@ pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
         tracing::warn!(place = warning.place(), "{}", warning.message);
     }
     let reloader = Reloader::new(sources, &config);
-    let ended = block_on(serve(config, reloader));
+    let ended = block_on(serve(config, reloader, &deadline, calls));
     let ended = ended.and_then(|it| it);
     if let Err(error) = &ended {
         tracing::error!("{error}");
@@ -68,11 +71,15 @@ pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
     Ok(if ended.is_ok() { DONE } else { FAILED })
 }
 
-async fn serve(config: Config, reloader: Reloader) -> io::Result<()> {
+async fn serve(
+    config: Config,
+    reloader: Reloader,
+    deadline: &Deadline,
+    calls: RefreshCalls,
+) -> io::Result<()> {
     let signals = Signals::new()?;
-    let calls = RefreshCalls::default();
-    // First: a start can hang too, on a disk for one.
-    deadline::start(config.listen.drain, calls.clone())?;
+    // After the signals are heard here: until then a stop ends the process at once.
+    deadline.set_drain(config.listen.drain);
     let mut inherited = Inherited::of_process();
     let program = Program::start(&config, &Record::Configured, &mut inherited, calls);
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;

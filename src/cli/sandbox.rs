@@ -160,7 +160,7 @@ async fn whole(args: &SandboxArgs) -> io::Result<()> {
     let mut inherited = Inherited::of_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
-    deadline::start(config.listen.drain, calls.clone())?;
+    deadline::start(calls.clone())?.set_drain(config.listen.drain);
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();

@@ -314,3 +314,40 @@ async fn no_renewal_begins_after_sigterm_while_requests_are_still_answered() {
     );
     world.ends_by_signal(END_MAX).await;
 }
+
+#[tokio::test]
+async fn sigterm_ends_a_program_that_still_waits_for_a_secret() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, began) = (home.path().join("config.toml"), home.path().join("began"));
+    let command = format!("touch {}; sleep 9", began.display());
+    let toml = format!(
+        "[tenant.acme]\nurl = \"http://127.0.0.1:9\"\n\
+         service = {{ client_id = \"it\", client_secret = {{ exec = [\"/bin/sh\", \"-c\", \"{command}\"] }} }}\n"
+    );
+    fs::write(&config, toml).unwrap();
+    // As the first process of a container, which no signal ends by itself.
+    let mut starting = Command::new("unshare")
+        .args([
+            "--fork",
+            "--pid",
+            "--kill-child",
+            PROGRAM,
+            "run",
+            "--config",
+        ])
+        .arg(&config)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the secret to be asked for", async || began.exists()).await;
+    let children = format!("/proc/{0}/task/{0}/children", starting.id());
+    let first = fs::read_to_string(children).unwrap();
+
+    let told = Command::new("kill")
+        .args(["-s", "TERM", first.trim()])
+        .status();
+    assert!(told.unwrap().success());
+    let before = std::time::Instant::now();
+    until("the end", async || starting.try_wait().unwrap().is_some()).await;
+    assert!(before.elapsed() < END_MAX, "{:?}", before.elapsed());
+}
