@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
@@ -40,8 +43,9 @@ struct Log {
     written: Arc<AtomicU64>,
     unwritable: Arc<AtomicU64>,
     dropped: ErrorCounter,
-    /// Dropped lines that a line has told of.
+    /// Lost lines that a line has told of, and how many were written by then.
     told: AtomicU64,
+    written_when_told: AtomicU64,
     /// Never dropped: its end would wait for a thread that may wait for a pipe.
     _guard: WorkerGuard,
 }
@@ -101,8 +105,8 @@ fn open() -> io::Result<Lines> {
         .buffered_lines_limit(QUEUED_LINES_MAX)
         .thread_name(THREAD_NAME)
         .finish(sink);
+    let dropped = queue.error_counter();
     let lines = Lines {
-        dropped: queue.error_counter(),
         queue,
         queued: Arc::clone(&queued),
     };
@@ -111,8 +115,9 @@ fn open() -> io::Result<Lines> {
         queued,
         written,
         unwritable,
-        dropped: lines.dropped.clone(),
+        dropped,
         told: AtomicU64::new(0),
+        written_when_told: AtomicU64::new(0),
         _guard: guard,
     });
     Ok(lines)
@@ -128,10 +133,14 @@ pub fn lost_lines() -> u64 {
 pub fn tell_of_lost_lines() {
     let Some(log) = LOG.get() else { return };
     let (lost, told) = (log.lost(), log.told.load(Ordering::Relaxed));
-    if lost == told || log.waiting() >= QUEUED_LINES_MAX as u64 {
+    // Where stderr takes nothing, the line that says so would be the next one to tell of.
+    let written = log.written.load(Ordering::Acquire);
+    let takes_lines = written > log.written_when_told.load(Ordering::Relaxed);
+    if lost == told || !takes_lines || log.waiting() >= QUEUED_LINES_MAX as u64 {
         return;
     }
     log.told.store(lost, Ordering::Relaxed);
+    log.written_when_told.store(written, Ordering::Relaxed);
     tracing::warn!(
         lines = lost - told,
         "log lines were lost: stderr took them too slowly, or not at all"
@@ -170,7 +179,6 @@ impl Log {
 struct Lines {
     queue: NonBlocking,
     queued: Arc<AtomicU64>,
-    dropped: ErrorCounter,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -200,7 +208,10 @@ impl Sink {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let mut ready = [PollFd::new(&self.stderr, PollFlags::OUT)];
-                    poll(&mut ready, None)?;
+                    match poll(&mut ready, None) {
+                        Ok(_) | Err(Errno::INTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 Err(error) => return Err(error),
             }

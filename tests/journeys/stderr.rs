@@ -159,3 +159,20 @@ async fn a_terminal_that_was_stopped_holds_up_nobody() {
     let world = plan(Stderr::StoppedTerminal).start().await;
     nobody_waits(world).await;
 }
+
+#[tokio::test]
+async fn where_stderr_takes_nothing_the_lines_about_lost_lines_are_not_lost_over_and_over() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let world = World::plan()
+        .set("telemetry.log", "level", "\"warn\"")
+        .stderr(Stderr::Other(full.unwrap().into()))
+        .start()
+        .await;
+    world.rewrite(|_| "wrong".to_owned());
+    until("a lost line", async || lost_lines(&world).await > 0).await;
+    let before = lost_lines(&world).await;
+    // Several times as long as the looks that tell of lost lines are apart.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(lost_lines(&world).await <= before + 2, "{before} before");
+    world.end().await;
+}
