@@ -1,0 +1,123 @@
+//! A NinjaOne over HTTP/2 and TLS, made by hand: it answers as it should, and says frames between that nobody asked for.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider};
+use rustls_pki_types::PrivateKeyDer;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    evil::ok,
+    h2::{DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, frame},
+    wire::find,
+};
+
+const ACK: u8 = 1;
+/// Field 8 of the static table (RFC 7541 appendix A).
+const STATUS_200: u8 = 0x88;
+const TOKEN: &str = r#"{"access_token":"by-hand-token","token_type":"Bearer","expires_in":3600,"scope":"monitoring management control"}"#;
+
+/// TLS as `localhost`, with both protocols: what a server needs, and the certificate to trust, in PEM.
+pub(crate) fn tls() -> (Arc<ServerConfig>, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (Arc::new(config), cert.pem())
+}
+
+/// The running server; it ends when dropped.
+pub(crate) struct Http2Server {
+    pub(crate) address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Http2Server {
+    /// Says `unasked` after its settings and before each answer.
+    pub(crate) async fn start(tls: Arc<ServerConfig>, unasked: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                let (tls, unasked) = (Arc::clone(&tls), unasked.clone());
+                connections.spawn(async move {
+                    let Ok(stream) = TlsAcceptor::from(tls).accept(socket).await else {
+                        return;
+                    };
+                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    // How it ends is for the other end to say.
+                    let _ = if is_http2 {
+                        serve(stream, &unasked).await
+                    } else {
+                        give_token(stream).await
+                    };
+                });
+            }
+        });
+        Self {
+            address,
+            _tasks: tasks,
+        }
+    }
+}
+
+/// The token endpoint is asked over HTTP/1.1, once a connection.
+async fn give_token(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut asked = Vec::new();
+    while find(&asked, b"grant_type").is_none() {
+        if stream.read_buf(&mut asked).await? == 0 {
+            return Ok(());
+        }
+    }
+    stream.write_all(&ok("application/json", TOKEN)).await?;
+    stream.shutdown().await
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, unasked: &[u8]) -> io::Result<()> {
+    let mut preface = vec![0; PREFACE.len()];
+    stream.read_exact(&mut preface).await?;
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    stream.write_all(unasked).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        stream.read_exact(&mut payload).await?;
+        let (kind, flags) = (head[3], head[4]);
+        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        let says = match kind {
+            SETTINGS if flags & ACK == 0 => frame(SETTINGS, ACK, 0, &[]),
+            PING if flags & ACK == 0 => frame(PING, ACK, 0, &payload),
+            HEADERS if flags & END_STREAM != 0 => answer(unasked, id, b"[]"),
+            _ => continue,
+        };
+        stream.write_all(&says).await?;
+        stream.flush().await?;
+    }
+}
+
+/// `content-type` without indexing, named by field 31 of the static table.
+fn answer(unasked: &[u8], id: u32, body: &[u8]) -> Vec<u8> {
+    let kind = b"application/json";
+    let mut fields = vec![STATUS_200, 0x0f, 31 - 15, u8::try_from(kind.len()).unwrap()];
+    fields.extend_from_slice(kind);
+    let mut bytes = unasked.to_vec();
+    bytes.extend(frame(HEADERS, END_HEADERS, id, &fields));
+    bytes.extend(frame(DATA, END_STREAM, id, body));
+    bytes
+}

@@ -1,0 +1,149 @@
+//! A stranger's bytes, or an upstream's, that make a library log: at every log level each worker goes on, and a stop ends
+//! the program.
+
+use std::{net::SocketAddr, time::Duration};
+
+use ninjaone_proxy::sandbox::{Ninja, Options};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+
+use super::{
+    h2::{
+        self, Connection, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+        frame,
+    },
+    http2_server::{self, Http2Server},
+    stack::{Proxied, Setting, Stack, key},
+    wire::{Wire, request},
+};
+
+const LEVELS: [&str; 4] = ["\"error\"", "\"warn\"", "\"info\"", "\"debug\""];
+const WORKERS: Setting = ("listen", "workers", "2");
+/// Open at once, so that each worker has some of them.
+const CONNECTIONS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An acknowledgement of a PING that was never sent (RFC 9113 section 6.7).
+fn unasked_ping_ack() -> Vec<u8> {
+    const ACK: u8 = 1;
+    frame(PING, ACK, 0, b"unasked!")
+}
+
+/// Every worker answers reads.
+async fn all_workers_answer(callers: SocketAddr, level: &str) {
+    let mut wires = Vec::new();
+    for _ in 0..CONNECTIONS {
+        wires.push(Wire::open(callers).await);
+    }
+    for round in 0..3 {
+        for wire in &mut wires {
+            let read = request("GET", "/v2/organizations", &key("reporting"), "");
+            wire.send(&read).await.unwrap();
+            let reply = timeout(PATIENCE, wire.reply(false)).await;
+            let status = reply.unwrap_or(None).map(|it| it.status);
+            assert_eq!(status, Some(200), "round {round} at {level}");
+        }
+    }
+}
+
+/// Sends this to each worker, on connections that stay open, and looks whether the others are served.
+async fn is_survived(bytes: &[u8]) {
+    for level in LEVELS {
+        let stack = Stack::with(&[WORKERS, ("telemetry.log", "level", level)]);
+        let mut strangers = Vec::new();
+        for _ in 0..4 {
+            let mut stranger = TcpStream::connect(stack.proxy.callers).await.unwrap();
+            stranger.write_all(bytes).await.unwrap();
+            strangers.push(stranger);
+        }
+        all_workers_answer(stack.proxy.callers, level).await;
+        drop(strangers);
+        all_workers_answer(stack.proxy.callers, level).await;
+        stack.proxy.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_bytes_of_a_stranger_stop_no_worker_at_any_level() {
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    let bytes = [PREFACE, &settings, &unasked_ping_ack()].concat();
+    assert!(bytes.len() <= 50, "{}", bytes.len());
+    is_survived(&bytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_are_reset_at_once_stop_no_worker_at_any_level() {
+    let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    let head = h2::get("/v2/devices", "nobody");
+    for number in 0..22 {
+        let stream = number * 2 + 1;
+        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head));
+        bytes.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    is_survived(&bytes).await;
+}
+
+/// The proxy's configuration towards a server on this port that shows a certificate for `localhost`.
+fn over_tls(port: u16, ca: &str) -> (String, String) {
+    (format!("\"https://localhost:{port}\""), format!("\"{ca}\""))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_that_acknowledges_what_nobody_sent_stops_no_worker_at_any_level() {
+    let (tls, certificate) = http2_server::tls();
+    let server = Http2Server::start(tls, unasked_ping_ack()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, certificate).unwrap();
+    let (url, ca) = over_tls(server.address.port(), ca.to_str().unwrap());
+    for level in LEVELS {
+        let proxy = Proxied::start(
+            server.address,
+            &[
+                WORKERS,
+                ("telemetry.log", "level", level),
+                ("tenant.sandbox", "url", &url),
+                ("tenant.sandbox", "ca", &ca),
+            ],
+        );
+        proxy.has_token().await;
+        all_workers_answer(proxy.callers, level).await;
+        all_workers_answer(proxy.callers, level).await;
+        proxy.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_on_both_sides_is_served_at_every_level() {
+    let (tls, certificate) = http2_server::tls();
+    let ninja = Ninja::start(Options {
+        tls: Some(tls),
+        ..Options::default()
+    })
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, certificate).unwrap();
+    let (url, ca) = over_tls(ninja.address().port(), ca.to_str().unwrap());
+    for level in LEVELS {
+        let proxy = Proxied::start(
+            ninja.address(),
+            &[
+                WORKERS,
+                ("telemetry.log", "level", level),
+                ("tenant.sandbox", "url", &url),
+                ("tenant.sandbox", "ca", &ca),
+            ],
+        );
+        proxy.has_token().await;
+        let mut connection = Connection::open(proxy.callers).await;
+        for number in 0..50 {
+            let stream = number * 2 + 1;
+            let head = h2::get("/v2/devices", &key("reporting"));
+            let asked = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head);
+            connection.send(&asked).await;
+            assert_eq!(connection.status(stream).await, Some(200), "{level}");
+        }
+        all_workers_answer(proxy.callers, level).await;
+        proxy.stop().await;
+    }
+}

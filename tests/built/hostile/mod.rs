@@ -1,0 +1,17 @@
+//! Hostile callers, hostile networks and a hostile NinjaOne against the built program, over raw sockets.
+
+mod answers;
+mod evil;
+mod floods;
+mod h2;
+mod head_cases;
+mod head_writings;
+mod heads;
+mod hosts;
+mod http2_server;
+mod levels;
+mod secrets;
+mod stack;
+mod targets;
+mod upstream;
+mod wire;

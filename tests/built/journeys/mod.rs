@@ -1,0 +1,33 @@
+//! Whole journeys over real sockets through the built program: a NinjaOne of our own making behind it, raw bytes in front of
+//! it, and the audit log on disk. Every world is audited when it ends, see `record.rs`.
+
+#![allow(clippy::disallowed_methods)]
+
+mod answers;
+mod audit;
+mod bounds;
+mod callers;
+mod connections;
+mod forwarding;
+mod hostile;
+mod identities;
+mod levels;
+mod limits;
+mod logins;
+mod outages;
+mod person;
+mod place;
+mod process;
+mod protocols;
+mod record;
+mod refusals;
+mod reload;
+mod retries;
+mod stalls;
+mod stderr;
+mod token_endpoint;
+mod tokens;
+mod upstream_tls;
+mod wire;
+mod world;
+mod written;

@@ -1,0 +1,102 @@
+//! A person beside the service, or alone: the tenant's user identity as an operator configures it, and what the store
+//! holds of a login when the product starts.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
+
+use ninjaone_proxy::{
+    app::keepers::{self, open_store},
+    clock::{Moment, Timestamp},
+    config::Config,
+    credentials::store::{
+        Store,
+        kept::{Kept, KeptAccess, Slot},
+    },
+    secret::Secret,
+};
+
+use super::{
+    world::{Behind, PERSON_ID},
+    written::Written,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Who the person is to the product when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Person {
+    /// With a token that is good for a while.
+    LoggedIn,
+    /// With a refresh token, and without an access token.
+    WithoutToken,
+    LoggedOut,
+}
+
+pub(crate) type Settings = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What the operator writes.
+pub(crate) fn configure(settings: &mut Settings) {
+    let mut set = |section: &str, key: &str, value: String| {
+        let section = settings.entry(section.to_owned()).or_default();
+        section.entry(key.to_owned()).or_insert(value);
+    };
+    set("tenant.acme.user", "client_id", format!("\"{PERSON_ID}\""));
+    set("store", "path", "\"store\"".to_owned());
+    set("store", "seal", "{ file = \"store.key\" }".to_owned());
+}
+
+pub(crate) fn write_key(written: &Written) {
+    let path = written.dir.path().join("store.key");
+    fs::write(
+        &path,
+        [0x9d; 16]
+            .into_iter()
+            .chain([0x4e; 16])
+            .collect::<Vec<u8>>(),
+    )
+    .unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The store as the product opens it.
+pub(crate) fn store(config: &Config) -> Store {
+    open_store(config.store.as_ref().expect("a store")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn slot(config: &Config) -> Slot {
+    keepers::slot(&config.tenants.first().expect("a tenant").name)
+}
+
+/// Puts a login into the store, as the `login` command does.
+pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
+    let (access, refresh, life) = match behind {
+        Behind::Sandbox(ninja) => {
+            let login = ninja.log_in(PERSON_ID).unwrap();
+            (login.access_token, login.refresh_token, login.life)
+        }
+        Behind::Hostile(_) => (
+            Secret::new("canary-access".to_owned()),
+            Secret::new("canary-refresh".to_owned()),
+            HOUR,
+        ),
+    };
+    let (now, at) = (Moment::now(), Timestamp::now());
+    let dated = KeptAccess::dated(access, (now, now.plus(life)), (at, at.plus(life)));
+    let host = match behind {
+        Behind::Sandbox(ninja) => ninja.address(),
+        Behind::Hostile(hostile) => hostile.address,
+    };
+    let kept = Kept {
+        generation: 1,
+        client_id: PERSON_ID.to_owned(),
+        host: host.to_string(),
+        scopes: Vec::new(),
+        logged_in_at: at,
+        refreshed_at: at,
+        refresh_token: Some(refresh),
+        access: Some(dated).filter(|_| person == Person::LoggedIn),
+        mark: None,
+        ended: None,
+    };
+    let locked = store(config).try_lock(&slot(config)).unwrap();
+    locked.expect("nobody holds it").start_anew(&kept).unwrap();
+}

@@ -1,0 +1,349 @@
+//! The program as it is installed: started, signalled, read by its exit code.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use ninjaone_proxy::audit::verify::verify;
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::{
+    wire::{Answer, Answered, PATIENCE, Wire},
+    world::{World, until},
+    written::{caller_toml, directory, new_key, write_private},
+};
+use crate::program::{PROGRAM, Program};
+
+/// A program that is not its world's: a test may end it in its own way.
+struct Running {
+    program: Program,
+    dir: TempDir,
+    callers: SocketAddr,
+    key: String,
+}
+
+impl Running {
+    /// In front of the NinjaOne of `world`.
+    async fn start(world: &World, more: &str) -> Self {
+        let dir = directory();
+        let key = new_key("main");
+        write_private(&dir.path().join("acme.secret"), &world.written.secret);
+        let ninja = world.ninja().address();
+        let toml = format!(
+            "[listen]\nhttp = [\"127.0.0.1:0\"]\n{more}\n[admin]\nlisten = \"\"\n[audit]\npath = \"audit\"\n\
+             [limits.caller]\nrate = \"5000/s\"\nconcurrency = 500\n[limits.upstream]\nrate = \"5000/s\"\nconcurrency = 500\n\
+             [telemetry.log]\nformat = \"json\"\nlevel = \"info\"\n\
+             [tenant.acme]\nurl = \"http://{ninja}\"\nservice = {{ client_id = \"journeys-client\", client_secret = {{ file = \"acme.secret\" }} }}\n{}",
+            caller_toml("main", &key, "allow = [\"all\"]")
+        );
+        std::fs::write(dir.path().join("config.toml"), toml).unwrap();
+        let mut program = Program::start(&dir.path().join("config.toml"));
+        let callers = program.address("callers");
+        let running = Self {
+            program,
+            dir,
+            callers,
+            key,
+        };
+        until("the first answer", async || {
+            running.get().await.status == 200
+        })
+        .await;
+        running
+    }
+
+    async fn wire(&self) -> Wire {
+        let stream = TcpStream::connect(self.callers).await.unwrap();
+        Wire::over(stream, &Answered::default())
+    }
+
+    fn request(&self, method: &str, target: &str) -> String {
+        let (host, key) = (self.callers, &self.key);
+        format!(
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {key}\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+
+    async fn get(&self) -> Answer {
+        let mut wire = self.wire().await;
+        wire.send(self.request("GET", "/v2/users")).await;
+        wire.answer().await.expect("an answer")
+    }
+}
+
+/// A child that does not outlive its test.
+struct Guarded(Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(sent.unwrap().success());
+}
+
+async fn ends(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    until("the end", async || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    status.unwrap()
+}
+
+#[tokio::test]
+async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
+    let world = World::new().await;
+    let mut running = Running::start(&world, "").await;
+    world.trouble(r#"{"slow_ms":800}"#);
+    let before = world.saw().len();
+    let mut wires = Vec::new();
+    for number in 0..40 {
+        let mut wire = running.wire().await;
+        let method = if number % 4 == 0 { "POST" } else { "GET" };
+        wire.send(running.request(method, "/v2/contacts")).await;
+        wires.push(wire);
+    }
+    // An open connection without a request does not hold the program back.
+    let mut idle = running.wire().await;
+    until("forty requests", async || world.saw().len() >= before + 40).await;
+
+    running.program.signal(Signal::TERM);
+    let began = Instant::now();
+
+    for wire in &mut wires {
+        let answer = wire.answer().await.expect("an answer");
+        assert!(answer.status < 300 && answer.whole);
+    }
+    assert!(running.program.ends().await.success());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(idle.is_closed().await);
+    let audit = running.dir.path().join("audit");
+    let report = verify(&audit, &[]).unwrap();
+    assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
+    let lines = super::record::lines(&audit);
+    let outcomes = lines.iter().filter(|it| it["type"] == "outcome").count();
+    assert!(outcomes >= 41, "{outcomes}");
+    assert_eq!(lines.last().unwrap()["type"], "stop");
+    assert_eq!(lines.last().unwrap()["why"], "SIGTERM");
+    world.ninja().forget_seen();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
+    let world = World::new().await;
+    let mut running = Running::start(&world, "drain = \"300ms\"").await;
+    world.trouble(r#"{"slow_ms":9000}"#);
+    let before = world.saw().len();
+    let mut wire = running.wire().await;
+    wire.send(running.request("POST", "/v2/contacts")).await;
+    until("the request", async || world.saw().len() > before).await;
+
+    let began = Instant::now();
+    running.program.signal(Signal::TERM);
+    let status = running.program.ends().await;
+
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(status.code(), Some(0));
+    let audit = running.dir.path().join("audit");
+    let report = verify(&audit, &[]).unwrap();
+    assert!(
+        report.is_whole() && report.remarks.is_empty(),
+        "{:?}",
+        report.remarks
+    );
+    let lines = super::record::lines(&audit);
+    let line = lines
+        .iter()
+        .rev()
+        .find(|it| it["type"] == "outcome")
+        .unwrap();
+    assert_eq!(line["error"], "abandoned");
+    world.no_trouble();
+    world.ninja().forget_seen();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
+    let world = World::new().await;
+    let mut running = Running::start(&world, "").await;
+    let file = running.dir.path().join("config.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+
+    let without = &good[..good.find("[caller.main]").unwrap()];
+    let other = caller_toml("other", &new_key("other"), "allow = [\"read\"]");
+    std::fs::write(&file, format!("{without}{other}")).unwrap();
+    let began = Instant::now();
+    until("the caller to be gone", async || {
+        running.get().await.status == 401
+    })
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+
+    std::fs::write(&file, &good).unwrap();
+    running.program.signal(Signal::HUP);
+    let began = Instant::now();
+    until("the caller to be back", async || {
+        running.get().await.status == 200
+    })
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+
+    std::fs::write(&file, "wrong").unwrap();
+    running.program.signal(Signal::HUP);
+    for _ in 0..20 {
+        running.get().await.is(200);
+    }
+    running.program.signal(Signal::TERM);
+    assert!(running.program.ends().await.success());
+    world.ninja().forget_seen();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn killed_without_mercy_the_log_goes_on_where_it_was() {
+    let world = World::new().await;
+    let mut running = Running::start(&world, "").await;
+    for _ in 0..20 {
+        running.get().await.is(200);
+    }
+    let mut wire = running.wire().await;
+    wire.send(running.request("POST", "/v2/contacts")).await;
+    wire.answer().await.unwrap();
+    running.program.signal(Signal::KILL);
+    running.program.ends().await;
+
+    let mut again = Program::start(&running.dir.path().join("config.toml"));
+    again.address("callers");
+    again.terminate().await;
+
+    let audit = running.dir.path().join("audit");
+    let report = verify(&audit, &[]).unwrap();
+    assert!(report.is_whole(), "{:?}", report.breaks);
+    let starts = super::record::lines(&audit);
+    let starts = starts.iter().filter(|it| it["type"] == "start").count();
+    assert_eq!(starts, 2);
+    world.ninja().forget_seen();
+    world.end().await;
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78_and_its_place() {
+    let dir = directory();
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "[listen]\nhtpp = [\"127.0.0.1:0\"]\n").unwrap();
+
+    let ended = Command::new(PROGRAM)
+        .arg("run")
+        .arg("--config")
+        .arg(&file)
+        .output()
+        .unwrap();
+
+    assert_eq!(ended.status.code(), Some(78));
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(told.contains("config.toml:2:1"), "{told}");
+    assert!(told.contains("did you mean"), "{told}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_ends_with_1_and_is_named() {
+    let world = World::new().await;
+    let taken = world.callers;
+    let file = world.written.file();
+    let dir = directory();
+    let toml = std::fs::read_to_string(file).unwrap();
+    let toml = toml.replacen("127.0.0.1:0", &taken.to_string(), 2);
+    let toml = toml.replace(&format!("listen = \"{taken}\""), "listen = \"\"");
+    std::fs::write(dir.path().join("config.toml"), toml).unwrap();
+    write_private(&dir.path().join("acme.secret"), "canary");
+
+    let ended = Command::new(PROGRAM)
+        .arg("run")
+        .arg("--config")
+        .arg(dir.path().join("config.toml"))
+        .output()
+        .unwrap();
+
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains(&taken.to_string()), "{told}");
+    assert!(told.contains("in use"), "{told}");
+    world.ninja().forget_seen();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_sandbox_is_ready_within_a_second_and_its_lines_work() {
+    let began = Instant::now();
+    let child = Command::new(PROGRAM)
+        .args([
+            "sandbox",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--ninjaone",
+            "127.0.0.1:0",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = Guarded(child.unwrap());
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("Ctrl-C") {
+        assert!(out.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+
+    let lines: Vec<_> = told.lines().filter(|it| it.starts_with("curl ")).collect();
+    let mut statuses = Vec::new();
+    for line in &lines {
+        let line = format!("{line} -s -o /dev/null -w '%{{http_code}}'");
+        let curl = Command::new("sh").args(["-c", &line]).output().unwrap();
+        statuses.push(String::from_utf8_lossy(&curl.stdout).into_owned());
+    }
+    assert_eq!(statuses, ["200", "403", "204", "204", "200"], "{told}");
+
+    signal(&child.0, "INT");
+    let status = tokio::time::timeout(PATIENCE, ends(&mut child.0))
+        .await
+        .unwrap();
+    assert!(status.success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+}

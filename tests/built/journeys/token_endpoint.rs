@@ -1,0 +1,214 @@
+//! Our own token endpoint: an unmodified NinjaOne client gets a token of ours, which is worth what its key is worth.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::{
+    place::{Ask, Place},
+    wire::Answer,
+    world::World,
+    written::new_key,
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn form(place: &Place, body: &str) -> Ask {
+    form_at(place, "/ws/oauth/token", body)
+}
+
+fn form_at(place: &Place, path: &str, body: &str) -> Ask {
+    let ask = place.stranger("POST", path);
+    ask.header("Content-Type", FORM).body(body)
+}
+
+fn credentials(place: &Place, caller: &str) -> String {
+    let key = place.key(caller);
+    format!("grant_type=client_credentials&client_id={caller}&client_secret={key}")
+}
+
+fn bearer(place: &Place, answer: &Answer, target: &str) -> Ask {
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let ask = place.stranger("GET", target);
+    ask.header("Authorization", &format!("Bearer {token}"))
+}
+
+#[tokio::test]
+async fn a_form_with_name_and_key_brings_a_token_that_works() {
+    let world = World::new().await;
+
+    for path in ["/ws/oauth/token", "/oauth/token"] {
+        let answer = form_at(&world, path, &credentials(&world, "reports"))
+            .send()
+            .await;
+
+        answer.is(200);
+        let body = answer.json();
+        assert_eq!(body["token_type"], "Bearer");
+        assert_eq!(body["expires_in"], 3600);
+        assert_eq!(body["scope"], "monitoring management");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let read = bearer(&world, &answer, "/v2/organizations").send().await;
+        read.is(200);
+        let line = world.outcome(read.id()).await;
+        assert_eq!(line["caller"], "reports");
+        assert_eq!(line["auth"], "token");
+        let line = world.outcome(answer.id()).await;
+        assert_eq!(line["caller"], "reports");
+        assert_eq!(line["decision"], "allowed");
+    }
+
+    assert_eq!(world.saw().len(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn basic_credentials_work_as_the_form_does() {
+    let world = World::new().await;
+    let pair = format!("reports:{}", world.key("reports"));
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(pair));
+
+    let ask = form(&world, "grant_type=client_credentials");
+    let answer = ask.header("Authorization", &basic).send().await;
+
+    answer.is(200);
+    bearer(&world, &answer, "/v2/users").send().await.is(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_scope_is_narrowed_to_what_the_caller_may_do() {
+    let world = World::plan()
+        .caller("monitor", "allow = [\"scope:monitoring\"]")
+        .start()
+        .await;
+    let scope = async |caller: &str, asked: &str| {
+        let body = format!("{}&scope={asked}", credentials(&world, caller));
+        let answer = form(&world, &body).send().await;
+        answer.is(200);
+        answer.json()["scope"].as_str().unwrap().to_owned()
+    };
+
+    assert_eq!(scope("operator", "").await, "monitoring management");
+    assert_eq!(scope("operator", "monitoring").await, "monitoring");
+    assert_eq!(
+        scope("operator", "management+offline_access").await,
+        "management"
+    );
+    let more = "monitoring+management+control";
+    assert_eq!(scope("monitor", more).await, "monitoring");
+    assert_eq!(scope("monitor", "control").await, "");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_may_do_no_more_than_its_caller() {
+    let world = World::new().await;
+    let answer = form(&world, &credentials(&world, "reports")).send().await;
+
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let ask = world.stranger("POST", "/v2/organizations").body("{}");
+    let ask = ask.header("Authorization", &format!("Bearer {token}"));
+
+    ask.send().await.refuses(403, "policy-denied");
+    let as_key = world
+        .stranger("GET", "/v2/users")
+        .header("X-Api-Key", &token);
+    as_key.send().await.refuses(401, "unauthenticated");
+    assert_eq!(world.saw(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_token_request_is_said_in_the_words_of_rfc_6749() {
+    let world = World::new().await;
+    let good = credentials(&world, "reports");
+    let key = world.key("reports").to_owned();
+    let unknown = new_key("reports");
+    let cases = [
+        (
+            401,
+            "invalid_client",
+            format!("grant_type=client_credentials&client_id=reports&client_secret={unknown}"),
+        ),
+        (
+            401,
+            "invalid_client",
+            format!("grant_type=client_credentials&client_id=operator&client_secret={key}"),
+        ),
+        (
+            401,
+            "invalid_client",
+            "grant_type=client_credentials".to_owned(),
+        ),
+        (
+            400,
+            "unsupported_grant_type",
+            good.replace("client_credentials", "password"),
+        ),
+        (
+            400,
+            "unsupported_grant_type",
+            good.replace("client_credentials", "refresh_token"),
+        ),
+        (400, "unsupported_grant_type", String::new()),
+        (400, "invalid_request", format!("{good}&client_id=reports")),
+        (
+            400,
+            "invalid_request",
+            format!("{good}&pad={}", "x".repeat(9000)),
+        ),
+    ];
+
+    for (status, error, body) in cases {
+        let answer = form(&world, &body).send().await;
+        answer.is(status);
+        assert_eq!(answer.json()["error"], error, "{body}");
+        assert!(answer.header("proxy-status").is_some());
+        assert!(world.outcome(answer.id()).await["decision"] != "allowed");
+    }
+
+    assert_eq!(world.ninja().token_calls(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nothing_below_ws_or_oauth_is_ever_forwarded() {
+    let world = World::new().await;
+    for (method, target) in [
+        ("GET", "/ws/oauth/token"),
+        ("PUT", "/ws/oauth/token"),
+        ("POST", "/ws/oauth/revoke"),
+        ("GET", "/ws/oauth/authorize?response_type=code"),
+        ("POST", "/oauth/revoke"),
+        ("POST", "/tenant/acme/ws/oauth/revoke"),
+        ("POST", "/ws/oauth/token/"),
+        ("GET", "/ws/anything"),
+        ("GET", "/.well-known/oauth-authorization-server"),
+    ] {
+        let answer = world.ask("operator", method, target).send().await;
+        answer.refuses(403, "unknown-operation");
+    }
+
+    let seen = world.ninja().seen();
+    assert_eq!(seen.len(), 1, "the proxy's own token call alone: {seen:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_dies_with_the_key_that_it_was_issued_for() {
+    let world = World::new().await;
+    let answer = form(&world, &credentials(&world, "reports")).send().await;
+    bearer(&world, &answer, "/v2/users").send().await.is(200);
+
+    world.rewrite(|toml| {
+        let from = toml.find("[caller.reports]").unwrap();
+        let to = toml.find("[caller.operator]").unwrap();
+        format!("{}{}", &toml[..from], &toml[to..])
+    });
+    world.reload().await;
+
+    let dead = bearer(&world, &answer, "/v2/users").send().await;
+    dead.refuses(401, "unauthenticated");
+    assert_eq!(world.saw().len(), 1);
+    world.end().await;
+}

@@ -1,0 +1,89 @@
+//! `audit verify`, as its users meet it.
+
+use std::{fs, path::Path};
+
+use clap::Parser;
+use ninjaone_proxy::cli::audit::{Audit, Command};
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::world::{log_files, open};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    audit: Audit,
+}
+
+/// The exit code, standard output and standard error.
+fn verify(arguments: &[&str], directory: &Path, json: bool) -> (u8, String, String) {
+    let line = ["audit", "verify"].iter().chain(arguments);
+    let Command::Verify(verify) = Line::try_parse_from(line).unwrap().audit.command;
+    let (mut out, mut talk) = (Vec::new(), Vec::new());
+    let code = verify.run(directory, json, &mut out, &mut talk);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (code, text(out), text(talk))
+}
+
+fn small_log(directory: &Path) {
+    assert!(open(directory).close("test"));
+}
+
+#[test]
+fn a_whole_log_is_said_to_be_whole_with_its_head_to_note_elsewhere() {
+    let place = tempdir().unwrap();
+    small_log(place.path());
+    let (code, out, talk) = verify(&[], place.path(), false);
+    assert_eq!((code, &*talk), (0, ""));
+    assert!(
+        out.starts_with("The audit log is whole: 2 lines in 1 file.\n"),
+        "{out}"
+    );
+    let head = out
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("head  "))
+        .unwrap();
+
+    let (code, ..) = verify(&["--anchor", head], place.path(), false);
+    assert_eq!(code, 0);
+    let later = head.replacen('2', "3", 1);
+    let (code, out, _) = verify(&["--anchor", &later], place.path(), false);
+    assert_eq!(code, 7);
+    assert!(out.contains("is not in the log"), "{out}");
+}
+
+#[test]
+fn a_broken_log_is_exit_code_7_and_says_where() {
+    let place = tempdir().unwrap();
+    small_log(place.path());
+    let path = log_files(place.path()).remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("boot-1", "boot-2", 1)).unwrap();
+
+    let (code, out, _) = verify(&[], place.path(), false);
+    assert_eq!(code, 7);
+    let place_and_finding = "audit-000000000001.jsonl:1 (line 1 of the log): was changed";
+    assert!(out.contains(place_and_finding), "{out}");
+
+    let (code, out, _) = verify(&[], place.path(), true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 7);
+    assert_eq!(document["schema"], "audit-verify/1");
+    assert_eq!(document["verdict"], "broken");
+    assert_eq!(document["breaks"][0]["kind"], "changed");
+    assert_eq!(document["breaks"][0]["seq"], 1);
+}
+
+#[test]
+fn a_log_that_is_not_there_is_exit_code_1() {
+    let place = tempdir().unwrap();
+    let (code, out, talk) = verify(&[], place.path(), true);
+    assert_eq!((code, &*out), (1, ""));
+    assert!(talk.contains("no log"), "{talk}");
+}
+
+#[test]
+fn an_anchor_that_is_none_is_wrong_usage() {
+    let line = ["audit", "verify", "--anchor", "12:xyz"];
+    assert!(Line::try_parse_from(line).is_err());
+}

@@ -1,0 +1,364 @@
+//! What the ledger writes, and when.
+
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
+
+use ninjaone_proxy::{
+    audit::{
+        entry::{Entry, Event},
+        ledger::{CannotRecord, Ledger, Options, Where},
+        queue::QUEUE_ENTRIES_MAX,
+        sink::{memory::MEMORY_LINES_MAX, resume::OpenError},
+        verify::RemarkKind,
+    },
+    ninjaone::operation::Class,
+};
+use tempfile::tempdir;
+
+use super::world::{
+    answered, lines, log_files, open, options, refused, request, subject, types, verdict,
+    write_some,
+};
+
+#[tokio::test]
+async fn a_read_leaves_one_line_and_a_change_two() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+
+    ledger
+        .reserve(subject(1, Class::Read))
+        .unwrap()
+        .close(answered());
+    let entry = ledger.write_intent(subject(2, Class::Dangerous)).await;
+    entry.unwrap().close(answered());
+    assert!(ledger.close("test"));
+
+    let expected = ["start", "outcome", "intent", "outcome", "stop"];
+    assert_eq!(types(place.path()), expected);
+    assert!(verdict(place.path()).is_whole());
+}
+
+#[tokio::test]
+async fn a_line_has_the_members_of_the_contract_in_their_order() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    ledger
+        .reserve(subject(1, Class::Read))
+        .unwrap()
+        .close(answered());
+    ledger.flush().await.unwrap();
+
+    let line = lines(place.path()).pop().unwrap();
+    let names: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
+    let expected = "v seq at type request boot caller auth on_behalf_of reason peer tenant identity method path \
+                    operation class scope decision policy status source attempts ninjaone_request duration_us bytes_in \
+                    bytes_out prev hash";
+    assert_eq!(names.join(" "), expected);
+}
+
+#[tokio::test]
+async fn an_intent_is_on_disk_when_it_has_been_written() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    for number in 0..20 {
+        let entry = ledger
+            .write_intent(subject(number, Class::Write))
+            .await
+            .unwrap();
+        let last = lines(place.path()).pop().unwrap();
+        assert_eq!(last["type"], "intent");
+        assert_eq!(last["request"], request(number).as_str());
+        entry.close(answered());
+        ledger.flush().await.unwrap();
+    }
+}
+
+#[test]
+fn intents_of_several_runtimes_are_written_side_by_side() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    thread::scope(|scope| {
+        for worker in 0..4 {
+            let ledger = ledger.clone();
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = { runtime }.enable_all().build().unwrap();
+                runtime.block_on(write_some(&ledger, worker * 100..worker * 100 + 100));
+            });
+        }
+    });
+    assert!(ledger.close("test"));
+
+    let report = verdict(place.path());
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.lines, 4 * 125 + 2);
+    assert_eq!(report.remarks_total, 0);
+}
+
+#[tokio::test]
+async fn the_chain_goes_on_across_restarts_and_files() {
+    let place = tempdir().unwrap();
+    for run in 0..3 {
+        let mut options = options(place.path());
+        options.file_bytes_max = 8 * 1024;
+        let ledger = Ledger::open(options).unwrap();
+        for number in 0..10 {
+            write_some(&ledger, run * 100 + number * 4..run * 100 + number * 4 + 4).await;
+            ledger.flush().await.unwrap();
+        }
+        assert!(ledger.close("test"));
+    }
+    let report = verdict(place.path());
+    assert!(report.is_whole(), "{report:?}");
+    assert!(report.files > 3, "{report:?}");
+    let rotations = types(place.path()).into_iter().filter(|it| it == "rotate");
+    assert_eq!(rotations.count() as u64, report.files - 1);
+}
+
+#[tokio::test]
+async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_refusal() {
+    let place = tempdir().unwrap();
+    let mut options = options(place.path());
+    options.intent_wait = Duration::ZERO;
+    let ledger = Ledger::open(options).unwrap();
+    // A writer that is quick enough is in time even for no wait at all: then the next one is late.
+    let mut number = 1;
+    while let Ok(entry) = ledger.write_intent(subject(number, Class::Write)).await {
+        drop(entry);
+        number += 1;
+    }
+    let ending = refused("audit-unavailable");
+    ledger.record(Entry::outcome(subject(number, Class::Write), ending), ());
+    ledger.flush().await.unwrap();
+
+    assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
+    assert_eq!(verdict(place.path()).remarks_total, 0);
+}
+
+#[tokio::test]
+async fn an_intent_whose_request_is_dropped_in_the_wait_gets_an_outcome() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    // As above: a quick writer needs more than one try to be too slow.
+    let mut number = 1;
+    loop {
+        let intent = ledger.write_intent(subject(number, Class::Write));
+        match tokio::time::timeout(Duration::ZERO, intent).await {
+            Ok(entry) => drop(entry),
+            Err(_) => break,
+        }
+        number += 1;
+    }
+    ledger.flush().await.unwrap();
+
+    assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
+    assert_eq!(lines(place.path()).last().unwrap()["error"], "abandoned");
+}
+
+#[tokio::test]
+async fn an_entry_that_nobody_closes_is_abandoned() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    drop(ledger.reserve(subject(1, Class::Read)).unwrap());
+    ledger.flush().await.unwrap();
+
+    let last = lines(place.path()).pop().unwrap();
+    assert_eq!(last["error"], "abandoned");
+    assert_eq!(last["status"], 499);
+}
+
+#[tokio::test]
+async fn what_turns_out_on_the_way_is_in_the_outcome_only() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let mut entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
+    entry.subject_mut().reason = Some("found out".into());
+    entry.close(answered());
+    ledger.flush().await.unwrap();
+
+    let lines = lines(place.path());
+    assert_eq!(lines[1]["reason"], "TICKET-5512");
+    assert_eq!(lines[2]["reason"], "found out");
+}
+
+#[tokio::test]
+async fn refusals_and_events_are_recorded() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let entry = Entry::outcome(subject(1, Class::Write), refused("policy-denied"));
+    let value = ledger.record(entry, "refusal");
+    assert_eq!(value.into_inner(), "refusal");
+    ledger.event(Event::Caller {
+        caller: "powerbi".into(),
+        change: "added",
+    });
+    ledger.flush().await.unwrap();
+
+    let lines = lines(place.path());
+    assert_eq!(lines[1]["decision"], "policy-denied");
+    assert_eq!(lines[2]["type"], "caller");
+    assert_eq!(lines[2]["caller"], "powerbi");
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_of_the_lock() {
+    let place = tempdir().unwrap();
+    let _first = open(place.path());
+    let second = Ledger::open(options(place.path())).err().unwrap();
+    assert!(matches!(second, OpenError::InUse { .. }));
+    assert!(second.to_string().contains("audit.lock"), "{second}");
+}
+
+#[test]
+fn the_log_is_for_its_owner_alone() {
+    let place = tempdir().unwrap();
+    let directory = place.path().join("deep/audit");
+    assert!(open(&directory).close("test"));
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(directory.clone()), 0o700);
+    assert_eq!(mode(log_files(&directory).remove(0)), 0o600);
+}
+
+#[test]
+fn a_link_is_not_followed() {
+    let place = tempdir().unwrap();
+    let elsewhere = place.path().join("elsewhere");
+    let directory = place.path().join("audit");
+    fs::create_dir(&directory).unwrap();
+    fs::write(&elsewhere, "").unwrap();
+    let link = directory.join("audit-000000000001.jsonl");
+    std::os::unix::fs::symlink(&elsewhere, link).unwrap();
+    assert!(Ledger::open(options(&directory)).is_err());
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"");
+}
+
+#[test]
+fn half_a_line_is_cut_off_at_the_next_start_and_said() {
+    let place = tempdir().unwrap();
+    assert!(open(place.path()).close("test"));
+    let path = log_files(place.path()).remove(0);
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(b"{\"v\":1,\"se").unwrap();
+    assert!(!verdict(place.path()).is_whole());
+
+    assert!(open(place.path()).close("test"));
+    assert!(verdict(place.path()).is_whole());
+    let gap = &lines(place.path())[2];
+    assert_eq!(gap["type"], "gap");
+    assert_eq!(gap["why"], "torn tail of 10 bytes removed");
+}
+
+#[test]
+fn a_log_whose_last_line_was_changed_is_not_continued() {
+    let place = tempdir().unwrap();
+    assert!(open(place.path()).close("test"));
+    let path = log_files(place.path()).remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"why\":\"test\"", "\"why\":\"tset\"")).unwrap();
+
+    let error = Ledger::open(options(place.path())).err().unwrap();
+    assert!(matches!(error, OpenError::Broken { .. }), "{error}");
+    assert_ne!(text, fs::read_to_string(&path).unwrap());
+}
+
+#[tokio::test]
+async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
+        .map(|_| ledger.reserve(subject(1, Class::Read)).unwrap())
+        .collect();
+    assert_eq!(
+        ledger.reserve(subject(2, Class::Read)).err(),
+        Some(CannotRecord)
+    );
+    let intent = ledger.write_intent(subject(2, Class::Write)).await;
+    assert_eq!(intent.err(), Some(CannotRecord));
+    // Refusals and events have room of their own.
+    ledger.event(Event::Stop { why: "test".into() });
+    ledger.flush().await.unwrap();
+    assert_eq!(types(place.path()), ["start", "stop"]);
+    assert_eq!(ledger.snapshot().queued, held.len());
+}
+
+#[tokio::test]
+async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
+    let place = tempdir().unwrap();
+    let mut options = options(place.path());
+    options.serve_reads_unrecorded = true;
+    let ledger = Ledger::open(options).unwrap();
+    let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
+        .map(|_| ledger.reserve(subject(1, Class::Read)).unwrap())
+        .collect();
+    for _ in 0..3 {
+        ledger
+            .reserve(subject(2, Class::Read))
+            .unwrap()
+            .close(answered());
+    }
+    super::world::until("the loss is on record", || ledger.snapshot().lost == 0).await;
+    let gap = lines(place.path()).pop().unwrap();
+    assert_eq!((&gap["type"], &gap["lost"]), (&"gap".into(), &3.into()));
+    drop(held);
+    assert!(ledger.close("test"));
+    assert!(verdict(place.path()).is_whole());
+}
+
+#[tokio::test]
+async fn a_ledger_in_memory_keeps_the_newest_lines_and_leaves_no_file() {
+    let options = Options::new(Where::Memory, "boot-1", "0.1.0", "f00d");
+    let ledger = Ledger::open(options).unwrap();
+    for number in 0..MEMORY_LINES_MAX as u64 {
+        ledger
+            .reserve(subject(number, Class::Read))
+            .unwrap()
+            .close(answered());
+    }
+    ledger.flush().await.unwrap();
+    let entry = ledger
+        .write_intent(subject(77, Class::Write))
+        .await
+        .unwrap();
+    let newest = ledger.newest(usize::MAX);
+    assert_eq!(newest.len(), MEMORY_LINES_MAX);
+    assert!(newest.last().unwrap().contains("\"type\":\"intent\""));
+    assert_eq!(ledger.newest(2), newest[MEMORY_LINES_MAX - 2..]);
+    assert_eq!(ledger.snapshot().path, None);
+    drop(entry);
+}
+
+#[tokio::test]
+async fn an_intent_without_an_outcome_is_remarked_on_but_is_no_break() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let entry = ledger.write_intent(subject(5, Class::Write)).await.unwrap();
+    let report = verdict(place.path());
+    assert!(report.is_whole());
+    let remark = &report.remarks[0];
+    assert_eq!(remark.kind, RemarkKind::IntentWithoutOutcome);
+    assert_eq!((remark.at.line, &*remark.request), (2, request(5).as_str()));
+    entry.close(answered());
+    ledger
+        .reserve(subject(6, Class::Write))
+        .unwrap()
+        .close(answered());
+    ledger.flush().await.unwrap();
+    let report = verdict(place.path());
+    assert_eq!(report.remarks[0].kind, RemarkKind::OutcomeWithoutIntent);
+}
+
+#[tokio::test]
+async fn a_snapshot_says_how_the_log_stands() {
+    let place = tempdir().unwrap();
+    let ledger = open(place.path());
+    let entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
+    let snapshot = ledger.snapshot();
+    let report = verdict(place.path());
+    assert_eq!(
+        (snapshot.records, snapshot.failures, snapshot.lost),
+        (2, 0, 0)
+    );
+    assert_eq!((snapshot.queued, snapshot.head), (1, report.head));
+    assert_eq!(snapshot.path.as_ref(), log_files(place.path()).first());
+    assert_eq!(snapshot.broken, None);
+    drop(entry);
+}

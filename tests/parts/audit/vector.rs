@@ -1,0 +1,86 @@
+//! Frozen bytes: logs of today must verify with the program of tomorrow.
+
+use std::{fs, iter, path::Path};
+
+use ninjaone_proxy::{
+    audit::{
+        chain::{Chain, Head},
+        entry::{Entry, Event},
+    },
+    clock::Timestamp,
+    ninjaone::operation::Class,
+};
+
+use tempfile::tempdir;
+
+use super::world::{answered, lines, open, subject, verdict};
+
+const HEAD: &str = "3:29343706d3aeddefcc166ed8b611b7e043ebee796ff7d64abc4d96cdc16d951f";
+
+fn directory() -> &'static Path {
+    Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/audit-chain"
+    ))
+}
+
+#[test]
+fn three_entries_become_these_three_lines() {
+    let at = |micros: i64| Timestamp::from_unix_micros(1_763_388_131_123_456 + micros);
+    let subject = subject(7, Class::Write);
+    let entries = [
+        Entry::Event {
+            at: at(0),
+            event: Event::Start {
+                version: "0.1.0",
+                config: "f00d".into(),
+            },
+        },
+        Entry::Intent {
+            at: at(1000),
+            subject: subject.clone(),
+        },
+        Entry::Outcome {
+            at: at(413_345),
+            subject,
+            ending: answered(),
+        },
+    ];
+    let mut chain = Chain::resume(Head::START);
+    let (mut bytes, mut buffer) = (Vec::new(), Vec::new());
+    for entry in &entries {
+        let linked = chain.link(&mut buffer, "boot-1", iter::once(entry));
+        bytes.extend_from_slice(linked.bytes());
+        let head = linked.head();
+        chain.follow(head);
+    }
+    let frozen = fs::read_to_string(directory().join("audit-000000000001.jsonl")).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), frozen);
+    assert_eq!(chain.head().to_string(), HEAD);
+}
+
+#[test]
+fn a_log_of_an_earlier_day_is_continued_in_a_new_file() {
+    let place = tempdir().unwrap();
+    let name = "audit-000000000001.jsonl";
+    let frozen = fs::read(directory().join(name)).unwrap();
+    fs::write(place.path().join(name), &frozen).unwrap();
+    assert!(open(place.path()).close("test"));
+
+    assert_eq!(fs::read(place.path().join(name)).unwrap(), frozen);
+    let line = &lines(place.path())[3];
+    assert_eq!(
+        (&line["type"], &line["why"]),
+        (&"rotate".into(), &"day".into())
+    );
+    assert_eq!(line["from"], name);
+    let report = verdict(place.path());
+    assert!(report.is_whole() && report.files == 2, "{report:?}");
+}
+
+#[test]
+fn the_frozen_lines_verify() {
+    let report = verdict(directory());
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.head.to_string(), HEAD);
+}

@@ -1,0 +1,258 @@
+//! The commands `config` and `caller` as the operator meets them.
+
+use clap::Parser;
+use ninjaone_proxy::cli::{
+    caller::{self, CallerArgs},
+    config::{self, ConfigArgs, Surroundings},
+};
+use serde_json::Value;
+
+use super::{House, digest, known};
+
+#[derive(Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Config(ConfigArgs),
+    Caller(CallerArgs),
+}
+
+struct Answer {
+    exit: u8,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+fn run(house: &House, json: bool, words: &[&str]) -> Answer {
+    let line = Line::try_parse_from(["ninjaone-proxy"].iter().chain(words)).unwrap();
+    let file = house.path("config.toml");
+    let known = known();
+    let around = Surroundings {
+        file: Some(&file),
+        json,
+        environment: house.environment.clone(),
+        known: &known,
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let exit = match &line.command {
+        Command::Config(args) => config::run(args, &around, &mut out, &mut err),
+        Command::Caller(args) => caller::run(args, &around, &mut out, &mut err),
+    };
+    Answer {
+        exit: exit.unwrap(),
+        out: String::from_utf8(out).unwrap(),
+        err: String::from_utf8(err).unwrap(),
+    }
+}
+
+#[test]
+fn check_says_that_all_is_well() {
+    let answer = run(&House::with_tenant(""), false, &["config", "check"]);
+    assert_eq!((answer.exit, answer.err.as_str()), (0, ""));
+    assert!(
+        answer
+            .out
+            .ends_with("config.toml: in order (1 tenant, 0 callers)\n"),
+        "{}",
+        answer.out
+    );
+}
+
+#[test]
+fn check_puts_problems_on_stderr_and_the_count_on_stdout() {
+    let house = House::with_tenant(
+        "[listen]\ndrain = \"soon\"\nworkers = 0\n[admin]\nlisten = \"0.0.0.0:1\"\n",
+    );
+    let answer = run(&house, false, &["config", "check"]);
+    assert_eq!(
+        (answer.exit, answer.out.as_str()),
+        (78, "2 errors, 1 warning\n")
+    );
+    assert!(answer.err.contains("config.toml:6:9\n"), "{}", answer.err);
+}
+
+#[test]
+fn check_as_json_has_all_problems_with_their_places() {
+    let house = House::with_tenant("[listen]\ndrian = \"5s\"\n").set("NJP__LISTEN__DRAIN", "soon");
+    let answer = run(&house, true, &["config", "check"]).json();
+    assert_eq!(answer["schema"], "config-check/1");
+    assert_eq!(answer["ok"], false);
+    assert_eq!(answer["problems"][0]["line"], 6);
+    assert_eq!(answer["problems"][0]["column"], 1);
+    assert_eq!(answer["problems"][0]["hint"], "did you mean `drain`?");
+    assert_eq!(answer["problems"][1]["file"], "NJP__LISTEN__DRAIN");
+    assert_eq!(answer["problems"][1]["line"], Value::Null);
+    assert_eq!(
+        run(&House::with_tenant(""), true, &["config", "check"]).json()["ok"],
+        true
+    );
+}
+
+#[test]
+fn check_of_a_missing_file_names_it() {
+    let house = House::new("");
+    std::fs::remove_file(house.path("config.toml")).unwrap();
+    let answer = run(&house, false, &["config", "check"]);
+    assert_eq!(answer.exit, 78);
+    assert!(answer.err.contains("config.toml"), "{}", answer.err);
+}
+
+#[test]
+fn show_gives_the_origin_of_every_setting_and_no_secret() {
+    let caller = format!(
+        "[caller.x]\nkey = [\"{}\"]\nallow = [\"read\"]\n",
+        digest('a')
+    );
+    let house = House::with_tenant(&caller).set("NJP__LISTEN__DRAIN", "5s");
+    let answer = run(&house, false, &["config", "show"]);
+    assert_eq!(answer.exit, 0, "{}", answer.err);
+    let line = |start: &str| {
+        let found = answer.out.lines().find(|line| line.starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{start}: {}", answer.out))
+            .to_owned()
+    };
+    assert!(line("listen.drain = \"5s\"").ends_with("# NJP__LISTEN__DRAIN"));
+    assert!(line("listen.max_body = \"16MiB\"").ends_with("# default"));
+    assert!(line("tenant.acme.region = \"eu\"").ends_with("config.toml:3"));
+    assert!(
+        line("tenant.acme.service.client_secret = \"••• (file acme.secret)\"")
+            .ends_with("config.toml:4")
+    );
+    assert!(line("caller.x.key = [\"sha256:aaaaaaaa…\"]").ends_with("config.toml:6"));
+    assert!(!answer.out.contains("a secret for tests") && !answer.out.contains(&digest('a')));
+    assert_eq!(
+        run(&house, true, &["config", "show"]).json()["schema"],
+        "config-show/1"
+    );
+}
+
+#[test]
+fn show_masks_the_seals_and_the_keys_of_the_admin_listener() {
+    let house = House::with_tenant(&format!(
+        "[admin]\naccess = [{{ key = \"{}\", role = \"operator\" }}]\n\
+         [store]\nseal = [{{ exec = [\"printf\", \"{}\"] }}, {{ passphrase_file = \"acme.secret\" }}]\n",
+        digest('a'),
+        "0123456789abcdef".repeat(4)
+    ));
+    let answer = run(&house, false, &["config", "show"]);
+    assert_eq!(answer.exit, 0, "{}", answer.err);
+    for line in [
+        "admin.access[0].key = \"sha256:aaaaaaaa…\"",
+        "admin.access[0].role = \"operator\"",
+        "store.seal = [\"••• (exec printf)\",\"••• (passphrase_file acme.secret)\"]",
+    ] {
+        assert!(answer.out.contains(line), "{line}: {}", answer.out);
+    }
+    assert!(!answer.out.contains("0123456789abcdef") && !answer.out.contains(&digest('a')));
+}
+
+#[test]
+fn schema_prints_the_schema() {
+    let answer = run(&House::new(""), false, &["config", "schema"]);
+    assert!(answer.json()["properties"]["listen"].is_object());
+}
+
+#[test]
+fn a_new_key_is_the_only_thing_on_stdout() {
+    let house = House::with_tenant("");
+    let answer = run(
+        &house,
+        false,
+        &["caller", "add", "powerbi", "--allow", "read"],
+    );
+    assert_eq!(answer.exit, 0, "{}", answer.err);
+    assert!(answer.out.starts_with("njp_powerbi_") && answer.out.lines().count() == 1);
+    assert!(!answer.err.contains(answer.out.trim()));
+    let rotated = run(&house, true, &["caller", "rotate", "powerbi", "--now"]).json();
+    assert_eq!(rotated["schema"], "caller-key/1");
+    assert!(rotated["key"].as_str().unwrap().starts_with("njp_powerbi_"));
+}
+
+#[test]
+fn callers_are_listed_and_shown_with_their_place() {
+    let house = House::with_tenant("");
+    run(
+        &house,
+        false,
+        &[
+            "caller",
+            "add",
+            "powerbi",
+            "--allow",
+            "read",
+            "--expires",
+            "2199-03-31",
+        ],
+    );
+    let list = run(&house, false, &["caller", "list"]).out;
+    assert!(
+        list.contains("powerbi  1 key, expires 2199-03-31  [read]"),
+        "{list}"
+    );
+    assert!(list.contains("callers.d/powerbi.toml:1"), "{list}");
+    let show = run(&house, false, &["caller", "show", "powerbi"]).out;
+    assert!(show.contains("key = \"sha256:"), "{show}");
+    assert_eq!(
+        run(&house, true, &["caller", "show", "powerbi"]).json()["caller"],
+        "powerbi"
+    );
+}
+
+#[test]
+fn what_is_not_there_fails_and_what_is_wrongly_said_is_wrong_usage() {
+    let house = House::with_tenant("");
+    run(
+        &house,
+        false,
+        &["caller", "add", "powerbi", "--allow", "read"],
+    );
+    let answer = run(&house, false, &["caller", "revoke", "powerb"]);
+    assert_eq!(answer.exit, 1);
+    assert!(
+        answer.err.contains("did you mean powerbi?"),
+        "{}",
+        answer.err
+    );
+    assert_eq!(run(&house, false, &["caller", "show", "nobody"]).exit, 1);
+    assert_eq!(
+        run(
+            &house,
+            false,
+            &["caller", "add", "no name", "--allow", "read"]
+        )
+        .exit,
+        2
+    );
+    assert_eq!(
+        run(&house, false, &["caller", "add", "x", "--expires", "soon"]).exit,
+        2
+    );
+    assert_eq!(run(&house, false, &["caller", "revoke", "powerbi"]).exit, 0);
+}
+
+#[test]
+fn a_caller_of_the_main_file_is_left_to_the_operator() {
+    let house = House::with_tenant(&format!(
+        "[caller.x]\nkey = \"{}\"\nallow = [\"read\"]\n",
+        digest('a')
+    ));
+    let answer = run(&house, false, &["caller", "revoke", "x"]);
+    assert_eq!(answer.exit, 1);
+    assert!(
+        answer.err.contains("delete [caller.x] at "),
+        "{}",
+        answer.err
+    );
+    assert!(answer.err.contains("config.toml:5"), "{}", answer.err);
+}

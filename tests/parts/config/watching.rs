@@ -1,0 +1,34 @@
+//! When a change on disk is acted upon.
+
+use std::fs;
+
+use ninjaone_proxy::app::reload::Reloader;
+
+use super::House;
+
+/// A file that is being written looks different each time.
+#[test]
+fn a_change_is_noticed_when_it_was_the_same_at_two_looks() {
+    let house = House::with_tenant("");
+    let mut reloader = Reloader::new(house.sources(), &house.accepted());
+    assert!(!reloader.notices_change());
+
+    house.write("callers.d/guest.toml", "# half");
+    assert!(!reloader.notices_change());
+    house.write("callers.d/guest.toml", "# half of it, and the rest");
+    assert!(!reloader.notices_change(), "it is still being written");
+    assert!(reloader.notices_change(), "the same at two looks");
+}
+
+#[test]
+fn a_change_that_was_taken_back_is_none() {
+    let house = House::with_tenant("");
+    let mut reloader = Reloader::new(house.sources(), &house.accepted());
+    let file = house.path("config.toml");
+    let kept = house.path("kept");
+    fs::rename(&file, &kept).unwrap();
+    assert!(!reloader.notices_change());
+    fs::rename(kept, file).unwrap();
+    assert!(!reloader.notices_change());
+    assert!(!reloader.notices_change());
+}

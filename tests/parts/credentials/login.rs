@@ -1,0 +1,488 @@
+//! A person's login: renewed by one at a time, stored before it is used, and never lost without a word.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use ninjaone_proxy::{
+    clock::{Moment, Timestamp},
+    credentials::{
+        completion::keep,
+        grant::{
+            application::{Application, ClientAuth},
+            mint_error::MintError,
+        },
+        keeper::Source,
+        login::Login,
+        news::News,
+        record::State,
+        schedule::RefreshAt,
+        store::{
+            Store,
+            kept::{Kept as Stored, KeptAccess, Mark, Slot},
+            key::{SealKey, SealKeys},
+        },
+        vault::Unavailable,
+    },
+    names::IdentityKind,
+    secret::Secret,
+};
+use tokio::time::Instant;
+
+use super::server::{Kept, LONG, Server, json, reply};
+
+const CLIENT: &str = "native-client";
+
+fn slot() -> Slot {
+    Slot {
+        tenant: "acme".parse().unwrap(),
+        identity: IdentityKind::User,
+    }
+}
+
+/// A login whose access token has ended.
+fn login(server: &Server, refresh: Option<&str>) -> Stored {
+    let at = Timestamp::now();
+    Stored {
+        generation: 1,
+        client_id: CLIENT.to_owned(),
+        host: server.endpoint().authority(),
+        scopes: vec!["monitoring".into()],
+        logged_in_at: at,
+        refreshed_at: at,
+        refresh_token: refresh.map(|it| Secret::new(it.to_owned())),
+        access: None,
+        mark: None,
+        ended: None,
+    }
+}
+
+fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
+    let (now, at) = (Moment::now(), Timestamp::now());
+    Stored {
+        access: Some(KeptAccess::dated(
+            Secret::new(text.to_owned()),
+            (now, now.plus(life)),
+            (at, at.plus(life)),
+        )),
+        ..login
+    }
+}
+
+fn write(store: &Store, login: &Stored) {
+    let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
+    locked.write(login).unwrap();
+}
+
+fn stored(store: &Store) -> Stored {
+    store.read(&slot()).unwrap().expect("a login").kept
+}
+
+fn refresh_token(store: &Store) -> String {
+    let token = stored(store).refresh_token.expect("a refresh token");
+    token.expose().clone()
+}
+
+fn keeper(server: &Server, store: &Store, refresh_at: RefreshAt, keepalive: Duration) -> Kept {
+    let application = Application {
+        endpoint: server.endpoint(),
+        client_id: CLIENT.to_owned(),
+        client_secret: None,
+        auth: ClientAuth::Body,
+    };
+    let login = Box::new(Login::new(application, store.clone(), slot()));
+    let source = Source::Login { login, keepalive };
+    Kept::start(IdentityKind::User, source, refresh_at)
+}
+
+fn usual(server: &Server, store: &Store) -> Kept {
+    keeper(
+        server,
+        store,
+        RefreshAt::default(),
+        Duration::from_hours(12),
+    )
+}
+
+/// The nth token and the nth refresh token. The first call is the question for the server's paths.
+fn rotating(number: usize) -> Vec<u8> {
+    match number {
+        1 => no_discovery(),
+        call => rotated(call - 1, 3600),
+    }
+}
+
+fn rotated(number: usize, life: u64) -> Vec<u8> {
+    let next = number + 1;
+    let body = format!(
+        r#"{{"access_token":"canary-access-{next}","refresh_token":"canary-refresh-{next}","expires_in":{life},"scope":"monitoring","token_type":"Bearer"}}"#
+    );
+    json("200 OK", &body)
+}
+
+fn no_discovery() -> Vec<u8> {
+    reply("404 Not Found", "", "")
+}
+
+fn refused() -> Vec<u8> {
+    json("400 Bad Request", r#"{"error":"invalid_token"}"#)
+}
+
+#[tokio::test]
+async fn a_login_is_renewed_with_its_refresh_token_and_the_next_one_is_stored() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let mut kept = usual(&server, &store);
+
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+
+    assert_eq!(token.authorization(), "Bearer canary-access-2");
+    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.news, News::Minted);
+    assert_eq!(refresh_token(&store), "canary-refresh-2");
+    assert_eq!(stored(&store).generation, 2);
+    assert!(stored(&store).mark.is_none());
+    let call = server.seen.lock().unwrap().last().unwrap().clone();
+    let (_, body) = call.split_once("\r\n\r\n").unwrap();
+    let mut fields: Vec<_> = body.split('&').collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "client_id=native-client",
+            "grant_type=refresh_token",
+            "refresh_token=canary-refresh-1"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_another_process_got_is_used_without_a_call() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let login = login(&server, Some("canary-refresh-1"));
+    write(&store, &with_access(login, "canary-kept", LONG * 100));
+    let kept = usual(&server, &store);
+
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+
+    assert_eq!(token.authorization(), "Bearer canary-kept");
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn of_many_keepers_of_one_login_one_makes_the_call() {
+    let server = Server::start(|number| match server_call(number) {
+        None => no_discovery(),
+        Some(call) => rotated(call, 3600),
+    })
+    .await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let kept: Vec<Kept> = (0..8).map(|_| usual(&server, &store)).collect();
+
+    for one in &kept {
+        let token = one.vault.wait_for_token(LONG).await.ok().unwrap();
+        assert_eq!(token.authorization(), "Bearer canary-access-2");
+    }
+
+    let seen = server.seen.lock().unwrap().clone();
+    let calls = seen.iter().filter(|it| it.starts_with("POST")).count();
+    assert_eq!(calls, 1);
+    assert_eq!(refresh_token(&store), "canary-refresh-2");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_lock_takes_the_token_that_its_holder_writes() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let first = login(&server, Some("canary-refresh-1"));
+    write(&store, &first);
+    let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+    kept.until(State::Renewing).await;
+
+    let next = Stored {
+        generation: 2,
+        ..with_access(first, "canary-next", LONG * 100)
+    };
+    locked.write(&next).unwrap();
+
+    assert_eq!(kept.next().await.news, News::Adopted);
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    assert_eq!(token.authorization(), "Bearer canary-next");
+    assert_eq!(server.calls(), 0);
+    drop(locked);
+}
+
+/// All that is asked with GET comes before the one call: whoever waits for the lock asks nothing.
+fn server_call(number: usize) -> Option<usize> {
+    (number > 1).then_some(1)
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_arrive_is_named_when_it_cost_the_login() {
+    let server = Server::start(|number| match number {
+        1 => no_discovery(),
+        2 => Vec::new(),
+        _ => refused(),
+    })
+    .await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+
+    assert!(matches!(kept.refused().await, MintError::Unreachable(_)));
+    assert!(stored(&store).mark.is_some_and(|it| it.is_answer_lost));
+    assert_eq!(kept.next().await.news, News::Dead(MintError::AnswerLost));
+
+    kept.until(State::LoginNeeded).await;
+    assert_eq!(stored(&store).ended.unwrap().why, "login-lost-answer");
+    let needed = kept.vault.wait_for_token(LONG).await.err();
+    assert_eq!(needed, Some(Unavailable::LoginNeeded));
+    assert_eq!(server.calls(), 3);
+}
+
+#[tokio::test]
+async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
+    let server = Server::start(|number| match number {
+        1 => no_discovery(),
+        _ => refused(),
+    })
+    .await;
+    let store = Store::memory();
+    let left = Stored {
+        mark: Some(Mark::now()),
+        ..login(&server, Some("canary-refresh-1"))
+    };
+    write(&store, &left);
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+
+    assert_eq!(kept.next().await.news, News::Dead(MintError::CrashWindow));
+
+    let (_, error) = kept.vault.snapshot().last_error.unwrap();
+    assert!(error.to_string().contains("before the answer was on disk"));
+}
+
+#[tokio::test]
+async fn a_process_that_ended_before_it_called_costs_nothing() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let left = Stored {
+        mark: Some(Mark::now()),
+        ..login(&server, Some("canary-refresh-1"))
+    };
+    write(&store, &left);
+    let kept = usual(&server, &store);
+
+    assert!(kept.vault.wait_for_token(LONG).await.is_ok());
+
+    assert!(stored(&store).mark.is_none());
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
+    let server = Server::start(|number| match number {
+        1 => no_discovery(),
+        2 => refused(),
+        _ => rotated(7, 3600),
+    })
+    .await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.news, News::Dead(MintError::Refused));
+    kept.until(State::LoginNeeded).await;
+    assert_eq!(server.calls(), 2);
+
+    let again = with_access(login(&server, Some("canary-refresh-7")), "canary-new", LONG);
+    keep(&store, &slot(), again).await.unwrap();
+
+    assert_eq!(kept.next().await.news, News::LoggedIn);
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    assert_eq!(token.authorization(), "Bearer canary-new");
+    assert_eq!(stored(&store).generation, 2);
+}
+
+#[tokio::test]
+async fn a_logout_by_another_process_ends_the_use_of_its_token() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let login = login(&server, Some("canary-refresh-1"));
+    write(&store, &with_access(login, "canary-kept", LONG * 100));
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+    assert!(kept.vault.current().is_some());
+
+    let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
+    locked.forget().unwrap();
+
+    assert_eq!(kept.next().await.news, News::LoggedOut);
+    assert!(kept.vault.current().is_none());
+    assert_eq!(
+        kept.vault.wait_for_token(LONG).await.err(),
+        Some(Unavailable::LoginNeeded)
+    );
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_its_end() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let login = with_access(login(&server, None), "canary-spa", Duration::from_secs(4));
+    write(&store, &login);
+    let mut kept = keeper(&server, &store, RefreshAt::OfLife(5), LONG);
+    assert_eq!(kept.next().await.news, News::Adopted);
+
+    assert_eq!(kept.refused().await, MintError::NotRenewable);
+
+    assert!(kept.vault.current().is_some());
+    kept.until(State::LoginNeeded).await;
+    assert!(kept.vault.current().is_none());
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_login_of_another_application_is_not_used() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    let foreign = Stored {
+        client_id: "another".to_owned(),
+        ..login(&server, Some("canary-refresh-1"))
+    };
+    write(&store, &with_access(foreign, "canary-kept", LONG));
+    let mut kept = usual(&server, &store);
+
+    assert_eq!(kept.refused().await, MintError::OtherApplication);
+
+    assert!(kept.vault.current().is_none());
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_used_once_in_each_keepalive() {
+    let server = Server::start(rotating).await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let keepalive = Duration::from_secs(1);
+    let mut kept = keeper(&server, &store, RefreshAt::default(), keepalive);
+
+    let began = Instant::now();
+    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.news, News::Minted);
+    assert_eq!(kept.next().await.news, News::Renewed);
+
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(refresh_token(&store), "canary-refresh-3");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
+    let server = Server::start(|number| match number {
+        1 => no_discovery(),
+        2 => json(
+            "200 OK",
+            r#"{"access_token":"canary","refresh_token":"canary-refresh-2","token_type":"Bearer"}"#,
+        ),
+        call => rotated(call - 1, 3600),
+    })
+    .await;
+    let store = Store::memory();
+    write(&store, &login(&server, Some("canary-refresh-1")));
+    let mut kept = usual(&server, &store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+
+    assert_eq!(kept.refused().await, MintError::LifeMissing);
+
+    assert_eq!(refresh_token(&store), "canary-refresh-2");
+    assert_eq!(kept.next().await.news, News::Minted);
+    let call = server.seen.lock().unwrap().last().unwrap().clone();
+    assert!(call.contains("refresh_token=canary-refresh-2"));
+}
+
+/// A store on disk that can be put out of order.
+struct Disk {
+    store: Store,
+    directory: tempfile::TempDir,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = SealKeys::new(SealKey::from_bytes(&[7; 32]).unwrap(), Vec::new()).unwrap();
+        let store = Store::open(directory.path(), keys).unwrap();
+        Self { store, directory }
+    }
+
+    /// Something stands where new records are drafted.
+    fn refuse_writes(&self) {
+        fs::create_dir(self.draft()).unwrap();
+    }
+
+    fn take_writes(&self) {
+        fs::remove_dir(self.draft()).unwrap();
+    }
+
+    fn draft(&self) -> PathBuf {
+        self.directory.path().join("acme.user.draft")
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_used_shown_and_stored_as_soon_as_it_can_be() {
+    let server = Server::start(rotating).await;
+    let all = u32::try_from(server.turns.available_permits()).unwrap();
+    server.turns.acquire_many(all).await.unwrap().forget();
+    server.turns.add_permits(1);
+    let disk = Disk::new();
+    write(&disk.store, &login(&server, Some("canary-refresh-1")));
+    let mut kept = usual(&server, &disk.store);
+    assert_eq!(kept.next().await.news, News::Adopted);
+    while server.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+
+    disk.refuse_writes();
+    server.turns.add_permits(10);
+
+    assert_eq!(kept.next().await.news, News::Minted);
+    let event = kept.next().await;
+    assert_eq!(event.news, News::PersistFailed);
+    assert!(event.fault.is_some());
+    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    assert_eq!(token.authorization(), "Bearer canary-access-2");
+    let state = kept.vault.snapshot().login.unwrap();
+    assert!(state.unsaved_since.is_some() && state.fault.is_some());
+
+    disk.take_writes();
+
+    assert_eq!(kept.next().await.news, News::Persisted);
+    assert_eq!(refresh_token(&disk.store), "canary-refresh-2");
+    let state = kept.vault.snapshot().login.unwrap();
+    assert!(state.unsaved_since.is_none() && state.fault.is_none());
+}
+
+#[tokio::test]
+async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
+    let server = Server::start(rotating).await;
+    let disk = Disk::new();
+    let login = login(&server, Some("canary-refresh-1"));
+    write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
+    let keepalive = Duration::from_secs(1);
+    let mut kept = keeper(&server, &disk.store, RefreshAt::default(), keepalive);
+    assert_eq!(kept.next().await.news, News::Adopted);
+
+    disk.refuse_writes();
+
+    assert_eq!(kept.refused().await, MintError::Store);
+    assert!(kept.vault.current().is_some());
+    // The host may be asked for its paths: that uses up nothing.
+    let seen = server.seen.lock().unwrap().clone();
+    assert!(seen.iter().all(|it| it.starts_with("GET ")), "{seen:?}");
+    disk.take_writes();
+    assert_eq!(kept.next().await.news, News::Renewed);
+}

@@ -1,0 +1,11 @@
+//! The sandbox over real HTTP: logins, tokens, reads, paging, writes, faults and its control address.
+
+mod api;
+mod faults;
+mod login;
+mod person;
+mod refresh;
+mod serving;
+mod token_faults;
+mod tokens;
+mod wire;

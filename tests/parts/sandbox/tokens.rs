@@ -1,0 +1,191 @@
+//! The token endpoint, and what a token opens.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ninjaone_proxy::{
+    ninjaone::operation::Scope,
+    sandbox::{Client, DEFAULT_CLIENT_SECRET, Options},
+    secret::Secret,
+};
+use serde_json::json;
+
+use super::wire::{FORM, Place, send};
+
+#[tokio::test]
+async fn a_token_is_given_for_the_secret_in_the_form_or_as_basic_and_at_both_paths() {
+    let place = Place::new();
+    let reply = place.form(FORM).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("server"), Some("nginx"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    let body = reply.json();
+    assert_eq!(body["expires_in"], 3600);
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["scope"], "monitoring management control");
+    assert!(body.get("refresh_token").is_none());
+
+    let basic = BASE64_STANDARD.encode(format!("sandbox-client:{DEFAULT_CLIENT_SECRET}"));
+    let headers = format!(
+        "Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
+    let form = "grant_type=client_credentials&scope=monitoring";
+    let reply = send(place.at, "POST", "/oauth/token", &headers, form)
+        .await
+        .unwrap();
+    assert_eq!(
+        (reply.status, reply.json()["scope"].as_str()),
+        (200, Some("monitoring"))
+    );
+    assert_eq!(place.ninja.token_calls(), 2);
+}
+
+#[tokio::test]
+async fn the_token_endpoint_refuses_as_ninjaone_does() {
+    let place = Place::new();
+    let unknown = place
+        .form("grant_type=client_credentials&client_id=other&client_secret=x")
+        .await;
+    assert_eq!(unknown.status, 404);
+    assert_eq!(unknown.json()["resultCode"], "Client app not exist");
+    let wrong = place
+        .form("grant_type=client_credentials&client_id=sandbox-client&client_secret=x")
+        .await;
+    assert_eq!(
+        (wrong.status, wrong.json()),
+        (401, json!({"error": "invalid_client"}))
+    );
+    let scope = place
+        .form(&format!("{FORM}&scope=monitoring%20offline_access"))
+        .await;
+    assert_eq!(
+        (scope.status, scope.json()),
+        (400, json!({"error": "invalid_scope"}))
+    );
+    let grant = place
+        .form(&FORM.replace("client_credentials", "password"))
+        .await;
+    assert_eq!(grant.json(), json!({"error": "unsupported_grant_type"}));
+    let json = send(place.at, "POST", "/ws/oauth/token", "", "{}")
+        .await
+        .unwrap();
+    assert_eq!(json.json(), json!({"error": "invalid_request"}));
+}
+
+#[tokio::test]
+async fn discovery_names_the_endpoints_of_the_host_that_was_asked() {
+    let place = Place::new();
+    let reply = send(
+        place.at,
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        "",
+        "",
+    )
+    .await
+    .unwrap();
+    let expected = format!("http://{}/ws/oauth/token", place.at);
+    assert_eq!(reply.json()["token_endpoint"], expected);
+    let none = send(place.at, "GET", "/.well-known/openid-configuration", "", "")
+        .await
+        .unwrap();
+    assert_eq!(none.status, 404);
+}
+
+#[tokio::test]
+async fn a_missing_a_malformed_and_a_wrong_proof_have_the_known_bodies() {
+    let place = Place::new();
+    let ask = async |headers: &str| {
+        send(place.at, "GET", "/v2/devices", headers, "")
+            .await
+            .unwrap()
+    };
+    let missing = ask("").await;
+    assert_eq!(
+        (missing.status, &missing.json()["error_code"]),
+        (400, &json!(2))
+    );
+    let malformed = ask("Authorization: Basic eDp5\r\n").await;
+    assert_eq!(
+        (malformed.status, &malformed.json()["error_code"]),
+        (400, &json!(1))
+    );
+    let wrong = ask("Authorization: Bearer nothing\r\n").await;
+    assert_eq!(
+        (wrong.status, &wrong.json()["error"]),
+        (401, &json!("not_authenticated"))
+    );
+    assert_eq!(wrong.json()["error_code"], 10);
+}
+
+#[tokio::test]
+async fn a_token_expires_and_is_then_not_authenticated() {
+    let place = Place::with(Options {
+        token_life: Duration::ZERO,
+        ..Options::default()
+    });
+    let token = place.token().await;
+    assert_eq!(place.get(&token, "/v2/devices").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_token_without_the_scope_is_told_so_with_401() {
+    let place = Place::with(Options {
+        clients: vec![Client {
+            scopes: vec![Scope::Monitoring],
+            ..Client::default()
+        }],
+        ..Options::default()
+    });
+    let token = place.token().await;
+    let reply = place.call(&token, "POST", "/v2/organizations", "{}").await;
+    assert_eq!(
+        (reply.status, &reply.json()["error"]),
+        (401, &json!("insufficient_privileges"))
+    );
+}
+
+#[tokio::test]
+async fn an_operation_that_needs_a_person_is_refused_to_a_machine_and_done_for_a_person() {
+    let person = Client {
+        id: "person".to_owned(),
+        secret: Secret::new("person-secret".to_owned()),
+        user_context: true,
+        ..Client::default()
+    };
+    let place = Place::with(Options {
+        clients: vec![Client::default(), person],
+        ..Options::default()
+    });
+    let token = place.token().await;
+    let refused = place
+        .call(&token, "POST", "/v2/device/123/script/run", "{}")
+        .await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(
+        refused.json(),
+        json!({
+            "error": "user_context_required",
+            "error_description": "Access key does not have user context which is required for this request",
+            "error_code": 5,
+        })
+    );
+    let reply = place
+        .form("grant_type=client_credentials&client_id=person&client_secret=person-secret")
+        .await;
+    let token = reply.json()["access_token"].as_str().unwrap().to_owned();
+    let before = place
+        .get(&token, "/v2/device/123/activities?pageSize=1")
+        .await
+        .json();
+    let done = place
+        .call(&token, "POST", "/v2/device/123/script/run", "{}")
+        .await;
+    assert_eq!(done.status, 204);
+    let newer = format!(
+        "/v2/device/123/activities?newerThan={}",
+        before["lastActivityId"]
+    );
+    let after = place.get(&token, &newer).await.json();
+    assert_eq!(after["activities"][0]["activityType"], "SCRIPTING");
+}

@@ -1,0 +1,223 @@
+//! Others prepare the place: rights, links, pipes, owners.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{PermissionsExt, chown, symlink},
+    path::Path,
+    process::Command,
+};
+
+use ninjaone_proxy::credentials::store::{Store, error::StoreError};
+
+use super::{
+    child::{Child, Task},
+    world::{Place, error_of, generation, kept, locked, seal_keys, slot, write},
+};
+
+const SOMEBODY: u32 = 65_534;
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A new login cures what was done to the files.
+fn is_cured_by_a_login(place: &Place) {
+    locked(&place.store()).start_anew(&kept(1)).unwrap();
+    assert_eq!(generation(&place.store()), 1);
+    write(&place.store(), 2);
+    assert_eq!(generation(&place.store()), 2);
+}
+
+#[test]
+fn a_umask_changes_nothing() {
+    for umask in ["000", "077", "777"] {
+        let place = Place::new();
+        let said = Child::new(Task::Write, place.path())
+            .env("STORE_TEST_UMASK", umask)
+            .output();
+        assert_eq!(said, "stored 1");
+        for path in ["login", "last", "seen", "lock"].map(|kind| place.file(kind)) {
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600, "{}", path.display());
+        }
+        let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700);
+        assert_eq!(generation(&place.store()), 1);
+    }
+}
+
+#[test]
+fn a_file_that_others_can_use_is_refused() {
+    for kind in ["login", "seen"] {
+        for mode in [0o666, 0o640, 0o604, 0o610] {
+            let place = Place::with_login(1);
+            set_mode(&place.file(kind), mode);
+            let path = place.file(kind);
+            assert_eq!(place.error(), StoreError::NotPrivate { path, mode });
+            is_cured_by_a_login(&place);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_waits_in_the_place_of_the_first_login_is_refused() {
+    let place = Place::new();
+    drop(place.store());
+    place.make("login", 0o666);
+    assert_eq!(place.error().name(), "not-private");
+    is_cured_by_a_login(&place);
+}
+
+#[test]
+fn a_file_that_waits_in_the_place_of_the_draft_is_not_used() {
+    let place = Place::with_login(1);
+    let elsewhere = place.around().join("elsewhere");
+    fs::write(&elsewhere, "untouched").unwrap();
+    let prepare: [&dyn Fn(); 3] = [
+        &|| place.make("draft", 0o666),
+        &|| symlink(&elsewhere, place.file("draft")).unwrap(),
+        &|| fs::hard_link(&elsewhere, place.file("draft")).unwrap(),
+    ];
+    for (generation, prepare) in (2..).zip(prepare) {
+        let lock = locked(&place.store());
+        prepare();
+        lock.write(&kept(generation)).unwrap();
+        assert_eq!(super::world::generation(&place.store()), generation);
+    }
+    assert_eq!(fs::read(elsewhere).unwrap(), b"untouched");
+}
+
+#[test]
+fn a_symbolic_link_is_not_followed() {
+    for kind in ["login", "seen"] {
+        let place = Place::with_login(1);
+        let target = place.around().join("target");
+        fs::rename(place.file(kind), &target).unwrap();
+        symlink(&target, place.file(kind)).unwrap();
+        let before = fs::read(&target).unwrap();
+        assert_eq!(place.error(), StoreError::Symlink(place.file(kind)));
+        is_cured_by_a_login(&place);
+        assert_eq!(fs::read(&target).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_logout_touches_nothing_behind_a_link() {
+    let place = Place::with_login(1);
+    let target = place.around().join("target");
+    fs::write(&target, "untouched").unwrap();
+    place.remove("login");
+    place.remove("last");
+    symlink(&target, place.file("login")).unwrap();
+    fs::hard_link(&target, place.file("last")).unwrap();
+    locked(&place.store()).forget().unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"untouched");
+    assert!(!place.file("login").is_symlink() && !place.file("last").exists());
+}
+
+#[test]
+fn a_lock_file_that_others_can_use_is_refused() {
+    let place = Place::with_login(1);
+    set_mode(&place.file("lock"), 0o666);
+    let error = error_of(place.store().try_lock(&slot()));
+    assert_eq!(error.name(), "not-private");
+
+    place.remove("lock");
+    symlink("/etc/passwd", place.file("lock")).unwrap();
+    let error = error_of(place.store().try_lock(&slot()));
+    assert_eq!(error, StoreError::Symlink(place.file("lock")));
+}
+
+#[test]
+fn a_pipe_or_a_directory_is_no_file_and_is_not_waited_for() {
+    for kind in ["login", "seen"] {
+        let place = Place::with_login(1);
+        place.remove(kind);
+        let made = Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(place.file(kind))
+            .status();
+        assert!(made.unwrap().success());
+        assert_eq!(place.error(), StoreError::NotAFile(place.file(kind)));
+        is_cured_by_a_login(&place);
+
+        place.remove(kind);
+        fs::create_dir(place.file(kind)).unwrap();
+        assert_eq!(place.error(), StoreError::NotAFile(place.file(kind)));
+    }
+}
+
+#[test]
+fn a_second_name_of_a_file_is_refused() {
+    for kind in ["login", "seen"] {
+        let place = Place::with_login(1);
+        fs::hard_link(place.file(kind), place.around().join("second")).unwrap();
+        let path = place.file(kind);
+        assert_eq!(place.error(), StoreError::HardLinked { path, links: 2 });
+        is_cured_by_a_login(&place);
+    }
+}
+
+#[test]
+fn a_file_or_directory_of_somebody_else_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT TESTED: a foreign owner, because only root can give files away"
+        );
+        return;
+    }
+    let wrong_owner = |path| StoreError::WrongOwner {
+        path,
+        owner: SOMEBODY,
+        ours: 0,
+    };
+    for kind in ["login", "seen"] {
+        let place = Place::with_login(1);
+        chown(place.file(kind), Some(SOMEBODY), None).unwrap();
+        assert_eq!(place.error(), wrong_owner(place.file(kind)));
+        is_cured_by_a_login(&place);
+    }
+    let place = Place::with_login(1);
+    chown(place.path(), Some(SOMEBODY), None).unwrap();
+    let error = error_of(Store::open(place.path(), seal_keys()));
+    assert_eq!(error, wrong_owner(place.path().to_owned()));
+}
+
+#[test]
+fn a_directory_into_which_others_may_write_is_refused() {
+    let place = Place::with_login(1);
+    let store = place.store();
+    for mode in [0o777, 0o1777, 0o720, 0o702] {
+        set_mode(place.path(), mode);
+        let path = place.path().to_owned();
+        let expected = StoreError::NotPrivate { path, mode };
+        assert_eq!(error_of(Store::open(place.path(), seal_keys())), expected);
+        assert_eq!(error_of(store.read(&slot())), expected);
+        assert_eq!(error_of(store.try_lock(&slot())), expected);
+    }
+    set_mode(place.path(), 0o755);
+    assert_eq!(generation(&place.store()), 1);
+}
+
+#[test]
+fn a_directory_behind_a_symbolic_link_is_refused() {
+    let place = Place::with_login(1);
+    let link = place.around().join("link");
+    symlink(place.path(), &link).unwrap();
+    let dangling = place.around().join("dangling");
+    symlink(place.around().join("nowhere"), &dangling).unwrap();
+    for (link, given) in [
+        (&link, link.clone()),
+        (&link, link.join("")),
+        (&link, link.join(".")),
+        (&dangling, dangling.clone()),
+    ] {
+        let error = error_of(Store::open(&given, seal_keys()));
+        assert_eq!(error, StoreError::Symlink(link.clone()));
+    }
+    let file = place.file("login");
+    let error = error_of(Store::open(&file, seal_keys()));
+    assert_eq!(error, StoreError::NotADirectory(file));
+}
