@@ -7,13 +7,25 @@
     clippy::disallowed_methods
 )]
 
+// What all suites build on.
+mod answer;
+mod audit_log;
+mod directory;
+mod frames;
+mod key;
+mod program;
+mod proxy;
+mod settings;
+mod small_disk;
+mod wait;
+mod wire;
+
+// The suites.
 mod cli;
 mod crash;
 mod doctor;
+mod framing;
 mod hostile;
 mod journeys;
 mod login;
-mod program;
-mod small_disk;
 mod strangers;
-mod wire;

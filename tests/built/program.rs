@@ -1,11 +1,8 @@
 //! The program as its users start it: the built binary with a configuration file of its own, its log, signals, and its
-//! exit code. Every test program that starts it includes this file.
-#![allow(
-    dead_code,
-    reason = "each test program that includes this file uses a part of it"
-)]
+//! exit code.
 
 use std::{
+    fs,
     io::Read,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
@@ -53,6 +50,13 @@ impl Log {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let read = whole.lines().map(serde_json::from_str);
         read.filter_map(Result::ok).collect()
+    }
+
+    /// The lines that hold all of `words`.
+    pub(crate) fn with(&self, words: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let holds = |line: &&str| words.iter().all(|word| line.contains(word));
+        text.lines().filter(holds).map(str::to_owned).collect()
     }
 
     /// How many lines say this, word for word.
@@ -118,10 +122,18 @@ impl Program {
             Stderr::Closed | Stderr::StoppedTerminal => Stdio::null(),
         });
         let environment = environment.iter().map(|(name, value)| (name, value));
-        command
-            .envs(environment)
-            .args(["run", "--config"])
-            .arg(config);
+        command.envs(environment);
+        Self::spawn(command, config)
+    }
+
+    /// The same by a command that is the program, or becomes it; its stderr is read on.
+    pub(crate) fn start_by(mut command: Command, config: &Path) -> Self {
+        command.stderr(Stdio::piped());
+        Self::spawn(command, config)
+    }
+
+    fn spawn(mut command: Command, config: &Path) -> Self {
+        command.args(["run", "--config"]).arg(config);
         let child = command.stdin(Stdio::null()).spawn();
         let mut child = child.expect("the built program starts");
         let log = Log::default();
@@ -138,28 +150,56 @@ impl Program {
     pub(crate) fn listens(&mut self, role: &str) -> Vec<(String, String)> {
         let began = Instant::now();
         loop {
-            let lines = self.log.lines();
-            let listening = lines.iter().filter(|it| it["message"] == "listening");
-            let found: Vec<_> = listening
-                .filter_map(|it| {
-                    let text = |name: &str| it[name].as_str().map(str::to_owned);
-                    Some((text("role")?, text("address")?))
-                })
-                .collect();
-            if found.iter().any(|(known, _)| known == role) {
-                return found;
+            if let Some(found) = self.look_for(role, began) {
+                return found.unwrap_or_else(|log| panic!("it ended before it listened:\n{log}"));
             }
-            if let Some(status) = self.child.try_wait().unwrap() {
-                self.read_out();
-                panic!("{status} before it listened:\n{}", self.log.text());
-            }
-            assert!(
-                began.elapsed() < START_MAX,
-                "it does not listen:\n{}",
-                self.log.text()
-            );
             thread::sleep(LOOK_AGAIN);
         }
+    }
+
+    /// The same for a program that may end before: gives its log then. Others on the test's thread go on meanwhile.
+    pub(crate) async fn listens_or_ends(
+        &mut self,
+        role: &str,
+    ) -> Result<Vec<(String, String)>, String> {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = self.look_for(role, began) {
+                return found;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// None as long as it neither listens nor has ended.
+    fn look_for(
+        &mut self,
+        role: &str,
+        began: Instant,
+    ) -> Option<Result<Vec<(String, String)>, String>> {
+        // Asked first, so that nothing that it said is missed.
+        let is_over = !self.is_running();
+        if is_over {
+            self.read_out();
+        }
+        let lines = self.log.lines();
+        let listening = lines.iter().filter(|it| it["message"] == "listening");
+        let found: Vec<_> = listening
+            .filter_map(|it| {
+                let text = |name: &str| it[name].as_str().map(str::to_owned);
+                Some((text("role")?, text("address")?))
+            })
+            .collect();
+        if found.iter().any(|(known, _)| known == role) {
+            return Some(Ok(found));
+        }
+        let waited = began.elapsed();
+        assert!(
+            is_over || waited < START_MAX,
+            "it does not listen:\n{}",
+            self.log.text()
+        );
+        is_over.then(|| Err(self.log.text()))
     }
 
     /// The first plain HTTP address of `role`.
@@ -188,6 +228,19 @@ impl Program {
     /// Whether the process is there.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Resident memory in KiB, as the kernel counts it.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|it| it.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Kills it, if it is still there, and waits for its end.
+    pub(crate) async fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.ends().await;
     }
 
     /// Waits for the end, and for the last line of the log.

@@ -1,8 +1,4 @@
 //! A disk that can be full: a file system in memory of a few kilobytes.
-#![allow(
-    dead_code,
-    reason = "each test program that includes this file uses a part of it"
-)]
 
 use std::{fs, io::Write, path::PathBuf, process::Command};
 
@@ -35,11 +31,6 @@ impl SmallDisk {
     pub(crate) fn fill(&self, bytes: usize) {
         // Writes as much as there is room for.
         let _ = fs::write(self.0.path().join("ballast"), vec![0; bytes]);
-    }
-
-    /// There is room again.
-    pub(crate) fn empty(&self) {
-        fs::remove_file(self.0.path().join("ballast")).unwrap();
     }
 
     pub(crate) fn enlarge(&self) {

@@ -14,12 +14,13 @@
 use std::{
     fs,
     io::Read,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
+
+use crate::{directory::write_private, program};
 
 const PROGRAM: &str = "ninjaone-proxy";
 /// A transcript holds commands that end by themselves, soon.
@@ -42,7 +43,7 @@ fn the_transcripts_are_what_the_program_says() {
         let document = Document::read(&path, Strictness::Whole);
         assert!(document.runs() > 0, "{} has no command", path.display());
         run += document.runs();
-        wrong.extend(document.differences(env!("CARGO_BIN_EXE_ninjaone-proxy")));
+        wrong.extend(document.differences(program::PROGRAM));
     }
     println!("{run} commands");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -53,7 +54,7 @@ fn what_the_readme_shows_is_what_the_program_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let document = Document::read(&path, Strictness::StderrMayBeLeftOut);
     assert!(document.runs() > 0, "README.md shows no command");
-    let wrong = document.differences(env!("CARGO_BIN_EXE_ninjaone-proxy"));
+    let wrong = document.differences(program::PROGRAM);
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
@@ -173,7 +174,11 @@ impl Document {
         let mut found = Vec::new();
         for step in &self.steps {
             match step {
-                Step::File { name, text } => write_private(&folder.path().join(name), text),
+                Step::File { name, text } => {
+                    let path = folder.path().join(name);
+                    fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    write_private(&path, text);
+                }
                 Step::Run(expected) => {
                     let actual = run(program, &expected.command, folder.path());
                     found.extend(self.difference(expected, &actual));
@@ -333,20 +338,6 @@ fn words_of(command: &str) -> Vec<String> {
     }
     words.extend(word);
     words
-}
-
-fn write_private(path: &Path, text: &str) {
-    use std::io::Write;
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
 }
 
 /// Whether the lines are as expected, where `...` stands for any lines and `[..]` for any text in a line.

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::{
     fate::{Fate, find_out},
-    proxy::Proxy,
+    running::Running,
     world::{World, until},
 };
 
@@ -14,11 +16,11 @@ const LIFE: Duration = Duration::from_mins(1);
 const END_MAX: Duration = Duration::from_secs(16);
 
 /// A program whose first renewal has reached NinjaOne, and is not answered.
-async fn in_a_call(trouble: &str) -> (World, Proxy) {
+async fn in_a_call(trouble: &str) -> (World, Running) {
     let world = World::new(LIFE);
     world.log_in(false).await;
     world.trouble(trouble);
-    let proxy = Proxy::start(&world.house("acme")).await;
+    let proxy = Running::start(&world.house("acme")).await;
     until("a token call", async || world.ninja.token_calls() == 1).await;
     (world, proxy)
 }
@@ -79,14 +81,14 @@ async fn load_again(keepalive: &str) {
     let (world, proxy) = in_a_call(r#"{"token":"slow:2000"}"#).await;
     world.house("acme").keepalive(keepalive).write();
 
-    proxy.signal("HUP");
+    proxy.program.signal(Signal::HUP);
 
     until("another configuration", async || {
         proxy.status().await["config"]["generation"] == 2
     })
     .await;
     assert_eq!(world.kept().generation, 1, "still in the call");
-    until("a token", async || proxy.place.succeeds_as_user().await).await;
+    until("a token", async || proxy.succeeds_as_user().await).await;
     assert_eq!(world.kept().generation, world.newest());
     assert_eq!(world.ninja.counts().reuses, 0);
     assert_eq!(world.ninja.token_calls(), 1);

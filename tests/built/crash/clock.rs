@@ -2,8 +2,10 @@
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
+use crate::program::PROGRAM;
+
 use super::{
-    proxy::{PROGRAM, Proxy},
+    running::Running,
     world::{World, until},
 };
 
@@ -31,9 +33,9 @@ fn library() -> PathBuf {
     found.next().expect("libfaketime is installed")
 }
 
-async fn year(proxy: &Proxy) -> i32 {
-    proxy.place.user_request().await.expect("an answer");
-    let lines = proxy.audit_lines();
+async fn year(proxy: &Running) -> i32 {
+    proxy.callers().user_request().await.expect("an answer");
+    let lines = proxy.lines();
     let last = lines.last().expect("a line");
     let time = last["at"].as_str().expect("a time");
     time[..4].parse().unwrap()
@@ -45,10 +47,10 @@ async fn a_wall_clock_that_jumps_changes_nothing_for_a_token() {
     world.log_in(true).await;
     let file = world.store_path().with_extension("clock");
     fs::write(&file, "+0").unwrap();
-    let proxy = Proxy::start_by(with_clock(&file), &world.house("one"))
+    let proxy = Running::start_by(with_clock(&file), &world.house("one"))
         .await
         .unwrap();
-    until("a token", async || proxy.place.succeeds_as_user().await).await;
+    until("a token", async || proxy.succeeds_as_user().await).await;
     let now = year(&proxy).await;
 
     for jump in JUMPS {
@@ -63,15 +65,12 @@ async fn a_wall_clock_that_jumps_changes_nothing_for_a_token() {
         })
         .await;
         for _ in 0..20 {
-            assert!(proxy.place.succeeds_as_user().await, "{jump}");
+            assert!(proxy.succeeds_as_user().await, "{jump}");
         }
         // Whoever starts with such a clock takes over the token that is on record.
         let other = world.house("other");
-        let other = Proxy::start_by(with_clock(&file), &other).await.unwrap();
-        until("the same token", async || {
-            other.place.succeeds_as_user().await
-        })
-        .await;
+        let other = Running::start_by(with_clock(&file), &other).await.unwrap();
+        until("the same token", async || other.succeeds_as_user().await).await;
         other.stop().await;
     }
 

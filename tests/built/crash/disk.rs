@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     fate::{Fate, find_out},
-    proxy::Proxy,
+    running::Running,
     trace::{Trace, let_go},
     world::{World, abreast, until},
 };
@@ -35,11 +35,11 @@ async fn fails((calls, error): (&str, &str)) {
     // In the last moment: until then a login is better not renewed, if that cannot be stored.
     let house = world.house("acme").refresh_at("95%");
     let trace = Trace::failing(&world, calls, error);
-    let proxy = Proxy::start_by(trace.starting(), &house).await.unwrap();
+    let proxy = Running::start_by(trace.starting(), &house).await.unwrap();
 
     while world.ninja.counts().rotations < RENEWALS {
-        let answer = proxy.place.user_request().await.expect("an answer");
-        assert_eq!(answer.status, 204, "{calls} {error}: {}", answer.body);
+        let answer = proxy.callers().user_request().await.expect("an answer");
+        assert_eq!(answer.status, 204, "{calls} {error}: {}", answer.text());
     }
     proxy.has_on_record("persist-failed").await;
     until("a degraded status", async || {
@@ -51,7 +51,7 @@ async fn fails((calls, error): (&str, &str)) {
     assert!(identity["login"]["store_fault"].is_string(), "{identity}");
     assert_eq!(proxy.metric("login_unsaved").await, Some(1.0));
 
-    let_go(proxy.id());
+    let_go(proxy.program.id());
     proxy.has_on_record("persisted").await;
     until("a healthy status", async || {
         proxy.metric("login_unsaved").await == Some(0.0)

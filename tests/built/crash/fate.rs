@@ -1,7 +1,7 @@
 //! What became of a login after a program was killed.
 
 use super::{
-    proxy::{Proxy, token_news},
+    running::{Running, token_news},
     world::{House, World, until},
 };
 
@@ -22,13 +22,13 @@ pub(crate) async fn find_out(world: &World, house: &House) -> Fate {
         news.iter().filter(|it| *it == "login-lost-crash").count()
     };
     let losses_before = losses();
-    let proxy = Proxy::start(&house.clone().refresh_at("1%")).await;
+    let proxy = Running::start(&house.clone().refresh_at("1%")).await;
     let mut fate = None;
     until("the login to go on or to be lost", async || {
         let now = world.kept();
         if now.ended.is_some() {
             fate = Some(Fate::Lost);
-        } else if now.generation > left.generation && proxy.place.succeeds_as_user().await {
+        } else if now.generation > left.generation && proxy.succeeds_as_user().await {
             fate = Some(Fate::GoesOn);
         }
         fate.is_some()

@@ -6,7 +6,7 @@ use ninjaone_proxy::random;
 
 use super::{
     fate::{Fate, find_out},
-    proxy::{Place, Proxy},
+    running::{Callers, Running},
     world::{World, abreast, until},
 };
 
@@ -40,8 +40,8 @@ async fn kill_again_and_again(kills: usize) -> Vec<Fate> {
     let mut fates = Vec::new();
     for number in 0..kills {
         world.trouble(PACES[number % PACES.len()]);
-        let proxy = Proxy::start(&house).await;
-        let load = Load::start(proxy.place);
+        let proxy = Running::start(&house).await;
+        let load = Load::start(proxy.callers());
         wait_for_an_instant(&world, number).await;
         proxy.kill().await;
         drop(load);
@@ -71,9 +71,9 @@ async fn wait_for_an_instant(world: &World, number: usize) {
 struct Load(tokio::task::JoinHandle<()>);
 
 impl Load {
-    fn start(place: Place) -> Self {
+    fn start(callers: Callers) -> Self {
         Self(tokio::spawn(async move {
-            while place.user_request().await.is_some() {}
+            while callers.user_request().await.is_some() {}
         }))
     }
 }

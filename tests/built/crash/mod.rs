@@ -15,7 +15,7 @@ mod disk;
 mod fate;
 mod instants;
 mod outage;
-mod proxy;
+mod running;
 mod shared;
 mod steps;
 mod storm;

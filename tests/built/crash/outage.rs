@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    proxy::Proxy,
+    running::Running,
     world::{World, until},
 };
 
@@ -20,10 +20,10 @@ async fn a_token_endpoint_that_is_down_costs_nothing_before_the_token_ends_and_l
     let logged_in = Instant::now();
     world.log_in(true).await;
     world.trouble(r#"{"token":"503"}"#);
-    let proxy = Proxy::start(&world.house("acme").refresh_at("5%")).await;
+    let proxy = Running::start(&world.house("acme").refresh_at("5%")).await;
 
     let first_refused = loop {
-        let answer = proxy.place.user_request().await.expect("an answer");
+        let answer = proxy.callers().user_request().await.expect("an answer");
         if answer.status != 204 {
             break answer;
         }
@@ -34,9 +34,9 @@ async fn a_token_endpoint_that_is_down_costs_nothing_before_the_token_ends_and_l
 
     let seen = world.api_requests();
     for _ in 0..20 {
-        let answer = proxy.place.user_request().await.expect("an answer");
+        let answer = proxy.callers().user_request().await.expect("an answer");
         answer.refuses(503, "token-unavailable");
-        assert!(answer.head.contains("retry-after: "), "{}", answer.head);
+        answer.retry_after();
     }
     assert_eq!(
         world.api_requests(),
@@ -47,7 +47,7 @@ async fn a_token_endpoint_that_is_down_costs_nothing_before_the_token_ends_and_l
 
     world.no_trouble();
     let began = Instant::now();
-    until("service", async || proxy.place.succeeds_as_user().await).await;
+    until("service", async || proxy.succeeds_as_user().await).await;
     assert!(began.elapsed() < BACK_MAX, "{:?}", began.elapsed());
     assert_eq!(world.kept().generation, world.newest());
     assert_eq!(world.ninja.counts().reuses, 0);

@@ -13,7 +13,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
-    proxy::{Place, Proxy},
+    running::{Callers, Running},
     world::{World, is_long, until},
 };
 
@@ -31,16 +31,16 @@ struct Load {
 }
 
 impl Load {
-    fn start(place: Place) -> Self {
+    fn start(callers: Callers) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let told = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let mut failed = Vec::new();
             while !told.load(Ordering::Relaxed) {
-                let answer = place.user_request().await;
+                let answer = callers.user_request().await;
                 match answer {
                     Some(answer) if answer.status == 204 => {}
-                    Some(answer) => failed.push(answer.body),
+                    Some(answer) => failed.push(answer.text()),
                     None => failed.push("no answer".to_owned()),
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -76,8 +76,8 @@ async fn of_eight_programs_one_renews_and_another_goes_on_where_it_is_killed() {
     let mut programs = Vec::new();
     for number in 0..PROGRAMS {
         let house = world.house(&format!("program-{number}")).refresh_at("50%");
-        let proxy = Proxy::start(&house).await;
-        let load = Load::start(proxy.place);
+        let proxy = Running::start(&house).await;
+        let load = Load::start(proxy.callers());
         programs.push((proxy, load));
     }
     let generations = if is_long() { 6 } else { 2 };
@@ -94,7 +94,10 @@ async fn of_eight_programs_one_renews_and_another_goes_on_where_it_is_killed() {
     until("another call", async || calls() > counts.rotations).await;
     let rotations = world.ninja.counts().rotations;
     let holder = holder(&world).expect("somebody holds the lock");
-    let at = programs.iter().position(|it| it.0.id() == holder).unwrap();
+    let at = programs
+        .iter()
+        .position(|it| it.0.program.id() == holder)
+        .unwrap();
     let (killed, load) = programs.swap_remove(at);
     killed.kill().await;
     drop(load.ends().await);
@@ -105,7 +108,7 @@ async fn of_eight_programs_one_renews_and_another_goes_on_where_it_is_killed() {
 
     world.no_trouble();
     for (proxy, load) in programs {
-        until("service", async || proxy.place.succeeds_as_user().await).await;
+        until("service", async || proxy.succeeds_as_user().await).await;
         assert_eq!(load.ends().await, Vec::<String>::new(), "{}", proxy.log());
         proxy.stop().await;
     }

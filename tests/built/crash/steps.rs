@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     fate::{Fate, find_out},
-    proxy::Proxy,
+    running::Running,
     trace::{Trace, calls},
     world::{House, World, abreast, is_long, until},
 };
@@ -61,7 +61,7 @@ async fn killed_at((part, of, at): (Part, &str, usize)) -> Option<Fate> {
             is_over_before(trace, &house, async |_| called().await).await
         }
         Part::Whole => {
-            let renewed = async |proxy: &Proxy| proxy.place.succeeds_as_user().await;
+            let renewed = async |proxy: &Running| proxy.succeeds_as_user().await;
             is_over_before(trace, &house, renewed).await
         }
         Part::After => is_over_after_the_call(&world, trace, &house).await,
@@ -81,14 +81,14 @@ async fn killed_at((part, of, at): (Part, &str, usize)) -> Option<Fate> {
     Some(fate)
 }
 
-async fn is_over_before(trace: Trace, house: &House, done: impl AsyncFn(&Proxy) -> bool) -> bool {
-    let Ok(mut proxy) = Proxy::start_by(trace.starting(), house).await else {
+async fn is_over_before(trace: Trace, house: &House, done: impl AsyncFn(&Running) -> bool) -> bool {
+    let Ok(mut proxy) = Running::start_by(trace.starting(), house).await else {
         return true;
     };
     let mut is_done = false;
     until("a kill or the end of this part", async || {
         is_done = done(&proxy).await;
-        is_done || proxy.is_over()
+        is_done || !proxy.program.is_running()
     })
     .await;
     proxy.kill().await;
@@ -97,14 +97,14 @@ async fn is_over_before(trace: Trace, house: &House, done: impl AsyncFn(&Proxy) 
 
 async fn is_over_after_the_call(world: &World, trace: Trace, house: &House) -> bool {
     world.trouble(r#"{"token":"slow_start:1500"}"#);
-    let mut proxy = Proxy::start(house).await;
+    let mut proxy = Running::start(house).await;
     until("a token call", async || world.ninja.token_calls() > 0).await;
-    let attached = trace.joining(proxy.id()).await;
+    let attached = trace.joining(proxy.program.id()).await;
     assert_eq!(world.ninja.counts().rotations, 0, "in time");
     let mut is_done = false;
     until("a kill or a renewal", async || {
-        is_done = proxy.place.succeeds_as_user().await;
-        is_done || proxy.is_over()
+        is_done = proxy.succeeds_as_user().await;
+        is_done || !proxy.program.is_running()
     })
     .await;
     drop(attached);

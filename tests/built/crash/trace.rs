@@ -6,10 +6,11 @@ use std::{
     process::{Child, Command},
 };
 
-use super::{
-    proxy::{PROGRAM, signal},
-    world::{World, until},
-};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::PROGRAM;
+
+use super::world::{World, until};
 
 /// A program under the eyes of `strace`.
 pub(crate) struct Trace {
@@ -102,5 +103,6 @@ pub(crate) fn calls(log: &Path) -> Vec<String> {
 /// Lets a program go on alone.
 pub(crate) fn let_go(program: u32) {
     let tracer = tracer(Path::new(&format!("/proc/{program}/status")));
-    signal(tracer.unwrap(), "TERM");
+    let tracer = i32::try_from(tracer.unwrap()).unwrap();
+    kill_process(Pid::from_raw(tracer).unwrap(), Signal::TERM).unwrap();
 }

@@ -1,15 +1,12 @@
 //! A NinjaOne, a store with a login in it, and the directories that programs are started from.
 
 use std::{
-    fmt::Write as _,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    net::SocketAddr,
+    path::PathBuf,
     sync::{Mutex, OnceLock},
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use ninjaone_proxy::{
     app::{keepers, reload::known_operations},
     clock::{Moment, Timestamp},
@@ -25,7 +22,13 @@ use ninjaone_proxy::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, faults::Faults,
     },
 };
-use tempfile::TempDir;
+
+use crate::{
+    directory::Directory,
+    key::{hex, seal},
+    settings::Settings,
+    wait::until_within,
+};
 
 /// Longest that a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,7 +38,7 @@ pub(crate) const KEY: &str = "njp_main_a-key-that-only-these-tests-know";
 
 pub(crate) struct World {
     pub(crate) ninja: Ninja,
-    directory: TempDir,
+    directory: Directory,
     config: OnceLock<Config>,
     since: Mutex<Since>,
 }
@@ -54,10 +57,9 @@ impl World {
             token_life: life,
             ..Options::default()
         };
-        let directory = directory();
-        let key = "0123456789abcdef5a".repeat(4)[..64].to_owned();
-        write_private(&directory.path().join("store.key"), &key);
-        write_private(&directory.path().join("acme.secret"), DEFAULT_CLIENT_SECRET);
+        let directory = Directory::new();
+        directory.write("store.key", hex(&seal()));
+        directory.write("acme.secret", DEFAULT_CLIENT_SECRET);
         Self {
             ninja: Ninja::start(options).unwrap(),
             directory,
@@ -136,7 +138,7 @@ impl World {
     }
 
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.directory.path().join("store")
+        self.directory.join("store")
     }
 
     /// All names that the store gives to its files, and the directory's own.
@@ -149,9 +151,9 @@ impl World {
     /// A place to start a program from. All of one world share the store.
     pub(crate) fn house(&self, name: &str) -> House {
         House {
-            directory: self.directory.path().join(name),
+            directory: self.directory.join(name),
             around: self.directory.path().to_owned(),
-            ninja: self.ninja.address().to_string(),
+            ninja: self.ninja.address(),
             refresh_at: "80%".to_owned(),
             keepalive: "12h".to_owned(),
             with_service: false,
@@ -169,7 +171,7 @@ fn open(config: &Config) -> Store {
 pub(crate) struct House {
     directory: PathBuf,
     around: PathBuf,
-    ninja: String,
+    ninja: SocketAddr,
     refresh_at: String,
     keepalive: String,
     with_service: bool,
@@ -196,19 +198,16 @@ impl House {
         self.directory.join("audit")
     }
 
-    /// Writes the configuration, and gives its path.
-    pub(crate) fn write(&self) -> PathBuf {
-        fs::create_dir_all(&self.directory).unwrap();
-        let file = self.directory.join("config.toml");
-        let fresh = self.directory.join("config.new");
-        fs::write(&fresh, self.toml()).unwrap();
-        fs::rename(fresh, &file).unwrap();
-        file
+    /// Writes the configuration; gives the directory that it is in.
+    pub(crate) fn write(&self) -> Directory {
+        let directory = Directory::at(self.directory.clone());
+        directory.configure(&self.settings().toml());
+        directory
     }
 
     fn config(&self) -> Config {
         let sources = Sources {
-            file: self.write(),
+            file: self.write().config(),
             environment: Vec::new(),
         };
         let loaded = config::load(&sources, &known_operations());
@@ -217,50 +216,36 @@ impl House {
             .0
     }
 
-    fn toml(&self) -> String {
-        let (around, ninja) = (self.around.display(), &self.ninja);
-        let service = if self.with_service {
-            format!(
-                "service = {{ client_id = \"{DEFAULT_CLIENT_ID}\", client_secret = {{ file = \"{around}/acme.secret\" }} }}\n"
-            )
-        } else {
-            String::new()
-        };
-        format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\nconnections_per_peer = 4000\nworkers = 1\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n[audit]\npath = \"audit\"\n\
-             [limits.caller]\nrate = \"5000/s\"\nconcurrency = 2500\n\
-             [limits.upstream]\nrate = \"5000/s\"\nconcurrency = 2500\n\
-             [telemetry.log]\nformat = \"json\"\nlevel = \"info\"\n\
-             [store]\npath = \"{around}/store\"\nseal = {{ file = \"{around}/store.key\" }}\n\
-             [tenant.acme]\nurl = \"http://{ninja}\"\n{service}\
-             [tenant.acme.user]\nclient_id = \"{NATIVE_CLIENT_ID}\"\nrefresh_at = \"{}\"\nkeepalive = \"{}\"\n\
-             [caller.main]\nkey = \"sha256:{}\"\nallow = [\"all\"]\n",
-            self.refresh_at,
-            self.keepalive,
-            hex(digest(&SHA256, KEY.as_bytes()).as_ref()),
-        )
+    fn settings(&self) -> Settings {
+        let within = |name: &str| self.around.join(name).display().to_string();
+        let seal = format!("{{ file = \"{}\" }}", within("store.key"));
+        let store = format!("\"{}\"", within("store"));
+        let user = |text: &str| format!("\"{text}\"");
+        let url = format!("\"http://{}\"", self.ninja);
+        let mut settings = Settings::usual().with(&[
+            ("listen", "connections_per_peer", "4000"),
+            ("listen", "workers", "1"),
+            ("limits.caller", "concurrency", "2500"),
+            ("limits.upstream", "concurrency", "2500"),
+            // Where it listens is read in the log.
+            ("telemetry.log", "level", "\"info\""),
+            ("store", "path", &store),
+            ("store", "seal", &seal),
+            ("tenant.acme", "url", &url),
+            ("tenant.acme.user", "client_id", &user(NATIVE_CLIENT_ID)),
+            ("tenant.acme.user", "refresh_at", &user(&self.refresh_at)),
+            ("tenant.acme.user", "keepalive", &user(&self.keepalive)),
+        ]);
+        if self.with_service {
+            let secret = within("acme.secret");
+            let service = format!(
+                "{{ client_id = \"{DEFAULT_CLIENT_ID}\", client_secret = {{ file = \"{secret}\" }} }}"
+            );
+            settings.set("tenant.acme", "service", &service);
+        }
+        settings.caller("main", KEY, "allow = [\"all\"]");
+        settings
     }
-}
-
-/// In memory where that is possible: a busy disk is not what is tested.
-fn directory() -> TempDir {
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("login-");
-    let in_memory = builder.tempdir_in("/dev/shm");
-    in_memory.unwrap_or_else(|_| builder.tempdir().unwrap())
-}
-
-fn write_private(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }
 
 /// Whether there is time for what takes minutes.
@@ -268,15 +253,9 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("NJP_LONG").is_some_and(|it| it == "1")
 }
 
-/// Looks again and again until `done`.
-pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let looking = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let reached = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(reached.is_ok(), "waited in vain for {what}");
+/// Waits longer than other tests: many programs run at a time, each under the eyes of `strace`.
+pub(crate) async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, done).await;
 }
 
 /// Does the same in several worlds at a time, each on a thread of its own.

@@ -1,14 +1,10 @@
 //! This machine: the configuration, the audit log, the ports, and the proxy that runs.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use ninjaone_proxy::sandbox::NATIVE_CLIENT_ID;
+
+use crate::program::Program;
 
 use super::world::{World, service};
 
@@ -89,36 +85,6 @@ async fn a_port_that_somebody_else_has_is_told() {
     said.says("proxy", "skipped", &["none is running"]);
 }
 
-/// A running proxy that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Returns once its admin listener is open.
-fn run(world: &World) -> Running {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ninjaone-proxy"))
-        .args(["run", "--config"])
-        .arg(world.path().join("config.toml"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("admin") {
-        line.clear();
-        assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
-    }
-    // Nobody reads on: a full pipe must not stop the program.
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    Running(child)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_proxy_is_found_with_its_own_troubles_and_holds_its_ports() {
     let world = World::new();
@@ -132,12 +98,13 @@ async fn a_running_proxy_is_found_with_its_own_troubles_and_holds_its_ports() {
     let admin = "[admin]\nlisten = \"127.0.0.1:0\"";
     let toml = toml.replace(admin, &format!("[admin]\nlisten = \"{free}\""));
     world.write("config.toml", toml.as_bytes());
-    let running = run(&world);
+    let mut running = Program::start(&world.path().join("config.toml"));
+    running.listens("admin");
 
     let said = world.doctor().await;
 
     assert_eq!(said.code, 4, "{}", said.whole);
-    let process = format!("running, pid {}", running.0.id());
+    let process = format!("running, pid {}", running.id());
     said.says(
         "proxy",
         "warning",

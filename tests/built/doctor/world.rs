@@ -1,6 +1,6 @@
 //! A sandbox, a configuration for it on disk, and what `doctor` says of the two.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{net::SocketAddr, path::Path, process::Command};
 
 use ninjaone_proxy::{
     credentials::store::{
@@ -10,7 +10,13 @@ use ninjaone_proxy::{
     sandbox::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, faults::Faults},
 };
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::{
+    directory::Directory,
+    key::{self, new_key},
+    program::PROGRAM,
+    settings::Settings,
+};
 
 pub(crate) const SEAL: [u8; 32] = varied(11);
 
@@ -27,12 +33,9 @@ pub(crate) const fn varied(seed: u8) -> [u8; 32] {
     key
 }
 
-pub(crate) const CALLER_KEY_HASH: &str =
-    "sha256:5b1f0c9d5b1f0c9d5b1f0c9d5b1f0c9d5b1f0c9d5b1f0c9d5b1f0c9d5b1f0c9d";
-
 pub(crate) struct World {
     pub(crate) ninja: Ninja,
-    pub(crate) dir: TempDir,
+    directory: Directory,
 }
 
 /// What `doctor --json` said.
@@ -58,7 +61,7 @@ impl World {
     pub(crate) fn with(options: Options) -> Self {
         let world = Self {
             ninja: Ninja::start(options).unwrap(),
-            dir: tempfile::tempdir().unwrap(),
+            directory: Directory::new(),
         };
         world.write("acme.secret", DEFAULT_CLIENT_SECRET.as_bytes());
         world.write("seal.key", &hex(&SEAL));
@@ -66,7 +69,7 @@ impl World {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        self.directory.path()
     }
 
     pub(crate) fn store_path(&self) -> std::path::PathBuf {
@@ -74,9 +77,7 @@ impl World {
     }
 
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.directory.write(name, bytes);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -89,13 +90,14 @@ impl World {
     }
 
     pub(crate) fn configure_at(&self, url: &str, identities: &str, more: &str) {
-        let toml = format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n[audit]\npath = \"audit\"\n\
-             [store]\npath = \"store\"\nseal = {{ file = \"seal.key\" }}\n\
-             [caller.app]\nkey = \"{CALLER_KEY_HASH}\"\nallow = [\"all\"]\n{more}\n\
-             [tenant.acme]\nurl = \"{url}\"\n{identities}\n"
-        );
-        self.write("config.toml", toml.as_bytes());
+        let mut settings = Settings::usual().with(&[
+            ("store", "path", "\"store\""),
+            ("store", "seal", "{ file = \"seal.key\" }"),
+        ]);
+        settings.caller("app", &new_key("app"), "allow = [\"all\"]");
+        settings.also(more);
+        settings.also(&format!("[tenant.acme]\nurl = \"{url}\"\n{identities}"));
+        self.directory.configure(&settings.toml());
     }
 
     pub(crate) fn fault(&self, body: &str) {
@@ -127,9 +129,9 @@ impl World {
 
     /// Exit code, stdout, stderr.
     pub(crate) async fn typed(&self, arguments: Vec<&str>) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ninjaone-proxy"));
+        let mut command = Command::new(PROGRAM);
         command.arg("doctor").args(arguments);
-        command.arg("--config").arg(self.path().join("config.toml"));
+        command.arg("--config").arg(self.directory.config());
         // The sandbox serves on this runtime meanwhile.
         let output = tokio::task::spawn_blocking(move || command.output().unwrap());
         let output = output.await.unwrap();
@@ -180,9 +182,7 @@ pub(crate) fn store_sealed_with(path: &Path, key: &[u8; 32]) -> Store {
 }
 
 pub(crate) fn hex(key: &[u8; 32]) -> Vec<u8> {
-    key.iter()
-        .flat_map(|it| format!("{it:02x}").into_bytes())
-        .collect()
+    key::hex(key).into_bytes()
 }
 
 pub(crate) fn service() -> String {

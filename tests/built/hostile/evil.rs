@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::wire::find;
+use crate::wire::find;
 
 /// A request's head, as it arrived.
 #[derive(Clone, Debug)]

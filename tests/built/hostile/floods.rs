@@ -9,14 +9,16 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    h2::{
+use crate::{
+    frames::{
         self, CONTINUATION, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM,
         SETTINGS, frame,
     },
-    stack::{Stack, eventually, key},
+    wait::eventually,
     wire::{Client, Wire, get, request},
 };
+
+use super::stack::{Stack, key};
 
 /// Connections from one address.
 const PER_PEER_MAX: usize = 256;
@@ -77,7 +79,7 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
     for number in 0..120 {
         let at = stack.proxy.callers;
         slow.spawn(async move {
-            let mut wire = Wire::open(at).await;
+            let mut wire = Wire::to(at).await;
             let began = Instant::now();
             let pieces: &[&[u8]] = match number % 4 {
                 0 => &[
@@ -88,14 +90,14 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
                 2 => &[b"PR", b"I"],
                 _ => &[b"", b""],
             };
-            let _ = wire.send(pieces[0]).await;
+            wire.try_send(pieces[0]).await;
             loop {
                 let (_, closed) = wire.drain(Duration::from_secs(1)).await;
                 if closed || began.elapsed() > HEAD_PATIENCE * 3 {
                     return began.elapsed();
                 }
                 if number % 4 == 0 {
-                    let _ = wire.send(pieces[1]).await;
+                    wire.try_send(pieces[1]).await;
                 }
             }
         });
@@ -115,17 +117,17 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_cannot_keep_the_token_endpoint_reading() {
     let stack = Stack::with(&[("timeouts", "idle", "\"3s\"")]);
-    let mut wire = Wire::open(stack.proxy.callers).await;
+    let mut wire = Wire::to(stack.proxy.callers).await;
     let head =
         "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000\r\n\r\ngrant_type=";
-    wire.send(head.as_bytes()).await.unwrap();
+    wire.send(&head).await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(20) {
         let (said, closed) = wire.drain(Duration::from_secs(1)).await;
         if closed || !said.is_empty() {
             break;
         }
-        let _ = wire.send(b"a").await;
+        wire.try_send(b"a").await;
     }
     assert!(began.elapsed() < Duration::from_secs(15), "still read");
     stack.proxy.stop().await;
@@ -137,18 +139,18 @@ async fn slow_bodies_and_readers_do_not_stop_the_others() {
     let key = key("operator");
     let mut slow = Vec::new();
     for _ in 0..40 {
-        let mut wire = Wire::open(stack.proxy.callers).await;
+        let mut wire = Wire::to(stack.proxy.callers).await;
         let head = format!(
             "POST /v2/organizations HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
         );
-        wire.send(head.as_bytes()).await.unwrap();
+        wire.send(&head).await;
         slow.push(wire);
     }
     for _ in 0..40 {
         // Many answers asked for, none read.
-        let mut wire = Wire::open(stack.proxy.callers).await;
+        let mut wire = Wire::to(stack.proxy.callers).await;
         let many = request("GET", "/v2/devices-detailed", &key, "").repeat(50);
-        wire.send(&many).await.unwrap();
+        wire.send(&many).await;
         slow.push(wire);
     }
     good(stack.proxy.callers).await;
@@ -171,10 +173,8 @@ async fn every_http2_request_of_a_connection_is_answered_whatever_its_bytes_are(
     let mut refused = Vec::new();
     for number in 0..100_u32 {
         let stream = number * 2 + 1;
-        let head = h2::get(&format!("/v2/devices?n={number}"), &key("reporting"));
-        connection
-            .send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &head))
-            .await;
+        let head = frames::get(&format!("/v2/devices?n={number}"), &key("reporting"));
+        connection.send(&frames::request(stream, &head)).await;
         let status = connection.status(stream).await;
         if status != Some(200) {
             refused.push((stream, status));
@@ -248,12 +248,7 @@ async fn crooked_http2_requests_do_not_arrive() {
     for fields in &all {
         let mut connection = Connection::open(stack.proxy.callers).await;
         connection
-            .send(&frame(
-                HEADERS,
-                END_HEADERS | END_STREAM,
-                1,
-                &h2::block(fields),
-            ))
+            .send(&frames::request(1, &frames::block(fields)))
             .await;
         let status = connection.status(1).await;
         assert!(
@@ -264,12 +259,7 @@ async fn crooked_http2_requests_do_not_arrive() {
     assert_eq!(stack.arrived().len(), 0);
     let mut connection = Connection::open(stack.proxy.callers).await;
     connection
-        .send(&frame(
-            HEADERS,
-            END_HEADERS | END_STREAM,
-            1,
-            &h2::block(&plain),
-        ))
+        .send(&frames::request(1, &frames::block(&plain)))
         .await;
     assert_eq!(connection.status(1).await, Some(200));
     stack.proxy.stop().await;
@@ -298,10 +288,10 @@ async fn is_ended_by(at: SocketAddr, mut frames: impl FnMut(u32) -> Vec<u8>) -> 
 async fn http2_floods_end_their_connection_or_do_no_harm() {
     let stack = Stack::start();
     let at = stack.proxy.callers;
-    let head = h2::get("/v2/devices", &key("reporting"));
+    let head = frames::get("/v2/devices", &key("reporting"));
     let reset = |number: u32| {
         let stream = number * 2 + 1;
-        let mut bytes = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head);
+        let mut bytes = frames::request(stream, &head);
         bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
         bytes
     };
@@ -316,7 +306,7 @@ async fn http2_floods_end_their_connection_or_do_no_harm() {
             HEADERS,
             END_HEADERS,
             number * 2 + 1,
-            &h2::get("/v2/nothing", "none")
+            &frames::get("/v2/nothing", "none")
         )),
         async {
             // Pings and settings are answered as long as somebody reads; nobody does.
@@ -346,9 +336,9 @@ async fn http2_floods_end_their_connection_or_do_no_harm() {
 async fn a_thousand_streams_on_one_connection_do_not_reach_ninjaone_at_once() {
     let stack = Stack::start();
     let mut connection = Connection::open(stack.proxy.callers).await;
-    let head = h2::get("/v2/devices", &key("reporting"));
+    let head = frames::get("/v2/devices", &key("reporting"));
     for number in 0..1_000_u32 {
-        let bytes = frame(HEADERS, END_HEADERS | END_STREAM, number * 2 + 1, &head);
+        let bytes = frames::request(number * 2 + 1, &head);
         if !connection.send(&bytes).await {
             break;
         }

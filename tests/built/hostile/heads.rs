@@ -4,10 +4,11 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use crate::wire::{Wire, get};
+
 use super::{
     head_cases::{May, cases, smuggled},
     stack::{Stack, key},
-    wire::Wire,
 };
 
 const HEADS_MIN: usize = 500;
@@ -15,9 +16,9 @@ const AT_ONCE: usize = 32;
 
 /// Sends a case on a connection of its own; whether the other end closed by itself, and what it said.
 async fn send(at: SocketAddr, bytes: &[u8], patience: Duration) -> (String, bool) {
-    let mut wire = Wire::open(at).await;
+    let mut wire = Wire::to(at).await;
     // The other end may well have had enough before the end.
-    let _ = wire.send(bytes).await;
+    wire.try_send(bytes).await;
     let (said, closed) = wire.drain(patience).await;
     (String::from_utf8_lossy(&said).into_owned(), closed)
 }
@@ -31,7 +32,7 @@ async fn at_most_one_request_comes_of_a_head_and_never_a_smuggled_one() {
     let all = Arc::new(cases());
     assert!(all.len() >= HEADS_MIN, "only {} heads", all.len());
     // The first request waits for a token.
-    let _ = super::wire::get(stack.proxy.callers, "/v2/devices?warm", &key("operator")).await;
+    let _ = get(stack.proxy.callers, "/v2/devices?warm", &key("operator")).await;
 
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut sending = JoinSet::new();

@@ -1,9 +1,8 @@
 //! Only hosts on the list are answered, and nothing that comes from a web page.
 
-use super::{
-    stack::{Stack, key},
-    wire::{Client, Wire},
-};
+use crate::wire::{Client, Wire};
+
+use super::stack::{Stack, key};
 
 const OURS: [&str; 9] = [
     "localhost",
@@ -120,9 +119,9 @@ async fn nothing_that_comes_from_a_web_page_is_answered() {
     }
     let preflight = "OPTIONS /v2/devices HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\
                      Access-Control-Request-Method: DELETE\r\nAccess-Control-Request-Private-Network: true\r\n\r\n";
-    let mut wire = Wire::open(stack.proxy.callers).await;
-    wire.send(preflight.as_bytes()).await.unwrap();
-    let reply = wire.reply(false).await.unwrap();
+    let mut wire = Wire::to(stack.proxy.callers).await;
+    wire.send(preflight).await;
+    let reply = wire.answer().await.unwrap();
     assert!(matches!(reply.status, 403 | 405));
     assert!(!reply.head.to_lowercase().contains("access-control"));
     assert_eq!(stack.arrived().len(), 0);

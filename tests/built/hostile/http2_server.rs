@@ -12,13 +12,13 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    evil::ok,
-    h2::{DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, frame},
+use crate::{
+    frames::{ACK, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PING, PREFACE, SETTINGS, frame},
     wire::find,
 };
 
-const ACK: u8 = 1;
+use super::evil::ok;
+
 /// Field 8 of the static table (RFC 7541 appendix A).
 const STATUS_200: u8 = 0x88;
 const TOKEN: &str = r#"{"access_token":"by-hand-token","token_type":"Bearer","expires_in":3600,"scope":"monitoring management control"}"#;
@@ -92,18 +92,18 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, unasked: &[u8]) 
     stream.read_exact(&mut preface).await?;
     stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
     stream.write_all(unasked).await?;
+    let mut read = Vec::new();
     loop {
-        let mut head = [0; 9];
-        stream.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        stream.read_exact(&mut payload).await?;
-        let (kind, flags) = (head[3], head[4]);
-        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let says = match kind {
-            SETTINGS if flags & ACK == 0 => frame(SETTINGS, ACK, 0, &[]),
-            PING if flags & ACK == 0 => frame(PING, ACK, 0, &payload),
-            HEADERS if flags & END_STREAM != 0 => answer(unasked, id, b"[]"),
+        let Some(it) = Frame::take(&mut read) else {
+            if stream.read_buf(&mut read).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let says = match it.kind {
+            SETTINGS if it.flags & ACK == 0 => frame(SETTINGS, ACK, 0, &[]),
+            PING if it.flags & ACK == 0 => frame(PING, ACK, 0, &it.payload),
+            HEADERS if it.flags & END_STREAM != 0 => answer(unasked, it.stream, b"[]"),
             _ => continue,
         };
         stream.write_all(&says).await?;

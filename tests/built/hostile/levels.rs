@@ -6,14 +6,15 @@ use std::{net::SocketAddr, time::Duration};
 use ninjaone_proxy::sandbox::{Ninja, Options};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use super::{
-    h2::{
-        self, Connection, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
-        frame,
-    },
-    http2_server::{self, Http2Server},
-    stack::{Proxied, Setting, Stack, key},
+use crate::{
+    frames::{self, ACK, Connection, PING, PREFACE, RST_STREAM, SETTINGS, frame},
+    settings::Setting,
     wire::{Wire, request},
+};
+
+use super::{
+    http2_server::{self, Http2Server},
+    stack::{Proxied, Stack, key},
 };
 
 const LEVELS: [&str; 4] = ["\"error\"", "\"warn\"", "\"info\"", "\"debug\""];
@@ -24,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An acknowledgement of a PING that was never sent (RFC 9113 section 6.7).
 fn unasked_ping_ack() -> Vec<u8> {
-    const ACK: u8 = 1;
     frame(PING, ACK, 0, b"unasked!")
 }
 
@@ -32,13 +32,13 @@ fn unasked_ping_ack() -> Vec<u8> {
 async fn all_workers_answer(callers: SocketAddr, level: &str) {
     let mut wires = Vec::new();
     for _ in 0..CONNECTIONS {
-        wires.push(Wire::open(callers).await);
+        wires.push(Wire::to(callers).await);
     }
     for round in 0..3 {
         for wire in &mut wires {
             let read = request("GET", "/v2/organizations", &key("reporting"), "");
-            wire.send(&read).await.unwrap();
-            let reply = timeout(PATIENCE, wire.reply(false)).await;
+            wire.send(&read).await;
+            let reply = timeout(PATIENCE, wire.answer()).await;
             let status = reply.unwrap_or(None).map(|it| it.status);
             assert_eq!(status, Some(200), "round {round} at {level}");
         }
@@ -73,10 +73,10 @@ async fn fifty_bytes_of_a_stranger_stop_no_worker_at_any_level() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_that_are_reset_at_once_stop_no_worker_at_any_level() {
     let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
-    let head = h2::get("/v2/devices", "nobody");
+    let head = frames::get("/v2/devices", "nobody");
     for number in 0..22 {
         let stream = number * 2 + 1;
-        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head));
+        bytes.extend(frames::request(stream, &head));
         bytes.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
     }
     is_survived(&bytes).await;
@@ -101,8 +101,8 @@ async fn an_upstream_that_acknowledges_what_nobody_sent_stops_no_worker_at_any_l
             &[
                 WORKERS,
                 ("telemetry.log", "level", level),
-                ("tenant.sandbox", "url", &url),
-                ("tenant.sandbox", "ca", &ca),
+                ("tenant.acme", "url", &url),
+                ("tenant.acme", "ca", &ca),
             ],
         );
         proxy.has_token().await;
@@ -130,17 +130,16 @@ async fn http2_on_both_sides_is_served_at_every_level() {
             &[
                 WORKERS,
                 ("telemetry.log", "level", level),
-                ("tenant.sandbox", "url", &url),
-                ("tenant.sandbox", "ca", &ca),
+                ("tenant.acme", "url", &url),
+                ("tenant.acme", "ca", &ca),
             ],
         );
         proxy.has_token().await;
         let mut connection = Connection::open(proxy.callers).await;
         for number in 0..50 {
             let stream = number * 2 + 1;
-            let head = h2::get("/v2/devices", &key("reporting"));
-            let asked = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head);
-            connection.send(&asked).await;
+            let head = frames::get("/v2/devices", &key("reporting"));
+            connection.send(&frames::request(stream, &head)).await;
             assert_eq!(connection.status(stream).await, Some(200), "{level}");
         }
         all_workers_answer(proxy.callers, level).await;

@@ -3,7 +3,6 @@
 mod answers;
 mod evil;
 mod floods;
-mod h2;
 mod head_cases;
 mod head_writings;
 mod heads;
@@ -14,4 +13,3 @@ mod secrets;
 mod stack;
 mod targets;
 mod upstream;
-mod wire;

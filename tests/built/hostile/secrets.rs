@@ -1,9 +1,10 @@
 //! What must not be in the audit log, the metrics, the status or a refusal; and lines that cannot be forged.
 
+use crate::wire::{Client, Wire, get};
+
 use super::{
     evil::{Evil, Step, ok},
     stack::{Proxied, Stack, key},
-    wire::{Client, Wire, get},
 };
 
 /// Where secrets go in; each has its own number.
@@ -222,9 +223,9 @@ async fn no_request_can_forge_a_line_of_the_log_or_move_a_terminal() {
     let all = payloads(&key("operator"));
     assert!(all.len() >= PAYLOADS_MIN);
     for bytes in &all {
-        let mut wire = Wire::open(stack.proxy.callers).await;
-        let _ = wire.send(bytes.as_bytes()).await;
-        if let Some(reply) = wire.reply(false).await {
+        let mut wire = Wire::to(stack.proxy.callers).await;
+        wire.try_send(bytes).await;
+        if let Some(reply) = wire.answer().await {
             for byte in reply.body.iter().filter(|_| reply.status >= 400) {
                 assert!(*byte >= 0x20 && *byte != 0x7f, "{reply:?}");
             }

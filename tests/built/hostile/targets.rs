@@ -14,10 +14,9 @@ use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
-use super::{
-    stack::{Stack, key},
-    wire::{Client, request},
-};
+use crate::wire::{Client, request};
+
+use super::stack::{Stack, key};
 
 /// Connections that the targets are sent over.
 const CLIENTS: usize = 4;
@@ -156,7 +155,7 @@ fn cases(catalogue: &Catalogue) -> Vec<Case> {
     let mut all = Vec::new();
     for operation in catalogue.all() {
         let path = path_of(operation);
-        for (root, base) in [("/v2", ""), ("/api/v2", ""), ("/v2", "/tenant/sandbox")] {
+        for (root, base) in [("/v2", ""), ("/api/v2", ""), ("/v2", "/tenant/acme")] {
             let mut add = |target: String, may: May| {
                 let base = target.strip_prefix(base).map_or(0, |_| base.len());
                 all.push(Case {
@@ -324,7 +323,7 @@ fn hostile_path() -> impl Strategy<Value = String> {
         "/",
         "/v2",
         "/api",
-        "/tenant/sandbox",
+        "/tenant/acme",
         "/devices",
         "/device",
         "/1",

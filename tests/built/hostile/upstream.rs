@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt, net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{
+    answer::Answer,
+    settings::Setting,
+    wire::{Client, Wire, get, request},
+};
 
 use super::{
     answers::{
@@ -10,8 +16,7 @@ use super::{
         vectors,
     },
     evil::{Asked, Evil, Step, ok},
-    stack::{Proxied, Setting, key},
-    wire::{Client, Reply, Wire, get, request},
+    stack::{Proxied, key},
 };
 
 /// Requests over connections that hostile answers came on.
@@ -37,8 +42,8 @@ fn nonce_answer(asked: &Asked) -> Vec<u8> {
 
 const ONE_ATTEMPT: Setting = ("retry", "attempts", "1");
 
-fn nonce_of(reply: Option<&Reply>) -> Option<String> {
-    reply.filter(|it| it.status == 200).map(Reply::text)
+fn nonce_of(reply: Option<&Answer>) -> Option<String> {
+    reply.filter(|it| it.status == 200).map(Answer::text)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,11 +51,11 @@ async fn hostile_answers_end_with_their_request_and_never_reach_another_caller()
     let evil = Evil::start(script).await;
     let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     for (number, vector) in vectors().iter().enumerate() {
-        let mut wire = Wire::open(proxy.callers).await;
+        let mut wire = Wire::to(proxy.callers).await;
         let target = format!("/v2/devices?v={number}");
         let asked = request(vector.method, &target, &key("reporting"), "");
-        wire.send(&asked).await.unwrap();
-        let reply = wire.reply(vector.method == "HEAD").await;
+        wire.send(&asked).await;
+        let reply = wire.answer_to(vector.method).await.filter(|it| it.whole);
         let status = reply.as_ref().map(|it| it.status);
         match vector.expect {
             Status(wanted) => {
@@ -139,15 +144,15 @@ async fn an_early_answer_does_not_make_others_wait_for_the_rest_of_an_upload() {
     .await;
     let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT]);
     // Longer than what is waited for before anything is sent.
-    let mut slow = Wire::open(proxy.callers).await;
+    let mut slow = Wire::to(proxy.callers).await;
     let key_of = key("operator");
     let head = format!(
         "POST /v2/organizations HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key_of}\r\n\
          Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{{"
     );
-    slow.send(head.as_bytes()).await.unwrap();
-    slow.send(&vec![b'x'; 70_000]).await.unwrap();
-    let early = slow.reply(false).await.unwrap();
+    slow.send(head).await;
+    slow.send(vec![b'x'; 70_000]).await;
+    let early = slow.answer().await.unwrap();
     assert_eq!(early.text(), "early");
     for number in 0..5 {
         let nonce = format!("n{number}");
@@ -285,7 +290,7 @@ const AFTER: [&str; 27] = [
     "null",
 ];
 
-fn is_sane(reply: &Reply) -> bool {
+fn is_sane(reply: &Answer) -> bool {
     let lines = reply.head.lines();
     let values: Vec<&str> = lines
         .filter_map(|line| line.split_once(':'))
@@ -351,15 +356,12 @@ async fn a_slow_but_steady_reader_gets_the_whole_answer() {
     })
     .await;
     let proxy = Proxied::start(evil.address, &[ONE_ATTEMPT, IDLE]);
-    let mut wire = Wire::open(proxy.callers).await;
-    wire.send(&request("GET", "/v2/devices", &key("reporting"), ""))
-        .await
-        .unwrap();
+    let mut wire = Wire::to(proxy.callers).await;
+    wire.send(request("GET", "/v2/devices", &key("reporting"), ""))
+        .await;
     let mut total = 0;
-    let mut buffer = vec![0; 1 << 20];
     loop {
-        use tokio::io::AsyncReadExt;
-        let length = wire.socket.read(&mut buffer).await.unwrap_or_default();
+        let length = wire.sip(1 << 20).await;
         if length == 0 {
             break;
         }
@@ -373,6 +375,6 @@ async fn a_slow_but_steady_reader_gets_the_whole_answer() {
         .await;
     }
     assert!(total >= BODY_BYTES, "cut after {total} bytes");
-    let _ = wire.socket.shutdown().await;
+    drop(wire);
     proxy.stop().await;
 }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::wait::until;
+
 use super::{
     hostile::{Act, Hostile},
     record::COOKIE_CANARY,
-    world::{World, until},
+    world::World,
 };
 
 fn with_length(head: &str, body: &str) -> Vec<u8> {
@@ -306,9 +308,7 @@ async fn a_caller_that_hangs_up_while_a_read_streams_is_on_record() {
     let mut wire = world.wire().await;
     wire.send(world.ask("reports", "GET", "/v2/devices").bytes())
         .await;
-    let (_, headers) = wire.head().await.unwrap();
-    let id = headers.iter().find(|(name, _)| name == "x-request-id");
-    let id = id.unwrap().1.clone();
+    let id = wire.head().await.unwrap().id().to_owned();
 
     drop(wire);
 

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use super::world::{World, until};
-use crate::program::Program;
+use crate::{audit_log, program::Program, wait::until};
+
+use super::world::World;
 
 const MADE: &str = "{\"name\":\"On record\"}";
 
@@ -14,7 +15,7 @@ async fn while_the_log_cannot_be_written_nothing_is_changed_and_reads_go_on() {
         .post("operator", "/v2/organizations", MADE)
         .await
         .is(200);
-    let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
+    let (here, away) = (world.audit_path(), world.directory().join("away"));
 
     fs::rename(&here, &away).unwrap();
     let before = world.saw().len();
@@ -54,7 +55,7 @@ async fn reads_are_refused_too_where_the_operator_wants_it_so() {
         .set("audit", "on_failure", refuse)
         .start()
         .await;
-    let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
+    let (here, away) = (world.audit_path(), world.directory().join("away"));
 
     fs::rename(&here, &away).unwrap();
     let write = world.post("operator", "/v2/organizations", MADE).await;
@@ -81,7 +82,7 @@ async fn a_log_that_was_deleted_goes_on_in_another_file_and_says_so() {
         .map(|it| it.unwrap().path())
         .find(|it| it.extension().is_some_and(|it| it == "jsonl"));
     let first = first.unwrap();
-    let kept = world.written.dir.path().join("kept");
+    let kept = world.directory().join("kept");
     fs::hard_link(&first, &kept).unwrap();
 
     fs::remove_file(&first).unwrap();
@@ -130,7 +131,7 @@ async fn a_drain_waits_for_a_write_whose_caller_hung_up() {
 
     world
         .end_then(move || {
-            let lines = super::record::lines(&path);
+            let lines = audit_log::lines(&path);
             let line = lines.iter().find(|it| it["type"] == "outcome").unwrap();
             assert_eq!(line["status"], 204, "{line}");
             assert_eq!(line["error"].as_str(), None, "{line}");
@@ -160,10 +161,10 @@ async fn a_read_of_secrets_is_announced_like_a_write() {
 async fn two_programs_never_write_one_log() {
     let world = World::new().await;
 
-    let toml = fs::read_to_string(world.written.file()).unwrap();
+    let toml = fs::read_to_string(world.directory().config()).unwrap();
     let toml = toml.replace(&world.callers.to_string(), "127.0.0.1:0");
     let toml = toml.replace(&world.admin.to_string(), "127.0.0.1:0");
-    let other = world.written.dir.path().join("second.toml");
+    let other = world.directory().join("second.toml");
     fs::write(&other, toml).unwrap();
     let mut second = Program::start(&other);
     let status = second.ends().await;

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    place::Ask,
-    world::{World, until},
-};
+use crate::{key::hex, wait::until};
+
+use super::{place::Ask, world::World};
 
 #[tokio::test]
 async fn sixty_four_headers_are_taken_and_sixty_five_are_not() {
@@ -41,7 +40,7 @@ async fn a_head_of_thirty_two_kibibytes_is_taken_and_a_longer_one_is_not() {
         let mut wire = world.wire().await;
         for piece in with(bytes).bytes().chunks(1000) {
             // The connection may be closed before everything is sent.
-            let _ = wire.try_send(piece).await;
+            wire.try_send(piece).await;
         }
         wire.answer().await.expect("an answer")
     };
@@ -124,7 +123,7 @@ async fn a_body_at_the_cap_arrives_and_one_byte_more_does_not() {
         assert_eq!(world.saw().len(), before, "nothing of it was sent");
 
         let mut wire = world.wire().await;
-        let _ = wire.try_send(chunked(&world, target, cap + 1)).await;
+        wire.try_send(chunked(&world, target, cap + 1)).await;
         wire.answer().await.unwrap().refuses(413, "too-large");
         // A part may have left, but never the whole of it.
         assert_eq!(world.saw().len(), before);
@@ -156,7 +155,7 @@ async fn by_default_sixteen_mebibytes_are_taken_and_uploads_may_be_a_hundred() {
     ] {
         let mut wire = world.wire().await;
         wire.send(announce(target, length).bytes()).await;
-        let (status, _) = wire.head().await.unwrap();
+        let status = wire.head().await.unwrap().status;
         assert_eq!(status, 100);
     }
     assert_eq!(world.saw(), Vec::<String>::new());
@@ -232,7 +231,7 @@ async fn a_key_of_256_characters_is_good_and_a_longer_one_is_none() {
     let key = format!("_canary{}", "k".repeat(249));
     let longer = format!("{key}k");
     let toml = |name: &str, key: &str| {
-        let hash = super::written::hex(digest(&SHA256, key.as_bytes()).as_ref());
+        let hash = hex(digest(&SHA256, key.as_bytes()).as_ref());
         format!("[caller.{name}]\nkey = \"sha256:{hash}\"\nallow = [\"read\"]")
     };
     let plan = World::plan().also(&toml("long", &key));
@@ -277,7 +276,7 @@ async fn a_head_that_does_not_come_is_given_up_after_ten_seconds() {
     let dripping = async {
         for byte in "GET /v2/users HTTP/1.1\r\nX: ".bytes().cycle() {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            if drip.try_send([byte]).await.is_err() {
+            if !drip.try_send([byte]).await {
                 return;
             }
         }

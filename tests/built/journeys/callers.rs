@@ -2,12 +2,12 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{
-    place::Ask,
-    wire::Answer,
-    world::World,
-    written::{caller_toml, new_key},
+use crate::{
+    answer::Answer,
+    key::{caller_toml, hex, new_key},
 };
+
+use super::{place::Ask, world::World};
 
 const TARGET: &str = "/v2/organizations";
 
@@ -180,7 +180,7 @@ async fn unknown_expired_missing_and_mistaken_proofs_get_the_same_answer() {
 async fn each_of_a_callers_keys_is_good() {
     use aws_lc_rs::digest::{SHA256, digest};
     let (old, new) = (new_key("rotating"), new_key("rotating"));
-    let hash = |key: &str| super::written::hex(digest(&SHA256, key.as_bytes()).as_ref());
+    let hash = |key: &str| hex(digest(&SHA256, key.as_bytes()).as_ref());
     let toml = format!(
         "[caller.rotating]\nkey = [\"sha256:{}\", \"sha256:{}\"]\nallow = [\"read\"]",
         hash(&old),

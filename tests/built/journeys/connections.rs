@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{wire::Wire, world::World};
+use crate::{answer::Answer, wait::until, wire::Wire};
+
+use super::world::World;
 
 /// Whatever was read in vain of a body, that much lets the connection live.
 const DISCARDED: usize = 256 * 1024;
@@ -125,7 +127,7 @@ async fn a_refused_write_in_chunks_leaves_its_connection_too_if_it_is_short() {
     read.send_on(&mut wire).await.expect("an answer").is(200);
 
     let mut wire = world.wire().await;
-    let _ = wire.try_send(chunked(DISCARDED + 1)).await;
+    wire.try_send(chunked(DISCARDED + 1)).await;
     wire.answer().await.unwrap().refuses(403, "policy-denied");
     assert!(read.send_on(&mut wire).await.is_none());
     world.end().await;
@@ -141,7 +143,7 @@ async fn a_caller_that_goes_on_sending_too_much_still_reads_why_it_was_refused()
     wire.send(ask.header("Content-Length", &length.to_string()).bytes())
         .await;
     for _ in 0..64 {
-        let _ = wire.try_send(vec![b'x'; 64 * 1024]).await;
+        wire.try_send(vec![b'x'; 64 * 1024]).await;
     }
 
     let answer = wire.answer().await.expect("an answer");
@@ -159,7 +161,7 @@ async fn a_caller_that_was_told_to_stop_is_heard_out_for_two_seconds() {
     wire.answer().await.unwrap().refuses(400, "bad-request");
     let began = Instant::now();
 
-    super::world::until("the end", async || world.connections().await == 0).await;
+    until("the end", async || world.connections().await == 0).await;
 
     let took = began.elapsed();
     assert!(took > Duration::from_millis(1500), "{took:?}");
@@ -167,7 +169,7 @@ async fn a_caller_that_was_told_to_stop_is_heard_out_for_two_seconds() {
     world.end().await;
 }
 
-async fn answer_to_old(world: &World, wire: &mut Wire, more: &str) -> super::wire::Answer {
+async fn answer_to_old(world: &World, wire: &mut Wire, more: &str) -> Answer {
     let key = world.key("reports");
     wire.send(format!(
         "GET /v2/users HTTP/1.0\r\nHost: localhost\r\nX-Api-Key: {key}\r\n{more}\r\n"
@@ -280,10 +282,10 @@ async fn a_caller_that_asks_and_asks_and_reads_no_answer_is_given_up() {
         .await;
     let ask = || ask_and_ask(&world, 20_000);
     let asking = tokio::join!(ask(), ask(), ask(), ask());
-    super::world::until("all of them", async || world.connections().await == 4).await;
+    until("all of them", async || world.connections().await == 4).await;
 
     // Five seconds and the idle time after the last byte that was taken.
-    super::world::until("the end", async || world.connections().await == 0).await;
+    until("the end", async || world.connections().await == 0).await;
 
     drop(asking);
     world.end().await;
@@ -355,7 +357,7 @@ async fn an_old_caller_is_not_told_to_go_on() {
     ))
     .await;
     wire.send("{}").await;
-    let (status, _) = wire.head().await.expect("an answer");
+    let status = wire.head().await.expect("an answer").status;
     assert_eq!(status, 204);
     world.end().await;
 }

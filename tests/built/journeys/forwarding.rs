@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::{answer::Answer, key::hex, proxy::identities, wait::until};
+
 use super::{
     record::{BODY_CANARY, COOKIE_CANARY},
-    wire::Answer,
-    world::{World, identities, until},
-    written::hex,
+    world::World,
 };
 
 const JSON: &str = "application/json";
@@ -330,7 +330,7 @@ async fn expect_100_continue_is_answered_before_the_body_is_sent() {
         world.callers,
     ))
     .await;
-    let (status, _) = wire.head().await.unwrap();
+    let status = wire.head().await.unwrap().status;
     wire.send("{}").await;
 
     assert_eq!(status, 100);

@@ -1,5 +1,7 @@
 //! A NinjaOne that follows a script, byte for byte: for what no honest server would say.
 
+use crate::wait::PATIENCE;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -117,7 +119,7 @@ impl Hostile {
     /// Nobody listens any more when this returns.
     pub(crate) async fn close(&self) {
         self.tasks.stop();
-        self.tasks.join(super::wire::PATIENCE).await;
+        self.tasks.join(PATIENCE).await;
     }
 }
 

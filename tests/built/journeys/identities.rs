@@ -4,11 +4,13 @@ use std::io::Write as _;
 
 use ninjaone_proxy::sandbox::Options;
 
+use crate::{proxy::identities, wait::until};
+
 use super::{
     hostile::{Act, Hostile},
     person::Person,
     place::Ask,
-    world::{Plan, World, identities, until},
+    world::{Plan, World},
 };
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";

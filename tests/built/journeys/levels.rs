@@ -4,10 +4,9 @@
 use ninjaone_proxy::sandbox::Options;
 use tokio::task::JoinSet;
 
-use super::{
-    person::Person,
-    world::{World, until},
-};
+use crate::wait::until;
+
+use super::{person::Person, world::World};
 
 const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
 
@@ -50,7 +49,7 @@ async fn whatever_is_told_in_the_log_requests_go_on_at_every_level() {
             .set("telemetry.log", "level", &format!("\"{level}\""))
             .start()
             .await;
-        let good = std::fs::read_to_string(world.written.file()).unwrap();
+        let good = std::fs::read_to_string(world.directory().config()).unwrap();
 
         world.rewrite(|_| "wrong".to_owned());
         world.reload().await;

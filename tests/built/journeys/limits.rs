@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::{wire::Answer, world::World};
+use crate::answer::Answer;
+
+use super::world::World;
 
 fn number(answer: &Answer, header: &str, name: &str) -> u64 {
     let value = answer.header(header).unwrap_or_default();

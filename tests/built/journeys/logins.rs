@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 
+use crate::wait::until;
+
 use super::{
     person::{self, Person},
-    world::{Plan, World, until},
+    world::{Plan, World},
 };
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";

@@ -28,6 +28,4 @@ mod stderr;
 mod token_endpoint;
 mod tokens;
 mod upstream_tls;
-mod wire;
 mod world;
-mod written;

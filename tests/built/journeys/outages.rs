@@ -12,12 +12,9 @@ use ninjaone_proxy::audit::verify::verify;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{
-    record,
-    wire::Wire,
-    world::{Plan, World, until},
-};
-use crate::small_disk::SmallDisk;
+use crate::{audit_log, small_disk::SmallDisk, wait::until, wire::Wire};
+
+use super::world::{Plan, World};
 
 const MADE: &str = "{\"name\":\"On record\"}";
 /// What the log says, once each.
@@ -242,7 +239,7 @@ async fn a_directory_that_is_gone_is_made_again() {
     let world = World::new().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
-    let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
+    let (here, away) = (world.audit_path(), world.directory().join("away"));
 
     fs::rename(&here, &away).unwrap();
 
@@ -272,7 +269,7 @@ async fn something_in_the_way_of_the_log_is_shown_while_it_lasts() {
     let mut wire = world.wire().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
-    let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
+    let (here, away) = (world.audit_path(), world.directory().join("away"));
 
     fs::rename(&here, &away).unwrap();
     fs::write(&here, "in the way").unwrap();
@@ -309,7 +306,7 @@ async fn with_lines_that_wait() -> (World, PathBuf, PathBuf) {
     let world = World::new().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
-    let (here, away) = (world.audit_path(), world.written.dir.path().join("away"));
+    let (here, away) = (world.audit_path(), world.directory().join("away"));
     fs::rename(&here, &away).unwrap();
     fs::write(&here, "in the way").unwrap();
     until("the trouble to be noticed", async || {
@@ -349,7 +346,7 @@ async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
     assert_eq!(status.code(), Some(0), "{}", world.log().text());
     let report = verify(&here, &[]).unwrap();
     assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
-    let lines = record::lines(&here);
+    let lines = audit_log::lines(&here);
     for id in world.answered.all() {
         let is_its = |it: &&Value| it["type"] == "outcome" && it["request"] == id.as_str();
         assert_eq!(lines.iter().filter(is_its).count(), 1, "{id}");

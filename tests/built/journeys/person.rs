@@ -1,7 +1,7 @@
 //! A person beside the service, or alone: the tenant's user identity as an operator configures it, and what the store
 //! holds of a login when the product starts.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::time::Duration;
 
 use ninjaone_proxy::{
     app::keepers::{self, open_store},
@@ -14,10 +14,9 @@ use ninjaone_proxy::{
     secret::Secret,
 };
 
-use super::{
-    world::{Behind, PERSON_ID},
-    written::Written,
-};
+use crate::{directory::Directory, key::seal, settings::Settings};
+
+use super::world::{Behind, PERSON_ID};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -31,30 +30,18 @@ pub(crate) enum Person {
     LoggedOut,
 }
 
-pub(crate) type Settings = BTreeMap<String, BTreeMap<String, String>>;
-
 /// What the operator writes.
 pub(crate) fn configure(settings: &mut Settings) {
-    let mut set = |section: &str, key: &str, value: String| {
-        let section = settings.entry(section.to_owned()).or_default();
-        section.entry(key.to_owned()).or_insert(value);
+    let mut set = |section: &str, key: &str, value: &str| {
+        settings.set_unless_chosen(section, key, value);
     };
-    set("tenant.acme.user", "client_id", format!("\"{PERSON_ID}\""));
-    set("store", "path", "\"store\"".to_owned());
-    set("store", "seal", "{ file = \"store.key\" }".to_owned());
+    set("tenant.acme.user", "client_id", &format!("\"{PERSON_ID}\""));
+    set("store", "path", "\"store\"");
+    set("store", "seal", "{ file = \"store.key\" }");
 }
 
-pub(crate) fn write_key(written: &Written) {
-    let path = written.dir.path().join("store.key");
-    fs::write(
-        &path,
-        [0x9d; 16]
-            .into_iter()
-            .chain([0x4e; 16])
-            .collect::<Vec<u8>>(),
-    )
-    .unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+pub(crate) fn write_key(directory: &Directory) {
+    directory.write("store.key", seal());
 }
 
 /// The store as the product opens it.
@@ -81,14 +68,10 @@ pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
     };
     let (now, at) = (Moment::now(), Timestamp::now());
     let dated = KeptAccess::dated(access, (now, now.plus(life)), (at, at.plus(life)));
-    let host = match behind {
-        Behind::Sandbox(ninja) => ninja.address(),
-        Behind::Hostile(hostile) => hostile.address,
-    };
     let kept = Kept {
         generation: 1,
         client_id: PERSON_ID.to_owned(),
-        host: host.to_string(),
+        host: behind.address().to_string(),
         scopes: Vec::new(),
         logged_in_at: at,
         refreshed_at: at,

@@ -1,18 +1,27 @@
 //! The way to the product, and requests as callers make them.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{fmt::Write as _, ops::Deref};
 
-use tokio::net::TcpStream;
-
-use super::wire::{Answer, Answered, Wire};
+use crate::{
+    answer::Answer,
+    proxy,
+    wire::{Answered, Wire},
+};
 
 /// The way to the product: clones go to tasks.
 #[derive(Clone)]
 pub(crate) struct Place {
-    pub(crate) callers: SocketAddr,
-    pub(crate) admin: SocketAddr,
+    pub(crate) at: proxy::Place,
     pub(crate) keys: Vec<(String, String)>,
     pub(crate) answered: Answered,
+}
+
+impl Deref for Place {
+    type Target = proxy::Place;
+
+    fn deref(&self) -> &proxy::Place {
+        &self.at
+    }
 }
 
 impl Place {
@@ -22,9 +31,7 @@ impl Place {
     }
 
     pub(crate) async fn wire(&self) -> Wire {
-        let stream = TcpStream::connect(self.callers).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Wire::over(stream, &self.answered)
+        self.at.wire().await.noting(&self.answered)
     }
 
     /// A request by a caller, proven with `X-Api-Key`.
@@ -51,17 +58,6 @@ impl Place {
     pub(crate) async fn post(&self, caller: &str, target: &str, body: &str) -> Answer {
         let ask = self.ask(caller, "POST", target).body(body);
         ask.header("Content-Type", "application/json").send().await
-    }
-
-    /// What the admin listener says.
-    pub(crate) async fn admin(&self, target: &str) -> Answer {
-        let stream = TcpStream::connect(self.admin).await.unwrap();
-        let mut wire = Wire::over(stream, &Answered::default());
-        let head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.admin);
-        wire.send(head).await;
-        wire.answer()
-            .await
-            .expect("an answer of the admin listener")
     }
 }
 
@@ -118,7 +114,7 @@ impl Ask {
 
     pub(crate) async fn send_on(&self, wire: &mut Wire) -> Option<Answer> {
         // An answer may come, and the connection close, before everything is sent.
-        let _ = wire.try_send(self.bytes()).await;
+        wire.try_send(self.bytes()).await;
         wire.answer_to(&self.method).await
     }
 }

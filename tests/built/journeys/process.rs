@@ -2,54 +2,45 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use ninjaone_proxy::audit::verify::verify;
 use rustix::process::Signal;
-use tempfile::TempDir;
-use tokio::net::TcpStream;
 
-use super::{
-    wire::{Answer, Answered, PATIENCE, Wire},
-    world::{World, until},
-    written::{caller_toml, directory, new_key, write_private},
+use crate::{
+    answer::Answer,
+    audit_log,
+    directory::Directory,
+    key::{caller_toml, new_key},
+    program::{PROGRAM, Program},
+    proxy::Proxy,
+    settings::{Setting, Settings},
+    wait::{PATIENCE, until},
+    wire::Wire,
 };
-use crate::program::{PROGRAM, Program};
+
+use super::world::{CLIENT_ID, World};
 
 /// A program that is not its world's: a test may end it in its own way.
 struct Running {
-    program: Program,
-    dir: TempDir,
-    callers: SocketAddr,
+    proxy: Proxy,
     key: String,
 }
 
 impl Running {
     /// In front of the NinjaOne of `world`.
-    async fn start(world: &World, more: &str) -> Self {
-        let dir = directory();
+    async fn start(world: &World, settings: &[Setting<'_>]) -> Self {
+        let directory = Directory::new();
+        directory.write("acme.secret", &world.secret);
         let key = new_key("main");
-        write_private(&dir.path().join("acme.secret"), &world.written.secret);
-        let ninja = world.ninja().address();
-        let toml = format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n{more}\n[admin]\nlisten = \"\"\n[audit]\npath = \"audit\"\n\
-             [limits.caller]\nrate = \"5000/s\"\nconcurrency = 500\n[limits.upstream]\nrate = \"5000/s\"\nconcurrency = 500\n\
-             [telemetry.log]\nformat = \"json\"\nlevel = \"info\"\n\
-             [tenant.acme]\nurl = \"http://{ninja}\"\nservice = {{ client_id = \"journeys-client\", client_secret = {{ file = \"acme.secret\" }} }}\n{}",
-            caller_toml("main", &key, "allow = [\"all\"]")
-        );
-        std::fs::write(dir.path().join("config.toml"), toml).unwrap();
-        let mut program = Program::start(&dir.path().join("config.toml"));
-        let callers = program.address("callers");
-        let running = Self {
-            program,
-            dir,
-            callers,
-            key,
-        };
+        let mut settings = Settings::usual().with(settings);
+        settings.tenant(world.ninja().address(), CLIENT_ID);
+        settings.caller("main", &key, "allow = [\"all\"]");
+        let proxy = Proxy::start(directory, settings);
+        let running = Self { proxy, key };
         until("the first answer", async || {
             running.get().await.status == 200
         })
@@ -58,12 +49,23 @@ impl Running {
     }
 
     async fn wire(&self) -> Wire {
-        let stream = TcpStream::connect(self.callers).await.unwrap();
-        Wire::over(stream, &Answered::default())
+        self.proxy.wire().await
+    }
+
+    fn program(&mut self) -> &mut Program {
+        &mut self.proxy.program
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.proxy.directory.audit()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.proxy.directory.config()
     }
 
     fn request(&self, method: &str, target: &str) -> String {
-        let (host, key) = (self.callers, &self.key);
+        let (host, key) = (self.proxy.callers, &self.key);
         format!(
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {key}\r\nContent-Length: 0\r\n\r\n"
         )
@@ -105,7 +107,7 @@ async fn ends(child: &mut Child) -> ExitStatus {
 #[tokio::test]
 async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     let world = World::new().await;
-    let mut running = Running::start(&world, "").await;
+    let mut running = Running::start(&world, &[]).await;
     world.trouble(r#"{"slow_ms":800}"#);
     let before = world.saw().len();
     let mut wires = Vec::new();
@@ -119,24 +121,24 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     let mut idle = running.wire().await;
     until("forty requests", async || world.saw().len() >= before + 40).await;
 
-    running.program.signal(Signal::TERM);
+    running.program().signal(Signal::TERM);
     let began = Instant::now();
 
     for wire in &mut wires {
         let answer = wire.answer().await.expect("an answer");
         assert!(answer.status < 300 && answer.whole);
     }
-    assert!(running.program.ends().await.success());
+    assert!(running.program().ends().await.success());
     assert!(
         began.elapsed() < Duration::from_secs(3),
         "{:?}",
         began.elapsed()
     );
     assert!(idle.is_closed().await);
-    let audit = running.dir.path().join("audit");
+    let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
     assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
-    let lines = super::record::lines(&audit);
+    let lines = audit_log::lines(&audit);
     let outcomes = lines.iter().filter(|it| it["type"] == "outcome").count();
     assert!(outcomes >= 41, "{outcomes}");
     assert_eq!(lines.last().unwrap()["type"], "stop");
@@ -148,7 +150,7 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
 #[tokio::test]
 async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
     let world = World::new().await;
-    let mut running = Running::start(&world, "drain = \"300ms\"").await;
+    let mut running = Running::start(&world, &[("listen", "drain", "\"300ms\"")]).await;
     world.trouble(r#"{"slow_ms":9000}"#);
     let before = world.saw().len();
     let mut wire = running.wire().await;
@@ -156,8 +158,8 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
     until("the request", async || world.saw().len() > before).await;
 
     let began = Instant::now();
-    running.program.signal(Signal::TERM);
-    let status = running.program.ends().await;
+    running.program().signal(Signal::TERM);
+    let status = running.program().ends().await;
 
     assert!(
         began.elapsed() < Duration::from_secs(4),
@@ -165,14 +167,14 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
         began.elapsed()
     );
     assert_eq!(status.code(), Some(0));
-    let audit = running.dir.path().join("audit");
+    let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
     assert!(
         report.is_whole() && report.remarks.is_empty(),
         "{:?}",
         report.remarks
     );
-    let lines = super::record::lines(&audit);
+    let lines = audit_log::lines(&audit);
     let line = lines
         .iter()
         .rev()
@@ -187,8 +189,8 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
 #[tokio::test]
 async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     let world = World::new().await;
-    let mut running = Running::start(&world, "").await;
-    let file = running.dir.path().join("config.toml");
+    let mut running = Running::start(&world, &[]).await;
+    let file = running.config();
     let good = std::fs::read_to_string(&file).unwrap();
 
     let without = &good[..good.find("[caller.main]").unwrap()];
@@ -206,7 +208,7 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     );
 
     std::fs::write(&file, &good).unwrap();
-    running.program.signal(Signal::HUP);
+    running.program().signal(Signal::HUP);
     let began = Instant::now();
     until("the caller to be back", async || {
         running.get().await.status == 200
@@ -219,12 +221,12 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     );
 
     std::fs::write(&file, "wrong").unwrap();
-    running.program.signal(Signal::HUP);
+    running.program().signal(Signal::HUP);
     for _ in 0..20 {
         running.get().await.is(200);
     }
-    running.program.signal(Signal::TERM);
-    assert!(running.program.ends().await.success());
+    running.program().signal(Signal::TERM);
+    assert!(running.program().ends().await.success());
     world.ninja().forget_seen();
     world.end().await;
 }
@@ -232,24 +234,24 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
 #[tokio::test]
 async fn killed_without_mercy_the_log_goes_on_where_it_was() {
     let world = World::new().await;
-    let mut running = Running::start(&world, "").await;
+    let mut running = Running::start(&world, &[]).await;
     for _ in 0..20 {
         running.get().await.is(200);
     }
     let mut wire = running.wire().await;
     wire.send(running.request("POST", "/v2/contacts")).await;
     wire.answer().await.unwrap();
-    running.program.signal(Signal::KILL);
-    running.program.ends().await;
+    running.program().signal(Signal::KILL);
+    running.program().ends().await;
 
-    let mut again = Program::start(&running.dir.path().join("config.toml"));
+    let mut again = Program::start(&running.config());
     again.address("callers");
     again.terminate().await;
 
-    let audit = running.dir.path().join("audit");
+    let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
     assert!(report.is_whole(), "{:?}", report.breaks);
-    let starts = super::record::lines(&audit);
+    let starts = audit_log::lines(&audit);
     let starts = starts.iter().filter(|it| it["type"] == "start").count();
     assert_eq!(starts, 2);
     world.ninja().forget_seen();
@@ -258,14 +260,13 @@ async fn killed_without_mercy_the_log_goes_on_where_it_was() {
 
 #[test]
 fn a_wrong_configuration_ends_with_78_and_its_place() {
-    let dir = directory();
-    let file = dir.path().join("config.toml");
-    std::fs::write(&file, "[listen]\nhtpp = [\"127.0.0.1:0\"]\n").unwrap();
+    let directory = Directory::new();
+    directory.configure("[listen]\nhtpp = [\"127.0.0.1:0\"]\n");
 
     let ended = Command::new(PROGRAM)
         .arg("run")
         .arg("--config")
-        .arg(&file)
+        .arg(directory.config())
         .output()
         .unwrap();
 
@@ -279,18 +280,18 @@ fn a_wrong_configuration_ends_with_78_and_its_place() {
 async fn a_port_in_use_ends_with_1_and_is_named() {
     let world = World::new().await;
     let taken = world.callers;
-    let file = world.written.file();
-    let dir = directory();
+    let file = world.directory().config();
+    let directory = Directory::new();
     let toml = std::fs::read_to_string(file).unwrap();
     let toml = toml.replacen("127.0.0.1:0", &taken.to_string(), 2);
     let toml = toml.replace(&format!("listen = \"{taken}\""), "listen = \"\"");
-    std::fs::write(dir.path().join("config.toml"), toml).unwrap();
-    write_private(&dir.path().join("acme.secret"), "canary");
+    directory.configure(&toml);
+    directory.write("acme.secret", "canary");
 
     let ended = Command::new(PROGRAM)
         .arg("run")
         .arg("--config")
-        .arg(dir.path().join("config.toml"))
+        .arg(directory.config())
         .output()
         .unwrap();
 

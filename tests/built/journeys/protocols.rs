@@ -10,17 +10,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream},
     task::JoinSet,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{
+use crate::{
+    directory::{Directory, write_private},
+    frames::{Connection, SETTINGS},
     wire::{Stream, Wire},
-    world::World,
-    written::write_private,
 };
+
+use super::world::World;
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
@@ -109,24 +110,19 @@ async fn over_http2_requests_are_refused_as_they_are_over_http1() {
 #[tokio::test]
 async fn a_connection_has_a_hundred_streams_at_most() {
     let world = World::new().await;
-    let mut stream = TcpStream::connect(world.callers).await.unwrap();
-    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    stream
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .await
-        .unwrap();
-    stream.write_all(&settings).await.unwrap();
+    let mut connection = Connection::open(world.callers).await;
 
-    let mut head = [0; 9];
-    stream.read_exact(&mut head).await.unwrap();
-    let mut frame = vec![0; usize::from(head[2])];
-    stream.read_exact(&mut frame).await.unwrap();
+    let first = connection.next().await.expect("a frame");
 
-    assert_eq!(head[3], 4, "a SETTINGS frame");
+    assert_eq!(first.kind, SETTINGS);
     // RFC 9113 section 6.5.2: SETTINGS_MAX_CONCURRENT_STREAMS is 3.
-    let streams = frame.chunks(6).find(|it| it[..2] == [0, 3]).unwrap();
+    let streams = first
+        .payload
+        .chunks(6)
+        .find(|it| it[..2] == [0, 3])
+        .unwrap();
     assert_eq!(streams[2..], [0, 0, 0, 100]);
-    drop(stream);
+    drop(connection);
     world.end().await;
 }
 
@@ -135,12 +131,12 @@ async fn a_unix_socket_is_served_with_its_mode_and_gone_afterwards() {
     use std::os::unix::fs::PermissionsExt;
     let unix = "[{ path = \"api.sock\", mode = \"0600\" }]";
     let world = World::plan().set("listen", "unix", unix).start().await;
-    let path = world.written.dir.path().join("api.sock");
+    let path = world.directory().join("api.sock");
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
 
     let stream = UnixStream::connect(&path).await.unwrap();
-    let mut wire = Wire::over(stream, &world.answered);
+    let mut wire = Wire::over(stream).noting(&world.answered);
     let answer = world
         .ask("reports", "GET", "/v2/users")
         .send_on(&mut wire)
@@ -200,7 +196,7 @@ async fn https_address(world: &World) -> SocketAddr {
 #[tokio::test]
 async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
     let (cert, key) = certificate();
-    let kept = super::written::directory();
+    let kept = Directory::new();
     let (cert_file, key_file) = (kept.path().join("tls.crt"), kept.path().join("tls.key"));
     std::fs::write(&cert_file, &cert).unwrap();
     write_private(&key_file, &key);
@@ -210,7 +206,7 @@ async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
     let ask = world.ask("reports", "GET", "/v2/users");
 
     let stream = tls(address, &cert, b"http/1.1").await.unwrap();
-    let mut wire = Wire::over(stream, &world.answered);
+    let mut wire = Wire::over(stream).noting(&world.answered);
     ask.send_on(&mut wire).await.unwrap().is(200);
     let mut sender = http2_over(tls(address, &cert, b"h2").await.unwrap()).await;
     let answer = sender
@@ -224,7 +220,7 @@ async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
     world.reload().await;
 
     let stream = tls(address, &new_cert, b"http/1.1").await.unwrap();
-    let mut fresh = Wire::over(stream, &world.answered);
+    let mut fresh = Wire::over(stream).noting(&world.answered);
     ask.send_on(&mut fresh).await.unwrap().is(200);
     // Who was connected stays connected.
     ask.send_on(&mut wire).await.unwrap().is(200);
@@ -240,7 +236,7 @@ async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
 #[tokio::test]
 async fn a_reload_with_a_broken_certificate_is_refused_as_a_whole() {
     let (cert, key) = certificate();
-    let kept = super::written::directory();
+    let kept = Directory::new();
     let (cert_file, key_file) = (kept.path().join("tls.crt"), kept.path().join("tls.key"));
     std::fs::write(&cert_file, &cert).unwrap();
     write_private(&key_file, &key);
@@ -270,7 +266,7 @@ async fn a_reload_with_a_broken_certificate_is_refused_as_a_whole() {
 #[tokio::test]
 async fn plain_http_on_the_https_port_is_not_answered() {
     let (cert, key) = certificate();
-    let kept = super::written::directory();
+    let kept = Directory::new();
     let (cert_file, key_file) = (kept.path().join("tls.crt"), kept.path().join("tls.key"));
     std::fs::write(&cert_file, &cert).unwrap();
     write_private(&key_file, &key);
@@ -280,7 +276,7 @@ async fn plain_http_on_the_https_port_is_not_answered() {
     let address = https_address(&world).await;
 
     let stream = TcpStream::connect(address).await.unwrap();
-    let mut wire = Wire::over(stream, &world.answered);
+    let mut wire = Wire::over(stream).noting(&world.answered);
     let ask = world.ask("reports", "GET", "/v2/users");
 
     assert!(ask.send_on(&mut wire).await.is_none());

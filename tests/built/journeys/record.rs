@@ -3,11 +3,12 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    path::Path,
 };
 
 use ninjaone_proxy::audit::{files, verify::verify};
 use serde_json::Value;
+
+use crate::audit_log;
 
 use super::world::{Behind, World};
 
@@ -74,28 +75,13 @@ pub(crate) fn arrivals(behind: &Behind) -> Vec<Arrival> {
     }
 }
 
-/// Every line of the log in `directory`.
-pub(crate) fn lines(directory: &Path) -> Vec<Value> {
-    let mut lines = Vec::new();
-    for file in files::list(directory).unwrap() {
-        let text = fs::read_to_string(file.path).unwrap();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        lines.extend(
-            whole
-                .lines()
-                .map(|it| serde_json::from_str::<Value>(it).unwrap()),
-        );
-    }
-    lines
-}
-
 /// Looks at everything that a world leaves behind.
 pub(crate) fn audit(world: &World, told: &[String], log: &str) {
     let directory = world.audit_path();
     let report = verify(&directory, &[]).expect("a log");
     assert!(report.is_whole(), "{:?}", report.breaks);
     assert_eq!(report.remarks, [], "intents and outcomes do not match");
-    let lines = lines(&directory);
+    let lines = audit_log::lines(&directory);
     assert_eq!(lines.last().unwrap()["type"], "stop");
     one_outcome_each(world, &lines);
     writes_are_announced(world, &lines);
@@ -182,7 +168,7 @@ fn only_allowed_headers_arrived(world: &World) {
 
 fn no_secret_is_told(world: &World, told: &[String], log: &str) {
     let mut secrets: HashSet<String> = HashSet::from([
-        world.written.secret.clone(),
+        world.secret.clone(),
         BODY_CANARY.to_owned(),
         COOKIE_CANARY.to_owned(),
         "sessionKey=".to_owned(),

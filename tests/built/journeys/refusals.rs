@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    place::Ask,
-    wire::Answer,
-    world::{World, until},
-};
+use crate::{answer::Answer, wait::until};
+
+use super::{place::Ask, world::World};
 
 async fn nothing_arrived(world: &World, answer: &Answer, code: &str) {
     assert_eq!(world.saw(), Vec::<String>::new());

@@ -8,10 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    world::{World, until},
-    written::{caller_toml, new_key},
+use crate::{
+    directory::write_private,
+    key::{caller_toml, new_key},
+    wait::until,
 };
+
+use super::world::World;
 
 /// How often a configuration was loaded and refused after the start, by the audit log: each time that the files were read
 /// has its line. A signal and the look at the files may each cause one.
@@ -77,7 +80,7 @@ async fn rules_are_swapped_under_load_without_a_failed_request() {
 #[tokio::test]
 async fn a_wrong_file_changes_nothing_and_says_so() {
     let world = World::new().await;
-    let good = std::fs::read_to_string(world.written.file()).unwrap();
+    let good = std::fs::read_to_string(world.directory().config()).unwrap();
     for wrong in [
         format!("{good}\n[caller.bad]\nkey = \"sha256:xyz\"\n"),
         format!("{good}\n[unknown]\n"),
@@ -109,7 +112,7 @@ async fn a_wrong_file_changes_nothing_and_says_so() {
 #[tokio::test]
 async fn a_caller_in_a_file_of_its_own_comes_and_goes() {
     let world = World::new().await;
-    let callers = world.written.dir.path().join("callers.d");
+    let callers = world.directory().join("callers.d");
     std::fs::create_dir(&callers).unwrap();
     let key = new_key("guest");
     let ask = world.stranger("GET", "/v2/users").header("X-Api-Key", &key);
@@ -178,14 +181,14 @@ async fn a_secret_that_was_changed_is_used_at_once_and_the_old_token_until_then(
     let world = World::new().await;
     world.get("reports", "/v2/users").await.is(200);
 
-    let secret = world.written.dir.path().join("acme.secret");
-    super::written::write_private(&secret, "another-client-secret-canary");
+    let secret = world.directory().join("acme.secret");
+    write_private(&secret, "another-client-secret-canary");
     world.reload().await;
 
     // The make-believe NinjaOne does not know the new secret: nothing is sent with the old token either.
     let answer = world.get("reports", "/v2/users").await;
     answer.refuses(503, "token-unavailable");
-    super::written::write_private(&secret, &world.written.secret);
+    write_private(&secret, &world.secret);
     world.reload().await;
     world.has_token().await;
     world.get("reports", "/v2/users").await.is(200);
@@ -195,7 +198,7 @@ async fn a_secret_that_was_changed_is_used_at_once_and_the_old_token_until_then(
 #[tokio::test]
 async fn a_changed_setting_that_waits_for_a_restart_is_shown_until_it_is_changed_back() {
     let world = World::new().await;
-    let good = std::fs::read_to_string(world.written.file()).unwrap();
+    let good = std::fs::read_to_string(world.directory().config()).unwrap();
     let changed = good.replace("drain = \"5s\"", "drain = \"6s\"");
     assert_ne!(good, changed);
 

@@ -1,8 +1,9 @@
 //! What is sent again, and what never is.
 
+use crate::answer::Answer;
+
 use super::{
     hostile::{Act, Hostile},
-    wire::Answer,
     world::World,
 };
 

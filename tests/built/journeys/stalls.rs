@@ -13,11 +13,12 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::{program::PROGRAM, wait::until};
+
 use super::{
     person::Person,
-    world::{Plan, World, until},
+    world::{Plan, World},
 };
-use crate::program::PROGRAM;
 
 const SWITCH: &str = "stalled";
 /// The shortest that `admin.watchdog` may be.

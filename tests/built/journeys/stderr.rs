@@ -12,8 +12,13 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::world::{Plan, World, until};
-use crate::program::Stderr;
+use crate::{
+    frames::{PING, PREFACE, SETTINGS, frame},
+    program::Stderr,
+    wait::until,
+};
+
+use super::world::{Plan, World};
 
 const MADE: &str = "{\"name\":\"Not waiting\"}";
 /// Of the world's plan, and what the end of the program may take beyond it.
@@ -33,7 +38,7 @@ async fn nobody_waits(world: World) {
         let made = world.post("operator", "/v2/organizations", MADE).await;
         made.is(200);
     }
-    let good = std::fs::read_to_string(world.written.file()).unwrap();
+    let good = std::fs::read_to_string(world.directory().config()).unwrap();
     world.rewrite(|_| "wrong".to_owned());
     world.reload().await;
     world.rewrite(|_| good);
@@ -83,19 +88,17 @@ async fn lost_lines(world: &World) -> u64 {
 
 /// The library tells of every frame that comes and goes, at `debug`.
 async fn ping_over_http2(world: &World, count: usize) {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let ping = frame(PING, 0, 0, &[1, 2, 3, 4, 5, 6, 7, 8]);
     let stream = TcpStream::connect(world.callers).await.unwrap();
     let (mut from, mut to) = stream.into_split();
-    let asked = [PREFACE, SETTINGS, &PING.repeat(count)].concat();
+    let asked = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &ping.repeat(count)].concat();
     let asking = tokio::spawn(async move {
         to.write_all(&asked).await.unwrap();
         to
     });
     // As many come back, beside what the other end says of itself.
     let (mut came, mut piece) = (0, vec![0; 64 * 1024]);
-    while came < PING.len() * count {
+    while came < ping.len() * count {
         let length = from.read(&mut piece).await.unwrap();
         assert!(length > 0, "the connection was ended after {came} bytes");
         came += length;

@@ -2,11 +2,11 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
+use crate::{answer::Answer, key::new_key};
+
 use super::{
     place::{Ask, Place},
-    wire::Answer,
     world::World,
-    written::new_key,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -11,11 +11,12 @@ use std::{
 use ninjaone_proxy::ninjaone::operation::Scope;
 use tokio::task::JoinSet;
 
+use crate::{answer::Answer, wait::until};
+
 use super::{
     hostile::{Act, Hostile},
     place::Place,
-    wire::Answer,
-    world::{World, until},
+    world::World,
 };
 
 /// Callers that never pause; they stop when told to and give back every answer that was not a success.

@@ -19,7 +19,6 @@ use ninjaone_proxy::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -27,11 +26,15 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::{
+    directory::Directory,
+    key::hex,
+    wait::{PATIENCE, until},
+};
+
 use super::{
     record::Arrival,
-    wire::PATIENCE,
-    world::{Plan, World, until},
-    written::{directory, hex},
+    world::{Plan, World},
 };
 
 const HTTP2_OR_HTTP1: &[&str] = &["h2", "http/1.1"];
@@ -44,7 +47,7 @@ const WORKERS: u64 = 2;
 /// A certificate authority, and its certificate in a file.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    dir: TempDir,
+    dir: Directory,
 }
 
 impl Authority {
@@ -52,7 +55,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let dir = directory();
+        let dir = Directory::new();
         std::fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
         Self { issuer, dir }
     }

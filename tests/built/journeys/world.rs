@@ -1,13 +1,7 @@
 //! The builder of worlds: a NinjaOne in the test's process, the built program in front of it with a configuration file of
 //! its own, and callers.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write as _,
-    fs,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashSet, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ninjaone_proxy::{
     app::reload::known_operations,
@@ -20,16 +14,22 @@ use ninjaone_proxy::{
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::{
+    audit_log,
+    directory::Directory,
+    key::new_key,
+    program::{Log, Program, Stderr},
+    proxy::Proxy,
+    settings::Settings,
+    wait::until,
+    wire::Answered,
+};
+
 use super::{
     hostile::Hostile,
     person::{self, Person},
     place::Place,
     record::{self, Arrival},
-    wire::{Answered, PATIENCE},
-    written::Written,
-};
-use crate::program::{
-    Log, Program, Stderr, free_address, log_level, plain_http, says_where_it_listens,
 };
 
 pub(crate) const CLIENT_ID: &str = "journeys-client";
@@ -43,13 +43,22 @@ pub(crate) enum Behind {
     Hostile(Hostile),
 }
 
+impl Behind {
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Sandbox(ninja) => ninja.address(),
+            Self::Hostile(hostile) => hostile.address,
+        }
+    }
+}
+
 /// A world that is still being planned.
 pub(crate) struct Plan {
-    /// Settings by section and key, as TOML.
-    settings: BTreeMap<String, BTreeMap<String, String>>,
+    settings: Settings,
+    /// Names and rules.
     callers: Vec<(String, String)>,
     /// TOML that comes last.
-    more: String,
+    more: Vec<String>,
     token_life: Duration,
     scopes: Option<Vec<Scope>>,
     hostile: Option<Hostile>,
@@ -66,8 +75,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// A setting of the configuration; `value` is TOML.
     pub(crate) fn set(mut self, section: &str, key: &str, value: &str) -> Self {
-        let section = self.settings.entry(section.to_owned()).or_default();
-        section.insert(key.to_owned(), value.to_owned());
+        self.settings.set(section, key, value);
         self
     }
 
@@ -80,7 +88,7 @@ impl Plan {
 
     /// TOML at the end of the configuration.
     pub(crate) fn also(mut self, toml: &str) -> Self {
-        writeln!(self.more, "{toml}").unwrap();
+        self.more.push(toml.to_owned());
         self
     }
 
@@ -138,17 +146,7 @@ impl Plan {
 
     /// Waits until the product listens, and not for its first token.
     pub(crate) fn build(mut self) -> World {
-        let says_where = self.says_where_it_listens();
-        if !says_where {
-            let (callers, admin) = (free_address(), free_address());
-            self = self.set("listen", "http", &format!("[\"{callers}\"]")).set(
-                "admin",
-                "listen",
-                &format!("\"{admin}\""),
-            );
-        }
-        let chosen = self.settings.clone();
-        let audit = chosen["audit"]["path"].trim_matches('"').to_owned();
+        self.settings.choose_addresses(&self.stderr);
         let secret = format!("client-secret-canary-{:016x}", random::number());
         let behind = match self.hostile {
             Some(hostile) => Behind::Hostile(hostile),
@@ -157,40 +155,43 @@ impl Plan {
         if let (Behind::Sandbox(ninja), Some(faults)) = (&behind, self.faults) {
             ninja.faults().set(faults);
         }
-        let written = Written::new(&behind, &secret, self.settings, self.callers, &self.more);
-        person::write_key(&written);
-        if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
-            person::log_in(person, &behind, &configuration(&written));
+        let directory = Directory::new();
+        directory.write("acme.secret", &secret);
+        person::write_key(&directory);
+        let mut settings = self.settings;
+        settings.tenant(behind.address(), CLIENT_ID);
+        let mut keys = Vec::new();
+        for (name, rules) in self.callers {
+            let key = new_key(&name);
+            settings.caller(&name, &key, &rules);
+            keys.push((name, key));
         }
+        for toml in self.more {
+            settings.also(&toml);
+        }
+        directory.configure(&settings.toml());
+        if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
+            person::log_in(person, &behind, &configuration(&directory));
+        }
+        let audit = settings.get("audit", "path").expect("an audit log");
+        let audit = directory.join(audit);
         let environment = self.environment;
-        let mut program = Program::start_with(&written.file(), self.stderr, &environment);
-        let listeners = if says_where {
-            program.listens("admin")
-        } else {
-            listeners_chosen(&chosen)
-        };
-        let admin = plain_http(&listeners, "admin").expect("an admin listener");
-        program.accepts_at(admin);
+        let program = Program::start_with(&directory.config(), self.stderr, &environment);
+        let proxy = Proxy::listening(program, directory, &settings);
         let answered = Answered::default();
         World {
             place: Place {
-                callers: plain_http(&listeners, "callers").expect("a listener for callers"),
-                admin,
-                keys: written.keys.clone(),
+                at: proxy.place,
+                keys,
                 answered: answered.clone(),
             },
-            program: Some(program),
-            audit: written.dir.path().join(&audit),
+            proxy,
+            is_over: false,
+            audit,
             behind,
-            written,
+            secret,
             answered,
         }
-    }
-
-    fn says_where_it_listens(&self) -> bool {
-        let log = self.settings.get("telemetry.log");
-        let level = log.and_then(|it| it.get("level")).expect("a level");
-        matches!(self.stderr, Stderr::Read) && says_where_it_listens(level.trim_matches('"'))
     }
 }
 
@@ -222,22 +223,10 @@ fn sandbox(
     Ninja::start(options).unwrap()
 }
 
-/// Role and address of what a log that is silent about it does not tell.
-fn listeners_chosen(
-    settings: &BTreeMap<String, BTreeMap<String, String>>,
-) -> Vec<(String, String)> {
-    let chosen = [("callers", "listen", "http"), ("admin", "admin", "listen")];
-    let listeners = chosen.into_iter().map(|(role, section, key)| {
-        let address = settings[section][key].trim_matches(['[', ']', '"']);
-        (role.to_owned(), format!("http://{address}"))
-    });
-    listeners.collect()
-}
-
 /// What is written, as the program reads it.
-fn configuration(written: &Written) -> Config {
+fn configuration(directory: &Directory) -> Config {
     let sources = Sources {
-        file: written.file(),
+        file: directory.config(),
         environment: Vec::new(),
     };
     let (config, _) = config::load(&sources, &known_operations())
@@ -248,10 +237,13 @@ fn configuration(written: &Written) -> Config {
 /// A running world. It must be ended with [`World::end`], which audits it.
 pub(crate) struct World {
     place: Place,
-    program: Option<Program>,
+    proxy: Proxy,
+    /// The program was ended by the test.
+    is_over: bool,
     audit: PathBuf,
     pub(crate) behind: Behind,
-    pub(crate) written: Written,
+    /// Of the service identity.
+    pub(crate) secret: String,
     pub(crate) answered: Answered,
 }
 
@@ -267,9 +259,9 @@ impl World {
     /// Two callers are there from the start: `reports` may read, `operator` may do everything.
     pub(crate) fn plan() -> Plan {
         let plan = Plan {
-            settings: BTreeMap::new(),
+            settings: Settings::usual(),
             callers: Vec::new(),
-            more: String::new(),
+            more: Vec::new(),
             token_life: HOUR,
             scopes: None,
             hostile: None,
@@ -279,16 +271,9 @@ impl World {
             environment: Vec::new(),
             stderr: Stderr::Read,
         };
-        plan.set("listen", "http", "[\"127.0.0.1:0\"]")
-            .set("listen", "workers", "2")
+        plan.set("listen", "workers", "2")
             .set("listen", "drain", "\"5s\"")
-            .set("admin", "listen", "\"127.0.0.1:0\"")
-            .set("audit", "path", "\"audit\"")
-            .set("telemetry.log", "format", "\"json\"")
-            .set("telemetry.log", "level", &format!("\"{}\"", log_level()))
-            .set("limits.caller", "rate", "\"5000/s\"")
             .set("limits.caller", "concurrency", "2000")
-            .set("limits.upstream", "rate", "\"5000/s\"")
             .set("limits.upstream", "concurrency", "64")
             .set("retry", "backoff", "{ from = \"1ms\", to = \"5ms\" }")
             .caller("reports", "allow = [\"read\"]")
@@ -320,23 +305,24 @@ impl World {
     }
 
     pub(crate) fn program(&mut self) -> &mut Program {
-        self.program.as_mut().expect("a running program")
+        &mut self.proxy.program
     }
 
     pub(crate) fn program_id(&self) -> u32 {
-        self.program.as_ref().expect("a running program").id()
+        self.proxy.program.id()
     }
 
     /// What the program has said on stderr.
     pub(crate) fn log(&self) -> &Log {
-        &self.program.as_ref().expect("a running program").log
+        &self.proxy.program.log
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        self.program
-            .as_ref()
-            .expect("a running program")
-            .signal(signal);
+        self.proxy.program.signal(signal);
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.proxy.directory
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -362,7 +348,7 @@ impl World {
 
     /// What is written, read again.
     pub(crate) fn config(&self) -> Config {
-        configuration(&self.written)
+        configuration(self.directory())
     }
 
     /// Requests to NinjaOne's API, whatever is there.
@@ -370,36 +356,15 @@ impl World {
         record::arrivals(&self.behind)
     }
 
-    /// What `GET /status` says.
-    pub(crate) async fn status(&self) -> Value {
-        self.admin("/status").await.json()
-    }
-
     /// Every identity has a token.
     pub(crate) async fn has_token(&self) {
-        until("a token", async || {
-            let status = self.status().await;
-            let all = identities(&status);
-            all.iter().all(|(_, it)| it["state"] == "valid")
-        })
-        .await;
-    }
-
-    /// How many connections of callers are open.
-    pub(crate) async fn connections(&self) -> u64 {
-        let status = self.status().await;
-        let listeners = status["listeners"].as_array().unwrap();
-        let of_callers = listeners.iter().find(|it| it["role"] == "callers");
-        of_callers.unwrap()["connections"].as_u64().unwrap()
+        self.proxy.has_token().await;
     }
 
     /// Writes another configuration file, whole at once.
     pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
-        let file = self.written.file();
-        let toml = change(&fs::read_to_string(&file).unwrap());
-        let fresh = file.with_extension("new");
-        fs::write(&fresh, toml).unwrap();
-        fs::rename(fresh, file).unwrap();
+        let toml = fs::read_to_string(self.directory().config()).unwrap();
+        self.directory().configure(&change(&toml));
     }
 
     /// Sends SIGHUP, and waits until the configuration was loaded again or refused.
@@ -419,7 +384,7 @@ impl World {
         let mut lines = Vec::new();
         until("the lines of what was answered", async || {
             let status = self.status().await;
-            lines = record::lines(&self.audit_path());
+            lines = audit_log::lines(&self.audit_path());
             let outcomes = lines.iter().filter(|it| it["type"] == "outcome");
             let ended: HashSet<_> = outcomes.filter_map(|it| it["request"].as_str()).collect();
             let answered = self.answered.all();
@@ -433,7 +398,7 @@ impl World {
     pub(crate) async fn outcome(&self, id: &str) -> serde_json::Value {
         let mut found = None;
         until("an outcome", async || {
-            let lines = record::lines(&self.audit_path());
+            let lines = audit_log::lines(&self.audit_path());
             found = lines
                 .into_iter()
                 .find(|line| line["type"] == "outcome" && line["request"] == id);
@@ -445,7 +410,7 @@ impl World {
 
     /// For a test that has ended the program itself, and looked at what it left.
     pub(crate) fn gone(mut self) {
-        self.program = None;
+        self.is_over = true;
     }
 
     /// Ends the product with SIGTERM and audits the world.
@@ -461,7 +426,7 @@ impl World {
         ];
         self.program().terminate().await;
         let log = self.log().text();
-        self.program = None;
+        self.is_over = true;
         record::audit(&self, &told, &log);
         look();
     }
@@ -473,37 +438,15 @@ impl World {
         let program = self.program();
         program.signal(Signal::TERM);
         program.ends_within(longest).await;
-        self.program = None;
+        self.is_over = true;
     }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
         assert!(
-            self.program.is_none() || std::thread::panicking(),
+            self.is_over || std::thread::panicking(),
             "the world was not ended"
         );
     }
-}
-
-/// Every identity of every tenant, with the tenant's name.
-pub(crate) fn identities(status: &Value) -> Vec<(String, Value)> {
-    let tenants = status["tenants"].as_array().unwrap().iter();
-    let all = tenants.flat_map(|tenant| {
-        let name = tenant["name"].as_str().unwrap();
-        let own = tenant["identities"].as_array().unwrap().iter();
-        own.map(move |it| (name.to_owned(), it.clone()))
-    });
-    all.collect()
-}
-
-/// Looks again and again until `done`, at most fifteen seconds.
-pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let looking = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let reached = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(reached.is_ok(), "waited in vain for {what}");
 }

@@ -1,27 +1,8 @@
 //! A browser, and a person in front of it; and others who speak HTTP.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    time::Duration,
-};
+use tokio::runtime;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (known, value) = line.split_once(':')?;
-            known.eq_ignore_ascii_case(name).then_some(value.trim())
-        })
-    }
-}
+use crate::{answer::Answer, wire::Wire};
 
 /// Host and target of an address.
 pub(crate) fn parts(url: &str) -> (&str, &str) {
@@ -32,33 +13,27 @@ pub(crate) fn parts(url: &str) -> (&str, &str) {
 }
 
 /// One request over a connection of its own. Its `Host` is where it goes unless `headers` name one.
-pub(crate) fn send(host: &str, method: &str, target: &str, headers: &str, body: &str) -> Reply {
+pub(crate) fn send(host: &str, method: &str, target: &str, headers: &str, body: &str) -> Answer {
     let named = if headers.to_lowercase().contains("host:") {
         String::new()
     } else {
         format!("Host: {host}\r\n")
     };
     let length = body.len();
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
         "{method} {target} HTTP/1.1\r\n{named}Connection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
-    stream.write_all(head.as_bytes()).unwrap();
-    // Whoever has heard enough closes before the end.
-    let _ = stream.write_all(body.as_bytes());
-    let mut text = Vec::new();
-    let _ = stream.read_to_end(&mut text);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    Reply {
-        status: head.get(9..12).map_or(0, |it| it.parse().unwrap()),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    let asking = async {
+        let mut wire = Wire::to(host.parse().unwrap()).await;
+        // Whoever has heard enough closes before the end.
+        wire.try_send(head + body).await;
+        wire.answer_to(method).await.expect("an answer")
+    };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(asking)
 }
 
-pub(crate) fn get(url: &str) -> Reply {
+pub(crate) fn get(url: &str) -> Answer {
     let (host, target) = parts(url);
     send(host, "GET", target, "", "")
 }
@@ -67,9 +42,9 @@ pub(crate) fn get(url: &str) -> Reply {
 pub(crate) fn decide(authorize_url: &str, decision: &str) -> String {
     let (host, _) = parts(authorize_url);
     let page = get(authorize_url);
-    assert_eq!(page.status, 200, "{}", page.body);
+    assert_eq!(page.status, 200, "{}", page.text());
     let mut form = form_urlencoded::Serializer::new(String::new());
-    for field in page.body.split("<input type=\"hidden\" ").skip(1) {
+    for field in page.text().split("<input type=\"hidden\" ").skip(1) {
         let value = |name: &str| {
             let (_, rest) = field.split_once(&format!("{name}=\"")).unwrap();
             unescaped(rest.split_once('"').unwrap().0)
@@ -79,7 +54,7 @@ pub(crate) fn decide(authorize_url: &str, decision: &str) -> String {
     form.append_pair("decision", decision);
     let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
     let sent = send(host, "POST", "/ws/oauth/authorize", kind, &form.finish());
-    assert_eq!(sent.status, 302, "{}", sent.body);
+    assert_eq!(sent.status, 302, "{}", sent.text());
     sent.header("location").unwrap().to_owned()
 }
 

@@ -9,13 +9,15 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
+use crate::{answer::Answer, directory::write_private};
+
 use super::{
-    browser::{Reply, decide, get, parts, send},
+    browser::{decide, get, parts, send},
     world::{NATIVE, WEB, World, text},
 };
 
 /// What was tried, what came back, and what may.
-type Tried = (&'static str, Reply, [u16; 2]);
+type Tried = (&'static str, Answer, [u16; 2]);
 
 fn none_got_further(tried: Vec<Tried>) {
     for (what, reply, statuses) in tried {
@@ -124,7 +126,7 @@ fn what_a_server_says_does_not_reach_the_terminal_as_it_is() {
     let back = decide(text(&first, "authorize_url"), "deny");
     let said = "error_description=%1b%5b31m%0d%0aSet-Cookie:x%c2%9b";
     let reply = get(&format!("{back}&{said}"));
-    assert!(!reply.body.contains("Set-Cookie") && reply.header("set-cookie").is_none());
+    assert!(!reply.text().contains("Set-Cookie") && reply.header("set-cookie").is_none());
     let (_, told) = login.end();
     let detail = text(&told, "detail");
     assert!(
@@ -209,5 +211,5 @@ fn a_login_that_cannot_be_stored_in_the_end_is_given_back() {
 }
 
 fn private_file_in_its_place(world: &World) {
-    super::world::private(&world.path("store"), b"not a directory");
+    write_private(&world.path("store"), b"not a directory");
 }

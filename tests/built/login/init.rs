@@ -7,7 +7,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use super::world::{NATIVE, PROGRAM, World, private};
+use crate::{directory::write_private, program::PROGRAM};
+
+use super::world::{NATIVE, World};
 
 const SECRET: &str = "sandbox-secret-not-a-real-one";
 
@@ -36,7 +38,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn three_answers_make_a_configuration_that_is_right() {
     let world = World::new(NATIVE);
-    let home = world.dir.path();
+    let home = world.directory.path();
     let typed = format!(
         "http://{}\nsandbox-client\n{SECRET}\n",
         world.ninja.address()
@@ -68,9 +70,9 @@ fn three_answers_make_a_configuration_that_is_right() {
 #[test]
 fn what_is_wrong_with_the_credentials_is_named_and_nothing_is_written() {
     let world = World::new(NATIVE);
-    let home = world.dir.path();
-    private(&home.join("right"), SECRET.as_bytes());
-    private(&home.join("wrong"), b"not-the-secret-of-the-sandbox");
+    let home = world.directory.path();
+    write_private(&home.join("right"), SECRET.as_bytes());
+    write_private(&home.join("wrong"), b"not-the-secret-of-the-sandbox");
     let url = format!("http://{}", world.ninja.address());
     for (url, id, secret, code, word) in [
         (&*url, "sandbox-client", "wrong", 78, "secret"),
@@ -112,8 +114,8 @@ fn what_is_wrong_with_the_credentials_is_named_and_nothing_is_written() {
 #[test]
 fn without_questions_every_answer_is_a_flag() {
     let world = World::new(NATIVE);
-    let home = world.dir.path();
-    private(&home.join("right"), SECRET.as_bytes());
+    let home = world.directory.path();
+    write_private(&home.join("right"), SECRET.as_bytes());
     let url = format!("http://{}", world.ninja.address());
     let secret = home.join("right");
     let arguments = [

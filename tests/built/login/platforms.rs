@@ -1,8 +1,10 @@
 //! Each platform and grant logs in and out.
 
+use crate::directory::write_private;
+
 use super::{
     browser::{decide, get, parts, send},
-    world::{NATIVE, SINGLE_PAGE, WEB, World, text},
+    world::{Login, NATIVE, SINGLE_PAGE, WEB, World, text},
 };
 
 #[test]
@@ -34,7 +36,7 @@ fn the_implicit_grant_comes_back_by_a_script_of_our_own_page() {
     let (host, _) = parts(&back);
     let page = get(&back);
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("history.replaceState"));
+    assert!(page.text().contains("history.replaceState"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'sha256-"));
     let fragment = back.split_once('#').unwrap().1;
@@ -116,12 +118,12 @@ fn the_browser_of_the_environment_is_opened_with_the_address_as_one_argument() {
         "#!/bin/sh\nprintf '%s|%s' \"$#\" \"$1\" > {0}.new && mv {0}.new {0}\n",
         seen.display()
     );
-    super::world::private(&script, shell.as_bytes());
+    write_private(&script, shell.as_bytes());
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&script, mode).unwrap();
     let mut command = world.command(&["--json", "login"]);
     command.env("BROWSER", &script);
-    let mut login = super::world::Login::start(command);
+    let mut login = Login::start(command);
     let first = login.next();
     get(&decide(text(&first, "authorize_url"), "allow"));
     assert_eq!(login.end().0, 0);

@@ -1,47 +1,27 @@
 //! Logins from another machine, through the admin listener of a running proxy.
 
-use std::{
-    net::TcpStream,
-    process::{Child, Stdio},
-};
-
 use serde_json::{Value, json};
 
+use crate::{answer::Answer, program::Program};
+
 use super::{
-    browser::{Reply, decide, get, send},
+    browser::{decide, get, send},
     world::{NATIVE, OPERATOR_KEY, WEB, World, text},
 };
 
-struct Proxy(Child);
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(world: &World) -> Proxy {
-    let mut command = world.command(&["run"]);
-    let mut proxy = Proxy(command.stderr(Stdio::null()).spawn().unwrap());
-    while TcpStream::connect(world.admin).is_err() {
-        assert!(proxy.0.try_wait().unwrap().is_none(), "the proxy has ended");
-        std::thread::yield_now();
-    }
+fn start(world: &World) -> Program {
+    let mut proxy = Program::start(&world.directory.config());
+    proxy.accepts_at(world.admin);
     proxy
 }
 
-fn ask(world: &World, path: &str, body: &Value, headers: &str) -> Reply {
+fn ask(world: &World, path: &str, body: &Value, headers: &str) -> Answer {
     let host = world.admin.to_string();
     send(&host, "POST", path, headers, &body.to_string())
 }
 
 fn operator() -> String {
     format!("Authorization: Bearer {OPERATOR_KEY}\r\n")
-}
-
-fn json(reply: &Reply) -> Value {
-    serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("{}", reply.body))
 }
 
 #[test]
@@ -92,7 +72,7 @@ fn only_an_operator_who_is_no_page_may_log_anybody_in() {
     }
     let unknown = ask(&world, "/login", &json!({"tenant": "other"}), &operator());
     assert_eq!(
-        (unknown.status, text(&json(&unknown), "error")),
+        (unknown.status, text(&unknown.json(), "error")),
         (404, "tenant-unknown")
     );
     let long = json!({"tenant": "a".repeat(9000)});
@@ -112,7 +92,7 @@ fn without_an_operators_key_in_the_configuration_nobody_may() {
     let _proxy = start(&world);
     let reply = ask(&world, "/login", &json!({}), &operator());
     assert_eq!(reply.status, 403);
-    assert!(text(&json(&reply), "detail").contains("admin.access"));
+    assert!(text(&reply.json(), "detail").contains("admin.access"));
 }
 
 #[test]
@@ -120,10 +100,10 @@ fn a_login_is_finished_once_and_there_are_few_at_a_time() {
     let world = World::new(WEB);
     let _proxy = start(&world);
     let mut begun: Vec<Value> = (0..8)
-        .map(|_| json(&ask(&world, "/login", &json!({}), &operator())))
+        .map(|_| ask(&world, "/login", &json!({}), &operator()).json())
         .collect();
     let full = ask(&world, "/login", &json!({}), &operator());
-    assert_eq!((full.status, text(&json(&full), "error")), (429, "busy"));
+    assert_eq!((full.status, text(&full.json(), "error")), (429, "busy"));
 
     let (one, other) = (begun.remove(0), begun.remove(0));
     let path = |login: &Value| format!("/login/{}", text(login, "id"));
@@ -137,7 +117,7 @@ fn a_login_is_finished_once_and_there_are_few_at_a_time() {
     assert_eq!(ask(&world, &path(&one), &callback, "").status, 401);
     let done = ask(&world, &path(&one), &callback, &operator());
     assert_eq!(
-        (done.status, text(&json(&done), "next_step")),
+        (done.status, text(&done.json(), "next_step")),
         (200, "done")
     );
     assert_eq!(ask(&world, &path(&one), &callback, &operator()).status, 404);
@@ -145,7 +125,7 @@ fn a_login_is_finished_once_and_there_are_few_at_a_time() {
     let denied = json!({"callback": decide(text(&other, "authorize_url"), "deny")});
     let refused = ask(&world, &path(&other), &denied, &operator());
     assert_eq!(
-        (refused.status, text(&json(&refused), "error")),
+        (refused.status, text(&refused.json(), "error")),
         (409, "denied")
     );
     assert_eq!(ask(&world, &path(&other), &denied, &operator()).status, 404);

@@ -1,39 +1,30 @@
 //! A make-believe NinjaOne, a configuration for it, and the program at work.
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    net::SocketAddr,
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use ninjaone_proxy::sandbox::{Client, Ninja, Options};
+use ninjaone_proxy::sandbox::{
+    Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, WEB_CLIENT_SECRET,
+};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ninjaone-proxy");
+use crate::{
+    directory::Directory,
+    key::{hash, seal},
+    program::{PROGRAM, free_address},
+    settings::Settings,
+};
 
 pub(crate) const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 
-/// `printf %s operator-key-of-at-least-32-characters | sha256sum`
-fn operator_digest() -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, OPERATOR_KEY.as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn digest(text: &[u8]) -> aws_lc_rs::digest::Digest {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text)
-}
-
 pub(crate) struct World {
     pub(crate) ninja: Ninja,
-    pub(crate) dir: TempDir,
+    pub(crate) directory: Directory,
     /// Of this machine, free a moment ago.
     pub(crate) redirect: String,
     pub(crate) admin: SocketAddr,
@@ -53,7 +44,7 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let redirect = format!("http://{}/callback", free());
+        let redirect = format!("http://{}/callback", free_address());
         let mut clients = Client::known();
         for client in &mut clients {
             client.redirects.push(redirect.clone());
@@ -68,40 +59,37 @@ impl World {
         };
         let world = Self {
             ninja,
-            dir: tempfile::tempdir().unwrap(),
+            directory: Directory::new(),
             redirect,
-            admin: free(),
+            admin: free_address(),
             _runtime: runtime,
         };
-        private(&world.path("store.key"), digest(b"store").as_ref());
-        private(
-            &world.path("service.secret"),
-            b"sandbox-secret-not-a-real-one",
-        );
-        private(
-            &world.path("web.secret"),
-            b"sandbox-web-secret-not-a-real-one",
-        );
-        private(&world.path("operator.key"), OPERATOR_KEY.as_bytes());
+        let directory = &world.directory;
+        directory.write("store.key", seal());
+        directory.write("acme.secret", DEFAULT_CLIENT_SECRET);
+        directory.write("web.secret", WEB_CLIENT_SECRET);
+        directory.write("operator.key", OPERATOR_KEY);
         world.configure(user, &format!("redirect = \"{}\"", world.redirect));
         world
     }
 
     pub(crate) fn configure(&self, user: &str, redirect: &str) {
-        let (ninja, admin, digest) = (self.ninja.address(), self.admin, operator_digest());
-        let text = format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"{admin}\"\n\
-             [[admin.access]]\nrole = \"operator\"\nkey = \"sha256:{digest}\"\n\
-             [audit]\npath = \"audit\"\n[store]\npath = \"store\"\nseal = {{ file = \"store.key\" }}\n\
-             [tenant.acme]\nurl = \"http://{ninja}\"\n\
-             service = {{ client_id = \"sandbox-client\", client_secret = {{ file = \"service.secret\" }} }}\n\
-             [tenant.acme.user]\n{user}\n{redirect}\n"
-        );
-        private(&self.path("config.toml"), text.as_bytes());
+        let (admin, operator) = (self.admin, hash(OPERATOR_KEY));
+        let mut settings = Settings::usual().with(&[
+            ("admin", "listen", &format!("\"{admin}\"")),
+            ("store", "path", "\"store\""),
+            ("store", "seal", "{ file = \"store.key\" }"),
+        ]);
+        settings.tenant(self.ninja.address(), DEFAULT_CLIENT_ID);
+        settings.also(&format!(
+            "[[admin.access]]\nrole = \"operator\"\nkey = \"{operator}\""
+        ));
+        settings.also(&format!("[tenant.acme.user]\n{user}\n{redirect}"));
+        self.directory.configure(&settings.toml());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.directory.join(name)
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -109,9 +97,9 @@ impl World {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", self.dir.path())
+            .env("HOME", self.directory.path())
             .arg("--config")
-            .arg(self.path("config.toml"))
+            .arg(self.directory.config())
             .args(arguments);
         command
     }
@@ -194,22 +182,4 @@ pub(crate) fn text<'a>(object: &'a Value, name: &str) -> &'a str {
     object[name]
         .as_str()
         .unwrap_or_else(|| panic!("{object} has no {name}"))
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
-pub(crate) fn private(path: &Path, content: &[u8]) {
-    let mut file = fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap();
-    file.write_all(content).unwrap();
 }

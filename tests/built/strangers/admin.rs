@@ -16,10 +16,14 @@ use tokio::{
     task::JoinSet,
 };
 
+use crate::{
+    wait::{PATIENCE, until},
+    wire::Wire,
+};
+
 use super::{
     behind::Behind,
-    running::{OPERATOR_KEY, PATIENCE, Plan, Running, until},
-    wire::Wire,
+    running::{OPERATOR_KEY, Plan, Running},
 };
 
 /// What a probe waits at most: `timeoutSeconds` of `deploy/kubernetes`.
@@ -152,7 +156,7 @@ async fn a_body_is_waited_for_only_when_its_key_is_good() {
         wire.send(begin(&key)).await;
         assert_eq!(wire.answer().await.expect("an answer").status, status);
         // What is still on its way does not break the answer.
-        wire.send(vec![b'x'; 20_000]).await;
+        wire.try_send(vec![b'x'; 20_000]).await;
         assert!(wire.closes_within(Duration::from_secs(6)).await);
     }
 

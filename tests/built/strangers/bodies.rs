@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use crate::{wait::until, wire::Wire};
+
 use super::{
     behind::Behind,
-    running::{KEY, OTHER_KEY, Plan, Running, get, post, until},
-    wire::Wire,
+    running::{KEY, OTHER_KEY, Plan, Running, get, post},
 };
 
 async fn plan() -> Plan {
@@ -31,7 +32,7 @@ async fn a_body_that_does_not_come_holds_no_place_at_ninjaone() {
     // A long one that has hardly begun.
     let long = begin_upload(&running, "Content-Length: 1000000", "1").await;
     until("all of them", async || {
-        running.metric("in_flight_requests").await == 9
+        running.count("in_flight_requests").await == 9
     })
     .await;
 
@@ -56,7 +57,7 @@ async fn a_body_that_does_not_come_holds_no_place_at_ninjaone() {
 
 #[tokio::test]
 async fn a_body_that_stops_coming_is_named_in_the_audit_line() {
-    let running = plan().await.timeouts("idle = \"300ms\"").start().await;
+    let running = plan().await.timeouts("idle", "\"300ms\"").start().await;
     for (length, body) in [("9", "1"), ("1000000", "1")] {
         let framing = format!("Content-Length: {length}");
         let mut wire = begin_upload(&running, &framing, body).await;
@@ -64,7 +65,7 @@ async fn a_body_that_stops_coming_is_named_in_the_audit_line() {
         let answer = wire.answer().await.expect("an answer");
 
         assert_eq!(answer.status, 400, "{}", answer.text());
-        let line = running.outcome(&answer.id()).await;
+        let line = running.outcome(answer.id()).await;
         assert_eq!(line["error"], "body-stalled", "{line}");
         assert_eq!(line["bytes_in"], 1, "{line}");
     }
@@ -72,7 +73,7 @@ async fn a_body_that_stops_coming_is_named_in_the_audit_line() {
 
 #[tokio::test]
 async fn a_body_that_takes_too_long_in_all_is_ended() {
-    let running = plan().await.timeouts("body_total = \"1s\"").start().await;
+    let running = plan().await.timeouts("body_total", "\"1s\"").start().await;
     for framing in ["Content-Length: 10000000", "Content-Length: 60000"] {
         let mut wire = begin_upload(&running, framing, "").await;
         let answer = loop {
@@ -80,18 +81,18 @@ async fn a_body_that_takes_too_long_in_all_is_ended() {
                 answer = wire.answer() => break answer,
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
             }
-            wire.send([b'x'; 1_000]).await;
+            wire.try_send([b'x'; 1_000]).await;
         };
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, 400);
-        let line = running.outcome(&answer.id()).await;
+        let line = running.outcome(answer.id()).await;
         assert_eq!(line["error"], "body-overdue", "{line}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_takes_too_long_in_all_is_ended_on_account_of_whom_it_waits_for() {
-    let running = plan().await.timeouts("body_total = \"1s\"").start().await;
+    let running = plan().await.timeouts("body_total", "\"1s\"").start().await;
     let (mut drips, mut unread) = (running.wire().await, running.wire().await);
     drips.send(get("/v2/organizations", KEY)).await;
     unread.send(get("/v2/devices", KEY)).await;
@@ -99,7 +100,7 @@ async fn an_answer_that_takes_too_long_in_all_is_ended_on_account_of_whom_it_wai
     let answer = drips.answer().await.expect("an answer");
 
     assert!(!answer.whole);
-    let line = running.outcome(&answer.id()).await;
+    let line = running.outcome(answer.id()).await;
     assert_eq!(line["error"], "upstream-overdue", "{line}");
     let line = running
         .outcome_where(|line| line["operation"] == "getDevices")

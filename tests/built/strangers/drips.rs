@@ -4,11 +4,16 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use crate::{
+    answer::Answer,
+    frames::{Connection, WINDOW_UPDATE, frame},
+    wait::until,
+    wire::Wire,
+};
+
 use super::{
     behind::Behind,
-    frames::{self, Frames},
-    running::{KEY, OTHER_KEY, Plan, Running, get, post, until},
-    wire::{Answer, Wire},
+    running::{KEY, OTHER_KEY, Plan, Running, get, post},
 };
 
 /// See `net::pace::WINDOW_S`.
@@ -26,7 +31,7 @@ async fn drip(mut wire: Wire, piece: usize, interval: Duration) -> (Option<Answe
             answer = wire.answer() => return (answer, began.elapsed()),
             () = sleep(interval) => {}
         }
-        wire.send(vec![b'x'; piece]).await;
+        wire.try_send(vec![b'x'; piece]).await;
     }
 }
 
@@ -36,7 +41,7 @@ async fn upload(running: &Running, length: usize, piece: usize, every: Duration)
     wire.send(post("/v2/contacts", KEY, &framing)).await;
     let (answer, took) = drip(wire, piece, every).await;
     let answer = answer.expect("an answer");
-    let line = running.outcome(&answer.id()).await;
+    let line = running.outcome(answer.id()).await;
     let error = line["error"].as_str().unwrap_or_default().to_owned();
     (answer.status, error, took)
 }
@@ -79,7 +84,7 @@ async fn ninjaone_that_drips_is_cut(running: &Running) {
     wire.send(get("/v2/organizations", KEY)).await;
     let answer = wire.answer().await.expect("a part of an answer");
     assert!(!answer.whole && answer.body.len() >= 10);
-    let line = running.outcome(&answer.id()).await;
+    let line = running.outcome(answer.id()).await;
     assert_eq!(line["error"], "upstream-slow", "{line}");
 }
 
@@ -113,19 +118,17 @@ async fn a_caller_that_reads_steadily_is_not(running: &Running) {
 
 /// One that leaves an answer lying loses it; what else it asks for over the same connection comes.
 async fn over_http2_one_answer_is_judged_by_itself(running: &Running) {
-    let mut frames = Frames::open(running.callers, &[]).await;
+    let mut connection = Connection::open(running.callers).await;
     // Room on the connection, but not on the stream.
     let room = (64_u32 << 20).to_be_bytes();
-    frames
-        .send(&frames::frame(frames::WINDOW_UPDATE, 0, 0, &room))
-        .await;
-    frames.get(1, "/v2/devices", OTHER_KEY).await;
-    assert_eq!(frames.status(1).await.as_deref(), Some("200"));
+    connection.send(&frame(WINDOW_UPDATE, 0, 0, &room)).await;
+    connection.get(1, "/v2/devices", OTHER_KEY).await;
+    assert_eq!(connection.head(1).await, Some(200));
     let began = Instant::now();
     let mut stream = 3;
     while began.elapsed() < VERDICT {
-        frames.get(stream, "/v2/users", OTHER_KEY).await;
-        assert_eq!(frames.status(stream).await.as_deref(), Some("200"));
+        connection.get(stream, "/v2/users", OTHER_KEY).await;
+        assert_eq!(connection.head(stream).await, Some(200));
         stream += 2;
         sleep(Duration::from_secs(2)).await;
     }
@@ -152,7 +155,7 @@ async fn whoever_is_waited_for_is_judged_by_its_average() {
     );
     for running in [&one, &two] {
         until("all places to be free", async || {
-            running.metric("in_flight_requests").await == 0
+            running.count("in_flight_requests").await == 0
         })
         .await;
     }

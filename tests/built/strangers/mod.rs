@@ -7,7 +7,5 @@ mod admin;
 mod behind;
 mod bodies;
 mod drips;
-mod frames;
 mod running;
 mod sockets;
-mod wire;

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 
+use crate::{
+    frames::{Connection, PING, frame},
+    wait::until,
+    wire::Wire,
+};
+
 use super::{
     behind::Behind,
-    frames::{self, Frames},
-    running::{CLIENT_ID, KEY, Plan, Running, get, until},
-    wire::Wire,
+    running::{CLIENT_ID, KEY, Plan, Running, get},
 };
 
 /// Much longer than `unproven_idle` in these tests, and much shorter than what a proven connection has.
@@ -28,12 +32,12 @@ async fn proven(running: &Running) -> Wire {
 
 async fn evicted(running: &Running, reason: &str) -> u64 {
     let line = format!("connections_evicted_total{{reason=\"{reason}\"}}");
-    running.metric(&line).await
+    running.count(&line).await
 }
 
 async fn refused(running: &Running, reason: &str) -> u64 {
     let line = format!("connections_refused_total{{reason=\"{reason}\"}}");
-    running.metric(&line).await
+    running.count(&line).await
 }
 
 #[tokio::test]
@@ -55,14 +59,14 @@ async fn silent_connections_of_an_address_shut_nobody_of_it_out() {
     assert!(silent[0].closes_within(SOON).await, "the oldest goes first");
     assert!(evicted(&running, "peer").await >= 45);
     assert_eq!(refused(&running, "peer").await, 0);
-    let told = || running.log.with(&["make room", "\"peer\"", "WARN"]);
+    let told = || running.told(&["make room", "\"peer\"", "WARN"]);
     until("a line about it", async || !told().is_empty()).await;
     assert!(told().len() <= 3, "{:?}", told());
 }
 
 #[tokio::test]
 async fn silent_connections_of_many_shut_nobody_out_in_all() {
-    let plan = plan().await.listen("connections = 20");
+    let plan = plan().await.listen("connections", "20");
     let running = plan.start().await;
     let mut silent = Vec::new();
     for _ in 0..60 {
@@ -76,7 +80,7 @@ async fn silent_connections_of_many_shut_nobody_out_in_all() {
 
 #[tokio::test]
 async fn where_all_are_proven_the_newcomer_is_turned_away_and_it_is_told() {
-    let plan = plan().await.listen("connections_per_peer = 3");
+    let plan = plan().await.listen("connections_per_peer", "3");
     let running = plan.start().await;
     let mut wires = Vec::new();
     for _ in 0..3 {
@@ -88,7 +92,7 @@ async fn where_all_are_proven_the_newcomer_is_turned_away_and_it_is_told() {
 
     assert_eq!(refused(&running, "peer").await, 1);
     until("a line about it", async || {
-        !running.log.with(&["turned away", "\"peer\""]).is_empty()
+        !running.told(&["turned away", "\"peer\""]).is_empty()
     })
     .await;
     for wire in &mut wires {
@@ -99,7 +103,7 @@ async fn where_all_are_proven_the_newcomer_is_turned_away_and_it_is_told() {
 
 #[tokio::test]
 async fn who_has_proved_nothing_does_not_idle_for_long() {
-    let plan = plan().await.listen("unproven_idle = \"300ms\"");
+    let plan = plan().await.listen("unproven_idle", "\"300ms\"");
     let running = plan.start().await;
     let began = Instant::now();
     let mut stays = proven(&running).await;
@@ -131,7 +135,7 @@ async fn who_has_proved_nothing_does_not_idle_for_long() {
 
 #[tokio::test]
 async fn a_token_that_was_issued_is_a_proof() {
-    let plan = plan().await.listen("unproven_idle = \"300ms\"");
+    let plan = plan().await.listen("unproven_idle", "\"300ms\"");
     let running = plan.start().await;
     let form = |key: &str| {
         let form = format!("grant_type=client_credentials&client_id=main&client_secret={key}");
@@ -152,12 +156,12 @@ async fn a_token_that_was_issued_is_a_proof() {
 
 #[tokio::test]
 async fn over_http2_pings_are_no_proof_and_a_401_is_none() {
-    let plan = plan().await.listen("unproven_idle = \"300ms\"");
+    let plan = plan().await.listen("unproven_idle", "\"300ms\"");
     let running = plan.start().await;
-    let mut proven = Frames::open(running.callers, &[]).await;
+    let mut proven = Connection::open(running.callers).await;
     proven.get(1, "/v2/users", KEY).await;
-    assert_eq!(proven.status(1).await.as_deref(), Some("200"));
-    let mut wrong = Frames::open(running.callers, &[]).await;
+    assert_eq!(proven.head(1).await, Some(200));
+    let mut wrong = Connection::open(running.callers).await;
     wrong
         .get(
             1,
@@ -165,14 +169,11 @@ async fn over_http2_pings_are_no_proof_and_a_401_is_none() {
             "njp_wrong_0123456789abcdefghijklmnopqrstuvwx",
         )
         .await;
-    assert_eq!(wrong.status(1).await.as_deref(), Some("401"));
-    let mut pinging = Frames::open(running.callers, &[]).await;
+    assert_eq!(wrong.head(1).await, Some(401));
+    let mut pinging = Connection::open(running.callers).await;
 
     let began = Instant::now();
-    while pinging
-        .send(&frames::frame(frames::PING, 0, 0, &[7; 8]))
-        .await
-    {
+    while pinging.send(&frame(PING, 0, 0, &[7; 8])).await {
         assert!(began.elapsed() < SOON, "pings keep it");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -184,9 +185,10 @@ async fn over_http2_pings_are_no_proof_and_a_401_is_none() {
 async fn a_user_of_a_unix_socket_leaves_half_of_the_places_to_others() {
     let plan = plan()
         .await
-        .listen("connections = 8\nunix = [{ path = \"callers.sock\" }]");
+        .listen("connections", "8")
+        .listen("unix", "[{ path = \"callers.sock\" }]");
     let running = plan.start().await;
-    let path = running.dir.path().join("callers.sock");
+    let path = running.path("callers.sock");
     let mut wires = Vec::new();
     for _ in 0..4 {
         let mut wire = Wire::over(UnixStream::connect(&path).await.unwrap());
@@ -204,7 +206,7 @@ async fn a_user_of_a_unix_socket_leaves_half_of_the_places_to_others() {
 async fn where_files_are_few_callers_do_not_take_them_all() {
     let plan = plan()
         .await
-        .listen("connections_per_peer = 4000")
+        .listen("connections_per_peer", "4000")
         .files(256);
     let running = plan.start().await;
     let mut silent = Vec::new();
@@ -218,5 +220,5 @@ async fn where_files_are_few_callers_do_not_take_them_all() {
 
     // The admin's listener has descriptors, too.
     assert!(evicted(&running, "total").await > 0);
-    assert!(!running.log.with(&["open files"]).is_empty());
+    assert!(!running.told(&["open files"]).is_empty());
 }

@@ -3,23 +3,27 @@
 
 use rustls::version::TLS13;
 
-use super::{
+use crate::{
     frames::{
-        Connection, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, block,
-        frame,
+        self, ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, PUSH_PROMISE,
+        RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame,
     },
-    proxy::Proxy,
+    settings::Setting,
+};
+
+use super::{
+    front::Front,
     upstream::{Upstream, ok},
 };
 
-const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
-const ONE_WORKER: &str = "workers = 1";
+const LEVELS: [&str; 4] = ["\"error\"", "\"warn\"", "\"info\"", "\"debug\""];
+const ONE_WORKER: Setting = ("listen", "workers", "1");
 
-const PRIORITY: u8 = 2;
-const PUSH_PROMISE: u8 = 5;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const ACK: u8 = 1;
+/// At a log level.
+fn start(upstream: &Upstream, level: &str) -> Front {
+    let level = ("telemetry.log", "level", level);
+    Front::start(&upstream.tenant(), &[ONE_WORKER, level])
+}
 
 /// Frames and why they are odd.
 fn odd_frames() -> Vec<(&'static str, Vec<u8>)> {
@@ -59,12 +63,12 @@ fn upstream() -> Upstream {
     Upstream::start(None, &[], |peer, _| peer.say(&ok("[]")))
 }
 
-#[test]
-fn whatever_a_caller_sends_unasked_others_are_served() {
+#[tokio::test]
+async fn whatever_a_caller_sends_unasked_others_are_served() {
     let upstream = upstream();
     for level in LEVELS {
-        let proxy = Proxy::at_level(&upstream.tenant(), ONE_WORKER, level);
-        assert_eq!(proxy.get_once_ready("/v2/users").status, 200);
+        let proxy = start(&upstream, level);
+        assert_eq!(proxy.get_once_ready("/v2/users").await.status, 200);
         let request = block(&[
             (":method", "GET"),
             (":scheme", "http"),
@@ -74,22 +78,22 @@ fn whatever_a_caller_sends_unasked_others_are_served() {
         let mut all = odd_frames();
         let resets = (0..50_u32).flat_map(|it| {
             let stream = 2 * it + 1;
-            let begun = frame(HEADERS, END_HEADERS | END_STREAM, stream, &request);
+            let begun = frames::request(stream, &request);
             [begun, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
         });
         all.push(("requests taken back at once", resets.collect()));
         let mut open = Vec::new();
         for (why, bytes) in all {
-            let mut connection = Connection::open(&proxy);
-            connection.send(&bytes);
+            let mut connection = proxy.http2().await;
+            connection.send(&bytes).await;
             open.push(connection);
-            assert!(proxy.is_alive(), "{level}: after {why}");
+            assert!(proxy.is_alive().await, "{level}: after {why}");
         }
     }
 }
 
-#[test]
-fn whatever_ninjaone_sends_unasked_callers_are_answered() {
+#[tokio::test]
+async fn whatever_ninjaone_sends_unasked_callers_are_answered() {
     for level in LEVELS {
         for (why, bytes) in odd_frames() {
             let upstream = Upstream::start(Some(&TLS13), &["h2", "http/1.1"], move |peer, n| {
@@ -102,11 +106,11 @@ fn whatever_ninjaone_sends_unasked_callers_are_answered() {
                 let record = peer.record(&all);
                 peer.send(&record);
             });
-            let proxy = Proxy::at_level(&upstream.tenant(), ONE_WORKER, level);
-            let first = proxy.get_once_ready("/v2/users");
-            let (status, text) = (first.status, &first.text);
+            let proxy = start(&upstream, level);
+            let first = proxy.get_once_ready("/v2/users").await;
+            let (status, text) = (first.status, first.text());
             assert!(matches!(status, 200 | 502), "{level}: {why}: {text}");
-            assert!(proxy.is_alive(), "{level}: after {why}");
+            assert!(proxy.is_alive().await, "{level}: after {why}");
         }
     }
 }

@@ -7,12 +7,14 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
+use crate::settings::Setting;
+
 use super::{
-    proxy::Proxy,
+    front::Front,
     upstream::{Peer, Upstream, ok},
 };
 
-const ONE_WORKER: &str = "workers = 1";
+const ONE_WORKER: Setting = ("listen", "workers", "1");
 
 /// What the server says beside its first answer, and how much of it at once; the rest comes once a request has.
 type Stray = fn(&mut Peer) -> (Vec<u8>, usize);
@@ -60,7 +62,7 @@ enum When {
 }
 
 /// Two requests; what the second one got, and how many connections there were.
-fn second_answer(
+async fn second_answer(
     tls: Option<&'static SupportedProtocolVersion>,
     stray: Stray,
     when: When,
@@ -89,24 +91,24 @@ fn second_answer(
         }
         said.send(()).unwrap();
     });
-    let proxy = Proxy::start(&upstream.tenant(), ONE_WORKER);
+    let proxy = Front::start(&upstream.tenant(), &[ONE_WORKER]);
 
-    let first = proxy.get_once_ready("/v2/users");
-    assert_eq!(first.body(), "\"first\"", "{}", first.text);
+    let first = proxy.get_once_ready("/v2/users").await;
+    assert_eq!(first.text(), "\"first\"", "{}", first.head);
     arrived.send(()).unwrap();
     was_said.recv().unwrap();
 
-    let second = proxy.get("/v2/users");
-    (second.body().to_owned(), upstream.connections())
+    let second = proxy.get("/v2/users").await;
+    (second.text(), upstream.connections())
 }
 
-#[test]
-fn a_connection_on_which_anything_is_left_serves_nobody_else() {
+#[tokio::test]
+async fn a_connection_on_which_anything_is_left_serves_nobody_else() {
     let both = [&TLS12, &TLS13].map(Some);
     for tls in both.into_iter().chain([None]) {
         for stray in [half_an_answer as Stray, a_byte_of_an_answer, an_answer] {
             for when in [When::WithItsAnswer, When::Later] {
-                let (second, connections) = second_answer(tls, stray, when);
+                let (second, connections) = second_answer(tls, stray, when).await;
                 assert_eq!(second, "\"own\"", "{tls:?}, {when:?}");
                 assert_eq!(connections, 2, "{tls:?}, {when:?}");
             }
@@ -114,16 +116,16 @@ fn a_connection_on_which_anything_is_left_serves_nobody_else() {
     }
 }
 
-#[test]
-fn half_of_what_tls_says_for_itself_ends_a_connection_and_all_of_it_does_not() {
+#[tokio::test]
+async fn half_of_what_tls_says_for_itself_ends_a_connection_and_all_of_it_does_not() {
     for when in [When::WithItsAnswer, When::Later] {
         for stray in [half_of_new_keys as Stray, half_of_an_end] {
-            let (second, connections) = second_answer(Some(&TLS13), stray, when);
+            let (second, connections) = second_answer(Some(&TLS13), stray, when).await;
             assert_eq!((&*second, connections), ("\"own\"", 2), "{when:?}");
         }
-        let (second, connections) = second_answer(Some(&TLS12), half_of_an_end, when);
+        let (second, connections) = second_answer(Some(&TLS12), half_of_an_end, when).await;
         assert_eq!((&*second, connections), ("\"own\"", 2), "{when:?}");
-        let (second, connections) = second_answer(Some(&TLS13), new_keys, when);
+        let (second, connections) = second_answer(Some(&TLS13), new_keys, when).await;
         assert_eq!((&*second, connections), ("\"own\"", 1), "{when:?}");
     }
 }

@@ -6,21 +6,20 @@ use ninjaone_proxy::{
 };
 use serde_json::Value;
 
-use super::{
-    frames::{Connection, DATA, END_HEADERS, END_STREAM, HEADERS, block, frame},
-    proxy::Proxy,
-};
+use crate::frames::{self, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, block, frame};
+
+use super::front::{CLIENT_ID, CLIENT_SECRET, Front};
 
 struct World {
     ninja: Ninja,
-    proxy: Proxy,
+    proxy: Front,
 }
 
 impl World {
-    fn start() -> Self {
+    async fn start() -> Self {
         let client = Client {
-            id: "wire".to_owned(),
-            secret: Secret::new("client-secret-canary".to_owned()),
+            id: CLIENT_ID.to_owned(),
+            secret: Secret::new(CLIENT_SECRET.to_owned()),
             ..Client::default()
         };
         let ninja = Ninja::start(Options {
@@ -28,9 +27,9 @@ impl World {
             ..Options::default()
         });
         let ninja = ninja.unwrap();
-        let tenant = format!("url = \"http://{}\"", ninja.address());
-        let proxy = Proxy::start(&tenant, "");
-        assert_eq!(proxy.get_once_ready("/v2/users").status, 200);
+        let url = format!("\"http://{}\"", ninja.address());
+        let proxy = Front::start(&[("url", url)], &[]);
+        assert_eq!(proxy.get_once_ready("/v2/users").await.status, 200);
         ninja.forget_seen();
         Self { ninja, proxy }
     }
@@ -52,38 +51,37 @@ impl World {
     }
 
     /// Sends a request without a body, and after it a good one on the same connection.
-    fn refused(&self, fields: &[(&str, &str)], why: &str) -> Value {
-        let mut connection = Connection::open(&self.proxy);
-        let all = END_HEADERS | END_STREAM;
-        connection.send(&frame(HEADERS, all, 1, &block(fields)));
-        let got = connection.answer(1);
+    async fn refused(&self, fields: &[(&str, &str)], why: &str) -> Value {
+        let mut connection = self.proxy.http2().await;
+        connection.send(&frames::request(1, &block(fields))).await;
+        let got = connection.answer(1).await;
         let problem: Value = serde_json::from_str(&got.body)
             .unwrap_or_else(|_| panic!("{why}: no problem, but {got:?}"));
-        self.on_record(&problem, why);
+        self.on_record(&problem, why).await;
         assert!(self.ninja.seen().is_empty(), "{why} arrived");
 
-        connection.send(&frame(HEADERS, all, 3, &block(&self.fields("", None))));
-        let good = connection.answer(3);
+        connection
+            .send(&frames::request(3, &block(&self.fields("", None))))
+            .await;
+        let good = connection.answer(3).await;
         assert!(good.body.starts_with('['), "after {why}: {good:?}");
         self.ninja.forget_seen();
         problem
     }
 
     /// Whether the answer has a line in the log, under its id.
-    fn on_record(&self, problem: &Value, why: &str) {
+    async fn on_record(&self, problem: &Value, why: &str) {
         let instance = problem["instance"].as_str();
         let id = instance.and_then(|it| it.strip_prefix("/requests/"));
         let id = id.unwrap_or_else(|| panic!("{why}: no id in {problem}"));
-        let line = self
-            .proxy
-            .line(|it| it["request"] == id && it["type"] == "outcome");
+        let line = self.proxy.outcome(id).await;
         assert_eq!(line["status"], problem["status"], "{why}: {line}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_http1_would_refuse_is_refused_and_on_record() {
-    let world = World::start();
+    let world = World::start().await;
     let pseudo = [
         (":path", Some("/v2/users#x")),
         (":path", Some("/v2/users?a=b#c")),
@@ -113,7 +111,7 @@ async fn a_request_that_http1_would_refuse_is_refused_and_on_record() {
     ];
     for (name, value) in pseudo {
         let why = format!("{name} {value:?}");
-        let problem = world.refused(&world.fields(name, value), &why);
+        let problem = world.refused(&world.fields(name, value), &why).await;
         assert_eq!(problem["status"], 400, "{why}: {problem}");
         assert_eq!(problem["code"], "bad-request", "{why}");
     }
@@ -149,7 +147,7 @@ async fn a_request_that_http1_would_refuse_is_refused_and_on_record() {
         let why = format!("{name:?} {value:?}");
         let mut fields = world.fields("", None);
         fields.push((name, value));
-        let problem = world.refused(&fields, &why);
+        let problem = world.refused(&fields, &why).await;
         assert_eq!(problem["status"], 400, "{why}: {problem}");
         assert_eq!(problem["code"], "bad-request", "{why}");
     }
@@ -157,7 +155,7 @@ async fn a_request_that_http1_would_refuse_is_refused_and_on_record() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_an_answer_of_its_own_over_http1_has_the_same_over_http2() {
-    let world = World::start();
+    let world = World::start().await;
     let long = "x".repeat(9 * 1024);
     let path = format!("/v2/users?{long}");
     for (name, value, status, code) in [
@@ -169,7 +167,7 @@ async fn what_has_an_answer_of_its_own_over_http1_has_the_same_over_http2() {
         (":path", &*path, 414, "too-large"),
         (":authority", "example.com", 421, "host-refused"),
     ] {
-        let problem = world.refused(&world.fields(name, Some(value)), value);
+        let problem = world.refused(&world.fields(name, Some(value)), value).await;
         assert_eq!(problem["status"], status, "{value}: {problem}");
         assert_eq!(problem["code"], code, "{value}");
     }
@@ -177,7 +175,7 @@ async fn what_has_an_answer_of_its_own_over_http1_has_the_same_over_http2() {
     let wide: Vec<(&str, &str)> = [("accept", &*long); 4].to_vec();
     for more in [many, wide] {
         let fields = [world.fields("", None), more].concat();
-        let mut connection = Connection::open(&world.proxy);
+        let mut connection = world.proxy.http2().await;
         let block = block(&fields);
         let mut parts = block.chunks(16 * 1024).peekable();
         let mut kind = HEADERS;
@@ -192,32 +190,31 @@ async fn what_has_an_answer_of_its_own_over_http1_has_the_same_over_http2() {
             } else {
                 end
             };
-            connection.send(&frame(kind, flags, 1, part));
-            kind = 9;
+            connection.send(&frame(kind, flags, 1, part)).await;
+            kind = CONTINUATION;
         }
-        let got = connection.answer(1);
+        let got = connection.answer(1).await;
         let problem: Value = serde_json::from_str(&got.body).unwrap();
         assert_eq!(problem["status"], 431, "{problem}");
-        world.on_record(&problem, "a head above its bound");
+        world.on_record(&problem, "a head above its bound").await;
     }
 }
 
 /// The marker by which a refusal is told to the library is nothing that a caller could say.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_cannot_refuse_itself() {
-    let world = World::start();
+    let world = World::start().await;
     let mut fields = world.fields("", None);
     fields.push(("njp-refused", "9 GET /elsewhere"));
     fields.push(("te", "trailers"));
-    let mut connection = Connection::open(&world.proxy);
-    let all = END_HEADERS | END_STREAM;
-    connection.send(&frame(HEADERS, all, 1, &block(&fields)));
-    assert!(connection.answer(1).body.starts_with('['));
+    let mut connection = world.proxy.http2().await;
+    connection.send(&frames::request(1, &block(&fields))).await;
+    assert!(connection.answer(1).await.body.starts_with('['));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_with_trailers_that_must_not_be_is_refused() {
-    let world = World::start();
+    let world = World::start().await;
     let body = br#"{"name":"Trailing"}"#;
     let length = body.len().to_string();
     let mut fields = world.fields(":method", Some("POST"));
@@ -238,28 +235,36 @@ async fn a_request_with_trailers_that_must_not_be_is_refused() {
         ] {
             let why = format!("{name} {value:?}, length {with_length}");
             world.ninja.forget_seen();
-            let mut connection = Connection::open(&world.proxy);
-            connection.send(&frame(HEADERS, END_HEADERS, 1, &block(&fields)));
-            connection.send(&frame(DATA, 0, 1, body));
+            let mut connection = world.proxy.http2().await;
+            connection
+                .send(&frame(HEADERS, END_HEADERS, 1, &block(&fields)))
+                .await;
+            connection.send(&frame(DATA, 0, 1, body)).await;
             let trailers = block(&[(name, value)]);
-            connection.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers));
-            let got = connection.answer(1);
+            connection
+                .send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers))
+                .await;
+            let got = connection.answer(1).await;
             let problem: Value = serde_json::from_str(&got.body)
                 .unwrap_or_else(|_| panic!("{why}: no problem, but {got:?}"));
             assert_eq!(problem["status"], 400, "{why}: {problem}");
-            world.on_record(&problem, &why);
+            world.on_record(&problem, &why).await;
             let seen = world.ninja.seen();
             assert!(
                 seen.iter().all(|it| it.status().is_none_or(|it| it >= 400)),
                 "{why}: NinjaOne did it"
             );
         }
-        let mut connection = Connection::open(&world.proxy);
-        connection.send(&frame(HEADERS, END_HEADERS, 1, &block(&fields)));
-        connection.send(&frame(DATA, 0, 1, body));
+        let mut connection = world.proxy.http2().await;
+        connection
+            .send(&frame(HEADERS, END_HEADERS, 1, &block(&fields)))
+            .await;
+        connection.send(&frame(DATA, 0, 1, body)).await;
         let trailers = block(&[("x-checksum", "1")]);
-        connection.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers));
-        let got = connection.answer(1);
+        connection
+            .send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers))
+            .await;
+        let got = connection.answer(1).await;
         assert!(
             got.body.contains("Trailing"),
             "length {with_length}: {got:?}"
@@ -269,7 +274,7 @@ async fn a_request_with_trailers_that_must_not_be_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_request_that_is_refused_gets_no_body() {
-    let world = World::start();
+    let world = World::start().await;
     let (mut head, mut blank) = (Vec::new(), Vec::new());
     for fields in [&mut head, &mut blank] {
         *fields = world.fields(":method", Some("HEAD"));
@@ -282,13 +287,14 @@ async fn a_head_request_that_is_refused_gets_no_body() {
         }
     }
     for fields in [head, blank] {
-        let mut connection = Connection::open(&world.proxy);
-        let all = END_HEADERS | END_STREAM;
-        connection.send(&frame(HEADERS, all, 1, &block(&fields)));
-        let got = connection.answer(1);
+        let mut connection = world.proxy.http2().await;
+        connection.send(&frames::request(1, &block(&fields))).await;
+        let got = connection.answer(1).await;
         assert_eq!(got.body, "", "{got:?}");
         assert_eq!(got.ended_by, None, "{got:?}");
-        connection.send(&frame(HEADERS, all, 3, &block(&world.fields("", None))));
-        assert!(connection.answer(3).body.starts_with('['));
+        connection
+            .send(&frames::request(3, &block(&world.fields("", None))))
+            .await;
+        assert!(connection.answer(3).await.body.starts_with('['));
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: frames that no well-behaved client would send.
+//! HTTP/2 by hand (RFC 9113): frames that no library would send, and those that come.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,22 +8,31 @@ use tokio::{
     time::timeout,
 };
 
+use crate::wait::PATIENCE;
+
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
+/// Of SETTINGS and PING.
+pub(crate) const ACK: u8 = 1;
+
+const HEAD_BYTES: usize = 9;
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// A frame that came.
+#[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) flags: u8,
@@ -31,9 +40,22 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-pub(crate) struct Connection {
-    pub(crate) socket: TcpStream,
-    read: Vec<u8>,
+impl Frame {
+    /// Takes the first frame of what was read, once it is whole.
+    pub(crate) fn take(read: &mut Vec<u8>) -> Option<Self> {
+        let &[high, middle, low, kind, flags, s1, s2, s3, s4] = read.first_chunk()?;
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        let end = HEAD_BYTES + usize::try_from(length).unwrap();
+        if read.len() < end {
+            return None;
+        }
+        Some(Self {
+            kind,
+            flags,
+            stream: u32::from_be_bytes([s1, s2, s3, s4]),
+            payload: read.drain(..end).skip(HEAD_BYTES).collect(),
+        })
+    }
 }
 
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -50,7 +72,7 @@ pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     for (name, value) in fields {
         bytes.push(0);
         for text in [name, value] {
-            // Lengths of 127 and more need a second byte (RFC 7541 section 5.1).
+            // Lengths of 127 and more need further bytes (RFC 7541 section 5.1).
             bytes.push(u8::try_from(text.len().min(127)).unwrap());
             if let Some(mut rest) = text.len().checked_sub(127) {
                 while rest >= 128 {
@@ -65,6 +87,7 @@ pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
+/// The header block of a read.
 pub(crate) fn get(path: &str, key: &str) -> Vec<u8> {
     block(&[
         (":method", "GET"),
@@ -73,6 +96,26 @@ pub(crate) fn get(path: &str, key: &str) -> Vec<u8> {
         (":path", path),
         ("x-api-key", key),
     ])
+}
+
+/// A request that is whole with this header block.
+pub(crate) fn request(stream: u32, block: &[u8]) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
+}
+
+/// A caller's connection.
+pub(crate) struct Connection {
+    pub(crate) socket: TcpStream,
+    read: Vec<u8>,
+    /// Acknowledges settings and gives back what DATA takes of the connection's window.
+    is_polite: bool,
+}
+
+/// What a request got: nothing of a body if its stream or connection was ended instead.
+#[derive(Debug, Default)]
+pub(crate) struct Got {
+    pub(crate) body: String,
+    pub(crate) ended_by: Option<u8>,
 }
 
 impl Connection {
@@ -87,57 +130,72 @@ impl Connection {
         let mut it = Self {
             socket,
             read: Vec::new(),
+            is_polite: true,
         };
         it.send(PREFACE).await;
         it.send(&frame(SETTINGS, 0, 0, settings)).await;
         it
     }
 
-    /// The other end may have closed: that shows when it is read from.
+    /// Says nothing of its own accord: in the middle of a header block it may not.
+    pub(crate) fn silent(mut self) -> Self {
+        self.is_polite = false;
+        self
+    }
+
+    /// False if the other end has closed; that may show only when it is read from.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).await.is_ok()
     }
 
+    /// Sends a read.
+    pub(crate) async fn get(&mut self, stream: u32, path: &str, key: &str) -> bool {
+        self.send(&request(stream, &get(path, key))).await
+    }
+
+    /// The next frame; none at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
+        timeout(PATIENCE, self.read_on())
+            .await
+            .expect("a frame in time")
+    }
+
+    async fn read_on(&mut self) -> Option<Frame> {
         loop {
-            if let Some(head) = self.read.get(..9) {
-                let length =
-                    usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-                if self.read.len() >= 9 + length {
-                    let (kind, flags) = (head[3], head[4]);
-                    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-                    let payload: Vec<u8> = self.read.drain(..9 + length).skip(9).collect();
-                    if kind == DATA && !Vec::is_empty(&payload) {
-                        self.give_room(&payload).await;
-                    }
-                    if kind == SETTINGS && flags & ACK == 0 {
-                        self.send(&frame(SETTINGS, ACK, 0, &[])).await;
-                    }
-                    return Some(Frame {
-                        kind,
-                        flags,
-                        stream,
-                        payload,
-                    });
+            if let Some(frame) = Frame::take(&mut self.read) {
+                if self.is_polite {
+                    self.reply_to(&frame).await;
                 }
+                return Some(frame);
             }
-            let mut buffer = vec![0; 16 * 1024];
-            let length = timeout(Duration::from_secs(15), self.socket.read(&mut buffer))
-                .await
-                .ok()?
-                .ok()?;
+            let mut piece = vec![0; PIECE_BYTES];
+            let length = self.socket.read(&mut piece).await.unwrap_or(0);
             if length == 0 {
                 return None;
             }
-            self.read.extend_from_slice(&buffer[..length]);
+            self.read.extend_from_slice(&piece[..length]);
         }
     }
 
-    /// Gives back what a DATA frame took of the connection's window.
-    async fn give_room(&mut self, payload: &[u8]) {
-        let taken = u32::try_from(payload.len()).unwrap();
-        self.send(&frame(WINDOW_UPDATE, 0, 0, &taken.to_be_bytes()))
-            .await;
+    async fn reply_to(&mut self, it: &Frame) {
+        if it.kind == DATA && !it.payload.is_empty() {
+            let taken = u32::try_from(it.payload.len()).unwrap();
+            self.send(&frame(WINDOW_UPDATE, 0, 0, &taken.to_be_bytes()))
+                .await;
+        }
+        if it.kind == SETTINGS && it.flags & ACK == 0 {
+            self.send(&frame(SETTINGS, ACK, 0, &[])).await;
+        }
+    }
+
+    /// The status of a stream's answer, whose body is left unread. None: the connection was ended instead.
+    pub(crate) async fn head(&mut self, stream: u32) -> Option<u16> {
+        loop {
+            let frame = self.next().await?;
+            if (frame.kind, frame.stream) == (HEADERS, stream) {
+                return status_of(&frame.payload);
+            }
+        }
     }
 
     /// The status of a stream's answer, read to its end. None: the stream or the connection was ended instead.
@@ -151,12 +209,43 @@ impl Connection {
                 HEADERS if frame.stream == stream => status = status_of(&frame.payload),
                 _ => {}
             }
-            let of_stream = frame.stream == stream && matches!(frame.kind, HEADERS | DATA);
-            if of_stream && frame.flags & END_STREAM != 0 {
+            if ends(&frame, stream) {
                 return status;
             }
         }
     }
+
+    /// What a stream's request gets.
+    pub(crate) async fn answer(&mut self, stream: u32) -> Got {
+        let mut got = Got::default();
+        while let Some(frame) = self.next().await {
+            match frame.kind {
+                GOAWAY => got.ended_by = Some(GOAWAY),
+                RST_STREAM if frame.stream == stream => {
+                    got.ended_by = Some(RST_STREAM);
+                    break;
+                }
+                DATA if frame.stream == stream => {
+                    got.body.push_str(&String::from_utf8_lossy(&frame.payload));
+                }
+                _ => {}
+            }
+            if ends(&frame, stream) {
+                break;
+            }
+        }
+        got
+    }
+
+    pub(crate) async fn closes_within(&mut self, longest: Duration) -> bool {
+        let closing = async { while self.read_on().await.is_some() {} };
+        timeout(longest, closing).await.is_ok()
+    }
+}
+
+/// Whether the answer on `stream` is whole with this frame.
+fn ends(frame: &Frame, stream: u32) -> bool {
+    frame.stream == stream && matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0
 }
 
 /// The first field of an answer is its status: from the static table, or a literal with the name from there.

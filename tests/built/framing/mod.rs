@@ -2,10 +2,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod dirty;
-mod frames;
+mod front;
 mod heads;
 mod http2;
-mod proxy;
 mod statuses;
 mod unasked;
 mod upstream;

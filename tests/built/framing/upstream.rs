@@ -14,7 +14,10 @@ use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 use rustls_pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 
-use super::proxy::PATIENCE;
+use crate::{
+    frames::{ACK, Frame, HEADERS, PREFACE, SETTINGS, frame},
+    wait::PATIENCE,
+};
 
 const TOKEN: &str = r#"{"access_token":"wire-token","token_type":"Bearer","expires_in":3600}"#;
 
@@ -87,14 +90,15 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn tenant(&self) -> String {
+    /// What a tenant says of it.
+    pub(crate) fn tenant(&self) -> Vec<(&'static str, String)> {
+        let (address, port) = (self.address, self.address.port());
         match &self.ca {
-            Some(ca) => format!(
-                "url = \"https://localhost:{}\"\nca = \"{}\"",
-                self.address.port(),
-                ca.path().join("ca.pem").display()
-            ),
-            None => format!("url = \"http://{}\"", self.address),
+            Some(ca) => vec![
+                ("url", format!("\"https://localhost:{port}\"")),
+                ("ca", format!("\"{}\"", ca.path().join("ca.pem").display())),
+            ],
+            None => vec![("url", format!("\"http://{address}\""))],
         }
     }
 
@@ -182,7 +186,7 @@ impl Peer {
         let is_http2 = tls.is_some_and(|it| it.alpn_protocol() == Some(b"h2"));
         if is_http2 {
             // SETTINGS, and an acknowledgement of those that come.
-            let settings = [[0, 0, 0, 4, 0, 0, 0, 0, 0], [0, 0, 0, 4, 1, 0, 0, 0, 0]].concat();
+            let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, ACK, 0, &[])].concat();
             let record = self.record(&settings);
             self.send(&record);
         }
@@ -234,21 +238,18 @@ impl Peer {
 
     /// The next HEADERS frame; whatever comes before it is passed over.
     fn next_headers(&mut self) -> Option<()> {
-        const PREFACE: usize = 24;
         loop {
-            if self.read.starts_with(b"PRI ") && self.read.len() >= PREFACE {
-                self.read.drain(..PREFACE);
+            if self.read.starts_with(PREFACE) {
+                self.read.drain(..PREFACE.len());
             }
-            if let [high, middle, low, kind, _, s1, s2, s3, s4, ..] = self.read[..] {
-                let length = u32::from_be_bytes([0, high, middle, low]) as usize + 9;
-                if self.read.len() >= length && !self.read.starts_with(b"PRI ") {
-                    self.read.drain(..length);
-                    if kind == 1 {
-                        self.stream = u32::from_be_bytes([s1, s2, s3, s4]);
-                        return Some(());
-                    }
-                    continue;
+            // What has come of a preface is no frame.
+            let is_begun = !self.read.starts_with(b"PRI ");
+            if let Some(frame) = is_begun.then(|| Frame::take(&mut self.read)).flatten() {
+                if frame.kind == HEADERS {
+                    self.stream = frame.stream;
+                    return Some(());
                 }
+                continue;
             }
             if !self.fill() {
                 return None;

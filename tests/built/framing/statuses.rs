@@ -2,9 +2,10 @@
 
 use rustls::version::TLS13;
 
+use crate::frames;
+
 use super::{
-    frames::{END_HEADERS, END_STREAM, HEADERS, frame},
-    proxy::Proxy,
+    front::Front,
     upstream::{Peer, Upstream},
 };
 
@@ -19,13 +20,12 @@ fn say_over_http1(peer: &mut Peer, status: &str) {
 fn say_over_http2(peer: &mut Peer, status: &str) {
     // RFC 7541 section 6.2.2: a literal whose name is the eighth of the static table.
     let block = [&[0x08, 0x03], status.as_bytes()].concat();
-    let frame = frame(HEADERS, END_HEADERS | END_STREAM, peer.stream, &block);
-    let record = peer.record(&frame);
+    let record = peer.record(&frames::request(peer.stream, &block));
     peer.send(&record);
 }
 
-#[test]
-fn a_status_that_http_does_not_have_is_a_bad_answer() {
+#[tokio::test]
+async fn a_status_that_http_does_not_have_is_a_bad_answer() {
     for (alpn, say) in [
         ("http/1.1", say_over_http1 as fn(&mut Peer, &str)),
         ("h2", say_over_http2),
@@ -34,10 +34,14 @@ fn a_status_that_http_does_not_have_is_a_bad_answer() {
             let upstream = Upstream::start(Some(&TLS13), &[alpn, "http/1.1"], move |peer, _| {
                 say(peer, status);
             });
-            let proxy = Proxy::start(&upstream.tenant(), "workers = 1");
-            let answer = proxy.get_once_ready("/v2/users");
-            assert_eq!(answer.status, 502, "{alpn} {status}: {}", answer.text);
-            assert_eq!(answer.code(), "upstream-bad-answer", "{alpn} {status}");
+            let proxy = Front::start(&upstream.tenant(), &[("listen", "workers", "1")]);
+            let answer = proxy.get_once_ready("/v2/users").await;
+            assert_eq!(answer.status, 502, "{alpn} {status}: {}", answer.head);
+            assert_eq!(
+                answer.json()["code"],
+                "upstream-bad-answer",
+                "{alpn} {status}"
+            );
         }
     }
 }

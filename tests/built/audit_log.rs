@@ -1,0 +1,25 @@
+//! The audit log, as it lies on disk.
+
+use std::{fs, path::Path};
+
+use ninjaone_proxy::audit::files;
+use serde_json::Value;
+
+/// Every whole line in `directory`, oldest first.
+pub(crate) fn texts(directory: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for file in files::list(directory).unwrap() {
+        let text = fs::read_to_string(file.path).unwrap();
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        lines.extend(whole.split_terminator('\n').map(str::to_owned));
+    }
+    lines
+}
+
+/// The same, read.
+pub(crate) fn lines(directory: &Path) -> Vec<Value> {
+    let texts = texts(directory).into_iter();
+    let read =
+        texts.map(|it| serde_json::from_str(&it).unwrap_or_else(|_| panic!("no JSON: {it}")));
+    read.collect()
+}
