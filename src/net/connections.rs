@@ -6,8 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
+
+use crate::lock::Lock;
 
 use super::{
     Peer,
@@ -51,7 +53,7 @@ pub enum Full {
 /// The open connections of all listeners.
 pub struct Connections {
     limits: ConnectionLimits,
-    state: Mutex<State>,
+    state: Lock<State>,
     turned_away: TurnedAway,
 }
 
@@ -88,7 +90,7 @@ impl Connections {
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Mutex::default(),
+            state: Lock::default(),
             turned_away: TurnedAway::default(),
         })
     }
@@ -166,8 +168,7 @@ impl Connections {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing between lock and unlock can leave the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

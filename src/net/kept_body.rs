@@ -4,11 +4,13 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+
+use crate::lock::Lock;
 
 use super::body::{CallerBody, Passage, RequestBody};
 
@@ -17,7 +19,7 @@ pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 /// What is kept of a body.
 pub struct Kept {
-    state: Mutex<State>,
+    state: Lock<State>,
     changed: Notify,
 }
 
@@ -58,7 +60,7 @@ impl Keeping {
             return None;
         }
         let kept = Arc::new(Kept {
-            state: Mutex::new(State::Passing {
+            state: Lock::new(State::Passing {
                 pieces: VecDeque::new(),
                 bytes: 0,
             }),
@@ -147,8 +149,7 @@ impl Kept {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is one assignment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -26,6 +26,7 @@ pub mod tls;
 pub mod tls_stream;
 pub mod turned_away;
 pub mod unfinished;
+pub mod worker_cell;
 
 use std::{fmt, net::SocketAddr};
 

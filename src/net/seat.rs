@@ -11,18 +11,41 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Nothing is asked of the connection.
-const STAY: u8 = 0;
-/// It finishes what it serves and closes.
-const FINISH: u8 = 1;
-/// It closes at once: its place was given away.
-const LEAVE: u8 = 2;
+/// What a connection is told, in order of urgency: a later one replaces an earlier one, never the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum ShutdownSignal {
+    /// Go on.
+    None = 0,
+    /// Finish the request under way and close.
+    Graceful = 1,
+    /// Close at once: the connection was evicted.
+    Now = 2,
+}
+
+/// The one [`ShutdownSignal`] of a connection. It crosses threads: any thread raises it, the connection's worker reads it.
+#[derive(Default)]
+struct AtomicSignal(AtomicU8);
+
+impl AtomicSignal {
+    fn raise(&self, signal: ShutdownSignal) {
+        self.0.fetch_max(signal as u8, Ordering::SeqCst);
+    }
+
+    fn get(&self) -> ShutdownSignal {
+        match self.0.load(Ordering::SeqCst) {
+            0 => ShutdownSignal::None,
+            1 => ShutdownSignal::Graceful,
+            _ => ShutdownSignal::Now,
+        }
+    }
+}
 
 /// Shared by the program, which may be on any thread, a connection, and its requests.
 #[derive(Default)]
 pub struct Seat {
     is_proven: AtomicBool,
-    asked: AtomicU8,
+    asked: AtomicSignal,
     waker: OnceLock<Waker>,
 }
 
@@ -40,14 +63,13 @@ impl Seat {
 
     /// Asks the connection to finish what it serves and close.
     pub fn finish(&self) {
-        // One that was told to leave leaves.
-        self.asked.fetch_max(FINISH, Ordering::SeqCst);
+        self.asked.raise(ShutdownSignal::Graceful);
         self.wake();
     }
 
     /// Tells the connection to close at once.
     pub fn leave(&self) {
-        self.asked.store(LEAVE, Ordering::SeqCst);
+        self.asked.raise(ShutdownSignal::Now);
         self.wake();
     }
 
@@ -59,13 +81,13 @@ impl Seat {
 
     /// Whether the connection was asked to finish. If it was not, it will be woken when it is: a connection runs on one task.
     pub fn is_to_finish(&self, cx: &Context<'_>) -> bool {
-        self.asked(cx) != STAY
+        self.asked(cx) != ShutdownSignal::None
     }
 
-    fn asked(&self, cx: &Context<'_>) -> u8 {
+    fn asked(&self, cx: &Context<'_>) -> ShutdownSignal {
         // Before the look: whoever asks afterwards wakes us.
         self.waker.get_or_init(|| cx.waker().clone());
-        self.asked.load(Ordering::SeqCst)
+        self.asked.get()
     }
 
     /// Resolves once the connection is asked to finish: for one that has said nothing yet.
@@ -84,7 +106,7 @@ impl Seat {
     pub async fn run<F: Future>(&self, connection: F) -> Option<F::Output> {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
-            if self.asked(cx) == LEAVE {
+            if self.asked(cx) == ShutdownSignal::Now {
                 return Poll::Ready(None);
             }
             Pin::new(&mut connection).poll(cx).map(Some)

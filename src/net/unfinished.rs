@@ -1,18 +1,15 @@
 //! Heads that have begun and have not come to their end: how much of all of them together is kept. A head is short-lived
 //! unless somebody holds it back, so the oldest has to go when there is no room for another.
 
-use std::{
-    collections::BTreeMap,
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    task::Waker,
-};
+use std::{collections::BTreeMap, mem, task::Waker};
+
+use crate::lock::Lock;
 
 /// Most that is kept of unfinished heads, over all callers' connections of the process.
 pub const UNFINISHED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// In the order in which they began.
-static HEADS: Mutex<Heads> = Mutex::new(Heads {
+static HEADS: Lock<Heads> = Lock::new(Heads {
     bytes: 0,
     begun: 0,
     kept: BTreeMap::new(),
@@ -43,7 +40,7 @@ impl Share {
     /// and to refuse the request.
     #[must_use]
     pub fn keep(&mut self, bytes: usize, waker: &Waker) -> bool {
-        let mut heads = lock();
+        let mut heads = HEADS.lock();
         let number = match self.number {
             Some(number) if heads.kept.contains_key(&number) => number,
             Some(_) => {
@@ -76,7 +73,7 @@ impl Share {
     /// The head is whole, or will never be.
     pub fn release(&mut self) {
         if let Some(number) = self.number.take() {
-            let mut heads = lock();
+            let mut heads = HEADS.lock();
             let gone = heads.kept.remove(&number);
             heads.bytes -= gone.map_or(0, |it| it.bytes);
         }
@@ -101,11 +98,6 @@ impl Heads {
         }
         gone
     }
-}
-
-fn lock() -> MutexGuard<'static, Heads> {
-    // Each change is complete when the lock is let go.
-    HEADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,10 +6,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -53,25 +50,13 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// How what a caller sent went beyond what can be answered.
-#[derive(Default)]
-pub struct Ruin {
-    /// What came is not HTTP/2.
-    garbage: AtomicBool,
-    /// A head was not finished, and its room was needed.
-    crowded: AtomicBool,
-}
-
-impl Ruin {
-    #[must_use]
-    pub fn is_garbage(&self) -> bool {
-        self.garbage.load(Ordering::Relaxed)
-    }
-
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.crowded.load(Ordering::Relaxed)
-    }
+/// Why the frame filter ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameFilterEnd {
+    /// What the caller sent is not HTTP/2.
+    Malformed,
+    /// A header block was incomplete, and its memory was needed for others.
+    HeadEvicted,
 }
 
 /// A caller's socket.
@@ -89,7 +74,8 @@ pub struct Gate<S> {
     youngest: u32,
     /// For the library to read.
     out: BytesMut,
-    ruin: Arc<Ruin>,
+    /// Set when the filter ends the connection.
+    ended: Arc<OnceLock<FrameFilterEnd>>,
     vigil: Arc<Vigil>,
 }
 
@@ -119,7 +105,12 @@ struct Block {
 struct Garbage;
 
 impl<S> Gate<S> {
-    pub fn new(socket: S, head_bytes_max: usize, ruin: Arc<Ruin>, vigil: Arc<Vigil>) -> Self {
+    pub fn new(
+        socket: S,
+        head_bytes_max: usize,
+        ended: Arc<OnceLock<FrameFilterEnd>>,
+        vigil: Arc<Vigil>,
+    ) -> Self {
         Self {
             socket,
             head_bytes_max,
@@ -130,12 +121,14 @@ impl<S> Gate<S> {
             decoder: hpack::Decoder::default(),
             youngest: 0,
             out: BytesMut::new(),
-            ruin,
+            ended,
             vigil,
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, why: FrameFilterEnd) {
+        // The first reason stands.
+        let _ = self.ended.set(why);
         self.reading = Reading::Ruined;
         self.block = None;
         self.share.release();
@@ -169,8 +162,7 @@ impl<S> Gate<S> {
                 }
             };
             let Ok(taken) = taken.and_then(|taken| self.end_frame().map(|()| taken)) else {
-                self.ruin.garbage.store(true, Ordering::Relaxed);
-                self.end();
+                self.end(FrameFilterEnd::Malformed);
                 return;
             };
             came.advance(taken);
@@ -348,8 +340,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                     let held = this.block.as_ref().map(|it| it.bytes.capacity());
                     match held {
                         Some(bytes) if !this.share.keep(bytes, cx.waker()) => {
-                            this.ruin.crowded.store(true, Ordering::Relaxed);
-                            this.end();
+                            this.end(FrameFilterEnd::HeadEvicted);
                         }
                         _ => return Poll::Pending,
                     }

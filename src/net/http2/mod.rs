@@ -16,7 +16,7 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -38,7 +38,7 @@ use super::{
 
 use self::{
     body::Http2Body,
-    gate::{Gate, Ruin},
+    gate::{FrameFilterEnd, Gate},
     readers::{Held, Look, Place, Readers},
     vigil::{InFlight, Vigil, Watch, Watched},
 };
@@ -59,11 +59,11 @@ where
     H: Handler,
 {
     let vigil = Arc::new(Vigil::default());
-    let ruin = Arc::<Ruin>::default();
+    let filter_end = Arc::<OnceLock<FrameFilterEnd>>::default();
     let gate = Gate::new(
         socket,
         options.head_bytes_max,
-        Arc::clone(&ruin),
+        Arc::clone(&filter_end),
         Arc::clone(&vigil),
     );
     let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
@@ -93,16 +93,16 @@ where
         }
         polled
     });
-    match ended.await {
-        None => {
+    match (ended.await, filter_end.get()) {
+        (None, _) => {
             readers.give_up_all();
             Ended::Silent
         }
-        Some(_) if ruin.is_crowded() => Ended::Crowded,
-        Some(_) if ruin.is_garbage() => Ended::NotHttp,
-        Some(Ok(())) => Ended::Closed,
-        Some(Err(error)) if error.is_parse() => Ended::NotHttp,
-        Some(Err(_)) => Ended::Broken,
+        (Some(_), Some(FrameFilterEnd::HeadEvicted)) => Ended::Crowded,
+        (Some(_), Some(FrameFilterEnd::Malformed)) => Ended::NotHttp,
+        (Some(Ok(())), None) => Ended::Closed,
+        (Some(Err(error)), None) if error.is_parse() => Ended::NotHttp,
+        (Some(Err(_)), None) => Ended::Broken,
     }
 }
 

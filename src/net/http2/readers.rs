@@ -4,13 +4,14 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::Context,
     time::Duration,
 };
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::lock::Lock;
 use crate::net::{
     handler::Handler,
     pace::{self, BodyPatience, Pace},
@@ -70,20 +71,19 @@ impl<H: Handler> Held<H> {
 }
 
 /// A place for an answer, emptied when it ends or is given up.
-pub struct Place<H: Handler>(Mutex<Option<Held<H>>>);
+pub struct Place<H: Handler>(Lock<Option<Held<H>>>);
 
 impl<H: Handler> Place<H> {
     /// A connection and its requests live on one thread: nobody waits for this.
     pub fn lock(&self) -> MutexGuard<'_, Option<Held<H>>> {
-        // Each change is one assignment.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 /// All answers under way on a connection; at most as many as it has streams.
 pub struct Readers<H: Handler> {
     patience: BodyPatience,
-    places: Mutex<Vec<Arc<Place<H>>>>,
+    places: Lock<Vec<Arc<Place<H>>>>,
 }
 
 impl<H: Handler> Readers<H> {
@@ -91,13 +91,13 @@ impl<H: Handler> Readers<H> {
     pub fn new(patience: BodyPatience) -> Arc<Self> {
         Arc::new(Self {
             patience,
-            places: Mutex::default(),
+            places: Lock::default(),
         })
     }
 
     #[must_use]
     pub fn begin(&self, held: Held<H>) -> Arc<Place<H>> {
-        let place = Arc::new(Place(Mutex::new(Some(held))));
+        let place = Arc::new(Place(Lock::new(Some(held))));
         self.places().push(Arc::clone(&place));
         place
     }
@@ -132,7 +132,7 @@ impl<H: Handler> Readers<H> {
     }
 
     fn places(&self) -> MutexGuard<'_, Vec<Arc<Place<H>>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock()
     }
 }
 

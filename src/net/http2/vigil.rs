@@ -5,10 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,31 +16,32 @@ use crate::net::{
     pace::BodyPatience,
     patience::{Patience, Timer, Waiting},
     seat::Seat,
+    worker_cell::{WorkerCounter, WorkerFlag},
 };
 
 /// What is shared between a connection's socket, its requests and its watch.
 #[derive(Default)]
 pub struct Vigil {
     /// Requests that are being answered.
-    in_flight: AtomicU32,
+    in_flight: WorkerCounter,
     /// Those of them whose answer has begun: they wait for the caller to take it.
-    answering: AtomicU32,
-    write_blocked: AtomicBool,
+    answering: WorkerCounter,
+    write_blocked: WorkerFlag,
     /// A request's head has begun, and its end has not come.
-    in_head: AtomicBool,
+    in_head: WorkerFlag,
     /// Counts requests that began and writes that went through: what waits since before the last one waits anew.
-    progress: AtomicU64,
+    progress: WorkerCounter,
     /// Counts requests that began. Who has proved nothing does not gain time by pings and settings.
-    requests: AtomicU64,
+    requests: WorkerCounter,
 }
 
 impl Vigil {
     /// A request has come. Returns a guard for the time until its answer is sent.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> InFlight {
-        step(&self.in_flight, 1);
+        self.in_flight.add(1);
         self.go_on();
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.requests.add(1);
         InFlight {
             vigil: Arc::clone(self),
             answering: false,
@@ -52,20 +50,12 @@ impl Vigil {
 
     /// The socket has nothing more for now: whether a head stays unfinished.
     pub fn note_head(&self, is_unfinished: bool) {
-        self.in_head.store(is_unfinished, Ordering::Relaxed);
+        self.in_head.set(is_unfinished);
     }
 
     fn go_on(&self) {
-        let progress = self.progress.load(Ordering::Relaxed);
-        self.progress
-            .store(progress.wrapping_add(1), Ordering::Relaxed);
+        self.progress.add(1);
     }
-}
-
-/// Counts. A connection and its requests live on one thread, so nobody else writes: no locked instruction is needed.
-fn step(count: &AtomicU32, by: i32) {
-    let now = count.load(Ordering::Relaxed);
-    count.store(now.wrapping_add_signed(by), Ordering::Relaxed);
 }
 
 /// A request that is being answered.
@@ -79,7 +69,7 @@ impl InFlight {
     pub fn answer(&mut self) {
         if !self.answering {
             self.answering = true;
-            step(&self.vigil.answering, 1);
+            self.vigil.answering.add(1);
         }
     }
 
@@ -92,9 +82,9 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if self.answering {
-            step(&self.vigil.answering, -1);
+            self.vigil.answering.decrement();
         }
-        step(&self.vigil.in_flight, -1);
+        self.vigil.in_flight.decrement();
     }
 }
 
@@ -126,9 +116,7 @@ impl<S> Watched<S> {
         if !blocked {
             self.vigil.go_on();
         }
-        if self.vigil.write_blocked.load(Ordering::Relaxed) != blocked {
-            self.vigil.write_blocked.store(blocked, Ordering::Relaxed);
-        }
+        self.vigil.write_blocked.set(blocked);
         polled
     }
 }
@@ -147,7 +135,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let polled = Pin::new(&mut self.socket).poll_flush(cx);
         // Nothing to flush is no progress, but a flush that waits is a caller who does not read.
         let blocked = polled.is_pending();
-        self.vigil.write_blocked.store(blocked, Ordering::Relaxed);
+        self.vigil.write_blocked.set(blocked);
         polled
     }
 
@@ -207,15 +195,15 @@ where
     }
 
     fn waiting_for(&self) -> Waiting {
-        if self.vigil.write_blocked.load(Ordering::Relaxed) {
+        if self.vigil.write_blocked.get() {
             return Waiting::Write;
         }
-        let in_flight = self.vigil.in_flight.load(Ordering::Relaxed);
+        let in_flight = self.vigil.in_flight.get();
         if in_flight == 0 {
             return if self.finish.is_none() {
                 // A caller that was told to go and does not even say that it heard it must not hold up the end of the program.
                 Waiting::Linger
-            } else if self.vigil.in_head.load(Ordering::Relaxed) {
+            } else if self.vigil.in_head.get() {
                 Waiting::Head
             } else if self.seat.is_proven() {
                 Waiting::Idle
@@ -224,7 +212,7 @@ where
             };
         }
         // The socket is never blocked for a caller that opens no window: the answers just stay where they are.
-        if self.vigil.answering.load(Ordering::Relaxed) == in_flight {
+        if self.vigil.answering.get() == in_flight {
             Waiting::Write
         } else {
             Waiting::Nothing
@@ -255,7 +243,7 @@ where
             Waiting::Proof => &this.vigil.requests,
             _ => &this.vigil.progress,
         };
-        let progress = progress.load(Ordering::Relaxed);
+        let progress = progress.get();
         if this.timer.is_over(waiting, progress, cx) {
             return Poll::Ready(None);
         }

@@ -3,12 +3,14 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::lock::Lock;
 
 /// Why a body did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,12 +34,11 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<State>>);
+struct Shared(Arc<Lock<State>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is complete when the lock is let go.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
