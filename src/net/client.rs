@@ -15,9 +15,9 @@ use tokio::{net::TcpStream, time::timeout};
 use crate::tasks::Tasks;
 
 use super::{
-    Method,
     body::RequestBody,
     http1::client::{Connection, Failure, RequestHead, transport::Transport},
+    method::Method,
     tls::{self, Offer, TlsError},
     tls_stream::{TlsIo, TlsStream},
 };

@@ -12,8 +12,8 @@ use std::{
 use crate::lock::Lock;
 
 use super::{
-    Peer,
     neighbour::Neighbour,
+    peer::Peer,
     seat::Seat,
     turned_away::{TurnedAway, Why},
 };

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Evidence, response::Fields};
+use super::{presented_credentials::Evidence, response::Fields};
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;

@@ -7,11 +7,14 @@ use tokio::time::Instant;
 use crate::{clock::Timestamp, names::RequestId};
 
 use super::{
-    Evidence, Method, Peer,
-    body::{RequestBody, WireBody},
+    body::RequestBody,
     headers::{HeaderError, Sorted},
     host::{HostVerdict, Hosts},
+    incoming_body::WireBody,
+    method::Method,
     pace::BodyPatience,
+    peer::Peer,
+    presented_credentials::Evidence,
     target::{Target, TargetError},
 };
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::lock::Lock;
 
-use super::body::{CallerBody, Passage, RequestBody};
+use super::{body_progress::Passage, metered_body::MeteredBody};
 
 /// Longest body that is kept; a longer one is let go.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024;
@@ -33,7 +33,7 @@ enum State {
     Left {
         pieces: VecDeque<Bytes>,
         bytes: usize,
-        rest: Box<CallerBody>,
+        rest: Box<MeteredBody>,
     },
     Whole {
         pieces: VecDeque<Bytes>,
@@ -84,7 +84,7 @@ impl Keeping {
     }
 
     /// Nobody sends the body any more, and the caller has not sent all of it.
-    pub(super) fn leave(self, rest: Box<CallerBody>) {
+    pub(super) fn leave(self, rest: Box<MeteredBody>) {
         let mut state = self.0.lock();
         if let State::Passing { pieces, bytes } = &mut *state {
             *state = State::Left {
@@ -120,7 +120,7 @@ impl Drop for Keeping {
 
 impl Kept {
     /// The body once more, when all of it has come; none if it was not kept, or was asked for before. For one who waits.
-    pub async fn again(&self) -> Option<RequestBody> {
+    pub async fn again(&self) -> Option<Replay> {
         while self.is_passing() {
             self.changed.notified().await;
         }
@@ -134,14 +134,11 @@ impl Kept {
             } => with_rest(pieces, bytes, rest).await?,
             State::Passing { .. } | State::Lost => return None,
         };
-        if bytes == 0 {
-            return Some(RequestBody::Empty);
-        }
-        Some(RequestBody::Again(Box::new(Replay {
+        Some(Replay {
             pieces,
             left: bytes,
             passage: Arc::default(),
-        })))
+        })
     }
 
     fn is_passing(&self) -> bool {
@@ -157,10 +154,10 @@ impl Kept {
 async fn with_rest(
     mut pieces: VecDeque<Bytes>,
     mut bytes: usize,
-    mut rest: Box<CallerBody>,
+    mut rest: Box<MeteredBody>,
 ) -> Option<(VecDeque<Bytes>, usize)> {
     while let Some(next) = poll_fn(|cx| rest.poll_data(cx)).await {
-        let data = next.ok()?.into_data().ok()?;
+        let data = next.ok()?;
         bytes += data.len();
         if bytes > KEPT_BYTES_MAX {
             return None;

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Peer;
+use super::peer::Peer;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// Connections that the kernel holds for us.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Peer;
+use super::peer::Peer;
 
 /// One party, as far as a connection shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -25,11 +25,11 @@ use tokio::time::Instant;
 use crate::tasks::Tasks;
 
 use super::{
-    Method,
     body::RequestBody,
     client::{Connector, Dialed, ExchangeError},
     headers,
     http1::client::{Connection, Failure, RequestHead},
+    method::Method,
     response::Fields,
 };
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::net::http1::server::inflow::BrokeOff;
+use crate::net::incoming_body_error::BrokeOff;
 
 use super::request_head;
 

@@ -28,11 +28,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Method,
-    body::WireBody,
     handler::{Answering, Ended, Handler, ServerOptions},
     headers,
     incoming::{Received, Wire},
+    incoming_body::WireBody,
+    method::Method,
     seat::Seat,
 };
 

@@ -8,10 +8,10 @@ use http::{
 };
 
 use crate::net::{
-    Method,
     headers::{HEADERS_MAX, HeaderError},
     http1::framing,
     incoming::{Fault, KEPT_PATH_BYTES_MAX, Unreadable},
+    method::Method,
     target::{TARGET_BYTES_MAX, TargetError},
 };
 

@@ -7,8 +7,9 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::net::{
-    Method, headers,
+    headers,
     http1::framing::{self, Framing},
+    method::Method,
     response::Fields,
 };
 

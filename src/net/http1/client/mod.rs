@@ -17,7 +17,7 @@ use std::{
 use bytes::BytesMut;
 use http::StatusCode;
 
-use crate::net::{Method, body::RequestBody, response::Fields};
+use crate::net::{body::RequestBody, method::Method, response::Fields};
 
 pub use self::head::RequestHead;
 use self::{

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::net::Method;
+use crate::net::method::Method;
 
 use crate::net::http1::{
     chunked::{ChunkError, Chunks, Piece},

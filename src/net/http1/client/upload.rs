@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::net::{Method, body::RequestBody, http1::framing::Framing};
+use crate::net::{body::RequestBody, http1::framing::Framing, method::Method};
 
 use super::Failure;
 

@@ -7,10 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, uri::PathAndQuery};
 
 use crate::net::{
-    Method,
     headers::{HEADERS_MAX, HeaderError, Purpose, Sorting},
     http1::framing::{self, Framing},
     incoming::{Fault, Received, Unreadable},
+    method::Method,
     target::{TARGET_BYTES_MAX, TargetError},
 };
 

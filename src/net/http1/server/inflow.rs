@@ -10,16 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::lock::Lock;
-
-/// Why a body did not come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BrokeOff {
-    #[error("the connection ended within the body")]
-    Gone,
-    #[error("what came is not the coding that was announced")]
-    Malformed,
-}
+use crate::{lock::Lock, net::incoming_body_error::BrokeOff};
 
 /// What connection and reader share.
 #[derive(Default)]

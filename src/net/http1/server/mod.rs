@@ -23,9 +23,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
-    Method,
     handler::{Answering, Ended, Handler, ServerOptions},
     incoming::Unreadable,
+    method::Method,
     patience::{Timer, Waiting},
     response::Response,
     seat::Seat,

@@ -5,12 +5,12 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 
 use crate::net::{
-    body::WireBody,
     http1::{
         buffer,
         chunked::Piece,
         framing::{Framing, Unread},
     },
+    incoming_body::WireBody,
 };
 
 use super::{
