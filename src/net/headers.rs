@@ -1,20 +1,14 @@
-//! Headers: what a request brings is sorted into what we need and what may reach NinjaOne, and what an answer brings is
-//! reduced to what may reach a caller. Allow-lists both ways: a header that nobody thought of
-//! does not pass.
-
-use std::ops::RangeInclusive;
+//! A request's headers, sorted into what the proxy needs and what may reach NinjaOne. An allow-list: a header that nobody
+//! thought of does not pass.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{presented_credentials::Evidence, response::Fields};
+use super::presented_credentials::Evidence;
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;
 /// Longest `NJP-Reason` and `NJP-On-Behalf-Of`, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256;
-
-/// The statuses that HTTP defines classes for: an answer with another one is none (RFC 9110 section 15).
-pub const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// So many of them most requests have forwarded at most.
 const FORWARDED_USUALLY: usize = 4;
@@ -233,51 +227,4 @@ fn note(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderE
     }
     *place = Some(text.into());
     Ok(())
-}
-
-pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
-
-/// The longest name in [`answer_name`], in bytes.
-const ANSWER_NAME_BYTES_MAX: usize = "content-disposition".len();
-
-/// The name of a response header of NinjaOne's, if it may reach a caller.
-#[must_use]
-pub fn answer_name(name: &str) -> Option<HeaderName> {
-    let mut lower = [0; ANSWER_NAME_BYTES_MAX];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    Some(match &*lower {
-        b"content-type" => header::CONTENT_TYPE,
-        b"content-length" => header::CONTENT_LENGTH,
-        b"content-disposition" => header::CONTENT_DISPOSITION,
-        b"content-encoding" => header::CONTENT_ENCODING,
-        b"content-language" => header::CONTENT_LANGUAGE,
-        b"etag" => header::ETAG,
-        b"last-modified" => header::LAST_MODIFIED,
-        b"cache-control" => header::CACHE_CONTROL,
-        b"date" => header::DATE,
-        b"location" => header::LOCATION,
-        b"retry-after" => header::RETRY_AFTER,
-        b"x-nj-request-id" => NINJAONE_REQUEST_ID,
-        _ => return None,
-    })
-}
-
-/// Reduces the headers of an answer of NinjaOne's that came over HTTP/2 to those that may reach a caller.
-///
-/// `content-length` stays only because the body is passed on unchanged; the server frames it anew.
-#[must_use]
-pub fn sort_answer(headers: HeaderMap) -> Fields {
-    let mut kept = Fields::default();
-    let mut current = None;
-    for (name, value) in headers {
-        if let Some(name) = name {
-            current = answer_name(name.as_str());
-        }
-        if let Some(name) = &current {
-            kept.append(name.clone(), value);
-        }
-    }
-    kept
 }

@@ -120,8 +120,8 @@ impl Stream {
         entry.close(ending);
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        let polled = self.body.poll_data(cx);
         match &polled {
             Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
             Poll::Ready(_) => self.close_if_ended(),
@@ -147,14 +147,14 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut self.get_mut().0 {
             Content::Text(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
-            Content::Stream(stream) => stream.poll_frame(cx),
+            Content::Stream(stream) => stream.poll_data(cx).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Content::Text(text) => text.is_none(),
-            Content::Stream(stream) => stream.body.is_end_stream(),
+            Content::Stream(stream) => stream.body.is_ended(),
         }
     }
 

@@ -4,13 +4,11 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
+use http_body::SizeHint;
 
 use crate::{
     limits::budget::Permit,
@@ -68,7 +66,6 @@ pub struct AnswerBody {
     ahead: VecDeque<Bytes>,
     /// How it ended early, to be told when what came before has gone out.
     cut: Option<Cut>,
-    has_waited: bool,
 }
 
 impl AnswerBody {
@@ -82,7 +79,6 @@ impl AnswerBody {
             ended: false,
             ahead: VecDeque::new(),
             cut: None,
-            has_waited: false,
         };
         if body.inner.is_end_stream() {
             body.end();
@@ -114,28 +110,15 @@ impl AnswerBody {
         is_whole.then(|| self.ahead.iter().flatten().copied().collect())
     }
 
-    /// Reads a short body to its end; what is longer is dropped.
-    pub async fn read_short(self, bytes_max: usize) -> Bytes {
-        Limited::new(self, bytes_max)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default()
+    /// Reads a short body to its end; empty if it is longer, or breaks.
+    pub async fn read_short(mut self, bytes_max: usize) -> Bytes {
+        let all = self.read_ahead(bytes_max).await;
+        all.map(Bytes::from).unwrap_or_default()
     }
 
     fn end(&mut self) {
         self.ended = true;
         self.permit = None;
-    }
-
-    /// The server drops what it has not written yet when a body fails, be it the head. It writes when it has to wait, so
-    /// the caller sees what came before the cut.
-    fn tell(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if std::mem::replace(&mut self.has_waited, true) {
-            return Poll::Ready(Some(Err(cut)));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Bytes, Cut>>> {
@@ -148,62 +131,42 @@ impl AnswerBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        loop {
-            let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                let lateness = ready!(self.timer.poll_late(cx));
-                return self.fail(lateness.into());
-            };
-            match next {
-                None => {
-                    self.timer.came(0);
+        let Poll::Ready(next) = self.inner.poll_data(cx) else {
+            let lateness = ready!(self.timer.poll_late(cx));
+            return self.fail(lateness.into());
+        };
+        match next {
+            None => {
+                self.timer.came(0);
+                self.end();
+                Poll::Ready(None)
+            }
+            Some(Err(_)) => self.fail(Cut::Broken),
+            Some(Ok(data)) => {
+                self.timer.came(data.len() as u64);
+                self.bytes += data.len() as u64;
+                if self.inner.is_end_stream() {
                     self.end();
-                    return Poll::Ready(None);
                 }
-                Some(Err(_)) => return self.fail(Cut::Broken),
-                Some(Ok(frame)) => {
-                    // Trailers end here.
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    self.timer.came(data.len() as u64);
-                    self.bytes += data.len() as u64;
-                    if self.inner.is_end_stream() {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(data)));
-                }
+                Poll::Ready(Some(Ok(data)))
             }
         }
     }
-}
 
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = self.get_mut();
-        if let Some(data) = this.ahead.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
+    /// The next chunk, what was read ahead first; none at the end. An error ends the body: it is told again when asked again.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(data)));
         }
-        if let Some(cut) = this.cut {
-            return this.tell(cut, cx);
-        }
-        match ready!(this.poll_wire(cx)) {
-            None => Poll::Ready(None),
-            Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Err(cut)) => this.tell(cut, cx),
+        match self.cut {
+            Some(cut) => Poll::Ready(Some(Err(cut))),
+            None => self.poll_wire(cx),
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.is_ended()
-    }
-
-    fn size_hint(&self) -> SizeHint {
+    /// How many bytes are still to come, as far as that is known.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
         // How much was to come is in the head; after a cut nobody knows how much comes.
         if self.cut.is_some() {
             return SizeHint::default();

@@ -70,7 +70,7 @@ impl Unread {
     }
 
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub const fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing)
     }
 }

@@ -194,6 +194,8 @@ struct Counted<H: Handler> {
     /// Both as they were when it was asked last: they are asked for without being changed.
     is_end: bool,
     size: SizeHint,
+    /// Why the body broke off, while what came before it is being written.
+    error: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl<H: Handler> Counted<H> {
@@ -203,6 +205,7 @@ impl<H: Handler> Counted<H> {
             size: body.size_hint(),
             place: readers.begin(Held::new(body, in_flight)),
             readers: Arc::clone(readers),
+            error: None,
         }
     }
 }
@@ -227,6 +230,9 @@ impl<H: Handler> Body for Counted<H> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let mut place = this.place.lock();
         let Some(held) = &mut *place else {
             return Poll::Ready(Some(Err(GivenUp.into())));
@@ -236,12 +242,22 @@ impl<H: Handler> Body for Counted<H> {
             in_flight.progress();
         }
         let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &polled {
-            held.given(frame.data_ref().map_or(0, Bytes::len));
-        }
         this.is_end = held.body.is_end_stream();
         this.size = held.body.size_hint();
-        Poll::Ready(polled.map(|it| it.map_err(Into::into)))
+        match polled {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => {
+                held.given(frame.data_ref().map_or(0, Bytes::len));
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // The library drops what it has not written yet when a body fails, be it the head. It writes when a body makes it
+            // wait, so the error waits for one poll: then the caller sees what came before it.
+            Some(Err(error)) => {
+                this.error = Some(error.into());
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {

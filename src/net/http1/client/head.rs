@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::net::{
-    headers,
+    forwardable_headers,
     http1::framing::{self, Framing},
     method::Method,
     response::Fields,
@@ -114,7 +114,7 @@ pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<Answe
     }
     let status = answer
         .code
-        .filter(|it| headers::STATUSES.contains(it))
+        .filter(|it| forwardable_headers::STATUSES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(HeadError::Status)?;
     let (mut sorted, mut fields) = (Sorted::default(), Fields::default());
@@ -157,7 +157,7 @@ impl Sorted {
             self.chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
             self.closes |= framing::names_close(value);
-        } else if let Some(name) = headers::answer_name(name) {
+        } else if let Some(name) = forwardable_headers::answer_name(name) {
             let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Value)?;
             kept.append(name, value);
         }

@@ -11,7 +11,7 @@ use http_body::Body;
 
 use crate::net::{body::RequestBody, http1::framing::Framing, method::Method};
 
-use super::Failure;
+use super::failure::Failure;
 
 /// What is left of a request's body.
 pub struct Upload {

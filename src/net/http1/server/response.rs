@@ -15,12 +15,23 @@ use crate::net::{
 };
 
 use super::{
-    Request, date,
+    date,
     outflow::{GATHERED_BYTES_MAX, Outflow},
 };
 
 /// Room for a head and a short body.
 const HEAD_ROOM_BYTES: usize = 1024;
+
+/// What a request says about how its response is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The response has no body (RFC 9110 section 9.3.2).
+    pub is_head: bool,
+    /// The caller understands chunks.
+    pub is_http11: bool,
+    /// Another request may follow.
+    pub persists: bool,
+}
 
 /// The body of an answer whose head is written.
 pub struct Sending<B> {

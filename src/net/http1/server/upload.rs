@@ -13,10 +13,10 @@ use crate::net::{
     incoming_body::WireBody,
 };
 
-use super::{
-    DISCARDED_BYTES_MAX,
-    inflow::{self, Demand, Source},
-};
+use super::inflow::{self, Demand, Source};
+
+/// Most of a body that nobody wants which is read so that the connection can serve another request.
+pub(super) const DISCARDED_BYTES_MAX: u64 = 256 * 1024;
 
 /// A body on its way in.
 pub struct Upload {
