@@ -10,27 +10,29 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
+    body_timeouts::BodyPatience,
     incoming_body::WireBody,
     kept_body::{Kept, Replay},
     metered_body::MeteredBody,
-    pace::BodyPatience,
     streaming_body::CallerBody,
 };
 
 pub use super::{body_progress::Passage, request_body_error::BodyFault};
 
-/// What is sent with a request.
+/// What is sent with a request. As a [`Body`] it yields data frames only.
 pub enum RequestBody {
+    /// There is none.
     Empty,
-    /// Our own, whole.
+    /// Our own, complete.
     Own(Bytes),
     /// A caller's.
     Stream(Box<CallerBody>),
-    /// The same bytes again.
+    /// A caller's, sent once more.
     Again(Box<Replay>),
 }
 
 impl RequestBody {
+    /// A caller's body under its limits (in bytes) and timeouts.
     #[must_use]
     pub fn new(
         inner: WireBody,
@@ -45,6 +47,7 @@ impl RequestBody {
         Self::Stream(Box::new(CallerBody::new(metered)))
     }
 
+    /// A body of ours; empty bytes are no body.
     #[must_use]
     pub fn own(bytes: Bytes) -> Self {
         if bytes.is_empty() {
@@ -54,20 +57,21 @@ impl RequestBody {
         }
     }
 
+    /// Whether there is no body, or a buffered one has been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
-    /// For an operation that takes a file: raises the cap.
+    /// Raises the size limit to that of uploads, for an operation that takes a file.
     pub fn allow_upload(&mut self) {
         if let Self::Stream(body) = self {
             body.metered_mut().allow_upload();
         }
     }
 
-    /// Keeps what passes, up to [`kept_body::KEPT_BYTES_MAX`], so that it can be sent once more; none if there is nothing
-    /// to keep, or more than that is announced.
+    /// Records what passes, up to [`kept_body::KEPT_BYTES_MAX`], so that it can be sent once more; none if the body does not
+    /// stream, or declares more than that.
     ///
     /// [`kept_body::KEPT_BYTES_MAX`]: super::kept_body::KEPT_BYTES_MAX
     #[must_use]
@@ -78,7 +82,7 @@ impl RequestBody {
         body.keep()
     }
 
-    /// Whether more is announced than may come. What is not announced is counted as it comes.
+    /// Whether it declares more than may come. Undeclared bytes are counted as they come.
     #[must_use]
     pub fn announces_too_much(&self) -> bool {
         match self {
@@ -87,7 +91,7 @@ impl RequestBody {
         }
     }
 
-    /// Whether its caller is still to be waited for.
+    /// Whether its caller may still have to be waited for.
     #[must_use]
     pub fn is_to_come(&self) -> bool {
         match self {
@@ -96,10 +100,10 @@ impl RequestBody {
         }
     }
 
-    /// Reads on until all of it is there, or `bytes_max` of it, without taking anything from whom it is sent on to.
+    /// Reads until all of it has come, or `bytes_max` bytes. What was read stays in the body.
     ///
     /// # Errors
-    /// What is wrong with it. Nothing of it can be sent on then.
+    /// See [`BodyFault`]. Nothing of the body can be sent then.
     pub async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let Self::Stream(body) = self else {
             return Ok(());
@@ -107,6 +111,7 @@ impl RequestBody {
         body.metered_mut().read_ahead(bytes_max).await
     }
 
+    /// The progress of a caller's body, to be read after the body was given away; none for others.
     #[must_use]
     pub fn passage(&self) -> Option<Arc<Passage>> {
         match self {
@@ -116,14 +121,14 @@ impl RequestBody {
         }
     }
 
-    /// Nobody sends it any more. What the caller has still to send may be wanted for a second sending.
+    /// Nobody sends it any more. What the caller has still to send may be wanted for the replay.
     pub(super) fn leave(self) {
         if let Self::Stream(body) = self {
             body.leave();
         }
     }
 
-    /// Takes the body out, to be sent once.
+    /// Takes the body out and leaves an empty one.
     #[must_use]
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Empty)

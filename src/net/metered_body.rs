@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, SizeHint};
 
 use super::{
-    body_progress::Passage, body_timer::BodyTimer, incoming_body::WireBody,
-    incoming_body_error::BrokeOff, pace::BodyPatience, request_body_error::BodyFault,
+    body_progress::Passage, body_timeouts::BodyPatience, body_timer::BodyTimer,
+    incoming_body::WireBody, incoming_body_error::BrokeOff, request_body_error::BodyFault,
 };
 
 /// A caller's body under its size limit and its timeouts.

@@ -1,10 +1,13 @@
 //! BYTES: sockets, TLS and HTTP. A request becomes well-formed here, or is refused; nothing here knows NinjaOne.
 
+mod accept_batch;
 pub mod body;
 pub mod body_progress;
+pub mod body_timeouts;
 pub mod body_timer;
 pub mod client;
 pub mod client_response;
+pub mod connection_timer;
 pub mod connections;
 pub mod endpoint;
 pub mod exchange;
@@ -25,6 +28,7 @@ pub mod listener;
 pub mod metered_body;
 pub mod method;
 pub mod neighbour;
+pub mod origin_form;
 pub mod outgoing;
 pub mod pace;
 pub mod patience;
@@ -45,6 +49,7 @@ pub mod tls;
 pub mod tls_stream;
 pub mod turned_away;
 pub mod unfinished;
+pub mod url;
 pub mod worker_cell;
 
 pub use self::{incoming::Incoming, method::Method, peer::Peer, presented_credentials::Evidence};

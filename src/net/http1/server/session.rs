@@ -12,10 +12,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
+    connection_timer::Timer,
     handler::{Answering, Ended, Handler, ServerOptions},
     incoming::Unreadable,
     method::Method,
-    patience::{Timer, Waiting},
+    patience::Waiting,
     response::Response,
     seat::Seat,
     unfinished::Share,
@@ -29,11 +30,11 @@ use super::{
     upload::{DISCARDED_BYTES_MAX, Discarded, Upload},
 };
 
-/// What is read at once. One buffer for each thread: a connection that waits needs none.
+/// Bytes read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 64 * 1024;
-/// Most that a caller may send after a request before that is answered. More stays with the kernel.
+/// Most that a caller may send after a request before its response, in bytes. More stays with the kernel.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most that is read from a caller who was told that the connection ends.
+/// Most that is read and dropped in a lingering close, in bytes.
 const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 thread_local! {
@@ -49,7 +50,7 @@ pub(super) struct Session<S, H: Handler> {
     timer: Timer,
     /// What has come and is not used yet.
     read: BytesMut,
-    /// So much of it was searched and is no complete head.
+    /// So many bytes of it were searched and hold no complete head.
     looked_at: usize,
     /// What is still to come of the body of the request under way.
     upload: Upload,
@@ -148,7 +149,7 @@ where
         }
     }
 
-    /// Begins to answer what has come, if that is a whole head or can never become one.
+    /// Hands what has come to the handler, if that is a complete head or can never become one.
     fn begin_if_complete(&mut self) -> Option<Stage<H::Body>> {
         let head = match head::length(&self.read, self.looked_at) {
             Some(length) if length <= self.head_bytes_max => {
@@ -172,13 +173,13 @@ where
         })
     }
 
-    /// Whether the part of a head that has come may stay while more is waited for.
+    /// Whether the incomplete head may stay in memory while more is waited for.
     fn keeps_part(&mut self, cx: &Context<'_>) -> bool {
         if self.read.is_empty() {
             return true;
         }
         if !self.share.is_held() {
-            // What was read before it goes, and so does room that it may never need.
+            // Drops what was read before it, and room that it may never need.
             self.read = BytesMut::from(&*self.read);
         }
         self.share.keep(self.read.capacity(), cx.waker())
@@ -190,7 +191,7 @@ where
         self.progress += 1;
     }
 
-    /// Answers what is no request. Nothing that follows it is read.
+    /// Hands malformed bytes to the handler. Nothing that follows them is read.
     fn refuse(&mut self, unreadable: Unreadable) -> Stage<H::Body> {
         self.end_head();
         self.read = BytesMut::new();
@@ -222,7 +223,7 @@ where
         Stage::Answering(self.handler.handle(Ok((request, body))))
     }
 
-    // === An answer
+    // === A response
 
     pub(super) fn poll_answer(
         &mut self,
@@ -329,7 +330,7 @@ where
         }
     }
 
-    // === What nobody wants
+    // === Bytes that nobody wants
 
     pub(super) fn poll_discarding(
         &mut self,
