@@ -18,7 +18,7 @@ use super::{
 
 pub use super::{endpoint::Endpoint, exchange_error::ExchangeError};
 
-/// Makes connections to one endpoint.
+/// Makes connections to one server.
 pub struct Connector {
     endpoint: Endpoint,
     authority: Authority,
@@ -27,6 +27,7 @@ pub struct Connector {
     connect: Duration,
 }
 
+/// Why no connections can be made to a server at all. The texts are for operators.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
     #[error(transparent)]
@@ -44,8 +45,10 @@ pub enum Dialed {
 }
 
 impl Connector {
+    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect`.
+    ///
     /// # Errors
-    /// When TLS cannot be set up, or the host is not a host name.
+    /// When TLS cannot be configured, or the host is not a host name.
     pub fn new(
         endpoint: Endpoint,
         offer: Offer,
@@ -70,11 +73,13 @@ impl Connector {
         })
     }
 
+    /// Where it connects to.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
+    /// The value of `:authority`.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
@@ -89,7 +94,7 @@ impl Connector {
     /// Connects. An HTTP/2 connection's own task is started under `tasks`.
     ///
     /// # Errors
-    /// When the host cannot be reached in time or does not prove who it is.
+    /// When the host cannot be reached in time, or its certificate is not trusted.
     pub async fn dial(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
         timeout(self.connect, self.dial_untimed(tasks))
             .await
@@ -108,7 +113,7 @@ impl Connector {
             let sender = Http2Sender::connect(TlsIo::new(stream, plain), tasks).await?;
             return Ok(Dialed::Http2(sender));
         }
-        // Over HTTP/1.1 a server that speaks before it is asked could make its words the answer to a request.
+        // Over HTTP/1.1, bytes that come before a request would be taken for its response.
         if !plain.is_empty() {
             return Err(ExchangeError::NotHttp);
         }

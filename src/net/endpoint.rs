@@ -9,6 +9,7 @@ pub struct Endpoint {
     pub tls: bool,
     /// A name or an IP address, without brackets.
     pub host: String,
+    /// The TCP port.
     pub port: u16,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<PathBuf>,

@@ -7,10 +7,10 @@ use super::presented_credentials::Evidence;
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;
-/// Longest `NJP-Reason` and `NJP-On-Behalf-Of`, in bytes.
+/// Longest `NJP-Reason`, `NJP-On-Behalf-Of` and `NJP-Tenant`, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256;
 
-/// So many of them most requests have forwarded at most.
+/// Room for the forwarded headers of most requests.
 const FORWARDED_USUALLY: usize = 4;
 
 /// Why a request's headers are refused.
@@ -40,19 +40,24 @@ pub enum HeaderError {
     Note,
 }
 
-/// A request's headers, sorted.
+/// A request's headers, sorted by what they are for.
 #[derive(Default)]
 pub struct Sorted {
     /// May reach NinjaOne.
     pub forwarded: Vec<(HeaderName, HeaderValue)>,
+    /// Never reaches NinjaOne.
     pub evidence: Evidence,
+    /// `NJP-Tenant`.
     pub tenant: Option<Box<str>>,
+    /// `NJP-Reason`.
     pub reason: Option<Box<str>>,
+    /// `NJP-On-Behalf-Of`.
     pub on_behalf_of: Option<Box<str>>,
+    /// As sent.
     pub host: Option<HeaderValue>,
 }
 
-/// What a request's header is for. One that is for nothing goes no further.
+/// What a request's header is for. A header that is none of these is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     Host,
@@ -79,7 +84,7 @@ pub enum Purpose {
 const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
 
 impl Purpose {
-    /// `name` in any writing (RFC 9110 section 5.1).
+    /// By the name, in any letter case (RFC 9110 section 5.1); none for a header that is dropped.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let mut lower = [0; REQUEST_NAME_BYTES_MAX];
@@ -114,7 +119,7 @@ impl Purpose {
     }
 }
 
-/// Sorts a request's headers one by one.
+/// Sorts a request's headers, one after the other.
 #[derive(Default)]
 pub struct Sorting {
     sorted: Sorted,
@@ -122,6 +127,8 @@ pub struct Sorting {
 }
 
 impl Sorting {
+    /// Adds one header.
+    ///
     /// # Errors
     /// When the header is one that we refuse, or could be read in two ways.
     pub fn take(&mut self, purpose: Purpose, value: HeaderValue) -> Result<(), HeaderError> {
@@ -152,7 +159,7 @@ impl Sorting {
             Purpose::Expect if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
                 Err(HeaderError::Expectation)
             }
-            // What frames the body is the wire's business.
+            // Each protocol reads for itself what frames the body.
             Purpose::FetchSite
             | Purpose::Expect
             | Purpose::ContentLength
@@ -160,7 +167,7 @@ impl Sorting {
         }
     }
 
-    /// RFC 9110 section 7.6.1: what `Connection` names ends here, before anything of ours is added.
+    /// The sorted headers, without those that `Connection` names (RFC 9110 section 7.6.1).
     #[must_use]
     pub fn finish(mut self) -> Sorted {
         for listed in &self.hop_by_hop {

@@ -1,5 +1,5 @@
-//! A caller's body that is remembered while it passes, for the one case in which a request is sent once more although it
-//! changes something: NinjaOne said that it did nothing. The pieces are counted references; nothing is copied.
+//! Records a caller's body while it passes, for the one case in which a write is sent once more: NinjaOne said that it did
+//! nothing. Chunks are reference-counted; nothing is copied.
 
 use std::{
     collections::VecDeque,
@@ -14,39 +14,40 @@ use crate::lock::Lock;
 
 use super::{body_progress::Passage, metered_body::MeteredBody};
 
-/// Longest body that is kept; a longer one is let go.
+/// Longest body that is recorded, in bytes; a longer one cannot be replayed.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 
-/// What is kept of a body.
+/// A recorded body.
 pub struct Kept {
     state: Lock<State>,
     changed: Notify,
 }
 
 enum State {
-    /// On its way.
+    /// It is being sent.
     Passing {
         pieces: VecDeque<Bytes>,
         bytes: usize,
     },
-    /// NinjaOne answered before all of it was there: the rest is still to be asked of the caller.
+    /// NinjaOne responded before all of it had come: the caller has still to send the rest.
     Left {
         pieces: VecDeque<Bytes>,
         bytes: usize,
         rest: Box<MeteredBody>,
     },
+    /// All of it was recorded.
     Whole {
         pieces: VecDeque<Bytes>,
         bytes: usize,
     },
-    /// Too long, or it ended early.
+    /// It was too long, ended early, or has been taken.
     Lost,
 }
 
-/// The hand that keeps. Dropped before the body's end: what was kept is of no use.
+/// Records chunks as they pass. Dropped before the body's end, the recording is lost.
 pub struct Keeping(Arc<Kept>);
 
-/// A kept body that is sent again.
+/// A recorded body on its way once more.
 pub struct Replay {
     pieces: VecDeque<Bytes>,
     left: usize,
@@ -54,7 +55,7 @@ pub struct Replay {
 }
 
 impl Keeping {
-    /// None if the body is known to be too long.
+    /// Starts recording; none if more is declared than can be kept. `announced`: bytes.
     pub(super) fn begin(announced: u64) -> Option<(Self, Arc<Kept>)> {
         if announced > KEPT_BYTES_MAX as u64 {
             return None;
@@ -95,7 +96,7 @@ impl Keeping {
         }
     }
 
-    /// The body is whole.
+    /// The body is complete.
     pub(super) fn end(self) {
         let mut state = self.0.lock();
         if let State::Passing { pieces, bytes } = &mut *state {
@@ -119,7 +120,8 @@ impl Drop for Keeping {
 }
 
 impl Kept {
-    /// The body once more, when all of it has come; none if it was not kept, or was asked for before. For one who waits.
+    /// The body once more, when all of it has come; none if it cannot be replayed or has been taken. One task may wait at a
+    /// time.
     pub async fn again(&self) -> Option<Replay> {
         while self.is_passing() {
             self.changed.notified().await;
@@ -150,7 +152,7 @@ impl Kept {
     }
 }
 
-/// Reads what the caller has still to send; none if it is too long or breaks off.
+/// Reads what the caller has still to send; none if it is too long or ends early.
 async fn with_rest(
     mut pieces: VecDeque<Bytes>,
     mut bytes: usize,
@@ -168,7 +170,7 @@ async fn with_rest(
 }
 
 impl Replay {
-    /// What became of this sending; not of the first.
+    /// The progress of this sending, not of the first.
     pub(super) fn passage(&self) -> Arc<Passage> {
         Arc::clone(&self.passage)
     }

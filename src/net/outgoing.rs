@@ -8,6 +8,7 @@ use super::{body::RequestBody, method::Method};
 
 /// A request that is ready to leave.
 pub struct Outgoing<'a> {
+    /// Decides whether the response may have a body.
     pub method: Method,
     /// Path and query, as they go on the wire.
     pub target: PathAndQuery,
@@ -15,6 +16,7 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(HeaderName, HeaderValue)],
     /// Our own, such as the token; over HTTP/2 they replace those of the same name.
     pub more: &'a [(HeaderName, &'a HeaderValue)],
+    /// Framed by the protocol.
     pub body: RequestBody,
 }
 

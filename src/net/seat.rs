@@ -1,5 +1,4 @@
-//! A caller's connection as others see it: whether it has ever proved who it is, and the bell by which it is asked to
-//! finish, or told to go at once.
+//! A caller's connection as others see it: whether it has ever authenticated, and its graceful-shutdown signal.
 
 use std::{
     future::{Future, poll_fn},
@@ -41,7 +40,7 @@ impl AtomicSignal {
     }
 }
 
-/// Shared by the program, which may be on any thread, a connection, and its requests.
+/// Shared by the program, on any thread, and by the connection and its requests, on one worker.
 #[derive(Default)]
 pub struct Seat {
     is_proven: AtomicBool,
@@ -50,18 +49,18 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Whether a request on this connection ever brought a valid proof of its caller.
+    /// Whether a request on this connection ever brought valid credentials.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.is_proven.load(Ordering::Relaxed)
     }
 
-    /// For the one who has seen such a proof.
+    /// A request on this connection brought valid credentials.
     pub fn prove(&self) {
         self.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// Asks the connection to finish what it serves and close.
+    /// Asks the connection to finish the request under way and close.
     pub fn finish(&self) {
         self.asked.raise(ShutdownSignal::Graceful);
         self.wake();
@@ -79,18 +78,18 @@ impl Seat {
         }
     }
 
-    /// Whether the connection was asked to finish. If it was not, it will be woken when it is: a connection runs on one task.
+    /// Whether the connection was asked to finish. If not, it will be woken when it is: a connection runs on one task.
     pub fn is_to_finish(&self, cx: &Context<'_>) -> bool {
         self.asked(cx) != ShutdownSignal::None
     }
 
     fn asked(&self, cx: &Context<'_>) -> ShutdownSignal {
-        // Before the look: whoever asks afterwards wakes us.
+        // Registered before the signal is read: one that is raised afterwards wakes us.
         self.waker.get_or_init(|| cx.waker().clone());
         self.asked.get()
     }
 
-    /// Resolves once the connection is asked to finish: for one that has said nothing yet.
+    /// Resolves once the connection is asked to finish: for one that has sent nothing yet.
     pub async fn asked_to_finish(&self) {
         poll_fn(|cx| {
             if self.is_to_finish(cx) {
@@ -102,7 +101,7 @@ impl Seat {
         .await;
     }
 
-    /// Runs a connection until it ends or has to leave; none if it left.
+    /// Runs a connection until it ends or is closed at once; none in the latter case.
     pub async fn run<F: Future>(&self, connection: F) -> Option<F::Output> {
         let mut connection = pin!(connection);
         poll_fn(|cx| {

@@ -1,5 +1,5 @@
-//! The body of NinjaOne's answer on its way to a caller: streamed, counted and timed. At its end the connection goes back
-//! to its pool; anything else closes it, so that no stray byte reaches another caller.
+//! The body of NinjaOne's response under the tenant's timeouts: what `net` reads, with the tenant's permit held until its
+//! end, and its bytes counted.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Why an answer ended early.
+/// Why a response's body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Cut {
     #[error("NinjaOne stopped sending")]
@@ -43,7 +43,7 @@ impl From<Lateness> for Cut {
 }
 
 impl Cut {
-    /// For the audit line.
+    /// The code in the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Cut {
     }
 }
 
-/// NinjaOne's answer while it streams.
+/// The body of NinjaOne's response.
 pub struct AnswerBody {
     inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
@@ -62,13 +62,14 @@ pub struct AnswerBody {
     timer: BodyTimer,
     bytes: u64,
     ended: bool,
-    /// What was read before the caller asked for it.
+    /// Chunks that were read before the caller asked for them.
     ahead: VecDeque<Bytes>,
-    /// How it ended early, to be told when what came before has gone out.
+    /// Why it ended early, to be returned after what came before.
     cut: Option<Cut>,
 }
 
 impl AnswerBody {
+    /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
     pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
         let mut body = Self {
@@ -86,18 +87,20 @@ impl AnswerBody {
         body
     }
 
+    /// Bytes that NinjaOne has sent so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// Whether all of it has been handed out.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended && self.ahead.is_empty()
     }
 
-    /// Reads a short body to its end without taking anything from whom it is passed on to; none if it is longer, or breaks.
-    /// May be given up at any time: then the rest streams.
+    /// Reads a body of at most `bytes_max` bytes to its end; none if it is longer, or ends early. What was read stays in the
+    /// body. Cancel-safe: the rest streams.
     pub async fn read_ahead(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
         let mut length = 0;
         while !self.ended && self.cut.is_none() && length <= bytes_max {
@@ -110,7 +113,7 @@ impl AnswerBody {
         is_whole.then(|| self.ahead.iter().flatten().copied().collect())
     }
 
-    /// Reads a short body to its end; empty if it is longer, or breaks.
+    /// Reads a body of at most `bytes_max` bytes to its end; empty if it is longer, or ends early.
     pub async fn read_short(mut self, bytes_max: usize) -> Bytes {
         let all = self.read_ahead(bytes_max).await;
         all.map(Bytes::from).unwrap_or_default()
@@ -153,7 +156,10 @@ impl AnswerBody {
         }
     }
 
-    /// The next chunk, what was read ahead first; none at the end. An error ends the body: it is told again when asked again.
+    /// The next chunk, those read ahead first; none at the end.
+    ///
+    /// # Errors
+    /// See [`Cut`]. Every later call returns the same error.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if let Some(data) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(data)));

@@ -1,6 +1,6 @@
-//! What a caller sends over HTTP/2 on its way to the library: frames pass as they are, but for the headers' (RFC 9113
-//! section 6.2 and 6.10). Those are put together, uncompressed, judged, and written anew, so that requests are read by one
-//! reader, and that reader is ours.
+//! Filters the frames that a caller sends before the library reads them. Most pass as they are. Header blocks (RFC 9113
+//! sections 6.2 and 6.10) are put together, decompressed, validated and written anew, so that one reader decides what a
+//! request is, and that reader is ours.
 
 use std::{
     cell::RefCell,
@@ -24,12 +24,12 @@ const FRAME_HEAD_BYTES: usize = 9;
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Most frames of one header block.
 const BLOCK_FRAMES_MAX: u32 = 64;
-/// A compressed block may be longer than what it stands for, if its sender is a fool; but not by more than this.
+/// By how many bytes a compressed block may be longer than what it stands for.
 const BLOCK_BYTES_MORE: usize = 16 * 1024;
-/// What is read at once. One buffer for each thread: a connection that waits needs none.
+/// Bytes read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Longest frame of those that carry neither headers nor a body. The library keeps a frame until it is whole.
+/// Longest frame that carries neither headers nor a body, in bytes. The library holds a frame until it is complete.
 const CONTROL_BYTES_MAX: usize = 1024;
 
 const DATA: u8 = 0;
@@ -43,7 +43,7 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
-/// A frame that the library answers by ending the connection with a protocol error: one that continues nothing.
+/// A frame that makes the library end the connection with a protocol error: CONTINUATION without HEADERS.
 const RUIN: [u8; FRAME_HEAD_BYTES] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
 
 thread_local! {
@@ -59,18 +59,18 @@ pub enum FrameFilterEnd {
     HeadEvicted,
 }
 
-/// A caller's socket.
+/// A caller's socket behind the filter.
 pub struct Gate<S> {
     socket: S,
     head_bytes_max: usize,
     reading: Reading,
     /// The head of a frame, as far as it has come.
     head: ([u8; FRAME_HEAD_BYTES], usize),
-    /// A header block whose end has not come.
+    /// An incomplete header block.
     block: Option<Block>,
     share: Share,
     decoder: hpack::Decoder,
-    /// The youngest stream that a request has come on.
+    /// The latest stream that a request has come on.
     youngest: u32,
     /// For the library to read.
     out: BytesMut,
@@ -83,12 +83,12 @@ pub struct Gate<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Head,
-    /// Passed as it is.
+    /// A frame that passes as it is.
     Passing(usize),
-    /// Of a kind that means nothing (RFC 9113 section 4.1).
+    /// A frame of an unknown type, which is dropped (RFC 9113 section 4.1).
     Skipping(usize),
     Block(usize),
-    /// Nothing that comes is read any more.
+    /// The connection has failed: nothing is read any more.
     Ruined,
 }
 
@@ -97,14 +97,16 @@ struct Block {
     flags: u8,
     bytes: Vec<u8>,
     frames: u32,
-    /// All of it is there when the frame that is being read is.
+    /// The frame that is being read is its last.
     is_last: bool,
 }
 
-/// The connection cannot go on.
+/// The frame is malformed, or beyond a limit: the connection cannot go on.
 struct Garbage;
 
 impl<S> Gate<S> {
+    /// Filters what comes from `socket`. Heads may have `head_bytes_max` bytes. Why the filter ended the connection, if it did,
+    /// is told in `ended`.
     pub fn new(
         socket: S,
         head_bytes_max: usize,
@@ -135,7 +137,7 @@ impl<S> Gate<S> {
         self.out.extend_from_slice(&RUIN);
     }
 
-    /// Reads what has come to `out`.
+    /// Processes what has come; `out` gets what passes.
     fn take(&mut self, mut came: &[u8]) {
         while !came.is_empty() {
             let taken = match self.reading {
@@ -169,7 +171,7 @@ impl<S> Gate<S> {
         }
     }
 
-    /// If the frame that was read is whole, turns to the next one.
+    /// If the frame that was read is complete, turns to the next one.
     fn end_frame(&mut self) -> Result<(), Garbage> {
         match self.reading {
             Reading::Passing(0) | Reading::Skipping(0) => self.reading = Reading::Head,
@@ -261,7 +263,7 @@ impl<S> Gate<S> {
         Ok(())
     }
 
-    /// What `out` has, as far as there is room for it.
+    /// Copies from `out` as much as there is room for.
     fn give(&mut self, room: &mut ReadBuf<'_>) {
         let length = self.out.len().min(room.remaining());
         room.put_slice(self.out.get(..length).unwrap_or_default());

@@ -1,5 +1,5 @@
-//! HTTP/1.1 towards a server (RFC 9112): one request at a time on a connection, which the request owns until its answer is
-//! read. No task runs beside it, and nothing is read of an idle connection but whether it is still good.
+//! HTTP/1.1 towards a server (RFC 9112): one request at a time on a connection, which the request owns until its response has
+//! been read. No task runs beside it, and an idle connection is read only to see whether it can be used again.
 
 pub mod body;
 pub mod failure;
@@ -28,15 +28,16 @@ use self::{
 };
 pub use self::{failure::Failure, head::RequestHead};
 
-/// Room for what is read of a head; nearly every answer comes whole in one read.
+/// Bytes read at once of a head; nearly every response fits one read.
 const HEAD_READ_BYTES: usize = 16 * 1024;
-/// Most of a request's body that waits to be written.
+/// Most of a request's body that waits to be written, in bytes.
 const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
-/// Room that an idle connection keeps in each direction.
+/// Buffer that an idle connection keeps in each direction, in bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 
-/// An answer whose body is still to come.
+/// A response whose body is still to be read.
 pub struct Answer {
+    /// One of HTTP's, not interim.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
     pub fields: Fields,
@@ -44,14 +45,14 @@ pub struct Answer {
     pub connection: Box<Connection>,
 }
 
-/// How far a request has got on its way out.
+/// How much of a request has been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
     /// Nothing of it has been sent.
     Waiting,
     Begun,
     Done,
-    /// The server takes no more of it. An answer may come all the same, and ends the connection.
+    /// The server takes no more of it. A response may come all the same, and ends the connection.
     Refused,
 }
 
@@ -69,6 +70,7 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// A connection that has just been made.
     #[must_use]
     pub fn new(transport: Transport) -> Box<Self> {
         Box::new(Self {
@@ -82,14 +84,14 @@ impl Connection {
         })
     }
 
-    /// Whether an idle connection may take a request: it is open, and nothing has come on it, in whichever layer. Bytes that
-    /// nobody asked for would be taken for the next request's answer. One that is not fit must be closed.
+    /// Whether an idle connection can be used again: it is open, and nothing has come on it, in whichever layer. Unsolicited
+    /// bytes would be taken for the next request's response. If not, it must be closed.
     pub fn is_fit(&mut self, cx: &mut Context<'_>) -> bool {
         self.read.is_empty() && self.transport.is_quiet(cx)
     }
 
-    /// Sends the request and waits for the head of its answer. The answer is looked for while the body is on its way: one
-    /// that comes early is passed on, and its connection serves no other request.
+    /// Sends the request and waits for the head of the response. It is read while the body is still being sent: one that comes
+    /// early is passed on, and the connection serves no other request.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed.
@@ -138,7 +140,7 @@ impl Connection {
         self.transport.poll_fill(cx, &mut self.read, room)
     }
 
-    /// Sends what can be sent now. A server that takes no more of a request may have answered it already.
+    /// Sends what can be sent now. A server that takes no more of a request may have responded already.
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         if matches!(self.sending, Sending::Done | Sending::Refused) {
             return Ok(());
