@@ -94,7 +94,7 @@ impl PooledConnections {
     }
 
     /// Takes back an HTTP/1.1 connection whose response has been read.
-    pub fn put_back(&self, connection: Box<Connection>, last_used: Instant) {
+    pub fn return_connection(&self, connection: Box<Connection>, last_used: Instant) {
         let mut state = self.state.lock();
         if state.idle.len() < IDLE_CONNECTIONS_MAX {
             state.idle.push(IdleConnection {
@@ -157,7 +157,7 @@ impl PooledConnections {
     }
 
     /// How long a kept connection may have been idle; none if none will do.
-    fn age_max(&self, freshness: Freshness) -> Option<Duration> {
+    fn idle_age_max(&self, freshness: Freshness) -> Option<Duration> {
         match freshness {
             Freshness::New => None,
             Freshness::Any => Some(self.idle_max),
@@ -172,10 +172,10 @@ impl PooledConnections {
         now: Instant,
     ) -> Option<Http2Sender> {
         // The shared connection serves `New` too: see there.
-        let age_max = self.age_max(freshness).unwrap_or(self.idle_max);
+        let idle_age_max = self.idle_age_max(freshness).unwrap_or(self.idle_max);
         let shared = state.shared.as_mut()?;
         let idle = now.saturating_duration_since(shared.last_used);
-        if shared.sender.is_closed() || idle >= age_max {
+        if shared.sender.is_closed() || idle >= idle_age_max {
             state.shared = None;
             return None;
         }
@@ -191,9 +191,9 @@ impl PooledConnections {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Box<Connection>> {
-        let age_max = self.age_max(freshness)?;
+        let idle_age_max = self.idle_age_max(freshness)?;
         let is_young =
-            |it: &mut IdleConnection| now.saturating_duration_since(it.last_used) < age_max;
+            |it: &mut IdleConnection| now.saturating_duration_since(it.last_used) < idle_age_max;
         while let Some(mut top) = state.idle.pop_if(is_young) {
             if top.connection.is_fit(cx) {
                 return Some(top.connection);

@@ -50,7 +50,7 @@ impl AnswerStream {
             std::mem::replace(&mut self.0, Source::Done)
             && connection.rest()
         {
-            pool.put_back(connection, sent);
+            pool.return_connection(connection, sent);
         }
     }
 

@@ -57,10 +57,12 @@ where
         loop {
             let step = match &mut self.stage {
                 Stage::Head => session.poll_head(cx),
-                Stage::Answering(answering) => session.poll_answer(answering, cx),
-                Stage::Sending(sending) => session.poll_sending(sending, cx),
+                Stage::Answering(answering) => session.poll_handler(answering, cx),
+                Stage::Sending(sending) => session.poll_response(sending, cx),
                 Stage::Discarding { left } => session.poll_discarding(left, cx),
-                Stage::Lingering { left, is_shut } => session.poll_lingering(left, is_shut, cx),
+                Stage::Lingering { left, is_shut } => {
+                    session.poll_lingering_close(left, is_shut, cx)
+                }
             };
             match ready!(step) {
                 Step::Stay => {}

@@ -46,22 +46,22 @@ pub(super) struct Session<S, H: Handler> {
     socket: S,
     handler: H,
     head_bytes_max: usize,
-    seat: Arc<Seat>,
+    control: Arc<Seat>,
     timer: Timer,
     /// What has come and is not used yet.
-    read: BytesMut,
+    read_buffer: BytesMut,
     /// So many bytes of it were searched and hold no complete head.
-    looked_at: usize,
+    scanned: usize,
     /// What is still to come of the body of the request under way.
-    upload: Upload,
-    outflow: Outflow,
-    request: Request,
+    request_body: Upload,
+    write_buffer: Outflow,
+    response_context: Request,
     /// Counts requests that began and bytes that were written.
     progress: u64,
     /// The caller does not take what we write.
     is_write_blocked: bool,
     /// Of the memory for incomplete heads.
-    share: Share,
+    head_reservation: Share,
 }
 
 impl<S, H> Session<S, H>
@@ -74,36 +74,36 @@ where
             socket,
             handler,
             head_bytes_max: options.head_bytes_max,
-            seat,
+            control: seat,
             timer: Timer::new(options.patience),
-            read: BytesMut::new(),
-            looked_at: 0,
-            upload: Upload::none(),
-            outflow: Outflow::default(),
-            request: Request {
+            read_buffer: BytesMut::new(),
+            scanned: 0,
+            request_body: Upload::none(),
+            write_buffer: Outflow::default(),
+            response_context: Request {
                 is_head: false,
                 is_http11: true,
                 persists: true,
             },
             progress: 0,
             is_write_blocked: false,
-            share: Share::default(),
+            head_reservation: Share::default(),
         }
     }
 
     /// Whether the connection has waited for too long in this stage. To be asked whenever nothing can be done.
     pub(super) fn is_timed_out(&mut self, stage: &Stage<H::Body>, cx: &mut Context<'_>) -> bool {
-        let waiting = self.waiting(stage);
+        let waiting = self.current_wait(stage);
         self.timer.is_over(waiting, self.progress, cx)
     }
 
-    fn waiting(&self, stage: &Stage<H::Body>) -> Waiting {
+    fn current_wait(&self, stage: &Stage<H::Body>) -> Waiting {
         if self.is_write_blocked {
             return Waiting::Write;
         }
         match stage {
-            Stage::Head if !self.read.is_empty() => Waiting::Head,
-            Stage::Head if self.seat.is_proven() => Waiting::Idle,
+            Stage::Head if !self.read_buffer.is_empty() => Waiting::Head,
+            Stage::Head if self.control.is_proven() => Waiting::Idle,
             Stage::Head => Waiting::Proof,
             Stage::Discarding { .. } => Waiting::Head,
             Stage::Lingering { .. } => Waiting::Linger,
@@ -115,34 +115,37 @@ where
 
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Step<H::Body>> {
         loop {
-            if self.looked_at == 0 {
+            if self.scanned == 0 {
                 // RFC 9112 section 2.2: some callers send an empty line after a body.
-                while self.read.starts_with(b"\r\n") {
-                    self.read.advance(2);
-                    if self.read.is_empty() {
-                        self.read = BytesMut::new();
+                while self.read_buffer.starts_with(b"\r\n") {
+                    self.read_buffer.advance(2);
+                    if self.read_buffer.is_empty() {
+                        self.read_buffer = BytesMut::new();
                     }
                 }
             }
-            // Half a line end may become an empty line.
-            let is_to_be_looked_at = self.read.len() > self.looked_at && *self.read != *b"\r";
-            if is_to_be_looked_at && let Some(stage) = self.begin_if_complete() {
+            // A lone CR may become an empty line.
+            let is_to_be_looked_at =
+                self.read_buffer.len() > self.scanned && *self.read_buffer != *b"\r";
+            if is_to_be_looked_at && let Some(stage) = self.begin_if_head_complete() {
                 return Poll::Ready(Step::Enter(stage));
             }
             let came = match self.poll_read(cx) {
                 Poll::Ready(came) => came,
-                Poll::Pending if self.read.is_empty() && self.seat.is_to_finish(cx) => {
+                Poll::Pending if self.read_buffer.is_empty() && self.control.is_to_finish(cx) => {
                     let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
                     return Poll::Ready(Step::End(Ended::Closed));
                 }
-                Poll::Pending if self.keeps_part(cx) => return Poll::Pending,
+                Poll::Pending if self.reserve_partial_head(cx) => return Poll::Pending,
                 Poll::Pending => {
-                    let stage = self.refuse(head::unfinished(&self.read));
+                    let stage = self.reject(head::unfinished(&self.read_buffer));
                     return Poll::Ready(Step::Enter(stage));
                 }
             };
             match came {
-                Ok(0) if self.read.is_empty() => return Poll::Ready(Step::End(Ended::Closed)),
+                Ok(0) if self.read_buffer.is_empty() => {
+                    return Poll::Ready(Step::End(Ended::Closed));
+                }
                 Ok(0) | Err(_) => return Poll::Ready(Step::End(Ended::Broken)),
                 Ok(_) => {}
             }
@@ -150,62 +153,63 @@ where
     }
 
     /// Hands what has come to the handler, if that is a complete head or can never become one.
-    fn begin_if_complete(&mut self) -> Option<Stage<H::Body>> {
-        let head = match head::length(&self.read, self.looked_at) {
+    fn begin_if_head_complete(&mut self) -> Option<Stage<H::Body>> {
+        let head = match head::length(&self.read_buffer, self.scanned) {
             Some(length) if length <= self.head_bytes_max => {
-                head::read(&head::split(&mut self.read, length))
+                head::read(&head::split(&mut self.read_buffer, length))
             }
-            None if self.read.len() <= self.head_bytes_max => {
-                let new = self.read.get(self.looked_at..).unwrap_or_default();
+            None if self.read_buffer.len() <= self.head_bytes_max => {
+                let new = self.read_buffer.get(self.scanned..).unwrap_or_default();
                 // A head that comes byte by byte is parsed once a line, not once a byte.
-                let is_worth_it = self.looked_at == 0 || new.contains(&b'\n');
-                self.looked_at = self.read.len();
-                match is_worth_it.then(|| head::check_part(&self.read)) {
+                let is_worth_it = self.scanned == 0 || new.contains(&b'\n');
+                self.scanned = self.read_buffer.len();
+                match is_worth_it.then(|| head::check_part(&self.read_buffer)) {
                     Some(Err(unreadable)) => Err(unreadable),
                     Some(Ok(())) | None => return None,
                 }
             }
-            _ => Err(head::too_large(&self.read)),
+            _ => Err(head::too_large(&self.read_buffer)),
         };
         Some(match head {
-            Ok(head) => self.begin(head),
-            Err(unreadable) => self.refuse(unreadable),
+            Ok(head) => self.begin_request(head),
+            Err(unreadable) => self.reject(unreadable),
         })
     }
 
     /// Whether the incomplete head may stay in memory while more is waited for.
-    fn keeps_part(&mut self, cx: &Context<'_>) -> bool {
-        if self.read.is_empty() {
+    fn reserve_partial_head(&mut self, cx: &Context<'_>) -> bool {
+        if self.read_buffer.is_empty() {
             return true;
         }
-        if !self.share.is_held() {
+        if !self.head_reservation.is_held() {
             // Drops what was read before it, and room that it may never need.
-            self.read = BytesMut::from(&*self.read);
+            self.read_buffer = BytesMut::from(&*self.read_buffer);
         }
-        self.share.keep(self.read.capacity(), cx.waker())
+        self.head_reservation
+            .keep(self.read_buffer.capacity(), cx.waker())
     }
 
-    fn end_head(&mut self) {
-        self.share.release();
-        self.looked_at = 0;
+    fn finish_head(&mut self) {
+        self.head_reservation.release();
+        self.scanned = 0;
         self.progress += 1;
     }
 
     /// Hands malformed bytes to the handler. Nothing that follows them is read.
-    fn refuse(&mut self, unreadable: Unreadable) -> Stage<H::Body> {
-        self.end_head();
-        self.read = BytesMut::new();
-        self.request = Request {
+    fn reject(&mut self, unreadable: Unreadable) -> Stage<H::Body> {
+        self.finish_head();
+        self.read_buffer = BytesMut::new();
+        self.response_context = Request {
             is_head: false,
             is_http11: true,
             persists: false,
         };
-        self.upload = Upload::unreadable();
+        self.request_body = Upload::unreadable();
         Stage::Answering(self.handler.handle(Err(unreadable)))
     }
 
-    fn begin(&mut self, head: Head) -> Stage<H::Body> {
-        self.end_head();
+    fn begin_request(&mut self, head: Head) -> Stage<H::Body> {
+        self.finish_head();
         let Head {
             request,
             framing,
@@ -213,25 +217,25 @@ where
             persists,
             is_http11,
         } = head;
-        self.request = Request {
+        self.response_context = Request {
             is_head: request.method == Some(Method::Head),
             is_http11,
             persists,
         };
-        let (upload, body) = Upload::begin(framing, expects_continue, &mut self.read);
-        self.upload = upload;
+        let (upload, body) = Upload::begin(framing, expects_continue, &mut self.read_buffer);
+        self.request_body = upload;
         Stage::Answering(self.handler.handle(Ok((request, body))))
     }
 
     // === A response
 
-    pub(super) fn poll_answer(
+    pub(super) fn poll_handler(
         &mut self,
         answering: &mut Answering<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
         if let Poll::Ready(response) = answering.as_mut().poll(cx) {
-            return Poll::Ready(Step::Enter(self.begin_sending(response, cx)));
+            return Poll::Ready(Step::Enter(self.begin_response(response, cx)));
         }
         self.poll_caller(cx).map(Step::End)
     }
@@ -249,16 +253,19 @@ where
     ///    unnoticed until the response is written; the handler wakes us for that.
     fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
-            if self.upload.wants_to_continue(!self.read.is_empty(), cx) {
-                self.outflow
+            if self
+                .request_body
+                .wants_to_continue(!self.read_buffer.is_empty(), cx)
+            {
+                self.write_buffer
                     .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
-            let has_to_write = self.is_write_blocked || !self.outflow.is_empty();
+            let has_to_write = self.is_write_blocked || !self.write_buffer.is_empty();
             if has_to_write && ready!(self.poll_write(cx)).is_err() {
                 return Poll::Ready(Ended::Broken);
             }
-            ready!(self.upload.poll_feed(&mut self.read, cx));
-            if self.read.len() >= AHEAD_BYTES_MAX {
+            ready!(self.request_body.poll_feed(&mut self.read_buffer, cx));
+            if self.read_buffer.len() >= AHEAD_BYTES_MAX {
                 return Poll::Pending;
             }
             match ready!(self.poll_read(cx)) {
@@ -268,30 +275,30 @@ where
         }
     }
 
-    fn begin_sending(&mut self, response: Response<H::Body>, cx: &Context<'_>) -> Stage<H::Body> {
-        if self.seat.is_to_finish(cx) || self.upload.is_hopeless() {
-            self.request.persists = false;
+    fn begin_response(&mut self, response: Response<H::Body>, cx: &Context<'_>) -> Stage<H::Body> {
+        if self.control.is_to_finish(cx) || self.request_body.is_hopeless() {
+            self.response_context.persists = false;
         }
-        self.upload.answer();
+        self.request_body.answer();
         self.timer.begin_answer();
         Stage::Sending(Sending::begin(
             response,
-            &mut self.request,
-            &mut self.outflow,
+            &mut self.response_context,
+            &mut self.write_buffer,
         ))
     }
 
-    pub(super) fn poll_sending(
+    pub(super) fn poll_response(
         &mut self,
         sending: &mut Sending<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
-        let gathered = sending.gather(cx, &mut self.outflow);
+        let gathered = sending.gather(cx, &mut self.write_buffer);
         if ready!(self.poll_write(cx)).is_err() {
             return Poll::Ready(Step::End(Ended::Broken));
         }
         match gathered {
-            Gathered::All => Poll::Ready(Step::Enter(self.end_request())),
+            Gathered::All => Poll::Ready(Step::Enter(self.finish_request())),
             Gathered::Full => Poll::Ready(Step::Stay),
             Gathered::Cut => Poll::Ready(Step::End(Ended::Broken)),
             Gathered::Waiting => self.poll_caller(cx).map(Step::End),
@@ -299,12 +306,12 @@ where
     }
 
     /// The response is written. What is left of the request's body decides how the connection goes on.
-    fn end_request(&mut self) -> Stage<H::Body> {
-        self.outflow.release();
-        self.upload.abandon();
-        if !self.request.persists {
-            self.linger()
-        } else if self.upload.is_done() {
+    fn finish_request(&mut self) -> Stage<H::Body> {
+        self.write_buffer.release();
+        self.request_body.abandon();
+        if !self.response_context.persists {
+            self.begin_lingering_close()
+        } else if self.request_body.is_done() {
             self.await_request()
         } else {
             Stage::Discarding {
@@ -314,16 +321,16 @@ where
     }
 
     fn await_request(&mut self) -> Stage<H::Body> {
-        if self.read.is_empty() {
-            self.read = BytesMut::new();
+        if self.read_buffer.is_empty() {
+            self.read_buffer = BytesMut::new();
         }
         Stage::Head
     }
 
     /// Begins the lingering close: if bytes of the caller's found nobody, the kernel would reset the connection before the
     /// response is read (RFC 9112 section 9.6).
-    fn linger(&mut self) -> Stage<H::Body> {
-        self.read = BytesMut::new();
+    fn begin_lingering_close(&mut self) -> Stage<H::Body> {
+        self.read_buffer = BytesMut::new();
         Stage::Lingering {
             left: LINGER_BYTES_MAX,
             is_shut: false,
@@ -337,27 +344,29 @@ where
         left: &mut u64,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
-        Poll::Ready(match self.upload.discard(&mut self.read, left) {
-            Discarded::All => Step::Enter(self.await_request()),
-            Discarded::TooMuch => Step::Enter(self.linger()),
-            Discarded::More => match ready!(self.poll_read(cx)) {
-                Ok(0) | Err(_) => Step::End(Ended::Closed),
-                Ok(_) => Step::Stay,
+        Poll::Ready(
+            match self.request_body.discard(&mut self.read_buffer, left) {
+                Discarded::All => Step::Enter(self.await_request()),
+                Discarded::TooMuch => Step::Enter(self.begin_lingering_close()),
+                Discarded::More => match ready!(self.poll_read(cx)) {
+                    Ok(0) | Err(_) => Step::End(Ended::Closed),
+                    Ok(_) => Step::Stay,
+                },
             },
-        })
+        )
     }
 
-    pub(super) fn poll_lingering(
+    pub(super) fn poll_lingering_close(
         &mut self,
         left: &mut u64,
         is_shut: &mut bool,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
         if !*is_shut {
-            // Whether the caller hears it changes nothing.
+            // An error changes nothing: the connection ends either way.
             *is_shut = Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
         }
-        let came = ready!(self.poll_drop(cx)).unwrap_or_default() as u64;
+        let came = ready!(self.poll_read_and_discard(cx)).unwrap_or_default() as u64;
         *left = left.saturating_sub(came);
         Poll::Ready(if came == 0 || *left == 0 {
             Step::End(Ended::Closed)
@@ -369,7 +378,7 @@ where
     // === The socket
 
     /// Reads what has come and keeps nothing of it; 0 at the end.
-    fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_read_and_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         READ.with_borrow_mut(|room| {
             let mut room = ReadBuf::new(room);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
@@ -382,14 +391,14 @@ where
         READ.with_borrow_mut(|room| {
             let mut room = ReadBuf::new(room);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
-            self.read.extend_from_slice(room.filled());
+            self.read_buffer.extend_from_slice(room.filled());
             Poll::Ready(Ok(room.filled().len()))
         })
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self
-            .outflow
+            .write_buffer
             .poll_write(&mut self.socket, cx, &mut self.progress);
         self.is_write_blocked = polled.is_pending();
         polled
