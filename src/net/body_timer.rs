@@ -186,7 +186,7 @@ mod tests {
         total: Duration::from_mins(30),
     };
 
-    /// What a body is whose pieces of `bytes` come `seconds` after they are asked for, each asked for at once or after
+    /// The timeout of a body whose chunks of `bytes` come `seconds` after they are asked for, each asked for at once or after
     /// `rest`; and after how many seconds of waiting.
     fn late_after(bytes: u64, seconds: u64, rest: u64) -> (Lateness, u64) {
         let mut now = Instant::now();

@@ -73,7 +73,7 @@ impl Timer {
         let now = Instant::now();
         if (waiting, progress) != (self.waiting, self.progress) {
             if self.waiting != waiting {
-                // What was taken without a wait counts as well.
+                // Bytes that were taken without a wait count as well.
                 self.taking.moved(progress.wrapping_sub(self.progress));
             }
             (self.waiting, self.progress) = (waiting, progress);

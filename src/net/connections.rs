@@ -31,8 +31,8 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Users of a Unix socket have no address to be counted by. The file's permissions let them in, so they may have more than
-    /// a stranger, but never all.
+    /// Users of a Unix socket have no address to be counted by. The file's permissions let them in, so they may have more
+    /// than a stranger, but never all.
     const fn of(self, neighbour: Neighbour) -> usize {
         match neighbour {
             Neighbour::V4(_) | Neighbour::V6(_) => self.per_peer_max,

@@ -152,7 +152,7 @@ impl Sorting {
             Purpose::Reason => note(&mut sorted.reason, &value),
             Purpose::OnBehalfOf => note(&mut sorted.on_behalf_of, &value),
             // A browser sends these without being asked, and a page cannot hold them back (Fetch standard, forbidden
-            // request headers). No browser has business here: a rebound DNS name would make it somebody else's hand.
+            // request headers). No browser may call: by DNS rebinding, any page could make it send requests.
             Purpose::Origin => Err(HeaderError::Browser),
             Purpose::FetchSite if value.as_bytes() != b"none" => Err(HeaderError::Browser),
             Purpose::MethodOverride => Err(HeaderError::MethodOverride),

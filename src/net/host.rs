@@ -2,7 +2,7 @@
 
 use super::url::HostPort;
 
-/// Host names that we answer to, without port and in lower case.
+/// The host names of this proxy, without port and in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts(Vec<String>);
 

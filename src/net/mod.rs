@@ -1,4 +1,6 @@
-//! BYTES: sockets, TLS and HTTP. A request becomes well-formed here, or is refused; nothing here knows NinjaOne.
+//! Sockets, TLS and HTTP. A request is parsed and checked here, or refused; nothing here knows NinjaOne.
+//!
+//! Callers are on the server's side, NinjaOne on the client's; neither side imports from the other.
 
 mod accept_batch;
 pub mod body;

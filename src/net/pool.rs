@@ -118,7 +118,7 @@ impl Pool {
             if let Some(found) = self.reuse(freshness, Instant::now()).await {
                 return Ok((found, true));
             }
-            // It was this request's as much as the one's that made it: not each has to find out for itself.
+            // That attempt was this request's as well: those who waited for it need not each try in turn.
             if let Some(failed) = last.filter(|it| it.ended >= asked) {
                 return Err(SendError::Unsent(failed.error));
             }
@@ -183,7 +183,7 @@ impl Pool {
                 Err(error) => error,
             };
             let Some(back) = error.take_message() else {
-                // A body that its caller breaks off ends a stream, not the connection.
+                // A body that its caller aborts ends a stream, not the connection.
                 if !has_body {
                     self.kept.forget_http2(sender.id());
                 }

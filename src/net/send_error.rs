@@ -7,7 +7,7 @@ use super::exchange_error::ExchangeError;
 pub enum SendError {
     /// Nothing of it was sent.
     Unsent(ExchangeError),
-    /// It was sent on a connection that had served others, and the connection died before the first byte of an answer.
+    /// It was sent on a connection that had served others, and the connection ended before the first byte of a response.
     DiedReused,
     /// It may have arrived.
     Lost(ExchangeError),

@@ -69,11 +69,12 @@ pub enum Judged {
     LetThrough,
 }
 
-/// What answers requests.
+/// Makes responses.
 pub trait Desk: Send + Sync + 'static {
+    /// Decides by the head whether the body is read.
     fn judge(&self, head: &Request<()>) -> Judged;
 
-    /// Answers a request that was let through.
+    /// Responds to a request whose body has been read.
     fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
 }
 

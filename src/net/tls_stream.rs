@@ -365,7 +365,7 @@ impl TlsStream {
             self.out.truncate(start + length);
         }
         let cx = &mut Context::from_waker(Waker::noop());
-        // Whether the server hears it changes nothing.
+        // An error changes nothing: the connection ends either way.
         let _ = self.poll_flush(cx);
         let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
     }
@@ -439,7 +439,7 @@ impl AsyncRead for TlsIo {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.plain.is_empty() {
-            // Straight to where it goes; what has no room there waits.
+            // Straight to the reader's buffer; what has no room there waits.
             let (stream, plain) = (&mut this.stream, &mut this.plain);
             ready!(stream.poll_take(cx, |data, _| {
                 let (fits, waits) = data.split_at(data.len().min(room.remaining()));

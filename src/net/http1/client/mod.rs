@@ -90,8 +90,8 @@ impl Connection {
         self.read.is_empty() && self.transport.is_quiet(cx)
     }
 
-    /// Sends the request and waits for the head of the response. It is read while the body is still being sent: one that comes
-    /// early is passed on, and the connection serves no other request.
+    /// Sends the request and waits for the head of the response. It is read while the body is still being sent: one that
+    /// comes early is passed on, and the connection serves no other request.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed.

@@ -57,7 +57,7 @@ impl Wait {
                 return Ok(Some(head));
             }
             self.interim += 1;
-            // Nobody asked for another protocol.
+            // An upgrade that was not requested.
             if head.status == StatusCode::SWITCHING_PROTOCOLS || self.interim > INTERIM_MAX {
                 return Err(Failure::NotHttp);
             }

@@ -1,4 +1,4 @@
-//! Heads and bodies that servers send by mistake or on purpose, each split at every byte.
+//! Malformed and unusual responses, each split at every byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,7 @@ use super::{
     response_head_reader::Wait,
 };
 
-/// The head that comes of these pieces, and what is left unread after it.
+/// The head that is parsed from these parts, and what is left unread after it.
 fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(AnswerHead, Bytes)>, ()> {
     let (mut wait, mut read) = (Wait::new(method), BytesMut::new());
     for (number, piece) in pieces.into_iter().enumerate() {

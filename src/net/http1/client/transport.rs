@@ -56,8 +56,8 @@ impl Transport {
         }
     }
 
-    /// Whether no bytes are left in any layer, the kernel's included, and both sides are open. The kernel is asked directly: the
-    /// runtime learns of what has come only when it polls next. If not, the transport must be closed.
+    /// Whether no bytes are left in any layer, the kernel's included, and both sides are open. The kernel is asked directly:
+    /// the runtime learns of what has come only when it polls next. If not, the transport must be closed.
     #[must_use]
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
@@ -96,7 +96,7 @@ impl Transport {
         match self {
             Self::Plain(socket) => {
                 let cx = &mut Context::from_waker(Waker::noop());
-                // Whether the server hears it changes nothing.
+                // An error changes nothing: the connection ends either way.
                 let _ = Pin::new(socket).poll_shutdown(cx);
             }
             Self::Tls(stream) => stream.close(),
