@@ -29,7 +29,7 @@ pub struct MeteredBody {
 }
 
 impl MeteredBody {
-    /// Sizes in bytes; `upload_bytes_max` holds after [`allow_upload`](Self::allow_upload).
+    /// Sizes in bytes; `upload_bytes_max` holds after `allow_upload`.
     #[must_use]
     pub fn new(
         inner: WireBody,
