@@ -16,7 +16,10 @@ use crate::{
         health::{Health, span},
         snapshot::{AuditState, Identity, IdentityState, Login, Snapshot, Tenant},
     },
-    net::client::{Endpoint, ExchangeError, exchange},
+    net::{
+        client::{Endpoint, ExchangeError},
+        exchange::exchange,
+    },
 };
 
 const TIME_OUT: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! How long a body may rest, how slow it may be, and how long it may take. The time runs only while somebody asks and
-//! nothing comes, so that nobody is blamed for the other side's slowness.
+//! The timer of a body: how long it may pause, how slow it may be, and how long it may take. Time runs only while somebody
+//! asks and nothing comes, so that one side is not blamed for the other's delays.
 
 use std::{
     future::Future,
@@ -10,9 +10,12 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::pace::{self, BodyPatience, Pace};
+use super::{
+    body_timeouts::BodyPatience,
+    pace::{self, Pace},
+};
 
-/// What a body did wrong.
+/// The timeout that a body ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lateness {
     /// Nothing came for too long.
@@ -23,16 +26,16 @@ pub enum Lateness {
     Overdue,
 }
 
-/// Watches the side that a body comes from. A body that never waits has nothing but this.
+/// Watches the side that a body comes from. Allocates at the first wait.
 pub struct BodyTimer {
     patience: BodyPatience,
-    /// What came before the first wait.
+    /// Bytes that came before the first wait.
     bytes: u64,
-    /// Made at the first wait. Apart, so that it does not lie in every request's future.
+    /// Made at the first wait. Boxed, so that it does not lie in every request's future.
     waits: Option<Box<Waits>>,
 }
 
-/// How a body was waited for so far.
+/// How a body has been waited for so far.
 struct Waits {
     pace: Pace,
     began: Instant,
@@ -42,15 +45,16 @@ struct Waits {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// A wait under way.
+/// The wait under way.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
     since: Instant,
-    /// Up to here the pace knows of it.
+    /// The throughput window knows of the wait up to here.
     told: Instant,
 }
 
 impl BodyTimer {
+    /// For a body that nobody has asked for yet.
     #[must_use]
     pub const fn new(patience: BodyPatience) -> Self {
         Self {
@@ -60,7 +64,7 @@ impl BodyTimer {
         }
     }
 
-    /// Judges the pace from here on: what came before is no credit.
+    /// Begins a new throughput window: what came before is no credit.
     pub fn begin_window(&mut self) {
         self.bytes = 0;
         if let Some(waits) = &mut self.waits {
@@ -68,14 +72,14 @@ impl BodyTimer {
         }
     }
 
-    /// How long the body was waited for in all, up to the last piece.
+    /// How long the body was waited for in all, up to the last chunk.
     #[must_use]
     pub fn waited(&self) -> Duration {
         let waits = self.waits.as_ref();
         waits.map_or(Duration::ZERO, |it| it.waited)
     }
 
-    /// Something came, or its end. True if it had been waited for.
+    /// Records that bytes came, or the end. True if that had been waited for.
     pub fn came(&mut self, bytes: u64) -> bool {
         let Some(waits) = &mut self.waits else {
             self.bytes = self.bytes.saturating_add(bytes);
@@ -89,7 +93,7 @@ impl BodyTimer {
         waited
     }
 
-    /// Nothing has come yet: ready once that, or the body as a whole, has become too late.
+    /// To be polled when nothing has come: ready once a timeout has passed.
     pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Lateness> {
         let (patience, bytes) = (self.patience, self.bytes);
         let waits = self
@@ -154,7 +158,7 @@ impl Waits {
         (now >= end).then_some(Lateness::Overdue)
     }
 
-    /// When the wait under way is to be judged next.
+    /// When the wait under way is to be checked next.
     fn next(&self, patience: BodyPatience, now: Instant) -> Instant {
         let since = self.wait.map_or(now, |it| it.since);
         let next = (since + patience.idle).min(now + self.pace.left());
@@ -182,7 +186,7 @@ mod tests {
         total: Duration::from_mins(30),
     };
 
-    /// What a body is whose pieces of `bytes` come `seconds` after they are asked for, each asked for at once or after
+    /// The timeout of a body whose chunks of `bytes` come `seconds` after they are asked for, each asked for at once or after
     /// `rest`; and after how many seconds of waiting.
     fn late_after(bytes: u64, seconds: u64, rest: u64) -> (Lateness, u64) {
         let mut now = Instant::now();

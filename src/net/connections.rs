@@ -1,35 +1,38 @@
-//! The callers' connections: how many there may be, who goes when places run out, and a way to reach each one when the
-//! program drains.
+//! The callers' connections: how many there may be, which one is evicted when there are too many, and a way to reach each
+//! one at shutdown.
 //!
-//! A place is worth something only to who can prove who it is, so a connection that never has holds its place no longer than
-//! until somebody else comes who needs it: the oldest such goes first. One that has proved itself keeps its place.
+//! An unauthenticated connection stays only until another one needs its place: the oldest is evicted first. One that has
+//! authenticated is never evicted.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
+use crate::lock::Lock;
+
 use super::{
-    Peer,
     neighbour::Neighbour,
+    peer::Peer,
     seat::Seat,
     turned_away::{TurnedAway, Why},
 };
 
-/// Connections whose place was given away and that have not closed yet. As many more file descriptors may be open.
+/// Most evicted connections that have not closed yet. As many more file descriptors may be open.
 pub const LEAVING_MAX: usize = 256;
 
 /// How many connections may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
+    /// In all.
     pub total_max: usize,
     /// For one IPv4 address, or one IPv6 network of 64 bits.
     pub per_peer_max: usize,
 }
 
 impl ConnectionLimits {
-    /// Users of a Unix socket have no address to be counted by. Whoever may open it is let in by the file's permissions, and
-    /// may have more than a stranger, but never all.
+    /// Users of a Unix socket have no address to be counted by. The file's permissions let them in, so they may have more
+    /// than a stranger, but never all.
     const fn of(self, neighbour: Neighbour) -> usize {
         match neighbour {
             Neighbour::V4(_) | Neighbour::V6(_) => self.per_peer_max,
@@ -38,20 +41,23 @@ impl ConnectionLimits {
     }
 }
 
-/// Why a connection was not taken.
+/// Why a connection was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Full {
+    /// [`ConnectionLimits::total_max`].
     Total,
+    /// [`ConnectionLimits::per_peer_max`].
     Peer,
-    /// Many have to leave and have not yet: soon there will be places.
+    /// Many evicted connections have not closed yet; soon there will be places.
     Leaving,
+    /// The program is shutting down.
     Draining,
 }
 
 /// The open connections of all listeners.
 pub struct Connections {
     limits: ConnectionLimits,
-    state: Mutex<State>,
+    state: Lock<State>,
     turned_away: TurnedAway,
 }
 
@@ -59,14 +65,14 @@ pub struct Connections {
 #[derive(Default)]
 struct State {
     next: u64,
-    /// Those that have a place, by number: the lower, the older.
+    /// Those that have a place, by id: the lower, the older.
     open: BTreeMap<u64, Open>,
-    /// Those of them that had proved nothing when they were looked at last. One that has since is taken out when it is its
-    /// turn to go.
+    /// Those of them that were unauthenticated when they were looked at last. One that has authenticated since is taken out
+    /// when it is its turn to be evicted.
     unproven: BTreeSet<u64>,
     /// Those with open connections only: an entry goes with its last one.
     neighbours: HashMap<Neighbour, Group, foldhash::fast::RandomState>,
-    /// How many have lost their place and are still there.
+    /// How many were evicted and have not closed yet.
     leaving: usize,
     is_draining: bool,
 }
@@ -76,7 +82,7 @@ struct Open {
     seat: Arc<Seat>,
 }
 
-/// The connections of one neighbour.
+/// The connections of one peer group.
 #[derive(Default)]
 struct Group {
     open: usize,
@@ -84,29 +90,32 @@ struct Group {
 }
 
 impl Connections {
+    /// None is open yet.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Mutex::default(),
+            state: Lock::default(),
             turned_away: TurnedAway::default(),
         })
     }
 
+    /// How many have a place.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().open.len()
     }
 
+    /// Counts of connections that got no place or lost it.
     #[must_use]
     pub fn turned_away(&self) -> &TurnedAway {
         &self.turned_away
     }
 
-    /// Takes a place for a connection from `peer`, from the oldest that never proved anything if there is no other.
+    /// Takes a place for a connection from `peer`; evicts the oldest unauthenticated connection if there is no other.
     ///
     /// # Errors
-    /// When there is no place that could be had.
+    /// See [`Full`].
     pub fn admit(self: &Arc<Self>, peer: Peer) -> Result<Ticket, Full> {
         let neighbour = Neighbour::of(peer);
         let mut state = self.lock();
@@ -142,12 +151,12 @@ impl Connections {
         })
     }
 
-    /// A connection was given up on because nobody left in time.
+    /// Counts a connection that was refused because evicted ones had not closed in time.
     pub fn refuse_leaving(&self) {
         self.turned_away.refuse(Why::Leaving);
     }
 
-    /// Closes the oldest connection that never proved anything, so that its file descriptor can be used.
+    /// Evicts the oldest unauthenticated connection, so that its file descriptor can be used.
     pub fn free_descriptor(&self) {
         if self.lock().evict(None) {
             self.turned_away.evict(Why::Files);
@@ -156,7 +165,7 @@ impl Connections {
         }
     }
 
-    /// No new connections; the open ones finish the request that they are serving and close.
+    /// Graceful shutdown: accepts no new connections; the open ones finish the request under way and close.
     pub fn drain(&self) {
         let mut state = self.lock();
         state.is_draining = true;
@@ -166,8 +175,7 @@ impl Connections {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing between lock and unlock can leave the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -188,8 +196,7 @@ impl State {
         (number, seat)
     }
 
-    /// Takes its place from the oldest connection that never proved anything: of one neighbour, or of all. False if there is
-    /// none.
+    /// Evicts the oldest unauthenticated connection of one peer group, or of all. False if there is none.
     fn evict(&mut self, of: Option<Neighbour>) -> bool {
         if self.leaving >= LEAVING_MAX {
             return false;
@@ -250,12 +257,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// To reach the connection.
     #[must_use]
     pub fn seat(&self) -> &Arc<Seat> {
         &self.seat
     }
 
-    /// The connection ends because it was idle for too long.
+    /// Counts a connection that ends because it was idle for too long.
     pub fn note_silence(&self) {
         if !self.seat.is_proven() {
             self.connections.turned_away.evict(Why::Idle);
@@ -266,7 +274,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.connections.lock();
-        // Its place may have been given away before.
+        // It may have been evicted before.
         if state.remove(self.number).is_none() {
             state.leaving = state.leaving.saturating_sub(1);
         }

@@ -1,22 +1,16 @@
-//! Headers: what a request brings is sorted into what we need and what may reach NinjaOne, and what an answer brings is
-//! reduced to what may reach a caller. Allow-lists both ways: a header that nobody thought of
-//! does not pass.
-
-use std::ops::RangeInclusive;
+//! A request's headers, sorted into what the proxy needs and what may reach NinjaOne. An allow-list: a header that nobody
+//! thought of does not pass.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Evidence, response::Fields};
+use super::presented_credentials::Evidence;
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;
-/// Longest `NJP-Reason` and `NJP-On-Behalf-Of`, in bytes.
+/// Longest `NJP-Reason`, `NJP-On-Behalf-Of` and `NJP-Tenant`, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256;
 
-/// The statuses that HTTP defines classes for: an answer with another one is none (RFC 9110 section 15).
-pub const STATUSES: RangeInclusive<u16> = 100..=599;
-
-/// So many of them most requests have forwarded at most.
+/// Room for the forwarded headers of most requests.
 const FORWARDED_USUALLY: usize = 4;
 
 /// Why a request's headers are refused.
@@ -46,19 +40,24 @@ pub enum HeaderError {
     Note,
 }
 
-/// A request's headers, sorted.
+/// A request's headers, sorted by what they are for.
 #[derive(Default)]
 pub struct Sorted {
     /// May reach NinjaOne.
     pub forwarded: Vec<(HeaderName, HeaderValue)>,
+    /// Never reaches NinjaOne.
     pub evidence: Evidence,
+    /// `NJP-Tenant`.
     pub tenant: Option<Box<str>>,
+    /// `NJP-Reason`.
     pub reason: Option<Box<str>>,
+    /// `NJP-On-Behalf-Of`.
     pub on_behalf_of: Option<Box<str>>,
+    /// As sent.
     pub host: Option<HeaderValue>,
 }
 
-/// What a request's header is for. One that is for nothing goes no further.
+/// What a request's header is for. A header that is none of these is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     Host,
@@ -85,7 +84,7 @@ pub enum Purpose {
 const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
 
 impl Purpose {
-    /// `name` in any writing (RFC 9110 section 5.1).
+    /// By the name, in any letter case (RFC 9110 section 5.1); none for a header that is dropped.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let mut lower = [0; REQUEST_NAME_BYTES_MAX];
@@ -120,7 +119,7 @@ impl Purpose {
     }
 }
 
-/// Sorts a request's headers one by one.
+/// Sorts a request's headers, one after the other.
 #[derive(Default)]
 pub struct Sorting {
     sorted: Sorted,
@@ -128,6 +127,8 @@ pub struct Sorting {
 }
 
 impl Sorting {
+    /// Adds one header.
+    ///
     /// # Errors
     /// When the header is one that we refuse, or could be read in two ways.
     pub fn take(&mut self, purpose: Purpose, value: HeaderValue) -> Result<(), HeaderError> {
@@ -151,14 +152,14 @@ impl Sorting {
             Purpose::Reason => note(&mut sorted.reason, &value),
             Purpose::OnBehalfOf => note(&mut sorted.on_behalf_of, &value),
             // A browser sends these without being asked, and a page cannot hold them back (Fetch standard, forbidden
-            // request headers). No browser has business here: a rebound DNS name would make it somebody else's hand.
+            // request headers). No browser may call: by DNS rebinding, any page could make it send requests.
             Purpose::Origin => Err(HeaderError::Browser),
             Purpose::FetchSite if value.as_bytes() != b"none" => Err(HeaderError::Browser),
             Purpose::MethodOverride => Err(HeaderError::MethodOverride),
             Purpose::Expect if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
                 Err(HeaderError::Expectation)
             }
-            // What frames the body is the wire's business.
+            // Each protocol reads for itself what frames the body.
             Purpose::FetchSite
             | Purpose::Expect
             | Purpose::ContentLength
@@ -166,7 +167,7 @@ impl Sorting {
         }
     }
 
-    /// RFC 9110 section 7.6.1: what `Connection` names ends here, before anything of ours is added.
+    /// The sorted headers, without those that `Connection` names (RFC 9110 section 7.6.1).
     #[must_use]
     pub fn finish(mut self) -> Sorted {
         for listed in &self.hop_by_hop {
@@ -233,51 +234,4 @@ fn note(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderE
     }
     *place = Some(text.into());
     Ok(())
-}
-
-pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
-
-/// The longest name in [`answer_name`], in bytes.
-const ANSWER_NAME_BYTES_MAX: usize = "content-disposition".len();
-
-/// The name of a response header of NinjaOne's, if it may reach a caller.
-#[must_use]
-pub fn answer_name(name: &str) -> Option<HeaderName> {
-    let mut lower = [0; ANSWER_NAME_BYTES_MAX];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    Some(match &*lower {
-        b"content-type" => header::CONTENT_TYPE,
-        b"content-length" => header::CONTENT_LENGTH,
-        b"content-disposition" => header::CONTENT_DISPOSITION,
-        b"content-encoding" => header::CONTENT_ENCODING,
-        b"content-language" => header::CONTENT_LANGUAGE,
-        b"etag" => header::ETAG,
-        b"last-modified" => header::LAST_MODIFIED,
-        b"cache-control" => header::CACHE_CONTROL,
-        b"date" => header::DATE,
-        b"location" => header::LOCATION,
-        b"retry-after" => header::RETRY_AFTER,
-        b"x-nj-request-id" => NINJAONE_REQUEST_ID,
-        _ => return None,
-    })
-}
-
-/// Reduces the headers of an answer of NinjaOne's that came over HTTP/2 to those that may reach a caller.
-///
-/// `content-length` stays only because the body is passed on unchanged; the server frames it anew.
-#[must_use]
-pub fn sort_answer(headers: HeaderMap) -> Fields {
-    let mut kept = Fields::default();
-    let mut current = None;
-    for (name, value) in headers {
-        if let Some(name) = name {
-            current = answer_name(name.as_str());
-        }
-        if let Some(name) = &current {
-            kept.append(name.clone(), value);
-        }
-    }
-    kept
 }

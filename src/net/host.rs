@@ -1,19 +1,24 @@
-//! Which `Host` values are answered: a short list, so that a rebound DNS name leads nowhere.
+//! Which `Host` values are answered: a short list, so that DNS rebinding leads nowhere.
 
-/// Host names that we answer to, without port and in lower case.
+use super::url::HostPort;
+
+/// The host names of this proxy, without port and in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts(Vec<String>);
 
-/// What a `Host` or `:authority` value is to us.
+/// How a `Host` or `:authority` value matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostVerdict {
+    /// A name of ours.
     Ours,
+    /// A valid name that is not ours.
     Foreign,
     /// Not a host and an optional port (RFC 9112 section 3.2: 400).
     Malformed,
 }
 
 impl Hosts {
+    /// Names and IP addresses, without port and brackets, in any letter case.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self(
@@ -24,9 +29,10 @@ impl Hosts {
         )
     }
 
+    /// Matches the value of `Host` or `:authority`; any port will do.
     #[must_use]
     pub fn judge(&self, value: &[u8]) -> HostVerdict {
-        // An IPv6 address stands in brackets there: it is left to the careful reading below.
+        // An IPv6 address stands in brackets there: it is left to the parser below.
         let mut names = self.0.iter().filter(|ours| !ours.contains(':'));
         if names.any(|ours| is_with_port(value, ours.as_bytes())) {
             return HostVerdict::Ours;
@@ -42,7 +48,7 @@ impl Hosts {
     }
 }
 
-/// The common case at a glance: exactly the name, alone or with a port.
+/// The common case without parsing: exactly the name, alone or with a port.
 fn is_with_port(value: &[u8], name: &[u8]) -> bool {
     match value.strip_prefix(name) {
         Some([]) => true,
@@ -53,29 +59,12 @@ fn is_with_port(value: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`, without brackets.
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`, without brackets; none if it holds what no host does.
 fn host_of(value: &str) -> Option<&str> {
-    let (host, port) = match value.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            match after {
-                "" => (host, None),
-                after => (host, Some(after.strip_prefix(':')?)),
-            }
-        }
-        None => match value.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (value, None),
-        },
-    };
-    let port_fits = match port {
-        None => true,
-        Some(port) => port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok(),
-    };
-    let host_fits = !host.is_empty()
+    let HostPort { host, .. } = HostPort::split(value)?;
+    let is_host = !host.is_empty()
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'));
-    (port_fits && host_fits).then_some(host)
+    is_host.then_some(host)
 }

@@ -1,4 +1,4 @@
-//! Bytes become a well-formed request here, or are refused.
+//! Turns what a protocol parsed into a well-formed request, or refuses it.
 
 use http::uri::{Authority, PathAndQuery};
 use http_body::Body;
@@ -7,52 +7,65 @@ use tokio::time::Instant;
 use crate::{clock::Timestamp, names::RequestId};
 
 use super::{
-    Evidence, Method, Peer,
-    body::{RequestBody, WireBody},
+    body::RequestBody,
+    body_timeouts::BodyPatience,
     headers::{HeaderError, Sorted},
     host::{HostVerdict, Hosts},
-    pace::BodyPatience,
+    incoming_body::WireBody,
+    method::Method,
+    peer::Peer,
+    presented_credentials::Evidence,
     target::{Target, TargetError},
 };
 
-/// Longest part of a refused path that is kept for the record, in bytes.
+/// Longest part of a refused path that is recorded, in bytes.
 pub const KEPT_PATH_BYTES_MAX: usize = 256;
 
-/// A request as it came off the wire, and from whom.
+/// A request as it came off a connection.
 pub struct Arrival {
+    /// Ours; in the response and the audit line.
     pub id: RequestId,
+    /// When its head was complete, by the wall clock.
     pub at: Timestamp,
+    /// The same moment, for durations.
     pub started: Instant,
+    /// From whom.
     pub peer: Peer,
+    /// What the protocol made of the bytes.
     pub wire: Wire,
 }
 
-/// What came over a connection, whatever its protocol.
+/// What a protocol made of the bytes: a head and a body, or neither.
 pub type Wire = Result<(Received, WireBody), Unreadable>;
 
-/// A request's head, read but not judged.
+/// A request's head, parsed but not checked.
 pub struct Received {
-    /// None: one that we do not know.
+    /// None: an unknown one.
     pub method: Option<Method>,
+    /// As sent; not parsed yet.
     pub target: PathAndQuery,
     /// HTTP/2's `:authority`.
     pub authority: Option<Authority>,
+    /// Sorted by what they are for.
     pub headers: Result<Sorted, HeaderError>,
-    /// As HTTP/1.1 writes it.
+    /// The head's size as HTTP/1.1 writes it.
     pub head_bytes: usize,
 }
 
-/// Bytes that are no request, or one that must not be read further. Their connection ends.
+/// Malformed bytes, or a request that must not be read further. Over HTTP/1.1 the connection ends.
 pub struct Unreadable {
+    /// If that could be told.
     pub method: Option<Method>,
     /// What stood in the request line's path, if that could be told.
     pub path: Box<str>,
+    /// The first error.
     pub why: Fault,
 }
 
-/// What every request is held against before anybody is asked who sent it.
+/// The rules that every request must keep, whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doors {
+    /// Names that `Host` may have.
     pub hosts: Hosts,
     /// Longest head, in bytes.
     pub head_bytes_max: usize,
@@ -84,17 +97,23 @@ pub struct Incoming {
     pub body: RequestBody,
 }
 
-/// A request that two readers could read differently, or that must not be here at all.
+/// A request that is malformed, that two readers could read differently, or that is not for us.
 pub struct Malformed {
+    /// As in [`Arrival`].
     pub id: RequestId,
+    /// As in [`Arrival`].
     pub started: Instant,
+    /// As in [`Arrival`].
     pub peer: Peer,
+    /// If that could be told.
     pub method: Option<Method>,
     /// At most 256 bytes of what stood in the request line's path, printable ASCII only.
     pub path: Box<str>,
+    /// The first error.
     pub why: Fault,
 }
 
+/// Why a request is refused before authentication. The texts go to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     #[error(transparent)]

@@ -1,50 +1,53 @@
-//! A caller's body that is remembered while it passes, for the one case in which a request is sent once more although it
-//! changes something: NinjaOne said that it did nothing. The pieces are counted references; nothing is copied.
+//! Records a caller's body while it passes, for the one case in which a write is sent once more: NinjaOne said that it did
+//! nothing. Chunks are reference-counted; nothing is copied.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::body::{CallerBody, Passage, RequestBody};
+use crate::lock::Lock;
 
-/// Longest body that is kept; a longer one is let go.
+use super::{body_progress::Passage, metered_body::MeteredBody};
+
+/// Longest body that is recorded, in bytes; a longer one cannot be replayed.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 
-/// What is kept of a body.
+/// A recorded body.
 pub struct Kept {
-    state: Mutex<State>,
+    state: Lock<State>,
     changed: Notify,
 }
 
 enum State {
-    /// On its way.
+    /// It is being sent.
     Passing {
         pieces: VecDeque<Bytes>,
         bytes: usize,
     },
-    /// NinjaOne answered before all of it was there: the rest is still to be asked of the caller.
+    /// NinjaOne responded before all of it had come: the caller has still to send the rest.
     Left {
         pieces: VecDeque<Bytes>,
         bytes: usize,
-        rest: Box<CallerBody>,
+        rest: Box<MeteredBody>,
     },
+    /// All of it was recorded.
     Whole {
         pieces: VecDeque<Bytes>,
         bytes: usize,
     },
-    /// Too long, or it ended early.
+    /// It was too long, ended early, or has been taken.
     Lost,
 }
 
-/// The hand that keeps. Dropped before the body's end: what was kept is of no use.
+/// Records chunks as they pass. Dropped before the body's end, the recording is lost.
 pub struct Keeping(Arc<Kept>);
 
-/// A kept body that is sent again.
+/// A recorded body on its way once more.
 pub struct Replay {
     pieces: VecDeque<Bytes>,
     left: usize,
@@ -52,13 +55,13 @@ pub struct Replay {
 }
 
 impl Keeping {
-    /// None if the body is known to be too long.
+    /// Starts recording; none if more is declared than can be kept. `announced`: bytes.
     pub(super) fn begin(announced: u64) -> Option<(Self, Arc<Kept>)> {
         if announced > KEPT_BYTES_MAX as u64 {
             return None;
         }
         let kept = Arc::new(Kept {
-            state: Mutex::new(State::Passing {
+            state: Lock::new(State::Passing {
                 pieces: VecDeque::new(),
                 bytes: 0,
             }),
@@ -82,7 +85,7 @@ impl Keeping {
     }
 
     /// Nobody sends the body any more, and the caller has not sent all of it.
-    pub(super) fn leave(self, rest: Box<CallerBody>) {
+    pub(super) fn leave(self, rest: Box<MeteredBody>) {
         let mut state = self.0.lock();
         if let State::Passing { pieces, bytes } = &mut *state {
             *state = State::Left {
@@ -93,7 +96,7 @@ impl Keeping {
         }
     }
 
-    /// The body is whole.
+    /// The body is complete.
     pub(super) fn end(self) {
         let mut state = self.0.lock();
         if let State::Passing { pieces, bytes } = &mut *state {
@@ -117,8 +120,9 @@ impl Drop for Keeping {
 }
 
 impl Kept {
-    /// The body once more, when all of it has come; none if it was not kept, or was asked for before. For one who waits.
-    pub async fn again(&self) -> Option<RequestBody> {
+    /// The body once more, when all of it has come; none if it cannot be replayed or has been taken. One task may wait at a
+    /// time.
+    pub async fn again(&self) -> Option<Replay> {
         while self.is_passing() {
             self.changed.notified().await;
         }
@@ -132,14 +136,11 @@ impl Kept {
             } => with_rest(pieces, bytes, rest).await?,
             State::Passing { .. } | State::Lost => return None,
         };
-        if bytes == 0 {
-            return Some(RequestBody::Empty);
-        }
-        Some(RequestBody::Again(Box::new(Replay {
+        Some(Replay {
             pieces,
             left: bytes,
             passage: Arc::default(),
-        })))
+        })
     }
 
     fn is_passing(&self) -> bool {
@@ -147,19 +148,18 @@ impl Kept {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is one assignment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
-/// Reads what the caller has still to send; none if it is too long or breaks off.
+/// Reads what the caller has still to send; none if it is too long or ends early.
 async fn with_rest(
     mut pieces: VecDeque<Bytes>,
     mut bytes: usize,
-    mut rest: Box<CallerBody>,
+    mut rest: Box<MeteredBody>,
 ) -> Option<(VecDeque<Bytes>, usize)> {
     while let Some(next) = poll_fn(|cx| rest.poll_data(cx)).await {
-        let data = next.ok()?.into_data().ok()?;
+        let data = next.ok()?;
         bytes += data.len();
         if bytes > KEPT_BYTES_MAX {
             return None;
@@ -170,7 +170,7 @@ async fn with_rest(
 }
 
 impl Replay {
-    /// What became of this sending; not of the first.
+    /// The progress of this sending, not of the first.
     pub(super) fn passage(&self) -> Arc<Passage> {
         Arc::clone(&self.passage)
     }

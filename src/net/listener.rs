@@ -1,5 +1,5 @@
-//! Listening sockets. One socket a port, bound once: with `SO_REUSEPORT` another process could take half of the callers
-//! without anybody noticing. Accepted connections are handed to the worker with the fewest.
+//! Listening sockets: one for each port, bound once. With `SO_REUSEPORT` another process could take half of the callers
+//! unnoticed. Accepted connections are handed to the worker with the fewest.
 
 use std::{
     fs, io,
@@ -8,22 +8,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Peer;
+use super::peer::Peer;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Connections that the kernel holds for us.
+/// Connections that the kernel queues for us.
 const BACKLOG: i32 = 4096;
-/// Most that the kernel takes of an answer beyond what the caller has room for. By default it is megabytes, and a caller that
-/// reads slowly looks for minutes as if it did not read at all.
+/// Most of a response that the kernel takes beyond what the caller has room for, in bytes. By default it is megabytes, and a
+/// caller that reads slowly looks for minutes as if it did not read at all.
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// A socket that callers connect to.
 pub enum Listener {
+    /// TCP, bound here or passed by the service manager.
     Tcp(tokio::net::TcpListener),
+    /// A Unix socket and its file.
     Unix(tokio::net::UnixListener, SocketFile),
 }
 
-/// The file of a Unix socket: it goes with its listener.
+/// The file of a Unix socket. Removed when dropped.
 pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
@@ -33,12 +35,15 @@ impl Drop for SocketFile {
     }
 }
 
-/// A connection as accepted, not yet bound to a runtime.
+/// A connection as accepted, not yet registered with a runtime.
 pub enum Accepted {
+    /// Over TCP.
     Tcp(std::net::TcpStream),
+    /// Over a Unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
 
+/// Why an address cannot be listened on. The texts are for operators.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("{address} is in use by another program")]
@@ -57,6 +62,8 @@ fn bind_error(address: &impl ToString, error: io::Error) -> BindError {
 }
 
 impl Listener {
+    /// Binds a TCP address.
+    ///
     /// # Errors
     /// When the address cannot be bound.
     pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
@@ -78,15 +85,15 @@ impl Listener {
     /// When it cannot be registered with the runtime.
     pub fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        // Connections have it from their listener. A kernel without it is none that we must not run on.
+        // Connections inherit it from their listener. A kernel without it will do.
         let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
         Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
     }
 
-    /// Off this runtime, to be served on another.
+    /// Takes the listener off this runtime, to be served on another.
     ///
     /// # Errors
-    /// It is a Unix socket, or cannot be taken off.
+    /// When it is a Unix socket, or cannot be taken off.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         match self {
             Self::Tcp(listener) => listener.into_std(),
@@ -94,7 +101,7 @@ impl Listener {
         }
     }
 
-    /// Binds a Unix socket with `mode`; a socket file that nobody listens on is replaced.
+    /// Binds a Unix socket whose file has the permissions `mode`; a socket file that nobody listens on is replaced.
     ///
     /// # Errors
     /// When the path is in use, or is not a socket.
@@ -118,7 +125,7 @@ impl Listener {
         Ok(Self::Unix(listener, SocketFile(path.to_owned())))
     }
 
-    /// The address in force: the port that was chosen, for port 0.
+    /// The address in force, such as `127.0.0.1:6465` or a path: with the port that was chosen for port 0.
     #[must_use]
     pub fn local(&self) -> String {
         match self {
@@ -129,8 +136,10 @@ impl Listener {
         }
     }
 
+    /// Waits for the next connection.
+    ///
     /// # Errors
-    /// What the kernel says, such as that there are no file descriptors left.
+    /// The kernel's, such as that there are no file descriptors left.
     pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
         match self {
             Self::Tcp(listener) => {

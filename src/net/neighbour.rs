@@ -1,21 +1,23 @@
-//! Whose connections are counted together: what one party can have many of must not give it many places.
+//! Which connections are counted together: one party may have many addresses, and must not get many places by them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Peer;
+use super::peer::Peer;
 
-/// One party, as far as a connection shows.
+/// Peers that are one party, as far as a connection shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Neighbour {
+    /// An IPv4 address.
     V4(Ipv4Addr),
-    /// The first 64 bits of an IPv6 address: a site has at least that many (RFC 6177), and any machine of it can use them
-    /// all.
+    /// The first 64 bits of an IPv6 address: a site has at least a network of that size (RFC 6177), and any machine in it can
+    /// use all its addresses.
     V6([u16; 4]),
     /// The user at the other end of a Unix socket.
     User(u32),
 }
 
 impl Neighbour {
+    /// The group that a peer belongs to.
     #[must_use]
     pub fn of(peer: Peer) -> Self {
         match peer {

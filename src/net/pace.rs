@@ -1,35 +1,27 @@
-//! How fast a body has to move: on average, over windows of the time in which one side is waited for. What the other side
-//! makes it wait does not count, and a pause that is made up for does no harm.
+//! The throughput of a body: an average over windows of the time in which one side is waited for. The other side's delays do
+//! not count, and a pause that is made up for does no harm.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Over how long the average is taken, in seconds.
+pub use super::body_timeouts::BodyPatience;
+
+/// Length of a window, in seconds of waiting.
 pub const WINDOW_S: u64 = 30;
 
 const WINDOW: Duration = Duration::from_secs(WINDOW_S);
 
-/// How long a body may rest, how slow it may be, and how long it may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyPatience {
-    /// Longest wait between two pieces.
-    pub idle: Duration,
-    /// Least that comes on average, in bytes a second.
-    pub rate: u64,
-    /// For all of it.
-    pub total: Duration,
-}
-
-/// One side's pace.
+/// The throughput of one side in the current window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// Of the window: how long that side was waited for, and what came of it.
+    /// How long that side was waited for in this window.
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
+    /// An empty window.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -38,23 +30,24 @@ impl Pace {
         }
     }
 
-    /// Bytes have moved.
+    /// Counts bytes that moved.
     pub const fn moved(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// The side was waited for.
+    /// Counts time in which the side was waited for.
     pub const fn waited(&mut self, time: Duration) {
         self.waited = self.waited.saturating_add(time);
     }
 
-    /// How much longer it can be waited for until the window is full.
+    /// How much waiting is left in the window.
     #[must_use]
     pub const fn left(&self) -> Duration {
         WINDOW.saturating_sub(self.waited)
     }
 
-    /// Judges a window that is full, and begins the next.
+    /// Whether the throughput of a full window was below `rate`, in bytes a second; begins the next window. False while the
+    /// window is not full.
     pub fn is_too_slow(&mut self, rate: u64) -> bool {
         if self.waited < WINDOW {
             return false;
@@ -65,7 +58,7 @@ impl Pace {
     }
 }
 
-/// The time for all of a body is over at this moment; far away if that is farther than the clock goes.
+/// When the time for all of a body is over; none if that is beyond the clock's range.
 #[must_use]
 pub fn end(began: Instant, total: Duration) -> Option<Instant> {
     began.checked_add(total)

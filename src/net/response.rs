@@ -1,17 +1,17 @@
-//! An answer, whoever makes it and whichever protocol carries it.
+//! A response and its headers, whoever makes it and whichever protocol carries it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// Room for the fields of most answers, ours included.
+/// Room for the headers of most responses, ours included.
 const FIELDS_USUALLY: usize = 12;
 
-/// The header fields of an answer, in order. There are few, so they are found by looking at each: a map costs a request
-/// more to make than all its look-ups.
+/// The headers of a response, in order. There are few, so each look-up scans them: building a map costs a request more than
+/// all its look-ups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields(Vec<(HeaderName, HeaderValue)>);
 
 impl Fields {
-    /// One more, whatever stands there already.
+    /// Adds a header, whatever others of its name there are.
     pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
         if self.0.capacity() == 0 {
             self.0.reserve_exact(FIELDS_USUALLY);
@@ -19,12 +19,13 @@ impl Fields {
         self.0.push((name, value));
     }
 
-    /// The only one of its name.
+    /// Adds a header and removes all others of its name.
     pub fn insert(&mut self, name: HeaderName, value: HeaderValue) {
         self.remove(&name);
         self.append(name, value);
     }
 
+    /// Removes all of that name.
     pub fn remove(&mut self, name: &HeaderName) {
         self.0.retain(|(known, _)| known != name);
     }
@@ -36,11 +37,13 @@ impl Fields {
         found.map(|(_, value)| value)
     }
 
+    /// Whether there is one of that name.
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
         self.get(name).is_some()
     }
 
+    /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
@@ -56,15 +59,19 @@ impl From<Fields> for HeaderMap {
     }
 }
 
-/// Status, fields and body.
+/// A response.
 #[derive(Debug)]
 pub struct Response<B> {
+    /// Written as it is.
     pub status: StatusCode,
+    /// What frames the body is added by the protocol.
     pub fields: Fields,
+    /// May be streamed.
     pub body: B,
 }
 
 impl<B> Response<B> {
+    /// A response without headers.
     #[must_use]
     pub fn new(status: StatusCode, body: B) -> Self {
         Self {

@@ -1,5 +1,4 @@
-//! A caller's connection as others see it: whether it has ever proved who it is, and the bell by which it is asked to
-//! finish, or told to go at once.
+//! A caller's connection as others see it: whether it has ever authenticated, and its graceful-shutdown signal.
 
 use std::{
     future::{Future, poll_fn},
@@ -11,43 +10,65 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Nothing is asked of the connection.
-const STAY: u8 = 0;
-/// It finishes what it serves and closes.
-const FINISH: u8 = 1;
-/// It closes at once: its place was given away.
-const LEAVE: u8 = 2;
+/// What a connection is told, in order of urgency: a later one replaces an earlier one, never the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum ShutdownSignal {
+    /// Go on.
+    None = 0,
+    /// Finish the request under way and close.
+    Graceful = 1,
+    /// Close at once: the connection was evicted.
+    Now = 2,
+}
 
-/// Shared by the program, which may be on any thread, a connection, and its requests.
+/// The one [`ShutdownSignal`] of a connection. It crosses threads: any thread raises it, the connection's worker reads it.
+#[derive(Default)]
+struct AtomicSignal(AtomicU8);
+
+impl AtomicSignal {
+    fn raise(&self, signal: ShutdownSignal) {
+        self.0.fetch_max(signal as u8, Ordering::SeqCst);
+    }
+
+    fn get(&self) -> ShutdownSignal {
+        match self.0.load(Ordering::SeqCst) {
+            0 => ShutdownSignal::None,
+            1 => ShutdownSignal::Graceful,
+            _ => ShutdownSignal::Now,
+        }
+    }
+}
+
+/// Shared by the program, on any thread, and by the connection and its requests, on one worker.
 #[derive(Default)]
 pub struct Seat {
     is_proven: AtomicBool,
-    asked: AtomicU8,
+    asked: AtomicSignal,
     waker: OnceLock<Waker>,
 }
 
 impl Seat {
-    /// Whether a request on this connection ever brought a valid proof of its caller.
+    /// Whether a request on this connection ever brought valid credentials.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.is_proven.load(Ordering::Relaxed)
     }
 
-    /// For the one who has seen such a proof.
+    /// A request on this connection brought valid credentials.
     pub fn prove(&self) {
         self.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// Asks the connection to finish what it serves and close.
+    /// Asks the connection to finish the request under way and close.
     pub fn finish(&self) {
-        // One that was told to leave leaves.
-        self.asked.fetch_max(FINISH, Ordering::SeqCst);
+        self.asked.raise(ShutdownSignal::Graceful);
         self.wake();
     }
 
     /// Tells the connection to close at once.
     pub fn leave(&self) {
-        self.asked.store(LEAVE, Ordering::SeqCst);
+        self.asked.raise(ShutdownSignal::Now);
         self.wake();
     }
 
@@ -57,18 +78,18 @@ impl Seat {
         }
     }
 
-    /// Whether the connection was asked to finish. If it was not, it will be woken when it is: a connection runs on one task.
+    /// Whether the connection was asked to finish. If not, it will be woken when it is: a connection runs on one task.
     pub fn is_to_finish(&self, cx: &Context<'_>) -> bool {
-        self.asked(cx) != STAY
+        self.asked(cx) != ShutdownSignal::None
     }
 
-    fn asked(&self, cx: &Context<'_>) -> u8 {
-        // Before the look: whoever asks afterwards wakes us.
+    fn asked(&self, cx: &Context<'_>) -> ShutdownSignal {
+        // Registered before the signal is read: one that is raised afterwards wakes us.
         self.waker.get_or_init(|| cx.waker().clone());
-        self.asked.load(Ordering::SeqCst)
+        self.asked.get()
     }
 
-    /// Resolves once the connection is asked to finish: for one that has said nothing yet.
+    /// Resolves once the connection is asked to finish: for one that has sent nothing yet.
     pub async fn asked_to_finish(&self) {
         poll_fn(|cx| {
             if self.is_to_finish(cx) {
@@ -80,11 +101,11 @@ impl Seat {
         .await;
     }
 
-    /// Runs a connection until it ends or has to leave; none if it left.
+    /// Runs a connection until it ends or is closed at once; none in the latter case.
     pub async fn run<F: Future>(&self, connection: F) -> Option<F::Output> {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
-            if self.asked(cx) == LEAVE {
+            if self.asked(cx) == ShutdownSignal::Now {
                 return Poll::Ready(None);
             }
             Pin::new(&mut connection).poll(cx).map(Some)

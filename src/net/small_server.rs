@@ -1,7 +1,7 @@
-//! Serves few short requests over HTTP/1.1: one a connection, a deadline for all of it, and the oldest connection goes when
-//! there are too many. For listeners beside the journey, without the patience and the records of the way of a request.
+//! A small HTTP/1.1 server for listeners beside the journey: one short request on each connection, a deadline for all of it,
+//! and the oldest connection is closed when there are too many. No streaming, no audit lines.
 //!
-//! A request is judged by its head; only one that is let through may bring a body, which is read whole, and take its time.
+//! The handler decides by a request's head; only an accepted one may bring a body, which is buffered, and take its time.
 
 use std::{
     collections::VecDeque,
@@ -32,55 +32,53 @@ use tokio::{
 
 use crate::tasks::Tasks;
 
-use super::seat::Seat;
+use super::{accept_batch::Burst, seat::Seat};
 
 /// After an accept that failed, such as for want of file descriptors.
 const ACCEPT_PAUSE_MS: u64 = 100;
-/// Connections that are accepted together at most.
-const BURST_MAX: usize = 1024;
-/// How far into what has come the end of a head is looked for.
-const PEEKED_BYTES: usize = 1024;
-const HEAD_END: &[u8] = b"\r\n\r\n";
-/// How often connections have their turn at least while as many are accepted as may be open.
+/// While as many connections are accepted as may be open, those that are open run at least this often.
 const TURNS: usize = 8;
-/// How long a caller is heard out that was answered before it had sent everything: if bytes of its found nobody, the kernel
-/// would break the connection before the answer is read (RFC 9112 section 9.6).
+/// Lingering close, in milliseconds: if a caller's late bytes found nobody, the kernel would reset the connection before the
+/// response is read (RFC 9112 section 9.6).
 const LINGER_MS_MAX: u64 = 500;
-/// Most that is read of it meanwhile.
+/// Most that is read and dropped meanwhile, in bytes.
 const LINGER_BYTES_MAX: usize = 1 << 20;
 /// At once.
 const LINGER_READ_BYTES: usize = 16 * 1024;
 
-/// How much a listener takes on.
+/// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// One more, and the oldest is cut: nobody holds the listener up by being slow.
+    /// One more, and the oldest is closed: nobody holds the listener up by being slow.
     pub connections_max: usize,
-    /// For a request's head to arrive, and for its answer unless it is let through.
+    /// For a request's head to arrive, and for the response unless the request is accepted, in milliseconds.
     pub head_ms: u64,
-    /// For all of a connection whose request was let through.
+    /// For all of a connection whose request was accepted, in milliseconds.
     pub connection_ms: u64,
+    /// Longest head, in bytes.
     pub head_bytes_max: usize,
+    /// Longest body, in bytes.
     pub body_bytes_max: usize,
 }
 
-/// What is made of a request's head.
+/// What the handler decides by a request's head.
 pub enum Judged {
-    /// This is the answer; a body is not read.
+    /// This is the response; a body is not read.
     Answered(Response<Bytes>),
-    /// Its body may come.
+    /// The body is to be read.
     LetThrough,
 }
 
-/// What answers requests.
+/// Makes responses.
 pub trait Desk: Send + Sync + 'static {
+    /// Decides by the head whether the body is read.
     fn judge(&self, head: &Request<()>) -> Judged;
 
-    /// Answers a request that was let through.
+    /// Responds to a request whose body has been read.
     fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
 }
 
-/// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can wait for them.
+/// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can be waited for.
 pub async fn serve<D: Desk>(listener: TcpListener, bounds: Bounds, desk: Arc<D>, tasks: Tasks) {
     let (listener, queue) = match twice(listener) {
         Ok(both) => both,
@@ -118,95 +116,24 @@ pub async fn serve<D: Desk>(listener: TcpListener, bounds: Bounds, desk: Arc<D>,
     }
 }
 
-/// The listener once more, to take what waits in it without waiting.
+/// The listener once more, for non-blocking accepts of what is queued.
 fn twice(listener: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
     let listener = listener.into_std()?;
     let queue = listener.try_clone()?;
     Ok((TcpListener::from_std(listener)?, queue))
 }
 
-/// Connections that were accepted together. In a flood the kernel holds thousands of them, and a probe among them must not
-/// wait until each has been served: those that would be cut at once as the oldest are not served at all, and those that have
-/// sent their head come first.
-#[derive(Default)]
-struct Burst {
-    asking: Vec<std::net::TcpStream>,
-    /// The newest of those whose head is not there yet.
-    silent: VecDeque<std::net::TcpStream>,
-    has_failed: bool,
-}
-
-impl Burst {
-    /// `first`, and what waits behind it in `queue`.
-    fn of(
-        first: io::Result<std::net::TcpStream>,
-        queue: &std::net::TcpListener,
-        most: usize,
-    ) -> Self {
-        let mut burst = Self::default();
-        let mut goes_on = burst.add(first, most);
-        for _ in 1..BURST_MAX {
-            if !goes_on {
-                break;
-            }
-            goes_on = burst.add(queue.accept().map(|(stream, _)| stream), most);
-        }
-        burst
-    }
-
-    /// False when there is no sense in trying the next.
-    fn add(&mut self, accepted: io::Result<std::net::TcpStream>, most: usize) -> bool {
-        match accepted.map_err(|error| error.kind()) {
-            Ok(stream) => self.take(stream, most),
-            Err(io::ErrorKind::WouldBlock) => return false,
-            Err(io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
-            Err(_) => {
-                self.has_failed = true;
-                return false;
-            }
-        }
-        true
-    }
-
-    fn take(&mut self, stream: std::net::TcpStream, most: usize) {
-        // Accepted sockets do not have it from their listener.
-        if stream.set_nonblocking(true).is_err() {
-            return;
-        }
-        if has_sent_head(&stream) {
-            self.asking.push(stream);
-            return;
-        }
-        if self.silent.len() >= most {
-            self.silent.pop_front();
-        }
-        self.silent.push_back(stream);
-    }
-}
-
-/// Whether a whole head, of a usual length, is there already.
-fn has_sent_head(stream: &std::net::TcpStream) -> bool {
-    let mut room = [0; PEEKED_BYTES];
-    match stream.peek(&mut room) {
-        Ok(length) => {
-            let come = room.get(..length).unwrap_or_default();
-            come.windows(HEAD_END.len()).any(|it| it == HEAD_END)
-        }
-        Err(_) => false,
-    }
-}
-
 /// The connections that are open, the oldest first.
 struct Open {
     most: usize,
     seats: VecDeque<Weak<Seat>>,
-    /// How many of them are still there.
+    /// How many of them are still open.
     count: Arc<AtomicUsize>,
-    /// Accepted since those that are open had their turn last.
+    /// Accepted since those that are open ran last.
     accepted: usize,
 }
 
-/// A connection's place, given back on drop.
+/// Counts a connection as open until it is dropped.
 struct Place {
     seat: Arc<Seat>,
     count: Arc<AtomicUsize>,
@@ -228,7 +155,7 @@ impl Open {
         }
     }
 
-    /// Takes a place, from the oldest if there is no other.
+    /// Counts a new connection; closes the oldest if there are too many.
     fn seat(&mut self) -> Place {
         if self.count.load(Ordering::Relaxed) >= self.most {
             self.cut_oldest();
@@ -254,7 +181,7 @@ impl Open {
         }
     }
 
-    /// In a flood, too, each connection is served before it can be the oldest.
+    /// Whether the open ones are to run now: in a flood, too, each runs before it can be the oldest.
     fn is_their_turn(&mut self) -> bool {
         let is_due = self.accepted * TURNS >= self.most;
         if is_due {
@@ -267,7 +194,7 @@ impl Open {
 async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<D>) {
     let began = Instant::now();
     let head = began + Duration::from_millis(bounds.head_ms);
-    // One that says nothing costs nothing more than this.
+    // A connection on which nothing comes costs nothing more than this.
     if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
         return;
     }
@@ -299,7 +226,7 @@ async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<
         }
         Err(_) => return,
     };
-    // Whoever breaks off or is too slow is no concern of ours.
+    // Errors of the connection are the caller's concern.
     if let Ok(Parts { io, .. }) = ended {
         let lingering = linger(io.into_inner());
         let _ = timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
@@ -324,7 +251,7 @@ async fn respond<D: Desk>(
     }
 }
 
-/// Says that nothing more will be said, and reads what still comes.
+/// Ends our side, and reads and drops what still comes.
 async fn linger(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
@@ -339,7 +266,7 @@ async fn linger(mut stream: TcpStream) {
     }
 }
 
-/// The whole body, or the answer to one that is too long or does not arrive.
+/// The whole body, or the response to one that is too long or does not arrive.
 async fn whole(body: Incoming, bytes_max: usize) -> Result<Bytes, Response<Bytes>> {
     match Limited::new(body, bytes_max).collect().await {
         Ok(body) => Ok(body.to_bytes()),

@@ -4,19 +4,22 @@ use std::{future::Future, io, time::Duration};
 
 use tokio::time::timeout;
 
+/// What a caller speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
+    /// HTTP/1.0 or 1.1.
     Http1,
+    /// HTTP/2 with prior knowledge.
     Http2,
 }
 
 /// The first bytes of an HTTP/2 connection with prior knowledge (RFC 9113 section 3.4); no HTTP/1 request begins so.
 const PREFACE_START: &[u8] = b"PRI ";
-/// How long to wait before looking again when fewer bytes than that have come.
+/// How long to wait before peeking again when fewer bytes than that have come, in milliseconds.
 const PEEK_AGAIN_MS: u64 = 100;
 
-/// Tells HTTP/2 from HTTP/1 by the first bytes, without taking them off the socket. Waits for the first one as long as
-/// `silence`, and for the others as long as `rest`.
+/// Tells HTTP/2 from HTTP/1 by the first bytes, without taking them off the socket. Waits `silence` for the first one, and
+/// `rest` for the others.
 ///
 /// # Errors
 /// When the socket breaks or closes first; `TimedOut` when it says nothing, or not enough.
@@ -38,7 +41,7 @@ pub async fn sniff<S: Peek>(socket: &S, silence: Duration, rest: Duration) -> io
     .await?
 }
 
-/// None while it cannot be told.
+/// None while too few bytes have come.
 fn judge(first: &[u8], length: usize) -> io::Result<Option<Protocol>> {
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -49,8 +52,9 @@ fn judge(first: &[u8], length: usize) -> io::Result<Option<Protocol>> {
     Ok((length == PREFACE_START.len()).then_some(Protocol::Http2))
 }
 
-/// A socket whose first bytes can be looked at.
+/// A socket whose first bytes can be read without taking them off.
 pub trait Peek {
+    /// Waits for bytes and copies them to `buf`; 0 at the end.
     fn peek(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
 }
 

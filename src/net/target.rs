@@ -1,8 +1,8 @@
-//! A request target, parsed once: what was matched is what is sent, byte for byte, or nothing is.
+//! A request target, parsed once: the bytes that were matched are the bytes that are sent.
 //!
-//! RFC 9110 section 7.7 forbids a proxy to change path and query, so we never normalise and forward. We decode for
-//! matching only, and refuse every target that another reader could understand differently: dot segments, empty segments,
-//! encoded separators, characters that RFC 3986 does not allow in a path, escapes that are not UTF-8.
+//! RFC 9110 section 7.7 forbids a proxy to change path and query, so targets are never normalised and forwarded. They are
+//! decoded for matching only, and every target that another reader could understand differently is refused: dot segments,
+//! empty segments, encoded separators, characters that RFC 3986 does not allow in a path, escapes that are not UTF-8.
 
 use std::ops::Range;
 
@@ -65,6 +65,8 @@ pub enum TargetError {
 }
 
 impl Target {
+    /// Parses path and query as they came.
+    ///
     /// # Errors
     /// When two readers could read the target differently.
     pub fn parse(received: &PathAndQuery) -> Result<Self, TargetError> {
@@ -116,7 +118,7 @@ impl Target {
             .map(|range| &self.received.as_str()[range])
     }
 
-    /// Path and query for NinjaOne: the bytes that were received, less the tenant's base path.
+    /// Path and query for NinjaOne: the bytes that were received, without the tenant's base path.
     #[must_use]
     pub fn forwarded(&self) -> PathAndQuery {
         if self.forwarded_from == 0 {

@@ -1,4 +1,4 @@
-//! TLS both ways: what we trust, and what we show.
+//! TLS configuration: which certificates we trust as a client, and which one we show as a server.
 
 use std::{
     io,
@@ -19,6 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 const ALPN_HTTP1: [&[u8]; 1] = [b"http/1.1"];
 
+/// Why TLS cannot be configured. The texts are for operators.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{}: no certificate or key can be read from it: {why}", path.display())]
@@ -50,14 +51,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(all)
 }
 
-/// Which protocols are offered to a server.
+/// Which protocols are offered to a server (ALPN, RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
+    /// HTTP/2 is preferred.
     Http2OrHttp1,
+    /// HTTP/1.1 only.
     Http1,
 }
 
-/// How we talk TLS to a server: TLS 1.2 or 1.3, the system's authorities and, beside them, those in `extra`.
+/// The configuration of a client: TLS 1.2 or 1.3, the system's certificate authorities and those in the PEM file `extra`.
 ///
 /// # Errors
 /// When `extra` cannot be read, or the system has no usable authorities.
@@ -77,7 +80,7 @@ pub fn client(extra: Option<&Path>, offer: Offer) -> Result<Arc<ClientConfig>, T
     Ok(Arc::new(config))
 }
 
-/// The platform's verifier. Where the system has no authorities (an empty container), the configured ones alone count.
+/// The platform's verifier. Where the system has no authorities (an empty container), only the configured ones count.
 fn verifier(extra: Vec<CertificateDer<'static>>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let alone = (!extra.is_empty()).then(|| extra.clone());
     match rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider()) {
@@ -100,7 +103,7 @@ fn verifier(extra: Vec<CertificateDer<'static>>) -> Result<Arc<dyn ServerCertVer
     }
 }
 
-/// A certificate for callers that can be swapped while connections are served.
+/// The certificate that callers see. It can be replaced while connections are served.
 pub struct ServerCertificate {
     cert: PathBuf,
     key: PathBuf,
@@ -108,6 +111,8 @@ pub struct ServerCertificate {
 }
 
 impl ServerCertificate {
+    /// Reads a certificate chain and its key from PEM files.
+    ///
     /// # Errors
     /// When the files cannot be read, or the key is not the certificate's.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
@@ -118,7 +123,7 @@ impl ServerCertificate {
         })
     }
 
-    /// Reads the files again; what is shown does not change.
+    /// Reads the files again; the certificate in use does not change.
     ///
     /// # Errors
     /// As [`ServerCertificate::load`].
@@ -126,11 +131,12 @@ impl ServerCertificate {
         server(&self.cert, &self.key)
     }
 
-    /// Shows what was read to everybody who connects from now on.
+    /// Uses what was read for all connections from now on.
     pub fn show(&self, config: Arc<ServerConfig>) {
         self.config.store(config);
     }
 
+    /// Does the handshake of one connection, with the certificate that is in use now.
     #[must_use]
     pub fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
         self.config.load_full().into()

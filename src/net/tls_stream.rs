@@ -1,5 +1,14 @@
 //! TLS towards a server, with as few copies as the TLS library allows: what comes is read into one buffer of the thread and
 //! decrypted there, so that an idle connection holds none, and a busy one finds it warm in the cache.
+//!
+//! A stream is in one of five states. *Handshaking*: only inside [`TlsStream::connect`], which returns nothing else than a
+//! stream past it. *Open*: both sides may send; within it the stream is *settled* while `part` holds no beginning of a record
+//! and `out` no unwritten record, and only a settled stream may idle and be used again. *Over* (`is_over`): the server has
+//! sent `close_notify`, so nothing more comes. *Broken* (`is_broken`): what came is not
+//! TLS, failed authentication, or was unsolicited; the library must not be asked again, reads and writes fail, and only `out`
+//! may still be flushed. *Closed*: after [`TlsStream::close`], which sends our
+//! `close_notify` and shuts the socket down; the stream is about to be dropped. Nothing leads back to an earlier state. The
+//! end of the socket without `close_notify` is an error of the read that meets it, not a state (RFC 8446 section 6.1).
 
 use std::{
     cell::RefCell,
@@ -28,20 +37,21 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A full record on the wire, as most servers send long answers (RFC 8446 section 5.1).
+/// A full record on the wire, in bytes, as most servers send long responses (RFC 8446 section 5.1).
 const FULL_RECORD_BYTES: usize = 5 + RECORD_BYTES + 1 + 16;
-/// What is read at once: whole records, where they are full.
+/// Bytes read at once: whole records, where they are full.
 const READ_BYTES: usize = 4 * FULL_RECORD_BYTES;
-/// Most that stays for the next time: part of a record, or of a handshake message, which the library bounds at 64 KiB.
+/// Most that is kept for the next read, in bytes: part of a record, or of a handshake message, which the library bounds at
+/// 64 KiB.
 const PART_BYTES_MAX: usize = 72 * 1024;
-/// Most that is encrypted at once.
+/// Most that is encrypted at once, in bytes.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// What a record may add to its content, at most (RFC 8446 section 5.2).
 const RECORD_OVERHEAD_BYTES: usize = 5 + 256;
 const RECORD_BYTES: usize = 16 * 1024;
-/// How often an idle connection is read from until nothing more comes; one that goes on is not idle.
+/// How often an idle connection is read until nothing more comes; one that goes on is not idle.
 const QUIET_READS_MAX: u32 = 4;
-/// Room for what is to be written that an idle connection keeps.
+/// Write buffer that an idle connection keeps, in bytes.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 thread_local! {
@@ -49,7 +59,7 @@ thread_local! {
         RefCell::new(vec![0; READ_BYTES + PART_BYTES_MAX].into_boxed_slice());
 }
 
-/// A connection to a server that proved who it is.
+/// A connection to a server whose certificate was verified.
 pub struct TlsStream {
     socket: TcpStream,
     session: UnbufferedClientConnection,
@@ -58,17 +68,17 @@ pub struct TlsStream {
     /// Records that wait to be written, and how much of them was.
     out: Vec<u8>,
     written: usize,
-    /// The server said that nothing more comes.
+    /// The server has sent `close_notify`.
     is_over: bool,
-    /// What it said was no TLS, or not its own: the library must not be asked again.
+    /// What came is not TLS, or failed authentication: the library must not be asked again.
     is_broken: bool,
 }
 
 impl TlsStream {
-    /// Shakes hands. Returns what the server has said already, beside the connection: over HTTP/2 it may speak first.
+    /// Does the handshake. Returns, beside the stream, what the server has sent already: over HTTP/2 it may speak first.
     ///
     /// # Errors
-    /// The connection broke, or the server did not prove who it is: then the error's source is the TLS library's.
+    /// The connection broke, or the server's certificate is not trusted: then the error's source is the TLS library's.
     pub async fn connect(
         socket: TcpStream,
         config: Arc<ClientConfig>,
@@ -84,7 +94,7 @@ impl TlsStream {
             is_over: false,
             is_broken: false,
         });
-        // The library has something to say first.
+        // The client speaks first.
         stream.process(&mut [], |_, _| {})?;
         let mut plain = BytesMut::new();
         poll_fn(|cx| stream.poll_handshake(cx, &mut plain)).await?;
@@ -117,7 +127,7 @@ impl TlsStream {
     /// Appends what has come to `plain`; 0 at the end.
     ///
     /// # Errors
-    /// The connection broke, or ended without a word: then what came may be incomplete (RFC 8446 section 6.1).
+    /// The connection broke, or ended without `close_notify`: then what came may be incomplete (RFC 8446 section 6.1).
     pub fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,8 +141,8 @@ impl TlsStream {
         })
     }
 
-    /// Hands what has come to `take`, piece by piece, and with it about how much follows at once; returns how much it was, 0
-    /// at the end.
+    /// Hands what has come to `take`, record by record, with about how many bytes follow at once; returns how many came, 0 at
+    /// the end.
     fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -147,23 +157,23 @@ impl TlsStream {
                 taken += data.len();
                 take(data, more);
             }))?;
-            // What the library has to say to that leaves now, or with what is written next. A server that takes no more may
-            // have answered already: that is for who writes to find out.
+            // What the library replies leaves now, or with what is written next. A server that takes no more may have
+            // responded already: the next write finds out.
             let _ = self.poll_flush(cx);
         }
         Poll::Ready(Ok(taken))
     }
 
-    /// Whether no part of a record or of a handshake message is kept, all that was said has left, and neither side has ended
-    /// the stream.
+    /// Whether no part of a record or handshake message is kept, everything has been written, and neither side has ended the
+    /// stream.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.part.is_empty() && self.written == self.out.len() && !self.is_over && !self.is_broken
     }
 
-    /// Whether nothing is left in any layer: neither here nor with the kernel. Session tickets that came whole are taken, and
-    /// new keys (RFC 8446 sections 4.6.1 and 4.6.3): they say nothing to whoever reads. Half of one may be half of anything.
-    /// After a false, the stream is fit for nothing but to be closed.
+    /// Whether no bytes are left in any layer, the kernel's included. Complete session tickets and key updates are processed
+    /// (RFC 8446 sections 4.6.1 and 4.6.3): they carry no data. Half of one may be half of anything. If false, the stream must
+    /// be closed.
     #[must_use]
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..QUIET_READS_MAX {
@@ -171,7 +181,7 @@ impl TlsStream {
                 return false;
             }
             match self.take_unasked() {
-                // Said in reply, such as that new keys are used: with a full socket it would wait for the next request.
+                // A reply, such as to a key update: with a full socket it waits for the next request.
                 Ok(true) => {
                     let _ = self.poll_flush(cx);
                 }
@@ -185,11 +195,11 @@ impl TlsStream {
         false
     }
 
-    /// Reads what the kernel holds: the runtime, which learns of it only when it looks next, is not asked. Whether anything
-    /// was there.
+    /// Reads what the kernel holds, without the runtime, which learns of it only when it polls next. True if there was
+    /// anything.
     ///
     /// # Errors
-    /// The end of the stream, or anything but whole records without content.
+    /// The end of the stream, or anything but complete records without data.
     fn take_unasked(&mut self) -> io::Result<bool> {
         READ.with_borrow_mut(|room| {
             let came = match recv(&self.socket, &mut **room, RecvFlags::DONTWAIT) {
@@ -207,7 +217,7 @@ impl TlsStream {
         })
     }
 
-    /// Reads once, and decrypts the records that are whole.
+    /// Reads once, and decrypts the complete records.
     fn poll_records(
         &mut self,
         cx: &mut Context<'_>,
@@ -240,7 +250,7 @@ impl TlsStream {
         })
     }
 
-    /// How much to read, so that what is there of a long answer ends with a record: a part of one has to be put by.
+    /// How much to read, so that a long response is cut at the end of a record: part of one has to be copied.
     fn readable(&self) -> usize {
         let missing = match self.part.as_slice() {
             [_, _, _, high, low, content @ ..] => {
@@ -251,7 +261,7 @@ impl TlsStream {
         missing + READ_BYTES.saturating_sub(missing) / FULL_RECORD_BYTES * FULL_RECORD_BYTES
     }
 
-    /// Lets the library take records off the front of `incoming`; returns how many bytes it has done with.
+    /// Lets the library process records at the front of `incoming`; returns how many bytes it has used.
     fn process(
         &mut self,
         incoming: &mut [u8],
@@ -307,7 +317,7 @@ impl TlsStream {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let bytes = bytes.get(..WRITE_BYTES_MAX).unwrap_or(bytes);
-        // All that can be taken off `part` was taken when it was read; the library wants to see the rest each time.
+        // All that can be processed of `part` was processed when it was read; the library wants to see the rest each time.
         match self.session.process_tls_records(&mut self.part).state {
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                 encrypt(&mut traffic, bytes, &mut self.out)?;
@@ -318,11 +328,13 @@ impl TlsStream {
                 return Poll::Ready(Err(invalid(error)));
             }
         }
-        // The bytes are taken; when they leave is a matter of flushing.
+        // The bytes are accepted; when they leave is a matter of flushing.
         let _ = self.poll_flush(cx)?;
         Poll::Ready(Ok(bytes.len()))
     }
 
+    /// Writes the encrypted records.
+    ///
     /// # Errors
     /// The server takes no more.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -340,7 +352,7 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Says that nothing more will be said, as far as that can be said without waiting (RFC 8446 section 6.1).
+    /// Sends `close_notify`, as far as that can be done without waiting (RFC 8446 section 6.1), and shuts the socket down.
     pub fn close(&mut self) {
         if !self.is_broken
             && let Ok(ConnectionState::WriteTraffic(mut traffic)) =
@@ -353,7 +365,7 @@ impl TlsStream {
             self.out.truncate(start + length);
         }
         let cx = &mut Context::from_waker(Waker::noop());
-        // Whether the server hears it changes nothing.
+        // An error changes nothing: the connection ends either way.
         let _ = self.poll_flush(cx);
         let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
     }
@@ -404,7 +416,7 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// The same for who reads into buffers of their own.
+/// The same stream as an [`AsyncRead`] and [`AsyncWrite`], for the HTTP/2 library.
 pub struct TlsIo {
     stream: Box<TlsStream>,
     /// Decrypted and not read yet.
@@ -412,6 +424,7 @@ pub struct TlsIo {
 }
 
 impl TlsIo {
+    /// `plain`: what came with the handshake, see [`TlsStream::connect`].
     #[must_use]
     pub fn new(stream: Box<TlsStream>, plain: BytesMut) -> Self {
         Self { stream, plain }
@@ -426,7 +439,7 @@ impl AsyncRead for TlsIo {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.plain.is_empty() {
-            // Straight to where it goes; what has no room there waits.
+            // Straight to the reader's buffer; what has no room there waits.
             let (stream, plain) = (&mut this.stream, &mut this.plain);
             ready!(stream.poll_take(cx, |data, _| {
                 let (fits, waits) = data.split_at(data.len().min(room.remaining()));

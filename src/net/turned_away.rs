@@ -1,25 +1,26 @@
-//! Connections that got no place, or had to give theirs up: counted, by why.
+//! Counts of connections that were refused or evicted, by reason.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// Why a connection was not served, or not any longer.
+/// Why a connection was refused or evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// No place was left in all.
+    /// Too many in all.
     Total,
-    /// No place was left for its address, network or user.
+    /// Too many of its address, network or user.
     Peer,
     /// The process had no file descriptor left.
     Files,
-    /// Those who had to make room did not leave in time.
+    /// Evicted connections did not close in time.
     Leaving,
-    /// It was idle for too long without ever having proved who it is.
+    /// It was idle for too long and never authenticated.
     Idle,
 }
 
 impl Why {
+    /// All reasons, in the order of [`Counts`].
     pub const ALL: [Self; 5] = [
         Self::Total,
         Self::Peer,
@@ -28,6 +29,7 @@ impl Why {
         Self::Idle,
     ];
 
+    /// The label in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +55,7 @@ impl Why {
 /// Counts by [`Why`].
 pub type Counts = [(Why, u64); Why::ALL.len()];
 
-/// The counts of one program.
+/// The counts of the process.
 #[derive(Default)]
 pub struct TurnedAway {
     refused: [AtomicU64; Why::ALL.len()],
@@ -62,12 +64,12 @@ pub struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// A connection that came was not taken.
+    /// Counts a new connection that was not accepted.
     pub fn refuse(&self, why: Why) {
         self.count(&self.refused, why);
     }
 
-    /// A connection that was there and had proved nothing was closed.
+    /// Counts an open, unauthenticated connection that was closed.
     pub fn evict(&self, why: Why) {
         self.count(&self.evicted, why);
     }
@@ -79,17 +81,19 @@ impl TurnedAway {
         self.happened.notify_one();
     }
 
+    /// New connections that were not accepted so far.
     #[must_use]
     pub fn refused(&self) -> Counts {
         read(&self.refused)
     }
 
+    /// Open connections that were closed so far.
     #[must_use]
     pub fn evicted(&self) -> Counts {
         read(&self.evicted)
     }
 
-    /// Resolves when something was counted since it resolved last.
+    /// Resolves once something has been counted since it resolved last.
     pub async fn happens(&self) {
         self.happened.notified().await;
     }

@@ -1,18 +1,15 @@
-//! Heads that have begun and have not come to their end: how much of all of them together is kept. A head is short-lived
-//! unless somebody holds it back, so the oldest has to go when there is no room for another.
+//! The memory for incomplete heads, shared by all callers' connections. A head is short-lived unless somebody holds it back,
+//! so the oldest is evicted when there is no room for another.
 
-use std::{
-    collections::BTreeMap,
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    task::Waker,
-};
+use std::{collections::BTreeMap, mem, task::Waker};
 
-/// Most that is kept of unfinished heads, over all callers' connections of the process.
+use crate::lock::Lock;
+
+/// Most memory for incomplete heads in the process, in bytes.
 pub const UNFINISHED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// In the order in which they began.
-static HEADS: Mutex<Heads> = Mutex::new(Heads {
+static HEADS: Lock<Heads> = Lock::new(Heads {
     bytes: 0,
     begun: 0,
     kept: BTreeMap::new(),
@@ -20,30 +17,30 @@ static HEADS: Mutex<Heads> = Mutex::new(Heads {
 
 struct Heads {
     bytes: usize,
-    /// Heads so far: the number of the youngest.
+    /// Heads so far: the id of the youngest.
     begun: u64,
     kept: BTreeMap<u64, Kept>,
 }
 
 struct Kept {
     bytes: usize,
-    /// Of the connection, which is told when it has to let go.
+    /// Of the connection, which is woken when its head is evicted.
     waker: Waker,
 }
 
-/// One connection's share.
+/// One connection's part of the memory. Dropped, it is free.
 #[derive(Default)]
 pub struct Share {
-    /// None while no head is unfinished; then nothing is locked.
+    /// None while no head is incomplete; then nothing is locked.
     number: Option<u64>,
 }
 
 impl Share {
-    /// To be said whenever the connection waits for more of a head: it keeps `bytes` of it. False: it has to let go of them
-    /// and to refuse the request.
+    /// To be called whenever the connection waits for more of a head: it holds `bytes` bytes. False: the head was evicted; the
+    /// connection frees its memory and refuses the request.
     #[must_use]
     pub fn keep(&mut self, bytes: usize, waker: &Waker) -> bool {
-        let mut heads = lock();
+        let mut heads = HEADS.lock();
         let number = match self.number {
             Some(number) if heads.kept.contains_key(&number) => number,
             Some(_) => {
@@ -62,21 +59,21 @@ impl Share {
         heads.bytes -= before.map_or(0, |it| it.bytes);
         let gone = heads.make_room();
         drop(heads);
-        // Woken without holding the lock: who is woken may run at once. This one finds out for itself when it is.
+        // Woken without holding the lock: the woken task may run at once.
         gone.into_iter().for_each(Waker::wake);
         true
     }
 
-    /// Whether a head is unfinished.
+    /// Whether memory is reserved.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.number.is_some()
     }
 
-    /// The head is whole, or will never be.
+    /// Frees the memory: the head is complete, or never will be.
     pub fn release(&mut self) {
         if let Some(number) = self.number.take() {
-            let mut heads = lock();
+            let mut heads = HEADS.lock();
             let gone = heads.kept.remove(&number);
             heads.bytes -= gone.map_or(0, |it| it.bytes);
         }
@@ -90,7 +87,7 @@ impl Drop for Share {
 }
 
 impl Heads {
-    /// Takes their places from the oldest until the others have room. Those who have to let go.
+    /// Evicts the oldest until the others have room; returns their wakers.
     fn make_room(&mut self) -> Vec<Waker> {
         let mut gone = Vec::new();
         while self.bytes > UNFINISHED_BYTES_MAX
@@ -101,11 +98,6 @@ impl Heads {
         }
         gone
     }
-}
-
-fn lock() -> MutexGuard<'static, Heads> {
-    // Each change is complete when the lock is let go.
-    HEADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

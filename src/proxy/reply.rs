@@ -1,4 +1,4 @@
-//! What a caller gets: made of what is on record, and of nothing else.
+//! The response that a caller gets: only what the audit log has recorded becomes one.
 
 use std::{
     pin::Pin,
@@ -24,14 +24,15 @@ use crate::{
 
 use super::{code::Code, tally::Tally};
 
+/// Carries our id of the request in every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// In the audit line of an answer whose caller hung up before its end.
+/// In the audit line of a response whose caller hung up before its end.
 pub const CALLER_GONE: &str = Code::CallerGone.as_str();
-/// In that of one whose caller read it too slowly.
+/// In the audit line of a response whose caller read it too slowly.
 const CALLER_SLOW: &str = "caller-slow";
 
-/// An answer that is on record.
+/// A response that is on record.
 pub struct Reply(Response<ReplyBody>);
 
 impl From<Recorded<Response<ReplyBody>>> for Reply {
@@ -41,40 +42,44 @@ impl From<Recorded<Response<ReplyBody>>> for Reply {
 }
 
 impl Reply {
+    /// To be written to the caller.
     #[must_use]
     pub fn into_response(self) -> Response<ReplyBody> {
         self.0
     }
 }
 
+/// The value of [`REQUEST_ID`].
 #[must_use]
 pub fn id_value(id: RequestId) -> HeaderValue {
     HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// A reply's body.
+/// A response's body as the server takes it: the only `http_body::Body` on its way from NinjaOne.
 pub struct ReplyBody(Content);
 
 enum Content {
-    /// Ours.
+    /// Ours; none once it was taken.
     Text(Option<Bytes>),
     /// NinjaOne's.
     Stream(Box<Stream>),
 }
 
 impl ReplyBody {
+    /// A body of ours.
     #[must_use]
     pub fn text(text: Bytes) -> Self {
         Self(Content::Text((!text.is_empty()).then_some(text)))
     }
 
-    /// The caller reads it too slowly. What it holds is given back.
+    /// The caller reads it too slowly: drops it, and the audit line says so.
     pub fn give_up(self) {
         if let Content::Stream(mut stream) = self.0 {
             stream.left = CALLER_SLOW;
         }
     }
 
+    /// NinjaOne's body. Its audit line is written when it ends.
     #[must_use]
     pub fn stream(stream: Stream) -> Self {
         let mut stream = Box::new(stream);
@@ -83,19 +88,23 @@ impl ReplyBody {
     }
 }
 
-/// NinjaOne's answer while it streams, with the line that is written at its end.
+/// NinjaOne's body while it streams, with the audit line that is written at its end, however it ends.
 pub struct Stream {
+    /// What is streamed.
     pub body: AnswerBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
-    /// The line, but for what is known at the end only.
+    /// The line's fields, but for those that are known at the end only.
     pub ending: Ending,
     /// The request's guards: its place in the caller's concurrency.
     pub leased: Leased,
+    /// How much of the request's body was sent.
     pub passage: Option<Arc<Passage>>,
+    /// When the request came.
     pub started: Instant,
+    /// Counts the duration.
     pub tally: Arc<Tally>,
-    /// What stands in the line if the answer ends before its end.
+    /// The error in the line if the body is dropped before its end.
     pub left: &'static str,
 }
 
@@ -120,8 +129,8 @@ impl Stream {
         entry.close(ending);
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        let polled = self.body.poll_data(cx);
         match &polled {
             Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
             Poll::Ready(_) => self.close_if_ended(),
@@ -147,14 +156,14 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut self.get_mut().0 {
             Content::Text(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
-            Content::Stream(stream) => stream.poll_frame(cx),
+            Content::Stream(stream) => stream.poll_data(cx).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Content::Text(text) => text.is_none(),
-            Content::Stream(stream) => stream.body.is_end_stream(),
+            Content::Stream(stream) => stream.body.is_ended(),
         }
     }
 

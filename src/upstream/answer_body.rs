@@ -1,16 +1,14 @@
-//! The body of NinjaOne's answer on its way to a caller: streamed, counted and timed. At its end the connection goes back
-//! to its pool; anything else closes it, so that no stray byte reaches another caller.
+//! The body of NinjaOne's response under the tenant's timeouts: what `net` reads, with the tenant's permit held until its
+//! end, and its bytes counted.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
+use http_body::SizeHint;
 
 use crate::{
     limits::budget::Permit,
@@ -21,7 +19,7 @@ use crate::{
     },
 };
 
-/// Why an answer ended early.
+/// Why a response's body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Cut {
     #[error("NinjaOne stopped sending")]
@@ -45,7 +43,7 @@ impl From<Lateness> for Cut {
 }
 
 impl Cut {
-    /// For the audit line.
+    /// The code in the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +54,7 @@ impl Cut {
     }
 }
 
-/// NinjaOne's answer while it streams.
+/// The body of NinjaOne's response.
 pub struct AnswerBody {
     inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
@@ -64,14 +62,14 @@ pub struct AnswerBody {
     timer: BodyTimer,
     bytes: u64,
     ended: bool,
-    /// What was read before the caller asked for it.
+    /// Chunks that were read before the caller asked for them.
     ahead: VecDeque<Bytes>,
-    /// How it ended early, to be told when what came before has gone out.
+    /// Why it ended early, to be returned after what came before.
     cut: Option<Cut>,
-    has_waited: bool,
 }
 
 impl AnswerBody {
+    /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
     pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
         let mut body = Self {
@@ -82,7 +80,6 @@ impl AnswerBody {
             ended: false,
             ahead: VecDeque::new(),
             cut: None,
-            has_waited: false,
         };
         if body.inner.is_end_stream() {
             body.end();
@@ -90,18 +87,20 @@ impl AnswerBody {
         body
     }
 
+    /// Bytes that NinjaOne has sent so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// Whether all of it has been handed out.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended && self.ahead.is_empty()
     }
 
-    /// Reads a short body to its end without taking anything from whom it is passed on to; none if it is longer, or breaks.
-    /// May be given up at any time: then the rest streams.
+    /// Reads a body of at most `bytes_max` bytes to its end; none if it is longer, or ends early. What was read stays in the
+    /// body. Cancel-safe: the rest streams.
     pub async fn read_ahead(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
         let mut length = 0;
         while !self.ended && self.cut.is_none() && length <= bytes_max {
@@ -114,28 +113,15 @@ impl AnswerBody {
         is_whole.then(|| self.ahead.iter().flatten().copied().collect())
     }
 
-    /// Reads a short body to its end; what is longer is dropped.
-    pub async fn read_short(self, bytes_max: usize) -> Bytes {
-        Limited::new(self, bytes_max)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default()
+    /// Reads a body of at most `bytes_max` bytes to its end; empty if it is longer, or ends early.
+    pub async fn read_short(mut self, bytes_max: usize) -> Bytes {
+        let all = self.read_ahead(bytes_max).await;
+        all.map(Bytes::from).unwrap_or_default()
     }
 
     fn end(&mut self) {
         self.ended = true;
         self.permit = None;
-    }
-
-    /// The server drops what it has not written yet when a body fails, be it the head. It writes when it has to wait, so
-    /// the caller sees what came before the cut.
-    fn tell(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if std::mem::replace(&mut self.has_waited, true) {
-            return Poll::Ready(Some(Err(cut)));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Bytes, Cut>>> {
@@ -148,62 +134,45 @@ impl AnswerBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        loop {
-            let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                let lateness = ready!(self.timer.poll_late(cx));
-                return self.fail(lateness.into());
-            };
-            match next {
-                None => {
-                    self.timer.came(0);
+        let Poll::Ready(next) = self.inner.poll_data(cx) else {
+            let lateness = ready!(self.timer.poll_late(cx));
+            return self.fail(lateness.into());
+        };
+        match next {
+            None => {
+                self.timer.came(0);
+                self.end();
+                Poll::Ready(None)
+            }
+            Some(Err(_)) => self.fail(Cut::Broken),
+            Some(Ok(data)) => {
+                self.timer.came(data.len() as u64);
+                self.bytes += data.len() as u64;
+                if self.inner.is_end_stream() {
                     self.end();
-                    return Poll::Ready(None);
                 }
-                Some(Err(_)) => return self.fail(Cut::Broken),
-                Some(Ok(frame)) => {
-                    // Trailers end here.
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    self.timer.came(data.len() as u64);
-                    self.bytes += data.len() as u64;
-                    if self.inner.is_end_stream() {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(data)));
-                }
+                Poll::Ready(Some(Ok(data)))
             }
         }
     }
-}
 
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = self.get_mut();
-        if let Some(data) = this.ahead.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
+    /// The next chunk, those read ahead first; none at the end.
+    ///
+    /// # Errors
+    /// See [`Cut`]. Every later call returns the same error.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(data)));
         }
-        if let Some(cut) = this.cut {
-            return this.tell(cut, cx);
-        }
-        match ready!(this.poll_wire(cx)) {
-            None => Poll::Ready(None),
-            Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Err(cut)) => this.tell(cut, cx),
+        match self.cut {
+            Some(cut) => Poll::Ready(Some(Err(cut))),
+            None => self.poll_wire(cx),
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.is_ended()
-    }
-
-    fn size_hint(&self) -> SizeHint {
+    /// How many bytes are still to come, as far as that is known.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
         // How much was to come is in the head; after a cut nobody knows how much comes.
         if self.cut.is_some() {
             return SizeHint::default();

@@ -2,10 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,10 +18,11 @@ use crate::{
         Method,
         body::{BodyFault, Passage, RequestBody},
         client::ExchangeError,
-        headers,
+        forwardable_headers::NINJAONE_REQUEST_ID,
         pace::{self, Pace},
         pool::{Answered, Freshness, Outgoing, Pool, SendError},
         response::Fields,
+        worker_cell::WorkerFlag,
     },
     ninjaone::{
         fault::{self, Fault, Meaning},
@@ -125,7 +123,7 @@ impl Attempt {
             _ => Freshness::Within(WRITE_CONNECTION_IDLE_MAX),
         };
         intended.entry_mut().note_attempts(journal.attempts + 1);
-        let begun = AtomicBool::new(false);
+        let begun = WorkerFlag::default();
         let sent = {
             let incoming = incoming(intended);
             let outgoing = Outgoing {
@@ -141,7 +139,7 @@ impl Attempt {
             let sending = pin!(pool.send(outgoing, freshness, now, &begun));
             first_byte(sending, passage.as_deref(), now, origin.patience()).await
         };
-        let begun = begun.load(Ordering::Relaxed);
+        let begun = begun.get();
         if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
             journal.attempts += 1;
         }
@@ -261,7 +259,7 @@ where
 }
 
 fn ninjaone_request(fields: &Fields) -> Option<Box<str>> {
-    let value = fields.get(&headers::NINJAONE_REQUEST_ID)?.to_str().ok()?;
+    let value = fields.get(&NINJAONE_REQUEST_ID)?.to_str().ok()?;
     let end = value.len().min(NINJAONE_REQUEST_BYTES_MAX);
     value.get(..end).map(Box::from)
 }

@@ -111,7 +111,7 @@ impl Sending<'_> {
             return false;
         };
         let authorized = self.intended.leased_mut().admitted_mut().authorized_mut();
-        authorized.identified_mut().incoming_mut().body = body;
+        authorized.identified_mut().incoming_mut().body = body.into();
         true
     }
 }

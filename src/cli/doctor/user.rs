@@ -10,7 +10,10 @@ use crate::{
     app::keepers::user_application,
     config::{Platform, UserGrant, UserIdentity},
     credentials::authorization::{AuthorizationRequest, Flow, Wanted},
-    net::client::{Endpoint, ExchangeError, exchange},
+    net::{
+        client::{Endpoint, ExchangeError},
+        exchange::exchange,
+    },
     ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
 };
 

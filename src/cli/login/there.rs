@@ -11,7 +11,7 @@ use crate::{
     app::keepers::endpoint,
     config::{address, redirect, secret_ref},
     credentials::authorization::{Flow, copied},
-    net::client::{Endpoint, exchange},
+    net::{client::Endpoint, exchange::exchange},
     secret::Secret,
 };
 

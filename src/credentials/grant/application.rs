@@ -11,7 +11,10 @@ use oauth2::{
 };
 
 use crate::{
-    net::client::{Endpoint, ExchangeError, exchange},
+    net::{
+        client::{Endpoint, ExchangeError},
+        exchange::exchange,
+    },
     secret::Secret,
 };
 

@@ -7,7 +7,10 @@ use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::{
-    net::client::{Endpoint, ExchangeError, exchange},
+    net::{
+        client::{Endpoint, ExchangeError},
+        exchange::exchange,
+    },
     ninjaone::endpoint::{AUTHORIZE_PATH, DISCOVERY_PATH, REVOKE_PATH, TOKEN_PATH},
 };
 

@@ -1,11 +1,11 @@
-//! Pieces of what was read, taken without copying where they are long.
+//! Takes bytes off a read buffer, without copying where they are many.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Shorter pieces are copied: a slice would hold the whole buffer for as long as its reader takes.
+/// Fewer bytes are copied: a slice would keep the whole buffer in memory for as long as its reader takes.
 const SLICE_BYTES_MIN: usize = 4 * 1024;
 
-/// The first `length` bytes; there must be that many.
+/// Takes the first `length` bytes off the front; there must be that many.
 pub fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
     if length >= SLICE_BYTES_MIN {
         return buffer.split_to(length).freeze();
@@ -15,7 +15,7 @@ pub fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
     copy
 }
 
-/// As much of `wanted` as `available` has.
+/// The lesser of `wanted` and `available`.
 pub fn within(wanted: u64, available: usize) -> usize {
     usize::try_from(wanted).map_or(available, |wanted| wanted.min(available))
 }

@@ -1,4 +1,4 @@
-//! The `chunked` transfer coding (RFC 9112 section 7.1), read strictly: every line ends with CRLF, a size is hexadecimal
+//! A strict decoder for the chunked transfer coding (RFC 9112 section 7.1): every line ends with CRLF, a size is hexadecimal
 //! digits and nothing else, extensions and trailers are bounded and dropped.
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -7,11 +7,12 @@ use super::buffer;
 
 /// Most digits of a chunk's size: 16 fill 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;
-/// All extensions of a body together.
+/// All chunk extensions of a body together, in bytes.
 const EXTENSIONS_BYTES_MAX: u32 = 8 * 1024;
-/// All trailer lines of a body together.
+/// All trailer lines of a body together, in bytes.
 const TRAILERS_BYTES_MAX: u32 = 16 * 1024;
 
+/// Why bytes are not the chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
     #[error("a chunk's size is not 1 to {SIZE_DIGITS_MAX} hexadecimal digits")]
@@ -26,12 +27,14 @@ pub enum ChunkError {
     Trailers,
 }
 
-/// What the next bytes hold.
+/// What decoding came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
+    /// Some of the body; never empty.
     Data(Bytes),
     /// All bytes are used up, and the body goes on.
     More,
+    /// The body has ended.
     End,
 }
 
@@ -52,7 +55,7 @@ enum State {
     Broken,
 }
 
-/// Where in a body the next byte stands.
+/// Decodes one body.
 #[derive(Debug, Default)]
 pub struct Chunks {
     state: State,
@@ -72,10 +75,10 @@ const START: State = State::Size {
 };
 
 impl Chunks {
-    /// Takes the next piece off the front of `buffer`.
+    /// Takes the next data off the front of `buffer`.
     ///
     /// # Errors
-    /// When the bytes are not this coding. Once that is so, nothing that follows is read.
+    /// See [`ChunkError`]. After an error every call fails.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Piece, ChunkError> {
         loop {
             if let State::Data { left } = self.state {
@@ -100,7 +103,7 @@ impl Chunks {
         }
     }
 
-    /// After the last data: the end may be there already.
+    /// Whether the body has ended, after its last data was taken: its end may be in `buffer` already.
     pub fn is_at_end(&mut self, buffer: &mut BytesMut) -> Result<bool, ChunkError> {
         if !matches!(self.state, State::Data { .. }) {
             self.skip_framing(buffer)?;

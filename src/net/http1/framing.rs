@@ -1,4 +1,4 @@
-//! How long a message's body is (RFC 9112 section 6), and the lines that say so, read strictly on either side.
+//! How a message's body is framed (RFC 9112 section 6), and strict parsers for the header lines that say so.
 
 use bytes::BytesMut;
 
@@ -12,22 +12,27 @@ use super::{
 pub enum Framing {
     /// There is none.
     None,
+    /// So many bytes.
     Length(u64),
+    /// The chunked coding.
     Chunked,
-    /// Everything up to the end of the connection: answers only.
+    /// Everything up to the end of the connection: responses only.
     UntilClose,
 }
 
-/// What of a body is still to be read.
+/// Decodes a body: what is left of it.
 #[derive(Debug)]
 pub enum Unread {
+    /// It has been read to its end.
     Nothing,
+    /// So many bytes.
     Length(u64),
     Chunks(Chunks),
     UntilClose,
 }
 
 impl Unread {
+    /// For a body whose head has been read.
     #[must_use]
     pub fn of(framing: Framing) -> Self {
         match framing {
@@ -38,10 +43,10 @@ impl Unread {
         }
     }
 
-    /// Takes the next piece off the front of what was read.
+    /// Takes the next data off the front of `read`.
     ///
     /// # Errors
-    /// When the bytes are not the coding that was announced.
+    /// When the bytes are not the coding that was declared.
     pub fn next(&mut self, read: &mut BytesMut) -> Result<Piece, ChunkError> {
         match self {
             Self::Nothing | Self::Length(0) => Ok(Piece::End),
@@ -59,29 +64,30 @@ impl Unread {
         }
     }
 
-    /// Whether the piece before was the last, as far as can be told without reading.
+    /// Whether the last data has been taken, as far as can be told without reading more.
     pub fn is_at_end(&mut self, read: &mut BytesMut) -> bool {
         match self {
             Self::Nothing | Self::Length(0) => true,
-            // What is wrong with the framing is told in its turn, after the data before it.
+            // An error in the framing is told in its turn, after the data before it.
             Self::Chunks(chunks) => chunks.is_at_end(read).unwrap_or(false),
             Self::Length(_) | Self::UntilClose => false,
         }
     }
 
+    /// Whether the body has been read to its end.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub const fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing)
     }
 }
 
-/// Whether each of a head's lines ends with CRLF: the parser takes a bare LF too. It refuses CR elsewhere, so that is so if
-/// there are as many CR as lines: `fields`, the first line and the empty one.
+/// Whether each of a head's lines ends with CRLF: the parser accepts a bare LF too. It refuses CR elsewhere, so there must be
+/// as many CR as lines: `fields`, the first line and the empty one.
 #[must_use]
 pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
     /// The first line and the empty one.
     const OTHER_LINES: usize = 2;
-    /// So many bytes that a byte can count them: the compiler counts many at once then.
+    /// So few that a byte can count them: then the compiler counts many at once.
     const COUNTED_BYTES: usize = 255;
     let returns_of = |part: &[u8]| part.iter().map(|it| u8::from(*it == b'\r')).sum::<u8>();
     let returns: usize = head
@@ -91,7 +97,7 @@ pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
     returns == fields + OTHER_LINES
 }
 
-/// Digits only: no sign, no list, no more than 64 bits.
+/// Parses decimal digits of at most 64 bits: no sign, no list.
 #[must_use]
 pub fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -103,7 +109,7 @@ pub fn decimal(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether a value of `Connection` says that the connection ends.
+/// Whether a value of `Connection` has the option `close`.
 #[must_use]
 pub fn names_close(value: &[u8]) -> bool {
     value

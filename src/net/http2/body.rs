@@ -9,20 +9,21 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::net::http1::server::inflow::BrokeOff;
+use crate::net::incoming_body_error::BrokeOff;
 
 use super::request_head;
 
-/// A body whose length was announced gives its last piece only when its stream has ended: what stands behind it may show
-/// that it is no request (RFC 9113 section 8.1), and then nobody must have got all of it.
+/// A request's body. One whose length was declared yields its last chunk only when its stream has ended: what follows it may
+/// show that the request is malformed (RFC 9113 section 8.1.1), and then nobody must have got all of it.
 pub struct Http2Body {
     incoming: Incoming,
-    /// What is still to come, if that was announced.
+    /// Bytes still to come, if the length was declared.
     left: Option<u64>,
     last: Option<Bytes>,
 }
 
 impl Http2Body {
+    /// Reads the library's body.
     #[must_use]
     pub fn new(incoming: Incoming) -> Self {
         let left = incoming.size_hint().exact();

@@ -1,15 +1,12 @@
-//! What a caller sends over HTTP/2 on its way to the library: frames pass as they are, but for the headers' (RFC 9113
-//! section 6.2 and 6.10). Those are put together, uncompressed, judged, and written anew, so that requests are read by one
-//! reader, and that reader is ours.
+//! Filters the frames that a caller sends before the library reads them. Most pass as they are. Header blocks (RFC 9113
+//! sections 6.2 and 6.10) are put together, decompressed, validated and written anew, so that one reader decides what a
+//! request is, and that reader is ours.
 
 use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -27,12 +24,12 @@ const FRAME_HEAD_BYTES: usize = 9;
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Most frames of one header block.
 const BLOCK_FRAMES_MAX: u32 = 64;
-/// A compressed block may be longer than what it stands for, if its sender is a fool; but not by more than this.
+/// By how many bytes a compressed block may be longer than what it stands for.
 const BLOCK_BYTES_MORE: usize = 16 * 1024;
-/// What is read at once. One buffer for each thread: a connection that waits needs none.
+/// Bytes read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Longest frame of those that carry neither headers nor a body. The library keeps a frame until it is whole.
+/// Longest frame that carries neither headers nor a body, in bytes. The library holds a frame until it is complete.
 const CONTROL_BYTES_MAX: usize = 1024;
 
 const DATA: u8 = 0;
@@ -46,50 +43,39 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
-/// A frame that the library answers by ending the connection with a protocol error: one that continues nothing.
+/// A frame that makes the library end the connection with a protocol error: CONTINUATION without HEADERS.
 const RUIN: [u8; FRAME_HEAD_BYTES] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// How what a caller sent went beyond what can be answered.
-#[derive(Default)]
-pub struct Ruin {
-    /// What came is not HTTP/2.
-    garbage: AtomicBool,
-    /// A head was not finished, and its room was needed.
-    crowded: AtomicBool,
+/// Why the frame filter ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameFilterEnd {
+    /// What the caller sent is not HTTP/2.
+    Malformed,
+    /// A header block was incomplete, and its memory was needed for others.
+    HeadEvicted,
 }
 
-impl Ruin {
-    #[must_use]
-    pub fn is_garbage(&self) -> bool {
-        self.garbage.load(Ordering::Relaxed)
-    }
-
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.crowded.load(Ordering::Relaxed)
-    }
-}
-
-/// A caller's socket.
+/// A caller's socket behind the filter.
 pub struct Gate<S> {
     socket: S,
     head_bytes_max: usize,
     reading: Reading,
     /// The head of a frame, as far as it has come.
     head: ([u8; FRAME_HEAD_BYTES], usize),
-    /// A header block whose end has not come.
+    /// An incomplete header block.
     block: Option<Block>,
     share: Share,
     decoder: hpack::Decoder,
-    /// The youngest stream that a request has come on.
+    /// The latest stream that a request has come on.
     youngest: u32,
     /// For the library to read.
     out: BytesMut,
-    ruin: Arc<Ruin>,
+    /// Set when the filter ends the connection.
+    ended: Arc<OnceLock<FrameFilterEnd>>,
     vigil: Arc<Vigil>,
 }
 
@@ -97,12 +83,12 @@ pub struct Gate<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Head,
-    /// Passed as it is.
+    /// A frame that passes as it is.
     Passing(usize),
-    /// Of a kind that means nothing (RFC 9113 section 4.1).
+    /// A frame of an unknown type, which is dropped (RFC 9113 section 4.1).
     Skipping(usize),
     Block(usize),
-    /// Nothing that comes is read any more.
+    /// The connection has failed: nothing is read any more.
     Ruined,
 }
 
@@ -111,15 +97,22 @@ struct Block {
     flags: u8,
     bytes: Vec<u8>,
     frames: u32,
-    /// All of it is there when the frame that is being read is.
+    /// The frame that is being read is its last.
     is_last: bool,
 }
 
-/// The connection cannot go on.
+/// The frame is malformed, or beyond a limit: the connection cannot go on.
 struct Garbage;
 
 impl<S> Gate<S> {
-    pub fn new(socket: S, head_bytes_max: usize, ruin: Arc<Ruin>, vigil: Arc<Vigil>) -> Self {
+    /// Filters what comes from `socket`. Heads may have `head_bytes_max` bytes. Why the filter ended the connection, if it did,
+    /// is told in `ended`.
+    pub fn new(
+        socket: S,
+        head_bytes_max: usize,
+        ended: Arc<OnceLock<FrameFilterEnd>>,
+        vigil: Arc<Vigil>,
+    ) -> Self {
         Self {
             socket,
             head_bytes_max,
@@ -130,19 +123,21 @@ impl<S> Gate<S> {
             decoder: hpack::Decoder::default(),
             youngest: 0,
             out: BytesMut::new(),
-            ruin,
+            ended,
             vigil,
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, why: FrameFilterEnd) {
+        // The first reason stands.
+        let _ = self.ended.set(why);
         self.reading = Reading::Ruined;
         self.block = None;
         self.share.release();
         self.out.extend_from_slice(&RUIN);
     }
 
-    /// Reads what has come to `out`.
+    /// Processes what has come; `out` gets what passes.
     fn take(&mut self, mut came: &[u8]) {
         while !came.is_empty() {
             let taken = match self.reading {
@@ -169,15 +164,14 @@ impl<S> Gate<S> {
                 }
             };
             let Ok(taken) = taken.and_then(|taken| self.end_frame().map(|()| taken)) else {
-                self.ruin.garbage.store(true, Ordering::Relaxed);
-                self.end();
+                self.end(FrameFilterEnd::Malformed);
                 return;
             };
             came.advance(taken);
         }
     }
 
-    /// If the frame that was read is whole, turns to the next one.
+    /// If the frame that was read is complete, turns to the next one.
     fn end_frame(&mut self) -> Result<(), Garbage> {
         match self.reading {
             Reading::Passing(0) | Reading::Skipping(0) => self.reading = Reading::Head,
@@ -269,7 +263,7 @@ impl<S> Gate<S> {
         Ok(())
     }
 
-    /// What `out` has, as far as there is room for it.
+    /// Copies from `out` as much as there is room for.
     fn give(&mut self, room: &mut ReadBuf<'_>) {
         let length = self.out.len().min(room.remaining());
         room.put_slice(self.out.get(..length).unwrap_or_default());
@@ -348,8 +342,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                     let held = this.block.as_ref().map(|it| it.bytes.capacity());
                     match held {
                         Some(bytes) if !this.share.keep(bytes, cx.waker()) => {
-                            this.ruin.crowded.store(true, Ordering::Relaxed);
-                            this.end();
+                            this.end(FrameFilterEnd::HeadEvicted);
                         }
                         _ => return Poll::Pending,
                     }

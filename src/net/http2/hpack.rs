@@ -1,24 +1,24 @@
-//! Header blocks as callers compress them (RFC 7541), read strictly.
+//! A strict HPACK decoder for callers' header blocks (RFC 7541), and an encoder without compression.
 
 use std::collections::VecDeque;
 
 use super::huffman;
 
-/// What a table may hold (RFC 9113 section 6.5.2: the default, which we leave as it is).
+/// Size of the dynamic table, in bytes as RFC 7541 section 4.1 counts them (RFC 9113 section 6.5.2: the default).
 const TABLE_BYTES_MAX: usize = 4096;
-/// What an entry counts beside its name and value (RFC 7541 section 4.1).
+/// What an entry counts besides its name and value, in bytes (RFC 7541 section 4.1).
 const ENTRY_BYTES: usize = 32;
-/// Bytes behind an integer's first: enough for 28 bits.
+/// Most bytes after an integer's first: enough for 28 bits.
 const INTEGER_BYTES_MAX: u32 = 4;
 
-/// The bytes are no header block, or refer to what the table does not hold. Nothing that follows on the connection can be
-/// read (RFC 9113 section 4.3).
+/// The bytes are no header block, or refer to an entry that the table does not hold. Nothing that follows on the connection
+/// can be decoded (RFC 9113 section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotABlock;
 
-/// What a connection's header blocks have in common.
+/// The decoder of one connection, with its dynamic table.
 pub struct Decoder {
-    /// The youngest first.
+    /// The newest first.
     entries: VecDeque<Entry>,
     bytes: usize,
     bytes_max: usize,
@@ -57,7 +57,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Hands the fields of a block to `take`, name and value, in order.
+    /// Decodes a block; hands its fields to `take`, name and value, in order.
     ///
     /// # Errors
     /// See [`NotABlock`].
@@ -97,7 +97,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Reads a field into `name` and `value`.
+    /// Looks an indexed field up and copies it to `name` and `value`.
     fn literal(&mut self, rest: &mut &[u8], prefix: u32) -> Result<(), NotABlock> {
         let index = integer(rest, prefix)?;
         let mut name = std::mem::take(&mut self.name);
@@ -121,7 +121,7 @@ impl Decoder {
         Ok(entry.split())
     }
 
-    /// One that is longer than the table empties it (RFC 7541 section 4.4).
+    /// Adds an entry. One that is longer than the table empties it (RFC 7541 section 4.4).
     fn remember(&mut self) {
         let bytes = self.name.len() + self.value.len() + ENTRY_BYTES;
         self.shrink(bytes);
@@ -135,7 +135,7 @@ impl Decoder {
         }
     }
 
-    /// Forgets the oldest until there is room for `more`.
+    /// Evicts the oldest entries until there is room for `more` bytes.
     fn shrink(&mut self, more: usize) {
         while self.bytes + more > self.bytes_max
             && let Some(oldest) = self.entries.pop_back()
@@ -145,7 +145,7 @@ impl Decoder {
     }
 }
 
-/// RFC 7541 section 5.1.
+/// Reads an integer (RFC 7541 section 5.1).
 fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, NotABlock> {
     let mut next = || {
         let (first, after) = rest.split_first().ok_or(NotABlock)?;
@@ -167,7 +167,7 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, NotABlock> {
     Err(NotABlock)
 }
 
-/// RFC 7541 section 5.2.
+/// Reads a string (RFC 7541 section 5.2).
 fn text(rest: &mut &[u8], into: &mut Vec<u8>) -> Result<(), NotABlock> {
     let is_huffman = rest.first().is_some_and(|first| first & 0x80 != 0);
     let length = integer(rest, 7)?;
@@ -180,7 +180,7 @@ fn text(rest: &mut &[u8], into: &mut Vec<u8>) -> Result<(), NotABlock> {
     Ok(())
 }
 
-/// Appends a field in a form that no table takes part in.
+/// Appends a field as a literal without indexing and without Huffman code: no table is involved.
 pub fn write(name: &[u8], value: &[u8], block: &mut Vec<u8>) {
     block.push(0);
     for text in [name, value] {
@@ -204,7 +204,7 @@ fn write_length(length: usize, block: &mut Vec<u8>) {
     block.push(low(rest));
 }
 
-/// RFC 7541 appendix A.
+/// The static table (RFC 7541 appendix A).
 const STATIC: [(&str, &str); 61] = [
     (":authority", ""),
     (":method", "GET"),

@@ -1,13 +1,13 @@
-//! The Huffman code of HTTP/2's header fields (RFC 7541 appendix B). It is canonical: the codes of one length follow each
-//! other in the order of what they stand for, so that the lengths say all.
+//! A decoder for the Huffman code of HTTP/2's header fields (RFC 7541 appendix B). The code is canonical: codes of one length
+//! follow each other in the order of their symbols, so the lengths define it.
 
-/// The code's end mark, which never stands in a text (RFC 7541 section 5.2).
+/// The end-of-string symbol, which no string may contain (RFC 7541 section 5.2).
 const END: u16 = 256;
 const LENGTH_MAX: usize = 30;
-/// Codes up to this length are looked up; nearly all of a text is.
+/// Codes up to this many bits are looked up in a table; they are nearly all of a string.
 const SHORT: usize = 8;
 
-/// How many bits the code of each byte has, and that of the end mark.
+/// The length of each byte's code in bits, and of the end-of-string symbol's.
 const LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28,
     28, 28, 28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5,
@@ -21,14 +21,14 @@ const LENGTHS: [u8; 257] = [
     22, 25, 25, 24, 24, 26, 23, 26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
 ];
 
-/// The codes in order.
+/// The decoding tables.
 struct Code {
-    /// By length: the first code of it, how many there are, and where what they stand for begins in `symbols`.
+    /// By length: the first code, how many there are, and where their symbols begin in `symbols`.
     first: [u32; LENGTH_MAX + 1],
     count: [u32; LENGTH_MAX + 1],
     start: [usize; LENGTH_MAX + 1],
     symbols: [u16; 257],
-    /// By the next `SHORT` bits: what they begin with, and its length; length 0 for a longer code.
+    /// By the next `SHORT` bits: the symbol whose code they begin with, and its length; length 0 for a longer code.
     short: [(u8, u8); 1 << SHORT],
 }
 
@@ -71,14 +71,14 @@ const fn code() -> Code {
     it
 }
 
-/// The bytes are not this code.
+/// The bytes are not valid Huffman code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotHuffman;
 
-/// Appends what `coded` stands for to `text`: at most eight fifths of its length.
+/// Decodes `coded` and appends it to `text`: at most eight fifths of its length.
 ///
 /// # Errors
-/// An end mark, or padding that is not the beginning of one and shorter than a byte (RFC 7541 section 5.2).
+/// An end-of-string symbol, or padding that is not its beginning or not shorter than a byte (RFC 7541 section 5.2).
 pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
     let (mut bits, mut count) = (0_u64, 0_usize);
     let mut coded = coded.iter();
@@ -89,7 +89,7 @@ pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
             bits = bits << 8 | u64::from(*byte);
             count += 8;
         }
-        // As if more padding followed: what is found must not reach into it.
+        // As if more padding followed: the code that is found must not reach into it.
         let window = if count >= LENGTH_MAX {
             bits >> (count - LENGTH_MAX)
         } else {
@@ -107,7 +107,7 @@ pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
     }
 }
 
-/// What the code at the front of `window` stands for, and its length; none for the end mark.
+/// The symbol of the code at the front of `window`, and the code's length; none for the end-of-string symbol.
 fn symbol(window: u32) -> Option<(u8, usize)> {
     let short = (window >> (LENGTH_MAX - SHORT)) as usize;
     match CODE.short.get(short) {

@@ -1,55 +1,58 @@
-//! HTTP/2 towards callers (RFC 9113), by the library, which reads what `gate` lets pass: requests and answers are brought
-//! into the form that they share with HTTP/1.1.
+//! HTTP/2 towards callers (RFC 9113), by the library behind the frame filter `gate`. Requests and responses are brought into
+//! the form that they share with HTTP/1.1.
 
 pub mod body;
+mod connection_monitor;
 pub mod gate;
 pub mod hpack;
 pub mod huffman;
+mod monitored_socket;
 pub mod readers;
 pub mod request_head;
+mod response_body;
 #[cfg(test)]
 mod tests;
 pub mod vigil;
 
 use std::{
     convert::Infallible,
-    error::Error,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response, uri::PathAndQuery};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::{body::Incoming, server::conn::http2, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Method,
-    body::WireBody,
-    handler::{Answering, Ended, Handler, ServerOptions},
+    handler::{Ended, Handler, ServerOptions},
     headers,
     incoming::{Received, Wire},
+    incoming_body::WireBody,
+    method::Method,
     seat::Seat,
 };
 
 use self::{
     body::Http2Body,
-    gate::{Gate, Ruin},
-    readers::{Held, Look, Place, Readers},
-    vigil::{InFlight, Vigil, Watch, Watched},
+    connection_monitor::Watch,
+    gate::{FrameFilterEnd, Gate},
+    monitored_socket::Watched,
+    readers::{Look, Readers},
+    response_body::{Counted, Counting},
+    vigil::Vigil,
 };
 
-/// What connections may do (RFC 9113 section 10.5).
+/// The limits of a connection (RFC 9113 section 10.5).
 const STREAMS_MAX: u32 = 100;
 const RESETS_PENDING_MAX: usize = 20;
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const WINDOW_BYTES: u32 = 256 * 1024;
-/// By how much the library's bound for a head is above ours: it counts more for each field, and its refusal would have
-/// neither an id nor a line in the log.
+/// By how many bytes the library's limit for a head is above ours: it counts more for each field, and its refusal would have
+/// neither an id nor an audit line.
 const LIST_BYTES_MORE: usize = 8 * 1024;
 
 /// Serves `socket` until it is done.
@@ -59,11 +62,11 @@ where
     H: Handler,
 {
     let vigil = Arc::new(Vigil::default());
-    let ruin = Arc::<Ruin>::default();
+    let filter_end = Arc::<OnceLock<FrameFilterEnd>>::default();
     let gate = Gate::new(
         socket,
         options.head_bytes_max,
-        Arc::clone(&ruin),
+        Arc::clone(&filter_end),
         Arc::clone(&vigil),
     );
     let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
@@ -93,16 +96,16 @@ where
         }
         polled
     });
-    match ended.await {
-        None => {
+    match (ended.await, filter_end.get()) {
+        (None, _) => {
             readers.give_up_all();
             Ended::Silent
         }
-        Some(_) if ruin.is_crowded() => Ended::Crowded,
-        Some(_) if ruin.is_garbage() => Ended::NotHttp,
-        Some(Ok(())) => Ended::Closed,
-        Some(Err(error)) if error.is_parse() => Ended::NotHttp,
-        Some(Err(_)) => Ended::Broken,
+        (Some(_), Some(FrameFilterEnd::HeadEvicted)) => Ended::Crowded,
+        (Some(_), Some(FrameFilterEnd::Malformed)) => Ended::NotHttp,
+        (Some(Ok(())), None) => Ended::Closed,
+        (Some(Err(error)), None) if error.is_parse() => Ended::NotHttp,
+        (Some(Err(_)), None) => Ended::Broken,
     }
 }
 
@@ -119,12 +122,9 @@ impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
     type Future = Counting<H>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Counting {
-            is_head: request.method() == http::Method::HEAD,
-            answering: self.handler.handle(read(request)),
-            in_flight: Some(self.vigil.begin()),
-            readers: Arc::clone(&self.readers),
-        }
+        let is_head = request.method() == http::Method::HEAD;
+        let answering = self.handler.handle(read(request));
+        Counting::new(is_head, answering, self.vigil.begin(), &self.readers)
     }
 }
 
@@ -150,105 +150,11 @@ fn read(request: Request<Incoming>) -> Wire {
     Ok((received, body))
 }
 
-/// As HTTP/1.1 would write it: the request line, and for each field its name, ": ", its value and the line end.
+/// The size of a head as HTTP/1.1 would write it: the request line, and for each field its name, ": ", value and line end.
 fn head_bytes(method: &http::Method, target: &PathAndQuery, headers: &HeaderMap) -> usize {
     const AROUND_LINE: usize = "  HTTP/1.1\r\n\r\n".len();
     const AROUND_FIELD: usize = ": \r\n".len();
     let fields = headers.iter();
     let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + AROUND_FIELD);
     method.as_str().len() + target.as_str().len() + AROUND_LINE + fields.sum::<usize>()
-}
-
-/// An answer that is being made, and counted as such.
-struct Counting<H: Handler> {
-    /// Its answer has no body, whatever GET would get (RFC 9110 section 9.3.2).
-    is_head: bool,
-    answering: Answering<H::Body>,
-    in_flight: Option<InFlight>,
-    readers: Arc<Readers<H>>,
-}
-
-impl<H: Handler> Future for Counting<H> {
-    type Output = Result<Response<Counted<H>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let response = Response::from(ready!(this.answering.as_mut().poll(cx)));
-        let mut in_flight = this.in_flight.take();
-        if let Some(in_flight) = &mut in_flight {
-            in_flight.answer();
-        }
-        let (readers, is_head) = (&this.readers, this.is_head);
-        Poll::Ready(Ok(response.map(|body| {
-            let mut counted = Counted::new(body, in_flight, readers);
-            counted.is_end |= is_head;
-            counted
-        })))
-    }
-}
-
-/// The body of an answer: the connection counts its request as served when it is gone.
-struct Counted<H: Handler> {
-    place: Arc<Place<H>>,
-    readers: Arc<Readers<H>>,
-    /// Both as they were when it was asked last: they are asked for without being changed.
-    is_end: bool,
-    size: SizeHint,
-}
-
-impl<H: Handler> Counted<H> {
-    fn new(body: H::Body, in_flight: Option<InFlight>, readers: &Arc<Readers<H>>) -> Self {
-        Self {
-            is_end: body.is_end_stream(),
-            size: body.size_hint(),
-            place: readers.begin(Held::new(body, in_flight)),
-            readers: Arc::clone(readers),
-        }
-    }
-}
-
-impl<H: Handler> Drop for Counted<H> {
-    fn drop(&mut self) {
-        self.readers.end(&self.place);
-    }
-}
-
-/// The answer's caller did not read it.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the caller reads too slowly")]
-struct GivenUp;
-
-impl<H: Handler> Body for Counted<H> {
-    type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
-        let mut place = this.place.lock();
-        let Some(held) = &mut *place else {
-            return Poll::Ready(Some(Err(GivenUp.into())));
-        };
-        held.asked();
-        if let Some(in_flight) = &held.in_flight {
-            in_flight.progress();
-        }
-        let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &polled {
-            held.given(frame.data_ref().map_or(0, Bytes::len));
-        }
-        this.is_end = held.body.is_end_stream();
-        this.size = held.body.size_hint();
-        Poll::Ready(polled.map(|it| it.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_end
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.size
-    }
 }

@@ -1,37 +1,42 @@
-//! The answers that one caller's HTTP/2 connection is taking, each judged by itself: a caller that opens no window for one of
-//! them leaves that one lying, with all that it holds, while the connection goes on.
+//! The responses under way on one caller's HTTP/2 connection, each under timeouts of its own: a caller that opens no window
+//! for one of them holds up that one, with all its resources, while the connection goes on.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::Context,
     time::Duration,
 };
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::lock::Lock;
 use crate::net::{
+    body_timeouts::BodyPatience,
     handler::Handler,
-    pace::{self, BodyPatience, Pace},
+    pace::{self, Pace},
 };
 
 use super::vigil::InFlight;
 
-/// How often the answers under way are looked through.
+/// How often the responses under way are checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An answer's body, and the request that it belongs to.
+/// A response's body, and the request that it belongs to.
 pub struct Held<H: Handler> {
+    /// To be polled by the library's adapter.
     pub body: H::Body,
+    /// Counts the request until the response ends.
     pub in_flight: Option<InFlight>,
     began: Instant,
     pace: Pace,
-    /// Since when the caller has not taken what it was given; none while we wait for more of the answer.
+    /// Since when the caller has not taken what it was given; none while we wait for more of the response.
     given: Option<Instant>,
 }
 
 impl<H: Handler> Held<H> {
+    /// A response whose head is being sent.
     #[must_use]
     pub fn new(body: H::Body, in_flight: Option<InFlight>) -> Self {
         let now = Instant::now();
@@ -40,7 +45,7 @@ impl<H: Handler> Held<H> {
             in_flight,
             began: now,
             pace: Pace::new(),
-            // Its head is there: the first piece is asked for when the caller has room.
+            // The first chunk is asked for when the caller has room.
             given: Some(now),
         }
     }
@@ -52,7 +57,7 @@ impl<H: Handler> Held<H> {
         }
     }
 
-    /// The caller was given a piece.
+    /// The caller was given a chunk.
     pub fn given(&mut self, bytes: usize) {
         self.pace.moved(bytes as u64);
         self.given = Some(Instant::now());
@@ -69,39 +74,41 @@ impl<H: Handler> Held<H> {
     }
 }
 
-/// A place for an answer, emptied when it ends or is given up.
-pub struct Place<H: Handler>(Mutex<Option<Held<H>>>);
+/// Holds a response until it ends or is aborted.
+pub struct Place<H: Handler>(Lock<Option<Held<H>>>);
 
 impl<H: Handler> Place<H> {
-    /// A connection and its requests live on one thread: nobody waits for this.
+    /// A connection and its requests run on one worker: nobody waits for this.
     pub fn lock(&self) -> MutexGuard<'_, Option<Held<H>>> {
-        // Each change is one assignment.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
-/// All answers under way on a connection; at most as many as it has streams.
+/// All responses under way on a connection; at most as many as it has streams.
 pub struct Readers<H: Handler> {
     patience: BodyPatience,
-    places: Mutex<Vec<Arc<Place<H>>>>,
+    places: Lock<Vec<Arc<Place<H>>>>,
 }
 
 impl<H: Handler> Readers<H> {
+    /// None is under way; `patience` holds for each.
     #[must_use]
     pub fn new(patience: BodyPatience) -> Arc<Self> {
         Arc::new(Self {
             patience,
-            places: Mutex::default(),
+            places: Lock::default(),
         })
     }
 
+    /// Adds a response.
     #[must_use]
     pub fn begin(&self, held: Held<H>) -> Arc<Place<H>> {
-        let place = Arc::new(Place(Mutex::new(Some(held))));
+        let place = Arc::new(Place(Lock::new(Some(held))));
         self.places().push(Arc::clone(&place));
         place
     }
 
+    /// Removes a response that has ended.
     pub fn end(&self, place: &Arc<Place<H>>) {
         let mut places = self.places();
         if let Some(at) = places.iter().position(|it| Arc::ptr_eq(it, place)) {
@@ -109,7 +116,7 @@ impl<H: Handler> Readers<H> {
         }
     }
 
-    /// Gives up all answers: the connection ends because its caller does not read.
+    /// Aborts all responses: the connection ends because its caller does not read.
     pub fn give_up_all(&self) {
         self.give_up(|_| true);
     }
@@ -132,18 +139,19 @@ impl<H: Handler> Readers<H> {
     }
 
     fn places(&self) -> MutexGuard<'_, Vec<Arc<Place<H>>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock()
     }
 }
 
-/// Looks through the answers now and then, while there are any.
+/// Checks the responses every few seconds, while there are any.
 pub struct Look<H: Handler> {
     readers: Arc<Readers<H>>,
-    /// Made when there is an answer that is not taken at once.
+    /// Made when there is a response that is not taken at once.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<H: Handler> Look<H> {
+    /// Checks `readers` when polled.
     #[must_use]
     pub fn new(readers: Arc<Readers<H>>) -> Self {
         Self {

@@ -1,6 +1,6 @@
-//! A request's fields over HTTP/2, judged before the library sees them (RFC 9113 sections 8.2 and 8.3): it would cut a
-//! fragment off the path, let pass what we refuse over HTTP/1.1, and answer the rest without an id, a body or a line in the
-//! log. What is refused reaches it as a request that says so, and is answered like any other.
+//! Validates a request's fields over HTTP/2 before the library sees them (RFC 9113 sections 8.2 and 8.3): it would cut a
+//! fragment off the path, accept what we refuse over HTTP/1.1, and reject the rest without an id, a body or an audit line. A
+//! refused request reaches it as one that says so, and gets a response like any other.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -8,19 +8,20 @@ use http::{
 };
 
 use crate::net::{
-    Method,
     headers::{HEADERS_MAX, HeaderError},
     http1::framing,
     incoming::{Fault, KEPT_PATH_BYTES_MAX, Unreadable},
-    target::{TARGET_BYTES_MAX, TargetError},
+    method::Method,
+    origin_form::check_origin_form,
+    target::TargetError,
 };
 
 use super::hpack;
 
-/// The field that says why a request is refused. From callers it is never passed on.
+/// The field that says why a request is refused. A caller's own is dropped.
 const REFUSED: HeaderName = HeaderName::from_static("njp-refused");
 
-/// What a request can be refused for here. Its place in the list is what [`REFUSED`] carries.
+/// What a request can be refused for here. [`REFUSED`] carries the index in this list.
 const FAULTS: [Fault; 15] = [
     Fault::NotHttp,
     Fault::Method,
@@ -48,25 +49,26 @@ const HOP_BY_HOP: [&[u8]; 5] = [
     b"upgrade",
 ];
 
-/// The fields of one block, as they come.
+/// Validates the fields of one header block as they come.
 pub struct Judge {
     head_bytes_max: usize,
     is_trailers: bool,
-    /// Of what HTTP/1.1 would write: at most so many as that, so that what is within its bound is within this.
+    /// Bytes so far, never more than HTTP/1.1 would write: what is within its limit is within this one.
     bytes: usize,
     method: Option<Box<[u8]>>,
     scheme: Option<Box<[u8]>>,
     authority: Option<Box<[u8]>>,
     path: Option<Box<[u8]>>,
-    /// All but pseudo-headers, written anew.
+    /// All but pseudo-headers, encoded anew.
     fields: Vec<u8>,
     fields_seen: usize,
     length: Option<u64>,
-    /// The first thing that was wrong.
+    /// The first error.
     fault: Option<Fault>,
 }
 
 impl Judge {
+    /// For the block of a request, or of its trailers.
     #[must_use]
     pub fn new(head_bytes_max: usize, is_trailers: bool) -> Self {
         Self {
@@ -84,9 +86,10 @@ impl Judge {
         }
     }
 
+    /// Validates one field. An error is kept for [`finish`](Self::finish).
     pub fn take(&mut self, name: &[u8], value: &[u8]) {
         let is_pseudo = name.starts_with(b":");
-        // The path is wanted for the record all the same.
+        // The audit line wants the path all the same.
         if self.fault.is_some() && !is_pseudo {
             return;
         }
@@ -152,11 +155,11 @@ impl Judge {
         Ok(())
     }
 
-    /// The block for the library: what came, or why it is refused. `ends_stream`: no body follows.
+    /// The block for the library: the request, or why it is refused. `ends_stream`: no body follows.
     #[must_use]
     pub fn finish(mut self, ends_stream: bool) -> Vec<u8> {
         if self.is_trailers {
-            // They end here: see `CallerBody`.
+            // Trailers are dropped: see `MeteredBody`.
             let mut block = Vec::new();
             if let Some(fault) = self.fault {
                 write_refused(fault, "", "", &mut block);
@@ -211,7 +214,7 @@ impl Judge {
 
     fn refused(&self, fault: Fault) -> Vec<u8> {
         let method = text(self.method.as_deref()).unwrap_or_default();
-        // What is not one of ours is not told apart.
+        // Unknown methods are not told apart.
         let method = Method::parse(method).map_or("", Method::as_str);
         let path = self.path.as_deref().unwrap_or_default();
         let path = path.split(|it| matches!(it, b'?' | b'#')).next();
@@ -228,7 +231,7 @@ impl Judge {
             })
             .collect();
         let mut block = Vec::new();
-        // An answer to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
+        // A response to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
         let asked = if method == "HEAD" { "HEAD" } else { "POST" };
         for (name, value) in [(":method", asked), (":scheme", "http"), (":path", "/")] {
             hpack::write(name.as_bytes(), value.as_bytes(), &mut block);
@@ -238,23 +241,8 @@ impl Judge {
     }
 }
 
-/// As over HTTP/1.1: see `http1::server::head`.
 fn check_path(path: &[u8]) -> Result<(), Fault> {
-    if path.first() != Some(&b'/') {
-        let names_host = path.windows(3).any(|it| it == b"://");
-        return Err(if names_host {
-            Fault::AbsoluteForm
-        } else {
-            TargetError::NotAPath.into()
-        });
-    }
-    // The library would cut it off without a word.
-    if path.contains(&b'#') {
-        return Err(TargetError::Fragment.into());
-    }
-    if path.len() > TARGET_BYTES_MAX {
-        return Err(TargetError::TooLong.into());
-    }
+    check_origin_form(path)?;
     PathAndQuery::try_from(path)
         .map(drop)
         .map_err(|_| TargetError::PathCharacter.into())
@@ -275,12 +263,13 @@ fn write_refused(fault: Fault, method: &str, path: &str, block: &mut Vec<u8>) {
     );
 }
 
+/// Whether these fields, from the library, stand for refused ones.
 #[must_use]
 pub fn is_refused(fields: &HeaderMap) -> bool {
     fields.contains_key(REFUSED)
 }
 
-/// Why a request is refused, if it is.
+/// Why the request with these fields, from the library, is refused, if it is.
 #[must_use]
 pub fn refused(fields: &HeaderMap) -> Option<Unreadable> {
     let value = fields.get(REFUSED)?.to_str().unwrap_or_default();

@@ -1,78 +1,128 @@
-//! The body of an answer on its way from a kept connection, and that connection's way back to its pool.
+//! The body of a server's response, whatever the protocol; at its end an HTTP/1.1 connection returns to its pool.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, SizeHint};
 use tokio::time::Instant;
 
-use crate::net::{client::ExchangeError, http1::client::body::AnswerBody};
+use crate::net::{
+    exchange_error::ExchangeError, http1::client::Connection, pooled_connections::PooledConnections,
+};
 
-use super::Pool;
+/// The pool that an HTTP/1.1 connection returns to, and when its request was sent.
+pub type ReturnTo = (Arc<PooledConnections>, Instant);
 
-/// The body of an answer on its connection. Dropped before its end, an HTTP/1.1 connection is closed.
-pub enum AnswerStream {
-    Http1 {
-        body: AnswerBody,
-        pool: Arc<Pool>,
-        /// When the request was sent.
-        sent: Instant,
-    },
+/// A response's body. Dropped before its end, an HTTP/1.1 connection is closed, so that no stray byte reaches another
+/// caller.
+pub struct AnswerStream(Source);
+
+enum Source {
+    /// The request owns the connection until the body has been read.
+    Http1(Box<Connection>, Option<ReturnTo>),
     Http2(hyper::body::Incoming),
+    /// An HTTP/1.1 body was read to its end or failed: the connection has gone back, or is closed.
+    Done,
 }
 
 impl AnswerStream {
-    pub(super) fn http1(body: AnswerBody, pool: Arc<Pool>, sent: Instant) -> Self {
-        let mut stream = Self::Http1 { body, pool, sent };
-        stream.give_back_if_ended();
-        stream
+    /// The body of the response that `connection` has read the head of. Without a pool the connection is closed at its end.
+    pub(in crate::net) fn http1(connection: Box<Connection>, pool: Option<ReturnTo>) -> Self {
+        let mut body = Self(Source::Http1(connection, pool));
+        body.give_back_if_ended();
+        body
+    }
+
+    pub(in crate::net) const fn http2(body: hyper::body::Incoming) -> Self {
+        Self(Source::Http2(body))
     }
 
     fn give_back_if_ended(&mut self) {
-        if let Self::Http1 { body, pool, sent } = self
-            && let Some(connection) = body.take_connection()
+        if !matches!(&self.0, Source::Http1(connection, _) if connection.is_response_done()) {
+            return;
+        }
+        if let Source::Http1(mut connection, Some((pool, sent))) =
+            std::mem::replace(&mut self.0, Source::Done)
+            && connection.rest()
         {
-            pool.keep(connection, *sent);
+            pool.return_connection(connection, sent);
         }
     }
-}
 
-impl Body for AnswerStream {
-    type Data = Bytes;
-    type Error = ExchangeError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
+    /// The next chunk; none at the end. Trailers end here.
+    ///
+    /// # Errors
+    /// The connection broke, or what came is not HTTP.
+    pub fn poll_data(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
-        let this = self.get_mut();
-        match this {
-            Self::Http1 { body, .. } => {
-                let polled = Pin::new(body).poll_frame(cx);
-                this.give_back_if_ended();
-                polled.map_err(ExchangeError::from)
+    ) -> Poll<Option<Result<Bytes, ExchangeError>>> {
+        match &mut self.0 {
+            Source::Http1(connection, _) => match ready!(connection.poll_data(cx)) {
+                Some(Err(failure)) => {
+                    self.0 = Source::Done;
+                    Poll::Ready(Some(Err(failure.into())))
+                }
+                next => {
+                    self.give_back_if_ended();
+                    Poll::Ready(next.map(|it| it.map_err(ExchangeError::from)))
+                }
+            },
+            Source::Http2(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    None => return Poll::Ready(None),
+                    Some(Err(error)) => {
+                        return Poll::Ready(Some(Err(ExchangeError::of_hyper(&error))));
+                    }
+                    Some(Ok(frame)) => {
+                        if let Ok(data) = frame.into_data() {
+                            return Poll::Ready(Some(Ok(data)));
+                        }
+                    }
+                }
+            },
+            Source::Done => Poll::Ready(None),
+        }
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Http1(connection, _) => connection.is_response_done(),
+            Source::Http2(body) => body.is_end_stream(),
+            Source::Done => true,
+        }
+    }
+
+    /// How many bytes are left, as far as the response's head declared it.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Http1(connection, _) => connection.response_size_hint(),
+            Source::Http2(body) => body.size_hint(),
+            Source::Done => SizeHint::with_exact(0),
+        }
+    }
+
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// [`ExchangeError::TooLong`]: it is longer than `bytes_max`. [`ExchangeError::Broken`]: it did not come to its end.
+    pub async fn collect(mut self, bytes_max: usize) -> Result<Bytes, ExchangeError> {
+        let mut all = BytesMut::new();
+        while let Some(data) = poll_fn(|cx| self.poll_data(cx)).await {
+            let data = data.map_err(|_| ExchangeError::Broken)?;
+            if data.len() > bytes_max - all.len() {
+                return Err(ExchangeError::TooLong);
             }
-            Self::Http2(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map_err(|error| ExchangeError::of_hyper(&error)),
+            all.extend_from_slice(&data);
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Http1 { body, .. } => body.is_end_stream(),
-            Self::Http2(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Http1 { body, .. } => body.size_hint(),
-            Self::Http2(body) => body.size_hint(),
-        }
+        Ok(all.freeze())
     }
 }

@@ -21,7 +21,10 @@ use crate::{
     wire::{Stream, Wire},
 };
 
-use super::world::World;
+use super::{
+    hostile::{Act, Hostile},
+    world::World,
+};
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
@@ -104,6 +107,38 @@ async fn over_http2_requests_are_refused_as_they_are_over_http1() {
     }
 
     assert_eq!(world.saw(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn over_http2_what_came_before_a_cut_reaches_the_caller() {
+    let broken =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[1,2"
+            .to_vec();
+    let hostile = Hostile::start(move |_| Act::Say(broken.clone())).await;
+    let world = World::in_front_of(hostile).await;
+    let mut sender = http2_over(TcpStream::connect(world.callers).await.unwrap()).await;
+
+    let request = request(&world, "GET", "/v2/devices", "");
+    let answer = sender.send_request(request).await.unwrap();
+
+    assert_eq!(answer.status(), 200);
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    world.answered.add(&id);
+    let (mut body, mut came) = (answer.into_body(), Vec::new());
+    let is_cut = loop {
+        match body.frame().await {
+            Some(Ok(frame)) => came.extend(frame.into_data().unwrap()),
+            Some(Err(_)) => break true,
+            None => break false,
+        }
+    };
+    assert!(is_cut);
+    assert_eq!(came, b"[1,2");
+    assert_eq!(world.outcome(&id).await["error"], "cut");
     world.end().await;
 }
 

@@ -1,12 +1,9 @@
-//! The body of an answer while it is read off its connection.
+//! Reads a response's body off its connection (RFC 9112 section 6.3).
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
+use http_body::SizeHint;
 
 use crate::net::http1::{
     buffer,
@@ -14,158 +11,130 @@ use crate::net::http1::{
     framing::{Framing, Unread},
 };
 
-use super::{Connection, Failure};
+use super::{failure::Failure, transport::Transport};
 
 /// Read at once of a long body.
 const BODY_READ_BYTES: usize = 64 * 1024;
 
 /// How reading from the connection ended, if it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Inflow {
+enum ReadState {
     Open,
     Ended,
     Broken,
 }
 
-/// An answer's body. Dropped before its end: the connection is closed, so that no other request reads what is left.
-pub struct AnswerBody {
-    /// None when it is given back or closed.
-    connection: Option<Box<Connection>>,
-    unread: Unread,
-    inflow: Inflow,
-    persists: bool,
+/// How far the body of the current response has been read.
+pub struct ResponseBodyReader {
+    decoder: Unread,
+    read_state: ReadState,
+    /// Another request may follow on the connection when this body has been read.
+    keep_alive: bool,
 }
 
-impl AnswerBody {
-    pub(super) fn new(connection: Box<Connection>, framing: Framing, persists: bool) -> Self {
-        let mut body = Self {
-            connection: Some(connection),
-            unread: Unread::of(framing),
-            inflow: Inflow::Open,
-            persists,
-        };
-        if body.unread.is_nothing() {
-            body.end();
-        }
-        body
-    }
-
-    /// The connection, once the body is read to its end and if another request may follow: unless the server said
-    /// otherwise, sent more than its answer, or answered before the request had gone out.
-    pub fn take_connection(&mut self) -> Option<Box<Connection>> {
-        if self.unread.is_nothing() {
-            self.connection.take()
-        } else {
-            None
+impl ResponseBodyReader {
+    /// No body is expected.
+    #[must_use]
+    pub const fn done() -> Self {
+        Self {
+            decoder: Unread::Nothing,
+            read_state: ReadState::Open,
+            keep_alive: true,
         }
     }
 
-    fn end(&mut self) {
-        self.unread = Unread::Nothing;
-        let is_fit = self.persists && self.connection.as_mut().is_some_and(|it| it.rest());
-        if !is_fit {
-            self.connection = None;
+    /// For a body as the response's head framed it.
+    #[must_use]
+    pub fn new(framing: Framing, keep_alive: bool) -> Self {
+        Self {
+            decoder: Unread::of(framing),
+            read_state: ReadState::Open,
+            keep_alive,
         }
     }
 
-    fn fail(&mut self, failure: Failure) -> Failure {
-        self.unread = Unread::Nothing;
-        self.connection = None;
-        failure
+    /// Whether the body has been read to its end.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.decoder.is_nothing()
     }
 
-    /// The next piece of what was read already.
-    fn next_piece(&mut self) -> Result<Piece, Failure> {
-        let Some(connection) = &mut self.connection else {
-            return Ok(Piece::End);
-        };
-        self.unread
-            .next(&mut connection.read)
-            .map_err(|_| Failure::NotHttp)
+    /// Whether the body was read to its end, and its head said that another response may follow.
+    #[must_use]
+    pub const fn allows_reuse(&self) -> bool {
+        self.is_done() && self.keep_alive
     }
 
-    fn is_at_end(&mut self) -> bool {
-        match &mut self.connection {
-            Some(connection) => self.unread.is_at_end(&mut connection.read),
-            None => true,
+    /// What is left, as far as the head declared it.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
+        match self.decoder {
+            Unread::Nothing => SizeHint::with_exact(0),
+            Unread::Length(left) => SizeHint::with_exact(left),
+            Unread::Chunks(_) | Unread::UntilClose => SizeHint::default(),
+        }
+    }
+
+    /// The next chunk; none at the end.
+    ///
+    /// # Errors
+    /// The connection ended within the body, or its coding is malformed.
+    pub fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut Transport,
+        read: &mut BytesMut,
+    ) -> Poll<Option<Result<Bytes, Failure>>> {
+        loop {
+            match self.decoder.next(read) {
+                Ok(Piece::Data(data)) => {
+                    if self.decoder.is_at_end(read) {
+                        self.decoder = Unread::Nothing;
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Ok(Piece::End) => {
+                    self.decoder = Unread::Nothing;
+                    return Poll::Ready(None);
+                }
+                Ok(Piece::More) => {}
+                Err(_) => return Poll::Ready(Some(Err(Failure::NotHttp))),
+            }
+            match (self.read_state, &self.decoder) {
+                (ReadState::Open, _) => ready!(self.poll_read(cx, transport, read)),
+                (ReadState::Ended, Unread::UntilClose) => self.decoder = Unread::Nothing,
+                _ => return Poll::Ready(Some(Err(Failure::Broken))),
+            }
         }
     }
 
     /// Reads what is there, up to a bufferful. Ready: something came, or nothing will.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let wanted = match self.unread {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut Transport,
+        read: &mut BytesMut,
+    ) -> Poll<()> {
+        let wanted = match self.decoder {
             Unread::Length(left) => buffer::within(left, BODY_READ_BYTES),
             _ => BODY_READ_BYTES,
         };
-        let Some(connection) = &mut self.connection else {
-            return Poll::Ready(());
-        };
-        while connection.read.len() < wanted {
-            let room = wanted - connection.read.len();
-            match connection.poll_fill(cx, room) {
-                Poll::Pending if connection.read.is_empty() => return Poll::Pending,
+        while read.len() < wanted {
+            let room = wanted - read.len();
+            match transport.poll_fill(cx, read, room) {
+                Poll::Pending if read.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {
-                    self.inflow = Inflow::Ended;
+                    self.read_state = ReadState::Ended;
                     break;
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => {
-                    self.inflow = Inflow::Broken;
+                    self.read_state = ReadState::Broken;
                     break;
                 }
             }
         }
         Poll::Ready(())
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Failure;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let this = self.get_mut();
-        if let Some(connection) = &mut this.connection
-            && let Err(failure) = connection.drive(cx)
-        {
-            return Poll::Ready(Some(Err(this.fail(failure))));
-        }
-        loop {
-            match this.next_piece() {
-                Ok(Piece::Data(data)) => {
-                    if this.is_at_end() {
-                        this.end();
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Ok(Piece::End) => {
-                    this.end();
-                    return Poll::Ready(None);
-                }
-                Ok(Piece::More) => {}
-                Err(failure) => return Poll::Ready(Some(Err(this.fail(failure)))),
-            }
-            match (this.inflow, &this.unread) {
-                (Inflow::Open, _) => ready!(this.poll_read(cx)),
-                (Inflow::Ended, Unread::UntilClose) => this.end(),
-                _ => return Poll::Ready(Some(Err(this.fail(Failure::Broken)))),
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.unread.is_nothing()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.unread {
-            Unread::Nothing => SizeHint::with_exact(0),
-            Unread::Length(left) => SizeHint::with_exact(left),
-            Unread::Chunks(_) | Unread::UntilClose => SizeHint::default(),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Heads: a request's is written, an answer's is read. An answer that two readers could frame differently is refused
+//! Writes a request's head and parses a response's. A response that two readers could frame differently is refused
 //! (RFC 9112 section 6.3).
 
 use std::mem::MaybeUninit;
@@ -7,38 +7,45 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::net::{
-    Method, headers,
+    forwardable_headers,
     http1::framing::{self, Framing},
+    method::Method,
     response::Fields,
 };
 
-/// Longest head of an answer.
+/// Longest head of a response, in bytes.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most header lines in one.
 pub const HEADERS_MAX: usize = 100;
 
-/// What is asked of the server.
+/// The head of a request, without what frames its body.
 pub struct RequestHead<'a> {
+    /// Decides whether the response may have a body.
     pub method: Method,
     /// Path and query, as they go on the wire.
     pub target: &'a str,
+    /// The value of `Host`.
     pub host: &'a HeaderValue,
+    /// The caller's.
     pub headers: &'a [(HeaderName, HeaderValue)],
+    /// Our own, written after those.
     pub more: &'a [(HeaderName, &'a HeaderValue)],
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub struct AnswerHead {
+    /// 100 to 599.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
     pub fields: Fields,
+    /// How the body is framed.
     pub framing: Framing,
-    /// The connection may serve another request after this answer.
+    /// The connection may serve another request after this response.
     pub persists: bool,
 }
 
-/// Why an answer's head is refused.
+/// Why a response's head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     #[error("it is not the head of an HTTP/1 answer")]
@@ -84,10 +91,10 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing
     put(b"\r\n\r\n");
 }
 
-/// Takes an answer's head off the front of `buffer`; none if it is not all there yet.
+/// Takes a response's head off the front of `buffer`; none while it is incomplete.
 ///
 /// # Errors
-/// When it is not the head of an answer, or could be understood in two ways.
+/// When it is malformed, or could be framed in two ways.
 pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<AnswerHead>, HeadError> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut []);
@@ -113,7 +120,7 @@ pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<Answe
     }
     let status = answer
         .code
-        .filter(|it| headers::STATUSES.contains(it))
+        .filter(|it| forwardable_headers::STATUSES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(HeadError::Status)?;
     let (mut sorted, mut fields) = (Sorted::default(), Fields::default());
@@ -132,7 +139,7 @@ pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<Answe
     }))
 }
 
-/// What the header lines say of the message itself.
+/// What the header lines say about the message's framing and its connection.
 #[derive(Default)]
 struct Sorted {
     length: Option<u64>,
@@ -156,7 +163,7 @@ impl Sorted {
             self.chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
             self.closes |= framing::names_close(value);
-        } else if let Some(name) = headers::answer_name(name) {
+        } else if let Some(name) = forwardable_headers::answer_name(name) {
             let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Value)?;
             kept.append(name, value);
         }

@@ -1,8 +1,10 @@
-//! HTTP/1.1 towards a server (RFC 9112): one request at a time on a connection, which the request owns until its answer is
-//! read. No task runs beside it, and nothing is read of an idle connection but whether it is still good.
+//! HTTP/1.1 towards a server (RFC 9112): one request at a time on a connection, which the request owns until its response has
+//! been read. No task runs beside it, and an idle connection is read only to see whether it can be used again.
 
 pub mod body;
+pub mod failure;
 pub mod head;
+pub mod response_head_reader;
 #[cfg(test)]
 mod tests;
 pub mod transport;
@@ -14,58 +16,43 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http_body::SizeHint;
 
-use crate::net::{Method, body::RequestBody, response::Fields};
+use crate::net::{body::RequestBody, response::Fields};
 
-pub use self::head::RequestHead;
 use self::{
-    body::AnswerBody,
-    head::{AnswerHead, HEAD_BYTES_MAX},
-    transport::Transport,
+    body::ResponseBodyReader, head::AnswerHead, response_head_reader::Wait, transport::Transport,
     upload::Upload,
 };
+pub use self::{failure::Failure, head::RequestHead};
 
-/// Room for what is read of a head; nearly every answer comes whole in one read.
+/// Bytes read at once of a head; nearly every response fits one read.
 const HEAD_READ_BYTES: usize = 16 * 1024;
-/// Most of a request's body that waits to be written.
+/// Most of a request's body that waits to be written, in bytes.
 const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
-/// Room that an idle connection keeps in each direction.
+/// Buffer that an idle connection keeps in each direction, in bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
-/// Most interim answers (1xx) before the final one.
-const INTERIM_MAX: u32 = 8;
 
-/// Why a request brought no whole answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    #[error("the connection ended before the first byte of an answer")]
-    Unanswered,
-    #[error("the connection ended within the answer")]
-    Broken,
-    #[error("the answer is not HTTP/1.1, or can be read in two ways")]
-    NotHttp,
-    /// The request's own body failed; nothing is wrong with the server.
-    #[error("the request's body broke off")]
-    Upload,
-}
-
-/// An answer whose body is still to come.
+/// A response whose body is still to be read.
 pub struct Answer {
+    /// One of HTTP's, not interim.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
     pub fields: Fields,
-    pub body: AnswerBody,
+    /// To read the body off.
+    pub connection: Box<Connection>,
 }
 
-/// How far a request has got on its way out.
+/// How much of a request has been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
     /// Nothing of it has been sent.
     Waiting,
     Begun,
     Done,
-    /// The server takes no more of it. An answer may come all the same, and ends the connection.
+    /// The server takes no more of it. A response may come all the same, and ends the connection.
     Refused,
 }
 
@@ -79,9 +66,11 @@ pub struct Connection {
     written: usize,
     upload: Option<Upload>,
     sending: Sending,
+    response_body: ResponseBodyReader,
 }
 
 impl Connection {
+    /// A connection that has just been made.
     #[must_use]
     pub fn new(transport: Transport) -> Box<Self> {
         Box::new(Self {
@@ -91,17 +80,18 @@ impl Connection {
             written: 0,
             upload: None,
             sending: Sending::Done,
+            response_body: ResponseBodyReader::done(),
         })
     }
 
-    /// Whether an idle connection may take a request: it is open, and nothing has come on it, in whichever layer. Bytes that
-    /// nobody asked for would be taken for the next request's answer. One that is not fit must be closed.
+    /// Whether an idle connection can be used again: it is open, and nothing has come on it, in whichever layer. Unsolicited
+    /// bytes would be taken for the next request's response. If not, it must be closed.
     pub fn is_fit(&mut self, cx: &mut Context<'_>) -> bool {
         self.read.is_empty() && self.transport.is_quiet(cx)
     }
 
-    /// Sends the request and waits for the head of its answer. The answer is looked for while the body is on its way: one
-    /// that comes early is passed on, and its connection serves no other request.
+    /// Sends the request and waits for the head of the response. It is read while the body is still being sent: one that
+    /// comes early is passed on, and the connection serves no other request.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed.
@@ -114,16 +104,13 @@ impl Connection {
         head::write_request(&mut self.out, head, upload.framing(head.method));
         self.upload = Some(upload);
         self.sending = Sending::Waiting;
-        let mut wait = Wait {
-            method: head.method,
-            looked_at: 0,
-            interim: 0,
-        };
+        let mut wait = Wait::new(head.method);
         let head = poll_fn(|cx| self.poll_answer(cx, &mut wait)).await?;
+        self.response_body = ResponseBodyReader::new(head.framing, head.persists);
         Ok(Answer {
             status: head.status,
             fields: head.fields,
-            body: AnswerBody::new(self, head.framing, head.persists),
+            connection: self,
         })
     }
 
@@ -134,7 +121,7 @@ impl Connection {
     ) -> Poll<Result<AnswerHead, Failure>> {
         self.drive(cx)?;
         loop {
-            let broken = if self.read.is_empty() && wait.interim == 0 {
+            let broken = if self.read.is_empty() && !wait.has_interim() {
                 Failure::Unanswered
             } else {
                 Failure::Broken
@@ -153,7 +140,7 @@ impl Connection {
         self.transport.poll_fill(cx, &mut self.read, room)
     }
 
-    /// Sends what can be sent now. A server that takes no more of a request may have answered it already.
+    /// Sends what can be sent now. A server that takes no more of a request may have responded already.
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         if matches!(self.sending, Sending::Done | Sending::Refused) {
             return Ok(());
@@ -216,10 +203,35 @@ impl Connection {
         Ok(())
     }
 
-    /// After an answer: whether another request may follow on this connection. If so, it is made ready to be idle.
-    fn rest(&mut self) -> bool {
+    /// The next chunk of the response's body. The rest of the request goes out meanwhile.
+    ///
+    /// # Errors
+    /// See [`Failure`]. The connection is fit for nothing but to be closed.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        if let Err(failure) = self.drive(cx) {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        self.response_body
+            .poll_data(cx, &mut self.transport, &mut self.read)
+    }
+
+    /// Whether the response's body has been read to its end.
+    #[must_use]
+    pub const fn is_response_done(&self) -> bool {
+        self.response_body.is_done()
+    }
+
+    /// What is left of the response's body, as far as its head declared it.
+    #[must_use]
+    pub fn response_size_hint(&self) -> SizeHint {
+        self.response_body.size_hint()
+    }
+
+    /// After a response: whether another request may follow on this connection. Not if the server said otherwise, sent more
+    /// than its response, or responded before the request had gone out. If so, the connection is made ready to be idle.
+    pub fn rest(&mut self) -> bool {
         let is_settled = self.read.is_empty() && self.transport.is_settled();
-        if self.sending != Sending::Done || !is_settled {
+        if !self.response_body.allows_reuse() || self.sending != Sending::Done || !is_settled {
             return false;
         }
         if self.read.capacity() > KEPT_BYTES_MAX {
@@ -233,40 +245,5 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.transport.close();
-    }
-}
-
-/// The wait for the head of an answer.
-struct Wait {
-    method: Method,
-    /// So much was there when it was not the whole head.
-    looked_at: usize,
-    interim: u32,
-}
-
-impl Wait {
-    /// Reads the head if all of it is there. Interim answers are passed over.
-    fn look(&mut self, read: &mut BytesMut) -> Result<Option<AnswerHead>, Failure> {
-        loop {
-            // A head that comes byte by byte is parsed once a line, not once a byte.
-            let new = read.get(self.looked_at..).unwrap_or_default();
-            if !new.contains(&b'\n') && read.len() < HEAD_BYTES_MAX {
-                return Ok(None);
-            }
-            let parsed = head::read_answer(read, self.method);
-            let Some(head) = parsed.map_err(|_| Failure::NotHttp)? else {
-                self.looked_at = read.len();
-                return Ok(None);
-            };
-            if !head.status.is_informational() {
-                return Ok(Some(head));
-            }
-            self.interim += 1;
-            // Nobody asked for another protocol.
-            if head.status == StatusCode::SWITCHING_PROTOCOLS || self.interim > INTERIM_MAX {
-                return Err(Failure::NotHttp);
-            }
-            self.looked_at = 0;
-        }
     }
 }

@@ -1,9 +1,9 @@
-//! Heads and bodies that servers send by mistake or on purpose, each split at every byte.
+//! Malformed and unusual responses, each split at every byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::{Bytes, BytesMut};
 
-use crate::net::Method;
+use crate::net::method::Method;
 
 use crate::net::http1::{
     chunked::{ChunkError, Chunks, Piece},
@@ -11,21 +11,13 @@ use crate::net::http1::{
 };
 
 use super::{
-    HEAD_BYTES_MAX, Wait,
-    head::{AnswerHead, HEADERS_MAX},
+    head::{AnswerHead, HEAD_BYTES_MAX, HEADERS_MAX},
+    response_head_reader::Wait,
 };
 
-fn wait(method: Method) -> Wait {
-    Wait {
-        method,
-        looked_at: 0,
-        interim: 0,
-    }
-}
-
-/// The head that comes of these pieces, and what is left unread after it.
+/// The head that is parsed from these parts, and what is left unread after it.
 fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(AnswerHead, Bytes)>, ()> {
-    let (mut wait, mut read) = (wait(method), BytesMut::new());
+    let (mut wait, mut read) = (Wait::new(method), BytesMut::new());
     for (number, piece) in pieces.into_iter().enumerate() {
         read.extend_from_slice(piece);
         if let Some(head) = wait.look(&mut read).map_err(drop)? {

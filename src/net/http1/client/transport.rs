@@ -1,4 +1,4 @@
-//! What an HTTP/1.1 connection runs over: a socket, or TLS on one.
+//! What an HTTP/1.1 connection runs over: a TCP socket, or TLS on one.
 
 use std::{
     future::Future,
@@ -19,8 +19,11 @@ use tokio::{
 
 use crate::net::tls_stream::TlsStream;
 
+/// An open connection to a server.
 pub enum Transport {
+    /// Plain TCP.
     Plain(TcpStream),
+    /// TLS whose handshake is done.
     Tls(Box<TlsStream>),
 }
 
@@ -44,7 +47,7 @@ impl Transport {
         }
     }
 
-    /// Whether nothing that was read or is to be written stays with us, and neither side has ended the stream.
+    /// Whether no layer of ours holds bytes that were read or are to be written, and neither side has ended the stream.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         match self {
@@ -53,8 +56,8 @@ impl Transport {
         }
     }
 
-    /// Whether nothing is left in any layer, and both sides are open. The kernel is asked itself: the runtime learns of what
-    /// has come only when it looks next. A transport that is not quiet is fit for nothing but to be closed.
+    /// Whether no bytes are left in any layer, the kernel's included, and both sides are open. The kernel is asked directly:
+    /// the runtime learns of what has come only when it polls next. If not, the transport must be closed.
     #[must_use]
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
@@ -66,6 +69,10 @@ impl Transport {
         }
     }
 
+    /// Writes some bytes; what TLS has encrypted may leave later.
+    ///
+    /// # Errors
+    /// The server takes no more.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
@@ -73,6 +80,10 @@ impl Transport {
         }
     }
 
+    /// Writes what TLS has encrypted.
+    ///
+    /// # Errors
+    /// The server takes no more.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
@@ -80,12 +91,12 @@ impl Transport {
         }
     }
 
-    /// Says that nothing more will be sent, as far as that can be said without waiting.
+    /// Ends our side of the connection, as far as that can be done without waiting.
     pub fn close(&mut self) {
         match self {
             Self::Plain(socket) => {
                 let cx = &mut Context::from_waker(Waker::noop());
-                // Whether the server hears it changes nothing.
+                // An error changes nothing: the connection ends either way.
                 let _ = Pin::new(socket).poll_shutdown(cx);
             }
             Self::Tls(stream) => stream.close(),

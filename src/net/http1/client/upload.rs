@@ -1,4 +1,4 @@
-//! A request's body on its way out: framed as its head announced it.
+//! Writes a request's body as its head declared it.
 
 use std::{
     io::Write,
@@ -9,19 +9,20 @@ use std::{
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::net::{Method, body::RequestBody, http1::framing::Framing};
+use crate::net::{body::RequestBody, http1::framing::Framing, method::Method};
 
-use super::Failure;
+use super::failure::Failure;
 
 /// What is left of a request's body.
 pub struct Upload {
     body: RequestBody,
     framing: Framing,
-    /// Of the announced length.
+    /// Bytes left of the declared length.
     left: u64,
 }
 
 impl Upload {
+    /// Frames a body: by its length where that is known, else in chunks.
     pub fn new(body: RequestBody) -> Self {
         let framing = match body.size_hint().exact() {
             _ if body.is_empty() => Framing::None,
@@ -39,7 +40,7 @@ impl Upload {
         }
     }
 
-    /// How a request's head announces it: a request that could have a body and has none says so (RFC 9110 section 8.6).
+    /// How the request's head declares it: a request that could have a body and has none says so (RFC 9110 section 8.6).
     pub fn framing(&self, method: Method) -> Framing {
         match self.framing {
             Framing::None if !matches!(method, Method::Get | Method::Head) => Framing::Length(0),
@@ -47,11 +48,12 @@ impl Upload {
         }
     }
 
+    /// Whether the request has no body.
     pub fn is_empty(&self) -> bool {
         self.framing == Framing::None
     }
 
-    /// Appends the next piece; false when that was the last.
+    /// Appends the next chunk to `out`; false when that was the last.
     pub fn poll_append(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,7 +66,7 @@ impl Upload {
             return Poll::Pending;
         };
         match next {
-            // What a body's reader dropped, it did not send.
+            // Trailers are not sent.
             Some(Ok(frame)) => Poll::Ready(match frame.into_data() {
                 Ok(data) => self.append(&data, out),
                 Err(_) => Ok(true),
@@ -103,7 +105,7 @@ impl Upload {
     }
 }
 
-/// An answer can come, and the connection go, before the caller has sent everything.
+/// A response can come, and the connection end, before the caller has sent everything.
 impl Drop for Upload {
     fn drop(&mut self) {
         self.body.take().leave();

@@ -1,4 +1,4 @@
-//! The `Date` of an answer (RFC 9110 section 6.6.1), made once a second.
+//! The `Date` of a response (RFC 9110 section 6.6.1), formatted once a second.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ thread_local! {
     static MADE: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
 }
 
-/// Appends such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Appends the time as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub fn write(out: &mut Vec<u8>) {
     let second = Timestamp::now().unix_seconds();
     MADE.with_borrow_mut(|(made, text)| {

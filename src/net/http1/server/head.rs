@@ -1,4 +1,4 @@
-//! A request's head, read off the front of what a caller sent. What two readers could frame differently is refused
+//! Parses a request's head off the front of what a caller sent. What two readers could frame differently is refused
 //! (RFC 9112 sections 2.2, 3 and 6).
 
 use std::mem::MaybeUninit;
@@ -7,32 +7,35 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, uri::PathAndQuery};
 
 use crate::net::{
-    Method,
     headers::{HEADERS_MAX, HeaderError, Purpose, Sorting},
     http1::framing::{self, Framing},
     incoming::{Fault, Received, Unreadable},
+    method::Method,
+    origin_form::check_origin_form,
     target::{TARGET_BYTES_MAX, TargetError},
 };
 
 /// A request's head, and how its connection goes on.
 pub struct Head {
+    /// What does not depend on the protocol.
     pub request: Received,
+    /// How the body is framed.
     pub framing: Framing,
-    /// The caller waits for a sign before it sends the body (RFC 9110 section 10.1.1).
+    /// The caller waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
     pub expects_continue: bool,
     /// Another request may follow on this connection.
     pub persists: bool,
-    /// The caller understands what HTTP/1.1 brought, such as chunks.
+    /// The caller speaks HTTP/1.1, not 1.0: it understands chunks.
     pub is_http11: bool,
 }
 
 type Lines<'bytes> = [MaybeUninit<httparse::Header<'bytes>>; HEADERS_MAX];
 
-/// The length of the head that stands at the front of `buffer`, its empty line included; none if it is not all there.
-/// `looked_at` bytes were looked at before. Lines that end with a bare LF are found too, to be refused at once.
+/// The length of the head at the front of `buffer`, its empty line included; none while it is incomplete. `looked_at` bytes
+/// were searched before. Lines that end with a bare LF are found too, to be refused at once.
 #[must_use]
 pub fn length(buffer: &[u8], looked_at: usize) -> Option<usize> {
-    // The bytes that were looked at last may be half of what is sought.
+    // The bytes that were searched last may be half of what is sought.
     let from = looked_at.saturating_sub(2);
     let searched = buffer.get(from..)?;
     memchr::memchr_iter(b'\n', searched).find_map(|at| {
@@ -45,7 +48,7 @@ pub fn length(buffer: &[u8], looked_at: usize) -> Option<usize> {
     })
 }
 
-/// Looks whether the beginning of a head can still become one.
+/// Checks whether an incomplete head can still become a valid one.
 ///
 /// # Errors
 /// It cannot.
@@ -58,10 +61,10 @@ pub fn check_part(part: &[u8]) -> Result<(), Unreadable> {
     }
 }
 
-/// Reads a head, of which `bytes` is all.
+/// Parses a complete head.
 ///
 /// # Errors
-/// When it is no request's head, or could be read in two ways.
+/// When it is malformed, or could be read in two ways.
 pub fn read(bytes: &Bytes) -> Result<Head, Unreadable> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
@@ -73,7 +76,7 @@ pub fn read(bytes: &Bytes) -> Result<Head, Unreadable> {
     read.map_err(|why| unreadable(&request, why))
 }
 
-/// What a head that is longer than allowed began with.
+/// The error for a head that is longer than allowed, with what could be read of it.
 #[must_use]
 pub fn too_large(part: &[u8]) -> Unreadable {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
@@ -89,7 +92,7 @@ pub fn too_large(part: &[u8]) -> Unreadable {
     unreadable(&request, why)
 }
 
-/// What the beginning of a head that must not stay was to become.
+/// The error for an incomplete head whose memory is needed, with what could be read of it.
 #[must_use]
 pub fn unfinished(part: &[u8]) -> Unreadable {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
@@ -102,7 +105,7 @@ pub fn unfinished(part: &[u8]) -> Unreadable {
 /// Takes `length` bytes off the front of `buffer`.
 pub fn split(buffer: &mut BytesMut, length: usize) -> Bytes {
     if buffer.len() == length {
-        // Nothing stays: what holds the head is not shared with what comes next.
+        // Nothing stays: the head's memory is not shared with what comes next.
         std::mem::take(buffer).freeze()
     } else {
         buffer.split_to(length).freeze()
@@ -163,20 +166,7 @@ fn of_request(bytes: &Bytes, request: &httparse::Request<'_, '_>) -> Result<Head
 
 /// RFC 9112 section 3.2: only the origin form is answered here. The rest is left to `Target`.
 fn target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, Fault> {
-    if !received.starts_with('/') {
-        return Err(if received.contains("://") {
-            Fault::AbsoluteForm
-        } else {
-            TargetError::NotAPath.into()
-        });
-    }
-    // The library would cut it off without a word.
-    if memchr::memchr(b'#', received.as_bytes()).is_some() {
-        return Err(TargetError::Fragment.into());
-    }
-    if received.len() > TARGET_BYTES_MAX {
-        return Err(TargetError::TooLong.into());
-    }
+    check_origin_form(received.as_bytes())?;
     PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes()))
         .map_err(|_| TargetError::PathCharacter.into())
 }
@@ -191,7 +181,7 @@ fn unreadable(request: &httparse::Request<'_, '_>, why: Fault) -> Unreadable {
     }
 }
 
-/// What the header lines say of the message itself.
+/// What the header lines say about the message's framing and its connection.
 #[derive(Default)]
 struct Said {
     length: Option<u64>,

@@ -1,29 +1,22 @@
-//! A caller's body on its way from its connection to whoever sends it on: one piece at a time, and only when it is asked
-//! for, so that a caller is never ahead of NinjaOne by more than that piece.
+//! A channel that carries a request's body from the connection's task to its reader: one chunk at a time, and only on
+//! demand, so that a caller is never ahead of NinjaOne by more than a chunk.
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// Why a body did not come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BrokeOff {
-    #[error("the connection ended within the body")]
-    Gone,
-    #[error("what came is not the coding that was announced")]
-    Malformed,
-}
+use crate::{lock::Lock, net::incoming_body_error::BrokeOff};
 
-/// What connection and reader share.
+/// What sender and receiver share.
 #[derive(Default)]
 struct State {
     piece: Option<Bytes>,
-    /// The connection gives no more.
+    /// The sender sends no more.
     over: Option<Result<(), BrokeOff>>,
     is_asked_for: bool,
     reader_is_gone: bool,
@@ -32,34 +25,34 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<State>>);
+struct Shared(Arc<Lock<State>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is complete when the lock is let go.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
-/// The reader's end.
+/// The receiving end. Dropped, it cancels the body.
 pub struct Inflow {
     shared: Shared,
-    /// What is still to come, if that was announced.
+    /// Bytes still to come, if the length was declared.
     left: Option<u64>,
 }
 
-/// The connection's end. Dropped before the body's end, the body breaks off.
+/// The sending end. Dropped before the body's end, the receiver gets [`BrokeOff::Gone`].
 pub struct Source(Shared);
 
-/// What the reader wants.
+/// What the receiver wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
+    /// The next chunk.
     Piece,
-    /// Nothing, ever: whatever comes of the body is not wanted.
+    /// Nothing any more: the body was cancelled.
     Nothing,
 }
 
-/// Both ends of a body of `length` bytes, if that was announced.
+/// Both ends of a body of `length` bytes; none where no length was declared.
 #[must_use]
 pub fn channel(length: Option<u64>) -> (Source, Inflow) {
     let shared = Shared::default();
@@ -71,7 +64,7 @@ pub fn channel(length: Option<u64>) -> (Source, Inflow) {
 }
 
 impl Source {
-    /// Ready when the reader wants a piece, or will never want another.
+    /// Ready when the receiver wants a chunk, or will never want another.
     pub fn poll_demand(&self, cx: &Context<'_>) -> Poll<Demand> {
         let mut state = self.0.lock();
         if state.reader_is_gone {
@@ -84,6 +77,7 @@ impl Source {
         Poll::Pending
     }
 
+    /// Hands over the chunk that was asked for.
     pub fn give(&self, piece: Bytes) {
         let mut state = self.0.lock();
         state.piece = Some(piece);
@@ -91,11 +85,12 @@ impl Source {
         wake(state, |it| &mut it.reader);
     }
 
+    /// The body is complete.
     pub fn end(self) {
         self.finish(Ok(()));
     }
 
-    /// What comes is no body.
+    /// What comes is not the coding that was declared.
     pub fn reject(self) {
         self.finish(Err(BrokeOff::Malformed));
     }
@@ -122,7 +117,7 @@ impl Drop for Inflow {
     }
 }
 
-/// Wakes without holding the lock: who is woken may run at once.
+/// Wakes without holding the lock: the woken task may run at once.
 fn wake(mut state: MutexGuard<'_, State>, whom: impl Fn(&mut State) -> &mut Option<Waker>) {
     let waker = whom(&mut state).take();
     drop(state);

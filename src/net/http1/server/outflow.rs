@@ -1,4 +1,4 @@
-//! What waits to be written to a caller: heads and short pieces in one buffer, long pieces as they came.
+//! What waits to be written to a caller: heads and short chunks in one buffer, long chunks as they came.
 
 use std::{
     collections::VecDeque,
@@ -10,9 +10,9 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-/// Most that is gathered before it is written.
+/// Most that is gathered before it is written, in bytes.
 pub const GATHERED_BYTES_MAX: usize = 128 * 1024;
-/// Pieces up to this long are copied behind what waits already: a slice of its own costs the kernel more than that.
+/// Chunks up to this long, in bytes, are copied behind what waits already: a slice of its own costs the kernel more.
 const COPIED_BYTES_MAX: usize = 2 * 1024;
 /// Most slices that one system call takes.
 const SLICES_MAX: usize = 16;
@@ -27,22 +27,24 @@ pub struct Outflow {
 }
 
 impl Outflow {
-    /// Bytes that wait.
+    /// How many bytes wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.front.len() - self.written + self.pieces_bytes
     }
 
+    /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The buffer to write a head to; heads stand before the body that follows them, so no piece may wait.
+    /// The buffer to write a head to. Only while no long chunk waits: those are written after it.
     pub fn front(&mut self) -> &mut Vec<u8> {
         &mut self.front
     }
 
+    /// Appends bytes as they are.
     pub fn push(&mut self, piece: Bytes) {
         if piece.len() <= COPIED_BYTES_MAX && self.pieces.is_empty() {
             self.front.extend_from_slice(&piece);
@@ -52,7 +54,7 @@ impl Outflow {
         }
     }
 
-    /// A piece of a body whose length nobody knows (RFC 9112 section 7.1).
+    /// Appends one chunk in the chunked coding (RFC 9112 section 7.1).
     pub fn push_chunk(&mut self, piece: Bytes) {
         // A chunk of no bytes would be the end.
         if piece.is_empty() {
@@ -66,11 +68,12 @@ impl Outflow {
         self.push(Bytes::from_static(b"\r\n"));
     }
 
+    /// Ends a body in the chunked coding.
     pub fn push_last_chunk(&mut self) {
         self.push(Bytes::from_static(b"0\r\n\r\n"));
     }
 
-    /// Ready when nothing waits any more. Counts what was written to `progress`.
+    /// Writes until nothing waits any more. Adds the bytes written to `progress`.
     ///
     /// # Errors
     /// The caller takes no more.
@@ -124,7 +127,7 @@ impl Outflow {
         }
     }
 
-    /// Gives its room back: an idle connection holds none.
+    /// Frees the buffers: an idle connection holds none.
     pub fn release(&mut self) {
         self.front = Vec::new();
         self.pieces = VecDeque::new();

@@ -1,4 +1,4 @@
-//! An answer on its way to a caller: its head is written, its body gathered and framed.
+//! Writes a response to a caller: its head, then its body as it comes, framed (RFC 9112 section 6).
 
 use std::{
     pin::Pin,
@@ -15,31 +15,42 @@ use crate::net::{
 };
 
 use super::{
-    Request, date,
+    date,
     outflow::{GATHERED_BYTES_MAX, Outflow},
 };
 
-/// Room for a head and a short body.
+/// Room for a head and a short body, in bytes.
 const HEAD_ROOM_BYTES: usize = 1024;
 
-/// The body of an answer whose head is written.
+/// What a request says about how its response is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The response has no body (RFC 9110 section 9.3.2).
+    pub is_head: bool,
+    /// The caller understands chunks.
+    pub is_http11: bool,
+    /// Another request may follow.
+    pub persists: bool,
+}
+
+/// A response whose head has been written.
 pub struct Sending<B> {
-    /// None: all of it was gathered, or no more can be.
+    /// None: all of it was gathered, or it ended early.
     body: Option<B>,
     framing: Framing,
     is_cut: bool,
 }
 
-/// What gathering came to.
+/// What filling the write buffer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gathered {
-    /// The answer is complete.
+    /// The response is complete.
     All,
-    /// There is more, and no room for it.
+    /// There may be more, and the buffer is full.
     Full,
-    /// The rest is still on its way to us.
+    /// The next chunk has not come yet.
     Waiting,
-    /// It broke off: the caller must not take it for complete.
+    /// It ended early: the caller must not take it for complete.
     Cut,
 }
 
@@ -47,7 +58,7 @@ impl<B> Sending<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    /// Writes the head. Decides with `request` whether another may follow.
+    /// Writes the head. Clears `request.persists` where no other request may follow.
     pub(super) fn begin(
         response: Response<B>,
         request: &mut Request,
@@ -82,7 +93,7 @@ where
         self.body
     }
 
-    /// Takes what there is of the body.
+    /// Moves what there is of the body to the write buffer.
     pub(super) fn gather(&mut self, cx: &mut Context<'_>, outflow: &mut Outflow) -> Gathered {
         while let Some(body) = &mut self.body {
             if outflow.len() >= GATHERED_BYTES_MAX {
@@ -158,7 +169,7 @@ fn write_head(
     put(b" ");
     put(status.canonical_reason().unwrap_or_default().as_bytes());
     put(b"\r\n");
-    // What an answer without a body says of its length is about another one (RFC 9110 section 8.6).
+    // The length in a response without a body is that of another one (RFC 9110 section 8.6).
     let keeps_length = framing == Framing::None && status != StatusCode::NO_CONTENT;
     let mut has_date = false;
     for (name, value) in fields.iter() {

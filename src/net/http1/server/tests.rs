@@ -1,4 +1,4 @@
-//! Heads that callers send by mistake or on purpose, each split at every byte.
+//! Malformed and unusual request heads, each split at every byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::BytesMut;
@@ -7,7 +7,7 @@ use crate::net::http1::framing::Framing;
 
 use super::head;
 
-/// What comes of a head, and how many bytes are left after it.
+/// What parsing a head comes to, and how many bytes are left after it.
 #[derive(Debug, PartialEq, Eq)]
 enum Came {
     Head {

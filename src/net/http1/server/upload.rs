@@ -1,43 +1,47 @@
-//! What is still to come of the body of the request that is being answered.
+//! Reads the body of the request under way and passes it to whoever receives it, or drops it.
 
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 
 use crate::net::{
-    body::WireBody,
     http1::{
         buffer,
         chunked::Piece,
         framing::{Framing, Unread},
     },
+    incoming_body::WireBody,
 };
 
-use super::{
-    DISCARDED_BYTES_MAX,
-    inflow::{self, Demand, Source},
-};
+use super::inflow::{self, Demand, Source};
 
-/// A body on its way in.
+/// Most of an unwanted body that is read so that the connection can serve another request, in bytes.
+pub(super) const DISCARDED_BYTES_MAX: u64 = 256 * 1024;
+
+/// The body of the request under way.
 pub struct Upload {
     unread: Unread,
-    /// To whom it goes, while somebody wants it.
+    /// To its receiver, while somebody wants it.
     source: Option<Source>,
-    /// The caller holds it back until it hears that it is wanted (RFC 9110 section 10.1.1).
+    /// The caller holds it back until it is sent `100 Continue` (RFC 9110 section 10.1.1).
     expects_continue: bool,
-    /// Nobody can tell where it ends.
+    /// It is malformed: nobody can tell where it ends.
     is_broken: bool,
 }
 
-/// What came of reading what nobody wants.
+/// What came of dropping an unwanted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discarded {
+    /// It has been dropped to its end.
     All,
+    /// More has to be read.
     More,
+    /// It is too long, or malformed.
     TooMuch,
 }
 
 impl Upload {
+    /// A request without a body.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -48,7 +52,7 @@ impl Upload {
         }
     }
 
-    /// After bytes that are no request.
+    /// After malformed bytes: nothing that follows can be read.
     #[must_use]
     pub fn unreadable() -> Self {
         Self {
@@ -57,7 +61,7 @@ impl Upload {
         }
     }
 
-    /// The body of a request whose head was just taken off `read`. One that is there already is handed over whole.
+    /// The body of a request whose head was just taken off `read`. One that has come already is handed over whole.
     #[must_use]
     pub fn begin(
         framing: Framing,
@@ -85,21 +89,22 @@ impl Upload {
         (upload, WireBody::Http1(inflow))
     }
 
+    /// Whether it has been read to its end.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.unread.is_nothing() && !self.is_broken
     }
 
-    /// Whether it is not worth or not possible to read the rest, so that another request could follow.
+    /// Whether reading the rest is not worth it or impossible, so that no other request can follow.
     #[must_use]
     pub fn is_hopeless(&self) -> bool {
         let is_too_long = matches!(self.unread, Unread::Length(left) if left > DISCARDED_BYTES_MAX);
-        // Who waits for a sign and got an answer may send the body or not.
+        // A caller that waited for `100 Continue` and got a response may send the body or not.
         let is_unsure = self.expects_continue && !self.unread.is_nothing();
         self.is_broken || is_too_long || is_unsure
     }
 
-    /// Whether the caller is to be told now to go on; true once.
+    /// Whether `100 Continue` is to be sent now; true once.
     pub fn wants_to_continue(&mut self, has_come: bool, cx: &Context<'_>) -> bool {
         if !self.expects_continue {
             return false;
@@ -108,13 +113,13 @@ impl Upload {
             .source
             .as_ref()
             .is_some_and(|it| it.poll_demand(cx) == Poll::Ready(Demand::Piece));
-        // One that did not wait needs no sign.
+        // A caller that did not wait needs none.
         self.expects_continue = !(is_wanted || has_come);
         is_wanted && !has_come
     }
 
-    /// Passes on what has come, as far as it is asked for. Ready when more bytes, or the end of the connection, would
-    /// change something.
+    /// Passes on what has come, as far as it is asked for. Ready when more bytes, or the end of the connection, would make a
+    /// difference.
     pub fn poll_feed(&mut self, read: &mut BytesMut, cx: &Context<'_>) -> Poll<()> {
         while let Some(source) = &self.source {
             if ready!(source.poll_demand(cx)) == Demand::Nothing {
@@ -141,7 +146,7 @@ impl Upload {
         Poll::Ready(())
     }
 
-    /// The answer has begun: whoever waits for the sign gets that instead.
+    /// The response has begun: a caller that waits for `100 Continue` gets that instead.
     pub fn answer(&mut self) {
         self.expects_continue = false;
     }
@@ -153,7 +158,7 @@ impl Upload {
         }
     }
 
-    /// Nobody is given any more of it.
+    /// Cancels it: nobody receives any more.
     pub fn abandon(&mut self) {
         self.source = None;
     }
