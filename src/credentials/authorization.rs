@@ -18,8 +18,11 @@ use crate::{
 
 use super::{
     grant::{
-        Granted, Issued, answer::Answer, application::Application, discovery::Paths,
-        mint_error::MintError,
+        Granted, Issued,
+        answer::Answer,
+        application::Application,
+        discovery::Paths,
+        mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     login::kept_access,
     store::kept::Kept,
@@ -114,9 +117,9 @@ pub enum AuthorizationError {
     )]
     CodeRefused,
     #[error("the code could not be exchanged for a token: {0}")]
-    Exchange(MintError),
+    Exchange(TokenEndpointError),
     #[error("the login gave no token that can be used: {0}")]
-    Token(MintError),
+    Token(TokenResponseError),
 }
 
 impl AuthorizationError {
@@ -127,7 +130,8 @@ impl AuthorizationError {
             Self::NoRandomness => "no-randomness",
             Self::Address => "address",
             Self::CodeRefused => "code-refused",
-            Self::Exchange(error) | Self::Token(error) => error.as_str(),
+            Self::Exchange(error) => error.as_str(),
+            Self::Token(error) => error.as_str(),
         }
     }
 }
@@ -154,7 +158,7 @@ pub enum CallbackError {
     #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
     ErrorPage(Complaint),
     #[error("the token that it holds cannot be used: {0}")]
-    Token(MintError),
+    Token(TokenResponseError),
 }
 
 impl CallbackError {
@@ -329,7 +333,9 @@ impl AuthorizationRequest {
             .exchange_code(code, &self.verifier, redirect, &self.paths.token)
             .await
             .map_err(|error| match error {
-                MintError::Final => AuthorizationError::CodeRefused,
+                TokenEndpointError::Rejected(TokenRejection::InvalidGrant) => {
+                    AuthorizationError::CodeRefused
+                }
                 other => AuthorizationError::Exchange(other),
             })
     }
@@ -475,7 +481,7 @@ impl Parameters {
         let answer = serde_json::Value::Object(members.collect());
         let answer = serde_json::from_value::<Answer>(answer);
         let issued = answer
-            .map_err(|_| MintError::NotJson)
+            .map_err(|_| TokenResponseError::NotJson)
             .map(|it| it.issued())
             .and_then(|it| match &it.access {
                 Ok(_) => Ok(it),

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use crate::{clock::Moment, tasks::Tasks};
 
 use super::{
-    grant::mint_error::MintError,
     login::{Login, Renewal, SAVE_INTERVAL_MS, Urgency},
     refresh_calls::RefreshCalls,
+    renewal_error::RenewalError,
 };
 
 /// A login and what its renewals run on.
@@ -57,7 +57,10 @@ impl Custody {
     }
 
     /// A renewal that was begun ends, whatever becomes of whoever waits for it. None if the runtime ends.
-    pub(super) async fn renew(&mut self, urgency: Urgency) -> Option<Result<Renewal, MintError>> {
+    pub(super) async fn renew(
+        &mut self,
+        urgency: Urgency,
+    ) -> Option<Result<Renewal, RenewalError>> {
         let mut login = self.login.take()?;
         let (sender, receiver) = oneshot::channel();
         let calls = self.calls.clone();

@@ -15,11 +15,12 @@ use crate::{
 use super::{
     custody::Custody,
     fresh::Fresh,
-    grant::{Granted, client_credentials::ClientCredentials, mint_error::MintError},
+    grant::{Granted, client_credentials::ClientCredentials},
     login::{Change, Login, Renewal, Urgency},
     news::{News, Observer, TokenEvent},
     record::LoginState,
     refresh_calls::RefreshCalls,
+    renewal_error::{LoginError, RenewalError},
     schedule::{Pauses, RefreshAt, pauses},
     token::{AccessToken, Birth},
     vault::{Phase, Vault},
@@ -88,19 +89,21 @@ enum Work {
 struct Failure {
     row: u32,
     at: Moment,
-    error: MintError,
-    pauses: Pauses,
+    error: RenewalError,
+    /// None if there is nothing to try before somebody logs in.
+    pauses: Option<Pauses>,
 }
 
 impl Failure {
     /// When to try again; none if there is nothing to try before somebody logs in.
     fn next(&self, has_token: bool) -> Option<Moment> {
+        let pauses = self.pauses?;
         let pause = if has_token {
-            self.pauses.with_token
+            pauses.with_token
         } else {
-            self.pauses.without_token
+            pauses.without_token
         };
-        (!self.error.needs_login()).then(|| self.at.plus(pause))
+        Some(self.at.plus(pause))
     }
 }
 
@@ -213,7 +216,7 @@ impl Keeper {
                 let (asked, asked_at) = (Moment::now(), Timestamp::now());
                 match grant.mint().await {
                     Ok(granted) => self.accept_minted(granted, asked, asked_at),
-                    Err(error) => self.back_off(error),
+                    Err(error) => self.back_off(error.into()),
                 }
             }
             Work::Keep(custody) => {
@@ -317,16 +320,15 @@ impl Keeper {
         self.report(news);
     }
 
-    fn back_off(&mut self, error: MintError) {
+    fn back_off(&mut self, error: RenewalError) {
         self.fail(error);
-        self.report(if error.is_death() {
-            News::Dead(error)
-        } else {
-            News::Refused(error)
+        self.report(match error {
+            RenewalError::Login(LoginError::Ended(reason)) => News::Dead(reason),
+            other => News::Refused(other),
         });
     }
 
-    fn fail(&mut self, error: MintError) {
+    fn fail(&mut self, error: RenewalError) {
         let row = self
             .failure
             .as_ref()
@@ -335,7 +337,7 @@ impl Keeper {
             row,
             at: Moment::now(),
             error,
-            pauses: pauses(error, row),
+            pauses: pauses(error.retry(), row),
         });
         self.vault.failed(error);
     }
@@ -390,16 +392,16 @@ impl Keeper {
             Change::Renewed(fresh) => self.adopt(fresh, News::Adopted),
             Change::LoggedOut => {
                 self.vault.clear();
-                self.fail(MintError::NoLogin);
+                self.fail(LoginError::NotLoggedIn.into());
                 self.report(News::LoggedOut);
             }
-            Change::NeverLoggedIn => self.back_off(MintError::NoLogin),
-            Change::Ended(error) => {
+            Change::NeverLoggedIn => self.back_off(LoginError::NotLoggedIn.into()),
+            Change::Unusable(error) => {
                 // What is left of the token's life is good, unless it was another application's.
-                if !error.is_death() {
+                if !matches!(error, LoginError::Ended(_)) {
                     self.vault.clear();
                 }
-                self.back_off(error);
+                self.back_off(error.into());
             }
         }
     }

@@ -18,9 +18,10 @@ use super::{
         Granted, Issued,
         application::{Application, TOKEN_CALL_MS_MAX},
         discovery::Paths,
-        mint_error::MintError,
+        mint_error::{TokenEndpointError, TokenRejection},
     },
     refresh_calls::{RefreshCall, RefreshCalls},
+    renewal_error::{LoginEndReason, LoginError, RenewalError},
     store::{
         Found, Locked, Revision, Store,
         error::StoreError,
@@ -112,7 +113,7 @@ pub(super) enum Change {
     LoggedOut,
     NeverLoggedIn,
     /// The login is there and of no use.
-    Ended(MintError),
+    Unusable(LoginError),
 }
 
 /// How much a renewal is needed.
@@ -156,7 +157,7 @@ impl Login {
     }
 
     /// What another process has written since the last look; none if nothing.
-    pub(super) async fn follow(&mut self) -> Result<Option<Change>, MintError> {
+    pub(super) async fn follow(&mut self) -> Result<Option<Change>, RenewalError> {
         // While something is unsaved the lock is ours, and what is on disk is out of date.
         if self.unsaved.is_some() {
             return Ok(None);
@@ -184,7 +185,7 @@ impl Login {
     fn change(&mut self, kept: &Kept, is_first: bool) -> Option<Change> {
         if let Err(error) = self.fitness(kept) {
             self.held = None;
-            return Some(Change::Ended(error));
+            return Some(Change::Unusable(error));
         }
         let before = self.held.replace(Held::of(kept));
         match before {
@@ -198,15 +199,15 @@ impl Login {
     }
 
     /// Whether this login is ours and lives.
-    fn fitness(&self, kept: &Kept) -> Result<(), MintError> {
+    fn fitness(&self, kept: &Kept) -> Result<(), LoginError> {
         let application = &self.application;
         if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
         {
-            return Err(MintError::OtherApplication);
+            return Err(LoginError::OtherApplication);
         }
         match &kept.ended {
             None => Ok(()),
-            Some(ended) => Err(MintError::of_ended(&ended.why)),
+            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.why).into()),
         }
     }
 
@@ -216,7 +217,7 @@ impl Login {
         &mut self,
         urgency: Urgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, MintError> {
+    ) -> Result<Renewal, RenewalError> {
         let mut hold = match self.take_hold().await? {
             Taken::Hold(hold) => hold,
             Taken::Token(fresh) => return Ok(Renewal::Adopted(fresh)),
@@ -233,7 +234,7 @@ impl Login {
         hold: &mut Hold,
         urgency: Urgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, MintError> {
+    ) -> Result<Renewal, RenewalError> {
         self.fitness(&hold.kept)?;
         let is_known = self.held == Some(Held::of(&hold.kept));
         if !is_known && let Some(fresh) = Fresh::of(&hold.kept) {
@@ -241,17 +242,17 @@ impl Login {
             return Ok(Renewal::Adopted(fresh));
         }
         let Some(token) = hold.kept.refresh_token.clone() else {
-            return Err(MintError::NotRenewable);
+            return Err(LoginError::NotRenewable.into());
         };
         // Before the mark, which says that a renewal was begun: a kill while the host is asked for its paths costs no login.
         let paths = self.paths().await;
-        hold.call = Some(calls.begin().ok_or(MintError::Ending)?);
+        hold.call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
         let doubt = hold.kept.mark.replace(Mark::now());
         let marked = self.write(hold).await;
         // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
         if marked.is_err() && urgency == Urgency::InTime {
             hold.kept.mark = doubt;
-            return Err(MintError::Store);
+            return Err(RenewalError::Store);
         }
         let asked = (Moment::now(), Timestamp::now());
         match self.application.refresh(&token, &paths.token).await {
@@ -270,7 +271,7 @@ impl Login {
     }
 
     /// The lock and what is kept under it, or a token that whoever has the lock has written: it may not let go soon.
-    async fn take_hold(&mut self) -> Result<Taken, MintError> {
+    async fn take_hold(&mut self) -> Result<Taken, RenewalError> {
         if let Some(hold) = self.unsaved.take() {
             return Ok(Taken::Hold(Box::new(hold)));
         }
@@ -290,7 +291,7 @@ impl Login {
         let locked = Arc::new(locked);
         let under = Arc::clone(&locked);
         let read = self.blocking(move || under.read()).await;
-        let kept = self.found(read)?.ok_or(MintError::NoLogin)?;
+        let kept = self.found(read)?.ok_or(LoginError::NotLoggedIn)?;
         Ok(Taken::Hold(Box::new(Hold {
             locked,
             kept,
@@ -323,7 +324,7 @@ impl Login {
         hold: &mut Hold,
         issued: Issued,
         (asked, asked_at): (Moment, Timestamp),
-    ) -> Result<Renewal, MintError> {
+    ) -> Result<Renewal, RenewalError> {
         let kept = &mut hold.kept;
         kept.generation += 1;
         kept.refreshed_at = asked_at;
@@ -360,27 +361,26 @@ impl Login {
     async fn refused(
         &mut self,
         hold: &mut Hold,
-        error: MintError,
+        error: TokenEndpointError,
         doubt: Option<Mark>,
-    ) -> MintError {
-        let verdict = match (error, &doubt) {
-            (MintError::Final, None) => MintError::Refused,
-            (MintError::Final, Some(mark)) if mark.is_answer_lost => MintError::AnswerLost,
-            (MintError::Final, Some(_)) => MintError::CrashWindow,
-            (other, _) => other,
-        };
+    ) -> RenewalError {
         let kept = &mut hold.kept;
-        if verdict.needs_login() {
+        let verdict = if error == TokenRejection::InvalidGrant.into() {
+            let reason = LoginEndReason::of_refusal(doubt.as_ref());
             kept.mark = None;
             kept.ended = Some(Ended {
                 at: Timestamp::now(),
-                why: verdict.as_str().to_owned(),
+                why: reason.as_str().to_owned(),
             });
-        } else if error.issued_nothing() {
-            kept.mark = doubt;
-        } else if let Some(mark) = &mut kept.mark {
-            mark.is_answer_lost = true;
-        }
+            LoginError::Ended(reason).into()
+        } else {
+            if error.issued_nothing() {
+                kept.mark = doubt;
+            } else if let Some(mark) = &mut kept.mark {
+                mark.is_answer_lost = true;
+            }
+            error.into()
+        };
         // If this cannot be written the mark stands, and the next call finds out the same.
         let _ = self.write(hold).await;
         verdict
@@ -409,7 +409,7 @@ impl Login {
         }
     }
 
-    async fn write(&mut self, hold: &mut Hold) -> Result<(), MintError> {
+    async fn write(&mut self, hold: &mut Hold) -> Result<(), RenewalError> {
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
         let written = self.blocking(move || locked.write(&kept)).await;
         self.written(written).await?;
@@ -417,7 +417,7 @@ impl Login {
         Ok(())
     }
 
-    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), MintError> {
+    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), RenewalError> {
         self.known(written)?;
         self.revision = self.revision_now().await.ok();
         Ok(())
@@ -443,7 +443,7 @@ impl Login {
     fn found(
         &mut self,
         read: Result<Option<Found>, StoreError>,
-    ) -> Result<Option<Kept>, MintError> {
+    ) -> Result<Option<Kept>, RenewalError> {
         let Some(Found { kept, damage }) = self.known(read)? else {
             return Ok(None);
         };
@@ -452,16 +452,16 @@ impl Login {
     }
 
     /// Remembers what is wrong with the store, or that nothing is.
-    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, MintError> {
+    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
         match result {
             Ok(value) => {
                 self.fault = None;
                 Ok(value)
             }
-            Err(StoreError::Busy { .. }) => Err(MintError::Busy),
+            Err(StoreError::Busy { .. }) => Err(RenewalError::Busy),
             Err(error) => {
                 self.fault = Some(error);
-                Err(MintError::Store)
+                Err(RenewalError::Store)
             }
         }
     }

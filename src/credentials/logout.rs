@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::{
-    grant::{application::Application, discovery::Paths, mint_error::MintError, revocation::Hint},
+    grant::{
+        application::Application, discovery::Paths, mint_error::TokenEndpointError,
+        revocation::Hint,
+    },
     login::RENEWAL_WAIT_MS_MAX,
     store::{Store, error::StoreError, kept::Kept, kept::Slot},
 };
@@ -15,7 +18,7 @@ use super::{
 pub enum LoggedOut {
     Revoked,
     /// NinjaOne did not confirm: its tokens may live on, until they are deleted in NinjaOne's own administration.
-    NotRevoked(MintError),
+    NotRevoked(TokenEndpointError),
     /// What was kept could not be read, so there was nothing to give back.
     Unreadable(StoreError),
     /// Nobody was logged in.
@@ -60,7 +63,7 @@ pub async fn log_out(
 ///
 /// # Errors
 /// The first failure: a token may live on.
-pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), MintError> {
+pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), TokenEndpointError> {
     let paths = Paths::discover(&application.endpoint).await;
     let refresh = kept.refresh_token.as_ref();
     let access = kept.access.as_ref().map(|it| &it.token);

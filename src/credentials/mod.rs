@@ -12,6 +12,7 @@ pub mod logout;
 pub mod news;
 pub mod record;
 pub mod refresh_calls;
+pub mod renewal_error;
 pub mod schedule;
 pub mod store;
 pub mod token;

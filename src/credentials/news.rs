@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::names::{IdentityKind, TenantName};
 
-use super::grant::mint_error::MintError;
+use super::renewal_error::{LoginEndReason, RenewalError};
 
 /// Is told the result of every renewal. Called by the keeper's task, so it must not block.
 pub type Observer = Arc<dyn Fn(TokenEvent) + Send + Sync>;
@@ -31,13 +31,13 @@ pub enum News {
     Forced,
     /// Another process has renewed it.
     Adopted,
-    Refused(MintError),
+    Refused(RenewalError),
     /// What NinjaOne issued could not be stored. It is used, and tried again.
     PersistFailed,
     /// What could not be stored is stored.
     Persisted,
     /// The login is of no use any more.
-    Dead(MintError),
+    Dead(LoginEndReason),
     LoggedIn,
     LoggedOut,
 }
@@ -55,7 +55,8 @@ impl News {
             Self::Persisted => "persisted",
             Self::LoggedIn => "logged-in",
             Self::LoggedOut => "logged-out",
-            Self::Refused(error) | Self::Dead(error) => error.as_str(),
+            Self::Refused(error) => error.as_str(),
+            Self::Dead(reason) => reason.as_str(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     names::{IdentityKind, TenantName},
 };
 
-use super::{grant::mint_error::MintError, login::LoginRecord};
+use super::{login::LoginRecord, renewal_error::RenewalError};
 
 /// How a vault stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub struct VaultSnapshot {
     pub scopes: Vec<Box<str>>,
     pub failing_since: Option<Timestamp>,
     /// The last failure, also after it was overcome.
-    pub last_error: Option<(Timestamp, MintError)>,
+    pub last_error: Option<(Timestamp, RenewalError)>,
     /// Until the next try after a failure.
     pub next_attempt: Option<Duration>,
     /// Requests that wait for the token.
@@ -78,7 +78,7 @@ pub struct LoginState {
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) failing_since: Option<Timestamp>,
-    pub(super) last_error: Option<(Timestamp, MintError)>,
+    pub(super) last_error: Option<(Timestamp, RenewalError)>,
     pub(super) login: Option<LoginState>,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -89,7 +89,7 @@ impl Record {
         self.count(result);
     }
 
-    pub(super) fn failed(&mut self, error: MintError, at: Timestamp) {
+    pub(super) fn failed(&mut self, error: RenewalError, at: Timestamp) {
         self.failing_since.get_or_insert(at);
         self.last_error = Some((at, error));
         self.count(error.as_str());

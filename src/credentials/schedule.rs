@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{grant::mint_error::MintError, token::EXPIRY_MARGIN_MS};
+use super::{grant::mint_error::RetryHint, token::EXPIRY_MARGIN_MS};
 
 /// Renewals of many tokens, or of many proxies that started together, spread over this part of the delay, both ways.
 const JITTER_PERCENT: u32 = 5;
@@ -53,26 +53,29 @@ pub(super) struct Pauses {
     pub(super) without_token: Duration,
 }
 
-/// After the `failures`th failure in a row, with full jitter: any time up to a bound that doubles.
-pub(super) fn pauses(error: MintError, failures: u32) -> Pauses {
-    if error.is_final() {
-        let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
-        return Pauses {
-            with_token: pause,
-            without_token: pause,
-        };
-    }
+/// After the `failures`th failure in a row, with full jitter: any time up to a bound that doubles. None if only a login helps.
+pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
+    let asked = match hint {
+        RetryHint::AfterLogin => return None,
+        RetryHint::Rarely => {
+            let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
+            return Some(Pauses {
+                with_token: pause,
+                without_token: pause,
+            });
+        }
+        RetryHint::Soon { retry_after } => retry_after.unwrap_or_default(),
+    };
     let grown = BACKOFF_MS_MIN.saturating_mul(2 << failures.min(16));
-    let asked = error.retry_after().unwrap_or_default();
     let pause = |most: u64| {
         let above = grown.min(most).saturating_sub(BACKOFF_MS_MIN);
         let millis = BACKOFF_MS_MIN + above * u64::from(random()) / u64::from(u32::MAX);
         Duration::from_millis(millis).max(asked)
     };
-    Pauses {
+    Some(Pauses {
         with_token: pause(BACKOFF_MS_MAX),
         without_token: pause(BACKOFF_WITHOUT_TOKEN_MS_MAX),
-    }
+    })
 }
 
 fn jittered(delay: Duration) -> Duration {
@@ -125,16 +128,19 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_heed_what_ninjaone_asks() {
-        let failed = MintError::Empty;
+        let failed = RetryHint::Soon { retry_after: None };
         for failures in 0..100 {
-            let pauses = pauses(failed, failures);
+            let pauses = pauses(failed, failures).unwrap();
             assert!((1_000..=30_000).contains(&pauses.with_token.as_millis()));
             assert!((1_000..=4_000).contains(&pauses.without_token.as_millis()));
         }
-        let throttled = MintError::Throttled {
-            retry_after: Some(Duration::from_secs(200)),
+        let asked = Duration::from_secs(200);
+        let throttled = RetryHint::Soon {
+            retry_after: Some(asked),
         };
-        assert_eq!(pauses(throttled, 1).without_token, Duration::from_secs(200));
-        assert!(pauses(MintError::WrongRegion, 1).without_token >= Duration::from_secs(57));
+        assert_eq!(pauses(throttled, 1).unwrap().without_token, asked);
+        let rarely = pauses(RetryHint::Rarely, 1).unwrap();
+        assert!(rarely.without_token >= Duration::from_secs(57));
+        assert_eq!(pauses(RetryHint::AfterLogin, 1), None);
     }
 }

@@ -22,8 +22,8 @@ use crate::{
 
 use super::{
     Lack, Leased, NoToken, Why,
-    grant::mint_error::MintError,
     record::{LoginState, Record, State, VaultSnapshot},
+    renewal_error::RenewalError,
     token::AccessToken,
 };
 
@@ -317,7 +317,7 @@ impl Vault {
         self.record().succeeded(result);
     }
 
-    pub(super) fn failed(&self, error: MintError) {
+    pub(super) fn failed(&self, error: RenewalError) {
         self.record().failed(error, Timestamp::now());
     }
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    credentials::{grant::mint_error::MintError, schedule::RefreshAt},
+    credentials::{
+        grant::mint_error::{RetryHint, TokenEndpointError},
+        schedule::RefreshAt,
+    },
     net::client::ExchangeError,
 };
 use tokio::time::Instant;
@@ -199,8 +202,9 @@ async fn nobody_at_the_token_endpoint_is_an_error_by_name() {
     let mut kept = server.keep(RefreshAt::default());
 
     let error = kept.refused().await;
-    assert_eq!(error, MintError::Unreachable(ExchangeError::Connect));
-    assert!(!error.is_final());
+    let unreachable = TokenEndpointError::Unreachable(ExchangeError::Connect);
+    assert_eq!(error, unreachable.into());
+    assert_eq!(error.retry(), RetryHint::Soon { retry_after: None });
 }
 
 #[tokio::test]
@@ -212,7 +216,7 @@ async fn a_token_endpoint_that_hangs_is_given_up() {
 
     assert_eq!(
         kept.refused().await,
-        MintError::Unreachable(ExchangeError::TimedOut)
+        TokenEndpointError::Unreachable(ExchangeError::TimedOut).into()
     );
 
     assert!(started.elapsed() >= Duration::from_secs(9));

@@ -8,12 +8,13 @@ use ninjaone_proxy::{
         completion::keep,
         grant::{
             application::{Application, ClientAuth},
-            mint_error::MintError,
+            mint_error::{TokenEndpointError, TokenResponseError},
         },
         keeper::Source,
         login::Login,
         news::News,
         record::State,
+        renewal_error::{LoginEndReason, LoginError, RenewalError},
         schedule::RefreshAt,
         store::{
             Store,
@@ -233,9 +234,15 @@ async fn an_answer_that_did_not_arrive_is_named_when_it_cost_the_login() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert!(matches!(kept.refused().await, MintError::Unreachable(_)));
+    assert!(matches!(
+        kept.refused().await,
+        RenewalError::TokenEndpoint(TokenEndpointError::Unreachable(_))
+    ));
     assert!(stored(&store).mark.is_some_and(|it| it.is_answer_lost));
-    assert_eq!(kept.next().await.news, News::Dead(MintError::AnswerLost));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::ResponseLost)
+    );
 
     kept.until(State::LoginNeeded).await;
     assert_eq!(stored(&store).ended.unwrap().why, "login-lost-answer");
@@ -260,7 +267,10 @@ async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.next().await.news, News::Dead(MintError::CrashWindow));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::LostInCrash)
+    );
 
     let (_, error) = kept.vault.snapshot().last_error.unwrap();
     assert!(error.to_string().contains("before the answer was on disk"));
@@ -294,7 +304,10 @@ async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
-    assert_eq!(kept.next().await.news, News::Dead(MintError::Refused));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::RefreshTokenRefused)
+    );
     kept.until(State::LoginNeeded).await;
     assert_eq!(server.calls(), 2);
 
@@ -338,7 +351,7 @@ async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_
     let mut kept = keeper(&server, &store, RefreshAt::OfLife(5), LONG);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.refused().await, MintError::NotRenewable);
+    assert_eq!(kept.refused().await, LoginError::NotRenewable.into());
 
     assert!(kept.vault.current().is_some());
     kept.until(State::LoginNeeded).await;
@@ -357,7 +370,7 @@ async fn a_login_of_another_application_is_not_used() {
     write(&store, &with_access(foreign, "canary-kept", LONG));
     let mut kept = usual(&server, &store);
 
-    assert_eq!(kept.refused().await, MintError::OtherApplication);
+    assert_eq!(kept.refused().await, LoginError::OtherApplication.into());
 
     assert!(kept.vault.current().is_none());
     assert_eq!(server.calls(), 0);
@@ -396,7 +409,10 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.refused().await, MintError::LifeMissing);
+    assert_eq!(
+        kept.refused().await,
+        TokenResponseError::LifetimeMissing.into()
+    );
 
     assert_eq!(refresh_token(&store), "canary-refresh-2");
     assert_eq!(kept.next().await.news, News::Minted);
@@ -478,7 +494,7 @@ async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
 
     disk.refuse_writes();
 
-    assert_eq!(kept.refused().await, MintError::Store);
+    assert_eq!(kept.refused().await, RenewalError::Store);
     assert!(kept.vault.current().is_some());
     // The host may be asked for its paths: that uses up nothing.
     let seen = server.seen.lock().unwrap().clone();

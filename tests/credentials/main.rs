@@ -10,9 +10,10 @@ use std::{sync::Arc, time::Duration};
 use ninjaone_proxy::{
     clock::Moment,
     credentials::{
-        grant::mint_error::MintError,
+        grant::mint_error::{TokenEndpointError, TokenRejection},
         news::News,
         record::State,
+        renewal_error::RenewalError,
         schedule::RefreshAt,
         vault::{Unavailable, Vault},
     },
@@ -286,7 +287,10 @@ async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
     let mut kept = server.keep(RefreshAt::default());
     let waited = kept.vault.wait_for_token(LONG).await;
 
-    assert_eq!(kept.refused().await, MintError::InvalidScope);
+    assert_eq!(
+        kept.refused().await,
+        RenewalError::TokenEndpoint(TokenRejection::InvalidScope.into())
+    );
     kept.until(State::Failing).await;
     for retry_after in [waited, kept.vault.wait_for_token(LONG).await] {
         let retry_after = pause(retry_after.err().unwrap());
@@ -303,7 +307,10 @@ async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
     let server = Server::that_says(raw).await;
     let mut kept = server.keep(RefreshAt::default());
     let retry_after = Some(Duration::from_mins(5));
-    assert_eq!(kept.refused().await, MintError::Throttled { retry_after });
+    assert_eq!(
+        kept.refused().await,
+        TokenEndpointError::Throttled { retry_after }.into()
+    );
     kept.until(State::Failing).await;
 
     let waited = kept.vault.wait_for_token(LONG).await.err().unwrap();

@@ -13,12 +13,12 @@ use ninjaone_proxy::{
         grant::{
             application::{Application, ClientAuth},
             client_credentials::ClientCredentials,
-            mint_error::MintError,
         },
         keeper::{Keeper, KeeperHandle, Keeping, Source},
         news::{News, TokenEvent},
         record::State,
         refresh_calls::RefreshCalls,
+        renewal_error::RenewalError,
         schedule::RefreshAt,
         vault::Vault,
     },
@@ -148,7 +148,7 @@ impl Kept {
         timeout(LONG, self.events.recv()).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn refused(&mut self) -> MintError {
+    pub(crate) async fn refused(&mut self) -> RenewalError {
         match self.next().await.news {
             News::Refused(error) => error,
             other => panic!("not refused: {}", other.as_str()),

@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::{clock::Timestamp, limits::retry_after::retry_after, secret::Secret};
 
-use super::{Granted, Issued, mint_error::MintError};
+use super::{
+    Granted, Issued,
+    mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+};
 
 /// Longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -74,9 +77,9 @@ impl Answer {
         }
     }
 
-    pub(super) fn judge(&self) -> Result<Granted, MintError> {
+    pub(super) fn judge(&self) -> Result<Granted, TokenResponseError> {
         if !matches!(self.token_type, BasicTokenType::Bearer) {
-            return Err(MintError::TokenTypeUnknown);
+            return Err(TokenResponseError::TokenTypeUnknown);
         }
         let life = self.life()?;
         let authorization = authorization(self.access_token.secret())?;
@@ -88,16 +91,16 @@ impl Answer {
     }
 
     /// A number, or a text of digits: some OAuth servers put it in quotes.
-    fn life(&self) -> Result<Duration, MintError> {
+    fn life(&self) -> Result<Duration, TokenResponseError> {
         let seconds = match &self.expires_in {
-            Value::Null => return Err(MintError::LifeMissing),
+            Value::Null => return Err(TokenResponseError::LifetimeMissing),
             Value::Number(number) => number.as_f64(),
             Value::String(text) if is_digits(text) => text.parse().ok(),
             _ => None,
         };
-        let seconds = seconds.ok_or(MintError::LifeNotANumber)?;
+        let seconds = seconds.ok_or(TokenResponseError::LifetimeNotANumber)?;
         if seconds < 1.0 {
-            return Err(MintError::LifeNotPositive);
+            return Err(TokenResponseError::LifetimeNotPositive);
         }
         let longest = Duration::from_secs(LIFE_S_MAX);
         Ok(Duration::try_from_secs_f64(seconds.floor()).map_or(longest, |life| life.min(longest)))
@@ -119,13 +122,15 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// `Bearer <token>`; the token is one of RFC 6750's: visible ASCII without a space.
-pub(in crate::credentials) fn authorization(token: &str) -> Result<HeaderValue, MintError> {
+pub(in crate::credentials) fn authorization(
+    token: &str,
+) -> Result<HeaderValue, TokenResponseError> {
     let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
     if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(MintError::TokenMalformed);
+        return Err(TokenResponseError::TokenMalformed);
     }
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| MintError::TokenMalformed)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| TokenResponseError::TokenMalformed)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -166,57 +171,59 @@ fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, 
 }
 
 /// Lets through what is worth reading as a token; names everything else.
-pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, MintError> {
+pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEndpointError> {
     let status = answer.status();
     if status != StatusCode::OK {
         return Err(refusal(&answer));
     }
     if answer.body().trim_ascii().is_empty() {
-        return Err(MintError::Empty);
+        return Err(TokenResponseError::EmptyBody.into());
     }
     if is_html(&answer) {
-        return Err(MintError::Html);
+        return Err(TokenResponseError::HtmlBody.into());
     }
     // Checked here because the library stops reading where the first value ends, and takes an array for an object.
     if !is_object(answer.body()) {
-        return Err(MintError::NotJson);
+        return Err(TokenResponseError::NotJson.into());
     }
     // Without its headers: what the content type claims adds nothing to what the body is.
     Ok(Response::new(answer.into_body().into()))
 }
 
-fn refusal(answer: &Response<Bytes>) -> MintError {
+fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
     let status = answer.status();
     let retry_after = retry_after_of(answer);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return MintError::Throttled { retry_after };
+        return TokenEndpointError::Throttled { retry_after };
     }
     if status.is_server_error() {
-        return MintError::Server {
+        return TokenEndpointError::ServerError {
             status: status.as_u16(),
             retry_after,
         };
     }
     if status.is_redirection() {
-        return MintError::Redirected;
+        return TokenRejection::Redirected.into();
     }
     let said: Complaint = serde_json::from_slice(answer.body()).unwrap_or_default();
     match said.error.as_str().unwrap_or_default() {
-        "invalid_scope" => return MintError::InvalidScope,
-        "invalid_client" | "unauthorized_client" => return MintError::InvalidClient,
-        "invalid_grant" | "invalid_token" | "expired_token" => return MintError::Final,
+        "invalid_scope" => return TokenRejection::InvalidScope.into(),
+        "invalid_client" | "unauthorized_client" => return TokenRejection::InvalidClient.into(),
+        "invalid_grant" | "invalid_token" | "expired_token" => {
+            return TokenRejection::InvalidGrant.into();
+        }
         _ => {}
     }
     if status == StatusCode::NOT_FOUND && said.result_code == "Client app not exist" {
-        return MintError::WrongRegion;
+        return TokenRejection::WrongRegion.into();
     }
     if is_html(answer) {
-        return MintError::Html;
+        return TokenResponseError::HtmlBody.into();
     }
     if status == StatusCode::UNAUTHORIZED {
-        return MintError::InvalidClient;
+        return TokenRejection::InvalidClient.into();
     }
-    MintError::NotOk {
+    TokenEndpointError::UnexpectedStatus {
         status: status.as_u16(),
     }
 }

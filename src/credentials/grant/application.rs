@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     answer::{Answer, sift},
-    mint_error::MintError,
+    mint_error::{TokenEndpointError, TokenResponseError},
 };
 
 /// Longest answer of the token endpoint that is read.
@@ -61,10 +61,10 @@ pub(super) type TokenClient = Client<
 
 impl Application {
     /// A client whose tokens are issued at `token_path`.
-    pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, MintError> {
+    pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, TokenEndpointError> {
         let address = format!("{}{token_path}", self.endpoint.origin());
-        let address =
-            TokenUrl::new(address).map_err(|_| MintError::Unreachable(ExchangeError::Resolve))?;
+        let address = TokenUrl::new(address)
+            .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
         let client = Client::new(ClientId::new(self.client_id.clone()));
         let client = match &self.client_secret {
             Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().clone())),
@@ -82,7 +82,7 @@ impl Application {
 pub(super) async fn call(
     endpoint: Endpoint,
     request: HttpRequest,
-) -> Result<HttpResponse, MintError> {
+) -> Result<HttpResponse, TokenEndpointError> {
     sift(send(&endpoint, request.map(Bytes::from)).await?)
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn call(
 pub(super) async fn send(
     endpoint: &Endpoint,
     mut request: Request<Bytes>,
-) -> Result<Response<Bytes>, MintError> {
+) -> Result<Response<Bytes>, TokenEndpointError> {
     if let Some(path) = request.uri().path_and_query().cloned() {
         *request.uri_mut() = Uri::from(path);
     }
@@ -100,10 +100,10 @@ pub(super) async fn send(
         .map_err(unreachable)
 }
 
-fn unreachable(error: ExchangeError) -> MintError {
+fn unreachable(error: ExchangeError) -> TokenEndpointError {
     match error {
-        ExchangeError::TooLong => MintError::TooLong,
-        other => MintError::Unreachable(other),
+        ExchangeError::TooLong => TokenResponseError::TooLong.into(),
+        other => TokenEndpointError::Unreachable(other),
     }
 }
 
@@ -112,11 +112,13 @@ fn unreachable(error: ExchangeError) -> MintError {
     clippy::needless_pass_by_value,
     reason = "what the library kept ends here"
 )]
-pub(super) fn without_body(error: RequestTokenError<MintError, BasicErrorResponse>) -> MintError {
+pub(super) fn without_body(
+    error: RequestTokenError<TokenEndpointError, BasicErrorResponse>,
+) -> TokenEndpointError {
     match error {
         RequestTokenError::Request(ours) => ours,
         RequestTokenError::ServerResponse(_)
         | RequestTokenError::Parse(..)
-        | RequestTokenError::Other(_) => MintError::NotJson,
+        | RequestTokenError::Other(_) => TokenResponseError::NotJson.into(),
     }
 }

@@ -9,7 +9,7 @@ use crate::{net::client::ExchangeError, secret::Secret};
 use super::{
     Issued,
     application::{Application, call, without_body},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 impl Application {
@@ -20,10 +20,10 @@ impl Application {
         verifier: &Secret<String>,
         redirect: &str,
         token_path: &str,
-    ) -> Result<Issued, MintError> {
+    ) -> Result<Issued, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let redirect = RedirectUrl::new(redirect.to_owned())
-            .map_err(|_| MintError::Unreachable(ExchangeError::Resolve))?;
+            .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
         let answer = client
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))

@@ -9,7 +9,7 @@ use crate::ninjaone::endpoint::TOKEN_PATH;
 use super::{
     Granted,
     application::{Application, call, without_body},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 /// What the machine identity has in hand.
@@ -32,21 +32,21 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// Why they do not.
-    pub async fn try_out(&self) -> Result<Offered, MintError> {
+    pub async fn try_out(&self) -> Result<Offered, TokenEndpointError> {
         let Granted { scopes, life, .. } = self.mint().await?;
         Ok(Offered { scopes, life })
     }
 
-    pub(in crate::credentials) async fn mint(&self) -> Result<Granted, MintError> {
+    pub(in crate::credentials) async fn mint(&self) -> Result<Granted, TokenEndpointError> {
         let application = &self.application;
         let client = application.token_client(TOKEN_PATH)?;
         let scopes = self.scopes.iter().cloned().map(Scope::new);
-        client
+        let answer = client
             .exchange_client_credentials()
             .add_scopes(scopes)
             .request_async(&|request| call(application.endpoint.clone(), request))
             .await
-            .map_err(without_body)?
-            .judge()
+            .map_err(without_body)?;
+        Ok(answer.judge()?)
     }
 }

@@ -15,7 +15,7 @@ use http::HeaderValue;
 
 use crate::secret::Secret;
 
-use self::mint_error::MintError;
+use self::mint_error::TokenResponseError;
 
 /// What NinjaOne issued, checked: it can be dated and it can stand in a header.
 pub(super) struct Granted {
@@ -27,7 +27,7 @@ pub(super) struct Granted {
 
 /// A whole answer of the token endpoint.
 pub(super) struct Issued {
-    pub(super) access: Result<Granted, MintError>,
+    pub(super) access: Result<Granted, TokenResponseError>,
     /// The access token's text, to be kept.
     pub(super) token: Secret<String>,
     /// None where the old one stays good, or where the platform issues none.

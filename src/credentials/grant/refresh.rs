@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use super::{
     Issued,
     application::{Application, call, without_body},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 impl Application {
@@ -17,7 +17,7 @@ impl Application {
         &self,
         token: &Secret<String>,
         token_path: &str,
-    ) -> Result<Issued, MintError> {
+    ) -> Result<Issued, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let token = RefreshToken::new(token.expose().clone());
         let answer = client

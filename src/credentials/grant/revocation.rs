@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 use super::{
     application::{Application, ClientAuth, send},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -38,12 +38,12 @@ impl Application {
         token: &Secret<String>,
         hint: Hint,
         revoke_path: &str,
-    ) -> Result<(), MintError> {
+    ) -> Result<(), TokenEndpointError> {
         let request = self.revocation(token, hint, revoke_path);
         let answer = send(&self.endpoint, request).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            status => Err(MintError::NotOk {
+            status => Err(TokenEndpointError::UnexpectedStatus {
                 status: status.as_u16(),
             }),
         }
