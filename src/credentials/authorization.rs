@@ -9,23 +9,17 @@ use oauth2::{
     basic::BasicClient,
 };
 
-use crate::{
-    clock::{Moment, Timestamp},
-    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
-    random,
-    secret::Secret,
-};
+use crate::{clock::Reading, ninjaone::endpoint::AUTHORIZE_ERROR_PATH, random, secret::Secret};
 
 use super::{
     grant::{
-        Granted, Issued,
+        Issued,
         answer::Answer,
         application::Application,
         discovery::Paths,
         mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
-    login::kept_access,
-    store::kept::Kept,
+    store::kept::{Kept, KeptAccess},
 };
 
 /// Longest query or fragment that is read, in bytes. A fragment holds an access token.
@@ -93,7 +87,7 @@ pub struct AuthorizationRequest {
     verifier: Secret<String>,
     url: String,
     /// No token of this login is older.
-    begun: (Moment, Timestamp),
+    begun: Reading,
 }
 
 /// What came back and belongs to this login.
@@ -223,7 +217,7 @@ impl AuthorizationRequest {
             state: Secret::new(state),
             verifier: Secret::new(verifier),
             url,
-            begun: (Moment::now(), Timestamp::now()),
+            begun: Reading::now(),
         })
     }
 
@@ -296,7 +290,7 @@ impl AuthorizationRequest {
                 .get("code")
                 .filter(|code| !code.is_empty())
                 .map(|code| Bearing::Code(Secret::new(code.to_owned()))),
-            Flow::Implicit => match parameters.token() {
+            Flow::Implicit => match parameters.token(self.begun) {
                 Some(issued) => Some(Bearing::Token(Box::new(issued?))),
                 None => None,
             },
@@ -309,18 +303,11 @@ impl AuthorizationRequest {
     /// # Errors
     /// When NinjaOne refuses, or what it gives cannot be used.
     pub async fn finish(self, received: Received) -> Result<Kept, AuthorizationError> {
-        match received.0 {
-            // Nobody knows how long it lay in the browser.
-            Bearing::Token(issued) => {
-                let begun = self.begun;
-                self.kept(*issued, begun)
-            }
-            Bearing::Code(code) => {
-                let asked = (Moment::now(), Timestamp::now());
-                let issued = self.exchanged(&code).await?;
-                self.kept(issued, asked)
-            }
-        }
+        let issued = match received.0 {
+            Bearing::Token(issued) => *issued,
+            Bearing::Code(code) => self.exchanged(&code).await?,
+        };
+        self.kept(issued)
     }
 
     async fn exchanged(&self, code: &Secret<String>) -> Result<Issued, AuthorizationError> {
@@ -340,11 +327,7 @@ impl AuthorizationRequest {
             })
     }
 
-    fn kept(
-        self,
-        issued: Issued,
-        (asked, asked_at): (Moment, Timestamp),
-    ) -> Result<Kept, AuthorizationError> {
+    fn kept(self, issued: Issued) -> Result<Kept, AuthorizationError> {
         let application = self.wanted.application;
         // Without an access token a refresh token is a login all the same.
         let granted = match (issued.access, &issued.refresh) {
@@ -352,7 +335,7 @@ impl AuthorizationRequest {
             (Err(_), Some(_)) => None,
             (Err(error), None) => return Err(AuthorizationError::Token(error)),
         };
-        let told = granted.as_ref().map(|it: &Granted| it.scopes.clone());
+        let told = granted.as_ref().map(|it| it.scopes.clone());
         let scopes = told.filter(|it| !it.is_empty()).unwrap_or_else(|| {
             let asked = self.wanted.scopes.iter();
             asked.map(|it| it.as_str().into()).collect()
@@ -362,12 +345,12 @@ impl AuthorizationRequest {
             client_id: application.client_id,
             host: application.endpoint.authority(),
             scopes,
-            logged_in_at: asked_at,
-            refreshed_at: asked_at,
+            logged_in_at: issued.requested.at,
+            refreshed_at: issued.requested.at,
             refresh_token: issued.refresh,
             access: granted
                 .as_ref()
-                .map(|it| kept_access(issued.token, it, (asked, asked_at))),
+                .map(|it| KeptAccess::dated(issued.token, it.requested, it.lifetime)),
             mark: None,
             ended: None,
         })
@@ -471,8 +454,9 @@ impl Parameters {
         }
     }
 
-    /// The members of a token answer, as RFC 6749 section 4.2.2 puts them into a fragment.
-    fn token(&self) -> Option<Result<Issued, CallbackError>> {
+    /// The members of a token response, as RFC 6749 section 4.2.2 puts them into a fragment. Nobody knows how long it lay
+    /// in the browser, so the token counts as asked for when the login was `begun`.
+    fn token(&self, begun: Reading) -> Option<Result<Issued, CallbackError>> {
         self.get("access_token")?;
         let members = ["access_token", "token_type", "expires_in", "scope"];
         let members = members
@@ -482,7 +466,7 @@ impl Parameters {
         let answer = serde_json::from_value::<Answer>(answer);
         let issued = answer
             .map_err(|_| TokenResponseError::NotJson)
-            .map(|it| it.issued())
+            .map(|it| it.issued(begun))
             .and_then(|it| match &it.access {
                 Ok(_) => Ok(it),
                 Err(error) => Err(*error),

@@ -7,17 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::spawn_blocking;
 
-use crate::{
-    clock::{Moment, Timestamp},
-    secret::Secret,
-};
+use crate::clock::{Moment, Timestamp};
 
 use super::{
-    fresh::Fresh,
     grant::{
-        Granted, Issued,
+        Issued,
         application::{Application, TOKEN_CALL_MS_MAX},
         discovery::Paths,
+        issued_token::IssuedToken,
         mint_error::{TokenEndpointError, TokenRejection},
     },
     refresh_calls::{RefreshCall, RefreshCalls},
@@ -83,7 +80,7 @@ struct Hold {
 enum Taken {
     Hold(Box<Hold>),
     /// Another process has renewed, and has the lock again.
-    Token(Fresh),
+    Token(IssuedToken),
 }
 
 /// What a person may be told about a login.
@@ -99,17 +96,17 @@ pub struct LoginRecord {
 /// How a renewal ended well.
 pub(super) enum Renewal {
     /// By a call of ours.
-    Renewed { fresh: Fresh, is_saved: bool },
+    Renewed { issued: IssuedToken, is_saved: bool },
     /// Another process had made the call.
-    Adopted(Fresh),
+    Adopted(IssuedToken),
 }
 
 /// What the store says that was not known yet.
 pub(super) enum Change {
     /// Another login than before; without a token if the one that was kept has ended.
-    LoggedIn(Option<Fresh>),
+    LoggedIn(Option<IssuedToken>),
     /// Renewed by another process, or by one before this.
-    Renewed(Option<Fresh>),
+    Renewed(Option<IssuedToken>),
     LoggedOut,
     NeverLoggedIn,
     /// The login is there and of no use.
@@ -191,10 +188,10 @@ impl Login {
         match before {
             Some(before) if before == Held::of(kept) => None,
             Some(before) if before.logged_in_at == kept.logged_in_at => {
-                Some(Change::Renewed(Fresh::of(kept)))
+                Some(Change::Renewed(IssuedToken::from_stored(kept)))
             }
-            None if is_first => Some(Change::Renewed(Fresh::of(kept))),
-            _ => Some(Change::LoggedIn(Fresh::of(kept))),
+            None if is_first => Some(Change::Renewed(IssuedToken::from_stored(kept))),
+            _ => Some(Change::LoggedIn(IssuedToken::from_stored(kept))),
         }
     }
 
@@ -220,7 +217,7 @@ impl Login {
     ) -> Result<Renewal, RenewalError> {
         let mut hold = match self.take_hold().await? {
             Taken::Hold(hold) => hold,
-            Taken::Token(fresh) => return Ok(Renewal::Adopted(fresh)),
+            Taken::Token(issued) => return Ok(Renewal::Adopted(issued)),
         };
         let renewed = self.renew_held(&mut hold, urgency, calls).await;
         if hold.unsaved_since.is_some() {
@@ -237,9 +234,9 @@ impl Login {
     ) -> Result<Renewal, RenewalError> {
         self.fitness(&hold.kept)?;
         let is_known = self.held == Some(Held::of(&hold.kept));
-        if !is_known && let Some(fresh) = Fresh::of(&hold.kept) {
+        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.kept) {
             self.held = Some(Held::of(&hold.kept));
-            return Ok(Renewal::Adopted(fresh));
+            return Ok(Renewal::Adopted(issued));
         }
         let Some(token) = hold.kept.refresh_token.clone() else {
             return Err(LoginError::NotRenewable.into());
@@ -254,9 +251,8 @@ impl Login {
             hold.kept.mark = doubt;
             return Err(RenewalError::Store);
         }
-        let asked = (Moment::now(), Timestamp::now());
         match self.application.refresh(&token, &paths.token).await {
-            Ok(issued) => self.accept(hold, issued, asked).await,
+            Ok(issued) => self.accept(hold, issued).await,
             Err(error) => Err(self.refused(hold, error, doubt).await),
         }
     }
@@ -281,8 +277,8 @@ impl Login {
         let locked = loop {
             match self.store.lock(&self.slot, interval).await {
                 Err(StoreError::Busy { .. }) if Moment::now() < gives_up => {
-                    if let Some(fresh) = self.written_meanwhile().await {
-                        return Ok(Taken::Token(fresh));
+                    if let Some(issued) = self.written_meanwhile().await {
+                        return Ok(Taken::Token(issued));
                     }
                 }
                 locked => break self.known(locked)?,
@@ -301,7 +297,7 @@ impl Login {
     }
 
     /// A token that is not ours yet. Whatever else has changed is seen under the lock.
-    async fn written_meanwhile(&mut self) -> Option<Fresh> {
+    async fn written_meanwhile(&mut self) -> Option<IssuedToken> {
         let revision = self.revision_now().await.ok()?;
         if self.revision == Some(revision) {
             return None;
@@ -312,46 +308,35 @@ impl Login {
         if self.held == Some(Held::of(&kept)) || self.fitness(&kept).is_err() {
             return None;
         }
-        let fresh = Fresh::of(&kept)?;
+        let issued = IssuedToken::from_stored(&kept)?;
         self.revision = Some(revision);
         self.held = Some(Held::of(&kept));
         self.record = Some(record(&kept));
-        Some(fresh)
+        Some(issued)
     }
 
-    async fn accept(
-        &mut self,
-        hold: &mut Hold,
-        issued: Issued,
-        (asked, asked_at): (Moment, Timestamp),
-    ) -> Result<Renewal, RenewalError> {
+    async fn accept(&mut self, hold: &mut Hold, issued: Issued) -> Result<Renewal, RenewalError> {
         let kept = &mut hold.kept;
         kept.generation += 1;
-        kept.refreshed_at = asked_at;
+        kept.refreshed_at = issued.requested.at;
         kept.mark = None;
         if let Some(refresh) = issued.refresh {
             kept.refresh_token = Some(refresh);
         }
         kept.access = None;
-        if let Ok(granted) = &issued.access {
-            kept.access = Some(kept_access(issued.token, granted, (asked, asked_at)));
-            if !granted.scopes.is_empty() {
-                kept.scopes.clone_from(&granted.scopes);
+        if let Ok(access) = &issued.access {
+            let stored = KeptAccess::dated(issued.token, access.requested, access.lifetime);
+            kept.access = Some(stored);
+            if !access.scopes.is_empty() {
+                kept.scopes.clone_from(&access.scopes);
             }
         }
         self.held = Some(Held::of(kept));
         self.record = Some(record(kept));
         hold.unsaved_since.get_or_insert_with(Timestamp::now);
         let is_saved = self.write(hold).await.is_ok();
-        let granted = issued.access?;
         Ok(Renewal::Renewed {
-            fresh: Fresh {
-                authorization: granted.authorization,
-                minted: asked,
-                minted_at: asked_at,
-                life: granted.life,
-                scopes: granted.scopes,
-            },
+            issued: issued.access?,
             is_saved,
         })
     }
@@ -465,15 +450,6 @@ impl Login {
             }
         }
     }
-}
-
-pub(super) fn kept_access(
-    token: Secret<String>,
-    granted: &Granted,
-    (asked, asked_at): (Moment, Timestamp),
-) -> KeptAccess {
-    let (ends, ends_at) = (asked.plus(granted.life), asked_at.plus(granted.life));
-    KeptAccess::dated(token, (asked, ends), (asked_at, ends_at))
 }
 
 fn record(kept: &Kept) -> LoginRecord {

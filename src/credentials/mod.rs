@@ -2,8 +2,7 @@
 
 pub mod authorization;
 pub mod completion;
-mod custody;
-mod fresh;
+pub mod custody;
 pub mod grant;
 pub mod keeper;
 pub mod learned;
@@ -14,6 +13,7 @@ pub mod record;
 pub mod refresh_calls;
 pub mod renewal_error;
 pub mod schedule;
+pub mod service_renewer;
 pub mod store;
 pub mod token;
 pub mod vault;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random;
+
 use super::{grant::mint_error::RetryHint, token::EXPIRY_MARGIN_MS};
 
 /// Renewals of many tokens, or of many proxies that started together, spread over this part of the delay, both ways.
@@ -26,12 +28,6 @@ pub enum RefreshAt {
     OfLife(u8),
     /// This long before its end; after half of its life if it does not live twice as long.
     BeforeEnd(Duration),
-}
-
-impl Default for RefreshAt {
-    fn default() -> Self {
-        Self::OfLife(80)
-    }
 }
 
 impl RefreshAt {
@@ -69,8 +65,9 @@ pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
     let grown = BACKOFF_MS_MIN.saturating_mul(2 << failures.min(16));
     let pause = |most: u64| {
         let above = grown.min(most).saturating_sub(BACKOFF_MS_MIN);
-        let millis = BACKOFF_MS_MIN + above * u64::from(random()) / u64::from(u32::MAX);
-        Duration::from_millis(millis).max(asked)
+        let pause =
+            Duration::from_millis(BACKOFF_MS_MIN) + random::up_to(Duration::from_millis(above));
+        pause.max(asked)
     };
     Some(Pauses {
         with_token: pause(BACKOFF_MS_MAX),
@@ -78,19 +75,10 @@ pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
     })
 }
 
+/// Any time from 95 to 105 % of `delay`.
 fn jittered(delay: Duration) -> Duration {
-    let (least, width) = (100 - JITTER_PERCENT, 2 * JITTER_PERCENT);
-    let percent = f64::from(least) + f64::from(width) * f64::from(random()) / f64::from(u32::MAX);
-    delay.mul_f64(percent / 100.0)
-}
-
-fn random() -> u32 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => u32::from_ne_bytes(bytes),
-        // Without randomness the middle of the range is as good as any.
-        Err(_) => u32::MAX / 2,
-    }
+    let least = delay / 100 * (100 - JITTER_PERCENT);
+    least + random::up_to(delay / 100 * (2 * JITTER_PERCENT))
 }
 
 #[cfg(test)]
@@ -104,7 +92,7 @@ mod tests {
     #[test]
     fn a_token_is_renewed_around_the_configured_part_of_its_life() {
         for _ in 0..1000 {
-            let delay = RefreshAt::default().delay(HOUR).as_secs();
+            let delay = RefreshAt::OfLife(80).delay(HOUR).as_secs();
             assert!((2735..=3025).contains(&delay), "{delay}");
             let delay = RefreshAt::BeforeEnd(Duration::from_mins(5)).delay(HOUR);
             assert!((3134..=3466).contains(&delay.as_secs()), "{delay:?}");

@@ -7,7 +7,9 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::clock::{Moment, Timestamp};
+use crate::clock::{Moment, Reading, Timestamp};
+
+use super::grant::issued_token::IssuedToken;
 
 /// A token is not handed out in the last moments of its life, so that it does not end on its way.
 pub const EXPIRY_MARGIN_MS: u64 = 1_000;
@@ -27,40 +29,25 @@ pub struct AccessToken {
     generation: u64,
     /// How many tokens in a row before this one NinjaOne rejected; 0 if this one was not minted because of a rejection.
     rejected_before: u32,
-    minted: Moment,
-    expires: Moment,
+    minted: Reading,
+    expires: Reading,
     usable_until: Moment,
-    minted_at: Timestamp,
-    expires_at: Timestamp,
     scopes: Vec<Box<str>>,
     accepted: AtomicBool,
 }
 
-/// What a token is made of besides the text that NinjaOne sent.
-pub(super) struct Birth {
-    pub(super) generation: u64,
-    pub(super) rejected_before: u32,
-    /// When it was asked for: its life cannot have begun before that.
-    pub(super) asked: Moment,
-    pub(super) asked_at: Timestamp,
-    pub(super) life: Duration,
-    pub(super) scopes: Vec<Box<str>>,
-}
-
 impl AccessToken {
-    /// `authorization` is the whole header value, marked as sensitive.
-    pub(super) fn new(authorization: HeaderValue, birth: Birth) -> Self {
+    pub(super) fn new(issued: IssuedToken, generation: u64, rejected_before: u32) -> Self {
         let margin = Duration::from_millis(EXPIRY_MARGIN_MS);
+        let usable = issued.lifetime.saturating_sub(margin);
         Self {
-            authorization,
-            generation: birth.generation,
-            rejected_before: birth.rejected_before,
-            minted: birth.asked,
-            expires: birth.asked.plus(birth.life),
-            usable_until: birth.asked.plus(birth.life.saturating_sub(margin)),
-            minted_at: birth.asked_at,
-            expires_at: birth.asked_at.plus(birth.life),
-            scopes: birth.scopes,
+            authorization: issued.authorization,
+            generation,
+            rejected_before,
+            minted: issued.requested,
+            expires: issued.requested.plus(issued.lifetime),
+            usable_until: issued.requested.moment.plus(usable),
+            scopes: issued.scopes,
             accepted: AtomicBool::new(false),
         }
     }
@@ -79,24 +66,24 @@ impl AccessToken {
 
     #[must_use]
     pub fn minted(&self) -> Moment {
-        self.minted
+        self.minted.moment
     }
 
     #[must_use]
     pub fn expires(&self) -> Moment {
-        self.expires
+        self.expires.moment
     }
 
     /// For people; decisions are made by [`AccessToken::expires`].
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+        self.expires.at
     }
 
     /// For people.
     #[must_use]
     pub fn minted_at(&self) -> Timestamp {
-        self.minted_at
+        self.minted.at
     }
 
     /// What NinjaOne granted; empty if it did not say.
@@ -143,7 +130,7 @@ impl AccessToken {
                 .saturating_mul(1 << (row - 1).min(10))
                 .min(HOLD_MS_MAX),
         };
-        self.minted.plus(Duration::from_millis(hold_ms))
+        self.minted.moment.plus(Duration::from_millis(hold_ms))
     }
 
     /// How many tokens in a row were rejected if this one is rejected, too.

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    credentials::{
-        grant::mint_error::{RetryHint, TokenEndpointError},
-        schedule::RefreshAt,
-    },
+    credentials::grant::mint_error::{RetryHint, TokenEndpointError},
     net::client::ExchangeError,
 };
 use tokio::time::Instant;
 
-use crate::server::{LONG, Server, json, numbered, reply, token};
+use crate::server::{LONG, Server, USUAL, json, numbered, reply, token};
 
 type Row = (&'static str, Vec<u8>);
 
@@ -19,7 +16,7 @@ async fn each_has_its_name(table: Vec<Row>) {
     for (name, raw) in table {
         let told: String = String::from_utf8_lossy(&raw).chars().take(300).collect();
         let server = Server::that_says(raw).await;
-        let mut kept = server.keep(RefreshAt::default());
+        let mut kept = server.keep(USUAL);
 
         let error = kept.refused().await;
 
@@ -184,7 +181,7 @@ async fn a_life_in_quotes_is_read_and_one_without_end_is_cut() {
         ("1e300", 86_400),
     ] {
         let server = Server::that_says(token("t", life)).await;
-        let kept = server.keep(RefreshAt::default());
+        let kept = server.keep(USUAL);
 
         let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
 
@@ -199,7 +196,7 @@ async fn nobody_at_the_token_endpoint_is_an_error_by_name() {
     server.tasks.stop();
     assert!(server.tasks.join(LONG).await);
 
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
 
     let error = kept.refused().await;
     let unreachable = TokenEndpointError::Unreachable(ExchangeError::Connect);
@@ -211,7 +208,7 @@ async fn nobody_at_the_token_endpoint_is_an_error_by_name() {
 async fn a_token_endpoint_that_hangs_is_given_up() {
     let server = Server::start(numbered).await;
     server.turns.acquire_many(1_000).await.unwrap().forget();
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let started = Instant::now();
 
     assert_eq!(

@@ -3,17 +3,18 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use ninjaone_proxy::{
-    clock::{Moment, Timestamp},
+    clock::{Reading, Timestamp},
     credentials::{
         completion::keep,
+        custody::LoginRenewer,
         grant::{
             application::{Application, ClientAuth},
             mint_error::{TokenEndpointError, TokenResponseError},
         },
-        keeper::Source,
         login::Login,
         news::News,
         record::State,
+        refresh_calls::RefreshCalls,
         renewal_error::{LoginEndReason, LoginError, RenewalError},
         schedule::RefreshAt,
         store::{
@@ -28,7 +29,7 @@ use ninjaone_proxy::{
 };
 use tokio::time::Instant;
 
-use crate::server::{Kept, LONG, Server, json, reply};
+use crate::server::{Kept, LONG, Server, USUAL, json, reply};
 
 const CLIENT: &str = "native-client";
 
@@ -57,13 +58,9 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
 }
 
 fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
-    let (now, at) = (Moment::now(), Timestamp::now());
+    let token = Secret::new(text.to_owned());
     Stored {
-        access: Some(KeptAccess::dated(
-            Secret::new(text.to_owned()),
-            (now, now.plus(life)),
-            (at, at.plus(life)),
-        )),
+        access: Some(KeptAccess::dated(token, Reading::now(), life)),
         ..login
     }
 }
@@ -90,17 +87,13 @@ fn keeper(server: &Server, store: &Store, refresh_at: RefreshAt, keepalive: Dura
         auth: ClientAuth::Body,
     };
     let login = Box::new(Login::new(application, store.clone(), slot()));
-    let source = Source::Login { login, keepalive };
-    Kept::start(IdentityKind::User, source, refresh_at)
+    Kept::start(refresh_at, |keeping, tasks| {
+        LoginRenewer::start(keeping, login, keepalive, RefreshCalls::default(), tasks)
+    })
 }
 
 fn usual(server: &Server, store: &Store) -> Kept {
-    keeper(
-        server,
-        store,
-        RefreshAt::default(),
-        Duration::from_hours(12),
-    )
+    keeper(server, store, USUAL, Duration::from_hours(12))
 }
 
 /// The nth token and the nth refresh token. The first call is the question for the server's paths.
@@ -382,7 +375,7 @@ async fn a_refresh_token_is_used_once_in_each_keepalive() {
     let store = Store::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &store, RefreshAt::default(), keepalive);
+    let mut kept = keeper(&server, &store, USUAL, keepalive);
 
     let began = Instant::now();
     assert_eq!(kept.next().await.news, News::Adopted);
@@ -489,7 +482,7 @@ async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
     let login = login(&server, Some("canary-refresh-1"));
     write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
     let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &disk.store, RefreshAt::default(), keepalive);
+    let mut kept = keeper(&server, &disk.store, USUAL, keepalive);
     assert_eq!(kept.next().await.news, News::Adopted);
 
     disk.refuse_writes();

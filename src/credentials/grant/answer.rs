@@ -8,10 +8,15 @@ use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenT
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{clock::Timestamp, limits::retry_after::retry_after, secret::Secret};
+use crate::{
+    clock::{Reading, Timestamp},
+    limits::retry_after::retry_after,
+    secret::Secret,
+};
 
 use super::{
-    Granted, Issued,
+    Issued,
+    issued_token::IssuedToken,
     mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
 };
 
@@ -68,24 +73,26 @@ impl TokenResponse for Answer {
 
 impl Answer {
     /// All of it: a refresh token that came with an access token of no use must be kept all the same.
-    pub(in crate::credentials) fn issued(&self) -> Issued {
+    pub(in crate::credentials) fn issued(&self, requested: Reading) -> Issued {
         let refresh = self.refresh_token.as_ref();
         Issued {
-            access: self.judge(),
+            requested,
+            access: self.judge(requested),
             token: Secret::new(self.access_token.secret().clone()),
             refresh: refresh.map(|it| Secret::new(it.secret().clone())),
         }
     }
 
-    pub(super) fn judge(&self) -> Result<Granted, TokenResponseError> {
+    pub(super) fn judge(&self, requested: Reading) -> Result<IssuedToken, TokenResponseError> {
         if !matches!(self.token_type, BasicTokenType::Bearer) {
             return Err(TokenResponseError::TokenTypeUnknown);
         }
-        let life = self.life()?;
+        let lifetime = self.life()?;
         let authorization = authorization(self.access_token.secret())?;
-        Ok(Granted {
+        Ok(IssuedToken {
             authorization,
-            life,
+            requested,
+            lifetime,
             scopes: self.scopes_granted(),
         })
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 
-use crate::{net::client::ExchangeError, secret::Secret};
+use crate::{clock::Reading, net::client::ExchangeError, secret::Secret};
 
 use super::{
     Issued,
@@ -24,6 +24,7 @@ impl Application {
         let client = self.token_client(token_path)?;
         let redirect = RedirectUrl::new(redirect.to_owned())
             .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
+        let requested = Reading::now();
         let answer = client
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))
@@ -31,6 +32,6 @@ impl Application {
             .request_async(&|request| call(self.endpoint.clone(), request))
             .await
             .map_err(without_body)?;
-        Ok(answer.issued())
+        Ok(answer.issued(requested))
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use oauth2::Scope;
 
-use crate::ninjaone::endpoint::TOKEN_PATH;
+use crate::{clock::Reading, ninjaone::endpoint::TOKEN_PATH};
 
 use super::{
-    Granted,
     application::{Application, call, without_body},
+    issued_token::IssuedToken,
     mint_error::TokenEndpointError,
 };
 
@@ -33,20 +33,26 @@ impl ClientCredentials {
     /// # Errors
     /// Why they do not.
     pub async fn try_out(&self) -> Result<Offered, TokenEndpointError> {
-        let Granted { scopes, life, .. } = self.mint().await?;
-        Ok(Offered { scopes, life })
+        let IssuedToken {
+            scopes, lifetime, ..
+        } = self.mint().await?;
+        Ok(Offered {
+            scopes,
+            life: lifetime,
+        })
     }
 
-    pub(in crate::credentials) async fn mint(&self) -> Result<Granted, TokenEndpointError> {
+    pub(in crate::credentials) async fn mint(&self) -> Result<IssuedToken, TokenEndpointError> {
         let application = &self.application;
         let client = application.token_client(TOKEN_PATH)?;
         let scopes = self.scopes.iter().cloned().map(Scope::new);
+        let requested = Reading::now();
         let answer = client
             .exchange_client_credentials()
             .add_scopes(scopes)
             .request_async(&|request| call(application.endpoint.clone(), request))
             .await
             .map_err(without_body)?;
-        Ok(answer.judge()?)
+        Ok(answer.judge(requested)?)
     }
 }

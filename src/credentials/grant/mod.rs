@@ -5,29 +5,20 @@ pub mod application;
 mod authorization_code;
 pub mod client_credentials;
 pub mod discovery;
+pub(super) mod issued_token;
 pub mod mint_error;
 mod refresh;
 pub mod revocation;
 
-use std::time::Duration;
+use crate::{clock::Reading, secret::Secret};
 
-use http::HeaderValue;
+use self::{issued_token::IssuedToken, mint_error::TokenResponseError};
 
-use crate::secret::Secret;
-
-use self::mint_error::TokenResponseError;
-
-/// What NinjaOne issued, checked: it can be dated and it can stand in a header.
-pub(super) struct Granted {
-    /// `Bearer …`, marked as sensitive.
-    pub(super) authorization: HeaderValue,
-    pub(super) life: Duration,
-    pub(super) scopes: Vec<Box<str>>,
-}
-
-/// A whole answer of the token endpoint.
+/// A whole response of the token endpoint.
 pub(super) struct Issued {
-    pub(super) access: Result<Granted, TokenResponseError>,
+    /// When it was asked for.
+    pub(super) requested: Reading,
+    pub(super) access: Result<IssuedToken, TokenResponseError>,
     /// The access token's text, to be kept.
     pub(super) token: Secret<String>,
     /// None where the old one stays good, or where the platform issues none.

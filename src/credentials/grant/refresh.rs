@@ -3,7 +3,7 @@
 
 use oauth2::RefreshToken;
 
-use crate::secret::Secret;
+use crate::{clock::Reading, secret::Secret};
 
 use super::{
     Issued,
@@ -20,11 +20,12 @@ impl Application {
     ) -> Result<Issued, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let token = RefreshToken::new(token.expose().clone());
+        let requested = Reading::now();
         let answer = client
             .exchange_refresh_token(&token)
             .request_async(&|request| call(self.endpoint.clone(), request))
             .await
             .map_err(without_body)?;
-        Ok(answer.issued())
+        Ok(answer.issued(requested))
     }
 }

@@ -1,9 +1,9 @@
 //! What is kept of a login.
 
-use std::{fmt, fs, process, sync::OnceLock};
+use std::{fmt, fs, process, sync::OnceLock, time::Duration};
 
 use crate::{
-    clock::{Moment, Timestamp},
+    clock::{Moment, Reading, Timestamp},
     names::{IdentityKind, TenantName},
     random,
     secret::Secret,
@@ -58,20 +58,17 @@ pub struct KeptAccess {
 }
 
 impl KeptAccess {
-    /// Dated in this boot: `minted_at` and `expires_at` are what the wall clock says of the same two moments.
+    /// Dated in this boot.
     #[must_use]
-    pub fn dated(
-        token: Secret<String>,
-        (minted, expires): (Moment, Moment),
-        (minted_at, expires_at): (Timestamp, Timestamp),
-    ) -> Self {
+    pub fn dated(token: Secret<String>, minted: Reading, lifetime: Duration) -> Self {
+        let expires = minted.plus(lifetime);
         Self {
             token,
-            minted_at,
-            expires_at,
+            minted_at: minted.at,
+            expires_at: expires.at,
             boot: boot_id().to_owned(),
-            minted_boot_ms: minted.boot_millis(),
-            expires_boot_ms: expires.boot_millis(),
+            minted_boot_ms: minted.moment.boot_millis(),
+            expires_boot_ms: expires.moment.boot_millis(),
         }
     }
 
