@@ -16,7 +16,6 @@ pub mod percent;
 pub mod problem;
 mod reader;
 pub mod redirect;
-mod replace;
 pub mod schema;
 pub mod secret_ref;
 pub mod settings;

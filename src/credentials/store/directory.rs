@@ -1,6 +1,8 @@
 //! The store's directory: every file is checked on what was opened, never on its name, and replaced whole.
 //!
-//! A name can be given to another file between a check and its use; an open descriptor cannot.
+//! A name can be given to another file between a check and its use; an open descriptor cannot. So the store holds its
+//! directory open and works in it by descriptor, names each step that fails, and leaves the directory's sync to its caller,
+//! who writes several files in an order that survives a crash. `crate::files`, which works by path, writes nothing here.
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError},
@@ -18,6 +20,10 @@ use rustix::{
     process::geteuid,
 };
 
+use crate::files::{
+    ACCESSIBLE_BY_OTHERS, SAFE_OPEN_FLAGS, forbidden_mode, foreign_owner, sync_directory,
+};
+
 use super::error::{Step, StoreError};
 
 /// Longest file that is read.
@@ -28,15 +34,7 @@ const LOCK_TRIES_MAX: usize = 4;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
-const RIGHTS_OF_OTHERS: u32 = 0o077;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-const PERMISSION_BITS: u32 = 0o7777;
-
-/// Without `NONBLOCK` the opening of a pipe would wait for its other end.
-const CAREFULLY: OFlags = OFlags::NOFOLLOW
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
 
 /// The directory, held open.
 pub(super) struct Directory {
@@ -60,9 +58,7 @@ impl Directory {
         let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) else {
             return Ok(());
         };
-        File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(|error| StoreError::io(Step::Sync, parent, error))
+        sync_directory(parent).map_err(|error| StoreError::io(Step::Sync, parent, error))
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -132,7 +128,7 @@ impl Directory {
         let path = self.path_of(draft);
         let failed = |step| move |error: std::io::Error| (step, error);
         self.remove(draft)?;
-        let flags = CAREFULLY | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let flags = SAFE_OPEN_FLAGS | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let opened = openat(&self.descriptor, draft, flags, OWNER_ONLY)
             .map_err(|errno| StoreError::io(Step::Make, &path, errno))?;
         let write = || {
@@ -211,7 +207,7 @@ impl Directory {
     /// None if it was removed between two looks.
     fn open_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
-        let flags = CAREFULLY | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let flags = SAFE_OPEN_FLAGS | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         match openat(&self.descriptor, name, flags, OWNER_ONLY) {
             Ok(made) => {
                 fchmod(&made, OWNER_ONLY)
@@ -226,7 +222,12 @@ impl Directory {
     /// None if it does not exist.
     fn open_ours(&self, name: &str, access: OFlags) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
-        let file = match openat(&self.descriptor, name, access | CAREFULLY, Mode::empty()) {
+        let file = match openat(
+            &self.descriptor,
+            name,
+            access | SAFE_OPEN_FLAGS,
+            Mode::empty(),
+        ) {
             Ok(opened) => File::from(opened),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP) => return Err(StoreError::Symlink(path)),
@@ -243,7 +244,7 @@ impl Directory {
             return Err(StoreError::NotAFile(path));
         }
         check_owner(&path, &about)?;
-        check_mode(&path, &about, RIGHTS_OF_OTHERS)?;
+        check_mode(&path, &about, ACCESSIBLE_BY_OTHERS)?;
         // No name at all is a file that was replaced after it was opened: still whole.
         if about.nlink() > 1 {
             let links = about.nlink();
@@ -262,23 +263,22 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 fn check_owner(path: &Path, about: &Metadata) -> Result<(), StoreError> {
-    let ours = geteuid().as_raw();
-    if about.uid() == ours {
-        return Ok(());
+    match foreign_owner(about) {
+        None => Ok(()),
+        Some(owner) => Err(StoreError::WrongOwner {
+            path: path.to_owned(),
+            owner,
+            ours: geteuid().as_raw(),
+        }),
     }
-    Err(StoreError::WrongOwner {
-        path: path.to_owned(),
-        owner: about.uid(),
-        ours,
-    })
 }
 
 fn check_mode(path: &Path, about: &Metadata, forbidden: u32) -> Result<(), StoreError> {
-    if about.mode() & forbidden == 0 {
-        return Ok(());
+    match forbidden_mode(about, forbidden) {
+        None => Ok(()),
+        Some(mode) => Err(StoreError::NotPrivate {
+            path: path.to_owned(),
+            mode,
+        }),
     }
-    Err(StoreError::NotPrivate {
-        path: path.to_owned(),
-        mode: about.mode() & PERMISSION_BITS,
-    })
 }

@@ -16,7 +16,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use crate::random;
+use crate::{hex, random};
 
 /// Most keys that open at the same time; a rotation needs two.
 pub const SEAL_KEYS_MAX: usize = 8;
@@ -205,7 +205,8 @@ fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     }
     let text = bytes.trim_ascii();
     if text.len() == 2 * KEY_BYTES {
-        return from_hex(text);
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        return hex::decode_into(text, &mut *key).map(|()| key);
     }
     let standard = text.iter().map(|b| match b {
         b'-' => b'+',
@@ -220,13 +221,4 @@ fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let length = engine.decode_slice(&*standard, &mut *room).ok()?;
     let key = room.get(..length)?;
     <[u8; KEY_BYTES]>::try_from(key).ok().map(Zeroizing::new)
-}
-
-fn from_hex(text: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    for (place, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
-        *place = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-    }
-    Some(key)
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 use super::{
     Found,
     directory::Directory,
@@ -244,7 +246,7 @@ impl Files {
             Unopened::PassphraseWrong => StoreError::PassphraseWrong(path),
             Unopened::WrongKey(id) => StoreError::WrongKey {
                 path,
-                key_id: format!("{:016x}", u64::from_be_bytes(id)),
+                key_id: hex::encode(&id),
             },
         }
     }
