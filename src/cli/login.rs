@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::{Config, Tenant, UserIdentity, duration},
-    credentials::authorization::{CALLBACK_BYTES_MAX, Flow},
+    credentials::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     secret::Secret,
 };

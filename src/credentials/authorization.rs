@@ -1,8 +1,6 @@
 //! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): where the browser is sent, what it brings back,
 //! and what is made of that. It can be finished once.
 
-use std::fmt;
-
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth2::{
     AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
@@ -12,24 +10,15 @@ use oauth2::{
 use crate::{clock::Reading, ninjaone::endpoint::AUTHORIZE_ERROR_PATH, random, secret::Secret};
 
 use super::{
+    callback::{CALLBACK_BYTES_MAX, CallbackError, CallbackParameters},
     grant::{
         Issued,
-        answer::Answer,
         application::Application,
         discovery::Paths,
         mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     store::kept::{Kept, KeptAccess},
 };
-
-/// Longest query or fragment that is read, in bytes. A fragment holds an access token.
-pub const CALLBACK_BYTES_MAX: usize = 32 * 1024;
-
-/// Most parameters that are looked at.
-const PARAMETERS_MAX: usize = 32;
-
-/// How much of what a server says of an error is shown, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 200;
 
 /// 32 bytes are 43 characters of base64url: what RFC 7636 section 4.1 asks for at least.
 const RANDOM_BYTES: usize = 32;
@@ -130,78 +119,6 @@ impl AuthorizationError {
     }
 }
 
-/// Why what came back is not the end of this login.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallbackError {
-    #[error("it is longer than {CALLBACK_BYTES_MAX} bytes, or has too many parameters")]
-    TooLong,
-    #[error("it names `{0}` twice")]
-    Twice(String),
-    /// Of another login, or of nobody's.
-    #[error("it does not belong to this login (wrong `state`)")]
-    State,
-    /// RFC 9207: another authorization server answered.
-    #[error("it comes from another server than the one that was asked (wrong `iss`)")]
-    Issuer,
-    #[error("it holds neither a code nor a token")]
-    Empty,
-    /// The end of this login all the same.
-    #[error("NinjaOne refused: {0}")]
-    Refused(Complaint),
-    /// NinjaOne's own page, where a browser ends that it cannot send back to us.
-    #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
-    ErrorPage(Complaint),
-    #[error("the token that it holds cannot be used: {0}")]
-    Token(TokenResponseError),
-}
-
-impl CallbackError {
-    /// A name out of a closed set.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::TooLong => "callback-too-long",
-            Self::Twice(_) => "callback-ambiguous",
-            Self::State => "state-wrong",
-            Self::Issuer => "issuer-wrong",
-            Self::Empty => "callback-empty",
-            Self::Refused(complaint) if complaint.is_denial() => "denied",
-            Self::Refused(_) | Self::ErrorPage(_) => "refused",
-            Self::Token(error) => error.as_str(),
-        }
-    }
-
-    /// Whether this login is over. What does not belong to it changes nothing: anybody could send it.
-    #[must_use]
-    pub const fn is_end(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Token(_))
-    }
-}
-
-/// What an authorization server says is wrong (RFC 6749 section 4.1.2.1), fit for a terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    error: String,
-    description: Option<String>,
-}
-
-impl Complaint {
-    /// Whether a person said no.
-    #[must_use]
-    pub fn is_denial(&self) -> bool {
-        self.error == "access_denied"
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.description {
-            Some(description) => write!(f, "{} ({description})", self.error),
-            None => f.write_str(&self.error),
-        }
-    }
-}
-
 impl AuthorizationRequest {
     /// Asks the host for its paths, and makes everything that is used once.
     ///
@@ -258,7 +175,7 @@ impl AuthorizationRequest {
         );
         if address == error_page {
             return Err(CallbackError::ErrorPage(
-                Parameters::read(parameters)?.complaint(),
+                CallbackParameters::parse(parameters)?.error_response(),
             ));
         }
         self.receive(parameters)
@@ -269,7 +186,7 @@ impl AuthorizationRequest {
     /// # Errors
     /// See [`CallbackError`].
     pub fn receive(&self, parameters: &str) -> Result<Received, CallbackError> {
-        let parameters = Parameters::read(parameters)?;
+        let parameters = CallbackParameters::parse(parameters)?;
         let state = Secret::new(parameters.get("state").unwrap_or_default().to_owned());
         if state != self.state {
             return Err(CallbackError::State);
@@ -283,14 +200,14 @@ impl AuthorizationRequest {
             return Err(CallbackError::Issuer);
         }
         if parameters.get("error").is_some() {
-            return Err(CallbackError::Refused(parameters.complaint()));
+            return Err(CallbackError::Refused(parameters.error_response()));
         }
         let found = match self.wanted.flow {
             Flow::Code => parameters
                 .get("code")
                 .filter(|code| !code.is_empty())
                 .map(|code| Bearing::Code(Secret::new(code.to_owned()))),
-            Flow::Implicit => match parameters.token(self.begun) {
+            Flow::Implicit => match parameters.token_set(self.begun) {
                 Some(issued) => Some(Bearing::Token(Box::new(issued?))),
                 None => None,
             },
@@ -410,67 +327,4 @@ pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
         (None, _) => rest,
     };
     (address, parameters)
-}
-
-/// What a server says, fit for a terminal: one line of plain characters.
-fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|it| *it == ' ' || it.is_ascii_graphic())
-        .take(DESCRIPTION_CHARS_MAX)
-        .collect()
-}
-
-/// Names and values, each name once.
-struct Parameters(Vec<(String, Secret<String>)>);
-
-impl Parameters {
-    fn read(text: &str) -> Result<Self, CallbackError> {
-        if text.len() > CALLBACK_BYTES_MAX {
-            return Err(CallbackError::TooLong);
-        }
-        let mut read: Vec<(String, Secret<String>)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            if read.len() == PARAMETERS_MAX {
-                return Err(CallbackError::TooLong);
-            }
-            if read.iter().any(|(other, _)| *other == name) {
-                return Err(CallbackError::Twice(shown(&name)));
-            }
-            read.push((name.into_owned(), Secret::new(value.into_owned())));
-        }
-        Ok(Self(read))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name)?;
-        Some(found.1.expose())
-    }
-
-    fn complaint(&self) -> Complaint {
-        let description = self.get("error_description").map(shown);
-        Complaint {
-            error: self.get("error").map(shown).unwrap_or_default(),
-            description: description.filter(|it| !it.is_empty()),
-        }
-    }
-
-    /// The members of a token response, as RFC 6749 section 4.2.2 puts them into a fragment. Nobody knows how long it lay
-    /// in the browser, so the token counts as asked for when the login was `begun`.
-    fn token(&self, begun: Reading) -> Option<Result<Issued, CallbackError>> {
-        self.get("access_token")?;
-        let members = ["access_token", "token_type", "expires_in", "scope"];
-        let members = members
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), self.get(name)?.into())));
-        let answer = serde_json::Value::Object(members.collect());
-        let answer = serde_json::from_value::<Answer>(answer);
-        let issued = answer
-            .map_err(|_| TokenResponseError::NotJson)
-            .map(|it| it.issued(begun))
-            .and_then(|it| match &it.access {
-                Ok(_) => Ok(it),
-                Err(error) => Err(*error),
-            });
-        Some(issued.map_err(CallbackError::Token))
-    }
 }

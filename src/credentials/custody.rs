@@ -9,7 +9,8 @@ use crate::{clock::Moment, names::IdentityKind, tasks::Tasks, watchdog::Heartbea
 
 use super::{
     keeper::{KeeperHandle, Keeping, RenewalState},
-    login::{Change, Login, Renewal, SAVE_INTERVAL_MS, Urgency},
+    login::{Login, Renewal, SAVE_INTERVAL_MS, Urgency},
+    login_change::LoginChange,
     news::News,
     record::LoginState,
     refresh_calls::RefreshCalls,
@@ -96,24 +97,24 @@ impl LoginRenewer {
         }
     }
 
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: LoginChange) {
         let state = &mut self.state;
         // Whoever waits looks again when the phase changes.
         state.vault().enter(Phase::Renewing);
         match change {
-            Change::LoggedIn(issued) => {
+            LoginChange::LoggedIn(issued) => {
                 // The token of the login before is as good as revoked.
                 state.vault().clear();
                 state.adopt(issued, News::LoggedIn);
             }
-            Change::Renewed(issued) => state.adopt(issued, News::Adopted),
-            Change::LoggedOut => {
+            LoginChange::Renewed(issued) => state.adopt(issued, News::Adopted),
+            LoginChange::LoggedOut => {
                 state.vault().clear();
                 state.record_failure(LoginError::NotLoggedIn.into());
                 state.report(News::LoggedOut);
             }
-            Change::NeverLoggedIn => state.back_off(LoginError::NotLoggedIn.into()),
-            Change::Unusable(error) => {
+            LoginChange::NeverLoggedIn => state.back_off(LoginError::NotLoggedIn.into()),
+            LoginChange::Unusable(error) => {
                 // What is left of the token's life is good, unless it was another application's.
                 if !matches!(error, LoginError::Ended(_)) {
                     state.vault().clear();

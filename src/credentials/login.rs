@@ -17,6 +17,7 @@ use super::{
         issued_token::IssuedToken,
         mint_error::{TokenEndpointError, TokenRejection},
     },
+    login_change::{LoginChange, LoginSummary, LoginVersion},
     refresh_calls::{RefreshCall, RefreshCalls},
     renewal_error::{LoginEndReason, LoginError, RenewalError},
     store::{
@@ -43,27 +44,11 @@ pub struct Login {
     paths: Option<Paths>,
     /// The writing of the slot that was last read.
     revision: Option<Revision>,
-    held: Option<Held>,
-    record: Option<LoginRecord>,
-    /// What NinjaOne issued and the store did not take. Held until it does.
+    held: Option<LoginVersion>,
+    record: Option<LoginSummary>,
+    /// What NinjaOne issued and the store did not take. LoginVersion until it does.
     unsaved: Option<Hold>,
     fault: Option<StoreError>,
-}
-
-/// Which login, and which of its tokens, this process works with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Held {
-    logged_in_at: Timestamp,
-    generation: u64,
-}
-
-impl Held {
-    fn of(kept: &Kept) -> Self {
-        Self {
-            logged_in_at: kept.logged_in_at,
-            generation: kept.generation,
-        }
-    }
 }
 
 /// A login in our hands: nobody else can renew it as long as this lives.
@@ -83,34 +68,12 @@ enum Taken {
     Token(IssuedToken),
 }
 
-/// What a person may be told about a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginRecord {
-    pub logged_in_at: Timestamp,
-    /// When its refresh token was last used, or the login if it never was.
-    pub refreshed_at: Timestamp,
-    /// Whether it has a refresh token.
-    pub renewable: bool,
-}
-
 /// How a renewal ended well.
 pub(super) enum Renewal {
     /// By a call of ours.
     Renewed { issued: IssuedToken, is_saved: bool },
     /// Another process had made the call.
     Adopted(IssuedToken),
-}
-
-/// What the store says that was not known yet.
-pub(super) enum Change {
-    /// Another login than before; without a token if the one that was kept has ended.
-    LoggedIn(Option<IssuedToken>),
-    /// Renewed by another process, or by one before this.
-    Renewed(Option<IssuedToken>),
-    LoggedOut,
-    NeverLoggedIn,
-    /// The login is there and of no use.
-    Unusable(LoginError),
 }
 
 /// How much a renewal is needed.
@@ -139,7 +102,7 @@ impl Login {
     }
 
     /// What is known of the login; none if there is none.
-    pub(super) fn record(&self) -> Option<&LoginRecord> {
+    pub(super) fn record(&self) -> Option<&LoginSummary> {
         self.record.as_ref()
     }
 
@@ -154,7 +117,7 @@ impl Login {
     }
 
     /// What another process has written since the last look; none if nothing.
-    pub(super) async fn follow(&mut self) -> Result<Option<Change>, RenewalError> {
+    pub(super) async fn follow(&mut self) -> Result<Option<LoginChange>, RenewalError> {
         // While something is unsaved the lock is ours, and what is on disk is out of date.
         if self.unsaved.is_some() {
             return Ok(None);
@@ -171,27 +134,27 @@ impl Login {
         let Some(kept) = kept else {
             self.held = None;
             return Ok(match self.record.take() {
-                Some(_) => Some(Change::LoggedOut),
-                None => is_first.then_some(Change::NeverLoggedIn),
+                Some(_) => Some(LoginChange::LoggedOut),
+                None => is_first.then_some(LoginChange::NeverLoggedIn),
             });
         };
-        let had_login = self.record.replace(record(&kept)).is_some();
+        let had_login = self.record.replace(LoginSummary::of(&kept)).is_some();
         Ok(self.change(&kept, is_first && !had_login))
     }
 
-    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<Change> {
+    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<LoginChange> {
         if let Err(error) = self.fitness(kept) {
             self.held = None;
-            return Some(Change::Unusable(error));
+            return Some(LoginChange::Unusable(error));
         }
-        let before = self.held.replace(Held::of(kept));
+        let before = self.held.replace(LoginVersion::of(kept));
         match before {
-            Some(before) if before == Held::of(kept) => None,
+            Some(before) if before == LoginVersion::of(kept) => None,
             Some(before) if before.logged_in_at == kept.logged_in_at => {
-                Some(Change::Renewed(IssuedToken::from_stored(kept)))
+                Some(LoginChange::Renewed(IssuedToken::from_stored(kept)))
             }
-            None if is_first => Some(Change::Renewed(IssuedToken::from_stored(kept))),
-            _ => Some(Change::LoggedIn(IssuedToken::from_stored(kept))),
+            None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(kept))),
+            _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(kept))),
         }
     }
 
@@ -233,9 +196,9 @@ impl Login {
         calls: &RefreshCalls,
     ) -> Result<Renewal, RenewalError> {
         self.fitness(&hold.kept)?;
-        let is_known = self.held == Some(Held::of(&hold.kept));
+        let is_known = self.held == Some(LoginVersion::of(&hold.kept));
         if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.kept) {
-            self.held = Some(Held::of(&hold.kept));
+            self.held = Some(LoginVersion::of(&hold.kept));
             return Ok(Renewal::Adopted(issued));
         }
         let Some(token) = hold.kept.refresh_token.clone() else {
@@ -305,13 +268,13 @@ impl Login {
         let (store, slot) = (self.store.clone(), self.slot.clone());
         let read = self.blocking(move || store.read(&slot)).await;
         let kept = read.ok()??.kept;
-        if self.held == Some(Held::of(&kept)) || self.fitness(&kept).is_err() {
+        if self.held == Some(LoginVersion::of(&kept)) || self.fitness(&kept).is_err() {
             return None;
         }
         let issued = IssuedToken::from_stored(&kept)?;
         self.revision = Some(revision);
-        self.held = Some(Held::of(&kept));
-        self.record = Some(record(&kept));
+        self.held = Some(LoginVersion::of(&kept));
+        self.record = Some(LoginSummary::of(&kept));
         Some(issued)
     }
 
@@ -331,8 +294,8 @@ impl Login {
                 kept.scopes.clone_from(&access.scopes);
             }
         }
-        self.held = Some(Held::of(kept));
-        self.record = Some(record(kept));
+        self.held = Some(LoginVersion::of(kept));
+        self.record = Some(LoginSummary::of(kept));
         hold.unsaved_since.get_or_insert_with(Timestamp::now);
         let is_saved = self.write(hold).await.is_ok();
         Ok(Renewal::Renewed {
@@ -449,13 +412,5 @@ impl Login {
                 Err(RenewalError::Store)
             }
         }
-    }
-}
-
-fn record(kept: &Kept) -> LoginRecord {
-    LoginRecord {
-        logged_in_at: kept.logged_in_at,
-        refreshed_at: kept.refreshed_at,
-        renewable: kept.refresh_token.is_some(),
     }
 }

@@ -1,12 +1,14 @@
 //! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's credentials and keeps its tokens alive.
 
 pub mod authorization;
+pub mod callback;
 pub mod completion;
 pub mod custody;
 pub mod grant;
 pub mod keeper;
 pub mod learned;
 pub mod login;
+pub mod login_change;
 pub mod logout;
 pub mod news;
 pub mod record;

@@ -7,7 +7,7 @@ use crate::{
     names::{IdentityKind, TenantName},
 };
 
-use super::{login::LoginRecord, renewal_error::RenewalError};
+use super::{login_change::LoginSummary, renewal_error::RenewalError};
 
 /// How a vault stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,7 +67,7 @@ pub struct VaultSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginState {
     /// None while nobody is logged in.
-    pub login: Option<LoginRecord>,
+    pub login: Option<LoginSummary>,
     /// Since when what NinjaOne issued could not be stored.
     pub unsaved_since: Option<Timestamp>,
     /// What is wrong with the store, in words.

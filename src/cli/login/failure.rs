@@ -4,7 +4,8 @@ use std::{io, net::SocketAddr};
 
 use crate::{
     credentials::{
-        authorization::{AuthorizationError, CallbackError},
+        authorization::AuthorizationError,
+        callback::CallbackError,
         completion::CompletionError,
         grant::mint_error::{TokenEndpointError, TokenRejection},
         store::error::StoreError,
