@@ -112,7 +112,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Both clocks, read together: `moment` for decisions, `at` for people and for what outlives this boot.
+/// Both clocks, read together: `moment` to decide with, `at` to show and to store beyond this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     pub moment: Moment,
@@ -120,6 +120,7 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Reads both clocks.
     #[must_use]
     pub fn now() -> Self {
         Self {
@@ -128,6 +129,7 @@ impl Reading {
         }
     }
 
+    /// The reading `duration` later, by both clocks.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): where the browser is sent, what it brings back,
-//! and what is made of that. It can be finished once.
+//! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): builds the URL for the browser, validates the
+//! callback, and exchanges the code. Can be finished once.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth2::{
@@ -20,36 +20,37 @@ use super::{
     store::kept::{Kept, KeptAccess},
 };
 
-/// 32 bytes are 43 characters of base64url: what RFC 7636 section 4.1 asks for at least.
+/// 32 bytes make 43 characters of base64url, the minimum for a code verifier (RFC 7636 section 4.1).
 const RANDOM_BYTES: usize = 32;
 
-/// What NinjaOne registers native applications with; a port follows.
+/// The origin of a native application's redirect URI at NinjaOne, without the port.
 const LOOPBACK: &str = "http://127.0.0.1";
 
-/// A redirect to any port.
+/// Stands for a redirect URI with any port.
 const ANY_PORT: &str = "http://127.0.0.1:0";
 
-/// What a login brings.
+/// The OAuth flow of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// A code, which becomes tokens by a call of ours.
+    /// Authorization code: we exchange the code for tokens.
     Code,
-    /// The access token itself, in the fragment. There is no refresh token.
+    /// Implicit: the fragment holds the access token. There is no refresh token.
     Implicit,
 }
 
-/// Which login is wanted.
+/// The parameters of an authorization request.
 #[derive(Clone)]
 pub struct Wanted {
     pub application: Application,
     pub flow: Flow,
     pub scopes: Vec<String>,
-    /// As it is registered in NinjaOne, to the letter.
+    /// Exactly as it is registered in NinjaOne.
     pub redirect: String,
 }
 
 impl Wanted {
-    /// With the port at which the browser is awaited, where the application may have any: a redirect with the port 0.
+    /// Replaces the port 0 of a loopback redirect URI with the port that the callback server listens on (RFC 8252 section
+    /// 7.3).
     #[must_use]
     pub fn at_port(mut self, port: u16) -> Self {
         if self.needs_port()
@@ -60,7 +61,7 @@ impl Wanted {
         self
     }
 
-    /// Whether [`Wanted::at_port`] has to be called before the login can begin.
+    /// Whether [`Wanted::at_port`] must be called before the login begins.
     #[must_use]
     pub fn needs_port(&self) -> bool {
         let rest = self.redirect.strip_prefix(ANY_PORT);
@@ -68,18 +69,18 @@ impl Wanted {
     }
 }
 
-/// A login that has been begun.
+/// A login under way. Holds its `state` and PKCE verifier.
 pub struct AuthorizationRequest {
     wanted: Wanted,
     paths: Paths,
     state: Secret<String>,
     verifier: Secret<String>,
     url: String,
-    /// No token of this login is older.
+    /// When the login began. No token of it is older.
     begun: Reading,
 }
 
-/// What came back and belongs to this login.
+/// A callback that belongs to this login: a code or a token.
 pub struct Received(Bearing);
 
 enum Bearing {
@@ -87,14 +88,14 @@ enum Bearing {
     Token(Box<Issued>),
 }
 
-/// Why a login cannot be begun or finished.
+/// Why a login could not begin, or brought no tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
     #[error("the system has no randomness to give")]
     NoRandomness,
     #[error("the address of the login page cannot be made of the host or the redirect")]
     Address,
-    /// It is old or was used before, or does not belong to this redirect or verifier.
+    /// The code has expired, was used before, or does not match the redirect URI or the verifier.
     #[error(
         "NinjaOne did not accept the code: it is too old, was used before, or was asked for with another redirect"
     )]
@@ -106,7 +107,7 @@ pub enum AuthorizationError {
 }
 
 impl AuthorizationError {
-    /// A name out of a closed set.
+    /// A name from a closed set.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -120,7 +121,7 @@ impl AuthorizationError {
 }
 
 impl AuthorizationRequest {
-    /// Asks the host for its paths, and makes everything that is used once.
+    /// Discovers the host's paths and draws a fresh `state` and verifier.
     ///
     /// # Errors
     /// See [`AuthorizationError`].
@@ -138,29 +139,32 @@ impl AuthorizationRequest {
         })
     }
 
-    /// Where the browser goes.
+    /// The URL that the browser opens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    /// The redirect URI of the request.
     #[must_use]
     pub fn redirect(&self) -> &str {
         &self.wanted.redirect
     }
 
+    /// The client that the user logs in to.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.wanted.application
     }
 
+    /// Decides whether the callback is a query or a fragment.
     #[must_use]
     pub fn flow(&self) -> Flow {
         self.wanted.flow
     }
 
-    /// Reads what a person copied out of the browser: the whole address that it ended at, or only the query or the
-    /// fragment of it. Uses nothing up.
+    /// Parses what a user pasted from the browser: the whole URL that it ended at, or only the query or fragment. May be
+    /// called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].
@@ -181,7 +185,7 @@ impl AuthorizationRequest {
         self.receive(parameters)
     }
 
-    /// Reads the query, or with [`Flow::Implicit`] the fragment, that the browser came back with. Uses nothing up.
+    /// Parses the query, or with [`Flow::Implicit`] the fragment, of a callback. May be called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].
@@ -215,10 +219,10 @@ impl AuthorizationRequest {
         found.map(Received).ok_or(CallbackError::Empty)
     }
 
-    /// Exchanges a code, and gives what is to be kept.
+    /// Gets the tokens: exchanges a code, or takes the token of the callback.
     ///
     /// # Errors
-    /// When NinjaOne refuses, or what it gives cannot be used.
+    /// NinjaOne refuses, or its tokens cannot be used.
     pub async fn finish(self, received: Received) -> Result<Kept, AuthorizationError> {
         let issued = match received.0 {
             Bearing::Token(issued) => *issued,
@@ -246,7 +250,7 @@ impl AuthorizationRequest {
 
     fn kept(self, issued: Issued) -> Result<Kept, AuthorizationError> {
         let application = self.wanted.application;
-        // Without an access token a refresh token is a login all the same.
+        // A refresh token alone is enough for a login.
         let granted = match (issued.access, &issued.refresh) {
             (Ok(granted), _) => Some(granted),
             (Err(_), Some(_)) => None,
@@ -306,7 +310,7 @@ fn random_text() -> Result<String, AuthorizationError> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Address and parameters of what was copied out of a browser: a whole address, or only what follows its `?` or `#`.
+/// Splits pasted text into address and parameters. The text is a whole URL, or only what follows its `?` or `#`.
 #[must_use]
 pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
     let text = text.trim();
@@ -322,7 +326,7 @@ pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
     let parameters = match (rest.split_once('#'), flow) {
         (Some(("", fragment)), _) => fragment,
         (Some((_, fragment)), Flow::Implicit) if !fragment.is_empty() => fragment,
-        // What follows a code's query is not of NinjaOne.
+        // NinjaOne puts no fragment behind a code: the browser or a page did.
         (Some((query, _)), _) => query,
         (None, _) => rest,
     };

@@ -7,34 +7,34 @@ use crate::{clock::Reading, secret::Secret};
 
 use super::grant::{Issued, answer::Answer, mint_error::TokenResponseError};
 
-/// Longest query or fragment that is read, in bytes. A fragment holds an access token.
+/// Longest query or fragment that is read, in bytes. A fragment may hold an access token.
 pub const CALLBACK_BYTES_MAX: usize = 32 * 1024;
 
-/// Most parameters that are looked at.
+/// Most parameters that are read.
 const PARAMETERS_MAX: usize = 32;
 
-/// How much of what a server says of an error is shown, in characters.
+/// How much of a server's error text is shown, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
-/// Why what came back is not the end of this login.
+/// Why a callback does not complete this login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackError {
     #[error("it is longer than {CALLBACK_BYTES_MAX} bytes, or has too many parameters")]
     TooLong,
     #[error("it names `{0}` twice")]
     Twice(String),
-    /// Of another login, or of nobody's.
+    /// `state` is missing or not the one of this login.
     #[error("it does not belong to this login (wrong `state`)")]
     State,
-    /// RFC 9207: another authorization server answered.
+    /// `iss` names another authorization server (RFC 9207, mix-up attacks).
     #[error("it comes from another server than the one that was asked (wrong `iss`)")]
     Issuer,
     #[error("it holds neither a code nor a token")]
     Empty,
-    /// The end of this login all the same.
+    /// The authorization server refused. This login is over.
     #[error("NinjaOne refused: {0}")]
     Refused(OAuthErrorResponse),
-    /// NinjaOne's own page, where a browser ends that it cannot send back to us.
+    /// The user pasted the address of NinjaOne's own error page, which it shows if it cannot redirect to us.
     #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
     ErrorPage(OAuthErrorResponse),
     #[error("the token that it holds cannot be used: {0}")]
@@ -42,7 +42,7 @@ pub enum CallbackError {
 }
 
 impl CallbackError {
-    /// A name out of a closed set.
+    /// A name from a closed set.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -57,14 +57,14 @@ impl CallbackError {
         }
     }
 
-    /// Whether this login is over. What does not belong to it changes nothing: anybody could send it.
+    /// Whether this login is over. A callback that does not belong to it leaves it open, because anybody can send one.
     #[must_use]
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Token(_))
     }
 }
 
-/// What an authorization server says is wrong (RFC 6749 section 4.1.2.1), fit for a terminal.
+/// An error response of the authorization server (RFC 6749 section 4.1.2.1), reduced to characters that are safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuthErrorResponse {
     error: String,
@@ -72,7 +72,7 @@ pub struct OAuthErrorResponse {
 }
 
 impl OAuthErrorResponse {
-    /// Whether a person said no.
+    /// Whether the user denied the request.
     #[must_use]
     pub fn is_access_denied(&self) -> bool {
         self.error == "access_denied"
@@ -88,7 +88,7 @@ impl fmt::Display for OAuthErrorResponse {
     }
 }
 
-/// Names and values, each name once.
+/// The parameters of a callback. Each name occurs once (RFC 6749 section 3.1).
 pub(super) struct CallbackParameters(Vec<(String, Secret<String>)>);
 
 impl CallbackParameters {
@@ -122,8 +122,8 @@ impl CallbackParameters {
         }
     }
 
-    /// The members of a token response, as RFC 6749 section 4.2.2 puts them into a fragment. Nobody knows how long it lay
-    /// in the browser, so the token counts as asked for when the login was `begun`.
+    /// The token response of the implicit grant (RFC 6749 section 4.2.2). Nobody knows how long it lay in the browser, so
+    /// its lifetime counts from when the login was `begun`.
     pub(super) fn token_set(&self, begun: Reading) -> Option<Result<Issued, CallbackError>> {
         self.get("access_token")?;
         let members = ["access_token", "token_type", "expires_in", "scope"];
@@ -143,7 +143,7 @@ impl CallbackParameters {
     }
 }
 
-/// What a server says, fit for a terminal: one line of plain characters.
+/// A server's text, reduced to one line of printable ASCII.
 fn printable(text: &str) -> String {
     text.chars()
         .filter(|it| *it == ' ' || it.is_ascii_graphic())

@@ -1,5 +1,5 @@
-//! Keeps the user identity's token valid, with the refresh token of a login that other processes may share. One task per
-//! vault; each renewal runs on a task of its own, which nobody cancels.
+//! Renews the token of a user identity, with the refresh token of a login that other processes may share. One task per token
+//! cell; each renewal runs on a task of its own, which nobody cancels.
 
 use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use super::{
     vault::{Phase, Vault},
 };
 
-/// In the last part of a token's life a renewal does not wait for a store that fails.
+/// In this last fraction of a token's lifetime, a renewal goes ahead even if the store fails.
 const LAST_PART_OF_LIFE: u32 = 10;
 
-/// Renews the token of a user identity (refresh token grant, RFC 6749 section 6), and stores what NinjaOne issued again and
-/// again until it is stored.
+/// Renews the token of a user identity (refresh token grant, RFC 6749 section 6). Retries storing a renewed login until it is
+/// stored.
 pub struct LoginRenewer {
     state: RenewalState,
     /// None while a renewal has it.
     login: Option<Box<Login>>,
-    /// When storing was last tried, or a renewal ended.
+    /// When a save was last tried, or a renewal ended.
     saved_at: Moment,
     tasks: Tasks,
     calls: RefreshCalls,
@@ -57,7 +57,7 @@ impl LoginRenewer {
             stop.cut(renewer.run(&heartbeat)).await;
             heartbeat.retire();
             let Self { state, login, .. } = renewer;
-            // First, so that nobody waits for a token that will not come.
+            // First, so that no request waits for a token that will not come.
             drop(state);
             if let Some(login) = login {
                 login.save_at_last().await;
@@ -78,7 +78,7 @@ impl LoginRenewer {
         }
     }
 
-    /// Takes over what other processes have done to the login.
+    /// Applies what other processes have done to the login.
     async fn apply_store_changes(&mut self) {
         let Some(login) = &mut self.login else {
             return;
@@ -89,7 +89,7 @@ impl LoginRenewer {
             Ok(None) => {}
             Ok(Some(change)) => self.apply(change),
             Err(error) => {
-                // It lasts until somebody mends it, and is told once.
+                // Lasts until somebody fixes it; reported once.
                 if !self.state.is_last_failure(error) {
                     self.state.back_off(error);
                 }
@@ -99,11 +99,11 @@ impl LoginRenewer {
 
     fn apply(&mut self, change: LoginChange) {
         let state = &mut self.state;
-        // Whoever waits looks again when the phase changes.
+        // Wakes the waiters, because the phase changes.
         state.vault().enter(Phase::Renewing);
         match change {
             LoginChange::LoggedIn(issued) => {
-                // The token of the login before is as good as revoked.
+                // The token of the previous login may be revoked.
                 state.vault().clear();
                 state.adopt(issued, News::LoggedIn);
             }
@@ -115,7 +115,7 @@ impl LoginRenewer {
             }
             LoginChange::NeverLoggedIn => state.back_off(LoginError::NotLoggedIn.into()),
             LoginChange::Unusable(error) => {
-                // What is left of the token's life is good, unless it was another application's.
+                // The token stays valid until it expires, unless it is another application's.
                 if !matches!(error, LoginError::Ended(_)) {
                     state.vault().clear();
                 }
@@ -124,7 +124,7 @@ impl LoginRenewer {
         }
     }
 
-    /// Tries again, at most once in an interval, to store what could not be stored.
+    /// Tries to store an unsaved login, at most once per interval.
     async fn retry_save(&mut self) {
         let Some(login) = &mut self.login else {
             return;
@@ -145,11 +145,11 @@ impl LoginRenewer {
         self.state.vault().enter(Phase::Renewing);
         let was_unsaved = self.is_unsaved();
         let Some(renewed) = self.renew_on_own_task(self.urgency()).await else {
-            // The runtime is ending.
+            // The runtime is shutting down.
             return pending().await;
         };
         self.publish_login_status();
-        // A renewal begins by writing down what it has.
+        // A renewal begins by storing what is unsaved.
         if was_unsaved && !self.is_unsaved() {
             self.state.report(News::Persisted);
         }
@@ -165,7 +165,8 @@ impl LoginRenewer {
         }
     }
 
-    /// A renewal that was begun runs to its end, whatever becomes of whoever waits for it. None if the runtime ends.
+    /// Renews on a task of its own, so that a renewal runs to its end even if the renewer is stopped. None if the runtime
+    /// shuts down.
     async fn renew_on_own_task(
         &mut self,
         urgency: Urgency,
@@ -198,7 +199,7 @@ impl LoginRenewer {
         }
     }
 
-    /// Whether what NinjaOne issued is in memory only. False while a renewal has the login.
+    /// Whether a renewed login is in memory only. False while a renewal has the login.
     fn is_unsaved(&self) -> bool {
         let login = self.login.as_deref();
         login.is_some_and(|it| it.unsaved_since().is_some())

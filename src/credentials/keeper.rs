@@ -1,4 +1,4 @@
-//! What both renewers share: when the next renewal is due, the pauses after failures, and what is told of it all.
+//! What both token renewers share: when the next renewal is due, the delays after failures, and the events they report.
 
 use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
@@ -21,14 +21,14 @@ use super::{
     vault::{Phase, Vault},
 };
 
-/// Shortest time between two renewals that no rejection asked for, whatever life the tokens claim to have.
+/// Shortest time between two renewals that no rejection caused, however short-lived the tokens are, in milliseconds.
 const MINT_INTERVAL_MS_MIN: u64 = 1_000;
 
-/// Longest that a renewer sleeps: a timer stands still while the machine is suspended, the life of a token does not; and
-/// another process may have renewed, ended or replaced a login.
+/// Longest that a renewer sleeps, in milliseconds. A timer stands still while the machine is suspended, a token's lifetime
+/// does not; and another process may have renewed, ended or replaced the login.
 const LOOK_INTERVAL_MS: u64 = 1_000;
 
-/// Longest that a renewal may take before its renewer counts as stalled: all timeouts of a renewal together are shorter.
+/// Longest renewal before the renewer counts as stalled, in milliseconds. The timeouts of a renewal add up to less.
 const RENEWAL_MS_MAX: u64 = 60_000;
 
 /// What a renewer is started with.
@@ -39,13 +39,13 @@ pub struct Keeping {
     pub heartbeat: Heartbeat,
 }
 
-/// Ends the renewer when dropped. The vault stays usable as long as its token is valid.
+/// Stops the renewer when dropped. The token cell stays usable as long as its token is valid.
 #[must_use]
 pub struct KeeperHandle {
     _stop: DropGuard,
 }
 
-/// Tells a renewer to end: its handle was dropped, or the program stops.
+/// Tells a renewer to stop: its handle was dropped, or the program shuts down.
 pub(super) struct RenewerStop {
     handle_dropped: CancellationToken,
     tasks: Tasks,
@@ -55,29 +55,29 @@ pub(super) struct RenewerStop {
 pub(super) struct RenewalState {
     vault: Arc<Vault>,
     refresh_at: RefreshAt,
-    /// A token is renewed at least this often, however long it lives.
+    /// A token is renewed at least this often, however long its lifetime.
     interval_max: Duration,
     observer: Observer,
-    /// Of the token that was put into the vault last.
+    /// Of the newest token.
     generation: u64,
-    /// When the token at hand is to be renewed.
+    /// When the current token is to be renewed.
     renew_at: Moment,
     failure: Option<Failure>,
-    /// What is wrong with the store of logins, in words.
+    /// What is wrong with the store of logins, for people.
     store_fault: Option<String>,
 }
 
-/// Renewals in a row that failed.
+/// Consecutive failed renewals.
 struct Failure {
     row: u32,
     at: Moment,
     error: RenewalError,
-    /// None if there is nothing to try before somebody logs in.
+    /// None if only a login helps.
     pauses: Option<Pauses>,
 }
 
 impl Failure {
-    /// When to try again; none if there is nothing to try before somebody logs in.
+    /// When to try again; none if only a login helps.
     fn next(&self, has_token: bool) -> Option<Moment> {
         let pauses = self.pauses?;
         let pause = if has_token {
@@ -104,7 +104,7 @@ impl KeeperHandle {
 }
 
 impl RenewerStop {
-    /// Runs a renewer's loop until the renewer is told to end.
+    /// Runs a renewer's loop until the renewer is told to stop.
     pub(super) async fn cut(self, endless: impl Future<Output = Infallible>) {
         tokio::select! {
             () = self.handle_dropped.cancelled() => {}
@@ -115,7 +115,7 @@ impl RenewerStop {
 }
 
 impl RenewalState {
-    /// With an empty vault, so that the first renewal is due at once.
+    /// Starts with an empty token cell, so the first renewal is due at once.
     pub(super) fn new(
         keeping: Keeping,
         identity: IdentityKind,
@@ -138,8 +138,8 @@ impl RenewalState {
         &self.vault
     }
 
-    /// True at once if a renewal is due. Otherwise false, after a sleep until one may be due, somebody asks for a token, or
-    /// it is time to look at the clock and the store again.
+    /// True at once if a renewal is due. Otherwise sleeps until one may be due, a request asks for a token, or it is time to
+    /// look at clock and store again, and is false.
     pub(super) async fn is_due_or_sleep(&self, heartbeat: &Heartbeat) -> bool {
         let now = Moment::now();
         let next = self.next_renewal(now);
@@ -150,7 +150,7 @@ impl RenewalState {
         false
     }
 
-    /// Runs a renewal. While it takes no longer than its timeouts allow, the renewer does not count as stalled.
+    /// Runs a renewal, and beats meanwhile for as long as its timeouts allow.
     pub(super) async fn beat_during_renewal(
         heartbeat: &Heartbeat,
         renewal: impl Future<Output = ()>,
@@ -189,14 +189,14 @@ impl RenewalState {
             pause = pause.min(next.since(now));
         }
         if let Some(token) = self.vault.held().filter(|token| token.is_usable(now)) {
-            // At its end the pause after a failure becomes a shorter one.
+            // Once the token has expired, the delay after a failure is a shorter one.
             pause = pause.min(token.usable_until().since(now));
         }
-        // Whoever asks makes us look at the clock, no more: a pause after a failure stays what it is.
+        // A request that asks for a token makes the renewer look at the clock, but does not shorten a delay.
         drop(timeout(pause, self.vault.woken()).await);
     }
 
-    /// Puts a token into the vault that NinjaOne has just issued to this process.
+    /// Stores a token that NinjaOne has just issued to this process.
     pub(super) fn accept_issued(&mut self, issued: IssuedToken) {
         let (news, rejected_before) = match self.vault.held() {
             None => (News::Minted, 0),
@@ -209,7 +209,7 @@ impl RenewalState {
         self.record_success(news);
     }
 
-    /// Takes over what another process, or one before this, has done: a token, unless none of it can be used.
+    /// Adopts the work of another process, or of an earlier run: its token, if that can still be used.
     pub(super) fn adopt(&mut self, issued: Option<IssuedToken>, news: News) {
         if let Some(issued) = issued {
             self.store_token(issued, 0);
@@ -231,7 +231,7 @@ impl RenewalState {
         self.report(news);
     }
 
-    /// Records a failure and tells of it; the next renewal waits.
+    /// Records and reports a failure. The next renewal waits.
     pub(super) fn back_off(&mut self, error: RenewalError) {
         self.record_failure(error);
         self.report(match error {
@@ -275,7 +275,7 @@ impl RenewalState {
     }
 }
 
-/// Whatever ends the renewer, nobody waits for it any more.
+/// Whatever stops the renewer, no request waits for it any more.
 impl Drop for RenewalState {
     fn drop(&mut self) {
         self.vault.enter(Phase::Stopped);

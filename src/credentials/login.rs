@@ -1,7 +1,7 @@
-//! A person's login, kept alive. Renewed by one process at a time; what NinjaOne issued is on disk before it is used.
+//! A stored login and its renewal. One process renews it at a time, and a new token is on disk before it is used.
 //!
-//! NinjaOne's refresh tokens work once. So each renewal goes: take the lock, read what is there now, write a mark, call,
-//! write the answer, let go. Whoever waited for the lock finds the answer and does not call.
+//! NinjaOne's refresh tokens work once. So each renewal locks the slot, reads the login, writes a renewal marker, calls
+//! NinjaOne, writes the response, and unlocks. A process that waited for the lock finds the response and makes no call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,65 +27,66 @@ use super::{
     },
 };
 
-/// Longest that anybody waits for a renewal under way in another process: as long as its call may take, and its writes.
+/// Longest wait for a renewal under way in another process, in milliseconds: the timeout of its request, and its writes.
 pub(super) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
-/// How often whoever waits for the lock looks whether there is a newer token already.
+/// How often a process that waits for the lock looks for a newer token, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 250;
 
-/// Pause between two tries to store what could not be stored.
+/// Pause between two tries to store an unsaved login, in milliseconds.
 pub(super) const SAVE_INTERVAL_MS: u64 = 1_000;
 
-/// A login that is kept alive.
+/// A user's login in the store, as one process works with it.
 pub struct Login {
     application: Application,
     store: Store,
     slot: Slot,
     paths: Option<Paths>,
-    /// The writing of the slot that was last read.
+    /// The slot's revision when it was last read.
     revision: Option<Revision>,
     held: Option<LoginVersion>,
     record: Option<LoginSummary>,
-    /// What NinjaOne issued and the store did not take. LoginVersion until it does.
+    /// A renewed login that could not be stored. It stays locked until it is.
     unsaved: Option<Hold>,
     fault: Option<StoreError>,
 }
 
-/// A login in our hands: nobody else can renew it as long as this lives.
+/// A locked login: nobody else can renew it while this exists.
 struct Hold {
     locked: Arc<Locked>,
     kept: Kept,
-    /// While an answer is awaited or unsaved: the program does not end before it is stored.
+    /// Some while a response is awaited or unsaved: the program does not exit before it is stored.
     call: Option<RefreshCall>,
-    /// Since when `kept` is newer than what is on disk. Then what is there is dead, and nobody must use it.
+    /// Since when `kept` is newer than the stored login, whose refresh token is used up: nobody may use that one.
     unsaved_since: Option<Timestamp>,
 }
 
-/// What came of the wish to renew.
+/// What locking a login for renewal brought.
 enum Taken {
     Hold(Box<Hold>),
-    /// Another process has renewed, and has the lock again.
+    /// Another process has renewed the token and still holds the lock.
     Token(IssuedToken),
 }
 
-/// How a renewal ended well.
+/// How a renewal succeeded.
 pub(super) enum Renewal {
-    /// By a call of ours.
+    /// NinjaOne issued a token to this process.
     Renewed { issued: IssuedToken, is_saved: bool },
-    /// Another process had made the call.
+    /// Another process has renewed the token.
     Adopted(IssuedToken),
 }
 
-/// How much a renewal is needed.
+/// How urgent a renewal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// The token that we have is good for a while: nothing is risked for a new one.
+    /// The current token stays valid for a while, so the renewal takes no risk.
     InTime,
-    /// Without a new token requests are refused.
+    /// Without a new token, requests are refused.
     Needed,
 }
 
 impl Login {
+    /// Reads nothing yet.
     #[must_use]
     pub fn new(application: Application, store: Store, slot: Slot) -> Self {
         Self {
@@ -101,24 +102,24 @@ impl Login {
         }
     }
 
-    /// What is known of the login; none if there is none.
+    /// What is known about the login; none if nobody is logged in.
     pub(super) fn record(&self) -> Option<&LoginSummary> {
         self.record.as_ref()
     }
 
-    /// Since when something could not be stored.
+    /// Since when a renewed login is in memory only.
     pub(super) fn unsaved_since(&self) -> Option<Timestamp> {
         self.unsaved.as_ref()?.unsaved_since
     }
 
-    /// The last trouble with the store, until it works again.
+    /// The last error of the store, until it works again.
     pub(super) fn fault(&self) -> Option<&StoreError> {
         self.fault.as_ref()
     }
 
-    /// What another process has written since the last look; none if nothing.
+    /// What another process has written since the last call; none if nothing.
     pub(super) async fn follow(&mut self) -> Result<Option<LoginChange>, RenewalError> {
-        // While something is unsaved the lock is ours, and what is on disk is out of date.
+        // While a login is unsaved we hold the lock, and the stored one is out of date.
         if self.unsaved.is_some() {
             return Ok(None);
         }
@@ -158,7 +159,7 @@ impl Login {
         }
     }
 
-    /// Whether this login is ours and lives.
+    /// Whether this login belongs to our application and has not ended.
     fn fitness(&self, kept: &Kept) -> Result<(), LoginError> {
         let application = &self.application;
         if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
@@ -171,8 +172,8 @@ impl Login {
         }
     }
 
-    /// Renews the token, or finds that another process has done so. Must run to its end once begun: what NinjaOne answers
-    /// exists nowhere else.
+    /// Renews the token, or finds that another process has done so. Must run to its end once polled, because NinjaOne's
+    /// response exists nowhere else.
     pub(super) async fn renew(
         &mut self,
         urgency: Urgency,
@@ -204,12 +205,12 @@ impl Login {
         let Some(token) = hold.kept.refresh_token.clone() else {
             return Err(LoginError::NotRenewable.into());
         };
-        // Before the mark, which says that a renewal was begun: a kill while the host is asked for its paths costs no login.
+        // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
         let paths = self.paths().await;
         hold.call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
         let doubt = hold.kept.mark.replace(Mark::now());
         let marked = self.write(hold).await;
-        // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
+        // Do not renew a login that cannot be stored, as long as the current token is valid.
         if marked.is_err() && urgency == Urgency::InTime {
             hold.kept.mark = doubt;
             return Err(RenewalError::Store);
@@ -229,7 +230,8 @@ impl Login {
         paths
     }
 
-    /// The lock and what is kept under it, or a token that whoever has the lock has written: it may not let go soon.
+    /// Locks the slot and reads the login. While another process holds the lock, looks for a token that it has written: it
+    /// may not unlock soon.
     async fn take_hold(&mut self) -> Result<Taken, RenewalError> {
         if let Some(hold) = self.unsaved.take() {
             return Ok(Taken::Hold(Box::new(hold)));
@@ -259,7 +261,7 @@ impl Login {
         })))
     }
 
-    /// A token that is not ours yet. Whatever else has changed is seen under the lock.
+    /// A newer token in the store, if there is one. Every other change is handled under the lock.
     async fn written_meanwhile(&mut self) -> Option<IssuedToken> {
         let revision = self.revision_now().await.ok()?;
         if self.revision == Some(revision) {
@@ -304,8 +306,8 @@ impl Login {
         })
     }
 
-    /// What a refused or unanswered call means for the login. `doubt` is the mark that stood before this call: then an
-    /// earlier answer may be lost.
+    /// Records what a failed token request means for the login. `doubt` is the renewal marker of an earlier request, whose
+    /// response may be lost.
     async fn refused(
         &mut self,
         hold: &mut Hold,
@@ -329,19 +331,19 @@ impl Login {
             }
             error.into()
         };
-        // If this cannot be written the mark stands, and the next call finds out the same.
+        // If this write fails, the marker stays, and the next renewal comes to the same result.
         let _ = self.write(hold).await;
         verdict
     }
 
-    /// Tries again to store what could not be stored. True if nothing is left to store.
+    /// Tries to store an unsaved login. True if nothing is unsaved any more.
     pub(super) async fn save(&mut self) -> bool {
-        // It stays where it is until it is stored: whoever drops this future must not drop the login.
+        // The login stays in `unsaved` until it is stored, so that dropping this future does not drop it.
         let Some(hold) = &self.unsaved else {
             return true;
         };
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
-        // Whatever has become of the file meanwhile: this is the newest, and the lock is ours.
+        // Overwrites the slot, whatever is in it: we hold the lock and the newest login.
         let written = self.blocking(move || locked.start_anew(&kept)).await;
         let is_saved = self.written(written).await.is_ok();
         if is_saved {
@@ -350,7 +352,7 @@ impl Login {
         is_saved
     }
 
-    /// For a login that nobody keeps any more: its last token is stored before it is let go.
+    /// Consumes a login that no renewer uses any more, after it has stored what is unsaved.
     pub(super) async fn save_at_last(mut self) {
         while !self.save().await {
             tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
@@ -371,13 +373,13 @@ impl Login {
         Ok(())
     }
 
-    /// The writing of the slot that is on disk now.
+    /// The slot's current revision.
     async fn revision_now(&self) -> Result<Revision, StoreError> {
         let (store, slot) = (self.store.clone(), self.slot.clone());
         self.blocking(move || store.revision(&slot)).await
     }
 
-    /// Off the runtime's thread: disks can be slow.
+    /// Runs disk work on a blocking thread.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -387,7 +389,7 @@ impl Login {
             .unwrap_or_else(|_| Err(StoreError::interrupted(&self.slot)))
     }
 
-    /// A file that had to be read from its copy is a fault, and a login all the same.
+    /// Records the damage if the login had to be read from the backup.
     fn found(
         &mut self,
         read: Result<Option<Found>, StoreError>,
@@ -399,7 +401,7 @@ impl Login {
         Ok(Some(kept))
     }
 
-    /// Remembers what is wrong with the store, or that nothing is.
+    /// Records an error of the store, or that it works again.
     fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
         match result {
             Ok(value) => {

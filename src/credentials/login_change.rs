@@ -1,10 +1,10 @@
-//! What this process knows of the stored login, and what it finds changed.
+//! What this process knows about the stored login, and how it can have changed.
 
 use crate::clock::Timestamp;
 
 use super::{grant::issued_token::IssuedToken, renewal_error::LoginError, store::kept::Kept};
 
-/// Which login, and which of its tokens, this process works with.
+/// Identifies a login and one of its renewals.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoginVersion {
     pub(super) logged_in_at: Timestamp,
@@ -20,13 +20,13 @@ impl LoginVersion {
     }
 }
 
-/// What a person may be told about a login.
+/// What status and metrics show of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginSummary {
     pub logged_in_at: Timestamp,
-    /// When its refresh token was last used, or the login if it never was.
+    /// When the refresh token was last used; the time of the login if it never was.
     pub refreshed_at: Timestamp,
-    /// Whether it has a refresh token.
+    /// Whether the login has a refresh token.
     pub renewable: bool,
 }
 
@@ -40,14 +40,14 @@ impl LoginSummary {
     }
 }
 
-/// What the store says that was not known yet.
+/// What another process has done to the stored login.
 pub(super) enum LoginChange {
-    /// Another login than before; without a token if the one that was kept has ended.
+    /// Somebody has logged in. None if the stored access token has expired.
     LoggedIn(Option<IssuedToken>),
-    /// Renewed by another process, or by one before this.
+    /// Another process, or an earlier run of this one, has renewed the token. None if that one has expired too.
     Renewed(Option<IssuedToken>),
     LoggedOut,
     NeverLoggedIn,
-    /// The login is there and of no use.
+    /// There is a login, but it is no longer valid or not ours.
     Unusable(LoginError),
 }

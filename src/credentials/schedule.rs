@@ -1,4 +1,4 @@
-//! When a token is renewed, and when a renewal that failed is tried again.
+//! When a token is renewed, and when a failed renewal is tried again.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use crate::random;
 
 use super::{grant::mint_error::RetryHint, token::EXPIRY_MARGIN_MS};
 
-/// Renewals of many tokens, or of many proxies that started together, spread over this part of the delay, both ways.
+/// Jitter of a delay, both ways, so that proxies that started together do not renew together.
 const JITTER_PERCENT: u32 = 5;
 
-/// Shortest pause after a renewal that failed.
+/// Shortest pause after a failed renewal, in milliseconds.
 const BACKOFF_MS_MIN: u64 = 1_000;
 
-/// Longest pause while the token that we have is still valid.
+/// Longest pause while the current token is still valid, in milliseconds.
 const BACKOFF_MS_MAX: u64 = 30_000;
 
-/// Longest pause while callers stand without a token.
+/// Longest pause while there is no valid token, in milliseconds.
 const BACKOFF_WITHOUT_TOKEN_MS_MAX: u64 = 4_000;
 
-/// Pause where only a person can help, who may do so without telling us.
+/// Pause after an error that only a person can fix, in milliseconds.
 const BACKOFF_FINAL_MS: u64 = 60_000;
 
 /// When a token is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshAt {
-    /// After this part of its life, in percent.
+    /// After this percentage of its lifetime.
     OfLife(u8),
-    /// This long before its end; after half of its life if it does not live twice as long.
+    /// This long before it expires, but not before half of its lifetime has passed.
     BeforeEnd(Duration),
 }
 
 impl RefreshAt {
-    /// Time from the mint to the renewal of a token with this life.
+    /// Time from the request for a token with this lifetime to its renewal, with jitter. Always before the token expires.
     pub(super) fn delay(self, life: Duration) -> Duration {
         let plain = match self {
             Self::OfLife(percent) => life / 100 * u32::from(percent.min(100)),
@@ -42,14 +42,14 @@ impl RefreshAt {
     }
 }
 
-/// How long to wait after a failure.
+/// How long to wait after a failure, with and without a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pauses {
     pub(super) with_token: Duration,
     pub(super) without_token: Duration,
 }
 
-/// After the `failures`th failure in a row, with full jitter: any time up to a bound that doubles. None if only a login helps.
+/// The delays after the `failures`th failure in a row: exponential backoff with full jitter. None if only a login helps.
 pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
     let asked = match hint {
         RetryHint::AfterLogin => return None,
@@ -75,7 +75,7 @@ pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
     })
 }
 
-/// Any time from 95 to 105 % of `delay`.
+/// A random time from 95 to 105 % of `delay`.
 fn jittered(delay: Duration) -> Duration {
     let least = delay / 100 * (100 - JITTER_PERCENT);
     least + random::up_to(delay / 100 * (2 * JITTER_PERCENT))

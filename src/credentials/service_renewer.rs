@@ -1,4 +1,4 @@
-//! Keeps the service identity's token valid, with the application's own secret. One task per vault.
+//! Renews the token of a service identity, with the application's own secret. One task per token cell.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the token endpoint answers, read with suspicion (RFC 6749 section 5, and what NinjaOne is known to do).
+//! Parses responses of the token endpoint defensively (RFC 6749 section 5, and how NinjaOne deviates from it).
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ use super::{
     mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
 };
 
-/// Longest token, in bytes.
+/// Longest access or refresh token that is accepted, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// A token that claims to live longer is renewed as if it lived this long.
+/// Longest lifetime that is believed, in seconds. A longer one is cut to this.
 const LIFE_S_MAX: u64 = 24 * 60 * 60;
 
-/// Scopes that are kept, to show them; NinjaOne has four.
+/// Most scopes that are kept for display. NinjaOne has four.
 const SCOPES_MAX: usize = 16;
 
-/// Longest scope that is kept, in bytes.
+/// Longest scope name that is kept, in bytes.
 const SCOPE_BYTES_MAX: usize = 64;
 
-/// A token answer in which nothing is certain yet, so that each thing that is wrong gets its own name.
+/// A token response before validation. Every member is optional here, so that each fault gets an error of its own.
 #[derive(Debug, Deserialize, Serialize)]
 pub(in crate::credentials) struct Answer {
     #[serde(default = "no_token", deserialize_with = "token_or_none")]
@@ -72,7 +72,7 @@ impl TokenResponse for Answer {
 }
 
 impl Answer {
-    /// All of it: a refresh token that came with an access token of no use must be kept all the same.
+    /// The whole response. A refresh token is kept even if the access token beside it cannot be used.
     pub(in crate::credentials) fn issued(&self, requested: Reading) -> Issued {
         let refresh = self.refresh_token.as_ref();
         Issued {
@@ -97,7 +97,7 @@ impl Answer {
         })
     }
 
-    /// A number, or a text of digits: some OAuth servers put it in quotes.
+    /// `expires_in`: a number, or a string of digits, because some OAuth servers put it in quotes.
     fn life(&self) -> Result<Duration, TokenResponseError> {
         let seconds = match &self.expires_in {
             Value::Null => return Err(TokenResponseError::LifetimeMissing),
@@ -128,7 +128,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `Bearer <token>`; the token is one of RFC 6750's: visible ASCII without a space.
+/// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
 pub(in crate::credentials) fn authorization(
     token: &str,
 ) -> Result<HeaderValue, TokenResponseError> {
@@ -142,7 +142,7 @@ pub(in crate::credentials) fn authorization(
     Ok(value)
 }
 
-/// A refresh token that cannot be one is as good as none.
+/// Treats a malformed refresh token as absent.
 fn refresh_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<Option<RefreshToken>, D::Error> {
     let fits = |text: &String| {
         (1..=TOKEN_BYTES_MAX).contains(&text.len())
@@ -169,7 +169,7 @@ fn token_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<AccessToken, D:
     })
 }
 
-/// The type is compared without regard to case (RFC 6749 section 5.1).
+/// Compares the token type without regard to case (RFC 6749 section 5.1).
 fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, D::Error> {
     Ok(match Value::deserialize(source)? {
         Value::String(text) if text.eq_ignore_ascii_case("bearer") => BasicTokenType::Bearer,
@@ -177,7 +177,7 @@ fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, 
     })
 }
 
-/// Lets through what is worth reading as a token; names everything else.
+/// Passes on a 200 response with a JSON object; turns every other response into its error.
 pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEndpointError> {
     let status = answer.status();
     if status != StatusCode::OK {
@@ -189,11 +189,11 @@ pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEn
     if is_html(&answer) {
         return Err(TokenResponseError::HtmlBody.into());
     }
-    // Checked here because the library stops reading where the first value ends, and takes an array for an object.
+    // The library stops reading after the first JSON value, and accepts an array as an object.
     if !is_object(answer.body()) {
         return Err(TokenResponseError::NotJson.into());
     }
-    // Without its headers: what the content type claims adds nothing to what the body is.
+    // Without headers: the library would reject a body whose content type is wrong, and the body has been checked.
     Ok(Response::new(answer.into_body().into()))
 }
 
@@ -235,7 +235,7 @@ fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
     }
 }
 
-/// What an error answer says: OAuth's member and NinjaOne's own.
+/// The members of an error response that are read: OAuth's `error` and NinjaOne's `resultCode`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Complaint {

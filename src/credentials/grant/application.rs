@@ -1,4 +1,4 @@
-//! An application as NinjaOne knows it, and how it speaks to the token endpoint.
+//! An OAuth client as it is registered with NinjaOne, and its calls to NinjaOne's OAuth endpoints.
 
 use std::time::Duration;
 
@@ -20,29 +20,29 @@ use super::{
     mint_error::{TokenEndpointError, TokenResponseError},
 };
 
-/// Longest answer of the token endpoint that is read.
+/// Largest response of an OAuth endpoint that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest that a token call takes, from the connection to the last byte.
+/// Timeout for a token request, from connecting to the last byte of the response.
 pub const TOKEN_CALL_MS_MAX: u64 = 10_000;
 
-/// Who we are to NinjaOne. A client id lives on one host only.
+/// An OAuth client on one NinjaOne host. A client id is valid on one host only.
 #[derive(Clone)]
 pub struct Application {
     pub endpoint: Endpoint,
     pub client_id: String,
-    /// None for those that cannot keep one: *Native* and *Single Page*.
+    /// None for public clients: NinjaOne's platforms *Native* and *Single Page*.
     pub client_secret: Option<Secret<String>>,
     pub auth: ClientAuth,
 }
 
-/// How an application proves its secret (RFC 6749 section 2.3.1).
+/// How the client authenticates with its secret (RFC 6749 section 2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// In the form: all that NinjaOne documents.
+    /// `client_secret` in the form body: the only method that NinjaOne documents.
     #[default]
     Body,
-    /// As `Authorization: Basic`: NinjaOne's metadata offers it.
+    /// `Authorization: Basic`, which NinjaOne's metadata lists.
     Basic,
 }
 
@@ -60,7 +60,7 @@ pub(super) type TokenClient = Client<
 >;
 
 impl Application {
-    /// A client whose tokens are issued at `token_path`.
+    /// An OAuth client of the library, for the token endpoint at `token_path`.
     pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, TokenEndpointError> {
         let address = format!("{}{token_path}", self.endpoint.origin());
         let address = TokenUrl::new(address)
@@ -78,7 +78,7 @@ impl Application {
     }
 }
 
-/// Sends a token request of the library's making, and lets through only what may hold a token.
+/// Sends a token request that the library has built, and passes on only a response that may hold a token.
 pub(super) async fn call(
     endpoint: Endpoint,
     request: HttpRequest,
@@ -86,7 +86,7 @@ pub(super) async fn call(
     sift(send(&endpoint, request.map(Bytes::from)).await?)
 }
 
-/// Sends a request to a host. Its URI may be a whole address; only the path is used.
+/// Sends a request to `endpoint`. Of the request's URI only path and query are used.
 pub(super) async fn send(
     endpoint: &Endpoint,
     mut request: Request<Bytes>,
@@ -107,7 +107,7 @@ fn unreachable(error: ExchangeError) -> TokenEndpointError {
     }
 }
 
-/// Only our own errors come out: those of the library can hold the body, and the body can hold a token.
+/// Keeps our own errors and drops the library's, which may hold the response body, and with it a token.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "what the library kept ends here"

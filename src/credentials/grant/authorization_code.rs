@@ -1,4 +1,4 @@
-//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636): a person's consent becomes tokens.
+//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636): exchanges a user's consent for tokens.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Application {
-    /// Exchanges a code. `redirect` is the one that the code was asked for with, to the letter.
+    /// Exchanges a code for tokens. `redirect` must be, byte for byte, the redirect URI of the authorization request.
     pub(in crate::credentials) async fn exchange_code(
         &self,
         code: &Secret<String>,

@@ -1,4 +1,4 @@
-//! The client credentials grant (RFC 6749 section 4.4): the machine identity mints a token with its own secret.
+//! The client credentials grant (RFC 6749 section 4.4): the service identity gets a token with the application's secret.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use super::{
     mint_error::TokenEndpointError,
 };
 
-/// What the machine identity has in hand.
+/// The credentials of a service identity.
 pub struct ClientCredentials {
     pub application: Application,
-    /// Empty means all scopes of the application.
+    /// The scopes to ask for; empty means all scopes of the application.
     pub scopes: Vec<String>,
 }
 
-/// What NinjaOne gives for credentials: all but the token.
+/// What NinjaOne granted, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
-    /// Empty if it did not say.
+    /// Empty if NinjaOne did not say.
     pub scopes: Vec<Box<str>>,
     pub life: Duration,
 }
 
 impl ClientCredentials {
-    /// Asks for a token and drops it: do they work?
+    /// Checks the credentials by requesting a token, which is discarded.
     ///
     /// # Errors
-    /// Why they do not.
+    /// NinjaOne issued no usable token.
     pub async fn try_out(&self) -> Result<Offered, TokenEndpointError> {
         let IssuedToken {
             scopes, lifetime, ..

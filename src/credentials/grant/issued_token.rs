@@ -1,4 +1,4 @@
-//! An access token that NinjaOne has issued, checked and dated.
+//! An access token as NinjaOne issued it, validated and dated.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::{
 
 use super::answer::authorization;
 
-/// An access token that can be dated and can stand in a header.
+/// A validated access token: its lifetime is known, and it can be sent in a header.
 pub(in crate::credentials) struct IssuedToken {
     /// `Bearer …`, marked as sensitive.
     pub(in crate::credentials) authorization: HeaderValue,
-    /// When it was asked for: its life cannot have begun before that.
+    /// When the request was sent. The lifetime counts from here, so it is never overestimated.
     pub(in crate::credentials) requested: Reading,
     pub(in crate::credentials) lifetime: Duration,
-    /// What NinjaOne granted; empty if it did not say.
+    /// The scopes that NinjaOne granted; empty if it did not say.
     pub(in crate::credentials) scopes: Vec<Box<str>>,
 }
 
 impl IssuedToken {
-    /// The stored token; none if it was dated in another boot, or has expired.
+    /// The access token of a stored login. None if it has expired, or was dated before the last boot.
     pub(in crate::credentials) fn from_stored(kept: &Kept) -> Option<Self> {
         let access = kept.access.as_ref()?;
         let (minted, expires) = access.moments()?;

@@ -1,4 +1,4 @@
-//! How tokens are obtained.
+//! The OAuth grants: how tokens are requested, and revoked, at NinjaOne.
 
 pub(super) mod answer;
 pub mod application;
@@ -14,13 +14,13 @@ use crate::{clock::Reading, secret::Secret};
 
 use self::{issued_token::IssuedToken, mint_error::TokenResponseError};
 
-/// A whole response of the token endpoint.
+/// A successful response of the token endpoint. Its access token may still be unusable.
 pub(super) struct Issued {
-    /// When it was asked for.
+    /// When the request was sent.
     pub(super) requested: Reading,
     pub(super) access: Result<IssuedToken, TokenResponseError>,
-    /// The access token's text, to be kept.
+    /// The access token itself, for the store.
     pub(super) token: Secret<String>,
-    /// None where the old one stays good, or where the platform issues none.
+    /// None if the old refresh token stays valid, or if the platform issues none.
     pub(super) refresh: Option<Secret<String>>,
 }

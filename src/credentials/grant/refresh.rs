@@ -1,5 +1,5 @@
-//! The refresh token grant (RFC 6749 section 6). NinjaOne issues a new refresh token at every use, and the old one is dead
-//! from that moment on.
+//! The refresh token grant (RFC 6749 section 6). NinjaOne rotates refresh tokens: each use issues a new one and revokes the
+//! old one.
 
 use oauth2::RefreshToken;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Application {
-    /// Uses `token`. Asks for no scope: those of the login stay (the scope of a refresh never widens).
+    /// Exchanges a refresh token for new tokens. Sends no `scope`, so the login keeps the scopes it was granted.
     pub(in crate::credentials) async fn refresh(
         &self,
         token: &Secret<String>,
