@@ -13,6 +13,7 @@ pub fn bytes<const N: usize>() -> Option<[u8; N]> {
 
 /// Fills `bytes` in place, for secrets that must not be copied; none if the system has no randomness to give.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the source")]
 pub fn fill(bytes: &mut [u8]) -> Option<()> {
     rand::fill(bytes).ok()
 }

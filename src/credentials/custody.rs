@@ -54,7 +54,7 @@ impl LoginRenewer {
             calls,
         };
         tasks.spawn(async move {
-            stop.cut(renewer.run(&heartbeat)).await;
+            stop.run_until_stopped(renewer.run(&heartbeat)).await;
             heartbeat.retire();
             let Self { state, login, .. } = renewer;
             // First, so that no request waits for a token that will not come.

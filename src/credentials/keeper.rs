@@ -105,7 +105,7 @@ impl KeeperHandle {
 
 impl RenewerStop {
     /// Runs a renewer's loop until the renewer is told to stop.
-    pub(super) async fn cut(self, endless: impl Future<Output = Infallible>) {
+    pub(super) async fn run_until_stopped(self, endless: impl Future<Output = Infallible>) {
         tokio::select! {
             () = self.handle_dropped.cancelled() => {}
             () = self.tasks.stopping() => {}

@@ -28,7 +28,7 @@ impl ServiceRenewer {
         let (handle, stop) = KeeperHandle::new(tasks);
         let mut renewer = Self { state, credentials };
         tasks.spawn(async move {
-            stop.cut(renewer.run(&heartbeat)).await;
+            stop.run_until_stopped(renewer.run(&heartbeat)).await;
             heartbeat.retire();
         });
         (vault, handle)
