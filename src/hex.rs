@@ -15,7 +15,9 @@ pub fn encode(bytes: &[u8]) -> String {
 /// Fills `digits`, which should be twice as long as `bytes`, with lower-case digits. Allocates nothing.
 pub fn encode_into(bytes: &[u8], digits: &mut [u8]) {
     for (place, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        place.copy_from_slice(&pair(*byte));
+        if let [high, low] = place {
+            [*high, *low] = pair(*byte);
+        }
     }
 }
 
@@ -33,7 +35,10 @@ pub fn decode_into(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
 }
 
 fn pair(byte: u8) -> [u8; 2] {
-    [byte >> 4, byte & 15].map(|it| DIGITS[usize::from(it)])
+    [
+        DIGITS[usize::from(byte >> 4)],
+        DIGITS[usize::from(byte & 15)],
+    ]
 }
 
 const fn value(digit: u8) -> Option<u8> {
