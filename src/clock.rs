@@ -112,6 +112,33 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// Both clocks, read together: `moment` to decide with, `at` to show and to store beyond this boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    pub moment: Moment,
+    pub at: Timestamp,
+}
+
+impl Reading {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            moment: Moment::now(),
+            at: Timestamp::now(),
+        }
+    }
+
+    /// The reading `duration` later, by both clocks.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self {
+            moment: self.moment.plus(duration),
+            at: self.at.plus(duration),
+        }
+    }
+}
+
 /// A point of the boot-time clock, in nanoseconds: goes on during suspend, knows no leap and no correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);

@@ -5,7 +5,7 @@
 //! one; nobody else can make that value, so code that forgets to authorise, to limit or to record does not compile.
 //!
 //! ```text
-//!   vocabulary    names   clock   random   secret   lock   tasks   watchdog
+//!   vocabulary    names   clock   random   hex   secret   files   lock   tasks   watchdog
 //!   plumbing      net                                      HTTP, TLS, sockets; knows nothing of NinjaOne
 //!   vendor        ninjaone                                 operations, scopes, regions; facts, no I/O
 //!   ═══════════════════════════════ the journey ═══════════════════════════════
@@ -29,7 +29,11 @@ pub mod clock;
 
 pub mod random;
 
+pub mod hex;
+
 pub mod secret;
+
+pub mod files;
 
 pub mod lock;
 

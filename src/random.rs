@@ -8,7 +8,14 @@ use aws_lc_rs::rand;
 #[must_use]
 pub fn bytes<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).is_ok().then_some(bytes)
+    fill(&mut bytes).map(|()| bytes)
+}
+
+/// Fills `bytes` in place, for secrets that must not be copied; none if the system has no randomness to give.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the source")]
+pub fn fill(bytes: &mut [u8]) -> Option<()> {
+    rand::fill(bytes).ok()
 }
 
 /// For ids and jitter, never for secrets: without randomness it is 0.

@@ -17,9 +17,8 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     audit::{entry::Event, ledger::Ledger},
     credentials::{
-        authorization::{
-            AuthorizationRequest, CALLBACK_BYTES_MAX, CallbackError, Flow, Received, Wanted,
-        },
+        authorization::{AuthorizationRequest, Flow, Received, Wanted},
+        callback::{CALLBACK_BYTES_MAX, CallbackError},
         completion::{Completed, complete},
         store::{Store, kept::Slot},
     },

@@ -6,16 +6,18 @@ use crate::{
     config::{self, Config},
     credentials::{
         Identities,
+        custody::LoginRenewer,
         grant::{
             application::{Application, ClientAuth},
             client_credentials::ClientCredentials,
         },
-        keeper::{Keeper, KeeperHandle, Keeping, Source},
+        keeper::{KeeperHandle, Keeping},
         learned::Learned,
         login::Login,
         news::Observer,
         refresh_calls::RefreshCalls,
         schedule::RefreshAt,
+        service_renewer::ServiceRenewer,
         store::{
             Store,
             error::StoreError,
@@ -118,34 +120,33 @@ impl Keepers {
     }
 
     fn start(&self, tenant: TenantName, endpoint: Endpoint, identity: Identity) -> Option<Kept> {
-        let (kind, at) = match &identity {
-            Identity::Service(it) => (IdentityKind::Service, it.refresh_at),
-            Identity::User(it) => (IdentityKind::User, it.refresh_at),
-        };
-        let source = match &identity {
-            Identity::Service(it) => Source::ClientCredentials(ClientCredentials {
-                application: service_application(&endpoint, it),
-                scopes: it.scopes.clone(),
-            }),
-            Identity::User(it) => Source::Login {
-                login: Box::new(Login::new(
-                    user_application(&endpoint, it),
-                    self.store.clone()?,
-                    slot(&tenant),
-                )),
-                keepalive: it.keepalive,
-            },
-        };
-        let keeping = Keeping {
+        let keeping = |kind: IdentityKind, refresh_at: RefreshAt| Keeping {
             tenant: tenant.clone(),
-            identity: kind,
-            source,
-            refresh_at: refresh_at(at),
+            refresh_at,
             observer: Arc::clone(&self.observer),
-            calls: self.calls.clone(),
             heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
         };
-        let (vault, handle) = Keeper::start(keeping, &self.tasks);
+        let (vault, handle) = match &identity {
+            Identity::Service(it) => {
+                let credentials = ClientCredentials {
+                    application: service_application(&endpoint, it),
+                    scopes: it.scopes.clone(),
+                };
+                let keeping = keeping(IdentityKind::Service, it.refresh_at);
+                ServiceRenewer::start(keeping, credentials, &self.tasks)
+            }
+            Identity::User(it) => {
+                let application = user_application(&endpoint, it);
+                let login = Login::new(application, self.store.clone()?, slot(&tenant));
+                LoginRenewer::start(
+                    keeping(IdentityKind::User, it.refresh_at),
+                    Box::new(login),
+                    it.keepalive,
+                    self.calls.clone(),
+                    &self.tasks,
+                )
+            }
+        };
         Some(Kept {
             tenant,
             endpoint,
@@ -220,12 +221,5 @@ const fn client_auth(auth: config::ClientAuth) -> ClientAuth {
     match auth {
         config::ClientAuth::Body => ClientAuth::Body,
         config::ClientAuth::Basic => ClientAuth::Basic,
-    }
-}
-
-const fn refresh_at(at: config::RefreshAt) -> RefreshAt {
-    match at {
-        config::RefreshAt::Percent(percent) => RefreshAt::OfLife(percent),
-        config::RefreshAt::Before(time) => RefreshAt::BeforeEnd(time),
     }
 }

@@ -8,16 +8,19 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     caller::api_key::KeyHash,
-    clock::{Moment, Timestamp},
+    clock::Reading,
     config::{
         Admin, Audit, Bind, Budget, Caller, CallerLimit, ClientAuth, Config, Listen, LogFormat,
-        Origin, Platform, Ready, Redirect, RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant,
-        Timeouts, UserGrant, UserIdentity,
+        Origin, Platform, Ready, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
+        UserGrant, UserIdentity,
     },
-    credentials::store::{
-        Store,
-        error::StoreError,
-        kept::{Kept, KeptAccess},
+    credentials::{
+        schedule::RefreshAt,
+        store::{
+            Store,
+            error::StoreError,
+            kept::{Kept, KeptAccess},
+        },
     },
     limits::rate::Rate,
     policy::{
@@ -170,7 +173,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             client_id: DEFAULT_CLIENT_ID.to_owned(),
             client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
             scopes: Vec::new(),
-            refresh_at: RefreshAt::Percent(80),
+            refresh_at: RefreshAt::OfLife(80),
             client_auth: ClientAuth::Body,
         }),
         user: Some(UserIdentity {
@@ -187,7 +190,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
                 path: "/callback".to_owned(),
             },
             keepalive: Duration::from_hours(12),
-            refresh_at: RefreshAt::Percent(80),
+            refresh_at: RefreshAt::OfLife(80),
             client_auth: ClientAuth::Body,
         }),
     })
@@ -209,21 +212,16 @@ pub enum NotLoggedIn {
 pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
     let store = Store::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
-    let at = Timestamp::now();
-    let now = Moment::now();
+    let now = Reading::now();
     let kept = Kept {
         generation: 1,
         client_id: NATIVE_CLIENT_ID.to_owned(),
         host: ninja.address().to_string(),
         scopes: login.scopes.iter().map(|it| it.as_str().into()).collect(),
-        logged_in_at: at,
-        refreshed_at: at,
+        logged_in_at: now.at,
+        refreshed_at: now.at,
         refresh_token: Some(login.refresh_token),
-        access: Some(KeptAccess::dated(
-            login.access_token,
-            (now, now.plus(login.life)),
-            (at, at.plus(login.life)),
-        )),
+        access: Some(KeptAccess::dated(login.access_token, now, login.life)),
         mark: None,
         ended: None,
     };

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     audit::{entry::Event, ledger::Ledger},
-    credentials::news::{News, Observer, TokenEvent},
+    credentials::{
+        news::{News, Observer, TokenEvent},
+        renewal_error::RenewalError,
+    },
 };
 
 /// Puts everything that befalls a token or a login on record and into the log.
@@ -35,7 +38,7 @@ fn log(event: &TokenEvent) {
         News::Dead(error) => {
             tracing::error!(%tenant, %identity, %error, "the login is of no use any more; run: ninjaone-proxy login {tenant}");
         }
-        News::Refused(error) if error.needs_login() => {
+        News::Refused(error @ RenewalError::Login(_)) => {
             tracing::warn!(%tenant, %identity, %error, "run: ninjaone-proxy login {tenant}");
         }
         News::Refused(error) => {

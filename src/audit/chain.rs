@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::hex;
+
 use super::{entry::Entry, line};
 
 /// Lines are gathered into writes of at most this size; a single longer line is a write of its own.
@@ -13,7 +15,6 @@ pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub const HASH_MEMBER: &[u8] = b",\"hash\":\"";
 
 const PREV_MEMBER: &[u8] = b",\"prev\":\"";
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,36 +39,19 @@ impl Hash {
     /// 64 lower-case hex digits.
     #[must_use]
     pub fn to_hex(self) -> [u8; Self::HEX_LENGTH] {
-        let mut hex = [0; Self::HEX_LENGTH];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            if let [high, low] = pair {
-                *high = HEX_DIGITS[usize::from(byte >> 4)];
-                *low = HEX_DIGITS[usize::from(byte & 15)];
-            }
-        }
-        hex
+        let mut digits = [0; Self::HEX_LENGTH];
+        hex::encode_into(&self.0, &mut digits);
+        digits
     }
 
     /// Reads 64 lower-case hex digits; nothing else will do, because the line's bytes are what counts.
     #[must_use]
-    pub fn from_hex(hex: &[u8]) -> Option<Self> {
-        if hex.len() != Self::HEX_LENGTH {
+    pub fn from_hex(digits: &[u8]) -> Option<Self> {
+        if digits.iter().any(u8::is_ascii_uppercase) {
             return None;
         }
         let mut hash = [0; Self::BYTES];
-        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-            let [high, low] = pair else { return None };
-            *byte = (hex_value(*high)? << 4) | hex_value(*low)?;
-        }
-        Some(Self(hash))
-    }
-}
-
-const fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        hex::decode_into(digits, &mut hash).map(|()| Self(hash))
     }
 }
 

@@ -4,11 +4,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use dashmap::DashMap;
 
-use crate::clock::Moment;
+use crate::{clock::Moment, random};
 
 use super::api_key::KeyHash;
 
@@ -50,9 +49,8 @@ impl IssuedTokens {
                 return Err(TooMany);
             }
         }
-        let mut random = [0_u8; 32];
-        rand::fill(&mut random).map_err(|_| TooMany)?;
-        let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(random));
+        let secret = random::bytes::<32>().ok_or(TooMany)?;
+        let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
         let hash = KeyHash::of(token.as_bytes()).ok_or(TooMany)?;
         let expires = Moment::now().plus(LIFE);
         self.alive.insert(hash, Issue { key, expires });

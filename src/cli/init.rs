@@ -17,7 +17,7 @@ use crate::{
     credentials::grant::{
         application::{Application, ClientAuth},
         client_credentials::{ClientCredentials, Offered},
-        mint_error::MintError,
+        mint_error::{TokenEndpointError, TokenRejection},
     },
 };
 
@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     CONFIGURATION_WRONG, DONE, FAILED, WRONG_USAGE, config::Surroundings, context::Context,
-    login::exit_of_mint,
+    login::exit_of_token_error,
 };
 
 #[derive(Debug, Args)]
@@ -95,7 +95,7 @@ pub async fn run(
             Ok(offered) => Some(offered),
             Err(error) => {
                 writeln!(err, "error: nothing was written: {}", explained(error))?;
-                return Ok(exit_of_mint(error));
+                return Ok(exit_of_token_error(error));
             }
         }
     };
@@ -124,7 +124,7 @@ fn place(around: &Context) -> Option<PathBuf> {
     candidates.into_iter().next()
 }
 
-async fn try_out(answers: &Answers) -> Result<Offered, MintError> {
+async fn try_out(answers: &Answers) -> Result<Offered, TokenEndpointError> {
     let credentials = ClientCredentials {
         application: Application {
             endpoint: endpoint(&answers.origin),
@@ -137,12 +137,12 @@ async fn try_out(answers: &Answers) -> Result<Offered, MintError> {
     credentials.try_out().await
 }
 
-fn explained(error: MintError) -> String {
+fn explained(error: TokenEndpointError) -> String {
     match error {
-        MintError::WrongRegion => {
+        TokenEndpointError::Rejected(TokenRejection::WrongRegion) => {
             "NinjaOne does not know this client id on this host: the region or the client id is wrong".into()
         }
-        MintError::InvalidClient => {
+        TokenEndpointError::Rejected(TokenRejection::InvalidClient) => {
             "NinjaOne knows the client id and refuses the secret, or the application is not of the platform API Services \
              with the grant client credentials"
                 .into()

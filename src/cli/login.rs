@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::{Config, Tenant, UserIdentity, duration},
-    credentials::authorization::{CALLBACK_BYTES_MAX, Flow},
+    credentials::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     secret::Secret,
 };
@@ -30,7 +30,7 @@ use self::{
 };
 use super::{CONFIGURATION_WRONG, DONE, WRONG_USAGE, context::Context};
 
-pub(super) use failure::exit_of_mint;
+pub(super) use failure::exit_of_token_error;
 
 /// Longest that the browser is waited for.
 const WAIT_MAX: Duration = Duration::from_mins(5);

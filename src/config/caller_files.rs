@@ -9,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use toml::{
     Spanned,
@@ -17,7 +16,7 @@ use toml::{
 };
 use zeroize::Zeroizing;
 
-use crate::{names::CallerName, ninjaone::operation::Operation, secret::Secret};
+use crate::{files, names::CallerName, ninjaone::operation::Operation, random, secret::Secret};
 
 use super::{
     key_digest,
@@ -25,7 +24,6 @@ use super::{
     load::{self, Written},
     origin::Origin,
     problem::{Problem, Problems},
-    replace::{create_new, replace},
     show,
     sources::Sources,
     suggestion::nearest,
@@ -98,12 +96,12 @@ pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Ch
     let directory = sources.callers_directory();
     let file = directory.join(format!("{}.toml", new.name));
     let before = errors(sources, known);
-    create_new(&sources.file, &directory, &file, content.as_bytes()).map_err(|source| {
-        NotChanged::Storage {
+    files::create_atomically(&sources.file, &directory, &file, content.as_bytes()).map_err(
+        |source| NotChanged::Storage {
             path: file.clone(),
             source,
-        }
-    })?;
+        },
+    )?;
     let remaining = accept(sources, known, &before).inspect_err(|_| {
         // It was not there before.
         let _ = fs::remove_file(&file);
@@ -206,7 +204,7 @@ pub fn revoke(sources: &Sources, known: &[Operation], name: &str) -> Result<Chan
         source,
     };
     fs::remove_file(&file).map_err(storage)?;
-    super::replace::sync_directory(&file).map_err(storage)?;
+    files::sync_parent_directory(&file).map_err(storage)?;
     Ok(Changed {
         file,
         key: None,
@@ -268,10 +266,10 @@ fn edit<'e>(
     let value = key_value(document.get_ref(), name).ok_or_else(unreadable)?;
     let new = change(&old, value)?;
     let before = errors(sources, known);
-    replace(file, new.as_bytes()).map_err(storage)?;
+    files::replace_atomically(file, new.as_bytes()).map_err(storage)?;
     accept(sources, known, &before).inspect_err(|_| {
         // If this fails too, the error that is reported says what is wrong with the file.
-        let _ = replace(file, old.as_bytes());
+        let _ = files::replace_atomically(file, old.as_bytes());
     })
 }
 
@@ -315,9 +313,9 @@ fn accept(
 
 /// `njp_<caller>_<43 characters>`: recognisable for scanners, 256 random bits.
 fn new_key(name: &str) -> Result<Secret<String>, NotChanged> {
-    let mut random = Zeroizing::new([0; KEY_RANDOM_BYTES]);
-    rand::fill(random.as_mut_slice()).map_err(|_| NotChanged::NoRandomness)?;
-    let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
+    let mut bytes = Zeroizing::new([0; KEY_RANDOM_BYTES]);
+    random::fill(bytes.as_mut_slice()).ok_or(NotChanged::NoRandomness)?;
+    let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
     Ok(Secret::new(format!("njp_{name}_{}", digits.as_str())))
 }
 

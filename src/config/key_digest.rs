@@ -1,6 +1,6 @@
 //! How a caller's key is written down: `sha256:` and its digest in hex.
 
-use std::fmt::Write;
+use crate::hex;
 
 const PREFIX: &str = "sha256:";
 
@@ -26,28 +26,14 @@ pub fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
         return Err(NotADigest::Length(digits.len()));
     }
     let mut digest = [0; 32];
-    for (byte, place) in digest.iter_mut().zip((0..64).step_by(2)) {
-        let pair = digits.get(place..place + 2).unwrap_or_default();
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| NotADigest::NotHex)?;
-    }
+    hex::decode_into(digits.as_bytes(), &mut digest).ok_or(NotADigest::NotHex)?;
     Ok(digest)
 }
 
 /// As written in the configuration.
 #[must_use]
 pub fn written(digest: &[u8; 32]) -> String {
-    format!("{PREFIX}{}", hex(digest))
-}
-
-/// Lower-case hex digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("{PREFIX}{}", hex::encode(digest))
 }
 
 /// The digest of a key.

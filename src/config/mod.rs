@@ -16,7 +16,6 @@ pub mod percent;
 pub mod problem;
 mod reader;
 pub mod redirect;
-mod replace;
 pub mod schema;
 pub mod secret_ref;
 pub mod settings;
@@ -32,6 +31,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     clock::Timestamp,
+    credentials::schedule::RefreshAt,
     limits::rate::Rate,
     names::{CallerName, TenantName},
     ninjaone::operation::Operation,
@@ -206,15 +206,6 @@ pub struct Redirect {
     pub loopback: Option<SocketAddr>,
     /// The path of a request to it: begins with a slash, without the query.
     pub path: String,
-}
-
-/// When a token is renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshAt {
-    /// Percent of its life, 1 to 95.
-    Percent(u8),
-    /// This long before its end.
-    Before(Duration),
 }
 
 pub struct Caller {

@@ -3,10 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Read},
-    os::unix::{
-        fs::{MetadataExt, OpenOptionsExt},
-        process::CommandExt,
-    },
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -19,7 +16,11 @@ use base64::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::secret::Secret;
+use crate::{
+    files::{ACCESSIBLE_BY_OTHERS, forbidden_mode, foreign_owner},
+    hex,
+    secret::Secret,
+};
 
 /// Longest secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
@@ -141,12 +142,8 @@ impl Fetched {
 
 /// The bytes that hex digits or base64 of either alphabet, padded or not, stand for.
 fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if text.len() == KEY_BYTES * 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            let digits = text.get(place * 2..place * 2 + 2)?;
-            *byte = u8::from_str_radix(digits, 16).ok()?;
-        }
+    let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
+    if hex::decode_into(text.as_bytes(), &mut bytes).is_some() {
         return Some(bytes);
     }
     let plain = text.trim_end_matches('=');
@@ -217,18 +214,18 @@ fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSe
     if !about.is_file() {
         return Err(NoSecret::NotAFile(shown()));
     }
-    let ourselves = rustix::process::geteuid().as_raw();
     if exposure == Exposure::Refused {
-        if about.mode() & 0o077 != 0 {
+        if let Some(mode) = forbidden_mode(&about, ACCESSIBLE_BY_OTHERS) {
             return Err(NoSecret::Exposed {
                 path: shown(),
-                mode: about.mode() & 0o7777,
+                mode,
             });
         }
-        if ![0, ourselves].contains(&about.uid()) {
+        // Root may hand us a secret.
+        if let Some(owner) = foreign_owner(&about).filter(|owner| *owner != 0) {
             return Err(NoSecret::OwnedByOther {
                 path: shown(),
-                owner: about.uid(),
+                owner,
             });
         }
     }

@@ -1,7 +1,5 @@
-//! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): where the browser is sent, what it brings back,
-//! and what is made of that. It can be finished once.
-
-use std::fmt;
+//! A login under way (RFC 6749 sections 4.1 and 4.2, RFC 7636, RFC 8252): builds the URL for the browser, validates the
+//! callback, and exchanges the code. Can be finished once.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth2::{
@@ -9,61 +7,50 @@ use oauth2::{
     basic::BasicClient,
 };
 
-use crate::{
-    clock::{Moment, Timestamp},
-    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
-    random,
-    secret::Secret,
-};
+use crate::{clock::Reading, ninjaone::endpoint::AUTHORIZE_ERROR_PATH, random, secret::Secret};
 
 use super::{
+    callback::{CALLBACK_BYTES_MAX, CallbackError, CallbackParameters},
     grant::{
-        Granted, Issued, answer::Answer, application::Application, discovery::Paths,
-        mint_error::MintError,
+        Issued,
+        application::Application,
+        discovery::Paths,
+        mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
-    login::kept_access,
-    store::kept::Kept,
+    store::kept::{Kept, KeptAccess},
 };
 
-/// Longest query or fragment that is read, in bytes. A fragment holds an access token.
-pub const CALLBACK_BYTES_MAX: usize = 32 * 1024;
-
-/// Most parameters that are looked at.
-const PARAMETERS_MAX: usize = 32;
-
-/// How much of what a server says of an error is shown, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 200;
-
-/// 32 bytes are 43 characters of base64url: what RFC 7636 section 4.1 asks for at least.
+/// 32 bytes make 43 characters of base64url, the minimum for a code verifier (RFC 7636 section 4.1).
 const RANDOM_BYTES: usize = 32;
 
-/// What NinjaOne registers native applications with; a port follows.
+/// The origin of a native application's redirect URI at NinjaOne, without the port.
 const LOOPBACK: &str = "http://127.0.0.1";
 
-/// A redirect to any port.
+/// Stands for a redirect URI with any port.
 const ANY_PORT: &str = "http://127.0.0.1:0";
 
-/// What a login brings.
+/// The OAuth flow of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// A code, which becomes tokens by a call of ours.
+    /// Authorization code: we exchange the code for tokens.
     Code,
-    /// The access token itself, in the fragment. There is no refresh token.
+    /// Implicit: the fragment holds the access token. There is no refresh token.
     Implicit,
 }
 
-/// Which login is wanted.
+/// The parameters of an authorization request.
 #[derive(Clone)]
 pub struct Wanted {
     pub application: Application,
     pub flow: Flow,
     pub scopes: Vec<String>,
-    /// As it is registered in NinjaOne, to the letter.
+    /// Exactly as it is registered in NinjaOne.
     pub redirect: String,
 }
 
 impl Wanted {
-    /// With the port at which the browser is awaited, where the application may have any: a redirect with the port 0.
+    /// Replaces the port 0 of a loopback redirect URI with the port that the callback server listens on (RFC 8252 section
+    /// 7.3).
     #[must_use]
     pub fn at_port(mut self, port: u16) -> Self {
         if self.needs_port()
@@ -74,7 +61,7 @@ impl Wanted {
         self
     }
 
-    /// Whether [`Wanted::at_port`] has to be called before the login can begin.
+    /// Whether [`Wanted::at_port`] must be called before the login begins.
     #[must_use]
     pub fn needs_port(&self) -> bool {
         let rest = self.redirect.strip_prefix(ANY_PORT);
@@ -82,18 +69,18 @@ impl Wanted {
     }
 }
 
-/// A login that has been begun.
+/// A login under way. Holds its `state` and PKCE verifier.
 pub struct AuthorizationRequest {
     wanted: Wanted,
     paths: Paths,
     state: Secret<String>,
     verifier: Secret<String>,
     url: String,
-    /// No token of this login is older.
-    begun: (Moment, Timestamp),
+    /// When the login began. No token of it is older.
+    begun: Reading,
 }
 
-/// What came back and belongs to this login.
+/// A callback that belongs to this login: a code or a token.
 pub struct Received(Bearing);
 
 enum Bearing {
@@ -101,111 +88,40 @@ enum Bearing {
     Token(Box<Issued>),
 }
 
-/// Why a login cannot be begun or finished.
+/// Why a login could not begin, or brought no tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
     #[error("the system has no randomness to give")]
     NoRandomness,
     #[error("the address of the login page cannot be made of the host or the redirect")]
     Address,
-    /// It is old or was used before, or does not belong to this redirect or verifier.
+    /// The code has expired, was used before, or does not match the redirect URI or the verifier.
     #[error(
         "NinjaOne did not accept the code: it is too old, was used before, or was asked for with another redirect"
     )]
     CodeRefused,
     #[error("the code could not be exchanged for a token: {0}")]
-    Exchange(MintError),
+    Exchange(TokenEndpointError),
     #[error("the login gave no token that can be used: {0}")]
-    Token(MintError),
+    Token(TokenResponseError),
 }
 
 impl AuthorizationError {
-    /// A name out of a closed set.
+    /// A name from a closed set.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::NoRandomness => "no-randomness",
             Self::Address => "address",
             Self::CodeRefused => "code-refused",
-            Self::Exchange(error) | Self::Token(error) => error.as_str(),
-        }
-    }
-}
-
-/// Why what came back is not the end of this login.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallbackError {
-    #[error("it is longer than {CALLBACK_BYTES_MAX} bytes, or has too many parameters")]
-    TooLong,
-    #[error("it names `{0}` twice")]
-    Twice(String),
-    /// Of another login, or of nobody's.
-    #[error("it does not belong to this login (wrong `state`)")]
-    State,
-    /// RFC 9207: another authorization server answered.
-    #[error("it comes from another server than the one that was asked (wrong `iss`)")]
-    Issuer,
-    #[error("it holds neither a code nor a token")]
-    Empty,
-    /// The end of this login all the same.
-    #[error("NinjaOne refused: {0}")]
-    Refused(Complaint),
-    /// NinjaOne's own page, where a browser ends that it cannot send back to us.
-    #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
-    ErrorPage(Complaint),
-    #[error("the token that it holds cannot be used: {0}")]
-    Token(MintError),
-}
-
-impl CallbackError {
-    /// A name out of a closed set.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::TooLong => "callback-too-long",
-            Self::Twice(_) => "callback-ambiguous",
-            Self::State => "state-wrong",
-            Self::Issuer => "issuer-wrong",
-            Self::Empty => "callback-empty",
-            Self::Refused(complaint) if complaint.is_denial() => "denied",
-            Self::Refused(_) | Self::ErrorPage(_) => "refused",
+            Self::Exchange(error) => error.as_str(),
             Self::Token(error) => error.as_str(),
-        }
-    }
-
-    /// Whether this login is over. What does not belong to it changes nothing: anybody could send it.
-    #[must_use]
-    pub const fn is_end(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Token(_))
-    }
-}
-
-/// What an authorization server says is wrong (RFC 6749 section 4.1.2.1), fit for a terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    error: String,
-    description: Option<String>,
-}
-
-impl Complaint {
-    /// Whether a person said no.
-    #[must_use]
-    pub fn is_denial(&self) -> bool {
-        self.error == "access_denied"
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.description {
-            Some(description) => write!(f, "{} ({description})", self.error),
-            None => f.write_str(&self.error),
         }
     }
 }
 
 impl AuthorizationRequest {
-    /// Asks the host for its paths, and makes everything that is used once.
+    /// Discovers the host's paths and draws a fresh `state` and verifier.
     ///
     /// # Errors
     /// See [`AuthorizationError`].
@@ -219,33 +135,36 @@ impl AuthorizationRequest {
             state: Secret::new(state),
             verifier: Secret::new(verifier),
             url,
-            begun: (Moment::now(), Timestamp::now()),
+            begun: Reading::now(),
         })
     }
 
-    /// Where the browser goes.
+    /// The URL that the browser opens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    /// The redirect URI of the request.
     #[must_use]
     pub fn redirect(&self) -> &str {
         &self.wanted.redirect
     }
 
+    /// The client that the user logs in to.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.wanted.application
     }
 
+    /// Decides whether the callback is a query or a fragment.
     #[must_use]
     pub fn flow(&self) -> Flow {
         self.wanted.flow
     }
 
-    /// Reads what a person copied out of the browser: the whole address that it ended at, or only the query or the
-    /// fragment of it. Uses nothing up.
+    /// Parses what a user pasted from the browser: the whole URL that it ended at, or only the query or fragment. May be
+    /// called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].
@@ -260,18 +179,18 @@ impl AuthorizationRequest {
         );
         if address == error_page {
             return Err(CallbackError::ErrorPage(
-                Parameters::read(parameters)?.complaint(),
+                CallbackParameters::parse(parameters)?.error_response(),
             ));
         }
         self.receive(parameters)
     }
 
-    /// Reads the query, or with [`Flow::Implicit`] the fragment, that the browser came back with. Uses nothing up.
+    /// Parses the query, or with [`Flow::Implicit`] the fragment, of a callback. May be called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].
     pub fn receive(&self, parameters: &str) -> Result<Received, CallbackError> {
-        let parameters = Parameters::read(parameters)?;
+        let parameters = CallbackParameters::parse(parameters)?;
         let state = Secret::new(parameters.get("state").unwrap_or_default().to_owned());
         if state != self.state {
             return Err(CallbackError::State);
@@ -285,14 +204,14 @@ impl AuthorizationRequest {
             return Err(CallbackError::Issuer);
         }
         if parameters.get("error").is_some() {
-            return Err(CallbackError::Refused(parameters.complaint()));
+            return Err(CallbackError::Refused(parameters.error_response()));
         }
         let found = match self.wanted.flow {
             Flow::Code => parameters
                 .get("code")
                 .filter(|code| !code.is_empty())
                 .map(|code| Bearing::Code(Secret::new(code.to_owned()))),
-            Flow::Implicit => match parameters.token() {
+            Flow::Implicit => match parameters.token_set(self.begun) {
                 Some(issued) => Some(Bearing::Token(Box::new(issued?))),
                 None => None,
             },
@@ -300,23 +219,16 @@ impl AuthorizationRequest {
         found.map(Received).ok_or(CallbackError::Empty)
     }
 
-    /// Exchanges a code, and gives what is to be kept.
+    /// Gets the tokens: exchanges a code, or takes the token of the callback.
     ///
     /// # Errors
-    /// When NinjaOne refuses, or what it gives cannot be used.
+    /// NinjaOne refuses, or its tokens cannot be used.
     pub async fn finish(self, received: Received) -> Result<Kept, AuthorizationError> {
-        match received.0 {
-            // Nobody knows how long it lay in the browser.
-            Bearing::Token(issued) => {
-                let begun = self.begun;
-                self.kept(*issued, begun)
-            }
-            Bearing::Code(code) => {
-                let asked = (Moment::now(), Timestamp::now());
-                let issued = self.exchanged(&code).await?;
-                self.kept(issued, asked)
-            }
-        }
+        let issued = match received.0 {
+            Bearing::Token(issued) => *issued,
+            Bearing::Code(code) => self.exchanged(&code).await?,
+        };
+        self.kept(issued)
     }
 
     async fn exchanged(&self, code: &Secret<String>) -> Result<Issued, AuthorizationError> {
@@ -329,24 +241,22 @@ impl AuthorizationRequest {
             .exchange_code(code, &self.verifier, redirect, &self.paths.token)
             .await
             .map_err(|error| match error {
-                MintError::Final => AuthorizationError::CodeRefused,
+                TokenEndpointError::Rejected(TokenRejection::InvalidGrant) => {
+                    AuthorizationError::CodeRefused
+                }
                 other => AuthorizationError::Exchange(other),
             })
     }
 
-    fn kept(
-        self,
-        issued: Issued,
-        (asked, asked_at): (Moment, Timestamp),
-    ) -> Result<Kept, AuthorizationError> {
+    fn kept(self, issued: Issued) -> Result<Kept, AuthorizationError> {
         let application = self.wanted.application;
-        // Without an access token a refresh token is a login all the same.
+        // A refresh token alone is enough for a login.
         let granted = match (issued.access, &issued.refresh) {
             (Ok(granted), _) => Some(granted),
             (Err(_), Some(_)) => None,
             (Err(error), None) => return Err(AuthorizationError::Token(error)),
         };
-        let told = granted.as_ref().map(|it: &Granted| it.scopes.clone());
+        let told = granted.as_ref().map(|it| it.scopes.clone());
         let scopes = told.filter(|it| !it.is_empty()).unwrap_or_else(|| {
             let asked = self.wanted.scopes.iter();
             asked.map(|it| it.as_str().into()).collect()
@@ -356,12 +266,12 @@ impl AuthorizationRequest {
             client_id: application.client_id,
             host: application.endpoint.authority(),
             scopes,
-            logged_in_at: asked_at,
-            refreshed_at: asked_at,
+            logged_in_at: issued.requested.at,
+            refreshed_at: issued.requested.at,
             refresh_token: issued.refresh,
             access: granted
                 .as_ref()
-                .map(|it| kept_access(issued.token, it, (asked, asked_at))),
+                .map(|it| KeptAccess::dated(issued.token, it.requested, it.lifetime)),
             mark: None,
             ended: None,
         })
@@ -400,7 +310,7 @@ fn random_text() -> Result<String, AuthorizationError> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Address and parameters of what was copied out of a browser: a whole address, or only what follows its `?` or `#`.
+/// Splits pasted text into address and parameters. The text is a whole URL, or only what follows its `?` or `#`.
 #[must_use]
 pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
     let text = text.trim();
@@ -416,71 +326,9 @@ pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
     let parameters = match (rest.split_once('#'), flow) {
         (Some(("", fragment)), _) => fragment,
         (Some((_, fragment)), Flow::Implicit) if !fragment.is_empty() => fragment,
-        // What follows a code's query is not of NinjaOne.
+        // NinjaOne puts no fragment behind a code: the browser or a page did.
         (Some((query, _)), _) => query,
         (None, _) => rest,
     };
     (address, parameters)
-}
-
-/// What a server says, fit for a terminal: one line of plain characters.
-fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|it| *it == ' ' || it.is_ascii_graphic())
-        .take(DESCRIPTION_CHARS_MAX)
-        .collect()
-}
-
-/// Names and values, each name once.
-struct Parameters(Vec<(String, Secret<String>)>);
-
-impl Parameters {
-    fn read(text: &str) -> Result<Self, CallbackError> {
-        if text.len() > CALLBACK_BYTES_MAX {
-            return Err(CallbackError::TooLong);
-        }
-        let mut read: Vec<(String, Secret<String>)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            if read.len() == PARAMETERS_MAX {
-                return Err(CallbackError::TooLong);
-            }
-            if read.iter().any(|(other, _)| *other == name) {
-                return Err(CallbackError::Twice(shown(&name)));
-            }
-            read.push((name.into_owned(), Secret::new(value.into_owned())));
-        }
-        Ok(Self(read))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name)?;
-        Some(found.1.expose())
-    }
-
-    fn complaint(&self) -> Complaint {
-        let description = self.get("error_description").map(shown);
-        Complaint {
-            error: self.get("error").map(shown).unwrap_or_default(),
-            description: description.filter(|it| !it.is_empty()),
-        }
-    }
-
-    /// The members of a token answer, as RFC 6749 section 4.2.2 puts them into a fragment.
-    fn token(&self) -> Option<Result<Issued, CallbackError>> {
-        self.get("access_token")?;
-        let members = ["access_token", "token_type", "expires_in", "scope"];
-        let members = members
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), self.get(name)?.into())));
-        let answer = serde_json::Value::Object(members.collect());
-        let answer = serde_json::from_value::<Answer>(answer);
-        let issued = answer
-            .map_err(|_| MintError::NotJson)
-            .map(|it| it.issued())
-            .and_then(|it| match &it.access {
-                Ok(_) => Ok(it),
-                Err(error) => Err(*error),
-            });
-        Some(issued.map_err(CallbackError::Token))
-    }
 }

@@ -1,4 +1,4 @@
-//! The end of a login: what the browser brought becomes tokens, and those are stored; or are given back if they cannot be.
+//! Completes a login: gets its tokens and stores them, or revokes them if they cannot be stored.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use super::{
     },
 };
 
-/// What a login brought, in words that may be shown.
+/// What a completed login shows. No secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
     pub scopes: Vec<Box<str>>,
-    /// Whether there is a refresh token.
+    /// Whether NinjaOne issued a refresh token.
     pub renewable: bool,
-    /// The end of the first access token; none if NinjaOne gave none that can be used.
+    /// When the first access token expires; none if it cannot be used.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a login that NinjaOne agreed to came to nothing.
+/// Why a login that the user agreed to failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompletionError {
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub enum CompletionError {
 }
 
 impl CompletionError {
-    /// A name out of a closed set.
+    /// A name from a closed set.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -53,8 +53,10 @@ impl CompletionError {
     }
 }
 
+/// Gets the tokens for what the browser brought back, and stores them in `slot`.
+///
 /// # Errors
-/// See [`CompletionError`]: then there is no login, or the one before is still there.
+/// See [`CompletionError`]. The slot holds what it held before.
 pub async fn complete(
     request: AuthorizationRequest,
     received: Received,
@@ -77,15 +79,15 @@ pub async fn complete(
     })
 }
 
-/// Puts a new login in the place of whatever was there, and lets processes that keep the one before know.
+/// Stores a new login in place of any other. Processes that use the old one notice.
 ///
 /// # Errors
-/// When it is not stored: then it is lost, and NinjaOne still knows it.
+/// The login is not stored, but its tokens are still valid at NinjaOne.
 pub async fn keep(store: &Store, slot: &Slot, mut login: Kept) -> Result<(), StoreError> {
     let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
     let locked = store.lock(slot, longest).await?;
     let stored = spawn_blocking(move || {
-        // What cannot be read is what a new login is the cure for.
+        // An unreadable login is what a new one repairs.
         let before = locked.read().ok().flatten();
         login.generation += before.map_or(0, |it| it.kept.generation);
         locked.start_anew(&login)

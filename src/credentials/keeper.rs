@@ -1,174 +1,166 @@
-//! Keeps a token alive: one task per vault, which alone mints and alone writes.
+//! What both token renewers share: when the next renewal is due, the delays after failures, and the events they report.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    clock::{Moment, Timestamp},
+    clock::Moment,
     names::{IdentityKind, TenantName},
     tasks::Tasks,
     watchdog::Heartbeat,
 };
 
 use super::{
-    custody::Custody,
-    fresh::Fresh,
-    grant::{Granted, client_credentials::ClientCredentials, mint_error::MintError},
-    login::{Change, Login, Renewal, Urgency},
+    grant::issued_token::IssuedToken,
     news::{News, Observer, TokenEvent},
-    record::LoginState,
-    refresh_calls::RefreshCalls,
+    renewal_error::{LoginError, RenewalError},
     schedule::{Pauses, RefreshAt, pauses},
-    token::{AccessToken, Birth},
+    token::AccessToken,
     vault::{Phase, Vault},
 };
 
-/// Shortest time between two mints that no rejection asked for, whatever life the tokens claim to have.
+/// Shortest time between two renewals that no rejection caused, however short-lived the tokens are, in milliseconds.
 const MINT_INTERVAL_MS_MIN: u64 = 1_000;
 
-/// Longest that a keeper sleeps: a timer stands still while the machine is suspended, the life of a token does not; and
-/// another process may have renewed, ended or replaced a login.
+/// Longest that a renewer sleeps, in milliseconds. A timer stands still while the machine is suspended, a token's lifetime
+/// does not; and another process may have renewed, ended or replaced the login.
 const LOOK_INTERVAL_MS: u64 = 1_000;
 
-/// Longest that a renewal may take before its keeper counts as stalled: all time-outs of a renewal together are shorter.
+/// Longest renewal before the renewer counts as stalled, in milliseconds. The timeouts of a renewal add up to less.
 const RENEWAL_MS_MAX: u64 = 60_000;
 
-/// In the last part of a token's life a renewal does not wait for a store that fails.
-const LAST_PART_OF_LIFE: u32 = 10;
-
-/// What a keeper works with.
+/// What a renewer is started with.
 pub struct Keeping {
     pub tenant: TenantName,
-    pub identity: IdentityKind,
-    pub source: Source,
     pub refresh_at: RefreshAt,
     pub observer: Observer,
-    pub calls: RefreshCalls,
     pub heartbeat: Heartbeat,
 }
 
-/// Where tokens come from.
-pub enum Source {
-    /// Minted with the application's own secret.
-    ClientCredentials(ClientCredentials),
-    /// Renewed with a person's refresh token, at least every `keepalive`, so that it never lapses.
-    Login {
-        login: Box<Login>,
-        keepalive: Duration,
-    },
-}
-
-/// Ends the keeper when dropped. The vault stays usable as long as its token is valid.
+/// Stops the renewer when dropped. The token cell stays usable as long as its token is valid.
 #[must_use]
 pub struct KeeperHandle {
     _stop: DropGuard,
 }
 
-/// One task's state.
-pub struct Keeper {
+/// Tells a renewer to stop: its handle was dropped, or the program shuts down.
+pub(super) struct RenewerStop {
+    handle_dropped: CancellationToken,
+    tasks: Tasks,
+}
+
+/// The state of one identity's renewals.
+pub(super) struct RenewalState {
     vault: Arc<Vault>,
-    work: Work,
     refresh_at: RefreshAt,
+    /// A token is renewed at least this often, however long its lifetime.
+    interval_max: Duration,
     observer: Observer,
-    /// Of the token that was put into the vault last.
+    /// Of the newest token.
     generation: u64,
-    /// When the token at hand is to be renewed.
+    /// When the current token is to be renewed.
     renew_at: Moment,
     failure: Option<Failure>,
+    /// What is wrong with the store of logins, for people.
+    store_fault: Option<String>,
 }
 
-enum Work {
-    Mint(ClientCredentials),
-    Keep(Custody),
-}
-
-/// Renewals in a row that failed.
+/// Consecutive failed renewals.
 struct Failure {
     row: u32,
     at: Moment,
-    error: MintError,
-    pauses: Pauses,
+    error: RenewalError,
+    /// None if only a login helps.
+    pauses: Option<Pauses>,
 }
 
 impl Failure {
-    /// When to try again; none if there is nothing to try before somebody logs in.
+    /// When to try again; none if only a login helps.
     fn next(&self, has_token: bool) -> Option<Moment> {
+        let pauses = self.pauses?;
         let pause = if has_token {
-            self.pauses.with_token
+            pauses.with_token
         } else {
-            self.pauses.without_token
+            pauses.without_token
         };
-        (!self.error.needs_login()).then(|| self.at.plus(pause))
+        Some(self.at.plus(pause))
     }
 }
 
-impl Keeper {
-    /// Starts a keeper on the current runtime. It begins at once, and ends with the handle or with `tasks`.
-    pub fn start(keeping: Keeping, tasks: &Tasks) -> (Arc<Vault>, KeeperHandle) {
-        let vault = Arc::new(Vault::new(keeping.tenant, keeping.identity));
-        let work = match keeping.source {
-            Source::ClientCredentials(grant) => Work::Mint(grant),
-            Source::Login { login, keepalive } => {
-                Work::Keep(Custody::new(login, keepalive, tasks.clone(), keeping.calls))
-            }
+impl KeeperHandle {
+    pub(super) fn new(tasks: &Tasks) -> (Self, RenewerStop) {
+        let handle_dropped = CancellationToken::new();
+        let handle = Self {
+            _stop: handle_dropped.clone().drop_guard(),
         };
-        let mut keeper = Self {
-            vault: Arc::clone(&vault),
-            work,
+        let stop = RenewerStop {
+            handle_dropped,
+            tasks: tasks.clone(),
+        };
+        (handle, stop)
+    }
+}
+
+impl RenewerStop {
+    /// Runs a renewer's loop until the renewer is told to stop.
+    pub(super) async fn run_until_stopped(self, endless: impl Future<Output = Infallible>) {
+        tokio::select! {
+            () = self.handle_dropped.cancelled() => {}
+            () = self.tasks.stopping() => {}
+            never = endless => match never {},
+        }
+    }
+}
+
+impl RenewalState {
+    /// Starts with an empty token cell, so the first renewal is due at once.
+    pub(super) fn new(
+        keeping: Keeping,
+        identity: IdentityKind,
+        interval_max: Duration,
+    ) -> (Self, Heartbeat) {
+        let state = Self {
+            vault: Arc::new(Vault::new(keeping.tenant, identity)),
             refresh_at: keeping.refresh_at,
+            interval_max,
             observer: keeping.observer,
             generation: 0,
             renew_at: Moment::now(),
             failure: None,
+            store_fault: None,
         };
-        let stop = CancellationToken::new();
-        let handle = KeeperHandle {
-            _stop: stop.clone().drop_guard(),
-        };
-        let (own, stopping, heartbeat) = (stop, tasks.clone(), keeping.heartbeat);
-        tasks.spawn(async move {
-            tokio::select! {
-                () = own.cancelled() => {}
-                () = stopping.stopping() => {}
-                () = keeper.keep(&heartbeat) => {}
-            }
-            heartbeat.retire();
-            if let Some(login) = keeper.into_login() {
-                login.save_at_last().await;
-            }
-        });
-        (vault, handle)
+        (state, keeping.heartbeat)
     }
 
-    /// The login in our care, if no renewal has it.
-    fn into_login(mut self) -> Option<Box<Login>> {
-        match &mut self.work {
-            Work::Mint(_) => None,
-            Work::Keep(custody) => custody.take_login(),
-        }
+    pub(super) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
-    async fn keep(&mut self, heartbeat: &Heartbeat) {
-        loop {
-            heartbeat.beat();
-            heartbeat.stall_if_told().await;
-            self.follow().await;
-            self.save().await;
-            let now = Moment::now();
-            let due = self.due(now);
-            if due.is_some_and(|due| due <= now) {
-                let longest = Duration::from_millis(RENEWAL_MS_MAX);
-                heartbeat.beat_during(longest, self.renew(now)).await;
-            } else {
-                self.rest(now, due, heartbeat.interval()).await;
-            }
+    /// True at once if a renewal is due. Otherwise sleeps until one may be due, a request asks for a token, or it is time to
+    /// look at clock and store again, and is false.
+    pub(super) async fn is_due_or_sleep(&self, heartbeat: &Heartbeat) -> bool {
+        let now = Moment::now();
+        let next = self.next_renewal(now);
+        if next.is_some_and(|next| next <= now) {
+            return true;
         }
+        self.sleep(now, next, heartbeat.interval()).await;
+        false
+    }
+
+    /// Runs a renewal, and beats meanwhile for as long as its timeouts allow.
+    pub(super) async fn beat_during_renewal(
+        heartbeat: &Heartbeat,
+        renewal: impl Future<Output = ()>,
+    ) {
+        let longest = Duration::from_millis(RENEWAL_MS_MAX);
+        heartbeat.beat_during(longest, renewal).await;
     }
 
     /// When the next renewal begins; none before something happens.
-    fn due(&self, now: Moment) -> Option<Moment> {
+    fn next_renewal(&self, now: Moment) -> Option<Moment> {
         let token = self.vault.held();
         let wanted = match &token {
             None => now,
@@ -186,147 +178,69 @@ impl Keeper {
         }
     }
 
-    /// Until something is due, somebody asks, or it is time to look at the clock again.
-    async fn rest(&self, now: Moment, due: Option<Moment>, longest: Duration) {
-        self.vault.enter(match (&self.failure, due) {
+    async fn sleep(&self, now: Moment, next: Option<Moment>, longest: Duration) {
+        self.vault.enter(match (&self.failure, next) {
             (Some(_), Some(next)) => Phase::BackingOff { next },
             (Some(_), None) => Phase::LoginNeeded,
             (None, _) => Phase::Resting,
         });
         let mut pause = longest.min(Duration::from_millis(LOOK_INTERVAL_MS));
-        if let Some(due) = due {
-            pause = pause.min(due.since(now));
+        if let Some(next) = next {
+            pause = pause.min(next.since(now));
         }
         if let Some(token) = self.vault.held().filter(|token| token.is_usable(now)) {
-            // At its end the pause after a failure becomes a shorter one.
+            // Once the token has expired, the delay after a failure is a shorter one.
             pause = pause.min(token.usable_until().since(now));
         }
-        // Whoever asks makes us look at the clock, no more: a pause after a failure stays what it is.
+        // A request that asks for a token makes the renewer look at the clock, but does not shorten a delay.
         drop(timeout(pause, self.vault.woken()).await);
     }
 
-    async fn renew(&mut self, now: Moment) {
-        self.vault.enter(Phase::Renewing);
-        let urgency = self.urgency(now);
-        match &mut self.work {
-            Work::Mint(grant) => {
-                let (asked, asked_at) = (Moment::now(), Timestamp::now());
-                match grant.mint().await {
-                    Ok(granted) => self.accept_minted(granted, asked, asked_at),
-                    Err(error) => self.back_off(error),
-                }
+    /// Stores a token that NinjaOne has just issued to this process.
+    pub(super) fn accept_issued(&mut self, issued: IssuedToken) {
+        let (news, rejected_before) = match self.vault.held() {
+            None => (News::Minted, 0),
+            Some(token) if self.vault.is_rejected(&token) => {
+                (News::Forced, token.rejected_with_this())
             }
-            Work::Keep(custody) => {
-                let was_unsaved = custody.is_unsaved();
-                let renewed = custody.renew(urgency).await;
-                let is_unsaved = custody.is_unsaved();
-                self.note_login();
-                // A renewal begins by writing down what it has.
-                if was_unsaved && !is_unsaved {
-                    self.report(News::Persisted);
-                }
-                match renewed {
-                    Some(Ok(renewal)) => self.accept_renewal(renewal),
-                    Some(Err(error)) => self.back_off(error),
-                    // The runtime is ending.
-                    None => std::future::pending().await,
-                }
-            }
-        }
-    }
-
-    fn urgency(&self, now: Moment) -> Urgency {
-        let good = self.vault.held().filter(|token| {
-            let life = token.expires().since(token.minted());
-            let left = token.usable_until().since(now);
-            !self.vault.is_rejected(token) && left > life / LAST_PART_OF_LIFE
-        });
-        match good {
-            Some(_) => Urgency::InTime,
-            None => Urgency::Needed,
-        }
-    }
-
-    fn accept_minted(&mut self, granted: Granted, asked: Moment, asked_at: Timestamp) {
-        let news = self.news_of_token();
-        let fresh = Fresh {
-            authorization: granted.authorization,
-            minted: asked,
-            minted_at: asked_at,
-            life: granted.life,
-            scopes: granted.scopes,
+            Some(_) => (News::Renewed, 0),
         };
-        self.put(fresh, self.rejected_before());
-        self.succeed(news);
+        self.store_token(issued, rejected_before);
+        self.record_success(news);
     }
 
-    fn accept_renewal(&mut self, renewal: Renewal) {
-        match renewal {
-            Renewal::Renewed { fresh, is_saved } => {
-                let (news, rejected) = (self.news_of_token(), self.rejected_before());
-                self.put(fresh, rejected);
-                self.succeed(news);
-                if !is_saved {
-                    self.report(News::PersistFailed);
-                }
-            }
-            Renewal::Adopted(fresh) => {
-                self.put(fresh, 0);
-                self.succeed(News::Adopted);
-            }
+    /// Adopts the work of another process, or of an earlier run: its token, if that can still be used.
+    pub(super) fn adopt(&mut self, issued: Option<IssuedToken>, news: News) {
+        if let Some(issued) = issued {
+            self.store_token(issued, 0);
         }
+        self.record_success(news);
     }
 
-    /// What a new token is called, before it takes the place of the one at hand.
-    fn news_of_token(&self) -> News {
-        match self.vault.held() {
-            None => News::Minted,
-            Some(token) if self.vault.is_rejected(&token) => News::Forced,
-            Some(_) => News::Renewed,
-        }
-    }
-
-    fn rejected_before(&self) -> u32 {
-        match self.vault.held() {
-            Some(token) if self.vault.is_rejected(&token) => token.rejected_with_this(),
-            _ => 0,
-        }
-    }
-
-    fn put(&mut self, fresh: Fresh, rejected_before: u32) {
-        let birth = Birth {
-            generation: self.generation + 1,
-            rejected_before,
-            asked: fresh.minted,
-            asked_at: fresh.minted_at,
-            life: fresh.life,
-            scopes: fresh.scopes,
-        };
-        let mut delay = self.refresh_at.delay(fresh.life);
-        if let Work::Keep(custody) = &self.work {
-            delay = delay.min(custody.keepalive());
-        }
+    fn store_token(&mut self, issued: IssuedToken, rejected_before: u32) {
+        let delay = self.refresh_at.delay(issued.lifetime);
         self.generation += 1;
-        self.renew_at = fresh.minted.plus(delay);
-        self.vault.put(AccessToken::new(fresh.authorization, birth));
+        self.renew_at = issued.requested.moment.plus(delay.min(self.interval_max));
+        let token = AccessToken::new(issued, self.generation, rejected_before);
+        self.vault.put(token);
     }
 
-    fn succeed(&mut self, news: News) {
+    fn record_success(&mut self, news: News) {
         self.failure = None;
         self.vault.succeeded(news.as_str());
         self.report(news);
     }
 
-    fn back_off(&mut self, error: MintError) {
-        self.fail(error);
-        self.report(if error.is_death() {
-            News::Dead(error)
-        } else {
-            News::Refused(error)
+    /// Records and reports a failure. The next renewal waits.
+    pub(super) fn back_off(&mut self, error: RenewalError) {
+        self.record_failure(error);
+        self.report(match error {
+            RenewalError::Login(LoginError::Ended(reason)) => News::Dead(reason),
+            other => News::Refused(other),
         });
     }
 
-    fn fail(&mut self, error: MintError) {
+    pub(super) fn record_failure(&mut self, error: RenewalError) {
         let row = self
             .failure
             .as_ref()
@@ -335,108 +249,34 @@ impl Keeper {
             row,
             at: Moment::now(),
             error,
-            pauses: pauses(error, row),
+            pauses: pauses(error.retry(), row),
         });
         self.vault.failed(error);
     }
 
-    fn report(&self, news: News) {
-        let login = match &self.work {
-            Work::Mint(_) => None,
-            Work::Keep(custody) => custody.login(),
-        };
+    /// Whether this is the error that the last renewal failed with.
+    pub(super) fn is_last_failure(&self, error: RenewalError) -> bool {
+        let last = self.failure.as_ref();
+        last.is_some_and(|failure| failure.error == error)
+    }
+
+    pub(super) fn set_store_fault(&mut self, fault: Option<String>) {
+        self.store_fault = fault;
+    }
+
+    pub(super) fn report(&self, news: News) {
         (self.observer)(TokenEvent {
             tenant: self.vault.tenant().clone(),
             identity: self.vault.identity(),
             generation: self.vault.held().map_or(0, |token| token.generation()),
             news,
-            fault: login.and_then(|it| it.fault().map(ToString::to_string)),
+            fault: self.store_fault.clone(),
         });
     }
 }
 
-/// What there is to do for a login only.
-impl Keeper {
-    /// Takes over what other processes have done to the login.
-    async fn follow(&mut self) {
-        let Work::Keep(custody) = &mut self.work else {
-            return;
-        };
-        let Some(login) = custody.login_mut() else {
-            return;
-        };
-        match login.follow().await {
-            Ok(None) => {}
-            Ok(Some(change)) => self.take_over(change),
-            Err(error) => {
-                let is_known = |failure: &Failure| failure.error == error;
-                if !self.failure.as_ref().is_some_and(is_known) {
-                    self.back_off(error);
-                }
-            }
-        }
-        self.note_login();
-    }
-
-    fn take_over(&mut self, change: Change) {
-        // Whoever waits looks again when the phase changes.
-        self.vault.enter(Phase::Renewing);
-        match change {
-            Change::LoggedIn(fresh) => {
-                // The token of the login before is as good as revoked.
-                self.vault.clear();
-                self.adopt(fresh, News::LoggedIn);
-            }
-            Change::Renewed(fresh) => self.adopt(fresh, News::Adopted),
-            Change::LoggedOut => {
-                self.vault.clear();
-                self.fail(MintError::NoLogin);
-                self.report(News::LoggedOut);
-            }
-            Change::NeverLoggedIn => self.back_off(MintError::NoLogin),
-            Change::Ended(error) => {
-                // What is left of the token's life is good, unless it was another application's.
-                if !error.is_death() {
-                    self.vault.clear();
-                }
-                self.back_off(error);
-            }
-        }
-    }
-
-    fn adopt(&mut self, fresh: Option<Fresh>, news: News) {
-        if let Some(fresh) = fresh {
-            self.put(fresh, 0);
-        }
-        self.succeed(news);
-    }
-
-    async fn save(&mut self) {
-        let Work::Keep(custody) = &mut self.work else {
-            return;
-        };
-        if custody.save().await {
-            self.note_login();
-            self.report(News::Persisted);
-        }
-    }
-
-    fn note_login(&self) {
-        let Work::Keep(custody) = &self.work else {
-            return;
-        };
-        if let Some(login) = custody.login() {
-            self.vault.note_login(LoginState {
-                login: login.record().cloned(),
-                unsaved_since: login.unsaved_since(),
-                fault: login.fault().map(ToString::to_string),
-            });
-        }
-    }
-}
-
-/// Whatever ends the keeper, nobody waits for it any more.
-impl Drop for Keeper {
+/// Whatever stops the renewer, no request waits for it any more.
+impl Drop for RenewalState {
     fn drop(&mut self) {
         self.vault.enter(Phase::Stopped);
     }

@@ -1,26 +1,25 @@
-//! A person's login, kept alive. Renewed by one process at a time; what NinjaOne issued is on disk before it is used.
+//! A stored login and its renewal. One process renews it at a time, and a new token is on disk before it is used.
 //!
-//! NinjaOne's refresh tokens work once. So each renewal goes: take the lock, read what is there now, write a mark, call,
-//! write the answer, let go. Whoever waited for the lock finds the answer and does not call.
+//! NinjaOne's refresh tokens work once. So each renewal locks the slot, reads the login, writes a renewal marker, calls
+//! NinjaOne, writes the response, and unlocks. A process that waited for the lock finds the response and makes no call.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::spawn_blocking;
 
-use crate::{
-    clock::{Moment, Timestamp},
-    secret::Secret,
-};
+use crate::clock::{Moment, Timestamp};
 
 use super::{
-    fresh::Fresh,
     grant::{
-        Granted, Issued,
+        Issued,
         application::{Application, TOKEN_CALL_MS_MAX},
         discovery::Paths,
-        mint_error::MintError,
+        issued_token::IssuedToken,
+        mint_error::{TokenEndpointError, TokenRejection},
     },
+    login_change::{LoginChange, LoginSummary, LoginVersion},
     refresh_calls::{RefreshCall, RefreshCalls},
+    renewal_error::{LoginEndReason, LoginError, RenewalError},
     store::{
         Found, Locked, Revision, Store,
         error::StoreError,
@@ -28,103 +27,66 @@ use super::{
     },
 };
 
-/// Longest that anybody waits for a renewal under way in another process: as long as its call may take, and its writes.
+/// Longest wait for a renewal under way in another process, in milliseconds: the timeout of its request, and its writes.
 pub(super) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
 
-/// How often whoever waits for the lock looks whether there is a newer token already.
+/// How often a process that waits for the lock looks for a newer token, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 250;
 
-/// Pause between two tries to store what could not be stored.
+/// Pause between two tries to store an unsaved login, in milliseconds.
 pub(super) const SAVE_INTERVAL_MS: u64 = 1_000;
 
-/// A login that is kept alive.
+/// A user's login in the store, as one process works with it.
 pub struct Login {
     application: Application,
     store: Store,
     slot: Slot,
     paths: Option<Paths>,
-    /// The writing of the slot that was last read.
+    /// The slot's revision when it was last read.
     revision: Option<Revision>,
-    held: Option<Held>,
-    record: Option<LoginRecord>,
-    /// What NinjaOne issued and the store did not take. Held until it does.
+    held: Option<LoginVersion>,
+    record: Option<LoginSummary>,
+    /// A renewed login that could not be stored. It stays locked until it is.
     unsaved: Option<Hold>,
     fault: Option<StoreError>,
 }
 
-/// Which login, and which of its tokens, this process works with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Held {
-    logged_in_at: Timestamp,
-    generation: u64,
-}
-
-impl Held {
-    fn of(kept: &Kept) -> Self {
-        Self {
-            logged_in_at: kept.logged_in_at,
-            generation: kept.generation,
-        }
-    }
-}
-
-/// A login in our hands: nobody else can renew it as long as this lives.
+/// A locked login: nobody else can renew it while this exists.
 struct Hold {
     locked: Arc<Locked>,
     kept: Kept,
-    /// While an answer is awaited or unsaved: the program does not end before it is stored.
+    /// Some while a response is awaited or unsaved: the program does not exit before it is stored.
     call: Option<RefreshCall>,
-    /// Since when `kept` is newer than what is on disk. Then what is there is dead, and nobody must use it.
+    /// Since when `kept` is newer than the stored login, whose refresh token is used up: nobody may use that one.
     unsaved_since: Option<Timestamp>,
 }
 
-/// What came of the wish to renew.
+/// What locking a login for renewal brought.
 enum Taken {
     Hold(Box<Hold>),
-    /// Another process has renewed, and has the lock again.
-    Token(Fresh),
+    /// Another process has renewed the token and still holds the lock.
+    Token(IssuedToken),
 }
 
-/// What a person may be told about a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginRecord {
-    pub logged_in_at: Timestamp,
-    /// When its refresh token was last used, or the login if it never was.
-    pub refreshed_at: Timestamp,
-    /// Whether it has a refresh token.
-    pub renewable: bool,
-}
-
-/// How a renewal ended well.
+/// How a renewal succeeded.
 pub(super) enum Renewal {
-    /// By a call of ours.
-    Renewed { fresh: Fresh, is_saved: bool },
-    /// Another process had made the call.
-    Adopted(Fresh),
+    /// NinjaOne issued a token to this process.
+    Renewed { issued: IssuedToken, is_saved: bool },
+    /// Another process has renewed the token.
+    Adopted(IssuedToken),
 }
 
-/// What the store says that was not known yet.
-pub(super) enum Change {
-    /// Another login than before; without a token if the one that was kept has ended.
-    LoggedIn(Option<Fresh>),
-    /// Renewed by another process, or by one before this.
-    Renewed(Option<Fresh>),
-    LoggedOut,
-    NeverLoggedIn,
-    /// The login is there and of no use.
-    Ended(MintError),
-}
-
-/// How much a renewal is needed.
+/// How urgent a renewal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// The token that we have is good for a while: nothing is risked for a new one.
+    /// The current token stays valid for a while, so the renewal takes no risk.
     InTime,
-    /// Without a new token requests are refused.
+    /// Without a new token, requests are refused.
     Needed,
 }
 
 impl Login {
+    /// Reads nothing yet.
     #[must_use]
     pub fn new(application: Application, store: Store, slot: Slot) -> Self {
         Self {
@@ -140,24 +102,24 @@ impl Login {
         }
     }
 
-    /// What is known of the login; none if there is none.
-    pub(super) fn record(&self) -> Option<&LoginRecord> {
+    /// What is known about the login; none if nobody is logged in.
+    pub(super) fn record(&self) -> Option<&LoginSummary> {
         self.record.as_ref()
     }
 
-    /// Since when something could not be stored.
+    /// Since when a renewed login is in memory only.
     pub(super) fn unsaved_since(&self) -> Option<Timestamp> {
         self.unsaved.as_ref()?.unsaved_since
     }
 
-    /// The last trouble with the store, until it works again.
+    /// The last error of the store, until it works again.
     pub(super) fn fault(&self) -> Option<&StoreError> {
         self.fault.as_ref()
     }
 
-    /// What another process has written since the last look; none if nothing.
-    pub(super) async fn follow(&mut self) -> Result<Option<Change>, MintError> {
-        // While something is unsaved the lock is ours, and what is on disk is out of date.
+    /// What another process has written since the last call; none if nothing.
+    pub(super) async fn follow(&mut self) -> Result<Option<LoginChange>, RenewalError> {
+        // While a login is unsaved we hold the lock, and the stored one is out of date.
         if self.unsaved.is_some() {
             return Ok(None);
         }
@@ -173,53 +135,53 @@ impl Login {
         let Some(kept) = kept else {
             self.held = None;
             return Ok(match self.record.take() {
-                Some(_) => Some(Change::LoggedOut),
-                None => is_first.then_some(Change::NeverLoggedIn),
+                Some(_) => Some(LoginChange::LoggedOut),
+                None => is_first.then_some(LoginChange::NeverLoggedIn),
             });
         };
-        let had_login = self.record.replace(record(&kept)).is_some();
+        let had_login = self.record.replace(LoginSummary::of(&kept)).is_some();
         Ok(self.change(&kept, is_first && !had_login))
     }
 
-    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<Change> {
+    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<LoginChange> {
         if let Err(error) = self.fitness(kept) {
             self.held = None;
-            return Some(Change::Ended(error));
+            return Some(LoginChange::Unusable(error));
         }
-        let before = self.held.replace(Held::of(kept));
+        let before = self.held.replace(LoginVersion::of(kept));
         match before {
-            Some(before) if before == Held::of(kept) => None,
+            Some(before) if before == LoginVersion::of(kept) => None,
             Some(before) if before.logged_in_at == kept.logged_in_at => {
-                Some(Change::Renewed(Fresh::of(kept)))
+                Some(LoginChange::Renewed(IssuedToken::from_stored(kept)))
             }
-            None if is_first => Some(Change::Renewed(Fresh::of(kept))),
-            _ => Some(Change::LoggedIn(Fresh::of(kept))),
+            None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(kept))),
+            _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(kept))),
         }
     }
 
-    /// Whether this login is ours and lives.
-    fn fitness(&self, kept: &Kept) -> Result<(), MintError> {
+    /// Whether this login belongs to our application and has not ended.
+    fn fitness(&self, kept: &Kept) -> Result<(), LoginError> {
         let application = &self.application;
         if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
         {
-            return Err(MintError::OtherApplication);
+            return Err(LoginError::OtherApplication);
         }
         match &kept.ended {
             None => Ok(()),
-            Some(ended) => Err(MintError::of_ended(&ended.why)),
+            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.why).into()),
         }
     }
 
-    /// Renews the token, or finds that another process has done so. Must run to its end once begun: what NinjaOne answers
-    /// exists nowhere else.
+    /// Renews the token, or finds that another process has done so. Must run to its end once polled, because NinjaOne's
+    /// response exists nowhere else.
     pub(super) async fn renew(
         &mut self,
         urgency: Urgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, MintError> {
+    ) -> Result<Renewal, RenewalError> {
         let mut hold = match self.take_hold().await? {
             Taken::Hold(hold) => hold,
-            Taken::Token(fresh) => return Ok(Renewal::Adopted(fresh)),
+            Taken::Token(issued) => return Ok(Renewal::Adopted(issued)),
         };
         let renewed = self.renew_held(&mut hold, urgency, calls).await;
         if hold.unsaved_since.is_some() {
@@ -233,29 +195,28 @@ impl Login {
         hold: &mut Hold,
         urgency: Urgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, MintError> {
+    ) -> Result<Renewal, RenewalError> {
         self.fitness(&hold.kept)?;
-        let is_known = self.held == Some(Held::of(&hold.kept));
-        if !is_known && let Some(fresh) = Fresh::of(&hold.kept) {
-            self.held = Some(Held::of(&hold.kept));
-            return Ok(Renewal::Adopted(fresh));
+        let is_known = self.held == Some(LoginVersion::of(&hold.kept));
+        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.kept) {
+            self.held = Some(LoginVersion::of(&hold.kept));
+            return Ok(Renewal::Adopted(issued));
         }
         let Some(token) = hold.kept.refresh_token.clone() else {
-            return Err(MintError::NotRenewable);
+            return Err(LoginError::NotRenewable.into());
         };
-        // Before the mark, which says that a renewal was begun: a kill while the host is asked for its paths costs no login.
+        // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
         let paths = self.paths().await;
-        hold.call = Some(calls.begin().ok_or(MintError::Ending)?);
+        hold.call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
         let doubt = hold.kept.mark.replace(Mark::now());
         let marked = self.write(hold).await;
-        // A login whose renewal cannot be stored is better not renewed, as long as that costs nobody anything.
+        // Do not renew a login that cannot be stored, as long as the current token is valid.
         if marked.is_err() && urgency == Urgency::InTime {
             hold.kept.mark = doubt;
-            return Err(MintError::Store);
+            return Err(RenewalError::Store);
         }
-        let asked = (Moment::now(), Timestamp::now());
         match self.application.refresh(&token, &paths.token).await {
-            Ok(issued) => self.accept(hold, issued, asked).await,
+            Ok(issued) => self.accept(hold, issued).await,
             Err(error) => Err(self.refused(hold, error, doubt).await),
         }
     }
@@ -269,8 +230,9 @@ impl Login {
         paths
     }
 
-    /// The lock and what is kept under it, or a token that whoever has the lock has written: it may not let go soon.
-    async fn take_hold(&mut self) -> Result<Taken, MintError> {
+    /// Locks the slot and reads the login. While another process holds the lock, looks for a token that it has written: it
+    /// may not unlock soon.
+    async fn take_hold(&mut self) -> Result<Taken, RenewalError> {
         if let Some(hold) = self.unsaved.take() {
             return Ok(Taken::Hold(Box::new(hold)));
         }
@@ -280,8 +242,8 @@ impl Login {
         let locked = loop {
             match self.store.lock(&self.slot, interval).await {
                 Err(StoreError::Busy { .. }) if Moment::now() < gives_up => {
-                    if let Some(fresh) = self.written_meanwhile().await {
-                        return Ok(Taken::Token(fresh));
+                    if let Some(issued) = self.written_meanwhile().await {
+                        return Ok(Taken::Token(issued));
                     }
                 }
                 locked => break self.known(locked)?,
@@ -290,7 +252,7 @@ impl Login {
         let locked = Arc::new(locked);
         let under = Arc::clone(&locked);
         let read = self.blocking(move || under.read()).await;
-        let kept = self.found(read)?.ok_or(MintError::NoLogin)?;
+        let kept = self.found(read)?.ok_or(LoginError::NotLoggedIn)?;
         Ok(Taken::Hold(Box::new(Hold {
             locked,
             kept,
@@ -299,8 +261,8 @@ impl Login {
         })))
     }
 
-    /// A token that is not ours yet. Whatever else has changed is seen under the lock.
-    async fn written_meanwhile(&mut self) -> Option<Fresh> {
+    /// A newer token in the store, if there is one. Every other change is handled under the lock.
+    async fn written_meanwhile(&mut self) -> Option<IssuedToken> {
         let revision = self.revision_now().await.ok()?;
         if self.revision == Some(revision) {
             return None;
@@ -308,92 +270,80 @@ impl Login {
         let (store, slot) = (self.store.clone(), self.slot.clone());
         let read = self.blocking(move || store.read(&slot)).await;
         let kept = read.ok()??.kept;
-        if self.held == Some(Held::of(&kept)) || self.fitness(&kept).is_err() {
+        if self.held == Some(LoginVersion::of(&kept)) || self.fitness(&kept).is_err() {
             return None;
         }
-        let fresh = Fresh::of(&kept)?;
+        let issued = IssuedToken::from_stored(&kept)?;
         self.revision = Some(revision);
-        self.held = Some(Held::of(&kept));
-        self.record = Some(record(&kept));
-        Some(fresh)
+        self.held = Some(LoginVersion::of(&kept));
+        self.record = Some(LoginSummary::of(&kept));
+        Some(issued)
     }
 
-    async fn accept(
-        &mut self,
-        hold: &mut Hold,
-        issued: Issued,
-        (asked, asked_at): (Moment, Timestamp),
-    ) -> Result<Renewal, MintError> {
+    async fn accept(&mut self, hold: &mut Hold, issued: Issued) -> Result<Renewal, RenewalError> {
         let kept = &mut hold.kept;
         kept.generation += 1;
-        kept.refreshed_at = asked_at;
+        kept.refreshed_at = issued.requested.at;
         kept.mark = None;
         if let Some(refresh) = issued.refresh {
             kept.refresh_token = Some(refresh);
         }
         kept.access = None;
-        if let Ok(granted) = &issued.access {
-            kept.access = Some(kept_access(issued.token, granted, (asked, asked_at)));
-            if !granted.scopes.is_empty() {
-                kept.scopes.clone_from(&granted.scopes);
+        if let Ok(access) = &issued.access {
+            let stored = KeptAccess::dated(issued.token, access.requested, access.lifetime);
+            kept.access = Some(stored);
+            if !access.scopes.is_empty() {
+                kept.scopes.clone_from(&access.scopes);
             }
         }
-        self.held = Some(Held::of(kept));
-        self.record = Some(record(kept));
+        self.held = Some(LoginVersion::of(kept));
+        self.record = Some(LoginSummary::of(kept));
         hold.unsaved_since.get_or_insert_with(Timestamp::now);
         let is_saved = self.write(hold).await.is_ok();
-        let granted = issued.access?;
         Ok(Renewal::Renewed {
-            fresh: Fresh {
-                authorization: granted.authorization,
-                minted: asked,
-                minted_at: asked_at,
-                life: granted.life,
-                scopes: granted.scopes,
-            },
+            issued: issued.access?,
             is_saved,
         })
     }
 
-    /// What a refused or unanswered call means for the login. `doubt` is the mark that stood before this call: then an
-    /// earlier answer may be lost.
+    /// Records what a failed token request means for the login. `doubt` is the renewal marker of an earlier request, whose
+    /// response may be lost.
     async fn refused(
         &mut self,
         hold: &mut Hold,
-        error: MintError,
+        error: TokenEndpointError,
         doubt: Option<Mark>,
-    ) -> MintError {
-        let verdict = match (error, &doubt) {
-            (MintError::Final, None) => MintError::Refused,
-            (MintError::Final, Some(mark)) if mark.is_answer_lost => MintError::AnswerLost,
-            (MintError::Final, Some(_)) => MintError::CrashWindow,
-            (other, _) => other,
-        };
+    ) -> RenewalError {
         let kept = &mut hold.kept;
-        if verdict.needs_login() {
+        let verdict = if error == TokenRejection::InvalidGrant.into() {
+            let reason = LoginEndReason::of_refusal(doubt.as_ref());
             kept.mark = None;
             kept.ended = Some(Ended {
                 at: Timestamp::now(),
-                why: verdict.as_str().to_owned(),
+                why: reason.as_str().to_owned(),
             });
-        } else if error.issued_nothing() {
-            kept.mark = doubt;
-        } else if let Some(mark) = &mut kept.mark {
-            mark.is_answer_lost = true;
-        }
-        // If this cannot be written the mark stands, and the next call finds out the same.
+            LoginError::Ended(reason).into()
+        } else {
+            if error.issued_nothing() {
+                kept.mark = doubt;
+            } else if let Some(mark) = &mut kept.mark {
+                mark.is_answer_lost = true;
+            }
+            error.into()
+        };
+        // If this write fails, the marker stays, and the next renewal comes to the same result.
         let _ = self.write(hold).await;
         verdict
     }
 
-    /// Tries again to store what could not be stored. True if nothing is left to store.
+    /// Tries to store an unsaved login. True if nothing is unsaved any more.
     pub(super) async fn save(&mut self) -> bool {
-        // It stays where it is until it is stored: whoever drops this future must not drop the login.
+        // The login stays in `unsaved` until it is stored, so that dropping this future does not drop it.
         let Some(hold) = &self.unsaved else {
             return true;
         };
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
-        // Whatever has become of the file meanwhile: this is the newest, and the lock is ours.
+        // Overwrites the slot, whatever is in it: we hold the lock and the newest login.
         let written = self.blocking(move || locked.start_anew(&kept)).await;
         let is_saved = self.written(written).await.is_ok();
         if is_saved {
@@ -402,14 +352,14 @@ impl Login {
         is_saved
     }
 
-    /// For a login that nobody keeps any more: its last token is stored before it is let go.
+    /// Consumes a login that no renewer uses any more, after it has stored what is unsaved.
     pub(super) async fn save_at_last(mut self) {
         while !self.save().await {
             tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
         }
     }
 
-    async fn write(&mut self, hold: &mut Hold) -> Result<(), MintError> {
+    async fn write(&mut self, hold: &mut Hold) -> Result<(), RenewalError> {
         let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
         let written = self.blocking(move || locked.write(&kept)).await;
         self.written(written).await?;
@@ -417,19 +367,19 @@ impl Login {
         Ok(())
     }
 
-    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), MintError> {
+    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), RenewalError> {
         self.known(written)?;
         self.revision = self.revision_now().await.ok();
         Ok(())
     }
 
-    /// The writing of the slot that is on disk now.
+    /// The slot's current revision.
     async fn revision_now(&self) -> Result<Revision, StoreError> {
         let (store, slot) = (self.store.clone(), self.slot.clone());
         self.blocking(move || store.revision(&slot)).await
     }
 
-    /// Off the runtime's thread: disks can be slow.
+    /// Runs disk work on a blocking thread.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -439,11 +389,11 @@ impl Login {
             .unwrap_or_else(|_| Err(StoreError::interrupted(&self.slot)))
     }
 
-    /// A file that had to be read from its copy is a fault, and a login all the same.
+    /// Records the damage if the login had to be read from the backup.
     fn found(
         &mut self,
         read: Result<Option<Found>, StoreError>,
-    ) -> Result<Option<Kept>, MintError> {
+    ) -> Result<Option<Kept>, RenewalError> {
         let Some(Found { kept, damage }) = self.known(read)? else {
             return Ok(None);
         };
@@ -451,35 +401,18 @@ impl Login {
         Ok(Some(kept))
     }
 
-    /// Remembers what is wrong with the store, or that nothing is.
-    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, MintError> {
+    /// Records an error of the store, or that it works again.
+    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
         match result {
             Ok(value) => {
                 self.fault = None;
                 Ok(value)
             }
-            Err(StoreError::Busy { .. }) => Err(MintError::Busy),
+            Err(StoreError::Busy { .. }) => Err(RenewalError::Busy),
             Err(error) => {
                 self.fault = Some(error);
-                Err(MintError::Store)
+                Err(RenewalError::Store)
             }
         }
-    }
-}
-
-pub(super) fn kept_access(
-    token: Secret<String>,
-    granted: &Granted,
-    (asked, asked_at): (Moment, Timestamp),
-) -> KeptAccess {
-    let (ends, ends_at) = (asked.plus(granted.life), asked_at.plus(granted.life));
-    KeptAccess::dated(token, (asked, ends), (asked_at, ends_at))
-}
-
-fn record(kept: &Kept) -> LoginRecord {
-    LoginRecord {
-        logged_in_at: kept.logged_in_at,
-        refreshed_at: kept.refreshed_at,
-        renewable: kept.refresh_token.is_some(),
     }
 }

@@ -1,29 +1,35 @@
-//! Ending a login: given back to NinjaOne, then forgotten here.
+//! Logout: revokes a login's tokens at NinjaOne, then erases them from the store.
 
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::{
-    grant::{application::Application, discovery::Paths, mint_error::MintError, revocation::Hint},
+    grant::{
+        application::Application, discovery::Paths, mint_error::TokenEndpointError,
+        revocation::Hint,
+    },
     login::RENEWAL_WAIT_MS_MAX,
     store::{Store, error::StoreError, kept::Kept, kept::Slot},
 };
 
-/// What became of the login at NinjaOne. Here it is gone.
+/// What a logout did at NinjaOne. The login is erased from the store in every case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoggedOut {
     Revoked,
-    /// NinjaOne did not confirm: its tokens may live on, until they are deleted in NinjaOne's own administration.
-    NotRevoked(MintError),
-    /// What was kept could not be read, so there was nothing to give back.
+    /// NinjaOne did not confirm the revocation. The tokens may stay valid until somebody deletes them in NinjaOne's own
+    /// administration.
+    NotRevoked(TokenEndpointError),
+    /// The stored login could not be read, so no token could be revoked.
     Unreadable(StoreError),
     /// Nobody was logged in.
     Nobody,
 }
 
+/// Revokes the login in `slot` and erases it. Waits for a renewal under way in another process.
+///
 /// # Errors
-/// When the login is still here.
+/// The login is still in the store.
 pub async fn log_out(
     application: &Application,
     store: &Store,
@@ -55,12 +61,12 @@ pub async fn log_out(
     Ok(outcome)
 }
 
-/// Gives back all that a login holds: a refresh token takes its access tokens with it (RFC 7009 section 2.1), but only if
-/// the server does as it should. Both are tried, whatever becomes of the first.
+/// Revokes both tokens of a login. Revoking the refresh token should revoke its access tokens too (RFC 7009 section 2.1), but
+/// not every server does that, so this tries both even if the first call fails.
 ///
 /// # Errors
-/// The first failure: a token may live on.
-pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), MintError> {
+/// The first failure: a token may still be valid.
+pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), TokenEndpointError> {
     let paths = Paths::discover(&application.endpoint).await;
     let refresh = kept.refresh_token.as_ref();
     let access = kept.access.as_ref().map(|it| &it.token);

@@ -1,18 +1,21 @@
-//! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's credentials and keeps its tokens alive.
+//! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's tokens and logins, and renews them.
 
 pub mod authorization;
+pub mod callback;
 pub mod completion;
-mod custody;
-mod fresh;
+pub mod custody;
 pub mod grant;
 pub mod keeper;
 pub mod learned;
 pub mod login;
+pub mod login_change;
 pub mod logout;
 pub mod news;
 pub mod record;
 pub mod refresh_calls;
+pub mod renewal_error;
 pub mod schedule;
+pub mod service_renewer;
 pub mod store;
 pub mod token;
 pub mod vault;
@@ -34,16 +37,17 @@ use self::{
     vault::{LEASE_WAIT_MS_MAX, Vault},
 };
 
-/// One tenant's vaults, one for each identity that has credentials.
+/// One tenant's token cells, one for each identity that is configured.
 #[derive(Clone, Default)]
 pub struct Identities {
     pub service: Option<Arc<Vault>>,
     pub user: Option<Arc<Vault>>,
-    /// The operations that NinjaOne wants a person for.
+    /// The operations that NinjaOne allows to users only.
     pub learned: Arc<Learned>,
 }
 
 impl Identities {
+    /// The token cell of an identity; none if the tenant has no such identity.
     #[must_use]
     pub fn get(&self, identity: IdentityKind) -> Option<&Arc<Vault>> {
         match identity {
@@ -66,16 +70,18 @@ impl Identities {
     }
 }
 
-/// Every tenant's vaults, by the tenant's index in the rules.
+/// Every tenant's token cells, by the tenant's index in the rules.
 pub struct Vaults(Vec<Identities>);
 
 impl Vaults {
+    /// `tenants` in the order of the rules.
     #[must_use]
     pub fn new(tenants: Vec<Identities>) -> Self {
         Self(tenants)
     }
 
-    /// Gives a request a token of its tenant, of the identity that suits it; waits at most for a renewal under way.
+    /// Leases a token to a request: of its tenant, and of the identity that its rule and operation call for. Waits for a
+    /// renewal under way, at most [`LEASE_WAIT_MS_MAX`].
     pub async fn lease(&self, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
         let authorized = admitted.authorized();
         let identities = self.0.get(authorized.tenant().index);
@@ -89,7 +95,7 @@ impl Vaults {
         }
     }
 
-    /// Keeps in mind that NinjaOne wants a person for this request's operation; true if that is new.
+    /// Remembers that NinjaOne allows this request's operation to users only. True if that is new.
     pub fn learn(&self, leased: &Leased) -> bool {
         let authorized = leased.admitted.authorized();
         let identities = self.0.get(authorized.tenant().index);
@@ -116,19 +122,19 @@ impl Vaults {
         Ok(())
     }
 
-    /// What was learned of the tenant with this index.
+    /// The user-only operations of the tenant with this index.
     #[must_use]
     pub fn learned(&self, tenant: usize) -> Option<&Learned> {
         self.0.get(tenant).map(|it| &*it.learned)
     }
 
-    /// The vault of the tenant with this index.
+    /// The token cell of an identity of the tenant with this index.
     #[must_use]
     pub fn get(&self, tenant: usize, identity: IdentityKind) -> Option<&Arc<Vault>> {
         self.0.get(tenant)?.get(identity)
     }
 
-    /// All vaults, for status and metrics.
+    /// All token cells, for status and metrics.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Vault>> {
         self.0
             .iter()
@@ -170,19 +176,19 @@ impl Leased {
     }
 }
 
-/// A request for which there is no token.
+/// A request that got no token.
 pub struct NoToken {
     pub admitted: Admitted,
     pub lack: Lack,
 }
 
-/// A token that is not there.
+/// Why a request got no token, and when to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lack {
-    /// The identity that was asked for it.
+    /// The identity whose token was needed.
     pub identity: IdentityKind,
     pub why: Why,
-    /// When it is worth to try again; none where only a person can help.
+    /// When trying again is worthwhile; none if only a person can help.
     pub retry_after: Option<Duration>,
 }
 
@@ -196,13 +202,13 @@ impl Lack {
     }
 }
 
-/// Why there is no token.
+/// Why an identity has no valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// The configuration gives the tenant no such identity.
+    /// The tenant has no such identity in the configuration.
     NotConfigured,
-    /// The identity is a person's, and nobody has logged in, or the login has ended.
+    /// It is a user identity, and nobody is logged in or the login has ended.
     LoginNeeded,
-    /// The first token is still being fetched, or the last one ended and its renewal fails.
+    /// The first token is still being requested, or the last one has expired and its renewal fails.
     Unavailable,
 }

@@ -1,43 +1,43 @@
-//! What befalls tokens and logins, for the log, the ledger and the metrics.
+//! Token lifecycle events, for the log, the audit log and the metrics.
 
 use std::sync::Arc;
 
 use crate::names::{IdentityKind, TenantName};
 
-use super::grant::mint_error::MintError;
+use super::renewal_error::{LoginEndReason, RenewalError};
 
-/// Is told the result of every renewal. Called by the keeper's task, so it must not block.
+/// Receives every token event. Called on the renewer's task, so it must not block.
 pub type Observer = Arc<dyn Fn(TokenEvent) + Send + Sync>;
 
-/// Something has happened to a token or a login.
+/// Something happened to a token or a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenEvent {
     pub tenant: TenantName,
     pub identity: IdentityKind,
-    /// The generation that is in the vault now; 0 if there is none yet.
+    /// The generation of the current token; 0 if there is none yet.
     pub generation: u64,
     pub news: News,
-    /// What is wrong with the store of logins, in words.
+    /// What is wrong with the store of logins, for people.
     pub fault: Option<String>,
 }
 
-/// What has happened.
+/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// The first token of this vault.
+    /// The first token of this cell.
     Minted,
     Renewed,
     /// Renewed because NinjaOne rejected the one before.
     Forced,
-    /// Another process has renewed it.
+    /// Another process has renewed the token.
     Adopted,
-    Refused(MintError),
-    /// What NinjaOne issued could not be stored. It is used, and tried again.
+    Refused(RenewalError),
+    /// A renewed login could not be stored. Its token is used, and storing it is tried again.
     PersistFailed,
-    /// What could not be stored is stored.
+    /// A login that could not be stored before is stored now.
     Persisted,
-    /// The login is of no use any more.
-    Dead(MintError),
+    /// The login is no longer valid.
+    Dead(LoginEndReason),
     LoggedIn,
     LoggedOut,
 }
@@ -55,7 +55,8 @@ impl News {
             Self::Persisted => "persisted",
             Self::LoggedIn => "logged-in",
             Self::LoggedOut => "logged-out",
-            Self::Refused(error) | Self::Dead(error) => error.as_str(),
+            Self::Refused(error) => error.as_str(),
+            Self::Dead(reason) => reason.as_str(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What there is to tell about a vault: no secrets.
+//! What status and metrics show of a token cell. No secrets.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,23 +7,24 @@ use crate::{
     names::{IdentityKind, TenantName},
 };
 
-use super::{grant::mint_error::MintError, login::LoginRecord};
+use super::{login_change::LoginSummary, renewal_error::RenewalError};
 
-/// How a vault stands.
+/// The state of a token cell, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     NeverMinted,
     Fresh,
     Renewing,
-    /// The last renewal failed; the token may be valid still, see [`VaultSnapshot::usable`].
+    /// The last renewal failed. The token may still be valid, see [`VaultSnapshot::usable`].
     Failing,
-    /// The token ended and no renewal has begun yet, as after a suspend.
+    /// The token has expired and no renewal has begun yet, as after a suspend.
     Expired,
-    /// There is no token, and only a login brings one.
+    /// There is no valid token, and only a login brings one.
     LoginNeeded,
 }
 
 impl State {
+    /// The name in the status document.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,48 +38,48 @@ impl State {
     }
 }
 
-/// For status and metrics.
+/// The state of a token cell at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultSnapshot {
     pub tenant: TenantName,
     pub identity: IdentityKind,
     pub state: State,
-    /// Whether there is a token that can be sent now.
+    /// Whether there is a valid token now.
     pub usable: bool,
-    /// 0 before the first token.
+    /// Counts the cell's tokens; 0 before the first one.
     pub generation: u64,
     pub minted_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub scopes: Vec<Box<str>>,
     pub failing_since: Option<Timestamp>,
-    /// The last failure, also after it was overcome.
-    pub last_error: Option<(Timestamp, MintError)>,
-    /// Until the next try after a failure.
+    /// The last failure, even if a renewal has succeeded since.
+    pub last_error: Option<(Timestamp, RenewalError)>,
+    /// Time until the next try after a failure.
     pub next_attempt: Option<Duration>,
-    /// Requests that wait for the token.
+    /// Requests that are waiting for a token.
     pub waiting: usize,
-    /// How often a renewal ended how: `minted`, `renewed`, or the name of an error.
+    /// Counts renewals by result: `minted`, `renewed`, …, or the name of an error.
     pub results: Vec<(&'static str, u64)>,
-    /// Of a person's identity only.
+    /// For a user identity only.
     pub login: Option<LoginState>,
 }
 
-/// How a login is kept.
+/// The state of the stored login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginState {
     /// None while nobody is logged in.
-    pub login: Option<LoginRecord>,
-    /// Since when what NinjaOne issued could not be stored.
+    pub login: Option<LoginSummary>,
+    /// Since when a renewed token is in memory only, because it cannot be stored.
     pub unsaved_since: Option<Timestamp>,
-    /// What is wrong with the store, in words.
+    /// What is wrong with the store, for people.
     pub fault: Option<String>,
 }
 
-/// What the keeper has seen.
+/// The results of past renewals.
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) failing_since: Option<Timestamp>,
-    pub(super) last_error: Option<(Timestamp, MintError)>,
+    pub(super) last_error: Option<(Timestamp, RenewalError)>,
     pub(super) login: Option<LoginState>,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -89,7 +90,7 @@ impl Record {
         self.count(result);
     }
 
-    pub(super) fn failed(&mut self, error: MintError, at: Timestamp) {
+    pub(super) fn failed(&mut self, error: RenewalError, at: Timestamp) {
         self.failing_since.get_or_insert(at);
         self.last_error = Some((at, error));
         self.count(error.as_str());

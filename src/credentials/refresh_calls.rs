@@ -1,12 +1,12 @@
-//! Refresh-token calls that were sent and whose answer is not on disk yet. None begins once the program is ending; one that
-//! was sent is waited for, because the refresh token that it used is dead.
+//! Counts the refresh token requests whose response is not on disk yet. None starts once the program shuts down; the
+//! shutdown waits for those in flight, because they have used up their refresh tokens.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// All calls of the program. Clones count together.
+/// All refresh token requests of the program. Clones share one count.
 #[derive(Clone, Default)]
 pub struct RefreshCalls(Arc<Inner>);
 
@@ -16,25 +16,25 @@ struct Inner {
     is_closed: AtomicBool,
 }
 
-/// A call under way, until it is dropped.
+/// A request in flight, until it is dropped.
 #[must_use]
 pub(super) struct RefreshCall(Arc<Inner>);
 
 impl RefreshCalls {
-    /// The right to send one; none if the program is ending.
+    /// The right to send a request; none once [`RefreshCalls::close`] was called.
     pub(super) fn begin(&self) -> Option<RefreshCall> {
-        // Counted before the look, so that whoever closes sees it or is seen.
+        // Counts before it looks, so that a concurrent `close` either is seen here or sees the count.
         self.0.open.fetch_add(1, Ordering::SeqCst);
         let call = RefreshCall(Arc::clone(&self.0));
         (!self.0.is_closed.load(Ordering::SeqCst)).then_some(call)
     }
 
-    /// Lets no other call begin.
+    /// Lets no other request begin.
     pub fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
     }
 
-    /// Whether an answer is still to come, or to be stored.
+    /// Whether any response is still awaited or unsaved.
     #[must_use]
     pub fn are_open(&self) -> bool {
         self.0.open.load(Ordering::SeqCst) > 0

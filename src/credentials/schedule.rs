@@ -1,41 +1,37 @@
-//! When a token is renewed, and when a renewal that failed is tried again.
+//! When a token is renewed, and when a failed renewal is tried again.
 
 use std::time::Duration;
 
-use super::{grant::mint_error::MintError, token::EXPIRY_MARGIN_MS};
+use crate::random;
 
-/// Renewals of many tokens, or of many proxies that started together, spread over this part of the delay, both ways.
+use super::{grant::mint_error::RetryHint, token::EXPIRY_MARGIN_MS};
+
+/// Jitter of a delay, both ways, so that proxies that started together do not renew together.
 const JITTER_PERCENT: u32 = 5;
 
-/// Shortest pause after a renewal that failed.
+/// Shortest pause after a failed renewal, in milliseconds.
 const BACKOFF_MS_MIN: u64 = 1_000;
 
-/// Longest pause while the token that we have is still valid.
+/// Longest pause while the current token is still valid, in milliseconds.
 const BACKOFF_MS_MAX: u64 = 30_000;
 
-/// Longest pause while callers stand without a token.
+/// Longest pause while there is no valid token, in milliseconds.
 const BACKOFF_WITHOUT_TOKEN_MS_MAX: u64 = 4_000;
 
-/// Pause where only a person can help, who may do so without telling us.
+/// Pause after an error that only a person can fix, in milliseconds.
 const BACKOFF_FINAL_MS: u64 = 60_000;
 
 /// When a token is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshAt {
-    /// After this part of its life, in percent.
+    /// After this percentage of its lifetime.
     OfLife(u8),
-    /// This long before its end; after half of its life if it does not live twice as long.
+    /// This long before it expires, but not before half of its lifetime has passed.
     BeforeEnd(Duration),
 }
 
-impl Default for RefreshAt {
-    fn default() -> Self {
-        Self::OfLife(80)
-    }
-}
-
 impl RefreshAt {
-    /// Time from the mint to the renewal of a token with this life.
+    /// Time from the request for a token with this lifetime to its renewal, with jitter. Always before the token expires.
     pub(super) fn delay(self, life: Duration) -> Duration {
         let plain = match self {
             Self::OfLife(percent) => life / 100 * u32::from(percent.min(100)),
@@ -46,48 +42,43 @@ impl RefreshAt {
     }
 }
 
-/// How long to wait after a failure.
+/// How long to wait after a failure, with and without a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pauses {
     pub(super) with_token: Duration,
     pub(super) without_token: Duration,
 }
 
-/// After the `failures`th failure in a row, with full jitter: any time up to a bound that doubles.
-pub(super) fn pauses(error: MintError, failures: u32) -> Pauses {
-    if error.is_final() {
-        let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
-        return Pauses {
-            with_token: pause,
-            without_token: pause,
-        };
-    }
+/// The delays after the `failures`th failure in a row: exponential backoff with full jitter. None if only a login helps.
+pub(super) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
+    let asked = match hint {
+        RetryHint::AfterLogin => return None,
+        RetryHint::Rarely => {
+            let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
+            return Some(Pauses {
+                with_token: pause,
+                without_token: pause,
+            });
+        }
+        RetryHint::Soon { retry_after } => retry_after.unwrap_or_default(),
+    };
     let grown = BACKOFF_MS_MIN.saturating_mul(2 << failures.min(16));
-    let asked = error.retry_after().unwrap_or_default();
     let pause = |most: u64| {
         let above = grown.min(most).saturating_sub(BACKOFF_MS_MIN);
-        let millis = BACKOFF_MS_MIN + above * u64::from(random()) / u64::from(u32::MAX);
-        Duration::from_millis(millis).max(asked)
+        let pause =
+            Duration::from_millis(BACKOFF_MS_MIN) + random::up_to(Duration::from_millis(above));
+        pause.max(asked)
     };
-    Pauses {
+    Some(Pauses {
         with_token: pause(BACKOFF_MS_MAX),
         without_token: pause(BACKOFF_WITHOUT_TOKEN_MS_MAX),
-    }
+    })
 }
 
+/// A random time from 95 to 105 % of `delay`.
 fn jittered(delay: Duration) -> Duration {
-    let (least, width) = (100 - JITTER_PERCENT, 2 * JITTER_PERCENT);
-    let percent = f64::from(least) + f64::from(width) * f64::from(random()) / f64::from(u32::MAX);
-    delay.mul_f64(percent / 100.0)
-}
-
-fn random() -> u32 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => u32::from_ne_bytes(bytes),
-        // Without randomness the middle of the range is as good as any.
-        Err(_) => u32::MAX / 2,
-    }
+    let least = delay / 100 * (100 - JITTER_PERCENT);
+    least + random::up_to(delay / 100 * (2 * JITTER_PERCENT))
 }
 
 #[cfg(test)]
@@ -101,7 +92,7 @@ mod tests {
     #[test]
     fn a_token_is_renewed_around_the_configured_part_of_its_life() {
         for _ in 0..1000 {
-            let delay = RefreshAt::default().delay(HOUR).as_secs();
+            let delay = RefreshAt::OfLife(80).delay(HOUR).as_secs();
             assert!((2735..=3025).contains(&delay), "{delay}");
             let delay = RefreshAt::BeforeEnd(Duration::from_mins(5)).delay(HOUR);
             assert!((3134..=3466).contains(&delay.as_secs()), "{delay:?}");
@@ -125,16 +116,19 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_heed_what_ninjaone_asks() {
-        let failed = MintError::Empty;
+        let failed = RetryHint::Soon { retry_after: None };
         for failures in 0..100 {
-            let pauses = pauses(failed, failures);
+            let pauses = pauses(failed, failures).unwrap();
             assert!((1_000..=30_000).contains(&pauses.with_token.as_millis()));
             assert!((1_000..=4_000).contains(&pauses.without_token.as_millis()));
         }
-        let throttled = MintError::Throttled {
-            retry_after: Some(Duration::from_secs(200)),
+        let asked = Duration::from_secs(200);
+        let throttled = RetryHint::Soon {
+            retry_after: Some(asked),
         };
-        assert_eq!(pauses(throttled, 1).without_token, Duration::from_secs(200));
-        assert!(pauses(MintError::WrongRegion, 1).without_token >= Duration::from_secs(57));
+        assert_eq!(pauses(throttled, 1).unwrap().without_token, asked);
+        let rarely = pauses(RetryHint::Rarely, 1).unwrap();
+        assert!(rarely.without_token >= Duration::from_secs(57));
+        assert_eq!(pauses(RetryHint::AfterLogin, 1), None);
     }
 }

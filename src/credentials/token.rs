@@ -1,4 +1,4 @@
-//! An access token.
+//! An access token in its token cell: whether it may be sent, and when a rejection replaces it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -7,60 +7,47 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::clock::{Moment, Timestamp};
+use crate::clock::{Moment, Reading, Timestamp};
 
-/// A token is not handed out in the last moments of its life, so that it does not end on its way.
+use super::grant::issued_token::IssuedToken;
+
+/// A token counts as expired this long before it is, so that it does not expire on its way, in milliseconds.
 pub const EXPIRY_MARGIN_MS: u64 = 1_000;
 
-/// How long a token that replaced a rejected one, and has worked since, is kept before a rejection replaces it.
+/// How long a token that replaced a rejected one, and was accepted since, withstands a rejection, in milliseconds.
 const HOLD_WORKED_MS: u64 = 5_000;
 
-/// The same for a token that has never worked; doubles with each such token in a row.
+/// The same for a token that was never accepted; doubles with each such token in a row.
 const HOLD_NEVER_WORKED_MS: u64 = 10_000;
 
-/// Longest hold.
+/// Longest time that a token withstands a rejection, in milliseconds.
 const HOLD_MS_MAX: u64 = 300_000;
 
-/// What NinjaOne issued. Never printed: there is no `Debug`.
+/// An access token. Never printed: there is no `Debug`.
 pub struct AccessToken {
     authorization: HeaderValue,
     generation: u64,
-    /// How many tokens in a row before this one NinjaOne rejected; 0 if this one was not minted because of a rejection.
+    /// How many tokens in a row NinjaOne rejected before this one; 0 if no rejection caused this renewal.
     rejected_before: u32,
-    minted: Moment,
-    expires: Moment,
+    minted: Reading,
+    expires: Reading,
     usable_until: Moment,
-    minted_at: Timestamp,
-    expires_at: Timestamp,
     scopes: Vec<Box<str>>,
     accepted: AtomicBool,
 }
 
-/// What a token is made of besides the text that NinjaOne sent.
-pub(super) struct Birth {
-    pub(super) generation: u64,
-    pub(super) rejected_before: u32,
-    /// When it was asked for: its life cannot have begun before that.
-    pub(super) asked: Moment,
-    pub(super) asked_at: Timestamp,
-    pub(super) life: Duration,
-    pub(super) scopes: Vec<Box<str>>,
-}
-
 impl AccessToken {
-    /// `authorization` is the whole header value, marked as sensitive.
-    pub(super) fn new(authorization: HeaderValue, birth: Birth) -> Self {
+    pub(super) fn new(issued: IssuedToken, generation: u64, rejected_before: u32) -> Self {
         let margin = Duration::from_millis(EXPIRY_MARGIN_MS);
+        let usable = issued.lifetime.saturating_sub(margin);
         Self {
-            authorization,
-            generation: birth.generation,
-            rejected_before: birth.rejected_before,
-            minted: birth.asked,
-            expires: birth.asked.plus(birth.life),
-            usable_until: birth.asked.plus(birth.life.saturating_sub(margin)),
-            minted_at: birth.asked_at,
-            expires_at: birth.asked_at.plus(birth.life),
-            scopes: birth.scopes,
+            authorization: issued.authorization,
+            generation,
+            rejected_before,
+            minted: issued.requested,
+            expires: issued.requested.plus(issued.lifetime),
+            usable_until: issued.requested.moment.plus(usable),
+            scopes: issued.scopes,
             accepted: AtomicBool::new(false),
         }
     }
@@ -71,35 +58,37 @@ impl AccessToken {
         &self.authorization
     }
 
-    /// Grows by one with each token of a vault.
+    /// Grows by one with each token of a cell.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
+    /// When it was requested.
     #[must_use]
     pub fn minted(&self) -> Moment {
-        self.minted
+        self.minted.moment
     }
 
+    /// When it expires.
     #[must_use]
     pub fn expires(&self) -> Moment {
-        self.expires
+        self.expires.moment
     }
 
-    /// For people; decisions are made by [`AccessToken::expires`].
+    /// When it expires, by the wall clock. For display; decide with [`AccessToken::expires`].
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+        self.expires.at
     }
 
-    /// For people.
+    /// When it was requested, by the wall clock. For display.
     #[must_use]
     pub fn minted_at(&self) -> Timestamp {
-        self.minted_at
+        self.minted.at
     }
 
-    /// What NinjaOne granted; empty if it did not say.
+    /// The scopes that NinjaOne granted; empty if it did not say.
     #[must_use]
     pub fn scopes(&self) -> &[Box<str>] {
         &self.scopes
@@ -111,29 +100,30 @@ impl AccessToken {
         now < self.usable_until
     }
 
-    /// From this moment on the token is not sent any more.
+    /// From this moment on the token is no longer sent.
     #[must_use]
     pub fn usable_until(&self) -> Moment {
         self.usable_until
     }
 
-    /// NinjaOne answered something else than 401 to this token.
+    /// Records that NinjaOne answered a request with this token, and not with 401.
     pub fn accept(&self) {
-        // Read first: every request passes here, and only the first one has something to write.
+        // Reads first, because every request comes here and only the first one has to write.
         if !self.was_accepted() {
             self.accepted.store(true, Ordering::Relaxed);
         }
     }
 
+    /// Whether NinjaOne ever accepted this token.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// From when on a rejection by NinjaOne replaces this token.
+    /// From when on a rejection by NinjaOne causes a renewal.
     ///
-    /// The first rejection does so at once. A token that itself came of a rejection is held for a while: a 401 can mean
-    /// that a privilege is missing, which no new token cures.
+    /// The first rejection does so at once. A token that a rejection has already renewed is held for a while, because a 401
+    /// can also mean that a privilege is missing, which no new token fixes.
     #[must_use]
     pub fn replaceable_at(&self) -> Moment {
         let hold_ms = match self.rejected_before {
@@ -143,10 +133,10 @@ impl AccessToken {
                 .saturating_mul(1 << (row - 1).min(10))
                 .min(HOLD_MS_MAX),
         };
-        self.minted.plus(Duration::from_millis(hold_ms))
+        self.minted.moment.plus(Duration::from_millis(hold_ms))
     }
 
-    /// How many tokens in a row were rejected if this one is rejected, too.
+    /// How many tokens in a row are rejected, counting this one.
     pub(super) fn rejected_with_this(&self) -> u32 {
         if self.was_accepted() {
             1

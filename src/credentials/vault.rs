@@ -1,4 +1,4 @@
-//! Where an identity keeps its token. The hot path reads it without a lock; only the keeper writes it.
+//! The token cell of an identity: requests read the token without a lock, and only the token renewer writes it.
 
 use std::{
     sync::{
@@ -22,36 +22,36 @@ use crate::{
 
 use super::{
     Lack, Leased, NoToken, Why,
-    grant::mint_error::MintError,
     record::{LoginState, Record, State, VaultSnapshot},
+    renewal_error::RenewalError,
     token::AccessToken,
 };
 
-/// Longest that a request waits for a renewal under way.
+/// Longest that a request waits for a renewal under way, in milliseconds.
 pub const LEASE_WAIT_MS_MAX: u64 = 10_000;
 
-/// Most requests that wait for one vault's token at a time.
+/// Most requests that wait for one cell's token at a time.
 pub const LEASE_WAITERS_MAX: usize = 4_096;
 
-/// Shortest and longest time that a request without a token is told to stay away.
+/// Bounds of the `Retry-After` for a request that gets no token, in milliseconds.
 const RETRY_AFTER_MS_MIN: u64 = 1_000;
 const RETRY_AFTER_MS_MAX: u64 = 300_000;
 
-/// One identity's token at one tenant.
+/// Holds the access token of one identity at one tenant.
 pub struct Vault {
     tenant: TenantName,
     identity: IdentityKind,
     current: ArcSwapOption<AccessToken>,
-    /// The youngest generation that NinjaOne rejected.
+    /// The newest generation that NinjaOne rejected with 401.
     rejected: AtomicU64,
     phase: watch::Sender<Phase>,
-    /// Wakes the keeper.
+    /// Wakes the token renewer.
     wake: Notify,
     waiting: AtomicUsize,
     record: Mutex<Record>,
 }
 
-/// What the keeper is doing.
+/// What the token renewer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Resting,
@@ -59,15 +59,15 @@ pub(super) enum Phase {
     BackingOff {
         next: Moment,
     },
-    /// Nothing to try before somebody logs in.
+    /// Nothing to do until somebody logs in.
     LoginNeeded,
     Stopped,
 }
 
-/// There is no token that can be sent.
+/// Why waiting brought no token that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
-    /// It is worth to come back after this.
+    /// Trying again is worthwhile after this time.
     For(Duration),
     LoginNeeded,
 }
@@ -83,7 +83,7 @@ impl Unavailable {
         Self::For(pause.clamp(least, most))
     }
 
-    /// What a request of this identity lacks.
+    /// The error of a request with this identity.
     pub(super) const fn lack(self, identity: IdentityKind) -> Lack {
         let (why, retry_after) = match self {
             Self::For(pause) => (Why::Unavailable, Some(pause)),
@@ -111,22 +111,25 @@ impl Vault {
         }
     }
 
+    /// The tenant that the token is for.
     #[must_use]
     pub fn tenant(&self) -> &TenantName {
         &self.tenant
     }
 
+    /// The identity that the token is issued to.
     #[must_use]
     pub fn identity(&self) -> IdentityKind {
         self.identity
     }
 
-    /// Gives a request its token: at once if there is a valid one, otherwise after a renewal under way.
+    /// Gives a request its token: at once if there is a valid one, otherwise when the renewal under way succeeds. Waits at
+    /// most [`LEASE_WAIT_MS_MAX`].
     pub async fn lease(self: &Arc<Self>, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
         let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
         let token = match self.current() {
             Some(token) => Ok(token),
-            // Boxed, so that what waiting needs does not lie in every request's future.
+            // Boxed, so that the state of a wait does not enlarge every request's future.
             None => Box::pin(self.wait_for_token(longest)).await,
         };
         match token {
@@ -142,7 +145,7 @@ impl Vault {
         }
     }
 
-    /// The token, if it can be sent now.
+    /// The token, if it is valid now.
     #[must_use]
     pub fn current(&self) -> Option<Arc<AccessToken>> {
         let token = self.current.load();
@@ -150,13 +153,13 @@ impl Vault {
         token.is_usable(Moment::now()).then(|| Arc::clone(token))
     }
 
-    /// Waits for a token while its renewal is under way; a renewal that fails ends the waiting.
+    /// Waits, at most `longest`, for a renewal to bring a valid token. A failed renewal ends the wait.
     pub async fn wait_for_token(&self, longest: Duration) -> Result<Arc<AccessToken>, Unavailable> {
         self.wait_for(longest, 0).await
     }
 
-    /// After a 401: a token younger than the one of `generation`. At most one renewal comes of each generation, however
-    /// many ask, and none while the token is held, see [`AccessToken::replaceable_at`].
+    /// After a 401: waits for a token newer than the one of `generation`. However many requests report the same 401, it
+    /// causes at most one renewal, and none before [`AccessToken::replaceable_at`].
     pub async fn newer_than(
         &self,
         generation: u64,
@@ -170,7 +173,7 @@ impl Vault {
         self.wait_for(longest, generation).await
     }
 
-    /// After a 401, without waiting: the token of this generation is to be replaced. Nothing happens if it was already.
+    /// After a 401, without waiting: asks for a renewal if the token of this generation is still the current one.
     pub fn reject(&self, generation: u64) {
         let is_current = self.generation() == generation;
         if is_current && self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
@@ -178,7 +181,7 @@ impl Vault {
         }
     }
 
-    /// What there is to know about the token without seeing it.
+    /// The cell's state for status and metrics, without the token.
     #[must_use]
     pub fn snapshot(&self) -> VaultSnapshot {
         let now = Moment::now();
@@ -232,7 +235,7 @@ impl Vault {
     async fn watch_for(&self, above: u64) -> Result<Arc<AccessToken>, Unavailable> {
         let mut phases = self.phase.subscribe();
         loop {
-            // The phase before the token: the keeper writes them the other way round.
+            // Reads the phase before the token, because the renewer writes the token first.
             let phase = *phases.borrow_and_update();
             if let Some(token) = self.current().filter(|token| token.generation() > above) {
                 return Ok(token);
@@ -242,7 +245,7 @@ impl Vault {
                 Phase::BackingOff { next } if next > Moment::now() => {
                     return Err(Unavailable::until(next));
                 }
-                // The keeper may sleep past its time: its timer stands still while the machine is suspended.
+                // The renewer may oversleep: its timer stands still while the machine is suspended.
                 Phase::Resting | Phase::BackingOff { .. } => self.wake.notify_one(),
                 Phase::LoginNeeded => return Err(Unavailable::LoginNeeded),
                 Phase::Stopped => return Err(Unavailable::after(Duration::ZERO)),
@@ -258,7 +261,7 @@ impl Vault {
         token.as_ref().map_or(0, |token| token.generation())
     }
 
-    /// How long the token of `generation` stays although it was rejected.
+    /// How long the rejected token of `generation` is still held before a renewal replaces it.
     fn held_for(&self, generation: u64) -> Duration {
         let token = self.current.load();
         match token.as_ref() {
@@ -270,14 +273,14 @@ impl Vault {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        // A record is counts and dates: no half-made change can do harm.
+        // A panic while it was locked can have left no more than a wrong count.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What only the keeper does.
+/// For the token renewer only.
 impl Vault {
-    /// The token, valid or not.
+    /// The current token, valid or not.
     pub(super) fn held(&self) -> Option<Arc<AccessToken>> {
         self.current.load_full()
     }
@@ -288,11 +291,11 @@ impl Vault {
 
     pub(super) fn put(&self, token: AccessToken) {
         self.current.store(Some(Arc::new(token)));
-        // Where one renewal follows another the phase stays, and those who wait must look all the same.
+        // Wakes the waiters even if the phase does not change, as when one renewal follows another.
         self.phase.send_modify(|_| ());
     }
 
-    /// Nobody is logged in any more: what was issued to them is not sent.
+    /// Removes the token, because the user it was issued to has logged out or been replaced.
     pub(super) fn clear(&self) {
         self.current.store(None);
     }
@@ -317,12 +320,12 @@ impl Vault {
         self.record().succeeded(result);
     }
 
-    pub(super) fn failed(&self, error: MintError) {
+    pub(super) fn failed(&self, error: RenewalError) {
         self.record().failed(error, Timestamp::now());
     }
 }
 
-/// One request that waits; gives its place back on drop.
+/// Counts one waiting request; the drop uncounts it.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::{
+    hex,
     ninjaone::endpoint::{API_BASE, API_BASE_ALIAS},
     sandbox::{
         State,
@@ -208,16 +209,6 @@ async fn read(mut body: Incoming) -> io::Result<ReadBody> {
     Ok(ReadBody {
         kept: kept.freeze(),
         length,
-        sha256: hex(hash.finish().as_ref()),
+        sha256: hex::encode(hash.finish().as_ref()).into(),
     })
-}
-
-fn hex(bytes: &[u8]) -> Box<str> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect::<String>()
-        .into()
 }

@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::audit::{
-    chain::Linked,
-    files::{LOCK_NAME, LogFile},
+use crate::{
+    audit::{
+        chain::Linked,
+        files::{LOCK_NAME, LogFile},
+    },
+    files::sync_directory,
 };
 
 use super::{
@@ -192,9 +195,4 @@ pub(super) fn lock(directory: &Path) -> io::Result<Option<File>> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// Makes the directory's list of names durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

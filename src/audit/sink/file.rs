@@ -7,13 +7,12 @@ use std::{
     path::Path,
 };
 
-use rustix::{fs::OFlags, process::geteuid};
-
-use crate::audit::files::LogFile;
+use crate::{
+    audit::files::LogFile,
+    files::{PRIVATE_MODE, SAFE_OPEN_FLAGS, foreign_owner},
+};
 
 use super::{Day, SinkError};
-
-const FILE_MODE: u32 = 0o600;
 
 /// A file of the log, open for appending.
 pub struct ActiveFile {
@@ -157,19 +156,18 @@ impl ActiveFile {
 
 /// Opens a file that is ours alone: no link is followed, and nothing but a regular file of our own user will do.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
         .append(true)
         .create(true)
-        .mode(FILE_MODE)
-        .custom_flags(flags.bits().cast_signed())
+        .mode(PRIVATE_MODE)
+        .custom_flags(SAFE_OPEN_FLAGS.bits().cast_signed())
         .open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    if found.uid() != geteuid().as_raw() {
+    if foreign_owner(&found).is_some() {
         return Err(io::Error::other("owned by another user"));
     }
     Ok(file)

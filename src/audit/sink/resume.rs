@@ -7,15 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::audit::{
-    chain::Head,
-    files::{LOCK_NAME, LogFile, list},
-    record::{LINE_BYTES_MAX, Sealed},
+use crate::{
+    audit::{
+        chain::Head,
+        files::{LOCK_NAME, LogFile, list},
+        record::{LINE_BYTES_MAX, Sealed},
+    },
+    files::sync_directory,
 };
 
 use super::{
     DAY_LENGTH, Day, SinkError,
-    directory::{Directory, create, lock, sync_directory},
+    directory::{Directory, create, lock},
     file::ActiveFile,
 };
 

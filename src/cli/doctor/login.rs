@@ -9,7 +9,7 @@ use crate::{
     clock::{Moment, Timestamp},
     config::{self, UserIdentity},
     credentials::{
-        grant::mint_error::MintError,
+        renewal_error::LoginEndReason,
         store::{
             Found, Store,
             error::StoreError,
@@ -194,7 +194,7 @@ fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
         );
     }
     if let Some(ended) = &kept.ended {
-        let why = MintError::of_ended(&ended.why);
+        let why = LoginEndReason::from_stored_name(&ended.why);
         return needed(tenant, &format!("{why} (at {})", ended.at));
     }
     let now = Timestamp::now();

@@ -1,10 +1,8 @@
 //! This machine: its clocks, the audit log, the directory of the store, the ports, and the proxy that may be running.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
+    fs, io,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -13,6 +11,7 @@ use crate::{
     audit::verify::{Unreadable, verify_newest},
     clock::{Moment, Timestamp},
     config::{Bind, Config},
+    files::{ACCESSIBLE_BY_OTHERS, PRIVATE_MODE, forbidden_mode, write_new},
 };
 
 use super::check::{Check, Name};
@@ -21,8 +20,6 @@ use super::check::{Check, Name};
 const EARLIEST_UNIX_S: i64 = 1_793_491_200;
 /// 2100-01-01: nor more.
 const LATEST_UNIX_S: i64 = 4_102_444_800;
-
-const RIGHTS_OF_OTHERS: u32 = 0o077;
 
 pub(super) fn clock() -> Check {
     let now = Timestamp::now();
@@ -133,15 +130,7 @@ pub(super) fn store_directory(path: &Path) -> Check {
 /// A file of our own, durable and removed again.
 fn writable(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".doctor-{}", std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(b"may be removed\n")?;
-            file.sync_all()
-        });
+    let written = write_new(&path, b"may be removed\n", PRIVATE_MODE);
     let was_made = !matches!(&written, Err(error) if error.kind() == io::ErrorKind::NotFound);
     if was_made {
         // A failure to remove it shows in the next run; what counts here is the writing.
@@ -151,8 +140,7 @@ fn writable(directory: &Path) -> io::Result<()> {
 }
 
 fn others_rights(directory: &Path) -> Option<u32> {
-    let mode = fs::metadata(directory).ok()?.mode() & 0o7777;
-    (mode & RIGHTS_OF_OTHERS != 0).then_some(mode)
+    forbidden_mode(&fs::metadata(directory).ok()?, ACCESSIBLE_BY_OTHERS)
 }
 
 pub(super) fn proxy(snapshot: Option<&Snapshot>) -> Check {

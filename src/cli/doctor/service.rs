@@ -10,7 +10,7 @@ use crate::{
     config::ServiceIdentity,
     credentials::grant::{
         client_credentials::{ClientCredentials, Offered},
-        mint_error::MintError,
+        mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     names::IdentityKind,
     net::client::Endpoint,
@@ -51,7 +51,9 @@ pub(super) async fn look(
         }
         Err(error) => {
             let refused = match error {
-                MintError::InvalidScope => invalid_scope(&grant).await,
+                TokenEndpointError::Rejected(TokenRejection::InvalidScope) => {
+                    invalid_scope(&grant).await
+                }
                 other => no_token(endpoint, other),
             };
             let scopes = Check::skipped(Name::ServiceScopes, "there is no token");
@@ -97,10 +99,10 @@ pub(super) fn scopes(
     )
 }
 
-fn no_token(endpoint: &Endpoint, error: MintError) -> Check {
+fn no_token(endpoint: &Endpoint, error: TokenEndpointError) -> Check {
     let host = endpoint.authority();
     let seen = match error {
-        MintError::WrongRegion => {
+        TokenEndpointError::Rejected(TokenRejection::WrongRegion) => {
             format!("{host} does not know this client id (404 `Client app not exist`)")
         }
         other => format!("{host}: {other}"),
@@ -109,25 +111,27 @@ fn no_token(endpoint: &Endpoint, error: MintError) -> Check {
 }
 
 /// What to do when there is no token.
-fn remedy(endpoint: &Endpoint, error: MintError) -> String {
+fn remedy(endpoint: &Endpoint, error: TokenEndpointError) -> String {
     match error {
-        MintError::WrongRegion => wrong_region(endpoint),
-        MintError::InvalidClient => "Check the client secret: a new one, made in NinjaOne under Administration, Apps, API, ends all access of the old one. Then check that the application is of the platform API Services, or allows client credentials.".to_owned(),
-        MintError::Throttled { .. } => {
+        TokenEndpointError::Rejected(TokenRejection::WrongRegion) => wrong_region(endpoint),
+        TokenEndpointError::Rejected(TokenRejection::InvalidClient) => "Check the client secret: a new one, made in NinjaOne under Administration, Apps, API, ends all access of the old one. Then check that the application is of the platform API Services, or allows client credentials.".to_owned(),
+        TokenEndpointError::Throttled { .. } => {
             "Wait a few minutes; see who else uses this application's credentials.".to_owned()
         }
-        MintError::Server { .. } => {
+        TokenEndpointError::ServerError { .. } => {
             "Nothing but to wait; if it lasts, see NinjaOne's status page.".to_owned()
         }
-        MintError::Html => "Wait, if NinjaOne is throttling. Otherwise check that `url` is NinjaOne's own and that no gateway or sign-on page stands in between.".to_owned(),
-        MintError::LifeMissing
-        | MintError::LifeNotPositive
-        | MintError::LifeNotANumber
-        | MintError::TokenTypeUnknown
-        | MintError::TokenMalformed => {
+        TokenEndpointError::Response(TokenResponseError::HtmlBody) => "Wait, if NinjaOne is throttling. Otherwise check that `url` is NinjaOne's own and that no gateway or sign-on page stands in between.".to_owned(),
+        TokenEndpointError::Response(
+            TokenResponseError::LifetimeMissing
+            | TokenResponseError::LifetimeNotPositive
+            | TokenResponseError::LifetimeNotANumber
+            | TokenResponseError::TokenTypeUnknown
+            | TokenResponseError::TokenMalformed,
+        ) => {
             "Report it to NinjaOne: a token that cannot be dated or sent is not used.".to_owned()
         }
-        MintError::Unreachable(_) => {
+        TokenEndpointError::Unreachable(_) => {
             "See the checks of the host above; NinjaOne may be slow just now.".to_owned()
         }
         _ => "Check that `url` is NinjaOne's own and that no gateway stands in between.".to_owned(),
@@ -176,8 +180,8 @@ async fn lacking(grant: &ClientCredentials) -> Vec<String> {
             application: grant.application.clone(),
             scopes: vec![scope.clone()],
         };
-        let tried: Result<Offered, MintError> = alone.try_out().await;
-        if tried == Err(MintError::InvalidScope) {
+        let tried: Result<Offered, TokenEndpointError> = alone.try_out().await;
+        if tried == Err(TokenRejection::InvalidScope.into()) {
             lacking.push(scope.clone());
         }
     }

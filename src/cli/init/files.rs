@@ -1,21 +1,23 @@
 //! Writing a new configuration and the secrets beside it; nothing that exists is touched.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 
-use crate::{random, secret::Secret};
+use crate::{
+    files::{PRIVATE_MODE, write_new},
+    random,
+    secret::Secret,
+};
 
 use super::answers::{Answers, Place};
 
 const KEY_BYTES: usize = 32;
-
-const PRIVATE: u32 = 0o600;
 
 /// The configuration of a service is read by the service's own user; secrets are handed to it in other ways.
 const READABLE: u32 = 0o644;
@@ -65,7 +67,7 @@ fn write_all(
     let (directory_mode, mode) = if is_root {
         (0o755, READABLE)
     } else {
-        (0o700, PRIVATE)
+        (0o700, PRIVATE_MODE)
     };
     let directory = match file.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -83,19 +85,19 @@ fn write_all(
     let secret_name = format!("{}.secret", answers.tenant);
     if answers.secret_file.is_none() {
         let path = directory.join(&secret_name);
-        create(&path, answers.secret.expose().as_bytes(), PRIVATE).map_err(at(&path))?;
+        write_new(&path, answers.secret.expose().as_bytes(), PRIVATE_MODE).map_err(at(&path))?;
         beside.push(path);
     }
     if answers.user_client_id.is_some() {
         let path = directory.join("store.key");
         let key = random::bytes::<KEY_BYTES>().map(Secret::new);
         let key = key.ok_or_else(|| (path.clone(), io::Error::other("no randomness")))?;
-        create(&path, key.expose(), PRIVATE).map_err(at(&path))?;
+        write_new(&path, key.expose(), PRIVATE_MODE).map_err(at(&path))?;
         beside.push(path);
     }
     let secret = answers.secret_file.clone().unwrap_or(secret_name);
     let text = text(answers, &secret, directory.starts_with("/etc"));
-    create(file, text.as_bytes(), mode).map_err(at(file))
+    write_new(file, text.as_bytes(), mode).map_err(at(file))
 }
 
 /// The smallest that serves. Outside of /etc the log and the store are beside the file: the usual places are root's.
@@ -131,18 +133,4 @@ fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
         text += "\n[audit]\npath = \"audit\"\n";
     }
     text
-}
-
-fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(path);
-    }
-    written
 }

@@ -20,7 +20,7 @@ use http::{
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    credentials::authorization::{CALLBACK_BYTES_MAX, Flow},
+    credentials::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
     net::small_server::{self, Bounds, Judged},
     secret::Secret,
     tasks::Tasks,

@@ -4,9 +4,10 @@ use std::{io, net::SocketAddr};
 
 use crate::{
     credentials::{
-        authorization::{AuthorizationError, CallbackError},
+        authorization::AuthorizationError,
+        callback::CallbackError,
         completion::CompletionError,
-        grant::mint_error::MintError,
+        grant::mint_error::{TokenEndpointError, TokenRejection},
         store::error::StoreError,
     },
     net::client::ExchangeError,
@@ -100,26 +101,23 @@ impl Failure {
 
 fn exit_of(error: &AuthorizationError) -> u8 {
     match error {
-        AuthorizationError::Exchange(error) | AuthorizationError::Token(error) => {
-            exit_of_mint(*error)
-        }
+        AuthorizationError::Exchange(error) => exit_of_token_error(*error),
         AuthorizationError::Address => CONFIGURATION_WRONG,
-        AuthorizationError::NoRandomness | AuthorizationError::CodeRefused => FAILED,
+        AuthorizationError::NoRandomness
+        | AuthorizationError::CodeRefused
+        | AuthorizationError::Token(_) => FAILED,
     }
 }
 
 /// 78 where the configuration or the application in NinjaOne is wrong, 75 where the network or NinjaOne is not well.
-pub(in crate::cli) fn exit_of_mint(error: MintError) -> u8 {
+pub(in crate::cli) fn exit_of_token_error(error: TokenEndpointError) -> u8 {
     match error {
-        MintError::WrongRegion
-        | MintError::InvalidClient
-        | MintError::InvalidScope
-        | MintError::Redirected => CONFIGURATION_WRONG,
-        MintError::Throttled { .. }
-        | MintError::Server { .. }
-        | MintError::Unreachable(_)
-        | MintError::Busy
-        | MintError::Ending => TRY_AGAIN_LATER,
-        _ => FAILED,
+        TokenEndpointError::Rejected(TokenRejection::InvalidGrant)
+        | TokenEndpointError::UnexpectedStatus { .. }
+        | TokenEndpointError::Response(_) => FAILED,
+        TokenEndpointError::Rejected(_) => CONFIGURATION_WRONG,
+        TokenEndpointError::Throttled { .. }
+        | TokenEndpointError::ServerError { .. }
+        | TokenEndpointError::Unreachable(_) => TRY_AGAIN_LATER,
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     app::{keepers, logins},
     config::{Config, Tenant, UserIdentity},
     credentials::{
-        authorization::{AuthorizationRequest, CallbackError, Flow},
+        authorization::{AuthorizationRequest, Flow},
+        callback::CallbackError,
         completion::complete,
         store::{Store, error::StoreError, kept::Slot},
     },

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::secret::Secret;
+use crate::{credentials::schedule::RefreshAt, secret::Secret};
 
 use super::{
     super::{
-        ClientAuth, Platform, Redirect, RefreshAt, ServiceIdentity, UserGrant, UserIdentity,
-        duration,
+        ClientAuth, Platform, Redirect, ServiceIdentity, UserGrant, UserIdentity, duration,
         key_path::KeyPath,
         percent,
         reader::secret_forms,
@@ -217,10 +216,10 @@ impl Check<'_> {
     }
 
     fn refresh_at(&mut self, text: &str, path: &KeyPath) -> RefreshAt {
-        let usual = RefreshAt::Percent(80);
+        let usual = RefreshAt::OfLife(80);
         if let Ok(share) = percent::parse(text) {
             if (PERCENT_MIN..=PERCENT_MAX).contains(&share) {
-                return RefreshAt::Percent(share);
+                return RefreshAt::OfLife(share);
             }
             self.error(
                 path,
@@ -229,7 +228,7 @@ impl Check<'_> {
             return usual;
         }
         match duration::parse(text) {
-            Ok(before) if !before.is_zero() => RefreshAt::Before(before),
+            Ok(before) if !before.is_zero() => RefreshAt::BeforeEnd(before),
             _ => {
                 self.error(path, "this is a share of the token's life (\"80%\") or a time before its end (\"5m\")");
                 usual

@@ -18,10 +18,10 @@ use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::ninjaone::operation::Operation;
+use crate::{hex, ninjaone::operation::Operation};
 
 use super::{
-    Config, duration, key_digest,
+    Config, duration,
     key_path::KeyPath,
     load::Written,
     origin::Origins,
@@ -214,5 +214,5 @@ impl Check<'_> {
 /// SHA-256 over the settings in force, in hex. Secrets are not part of it, only where they are kept.
 fn fingerprint(settings: &Settings) -> String {
     let text = serde_json::to_vec(settings).unwrap_or_default();
-    key_digest::hex(digest(&SHA256, &text).as_ref())
+    hex::encode(digest(&SHA256, &text).as_ref())
 }

@@ -1,4 +1,4 @@
-//! What the token endpoint answers, read with suspicion (RFC 6749 section 5, and what NinjaOne is known to do).
+//! Parses responses of the token endpoint defensively (RFC 6749 section 5, and how NinjaOne deviates from it).
 
 use std::time::Duration;
 
@@ -8,23 +8,31 @@ use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenT
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{clock::Timestamp, limits::retry_after::retry_after, secret::Secret};
+use crate::{
+    clock::{Reading, Timestamp},
+    limits::retry_after::retry_after,
+    secret::Secret,
+};
 
-use super::{Granted, Issued, mint_error::MintError};
+use super::{
+    Issued,
+    issued_token::IssuedToken,
+    mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+};
 
-/// Longest token, in bytes.
+/// Longest access or refresh token that is accepted, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// A token that claims to live longer is renewed as if it lived this long.
+/// Longest lifetime that is believed, in seconds. A longer one is cut to this.
 const LIFE_S_MAX: u64 = 24 * 60 * 60;
 
-/// Scopes that are kept, to show them; NinjaOne has four.
+/// Most scopes that are kept for display. NinjaOne has four.
 const SCOPES_MAX: usize = 16;
 
-/// Longest scope that is kept, in bytes.
+/// Longest scope name that is kept, in bytes.
 const SCOPE_BYTES_MAX: usize = 64;
 
-/// A token answer in which nothing is certain yet, so that each thing that is wrong gets its own name.
+/// A token response before validation. Every member is optional here, so that each fault gets an error of its own.
 #[derive(Debug, Deserialize, Serialize)]
 pub(in crate::credentials) struct Answer {
     #[serde(default = "no_token", deserialize_with = "token_or_none")]
@@ -64,40 +72,42 @@ impl TokenResponse for Answer {
 }
 
 impl Answer {
-    /// All of it: a refresh token that came with an access token of no use must be kept all the same.
-    pub(in crate::credentials) fn issued(&self) -> Issued {
+    /// The whole response. A refresh token is kept even if the access token beside it cannot be used.
+    pub(in crate::credentials) fn issued(&self, requested: Reading) -> Issued {
         let refresh = self.refresh_token.as_ref();
         Issued {
-            access: self.judge(),
+            requested,
+            access: self.judge(requested),
             token: Secret::new(self.access_token.secret().clone()),
             refresh: refresh.map(|it| Secret::new(it.secret().clone())),
         }
     }
 
-    pub(super) fn judge(&self) -> Result<Granted, MintError> {
+    pub(super) fn judge(&self, requested: Reading) -> Result<IssuedToken, TokenResponseError> {
         if !matches!(self.token_type, BasicTokenType::Bearer) {
-            return Err(MintError::TokenTypeUnknown);
+            return Err(TokenResponseError::TokenTypeUnknown);
         }
-        let life = self.life()?;
+        let lifetime = self.life()?;
         let authorization = authorization(self.access_token.secret())?;
-        Ok(Granted {
+        Ok(IssuedToken {
             authorization,
-            life,
+            requested,
+            lifetime,
             scopes: self.scopes_granted(),
         })
     }
 
-    /// A number, or a text of digits: some OAuth servers put it in quotes.
-    fn life(&self) -> Result<Duration, MintError> {
+    /// `expires_in`: a number, or a string of digits, because some OAuth servers put it in quotes.
+    fn life(&self) -> Result<Duration, TokenResponseError> {
         let seconds = match &self.expires_in {
-            Value::Null => return Err(MintError::LifeMissing),
+            Value::Null => return Err(TokenResponseError::LifetimeMissing),
             Value::Number(number) => number.as_f64(),
             Value::String(text) if is_digits(text) => text.parse().ok(),
             _ => None,
         };
-        let seconds = seconds.ok_or(MintError::LifeNotANumber)?;
+        let seconds = seconds.ok_or(TokenResponseError::LifetimeNotANumber)?;
         if seconds < 1.0 {
-            return Err(MintError::LifeNotPositive);
+            return Err(TokenResponseError::LifetimeNotPositive);
         }
         let longest = Duration::from_secs(LIFE_S_MAX);
         Ok(Duration::try_from_secs_f64(seconds.floor()).map_or(longest, |life| life.min(longest)))
@@ -118,19 +128,21 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `Bearer <token>`; the token is one of RFC 6750's: visible ASCII without a space.
-pub(in crate::credentials) fn authorization(token: &str) -> Result<HeaderValue, MintError> {
+/// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
+pub(in crate::credentials) fn authorization(
+    token: &str,
+) -> Result<HeaderValue, TokenResponseError> {
     let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
     if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(MintError::TokenMalformed);
+        return Err(TokenResponseError::TokenMalformed);
     }
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| MintError::TokenMalformed)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| TokenResponseError::TokenMalformed)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// A refresh token that cannot be one is as good as none.
+/// Treats a malformed refresh token as absent.
 fn refresh_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<Option<RefreshToken>, D::Error> {
     let fits = |text: &String| {
         (1..=TOKEN_BYTES_MAX).contains(&text.len())
@@ -157,7 +169,7 @@ fn token_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<AccessToken, D:
     })
 }
 
-/// The type is compared without regard to case (RFC 6749 section 5.1).
+/// Compares the token type without regard to case (RFC 6749 section 5.1).
 fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, D::Error> {
     Ok(match Value::deserialize(source)? {
         Value::String(text) if text.eq_ignore_ascii_case("bearer") => BasicTokenType::Bearer,
@@ -165,63 +177,65 @@ fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, 
     })
 }
 
-/// Lets through what is worth reading as a token; names everything else.
-pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, MintError> {
+/// Passes on a 200 response with a JSON object; turns every other response into its error.
+pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEndpointError> {
     let status = answer.status();
     if status != StatusCode::OK {
         return Err(refusal(&answer));
     }
     if answer.body().trim_ascii().is_empty() {
-        return Err(MintError::Empty);
+        return Err(TokenResponseError::EmptyBody.into());
     }
     if is_html(&answer) {
-        return Err(MintError::Html);
+        return Err(TokenResponseError::HtmlBody.into());
     }
-    // Checked here because the library stops reading where the first value ends, and takes an array for an object.
+    // The library stops reading after the first JSON value, and accepts an array as an object.
     if !is_object(answer.body()) {
-        return Err(MintError::NotJson);
+        return Err(TokenResponseError::NotJson.into());
     }
-    // Without its headers: what the content type claims adds nothing to what the body is.
+    // Without headers: the library would reject a body whose content type is wrong, and the body has been checked.
     Ok(Response::new(answer.into_body().into()))
 }
 
-fn refusal(answer: &Response<Bytes>) -> MintError {
+fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
     let status = answer.status();
     let retry_after = retry_after_of(answer);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return MintError::Throttled { retry_after };
+        return TokenEndpointError::Throttled { retry_after };
     }
     if status.is_server_error() {
-        return MintError::Server {
+        return TokenEndpointError::ServerError {
             status: status.as_u16(),
             retry_after,
         };
     }
     if status.is_redirection() {
-        return MintError::Redirected;
+        return TokenRejection::Redirected.into();
     }
     let said: Complaint = serde_json::from_slice(answer.body()).unwrap_or_default();
     match said.error.as_str().unwrap_or_default() {
-        "invalid_scope" => return MintError::InvalidScope,
-        "invalid_client" | "unauthorized_client" => return MintError::InvalidClient,
-        "invalid_grant" | "invalid_token" | "expired_token" => return MintError::Final,
+        "invalid_scope" => return TokenRejection::InvalidScope.into(),
+        "invalid_client" | "unauthorized_client" => return TokenRejection::InvalidClient.into(),
+        "invalid_grant" | "invalid_token" | "expired_token" => {
+            return TokenRejection::InvalidGrant.into();
+        }
         _ => {}
     }
     if status == StatusCode::NOT_FOUND && said.result_code == "Client app not exist" {
-        return MintError::WrongRegion;
+        return TokenRejection::WrongRegion.into();
     }
     if is_html(answer) {
-        return MintError::Html;
+        return TokenResponseError::HtmlBody.into();
     }
     if status == StatusCode::UNAUTHORIZED {
-        return MintError::InvalidClient;
+        return TokenRejection::InvalidClient.into();
     }
-    MintError::NotOk {
+    TokenEndpointError::UnexpectedStatus {
         status: status.as_u16(),
     }
 }
 
-/// What an error answer says: OAuth's member and NinjaOne's own.
+/// The members of an error response that are read: OAuth's `error` and NinjaOne's `resultCode`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Complaint {

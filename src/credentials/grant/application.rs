@@ -1,4 +1,4 @@
-//! An application as NinjaOne knows it, and how it speaks to the token endpoint.
+//! An OAuth client as it is registered with NinjaOne, and its calls to NinjaOne's OAuth endpoints.
 
 use std::time::Duration;
 
@@ -20,32 +20,32 @@ use crate::{
 
 use super::{
     answer::{Answer, sift},
-    mint_error::MintError,
+    mint_error::{TokenEndpointError, TokenResponseError},
 };
 
-/// Longest answer of the token endpoint that is read.
+/// Largest response of an OAuth endpoint that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest that a token call takes, from the connection to the last byte.
+/// Timeout for a token request, from connecting to the last byte of the response.
 pub const TOKEN_CALL_MS_MAX: u64 = 10_000;
 
-/// Who we are to NinjaOne. A client id lives on one host only.
+/// An OAuth client on one NinjaOne host. A client id is valid on one host only.
 #[derive(Clone)]
 pub struct Application {
     pub endpoint: Endpoint,
     pub client_id: String,
-    /// None for those that cannot keep one: *Native* and *Single Page*.
+    /// None for public clients: NinjaOne's platforms *Native* and *Single Page*.
     pub client_secret: Option<Secret<String>>,
     pub auth: ClientAuth,
 }
 
-/// How an application proves its secret (RFC 6749 section 2.3.1).
+/// How the client authenticates with its secret (RFC 6749 section 2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// In the form: all that NinjaOne documents.
+    /// `client_secret` in the form body: the only method that NinjaOne documents.
     #[default]
     Body,
-    /// As `Authorization: Basic`: NinjaOne's metadata offers it.
+    /// `Authorization: Basic`, which NinjaOne's metadata lists.
     Basic,
 }
 
@@ -63,11 +63,11 @@ pub(super) type TokenClient = Client<
 >;
 
 impl Application {
-    /// A client whose tokens are issued at `token_path`.
-    pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, MintError> {
+    /// An OAuth client of the library, for the token endpoint at `token_path`.
+    pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, TokenEndpointError> {
         let address = format!("{}{token_path}", self.endpoint.origin());
-        let address =
-            TokenUrl::new(address).map_err(|_| MintError::Unreachable(ExchangeError::Resolve))?;
+        let address = TokenUrl::new(address)
+            .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
         let client = Client::new(ClientId::new(self.client_id.clone()));
         let client = match &self.client_secret {
             Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().clone())),
@@ -81,19 +81,19 @@ impl Application {
     }
 }
 
-/// Sends a token request of the library's making, and lets through only what may hold a token.
+/// Sends a token request that the library has built, and passes on only a response that may hold a token.
 pub(super) async fn call(
     endpoint: Endpoint,
     request: HttpRequest,
-) -> Result<HttpResponse, MintError> {
+) -> Result<HttpResponse, TokenEndpointError> {
     sift(send(&endpoint, request.map(Bytes::from)).await?)
 }
 
-/// Sends a request to a host. Its URI may be a whole address; only the path is used.
+/// Sends a request to `endpoint`. Of the request's URI only path and query are used.
 pub(super) async fn send(
     endpoint: &Endpoint,
     mut request: Request<Bytes>,
-) -> Result<Response<Bytes>, MintError> {
+) -> Result<Response<Bytes>, TokenEndpointError> {
     if let Some(path) = request.uri().path_and_query().cloned() {
         *request.uri_mut() = Uri::from(path);
     }
@@ -103,23 +103,25 @@ pub(super) async fn send(
         .map_err(unreachable)
 }
 
-fn unreachable(error: ExchangeError) -> MintError {
+fn unreachable(error: ExchangeError) -> TokenEndpointError {
     match error {
-        ExchangeError::TooLong => MintError::TooLong,
-        other => MintError::Unreachable(other),
+        ExchangeError::TooLong => TokenResponseError::TooLong.into(),
+        other => TokenEndpointError::Unreachable(other),
     }
 }
 
-/// Only our own errors come out: those of the library can hold the body, and the body can hold a token.
+/// Keeps our own errors and drops the library's, which may hold the response body, and with it a token.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "what the library kept ends here"
 )]
-pub(super) fn without_body(error: RequestTokenError<MintError, BasicErrorResponse>) -> MintError {
+pub(super) fn without_body(
+    error: RequestTokenError<TokenEndpointError, BasicErrorResponse>,
+) -> TokenEndpointError {
     match error {
         RequestTokenError::Request(ours) => ours,
         RequestTokenError::ServerResponse(_)
         | RequestTokenError::Parse(..)
-        | RequestTokenError::Other(_) => MintError::NotJson,
+        | RequestTokenError::Other(_) => TokenResponseError::NotJson.into(),
     }
 }

@@ -1,29 +1,30 @@
-//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636): a person's consent becomes tokens.
+//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636): exchanges a user's consent for tokens.
 
 use std::borrow::Cow;
 
 use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 
-use crate::{net::client::ExchangeError, secret::Secret};
+use crate::{clock::Reading, net::client::ExchangeError, secret::Secret};
 
 use super::{
     Issued,
     application::{Application, call, without_body},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 impl Application {
-    /// Exchanges a code. `redirect` is the one that the code was asked for with, to the letter.
+    /// Exchanges a code for tokens. `redirect` must be, byte for byte, the redirect URI of the authorization request.
     pub(in crate::credentials) async fn exchange_code(
         &self,
         code: &Secret<String>,
         verifier: &Secret<String>,
         redirect: &str,
         token_path: &str,
-    ) -> Result<Issued, MintError> {
+    ) -> Result<Issued, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let redirect = RedirectUrl::new(redirect.to_owned())
-            .map_err(|_| MintError::Unreachable(ExchangeError::Resolve))?;
+            .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
+        let requested = Reading::now();
         let answer = client
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))
@@ -31,6 +32,6 @@ impl Application {
             .request_async(&|request| call(self.endpoint.clone(), request))
             .await
             .map_err(without_body)?;
-        Ok(answer.issued())
+        Ok(answer.issued(requested))
     }
 }

@@ -1,52 +1,58 @@
-//! The client credentials grant (RFC 6749 section 4.4): the machine identity mints a token with its own secret.
+//! The client credentials grant (RFC 6749 section 4.4): the service identity gets a token with the application's secret.
 
 use std::time::Duration;
 
 use oauth2::Scope;
 
-use crate::ninjaone::endpoint::TOKEN_PATH;
+use crate::{clock::Reading, ninjaone::endpoint::TOKEN_PATH};
 
 use super::{
-    Granted,
     application::{Application, call, without_body},
-    mint_error::MintError,
+    issued_token::IssuedToken,
+    mint_error::TokenEndpointError,
 };
 
-/// What the machine identity has in hand.
+/// The credentials of a service identity.
 pub struct ClientCredentials {
     pub application: Application,
-    /// Empty means all scopes of the application.
+    /// The scopes to ask for; empty means all scopes of the application.
     pub scopes: Vec<String>,
 }
 
-/// What NinjaOne gives for credentials: all but the token.
+/// What NinjaOne granted, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
-    /// Empty if it did not say.
+    /// Empty if NinjaOne did not say.
     pub scopes: Vec<Box<str>>,
     pub life: Duration,
 }
 
 impl ClientCredentials {
-    /// Asks for a token and drops it: do they work?
+    /// Checks the credentials by requesting a token, which is discarded.
     ///
     /// # Errors
-    /// Why they do not.
-    pub async fn try_out(&self) -> Result<Offered, MintError> {
-        let Granted { scopes, life, .. } = self.mint().await?;
-        Ok(Offered { scopes, life })
+    /// NinjaOne issued no usable token.
+    pub async fn try_out(&self) -> Result<Offered, TokenEndpointError> {
+        let IssuedToken {
+            scopes, lifetime, ..
+        } = self.mint().await?;
+        Ok(Offered {
+            scopes,
+            life: lifetime,
+        })
     }
 
-    pub(in crate::credentials) async fn mint(&self) -> Result<Granted, MintError> {
+    pub(in crate::credentials) async fn mint(&self) -> Result<IssuedToken, TokenEndpointError> {
         let application = &self.application;
         let client = application.token_client(TOKEN_PATH)?;
         let scopes = self.scopes.iter().cloned().map(Scope::new);
-        client
+        let requested = Reading::now();
+        let answer = client
             .exchange_client_credentials()
             .add_scopes(scopes)
             .request_async(&|request| call(application.endpoint.clone(), request))
             .await
-            .map_err(without_body)?
-            .judge()
+            .map_err(without_body)?;
+        Ok(answer.judge(requested)?)
     }
 }

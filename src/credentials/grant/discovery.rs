@@ -1,4 +1,4 @@
-//! Where a host's authorization server is found: its own word (RFC 8414), else the paths that NinjaOne is known to use.
+//! Finds the paths of a host's authorization server: from its metadata (RFC 8414), or else NinjaOne's documented paths.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::{
     ninjaone::endpoint::{AUTHORIZE_PATH, DISCOVERY_PATH, REVOKE_PATH, TOKEN_PATH},
 };
 
-/// Longest metadata that are read.
+/// Largest metadata response that is read, in bytes.
 const METADATA_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest that the metadata are waited for: without them the known paths do.
+/// Timeout for the metadata request. Without a response the documented paths are used.
 const DISCOVERY_MS_MAX: u64 = 3_000;
 
-/// Longest path that is taken from metadata, in bytes.
+/// Longest path that is accepted from metadata, in bytes.
 const PATH_BYTES_MAX: usize = 512;
 
 /// The paths of a host's authorization server.
@@ -29,19 +29,19 @@ pub struct Paths {
     pub authorize: String,
     pub token: String,
     pub revoke: String,
-    /// Whether the host promises to name itself in its answers (`iss`, RFC 9207 section 3).
+    /// Whether the host promises to send `iss` in its authorization responses (RFC 9207 section 3).
     pub names_issuer: bool,
 }
 
-/// Why what a host says of itself is not used. The texts are the host's own.
+/// Why a host's metadata is not used. The strings come from the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Untold {
-    /// It answers with this status.
+    /// The host answered with this status.
     Absent(u16),
     NotMetadata,
-    /// It names itself differently than it is configured.
+    /// The metadata names another issuer than the configured host.
     OtherIssuer(String),
-    /// This address of its is on another host, or cannot be one.
+    /// This endpoint URL is on another host, or is no URL that we accept.
     OtherHost(String),
 }
 
@@ -57,7 +57,7 @@ struct Metadata {
 }
 
 impl Paths {
-    /// What NinjaOne's documents say.
+    /// The paths that NinjaOne documents.
     #[must_use]
     pub fn known() -> Self {
         Self {
@@ -68,8 +68,8 @@ impl Paths {
         }
     }
 
-    /// Asks the host. Metadata of another issuer, or with an address on another host, are not believed (RFC 8414 section
-    /// 3.3): credentials go to the configured host only.
+    /// Fetches the host's metadata. Rejects metadata of another issuer or with an endpoint on another host (RFC 8414 section
+    /// 3.3), because credentials go to the configured host only, and falls back to the documented paths.
     pub async fn discover(endpoint: &Endpoint) -> Self {
         match Self::ask(endpoint).await {
             Ok(answer) => Self::told(endpoint, &answer).unwrap_or_else(|_| Self::known()),
@@ -77,10 +77,10 @@ impl Paths {
         }
     }
 
-    /// What the host answers when it is asked for its metadata.
+    /// Requests the host's metadata.
     ///
     /// # Errors
-    /// It cannot be reached.
+    /// The host cannot be reached.
     pub async fn ask(endpoint: &Endpoint) -> Result<Response<Bytes>, ExchangeError> {
         let request = Request::get(DISCOVERY_PATH)
             .body(Bytes::new())
@@ -89,10 +89,10 @@ impl Paths {
         exchange(endpoint, request, METADATA_BYTES_MAX, time_out).await
     }
 
-    /// What the host says of itself, if that can be believed.
+    /// Reads the paths from a metadata response.
     ///
     /// # Errors
-    /// It says nothing, or nothing that can be believed.
+    /// The response is no metadata, or not trustworthy.
     pub fn told(endpoint: &Endpoint, answer: &Response<Bytes>) -> Result<Self, Untold> {
         if answer.status() != StatusCode::OK {
             return Err(Untold::Absent(answer.status().as_u16()));

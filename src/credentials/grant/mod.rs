@@ -1,35 +1,26 @@
-//! How tokens are obtained.
+//! The OAuth grants: how tokens are requested, and revoked, at NinjaOne.
 
 pub(super) mod answer;
 pub mod application;
 mod authorization_code;
 pub mod client_credentials;
 pub mod discovery;
+pub(super) mod issued_token;
 pub mod mint_error;
 mod refresh;
 pub mod revocation;
 
-use std::time::Duration;
+use crate::{clock::Reading, secret::Secret};
 
-use http::HeaderValue;
+use self::{issued_token::IssuedToken, mint_error::TokenResponseError};
 
-use crate::secret::Secret;
-
-use self::mint_error::MintError;
-
-/// What NinjaOne issued, checked: it can be dated and it can stand in a header.
-pub(super) struct Granted {
-    /// `Bearer …`, marked as sensitive.
-    pub(super) authorization: HeaderValue,
-    pub(super) life: Duration,
-    pub(super) scopes: Vec<Box<str>>,
-}
-
-/// A whole answer of the token endpoint.
+/// A successful response of the token endpoint. Its access token may still be unusable.
 pub(super) struct Issued {
-    pub(super) access: Result<Granted, MintError>,
-    /// The access token's text, to be kept.
+    /// When the request was sent.
+    pub(super) requested: Reading,
+    pub(super) access: Result<IssuedToken, TokenResponseError>,
+    /// The access token itself, for the store.
     pub(super) token: Secret<String>,
-    /// None where the old one stays good, or where the platform issues none.
+    /// None if the old refresh token stays valid, or if the platform issues none.
     pub(super) refresh: Option<Secret<String>>,
 }

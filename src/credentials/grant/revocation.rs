@@ -1,4 +1,4 @@
-//! Giving a token back (RFC 7009).
+//! Token revocation (RFC 7009).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -9,12 +9,12 @@ use crate::secret::Secret;
 
 use super::{
     application::{Application, ClientAuth, send},
-    mint_error::MintError,
+    mint_error::TokenEndpointError,
 };
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// Which kind of token is given back (RFC 7009 section 2.1).
+/// Which kind of token is revoked: `token_type_hint` (RFC 7009 section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
     RefreshToken,
@@ -31,19 +31,21 @@ impl Hint {
 }
 
 impl Application {
+    /// Revokes a token. Revoking an unknown token succeeds (RFC 7009 section 2.2).
+    ///
     /// # Errors
-    /// When NinjaOne did not confirm: the token may live on. A token that it does not know is no error (section 2.2).
+    /// NinjaOne did not confirm: the token may still be valid.
     pub(in crate::credentials) async fn revoke(
         &self,
         token: &Secret<String>,
         hint: Hint,
         revoke_path: &str,
-    ) -> Result<(), MintError> {
+    ) -> Result<(), TokenEndpointError> {
         let request = self.revocation(token, hint, revoke_path);
         let answer = send(&self.endpoint, request).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            status => Err(MintError::NotOk {
+            status => Err(TokenEndpointError::UnexpectedStatus {
                 status: status.as_u16(),
             }),
         }
@@ -75,7 +77,7 @@ impl Application {
     }
 }
 
-/// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
+/// `Authorization: Basic`. Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
 fn basic_value(client_id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));

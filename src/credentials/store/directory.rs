@@ -1,6 +1,8 @@
-//! The store's directory: every file is checked on what was opened, never on its name, and replaced whole.
+//! The store's directory: checks each file after opening it, never by name, and replaces files whole.
 //!
-//! A name can be given to another file between a check and its use; an open descriptor cannot.
+//! Another file can get the same name between a check and its use; an open descriptor stays the same file. So the store
+//! keeps its directory open and works by descriptor. It reports each step that fails, and leaves the directory's sync to its
+//! caller, who writes several files in an order that survives a crash. `crate::files`, which works by path, does not fit.
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError},
@@ -18,34 +20,30 @@ use rustix::{
     process::geteuid,
 };
 
+use crate::files::{
+    ACCESSIBLE_BY_OTHERS, SAFE_OPEN_FLAGS, forbidden_mode, foreign_owner, sync_directory,
+};
+
 use super::error::{Step, StoreError};
 
-/// Longest file that is read.
+/// Longest file that is read, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 64 * 1024;
 
-/// How often a lock file that vanishes while it is being locked is made again.
+/// How often locking is tried if the lock file vanishes meanwhile.
 const LOCK_TRIES_MAX: usize = 4;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
-const RIGHTS_OF_OTHERS: u32 = 0o077;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-const PERMISSION_BITS: u32 = 0o7777;
 
-/// Without `NONBLOCK` the opening of a pipe would wait for its other end.
-const CAREFULLY: OFlags = OFlags::NOFOLLOW
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
-
-/// The directory, held open.
+/// The open directory.
 pub(super) struct Directory {
     descriptor: OwnedFd,
     path: PathBuf,
 }
 
 impl Directory {
-    /// Makes it where it is missing, with all above it, for ourselves alone whatever the umask is.
+    /// Creates the directory and its parents if they are missing. It is private to us whatever the umask is.
     pub(super) fn make(path: &Path) -> Result<(), StoreError> {
         if exists(path)? {
             return Ok(());
@@ -60,9 +58,7 @@ impl Directory {
         let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) else {
             return Ok(());
         };
-        File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(|error| StoreError::io(Step::Sync, parent, error))
+        sync_directory(parent).map_err(|error| StoreError::io(Step::Sync, parent, error))
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -90,12 +86,12 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// Whether something has this name, be it what it may.
+    /// Whether anything has this name.
     pub(super) fn has(&self, name: &str) -> Result<bool, StoreError> {
         exists(&self.path_of(name))
     }
 
-    /// The bytes of a file that is ours alone; none if it does not exist.
+    /// The bytes of a private file of ours; none if it does not exist.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path_of(name);
         let Some(file) = self.open_ours(name, OFlags::RDONLY)? else {
@@ -114,15 +110,15 @@ impl Directory {
         Ok(Some(bytes))
     }
 
-    /// Replaces a file by way of `draft` in the same directory: anybody sees the old or the new bytes, nothing else.
-    /// Durable after [`Directory::sync`].
+    /// Replaces a file by renaming `draft` to it: a reader sees the old or the new bytes, nothing else. Durable after
+    /// [`Directory::sync`].
     pub(super) fn replace(&self, name: &str, draft: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let replaced = self.write_draft(draft, bytes).and_then(|()| {
             renameat(&self.descriptor, draft, &self.descriptor, name)
                 .map_err(|errno| StoreError::io(Step::Rename, &self.path_of(name), errno))
         });
         if replaced.is_err() {
-            // Best effort: the next write starts by removing it.
+            // Best effort: the next write removes it first.
             let _ = self.remove(draft);
         }
         replaced
@@ -132,11 +128,11 @@ impl Directory {
         let path = self.path_of(draft);
         let failed = |step| move |error: std::io::Error| (step, error);
         self.remove(draft)?;
-        let flags = CAREFULLY | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let flags = SAFE_OPEN_FLAGS | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let opened = openat(&self.descriptor, draft, flags, OWNER_ONLY)
             .map_err(|errno| StoreError::io(Step::Make, &path, errno))?;
         let write = || {
-            // A umask can only have taken rights away, our own among them.
+            // A umask may have removed our own permissions.
             fchmod(&opened, OWNER_ONLY).map_err(|errno| (Step::Protect, errno.into()))?;
             let mut file = File::from(opened);
             file.write_all(bytes).map_err(failed(Step::Write))?;
@@ -145,12 +141,12 @@ impl Directory {
         write().map_err(|(step, error)| StoreError::io(step, &path, error))
     }
 
-    /// Makes what was renamed and removed durable.
+    /// Makes renames and removals durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         fsync(&self.descriptor).map_err(|errno| StoreError::io(Step::Sync, &self.path, errno))
     }
 
-    /// Removes a name, whatever it stands for; it may not exist.
+    /// Removes a name, whatever it refers to. Succeeds if there is none.
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
         match unlinkat(&self.descriptor, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -158,7 +154,7 @@ impl Directory {
         }
     }
 
-    /// Overwrites and removes a file. It is first renamed to `draft`, so that nobody reads it half overwritten.
+    /// Overwrites and removes a file. Renames it to `draft` first, so that nobody reads it half overwritten.
     pub(super) fn wipe(&self, name: &str, draft: &str) -> Result<(), StoreError> {
         match renameat(&self.descriptor, name, &self.descriptor, draft) {
             Ok(()) => {}
@@ -169,7 +165,7 @@ impl Directory {
         self.remove(draft).and(overwritten)
     }
 
-    /// Leaves alone what is no file of ours: it has to go, but it may be somebody else's under another name.
+    /// Overwrites a private file of ours. Skips anything else, which may be somebody else's file under another name.
     fn overwrite(&self, name: &str) -> Result<(), StoreError> {
         let Ok(Some(mut file)) = self.open_ours(name, OFlags::WRONLY) else {
             return Ok(());
@@ -182,7 +178,7 @@ impl Directory {
         zeros(&mut file).map_err(|error| StoreError::io(Step::Write, &self.path_of(name), error))
     }
 
-    /// The lock file, locked; none if somebody else has it. Closing it lets go.
+    /// Locks the lock file; none if somebody else holds the lock. Closing the file unlocks it.
     pub(super) fn lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
         for _ in 0..LOCK_TRIES_MAX {
@@ -196,7 +192,7 @@ impl Directory {
                     return Err(StoreError::io(Step::Lock, &path, error));
                 }
             }
-            // Somebody may have removed it meanwhile: then another process can lock another file of that name.
+            // If somebody has removed it meanwhile, another process can lock a new file of the same name.
             let ours = file
                 .metadata()
                 .map_err(|error| StoreError::io(Step::Inspect, &path, error))?;
@@ -208,10 +204,10 @@ impl Directory {
         Err(StoreError::io(Step::Lock, &path, ErrorKind::NotFound))
     }
 
-    /// None if it was removed between two looks.
+    /// None if it was removed between two system calls.
     fn open_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
-        let flags = CAREFULLY | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let flags = SAFE_OPEN_FLAGS | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         match openat(&self.descriptor, name, flags, OWNER_ONLY) {
             Ok(made) => {
                 fchmod(&made, OWNER_ONLY)
@@ -226,7 +222,12 @@ impl Directory {
     /// None if it does not exist.
     fn open_ours(&self, name: &str, access: OFlags) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
-        let file = match openat(&self.descriptor, name, access | CAREFULLY, Mode::empty()) {
+        let file = match openat(
+            &self.descriptor,
+            name,
+            access | SAFE_OPEN_FLAGS,
+            Mode::empty(),
+        ) {
             Ok(opened) => File::from(opened),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP) => return Err(StoreError::Symlink(path)),
@@ -243,8 +244,8 @@ impl Directory {
             return Err(StoreError::NotAFile(path));
         }
         check_owner(&path, &about)?;
-        check_mode(&path, &about, RIGHTS_OF_OTHERS)?;
-        // No name at all is a file that was replaced after it was opened: still whole.
+        check_mode(&path, &about, ACCESSIBLE_BY_OTHERS)?;
+        // A file without a name was replaced after it was opened, and is still whole.
         if about.nlink() > 1 {
             let links = about.nlink();
             return Err(StoreError::HardLinked { path, links });
@@ -262,23 +263,22 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 fn check_owner(path: &Path, about: &Metadata) -> Result<(), StoreError> {
-    let ours = geteuid().as_raw();
-    if about.uid() == ours {
-        return Ok(());
+    match foreign_owner(about) {
+        None => Ok(()),
+        Some(owner) => Err(StoreError::WrongOwner {
+            path: path.to_owned(),
+            owner,
+            ours: geteuid().as_raw(),
+        }),
     }
-    Err(StoreError::WrongOwner {
-        path: path.to_owned(),
-        owner: about.uid(),
-        ours,
-    })
 }
 
 fn check_mode(path: &Path, about: &Metadata, forbidden: u32) -> Result<(), StoreError> {
-    if about.mode() & forbidden == 0 {
-        return Ok(());
+    match forbidden_mode(about, forbidden) {
+        None => Ok(()),
+        Some(mode) => Err(StoreError::NotPrivate {
+            path: path.to_owned(),
+            mode,
+        }),
     }
-    Err(StoreError::NotPrivate {
-        path: path.to_owned(),
-        mode: about.mode() & PERMISSION_BITS,
-    })
 }

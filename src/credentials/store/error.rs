@@ -1,4 +1,4 @@
-//! What can be wrong with the store. Each text says what is wrong with which file, and what to do; none holds a secret.
+//! Errors of the store. Each message says what is wrong with which file and what to do, and holds no secret.
 
 use std::{
     fmt, io,
@@ -7,10 +7,10 @@ use std::{
 
 use super::kept::Slot;
 
-/// Why the store cannot do what it was asked for.
+/// Why an operation of the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Others have rights on a file, or may write into the directory.
+    /// Other users have permissions on a file, or can write to the directory.
     #[error(
         "{} can be used by others (mode {mode:04o}): make sure that nobody else has changed it, then `chmod go= {}`",
         .path.display(), .path.display()
@@ -55,7 +55,7 @@ pub enum StoreError {
     )]
     PassphraseWrong(PathBuf),
 
-    /// Cut off, overwritten, or changed in any bit.
+    /// Truncated, overwritten, or changed in any bit.
     #[error("{} is damaged or was tampered with: restore the whole directory, or log in again", .0.display())]
     Tampered(PathBuf),
 
@@ -69,11 +69,11 @@ pub enum StoreError {
         seen: u64,
     },
 
-    /// A login is kept here, but its file is gone. Not the same as logged out.
+    /// There should be a login, but its file is gone. Not the same as logged out.
     #[error("{} is gone, although a login is kept in it: put it back, or log in again", .0.display())]
     Missing(PathBuf),
 
-    /// Without this file nobody can tell whether the login beside it is the newest.
+    /// Without the high-water mark, nobody can tell whether the login is the newest.
     #[error("{} is gone, which tells whether the login beside it is the newest: put it back, or log in again", .0.display())]
     SeenMissing(PathBuf),
 
@@ -102,7 +102,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The condition in one word, for status and metrics.
+    /// The error's name, for status and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl StoreError {
         }
     }
 
-    /// The runtime is ending: the work on this slot was not begun, or nobody waits for it.
+    /// The runtime is shutting down: the work on this slot did not start, or its result was lost.
     pub(in crate::credentials) fn interrupted(slot: &Slot) -> Self {
         Self::Io {
             step: Step::Open,
@@ -146,7 +146,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the content of a file is at fault, which a copy of the file can make good.
+    /// Whether the content of a file is at fault, so that its backup can replace it.
     pub(super) fn is_damage(&self) -> bool {
         matches!(
             self,
@@ -160,7 +160,7 @@ impl StoreError {
     }
 }
 
-/// What was being done with a file when the system refused.
+/// The file operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Make,
@@ -169,7 +169,7 @@ pub enum Step {
     Protect,
     Read,
     Write,
-    /// Of a file or of a directory: until then a crash can undo what was written.
+    /// Sync of a file or directory. Until then, a crash can undo what was written.
     Sync,
     Rename,
     Remove,
@@ -193,7 +193,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The system's own word for what went wrong.
+/// The operating system's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
     pub kind: io::ErrorKind,

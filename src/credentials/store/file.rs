@@ -1,11 +1,11 @@
-//! The store in a directory, shared by all processes of one machine. A slot has four files, named after it:
+//! The store of logins in a directory, shared by all processes of one machine. A slot has four files, named after it:
 //!
 //! | | |
 //! |---|---|
-//! | `.login` | what is kept, sealed |
-//! | `.last` | a copy of it, for the day that it is damaged |
-//! | `.seen` | the highest revision that was written, sealed: what is older was put back |
-//! | `.lock` | empty; locked by the one who may write |
+//! | `.login` | the login, sealed |
+//! | `.last` | its backup, read if it is damaged |
+//! | `.seen` | the high-water mark, sealed: the highest revision that was written. An older login was rolled back |
+//! | `.lock` | empty; whoever locks it may write |
 
 use std::{
     fs::{self, File},
@@ -24,10 +24,10 @@ use super::{
     slot_files::{Files, Login, Names, State},
 };
 
-/// How often a reader without the lock looks again when it met a writer half-way.
+/// How often a reader without the lock tries if it meets a writer midway.
 const LOOKS_MAX: usize = 4;
 
-/// Logins in a directory. A clone is the same store.
+/// Logins in a directory. Clones share them.
 #[derive(Clone)]
 pub struct FileStore(Arc<Shared>);
 
@@ -36,7 +36,7 @@ struct Shared {
     seals: SealKeys,
 }
 
-/// Which file stands in a slot's place.
+/// Identifies the version of a slot's login file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRevision {
     inode: u64,
@@ -47,7 +47,7 @@ pub struct FileRevision {
 
 impl FileStore {
     pub(super) fn open(directory: &Path, seals: SealKeys) -> Result<Self, StoreError> {
-        // A slash at the end would make the system follow a symbolic link.
+        // A trailing slash would make the system follow a symbolic link.
         let directory: PathBuf = directory.components().collect();
         Directory::make(&directory)?;
         Directory::open(&directory)?;
@@ -96,7 +96,7 @@ impl FileStore {
         let Some(lock) = files.directory.lock(&files.names.lock)? else {
             return Ok(None);
         };
-        // Left by a process that died while it wrote. If it stays, the next write tries again and says so.
+        // A process that died during a write left it. If this fails, the next write tries again and reports it.
         let _ = files.directory.remove(&files.names.draft);
         Ok(Some(FileLock { files, lock }))
     }
@@ -162,7 +162,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing is not enough while a child process that is about to start still has a copy of the descriptor.
+        // Closing is not enough while a child process that is being spawned still has a copy of the descriptor.
         let _ = self.lock.unlock();
     }
 }

@@ -1,56 +1,56 @@
-//! What is kept of a login.
+//! A login as it is stored.
 
-use std::{fmt, fs, process, sync::OnceLock};
+use std::{fmt, fs, process, sync::OnceLock, time::Duration};
 
 use crate::{
-    clock::{Moment, Timestamp},
+    clock::{Moment, Reading, Timestamp},
     names::{IdentityKind, TenantName},
     random,
     secret::Secret,
 };
 
-/// One identity's place in the store.
+/// The place of one identity's login in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Slot {
     pub tenant: TenantName,
     pub identity: IdentityKind,
 }
 
-/// The stem of its files: `<tenant>.<identity>`.
+/// The stem of its file names: `<tenant>.<identity>`.
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.tenant, self.identity)
     }
 }
 
-/// What is kept of a login. Never printed: there is no `Debug`.
+/// A login as it is stored. Never printed: there is no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Counts the token answers that were stored; 1 is the login itself.
+    /// Counts the token responses that were stored; 1 is the login itself.
     pub generation: u64,
     /// A login belongs to one application on one host.
     pub client_id: String,
     pub host: String,
-    /// What was granted; empty if the platform did not say.
+    /// The scopes that NinjaOne granted; empty if it did not say.
     pub scopes: Vec<Box<str>>,
     pub logged_in_at: Timestamp,
     pub refreshed_at: Timestamp,
-    /// None where the platform issues none.
+    /// None if the platform issues none.
     pub refresh_token: Option<Secret<String>>,
     pub access: Option<KeptAccess>,
-    /// A token call that was begun with this refresh token; its end is not known while this stands.
+    /// A token request with this refresh token whose result is not known.
     pub mark: Option<Mark>,
-    /// Why the login is of no use any more.
+    /// Why the login is no longer valid; none while it is.
     pub ended: Option<Ended>,
 }
 
-/// An access token, dated so that another process of the same boot needs no wall clock to know its end.
+/// An access token, dated so that another process of the same boot knows its expiry without the wall clock.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeptAccess {
     pub token: Secret<String>,
     pub minted_at: Timestamp,
     pub expires_at: Timestamp,
-    /// The kernel's boot id of the machine that dated it; the two moments mean nothing in another boot.
+    /// The kernel's boot id when it was dated. The two moments mean nothing in another boot.
     pub boot: String,
     /// `CLOCK_BOOTTIME`, in milliseconds.
     pub minted_boot_ms: u64,
@@ -58,24 +58,21 @@ pub struct KeptAccess {
 }
 
 impl KeptAccess {
-    /// Dated in this boot: `minted_at` and `expires_at` are what the wall clock says of the same two moments.
+    /// Dates a token that was requested at `minted`, in this boot.
     #[must_use]
-    pub fn dated(
-        token: Secret<String>,
-        (minted, expires): (Moment, Moment),
-        (minted_at, expires_at): (Timestamp, Timestamp),
-    ) -> Self {
+    pub fn dated(token: Secret<String>, minted: Reading, lifetime: Duration) -> Self {
+        let expires = minted.plus(lifetime);
         Self {
             token,
-            minted_at,
-            expires_at,
+            minted_at: minted.at,
+            expires_at: expires.at,
             boot: boot_id().to_owned(),
-            minted_boot_ms: minted.boot_millis(),
-            expires_boot_ms: expires.boot_millis(),
+            minted_boot_ms: minted.moment.boot_millis(),
+            expires_boot_ms: expires.moment.boot_millis(),
         }
     }
 
-    /// When it was minted and when it ends; none if it was dated in another boot.
+    /// When it was requested and when it expires; none if it was dated in another boot.
     #[must_use]
     pub fn moments(&self) -> Option<(Moment, Moment)> {
         (self.boot == boot_id()).then(|| {
@@ -86,18 +83,18 @@ impl KeptAccess {
     }
 }
 
-/// Who began a token call, and when.
+/// A renewal marker: who began a token request, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub at: Timestamp,
     /// `<process id>@<boot id>`.
     pub by: String,
-    /// The call ended without an answer: the process that made it lived to see that.
+    /// The request got no response. False also if the process that made it died.
     pub is_answer_lost: bool,
 }
 
 impl Mark {
-    /// Set now by this process.
+    /// The marker of a request that this process begins now.
     #[must_use]
     pub fn now() -> Self {
         Self {
@@ -108,15 +105,15 @@ impl Mark {
     }
 }
 
-/// When and why a login came to its end.
+/// When and why a login ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     pub at: Timestamp,
-    /// A short name out of a closed set.
+    /// A name from a closed set.
     pub why: String,
 }
 
-/// Tells this boot of this machine from any other. If the kernel does not say, it is this process's own.
+/// Identifies this boot of this machine; this process only if the kernel gives no boot id.
 pub fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The keys that seal the store: 32 random bytes, or a passphrase from which such a key is derived.
+//! The keys that seal the store: 32 random bytes, or derived from a passphrase.
 
 use std::{
     collections::HashMap,
@@ -16,33 +16,35 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use crate::random;
+use crate::{hex, random};
 
-/// Most keys that open at the same time; a rotation needs two.
+/// Most keys that a store can have. A rotation needs two.
 pub const SEAL_KEYS_MAX: usize = 8;
 
+/// Shortest passphrase, in bytes.
 pub const PASSPHRASE_BYTES_MIN: usize = 12;
+/// Longest passphrase, in bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 
 const KEY_BYTES: usize = 32;
 pub(super) const KEY_ID_BYTES: usize = 8;
 pub(super) const SALT_BYTES: usize = 16;
 
-/// Keeps this use of SHA-256 apart from any other of the same bytes.
+/// Separates this use of SHA-256 from any other over the same bytes.
 const KEY_ID_DOMAIN: &[u8] = b"ninjaone-proxy store key id 1\0";
 
-/// Argon2id, above the least that OWASP's Password Storage Cheat Sheet asks for (19 MiB, 2 passes). Part of format 1.
+/// Argon2id parameters, above the minimum of OWASP's Password Storage Cheat Sheet (19 MiB, 2 iterations). Part of format 1.
 const ARGON2_MEMORY_KIB: u32 = 32 * 1024;
 const ARGON2_PASSES: u32 = 3;
 const ARGON2_LANES: u32 = 1;
 
-/// Most salts whose keys are remembered. All files of a store have one salt, unless somebody mixed stores.
+/// Most salts whose derived keys are cached. All files of a store share one salt, unless somebody has mixed stores.
 const DERIVED_KEYS_MAX: usize = 64;
 
 pub(super) type KeyId = [u8; KEY_ID_BYTES];
 pub(super) type Salt = [u8; SALT_BYTES];
 
-/// Why something is no key.
+/// Why something cannot seal a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSealKey {
     #[error(
@@ -55,7 +57,7 @@ pub enum BadSealKey {
     TooManyKeys,
 }
 
-/// What seals a store. No `Debug`.
+/// A key or passphrase of a store. There is no `Debug`.
 pub struct SealKey(Source);
 
 enum Source {
@@ -64,14 +66,14 @@ enum Source {
 }
 
 impl SealKey {
-    /// 32 raw bytes, 64 hexadecimal digits or base64 of 32 bytes; the two texts may have white space around them.
+    /// Parses 32 raw bytes, or their 64 hexadecimal digits or base64, which may have white space around them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadSealKey> {
         let key = parse_key(bytes).ok_or(BadSealKey::NotAKey)?;
         let key = AeadKey::new(&key).ok_or(BadSealKey::NotAKey)?;
         Ok(Self(Source::Key(Arc::new(key))))
     }
 
-    /// White space around a passphrase does not count.
+    /// White space around the passphrase is ignored.
     pub fn from_passphrase(text: &[u8]) -> Result<Self, BadSealKey> {
         let text = text.trim_ascii();
         if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&text.len()) {
@@ -85,11 +87,13 @@ impl SealKey {
     }
 }
 
-/// The first key seals, all open.
+/// The keys of a store. The first one seals; all of them open.
 #[derive(Clone)]
 pub struct SealKeys(Arc<[SealKey]>);
 
 impl SealKeys {
+    /// # Errors
+    /// There are more than [`SEAL_KEYS_MAX`] keys.
     pub fn new(first: SealKey, older: Vec<SealKey>) -> Result<Self, BadSealKey> {
         if older.len() >= SEAL_KEYS_MAX {
             return Err(BadSealKey::TooManyKeys);
@@ -98,7 +102,7 @@ impl SealKeys {
         Ok(Self(keys.into()))
     }
 
-    /// The key to seal with, and the salt it was derived with. None if it cannot be derived.
+    /// The key to seal with, and its salt if it is derived. None if it cannot be derived.
     pub(super) fn sealing(&self) -> Option<(Arc<AeadKey>, Option<Salt>)> {
         match &self.0.first()?.0 {
             Source::Key(key) => Some((Arc::clone(key), None)),
@@ -109,7 +113,7 @@ impl SealKeys {
         }
     }
 
-    /// The key with this id. `salt` is given for keys that were derived from a passphrase.
+    /// The key with this id. `salt` is that of a derived key.
     pub(super) fn opening(&self, id: KeyId, salt: Option<Salt>) -> Option<Arc<AeadKey>> {
         self.0.iter().find_map(|key| match (&key.0, salt) {
             (Source::Key(key), None) => (key.id == id).then(|| Arc::clone(key)),
@@ -118,7 +122,7 @@ impl SealKeys {
         })
     }
 
-    /// Whether a file with this key id is sealed as a new one would be.
+    /// Whether the first key has this id and salt.
     pub(super) fn is_first(&self, id: KeyId, salt: Option<Salt>) -> bool {
         match (self.0.first().map(|key| &key.0), salt) {
             (Some(Source::Key(key)), None) => key.id == id,
@@ -132,9 +136,9 @@ impl SealKeys {
 
 struct Passphrase {
     text: Zeroizing<Vec<u8>>,
-    /// By salt, so that the slow derivation is done once for a store.
+    /// By salt, so that a store derives its key once.
     derived: Mutex<HashMap<Salt, Arc<AeadKey>>>,
-    /// Of the first file that was opened, so that all files of a store come to share one.
+    /// The salt of the first file that was opened, so that all files of a store come to share one.
     salt_in_use: OnceLock<Salt>,
 }
 
@@ -153,9 +157,9 @@ impl Passphrase {
         Some(key)
     }
 
-    /// None if the memory that Argon2 needs cannot be had.
+    /// None if there is not enough memory for Argon2.
     fn derive(&self, salt: Salt) -> Option<Arc<AeadKey>> {
-        // Held while deriving: two threads that need the same key derive it once.
+        // Holds the lock while it derives, so that two threads derive the same key once.
         let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = derived.get(&salt) {
             return Some(Arc::clone(key));
@@ -205,7 +209,8 @@ fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     }
     let text = bytes.trim_ascii();
     if text.len() == 2 * KEY_BYTES {
-        return from_hex(text);
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        return hex::decode_into(text, &mut *key).map(|()| key);
     }
     let standard = text.iter().map(|b| match b {
         b'-' => b'+',
@@ -220,13 +225,4 @@ fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let length = engine.decode_slice(&*standard, &mut *room).ok()?;
     let key = room.get(..length)?;
     <[u8; KEY_BYTES]>::try_from(key).ok().map(Zeroizing::new)
-}
-
-fn from_hex(text: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    for (place, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
-        *place = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-    }
-    Some(key)
 }

@@ -1,4 +1,4 @@
-//! A store that ends with the process: for the sandbox and for tests of what uses a store.
+//! A store of logins in memory, for the sandbox and for tests.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use super::{
     kept::{Kept, Slot},
 };
 
-/// Logins in memory. A clone is the same store.
+/// Logins in memory. Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<HashMap<Slot, Place>>>);
 

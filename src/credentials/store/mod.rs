@@ -1,7 +1,7 @@
-//! Where logins are kept so that none is lost: sealed on disk, one process at a time, durable before it is used.
+//! The store of logins: encrypted on disk, written by one process at a time, durable before a token is used.
 //!
-//! NinjaOne takes a refresh token back as soon as it has given the next one, so the newest one must never exist in
-//! memory alone for longer than it takes to write it down.
+//! NinjaOne revokes a refresh token as soon as it has issued the next one, so the newest one must not exist in memory alone
+//! for longer than a write takes.
 
 mod directory;
 pub mod error;
@@ -27,34 +27,34 @@ use self::{
     memory::{MemoryLock, MemoryStore},
 };
 
-/// Longest that anybody waits for the lock of a slot.
+/// Longest wait for the lock of a slot, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 600_000;
 
-/// Longest pause between two tries to lock; each is drawn at random, so that nobody is always the second.
+/// Longest pause between two tries to lock, in milliseconds. Each pause is random, so that no process always comes second.
 const LOCK_PAUSE_MS_MAX: u64 = 40;
 
-/// Where logins are kept. A clone is the same store.
+/// A store of logins. Clones share it.
 #[derive(Clone)]
 pub enum Store {
-    /// Shared by all processes that open the same directory.
+    /// In a directory, shared by all processes that open it.
     File(FileStore),
-    /// Ends with the process.
+    /// In memory, lost when the process exits.
     Memory(MemoryStore),
 }
 
 impl Store {
-    /// Makes `directory` where it is missing (0700), and checks that it is ours alone.
+    /// Opens the store in `directory`, which is made (0700) if it is missing and must be private to us.
     pub fn open(directory: &Path, seals: SealKeys) -> Result<Self, StoreError> {
         FileStore::open(directory, seals).map(Self::File)
     }
 
+    /// An empty store in memory.
     #[must_use]
     pub fn memory() -> Self {
         Self::Memory(MemoryStore::default())
     }
 
-    /// What is kept in a slot now, whoever holds the lock; none before the first login and after a logout. Blocks on
-    /// the disk.
+    /// The login in a slot, whoever holds the lock; none before the first login and after a logout. Blocks on the disk.
     pub fn read(&self, slot: &Slot) -> Result<Option<Found>, StoreError> {
         match self {
             Self::File(store) => store.read(slot),
@@ -62,8 +62,7 @@ impl Store {
         }
     }
 
-    /// A cheap look at which writing of the slot is there, without opening it: differs from an earlier one if
-    /// something was written since.
+    /// The slot's revision, which differs from an earlier one if something was written since. Cheap: decrypts nothing.
     pub fn revision(&self, slot: &Slot) -> Result<Revision, StoreError> {
         match self {
             Self::File(store) => store.revision(slot).map(Revision::File),
@@ -71,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Whether all that is kept in a slot opens and was sealed with the first key. Blocks on the disk.
+    /// Whether all files of a slot open with the first key. Blocks on the disk.
     pub fn is_sealed_by_first_key(&self, slot: &Slot) -> Result<bool, StoreError> {
         match self {
             Self::File(store) => store.is_sealed_by_first_key(slot),
@@ -79,7 +78,7 @@ impl Store {
         }
     }
 
-    /// None if another process or task has the lock. Blocks on the disk.
+    /// Locks a slot; none if another process or task holds the lock. Blocks on the disk.
     pub fn try_lock(&self, slot: &Slot) -> Result<Option<Locked>, StoreError> {
         match self {
             Self::File(store) => Ok(store.try_lock(slot)?.map(Locked::File)),
@@ -87,9 +86,9 @@ impl Store {
         }
     }
 
-    /// Waits for the lock, at most `longest`; then [`StoreError::Busy`].
+    /// Locks a slot, or fails with [`StoreError::Busy`] after `longest`.
     ///
-    /// The lock has no life time of its own: it is free when the holder lets go or its process ends.
+    /// The lock is no lease: it is free when its holder unlocks it or its process ends, and never before.
     pub async fn lock(&self, slot: &Slot, longest: Duration) -> Result<Locked, StoreError> {
         let began = Instant::now();
         let longest = longest.min(Duration::from_millis(LOCK_WAIT_MS_MAX));
@@ -113,7 +112,7 @@ impl Store {
         }
     }
 
-    /// The file that is locked by whoever may write a slot.
+    /// The path of the slot's lock file.
     #[must_use]
     pub fn lock_path(&self, slot: &Slot) -> std::path::PathBuf {
         match self {
@@ -122,7 +121,7 @@ impl Store {
         }
     }
 
-    /// The runtime is shutting down.
+    /// The runtime is shutting down, so the slot was not locked.
     fn lock_error(&self, slot: &Slot) -> StoreError {
         StoreError::Io {
             step: Step::Lock,
@@ -135,29 +134,29 @@ impl Store {
     }
 }
 
-/// What was found in a slot.
+/// A login that was read from a slot.
 #[derive(Clone)]
 pub struct Found {
     pub kept: Kept,
-    /// What is wrong with the file, where its intact copy of the same revision was read instead. For the log: the next
-    /// write makes it good.
+    /// What is wrong with the login's file, if its backup of the same revision was read instead. The next write repairs it.
     pub damage: Option<StoreError>,
 }
 
-/// Which writing of a slot is there. To compare with another one of the same slot.
+/// The state of a slot. Equal to another one of the same slot if nothing was written in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revision {
     File(Option<FileRevision>),
     Memory(u64),
 }
 
-/// The right to write one slot. Held by one task of one process at a time; let go on drop.
+/// The lock of one slot, held by one task of one process at a time. The drop unlocks.
 pub enum Locked {
     File(FileLock),
     Memory(MemoryLock),
 }
 
 impl Locked {
+    /// The slot that this locks.
     #[must_use]
     pub fn slot(&self) -> &Slot {
         match self {
@@ -166,6 +165,7 @@ impl Locked {
         }
     }
 
+    /// The login in the slot. Blocks on the disk.
     pub fn read(&self) -> Result<Option<Found>, StoreError> {
         match self {
             Self::File(lock) => lock.read(),
@@ -173,8 +173,8 @@ impl Locked {
         }
     }
 
-    /// Durable when it returns. After an error the slot holds the old or the new record, and the same may be written
-    /// again. Refuses to write over what it cannot read: see [`Locked::start_anew`].
+    /// Writes a login, durably. After an error the slot holds the old or the new login, and the write may be repeated. Fails
+    /// if the slot holds something unreadable: see [`Locked::start_anew`].
     pub fn write(&self, kept: &Kept) -> Result<(), StoreError> {
         match self {
             Self::File(lock) => lock.write(kept),
@@ -185,8 +185,8 @@ impl Locked {
         }
     }
 
-    /// Writes a login whatever is in the slot: damaged, rolled back or sealed with a lost key. For a new login, and for
-    /// whoever has the newest one in memory.
+    /// Writes a login, durably, whatever is in the slot: damaged, rolled back or sealed with a lost key. For a new login, or
+    /// if the newest one is in memory.
     pub fn start_anew(&self, kept: &Kept) -> Result<(), StoreError> {
         match self {
             Self::File(lock) => lock.start_anew(kept),
@@ -197,7 +197,7 @@ impl Locked {
         }
     }
 
-    /// Seals with the first key what another one sealed. True if there was something to do.
+    /// Reseals with the first key what another key sealed. True if there was something to do.
     pub fn reseal(&self) -> Result<bool, StoreError> {
         match self {
             Self::File(lock) => lock.reseal(),
@@ -205,7 +205,7 @@ impl Locked {
         }
     }
 
-    /// Logout: the login and its copy are overwritten and removed, readable or not. Durable when it returns.
+    /// Overwrites and removes the login and its backup, readable or not. Durable when it returns.
     pub fn forget(&self) -> Result<(), StoreError> {
         match self {
             Self::File(lock) => lock.forget(),

@@ -1,4 +1,4 @@
-//! What stands inside the seal: JSON, of the login itself and of the highest revision that was ever written.
+//! The JSON inside a sealed file: of a login, or of the high-water mark.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use crate::{clock::Timestamp, secret::Secret};
 
 use super::kept::{Ended, Kept, KeptAccess, Mark};
 
-/// Longest text; with the header of the seal a file stays below 64 KiB.
+/// Longest JSON, in bytes. With the header of the seal, a file stays below 64 KiB.
 pub(super) const TEXT_BYTES_MAX: usize = 65_000;
 
-/// What is kept, with the number of its writing.
+/// A login with its revision.
 pub(super) struct Record {
-    /// Grows by one with each write of a slot, from login to login as well.
+    /// Grows by one with each write of the slot, and goes on over a new login.
     pub(super) revision: u64,
     pub(super) kept: Kept,
 }
 
 impl Record {
-    /// None if it would be longer than [`TEXT_BYTES_MAX`].
+    /// The JSON of a login; none if it would be longer than [`TEXT_BYTES_MAX`].
     pub(super) fn text_of(revision: u64, kept: &Kept) -> Option<Zeroizing<Vec<u8>>> {
         bounded_json(&RecordText {
             revision,
@@ -44,7 +44,7 @@ impl Record {
         })
     }
 
-    /// None if it is not what [`Record::text_of`] of this format writes.
+    /// Parses what [`Record::text_of`] writes; none for anything else.
     pub(super) fn from_text(text: &[u8]) -> Option<Self> {
         let text: RecordText<'_> = serde_json::from_slice(text).ok()?;
         let moment = Timestamp::from_unix_micros;
@@ -73,14 +73,14 @@ impl Record {
     }
 }
 
-/// The high-water mark: a file that is older than this was put back.
+/// The high-water mark of a slot. A login of an older revision was rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seen {
     pub(super) revision: u64,
-    /// The generation of that revision, for people who look into it.
+    /// The generation of the login of that revision, for debugging.
     pub(super) generation: u64,
-    /// Whether a login is kept: false before the first one and after a logout.
+    /// Whether there is a login: false before the first one and after a logout.
     pub(super) kept: bool,
 }
 
@@ -94,7 +94,7 @@ impl Seen {
     }
 }
 
-/// All times are microseconds since 1970.
+/// The JSON of a login. All times are microseconds since 1970.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordText<'a> {
@@ -163,7 +163,7 @@ impl<'a> AccessText<'a> {
     }
 }
 
-/// A moment and a word about it.
+/// A time and a name.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Note<'a> {
@@ -180,7 +180,7 @@ fn hidden(text: Cow<'_, str>) -> Secret<String> {
     Secret::new(text.into_owned())
 }
 
-/// Written into room that was made before, so that no half-grown buffer with a token in it is left behind.
+/// Serialises into a preallocated buffer, because one that grows would leave copies of a token behind.
 fn bounded_json(value: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
     let mut room = Zeroizing::new(vec![0; TEXT_BYTES_MAX]);
     let mut rest = room.as_mut_slice();

@@ -1,17 +1,17 @@
-//! The sealed form of a file: header, nonce, and what AES-256-GCM-SIV makes of the text (RFC 8452).
+//! The format of a sealed file: header, nonce, and AES-256-GCM-SIV ciphertext (RFC 8452).
 //!
 //! | bytes | |
 //! |---|---|
 //! | 8 | `njp-kept` |
 //! | 1 | format: 1 |
-//! | 1 | what is inside: 1 a login, 2 the high-water mark |
-//! | 1 | the key: 1 given as such, 2 derived from a passphrase by Argon2id |
-//! | 8 | key id: the start of the SHA-256 of a domain and the key |
-//! | 16 | salt of the derivation; zeros for a given key |
+//! | 1 | content: 1 a login, 2 the high-water mark |
+//! | 1 | key: 1 configured, 2 derived from a passphrase by Argon2id |
+//! | 8 | key id: the first bytes of SHA-256 over a domain string and the key |
+//! | 16 | salt of the derivation; zeros for a configured key |
 //! | 12 | nonce |
-//! | … | the sealed text and its tag of 16 bytes |
+//! | … | ciphertext and tag (16 bytes) |
 //!
-//! All before the nonce and the slot's name are authenticated, so that no file can take another's place.
+//! The header and the slot's name are authenticated too, so that no file can be passed off as another slot's.
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
@@ -35,7 +35,7 @@ pub(super) enum Inside {
     Seen = 2,
 }
 
-/// Why a file does not open.
+/// Why a sealed file cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unopened {
     Tampered,
@@ -44,7 +44,7 @@ pub(super) enum Unopened {
     PassphraseWrong,
 }
 
-/// None if there is no randomness, or no memory to derive the key.
+/// Seals `text` with the first key. None if there is no randomness, or no memory to derive the key.
 pub(super) fn seal(
     keys: &SealKeys,
     slot: &Slot,
@@ -65,13 +65,14 @@ pub(super) fn seal(
     Some([&header, nonce.as_ref().as_slice(), &text, tag.as_ref()].concat())
 }
 
-/// A text out of its seal.
+/// The content of a sealed file.
 pub(super) struct Opened {
     pub(super) text: Zeroizing<Vec<u8>>,
-    /// False if it should be sealed again.
+    /// False if the file should be resealed.
     pub(super) by_first_key: bool,
 }
 
+/// Opens a sealed file with whichever key sealed it.
 pub(super) fn open(
     keys: &SealKeys,
     slot: &Slot,
@@ -111,7 +112,7 @@ pub(super) fn open(
 struct Header {
     inside: u8,
     key_id: KeyId,
-    /// Of a key that was derived from a passphrase.
+    /// The salt, if the key is derived from a passphrase.
     salt: Option<Salt>,
 }
 

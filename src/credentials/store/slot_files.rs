@@ -1,10 +1,12 @@
-//! The files of one slot: what they say together, and the order in which they are written.
+//! The files of one slot: how they are read together, and the order in which they are written.
 //!
-//! At every moment, and after a crash at any moment: the mark exists before the login does, and is never newer than it.
+//! Invariant, also after a crash at any point: the high-water mark exists before the login does, and is never newer.
 
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
+
+use crate::hex;
 
 use super::{
     Found,
@@ -21,7 +23,7 @@ pub(super) struct Names {
     last: String,
     seen: String,
     pub(super) lock: String,
-    /// There is one writer at a time, so one name is enough, and at most one file can be left behind.
+    /// One name is enough because there is one writer at a time, and at most one file can be left behind.
     pub(super) draft: String,
 }
 
@@ -37,7 +39,7 @@ impl Names {
     }
 }
 
-/// What a slot's files say together.
+/// The content of a slot's files.
 pub(super) struct State {
     pub(super) seen: Option<Seen>,
     pub(super) login: Option<Login>,
@@ -45,7 +47,7 @@ pub(super) struct State {
 
 pub(super) struct Login {
     pub(super) record: Record,
-    /// Why it was read from the copy.
+    /// Why the backup was read instead of the login's own file.
     pub(super) damage: Option<StoreError>,
 }
 
@@ -74,7 +76,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn look(&self) -> Result<State, StoreError> {
-        // First the mark, then the login: a writer moves them the other way round, so that a reader without the lock
+        // Reads the mark first, then the login. A writer replaces them the other way round, so a reader without the lock
         // never meets a login that is older than the mark.
         let Some(seen) = self.seen()? else {
             return match (
@@ -104,7 +106,7 @@ impl Files {
                     damage: None,
                 }));
             }
-            // Logged out since: what is left of it, or was put back, counts for nothing.
+            // After a logout, a login that was left behind or restored is ignored.
             Ok(_) if !seen.kept => return Ok(None),
             Ok(Some(record)) => {
                 return Err(StoreError::RolledBack {
@@ -126,7 +128,7 @@ impl Files {
         }
     }
 
-    /// Durable as soon as the login is in place; its copy and the mark follow.
+    /// Writes a login. It is durable once its own file is in place; backup and high-water mark follow.
     pub(super) fn put(&self, kept: &Kept, newest: u64, has_seen: bool) -> Result<(), StoreError> {
         let revision = newest.saturating_add(1);
         let text = Record::text_of(revision, kept);
@@ -155,7 +157,8 @@ impl Files {
         self.directory.sync()
     }
 
-    /// Says first that nothing is kept, so that a crash on the way cannot be taken for the loss of a login.
+    /// Erases the login. Records the logout in the high-water mark first, so that a crash midway does not look like a lost
+    /// login.
     pub(super) fn forget(&self) -> Result<(), StoreError> {
         let Names {
             login,
@@ -178,7 +181,7 @@ impl Files {
         removed.into_iter().collect()
     }
 
-    /// The highest revision in any file that still opens.
+    /// The highest revision in any file that can still be opened.
     pub(super) fn newest_readable(&self) -> u64 {
         let records = [&self.names.login, &self.names.last].map(|name| self.record(name));
         let records = records
@@ -223,7 +226,7 @@ impl Files {
         let Some(opened) = self.open(name, inside)? else {
             return Ok(None);
         };
-        // It is authentic, so another program of ours wrote what this one does not know.
+        // It is authentic, so a newer version of this program wrote it.
         let unknown = || self.unopened(name, Unopened::NewerFormat(seal::FORMAT));
         parse(&opened.text).map(Some).ok_or_else(unknown)
     }
@@ -244,7 +247,7 @@ impl Files {
             Unopened::PassphraseWrong => StoreError::PassphraseWrong(path),
             Unopened::WrongKey(id) => StoreError::WrongKey {
                 path,
-                key_id: format!("{:016x}", u64::from_be_bytes(id)),
+                key_id: hex::encode(&id),
             },
         }
     }
@@ -272,7 +275,7 @@ impl Files {
     }
 }
 
-/// A login is dated by the mark; after a logout only what was written later counts.
+/// Whether a login is as new as the high-water mark. After a logout it must be newer.
 fn is_newest(revision: u64, seen: Seen) -> bool {
     if seen.kept {
         revision >= seen.revision

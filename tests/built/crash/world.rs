@@ -9,7 +9,7 @@ use std::{
 
 use ninjaone_proxy::{
     app::{keepers, reload::known_operations},
-    clock::{Moment, Timestamp},
+    clock::Reading,
     config::{self, Config, sources::Sources},
     credentials::{
         completion::keep,
@@ -74,18 +74,15 @@ impl World {
         let config = self.config();
         let (tenant, user) = (&config.tenants[0], config.tenants[0].user.as_ref().unwrap());
         let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
-        let (now, at) = (Moment::now(), Timestamp::now());
-        let access = with_access.then(|| {
-            let ends = (now.plus(login.life), at.plus(login.life));
-            KeptAccess::dated(login.access_token, (now, ends.0), (at, ends.1))
-        });
+        let now = Reading::now();
+        let access = with_access.then(|| KeptAccess::dated(login.access_token, now, login.life));
         let kept = Kept {
             generation: 1,
             client_id: application.client_id,
             host: application.endpoint.authority(),
             scopes: Vec::new(),
-            logged_in_at: at,
-            refreshed_at: at,
+            logged_in_at: now.at,
+            refreshed_at: now.at,
             refresh_token: Some(login.refresh_token),
             access,
             mark: None,

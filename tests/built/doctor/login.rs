@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use ninjaone_proxy::{
-    clock::{Moment, Timestamp},
+    clock::{Reading, Timestamp},
     credentials::store::{
         Store,
         kept::{Ended, Kept, KeptAccess, Mark, Slot},
@@ -36,9 +36,8 @@ fn ago(time: Duration) -> Timestamp {
 
 /// As a login an hour ago would have left it.
 fn kept(world: &World) -> Kept {
-    let (now, at) = (Moment::now(), Timestamp::now());
     let token = Secret::new("canary-access-token".to_owned());
-    let access = KeptAccess::dated(token, (now, now.plus(HOUR)), (at, at.plus(HOUR)));
+    let access = KeptAccess::dated(token, Reading::now(), HOUR);
     Kept {
         generation: 1,
         client_id: NATIVE_CLIENT_ID.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ninjaone_proxy::{
     app::keepers::{self, open_store},
-    clock::{Moment, Timestamp},
+    clock::Reading,
     config::Config,
     credentials::store::{
         Store,
@@ -66,15 +66,15 @@ pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
             HOUR,
         ),
     };
-    let (now, at) = (Moment::now(), Timestamp::now());
-    let dated = KeptAccess::dated(access, (now, now.plus(life)), (at, at.plus(life)));
+    let now = Reading::now();
+    let dated = KeptAccess::dated(access, now, life);
     let kept = Kept {
         generation: 1,
         client_id: PERSON_ID.to_owned(),
         host: behind.address().to_string(),
         scopes: Vec::new(),
-        logged_in_at: at,
-        refreshed_at: at,
+        logged_in_at: now.at,
+        refreshed_at: now.at,
         refresh_token: Some(refresh),
         access: Some(dated).filter(|_| person == Person::LoggedIn),
         mark: None,

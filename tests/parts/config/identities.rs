@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::config::{ClientAuth, Platform, RefreshAt, UserGrant, UserIdentity};
+use ninjaone_proxy::{
+    config::{ClientAuth, Platform, UserGrant, UserIdentity},
+    credentials::schedule::RefreshAt,
+};
 
 use super::House;
 
@@ -37,7 +40,7 @@ fn an_application_with_a_secret_is_a_web_application() {
     assert_eq!(user.scopes, ["monitoring", "management", "offline_access"]);
     assert_eq!(user.redirect.text, "http://127.0.0.1:6468/callback");
     assert_eq!(user.keepalive, Duration::from_hours(12));
-    assert_eq!(user.refresh_at, RefreshAt::Percent(80));
+    assert_eq!(user.refresh_at, RefreshAt::OfLife(80));
     assert_eq!(user.client_auth, ClientAuth::Body);
 }
 

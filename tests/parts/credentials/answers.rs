@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    credentials::{grant::mint_error::MintError, schedule::RefreshAt},
+    credentials::grant::mint_error::{RetryHint, TokenEndpointError},
     net::client::ExchangeError,
 };
 use tokio::time::Instant;
 
-use super::server::{LONG, Server, json, numbered, reply, token};
+use super::server::{LONG, Server, USUAL, json, numbered, reply, token};
 
 type Row = (&'static str, Vec<u8>);
 
@@ -16,7 +16,7 @@ async fn each_has_its_name(table: Vec<Row>) {
     for (name, raw) in table {
         let told: String = String::from_utf8_lossy(&raw).chars().take(300).collect();
         let server = Server::that_says(raw).await;
-        let mut kept = server.keep(RefreshAt::default());
+        let mut kept = server.keep(USUAL);
 
         let error = kept.refused().await;
 
@@ -181,7 +181,7 @@ async fn a_life_in_quotes_is_read_and_one_without_end_is_cut() {
         ("1e300", 86_400),
     ] {
         let server = Server::that_says(token("t", life)).await;
-        let kept = server.keep(RefreshAt::default());
+        let kept = server.keep(USUAL);
 
         let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
 
@@ -196,23 +196,24 @@ async fn nobody_at_the_token_endpoint_is_an_error_by_name() {
     server.tasks.stop();
     assert!(server.tasks.join(LONG).await);
 
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
 
     let error = kept.refused().await;
-    assert_eq!(error, MintError::Unreachable(ExchangeError::Connect));
-    assert!(!error.is_final());
+    let unreachable = TokenEndpointError::Unreachable(ExchangeError::Connect);
+    assert_eq!(error, unreachable.into());
+    assert_eq!(error.retry(), RetryHint::Soon { retry_after: None });
 }
 
 #[tokio::test]
 async fn a_token_endpoint_that_hangs_is_given_up() {
     let server = Server::start(numbered).await;
     server.turns.acquire_many(1_000).await.unwrap().forget();
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let started = Instant::now();
 
     assert_eq!(
         kept.refused().await,
-        MintError::Unreachable(ExchangeError::TimedOut)
+        TokenEndpointError::Unreachable(ExchangeError::TimedOut).into()
     );
 
     assert!(started.elapsed() >= Duration::from_secs(9));

@@ -3,17 +3,19 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use ninjaone_proxy::{
-    clock::{Moment, Timestamp},
+    clock::{Reading, Timestamp},
     credentials::{
         completion::keep,
+        custody::LoginRenewer,
         grant::{
             application::{Application, ClientAuth},
-            mint_error::MintError,
+            mint_error::{TokenEndpointError, TokenResponseError},
         },
-        keeper::Source,
         login::Login,
         news::News,
         record::State,
+        refresh_calls::RefreshCalls,
+        renewal_error::{LoginEndReason, LoginError, RenewalError},
         schedule::RefreshAt,
         store::{
             Store,
@@ -27,7 +29,7 @@ use ninjaone_proxy::{
 };
 use tokio::time::Instant;
 
-use super::server::{Kept, LONG, Server, json, reply};
+use super::server::{Kept, LONG, Server, USUAL, json, reply};
 
 const CLIENT: &str = "native-client";
 
@@ -56,13 +58,9 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
 }
 
 fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
-    let (now, at) = (Moment::now(), Timestamp::now());
+    let token = Secret::new(text.to_owned());
     Stored {
-        access: Some(KeptAccess::dated(
-            Secret::new(text.to_owned()),
-            (now, now.plus(life)),
-            (at, at.plus(life)),
-        )),
+        access: Some(KeptAccess::dated(token, Reading::now(), life)),
         ..login
     }
 }
@@ -89,17 +87,13 @@ fn keeper(server: &Server, store: &Store, refresh_at: RefreshAt, keepalive: Dura
         auth: ClientAuth::Body,
     };
     let login = Box::new(Login::new(application, store.clone(), slot()));
-    let source = Source::Login { login, keepalive };
-    Kept::start(IdentityKind::User, source, refresh_at)
+    Kept::start(refresh_at, |keeping, tasks| {
+        LoginRenewer::start(keeping, login, keepalive, RefreshCalls::default(), tasks)
+    })
 }
 
 fn usual(server: &Server, store: &Store) -> Kept {
-    keeper(
-        server,
-        store,
-        RefreshAt::default(),
-        Duration::from_hours(12),
-    )
+    keeper(server, store, USUAL, Duration::from_hours(12))
 }
 
 /// The nth token and the nth refresh token. The first call is the question for the server's paths.
@@ -233,9 +227,15 @@ async fn an_answer_that_did_not_arrive_is_named_when_it_cost_the_login() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert!(matches!(kept.refused().await, MintError::Unreachable(_)));
+    assert!(matches!(
+        kept.refused().await,
+        RenewalError::TokenEndpoint(TokenEndpointError::Unreachable(_))
+    ));
     assert!(stored(&store).mark.is_some_and(|it| it.is_answer_lost));
-    assert_eq!(kept.next().await.news, News::Dead(MintError::AnswerLost));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::ResponseLost)
+    );
 
     kept.until(State::LoginNeeded).await;
     assert_eq!(stored(&store).ended.unwrap().why, "login-lost-answer");
@@ -260,7 +260,10 @@ async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.next().await.news, News::Dead(MintError::CrashWindow));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::LostInCrash)
+    );
 
     let (_, error) = kept.vault.snapshot().last_error.unwrap();
     assert!(error.to_string().contains("before the answer was on disk"));
@@ -294,7 +297,10 @@ async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
-    assert_eq!(kept.next().await.news, News::Dead(MintError::Refused));
+    assert_eq!(
+        kept.next().await.news,
+        News::Dead(LoginEndReason::RefreshTokenRefused)
+    );
     kept.until(State::LoginNeeded).await;
     assert_eq!(server.calls(), 2);
 
@@ -338,7 +344,7 @@ async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_
     let mut kept = keeper(&server, &store, RefreshAt::OfLife(5), LONG);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.refused().await, MintError::NotRenewable);
+    assert_eq!(kept.refused().await, LoginError::NotRenewable.into());
 
     assert!(kept.vault.current().is_some());
     kept.until(State::LoginNeeded).await;
@@ -357,7 +363,7 @@ async fn a_login_of_another_application_is_not_used() {
     write(&store, &with_access(foreign, "canary-kept", LONG));
     let mut kept = usual(&server, &store);
 
-    assert_eq!(kept.refused().await, MintError::OtherApplication);
+    assert_eq!(kept.refused().await, LoginError::OtherApplication.into());
 
     assert!(kept.vault.current().is_none());
     assert_eq!(server.calls(), 0);
@@ -369,7 +375,7 @@ async fn a_refresh_token_is_used_once_in_each_keepalive() {
     let store = Store::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &store, RefreshAt::default(), keepalive);
+    let mut kept = keeper(&server, &store, USUAL, keepalive);
 
     let began = Instant::now();
     assert_eq!(kept.next().await.news, News::Adopted);
@@ -396,7 +402,10 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.news, News::Adopted);
 
-    assert_eq!(kept.refused().await, MintError::LifeMissing);
+    assert_eq!(
+        kept.refused().await,
+        TokenResponseError::LifetimeMissing.into()
+    );
 
     assert_eq!(refresh_token(&store), "canary-refresh-2");
     assert_eq!(kept.next().await.news, News::Minted);
@@ -473,12 +482,12 @@ async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
     let login = login(&server, Some("canary-refresh-1"));
     write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
     let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &disk.store, RefreshAt::default(), keepalive);
+    let mut kept = keeper(&server, &disk.store, USUAL, keepalive);
     assert_eq!(kept.next().await.news, News::Adopted);
 
     disk.refuse_writes();
 
-    assert_eq!(kept.refused().await, MintError::Store);
+    assert_eq!(kept.refused().await, RenewalError::Store);
     assert!(kept.vault.current().is_some());
     // The host may be asked for its paths: that uses up nothing.
     let seen = server.seen.lock().unwrap().clone();

@@ -9,21 +9,22 @@ use std::{sync::Arc, time::Duration};
 use ninjaone_proxy::{
     clock::Moment,
     credentials::{
-        grant::mint_error::MintError,
+        grant::mint_error::{TokenEndpointError, TokenRejection},
         news::News,
         record::State,
+        renewal_error::RenewalError,
         schedule::RefreshAt,
         vault::{Unavailable, Vault},
     },
 };
 use tokio::{task::JoinSet, time::Instant};
 
-use server::{LONG, Server, json, numbered, reply, token};
+use server::{LONG, Server, USUAL, json, numbered, reply, token};
 
 #[tokio::test]
 async fn the_secret_goes_in_the_body_and_the_token_comes_back() {
     let server = Server::start(numbered).await;
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
 
     let token = kept
         .vault
@@ -65,7 +66,7 @@ async fn the_secret_goes_in_the_body_and_the_token_comes_back() {
 #[tokio::test]
 async fn nothing_that_is_shown_holds_a_secret() {
     let server = Server::start(numbered).await;
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let event = kept.next().await;
     kept.until(State::Fresh).await;
 
@@ -82,7 +83,7 @@ async fn a_thousand_requests_without_a_token_make_one_call_also_when_the_first_o
     let server = Server::start(numbered).await;
     let all = u32::try_from(server.turns.available_permits()).unwrap();
     server.turns.acquire_many(all).await.unwrap().forget();
-    let kept = server.keep(RefreshAt::default());
+    let kept = server.keep(USUAL);
     let mut waiting = JoinSet::new();
     let ask = |vault: &Arc<Vault>| {
         let vault = Arc::clone(vault);
@@ -150,7 +151,7 @@ async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() 
 async fn those_who_wait_have_a_bound() {
     let server = Server::start(numbered).await;
     server.turns.acquire_many(1_000).await.unwrap().forget();
-    let kept = server.keep(RefreshAt::default());
+    let kept = server.keep(USUAL);
     let mut waiting = JoinSet::new();
     for _ in 0..4_096 {
         let vault = Arc::clone(&kept.vault);
@@ -172,7 +173,7 @@ async fn those_who_wait_have_a_bound() {
 async fn whoever_waits_for_a_renewal_does_not_wait_for_ever() {
     let server = Server::start(numbered).await;
     server.turns.acquire_many(1_000).await.unwrap().forget();
-    let kept = server.keep(RefreshAt::default());
+    let kept = server.keep(USUAL);
 
     let outcome = kept.vault.wait_for_token(Duration::from_millis(50)).await;
 
@@ -223,7 +224,7 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
 #[tokio::test]
 async fn a_storm_of_rejections_makes_one_renewal() {
     let server = Server::start(numbered).await;
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let first = kept.vault.wait_for_token(LONG).await.ok().unwrap();
     first.accept();
     let mut storm = JoinSet::new();
@@ -259,7 +260,7 @@ async fn a_storm_of_rejections_makes_one_renewal() {
 #[tokio::test]
 async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
     let server = Server::start(numbered).await;
-    let kept = server.keep(RefreshAt::default());
+    let kept = server.keep(USUAL);
     kept.vault.wait_for_token(LONG).await.ok().unwrap();
     let second = kept.vault.newer_than(1, LONG).await.ok().unwrap();
     assert_eq!(second.generation(), 2);
@@ -282,10 +283,13 @@ async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
 #[tokio::test]
 async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
     let server = Server::that_says(json("400 Bad Request", r#"{"error":"invalid_scope"}"#)).await;
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let waited = kept.vault.wait_for_token(LONG).await;
 
-    assert_eq!(kept.refused().await, MintError::InvalidScope);
+    assert_eq!(
+        kept.refused().await,
+        RenewalError::TokenEndpoint(TokenRejection::InvalidScope.into())
+    );
     kept.until(State::Failing).await;
     for retry_after in [waited, kept.vault.wait_for_token(LONG).await] {
         let retry_after = pause(retry_after.err().unwrap());
@@ -300,9 +304,12 @@ async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
 async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
     let raw = reply("429 Too Many Requests", "Retry-After: 9999999999\r\n", "");
     let server = Server::that_says(raw).await;
-    let mut kept = server.keep(RefreshAt::default());
+    let mut kept = server.keep(USUAL);
     let retry_after = Some(Duration::from_mins(5));
-    assert_eq!(kept.refused().await, MintError::Throttled { retry_after });
+    assert_eq!(
+        kept.refused().await,
+        TokenEndpointError::Throttled { retry_after }.into()
+    );
     kept.until(State::Failing).await;
 
     let waited = kept.vault.wait_for_token(LONG).await.err().unwrap();
@@ -315,7 +322,7 @@ async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
 async fn the_keeper_ends_with_its_handle_and_with_the_program() {
     let server = Server::start(numbered).await;
     for by_handle in [true, false] {
-        let mut kept = server.keep(RefreshAt::default());
+        let mut kept = server.keep(USUAL);
         kept.vault.wait_for_token(LONG).await.ok().unwrap();
         if by_handle {
             kept.handle = None;

@@ -13,16 +13,15 @@ use ninjaone_proxy::{
         grant::{
             application::{Application, ClientAuth},
             client_credentials::ClientCredentials,
-            mint_error::MintError,
         },
-        keeper::{Keeper, KeeperHandle, Keeping, Source},
+        keeper::{KeeperHandle, Keeping},
         news::{News, TokenEvent},
         record::State,
-        refresh_calls::RefreshCalls,
+        renewal_error::RenewalError,
         schedule::RefreshAt,
+        service_renewer::ServiceRenewer,
         vault::Vault,
     },
-    names::IdentityKind,
     net::client::Endpoint,
     secret::Secret,
     tasks::Tasks,
@@ -37,6 +36,9 @@ use tokio::{
 
 pub(crate) const SECRET: &str = "canary secret+/=&";
 pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// The default of the setting.
+pub(crate) const USUAL: RefreshAt = RefreshAt::OfLife(80);
 
 type Script = Arc<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
 
@@ -95,7 +97,7 @@ impl Server {
     }
 
     pub(crate) fn keep(&self, refresh_at: RefreshAt) -> Kept {
-        let source = Source::ClientCredentials(ClientCredentials {
+        let credentials = ClientCredentials {
             application: Application {
                 endpoint: self.endpoint(),
                 client_id: "client 1".to_owned(),
@@ -103,8 +105,10 @@ impl Server {
                 auth: ClientAuth::Body,
             },
             scopes: vec!["monitoring".to_owned(), "management".to_owned()],
-        });
-        Kept::start(IdentityKind::Service, source, refresh_at)
+        };
+        Kept::start(refresh_at, |keeping, tasks| {
+            ServiceRenewer::start(keeping, credentials, tasks)
+        })
     }
 }
 
@@ -123,19 +127,19 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn start(identity: IdentityKind, source: Source, refresh_at: RefreshAt) -> Self {
+    pub(crate) fn start(
+        refresh_at: RefreshAt,
+        start: impl FnOnce(Keeping, &Tasks) -> (Arc<Vault>, KeeperHandle),
+    ) -> Self {
         let (sender, events) = mpsc::channel(64);
         let tasks = Tasks::new();
         let keeping = Keeping {
             tenant: "acme".parse().unwrap(),
-            identity,
-            source,
             refresh_at,
             observer: Arc::new(move |event| drop(sender.try_send(event))),
-            calls: RefreshCalls::default(),
             heartbeat: Watchdog::new(LONG).watch("renewer"),
         };
-        let (vault, handle) = Keeper::start(keeping, &tasks);
+        let (vault, handle) = start(keeping, &tasks);
         Self {
             vault,
             handle: Some(handle),
@@ -148,7 +152,7 @@ impl Kept {
         timeout(LONG, self.events.recv()).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn refused(&mut self) -> MintError {
+    pub(crate) async fn refused(&mut self) -> RenewalError {
         match self.next().await.news {
             News::Refused(error) => error,
             other => panic!("not refused: {}", other.as_str()),

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use ninjaone_proxy::{
-    clock::{Moment, Timestamp},
+    clock::{Moment, Reading, Timestamp},
     credentials::store::{
         Store,
         error::StoreError,
@@ -66,10 +66,12 @@ fn slots_are_apart() {
 #[test]
 fn a_token_is_dated_in_this_boot_only() {
     let minted = Moment::now();
-    let expires = minted.plus(Duration::from_hours(1));
     let token = Secret::new("CANARY".to_owned());
-    let now = Timestamp::now();
-    let mut access = KeptAccess::dated(token, (minted, expires), (now, now));
+    let reading = Reading {
+        moment: minted,
+        at: Timestamp::now(),
+    };
+    let mut access = KeptAccess::dated(token, reading, Duration::from_hours(1));
     let (early, late) = access.moments().unwrap();
     assert!(minted.since(early) < Duration::from_millis(1));
     assert_eq!(late.since(early), Duration::from_hours(1));

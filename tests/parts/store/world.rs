@@ -7,7 +7,7 @@ use std::{
 };
 
 use ninjaone_proxy::{
-    clock::{Moment, Timestamp},
+    clock::{Moment, Reading, Timestamp},
     credentials::store::{
         Found, Store,
         error::StoreError,
@@ -143,8 +143,8 @@ pub(crate) fn kept(generation: u64) -> Kept {
         refresh_token: Some(Secret::new(format!("CANARY-refresh-{generation}"))),
         access: Some(KeptAccess::dated(
             Secret::new(format!("CANARY-access-{generation}")),
-            (moment, moment.plus(std::time::Duration::from_hours(1))),
-            (at, at.plus(std::time::Duration::from_hours(1))),
+            Reading { moment, at },
+            std::time::Duration::from_hours(1),
         )),
         mark: None,
         ended: None,

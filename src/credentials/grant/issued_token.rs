@@ -1,0 +1,44 @@
+//! An access token as NinjaOne issued it, validated and dated.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::{
+    clock::{Moment, Reading},
+    credentials::store::kept::Kept,
+};
+
+use super::answer::authorization;
+
+/// A validated access token: its lifetime is known, and it can be sent in a header.
+pub(in crate::credentials) struct IssuedToken {
+    /// `Bearer …`, marked as sensitive.
+    pub(in crate::credentials) authorization: HeaderValue,
+    /// When the request was sent. The lifetime counts from here, so it is never overestimated.
+    pub(in crate::credentials) requested: Reading,
+    pub(in crate::credentials) lifetime: Duration,
+    /// The scopes that NinjaOne granted; empty if it did not say.
+    pub(in crate::credentials) scopes: Vec<Box<str>>,
+}
+
+impl IssuedToken {
+    /// The access token of a stored login. None if it has expired, or was dated before the last boot.
+    pub(in crate::credentials) fn from_stored(kept: &Kept) -> Option<Self> {
+        let access = kept.access.as_ref()?;
+        let (minted, expires) = access.moments()?;
+        let now = Moment::now();
+        if expires <= now || minted > now {
+            return None;
+        }
+        Some(Self {
+            authorization: authorization(access.token.expose()).ok()?,
+            requested: Reading {
+                moment: minted,
+                at: access.minted_at,
+            },
+            lifetime: expires.since(minted),
+            scopes: kept.scopes.clone(),
+        })
+    }
+}
