@@ -12,9 +12,9 @@ use crate::{
 };
 
 use super::{
-    Intended, Recorded, Unrecordable,
+    Intended, OpenEntry, Recorded, Unrecordable,
     chain::Head,
-    entry::{Entry, Event, OpenEntry, Subject},
+    entry::{Ending, Entry, Event, Subject},
     queue::Queue,
     sink::{
         Sink,
@@ -173,7 +173,7 @@ impl Ledger {
     /// The log cannot be written: nothing may be sent.
     pub async fn intend(&self, leased: Leased) -> Result<Intended, Box<Unrecordable>> {
         let subject = Subject::of_leased(&leased);
-        let entry = match leased.admitted().authorized().class() {
+        let entry = match leased.class() {
             Class::Read => self.reserve(subject),
             // Boxed, so that what waiting needs does not lie in every read's future.
             Class::Secrets | Class::Write | Class::Dangerous => {
@@ -181,7 +181,7 @@ impl Ledger {
             }
         };
         match entry {
-            Ok(entry) => Ok(Intended { leased, entry }),
+            Ok(entry) => Ok(Intended::assert_intended(leased, entry)),
             Err(CannotRecord) => Err(Box::new(Unrecordable { leased })),
         }
     }
@@ -233,10 +233,10 @@ impl Ledger {
         }
     }
 
-    /// Puts how a request ended on record.
-    pub fn record<T>(&self, entry: Entry, value: T) -> Recorded<T> {
-        self.0.queue.push(entry);
-        Recorded(value)
+    /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
+    /// room the line is lost, and counted.
+    pub fn record<T>(&self, subject: Subject, ending: Ending, value: T) -> Recorded<T> {
+        OpenEntry::new(subject, self.0.queue.spare_place()).close_with(ending, value)
     }
 
     pub fn event(&self, event: Event) {

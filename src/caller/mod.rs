@@ -1,6 +1,7 @@
 //! WHO IS ASKING? `Incoming` ──► `Identified`.
 
 pub mod api_key;
+mod identified;
 pub mod issued;
 
 use std::{collections::HashMap, sync::Arc};
@@ -12,6 +13,8 @@ use crate::{
 };
 
 use self::{api_key::KeyHash, issued::IssuedTokens};
+
+pub use self::identified::Identified;
 
 /// How a caller proved who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,34 +39,6 @@ impl Proof {
 pub struct Caller {
     pub name: CallerName,
     pub index: usize,
-}
-
-/// A request whose caller is known. Only this module makes one.
-pub struct Identified {
-    incoming: Box<Incoming>,
-    caller: Arc<Caller>,
-    proof: Proof,
-}
-
-impl Identified {
-    #[must_use]
-    pub fn incoming(&self) -> &Incoming {
-        &self.incoming
-    }
-
-    pub fn incoming_mut(&mut self) -> &mut Incoming {
-        &mut self.incoming
-    }
-
-    #[must_use]
-    pub fn caller(&self) -> &Arc<Caller> {
-        &self.caller
-    }
-
-    #[must_use]
-    pub fn proof(&self) -> Proof {
-        self.proof
-    }
 }
 
 /// A request whose caller could not be established.
@@ -159,13 +134,9 @@ impl Directory {
         mut incoming: Box<Incoming>,
         issued: &IssuedTokens,
     ) -> Result<Identified, Box<Unidentified>> {
-        let evidence = std::mem::take(&mut incoming.evidence);
-        match self.find(&evidence, issued, incoming.at) {
-            Ok((caller, proof)) => Ok(Identified {
-                incoming,
-                caller,
-                proof,
-            }),
+        let evidence = incoming.take_credentials();
+        match self.find(&evidence, issued, incoming.received_at()) {
+            Ok((caller, proof)) => Ok(Identified::assert_identified(incoming, caller, proof)),
             Err(why) => Err(Box::new(Unidentified { incoming, why })),
         }
     }

@@ -16,12 +16,11 @@ use tokio::{
 
 use crate::{
     clock::{Moment, Timestamp},
-    limits::Admitted,
     names::{IdentityKind, TenantName},
 };
 
 use super::{
-    Lack, Leased, NoToken, Why,
+    Lack, Why,
     grant::mint_error::MintError,
     record::{LoginState, Record, State, VaultSnapshot},
     token::AccessToken,
@@ -121,24 +120,17 @@ impl Vault {
         self.identity
     }
 
-    /// Gives a request its token: at once if there is a valid one, otherwise after a renewal under way.
-    pub async fn lease(self: &Arc<Self>, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
+    /// A token for a request: at once if there is a valid one, otherwise after a renewal under way, for which it waits
+    /// [`LEASE_WAIT_MS_MAX`] at most.
+    ///
+    /// # Errors
+    /// There is none, and no renewal brought one in time.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, Unavailable> {
         let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
-        let token = match self.current() {
+        match self.current() {
             Some(token) => Ok(token),
             // Boxed, so that what waiting needs does not lie in every request's future.
             None => Box::pin(self.wait_for_token(longest)).await,
-        };
-        match token {
-            Ok(token) => Ok(Leased {
-                admitted,
-                token,
-                vault: Arc::clone(self),
-            }),
-            Err(unavailable) => Err(Box::new(NoToken {
-                admitted,
-                lack: unavailable.lack(self.identity),
-            })),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     audit::{
         Recorded, Unrecordable,
-        entry::{Ending, Entry, Source, Subject},
+        entry::{Ending, Source, Subject},
         ledger::Ledger,
     },
     caller::Proof,
@@ -55,19 +55,19 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
             refuse(
                 &refusal::unidentified(&it),
                 subject,
-                it.incoming.started,
+                it.incoming.started(),
                 ledger,
                 tally,
             )
         }
         Outcome::Denied(it) => {
             let subject = Subject::of_denied(&it);
-            let started = it.identified.incoming().started;
+            let started = it.identified.request().started();
             refuse(&refusal::denied(&it), subject, started, ledger, tally)
         }
         Outcome::Throttled(it) => {
             let subject = Subject::of_authorized(&it.authorized);
-            let started = it.authorized.identified().incoming().started;
+            let started = it.authorized.request().started();
             refuse(&refusal::throttled(&it), subject, started, ledger, tally)
         }
         Outcome::Unreceived(it) => unreceived(&it, ledger, tally),
@@ -77,15 +77,14 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
                 identity: Some(it.lack.identity),
                 ..Subject::of_authorized(authorized)
             };
-            let started = authorized.identified().incoming().started;
+            let started = authorized.request().started();
             let refusal = refusal::no_token(&it.lack, authorized);
             refuse(&refusal, subject, started, ledger, tally)
         }
         Outcome::Unrecordable(it) => {
             let Unrecordable { leased } = *it;
-            let authorized = leased.admitted().authorized();
             let subject = Subject::of_leased(&leased);
-            let started = authorized.identified().incoming().started;
+            let started = leased.request().started();
             let refusal = Refusal::new(
                 Code::AuditUnavailable,
                 "The audit log cannot be written, so nothing was sent.",
@@ -106,23 +105,18 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
 // === NinjaOne's answers
 
 fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
-    let (intended, status, mut fields, body, journal) = forwarded.into_parts();
-    let (leased, entry) = intended.into_parts();
-    let authorized = leased.admitted().authorized();
-    let incoming = authorized.identified().incoming();
-    let started = incoming.started;
-    let caller = &authorized.identified().caller().name;
+    let (leased, entry, status, mut fields, body, journal) = forwarded.into_parts();
+    let started = leased.request().started();
     tally.count(
-        Some(caller),
-        Some(authorized.operation()),
+        Some(&leased.caller().name),
+        Some(leased.operation()),
         "allowed",
         status.as_u16(),
     );
     let ended = journal.ended.unwrap_or(started);
     tally.overhead.add(own(ended - started, &journal));
-    fields.append(reply::REQUEST_ID, reply::id_value(incoming.id));
-    let admitted = leased.admitted();
-    put_standing(&mut fields, admitted.policy_header(), *admitted.standing());
+    fields.append(reply::REQUEST_ID, reply::id_value(leased.request().id()));
+    put_standing(&mut fields, leased.policy_header(), *leased.standing());
     let passage = journal.passage.clone();
     let ending = ending("allowed", None, None, status, Source::Ninjaone, &journal);
     let tally = Arc::clone(tally);
@@ -147,15 +141,13 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
 
 fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     let Failed {
-        intended,
+        leased,
+        entry,
         why,
         journal,
     } = failed;
-    let (leased, entry) = intended.into_parts();
-    let admitted = leased.admitted();
-    let authorized = admitted.authorized();
-    let mut refusal = refusal::of_failure(why, authorized);
-    refusal.standing = Some((admitted.policy_header().clone(), *admitted.standing()));
+    let mut refusal = refusal::of_failure(why, leased.authorized());
+    refusal.standing = Some((leased.policy_header().clone(), *leased.standing()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
     let sent = journal.attempts > 0;
     let code = refusal.code.as_str();
@@ -172,18 +164,17 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
         Source::Proxy,
         &journal,
     );
-    let incoming = authorized.identified().incoming();
-    let duration = incoming.started.elapsed();
+    let duration = leased.request().started().elapsed();
     ending.duration_us = micros(duration);
     tally.count(
-        Some(&authorized.identified().caller().name),
-        Some(authorized.operation()),
+        Some(&leased.caller().name),
+        Some(leased.operation()),
         decision,
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
     tally.overhead.add(own(duration, &journal));
-    let response = respond(&refusal, incoming.id, entry.subject());
+    let response = respond(&refusal, leased.request().id(), entry.subject());
     entry.close_with(ending, response)
 }
 
@@ -228,21 +219,20 @@ fn refuse_after(
     tally.duration.add(duration);
     tally.overhead.add(own(duration, journal));
     let response = respond(refusal, subject.request, &subject);
-    ledger.record(Entry::outcome(subject, ending), response)
+    ledger.record(subject, ending, response)
 }
 
 /// A request whose short body did not come: nothing was sent, and the time was the caller's.
 fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let authorized = it.admitted.authorized();
-    let incoming = authorized.identified().incoming();
+    let started = it.admitted.request().started();
     let mut refusal = refusal::of_body(it.why);
     refusal.standing = Some((it.admitted.policy_header().clone(), *it.admitted.standing()));
     let journal = Journal {
-        passage: incoming.body.passage(),
+        passage: it.passage.clone(),
         ..Journal::default()
     };
-    let subject = Subject::of_authorized(authorized);
-    refuse_after(&refusal, subject, incoming.started, &journal, ledger, tally)
+    let subject = Subject::of_authorized(it.admitted.authorized());
+    refuse_after(&refusal, subject, started, &journal, ledger, tally)
 }
 
 /// For a journey that ended without an outcome, which only a fault of ours can do. If an intent was open, its line says
@@ -269,13 +259,13 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
     subject.proof = Some(Proof::Key);
     let body = Bytes::copy_from_slice(it.answer.as_bytes());
     let length = body.len() as u64;
-    let response = token_response(StatusCode::OK, it.incoming.id, body);
+    let response = token_response(StatusCode::OK, it.incoming.id(), body);
     tally.count(subject.caller.as_ref(), None, "allowed", 200);
     record_own(
         subject,
         "allowed",
         StatusCode::OK,
-        it.incoming.started,
+        it.incoming.started(),
         length,
         response,
         ledger,
@@ -295,7 +285,7 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
     let subject = Subject::of_incoming(&it.incoming);
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
     let length = body.len() as u64;
-    let mut response = token_response(status, it.incoming.id, body);
+    let mut response = token_response(status, it.incoming.id(), body);
     put_proxy_status(&mut response.fields, decision, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
@@ -306,7 +296,7 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
         subject,
         decision.as_str(),
         status,
-        it.incoming.started,
+        it.incoming.started(),
         length,
         response,
         ledger,
@@ -344,7 +334,7 @@ fn record_own(
     );
     ending.duration_us = micros(started.elapsed());
     ending.bytes_out = bytes_out;
-    ledger.record(Entry::outcome(subject, ending), response)
+    ledger.record(subject, ending, response)
 }
 
 // === What they share

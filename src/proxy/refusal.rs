@@ -224,7 +224,7 @@ pub fn denied(it: &Denied) -> Refusal {
 
 #[must_use]
 pub fn throttled(it: &Throttled) -> Refusal {
-    let caller = &it.authorized.identified().caller().name;
+    let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
         Code::CallerLimit,
         match it.by {

@@ -6,10 +6,7 @@ use crate::{
     world::{answered, lines, open, options, refused, request, subject, types, verdict},
 };
 use ninjaone_proxy::{
-    audit::{
-        entry::Entry,
-        ledger::{CannotRecord, Ledger},
-    },
+    audit::ledger::{CannotRecord, Ledger},
     ninjaone::operation::Class,
 };
 
@@ -61,7 +58,7 @@ async fn an_intent_that_was_refused_and_is_written_later_is_followed_by_its_refu
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(Entry::outcome(subject(number, Class::Write), ending), ());
+    ledger.record(subject(number, Class::Write), ending, ());
 
     disk.enlarge();
     is_well_again(&ledger).await;

@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use ninjaone_proxy::{
     audit::{
-        entry::{Entry, Event},
+        entry::Event,
         ledger::{CannotRecord, Ledger, Options, Where},
         queue::QUEUE_ENTRIES_MAX,
         sink::{memory::MEMORY_LINES_MAX, resume::OpenError},
@@ -127,7 +127,7 @@ async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_re
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(Entry::outcome(subject(number, Class::Write), ending), ());
+    ledger.record(subject(number, Class::Write), ending, ());
     ledger.flush().await.unwrap();
 
     assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
@@ -167,25 +167,11 @@ async fn an_entry_that_nobody_closes_is_abandoned() {
 }
 
 #[tokio::test]
-async fn what_turns_out_on_the_way_is_in_the_outcome_only() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    let mut entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
-    entry.subject_mut().reason = Some("found out".into());
-    entry.close(answered());
-    ledger.flush().await.unwrap();
-
-    let lines = lines(place.path());
-    assert_eq!(lines[1]["reason"], "TICKET-5512");
-    assert_eq!(lines[2]["reason"], "found out");
-}
-
-#[tokio::test]
 async fn refusals_and_events_are_recorded() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let entry = Entry::outcome(subject(1, Class::Write), refused("policy-denied"));
-    let value = ledger.record(entry, "refusal");
+    let (of, ending) = (subject(1, Class::Write), refused("policy-denied"));
+    let value = ledger.record(of, ending, "refusal");
     assert_eq!(value.into_inner(), "refusal");
     ledger.event(Event::Caller {
         caller: "powerbi".into(),
