@@ -73,7 +73,7 @@ const FIRST_STATION: &str = "net/incoming.rs";
 
 /// Methods of proofs that change something, none of it what was proved: the credentials are taken out before anybody is
 /// identified, and the open line counts attempts.
-const MAY_CHANGE_A_PROOF: [&str; 2] = ["take_credentials", "note_attempts"];
+const MAY_CHANGE_A_PROOF: [&str; 2] = ["take_credentials", "set_attempts"];
 
 /// The files that may call `Secret::expose`, as prefixes of the path below `src`.
 const MAY_EXPOSE_SECRETS: [&str; 10] = [

@@ -15,6 +15,8 @@ use crate::{
     policy::{Authorized, Denied, Tenant},
 };
 
+use super::decision::Decision;
+
 /// How much of the path of an unknown operation is kept.
 pub const RAW_PATH_BYTES_MAX: usize = 256;
 
@@ -94,7 +96,7 @@ impl Subject {
     pub fn of_authorized(authorized: &Authorized) -> Self {
         Self {
             caller: Some(authorized.caller().name.clone()),
-            proof: Some(authorized.proof()),
+            proof: Some(authorized.auth_method()),
             tenant: Some(Arc::clone(authorized.tenant())),
             operation: Some(Arc::clone(authorized.operation())),
             parameters: authorized.parameters().clone(),
@@ -147,8 +149,8 @@ impl Subject {
 /// How a request ended.
 #[derive(Clone)]
 pub struct Ending {
-    /// `allowed`, or the code of a refusal: a request that was refused has put no byte on the wire to NinjaOne.
-    pub decision: &'static str,
+    /// What was decided: a request that was refused has put no byte on the wire to NinjaOne.
+    pub decision: Decision,
     /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned`,
     /// `caller-slow` or `cut`; or what is wrong with the body of a refused one.
     pub error: Option<&'static str>,
@@ -171,7 +173,7 @@ impl Ending {
     #[must_use]
     pub fn abandoned(after: Duration, attempts: u32) -> Self {
         Self {
-            decision: "allowed",
+            decision: Decision::Allowed,
             error: Some("abandoned"),
             bucket: None,
             status: 499,

@@ -12,7 +12,7 @@ use crate::{
     policy::{Tenant, identity::Wish},
 };
 
-use super::OpenEntry;
+use super::open_entry::OpenEntry;
 
 /// A request whose intent is on disk; for a read, one whose line has its place reserved.
 ///
@@ -57,8 +57,8 @@ impl Intended {
 
     /// The identity that policy asks for, see [`Authorized::wish`](crate::policy::Authorized::wish).
     #[must_use]
-    pub fn wish(&self) -> Wish {
-        self.leased.wish()
+    pub fn identity_preference(&self) -> Wish {
+        self.leased.identity_preference()
     }
 
     /// What the tenant may spend at NinjaOne.
@@ -75,7 +75,7 @@ impl Intended {
 
     /// Where the token comes from, and where a rejected one is reported.
     #[must_use]
-    pub fn vault(&self) -> &Arc<Vault> {
+    pub fn cell(&self) -> &Arc<Vault> {
         self.leased.vault()
     }
 
@@ -93,7 +93,7 @@ impl Intended {
 
     /// Called before each attempt, see [`OpenEntry`]: the line of a request that nobody lives to close tells how often it
     /// may have been sent.
-    pub fn note_attempts(&mut self, attempts: u32) {
+    pub fn set_attempts(&mut self, attempts: u32) {
         self.entry.note_attempts(attempts);
     }
 

@@ -28,9 +28,6 @@ use super::{
 /// The default of [`Options::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;
 
-/// How long [`Ledger::close`] waits for the disk.
-pub const CLOSE_MS_MAX: u64 = 5000;
-
 /// The silence after which the writer counts as stalled, unless [`Options::watchdog`] says otherwise.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -236,7 +233,7 @@ impl Ledger {
     /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
     /// room the line is lost, and counted.
     pub fn record<T>(&self, subject: Subject, ending: Ending, value: T) -> Recorded<T> {
-        OpenEntry::new(subject, self.0.queue.spare_place()).close_with(ending, value)
+        OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
     }
 
     pub fn event(&self, event: Event) {
@@ -271,12 +268,6 @@ impl Ledger {
     pub fn newest(&self, most: usize) -> Vec<Box<str>> {
         let memory = self.0.memory.as_deref();
         memory.map_or_else(Vec::new, |memory| memory.newest(most))
-    }
-
-    /// As [`Ledger::close_within`] five seconds.
-    #[must_use]
-    pub fn close(self, why: &str) -> bool {
-        self.close_within(why, Duration::from_millis(CLOSE_MS_MAX))
     }
 
     /// Writes a `stop` line and everything that is left. Blocks, up to `longest`; what is handed over afterwards is lost.

@@ -2,6 +2,7 @@
 //! its hash chain, and what proves it afterwards.
 
 pub mod chain;
+pub mod decision;
 pub mod entry;
 pub mod files;
 mod intended;

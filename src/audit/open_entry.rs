@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::{clock::Timestamp, names::IdentityKind};
 
 use super::{
-    Recorded,
     entry::{Ending, Entry, Subject},
     queue::Place,
+    recorded::Recorded,
 };
 
 /// The outcome of a request that is under way. Dropped without [`OpenEntry::close`], it is written as abandoned.

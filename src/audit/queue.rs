@@ -89,14 +89,14 @@ impl Queue {
     }
 
     /// A place for an entry for which none was reserved. If there is none, what is filled in is lost, and counted.
-    pub(super) fn spare_place(self: &Arc<Self>) -> Place {
+    pub(super) fn reserve_extra(self: &Arc<Self>) -> Place {
         self.occupy(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
             .unwrap_or_else(|| self.no_place())
     }
 
     /// Queues an entry for which no place was reserved.
     pub(super) fn push(self: &Arc<Self>, entry: Entry) {
-        self.spare_place().fill(entry);
+        self.reserve_extra().fill(entry);
     }
 
     /// For an entry that is to be written once more.

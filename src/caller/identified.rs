@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::net::Incoming;
 
-use super::{Caller, Proof};
+use super::authenticated::{Caller, Proof};
 
 /// A request whose caller is known.
 ///

@@ -4,11 +4,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use dashmap::DashMap;
 
-use crate::clock::Moment;
+use crate::{clock::Moment, random};
 
 use super::api_key::KeyHash;
 
@@ -33,7 +32,10 @@ pub struct IssuedTokens {
     by_key: DashMap<KeyHash, VecDeque<KeyHash>>,
 }
 
-/// Too many tokens are alive.
+/// Random bytes of a token.
+const RANDOM_BYTES: usize = 32;
+
+/// Too many tokens are alive, or the system has no randomness to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
@@ -50,8 +52,7 @@ impl IssuedTokens {
                 return Err(TooMany);
             }
         }
-        let mut random = [0_u8; 32];
-        rand::fill(&mut random).map_err(|_| TooMany)?;
+        let random = random::bytes::<RANDOM_BYTES>().ok_or(TooMany)?;
         let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(random));
         let hash = KeyHash::of(token.as_bytes()).ok_or(TooMany)?;
         let expires = Moment::now().plus(LIFE);

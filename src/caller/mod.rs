@@ -1,6 +1,7 @@
 //! WHO IS ASKING? `Incoming` ──► `Identified`.
 
 pub mod api_key;
+mod authenticated;
 mod identified;
 pub mod issued;
 
@@ -14,32 +15,10 @@ use crate::{
 
 use self::{api_key::KeyHash, issued::IssuedTokens};
 
-pub use self::identified::Identified;
-
-/// How a caller proved who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Proof {
-    Key,
-    /// A token of our own token endpoint.
-    Token,
-}
-
-impl Proof {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Token => "token",
-        }
-    }
-}
-
-/// A caller as configured. `index` is its place in every table of the same rules.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Caller {
-    pub name: CallerName,
-    pub index: usize,
-}
+pub use self::{
+    authenticated::{Caller, Proof},
+    identified::Identified,
+};
 
 /// A request whose caller could not be established.
 pub struct Unidentified {

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     caller::Caller,
-    limits::{Admitted, budget::Budget, meter::Standing},
+    limits::{Admitted, Standing, budget::Budget},
     names::IdentityKind,
     net::Incoming,
     ninjaone::operation::{Class, Operation},
@@ -78,13 +78,13 @@ impl Leased {
 
     /// The identity that policy asks for, see [`Authorized::wish`].
     #[must_use]
-    pub fn wish(&self) -> Wish {
-        self.admitted.wish()
+    pub fn identity_preference(&self) -> Wish {
+        self.admitted.identity_preference()
     }
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
+    pub fn rate_limit_status(&self) -> &Standing {
         self.admitted.standing()
     }
 

@@ -11,10 +11,7 @@ use crate::{
     policy::{Authorized, Tenant, identity::Wish},
 };
 
-use super::{
-    budget::Budget,
-    meter::{Concurrency, Standing},
-};
+use super::{budget::Budget, meter::Concurrency, rate_limit_status::Standing};
 
 /// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
 ///
@@ -82,7 +79,7 @@ impl Admitted {
 
     /// The identity that policy asks for, see [`Authorized::wish`].
     #[must_use]
-    pub fn wish(&self) -> Wish {
+    pub fn identity_preference(&self) -> Wish {
         self.authorized.wish()
     }
 

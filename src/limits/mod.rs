@@ -2,10 +2,12 @@
 
 mod admitted;
 pub mod budget;
+mod limit_kind;
 pub mod meter;
 mod pace;
 mod queue;
 pub mod rate;
+mod rate_limit_status;
 pub mod retry_after;
 
 use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
@@ -19,10 +21,10 @@ use crate::{
 
 use self::{
     budget::{Budget, BudgetLimit},
-    meter::{Limit, Meter, Standing},
+    meter::{Limit, Meter},
 };
 
-pub use self::admitted::Admitted;
+pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};
 
 /// What a request is told to wait whose caller or tenant the limits do not know. Tables of the same rules always agree,
 /// so this is a closed door where there should be no door.
@@ -129,32 +131,5 @@ impl Throttled {
             },
             policy: HeaderValue::from_static("\"caller\";q=0"),
         })
-    }
-}
-
-/// Which limit a request ran into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dimension {
-    CallerRate,
-    CallerConcurrency,
-    TenantRate,
-    TenantConcurrency,
-    /// NinjaOne told us to slow down.
-    TenantPaused,
-    /// Too many requests wait for the tenant's budget already.
-    TenantQueue,
-}
-
-impl Dimension {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CallerRate => "caller-rate",
-            Self::CallerConcurrency => "caller-concurrency",
-            Self::TenantRate => "tenant-rate",
-            Self::TenantConcurrency => "tenant-concurrency",
-            Self::TenantPaused => "tenant-paused",
-            Self::TenantQueue => "tenant-queue",
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{Tenant, book::Grant, identity::Wish};
+use super::{book::Grant, identity::Wish, tenant::Tenant};
 
 /// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
 ///
@@ -41,7 +41,7 @@ impl Authorized {
 
     /// How the caller proved who it is.
     #[must_use]
-    pub fn proof(&self) -> Proof {
+    pub fn auth_method(&self) -> Proof {
         self.identified.proof()
     }
 

@@ -2,37 +2,31 @@
 
 mod authorized;
 pub mod book;
+mod denial;
 pub mod explain;
 pub mod identity;
 pub mod need;
 pub mod rule;
 pub mod selector;
+mod tenant;
 
 use std::sync::Arc;
 
 use crate::{
     caller::Identified,
-    names::TenantName,
     ninjaone::{
         catalogue::Parameters,
         operation::{Class, Operation},
     },
 };
 
-use self::{
-    book::{Book, Question},
-    identity::Held,
+use self::book::{Book, Question};
+
+pub use self::{
+    authorized::Authorized,
+    denial::{TenantProblem, Why},
+    tenant::Tenant,
 };
-
-pub use self::authorized::Authorized;
-
-/// A tenant as policy sees it. `index` is its place in every table of the same rules.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Tenant {
-    pub name: TenantName,
-    pub index: usize,
-    pub held: Held,
-}
 
 impl Book {
     /// Whether the caller may do this. Pure: the same request and the same rules give the same answer.
@@ -74,41 +68,4 @@ pub struct Denied {
     pub parameters: Parameters,
     pub class: Option<Class>,
     pub why: Why,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    /// No such tenant, or none that this caller may use, or several and the caller named none.
-    TenantUnknown(TenantProblem),
-    /// The catalogue does not have this method and path.
-    UnknownOperation,
-    /// No rule allows it. Holds the names of the policies that were asked.
-    NotAllowed {
-        policies: Arc<str>,
-    },
-    /// A `deny` rule matched: `policy reporting: deny = ["secrets"]`.
-    DeniedBy {
-        rule: Arc<str>,
-    },
-    ReasonRequired,
-    OnBehalfOfRequired,
-}
-
-impl Why {
-    /// For a caller of whom these rules know nothing.
-    fn not_allowed_by_any() -> Self {
-        Self::NotAllowed {
-            policies: Arc::from("none"),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TenantProblem {
-    /// There is none of that name, or the caller may not use it.
-    NoSuchTenant,
-    /// The caller may use several and named none.
-    Ambiguous,
-    /// The base path and the `NJP-Tenant` header name different ones.
-    Contradiction,
 }

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use crate::{
     audit::{
         Recorded, Unrecordable,
+        decision::Decision,
         entry::{Ending, Source, Subject},
         ledger::Ledger,
     },
     caller::Proof,
-    limits::{Dimension, meter::Standing},
+    limits::{Dimension, Standing},
     names::RequestId,
     net::{
         Peer,
@@ -32,7 +33,7 @@ use super::{
     reply::{self, ReplyBody, Stream},
     small_body::Unreceived,
     tally::Tally,
-    token_endpoint::{self, Issued, NotIssued},
+    token_response::{self, Issued, NotIssued},
 };
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -110,15 +111,26 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
     tally.count(
         Some(&leased.caller().name),
         Some(leased.operation()),
-        "allowed",
+        Decision::Allowed,
         status.as_u16(),
     );
     let ended = journal.ended.unwrap_or(started);
     tally.overhead.add(own(ended - started, &journal));
     fields.append(reply::REQUEST_ID, reply::id_value(leased.request().id()));
-    put_standing(&mut fields, leased.policy_header(), *leased.standing());
+    put_standing(
+        &mut fields,
+        leased.policy_header(),
+        *leased.rate_limit_status(),
+    );
     let passage = journal.passage.clone();
-    let ending = ending("allowed", None, None, status, Source::Ninjaone, &journal);
+    let ending = ending(
+        Decision::Allowed,
+        None,
+        None,
+        status,
+        Source::Ninjaone,
+        &journal,
+    );
     let tally = Arc::clone(tally);
     entry.ride(|entry| {
         let stream = Stream {
@@ -147,14 +159,14 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
         journal,
     } = failed;
     let mut refusal = refusal::of_failure(why, leased.authorized());
-    refusal.standing = Some((leased.policy_header().clone(), *leased.standing()));
+    refusal.standing = Some((leased.policy_header().clone(), *leased.rate_limit_status()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
     let sent = journal.attempts > 0;
-    let code = refusal.code.as_str();
     let (decision, error) = if sent {
-        ("allowed", refusal.error.or(Some(code)))
+        let code = refusal.code.as_str();
+        (Decision::Allowed, refusal.error.or(Some(code)))
     } else {
-        (code, refusal.error)
+        (refusal.code.decision(), refusal.error)
     };
     let mut ending = ending(
         decision,
@@ -200,9 +212,9 @@ fn refuse_after(
     tally: &Tally,
 ) -> Recorded<Response<ReplyBody>> {
     let duration = started.elapsed();
-    let code = refusal.code.as_str();
+    let decision = refusal.code.decision();
     let mut ending = ending(
-        code,
+        decision,
         refusal.error,
         refusal.bucket,
         refusal.code.status(),
@@ -213,7 +225,7 @@ fn refuse_after(
     tally.count(
         subject.caller.as_ref(),
         subject.operation.as_ref(),
-        code,
+        decision,
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
@@ -260,10 +272,10 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
     let body = Bytes::copy_from_slice(it.answer.as_bytes());
     let length = body.len() as u64;
     let response = token_response(StatusCode::OK, it.incoming.id(), body);
-    tally.count(subject.caller.as_ref(), None, "allowed", 200);
+    tally.count(subject.caller.as_ref(), None, Decision::Allowed, 200);
     record_own(
         subject,
-        "allowed",
+        Decision::Allowed,
         StatusCode::OK,
         it.incoming.started(),
         length,
@@ -273,12 +285,12 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
 }
 
 fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let (status, decision) = match it.why {
-        token_endpoint::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
-        token_endpoint::Why::TooManyTokens => {
+    let (status, code) = match it.why {
+        token_response::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        token_response::Why::TooManyTokens => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TokenUnavailable)
         }
-        token_endpoint::Why::InvalidRequest | token_endpoint::Why::UnsupportedGrant => {
+        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrant => {
             (StatusCode::BAD_REQUEST, Code::BadRequest)
         }
     };
@@ -286,15 +298,15 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
     let length = body.len() as u64;
     let mut response = token_response(status, it.incoming.id(), body);
-    put_proxy_status(&mut response.fields, decision, None);
+    put_proxy_status(&mut response.fields, code, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
         response.fields.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    tally.count(None, None, decision.as_str(), status.as_u16());
+    tally.count(None, None, code.decision(), status.as_u16());
     record_own(
         subject,
-        decision.as_str(),
+        code.decision(),
         status,
         it.incoming.started(),
         length,
@@ -317,7 +329,7 @@ fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<Re
 
 fn record_own(
     subject: Subject,
-    decision: &'static str,
+    decision: Decision,
     status: StatusCode,
     started: Instant,
     bytes_out: u64,
@@ -347,7 +359,7 @@ fn own(duration: Duration, journal: &Journal) -> Duration {
 }
 
 fn ending(
-    decision: &'static str,
+    decision: Decision,
     error: Option<&'static str>,
     bucket: Option<Dimension>,
     status: StatusCode,

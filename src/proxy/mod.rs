@@ -12,6 +12,7 @@ pub mod rules;
 pub mod small_body;
 pub mod tally;
 pub mod token_endpoint;
+pub mod token_response;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     caller::{self, Unidentified},
     credentials::{self, Lack},
-    limits::{Dimension, Throttled, meter::Standing},
+    limits::{Dimension, Standing, Throttled},
     names::IdentityKind,
     net::{
         body::BodyFault,

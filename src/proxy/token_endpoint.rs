@@ -14,52 +14,19 @@ use crate::{
         issued::{self, IssuedTokens},
     },
     net::{Method, body::RequestBody, incoming::Incoming, seat::Seat},
-    ninjaone::operation::Scope,
+    ninjaone::{endpoint::is_token_path, operation::Scope},
 };
 
-use super::{outcome::Outcome, rules::Rules};
+use super::{
+    outcome::Outcome,
+    rules::Rules,
+    token_response::{Issued, NotIssued, Why},
+};
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
 /// For the whole form: it is read before anybody has proved anything.
 const FORM_PATIENCE: Duration = Duration::from_secs(10);
-pub const PATHS: [&str; 2] = ["/ws/oauth/token", "/oauth/token"];
-
-/// A token of ours, issued.
-pub struct Issued {
-    pub incoming: Box<Incoming>,
-    pub caller: Arc<Caller>,
-    /// The JSON of RFC 6749 section 5.1.
-    pub answer: Zeroizing<String>,
-}
-
-/// No token (RFC 6749 section 5.2).
-pub struct NotIssued {
-    pub incoming: Box<Incoming>,
-    pub why: Why,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// Not a form, too long, or without credentials.
-    InvalidRequest,
-    InvalidClient,
-    UnsupportedGrant,
-    TooManyTokens,
-}
-
-impl Why {
-    /// RFC 6749 section 5.2.
-    #[must_use]
-    pub const fn error(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient => "invalid_client",
-            Self::UnsupportedGrant => "unsupported_grant_type",
-            Self::TooManyTokens => "temporarily_unavailable",
-        }
-    }
-}
 
 /// Passes on what is not for the token endpoint.
 ///
@@ -72,14 +39,16 @@ pub async fn serve(
     tokens: &IssuedTokens,
     unproven: Option<&Seat>,
 ) -> Result<Box<Incoming>, Outcome> {
-    if incoming.method() != Method::Post || !PATHS.contains(&incoming.target().canonical_path()) {
+    if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
         return Ok(incoming);
     }
     // Boxed, so that the form does not lie in every request's future.
     Err(
         match Box::pin(answer(&incoming, body.take(), rules, tokens)).await {
             Ok((caller, answer)) => {
-                super::prove(unproven);
+                if let Some(seat) = unproven {
+                    seat.prove();
+                }
                 Box::new(Issued {
                     incoming,
                     caller,

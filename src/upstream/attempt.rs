@@ -39,8 +39,8 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 ninjaone-proxy");
 /// A request that must not be sent twice goes on a connection that was used this recently, or on a new one: the longer a
 /// connection idles, the likelier the server is just closing it.
 const WRITE_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
-/// Longest body of a refusal that is read to learn why, in bytes.
-const FAULT_BYTES_MAX: usize = 8 * 1024;
+/// Longest body of a 401 that is read to learn why, in bytes.
+const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Longest `x-nj-request-id` that is kept, in bytes.
 const NINJAONE_REQUEST_BYTES_MAX: usize = 128;
 
@@ -63,7 +63,7 @@ impl Sending<'_> {
             Method::Get | Method::Head => Freshness::Any,
             _ => Freshness::Within(WRITE_CONNECTION_IDLE_MAX),
         };
-        self.intended.note_attempts(self.journal.attempts + 1);
+        self.intended.set_attempts(self.journal.attempts + 1);
         let begun = AtomicBool::new(false);
         let sent = {
             let request = self.intended.request();
@@ -84,7 +84,7 @@ impl Sending<'_> {
         if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
             self.journal.attempts += 1;
         }
-        self.intended.note_attempts(self.journal.attempts);
+        self.intended.set_attempts(self.journal.attempts);
         if let Some(fault) = passage.as_ref().and_then(|it| it.fault()) {
             return Verdict::Body(fault);
         }
@@ -116,7 +116,7 @@ impl Sending<'_> {
         }
         let body = AnswerBody::new(body, permit, self.origin.patience().body);
         if status == StatusCode::UNAUTHORIZED {
-            let told = Box::pin(body.read_short(FAULT_BYTES_MAX)).await;
+            let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
             return match Fault::parse(&told).map(|it| it.meaning()) {
                 Some(Meaning::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
                 _ => Verdict::TokenRejected,

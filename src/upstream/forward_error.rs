@@ -9,7 +9,7 @@ use crate::{
     net::{body::BodyFault, client::ExchangeError},
 };
 
-use super::Journal;
+use super::send_log::Journal;
 
 /// A request that was put on record and got no answer that could be passed on.
 pub struct Failed {

@@ -8,7 +8,7 @@ use crate::{
     net::response::Fields,
 };
 
-use super::{Journal, answer_body::AnswerBody, attempt_result::Answer};
+use super::{answer_body::AnswerBody, attempt_result::Answer, send_log::Journal};
 
 /// A request that NinjaOne has answered, and the answer.
 ///

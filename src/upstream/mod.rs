@@ -13,6 +13,7 @@ mod retry;
 mod send_log;
 mod send_loop;
 mod switch;
+mod user_context;
 
 use std::{
     collections::HashMap,
@@ -35,7 +36,7 @@ use crate::{
 
 use self::{
     origin::{Origin, Origins},
-    send_loop::{Sending, Stopped},
+    send_loop::{SendLoopError, Sending},
 };
 
 pub use self::{
@@ -113,10 +114,10 @@ impl Upstream {
                 Err(stopped) => stopped,
             };
             match stopped {
-                Stopped::Failed(why) => return Err(sending.fail(why, started)),
+                SendLoopError::Failed(why) => return Err(sending.fail(why, started)),
                 // Once at most: what goes as the user is not switched. Boxed, so that what waiting needs does not lie in
                 // every request's future.
-                Stopped::UserRequired => {
+                SendLoopError::UserRequired => {
                     sending = match Box::pin(sending.switch()).await {
                         Ok(sending) => sending,
                         Err(it) => {

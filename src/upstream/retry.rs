@@ -11,8 +11,8 @@ use crate::{
 };
 
 use super::{
-    Why,
     attempt_result::{Answer, Verdict},
+    forward_error::Why,
     origin::RetryBudget,
 };
 

@@ -12,11 +12,13 @@ use crate::{
 };
 
 use super::{
-    Failed, Forwarded, Journal, Why,
     attempt_result::{Answer, Verdict},
+    forward_error::{Failed, Why},
+    forwarded::Forwarded,
     origin::Origin,
     retry::{Retry, Step},
-    switch,
+    send_log::Journal,
+    user_context::{keep_body_for_replay, requires_user},
 };
 
 /// Longest that a read waits for another token after its own was rejected.
@@ -41,13 +43,13 @@ pub(super) struct Sending<'a> {
 }
 
 /// Why the loop ended without an answer.
-pub(super) enum Stopped {
+pub(super) enum SendLoopError {
     Failed(Why),
     /// NinjaOne did nothing and wants a user; the request may be sent as one, see `switch.rs`.
     UserRequired,
 }
 
-impl From<Why> for Stopped {
+impl From<Why> for SendLoopError {
     fn from(why: Why) -> Self {
         Self::Failed(why)
     }
@@ -65,7 +67,7 @@ impl<'a> Sending<'a> {
             origin,
             pool,
             vaults,
-            kept: switch::keep(&intended, &mut body, vaults),
+            kept: keep_body_for_replay(&intended, &mut body, vaults),
             token: Arc::clone(intended.token()),
             new_connection: false,
             journal: Journal::default(),
@@ -76,7 +78,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends until there is an answer to pass on, or nothing more to try. The first attempt is made at `now`.
-    pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, Stopped> {
+    pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, SendLoopError> {
         loop {
             let permit = self.permit(now).await?;
             if permit.is_waited_for() {
@@ -84,10 +86,8 @@ impl<'a> Sending<'a> {
             }
             let mut verdict = self.send_once(permit, now).await;
             // Boxed, so that what waiting needs does not lie in every request's future.
-            if self.may_require_user(&verdict)
-                && Box::pin(switch::requires_user(&mut verdict)).await
-            {
-                return Err(Stopped::UserRequired);
+            if self.may_require_user(&verdict) && Box::pin(requires_user(&mut verdict)).await {
+                return Err(SendLoopError::UserRequired);
             }
             let paused = self.learn(&verdict);
             match self.retry.after(verdict, paused) {
@@ -101,7 +101,7 @@ impl<'a> Sending<'a> {
                 }
                 Step::WithNewToken => self.renew_token().await?,
                 Step::RejectToken => {
-                    self.intended.vault().reject(self.token.generation());
+                    self.intended.cell().reject(self.token.generation());
                     return Err(Why::TokenRejected.into());
                 }
             }
@@ -119,7 +119,7 @@ impl<'a> Sending<'a> {
     /// Waits for a token that is younger than the rejected one.
     async fn renew_token(&mut self) -> Result<(), Why> {
         let rejected = self.token.generation();
-        let vault = self.intended.vault();
+        let vault = self.intended.cell();
         let renewed = Box::pin(vault.newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
         self.token = renewed.map_err(|_| Why::TokenRejected)?;
         Ok(())

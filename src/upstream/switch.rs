@@ -6,54 +6,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use tokio::time::timeout;
 
-use crate::{
-    audit::Intended,
-    credentials::Vaults,
-    names::IdentityKind,
-    net::{body::RequestBody, kept_body::Kept},
-    ninjaone::fault::{Fault, Meaning},
-    policy::identity::Wish,
+use super::{
+    attempt_result::Verdict, forward_error::Why, send_loop::Sending,
+    user_context::may_retry_as_user,
 };
 
-use super::{Why, attempt_result::Verdict, send_loop::Sending};
-
-/// Longest refusal that is read, in bytes; NinjaOne's is 150.
-const REFUSAL_BYTES_MAX: usize = 8 * 1024;
-/// How long the rest of a refusal is waited for before it is passed on as it comes.
-const REFUSAL_WAIT_MS_MAX: u64 = 2_000;
 /// How long the rest of a body is waited for that NinjaOne did not wait for.
 const BODY_WAIT_MS_MAX: u64 = 5_000;
-
-/// Keeps the request's body if it may be needed twice.
-pub(super) fn keep(
-    intended: &Intended,
-    body: &mut RequestBody,
-    vaults: &Vaults,
-) -> Option<Arc<Kept>> {
-    let has_user = || {
-        let user = vaults.get(intended.tenant().index, IdentityKind::User);
-        user.is_some()
-    };
-    if may_switch(intended) && has_user() {
-        body.keep()
-    } else {
-        None
-    }
-}
-
-fn may_switch(intended: &Intended) -> bool {
-    intended.identity() == IdentityKind::Service && intended.wish() == Wish::Usual
-}
 
 impl Sending<'_> {
     /// Whether this may be NinjaOne asking for a user, of a request that may be sent as one.
     pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
         let is_refusal =
             matches!(verdict, Verdict::Answer(answer) if answer.status == StatusCode::FORBIDDEN);
-        is_refusal && may_switch(&self.intended)
+        is_refusal && may_retry_as_user(&self.intended)
     }
 
     /// Makes the request ready to be sent as the user.
@@ -110,21 +79,4 @@ impl Sending<'_> {
         self.body = body;
         true
     }
-}
-
-/// Whether an answer says `user_context_required`. A body that cannot be read, because it is compressed, long or slow, says
-/// nothing; whatever was read of it is passed on.
-pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
-    let Verdict::Answer(answer) = verdict else {
-        return false;
-    };
-    if answer.fields.contains(&header::CONTENT_ENCODING) {
-        return false;
-    }
-    let patience = Duration::from_millis(REFUSAL_WAIT_MS_MAX);
-    let reading = answer.body.read_ahead(REFUSAL_BYTES_MAX);
-    let Ok(Some(body)) = timeout(patience, reading).await else {
-        return false;
-    };
-    Fault::parse(&body).map(|it| it.meaning()) == Some(Meaning::UserContextRequired)
 }

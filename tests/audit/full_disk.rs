@@ -3,7 +3,7 @@
 use crate::{
     small_disk::SmallDisk,
     trouble::{is_well_again, trouble_is_noticed_by_itself},
-    world::{answered, lines, open, options, refused, request, subject, types, verdict},
+    world::{CLOSE_MAX, answered, lines, open, options, refused, request, subject, types, verdict},
 };
 use ninjaone_proxy::{
     audit::ledger::{CannotRecord, Ledger},
@@ -34,7 +34,7 @@ async fn a_full_disk_loses_nothing_leaves_no_half_line_and_is_recovered_from() {
 
     disk.enlarge();
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(&disk.log());
     assert!(report.is_whole(), "{report:?}");
     let outcomes = types(&disk.log()).into_iter().filter(|it| it == "outcome");
@@ -62,7 +62,7 @@ async fn an_intent_that_was_refused_and_is_written_later_is_followed_by_its_refu
 
     disk.enlarge();
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(&disk.log());
     assert_eq!((report.breaks_total, report.remarks_total), (0, 0));
     let mut its_lines = lines(&disk.log());

@@ -13,8 +13,9 @@ use crate::audit::{
 };
 
 use super::{
-    Day, SinkError,
+    day::Day,
     file::{ActiveFile, open_private},
+    sink_error::SinkError,
 };
 
 /// A file that has reached this size is followed by a new one.

@@ -11,7 +11,7 @@ use rustix::{fs::OFlags, process::geteuid};
 
 use crate::audit::files::LogFile;
 
-use super::{Day, SinkError};
+use super::{day::Day, sink_error::SinkError};
 
 const FILE_MODE: u32 = 0o600;
 
