@@ -1,6 +1,8 @@
 //! What has been counted, for `/metrics`: plain numbers, read from those who count them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+
+use crate::audit::decision::Decision;
 
 /// All counters at one moment. Every label comes from a closed set: names of the configuration, of the catalogue, or ours.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,8 +38,8 @@ pub struct Requests {
     pub caller: Arc<str>,
     /// The operation id, or `none`.
     pub operation: Arc<str>,
-    /// `allowed` or the code of a refusal.
-    pub decision: &'static str,
+    /// Allowed, or the code of a refusal.
+    pub decision: Decision,
     /// `2xx`, see [`status_class`].
     pub status_class: &'static str,
     pub count: u64,
@@ -86,19 +88,6 @@ pub struct Throttled {
     /// `status` for a 429, `html` for a page
     pub kind: &'static str,
     pub count: u64,
-}
-
-impl Histogram {
-    /// From whole microseconds, which is how durations are counted.
-    #[must_use]
-    pub fn from_micros(bounds_us: &[u64], counts: &[u64], sum_us: u64) -> Self {
-        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
-        Self {
-            bounds_s: bounds_us.iter().copied().map(seconds).collect(),
-            counts: counts.to_vec(),
-            sum_s: seconds(sum_us),
-        }
-    }
 }
 
 /// The label of a status by its first digit.

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use crate::watchdog::{Part, Verdict};
+
+pub use super::overall_health::Health;
 
 use super::snapshot::{AuditState, Identity, IdentityState, Snapshot, Stalled, Tenant};
 
@@ -14,46 +14,6 @@ pub enum Ready {
     AllTokens,
     AnyToken,
     Listening,
-}
-
-/// The health of the whole, from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Health {
-    Healthy,
-    /// It works, but something needs attention.
-    Degraded,
-    /// An identity waits for a person.
-    NeedsLogin,
-    /// Starting or draining.
-    NotNow,
-    /// No tenant can be reached with a valid token.
-    Down,
-}
-
-impl Health {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::NeedsLogin => "waiting for a login",
-            Self::NotNow => "not now",
-            Self::Down => "down",
-        }
-    }
-
-    /// The exit code of `status`.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Healthy => 0,
-            Self::Degraded => 6,
-            Self::NeedsLogin => 4,
-            Self::NotNow => 75,
-            Self::Down => 1,
-        }
-    }
 }
 
 /// One line of a verbose probe.
@@ -147,6 +107,22 @@ pub fn startup(snapshot: &Snapshot) -> Vec<Check> {
     vec![listening(snapshot)]
 }
 
+impl Snapshot {
+    /// Completes a snapshot from itself: adds to `degraded` what its other members show, and sets `health`.
+    #[must_use]
+    pub fn assessed(mut self) -> Self {
+        self.degraded.extend(troubles(&self));
+        self.health = self.health();
+        self
+    }
+
+    /// The health that the members show.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        health(self)
+    }
+}
+
 /// The body of a probe: `ok`, or one line a check when asked for or when one failed.
 pub(super) fn text(name: &str, checks: &[Check], verbose: bool, with_reasons: bool) -> String {
     let passed = checks.iter().all(Check::is_passed);
@@ -167,7 +143,7 @@ pub(super) fn text(name: &str, checks: &[Check], verbose: bool, with_reasons: bo
     text
 }
 
-pub(super) fn health(snapshot: &Snapshot) -> Health {
+fn health(snapshot: &Snapshot) -> Health {
     if snapshot.starting || snapshot.draining {
         return Health::NotNow;
     }
@@ -186,7 +162,7 @@ pub(super) fn health(snapshot: &Snapshot) -> Health {
 }
 
 /// What needs attention, a sentence each, as far as it shows in the snapshot itself.
-pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
+fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let mut troubles = Vec::new();
     if let Some(problem) = &snapshot.config.last_error {
         troubles.push(format!(

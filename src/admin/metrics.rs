@@ -74,7 +74,7 @@ impl Figures {
             let labels = [
                 ("caller", &*it.caller),
                 ("operation", &*it.operation),
-                ("decision", it.decision),
+                ("decision", it.decision.as_str()),
                 ("status_class", it.status_class),
             ];
             (labels, it.count)

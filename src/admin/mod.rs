@@ -5,6 +5,7 @@ pub mod figures;
 pub mod health;
 pub mod logins;
 pub mod metrics;
+pub mod overall_health;
 pub mod server;
 pub mod snapshot;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::health::{self, Health};
+use super::overall_health::Health;
 
 /// Version of the shape; members may be added to it, none is renamed or removed.
 pub const SCHEMA: &str = "status/1";
@@ -170,20 +170,4 @@ pub struct Traffic {
     pub decisions: BTreeMap<String, u64>,
     /// By class of status: `2xx`
     pub statuses: BTreeMap<String, u64>,
-}
-
-impl Snapshot {
-    /// Completes a snapshot from itself: adds to `degraded` what its other members show, and sets `health`.
-    #[must_use]
-    pub fn assessed(mut self) -> Self {
-        self.degraded.extend(health::troubles(&self));
-        self.health = self.health();
-        self
-    }
-
-    /// The health that the members show.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        health::health(self)
-    }
 }

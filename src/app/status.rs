@@ -18,7 +18,10 @@ use crate::{
         health::Health,
         snapshot::{self, IdentityState, Snapshot},
     },
-    audit::ledger::{Ledger, WRITER_PART},
+    audit::{
+        decision::Decision,
+        ledger::{Ledger, WRITER_PART},
+    },
     clock::Timestamp,
     config::Config,
     credentials::{
@@ -215,7 +218,10 @@ impl Status {
         };
         for (key, count) in counts {
             traffic.requests += count;
-            *traffic.decisions.entry(key.2.to_owned()).or_default() += count;
+            *traffic
+                .decisions
+                .entry(key.2.as_str().to_owned())
+                .or_default() += count;
             let class = figures::status_class(key.3);
             *traffic.statuses.entry(class.to_owned()).or_default() += count;
         }
@@ -313,7 +319,7 @@ fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {
 }
 
 /// Caller, operation, decision, status class.
-type CountKey = (Option<CallerName>, Option<Arc<str>>, &'static str, u8);
+type CountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
 
 fn pending(setting: &str) -> String {
     format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
@@ -410,7 +416,7 @@ fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<snapshot::Cal
         let (mut requests, mut refused) = (0, 0);
         for (key, count) in own {
             requests += count;
-            refused += if key.2 == "allowed" { 0 } else { *count };
+            refused += if key.2.is_refused() { *count } else { 0 };
         }
         snapshot::Caller {
             name: name.to_string(),

@@ -15,7 +15,7 @@ use crate::{
     policy::{Authorized, Denied, Tenant},
 };
 
-use super::queue::Place;
+use super::decision::Decision;
 
 /// How much of the path of an unknown operation is kept.
 pub const RAW_PATH_BYTES_MAX: usize = 256;
@@ -64,7 +64,7 @@ impl Subject {
     /// What is known of a request as it came in.
     #[must_use]
     pub fn of_incoming(incoming: &Incoming) -> Self {
-        let path = incoming.target.canonical_path();
+        let path = incoming.target().canonical_path();
         let kept = path.floor_char_boundary(RAW_PATH_BYTES_MAX);
         Self {
             raw_path: path.get(..kept).map(Box::from),
@@ -77,7 +77,7 @@ impl Subject {
         Self {
             caller: Some(identified.caller().name.clone()),
             proof: Some(identified.proof()),
-            ..Self::of_incoming(identified.incoming())
+            ..Self::of_incoming(identified.request())
         }
     }
 
@@ -94,16 +94,15 @@ impl Subject {
 
     #[must_use]
     pub fn of_authorized(authorized: &Authorized) -> Self {
-        let identified = authorized.identified();
         Self {
-            caller: Some(identified.caller().name.clone()),
-            proof: Some(identified.proof()),
+            caller: Some(authorized.caller().name.clone()),
+            proof: Some(authorized.auth_method()),
             tenant: Some(Arc::clone(authorized.tenant())),
             operation: Some(Arc::clone(authorized.operation())),
             parameters: authorized.parameters().clone(),
             class: Some(authorized.class()),
             rule: Some(Arc::clone(authorized.rule())),
-            ..Self::of_arrival(identified.incoming())
+            ..Self::of_arrival(authorized.request())
         }
     }
 
@@ -111,17 +110,17 @@ impl Subject {
     pub fn of_leased(leased: &Leased) -> Self {
         Self {
             identity: Some(leased.identity()),
-            ..Self::of_authorized(leased.admitted().authorized())
+            ..Self::of_authorized(leased.authorized())
         }
     }
 
     /// Without the path: a catalogued request shows its template.
     fn of_arrival(incoming: &Incoming) -> Self {
         Self {
-            on_behalf_of: incoming.on_behalf_of.clone(),
-            reason: incoming.reason.clone(),
-            method: Some(incoming.method),
-            ..Self::of_stranger(incoming.id, incoming.peer)
+            on_behalf_of: incoming.on_behalf_of().map(Box::from),
+            reason: incoming.reason().map(Box::from),
+            method: Some(incoming.method()),
+            ..Self::of_stranger(incoming.id(), incoming.peer())
         }
     }
 
@@ -150,8 +149,8 @@ impl Subject {
 /// How a request ended.
 #[derive(Clone)]
 pub struct Ending {
-    /// `allowed`, or the code of a refusal: a request that was refused has put no byte on the wire to NinjaOne.
-    pub decision: &'static str,
+    /// What was decided: a request that was refused has put no byte on the wire to NinjaOne.
+    pub decision: Decision,
     /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned`,
     /// `caller-slow` or `cut`; or what is wrong with the body of a refused one.
     pub error: Option<&'static str>,
@@ -174,7 +173,7 @@ impl Ending {
     #[must_use]
     pub fn abandoned(after: Duration, attempts: u32) -> Self {
         Self {
-            decision: "allowed",
+            decision: Decision::Allowed,
             error: Some("abandoned"),
             bucket: None,
             status: 499,
@@ -272,16 +271,6 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// The line of a request that ended now.
-    #[must_use]
-    pub fn outcome(subject: Subject, ending: Ending) -> Self {
-        Self::Outcome {
-            at: Timestamp::now(),
-            subject,
-            ending,
-        }
-    }
-
     /// Whether this is the only line of a read.
     #[must_use]
     pub fn is_of_read(&self) -> bool {
@@ -294,77 +283,5 @@ impl Entry {
             at: Timestamp::now(),
             event,
         }
-    }
-}
-
-/// A line that is still to be written, and its place in the queue. Dropped without [`OpenEntry::close`], it is written as
-/// abandoned.
-pub struct OpenEntry {
-    subject: Subject,
-    /// How often the request may have been sent by now.
-    attempts: u32,
-    /// Gone once the line is handed over.
-    place: Option<Place>,
-}
-
-impl OpenEntry {
-    pub(super) fn new(subject: Subject, place: Place) -> Self {
-        Self {
-            subject,
-            attempts: 0,
-            place: Some(place),
-        }
-    }
-
-    #[must_use]
-    pub fn subject(&self) -> &Subject {
-        &self.subject
-    }
-
-    /// For what turns out on the way, such as another identity. A line of intent that is not written yet keeps what it had.
-    pub fn subject_mut(&mut self) -> &mut Subject {
-        &mut self.subject
-    }
-
-    /// Said before each attempt: should nobody live to close the entry, its line still tells that the request may have
-    /// left.
-    pub fn note_attempts(&mut self, attempts: u32) {
-        self.attempts = attempts;
-    }
-
-    /// Hands the line over. Costs a lock and a push; cannot fail.
-    pub fn close(mut self, ending: Ending) {
-        self.hand_over(ending);
-    }
-
-    /// Gives the place back and writes nothing.
-    pub(super) fn withdraw(mut self) {
-        self.place = None;
-    }
-
-    fn hand_over(&mut self, ending: Ending) {
-        if let Some(place) = self.place.take() {
-            let (request, peer) = (self.subject.request, self.subject.peer);
-            let gone = Subject::of_stranger(request, peer);
-            place.fill(Entry::Outcome {
-                at: Timestamp::now(),
-                subject: std::mem::replace(&mut self.subject, gone),
-                ending,
-            });
-        }
-    }
-}
-
-impl Drop for OpenEntry {
-    fn drop(&mut self) {
-        if self.place.is_none() {
-            return;
-        }
-        let now_ms = Timestamp::now().unix_millis();
-        let open_ms = now_ms.saturating_sub(self.subject.request.unix_ms());
-        self.hand_over(Ending::abandoned(
-            Duration::from_millis(open_ms),
-            self.attempts,
-        ));
     }
 }

@@ -12,9 +12,9 @@ use crate::{
 };
 
 use super::{
-    Intended, Recorded, Unrecordable,
+    Intended, OpenEntry, Recorded, Unrecordable,
     chain::Head,
-    entry::{Entry, Event, OpenEntry, Subject},
+    entry::{Ending, Entry, Event, Subject},
     queue::Queue,
     sink::{
         Sink,
@@ -27,9 +27,6 @@ use super::{
 
 /// The default of [`Options::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;
-
-/// How long [`Ledger::close`] waits for the disk.
-pub const CLOSE_MS_MAX: u64 = 5000;
 
 /// The silence after which the writer counts as stalled, unless [`Options::watchdog`] says otherwise.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -173,7 +170,7 @@ impl Ledger {
     /// The log cannot be written: nothing may be sent.
     pub async fn intend(&self, leased: Leased) -> Result<Intended, Box<Unrecordable>> {
         let subject = Subject::of_leased(&leased);
-        let entry = match leased.admitted().authorized().class() {
+        let entry = match leased.class() {
             Class::Read => self.reserve(subject),
             // Boxed, so that what waiting needs does not lie in every read's future.
             Class::Secrets | Class::Write | Class::Dangerous => {
@@ -181,7 +178,7 @@ impl Ledger {
             }
         };
         match entry {
-            Ok(entry) => Ok(Intended { leased, entry }),
+            Ok(entry) => Ok(Intended::assert_intended(leased, entry)),
             Err(CannotRecord) => Err(Box::new(Unrecordable { leased })),
         }
     }
@@ -233,10 +230,10 @@ impl Ledger {
         }
     }
 
-    /// Puts how a request ended on record.
-    pub fn record<T>(&self, entry: Entry, value: T) -> Recorded<T> {
-        self.0.queue.push(entry);
-        Recorded(value)
+    /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
+    /// room the line is lost, and counted.
+    pub fn record<T>(&self, subject: Subject, ending: Ending, value: T) -> Recorded<T> {
+        OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
     }
 
     pub fn event(&self, event: Event) {
@@ -271,12 +268,6 @@ impl Ledger {
     pub fn newest(&self, most: usize) -> Vec<Box<str>> {
         let memory = self.0.memory.as_deref();
         memory.map_or_else(Vec::new, |memory| memory.newest(most))
-    }
-
-    /// As [`Ledger::close_within`] five seconds.
-    #[must_use]
-    pub fn close(self, why: &str) -> bool {
-        self.close_within(why, Duration::from_millis(CLOSE_MS_MAX))
     }
 
     /// Writes a `stop` line and everything that is left. Blocks, up to `longest`; what is handed over afterwards is lost.

@@ -196,7 +196,7 @@ impl Members<'_> {
     }
 
     fn ending(&mut self, subject: &Subject, ending: &Ending) {
-        self.word(name!("decision"), ending.decision);
+        self.word(name!("decision"), ending.decision.as_str());
         self.optional_text(name!("policy"), subject.rule.as_deref());
         self.number(name!("status"), u64::from(ending.status));
         self.word(name!("source"), ending.source.as_str());

@@ -88,11 +88,15 @@ impl Queue {
         }
     }
 
-    /// Queues an entry for which no place was reserved. If there is none it is lost, and counted.
-    pub(super) fn push(self: &Arc<Self>, entry: Entry) {
+    /// A place for an entry for which none was reserved. If there is none, what is filled in is lost, and counted.
+    pub(super) fn reserve_extra(self: &Arc<Self>) -> Place {
         self.occupy(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
             .unwrap_or_else(|| self.no_place())
-            .fill(entry);
+    }
+
+    /// Queues an entry for which no place was reserved.
+    pub(super) fn push(self: &Arc<Self>, entry: Entry) {
+        self.reserve_extra().fill(entry);
     }
 
     /// For an entry that is to be written once more.

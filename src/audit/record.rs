@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::chain::{HASH_MEMBER, Hash, Head};
+use crate::ninjaone::operation::Class;
+
+use super::{
+    chain::{HASH_MEMBER, Hash, Head},
+    decision::Decision,
+};
 
 /// A longer line is not one of ours: every text in it is capped.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -28,6 +33,21 @@ pub struct Record<'l> {
     pub decision: Option<Cow<'l, str>>,
     #[serde(borrow)]
     prev: Cow<'l, str>,
+}
+
+impl Record<'_> {
+    /// Whether the line is of a request that needs an intent: of any class but `read`.
+    #[must_use]
+    pub fn is_of_write(&self) -> bool {
+        let class = self.class.as_deref();
+        class.is_some_and(|it| it != Class::Read.as_str())
+    }
+
+    /// Whether the line says that its request was allowed.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.decision.as_deref() == Some(Decision::Allowed.as_str())
+    }
 }
 
 /// A line in the form of the log.

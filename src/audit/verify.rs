@@ -350,8 +350,7 @@ impl<'a> Walk<'a> {
         if record.kind != "outcome" || self.open.remove(request).is_some() || self.overflowed {
             return;
         }
-        let changes = record.class.as_deref().is_some_and(|class| class != "read");
-        if changes && record.decision.as_deref() == Some("allowed") {
+        if record.is_of_write() && record.is_allowed() {
             let at = self.here();
             self.remark(at, RemarkKind::OutcomeWithoutIntent, request.into());
         }

@@ -17,7 +17,6 @@ use crate::{
 use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
     entry::{Entry, Event},
-    ledger::CLOSE_MS_MAX,
     queue::{Batch, Item, Queue},
     sink::{DAY_LENGTH, Day, Sink, SinkError},
 };
@@ -32,6 +31,9 @@ const SYNC_MS: u64 = 1000;
 
 /// Most lines, other than those of reads, that are written without a sync.
 const UNSYNCED_ENTRIES_MAX: usize = 4096;
+
+/// How long the last lines are tried to be written while the log is closed.
+const CLOSE_MS_MAX: u64 = 5000;
 
 /// How often a broken log is tried again.
 const RETRY_MS: u64 = 250;

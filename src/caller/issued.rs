@@ -32,7 +32,10 @@ pub struct IssuedTokens {
     by_key: DashMap<KeyHash, VecDeque<KeyHash>>,
 }
 
-/// Too many tokens are alive.
+/// Random bytes of a token.
+const RANDOM_BYTES: usize = 32;
+
+/// Too many tokens are alive, or the system has no randomness to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
@@ -49,8 +52,8 @@ impl IssuedTokens {
                 return Err(TooMany);
             }
         }
-        let secret = random::bytes::<32>().ok_or(TooMany)?;
-        let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
+        let random = random::bytes::<RANDOM_BYTES>().ok_or(TooMany)?;
+        let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(random));
         let hash = KeyHash::of(token.as_bytes()).ok_or(TooMany)?;
         let expires = Moment::now().plus(LIFE);
         self.alive.insert(hash, Issue { key, expires });

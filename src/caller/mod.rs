@@ -1,6 +1,8 @@
 //! WHO IS ASKING? `Incoming` ──► `Identified`.
 
 pub mod api_key;
+mod authenticated;
+mod identified;
 pub mod issued;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,58 +15,10 @@ use crate::{
 
 use self::{api_key::KeyHash, issued::IssuedTokens};
 
-/// How a caller proved who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Proof {
-    Key,
-    /// A token of our own token endpoint.
-    Token,
-}
-
-impl Proof {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Token => "token",
-        }
-    }
-}
-
-/// A caller as configured. `index` is its place in every table of the same rules.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Caller {
-    pub name: CallerName,
-    pub index: usize,
-}
-
-/// A request whose caller is known. Only this module makes one.
-pub struct Identified {
-    incoming: Box<Incoming>,
-    caller: Arc<Caller>,
-    proof: Proof,
-}
-
-impl Identified {
-    #[must_use]
-    pub fn incoming(&self) -> &Incoming {
-        &self.incoming
-    }
-
-    pub fn incoming_mut(&mut self) -> &mut Incoming {
-        &mut self.incoming
-    }
-
-    #[must_use]
-    pub fn caller(&self) -> &Arc<Caller> {
-        &self.caller
-    }
-
-    #[must_use]
-    pub fn proof(&self) -> Proof {
-        self.proof
-    }
-}
+pub use self::{
+    authenticated::{Caller, Proof},
+    identified::Identified,
+};
 
 /// A request whose caller could not be established.
 pub struct Unidentified {
@@ -159,13 +113,9 @@ impl Directory {
         mut incoming: Box<Incoming>,
         issued: &IssuedTokens,
     ) -> Result<Identified, Box<Unidentified>> {
-        let evidence = std::mem::take(&mut incoming.evidence);
-        match self.find(&evidence, issued, incoming.at) {
-            Ok((caller, proof)) => Ok(Identified {
-                incoming,
-                caller,
-                proof,
-            }),
+        let evidence = incoming.take_credentials();
+        match self.find(&evidence, issued, incoming.received_at()) {
+            Ok((caller, proof)) => Ok(Identified::assert_identified(incoming, caller, proof)),
             Err(why) => Err(Box::new(Unidentified { incoming, why })),
         }
     }

@@ -7,6 +7,7 @@ pub mod custody;
 pub mod grant;
 pub mod keeper;
 pub mod learned;
+mod leased;
 pub mod login;
 pub mod login_change;
 pub mod logout;
@@ -31,11 +32,9 @@ use crate::{
     },
 };
 
-use self::{
-    learned::Learned,
-    token::AccessToken,
-    vault::{LEASE_WAIT_MS_MAX, Vault},
-};
+use self::{learned::Learned, vault::Vault};
+
+pub use self::leased::Leased;
 
 /// One tenant's token cells, one for each identity that is configured.
 #[derive(Clone, Default)]
@@ -86,40 +85,44 @@ impl Vaults {
         let authorized = admitted.authorized();
         let identities = self.0.get(authorized.tenant().index);
         let identity = identities.map_or(IdentityKind::Service, |it| it.identity_for(authorized));
-        match identities.and_then(|it| it.get(identity)) {
-            Some(vault) => vault.lease(admitted).await,
-            None => Err(Box::new(NoToken {
-                admitted,
-                lack: Lack::not_configured(identity),
-            })),
-        }
+        let leased = match identities.and_then(|it| it.get(identity)) {
+            Some(vault) => lease_from(vault, admitted).await,
+            None => Err(Box::new((admitted, Lack::not_configured(identity)))),
+        };
+        leased.map_err(|it| {
+            let (admitted, lack) = *it;
+            Box::new(NoToken { admitted, lack })
+        })
     }
 
     /// Remembers that NinjaOne allows this request's operation to users only. True if that is new.
     pub fn learn(&self, leased: &Leased) -> bool {
-        let authorized = leased.admitted.authorized();
-        let identities = self.0.get(authorized.tenant().index);
-        identities.is_some_and(|it| it.learned.add(authorized.operation().index))
+        let identities = self.0.get(leased.tenant().index);
+        identities.is_some_and(|it| it.learned.add(leased.operation().index))
     }
 
-    /// Gives a request that went as the service the person's token instead, without asking policy or limits again: it is
-    /// the same request, and NinjaOne has done nothing of it.
+    /// Waits until the user identity of the tenant with this index has a token; at most for a renewal under way.
     ///
     /// # Errors
-    /// The tenant has no user identity, or that one has no token. The request keeps what it had.
-    pub async fn lease_as_user(&self, leased: &mut Leased) -> Result<(), Lack> {
-        let tenant = leased.admitted.authorized().tenant().index;
+    /// The tenant has no user identity, or that one has no token.
+    pub async fn wait_for_user(&self, tenant: usize) -> Result<(), Lack> {
         let Some(vault) = self.get(tenant, IdentityKind::User) else {
             return Err(Lack::not_configured(IdentityKind::User));
         };
-        let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
-        let token = match vault.current() {
-            Some(token) => Ok(token),
-            None => vault.wait_for_token(longest).await,
-        };
-        leased.token = token.map_err(|it| it.lack(IdentityKind::User))?;
-        leased.vault = Arc::clone(vault);
-        Ok(())
+        let token = vault.token().await;
+        token.map_or_else(|it| Err(it.lack(IdentityKind::User)), |_| Ok(()))
+    }
+
+    /// Gives a request that went as the service the user's token instead, without asking policy or limits again: it is
+    /// the same request, and NinjaOne has done nothing of it.
+    ///
+    /// # Errors
+    /// The tenant has no user identity, or that one has no token. The request comes back with the lease that it had.
+    pub async fn lease_as_user(&self, leased: Leased) -> Result<Leased, Box<(Leased, Lack)>> {
+        match self.get(leased.tenant().index, IdentityKind::User) {
+            Some(vault) => lease_from(vault, leased).await,
+            None => Err(Box::new((leased, Lack::not_configured(IdentityKind::User)))),
+        }
     }
 
     /// The user-only operations of the tenant with this index.
@@ -142,37 +145,19 @@ impl Vaults {
     }
 }
 
-/// A request with a token that is valid now. Only this module makes one.
-pub struct Leased {
-    admitted: Admitted,
-    token: Arc<AccessToken>,
-    vault: Arc<Vault>,
-}
-
-impl Leased {
-    #[must_use]
-    pub fn admitted(&self) -> &Admitted {
-        &self.admitted
-    }
-
-    pub fn admitted_mut(&mut self) -> &mut Admitted {
-        &mut self.admitted
-    }
-
-    #[must_use]
-    pub fn token(&self) -> &Arc<AccessToken> {
-        &self.token
-    }
-
-    #[must_use]
-    pub fn vault(&self) -> &Arc<Vault> {
-        &self.vault
-    }
-
-    /// As whom the request goes.
-    #[must_use]
-    pub fn identity(&self) -> IdentityKind {
-        self.vault.identity()
+/// Lends `request` the token of `vault`: a request that was admitted, or one that was lent another token before. On failure
+/// it comes back as it was.
+async fn lease_from<R: Into<Admitted>>(
+    vault: &Arc<Vault>,
+    request: R,
+) -> Result<Leased, Box<(R, Lack)>> {
+    match vault.token().await {
+        Ok(token) => Ok(Leased::assert_leased(
+            request.into(),
+            token,
+            Arc::clone(vault),
+        )),
+        Err(unavailable) => Err(Box::new((request, unavailable.lack(vault.identity())))),
     }
 }
 

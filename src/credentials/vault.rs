@@ -16,12 +16,11 @@ use tokio::{
 
 use crate::{
     clock::{Moment, Timestamp},
-    limits::Admitted,
     names::{IdentityKind, TenantName},
 };
 
 use super::{
-    Lack, Leased, NoToken, Why,
+    Lack, Why,
     record::{LoginState, Record, State, VaultSnapshot},
     renewal_error::RenewalError,
     token::AccessToken,
@@ -123,25 +122,17 @@ impl Vault {
         self.identity
     }
 
-    /// Gives a request its token: at once if there is a valid one, otherwise when the renewal under way succeeds. Waits at
-    /// most [`LEASE_WAIT_MS_MAX`].
-    pub async fn lease(self: &Arc<Self>, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
+    /// A token for a request: at once if there is a valid one, otherwise after a renewal under way, for which it waits
+    /// [`LEASE_WAIT_MS_MAX`] at most.
+    ///
+    /// # Errors
+    /// There is none, and no renewal brought one in time.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, Unavailable> {
         let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
-        let token = match self.current() {
+        match self.current() {
             Some(token) => Ok(token),
             // Boxed, so that the state of a wait does not enlarge every request's future.
             None => Box::pin(self.wait_for_token(longest)).await,
-        };
-        match token {
-            Ok(token) => Ok(Leased {
-                admitted,
-                token,
-                vault: Arc::clone(self),
-            }),
-            Err(unavailable) => Err(Box::new(NoToken {
-                admitted,
-                lack: unavailable.lack(self.identity),
-            })),
         }
     }
 

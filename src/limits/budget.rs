@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Dimension,
+    limit_kind::Dimension,
     pace::Pace,
     queue::{FairQueue, Ticket},
     rate::Rate,

@@ -11,13 +11,15 @@ use std::{
 
 use http::HeaderValue;
 
-use super::{Dimension, pace::Pace, rate::Rate};
+use super::{
+    limit_kind::Dimension,
+    pace::Pace,
+    rate::Rate,
+    rate_limit_status::{Standing, header},
+};
 
 /// When a caller that has all its requests under way should ask again: nobody can know when one of them ends.
 const CONCURRENCY_RETRY_S: u32 = 1;
-
-/// Longest header value that a meter writes: the name, two numbers of ten digits, and what is between them.
-const HEADER_BYTES_MAX: usize = 48;
 
 /// What a caller may do per time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,71 +120,5 @@ impl Concurrency {
 impl Drop for Concurrency {
     fn drop(&mut self) {
         self.meter.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What a caller has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Requests that may follow at once.
-    pub remaining: u32,
-    /// Seconds until the burst is whole again.
-    pub reset_s: u32,
-}
-
-impl Standing {
-    /// The value of `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): `"caller";r=19;t=1`.
-    #[must_use]
-    pub fn header(&self) -> HeaderValue {
-        header([("r", self.remaining), ("t", self.reset_s)])
-    }
-}
-
-/// `"caller";a=1;b=2`, written without the formatting machinery: every answer carries one.
-fn header(parameters: [(&str, u32); 2]) -> HeaderValue {
-    let mut line = Line {
-        bytes: [0; HEADER_BYTES_MAX],
-        length: 0,
-    };
-    line.put(b"\"caller\"");
-    for (name, value) in parameters {
-        line.put(b";");
-        line.put(name.as_bytes());
-        line.put(b"=");
-        line.put_number(value);
-    }
-    HeaderValue::from_bytes(line.written()).unwrap_or(HeaderValue::from_static("\"caller\""))
-}
-
-struct Line {
-    bytes: [u8; HEADER_BYTES_MAX],
-    length: usize,
-}
-
-impl Line {
-    fn put(&mut self, text: &[u8]) {
-        let end = self.length + text.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(text);
-            self.length = end;
-        }
-    }
-
-    fn put_number(&mut self, number: u32) {
-        let mut digits = [b'0'; 10];
-        let (mut rest, mut used) = (number, 0);
-        for place in digits.iter_mut().rev() {
-            // The remainder of a division by ten fits a byte.
-            *place = b'0' + (rest % 10) as u8;
-            (rest, used) = (rest / 10, used + 1);
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(digits.split_at(digits.len() - used).1);
-    }
-
-    fn written(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
     }
 }

@@ -1,10 +1,13 @@
 //! MAY THEY NOW? `Authorized` ──► `Admitted`. What a caller may do per time, and what a tenant may spend at NinjaOne.
 
+mod admitted;
 pub mod budget;
+mod limit_kind;
 pub mod meter;
 mod pace;
 mod queue;
 pub mod rate;
+mod rate_limit_status;
 pub mod retry_after;
 
 use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
@@ -18,8 +21,10 @@ use crate::{
 
 use self::{
     budget::{Budget, BudgetLimit},
-    meter::{Concurrency, Limit, Meter, Standing},
+    meter::{Limit, Meter},
 };
+
+pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};
 
 /// What a request is told to wait whose caller or tenant the limits do not know. Tables of the same rules always agree,
 /// so this is a closed door where there should be no door.
@@ -59,18 +64,18 @@ impl Limits {
 
     /// Lets a request in if its caller is within its limits. Never waits.
     pub fn admit(&self, authorized: Authorized) -> Result<Admitted, Box<Throttled>> {
-        let caller = self.callers.get(authorized.identified().caller().index);
+        let caller = self.callers.get(authorized.caller().index);
         let tenant = self.tenants.get(authorized.tenant().index);
         let (Some((_, meter)), Some((_, budget))) = (caller, tenant) else {
             return Err(Throttled::unknown(authorized));
         };
         match meter.admit() {
-            Ok((concurrency, standing)) => Ok(Admitted {
+            Ok((concurrency, standing)) => Ok(Admitted::assert_admitted(
                 authorized,
                 concurrency,
                 standing,
-                budget: Arc::clone(budget),
-            }),
+                Arc::clone(budget),
+            )),
             Err((by, retry_after, standing)) => Err(Box::new(Throttled {
                 authorized,
                 retry_after,
@@ -104,44 +109,6 @@ fn by_name<N: Eq + Hash, T>(table: Option<&[(N, Arc<T>)]>) -> HashMap<&N, &Arc<T
     rows.map(|(name, value)| (name, value)).collect()
 }
 
-/// A request that is within its caller's limits. Only this module makes one.
-pub struct Admitted {
-    authorized: Authorized,
-    /// Given back when the answer has been sent.
-    concurrency: Concurrency,
-    standing: Standing,
-    budget: Arc<Budget>,
-}
-
-impl Admitted {
-    #[must_use]
-    pub fn authorized(&self) -> &Authorized {
-        &self.authorized
-    }
-
-    pub fn authorized_mut(&mut self) -> &mut Authorized {
-        &mut self.authorized
-    }
-
-    /// How much of its limit the caller has left, for the `RateLimit` header.
-    #[must_use]
-    pub fn standing(&self) -> &Standing {
-        &self.standing
-    }
-
-    /// The caller's limit, for the `RateLimit-Policy` header.
-    #[must_use]
-    pub fn policy_header(&self) -> &HeaderValue {
-        self.concurrency.meter().policy_header()
-    }
-
-    /// What the tenant may spend at NinjaOne; one permit is taken from it for each attempt.
-    #[must_use]
-    pub fn budget(&self) -> &Arc<Budget> {
-        &self.budget
-    }
-}
-
 /// A request that came too soon.
 pub struct Throttled {
     pub authorized: Authorized,
@@ -164,32 +131,5 @@ impl Throttled {
             },
             policy: HeaderValue::from_static("\"caller\";q=0"),
         })
-    }
-}
-
-/// Which limit a request ran into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dimension {
-    CallerRate,
-    CallerConcurrency,
-    TenantRate,
-    TenantConcurrency,
-    /// NinjaOne told us to slow down.
-    TenantPaused,
-    /// Too many requests wait for the tenant's budget already.
-    TenantQueue,
-}
-
-impl Dimension {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CallerRate => "caller-rate",
-            Self::CallerConcurrency => "caller-concurrency",
-            Self::TenantRate => "tenant-rate",
-            Self::TenantConcurrency => "tenant-concurrency",
-            Self::TenantPaused => "tenant-paused",
-            Self::TenantQueue => "tenant-queue",
-        }
     }
 }

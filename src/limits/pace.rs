@@ -9,7 +9,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
-use super::{meter::Standing, rate::Rate};
+use super::{rate::Rate, rate_limit_status::Standing};
 
 /// Largest burst that counts. Keeps burst times interval, in nanoseconds, far within 64 bits.
 pub(super) const BURST_MAX: u32 = 1_000_000;

@@ -1,6 +1,9 @@
 //! Turns what a protocol parsed into a well-formed request, or refuses it.
 
-use http::uri::{Authority, PathAndQuery};
+use http::{
+    HeaderName, HeaderValue,
+    uri::{Authority, PathAndQuery},
+};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -78,23 +81,21 @@ pub struct Doors {
 }
 
 /// A well-formed request: everything that two readers could read differently has been refused.
+///
+/// Made by [`Incoming::parse`] alone and read-only from then on, so that what policy looks at is what is sent. The body
+/// travels beside it.
 pub struct Incoming {
-    pub id: RequestId,
-    pub at: Timestamp,
-    pub started: Instant,
-    pub peer: Peer,
-    pub method: Method,
-    pub target: Target,
-    pub evidence: Evidence,
-    /// `NJP-Tenant`, as sent.
-    pub tenant: Option<Box<str>>,
-    /// `NJP-Reason`: at most 256 bytes of printable UTF-8.
-    pub reason: Option<Box<str>>,
-    /// `NJP-On-Behalf-Of`: at most 256 bytes of printable UTF-8. What the caller says, not what we know.
-    pub on_behalf_of: Option<Box<str>>,
-    /// What the caller sent and may reach NinjaOne: the allow-list of `headers`, nothing else.
-    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
-    pub body: RequestBody,
+    id: RequestId,
+    at: Timestamp,
+    started: Instant,
+    peer: Peer,
+    method: Method,
+    target: Target,
+    evidence: Evidence,
+    tenant: Option<Box<str>>,
+    reason: Option<Box<str>>,
+    on_behalf_of: Option<Box<str>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// A request that is malformed, that two readers could read differently, or that is not for us.
@@ -146,9 +147,14 @@ pub enum Fault {
 }
 
 impl Incoming {
+    /// Checks a request that came off the wire; gives it and its body, of which nothing has been read yet.
+    ///
     /// # Errors
     /// When the request could be read in two ways, is from a browser, or names a host that is not ours.
-    pub fn parse(arrival: Arrival, doors: &Doors) -> Result<Box<Self>, Box<Malformed>> {
+    pub fn parse(
+        arrival: Arrival,
+        doors: &Doors,
+    ) -> Result<(Box<Self>, RequestBody), Box<Malformed>> {
         let Arrival {
             id,
             at,
@@ -169,27 +175,97 @@ impl Incoming {
         let (mut received, body) = wire.map_err(|it| malformed(it.method, &it.path, it.why))?;
         let headers = std::mem::replace(&mut received.headers, Ok(Sorted::default()));
         match check(&received, headers, &body, doors) {
-            Ok((method, target, sorted)) => Ok(Box::new(Self {
-                id,
-                at,
-                started,
-                peer,
-                method,
-                target,
-                evidence: sorted.evidence,
-                tenant: sorted.tenant,
-                reason: sorted.reason,
-                on_behalf_of: sorted.on_behalf_of,
-                headers: sorted.forwarded,
-                body: RequestBody::new(
-                    body,
-                    doors.body_bytes_max,
-                    doors.upload_bytes_max,
-                    doors.body,
-                ),
-            })),
+            Ok((method, target, sorted)) => {
+                let request = Box::new(Self {
+                    id,
+                    at,
+                    started,
+                    peer,
+                    method,
+                    target,
+                    evidence: sorted.evidence,
+                    tenant: sorted.tenant,
+                    reason: sorted.reason,
+                    on_behalf_of: sorted.on_behalf_of,
+                    headers: sorted.forwarded,
+                });
+                let (most, upload_most) = (doors.body_bytes_max, doors.upload_bytes_max);
+                let body = RequestBody::new(body, most, upload_most, doors.body);
+                Ok((request, body))
+            }
             Err(why) => Err(malformed(received.method, received.target.path(), why)),
         }
+    }
+
+    /// The id that the caller is told, and that stands in every audit line of this request.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// When the head had been read, by the wall clock.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// When the head had been read, by the monotonic clock: durations are measured from here.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The other end of the connection.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What the request asks for: the canonical form that policy matches, and the received bytes that are forwarded.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What the caller presented to prove who it is.
+    #[must_use]
+    pub fn credentials(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Takes the caller's credentials out; they are needed once and must not live as long as the request.
+    pub fn take_credentials(&mut self) -> Evidence {
+        std::mem::take(&mut self.evidence)
+    }
+
+    /// `NJP-Tenant`, as sent.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// `NJP-Reason`: at most 256 bytes of printable UTF-8.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// `NJP-On-Behalf-Of`: at most 256 bytes of printable UTF-8. The caller's claim; nobody checks it.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        self.on_behalf_of.as_deref()
+    }
+
+    /// The headers that may reach NinjaOne: the allow-list of [`super::headers`], nothing else.
+    #[must_use]
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
     }
 }
 
@@ -218,7 +294,7 @@ fn check(
 /// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one host, and the same in both places.
 fn check_host(authority: Option<&Authority>, sorted: &Sorted, hosts: &Hosts) -> Result<(), Fault> {
     let authority = authority.map(|it| it.as_str().as_bytes());
-    let host = sorted.host.as_ref().map(http::HeaderValue::as_bytes);
+    let host = sorted.host.as_ref().map(HeaderValue::as_bytes);
     let value = match (authority, host) {
         (Some(authority), Some(host)) if authority != host => return Err(Fault::Host),
         (Some(value), _) | (None, Some(value)) => value,

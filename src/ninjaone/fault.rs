@@ -99,21 +99,6 @@ impl Meaning {
             _ => Self::Other,
         }
     }
-
-    /// Whether the same request with another token of the same identity may succeed.
-    #[must_use]
-    pub const fn is_cured_by_renewal(self) -> bool {
-        matches!(
-            self,
-            Self::NotAuthenticated | Self::MissingHeader | Self::InvalidHeader
-        )
-    }
-}
-
-/// Whether an answer to an API request is a throttle: 429, or a page where there should be data.
-#[must_use]
-pub fn is_throttle(status: u16, content_type: Option<&str>) -> bool {
-    status == 429 || content_type.is_some_and(is_html)
 }
 
 /// Whether a `Content-Type` names an HTML page.

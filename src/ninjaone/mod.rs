@@ -7,4 +7,3 @@ pub mod operation;
 pub mod region;
 pub mod secrets_query;
 pub mod table;
-pub mod token_fault;

@@ -13,9 +13,10 @@ use crate::{
 };
 
 use super::{
-    Tenant, TenantProblem, Why,
+    denial::{TenantProblem, Why},
     identity::{Held, Wish},
     rule::{Effect, Rule},
+    tenant::Tenant,
 };
 
 /// Everything under this is NinjaOne's API; nothing else is ever forwarded, whatever a catalogue says.

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use crate::{
     audit::{
         Recorded, Unrecordable,
-        entry::{Ending, Entry, Source, Subject},
+        decision::Decision,
+        entry::{Ending, Source, Subject},
         ledger::Ledger,
     },
     caller::Proof,
-    limits::{Dimension, meter::Standing},
+    limits::{Dimension, Standing},
     names::RequestId,
     net::{
         Peer,
@@ -32,7 +33,7 @@ use super::{
     reply::{self, ReplyBody, Stream},
     small_body::Unreceived,
     tally::Tally,
-    token_endpoint::{self, Issued, NotIssued},
+    token_response::{self, Issued, NotIssued},
 };
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -55,19 +56,19 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
             refuse(
                 &refusal::unidentified(&it),
                 subject,
-                it.incoming.started,
+                it.incoming.started(),
                 ledger,
                 tally,
             )
         }
         Outcome::Denied(it) => {
             let subject = Subject::of_denied(&it);
-            let started = it.identified.incoming().started;
+            let started = it.identified.request().started();
             refuse(&refusal::denied(&it), subject, started, ledger, tally)
         }
         Outcome::Throttled(it) => {
             let subject = Subject::of_authorized(&it.authorized);
-            let started = it.authorized.identified().incoming().started;
+            let started = it.authorized.request().started();
             refuse(&refusal::throttled(&it), subject, started, ledger, tally)
         }
         Outcome::Unreceived(it) => unreceived(&it, ledger, tally),
@@ -77,15 +78,14 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
                 identity: Some(it.lack.identity),
                 ..Subject::of_authorized(authorized)
             };
-            let started = authorized.identified().incoming().started;
+            let started = authorized.request().started();
             let refusal = refusal::no_token(&it.lack, authorized);
             refuse(&refusal, subject, started, ledger, tally)
         }
         Outcome::Unrecordable(it) => {
             let Unrecordable { leased } = *it;
-            let authorized = leased.admitted().authorized();
             let subject = Subject::of_leased(&leased);
-            let started = authorized.identified().incoming().started;
+            let started = leased.request().started();
             let refusal = Refusal::new(
                 Code::AuditUnavailable,
                 "The audit log cannot be written, so nothing was sent.",
@@ -106,25 +106,31 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
 // === NinjaOne's answers
 
 fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
-    let (intended, status, mut fields, body, journal) = forwarded.into_parts();
-    let (leased, entry) = intended.into_parts();
-    let authorized = leased.admitted().authorized();
-    let incoming = authorized.identified().incoming();
-    let started = incoming.started;
-    let caller = &authorized.identified().caller().name;
+    let (leased, entry, status, mut fields, body, journal) = forwarded.into_parts();
+    let started = leased.request().started();
     tally.count(
-        Some(caller),
-        Some(authorized.operation()),
-        "allowed",
+        Some(&leased.caller().name),
+        Some(leased.operation()),
+        Decision::Allowed,
         status.as_u16(),
     );
     let ended = journal.ended.unwrap_or(started);
     tally.overhead.add(own(ended - started, &journal));
-    fields.append(reply::REQUEST_ID, reply::id_value(incoming.id));
-    let admitted = leased.admitted();
-    put_standing(&mut fields, admitted.policy_header(), *admitted.standing());
+    fields.append(reply::REQUEST_ID, reply::id_value(leased.request().id()));
+    put_standing(
+        &mut fields,
+        leased.policy_header(),
+        *leased.rate_limit_status(),
+    );
     let passage = journal.passage.clone();
-    let ending = ending("allowed", None, None, status, Source::Ninjaone, &journal);
+    let ending = ending(
+        Decision::Allowed,
+        None,
+        None,
+        status,
+        Source::Ninjaone,
+        &journal,
+    );
     let tally = Arc::clone(tally);
     entry.ride(|entry| {
         let stream = Stream {
@@ -147,22 +153,20 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
 
 fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     let Failed {
-        intended,
+        leased,
+        entry,
         why,
         journal,
     } = failed;
-    let (leased, entry) = intended.into_parts();
-    let admitted = leased.admitted();
-    let authorized = admitted.authorized();
-    let mut refusal = refusal::of_failure(why, authorized);
-    refusal.standing = Some((admitted.policy_header().clone(), *admitted.standing()));
+    let mut refusal = refusal::of_failure(why, leased.authorized());
+    refusal.standing = Some((leased.policy_header().clone(), *leased.rate_limit_status()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
     let sent = journal.attempts > 0;
-    let code = refusal.code.as_str();
     let (decision, error) = if sent {
-        ("allowed", refusal.error.or(Some(code)))
+        let code = refusal.code.as_str();
+        (Decision::Allowed, refusal.error.or(Some(code)))
     } else {
-        (code, refusal.error)
+        (refusal.code.decision(), refusal.error)
     };
     let mut ending = ending(
         decision,
@@ -172,18 +176,17 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
         Source::Proxy,
         &journal,
     );
-    let incoming = authorized.identified().incoming();
-    let duration = incoming.started.elapsed();
+    let duration = leased.request().started().elapsed();
     ending.duration_us = micros(duration);
     tally.count(
-        Some(&authorized.identified().caller().name),
-        Some(authorized.operation()),
+        Some(&leased.caller().name),
+        Some(leased.operation()),
         decision,
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
     tally.overhead.add(own(duration, &journal));
-    let response = respond(&refusal, incoming.id, entry.subject());
+    let response = respond(&refusal, leased.request().id(), entry.subject());
     entry.close_with(ending, response)
 }
 
@@ -209,9 +212,9 @@ fn refuse_after(
     tally: &Tally,
 ) -> Recorded<Response<ReplyBody>> {
     let duration = started.elapsed();
-    let code = refusal.code.as_str();
+    let decision = refusal.code.decision();
     let mut ending = ending(
-        code,
+        decision,
         refusal.error,
         refusal.bucket,
         refusal.code.status(),
@@ -222,27 +225,26 @@ fn refuse_after(
     tally.count(
         subject.caller.as_ref(),
         subject.operation.as_ref(),
-        code,
+        decision,
         refusal.code.status().as_u16(),
     );
     tally.duration.add(duration);
     tally.overhead.add(own(duration, journal));
     let response = respond(refusal, subject.request, &subject);
-    ledger.record(Entry::outcome(subject, ending), response)
+    ledger.record(subject, ending, response)
 }
 
 /// A request whose short body did not come: nothing was sent, and the time was the caller's.
 fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let authorized = it.admitted.authorized();
-    let incoming = authorized.identified().incoming();
+    let started = it.admitted.request().started();
     let mut refusal = refusal::of_body(it.why);
     refusal.standing = Some((it.admitted.policy_header().clone(), *it.admitted.standing()));
     let journal = Journal {
-        passage: incoming.body.passage(),
+        passage: it.passage.clone(),
         ..Journal::default()
     };
-    let subject = Subject::of_authorized(authorized);
-    refuse_after(&refusal, subject, incoming.started, &journal, ledger, tally)
+    let subject = Subject::of_authorized(it.admitted.authorized());
+    refuse_after(&refusal, subject, started, &journal, ledger, tally)
 }
 
 /// For a journey that ended without an outcome, which only a fault of ours can do. If an intent was open, its line says
@@ -269,13 +271,13 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
     subject.proof = Some(Proof::Key);
     let body = Bytes::copy_from_slice(it.answer.as_bytes());
     let length = body.len() as u64;
-    let response = token_response(StatusCode::OK, it.incoming.id, body);
-    tally.count(subject.caller.as_ref(), None, "allowed", 200);
+    let response = token_response(StatusCode::OK, it.incoming.id(), body);
+    tally.count(subject.caller.as_ref(), None, Decision::Allowed, 200);
     record_own(
         subject,
-        "allowed",
+        Decision::Allowed,
         StatusCode::OK,
-        it.incoming.started,
+        it.incoming.started(),
         length,
         response,
         ledger,
@@ -283,30 +285,30 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
 }
 
 fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let (status, decision) = match it.why {
-        token_endpoint::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
-        token_endpoint::Why::TooManyTokens => {
+    let (status, code) = match it.why {
+        token_response::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        token_response::Why::TooManyTokens => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TokenUnavailable)
         }
-        token_endpoint::Why::InvalidRequest | token_endpoint::Why::UnsupportedGrant => {
+        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrant => {
             (StatusCode::BAD_REQUEST, Code::BadRequest)
         }
     };
     let subject = Subject::of_incoming(&it.incoming);
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
     let length = body.len() as u64;
-    let mut response = token_response(status, it.incoming.id, body);
-    put_proxy_status(&mut response.fields, decision, None);
+    let mut response = token_response(status, it.incoming.id(), body);
+    put_proxy_status(&mut response.fields, code, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
         response.fields.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    tally.count(None, None, decision.as_str(), status.as_u16());
+    tally.count(None, None, code.decision(), status.as_u16());
     record_own(
         subject,
-        decision.as_str(),
+        code.decision(),
         status,
-        it.incoming.started,
+        it.incoming.started(),
         length,
         response,
         ledger,
@@ -327,7 +329,7 @@ fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<Re
 
 fn record_own(
     subject: Subject,
-    decision: &'static str,
+    decision: Decision,
     status: StatusCode,
     started: Instant,
     bytes_out: u64,
@@ -344,7 +346,7 @@ fn record_own(
     );
     ending.duration_us = micros(started.elapsed());
     ending.bytes_out = bytes_out;
-    ledger.record(Entry::outcome(subject, ending), response)
+    ledger.record(subject, ending, response)
 }
 
 // === What they share
@@ -357,7 +359,7 @@ fn own(duration: Duration, journal: &Journal) -> Duration {
 }
 
 fn ending(
-    decision: &'static str,
+    decision: Decision,
     error: Option<&'static str>,
     bucket: Option<Dimension>,
     status: StatusCode,

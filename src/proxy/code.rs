@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use crate::audit::decision::Decision;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     BadRequest,
@@ -65,6 +67,13 @@ impl Code {
         }
     }
 
+    /// As an audit line and the metrics say it.
+    #[must_use]
+    pub const fn decision(self) -> Decision {
+        Decision::Refused(self.as_str())
+    }
+
+    /// The status that the caller is sent.
     #[must_use]
     pub fn status(self) -> StatusCode {
         let status = match self {

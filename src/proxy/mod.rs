@@ -12,6 +12,7 @@ pub mod rules;
 pub mod small_body;
 pub mod tally;
 pub mod token_endpoint;
+pub mod token_response;
 
 use std::sync::Arc;
 
@@ -57,17 +58,18 @@ impl Proxy {
         arrival: Arrival,
         unproven: Option<&Seat>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let incoming = Incoming::parse(arrival, &rules.doors)?;
-        let incoming = token_endpoint::serve(incoming, rules, &self.issued, unproven).await?;
-        let identified = rules.callers.identify(incoming, &self.issued)?;
+        let (incoming, mut body) = Incoming::parse(arrival, &rules.doors)?;
+        let tokens = &self.issued;
+        let incoming = token_endpoint::serve(incoming, &mut body, rules, tokens, unproven).await?;
+        let identified = rules.callers.identify(incoming, tokens)?;
         prove(unproven);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
-        let admitted = small_body::receive(admitted).await?;
+        let admitted = small_body::receive(admitted, &mut body).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
-        let (upstream, vaults) = (&self.upstream, &rules.credentials);
-        let forwarded = upstream.forward(&rules.origins, vaults, intended).await?;
+        let (upstream, origins, vaults) = (&self.upstream, &rules.origins, &rules.credentials);
+        let forwarded = upstream.forward(origins, vaults, intended, body).await?;
         Ok(forwarded)
     }
 

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     small_body::Unreceived,
-    token_endpoint::{Issued, NotIssued},
+    token_response::{Issued, NotIssued},
 };
 
 /// How a journey ended. A refusal owns how far the request came. A new way to end must be answered in `answer.rs` and

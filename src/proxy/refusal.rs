@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     caller::{self, Unidentified},
     credentials::{self, Lack},
-    limits::{Dimension, Throttled, meter::Standing},
+    limits::{Dimension, Standing, Throttled},
     names::IdentityKind,
     net::{
         body::BodyFault,
@@ -224,7 +224,7 @@ pub fn denied(it: &Denied) -> Refusal {
 
 #[must_use]
 pub fn throttled(it: &Throttled) -> Refusal {
-    let caller = &it.authorized.identified().caller().name;
+    let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
         Code::CallerLimit,
         match it.by {

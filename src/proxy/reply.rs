@@ -12,10 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
-    audit::{
-        Recorded,
-        entry::{Ending, OpenEntry},
-    },
+    audit::{OpenEntry, Recorded, entry::Ending},
     credentials::Leased,
     names::RequestId,
     net::{body::Passage, response::Response},

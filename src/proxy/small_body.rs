@@ -1,14 +1,24 @@
 //! A short body is whole before its request goes on, and a long one has begun to come: until then it needs nothing that others
 //! wait for, neither a token nor a place at NinjaOne, so that a caller who sends it slowly holds nothing but its own place.
 
-use crate::{limits::Admitted, net::body::BodyFault, ninjaone::operation::Payload};
+use std::sync::Arc;
+
+use crate::{
+    limits::Admitted,
+    net::body::{BodyFault, Passage, RequestBody},
+    ninjaone::operation::Payload,
+};
 
 /// Longest body that is waited for. A longer one, or one of unknown length, is read this far and streams on from there.
 pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request whose body did not come as it should.
 pub struct Unreceived {
+    /// The request, which nothing is sent of.
     pub admitted: Admitted,
+    /// How far the body had come.
+    pub passage: Option<Arc<Passage>>,
+    /// What is wrong with it.
     pub why: BodyFault,
 }
 
@@ -16,14 +26,14 @@ pub struct Unreceived {
 ///
 /// # Errors
 /// When that does not come.
-pub async fn receive(mut admitted: Admitted) -> Result<Admitted, Box<Unreceived>> {
-    let authorized = admitted.authorized_mut();
-    let takes_file = authorized.operation().payload == Payload::Upload;
-    let body = &mut authorized.identified_mut().incoming_mut().body;
+pub async fn receive(
+    admitted: Admitted,
+    body: &mut RequestBody,
+) -> Result<Admitted, Box<Unreceived>> {
     if !body.is_to_come() {
         return Ok(admitted);
     }
-    if takes_file {
+    if admitted.operation().payload == Payload::Upload {
         body.allow_upload();
     }
     // What is too long is refused where every body is.
@@ -33,6 +43,10 @@ pub async fn receive(mut admitted: Admitted) -> Result<Admitted, Box<Unreceived>
     // Boxed, so that what waiting needs does not lie in every request's future.
     match Box::pin(body.read_ahead(SMALL_BODY_BYTES_MAX)).await {
         Ok(()) => Ok(admitted),
-        Err(why) => Err(Box::new(Unreceived { admitted, why })),
+        Err(why) => Err(Box::new(Unreceived {
+            admitted,
+            passage: body.passage(),
+            why,
+        })),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use dashmap::DashMap;
 
-use crate::{names::CallerName, ninjaone::operation::Operation};
+use crate::{audit::decision::Decision, names::CallerName, ninjaone::operation::Operation};
 
 /// Upper bounds of the buckets of the two histograms, in microseconds.
 const BOUNDS_US: [u64; 16] = [
@@ -30,7 +30,8 @@ pub struct Key {
     pub caller: Option<CallerName>,
     /// Its id.
     pub operation: Option<Arc<str>>,
-    pub decision: &'static str,
+    /// What was decided.
+    pub decision: Decision,
     /// 2 for 2xx, and so on.
     pub status_class: u8,
 }
@@ -93,7 +94,7 @@ impl Tally {
         &self,
         caller: Option<&CallerName>,
         operation: Option<&Arc<Operation>>,
-        decision: &'static str,
+        decision: Decision,
         status: u16,
     ) {
         let key = Key {

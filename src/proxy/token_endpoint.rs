@@ -13,80 +13,52 @@ use crate::{
         Caller, api_key,
         issued::{self, IssuedTokens},
     },
-    net::{Method, incoming::Incoming, seat::Seat},
-    ninjaone::operation::Scope,
+    net::{Method, body::RequestBody, incoming::Incoming, seat::Seat},
+    ninjaone::{endpoint::is_token_path, operation::Scope},
 };
 
-use super::{outcome::Outcome, rules::Rules};
+use super::{
+    outcome::Outcome,
+    rules::Rules,
+    token_response::{Issued, NotIssued, Why},
+};
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
 /// For the whole form: it is read before anybody has proved anything.
 const FORM_PATIENCE: Duration = Duration::from_secs(10);
-pub const PATHS: [&str; 2] = ["/ws/oauth/token", "/oauth/token"];
-
-/// A token of ours, issued.
-pub struct Issued {
-    pub incoming: Box<Incoming>,
-    pub caller: Arc<Caller>,
-    /// The JSON of RFC 6749 section 5.1.
-    pub answer: Zeroizing<String>,
-}
-
-/// No token (RFC 6749 section 5.2).
-pub struct NotIssued {
-    pub incoming: Box<Incoming>,
-    pub why: Why,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// Not a form, too long, or without credentials.
-    InvalidRequest,
-    InvalidClient,
-    UnsupportedGrant,
-    TooManyTokens,
-}
-
-impl Why {
-    /// RFC 6749 section 5.2.
-    #[must_use]
-    pub const fn error(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient => "invalid_client",
-            Self::UnsupportedGrant => "unsupported_grant_type",
-            Self::TooManyTokens => "temporarily_unavailable",
-        }
-    }
-}
 
 /// Passes on what is not for the token endpoint.
 ///
 /// # Errors
 /// The outcome, for what is.
 pub async fn serve(
-    mut incoming: Box<Incoming>,
+    incoming: Box<Incoming>,
+    body: &mut RequestBody,
     rules: &Rules,
     tokens: &IssuedTokens,
     unproven: Option<&Seat>,
 ) -> Result<Box<Incoming>, Outcome> {
-    if incoming.method != Method::Post || !PATHS.contains(&incoming.target.canonical_path()) {
+    if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
         return Ok(incoming);
     }
     // Boxed, so that the form does not lie in every request's future.
-    Err(match Box::pin(answer(&mut incoming, rules, tokens)).await {
-        Ok((caller, answer)) => {
-            super::prove(unproven);
-            Box::new(Issued {
-                incoming,
-                caller,
-                answer,
-            })
-            .into()
-        }
-        Err(why) => Box::new(NotIssued { incoming, why }).into(),
-    })
+    Err(
+        match Box::pin(answer(&incoming, body.take(), rules, tokens)).await {
+            Ok((caller, answer)) => {
+                if let Some(seat) = unproven {
+                    seat.prove();
+                }
+                Box::new(Issued {
+                    incoming,
+                    caller,
+                    answer,
+                })
+                .into()
+            }
+            Err(why) => Box::new(NotIssued { incoming, why }).into(),
+        },
+    )
 }
 
 /// What the client sent, as far as we care.
@@ -99,18 +71,19 @@ struct Form {
 }
 
 async fn answer(
-    incoming: &mut Incoming,
+    incoming: &Incoming,
+    body: RequestBody,
     rules: &Rules,
     tokens: &IssuedTokens,
 ) -> Result<(Arc<Caller>, Zeroizing<String>), Why> {
-    let form = Limited::new(incoming.body.take(), FORM_BYTES_MAX).collect();
+    let form = Limited::new(body, FORM_BYTES_MAX).collect();
     let body = timeout(FORM_PATIENCE, form)
         .await
         .map_err(|_| Why::InvalidRequest)?
         .map_err(|_| Why::InvalidRequest)?
         .to_bytes();
     let mut form = read(&body)?;
-    if let Some(authorization) = &incoming.evidence.authorization {
+    if let Some(authorization) = &incoming.credentials().authorization {
         let api_key::Presented::Basic { name, key } =
             api_key::presented(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
         else {
@@ -130,7 +103,7 @@ async fn answer(
     };
     let (caller, key) = rules
         .callers
-        .prove(client, secret, incoming.at)
+        .prove(client, secret, incoming.received_at())
         .ok_or(Why::InvalidClient)?;
     let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
     let scope = narrowed(&rules.policy.scopes(&caller), form.scope.as_deref());

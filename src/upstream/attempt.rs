@@ -2,7 +2,6 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
     time::Duration,
 };
 
@@ -10,17 +9,15 @@ use http::{HeaderValue, StatusCode, header};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    audit::Intended,
     clock::Timestamp,
-    credentials::token::AccessToken,
     limits::{budget::Permit, retry_after::retry_after},
     net::{
         Method,
-        body::{BodyFault, Passage, RequestBody},
+        body::{BodyFault, Passage},
         client::ExchangeError,
         forwardable_headers::NINJAONE_REQUEST_ID,
         pace::{self, Pace},
-        pool::{Answered, Freshness, Outgoing, Pool, SendError},
+        pool::{Answered, Freshness, Outgoing, SendError},
         response::Fields,
         worker_cell::WorkerFlag,
     },
@@ -31,10 +28,10 @@ use crate::{
 };
 
 use super::{
-    Journal,
     answer_body::AnswerBody,
-    incoming,
-    origin::{Origin, Patience, ThrottleKind},
+    attempt_result::{Answer, Verdict},
+    origin::{Patience, ThrottleKind},
+    send_loop::Sending,
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -42,108 +39,52 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 ninjaone-proxy");
 /// A request that must not be sent twice goes on a connection that was used this recently, or on a new one: the longer a
 /// connection idles, the likelier the server is just closing it.
 const WRITE_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
-/// Longest body of a refusal that is read to learn why, in bytes.
-const FAULT_BYTES_MAX: usize = 8 * 1024;
+/// Longest body of a 401 that is read to learn why, in bytes.
+const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Longest `x-nj-request-id` that is kept, in bytes.
 const NINJAONE_REQUEST_BYTES_MAX: usize = 128;
 
-/// What came of an attempt.
-pub enum Verdict {
-    Answer(Answer),
-    /// An answer of a gateway that is not well (502, 503, 504): passed on if it may not be tried again.
-    Unwell(Answer),
-    /// 429 or an HTML page, and how long it said to wait.
-    Throttled(ThrottleKind, Option<Duration>),
-    TokenRejected,
-    InsufficientPrivileges,
-    TimedOut,
-    Body(BodyFault),
-    Unsent(ExchangeError),
-    DiedReused,
-    Lost(ExchangeError),
-}
-
-/// NinjaOne's answer, ready to be passed on.
-pub struct Answer {
-    pub status: StatusCode,
-    pub fields: Fields,
-    pub body: AnswerBody,
-}
-
-/// One attempt.
-pub struct Attempt {
-    token: Arc<AccessToken>,
-    fresh: bool,
-}
-
-impl Attempt {
-    #[must_use]
-    pub fn first(intended: &Intended) -> Self {
-        Self {
-            token: Arc::clone(intended.leased().token()),
-            fresh: false,
+impl Sending<'_> {
+    /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the answer
+    /// begins.
+    pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> Verdict {
+        let request = self.intended.request();
+        let mut body = self.body.take();
+        if self.intended.operation().payload == Payload::Upload {
+            body.allow_upload();
         }
-    }
-
-    #[must_use]
-    pub fn again(self, fresh: bool) -> Self {
-        Self { fresh, ..self }
-    }
-
-    #[must_use]
-    pub fn with_token(self, token: Arc<AccessToken>) -> Self {
-        Self { token, ..self }
-    }
-
-    #[must_use]
-    pub fn token(&self) -> &AccessToken {
-        &self.token
-    }
-
-    /// Sends the request once; `permit` is spent on it.
-    pub async fn send(
-        &self,
-        origin: &Origin,
-        pool: &Arc<Pool>,
-        intended: &mut Intended,
-        permit: Permit,
-        journal: &mut Journal,
-        now: Instant,
-    ) -> Verdict {
-        let method = incoming(intended).method;
-        let body = take_body(intended);
         if body.announces_too_much() {
             return Verdict::Body(BodyFault::TooLarge);
         }
         let passage = body.passage();
-        journal.passage.clone_from(&passage);
-        let freshness = match method {
-            _ if self.fresh => Freshness::New,
+        self.journal.passage.clone_from(&passage);
+        let freshness = match request.method() {
+            _ if self.new_connection => Freshness::New,
             Method::Get | Method::Head => Freshness::Any,
             _ => Freshness::Within(WRITE_CONNECTION_IDLE_MAX),
         };
-        intended.entry_mut().note_attempts(journal.attempts + 1);
+        self.intended.set_attempts(self.journal.attempts + 1);
         let begun = WorkerFlag::default();
         let sent = {
-            let incoming = incoming(intended);
+            let request = self.intended.request();
             let outgoing = Outgoing {
-                method: incoming.method,
-                target: incoming.target.forwarded(),
-                headers: &incoming.headers,
+                method: request.method(),
+                target: request.target().forwarded(),
+                headers: request.headers(),
                 more: &[
                     (header::AUTHORIZATION, self.token.authorization()),
                     (header::VIA, &VIA),
                 ],
                 body,
             };
-            let sending = pin!(pool.send(outgoing, freshness, now, &begun));
-            first_byte(sending, passage.as_deref(), now, origin.patience()).await
+            let sending = pin!(self.pool.send(outgoing, freshness, now, &begun));
+            first_byte(sending, passage.as_deref(), now, self.origin.patience()).await
         };
         let begun = begun.get();
         if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
-            journal.attempts += 1;
+            self.journal.attempts += 1;
         }
-        intended.entry_mut().note_attempts(journal.attempts);
+        self.intended.set_attempts(self.journal.attempts);
         if let Some(fault) = passage.as_ref().and_then(|it| it.fault()) {
             return Verdict::Body(fault);
         }
@@ -153,34 +94,19 @@ impl Attempt {
             Some(Err(SendError::Unsent(error))) => Verdict::Unsent(error),
             Some(Err(SendError::DiedReused)) => Verdict::DiedReused,
             Some(Err(SendError::Lost(error))) => Verdict::Lost(error),
-            Some(Ok(answered)) => {
-                let payload = intended
-                    .leased()
-                    .admitted()
-                    .authorized()
-                    .operation()
-                    .payload;
-                self.judge(answered, payload, origin, permit, journal).await
-            }
+            Some(Ok(answered)) => self.judge(answered, permit).await,
         }
     }
 
-    async fn judge(
-        &self,
-        answered: Answered,
-        payload: Payload,
-        origin: &Origin,
-        permit: Permit,
-        journal: &mut Journal,
-    ) -> Verdict {
+    async fn judge(&mut self, answered: Answered, permit: Permit) -> Verdict {
         let Answered {
             status,
             mut fields,
             body,
         } = answered;
-        journal.ninjaone_request = ninjaone_request(&fields);
+        self.journal.ninjaone_request = ninjaone_request(&fields);
         if let Some(kind) = throttle(status, &fields)
-            && !is_file(payload, &fields)
+            && !is_file(self.intended.operation().payload, &fields)
         {
             return Verdict::Throttled(kind, told(&fields));
         }
@@ -188,9 +114,9 @@ impl Attempt {
         if status.is_informational() {
             return Verdict::Lost(ExchangeError::NotHttp);
         }
-        let body = AnswerBody::new(body, permit, origin.patience().body);
+        let body = AnswerBody::new(body, permit, self.origin.patience().body);
         if status == StatusCode::UNAUTHORIZED {
-            let told = Box::pin(body.read_short(FAULT_BYTES_MAX)).await;
+            let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
             return match Fault::parse(&told).map(|it| it.meaning()) {
                 Some(Meaning::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
                 _ => Verdict::TokenRejected,
@@ -209,16 +135,6 @@ impl Attempt {
             Verdict::Answer(answer)
         }
     }
-}
-
-fn take_body(intended: &mut Intended) -> RequestBody {
-    let authorized = intended.leased_mut().admitted_mut().authorized_mut();
-    let takes_file = authorized.operation().payload == Payload::Upload;
-    let mut body = authorized.identified_mut().incoming_mut().body.take();
-    if takes_file {
-        body.allow_upload();
-    }
-    body
 }
 
 /// Waits for the head of an answer. The wait begins anew while the caller's body is still on its way, unless NinjaOne takes

@@ -1,12 +1,19 @@
 //! SEND IT. `Intended` ──► `Forwarded`: the only door out to NinjaOne's API.
 //!
-//! A write is sent once, but for one case in which nothing was done: see `switch.rs`. A read may be sent again, as the table in `retry.rs` says, and never beyond the retry budget.
+//! A write is sent once, but for one case in which nothing was done: see `switch.rs`. A read may be sent again, as the
+//! table in `retry.rs` says, and never beyond the retry budget.
 
 pub mod answer_body;
-pub mod attempt;
+mod attempt;
+mod attempt_result;
+mod forward_error;
+mod forwarded;
 pub mod origin;
-pub mod retry;
+mod retry;
+mod send_log;
+mod send_loop;
 mod switch;
+mod user_context;
 
 use std::{
     collections::HashMap,
@@ -14,117 +21,29 @@ use std::{
     time::Duration,
 };
 
-use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
-    credentials::{Lack, Vaults},
-    limits::Dimension,
+    credentials::Vaults,
     net::{
-        body::{BodyFault, Passage},
+        body::RequestBody,
         client::{ConnectorError, ExchangeError},
-        kept_body::Kept,
         pool::Pool,
-        response::Fields,
     },
     tasks::Tasks,
 };
 
 use self::{
-    answer_body::AnswerBody,
-    attempt::{Attempt, Verdict},
     origin::{Origin, Origins},
-    retry::{Retry, Step},
-    switch::Switched,
+    send_loop::{SendLoopError, Sending},
 };
 
-/// A request that NinjaOne has answered. Only this module makes one.
-pub struct Forwarded {
-    intended: Intended,
-    status: StatusCode,
-    /// Reduced to what a caller may see.
-    fields: Fields,
-    body: AnswerBody,
-    journal: Journal,
-}
-
-impl Forwarded {
-    #[must_use]
-    pub fn intended(&self) -> &Intended {
-        &self.intended
-    }
-
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    #[must_use]
-    pub fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
-    #[must_use]
-    pub fn into_parts(self) -> (Intended, StatusCode, Fields, AnswerBody, Journal) {
-        (
-            self.intended,
-            self.status,
-            self.fields,
-            self.body,
-            self.journal,
-        )
-    }
-}
-
-/// What happened to a request on its way to NinjaOne.
-#[derive(Debug, Clone, Default)]
-pub struct Journal {
-    /// How often it was sent.
-    pub attempts: u32,
-    /// `x-nj-request-id` of the last answer.
-    pub ninjaone_request: Option<Box<str>>,
-    /// Time spent waiting for NinjaOne and for the tenant's budget, up to the answer's head.
-    pub waited: Duration,
-    /// When that was over; none if nothing was waited for.
-    pub ended: Option<Instant>,
-    /// What became of the caller's body, if it sent one.
-    pub passage: Option<Arc<Passage>>,
-}
-
-/// A request that was put on record and got no answer that could be passed on.
-pub struct Failed {
-    pub intended: Intended,
-    pub why: Why,
-    pub journal: Journal,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The tenant's budget had no room in time. Nothing was sent.
-    OverBudget {
-        by: Dimension,
-        retry_after: Duration,
-    },
-    /// NinjaOne said 429, or showed its HTML page.
-    Throttled {
-        retry_after: Duration,
-    },
-    /// No connection. Nothing was sent.
-    Unreachable(ExchangeError),
-    /// The connection broke, or what came back is not HTTP.
-    BadAnswer(ExchangeError),
-    /// NinjaOne refused a token that it gave us.
-    TokenRejected,
-    /// NinjaOne says that the identity lacks a privilege. Nothing was done.
-    InsufficientPrivileges,
-    /// NinjaOne wants a person, and there is no token of one. Nothing was done.
-    NoToken(Lack),
-    /// NinjaOne wants a person, and the body is too long to have been kept. Nothing was done, and the next try goes right.
-    BodyNotKept,
-    TimedOut,
-    Body(BodyFault),
-}
+pub use self::{
+    forward_error::{Failed, Why},
+    forwarded::Forwarded,
+    send_log::Journal,
+};
 
 /// The door out, one a worker: its connections are not shared between cores.
 pub struct Upstream {
@@ -132,8 +51,6 @@ pub struct Upstream {
     tasks: Tasks,
 }
 
-/// Longest that a read waits for another token after its own was rejected.
-const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
 /// How often idle connections are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -169,6 +86,8 @@ impl Upstream {
         Ok(pool)
     }
 
+    /// Sends a request and its body, again if it may be, until there is an answer to pass on.
+    ///
     /// # Errors
     /// When NinjaOne gave no answer that may be passed on.
     pub async fn forward(
@@ -176,185 +95,39 @@ impl Upstream {
         origins: &Origins,
         vaults: &Vaults,
         intended: Intended,
+        body: RequestBody,
     ) -> Result<Box<Forwarded>, Box<Failed>> {
-        let tenant = intended.leased().admitted().authorized().tenant().index;
-        let journal = Journal::default();
-        let Some(origin) = origins.get(tenant) else {
+        let Some(origin) = origins.get(intended.tenant().index) else {
             let why = Why::Unreachable(ExchangeError::Resolve);
-            return Err(Box::new(Failed {
-                intended,
-                why,
-                journal,
-            }));
+            return Err(Failed::new(intended, why, Journal::default()));
         };
-        match self.pool(origin) {
-            Ok(pool) => {
-                let started = Instant::now();
-                let mut sending = Sending::new(origin, &pool, vaults, intended);
-                let ended = sending.run(started).await;
-                sending.finish(ended, started)
-            }
-            Err(_) => Err(Box::new(Failed {
-                intended,
-                why: Why::Unreachable(ExchangeError::Tls),
-                journal,
-            })),
-        }
-    }
-}
-
-/// One request while it is being sent, and sent again.
-struct Sending<'a> {
-    origin: &'a Origin,
-    pool: &'a Arc<Pool>,
-    vaults: &'a Vaults,
-    intended: Intended,
-    journal: Journal,
-    retry: Retry<'a>,
-    /// The body, if it may be needed twice.
-    kept: Option<Arc<Kept>>,
-}
-
-impl<'a> Sending<'a> {
-    fn new(
-        origin: &'a Origin,
-        pool: &'a Arc<Pool>,
-        vaults: &'a Vaults,
-        mut intended: Intended,
-    ) -> Self {
-        let method = incoming(&intended).method;
-        let kept = switch::keep(&mut intended, vaults);
-        Self {
-            origin,
-            pool,
-            vaults,
-            kept,
-            intended,
-            journal: Journal::default(),
-            retry: Retry::new(origin.retry(), method),
-        }
-    }
-
-    async fn run(&mut self, started: Instant) -> Result<attempt::Answer, Why> {
-        let mut attempt = Attempt::first(&self.intended);
-        // Read once an attempt: the clock costs more than it looks.
+        let Ok(pool) = self.pool(origin) else {
+            let why = Why::Unreachable(ExchangeError::Tls);
+            return Err(Failed::new(intended, why, Journal::default()));
+        };
+        let started = Instant::now();
         let mut now = started;
+        let mut sending = Sending::new(origin, &pool, vaults, intended, body);
         loop {
-            let verdict = match self.permit(now).await {
-                Ok(permit) => {
-                    if permit.is_waited_for() {
-                        now = Instant::now();
-                    }
-                    attempt
-                        .send(
-                            self.origin,
-                            self.pool,
-                            &mut self.intended,
-                            permit,
-                            &mut self.journal,
-                            now,
-                        )
-                        .await
-                }
-                Err(why) => return Err(why),
+            let stopped = match sending.run(now).await {
+                Ok(answer) => return Ok(sending.finish(answer, started)),
+                Err(stopped) => stopped,
             };
-            let verdict = if self.is_perhaps_asked_for_person(&verdict) {
-                // Boxed, so that what waiting needs does not lie in every request's future.
-                match Box::pin(self.switch(verdict)).await {
-                    Switched::Not(verdict) => verdict,
-                    Switched::Failed(why) => return Err(why),
-                    Switched::Yes => {
-                        attempt = Attempt::first(&self.intended);
-                        now = Instant::now();
-                        continue;
-                    }
-                }
-            } else {
-                verdict
-            };
-            let paused = self.learn(&verdict);
-            match self.retry.after(verdict, paused) {
-                Step::Done(answer) => return Ok(answer),
-                Step::GiveUp(why) => return Err(why),
-                Step::Again { wait, fresh } => {
-                    if let Some(wait) = wait {
-                        Box::pin(tokio::time::sleep(wait)).await;
-                    }
-                    attempt = attempt.again(fresh);
-                }
-                Step::WithNewToken => {
-                    let rejected = attempt.token().generation();
-                    let vault = self.intended.leased().vault();
-                    match Box::pin(vault.newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await {
-                        Ok(token) => attempt = attempt.with_token(token),
-                        Err(_) => return Err(Why::TokenRejected),
-                    }
-                }
-                Step::RejectToken => {
-                    let rejected = attempt.token().generation();
-                    self.intended.leased().vault().reject(rejected);
-                    return Err(Why::TokenRejected);
+            match stopped {
+                SendLoopError::Failed(why) => return Err(sending.fail(why, started)),
+                // Once at most: what goes as the user is not switched. Boxed, so that what waiting needs does not lie in
+                // every request's future.
+                SendLoopError::UserRequired => {
+                    sending = match Box::pin(sending.switch()).await {
+                        Ok(sending) => sending,
+                        Err(it) => {
+                            let (sending, why) = *it;
+                            return Err(sending.fail(why, started));
+                        }
+                    };
                 }
             }
             now = Instant::now();
         }
     }
-
-    async fn permit(&self, now: Instant) -> Result<crate::limits::budget::Permit, Why> {
-        let admitted = self.intended.leased().admitted();
-        let caller = admitted.authorized().identified().caller().index;
-        admitted
-            .budget()
-            .take(caller, now)
-            .await
-            .map_err(|(by, retry_after)| Why::OverBudget { by, retry_after })
-    }
-
-    /// Tells the tenant's budget what NinjaOne thinks of our pace.
-    /// Returns how long nothing will be sent.
-    fn learn(&self, verdict: &Verdict) -> Option<Duration> {
-        match verdict {
-            Verdict::Throttled(kind, told) => {
-                let pause = self.origin.throttled(*kind, *told)?;
-                self.intended.leased().admitted().budget().pause(pause);
-                return Some(pause);
-            }
-            Verdict::Answer(_) => self.origin.not_throttled(),
-            _ => {}
-        }
-        None
-    }
-
-    fn finish(
-        mut self,
-        ended: Result<attempt::Answer, Why>,
-        started: Instant,
-    ) -> Result<Box<Forwarded>, Box<Failed>> {
-        let now = Instant::now();
-        self.journal.waited = now - started;
-        self.journal.ended = Some(now);
-        match ended {
-            Ok(answer) => Ok(Box::new(Forwarded {
-                intended: self.intended,
-                status: answer.status,
-                fields: answer.fields,
-                body: answer.body,
-                journal: self.journal,
-            })),
-            Err(why) => Err(Box::new(Failed {
-                intended: self.intended,
-                why,
-                journal: self.journal,
-            })),
-        }
-    }
-}
-
-fn incoming(intended: &Intended) -> &crate::net::Incoming {
-    intended
-        .leased()
-        .admitted()
-        .authorized()
-        .identified()
-        .incoming()
 }

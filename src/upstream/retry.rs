@@ -11,13 +11,13 @@ use crate::{
 };
 
 use super::{
-    Why,
-    attempt::{Answer, Verdict},
+    attempt_result::{Answer, Verdict},
+    forward_error::Why,
     origin::RetryBudget,
 };
 
 /// What to do after an attempt.
-pub enum Step {
+pub(super) enum Step {
     Done(Answer),
     Again {
         wait: Option<Duration>,
@@ -31,7 +31,7 @@ pub enum Step {
 }
 
 /// One request's retries.
-pub struct Retry<'a> {
+pub(super) struct Retry<'a> {
     budget: &'a RetryBudget,
     repeatable: bool,
     made: u32,
@@ -40,8 +40,7 @@ pub struct Retry<'a> {
 }
 
 impl<'a> Retry<'a> {
-    #[must_use]
-    pub fn new(budget: &'a RetryBudget, method: Method) -> Self {
+    pub(super) fn new(budget: &'a RetryBudget, method: Method) -> Self {
         budget.earn();
         Self {
             budget,
@@ -53,7 +52,7 @@ impl<'a> Retry<'a> {
     }
 
     /// `paused` is how long the tenant sends nothing because of this verdict.
-    pub fn after(&mut self, verdict: Verdict, paused: Option<Duration>) -> Step {
+    pub(super) fn after(&mut self, verdict: Verdict, paused: Option<Duration>) -> Step {
         match verdict {
             Verdict::Answer(answer) => Step::Done(answer),
             Verdict::Unwell(answer) => self.backed_off().unwrap_or(Step::Done(answer)),

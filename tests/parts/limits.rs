@@ -13,9 +13,9 @@ use futures_of_one_thread::Local;
 use ninjaone_proxy::{
     clock::Timestamp,
     limits::{
-        Dimension, Limits,
+        Dimension, Limits, Standing,
         budget::{Budget, BudgetLimit, Permit},
-        meter::{Limit, Meter, Standing},
+        meter::{Limit, Meter},
         rate::Rate,
         retry_after::retry_after,
     },

@@ -1,9 +1,8 @@
 //! Regions, and what NinjaOne's error bodies are taken to mean.
 
 use ninjaone_proxy::ninjaone::{
-    fault::{Fault, Meaning, is_throttle},
+    fault::{Fault, Meaning, is_html},
     region::Region,
-    token_fault::TokenFault,
 };
 
 #[test]
@@ -59,43 +58,9 @@ fn an_error_body_that_is_too_long_is_not_read() {
 }
 
 #[test]
-fn a_page_on_an_api_path_is_a_throttle() {
-    assert!(is_throttle(200, Some("text/html;charset=utf-8")));
-    assert!(is_throttle(429, Some("application/json")));
-    assert!(!is_throttle(200, Some("application/json")));
-    assert!(!is_throttle(500, None));
-}
-
-#[test]
-fn an_answer_without_a_token_is_told_apart() {
-    let json = Some("application/json");
-    let read = |status, body: &str| TokenFault::read(status, json, body.as_bytes());
-    assert_eq!(
-        read(
-            404,
-            r#"{"resultCode":"Client app not exist","incidentId":"W"}"#
-        ),
-        TokenFault::WrongRegion
-    );
-    for dead in ["invalid_token", "expired_token", "invalid_grant"] {
-        let body = format!(r#"{{"error":"{dead}"}}"#);
-        assert_eq!(read(400, &body), TokenFault::InvalidGrant);
-        assert!(!read(400, &body).is_passing());
-    }
-    assert_eq!(
-        read(400, r#"{"error":"invalid_scope"}"#),
-        TokenFault::InvalidScope
-    );
-    assert_eq!(
-        read(401, r#"{"error":"invalid_client"}"#),
-        TokenFault::InvalidClient
-    );
-    assert_eq!(read(401, ""), TokenFault::InvalidClient);
-    assert_eq!(read(429, ""), TokenFault::Throttled);
-    assert_eq!(read(503, "{}"), TokenFault::Server);
-    assert_eq!(read(400, "{}"), TokenFault::NotUnderstood);
-    assert_eq!(
-        TokenFault::read(200, Some("text/html"), b"<html>Too many requests"),
-        TokenFault::Throttled
-    );
+fn a_page_is_told_from_data_by_its_content_type() {
+    assert!(is_html("text/html;charset=utf-8"));
+    assert!(is_html(" Application/XHTML+XML"));
+    assert!(!is_html("application/json"));
+    assert!(!is_html("text/htmlx"));
 }

@@ -16,8 +16,9 @@ use crate::{
 };
 
 use super::{
-    Day, SinkError,
+    day::Day,
     file::{ActiveFile, open_private},
+    sink_error::SinkError,
 };
 
 /// A file that has reached this size is followed by a new one.

@@ -12,7 +12,7 @@ use crate::{
     files::{PRIVATE_MODE, SAFE_OPEN_FLAGS, foreign_owner},
 };
 
-use super::{Day, SinkError};
+use super::{day::Day, sink_error::SinkError};
 
 /// A file of the log, open for appending.
 pub struct ActiveFile {

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use ninjaone_proxy::admin::{
-    figures::{
-        Figures, Histogram, LoginFigures, Renewals, Requests, Throttled, Token, status_class,
+use ninjaone_proxy::{
+    admin::{
+        figures::{
+            Figures, Histogram, LoginFigures, Renewals, Requests, Throttled, Token, status_class,
+        },
+        health::Health,
+        snapshot::{
+            Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, Login,
+            SCHEMA, Snapshot, Tenant, Traffic,
+        },
     },
-    health::Health,
-    snapshot::{
-        Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, Login,
-        SCHEMA, Snapshot, Tenant, Traffic,
-    },
+    audit::decision::Decision,
 };
 
 pub(crate) fn identity(name: &str, state: IdentityState) -> Identity {
@@ -123,12 +126,20 @@ pub(crate) fn figures() -> Figures {
         requests: vec![Requests {
             caller: Arc::from("powerbi"),
             operation: Arc::from("getDevices"),
-            decision: "allowed",
+            decision: Decision::Allowed,
             status_class: status_class(2),
             count: 7,
         }],
-        duration: Histogram::from_micros(&[5_000, 10_000, 60_000_000], &[1, 2, 0, 4], 301_500_000),
-        overhead: Histogram::from_micros(&[50, 1_000], &[], 0),
+        duration: Histogram {
+            bounds_s: vec![0.005, 0.01, 60.0],
+            counts: vec![1, 2, 0, 4],
+            sum_s: 301.5,
+        },
+        overhead: Histogram {
+            bounds_s: vec![0.000_05, 0.001],
+            counts: Vec::new(),
+            sum_s: 0.0,
+        },
         tokens: vec![
             Token {
                 tenant: Arc::from("acme"),

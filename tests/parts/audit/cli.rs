@@ -7,7 +7,7 @@ use ninjaone_proxy::cli::audit::{Audit, Command};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::world::{log_files, open};
+use super::world::{CLOSE_MAX, log_files, open};
 
 #[derive(Parser)]
 struct Line {
@@ -26,7 +26,7 @@ fn verify(arguments: &[&str], directory: &Path, json: bool) -> (u8, String, Stri
 }
 
 fn small_log(directory: &Path) {
-    assert!(open(directory).close("test"));
+    assert!(open(directory).close_within("test", CLOSE_MAX));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use ninjaone_proxy::ninjaone::operation::Class;
 use tempfile::tempdir;
 
-use super::world::{answered, log_files, open, subject, verdict};
+use super::world::{CLOSE_MAX, answered, log_files, open, subject, verdict};
 
 const CHILD: &str = "AUDIT_CRASH_TEST_DIRECTORY";
 const KILLS: usize = 10;
@@ -90,7 +90,7 @@ fn a_killed_process_leaves_every_promised_intent_and_at_most_half_a_line() {
         let torn = report.breaks.iter().all(|it| it.finding.kind() == "torn");
         assert!(torn, "{report:?}");
     }
-    assert!(open(place.path()).close("test"));
+    assert!(open(place.path()).close_within("test", CLOSE_MAX));
     let report = verdict(place.path());
     assert!(report.is_whole(), "{report:?}");
     let intents = intents(place.path());

@@ -2,14 +2,11 @@
 
 use super::{
     trouble::{is_well_again, trouble_is_noticed_by_itself},
-    world::{answered, lines, open, options, refused, request, subject, types, verdict},
+    world::{CLOSE_MAX, answered, lines, open, options, refused, request, subject, types, verdict},
 };
 use crate::small_disk::SmallDisk;
 use ninjaone_proxy::{
-    audit::{
-        entry::Entry,
-        ledger::{CannotRecord, Ledger},
-    },
+    audit::ledger::{CannotRecord, Ledger},
     ninjaone::operation::Class,
 };
 
@@ -37,7 +34,7 @@ async fn a_full_disk_loses_nothing_leaves_no_half_line_and_is_recovered_from() {
 
     disk.enlarge();
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(&disk.log());
     assert!(report.is_whole(), "{report:?}");
     let outcomes = types(&disk.log()).into_iter().filter(|it| it == "outcome");
@@ -61,11 +58,11 @@ async fn an_intent_that_was_refused_and_is_written_later_is_followed_by_its_refu
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(Entry::outcome(subject(number, Class::Write), ending), ());
+    ledger.record(subject(number, Class::Write), ending, ());
 
     disk.enlarge();
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(&disk.log());
     assert_eq!((report.breaks_total, report.remarks_total), (0, 0));
     let mut its_lines = lines(&disk.log());

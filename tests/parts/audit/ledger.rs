@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use ninjaone_proxy::{
     audit::{
-        entry::{Entry, Event},
+        entry::Event,
         ledger::{CannotRecord, Ledger, Options, Where},
         queue::QUEUE_ENTRIES_MAX,
         sink::{memory::MEMORY_LINES_MAX, resume::OpenError},
@@ -15,8 +15,8 @@ use ninjaone_proxy::{
 use tempfile::tempdir;
 
 use super::world::{
-    answered, lines, log_files, open, options, refused, request, subject, types, verdict,
-    write_some,
+    CLOSE_MAX, answered, lines, log_files, open, options, refused, request, subject, types,
+    verdict, write_some,
 };
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn a_read_leaves_one_line_and_a_change_two() {
         .close(answered());
     let entry = ledger.write_intent(subject(2, Class::Dangerous)).await;
     entry.unwrap().close(answered());
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
 
     let expected = ["start", "outcome", "intent", "outcome", "stop"];
     assert_eq!(types(place.path()), expected);
@@ -86,7 +86,7 @@ fn intents_of_several_runtimes_are_written_side_by_side() {
             });
         }
     });
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
 
     let report = verdict(place.path());
     assert!(report.is_whole(), "{report:?}");
@@ -105,7 +105,7 @@ async fn the_chain_goes_on_across_restarts_and_files() {
             write_some(&ledger, run * 100 + number * 4..run * 100 + number * 4 + 4).await;
             ledger.flush().await.unwrap();
         }
-        assert!(ledger.close("test"));
+        assert!(ledger.close_within("test", CLOSE_MAX));
     }
     let report = verdict(place.path());
     assert!(report.is_whole(), "{report:?}");
@@ -127,7 +127,7 @@ async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_re
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(Entry::outcome(subject(number, Class::Write), ending), ());
+    ledger.record(subject(number, Class::Write), ending, ());
     ledger.flush().await.unwrap();
 
     assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
@@ -167,25 +167,11 @@ async fn an_entry_that_nobody_closes_is_abandoned() {
 }
 
 #[tokio::test]
-async fn what_turns_out_on_the_way_is_in_the_outcome_only() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    let mut entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
-    entry.subject_mut().reason = Some("found out".into());
-    entry.close(answered());
-    ledger.flush().await.unwrap();
-
-    let lines = lines(place.path());
-    assert_eq!(lines[1]["reason"], "TICKET-5512");
-    assert_eq!(lines[2]["reason"], "found out");
-}
-
-#[tokio::test]
 async fn refusals_and_events_are_recorded() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let entry = Entry::outcome(subject(1, Class::Write), refused("policy-denied"));
-    let value = ledger.record(entry, "refusal");
+    let (of, ending) = (subject(1, Class::Write), refused("policy-denied"));
+    let value = ledger.record(of, ending, "refusal");
     assert_eq!(value.into_inner(), "refusal");
     ledger.event(Event::Caller {
         caller: "powerbi".into(),
@@ -212,7 +198,7 @@ fn a_second_writer_is_refused_and_told_of_the_lock() {
 fn the_log_is_for_its_owner_alone() {
     let place = tempdir().unwrap();
     let directory = place.path().join("deep/audit");
-    assert!(open(&directory).close("test"));
+    assert!(open(&directory).close_within("test", CLOSE_MAX));
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(directory.clone()), 0o700);
     assert_eq!(mode(log_files(&directory).remove(0)), 0o600);
@@ -234,13 +220,13 @@ fn a_link_is_not_followed() {
 #[test]
 fn half_a_line_is_cut_off_at_the_next_start_and_said() {
     let place = tempdir().unwrap();
-    assert!(open(place.path()).close("test"));
+    assert!(open(place.path()).close_within("test", CLOSE_MAX));
     let path = log_files(place.path()).remove(0);
     let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
     file.write_all(b"{\"v\":1,\"se").unwrap();
     assert!(!verdict(place.path()).is_whole());
 
-    assert!(open(place.path()).close("test"));
+    assert!(open(place.path()).close_within("test", CLOSE_MAX));
     assert!(verdict(place.path()).is_whole());
     let gap = &lines(place.path())[2];
     assert_eq!(gap["type"], "gap");
@@ -250,7 +236,7 @@ fn half_a_line_is_cut_off_at_the_next_start_and_said() {
 #[test]
 fn a_log_whose_last_line_was_changed_is_not_continued() {
     let place = tempdir().unwrap();
-    assert!(open(place.path()).close("test"));
+    assert!(open(place.path()).close_within("test", CLOSE_MAX));
     let path = log_files(place.path()).remove(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"why\":\"test\"", "\"why\":\"tset\"")).unwrap();
@@ -299,7 +285,7 @@ async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
     let gap = lines(place.path()).pop().unwrap();
     assert_eq!((&gap["type"], &gap["lost"]), (&"gap".into(), &3.into()));
     drop(held);
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     assert!(verdict(place.path()).is_whole());
 }
 

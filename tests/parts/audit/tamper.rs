@@ -14,7 +14,7 @@ use ninjaone_proxy::audit::{
 };
 use tempfile::{TempDir, tempdir};
 
-use super::world::{log_files, options, verdict, write_some};
+use super::world::{CLOSE_MAX, log_files, options, verdict, write_some};
 
 const ROUNDS: u64 = 25;
 
@@ -252,7 +252,7 @@ async fn clean_log(directory: &Path) {
     for number in 0..15 {
         write_some(&ledger, number * 4..number * 4 + 4).await;
     }
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
 }
 
 #[tokio::test]

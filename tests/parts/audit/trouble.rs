@@ -13,7 +13,7 @@ use tempfile::tempdir;
 use tokio::time::{Instant, timeout};
 
 use super::world::{
-    answered, lines, log_files, open, options, request, subject, types, until, verdict,
+    CLOSE_MAX, answered, lines, log_files, open, options, request, subject, types, until, verdict,
 };
 
 /// Detection and recovery take a second each at most, and a busy machine some more.
@@ -55,7 +55,7 @@ async fn an_intent_is_refused_when_the_file_was_deleted_and_the_next_file_says_s
     let refused = ledger.write_intent(subject(1, Class::Write)).await;
     assert_eq!(refused.err(), Some(CannotRecord));
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     says_what_happened(place.path(), "deleted");
     assert!(!verdict(place.path()).is_whole());
 }
@@ -82,7 +82,7 @@ async fn a_file_that_was_cut_is_noticed_and_left_alone() {
         .unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     assert_eq!(fs::read(path).unwrap(), b"");
     says_what_happened(place.path(), "shrunk");
 }
@@ -97,7 +97,7 @@ async fn a_file_that_was_replaced_is_noticed() {
     fs::write(&path, text).unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     says_what_happened(place.path(), "replaced");
     // The copy held all that was written, so the chain is whole.
     assert!(verdict(place.path()).is_whole());
@@ -112,7 +112,7 @@ async fn a_file_to_which_somebody_else_wrote_is_noticed() {
     file.write_all(b"{\"forged\":true}\n").unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(place.path());
     assert_eq!(report.breaks_total, 1, "{report:?}");
 }
@@ -126,7 +126,7 @@ async fn a_directory_that_vanished_is_made_again_and_stays_locked() {
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
     assert!(Ledger::open(options(&directory)).is_err());
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verify(&directory, &[]).unwrap();
     let first_missing = Finding::Missing { first: 1, last: 1 };
     assert_eq!(report.breaks[0].finding, first_missing);
@@ -165,7 +165,7 @@ async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
 
     fs::remove_file(&directory).unwrap();
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let outcomes = types(&directory).into_iter().filter(|it| it == "outcome");
     assert_eq!(
         outcomes.count(),
@@ -202,7 +202,7 @@ async fn what_was_written_to_a_file_that_is_deleted_before_it_is_synced_is_writt
 
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
-    assert!(ledger.close("test"));
+    assert!(ledger.close_within("test", CLOSE_MAX));
     let lines = lines(place.path());
     let its =
         |it: &&serde_json::Value| it["type"] == "outcome" && it["request"] == request(1).as_str();

@@ -13,7 +13,7 @@ use ninjaone_proxy::{
 
 use tempfile::tempdir;
 
-use super::world::{answered, lines, open, subject, verdict};
+use super::world::{CLOSE_MAX, answered, lines, open, subject, verdict};
 
 const HEAD: &str = "3:29343706d3aeddefcc166ed8b611b7e043ebee796ff7d64abc4d96cdc16d951f";
 
@@ -65,7 +65,7 @@ fn a_log_of_an_earlier_day_is_continued_in_a_new_file() {
     let name = "audit-000000000001.jsonl";
     let frozen = fs::read(directory().join(name)).unwrap();
     fs::write(place.path().join(name), &frozen).unwrap();
-    assert!(open(place.path()).close("test"));
+    assert!(open(place.path()).close_within("test", CLOSE_MAX));
 
     assert_eq!(fs::read(place.path().join(name)).unwrap(), frozen);
     let line = &lines(place.path())[3];

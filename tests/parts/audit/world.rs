@@ -10,6 +10,7 @@ use std::{
 
 use ninjaone_proxy::{
     audit::{
+        decision::Decision,
         entry::{Ending, Source, Subject},
         ledger::{Ledger, Options, Where},
         verify::{Report, verify},
@@ -23,6 +24,8 @@ use ninjaone_proxy::{
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits for a ledger to write what is left.
+pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) fn request(number: u64) -> RequestId {
     RequestId::new(1_763_388_131_123, u128::from(number))
@@ -75,7 +78,7 @@ fn operation(class: Class) -> Operation {
 
 pub(crate) fn answered() -> Ending {
     Ending {
-        decision: "allowed",
+        decision: Decision::Allowed,
         error: None,
         bucket: None,
         status: 204,
@@ -88,9 +91,9 @@ pub(crate) fn answered() -> Ending {
     }
 }
 
-pub(crate) fn refused(decision: &'static str) -> Ending {
+pub(crate) fn refused(code: &'static str) -> Ending {
     Ending {
-        decision,
+        decision: Decision::Refused(code),
         status: 503,
         source: Source::Proxy,
         attempts: 0,

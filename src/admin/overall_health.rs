@@ -1,0 +1,43 @@
+//! The health of the whole proxy, in one word.
+
+use serde::{Deserialize, Serialize};
+
+/// The health of the whole, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    Healthy,
+    /// It works, but something needs attention.
+    Degraded,
+    /// An identity waits for a person.
+    NeedsLogin,
+    /// Starting or draining.
+    NotNow,
+    /// No tenant can be reached with a valid token.
+    Down,
+}
+
+impl Health {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::NeedsLogin => "waiting for a login",
+            Self::NotNow => "not now",
+            Self::Down => "down",
+        }
+    }
+
+    /// The exit code of `status`.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Degraded => 6,
+            Self::NeedsLogin => 4,
+            Self::NotNow => 75,
+            Self::Down => 1,
+        }
+    }
+}

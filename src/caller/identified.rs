@@ -1,0 +1,51 @@
+//! The proof that a request's caller is known.
+
+use std::sync::Arc;
+
+use crate::net::Incoming;
+
+use super::authenticated::{Caller, Proof};
+
+/// A request whose caller is known.
+///
+/// [`Directory::identify`](super::Directory::identify) alone makes one. Neither the request nor its caller can be changed
+/// or exchanged afterwards.
+pub struct Identified {
+    incoming: Box<Incoming>,
+    caller: Arc<Caller>,
+    proof: Proof,
+}
+
+impl Identified {
+    /// Asserts that `caller` sent `incoming` and proved it by `proof`. `tests/architecture.rs` names the one function that
+    /// may.
+    pub(super) fn assert_identified(
+        incoming: Box<Incoming>,
+        caller: Arc<Caller>,
+        proof: Proof,
+    ) -> Self {
+        Self {
+            incoming,
+            caller,
+            proof,
+        }
+    }
+
+    /// The request as it came in.
+    #[must_use]
+    pub fn request(&self) -> &Incoming {
+        &self.incoming
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// How the caller proved it.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        self.proof
+    }
+}

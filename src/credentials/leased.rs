@@ -1,0 +1,127 @@
+//! The proof that a request holds a valid token of its tenant.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::{
+    caller::Caller,
+    limits::{Admitted, Standing, budget::Budget},
+    names::IdentityKind,
+    net::Incoming,
+    ninjaone::operation::{Class, Operation},
+    policy::{Authorized, Tenant, identity::Wish},
+};
+
+use super::{token::AccessToken, vault::Vault};
+
+/// A request and the token that it is sent with.
+///
+/// `lease_from` in `credentials/mod.rs` alone makes one, for [`Vaults::lease`](super::Vaults::lease) and
+/// [`Vaults::lease_as_user`](super::Vaults::lease_as_user).
+pub struct Leased {
+    admitted: Admitted,
+    token: Arc<AccessToken>,
+    vault: Arc<Vault>,
+}
+
+impl Leased {
+    /// Asserts that `vault` is one of the request's tenant and lent it `token`, valid now. `tests/architecture.rs` names
+    /// the one function that may.
+    pub(super) fn assert_leased(
+        admitted: Admitted,
+        token: Arc<AccessToken>,
+        vault: Arc<Vault>,
+    ) -> Self {
+        Self {
+            admitted,
+            token,
+            vault,
+        }
+    }
+
+    /// What policy allowed.
+    #[must_use]
+    pub fn authorized(&self) -> &Authorized {
+        self.admitted.authorized()
+    }
+
+    /// The request as it came in.
+    #[must_use]
+    pub fn request(&self) -> &Incoming {
+        self.admitted.request()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        self.admitted.caller()
+    }
+
+    /// The tenant that the request is for.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        self.admitted.tenant()
+    }
+
+    /// The catalogued operation.
+    #[must_use]
+    pub fn operation(&self) -> &Arc<Operation> {
+        self.admitted.operation()
+    }
+
+    /// The class of this request, see [`Authorized::class`].
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.admitted.class()
+    }
+
+    /// The identity that policy asks for, see [`Authorized::wish`].
+    #[must_use]
+    pub fn identity_preference(&self) -> Wish {
+        self.admitted.identity_preference()
+    }
+
+    /// How much of its limit the caller has left, for the `RateLimit` header.
+    #[must_use]
+    pub fn rate_limit_status(&self) -> &Standing {
+        self.admitted.standing()
+    }
+
+    /// The caller's limit, for the `RateLimit-Policy` header.
+    #[must_use]
+    pub fn policy_header(&self) -> &HeaderValue {
+        self.admitted.policy_header()
+    }
+
+    /// What the tenant may spend at NinjaOne.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.admitted.budget()
+    }
+
+    /// The token to send it with.
+    #[must_use]
+    pub fn token(&self) -> &Arc<AccessToken> {
+        &self.token
+    }
+
+    /// Where the token comes from, and where a rejected one is reported.
+    #[must_use]
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The identity that carries the request.
+    #[must_use]
+    pub fn identity(&self) -> IdentityKind {
+        self.vault.identity()
+    }
+}
+
+/// Gives the token up; the request is still admitted.
+impl From<Leased> for Admitted {
+    fn from(leased: Leased) -> Admitted {
+        leased.admitted
+    }
+}

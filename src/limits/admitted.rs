@@ -1,0 +1,103 @@
+//! The proof that a request is within its caller's limits.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::{
+    caller::Caller,
+    net::Incoming,
+    ninjaone::operation::{Class, Operation},
+    policy::{Authorized, Tenant, identity::Wish},
+};
+
+use super::{budget::Budget, meter::Concurrency, rate_limit_status::Standing};
+
+/// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
+///
+/// [`Limits::admit`](super::Limits::admit) alone makes one.
+pub struct Admitted {
+    authorized: Authorized,
+    /// Given back when the response has been sent.
+    concurrency: Concurrency,
+    standing: Standing,
+    budget: Arc<Budget>,
+}
+
+impl Admitted {
+    /// Asserts that `authorized` was counted against its caller's limits, of which `concurrency` and `standing` are left,
+    /// and that `budget` is its tenant's. `tests/architecture.rs` names the one function that may.
+    pub(super) fn assert_admitted(
+        authorized: Authorized,
+        concurrency: Concurrency,
+        standing: Standing,
+        budget: Arc<Budget>,
+    ) -> Self {
+        Self {
+            authorized,
+            concurrency,
+            standing,
+            budget,
+        }
+    }
+
+    /// What policy allowed.
+    #[must_use]
+    pub fn authorized(&self) -> &Authorized {
+        &self.authorized
+    }
+
+    /// The request as it came in.
+    #[must_use]
+    pub fn request(&self) -> &Incoming {
+        self.authorized.request()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        self.authorized.caller()
+    }
+
+    /// The tenant that the request is for.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        self.authorized.tenant()
+    }
+
+    /// The catalogued operation.
+    #[must_use]
+    pub fn operation(&self) -> &Arc<Operation> {
+        self.authorized.operation()
+    }
+
+    /// The class of this request, see [`Authorized::class`].
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.authorized.class()
+    }
+
+    /// The identity that policy asks for, see [`Authorized::wish`].
+    #[must_use]
+    pub fn identity_preference(&self) -> Wish {
+        self.authorized.wish()
+    }
+
+    /// How much of its limit the caller has left, for the `RateLimit` header.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The caller's limit, for the `RateLimit-Policy` header.
+    #[must_use]
+    pub fn policy_header(&self) -> &HeaderValue {
+        self.concurrency.meter().policy_header()
+    }
+
+    /// What the tenant may spend at NinjaOne; one permit is taken from it for each attempt.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}

@@ -1,0 +1,28 @@
+//! The limits that a request can run into.
+
+/// Which limit a request ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    CallerRate,
+    CallerConcurrency,
+    TenantRate,
+    TenantConcurrency,
+    /// NinjaOne told us to slow down.
+    TenantPaused,
+    /// Too many requests wait for the tenant's budget already.
+    TenantQueue,
+}
+
+impl Dimension {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallerRate => "caller-rate",
+            Self::CallerConcurrency => "caller-concurrency",
+            Self::TenantRate => "tenant-rate",
+            Self::TenantConcurrency => "tenant-concurrency",
+            Self::TenantPaused => "tenant-paused",
+            Self::TenantQueue => "tenant-queue",
+        }
+    }
+}

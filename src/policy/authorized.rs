@@ -1,0 +1,84 @@
+//! The proof that policy allows a request.
+
+use std::sync::Arc;
+
+use crate::{
+    caller::{Caller, Identified, Proof},
+    net::Incoming,
+    ninjaone::{
+        catalogue::Parameters,
+        operation::{Class, Operation},
+    },
+};
+
+use super::{book::Grant, identity::Wish, tenant::Tenant};
+
+/// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
+///
+/// [`Book::authorize`](super::book::Book::authorize) alone makes one.
+pub struct Authorized {
+    identified: Identified,
+    grant: Grant,
+}
+
+impl Authorized {
+    /// Asserts that policy answered `identified` with `grant`. `tests/architecture.rs` names the one function that may.
+    pub(super) fn assert_authorized(identified: Identified, grant: Grant) -> Self {
+        Self { identified, grant }
+    }
+
+    /// The request as it came in.
+    #[must_use]
+    pub fn request(&self) -> &Incoming {
+        self.identified.request()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn caller(&self) -> &Arc<Caller> {
+        self.identified.caller()
+    }
+
+    /// How the caller proved who it is.
+    #[must_use]
+    pub fn auth_method(&self) -> Proof {
+        self.identified.proof()
+    }
+
+    /// The tenant that the request is for.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.grant.tenant
+    }
+
+    /// The catalogued operation that the request's method and path match.
+    #[must_use]
+    pub fn operation(&self) -> &Arc<Operation> {
+        &self.grant.operation
+    }
+
+    /// The values of the operation's path parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.grant.parameters
+    }
+
+    /// The class of this request: the operation's, raised to `secrets` by a parameter that asks for secrets.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.grant.class
+    }
+
+    /// The identity that policy asks for. The lease decides which one carries the request: see
+    /// [`choose`](super::identity::choose).
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        self.grant.wish
+    }
+
+    /// What allowed it: the policy's name, or `caller.<name>` for a rule of the caller's own.
+    #[must_use]
+    pub fn rule(&self) -> &Arc<str> {
+        &self.grant.rule
+    }
+}

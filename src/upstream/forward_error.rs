@@ -1,0 +1,69 @@
+//! Why a request got no answer that could be passed on, and what is left of it.
+
+use std::time::Duration;
+
+use crate::{
+    audit::{Intended, OpenEntry},
+    credentials::{Lack, Leased},
+    limits::Dimension,
+    net::{body::BodyFault, client::ExchangeError},
+};
+
+use super::send_log::Journal;
+
+/// A request that was put on record and got no answer that could be passed on.
+pub struct Failed {
+    /// The request's guards: its lease, and its place in the caller's concurrency.
+    pub leased: Leased,
+    /// Its line, still to be written.
+    pub entry: OpenEntry,
+    /// Why there is no answer.
+    pub why: Why,
+    /// What happened until then.
+    pub journal: Journal,
+}
+
+impl Failed {
+    pub(super) fn new(intended: Intended, why: Why, journal: Journal) -> Box<Self> {
+        let (leased, entry) = intended.into_parts();
+        Box::new(Self {
+            leased,
+            entry,
+            why,
+            journal,
+        })
+    }
+}
+
+/// Why there is no answer to pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The tenant's budget had no room in time. Nothing was sent.
+    OverBudget {
+        /// What stood in the way last.
+        by: Dimension,
+        /// When it is worth to try again.
+        retry_after: Duration,
+    },
+    /// NinjaOne said 429, or showed its HTML page.
+    Throttled {
+        /// How long the tenant sends nothing.
+        retry_after: Duration,
+    },
+    /// No connection. Nothing was sent.
+    Unreachable(ExchangeError),
+    /// The connection broke, or what came back is not HTTP.
+    BadAnswer(ExchangeError),
+    /// NinjaOne refused a token that it gave us.
+    TokenRejected,
+    /// NinjaOne says that the identity lacks a privilege. Nothing was done.
+    InsufficientPrivileges,
+    /// NinjaOne wants a user, and there is no token of one. Nothing was done.
+    NoToken(Lack),
+    /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
+    BodyNotKept,
+    /// No head of an answer came in time. The request may have arrived.
+    TimedOut,
+    /// The caller's body did not come as it should.
+    Body(BodyFault),
+}

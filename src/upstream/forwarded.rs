@@ -1,0 +1,50 @@
+//! The proof that NinjaOne answered a request.
+
+use http::StatusCode;
+
+use crate::{
+    audit::{Intended, OpenEntry},
+    credentials::Leased,
+    net::response::Fields,
+};
+
+use super::{answer_body::AnswerBody, attempt_result::Answer, send_log::Journal};
+
+/// A request that NinjaOne has answered, and the answer.
+///
+/// `Sending::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
+pub struct Forwarded {
+    leased: Leased,
+    entry: OpenEntry,
+    answer: Answer,
+    journal: Journal,
+}
+
+impl Forwarded {
+    /// Asserts that `answer` is NinjaOne's to `intended`. `tests/architecture.rs` names the one function that may.
+    pub(super) fn assert_forwarded(
+        intended: Intended,
+        answer: Answer,
+        journal: Journal,
+    ) -> Box<Self> {
+        let (leased, entry) = intended.into_parts();
+        Box::new(Self {
+            leased,
+            entry,
+            answer,
+            journal,
+        })
+    }
+
+    /// What the caller gets (status, headers reduced to what it may see, body), the request's guards, and its line, which
+    /// is still to be written. The request itself cannot be sent again.
+    #[must_use]
+    pub fn into_parts(self) -> (Leased, OpenEntry, StatusCode, Fields, AnswerBody, Journal) {
+        let Answer {
+            status,
+            fields,
+            body,
+        } = self.answer;
+        (self.leased, self.entry, status, fields, body, self.journal)
+    }
+}

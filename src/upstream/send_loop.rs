@@ -1,0 +1,161 @@
+//! The loop that sends a request, and sends it again for as long as the table in `retry.rs` says so.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    audit::Intended,
+    credentials::{Vaults, token::AccessToken},
+    limits::budget::Permit,
+    net::{body::RequestBody, kept_body::Kept, pool::Pool},
+};
+
+use super::{
+    attempt_result::{Answer, Verdict},
+    forward_error::{Failed, Why},
+    forwarded::Forwarded,
+    origin::Origin,
+    retry::{Retry, Step},
+    send_log::Journal,
+    user_context::{keep_body_for_replay, requires_user},
+};
+
+/// Longest that a read waits for another token after its own was rejected.
+const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
+
+/// One request while it is being sent, and sent again.
+pub(super) struct Sending<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) vaults: &'a Vaults,
+    pub(super) intended: Intended,
+    /// The body of the next attempt; empty once it was taken.
+    pub(super) body: RequestBody,
+    /// The token of the next attempt.
+    pub(super) token: Arc<AccessToken>,
+    /// Whether the next attempt must go on a connection of its own.
+    pub(super) new_connection: bool,
+    pub(super) journal: Journal,
+    retry: Retry<'a>,
+    /// The body, if it may be needed twice.
+    pub(super) kept: Option<Arc<Kept>>,
+}
+
+/// Why the loop ended without an answer.
+pub(super) enum SendLoopError {
+    Failed(Why),
+    /// NinjaOne did nothing and wants a user; the request may be sent as one, see `switch.rs`.
+    UserRequired,
+}
+
+impl From<Why> for SendLoopError {
+    fn from(why: Why) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn new(
+        origin: &'a Origin,
+        pool: &'a Arc<Pool>,
+        vaults: &'a Vaults,
+        intended: Intended,
+        mut body: RequestBody,
+    ) -> Self {
+        Self {
+            origin,
+            pool,
+            vaults,
+            kept: keep_body_for_replay(&intended, &mut body, vaults),
+            token: Arc::clone(intended.token()),
+            new_connection: false,
+            journal: Journal::default(),
+            retry: Retry::new(origin.retry(), intended.request().method()),
+            intended,
+            body,
+        }
+    }
+
+    /// Sends until there is an answer to pass on, or nothing more to try. The first attempt is made at `now`.
+    pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, SendLoopError> {
+        loop {
+            let permit = self.permit(now).await?;
+            if permit.is_waited_for() {
+                now = Instant::now();
+            }
+            let mut verdict = self.send_once(permit, now).await;
+            // Boxed, so that what waiting needs does not lie in every request's future.
+            if self.may_require_user(&verdict) && Box::pin(requires_user(&mut verdict)).await {
+                return Err(SendLoopError::UserRequired);
+            }
+            let paused = self.learn(&verdict);
+            match self.retry.after(verdict, paused) {
+                Step::Done(answer) => return Ok(answer),
+                Step::GiveUp(why) => return Err(why.into()),
+                Step::Again { wait, fresh } => {
+                    if let Some(wait) = wait {
+                        Box::pin(tokio::time::sleep(wait)).await;
+                    }
+                    self.new_connection = fresh;
+                }
+                Step::WithNewToken => self.renew_token().await?,
+                Step::RejectToken => {
+                    self.intended.cell().reject(self.token.generation());
+                    return Err(Why::TokenRejected.into());
+                }
+            }
+            // Read once an attempt: the clock costs more than it looks.
+            now = Instant::now();
+        }
+    }
+
+    async fn permit(&self, now: Instant) -> Result<Permit, Why> {
+        let caller = self.intended.caller().index;
+        let taken = self.intended.budget().take(caller, now).await;
+        taken.map_err(|(by, retry_after)| Why::OverBudget { by, retry_after })
+    }
+
+    /// Waits for a token that is younger than the rejected one.
+    async fn renew_token(&mut self) -> Result<(), Why> {
+        let rejected = self.token.generation();
+        let vault = self.intended.cell();
+        let renewed = Box::pin(vault.newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
+        self.token = renewed.map_err(|_| Why::TokenRejected)?;
+        Ok(())
+    }
+
+    /// Tells the tenant's budget what NinjaOne thinks of our pace. Gives how long nothing will be sent.
+    fn learn(&self, verdict: &Verdict) -> Option<Duration> {
+        match verdict {
+            Verdict::Throttled(kind, told) => {
+                let pause = self.origin.throttled(*kind, *told)?;
+                self.intended.budget().pause(pause);
+                return Some(pause);
+            }
+            Verdict::Answer(_) => self.origin.not_throttled(),
+            _ => {}
+        }
+        None
+    }
+
+    /// The request was answered.
+    pub(super) fn finish(self, answer: Answer, started: Instant) -> Box<Forwarded> {
+        let journal = ended(self.journal, started);
+        Forwarded::assert_forwarded(self.intended, answer, journal)
+    }
+
+    /// The request was not answered.
+    pub(super) fn fail(self, why: Why, started: Instant) -> Box<Failed> {
+        Failed::new(self.intended, why, ended(self.journal, started))
+    }
+}
+
+fn ended(journal: Journal, started: Instant) -> Journal {
+    let now = Instant::now();
+    Journal {
+        waited: now - started,
+        ended: Some(now),
+        ..journal
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether NinjaOne wants a user for a request that went as the service, and what that takes.
+
+use std::{sync::Arc, time::Duration};
+
+use http::header;
+use tokio::time::timeout;
+
+use crate::{
+    audit::Intended,
+    credentials::Vaults,
+    names::IdentityKind,
+    net::{body::RequestBody, kept_body::Kept},
+    ninjaone::fault::{Fault, Meaning},
+    policy::identity::Wish,
+};
+
+use super::attempt_result::Verdict;
+
+/// Longest refusal that is read, in bytes; NinjaOne's is 150.
+const REFUSAL_BYTES_MAX: usize = 8 * 1024;
+/// How long the rest of a refusal is waited for before it is passed on as it comes.
+const REFUSAL_WAIT_MS_MAX: u64 = 2_000;
+/// Keeps the request's body if it may be needed twice.
+pub(super) fn keep_body_for_replay(
+    intended: &Intended,
+    body: &mut RequestBody,
+    vaults: &Vaults,
+) -> Option<Arc<Kept>> {
+    let has_user = || {
+        let user = vaults.get(intended.tenant().index, IdentityKind::User);
+        user.is_some()
+    };
+    if may_retry_as_user(intended) && has_user() {
+        body.keep()
+    } else {
+        None
+    }
+}
+
+/// Whether a request that NinjaOne refuses to the service may go as the user: nobody has pinned its identity.
+pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
+    intended.identity() == IdentityKind::Service && intended.identity_preference() == Wish::Usual
+}
+
+/// Whether an answer says `user_context_required`. A body that cannot be read, because it is compressed, long or slow, says
+/// nothing; whatever was read of it is passed on.
+pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
+    let Verdict::Answer(answer) = verdict else {
+        return false;
+    };
+    if answer.fields.contains(&header::CONTENT_ENCODING) {
+        return false;
+    }
+    let patience = Duration::from_millis(REFUSAL_WAIT_MS_MAX);
+    let reading = answer.body.read_ahead(REFUSAL_BYTES_MAX);
+    let Ok(Some(body)) = timeout(patience, reading).await else {
+        return false;
+    };
+    Fault::parse(&body).map(|it| it.meaning()) == Some(Meaning::UserContextRequired)
+}
