@@ -27,8 +27,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
-const DONE: i32 = 0;
-const FORCED: i32 = 1;
 
 /// How long a stop may take, once that is known.
 #[derive(Clone, Default)]
@@ -41,12 +39,12 @@ impl Deadline {
     }
 }
 
-/// Ends the process after a signal to stop: at once while nothing is served yet, later the drain time and [`END_MAX`]
+/// Calls `end`, which ends the process, after a signal to stop: at once while nothing is served yet, later the drain time and [`END_MAX`]
 /// afterwards, or [`REFRESH_CALL_MAX`] after that if a refresh token is in use.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be started.
-pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
+pub fn start(calls: RefreshCalls, end: impl FnOnce(Why) + Send + 'static) -> io::Result<Deadline> {
     let deadline = Deadline::default();
     let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -55,11 +53,11 @@ pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
         .spawn(move || match runtime.block_on(wait(&known, calls)) {
-            Ok(Why::NothingServed) => std::process::exit(DONE),
+            Ok(Why::NothingServed) => end(Why::NothingServed),
             Ok(Why::TooLong) => {
                 tracing::error!("the stop takes too long: the process is ended");
                 logging::flush();
-                std::process::exit(FORCED);
+                end(Why::TooLong);
             }
             Err(error) => {
                 tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
@@ -69,8 +67,11 @@ pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
 }
 
 /// Why the process is ended here.
-enum Why {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was told to stop before it served anybody.
     NothingServed,
+    /// It was told to stop and did not end in time.
     TooLong,
 }
 

@@ -36,7 +36,7 @@ use self::{
     report::Report,
 };
 
-use super::{context::Context, status};
+use super::{context::Context, exit::ExitStatus, status};
 
 /// Longest that all looking at disks may take, and all looking at one tenant: together less than the 30 seconds that
 /// somebody waits for a command.
@@ -78,7 +78,7 @@ impl Doctor {
         around: &Context,
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         let (config, warnings) = match around.loaded() {
             Ok((config, warnings, _)) => (config, warnings),
             Err(problems) => {
@@ -101,7 +101,7 @@ impl Doctor {
                 "error: there is no tenant {wanted:?}; there are: {}",
                 known.join(", ")
             )?;
-            return Ok(super::FAILED);
+            return Ok(ExitStatus::Failed);
         }
         let running = status::ask(around.admin_address()).await;
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
@@ -166,7 +166,7 @@ impl Doctor {
 }
 
 impl Report {
-    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<u8> {
+    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {
         if around.json {
             self.print_json(out)?;
         } else {

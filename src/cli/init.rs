@@ -25,10 +25,7 @@ use self::{
     answers::{Answers, NoAnswer},
     files::Written,
 };
-use super::{
-    CONFIGURATION_WRONG, DONE, FAILED, WRONG_USAGE, config::Surroundings, context::Context,
-    login::exit_of_mint,
-};
+use super::{config::Surroundings, context::Context, exit::ExitStatus, login::exit_of_mint};
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
@@ -65,13 +62,13 @@ pub async fn run(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(file) = place(around) else {
         writeln!(
             err,
             "error: there is no place for a configuration: give --config"
         )?;
-        return Ok(WRONG_USAGE);
+        return Ok(ExitStatus::WrongUsage);
     };
     if file.exists() {
         let file = file.display();
@@ -79,13 +76,13 @@ pub async fn run(
             err,
             "error: {file} exists and is never overwritten: give another --config"
         )?;
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     }
     let answers = match answers::gather(args, around.no_input, err).await? {
         Ok(answers) => answers,
         Err(NoAnswer(why)) => {
             writeln!(err, "error: {why}")?;
-            return Ok(WRONG_USAGE);
+            return Ok(ExitStatus::WrongUsage);
         }
     };
     let offered = if args.untried {
@@ -103,16 +100,16 @@ pub async fn run(
         Ok(written) => written,
         Err((path, error)) => {
             writeln!(err, "error: {}: {error}", path.display())?;
-            return Ok(FAILED);
+            return Ok(ExitStatus::Failed);
         }
     };
     if let Some(problems) = problems(&file, around) {
         written.remove();
         writeln!(err, "{problems}\n\nNothing was written.")?;
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     }
     tell(&written, &answers, offered.as_ref(), around, out, err)?;
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 /// The place that is given; of root, that of the system; else the first that is looked at.

@@ -28,7 +28,7 @@ use crate::{
 use self::{
     browser::Openable, callback::Judge, failure::Failure, here::Here, report::Report, there::There,
 };
-use super::{CONFIGURATION_WRONG, DONE, WRONG_USAGE, context::Context};
+use super::{context::Context, exit::ExitStatus};
 
 pub(super) use failure::exit_of_mint;
 
@@ -105,7 +105,7 @@ pub async fn run(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let mut report = Report {
         json: around.json,
         quiet: around.quiet,
@@ -120,7 +120,7 @@ pub async fn run(
         there::begin(proxy, args.tenant.as_deref(), args.paste).await
     } else {
         let Some(config) = around.load(report.err)? else {
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         };
         let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
             Ok(found) => found,
@@ -197,21 +197,24 @@ pub(super) enum NoTenant {
 }
 
 impl NoTenant {
-    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<u8> {
+    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<ExitStatus> {
         let (text, code) = match self {
-            Self::Unknown(name) => (format!("there is no tenant {name:?}"), WRONG_USAGE),
+            Self::Unknown(name) => (
+                format!("there is no tenant {name:?}"),
+                ExitStatus::WrongUsage,
+            ),
             Self::Several(names) => {
                 let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
                 let text = format!("name one of the tenants: {}", names.join(", "));
-                (text, WRONG_USAGE)
+                (text, ExitStatus::WrongUsage)
             }
             Self::WithoutUser(name) => (
                 format!("tenant {name} has no person-backed identity: add [tenant.{name}.user]"),
-                CONFIGURATION_WRONG,
+                ExitStatus::ConfigurationWrong,
             ),
             Self::Nobody => (
                 "no tenant has a person-backed identity: add [tenant.NAME.user]".to_owned(),
-                CONFIGURATION_WRONG,
+                ExitStatus::ConfigurationWrong,
             ),
         };
         writeln!(err, "error: {text}")?;
@@ -248,12 +251,12 @@ pub(super) fn tenant<'a>(
 }
 
 impl Report<'_> {
-    fn done(&mut self, done: &Done) -> io::Result<u8> {
+    fn done(&mut self, done: &Done) -> io::Result<ExitStatus> {
         self.success(done)?;
-        Ok(DONE)
+        Ok(ExitStatus::Done)
     }
 
-    fn failed(&mut self, failure: &Failure) -> io::Result<u8> {
+    fn failed(&mut self, failure: &Failure) -> io::Result<ExitStatus> {
         self.failure(failure)?;
         Ok(failure.exit_code())
     }

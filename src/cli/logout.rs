@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::{CONFIGURATION_WRONG, DONE, FAILED, TRY_AGAIN_LATER, context::Context, login::tenant};
+use super::{context::Context, exit::ExitStatus, login::tenant};
 
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
@@ -31,9 +31,9 @@ pub async fn run(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(config) = around.load(err)? else {
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
     let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
         Ok(found) => found,
@@ -41,7 +41,7 @@ pub async fn run(
     };
     let Some(store) = &config.store else {
         writeln!(err, "error: the configuration has no [store]")?;
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
     let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
     let outcome = match keepers::open_store(store) {
@@ -49,7 +49,7 @@ pub async fn run(
         Err(OpenError::Store(error)) => Err(error),
         Err(OpenError::Key(error)) => {
             writeln!(err, "error: the key of the store: {error}")?;
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     let told = Told::of(&outcome);
@@ -64,7 +64,7 @@ pub async fn run(
             "detail": told.text,
         });
         writeln!(out, "{object}")?;
-    } else if told.code == DONE {
+    } else if told.code == ExitStatus::Done {
         writeln!(out, "{}: {}", tenant.name, told.text)?;
     } else {
         writeln!(err, "error: {}: {}", tenant.name, told.text)?;
@@ -79,7 +79,7 @@ struct Told {
     /// A name out of a closed set.
     error: Option<&'static str>,
     text: String,
-    code: u8,
+    code: ExitStatus,
 }
 
 impl Told {
@@ -113,9 +113,9 @@ impl Told {
             ),
         };
         let code = match outcome {
-            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => DONE,
-            Err(StoreError::Busy { .. }) => TRY_AGAIN_LATER,
-            _ => FAILED,
+            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => ExitStatus::Done,
+            Err(StoreError::Busy { .. }) => ExitStatus::TryAgainLater,
+            _ => ExitStatus::Failed,
         };
         Self {
             is_forgotten,

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod config;
 pub mod context;
 pub mod doctor;
+pub mod exit;
 pub mod explain;
 pub mod healthcheck;
 pub mod init;
@@ -28,14 +29,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ninjaone::catalogue::Catalogue;
 
-use self::context::Context;
-
-/// Exit codes.
-pub const DONE: u8 = 0;
-pub const FAILED: u8 = 1;
-pub const WRONG_USAGE: u8 = 2;
-pub const TRY_AGAIN_LATER: u8 = 75;
-pub const CONFIGURATION_WRONG: u8 = 78;
+use self::{context::Context, exit::ExitStatus};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
@@ -135,15 +129,15 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         // Whoever read our output has enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(DONE),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(FAILED)
+            ExitCode::from(ExitStatus::Failed)
         }
     }
 }
 
-fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
     let around = Context::new(&global);
     match command {
@@ -179,15 +173,15 @@ fn explain_request(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(config) = around.load(err)? else {
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
     let catalogue = match Catalogue::with(config.operations.clone()) {
         Ok(catalogue) => catalogue,
         Err(clash) => {
             writeln!(err, "error: {clash}")?;
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     let book = crate::app::assembly::book(&config, catalogue.into());
@@ -199,7 +193,7 @@ fn ops_command(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     // Without a configuration, or with a wrong one, what is built in is shown.
     let added = around
         .load_quietly()
@@ -222,13 +216,13 @@ fn audit_command(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let audit::Command::Verify(verify) = &args.command;
     let directory = match &verify.directory {
         Some(directory) => directory.clone(),
         None => match around.load(err)? {
             Some(config) => config.audit.path,
-            None => return Ok(CONFIGURATION_WRONG),
+            None => return Ok(ExitStatus::ConfigurationWrong),
         },
     };
     Ok(verify.run(&directory, around.json, out, err))

@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-use super::{DONE, FAILED, run::block_on};
+use super::{exit::ExitStatus, run::block_on};
 
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
@@ -62,7 +62,7 @@ const CALLERS_DEFAULT: SocketAddr =
 ///
 /// # Errors
 /// When stdout or `err` cannot be written to.
-pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<u8> {
+pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitStatus> {
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
         block_on(only_ninjaone(args))?
@@ -71,11 +71,11 @@ pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<u8> {
     };
     logging::flush();
     match ended {
-        Ok(()) => Ok(DONE),
+        Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(error),
         Err(error) => {
             writeln!(err, "error: {error}")?;
-            Ok(FAILED)
+            Ok(ExitStatus::Failed)
         }
     }
 }
@@ -160,7 +160,8 @@ async fn whole(args: &SandboxArgs) -> io::Result<()> {
     let mut inherited = Inherited::of_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
-    deadline::start(calls.clone())?.set_drain(config.listen.drain);
+    deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
+        .set_drain(config.listen.drain);
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();
