@@ -23,7 +23,7 @@ const TRUSTED_BASE: [&str; 5] = [
 
 /// The files that may call `Secret::expose`, as prefixes of the path below `src`.
 const MAY_EXPOSE_SECRETS: [&str; 10] = [
-    "app/keepers.rs",
+    "app/wiring.rs",
     "config/",
     "credentials/authorization.rs",
     "credentials/fresh.rs",

@@ -6,22 +6,13 @@ use crate::{
     config::{self, Config},
     credentials::{
         Identities,
-        grant::{
-            application::{Application, ClientAuth},
-            client_credentials::ClientCredentials,
-        },
+        grant::client_credentials::ClientCredentials,
         keeper::{Keeper, KeeperHandle, Keeping, Source},
         learned::Learned,
         login::Login,
         news::Observer,
         refresh_calls::RefreshCalls,
-        schedule::RefreshAt,
-        store::{
-            Store,
-            error::StoreError,
-            kept::Slot,
-            key::{BadSealKey, SealKey, SealKeys},
-        },
+        store::Store,
         vault::Vault,
     },
     names::{IdentityKind, TenantName},
@@ -29,6 +20,8 @@ use crate::{
     tasks::Tasks,
     watchdog::Watchdog,
 };
+
+use super::wiring::{endpoint, login_slot, refresh_at, service_application, user_application};
 
 /// All keepers at work.
 pub struct Keepers {
@@ -131,7 +124,7 @@ impl Keepers {
                 login: Box::new(Login::new(
                     user_application(&endpoint, it),
                     self.store.clone()?,
-                    slot(&tenant),
+                    login_slot(&tenant),
                 )),
                 keepalive: it.keepalive,
             },
@@ -153,79 +146,5 @@ impl Keepers {
             vault,
             _handle: handle,
         })
-    }
-}
-
-/// Where a tenant's login is kept.
-#[must_use]
-pub fn slot(tenant: &TenantName) -> Slot {
-    Slot {
-        tenant: tenant.clone(),
-        identity: IdentityKind::User,
-    }
-}
-
-/// Why the store of logins cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("the key of the store: {0}")]
-    Key(#[from] BadSealKey),
-    #[error("the store: {0}")]
-    Store(#[from] StoreError),
-}
-
-/// # Errors
-/// When its directory or a key is not fit for secrets.
-pub fn open_store(store: &config::Store) -> Result<Store, OpenError> {
-    let mut keys = store.seals.iter().map(|seal| match seal {
-        config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
-        config::Seal::Passphrase(text) => SealKey::from_passphrase(text.expose().as_bytes()),
-    });
-    let first = keys.next().unwrap_or_else(|| SealKey::from_bytes(&[]))?;
-    let older = keys.collect::<Result<Vec<_>, _>>()?;
-    Ok(Store::open(&store.path, SealKeys::new(first, older)?)?)
-}
-
-#[must_use]
-pub fn endpoint(origin: &config::Origin) -> Endpoint {
-    Endpoint {
-        tls: origin.tls,
-        host: origin.host.clone(),
-        port: origin.port,
-        ca: origin.ca.clone(),
-    }
-}
-
-#[must_use]
-pub fn service_application(endpoint: &Endpoint, it: &config::ServiceIdentity) -> Application {
-    Application {
-        endpoint: endpoint.clone(),
-        client_id: it.client_id.clone(),
-        client_secret: Some(it.client_secret.clone()),
-        auth: client_auth(it.client_auth),
-    }
-}
-
-#[must_use]
-pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Application {
-    Application {
-        endpoint: endpoint.clone(),
-        client_id: it.client_id.clone(),
-        client_secret: it.client_secret.clone(),
-        auth: client_auth(it.client_auth),
-    }
-}
-
-const fn client_auth(auth: config::ClientAuth) -> ClientAuth {
-    match auth {
-        config::ClientAuth::Body => ClientAuth::Body,
-        config::ClientAuth::Basic => ClientAuth::Basic,
-    }
-}
-
-const fn refresh_at(at: config::RefreshAt) -> RefreshAt {
-    match at {
-        config::RefreshAt::Percent(percent) => RefreshAt::OfLife(percent),
-        config::RefreshAt::Before(time) => RefreshAt::BeforeEnd(time),
     }
 }

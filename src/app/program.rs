@@ -38,19 +38,18 @@ use crate::{
 };
 
 use super::{
+    VERSION,
     accept::{Entrance, accept, tell_of_turned_away},
-    assembly::{self, Assembly},
+    assembly::Assembly,
     descriptors,
     entrances::{self, Inherited},
-    keepers::{self, Keepers},
-    logins,
+    keepers::Keepers,
     status::{ConfigState, Status},
     supervisor::{self, Desk},
     tokens,
+    wiring::{self, StoreOpenError},
     worker::Worker,
 };
-
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// For a request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -77,7 +76,7 @@ pub enum StartError {
     #[error("an [[operation]] of the configuration: {0}")]
     Clash(#[from] Clash),
     #[error(transparent)]
-    Store(#[from] keepers::OpenError),
+    Store(#[from] StoreOpenError),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
 }
@@ -121,7 +120,7 @@ impl Program {
         let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
         let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
+        let logins = login_endpoint(config, store.clone(), ledger.clone(), keepers.clone());
         let mut assembly = Assembly::new(Keepers::new(
             keepers.clone(),
             tokens::observer(ledger.clone()),
@@ -279,7 +278,7 @@ fn start_workers(
             idle: IDLE_PATIENCE,
             proof: config.listen.unproven_idle,
             // As the rules say when a connection comes.
-            answer: assembly::body_patience(config),
+            answer: wiring::body_timeouts(config),
         },
     };
     let (mut workers, mut tallies) = (Vec::new(), Vec::new());
@@ -304,9 +303,9 @@ fn start_workers(
     Ok((workers, tallies))
 }
 
-fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, keepers::OpenError> {
+fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, StoreOpenError> {
     match record {
-        Record::Configured => config.store.as_ref().map(keepers::open_store).transpose(),
+        Record::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
         Record::Memory(store) => Ok(Some(store.clone())),
     }
 }
@@ -325,6 +324,18 @@ fn open_ledger(
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.watchdog = watchdog.clone();
     Ledger::open(options)
+}
+
+/// Where operators log people in from other machines. What is granted there is stored under `tasks`.
+fn login_endpoint(
+    config: &Config,
+    store: Option<Store>,
+    ledger: Ledger,
+    tasks: Tasks,
+) -> Arc<Logins> {
+    let logins = Logins::new(wiring::admin_access(&config.admin), store, ledger, tasks);
+    logins.set_places(wiring::login_targets(config));
+    Arc::new(logins)
 }
 
 /// What is served by the supervisor.

@@ -28,7 +28,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::keepers::slot;
+use super::wiring::login_slot;
 
 /// A caller of the sandbox and what it may do.
 struct Known {
@@ -228,7 +228,7 @@ pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
         ended: None,
     };
     if let Ok(tenant) = TENANT.parse()
-        && let Some(locked) = store.try_lock(&slot(&tenant))?
+        && let Some(locked) = store.try_lock(&login_slot(&tenant))?
     {
         locked.write(&kept)?;
     }

@@ -31,10 +31,10 @@ use crate::{
         rules::Rules,
         tally::{self, Tally},
     },
-    watchdog::{Verdict, Watchdog},
+    watchdog::{Part, Verdict, Watchdog},
 };
 
-use super::{logging, program::VERSION};
+use super::{VERSION, logging};
 
 /// What is told of the configuration in force, beside the rules made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +124,7 @@ impl Status {
         let rules = self.rules.load();
         let config = self.config.load();
         let counts = self.counts();
+        let parts = self.watchdog.parts();
         Snapshot {
             schema: snapshot::SCHEMA.to_owned(),
             health: Health::Healthy,
@@ -149,9 +150,9 @@ impl Status {
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
             callers: callers(&rules, &counts),
-            audit: self.audit(),
+            audit: self.audit(&parts),
             traffic: self.traffic(&counts),
-            stalled: self.stalled(),
+            stalled: stalled(parts),
         }
         .assessed()
     }
@@ -168,22 +169,9 @@ impl Status {
             .collect()
     }
 
-    fn stalled(&self) -> Vec<snapshot::Stalled> {
-        let parts = self.watchdog.parts().into_iter();
-        let stalled = parts.filter(|it| it.verdict != Verdict::Turning);
-        stalled
-            .map(|it| snapshot::Stalled {
-                part: it.name,
-                silent_s: it.silent.as_secs(),
-                is_fatal: it.verdict == Verdict::Stalled,
-            })
-            .collect()
-    }
-
-    fn audit(&self) -> snapshot::Audit {
+    fn audit(&self, parts: &[Part]) -> snapshot::Audit {
         let ledger = self.ledger.snapshot();
         // A disk that does not return from a call fails nothing, and is written to no more.
-        let parts = self.watchdog.parts();
         let is_stuck = parts
             .iter()
             .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
@@ -301,6 +289,19 @@ impl Status {
             sum_s: Duration::from_micros(sum_us).as_secs_f64(),
         }
     }
+}
+
+fn stalled(parts: Vec<Part>) -> Vec<snapshot::Stalled> {
+    let stalled = parts
+        .into_iter()
+        .filter(|it| it.verdict != Verdict::Turning);
+    stalled
+        .map(|it| snapshot::Stalled {
+            part: it.name,
+            silent_s: it.silent.as_secs(),
+            is_fatal: it.verdict == Verdict::Stalled,
+        })
+        .collect()
 }
 
 fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {

@@ -4,9 +4,7 @@
 //! It looks and reads on a thread of its own: a file system that hangs holds up nothing else, and the watchdog names it.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    io,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -114,46 +112,5 @@ impl Watching {
             let loaded = self.reloader.load(&self.certificates);
             self.tell.blocking_send(News::Loaded(loaded))
         })
-    }
-}
-
-/// What files look like from outside: enough to tell that one was written or replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look(Vec<Seen>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    path: PathBuf,
-    state: Option<(u64, u64, i64, i64)>,
-}
-
-impl Look {
-    /// Looks at every path, and at what is in those that are directories.
-    #[must_use]
-    pub fn at(paths: &[PathBuf]) -> Self {
-        let mut seen = Vec::with_capacity(paths.len());
-        for path in paths {
-            seen.push(look(path));
-            let Ok(entries) = fs::read_dir(path) else {
-                continue;
-            };
-            let mut within: Vec<_> = entries
-                .filter_map(Result::ok)
-                .map(|entry| entry.path())
-                .collect();
-            within.sort();
-            seen.extend(within.iter().map(|path| look(path)));
-        }
-        Self(seen)
-    }
-}
-
-fn look(path: &Path) -> Seen {
-    let state = fs::metadata(path)
-        .ok()
-        .map(|it| (it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
-    Seen {
-        path: path.to_owned(),
-        state,
     }
 }

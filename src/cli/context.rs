@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    app::reload::known_operations,
+    app::wiring::builtin_operations,
     config::{
         self, Bind, Config, load,
         problem::{Problems, Warning},
@@ -48,7 +48,7 @@ impl Context {
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
                 .collect(),
-            known: known_operations(),
+            known: builtin_operations(),
         }
     }
 
@@ -86,31 +86,25 @@ impl Context {
         Ok((config, warnings, sources))
     }
 
-    /// The configuration and where it was read; what is wrong with it is written to `err`.
+    /// The configuration; what is wrong with it, or doubtful, is written to `err`.
     ///
     /// # Errors
     /// When `err` cannot be written to.
-    pub fn load_with_sources(&self, err: &mut dyn Write) -> io::Result<Option<(Config, Sources)>> {
+    pub fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
         match self.loaded() {
-            Ok((config, warnings, sources)) => {
+            Ok((config, warnings, _)) => {
                 if !self.quiet {
                     for warning in &warnings {
                         writeln!(err, "{warning}\n")?;
                     }
                 }
-                Ok(Some((config, sources)))
+                Ok(Some(config))
             }
             Err(problems) => {
                 writeln!(err, "{problems}")?;
                 Ok(None)
             }
         }
-    }
-
-    /// # Errors
-    /// When `err` cannot be written to.
-    pub fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
-        Ok(self.load_with_sources(err)?.map(|(config, _)| config))
     }
 
     /// None if it is wrong, without a word.

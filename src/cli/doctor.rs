@@ -11,7 +11,6 @@ mod user;
 
 use std::{
     io::{self, Write},
-    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use tokio::{
 
 use crate::{
     admin::snapshot::Snapshot,
-    app::{assembly, keepers::endpoint},
+    app::wiring::{self, endpoint},
     config::{self, Config, problem::Warning},
     names::IdentityKind,
     net::client::Endpoint,
@@ -203,9 +202,8 @@ fn counted(count: usize, noun: &str) -> String {
 
 fn book(config: &Config) -> Book {
     // A clash with the catalogue is an error of the configuration, which has been loaded.
-    let catalogue = Catalogue::with(config.operations.clone());
-    let catalogue = catalogue.unwrap_or_else(|_| Catalogue::builtin());
-    assembly::book(config, Arc::new(catalogue))
+    let catalogue = wiring::catalogue(config).unwrap_or_else(|_| Catalogue::builtin().into());
+    wiring::policy_set(config, catalogue)
 }
 
 /// None: a disk hangs.

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    app::keepers::endpoint,
+    app::wiring::endpoint,
     config,
     credentials::grant::{
         application::{Application, ClientAuth},

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    app::keepers::{self, OpenError},
+    app::wiring::{self, StoreOpenError},
     credentials::{
         logout::{LoggedOut, log_out},
         store::error::StoreError,
@@ -43,11 +43,11 @@ pub async fn run(
         writeln!(err, "error: the configuration has no [store]")?;
         return Ok(ExitStatus::ConfigurationWrong);
     };
-    let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
-    let outcome = match keepers::open_store(store) {
-        Ok(store) => log_out(&application, &store, &keepers::slot(&tenant.name)).await,
-        Err(OpenError::Store(error)) => Err(error),
-        Err(OpenError::Key(error)) => {
+    let application = wiring::user_application(&wiring::endpoint(&tenant.origin), user);
+    let outcome = match wiring::open_store(store) {
+        Ok(store) => log_out(&application, &store, &wiring::login_slot(&tenant.name)).await,
+        Err(StoreOpenError::Store(error)) => Err(error),
+        Err(StoreOpenError::Key(error)) => {
             writeln!(err, "error: the key of the store: {error}")?;
             return Ok(ExitStatus::ConfigurationWrong);
         }

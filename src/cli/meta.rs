@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use clap::{Args, CommandFactory};
 
+use crate::app::VERSION;
+
 use super::{Cli, exit::ExitStatus};
 
 #[derive(Debug, Args)]
@@ -31,7 +33,7 @@ pub fn manual(out: &mut dyn Write) -> io::Result<ExitStatus> {
 /// # Errors
 /// When `out` cannot be written to.
 pub fn version(json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
-    let version = env!("CARGO_PKG_VERSION");
+    let version = VERSION;
     if json {
         writeln!(out, r#"{{"schema":"version/1","version":"{version}"}}"#)?;
     } else {

@@ -27,7 +27,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::ninjaone::catalogue::Catalogue;
+use crate::{app::wiring, ninjaone::catalogue::Catalogue};
 
 use self::{context::Context, exit::ExitStatus};
 
@@ -177,14 +177,14 @@ fn explain_request(
     let Some(config) = around.load(err)? else {
         return Ok(ExitStatus::ConfigurationWrong);
     };
-    let catalogue = match Catalogue::with(config.operations.clone()) {
+    let catalogue = match wiring::catalogue(&config) {
         Ok(catalogue) => catalogue,
         Err(clash) => {
             writeln!(err, "error: {clash}")?;
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let book = crate::app::assembly::book(&config, catalogue.into());
+    let book = wiring::policy_set(&config, catalogue);
     args.run(&book, &config.audit.path, around.json, out, err)
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ninjaone_proxy::{
-    app::reload::known_operations,
+    app::wiring::builtin_operations,
     config::{self, Config, sources::Sources},
     ninjaone::operation::Scope,
     random,
@@ -238,7 +238,7 @@ fn configuration(written: &Written) -> Config {
         file: written.file(),
         environment: Vec::new(),
     };
-    let (config, _) = config::load(&sources, &known_operations())
+    let (config, _) = config::load(&sources, &builtin_operations())
         .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
     config
 }

@@ -7,7 +7,7 @@ use http::{Request, Response, header};
 use tokio::time::timeout;
 
 use crate::{
-    app::keepers::user_application,
+    app::wiring::user_application,
     config::{Platform, UserGrant, UserIdentity},
     credentials::authorization::{AuthorizationRequest, Flow, Wanted},
     net::client::{Endpoint, ExchangeError, exchange},
