@@ -21,7 +21,7 @@ use crate::{
     watchdog::Watchdog,
 };
 
-use super::wiring::{endpoint, login_slot, refresh_at, service_application, user_application};
+use super::wiring::{endpoint, login_slot, service_application, user_application};
 
 /// All keepers at work.
 pub struct Keepers {
@@ -133,7 +133,7 @@ impl Keepers {
             tenant: tenant.clone(),
             identity: kind,
             source,
-            refresh_at: refresh_at(at),
+            refresh_at: at,
             observer: Arc::clone(&self.observer),
             calls: self.calls.clone(),
             heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),

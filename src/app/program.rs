@@ -9,14 +9,14 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    admin::{self, Admin, logins::Logins},
+    admin::{Admin, logins::Logins},
     audit::{
         ledger::{self, Ledger, Where},
         sink::resume,
     },
     caller::issued::IssuedTokens,
     clock::Timestamp,
-    config::{self, Bind, Config},
+    config::{Bind, Config},
     credentials::{refresh_calls::RefreshCalls, store::Store},
     net::{
         connections::{ConnectionLimits, Connections},
@@ -359,22 +359,14 @@ fn admin_desk(
 ) -> io::Result<Desk> {
     let figures = config.telemetry.metrics.then(|| status.figures_source());
     let hosts = config.admin.hosts.clone();
-    let admin = Admin::new(status.snapshot_source(), figures, ready(config), hosts)
+    let admin = Admin::new(status.snapshot_source(), figures, config.admin.ready, hosts)
         .with_watchdog(status.watchdog.clone())
         .with_logins(Arc::clone(logins));
     Ok((listener.into_std()?, Arc::new(admin)))
 }
 
 fn probes_desk(config: &Config, status: &Arc<Status>, listener: Listener) -> io::Result<Desk> {
-    let admin = Admin::probes_only(status.snapshot_source(), ready(config))
+    let admin = Admin::probes_only(status.snapshot_source(), config.admin.ready)
         .with_watchdog(status.watchdog.clone());
     Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-const fn ready(config: &Config) -> admin::health::Ready {
-    match config.admin.ready {
-        config::Ready::AllTokens => admin::health::Ready::AllTokens,
-        config::Ready::AnyToken => admin::health::Ready::AnyToken,
-        config::Ready::Listening => admin::health::Ready::Listening,
-    }
 }

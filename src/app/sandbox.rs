@@ -7,17 +7,23 @@ use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
+    admin::health::Ready,
     caller::api_key::KeyHash,
     clock::{Moment, Timestamp},
     config::{
-        Admin, Audit, Bind, Budget, Caller, CallerLimit, ClientAuth, Config, Listen, LogFormat,
-        Origin, Platform, Ready, Redirect, RefreshAt, Retry, ServiceIdentity, Telemetry, Tenant,
-        Timeouts, UserGrant, UserIdentity,
+        Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin,
+        Platform, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts, UserIdentity,
+        address::loopback_hosts,
     },
-    credentials::store::{
-        Store,
-        error::StoreError,
-        kept::{Kept, KeptAccess},
+    credentials::{
+        authorization::Flow,
+        grant::application::ClientAuth,
+        schedule::RefreshAt,
+        store::{
+            Store,
+            error::StoreError,
+            kept::{Kept, KeptAccess},
+        },
     },
     limits::rate::Rate,
     policy::{
@@ -118,7 +124,7 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
             listen: Some(Bind::Address(places.admin)),
             probes: None,
             ready: Ready::AnyToken,
-            hosts: loopback_names(),
+            hosts: loopback_hosts(),
             access: Vec::new(),
             watchdog: Duration::from_secs(5),
         },
@@ -133,18 +139,12 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
     }
 }
 
-fn loopback_names() -> Vec<String> {
-    ["localhost", "127.0.0.1", "::1"]
-        .map(str::to_owned)
-        .to_vec()
-}
-
 fn listen(callers: SocketAddr, workers: usize) -> Listen {
     Listen {
         http: vec![Bind::Address(callers)],
         unix: Vec::new(),
         https: Vec::new(),
-        hosts: loopback_names(),
+        hosts: loopback_hosts(),
         head_bytes_max: 32 * 1024,
         body_bytes_max: 16 * 1024 * 1024,
         upload_bytes_max: 100 * 1024 * 1024,
@@ -170,14 +170,14 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             client_id: DEFAULT_CLIENT_ID.to_owned(),
             client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
             scopes: Vec::new(),
-            refresh_at: RefreshAt::Percent(80),
+            refresh_at: RefreshAt::OfLife(80),
             client_auth: ClientAuth::Body,
         }),
         user: Some(UserIdentity {
             client_id: NATIVE_CLIENT_ID.to_owned(),
             client_secret: None,
             platform: Platform::Native,
-            grant: UserGrant::Code,
+            grant: Flow::Code,
             scopes: ["monitoring", "management", "offline_access"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -187,7 +187,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
                 path: "/callback".to_owned(),
             },
             keepalive: Duration::from_hours(12),
-            refresh_at: RefreshAt::Percent(80),
+            refresh_at: RefreshAt::OfLife(80),
             client_auth: ClientAuth::Body,
         }),
     })

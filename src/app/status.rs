@@ -20,8 +20,11 @@ use crate::{
     },
     audit::ledger::{Ledger, WRITER_PART},
     clock::Timestamp,
-    config::{Config, RefreshAt},
-    credentials::record::{LoginState, State, VaultSnapshot},
+    config::Config,
+    credentials::{
+        record::{LoginState, State, VaultSnapshot},
+        schedule::RefreshAt,
+    },
     names::{CallerName, IdentityKind, TenantName},
     net::{
         connections::Connections,
@@ -85,8 +88,8 @@ impl ConfigState {
 
 const fn percent(at: RefreshAt) -> Option<u8> {
     match at {
-        RefreshAt::Percent(percent) => Some(percent),
-        RefreshAt::Before(_) => None,
+        RefreshAt::OfLife(percent) => Some(percent),
+        RefreshAt::BeforeEnd(_) => None,
     }
 }
 

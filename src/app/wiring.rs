@@ -3,16 +3,12 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
-    admin::{
-        access::{Access, Role},
-        logins::Place,
-    },
+    admin::{access::Access, logins::Place},
     caller::{self, api_key::KeyHash},
     config::{self, Config},
     credentials::{
-        authorization::{Flow, Wanted},
-        grant::application::{Application, ClientAuth},
-        schedule::RefreshAt,
+        authorization::Wanted,
+        grant::application::Application,
         store::{
             Store,
             error::StoreError,
@@ -73,7 +69,7 @@ pub fn service_application(endpoint: &Endpoint, it: &config::ServiceIdentity) ->
         endpoint: endpoint.clone(),
         client_id: it.client_id.clone(),
         client_secret: Some(it.client_secret.clone()),
-        auth: client_auth(it.client_auth),
+        auth: it.client_auth,
     }
 }
 
@@ -84,21 +80,7 @@ pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Appli
         endpoint: endpoint.clone(),
         client_id: it.client_id.clone(),
         client_secret: it.client_secret.clone(),
-        auth: client_auth(it.client_auth),
-    }
-}
-
-const fn client_auth(auth: config::ClientAuth) -> ClientAuth {
-    match auth {
-        config::ClientAuth::Body => ClientAuth::Body,
-        config::ClientAuth::Basic => ClientAuth::Basic,
-    }
-}
-
-pub(super) const fn refresh_at(at: config::RefreshAt) -> RefreshAt {
-    match at {
-        config::RefreshAt::Percent(percent) => RefreshAt::OfLife(percent),
-        config::RefreshAt::Before(time) => RefreshAt::BeforeEnd(time),
+        auth: it.client_auth,
     }
 }
 
@@ -138,13 +120,10 @@ pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
 
 /// What a login asks NinjaOne for.
 #[must_use]
-pub fn authorization_params(tenant: &config::Tenant, user: &config::UserIdentity) -> Wanted {
+pub fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
     Wanted {
-        application: user_application(&endpoint(&tenant.origin), user),
-        flow: match user.grant {
-            config::UserGrant::Code => Flow::Code,
-            config::UserGrant::Implicit => Flow::Implicit,
-        },
+        application: user_application(endpoint, user),
+        flow: user.grant,
         scopes: user.scopes.clone(),
         redirect: user.redirect.text.clone(),
     }
@@ -160,20 +139,17 @@ pub fn login_targets(config: &Config) -> Vec<Place> {
     users
         .map(|(tenant, user)| Place {
             slot: login_slot(&tenant.name),
-            wanted: authorization_params(tenant, user),
+            wanted: authorization_params(&endpoint(&tenant.origin), user),
         })
         .collect()
 }
 
 /// The keys of the admin listener, each with its role.
 pub(super) fn admin_access(config: &config::Admin) -> Access {
-    let keys = config.access.iter().map(|config::Access { key, role }| {
-        let role = match role {
-            config::Role::Operator => Role::Operator,
-            config::Role::Auditor => Role::Auditor,
-        };
-        (KeyHash::from_bytes(*key), role)
-    });
+    let keys = config
+        .access
+        .iter()
+        .map(|config::Access { key, role }| (KeyHash::from_bytes(*key), *role));
     Access::new(keys.collect())
 }
 

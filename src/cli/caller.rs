@@ -301,16 +301,30 @@ fn place(name: &str, written: &Written) -> String {
 }
 
 fn caller_json(name: &str, caller: &who::Caller, written: &Written) -> Value {
+    let who::Caller {
+        expires,
+        policy,
+        allow,
+        deny,
+        tenants,
+        on_behalf_of,
+        require_reason,
+        // A digest says nothing; only how many there are.
+        key: _,
+        // `config show` and `caller show` have these.
+        limit: _,
+        identity: _,
+    } = caller;
     json!({
         "caller": name,
         "keys": key_count(caller),
-        "expires": caller.expires,
-        "policy": caller.policy,
-        "allow": caller.allow,
-        "deny": caller.deny,
-        "tenants": caller.tenants,
-        "on_behalf_of": caller.on_behalf_of,
-        "require_reason": caller.require_reason,
+        "expires": expires,
+        "policy": policy,
+        "allow": allow,
+        "deny": deny,
+        "tenants": tenants,
+        "on_behalf_of": on_behalf_of,
+        "require_reason": require_reason,
         "origin": place(name, written),
     })
 }

@@ -31,13 +31,17 @@ mod unsupported;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
+    admin::{access::Role, health::Ready},
     clock::Timestamp,
+    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
     limits::rate::Rate,
     names::{CallerName, TenantName},
     ninjaone::operation::Operation,
     policy::rule::Rule,
     secret::Secret,
 };
+
+pub use self::settings::{identity::Platform, operating::LogFormat};
 
 use self::{
     problem::{Problems, Warning},
@@ -162,7 +166,7 @@ pub struct UserIdentity {
     pub client_id: String,
     pub client_secret: Option<Secret<String>>,
     pub platform: Platform,
-    pub grant: UserGrant,
+    pub grant: Flow,
     /// With `offline_access` there will be a refresh token. Never with it where the platform or the grant has none.
     pub scopes: Vec<String>,
     pub redirect: Redirect,
@@ -171,30 +175,6 @@ pub struct UserIdentity {
     pub refresh_at: RefreshAt,
     /// How the secret is sent, where there is one.
     pub client_auth: ClientAuth,
-}
-
-/// The kind of an application in NinjaOne that a person can log in with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    Web,
-    Native,
-    SinglePage,
-}
-
-/// What a login gives (RFC 6749 sections 4.1 and 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserGrant {
-    Code,
-    Implicit,
-}
-
-/// How a client shows its secret to the token endpoint (RFC 6749 section 2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// As form fields: what NinjaOne documents.
-    Body,
-    /// In the `Authorization` header: what its discovery document offers besides.
-    Basic,
 }
 
 /// Where NinjaOne sends the browser after a login.
@@ -206,15 +186,6 @@ pub struct Redirect {
     pub loopback: Option<SocketAddr>,
     /// The path of a request to it: begins with a slash, without the query.
     pub path: String,
-}
-
-/// When a token is renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshAt {
-    /// Percent of its life, 1 to 95.
-    Percent(u8),
-    /// This long before its end.
-    Before(Duration),
 }
 
 pub struct Caller {
@@ -296,22 +267,6 @@ pub struct Access {
     pub role: Role,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// May change things.
-    Operator,
-    /// May look.
-    Auditor,
-}
-
-/// When `/readyz` says yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
-    AllTokens,
-    AnyToken,
-    Listening,
-}
-
 /// Where refresh tokens are kept, and what they are encrypted with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Store {
@@ -334,11 +289,4 @@ pub struct Telemetry {
     pub log_level: String,
     /// Serve `/metrics` on the admin listener.
     pub metrics: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Auto,
-    Text,
-    Json,
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::config::{ClientAuth, Platform, RefreshAt, UserGrant, UserIdentity};
+use ninjaone_proxy::{
+    config::{Platform, UserIdentity},
+    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
+};
 
 use crate::House;
 
@@ -33,11 +36,11 @@ fn an_application_with_a_secret_is_a_web_application() {
     let user = user(WEB);
     assert_eq!(user.platform, Platform::Web);
     assert_eq!(user.client_secret.unwrap().expose(), "a secret for tests");
-    assert_eq!(user.grant, UserGrant::Code);
+    assert_eq!(user.grant, Flow::Code);
     assert_eq!(user.scopes, ["monitoring", "management", "offline_access"]);
     assert_eq!(user.redirect.text, "http://127.0.0.1:6468/callback");
     assert_eq!(user.keepalive, Duration::from_hours(12));
-    assert_eq!(user.refresh_at, RefreshAt::Percent(80));
+    assert_eq!(user.refresh_at, RefreshAt::OfLife(80));
     assert_eq!(user.client_auth, ClientAuth::Body);
 }
 

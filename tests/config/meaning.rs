@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    config::{RefreshAt, sources::default_path},
-    policy::rule::Rule,
+    config::sources::default_path, credentials::schedule::RefreshAt, policy::rule::Rule,
 };
 
 use crate::{House, digest};
@@ -221,8 +220,8 @@ fn renewal_is_a_share_of_a_token_s_life_or_a_time_before_its_end() {
             .unwrap()
             .refresh_at
     };
-    assert_eq!(refresh("95%"), RefreshAt::Percent(95));
-    assert_eq!(refresh("5m"), RefreshAt::Before(Duration::from_mins(5)));
+    assert_eq!(refresh("95%"), RefreshAt::OfLife(95));
+    assert_eq!(refresh("5m"), RefreshAt::BeforeEnd(Duration::from_mins(5)));
     for wrong in ["96%", "0%", "0s", "soon", "80"] {
         assert!(tenant(wrong).places()[0].starts_with("6:14 "), "{wrong}");
     }

@@ -36,7 +36,7 @@ pub(super) async fn begin(
 ) -> Result<(Begun, Option<Socket>), Failure> {
     let slot = wiring::login_slot(&tenant.name);
     let store = open(config, &slot).await?;
-    let mut wanted = wiring::authorization_params(tenant, user);
+    let mut wanted = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
     let mut socket = None;
     if !paste {
         let elsewhere = || Failure::NotHere(user.redirect.text.clone());
