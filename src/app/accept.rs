@@ -28,13 +28,17 @@ const HAND_PAUSE: Duration = Duration::from_millis(5);
 const LEAVING_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A listener, and the certificate it shows if it speaks TLS.
-pub struct Entrance {
+pub(crate) struct Entrance {
     pub listener: Listener,
     pub certificate: Option<Arc<ServerCertificate>>,
 }
 
 /// Takes connections until dropped.
-pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: Arc<Connections>) {
+pub(crate) async fn accept(
+    entrance: Entrance,
+    workers: Arc<Vec<Worker>>,
+    connections: Arc<Connections>,
+) {
     loop {
         let (accepted, peer) = match entrance.listener.accept().await {
             Ok(accepted) => accepted,
@@ -113,7 +117,7 @@ fn is_want_of_files(error: &io::Error) -> bool {
 
 /// Logs what was turned away and what had to leave, with how many there were since the last line: the first at once, then a
 /// line for each reason every few seconds at most. Until dropped.
-pub async fn tell_of_turned_away(connections: Arc<Connections>) {
+pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
     let told = connections.turned_away();
     let (mut refused, mut evicted) = (told.refused(), told.evicted());
     loop {

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What outlives the rules.
-pub struct Assembly {
+pub(crate) struct Assembly {
     generation: u64,
     keepers: Keepers,
     origins: Vec<(TenantName, Arc<Origin>)>,
@@ -37,7 +37,7 @@ struct Lesson {
 
 impl Assembly {
     #[must_use]
-    pub fn new(keepers: Keepers) -> Self {
+    pub(crate) fn new(keepers: Keepers) -> Self {
         Self {
             generation: 0,
             keepers,
@@ -48,7 +48,11 @@ impl Assembly {
 
     /// # Errors
     /// When an `[[operation]]` clashes with the catalogue.
-    pub fn rules(&mut self, config: &Config, previous: Option<&Rules>) -> Result<Rules, Clash> {
+    pub(crate) fn rules(
+        &mut self,
+        config: &Config,
+        previous: Option<&Rules>,
+    ) -> Result<Rules, Clash> {
         let catalogue = wiring::catalogue(config)?;
         self.learned = self.learned(config, catalogue.all().len());
         let learned = self.learned.iter().map(|it| Arc::clone(&it.learned));

@@ -17,10 +17,10 @@ use super::{
 };
 
 /// How long the program has after its drain time to end by itself, the log's last lines included.
-pub const END_MAX: Duration = Duration::from_millis(4_300);
+pub(crate) const END_MAX: Duration = Duration::from_millis(4_300);
 
 /// How much longer a refresh-token call that was sent may take to be answered and stored.
-pub const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
+pub(crate) const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// What is still to be done when the last refresh-token call is stored.
@@ -30,11 +30,11 @@ const THREAD_NAME: &str = "deadline";
 
 /// How long a stop may take, once that is known.
 #[derive(Clone, Default)]
-pub struct Deadline(Arc<OnceLock<Duration>>);
+pub(crate) struct Deadline(Arc<OnceLock<Duration>>);
 
 impl Deadline {
     /// Something is served from now on that has to be drained, for as long as `drain`. Only the first call counts.
-    pub fn set_drain(&self, drain: Duration) {
+    pub(crate) fn set_drain(&self, drain: Duration) {
         let _ = self.0.set(drain);
     }
 }
@@ -44,7 +44,10 @@ impl Deadline {
 ///
 /// # Errors
 /// When the thread or its runtime cannot be started.
-pub fn start(calls: RefreshCalls, end: impl FnOnce(Why) + Send + 'static) -> io::Result<Deadline> {
+pub(crate) fn start(
+    calls: RefreshCalls,
+    end: impl FnOnce(Why) + Send + 'static,
+) -> io::Result<Deadline> {
     let deadline = Deadline::default();
     let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()

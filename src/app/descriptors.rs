@@ -9,7 +9,7 @@ const KEPT: u64 = 1024;
 
 /// How many connections of callers there may be, of the `wanted` ones. Raises the soft limit of this process to the hard one.
 #[must_use]
-pub fn places(wanted: usize) -> usize {
+pub(crate) fn places(wanted: usize) -> usize {
     let places = places_of(wanted, raised());
     if places < wanted {
         tracing::warn!(

@@ -13,10 +13,10 @@ use crate::{
 use super::accept::Entrance;
 
 /// Sockets that the service manager passed, by name (`sd_listen_fds`).
-pub struct Inherited(Vec<(String, Option<std::net::TcpListener>)>);
+pub(crate) struct Inherited(Vec<(String, Option<std::net::TcpListener>)>);
 
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -34,7 +34,7 @@ pub enum OpenError {
 impl Inherited {
     /// Takes the sockets of this process. Only the first call finds them.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut passed = listenfd::ListenFd::from_env();
         let sockets = names
@@ -58,7 +58,7 @@ impl Inherited {
 ///
 /// # Errors
 /// When the address is in use or cannot be bound.
-pub fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, OpenError> {
+pub(crate) fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, OpenError> {
     match bind {
         Bind::Address(address) => Ok(Listener::tcp(*address)?),
         Bind::Inherited(name) => {
@@ -74,7 +74,7 @@ pub fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, Open
 ///
 /// # Errors
 /// The first one that cannot be opened.
-pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Entrance>, OpenError> {
+pub(crate) fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Entrance>, OpenError> {
     let mut entrances = Vec::new();
     for bind in &listen.http {
         entrances.push(Entrance {

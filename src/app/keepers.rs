@@ -24,7 +24,7 @@ use crate::{
 use super::wiring::{endpoint, login_slot, service_application, user_application};
 
 /// All keepers at work.
-pub struct Keepers {
+pub(crate) struct Keepers {
     tasks: Tasks,
     observer: Observer,
     store: Option<Store>,
@@ -53,7 +53,7 @@ impl Keepers {
     /// Keepers run on the current runtime under `tasks`; `observer` is told of everything that befalls a token. Logins
     /// are kept in `store`: without one there are none.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         tasks: Tasks,
         observer: Observer,
         store: Option<Store>,
@@ -71,7 +71,7 @@ impl Keepers {
     }
 
     /// The vaults of each tenant, in the order of the configuration, beside what was `learned` of it. A keeper whose identity is gone or changed ends.
-    pub fn identities(
+    pub(crate) fn identities(
         &mut self,
         config: &Config,
         learned: impl Iterator<Item = Arc<Learned>>,

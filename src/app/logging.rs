@@ -27,10 +27,10 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 use crate::config::LogFormat;
 
 /// Lines that wait to be written.
-pub const QUEUED_LINES_MAX: usize = 8_192;
+pub(crate) const QUEUED_LINES_MAX: usize = 8_192;
 
 /// How long the end of the program waits for the lines that are still queued.
-pub const FLUSH_MAX: Duration = Duration::from_millis(500);
+pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(500);
 const FLUSH_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 const THREAD_NAME: &str = "log";
@@ -54,7 +54,7 @@ struct Log {
 ///
 /// # Errors
 /// When stderr cannot be opened a second time.
-pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
+pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
@@ -125,12 +125,12 @@ fn open() -> io::Result<Lines> {
 
 /// Lines that were not written since the start: dropped because the queue was full, or because stderr took none.
 #[must_use]
-pub fn lost_lines() -> u64 {
+pub(crate) fn lost_lines() -> u64 {
     LOG.get().map_or(0, Log::lost)
 }
 
 /// Says how many lines were lost, once there is room for a line that says so.
-pub fn tell_of_lost_lines() {
+pub(crate) fn tell_of_lost_lines() {
     let Some(log) = LOG.get() else { return };
     let (lost, told) = (log.lost(), log.told.load(Ordering::Relaxed));
     // Where stderr takes nothing, the line that says so would be the next one to tell of.
@@ -148,7 +148,7 @@ pub fn tell_of_lost_lines() {
 }
 
 /// Returns when every line is written, at the latest after [`FLUSH_MAX`].
-pub fn flush() {
+pub(crate) fn flush() {
     let Some(log) = LOG.get() else { return };
     let mut waited = Duration::ZERO;
     while log.waiting() > 0 && waited < FLUSH_MAX {

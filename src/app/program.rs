@@ -60,7 +60,7 @@ const IDLE_PATIENCE: Duration = Duration::from_mins(3);
 const WORKER: &str = "worker";
 
 /// Where lines go, and what is different about a rehearsal.
-pub enum Record {
+pub(crate) enum Record {
     /// To the directories that the configuration names.
     Configured,
     /// To memory: nothing on disk. Logins are in this store.
@@ -68,7 +68,7 @@ pub enum Record {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     #[error(transparent)]
     Entrance(#[from] entrances::OpenError),
     #[error("the audit log: {0}")]
@@ -82,7 +82,7 @@ pub enum StartError {
 }
 
 /// A program that is serving.
-pub struct Program {
+pub(crate) struct Program {
     pub status: Arc<Status>,
     pub assembly: Assembly,
     /// Where operators log people in from other machines.
@@ -107,7 +107,7 @@ impl Program {
     ///
     /// # Errors
     /// When something cannot be opened; nothing is left running then.
-    pub fn start(
+    pub(crate) fn start(
         config: &Config,
         record: &Record,
         inherited: &mut Inherited,

@@ -58,7 +58,7 @@ impl Reloader {
     }
 
     /// Reads everything again. Blocks: files may be slow, and a secret may come from a command.
-    pub fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
+    pub(crate) fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
         self.changed = None;
         self.loaded = FilesSnapshot::take(&self.watched);
         let (config, warnings) = match config::load(&self.sources, &wiring::builtin_operations()) {
@@ -93,14 +93,14 @@ fn told(problems: &Problems) -> String {
 }
 
 /// What came of reading the files.
-pub enum Loaded {
+pub(crate) enum Loaded {
     Read(Box<Fresh>),
     /// Why they are not fit.
     Refused(String),
 }
 
 /// What was read, to be put in force.
-pub struct Fresh {
+pub(crate) struct Fresh {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
@@ -110,7 +110,7 @@ pub struct Fresh {
 
 impl Loaded {
     /// Swaps the rules, or leaves everything as it is.
-    pub fn take_effect(self, program: &mut Program) {
+    pub(crate) fn take_effect(self, program: &mut Program) {
         match self {
             Self::Refused(why) => refuse(program, &why),
             Self::Read(fresh) => fresh.take_effect(program),

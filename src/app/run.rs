@@ -19,7 +19,7 @@ const PART: &str = "control";
 ///
 /// # Errors
 /// Something that belongs on disk was lost at the end; the log says what.
-pub async fn run(
+pub(crate) async fn run(
     mut program: Program,
     reloader: Option<Reloader>,
     mut signals: Signals,

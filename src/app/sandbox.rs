@@ -67,7 +67,7 @@ const REDIRECT: &str = "http://127.0.0.1:6468/callback";
 
 /// Where the sandbox's parts listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     pub callers: SocketAddr,
     pub admin: SocketAddr,
     pub ninjaone: SocketAddr,
@@ -90,7 +90,7 @@ fn key(name: &str, seed: u64) -> String {
 
 /// The configuration that the sandbox runs with.
 #[must_use]
-pub fn config(places: Places, seed: u64, workers: usize) -> Config {
+pub(crate) fn config(places: Places, seed: u64, workers: usize) -> Config {
     Config {
         listen: listen(places.callers, workers),
         tenants: tenant(places.ninjaone).into_iter().collect(),
@@ -195,7 +195,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
 
 /// Why nobody is logged in at the sandbox.
 #[derive(Debug, thiserror::Error)]
-pub enum NotLoggedIn {
+pub(crate) enum NotLoggedIn {
     #[error(transparent)]
     Refused(#[from] NoLogin),
     #[error(transparent)]
@@ -206,7 +206,7 @@ pub enum NotLoggedIn {
 ///
 /// # Errors
 /// When the make-believe NinjaOne lets nobody in.
-pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
+pub(crate) fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
     let store = Store::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let at = Timestamp::now();

@@ -23,7 +23,7 @@ const ALLOCATIONS: usize = 10_000;
 const ALLOCATED_BYTES: usize = 2048;
 
 /// Runs on a worker's own thread, whose memory it is, and never ends; `load` is how many connections it serves.
-pub async fn give_back(load: Arc<AtomicUsize>) {
+pub(crate) async fn give_back(load: Arc<AtomicUsize>) {
     let (mut most, mut rounds) = (0, 0);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;

@@ -41,7 +41,7 @@ use super::{VERSION, logging};
 
 /// What is told of the configuration in force, beside the rules made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigState {
+pub(crate) struct ConfigState {
     pub tenants: Vec<TenantState>,
     /// Why the files as they are now are not in force.
     pub last_error: Option<String>,
@@ -52,7 +52,7 @@ pub struct ConfigState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantState {
+pub(crate) struct TenantState {
     pub name: TenantName,
     pub label: Option<String>,
     pub origin: String,
@@ -63,7 +63,7 @@ pub struct TenantState {
 
 impl ConfigState {
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let tenants = config.tenants.iter().map(|tenant| {
             let scheme = if tenant.origin.tls { "https" } else { "http" };
             TenantState {
@@ -94,7 +94,7 @@ const fn percent(at: RefreshAt) -> Option<u8> {
 }
 
 /// Everything that can be asked how it is.
-pub struct Status {
+pub(crate) struct Status {
     pub boot: String,
     pub started: Timestamp,
     pub rules: Arc<ArcSwap<Rules>>,
@@ -110,19 +110,19 @@ pub struct Status {
 
 impl Status {
     #[must_use]
-    pub fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
+    pub(crate) fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
         let status = Arc::clone(self);
         Box::new(move || status.snapshot())
     }
 
     #[must_use]
-    pub fn figures_source(self: &Arc<Self>) -> FiguresSource {
+    pub(crate) fn figures_source(self: &Arc<Self>) -> FiguresSource {
         let status = Arc::clone(self);
         Box::new(move || status.figures())
     }
 
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let now = Timestamp::now();
         let rules = self.rules.load();
         let config = self.config.load();
@@ -228,7 +228,7 @@ impl Status {
     }
 
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
         let turned_away = self.connections.turned_away();

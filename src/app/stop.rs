@@ -26,7 +26,7 @@ impl Program {
     /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest [`END_MAX`]
     /// after the drain time of the configuration, or after `hurry` resolves. No renewal begins; an answer to a refresh token
     /// that was sent may take [`REFRESH_CALL_MAX`] more. True if nothing was lost that belongs on disk.
-    pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
+    pub(crate) async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
         let ends = Instant::now() + self.drain + END_MAX - LOG_END;
         self.status.draining.store(true, Ordering::Release);
         self.calls.close();

@@ -20,13 +20,13 @@ const THREAD_NAME: &str = "supervisor";
 const PINGS_PER_TIME_OUT: u32 = 3;
 
 /// A listener of the supervisor's, not yet bound to its runtime, and what answers there.
-pub type Desk = (TcpListener, Arc<Admin>);
+pub(crate) type Desk = (TcpListener, Arc<Admin>);
 
 /// Starts the thread. It ends when `tasks` were asked to stop and have ended.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be started, or a listener cannot be taken over.
-pub fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
+pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -19,13 +19,13 @@ use crate::{net::tls::ServerCertificate, watchdog::Heartbeat};
 use super::reload::{Loaded, Reloader};
 
 /// How often to look. A change is acted upon when it was the same at two looks, so within twice this.
-pub const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// News that wait for the program to take notice.
 const NEWS_MAX: usize = 4;
 
 /// What the watch tells the program.
-pub enum News {
+pub(crate) enum News {
     /// Files are being read.
     Loading,
     /// They were read, well or not.
@@ -33,18 +33,18 @@ pub enum News {
 }
 
 /// The thread that watches. It ends with this.
-pub struct Watch {
+pub(crate) struct Watch {
     load: SyncSender<()>,
     news: mpsc::Receiver<News>,
 }
 
 impl Watch {
     /// Its name, and that by which the watchdog knows it.
-    pub const PART: &str = "reload";
+    pub(crate) const PART: &str = "reload";
 
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(
+    pub(crate) fn start(
         reloader: Reloader,
         certificates: Vec<Arc<ServerCertificate>>,
         heartbeat: Heartbeat,
@@ -68,13 +68,13 @@ impl Watch {
     }
 
     /// Reads the files, whether they have changed or not.
-    pub fn load_now(&self) {
+    pub(crate) fn load_now(&self) {
         // Full: it is about to.
         let _ = self.load.try_send(());
     }
 
     /// What comes next. Never resolves when the thread has ended: the watchdog tells of that.
-    pub async fn next(&mut self) -> News {
+    pub(crate) async fn next(&mut self) -> News {
         match self.news.recv().await {
             Some(news) => news,
             None => std::future::pending().await,

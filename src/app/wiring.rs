@@ -41,7 +41,7 @@ pub fn builtin_operations() -> Vec<Operation> {
 ///
 /// # Errors
 /// An added operation has the id or the place of another one.
-pub fn catalogue(config: &Config) -> Result<Arc<Catalogue>, Clash> {
+pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>, Clash> {
     Catalogue::with(config.operations.clone()).map(Arc::new)
 }
 
@@ -64,7 +64,10 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
 
 /// The OAuth application of a machine identity.
 #[must_use]
-pub fn service_application(endpoint: &Endpoint, it: &config::ServiceIdentity) -> Application {
+pub(crate) fn service_application(
+    endpoint: &Endpoint,
+    it: &config::ServiceIdentity,
+) -> Application {
     Application {
         endpoint: endpoint.clone(),
         client_id: it.client_id.clone(),
@@ -120,7 +123,7 @@ pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
 
 /// What a login asks NinjaOne for.
 #[must_use]
-pub fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
+pub(crate) fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
     Wanted {
         application: user_application(endpoint, user),
         flow: user.grant,
@@ -131,7 +134,7 @@ pub fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) ->
 
 /// The tenants that a person can log in to.
 #[must_use]
-pub fn login_targets(config: &Config) -> Vec<Place> {
+pub(crate) fn login_targets(config: &Config) -> Vec<Place> {
     let users = config
         .tenants
         .iter()
@@ -217,7 +220,7 @@ pub(super) fn caller_directory(config: &Config) -> caller::Directory {
 
 /// The rules of all callers over `catalogue`. The proxy and `explain` use the same.
 #[must_use]
-pub fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
+pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
     let caller = |caller: &config::Caller| CallerSource {
         name: caller.name.clone(),
         rules: caller.rules.clone(),

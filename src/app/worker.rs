@@ -44,7 +44,7 @@ const HANDED_MAX: usize = 256;
 const WRITE_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker.
-pub struct Handed {
+pub(crate) struct Handed {
     pub accepted: Accepted,
     pub peer: Peer,
     pub ticket: Ticket,
@@ -52,7 +52,7 @@ pub struct Handed {
 }
 
 /// A running worker.
-pub struct Worker {
+pub(crate) struct Worker {
     hand: mpsc::Sender<Handed>,
     load: Arc<AtomicUsize>,
     sign: Sign,
@@ -64,7 +64,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the thread or its runtime cannot be started.
-    pub fn start<F>(
+    pub(crate) fn start<F>(
         heartbeat: Heartbeat,
         options: ServerOptions,
         cut: Tasks,
@@ -104,13 +104,13 @@ impl Worker {
 
     /// Connections that this worker serves.
     #[must_use]
-    pub fn load(&self) -> usize {
+    pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
     /// Whether the worker does not turn any more, as far as anybody has noticed.
     #[must_use]
-    pub fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.sign.is_stalled()
     }
 
@@ -118,7 +118,7 @@ impl Worker {
     ///
     /// # Errors
     /// The worker has not taken what it was handed before, or has ended.
-    pub fn hand(&self, handed: Handed) -> Result<(), Handed> {
+    pub(crate) fn hand(&self, handed: Handed) -> Result<(), Handed> {
         self.load.fetch_add(1, Ordering::Relaxed);
         self.hand.try_send(handed).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl Worker {
 
     /// No more connections come; the thread ends when the last one has.
     #[must_use]
-    pub fn close(self) -> JoinHandle<()> {
+    pub(crate) fn close(self) -> JoinHandle<()> {
         self.thread
     }
 }

@@ -25,19 +25,19 @@ const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-pub struct Context {
+pub(super) struct Context {
     file: Option<PathBuf>,
-    pub json: bool,
-    pub quiet: bool,
-    pub verbose: bool,
-    pub no_input: bool,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+    pub(super) no_input: bool,
     environment: Vec<(String, String)>,
     known: Vec<Operation>,
 }
 
 impl Context {
     #[must_use]
-    pub fn new(global: &Global) -> Self {
+    pub(super) fn new(global: &Global) -> Self {
         let text = |it: std::ffi::OsString| it.into_string().ok();
         Self {
             file: global.config.clone(),
@@ -53,7 +53,7 @@ impl Context {
     }
 
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found
             .map(|(_, value)| value.as_str())
@@ -62,12 +62,12 @@ impl Context {
 
     /// Where a configuration is looked for, in this order.
     #[must_use]
-    pub fn candidates(&self) -> Vec<PathBuf> {
+    pub(super) fn candidates(&self) -> Vec<PathBuf> {
         candidates(self.file.as_deref(), &self.environment)
     }
 
     #[must_use]
-    pub fn surroundings(&self) -> Surroundings<'_> {
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             file: self.file.as_deref(),
             json: self.json,
@@ -80,7 +80,7 @@ impl Context {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
+    pub(super) fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
         let sources = self.surroundings().sources()?;
         let (config, warnings) = config::load(&sources, &self.known)?;
         Ok((config, warnings, sources))
@@ -90,7 +90,7 @@ impl Context {
     ///
     /// # Errors
     /// When `err` cannot be written to.
-    pub fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
+    pub(super) fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
         match self.loaded() {
             Ok((config, warnings, _)) => {
                 if !self.quiet {
@@ -109,7 +109,7 @@ impl Context {
 
     /// None if it is wrong, without a word.
     #[must_use]
-    pub fn load_quietly(&self) -> Option<Config> {
+    pub(super) fn load_quietly(&self) -> Option<Config> {
         let sources = self.surroundings().sources().ok()?;
         config::load(&sources, &self.known)
             .ok()
@@ -118,7 +118,7 @@ impl Context {
 
     /// Where to ask the running proxy how it is. Needs no secret of the configuration to be readable.
     #[must_use]
-    pub fn admin_address(&self) -> Option<SocketAddr> {
+    pub(super) fn admin_address(&self) -> Option<SocketAddr> {
         match self.admin_settings() {
             Some(admin) => address(&admin.listen),
             None => ADMIN_DEFAULT.parse().ok(),
@@ -127,7 +127,7 @@ impl Context {
 
     /// The probes listener, or the admin listener where there is none.
     #[must_use]
-    pub fn probes_address(&self) -> Option<SocketAddr> {
+    pub(super) fn probes_address(&self) -> Option<SocketAddr> {
         self.admin_settings()
             .and_then(|admin| address(&admin.probes))
             .or_else(|| self.admin_address())

@@ -59,12 +59,12 @@ const OF_HOST: [Name; 6] = [
 /// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
 /// work. 78: the configuration is wrong.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Doctor {
+pub(super) struct Doctor {
     /// Look at this tenant only
-    pub tenant: Option<String>,
+    tenant: Option<String>,
     /// Send nothing to NinjaOne
     #[arg(long)]
-    pub offline: bool,
+    offline: bool,
 }
 
 impl Doctor {
@@ -72,7 +72,7 @@ impl Doctor {
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         around: &Context,
         out: &mut dyn Write,

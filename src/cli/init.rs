@@ -28,28 +28,28 @@ use self::{
 use super::{config::Surroundings, context::Context, exit::ExitStatus, login::exit_of_mint};
 
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// Where the tenant is: us, us2, eu, ca, oc, fed or jp
     #[arg(long, conflicts_with = "url")]
-    pub region: Option<String>,
+    region: Option<String>,
     /// Where the tenant is, if it has a host of its own: <https://acme.rmmservice.com>
     #[arg(long)]
-    pub url: Option<String>,
+    url: Option<String>,
     /// The client id of an application of the platform API Services
     #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
+    client_id: Option<String>,
     /// A file with its client secret, readable by its owner alone; the configuration will refer to it
     #[arg(long, value_name = "FILE")]
-    pub client_secret_file: Option<PathBuf>,
+    client_secret_file: Option<PathBuf>,
     /// What the tenant is called here
     #[arg(long, default_value = "main")]
-    pub tenant: String,
+    tenant: String,
     /// The client id of a Native application besides, for what NinjaOne allows to people only; makes the store's key too
     #[arg(long, value_name = "ID")]
-    pub user_client_id: Option<String>,
+    user_client_id: Option<String>,
     /// Write without trying whether NinjaOne takes the credentials
     #[arg(long)]
-    pub untried: bool,
+    untried: bool,
 }
 
 /// Gives the exit code: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot
@@ -57,7 +57,7 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &InitArgs,
     around: &Context,
     out: &mut dyn Write,

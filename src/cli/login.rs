@@ -39,24 +39,24 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 const COPIED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 #[derive(Debug, Args)]
-pub struct LoginArgs {
+pub(super) struct LoginArgs {
     /// The tenant; may be left out where only one has a `user`
-    pub tenant: Option<String>,
+    tenant: Option<String>,
     /// Open no browser: only print the address
     #[arg(long)]
-    pub no_browser: bool,
+    no_browser: bool,
     /// Listen for nothing: read the address that the browser ended at from standard input
     #[arg(long)]
-    pub paste: bool,
+    paste: bool,
     /// Log in at the proxy whose admin listener is here, such as <http://127.0.0.1:6466> at the end of an SSH tunnel
     #[arg(long, value_name = "URL", requires = "admin_key_file")]
-    pub admin: Option<String>,
+    admin: Option<String>,
     /// The key of an operator of that proxy
     #[arg(long, value_name = "FILE", requires = "admin")]
-    pub admin_key_file: Option<PathBuf>,
+    admin_key_file: Option<PathBuf>,
     /// How long to wait for the browser; at most 5m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait_time)]
-    pub wait: Duration,
+    wait: Duration,
 }
 
 fn wait_time(text: &str) -> Result<Duration, String> {
@@ -100,7 +100,7 @@ struct Done {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &LoginArgs,
     around: &Context,
     out: &mut dyn Write,

@@ -16,9 +16,9 @@ use crate::{
 use super::{context::Context, exit::ExitStatus, login::tenant};
 
 #[derive(Debug, Args)]
-pub struct LogoutArgs {
+pub(super) struct LogoutArgs {
     /// The tenant; may be left out where only one has a `user`
-    pub tenant: Option<String>,
+    tenant: Option<String>,
 }
 
 /// Gives the exit code: 0 given back and forgotten, or nobody was logged in; 1 forgotten, but NinjaOne did not confirm, or
@@ -26,7 +26,7 @@ pub struct LogoutArgs {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &LogoutArgs,
     around: &Context,
     out: &mut dyn Write,

@@ -9,13 +9,13 @@ use crate::app::VERSION;
 use super::{Cli, exit::ExitStatus};
 
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    pub shell: clap_complete::Shell,
+pub(super) struct CompletionsArgs {
+    shell: clap_complete::Shell,
 }
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<ExitStatus> {
     // Written to memory first: the generator panics when it cannot write.
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ninjaone-proxy", &mut text);
@@ -25,14 +25,14 @@ pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<Ex
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn manual(out: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn manual(out: &mut dyn Write) -> io::Result<ExitStatus> {
     clap_mangen::Man::new(Cli::command()).render(&mut &mut *out)?;
     Ok(ExitStatus::Done)
 }
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn version(json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn version(json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
     let version = VERSION;
     if json {
         writeln!(out, r#"{{"schema":"version/1","version":"{version}"}}"#)?;

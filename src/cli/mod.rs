@@ -3,19 +3,19 @@
 pub mod audit;
 pub mod caller;
 pub mod config;
-pub mod context;
-pub mod doctor;
+mod context;
+mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod healthcheck;
-pub mod init;
-pub mod login;
-pub mod logout;
-pub mod meta;
+mod init;
+mod login;
+mod logout;
+mod meta;
 pub mod ops;
-pub mod run;
-pub mod sandbox;
-pub mod signal;
+mod run;
+mod sandbox;
+mod signal;
 pub mod status;
 mod terminal;
 
@@ -34,45 +34,45 @@ use self::{context::Context, exit::ExitStatus};
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
 #[command(name = "ninjaone-proxy", version, max_term_width = 100)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Global {
+struct Global {
     /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
-    pub json: bool,
+    json: bool,
     /// Colours: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    color: Color,
     /// Say less
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    quiet: bool,
     /// Say more
     #[arg(short, long, global = true)]
-    pub verbose: bool,
+    verbose: bool,
     /// Never ask; fail instead
     #[arg(long, global = true)]
-    pub no_input: bool,
+    no_input: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+enum Color {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Serve callers, in front of NinjaOne
     Run,
     /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
@@ -113,7 +113,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum OpsCommand {
+enum OpsCommand {
     /// List operations
     List(ops::ListArgs),
     /// Show all that is known of one operation

@@ -27,7 +27,7 @@ use super::{context::Context, exit::ExitStatus};
 ///
 /// # Errors
 /// When the runtime cannot be started.
-pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -40,7 +40,7 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 ///
 /// # Errors
 /// When `err` cannot be written to: only a configuration that is wrong is told there, everything else in the log.
-pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
     // First: reading the configuration may take long, where a secret comes from a command, and so may the start.
     let calls = RefreshCalls::default();
     let deadline = deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;

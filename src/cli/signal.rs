@@ -19,7 +19,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn reload(
+pub(super) async fn reload(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -70,7 +70,7 @@ async fn loaded(around: &Context, before: &Snapshot) -> Result<u64, String> {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn drain(
+pub(super) async fn drain(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,

@@ -1,31 +1,31 @@
 //! WHAT THE OPERATOR WROTE: files and environment become one checked `Config`, or a list of everything that is wrong.
 
-pub mod address;
-pub mod byte_rate;
+pub(crate) mod address;
+pub(crate) mod byte_rate;
 pub mod caller_files;
 mod check;
-pub mod duration;
+pub(crate) mod duration;
 mod environment;
-pub mod expiry;
+pub(crate) mod expiry;
 pub mod key_digest;
-pub mod key_path;
+pub(crate) mod key_path;
 mod layers;
 pub mod load;
-pub mod origin;
-pub mod percent;
+pub(crate) mod origin;
+pub(crate) mod percent;
 pub mod problem;
 mod reader;
-pub mod redirect;
+pub(crate) mod redirect;
 mod replace;
 pub mod schema;
 pub mod secret_ref;
 pub mod settings;
 pub mod shape;
-pub mod show;
-pub mod size;
+pub(crate) mod show;
+pub(crate) mod size;
 pub mod sources;
 mod suggestion;
-pub mod text;
+pub(crate) mod text;
 mod unsupported;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -62,7 +62,7 @@ pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warni
 ///
 /// # Errors
 /// All problems, as [`fn@load`] reports them.
-pub fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
+pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
     let written = load::read(sources);
     let shown = show::settings(&written);
     check::check(written, sources, known)?;
