@@ -9,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use toml::{
     Spanned,
@@ -17,7 +16,7 @@ use toml::{
 };
 use zeroize::Zeroizing;
 
-use crate::{names::CallerName, ninjaone::operation::Operation, secret::Secret};
+use crate::{names::CallerName, ninjaone::operation::Operation, random, secret::Secret};
 
 use super::{
     key_digest,
@@ -315,8 +314,8 @@ fn accept(
 
 /// `njp_<caller>_<43 characters>`: recognisable for scanners, 256 random bits.
 fn new_key(name: &str) -> Result<Secret<String>, NotChanged> {
-    let mut random = Zeroizing::new([0; KEY_RANDOM_BYTES]);
-    rand::fill(random.as_mut_slice()).map_err(|_| NotChanged::NoRandomness)?;
+    let random = random::bytes::<KEY_RANDOM_BYTES>().ok_or(NotChanged::NoRandomness)?;
+    let random = Zeroizing::new(random);
     let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
     Ok(Secret::new(format!("njp_{name}_{}", digits.as_str())))
 }

@@ -111,7 +111,7 @@ impl Default for Client {
 impl Client {
     /// One app of each platform; the service first.
     #[must_use]
-    pub(crate) fn known() -> Vec<Self> {
+    pub fn known() -> Vec<Self> {
         vec![
             Self::default(),
             Self {
