@@ -1,5 +1,5 @@
-//! Makes rules of a configuration, in journey order. What lives on over a reload (tokens, counters, connections) is taken
-//! over from the rules before wherever its settings are unchanged.
+//! Builds the rules from a configuration, in journey order. Tokens, counters and connections survive a reload wherever
+//! their settings are unchanged.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
     wiring::{self, endpoint},
 };
 
-/// What outlives the rules.
+/// Builds rules, and keeps what outlives them.
 pub(crate) struct Assembly {
     generation: u64,
     keepers: Keepers,
@@ -27,7 +27,7 @@ pub(crate) struct Assembly {
     learned: Vec<Lesson>,
 }
 
-/// What was learned of a tenant, and of which catalogue and NinjaOne it holds.
+/// What was learned about a tenant, and the endpoint and operations for which it holds.
 struct Lesson {
     tenant: TenantName,
     endpoint: Endpoint,
@@ -36,6 +36,7 @@ struct Lesson {
 }
 
 impl Assembly {
+    /// Nothing has been built yet.
     #[must_use]
     pub(crate) fn new(keepers: Keepers) -> Self {
         Self {
@@ -46,8 +47,10 @@ impl Assembly {
         }
     }
 
+    /// Builds the rules of `config`, taking over what is unchanged from `previous`.
+    ///
     /// # Errors
-    /// When an `[[operation]]` clashes with the catalogue.
+    /// An `[[operation]]` clashes with the catalogue.
     pub(crate) fn rules(
         &mut self,
         config: &Config,
@@ -74,8 +77,8 @@ impl Assembly {
         Ok(rules)
     }
 
-    /// One for each tenant. Taken over while it is the same NinjaOne and the operations have the same places; otherwise
-    /// it is learned again, which costs one refused request an operation.
+    /// One for each tenant. It is taken over as long as the endpoint and the operations are the same; otherwise it is
+    /// learned again, at the cost of one refused request for each operation.
     fn learned(&self, config: &Config, count: usize) -> Vec<Lesson> {
         let operations: Arc<[Operation]> = config.operations.clone().into();
         let lesson = |tenant: &config::Tenant| {

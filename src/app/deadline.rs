@@ -1,7 +1,7 @@
-//! The last word of a stop: once the program was told to end, its process ends in time, whatever hangs.
+//! The shutdown deadline: once the program is told to stop, the process ends in time, whatever hangs.
 //!
-//! It runs on a thread with a runtime of its own and hears the signal itself: nothing that the rest of the program waits for
-//! can hold it up.
+//! It runs on its own thread with its own runtime and receives the signal itself, so nothing that blocks the rest of the
+//! program can delay it.
 
 use std::{
     io,
@@ -16,34 +16,34 @@ use super::{
     signals::{Asked, Signals},
 };
 
-/// How long the program has after its drain time to end by itself, the log's last lines included.
+/// How long the program has to end by itself after the drain timeout, including the last log lines.
 pub(crate) const END_MAX: Duration = Duration::from_millis(4_300);
 
-/// How much longer a refresh-token call that was sent may take to be answered and stored.
+/// How much longer a refresh-token call that has been sent may take to be answered and stored.
 pub(crate) const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// What is still to be done when the last refresh-token call is stored.
+/// Time to close the audit log after the last refresh-token call has been stored.
 const CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
 
-/// How long a stop may take, once that is known.
+/// The drain timeout, once it is known.
 #[derive(Clone, Default)]
 pub(crate) struct Deadline(Arc<OnceLock<Duration>>);
 
 impl Deadline {
-    /// Something is served from now on that has to be drained, for as long as `drain`. Only the first call counts.
+    /// From now on there are requests to drain, for at most `drain`. Only the first call counts.
     pub(crate) fn set_drain(&self, drain: Duration) {
         let _ = self.0.set(drain);
     }
 }
 
-/// Calls `end`, which ends the process, after a signal to stop: at once while nothing is served yet, later the drain time and [`END_MAX`]
-/// afterwards, or [`REFRESH_CALL_MAX`] after that if a refresh token is in use.
+/// Calls `end`, which must end the process, after a stop signal: at once while nothing is served yet, otherwise after the
+/// drain timeout plus [`END_MAX`], and [`REFRESH_CALL_MAX`] later still if a refresh token is in use.
 ///
 /// # Errors
-/// When the thread or its runtime cannot be started.
+/// The thread or its runtime cannot be started.
 pub(crate) fn start(
     calls: RefreshCalls,
     end: impl FnOnce(Why) + Send + 'static,
@@ -69,10 +69,10 @@ pub(crate) fn start(
     Ok(deadline)
 }
 
-/// Why the process is ended here.
+/// Why the deadline ends the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It was told to stop before it served anybody.
+    /// It was told to stop before it served anything.
     NothingServed,
     /// It was told to stop and did not end in time.
     TooLong,

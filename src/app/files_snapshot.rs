@@ -13,12 +13,12 @@ pub(super) struct FilesSnapshot(Vec<FileState>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Inode, size in bytes, and the seconds and nanoseconds of the last change; none for a file that cannot be looked at.
+    /// Inode, size in bytes, and the seconds and nanoseconds of the last change; `None` if the file cannot be examined.
     state: Option<(u64, u64, i64, i64)>,
 }
 
 impl FilesSnapshot {
-    /// Looks at every path, and at the entries of those that are directories.
+    /// Examines every path, and the entries of those that are directories.
     pub(super) fn take(paths: &[PathBuf]) -> Self {
         let mut seen = Vec::with_capacity(paths.len());
         for path in paths {

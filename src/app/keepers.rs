@@ -1,4 +1,4 @@
-//! The keepers of all tenants' tokens. One whose settings are unchanged lives on over a reload.
+//! The token renewers of all tenants. One whose settings are unchanged survives a reload.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
 
 use super::wiring::{endpoint, login_slot, service_application, user_application};
 
-/// All keepers at work.
+/// All running token renewers.
 pub(crate) struct Keepers {
     tasks: Tasks,
     observer: Observer,
@@ -33,13 +33,13 @@ pub(crate) struct Keepers {
     kept: Vec<Kept>,
 }
 
-/// A keeper at work, and what it was started with.
+/// A running token renewer, and what it was started with.
 struct Kept {
     tenant: TenantName,
     endpoint: Endpoint,
     identity: Identity,
     vault: Arc<Vault>,
-    /// Ends the keeper when dropped.
+    /// Stops the renewer when dropped.
     _handle: KeeperHandle,
 }
 
@@ -50,8 +50,8 @@ enum Identity {
 }
 
 impl Keepers {
-    /// Keepers run on the current runtime under `tasks`; `observer` is told of everything that befalls a token. Logins
-    /// are kept in `store`: without one there are none.
+    /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are kept in
+    /// `store`; without one there are none.
     #[must_use]
     pub(crate) fn new(
         tasks: Tasks,
@@ -70,7 +70,8 @@ impl Keepers {
         }
     }
 
-    /// The vaults of each tenant, in the order of the configuration, beside what was `learned` of it. A keeper whose identity is gone or changed ends.
+    /// The token cells of each tenant, in the order of the configuration, with what was `learned` about it. A renewer whose
+    /// identity is gone or changed stops.
     pub(crate) fn identities(
         &mut self,
         config: &Config,

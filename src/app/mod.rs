@@ -1,4 +1,4 @@
-//! WIRING: constructs everything by hand, in journey order, runs it, loads it again, and ends it.
+//! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
 mod accept;
 mod assembly;
@@ -23,5 +23,5 @@ mod watch;
 pub mod wiring;
 mod worker;
 
-/// The version of this program, as Cargo knows it.
+/// The version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! The running program: started from one configuration, ended by a drain that loses nothing that was accepted.
+//! The running program: starts from one configuration and ends by a drain that loses no accepted request.
 
 use std::{
     io,
@@ -51,19 +51,20 @@ use super::{
     worker::Worker,
 };
 
-/// For a request's head.
+/// Longest time that a request's head may take.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time that a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
-/// A kept connection without requests. Longer than what clients keep theirs, so that we seldom close first.
+/// Idle timeout of a keep-alive connection. Longer than clients' own, so that we seldom close first.
 const IDLE_PATIENCE: Duration = Duration::from_mins(3);
-/// The watchdog knows a worker by this and its number.
+/// The watchdog's name of a worker is this and its number.
 const WORKER: &str = "worker";
 
-/// Where lines go, and what is different about a rehearsal.
+/// Whether anything is written to disk.
 pub(crate) enum Record {
-    /// To the directories that the configuration names.
+    /// The audit log and the store are in the directories of the configuration.
     Configured,
-    /// To memory: nothing on disk. Logins are in this store.
+    /// Everything stays in memory; logins are in this store.
     Memory(Store),
 }
 
@@ -81,18 +82,18 @@ pub(crate) enum StartError {
     Thread(io::Error),
 }
 
-/// A program that is serving.
+/// A running program.
 pub(crate) struct Program {
     pub status: Arc<Status>,
     pub assembly: Assembly,
-    /// Where operators log people in from other machines.
+    /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<Logins>,
-    /// Certificates of the TLS listeners, to be read again when they change.
+    /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
-    /// Refresh tokens in use: the process does not end before what they brought is stored.
+    /// Refresh-token calls under way: the process does not end before their results are stored.
     pub calls: RefreshCalls,
-    /// Longest that accepted requests are waited for.
+    /// Longest time that a shutdown waits for accepted requests.
     pub drain: Duration,
     pub(super) entrances: Tasks,
     pub(super) keepers: Tasks,
@@ -102,11 +103,11 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Opens the log and the listeners and starts everything. Runs on the control runtime. `calls` are also looked at by
-    /// whoever ends the process: see [`super::deadline`].
+    /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::deadline`] watches
+    /// `calls` too.
     ///
     /// # Errors
-    /// When something cannot be opened; nothing is left running then.
+    /// Something cannot be opened; then nothing is left running.
     pub(crate) fn start(
         config: &Config,
         record: &Record,
@@ -206,7 +207,7 @@ async fn accept_until_stopped(
     heartbeat.retire();
 }
 
-/// The listeners, before anything is served.
+/// The bound listeners, before anything is served.
 struct Opened {
     entrances: Vec<Entrance>,
     admin: Option<Listener>,
@@ -230,7 +231,7 @@ impl Opened {
         })
     }
 
-    /// Role and address of each.
+    /// The role and address of each.
     fn listeners(&self) -> Vec<(&'static str, String)> {
         let callers = self.entrances.iter().map(|it| {
             let local = it.listener.local();
@@ -257,7 +258,7 @@ fn connections(config: &Config) -> Arc<Connections> {
     })
 }
 
-/// What all workers share.
+/// Resources that all workers share.
 struct Shared {
     rules: Arc<ArcSwap<Rules>>,
     ledger: Ledger,
@@ -277,7 +278,7 @@ fn start_workers(
             head: HEAD_PATIENCE,
             idle: IDLE_PATIENCE,
             proof: config.listen.unproven_idle,
-            // As the rules say when a connection comes.
+            // Overridden by the rules in force when a connection is accepted.
             answer: wiring::body_timeouts(config),
         },
     };
@@ -291,7 +292,7 @@ fn start_workers(
             rules,
             ledger,
             issued,
-            // Kept connections to NinjaOne end with their worker: no shutdown waits for them.
+            // Pooled connections to NinjaOne end with their worker; no shutdown waits for them.
             upstream: Upstream::new(Tasks::new()),
             tally,
             ids: RequestIds::new(random::number()),
@@ -326,7 +327,7 @@ fn open_ledger(
     Ledger::open(options)
 }
 
-/// Where operators log people in from other machines. What is granted there is stored under `tasks`.
+/// The endpoint through which operators log in a user from another machine. Its logins are stored under `tasks`.
 fn login_endpoint(
     config: &Config,
     store: Option<Store>,
@@ -338,7 +339,7 @@ fn login_endpoint(
     Arc::new(logins)
 }
 
-/// What is served by the supervisor.
+/// The listeners that the supervisor serves.
 fn desks(
     config: &Config,
     status: &Arc<Status>,

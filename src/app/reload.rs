@@ -1,4 +1,4 @@
-//! Loads the configuration again while requests are served: all or nothing. A wrong file changes nothing and says so.
+//! Reloads the configuration while requests are served, all or nothing: a broken file changes nothing and is reported.
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -20,18 +20,19 @@ use super::{
     status::ConfigState, wiring,
 };
 
-/// The configuration's files as they were last seen.
+/// Watches the configuration's files for changes and reads them again.
 pub struct Reloader {
     sources: Sources,
     watched: Vec<PathBuf>,
-    /// As they were when the configuration was read.
+    /// The files when the configuration was read.
     loaded: FilesSnapshot,
-    /// As they were at the last look, if that was different.
+    /// The files at the last check, if they had changed.
     changed: Option<FilesSnapshot>,
     restart_only: RestartOnlySettings,
 }
 
 impl Reloader {
+    /// Takes the files as they are now for those of `config`, which is in force.
     #[must_use]
     pub fn new(sources: Sources, config: &Config) -> Self {
         Self {
@@ -43,7 +44,7 @@ impl Reloader {
         }
     }
 
-    /// True once a change has been the same at two looks: a file that is being written is left alone.
+    /// True once two checks in a row have seen the same change, so that a file is not read while it is being written.
     pub fn notices_change(&mut self) -> bool {
         let now = FilesSnapshot::take(&self.watched);
         if now == self.loaded {
@@ -57,7 +58,7 @@ impl Reloader {
         false
     }
 
-    /// Reads everything again. Blocks: files may be slow, and a secret may come from a command.
+    /// Reads everything again. This blocks: files may be slow, and a secret may come from a command.
     pub(crate) fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
         self.changed = None;
         self.loaded = FilesSnapshot::take(&self.watched);
@@ -65,7 +66,7 @@ impl Reloader {
             Ok(read) => read,
             Err(problems) => return Loaded::Refused(told(&problems)),
         };
-        // FilesSnapshoted at before it was read: what changed since is read again.
+        // The snapshot is older than what was read: a change in between is noticed.
         if self.watched != config.watched {
             self.watched.clone_from(&config.watched);
             self.loaded = FilesSnapshot::take(&self.watched);
@@ -92,24 +93,25 @@ fn told(problems: &Problems) -> String {
     }
 }
 
-/// What came of reading the files.
+/// The result of reading the files.
 pub(crate) enum Loaded {
+    /// The configuration is in order.
     Read(Box<Fresh>),
-    /// Why they are not fit.
+    /// Why the configuration was rejected.
     Refused(String),
 }
 
-/// What was read, to be put in force.
+/// A loaded configuration, ready to be applied.
 pub(crate) struct Fresh {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
-    /// Settings that take effect at the next start only.
+    /// Changed settings that need a restart.
     pending: Vec<&'static str>,
 }
 
 impl Loaded {
-    /// Swaps the rules, or leaves everything as it is.
+    /// Replaces the rules, or changes nothing.
     pub(crate) fn take_effect(self, program: &mut Program) {
         match self {
             Self::Refused(why) => refuse(program, &why),
@@ -172,7 +174,7 @@ fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, pla
             change,
         });
     }
-    // Last: whoever sees it finds the rest on record.
+    // Last: once this is visible, the rest is on record.
     program.status.config.store(state.into());
 }
 

@@ -1,6 +1,7 @@
 //! The settings that a reload does not apply: they take effect when the program is started again.
 //!
-//! Everything is taken apart without `..`, so a new setting does not compile until somebody says here which of the two it is.
+//! Everything is destructured without `..`, so a new setting does not compile until this file says whether a reload applies
+//! it.
 
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use crate::config::{Admin, Audit, Bind, Config, Listen, Store, Telemetry, TlsBin
 pub(super) struct RestartOnlySettings {
     sockets: (Vec<Bind>, Vec<UnixBind>, Vec<TlsBind>),
     workers: usize,
-    /// In all, and for each peer.
+    /// In total, and for each peer.
     connections_max: (usize, usize),
     unproven_idle: Duration,
     head_bytes_max: usize,
     drain: Duration,
     admin: Admin,
     audit: Audit,
-    /// Its seals are secrets: they are compared and never printed.
+    /// Its seals are secrets: they are compared, never printed.
     store: Option<Store>,
     telemetry: Telemetry,
 }
@@ -30,14 +31,14 @@ impl RestartOnlySettings {
             audit,
             store,
             telemetry,
-            // Each reload makes new rules of these.
+            // A reload builds new rules from these.
             tenants: _,
             callers: _,
             operations: _,
             budget: _,
             timeouts: _,
             retry: _,
-            // Of the files, not of the settings.
+            // Properties of the files, not settings.
             fingerprint: _,
             watched: _,
         } = config;
@@ -51,7 +52,7 @@ impl RestartOnlySettings {
             unproven_idle,
             head_bytes_max,
             drain,
-            // Part of the rules.
+            // Part of the rules, so a reload applies them.
             hosts: _,
             body_bytes_max: _,
             upload_bytes_max: _,
@@ -70,7 +71,7 @@ impl RestartOnlySettings {
         }
     }
 
-    /// The names of the settings that are different in `new`, as the operator knows them.
+    /// The names of the settings that differ in `new`, as the operator writes them.
     pub(super) fn changed(&self, new: &Self) -> Vec<&'static str> {
         let Self {
             sockets,

@@ -1,5 +1,5 @@
-//! The sandbox: a make-believe NinjaOne, the proxy in front of it and callers that everybody knows. Nothing is on disk, no
-//! account is needed.
+//! The sandbox's configuration: a simulated NinjaOne, the proxy in front of it and well-known callers. Nothing is written to
+//! disk, and no account is needed.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ use crate::{
 
 use super::wiring::login_slot;
 
-/// A caller of the sandbox and what it may do.
+/// A caller of the sandbox, with its allow and deny selectors.
 struct Known {
     name: &'static str,
     allow: &'static [&'static str],
@@ -65,7 +65,7 @@ const TENANT: &str = "sandbox";
 const REDIRECT_ADDRESS: &str = "127.0.0.1:6468";
 const REDIRECT: &str = "http://127.0.0.1:6468/callback";
 
-/// Where the sandbox's parts listen.
+/// The addresses that the sandbox listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Places {
     pub callers: SocketAddr,
@@ -73,7 +73,7 @@ pub(crate) struct Places {
     pub ninjaone: SocketAddr,
 }
 
-/// A caller's name and key. The same seed makes the same keys: they open nothing but a sandbox.
+/// The name and key of each caller. The same seed gives the same keys: they open nothing but a sandbox.
 #[must_use]
 pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
     KNOWN
@@ -88,7 +88,7 @@ fn key(name: &str, seed: u64) -> String {
     format!("njp_{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(random))
 }
 
-/// The configuration that the sandbox runs with.
+/// The configuration of the sandbox.
 #[must_use]
 pub(crate) fn config(places: Places, seed: u64, workers: usize) -> Config {
     Config {
@@ -193,7 +193,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
     })
 }
 
-/// Why nobody is logged in at the sandbox.
+/// Why the sandbox's store has no login.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotLoggedIn {
     #[error(transparent)]
@@ -202,10 +202,10 @@ pub(crate) enum NotLoggedIn {
     Store(#[from] StoreError),
 }
 
-/// A store in memory in which somebody is logged in already: scripts and tickets need a person.
+/// An in-memory store with a user login: scripts and tickets need one.
 ///
 /// # Errors
-/// When the make-believe NinjaOne lets nobody in.
+/// The simulated NinjaOne refuses the login.
 pub(crate) fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
     let store = Store::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;

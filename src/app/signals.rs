@@ -1,4 +1,4 @@
-//! What the operating system asks of the program.
+//! Signals of the operating system: stop and reload.
 
 use std::io;
 
@@ -20,8 +20,10 @@ pub(crate) enum Asked {
 }
 
 impl Signals {
+    /// Installs the handlers.
+    ///
     /// # Errors
-    /// When the handlers cannot be installed.
+    /// The handlers cannot be installed.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -38,7 +40,7 @@ impl Signals {
         }
     }
 
-    /// Resolves at the next request to stop: somebody has no more patience.
+    /// Resolves at the next stop signal: the operator does not want to wait any longer.
     pub(crate) async fn stop_again(&mut self) {
         while self.next().await == Asked::Reload {}
     }

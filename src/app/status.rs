@@ -1,4 +1,4 @@
-//! How the program is: reads every station's snapshot and makes of them what the admin listener shows.
+//! Collects every station's snapshot into the status and the metrics that the admin listener shows.
 
 use std::{
     collections::BTreeMap,
@@ -39,29 +39,31 @@ use crate::{
 
 use super::{VERSION, logging};
 
-/// What is told of the configuration in force, beside the rules made of it.
+/// What the status shows of the configuration in force, besides the rules built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigState {
     pub tenants: Vec<TenantState>,
-    /// Why the files as they are now are not in force.
+    /// Why the last reload was rejected.
     pub last_error: Option<String>,
-    /// How often loading was tried.
+    /// How often a load was attempted.
     pub tries: u64,
-    /// Settings that were changed and take effect at the next start only.
+    /// Changed settings that need a restart.
     pub pending: Vec<&'static str>,
 }
 
+/// What the status shows of a tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TenantState {
     pub name: TenantName,
     pub label: Option<String>,
     pub origin: String,
-    /// Part of a token's life after which it is renewed, in percent; none where a time before its end is set.
+    /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
     pub service_percent: Option<u8>,
     pub user_percent: Option<u8>,
 }
 
 impl ConfigState {
+    /// The state right after `config` was loaded for the first time.
     #[must_use]
     pub(crate) fn of(config: &Config) -> Self {
         let tenants = config.tenants.iter().map(|tenant| {
@@ -93,7 +95,7 @@ const fn percent(at: RefreshAt) -> Option<u8> {
     }
 }
 
-/// Everything that can be asked how it is.
+/// Collects the status and the metrics.
 pub(crate) struct Status {
     pub boot: String,
     pub started: Timestamp,
@@ -101,7 +103,7 @@ pub(crate) struct Status {
     pub ledger: Ledger,
     pub connections: Arc<Connections>,
     pub tallies: Vec<Arc<Tally>>,
-    /// Role and address.
+    /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
     pub draining: AtomicBool,
@@ -174,7 +176,7 @@ impl Status {
 
     fn audit(&self, parts: &[Part]) -> snapshot::Audit {
         let ledger = self.ledger.snapshot();
-        // A disk that does not return from a call fails nothing, and is written to no more.
+        // A disk call that never returns reports no failure, but nothing is written any longer.
         let is_stuck = parts
             .iter()
             .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
@@ -210,7 +212,7 @@ impl Status {
         traffic
     }
 
-    /// All workers' counts, added up.
+    /// The request counts of all workers.
     fn counts(&self) -> BTreeMap<CountKey, u64> {
         let mut counts = BTreeMap::new();
         for tally in &self.tallies {

@@ -1,4 +1,4 @@
-//! From the configuration to the values that the stations take: every translation of a setting stands here, once.
+//! Translates the configuration into the values that the stations take. Every translation is here, once.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -30,7 +30,7 @@ use crate::{
     upstream::origin::{Patience, RetrySettings},
 };
 
-/// The operations that selectors may name whatever the configuration adds: what [`config::load`] compares them with.
+/// The operations of the built-in catalogue: [`config::load`] checks selectors against them.
 #[must_use]
 pub fn builtin_operations() -> Vec<Operation> {
     let catalogue = Catalogue::builtin();
@@ -40,12 +40,12 @@ pub fn builtin_operations() -> Vec<Operation> {
 /// The built-in catalogue with what `[[operation]]` adds.
 ///
 /// # Errors
-/// An added operation has the id or the place of another one.
+/// An added operation has the id, or the method and path, of another one.
 pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>, Clash> {
     Catalogue::with(config.operations.clone()).map(Arc::new)
 }
 
-/// Where a tenant's NinjaOne is.
+/// The address of a tenant's NinjaOne.
 #[must_use]
 pub fn endpoint(origin: &config::Origin) -> Endpoint {
     let config::Origin {
@@ -62,7 +62,7 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
     }
 }
 
-/// The OAuth application of a machine identity.
+/// The OAuth application of a service identity.
 #[must_use]
 pub(crate) fn service_application(
     endpoint: &Endpoint,
@@ -76,7 +76,7 @@ pub(crate) fn service_application(
     }
 }
 
-/// The OAuth application that a person logs in with.
+/// The OAuth application of a user identity.
 #[must_use]
 pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Application {
     Application {
@@ -87,7 +87,7 @@ pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Appli
     }
 }
 
-/// Where the store keeps a tenant's login.
+/// The slot of the store that holds a tenant's login.
 #[must_use]
 pub fn login_slot(tenant: &TenantName) -> Slot {
     Slot {
@@ -99,10 +99,10 @@ pub fn login_slot(tenant: &TenantName) -> Slot {
 /// Why the store of logins cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreOpenError {
-    /// A key that seals the store is not fit for it.
+    /// A key of the store is not suitable.
     #[error("the key of the store: {0}")]
     Key(#[from] BadSealKey),
-    /// Its directory is not fit for secrets.
+    /// Its directory is not private enough, or cannot be used.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
 }
@@ -110,7 +110,7 @@ pub enum StoreOpenError {
 /// Opens the store of logins with its keys.
 ///
 /// # Errors
-/// When its directory or a key is not fit for secrets.
+/// The directory or a key is not suitable for secrets.
 pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
     let mut keys = store.seals.iter().map(|seal| match seal {
         config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
@@ -121,7 +121,7 @@ pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
     Ok(Store::open(&store.path, SealKeys::new(first, older)?)?)
 }
 
-/// What a login asks NinjaOne for.
+/// The parameters of the authorization request for a login.
 #[must_use]
 pub(crate) fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
     Wanted {
@@ -132,7 +132,7 @@ pub(crate) fn authorization_params(endpoint: &Endpoint, user: &config::UserIdent
     }
 }
 
-/// The tenants that a person can log in to.
+/// The tenants that have a user identity, with what a login to them needs.
 #[must_use]
 pub(crate) fn login_targets(config: &Config) -> Vec<Place> {
     let users = config
@@ -156,7 +156,7 @@ pub(super) fn admin_access(config: &config::Admin) -> Access {
     Access::new(keys.collect())
 }
 
-/// How long NinjaOne may take.
+/// Timeouts towards NinjaOne.
 pub(super) fn upstream_timeouts(config: &Config) -> Patience {
     Patience {
         connect: config.timeouts.connect,
@@ -165,7 +165,7 @@ pub(super) fn upstream_timeouts(config: &Config) -> Patience {
     }
 }
 
-/// How long a body may take, in either direction.
+/// Timeouts and minimum rate of a body, in either direction.
 pub(super) fn body_timeouts(config: &Config) -> BodyPatience {
     BodyPatience {
         idle: config.timeouts.idle,
@@ -174,7 +174,7 @@ pub(super) fn body_timeouts(config: &Config) -> BodyPatience {
     }
 }
 
-/// How reads are repeated.
+/// How reads are retried.
 pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
     let config::Retry {
         attempts,
@@ -192,7 +192,7 @@ pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
     }
 }
 
-/// What a request must keep to before anybody asks who sent it.
+/// Limits on every request, checked before authentication.
 pub(super) fn request_rules(config: &Config) -> Doors {
     Doors {
         hosts: Hosts::new(config.listen.hosts.iter().cloned()),
@@ -243,7 +243,7 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
     })
 }
 
-/// The limits of callers and tenants; what has been counted is taken over from `previous`.
+/// The limits of callers and tenants; counters are taken over from `previous`.
 pub(super) fn limits(config: &Config, previous: Option<&Limits>) -> Limits {
     let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     let caller = |caller: &config::Caller| {
