@@ -77,7 +77,7 @@ const MAY_CHANGE_A_PROOF: [&str; 2] = ["take_credentials", "set_attempts"];
 
 /// The files that may call `Secret::expose`, as prefixes of the path below `src`.
 const MAY_EXPOSE_SECRETS: [&str; 8] = [
-    "app/keepers.rs",
+    "app/wiring.rs",
     "config/",
     "credentials/callback.rs",
     "credentials/grant",

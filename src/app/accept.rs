@@ -1,4 +1,4 @@
-//! Takes connections from the listeners and hands each to the worker that has the fewest.
+//! Accepts connections and dispatches each to the worker with the fewest.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -16,30 +16,34 @@ use crate::net::{
 
 use super::worker::{Handed, Worker};
 
-/// How long to wait when the kernel has no more file descriptors for us: trying again at once would only burn CPU.
+/// Pause after running out of file descriptors: retrying at once would only burn CPU.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-/// Between two lines about what was turned away, for each reason.
+/// Least time between two log lines about rejected connections, for each reason.
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Longest that a connection waits for a worker with room.
+/// Longest time that a connection waits for a worker with room.
 const HAND_WAIT_MAX: Duration = Duration::from_secs(5);
 const HAND_PAUSE: Duration = Duration::from_millis(5);
-/// Longest that it waits for somebody to leave.
+/// Longest time that it waits for an evicted connection to close.
 const LEAVING_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// A listener, and the certificate it shows if it speaks TLS.
-pub struct Entrance {
+/// A bound listener, and the certificate it presents if it speaks TLS.
+pub(crate) struct Entrance {
     pub listener: Listener,
     pub certificate: Option<Arc<ServerCertificate>>,
 }
 
-/// Takes connections until dropped.
-pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: Arc<Connections>) {
+/// Accepts connections until dropped.
+pub(crate) async fn accept(
+    entrance: Entrance,
+    workers: Arc<Vec<Worker>>,
+    connections: Arc<Connections>,
+) {
     loop {
         let (accepted, peer) = match entrance.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) if is_want_of_files(&error) => {
-                // Told by `tell_of_turned_away`.
+                // Logged by `tell_of_turned_away`.
                 connections.free_descriptor();
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 continue;
@@ -65,7 +69,7 @@ pub async fn accept(entrance: Entrance, workers: Arc<Vec<Worker>>, connections: 
     }
 }
 
-/// A place for a connection. While many have to leave and have not yet, the kernel holds the connections that follow.
+/// A permit for one connection. While many evicted connections have yet to close, new ones wait in the kernel's backlog.
 async fn admit(connections: &Arc<Connections>, peer: Peer) -> Result<Ticket, Full> {
     let gives_up = Instant::now() + LEAVING_WAIT_MAX;
     loop {
@@ -82,8 +86,8 @@ async fn admit(connections: &Arc<Connections>, peer: Peer) -> Result<Ticket, Ful
     }
 }
 
-/// Hands a connection to the worker with the fewest, of those that turn. While none has room the kernel holds the
-/// connections that follow.
+/// Dispatches a connection to the responsive worker with the fewest. While none has room, new connections wait in the
+/// kernel's backlog.
 async fn hand(handed: Handed, workers: &[Worker]) {
     let gives_up = Instant::now() + HAND_WAIT_MAX;
     let mut handed = handed;
@@ -105,15 +109,15 @@ async fn hand(handed: Handed, workers: &[Worker]) {
     }
 }
 
-/// Of this process, or of the machine.
+/// Whether the process (`EMFILE`) or the machine (`ENFILE`) is out of file descriptors.
 fn is_want_of_files(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno.is_some_and(|it| it == Errno::MFILE || it == Errno::NFILE)
 }
 
-/// Logs what was turned away and what had to leave, with how many there were since the last line: the first at once, then a
-/// line for each reason every few seconds at most. Until dropped.
-pub async fn tell_of_turned_away(connections: Arc<Connections>) {
+/// Logs rejected and evicted connections with their number since the last line: the first at once, then at most one line
+/// every few seconds for each reason. Runs until dropped.
+pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
     let told = connections.turned_away();
     let (mut refused, mut evicted) = (told.refused(), told.evicted());
     loop {
@@ -129,7 +133,7 @@ pub async fn tell_of_turned_away(connections: Arc<Connections>) {
         for (why, count) in news(&mut evicted, told.evicted()) {
             let reason = why.as_str();
             match why {
-                // Nobody needed their place.
+                // No new connection needed their place.
                 Why::Idle => {
                     tracing::debug!(reason, count, "connections that proved nothing were closed");
                 }
@@ -144,7 +148,7 @@ pub async fn tell_of_turned_away(connections: Arc<Connections>) {
     }
 }
 
-/// What was counted since `before`.
+/// The counts that have grown since `before`.
 fn news(before: &mut Counts, now: Counts) -> impl Iterator<Item = (Why, u64)> {
     let before = std::mem::replace(before, now);
     let pairs = before.into_iter().zip(now);

@@ -1,7 +1,7 @@
-//! The last word of a stop: once the program was told to end, its process ends in time, whatever hangs.
+//! The shutdown deadline: once the program is told to stop, the process ends in time, whatever hangs.
 //!
-//! It runs on a thread with a runtime of its own and hears the signal itself: nothing that the rest of the program waits for
-//! can hold it up.
+//! It runs on its own thread with its own runtime and receives the signal itself, so nothing that blocks the rest of the
+//! program can delay it.
 
 use std::{
     io,
@@ -16,37 +16,38 @@ use super::{
     signals::{Asked, Signals},
 };
 
-/// How long the program has after its drain time to end by itself, the log's last lines included.
-pub const END_MAX: Duration = Duration::from_millis(4_300);
+/// How long the program has to end by itself after the drain timeout, including the last log lines.
+pub(crate) const END_MAX: Duration = Duration::from_millis(4_300);
 
-/// How much longer a refresh-token call that was sent may take to be answered and stored.
-pub const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
+/// How much longer a refresh-token call that has been sent may take to be answered and stored.
+pub(crate) const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// What is still to be done when the last refresh-token call is stored.
+/// Time to close the audit log after the last refresh-token call has been stored.
 const CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
-const DONE: i32 = 0;
-const FORCED: i32 = 1;
 
-/// How long a stop may take, once that is known.
+/// The drain timeout, once it is known.
 #[derive(Clone, Default)]
-pub struct Deadline(Arc<OnceLock<Duration>>);
+pub(crate) struct Deadline(Arc<OnceLock<Duration>>);
 
 impl Deadline {
-    /// Something is served from now on that has to be drained, for as long as `drain`. Only the first call counts.
-    pub fn set_drain(&self, drain: Duration) {
+    /// From now on there are requests to drain, for at most `drain`. Only the first call counts.
+    pub(crate) fn set_drain(&self, drain: Duration) {
         let _ = self.0.set(drain);
     }
 }
 
-/// Ends the process after a signal to stop: at once while nothing is served yet, later the drain time and [`END_MAX`]
-/// afterwards, or [`REFRESH_CALL_MAX`] after that if a refresh token is in use.
+/// Calls `end`, which must end the process, after a stop signal: at once while nothing is served yet, otherwise after the
+/// drain timeout plus [`END_MAX`], and [`REFRESH_CALL_MAX`] later still if a refresh token is in use.
 ///
 /// # Errors
-/// When the thread or its runtime cannot be started.
-pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
+/// The thread or its runtime cannot be started.
+pub(crate) fn start(
+    calls: RefreshCalls,
+    end: impl FnOnce(Why) + Send + 'static,
+) -> io::Result<Deadline> {
     let deadline = Deadline::default();
     let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -55,11 +56,11 @@ pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
         .spawn(move || match runtime.block_on(wait(&known, calls)) {
-            Ok(Why::NothingServed) => std::process::exit(DONE),
+            Ok(Why::NothingServed) => end(Why::NothingServed),
             Ok(Why::TooLong) => {
                 tracing::error!("the stop takes too long: the process is ended");
                 logging::flush();
-                std::process::exit(FORCED);
+                end(Why::TooLong);
             }
             Err(error) => {
                 tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
@@ -68,9 +69,12 @@ pub fn start(calls: RefreshCalls) -> io::Result<Deadline> {
     Ok(deadline)
 }
 
-/// Why the process is ended here.
-enum Why {
+/// Why the deadline ends the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was told to stop before it served anything.
     NothingServed,
+    /// It was told to stop and did not end in time.
     TooLong,
 }
 

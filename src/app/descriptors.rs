@@ -1,15 +1,15 @@
-//! File descriptors: as many as the system lets us have, and not all of them for callers. Whatever callers do, there are some
-//! left for NinjaOne, the audit log, the store and the admin's listeners.
+//! File descriptors: as many as the system allows, with a reserve for NinjaOne, the audit log, the store and the admin
+//! listeners that callers cannot exhaust.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for everything but callers' places, unless there are fewer than twice as many in all: for callers on their way out,
-/// the admin's and the probes' listener at their fullest, connections to NinjaOne, files.
+/// Reserved for everything but callers' connections, unless there are fewer than twice as many in all: for connections that
+/// are closing, the admin and probes listeners at their limit, connections to NinjaOne, files.
 const KEPT: u64 = 1024;
 
-/// How many connections of callers there may be, of the `wanted` ones. Raises the soft limit of this process to the hard one.
+/// How many of the `wanted` connections callers may have. Raises the soft limit of this process to the hard one.
 #[must_use]
-pub fn places(wanted: usize) -> usize {
+pub(crate) fn places(wanted: usize) -> usize {
     let places = places_of(wanted, raised());
     if places < wanted {
         tracing::warn!(
@@ -29,7 +29,7 @@ fn places_of(wanted: usize, files: Option<u64>) -> usize {
     wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
-/// The limit in force; none if there is no limit.
+/// The limit in force; `None` if there is no limit.
 fn raised() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {

@@ -1,4 +1,4 @@
-//! Opens every listener that the configuration names, before the first request is served.
+//! Binds every listener of the configuration before the first request is served.
 
 use std::{io, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::{
 use super::accept::Entrance;
 
 /// Sockets that the service manager passed, by name (`sd_listen_fds`).
-pub struct Inherited(Vec<(String, Option<std::net::TcpListener>)>);
+pub(crate) struct Inherited(Vec<(String, Option<std::net::TcpListener>)>);
 
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -32,9 +32,9 @@ pub enum OpenError {
 }
 
 impl Inherited {
-    /// Takes the sockets of this process. Only the first call finds them.
+    /// Takes the sockets that this process inherited. Only the first call finds them.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut passed = listenfd::ListenFd::from_env();
         let sockets = names
@@ -57,8 +57,8 @@ impl Inherited {
 /// Opens a plain listener.
 ///
 /// # Errors
-/// When the address is in use or cannot be bound.
-pub fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, OpenError> {
+/// The address is in use or cannot be bound.
+pub(crate) fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, OpenError> {
     match bind {
         Bind::Address(address) => Ok(Listener::tcp(*address)?),
         Bind::Inherited(name) => {
@@ -73,8 +73,8 @@ pub fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, Open
 /// Opens all listeners for callers.
 ///
 /// # Errors
-/// The first one that cannot be opened.
-pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Entrance>, OpenError> {
+/// The error of the first one that cannot be opened.
+pub(crate) fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Entrance>, OpenError> {
     let mut entrances = Vec::new();
     for bind in &listen.http {
         entrances.push(Entrance {
@@ -112,7 +112,7 @@ fn give_to_group(path: &std::path::Path, group: &str) -> Result<(), OpenError> {
         .map_err(|error| OpenError::Group { path: shown, error })
 }
 
-/// A number, or a name of `/etc/group`.
+/// Resolves a group id: a number, or a name in `/etc/group`.
 fn group_id(group: &str) -> Option<u32> {
     if let Ok(id) = group.parse() {
         return Some(id);

@@ -1,4 +1,4 @@
-//! The keepers of all tenants' tokens. One whose settings are unchanged lives on over a reload.
+//! The token renewers of all tenants. One whose settings are unchanged survives a reload.
 
 use std::sync::Arc;
 
@@ -7,10 +7,7 @@ use crate::{
     credentials::{
         Identities,
         custody::LoginRenewer,
-        grant::{
-            application::{Application, ClientAuth},
-            client_credentials::ClientCredentials,
-        },
+        grant::client_credentials::ClientCredentials,
         keeper::{KeeperHandle, Keeping},
         learned::Learned,
         login::Login,
@@ -18,12 +15,7 @@ use crate::{
         refresh_calls::RefreshCalls,
         schedule::RefreshAt,
         service_renewer::ServiceRenewer,
-        store::{
-            Store,
-            error::StoreError,
-            kept::Slot,
-            key::{BadSealKey, SealKey, SealKeys},
-        },
+        store::Store,
         vault::Vault,
     },
     names::{IdentityKind, TenantName},
@@ -32,8 +24,10 @@ use crate::{
     watchdog::Watchdog,
 };
 
-/// All keepers at work.
-pub struct Keepers {
+use super::wiring::{endpoint, login_slot, service_application, user_application};
+
+/// All running token renewers.
+pub(crate) struct Keepers {
     tasks: Tasks,
     observer: Observer,
     store: Option<Store>,
@@ -42,13 +36,13 @@ pub struct Keepers {
     kept: Vec<Kept>,
 }
 
-/// A keeper at work, and what it was started with.
+/// A running token renewer, and what it was started with.
 struct Kept {
     tenant: TenantName,
     endpoint: Endpoint,
     identity: Identity,
     vault: Arc<Vault>,
-    /// Ends the keeper when dropped.
+    /// Stops the renewer when dropped.
     _handle: KeeperHandle,
 }
 
@@ -59,10 +53,10 @@ enum Identity {
 }
 
 impl Keepers {
-    /// Keepers run on the current runtime under `tasks`; `observer` is told of everything that befalls a token. Logins
-    /// are kept in `store`: without one there are none.
+    /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are kept in
+    /// `store`; without one there are none.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         tasks: Tasks,
         observer: Observer,
         store: Option<Store>,
@@ -79,8 +73,9 @@ impl Keepers {
         }
     }
 
-    /// The vaults of each tenant, in the order of the configuration, beside what was `learned` of it. A keeper whose identity is gone or changed ends.
-    pub fn identities(
+    /// The token cells of each tenant, in the order of the configuration, with what was `learned` about it. A renewer whose
+    /// identity is gone or changed stops.
+    pub(crate) fn identities(
         &mut self,
         config: &Config,
         learned: impl Iterator<Item = Arc<Learned>>,
@@ -137,7 +132,7 @@ impl Keepers {
             }
             Identity::User(it) => {
                 let application = user_application(&endpoint, it);
-                let login = Login::new(application, self.store.clone()?, slot(&tenant));
+                let login = Login::new(application, self.store.clone()?, login_slot(&tenant));
                 LoginRenewer::start(
                     keeping(IdentityKind::User, it.refresh_at),
                     Box::new(login),
@@ -154,72 +149,5 @@ impl Keepers {
             vault,
             _handle: handle,
         })
-    }
-}
-
-/// Where a tenant's login is kept.
-#[must_use]
-pub fn slot(tenant: &TenantName) -> Slot {
-    Slot {
-        tenant: tenant.clone(),
-        identity: IdentityKind::User,
-    }
-}
-
-/// Why the store of logins cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("the key of the store: {0}")]
-    Key(#[from] BadSealKey),
-    #[error("the store: {0}")]
-    Store(#[from] StoreError),
-}
-
-/// # Errors
-/// When its directory or a key is not fit for secrets.
-pub fn open_store(store: &config::Store) -> Result<Store, OpenError> {
-    let mut keys = store.seals.iter().map(|seal| match seal {
-        config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
-        config::Seal::Passphrase(text) => SealKey::from_passphrase(text.expose().as_bytes()),
-    });
-    let first = keys.next().unwrap_or_else(|| SealKey::from_bytes(&[]))?;
-    let older = keys.collect::<Result<Vec<_>, _>>()?;
-    Ok(Store::open(&store.path, SealKeys::new(first, older)?)?)
-}
-
-#[must_use]
-pub fn endpoint(origin: &config::Origin) -> Endpoint {
-    Endpoint {
-        tls: origin.tls,
-        host: origin.host.clone(),
-        port: origin.port,
-        ca: origin.ca.clone(),
-    }
-}
-
-#[must_use]
-pub fn service_application(endpoint: &Endpoint, it: &config::ServiceIdentity) -> Application {
-    Application {
-        endpoint: endpoint.clone(),
-        client_id: it.client_id.clone(),
-        client_secret: Some(it.client_secret.clone()),
-        auth: client_auth(it.client_auth),
-    }
-}
-
-#[must_use]
-pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Application {
-    Application {
-        endpoint: endpoint.clone(),
-        client_id: it.client_id.clone(),
-        client_secret: it.client_secret.clone(),
-        auth: client_auth(it.client_auth),
-    }
-}
-
-const fn client_auth(auth: config::ClientAuth) -> ClientAuth {
-    match auth {
-        config::ClientAuth::Body => ClientAuth::Body,
-        config::ClientAuth::Basic => ClientAuth::Basic,
     }
 }

@@ -1,8 +1,8 @@
-//! The program's own log: text on a terminal, JSON elsewhere. It tells what happens to the program; who did what is in the
-//! audit log.
+//! The program's own log: text on a terminal, JSON elsewhere. It covers the program itself; who did what is in the audit
+//! log.
 //!
-//! A thread of its own writes the lines, through a bounded queue: whatever stderr is, a pipe that nobody reads or a
-//! terminal that was stopped, nobody who logs waits for it. Lines that find the queue full are dropped and counted.
+//! A dedicated thread writes the lines from a bounded queue, so logging never blocks, even if stderr is a pipe that nobody
+//! reads or a stopped terminal. Lines that find the queue full are dropped and counted.
 
 use std::{
     fs::File,
@@ -26,35 +26,35 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::config::LogFormat;
 
-/// Lines that wait to be written.
-pub const QUEUED_LINES_MAX: usize = 8_192;
+/// Most lines that wait to be written.
+pub(crate) const QUEUED_LINES_MAX: usize = 8_192;
 
-/// How long the end of the program waits for the lines that are still queued.
-pub const FLUSH_MAX: Duration = Duration::from_millis(500);
+/// How long the program waits at its end for the lines that are still queued.
+pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(500);
 const FLUSH_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 const THREAD_NAME: &str = "log";
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// The log that is running.
+/// The running log.
 struct Log {
     queued: Arc<AtomicU64>,
     written: Arc<AtomicU64>,
     unwritable: Arc<AtomicU64>,
     dropped: ErrorCounter,
-    /// Lost lines that a line has told of, and how many were written by then.
+    /// Lost lines that have been reported, and how many lines had been written by then.
     told: AtomicU64,
     written_when_told: AtomicU64,
-    /// Never dropped: its end would wait for a thread that may wait for a pipe.
+    /// Never dropped: dropping would join a thread that may be blocked on a pipe.
     _guard: WorkerGuard,
 }
 
-/// Starts the log on stderr. Later calls change nothing.
+/// Starts the log on stderr. Later calls have no effect.
 ///
 /// # Errors
-/// When stderr cannot be opened a second time.
-pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
+/// stderr cannot be duplicated.
+pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
@@ -67,10 +67,10 @@ pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(open()?)
-        // It would tell of them on stderr itself, and wait for it.
+        // It would report them on stderr itself, and block on it.
         .log_internal_errors(false)
         .with_target(false);
-    // A log that is running already is kept: only tests start it twice.
+    // A log that is already running is kept: only tests start it twice.
     let _ = if json {
         builder.json().flatten_event(true).try_init()
     } else {
@@ -80,7 +80,7 @@ pub fn start(format: LogFormat, level: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// `debug` for `trace`: what is beyond it is not built in, and the library would say so on stderr itself.
+/// Turns `trace` into `debug`: more is not compiled in, and the library would say so on stderr itself.
 fn most_of(level: &str) -> String {
     let parts = level.split(',').map(|part| match part.rsplit_once('=') {
         Some((target, level)) if level.eq_ignore_ascii_case("trace") => format!("{target}=debug"),
@@ -91,7 +91,7 @@ fn most_of(level: &str) -> String {
 }
 
 fn open() -> io::Result<Lines> {
-    // A descriptor of the log's own: whoever else writes to stderr does not meet a lock that the log's thread holds.
+    // The log has its own descriptor, so others that write to stderr never wait for a lock that its thread holds.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let (queued, written, unwritable) =
         <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
@@ -110,7 +110,7 @@ fn open() -> io::Result<Lines> {
         queue,
         queued: Arc::clone(&queued),
     };
-    // Set once: `start` was asked whether it is there.
+    // Set once: `start` has checked that there is none.
     let _ = LOG.set(Log {
         queued,
         written,
@@ -123,17 +123,17 @@ fn open() -> io::Result<Lines> {
     Ok(lines)
 }
 
-/// Lines that were not written since the start: dropped because the queue was full, or because stderr took none.
+/// Lines lost since the start, because the queue was full or stderr did not take them.
 #[must_use]
-pub fn lost_lines() -> u64 {
+pub(crate) fn lost_lines() -> u64 {
     LOG.get().map_or(0, Log::lost)
 }
 
-/// Says how many lines were lost, once there is room for a line that says so.
-pub fn tell_of_lost_lines() {
+/// Logs how many lines were lost, once there is room for that line.
+pub(crate) fn tell_of_lost_lines() {
     let Some(log) = LOG.get() else { return };
     let (lost, told) = (log.lost(), log.told.load(Ordering::Relaxed));
-    // Where stderr takes nothing, the line that says so would be the next one to tell of.
+    // Where stderr takes nothing, this line would itself be lost and reported.
     let written = log.written.load(Ordering::Acquire);
     let takes_lines = written > log.written_when_told.load(Ordering::Relaxed);
     if lost == told || !takes_lines || log.waiting() >= QUEUED_LINES_MAX as u64 {
@@ -147,8 +147,8 @@ pub fn tell_of_lost_lines() {
     );
 }
 
-/// Returns when every line is written, at the latest after [`FLUSH_MAX`].
-pub fn flush() {
+/// Returns when every line has been written, at the latest after [`FLUSH_MAX`].
+pub(crate) fn flush() {
     let Some(log) = LOG.get() else { return };
     let mut waited = Duration::ZERO;
     while log.waiting() > 0 && waited < FLUSH_MAX {
@@ -175,7 +175,7 @@ impl Log {
     }
 }
 
-/// The way into the queue, for each line anew.
+/// Makes a writer into the queue for each line.
 struct Lines {
     queue: NonBlocking,
     queued: Arc<AtomicU64>,
@@ -184,14 +184,14 @@ struct Lines {
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = NonBlocking;
 
-    /// One line is one write: the subscriber formats it whole first.
+    /// One line is one write: the subscriber formats the whole line first.
     fn make_writer(&'a self) -> NonBlocking {
         self.queued.fetch_add(1, Ordering::AcqRel);
         self.queue.clone()
     }
 }
 
-/// What the log's thread writes to. A line that cannot be written is counted and forgotten.
+/// What the log's thread writes to. A line that cannot be written is counted and dropped.
 struct Sink {
     stderr: File,
     written: Arc<AtomicU64>,
@@ -199,7 +199,7 @@ struct Sink {
 }
 
 impl Sink {
-    /// As `write_all`, for descriptors too that somebody else has made non-blocking.
+    /// Like `write_all`, but also for descriptors that another process has made non-blocking.
     fn write_whole(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
             match self.stderr.write(line) {
@@ -235,7 +235,7 @@ impl Write for Sink {
     }
 }
 
-/// A message that was put together at run time may hold what was being worked on: the place has to do.
+/// Logs the location of a panic only: a message formatted at run time may hold the data being worked on.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let said = panic.payload().downcast_ref::<&'static str>();
     let said = said.copied().unwrap_or("(a message with values)");

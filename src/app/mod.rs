@@ -1,22 +1,27 @@
-//! WIRING: constructs everything by hand, in journey order, runs it, loads it again, and ends it.
+//! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
-pub mod accept;
-pub mod assembly;
-pub mod deadline;
-pub mod descriptors;
-pub mod entrances;
-pub mod keepers;
-pub mod logging;
-pub mod logins;
-pub mod program;
+mod accept;
+mod assembly;
+pub(crate) mod deadline;
+mod descriptors;
+pub(crate) mod entrances;
+mod files_snapshot;
+mod keepers;
+pub(crate) mod logging;
+pub(crate) mod program;
 pub mod reload;
-pub mod run;
+mod restart_only;
+pub(crate) mod run;
 pub mod sandbox;
-pub mod signals;
-pub mod spare_memory;
-pub mod status;
+pub(crate) mod signals;
+mod spare_memory;
+mod status;
 mod stop;
-pub mod supervisor;
+mod supervisor;
 mod tokens;
-pub mod watch;
-pub mod worker;
+mod watch;
+pub mod wiring;
+mod worker;
+
+/// The version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! The running program: started from one configuration, ended by a drain that loses nothing that was accepted.
+//! The running program: starts from one configuration and ends by a drain that loses no accepted request.
 
 use std::{
     io,
@@ -9,14 +9,14 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    admin::{self, Admin, logins::Logins},
+    admin::{Admin, logins::Logins},
     audit::{
         ledger::{self, Ledger, Where},
         sink::resume,
     },
     caller::issued::IssuedTokens,
     clock::Timestamp,
-    config::{self, Bind, Config},
+    config::{Bind, Config},
     credentials::{refresh_calls::RefreshCalls, store::Store},
     net::{
         connections::{ConnectionLimits, Connections},
@@ -38,38 +38,38 @@ use crate::{
 };
 
 use super::{
+    VERSION,
     accept::{Entrance, accept, tell_of_turned_away},
-    assembly::{self, Assembly},
+    assembly::Assembly,
     descriptors,
     entrances::{self, Inherited},
-    keepers::{self, Keepers},
-    logins,
+    keepers::Keepers,
     status::{ConfigState, Status},
     supervisor::{self, Desk},
     tokens,
+    wiring::{self, StoreOpenError},
     worker::Worker,
 };
 
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// For a request's head.
+/// Longest time that a request's head may take.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time that a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
-/// A kept connection without requests. Longer than what clients keep theirs, so that we seldom close first.
+/// Idle timeout of a keep-alive connection. Longer than clients' own, so that we seldom close first.
 const IDLE_PATIENCE: Duration = Duration::from_mins(3);
-/// The watchdog knows a worker by this and its number.
+/// The watchdog's name of a worker is this and its number.
 const WORKER: &str = "worker";
 
-/// Where lines go, and what is different about a rehearsal.
-pub enum Record {
-    /// To the directories that the configuration names.
+/// Whether anything is written to disk.
+pub(crate) enum Record {
+    /// The audit log and the store are in the directories of the configuration.
     Configured,
-    /// To memory: nothing on disk. Logins are in this store.
+    /// Everything stays in memory; logins are in this store.
     Memory(Store),
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     #[error(transparent)]
     Entrance(#[from] entrances::OpenError),
     #[error("the audit log: {0}")]
@@ -77,23 +77,23 @@ pub enum StartError {
     #[error("an [[operation]] of the configuration: {0}")]
     Clash(#[from] Clash),
     #[error(transparent)]
-    Store(#[from] keepers::OpenError),
+    Store(#[from] StoreOpenError),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
 }
 
-/// A program that is serving.
-pub struct Program {
+/// A running program.
+pub(crate) struct Program {
     pub status: Arc<Status>,
     pub assembly: Assembly,
-    /// Where operators log people in from other machines.
+    /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<Logins>,
-    /// Certificates of the TLS listeners, to be read again when they change.
+    /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
-    /// Refresh tokens in use: the process does not end before what they brought is stored.
+    /// Refresh-token calls under way: the process does not end before their results are stored.
     pub calls: RefreshCalls,
-    /// Longest that accepted requests are waited for.
+    /// Longest time that a shutdown waits for accepted requests.
     pub drain: Duration,
     pub(super) entrances: Tasks,
     pub(super) keepers: Tasks,
@@ -103,12 +103,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// Opens the log and the listeners and starts everything. Runs on the control runtime. `calls` are also looked at by
-    /// whoever ends the process: see [`super::deadline`].
+    /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::deadline`] watches
+    /// `calls` too.
     ///
     /// # Errors
-    /// When something cannot be opened; nothing is left running then.
-    pub fn start(
+    /// Something cannot be opened; then nothing is left running.
+    pub(crate) fn start(
         config: &Config,
         record: &Record,
         inherited: &mut Inherited,
@@ -121,7 +121,7 @@ impl Program {
         let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
         let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let logins = logins::desk(config, store.clone(), ledger.clone(), keepers.clone());
+        let logins = login_endpoint(config, store.clone(), ledger.clone(), keepers.clone());
         let mut assembly = Assembly::new(Keepers::new(
             keepers.clone(),
             tokens::observer(ledger.clone()),
@@ -207,7 +207,7 @@ async fn accept_until_stopped(
     heartbeat.retire();
 }
 
-/// The listeners, before anything is served.
+/// The bound listeners, before anything is served.
 struct Opened {
     entrances: Vec<Entrance>,
     admin: Option<Listener>,
@@ -231,7 +231,7 @@ impl Opened {
         })
     }
 
-    /// Role and address of each.
+    /// The role and address of each.
     fn listeners(&self) -> Vec<(&'static str, String)> {
         let callers = self.entrances.iter().map(|it| {
             let local = it.listener.local();
@@ -258,7 +258,7 @@ fn connections(config: &Config) -> Arc<Connections> {
     })
 }
 
-/// What all workers share.
+/// Resources that all workers share.
 struct Shared {
     rules: Arc<ArcSwap<Rules>>,
     ledger: Ledger,
@@ -278,8 +278,8 @@ fn start_workers(
             head: HEAD_PATIENCE,
             idle: IDLE_PATIENCE,
             proof: config.listen.unproven_idle,
-            // As the rules say when a connection comes.
-            answer: assembly::body_patience(config),
+            // Overridden by the rules in force when a connection is accepted.
+            answer: wiring::body_timeouts(config),
         },
     };
     let (mut workers, mut tallies) = (Vec::new(), Vec::new());
@@ -292,7 +292,7 @@ fn start_workers(
             rules,
             ledger,
             issued,
-            // Kept connections to NinjaOne end with their worker: no shutdown waits for them.
+            // Pooled connections to NinjaOne end with their worker; no shutdown waits for them.
             upstream: Upstream::new(Tasks::new()),
             tally,
             ids: RequestIds::new(random::number()),
@@ -304,9 +304,9 @@ fn start_workers(
     Ok((workers, tallies))
 }
 
-fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, keepers::OpenError> {
+fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, StoreOpenError> {
     match record {
-        Record::Configured => config.store.as_ref().map(keepers::open_store).transpose(),
+        Record::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
         Record::Memory(store) => Ok(Some(store.clone())),
     }
 }
@@ -327,7 +327,19 @@ fn open_ledger(
     Ledger::open(options)
 }
 
-/// What is served by the supervisor.
+/// The endpoint through which operators log in a user from another machine. Its logins are stored under `tasks`.
+fn login_endpoint(
+    config: &Config,
+    store: Option<Store>,
+    ledger: Ledger,
+    tasks: Tasks,
+) -> Arc<Logins> {
+    let logins = Logins::new(wiring::admin_access(&config.admin), store, ledger, tasks);
+    logins.set_places(wiring::login_targets(config));
+    Arc::new(logins)
+}
+
+/// The listeners that the supervisor serves.
 fn desks(
     config: &Config,
     status: &Arc<Status>,
@@ -348,22 +360,14 @@ fn admin_desk(
 ) -> io::Result<Desk> {
     let figures = config.telemetry.metrics.then(|| status.figures_source());
     let hosts = config.admin.hosts.clone();
-    let admin = Admin::new(status.snapshot_source(), figures, ready(config), hosts)
+    let admin = Admin::new(status.snapshot_source(), figures, config.admin.ready, hosts)
         .with_watchdog(status.watchdog.clone())
         .with_logins(Arc::clone(logins));
     Ok((listener.into_std()?, Arc::new(admin)))
 }
 
 fn probes_desk(config: &Config, status: &Arc<Status>, listener: Listener) -> io::Result<Desk> {
-    let admin = Admin::probes_only(status.snapshot_source(), ready(config))
+    let admin = Admin::probes_only(status.snapshot_source(), config.admin.ready)
         .with_watchdog(status.watchdog.clone());
     Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-const fn ready(config: &Config) -> admin::health::Ready {
-    match config.admin.ready {
-        config::Ready::AllTokens => admin::health::Ready::AllTokens,
-        config::Ready::AnyToken => admin::health::Ready::AnyToken,
-        config::Ready::Listening => admin::health::Ready::Listening,
-    }
 }

@@ -1,4 +1,4 @@
-//! Loads the configuration again while requests are served: all or nothing. A wrong file changes nothing and says so.
+//! Reloads the configuration while requests are served, all or nothing: a broken file changes nothing and is reported.
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -6,96 +6,47 @@ use crate::{
     admin::logins::Place,
     audit::entry::Event,
     config::{
-        self, Config, Store,
+        self, Config,
         problem::{Problems, Warning},
         sources::Sources,
     },
     names::CallerName,
     net::tls::{ServerCertificate, ServerConfig, TlsError},
-    ninjaone::{catalogue::Catalogue, operation::Operation},
     proxy::rules::Rules,
 };
 
-use super::{logins, program::Program, status::ConfigState, watch::Look};
+use super::{
+    files_snapshot::FilesSnapshot, program::Program, restart_only::RestartOnlySettings,
+    status::ConfigState, wiring,
+};
 
-/// The configuration's files as they were last seen.
+/// Watches the configuration's files for changes and reads them again.
 pub struct Reloader {
     sources: Sources,
     watched: Vec<PathBuf>,
-    /// As they were when the configuration was read.
-    loaded: Look,
-    /// As they were at the last look, if that was different.
-    changed: Option<Look>,
-    fixed: Fixed,
-}
-
-/// Settings that take effect at the next start only.
-struct Fixed {
-    /// As text, with the name that the operator knows.
-    texts: [(&'static str, String); 10],
-    store: Option<Store>,
-}
-
-impl Fixed {
-    fn of(config: &Config) -> Self {
-        let (listen, admin) = (&config.listen, &config.admin);
-        let sockets = format!("{:?} {:?} {:?}", listen.http, listen.https, listen.unix);
-        let connections = (listen.connections_max, listen.connections_per_peer_max);
-        let on_failure = config.audit.serve_reads_unrecorded;
-        let texts = [
-            ("listen", sockets),
-            ("listen.workers", listen.workers.to_string()),
-            ("listen.connections", format!("{connections:?}")),
-            (
-                "listen.unproven_idle",
-                format!("{:?}", listen.unproven_idle),
-            ),
-            ("listen.max_header", listen.head_bytes_max.to_string()),
-            ("listen.drain", format!("{:?}", listen.drain)),
-            ("admin", format!("{admin:?}")),
-            ("audit.path", config.audit.path.display().to_string()),
-            ("audit.on_failure", on_failure.to_string()),
-            ("telemetry", format!("{:?}", config.telemetry)),
-        ];
-        Self {
-            texts,
-            store: config.store.clone(),
-        }
-    }
-
-    fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let pairs = self.texts.iter().zip(&other.texts);
-        let texts = pairs
-            .filter(|(own, others)| own != others)
-            .map(|((name, _), _)| *name);
-        // Its seals are secrets: compared, never printed.
-        let store = (self.store != other.store).then_some("store");
-        texts.chain(store).collect()
-    }
-}
-
-/// The operations that selectors may name.
-#[must_use]
-pub fn known_operations() -> Vec<Operation> {
-    let catalogue = Catalogue::builtin();
-    catalogue.all().iter().map(|it| (**it).clone()).collect()
+    /// The files when the configuration was read.
+    loaded: FilesSnapshot,
+    /// The files at the last check, if they had changed.
+    changed: Option<FilesSnapshot>,
+    restart_only: RestartOnlySettings,
 }
 
 impl Reloader {
+    /// Takes the files as they are now for those of `config`, which is in force.
     #[must_use]
     pub fn new(sources: Sources, config: &Config) -> Self {
         Self {
             sources,
-            loaded: Look::at(&config.watched),
+            loaded: FilesSnapshot::take(&config.watched),
             watched: config.watched.clone(),
             changed: None,
-            fixed: Fixed::of(config),
+            restart_only: RestartOnlySettings::of(config),
         }
     }
 
-    /// True once a change has been the same at two looks: a file that is being written is left alone.
+    /// True once two checks in a row have seen the same change, so that a file is not read while it is being written.
     pub fn notices_change(&mut self) -> bool {
-        let now = Look::at(&self.watched);
+        let now = FilesSnapshot::take(&self.watched);
         if now == self.loaded {
             self.changed = None;
             return false;
@@ -107,23 +58,23 @@ impl Reloader {
         false
     }
 
-    /// Reads everything again. Blocks: files may be slow, and a secret may come from a command.
-    pub fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
+    /// Reads everything again. This blocks: files may be slow, and a secret may come from a command.
+    pub(crate) fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
         self.changed = None;
-        self.loaded = Look::at(&self.watched);
-        let (config, warnings) = match config::load(&self.sources, &known_operations()) {
+        self.loaded = FilesSnapshot::take(&self.watched);
+        let (config, warnings) = match config::load(&self.sources, &wiring::builtin_operations()) {
             Ok(read) => read,
             Err(problems) => return Loaded::Refused(told(&problems)),
         };
-        // Looked at before it was read: what changed since is read again.
+        // The snapshot is older than what was read: a change in between is noticed.
         if self.watched != config.watched {
             self.watched.clone_from(&config.watched);
-            self.loaded = Look::at(&self.watched);
+            self.loaded = FilesSnapshot::take(&self.watched);
         }
         let read = certificates.iter().map(|it| it.read());
         match read.collect() {
             Ok(certificates) => Loaded::Read(Box::new(Fresh {
-                pending: self.fixed.differences(&Fixed::of(&config)),
+                pending: self.restart_only.changed(&RestartOnlySettings::of(&config)),
                 config,
                 warnings,
                 certificates,
@@ -142,25 +93,26 @@ fn told(problems: &Problems) -> String {
     }
 }
 
-/// What came of reading the files.
-pub enum Loaded {
+/// The result of reading the files.
+pub(crate) enum Loaded {
+    /// The configuration is in order.
     Read(Box<Fresh>),
-    /// Why they are not fit.
+    /// Why the configuration was rejected.
     Refused(String),
 }
 
-/// What was read, to be put in force.
-pub struct Fresh {
+/// A loaded configuration, ready to be applied.
+pub(crate) struct Fresh {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
-    /// Settings that take effect at the next start only.
+    /// Changed settings that need a restart.
     pending: Vec<&'static str>,
 }
 
 impl Loaded {
-    /// Swaps the rules, or leaves everything as it is.
-    pub fn take_effect(self, program: &mut Program) {
+    /// Replaces the rules, or changes nothing.
+    pub(crate) fn take_effect(self, program: &mut Program) {
         match self {
             Self::Refused(why) => refuse(program, &why),
             Self::Read(fresh) => fresh.take_effect(program),
@@ -188,7 +140,13 @@ impl Fresh {
         let mut state = ConfigState::of(&config);
         state.tries = program.status.config.load().tries + 1;
         state.pending = self.pending;
-        swap(program, &before, rules, state, logins::places(&config));
+        swap(
+            program,
+            &before,
+            rules,
+            state,
+            wiring::login_targets(&config),
+        );
     }
 }
 
@@ -216,7 +174,7 @@ fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, pla
             change,
         });
     }
-    // Last: whoever sees it finds the rest on record.
+    // Last: once this is visible, the rest is on record.
     program.status.config.store(state.into());
 }
 

@@ -1,4 +1,4 @@
-//! Serves until told to stop.
+//! The control loop: signals, reloads, and the service manager's notifications.
 
 use std::io;
 
@@ -11,15 +11,15 @@ use super::{
     watch::{News, Watch},
 };
 
-/// The name by which the watchdog knows the loop below.
+/// The watchdog's name of the control loop.
 const PART: &str = "control";
 
-/// Serves until SIGTERM or SIGINT, loads the configuration again when it changes, and drains. Without a reloader there is
-/// nothing to load again.
+/// Serves until SIGTERM or SIGINT, reloads the configuration when it changes, and drains. Without a reloader nothing is
+/// reloaded.
 ///
 /// # Errors
-/// Something that belongs on disk was lost at the end; the log says what.
-pub async fn run(
+/// Something that belongs on disk was lost during shutdown; the log says what.
+pub(crate) async fn run(
     mut program: Program,
     reloader: Option<Reloader>,
     mut signals: Signals,
@@ -84,7 +84,7 @@ fn follow(news: News, program: &mut Program) {
     }
 }
 
-/// Tells the service manager, if there is one (`sd_notify`).
+/// Notifies the service manager, if there is one (`sd_notify`).
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the service manager could not be told");

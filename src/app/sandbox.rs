@@ -1,5 +1,5 @@
-//! The sandbox: a make-believe NinjaOne, the proxy in front of it and callers that everybody knows. Nothing is on disk, no
-//! account is needed.
+//! The sandbox's configuration: a simulated NinjaOne, the proxy in front of it and well-known callers. Nothing is written to
+//! disk, and no account is needed.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -7,14 +7,17 @@ use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
+    admin::health::Ready,
     caller::api_key::KeyHash,
     clock::Reading,
     config::{
-        Admin, Audit, Bind, Budget, Caller, CallerLimit, ClientAuth, Config, Listen, LogFormat,
-        Origin, Platform, Ready, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts,
-        UserGrant, UserIdentity,
+        Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin,
+        Platform, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts, UserIdentity,
+        address::loopback_hosts,
     },
     credentials::{
+        authorization::Flow,
+        grant::application::ClientAuth,
         schedule::RefreshAt,
         store::{
             Store,
@@ -31,9 +34,9 @@ use crate::{
     secret::Secret,
 };
 
-use super::keepers::slot;
+use super::wiring::login_slot;
 
-/// A caller of the sandbox and what it may do.
+/// A caller of the sandbox, with its allow and deny selectors.
 struct Known {
     name: &'static str,
     allow: &'static [&'static str],
@@ -62,15 +65,15 @@ const TENANT: &str = "sandbox";
 const REDIRECT_ADDRESS: &str = "127.0.0.1:6468";
 const REDIRECT: &str = "http://127.0.0.1:6468/callback";
 
-/// Where the sandbox's parts listen.
+/// The addresses that the sandbox listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     pub callers: SocketAddr,
     pub admin: SocketAddr,
     pub ninjaone: SocketAddr,
 }
 
-/// A caller's name and key. The same seed makes the same keys: they open nothing but a sandbox.
+/// The name and key of each caller. The same seed gives the same keys: they open nothing but a sandbox.
 #[must_use]
 pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
     KNOWN
@@ -85,9 +88,9 @@ fn key(name: &str, seed: u64) -> String {
     format!("njp_{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(random))
 }
 
-/// The configuration that the sandbox runs with.
+/// The configuration of the sandbox.
 #[must_use]
-pub fn config(places: Places, seed: u64, workers: usize) -> Config {
+pub(crate) fn config(places: Places, seed: u64, workers: usize) -> Config {
     Config {
         listen: listen(places.callers, workers),
         tenants: tenant(places.ninjaone).into_iter().collect(),
@@ -121,7 +124,7 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
             listen: Some(Bind::Address(places.admin)),
             probes: None,
             ready: Ready::AnyToken,
-            hosts: loopback_names(),
+            hosts: loopback_hosts(),
             access: Vec::new(),
             watchdog: Duration::from_secs(5),
         },
@@ -136,18 +139,12 @@ pub fn config(places: Places, seed: u64, workers: usize) -> Config {
     }
 }
 
-fn loopback_names() -> Vec<String> {
-    ["localhost", "127.0.0.1", "::1"]
-        .map(str::to_owned)
-        .to_vec()
-}
-
 fn listen(callers: SocketAddr, workers: usize) -> Listen {
     Listen {
         http: vec![Bind::Address(callers)],
         unix: Vec::new(),
         https: Vec::new(),
-        hosts: loopback_names(),
+        hosts: loopback_hosts(),
         head_bytes_max: 32 * 1024,
         body_bytes_max: 16 * 1024 * 1024,
         upload_bytes_max: 100 * 1024 * 1024,
@@ -180,7 +177,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             client_id: NATIVE_CLIENT_ID.to_owned(),
             client_secret: None,
             platform: Platform::Native,
-            grant: UserGrant::Code,
+            grant: Flow::Code,
             scopes: ["monitoring", "management", "offline_access"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -196,20 +193,20 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
     })
 }
 
-/// Why nobody is logged in at the sandbox.
+/// Why the sandbox's store has no login.
 #[derive(Debug, thiserror::Error)]
-pub enum NotLoggedIn {
+pub(crate) enum NotLoggedIn {
     #[error(transparent)]
     Refused(#[from] NoLogin),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A store in memory in which somebody is logged in already: scripts and tickets need a person.
+/// An in-memory store with a user login: scripts and tickets need one.
 ///
 /// # Errors
-/// When the make-believe NinjaOne lets nobody in.
-pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
+/// The simulated NinjaOne refuses the login.
+pub(crate) fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
     let store = Store::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let now = Reading::now();
@@ -226,7 +223,7 @@ pub fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
         ended: None,
     };
     if let Ok(tenant) = TENANT.parse()
-        && let Some(locked) = store.try_lock(&slot(&tenant))?
+        && let Some(locked) = store.try_lock(&login_slot(&tenant))?
     {
         locked.write(&kept)?;
     }

@@ -1,18 +1,18 @@
-//! What the operating system asks of the program.
+//! Signals of the operating system: stop and reload.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that the program understands.
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// SIGTERM or SIGINT.
     Stop(&'static str),
     /// SIGHUP.
@@ -20,9 +20,11 @@ pub enum Asked {
 }
 
 impl Signals {
+    /// Installs the handlers.
+    ///
     /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn new() -> io::Result<Self> {
+    /// The handlers cannot be installed.
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -30,7 +32,7 @@ impl Signals {
         })
     }
 
-    pub async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
@@ -38,8 +40,8 @@ impl Signals {
         }
     }
 
-    /// Resolves at the next request to stop: somebody has no more patience.
-    pub async fn stop_again(&mut self) {
+    /// Resolves at the next stop signal: the operator does not want to wait any longer.
+    pub(crate) async fn stop_again(&mut self) {
         while self.next().await == Asked::Reload {}
     }
 }

@@ -1,5 +1,5 @@
-//! Memory that many connections leave behind. The allocator keeps what was freed for the next to come, and gives it to the
-//! system only when its thread allocates again for long enough: a worker that has fallen silent would keep it for good.
+//! Returns freed memory to the system after many connections have closed. The allocator keeps freed memory until its thread
+//! has allocated often enough again, so an idle worker would keep it for good.
 
 use std::{
     hint::black_box,
@@ -10,20 +10,20 @@ use std::{
     time::Duration,
 };
 
-/// How often a worker looks at how many connections it has lost.
+/// How often a worker checks how many connections have closed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many connections gone since the last time are worth it.
+/// Fewest closed connections that make it worthwhile.
 const GONE_MIN: usize = 64;
-/// What one look lets go, the next one gives back: blocks, then the pages that they were on, then what held those.
+/// Rounds until everything is returned: one frees blocks, the next their pages, then what held those.
 const ROUNDS: u32 = 10;
-/// After so many allocations above [`ALLOCATED_BYTES`] the allocator looks for what it can give back (mimalloc's
+/// After this many allocations above [`ALLOCATED_BYTES`] the allocator returns what it can (mimalloc's
 /// `generic_collect`); they take about a millisecond.
 const ALLOCATIONS: usize = 10_000;
-/// Beyond the allocator's lists of short blocks, which it looks at no further than it has to.
+/// Larger than the blocks on the allocator's small-block lists, which do not count.
 const ALLOCATED_BYTES: usize = 2048;
 
-/// Runs on a worker's own thread, whose memory it is, and never ends; `load` is how many connections it serves.
-pub async fn give_back(load: Arc<AtomicUsize>) {
+/// Runs on the worker's own thread, which owns the memory, and never ends; `load` is its number of connections.
+pub(crate) async fn give_back(load: Arc<AtomicUsize>) {
     let (mut most, mut rounds) = (0, 0);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;

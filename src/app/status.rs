@@ -1,4 +1,4 @@
-//! How the program is: reads every station's snapshot and makes of them what the admin listener shows.
+//! Collects every station's snapshot into the status and the metrics that the admin listener shows.
 
 use std::{
     collections::BTreeMap,
@@ -37,36 +37,38 @@ use crate::{
         rules::Rules,
         tally::{self, Tally},
     },
-    watchdog::{Verdict, Watchdog},
+    watchdog::{Part, Verdict, Watchdog},
 };
 
-use super::{logging, program::VERSION};
+use super::{VERSION, logging};
 
-/// What is told of the configuration in force, beside the rules made of it.
+/// What the status shows of the configuration in force, besides the rules built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigState {
+pub(crate) struct ConfigState {
     pub tenants: Vec<TenantState>,
-    /// Why the files as they are now are not in force.
+    /// Why the last reload was rejected.
     pub last_error: Option<String>,
-    /// How often loading was tried.
+    /// How often a load was attempted.
     pub tries: u64,
-    /// Settings that were changed and take effect at the next start only.
+    /// Changed settings that need a restart.
     pub pending: Vec<&'static str>,
 }
 
+/// What the status shows of a tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantState {
+pub(crate) struct TenantState {
     pub name: TenantName,
     pub label: Option<String>,
     pub origin: String,
-    /// Part of a token's life after which it is renewed, in percent; none where a time before its end is set.
+    /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
     pub service_percent: Option<u8>,
     pub user_percent: Option<u8>,
 }
 
 impl ConfigState {
+    /// The state right after `config` was loaded for the first time.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let tenants = config.tenants.iter().map(|tenant| {
             let scheme = if tenant.origin.tls { "https" } else { "http" };
             TenantState {
@@ -96,15 +98,15 @@ const fn percent(at: RefreshAt) -> Option<u8> {
     }
 }
 
-/// Everything that can be asked how it is.
-pub struct Status {
+/// Collects the status and the metrics.
+pub(crate) struct Status {
     pub boot: String,
     pub started: Timestamp,
     pub rules: Arc<ArcSwap<Rules>>,
     pub ledger: Ledger,
     pub connections: Arc<Connections>,
     pub tallies: Vec<Arc<Tally>>,
-    /// Role and address.
+    /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
     pub draining: AtomicBool,
@@ -113,23 +115,24 @@ pub struct Status {
 
 impl Status {
     #[must_use]
-    pub fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
+    pub(crate) fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
         let status = Arc::clone(self);
         Box::new(move || status.snapshot())
     }
 
     #[must_use]
-    pub fn figures_source(self: &Arc<Self>) -> FiguresSource {
+    pub(crate) fn figures_source(self: &Arc<Self>) -> FiguresSource {
         let status = Arc::clone(self);
         Box::new(move || status.figures())
     }
 
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let now = Timestamp::now();
         let rules = self.rules.load();
         let config = self.config.load();
         let counts = self.counts();
+        let parts = self.watchdog.parts();
         Snapshot {
             schema: snapshot::SCHEMA.to_owned(),
             health: Health::Healthy,
@@ -155,9 +158,9 @@ impl Status {
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
             callers: callers(&rules, &counts),
-            audit: self.audit(),
+            audit: self.audit(&parts),
             traffic: self.traffic(&counts),
-            stalled: self.stalled(),
+            stalled: stalled(parts),
         }
         .assessed()
     }
@@ -174,22 +177,9 @@ impl Status {
             .collect()
     }
 
-    fn stalled(&self) -> Vec<snapshot::Stalled> {
-        let parts = self.watchdog.parts().into_iter();
-        let stalled = parts.filter(|it| it.verdict != Verdict::Turning);
-        stalled
-            .map(|it| snapshot::Stalled {
-                part: it.name,
-                silent_s: it.silent.as_secs(),
-                is_fatal: it.verdict == Verdict::Stalled,
-            })
-            .collect()
-    }
-
-    fn audit(&self) -> snapshot::Audit {
+    fn audit(&self, parts: &[Part]) -> snapshot::Audit {
         let ledger = self.ledger.snapshot();
-        // A disk that does not return from a call fails nothing, and is written to no more.
-        let parts = self.watchdog.parts();
+        // A disk call that never returns reports no failure, but nothing is written any longer.
         let is_stuck = parts
             .iter()
             .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
@@ -228,7 +218,7 @@ impl Status {
         traffic
     }
 
-    /// All workers' counts, added up.
+    /// The request counts of all workers.
     fn counts(&self) -> BTreeMap<CountKey, u64> {
         let mut counts = BTreeMap::new();
         for tally in &self.tallies {
@@ -246,7 +236,7 @@ impl Status {
     }
 
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
         let turned_away = self.connections.turned_away();
@@ -310,6 +300,19 @@ impl Status {
             sum_s: Duration::from_micros(sum_us).as_secs_f64(),
         }
     }
+}
+
+fn stalled(parts: Vec<Part>) -> Vec<snapshot::Stalled> {
+    let stalled = parts
+        .into_iter()
+        .filter(|it| it.verdict != Verdict::Turning);
+    stalled
+        .map(|it| snapshot::Stalled {
+            part: it.name,
+            silent_s: it.silent.as_secs(),
+            is_fatal: it.verdict == Verdict::Stalled,
+        })
+        .collect()
 }
 
 fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {

@@ -1,4 +1,4 @@
-//! The end of the program: nothing that was accepted is lost, and nothing is waited for without a bound.
+//! Graceful shutdown: no accepted request is lost, and every wait is bounded.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,18 +15,18 @@ use super::{
     worker::Worker,
 };
 
-/// How long one of the things that a stop waits for may take to end: all of them together stay below [`END_MAX`].
+/// How long each component may take to stop: all of them together stay below [`END_MAX`].
 const PART_END_MAX: Duration = Duration::from_millis(500);
-/// Kept of [`END_MAX`] for the log's last lines.
+/// Part of [`END_MAX`] reserved for the last log lines.
 const LOG_END: Duration = Duration::from_millis(800);
-/// For the audit log to be closed, however long the rest of the stop took.
+/// Least time to close the audit log, however long the rest of the shutdown took.
 const CLOSE_MIN: Duration = Duration::from_secs(2);
 
 impl Program {
-    /// Takes no new connections, lets every accepted request be answered and recorded, and ends; at the latest [`END_MAX`]
-    /// after the drain time of the configuration, or after `hurry` resolves. No renewal begins; an answer to a refresh token
-    /// that was sent may take [`REFRESH_CALL_MAX`] more. True if nothing was lost that belongs on disk.
-    pub async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
+    /// Accepts no more connections, lets every accepted request be answered and recorded, and ends: at the latest
+    /// [`END_MAX`] after the configured drain timeout, or after `hurry` resolves. No renewal begins; the response to a refresh
+    /// token that has been sent may take [`REFRESH_CALL_MAX`] longer. True if nothing that belongs on disk was lost.
+    pub(crate) async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
         let ends = Instant::now() + self.drain + END_MAX - LOG_END;
         self.status.draining.store(true, Ordering::Release);
         self.calls.close();
@@ -60,7 +60,7 @@ impl Program {
     }
 }
 
-/// Waits for the workers to serve what they have accepted; what is left after `drain`, or when `hurry` resolves, is cut.
+/// Waits for the workers to finish their requests; what is left after `drain`, or when `hurry` resolves, is aborted.
 async fn end_workers(
     workers: Arc<Vec<Worker>>,
     drain: Duration,

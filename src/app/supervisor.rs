@@ -1,5 +1,5 @@
-//! The thread that looks after the others: it looks whether every part still turns, answers on the admin listeners, and
-//! tells the service manager that all is well. It has a runtime of its own, so that it answers when the rest does not.
+//! The supervisor thread: checks that every part of the program is responsive, serves the admin listeners and notifies the
+//! service manager. It has its own runtime, so that it responds when the rest does not.
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
@@ -16,17 +16,17 @@ use super::logging;
 
 const THREAD_NAME: &str = "supervisor";
 
-/// How often the service manager hears of us, as part of the time after which it takes us for dead.
+/// How many notifications the service manager gets within its watchdog timeout.
 const PINGS_PER_TIME_OUT: u32 = 3;
 
-/// A listener of the supervisor's, not yet bound to its runtime, and what answers there.
-pub type Desk = (TcpListener, Arc<Admin>);
+/// A listener of the supervisor, not yet registered with its runtime, and its handler.
+pub(crate) type Desk = (TcpListener, Arc<Admin>);
 
-/// Starts the thread. It ends when `tasks` were asked to stop and have ended.
+/// Starts the thread. It ends when `tasks` have been asked to stop and have ended.
 ///
 /// # Errors
-/// When the thread or its runtime cannot be started, or a listener cannot be taken over.
-pub fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
+/// The thread or its runtime cannot be started, or a listener cannot be registered.
+pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -81,7 +81,7 @@ fn log(part: &Part) {
     }
 }
 
-/// The service manager's own watchdog (`sd_watchdog_enabled`), if it has one.
+/// Notifies the service manager's own watchdog (`sd_watchdog_enabled`), if it has one.
 struct Pings {
     interval: Option<Duration>,
     last: Option<Instant>,

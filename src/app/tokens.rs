@@ -1,4 +1,4 @@
-//! What befalls tokens and logins, told to the log and the ledger.
+//! Writes token and login lifecycle events to the log and the audit log.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-/// Puts everything that befalls a token or a login on record and into the log.
+/// An observer that writes each token event to the log and the audit log.
 pub(super) fn observer(ledger: Ledger) -> Observer {
     Arc::new(move |event: TokenEvent| {
         log(&event);
         ledger.event(entry(&event));
-        // Somebody has given the login back, and the token that came of it with it.
+        // The login was revoked, and its token with it.
         if event.news == News::LoggedOut {
             ledger.event(revoked(&event));
         }

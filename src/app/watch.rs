@@ -1,12 +1,10 @@
-//! Notices that a file of the configuration has changed: by looking, several times a second. That works on every file
-//! system, through the symbolic links of a Kubernetes volume too, and costs a few system calls.
+//! Notices changes of the configuration's files by polling several times a second. That works on every file system, also
+//! through the symbolic links of a Kubernetes volume, and costs a few system calls.
 //!
-//! It looks and reads on a thread of its own: a file system that hangs holds up nothing else, and the watchdog names it.
+//! It runs on its own thread: a file system that hangs blocks nothing else, and the watchdog names it.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    io,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -20,38 +18,40 @@ use crate::{net::tls::ServerCertificate, watchdog::Heartbeat};
 
 use super::reload::{Loaded, Reloader};
 
-/// How often to look. A change is acted upon when it was the same at two looks, so within twice this.
-pub const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Poll interval. A change takes effect once two polls have seen it, so within twice this.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// News that wait for the program to take notice.
+/// Most events that wait for the control loop.
 const NEWS_MAX: usize = 4;
 
-/// What the watch tells the program.
-pub enum News {
-    /// Files are being read.
+/// What the watcher reports to the control loop.
+pub(crate) enum News {
+    /// The files are being read.
     Loading,
-    /// They were read, well or not.
+    /// They were read, with or without errors.
     Loaded(Loaded),
 }
 
-/// The thread that watches. It ends with this.
-pub struct Watch {
+/// The watcher thread. It ends when this is dropped.
+pub(crate) struct Watch {
     load: SyncSender<()>,
     news: mpsc::Receiver<News>,
 }
 
 impl Watch {
-    /// Its name, and that by which the watchdog knows it.
-    pub const PART: &str = "reload";
+    /// The thread's name, also for the watchdog.
+    pub(crate) const PART: &str = "reload";
 
+    /// Starts the thread.
+    ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(
+    /// The thread cannot be started.
+    pub(crate) fn start(
         reloader: Reloader,
         certificates: Vec<Arc<ServerCertificate>>,
         heartbeat: Heartbeat,
     ) -> io::Result<Self> {
-        // One wish to load stands for all that come before it is granted.
+        // One pending request stands for all that come before it is served.
         let (load, wishes) = sync_channel(1);
         let (tell, news) = mpsc::channel(NEWS_MAX);
         let watching = Watching {
@@ -69,14 +69,14 @@ impl Watch {
         Ok(Self { load, news })
     }
 
-    /// Reads the files, whether they have changed or not.
-    pub fn load_now(&self) {
-        // Full: it is about to.
+    /// Reloads the files, whether they have changed or not.
+    pub(crate) fn load_now(&self) {
+        // Full: a reload is pending already.
         let _ = self.load.try_send(());
     }
 
-    /// What comes next. Never resolves when the thread has ended: the watchdog tells of that.
-    pub async fn next(&mut self) -> News {
+    /// The next event. Never resolves once the thread has ended: the watchdog reports that.
+    pub(crate) async fn next(&mut self) -> News {
         match self.news.recv().await {
             Some(news) => news,
             None => std::future::pending().await,
@@ -84,7 +84,7 @@ impl Watch {
     }
 }
 
-/// What the thread works with.
+/// The state of the watcher thread.
 struct Watching {
     reloader: Reloader,
     certificates: Vec<Arc<ServerCertificate>>,
@@ -107,53 +107,12 @@ impl Watching {
         }
     }
 
-    /// A secret may come from a command, which has its own time-out: that is slow, not stalled.
+    /// A secret may come from a command, which has its own timeout: that is slow, not stalled.
     fn load(&mut self, heartbeat: &Heartbeat) -> Result<(), mpsc::error::SendError<News>> {
         heartbeat.in_system_call(|| {
             self.tell.blocking_send(News::Loading)?;
             let loaded = self.reloader.load(&self.certificates);
             self.tell.blocking_send(News::Loaded(loaded))
         })
-    }
-}
-
-/// What files look like from outside: enough to tell that one was written or replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look(Vec<Seen>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    path: PathBuf,
-    state: Option<(u64, u64, i64, i64)>,
-}
-
-impl Look {
-    /// Looks at every path, and at what is in those that are directories.
-    #[must_use]
-    pub fn at(paths: &[PathBuf]) -> Self {
-        let mut seen = Vec::with_capacity(paths.len());
-        for path in paths {
-            seen.push(look(path));
-            let Ok(entries) = fs::read_dir(path) else {
-                continue;
-            };
-            let mut within: Vec<_> = entries
-                .filter_map(Result::ok)
-                .map(|entry| entry.path())
-                .collect();
-            within.sort();
-            seen.extend(within.iter().map(|path| look(path)));
-        }
-        Self(seen)
-    }
-}
-
-fn look(path: &Path) -> Seen {
-    let state = fs::metadata(path)
-        .ok()
-        .map(|it| (it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
-    Seen {
-        path: path.to_owned(),
-        state,
     }
 }

@@ -1,5 +1,5 @@
-//! One worker a core: a thread with a runtime of its own that serves the connections it is handed. Nothing that a request
-//! needs is handed to another thread.
+//! One worker per core: a thread with its own runtime that serves the connections dispatched to it. A request never moves
+//! to another thread.
 
 use std::{
     io,
@@ -37,14 +37,14 @@ use crate::{
 
 use super::spare_memory;
 
-/// Connections that may wait for a worker to take them.
+/// Most connections that wait for a worker to take them.
 const HANDED_MAX: usize = 256;
-/// NinjaOne's own idle time-out ends an answer that it does not go on with; a caller that does not read is given this
-/// much longer, so that the record can tell them apart.
+/// The idle timeout ends a response that NinjaOne does not continue; a caller that does not read gets this much longer, so
+/// that the audit log can tell the two apart.
 const WRITE_GRACE: Duration = Duration::from_secs(5);
 
-/// A connection on its way to a worker.
-pub struct Handed {
+/// A connection on its way to a worker, with its permit.
+pub(crate) struct Handed {
     pub accepted: Accepted,
     pub peer: Peer,
     pub ticket: Ticket,
@@ -52,7 +52,7 @@ pub struct Handed {
 }
 
 /// A running worker.
-pub struct Worker {
+pub(crate) struct Worker {
     hand: mpsc::Sender<Handed>,
     load: Arc<AtomicUsize>,
     sign: Sign,
@@ -60,11 +60,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread; `make_proxy` runs on it. When `cut` stops, what is still open is dropped.
+    /// Starts the thread, which calls `make_proxy`. When `cut` stops, open connections are dropped.
     ///
     /// # Errors
-    /// When the thread or its runtime cannot be started.
-    pub fn start<F>(
+    /// The thread or its runtime cannot be started.
+    pub(crate) fn start<F>(
         heartbeat: Heartbeat,
         options: ServerOptions,
         cut: Tasks,
@@ -91,7 +91,7 @@ impl Worker {
                 };
                 runtime.block_on(heartbeat.beat_during(Duration::MAX, working));
                 heartbeat.retire();
-                // A name that is still being looked up is not waited for.
+                // Does not wait for a name lookup that is still under way.
                 runtime.shutdown_background();
             })?;
         Ok(Self {
@@ -102,23 +102,23 @@ impl Worker {
         })
     }
 
-    /// Connections that this worker serves.
+    /// The number of connections that this worker serves.
     #[must_use]
-    pub fn load(&self) -> usize {
+    pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Whether the worker does not turn any more, as far as anybody has noticed.
+    /// Whether the watchdog takes the worker for stalled.
     #[must_use]
-    pub fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.sign.is_stalled()
     }
 
-    /// Hands a connection over, or gives it back if the worker has no room for it.
+    /// Hands a connection over, or returns it if the worker has no room.
     ///
     /// # Errors
-    /// The worker has not taken what it was handed before, or has ended.
-    pub fn hand(&self, handed: Handed) -> Result<(), Handed> {
+    /// The worker has not taken the connections dispatched before, or has ended.
+    pub(crate) fn hand(&self, handed: Handed) -> Result<(), Handed> {
         self.load.fetch_add(1, Ordering::Relaxed);
         self.hand.try_send(handed).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
@@ -126,9 +126,9 @@ impl Worker {
         })
     }
 
-    /// No more connections come; the thread ends when the last one has.
+    /// Takes no more connections; the thread ends when the last one has closed.
     #[must_use]
-    pub fn close(self) -> JoinHandle<()> {
+    pub(crate) fn close(self) -> JoinHandle<()> {
         self.thread
     }
 }
@@ -141,7 +141,7 @@ async fn work<F>(
 ) where
     F: FnOnce(Tasks) -> Proxy,
 {
-    // Connections and what outlives them apart: a write whose caller hung up is finished.
+    // Connections are separate from what outlives them: a write is finished after its caller hung up.
     let (connections, requests) = (Tasks::new(), Tasks::new());
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_stop(Arc::clone(&proxy.upstream).sweep());
@@ -155,7 +155,7 @@ async fn work<F>(
     }
     connections.join(Duration::MAX).await;
     proxy.tasks.stop();
-    // Writes whose callers hung up. The drain time of the program is the bound: then the whole worker is cut.
+    // Writes whose callers hung up. The drain timeout is the bound: then the whole worker is aborted.
     proxy.tasks.join(Duration::MAX).await;
 }
 
@@ -173,12 +173,12 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
         peer,
         ticket,
     };
-    // One that has to leave is dropped where it is.
+    // An evicted connection is dropped wherever it is.
     seat.run(serve_accepted(connection, accepted, certificate))
         .await;
 }
 
-/// A connection is served to its end by the time-outs that were in force when it came.
+/// A connection keeps the timeouts that were in force when it was accepted.
 fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
     let body = proxy.rules.load().doors.body;
     let mut options = options;
@@ -197,7 +197,7 @@ async fn serve_accepted(
     match (accepted, certificate) {
         (Accepted::Tcp(socket), Some(certificate)) => {
             if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
-                // Boxed: a handshake's state is many times that of a connection that idles.
+                // Boxed: the state of a handshake is many times that of an idle connection.
                 Box::pin(connection.serve_tls(socket, &certificate)).await;
             }
         }
@@ -236,7 +236,7 @@ impl Connection {
         match sniffed {
             Ok(protocol) => self.serve(socket, protocol).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => self.ticket.note_silence(),
-            // Who leaves without a word is no concern of ours.
+            // A peer that just hangs up needs no log line.
             Err(_) => {}
         }
     }
@@ -277,7 +277,7 @@ impl Connection {
             Protocol::Http1 => {
                 http1::server::Connection::new(socket, door, seat, self.options).await
             }
-            // Boxed: an HTTP/1.1 connection that idles need not hold its room.
+            // Boxed, so that an idle HTTP/1.1 connection does not hold its memory.
             Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
         };
         match ended {
@@ -288,7 +288,7 @@ impl Connection {
         }
     }
 
-    /// Bytes that are no request are on record too: over HTTP/2 the library sees them, over HTTP/1.1 they come as one.
+    /// Records bytes that are not a request: over HTTP/2 the library sees them, over HTTP/1.1 our parser reports them.
     fn record_unanswered(&self, why: Fault) {
         let malformed = Malformed {
             id: self.proxy.ids.next(Timestamp::now()),

@@ -12,9 +12,7 @@ use crate::audit::{
     verify::{Break, LISTED_MAX, Location, Remark, RemarkKind, Report, verify},
 };
 
-const EXIT_DONE: u8 = 0;
-const EXIT_FAILED: u8 = 1;
-const EXIT_BROKEN: u8 = 7;
+use super::exit::ExitStatus;
 
 /// How many breaks a person is shown; `--json` has up to a thousand.
 const SHOWN_MAX: usize = 20;
@@ -53,13 +51,13 @@ impl Verify {
         json: bool,
         out: &mut dyn Write,
         talk: &mut dyn Write,
-    ) -> u8 {
+    ) -> ExitStatus {
         let report = match verify(directory, &self.anchors) {
             Ok(report) => report,
             Err(error) => {
                 // Nobody is left to tell if this fails.
                 let _ = writeln!(talk, "error: {error}");
-                return EXIT_FAILED;
+                return ExitStatus::Failed;
             }
         };
         let printed = if json {
@@ -68,9 +66,9 @@ impl Verify {
             print_text(&report, out)
         };
         match (printed, report.is_whole()) {
-            (_, false) => EXIT_BROKEN,
-            (Ok(()), true) => EXIT_DONE,
-            (Err(_), true) => EXIT_FAILED,
+            (_, false) => ExitStatus::AuditBroken,
+            (Ok(()), true) => ExitStatus::Done,
+            (Err(_), true) => ExitStatus::Failed,
         }
     }
 }

@@ -18,10 +18,10 @@ use crate::{
     names::CallerName,
 };
 
-use super::config::{EXIT_CONFIG, Surroundings, counted};
-
-const EXIT_FAILED: u8 = 1;
-const EXIT_USAGE: u8 = 2;
+use super::{
+    config::{Surroundings, counted},
+    exit::ExitStatus,
+};
 
 /// Who may ask: make, list, change and remove callers.
 #[derive(Debug, Args)]
@@ -90,12 +90,12 @@ pub fn run(
     around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let sources = match around.sources() {
         Ok(sources) => sources,
         Err(problems) => {
             writeln!(err, "{problems}")?;
-            return Ok(EXIT_CONFIG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     match &args.command {
@@ -124,17 +124,17 @@ fn add(
     around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let name: CallerName = match args.name.parse() {
         Ok(name) => name,
         Err(error) => {
             writeln!(err, "error: {error}")?;
-            return Ok(EXIT_USAGE);
+            return Ok(ExitStatus::WrongUsage);
         }
     };
     if let Some(Err(error)) = args.expires.as_deref().map(expiry::parse) {
         writeln!(err, "error: --expires: {error}")?;
-        return Ok(EXIT_USAGE);
+        return Ok(ExitStatus::WrongUsage);
     }
     let new = NewCaller {
         name,
@@ -161,7 +161,7 @@ fn finish(
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let changed = match changed {
         Ok(changed) => changed,
         Err(error) => return refuse(&error, err),
@@ -190,12 +190,12 @@ fn finish(
             err,
             "\n{problems}\n\nThe change is made, but the configuration cannot be loaded as it is."
         )?;
-        return Ok(EXIT_CONFIG);
+        return Ok(ExitStatus::ConfigurationWrong);
     }
-    Ok(0)
+    Ok(ExitStatus::Done)
 }
 
-fn refuse(error: &NotChanged, err: &mut dyn Write) -> io::Result<u8> {
+fn refuse(error: &NotChanged, err: &mut dyn Write) -> io::Result<ExitStatus> {
     writeln!(err, "error: {error}")?;
     match error {
         NotChanged::NoSuchCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
@@ -207,7 +207,7 @@ fn refuse(error: &NotChanged, err: &mut dyn Write) -> io::Result<u8> {
         }
         _ => {}
     }
-    Ok(EXIT_FAILED)
+    Ok(ExitStatus::Failed)
 }
 
 fn list(
@@ -215,7 +215,7 @@ fn list(
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let written = load::read(sources);
     let callers = &written.settings.caller;
     if as_json {
@@ -257,7 +257,7 @@ fn show(
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let written = load::read(sources);
     let Some(caller) = written.settings.caller.get(name) else {
         return refuse(&NotChanged::NoSuchCaller(name.to_owned(), None), err);
@@ -281,14 +281,14 @@ fn show(
 }
 
 /// Says so when what was shown is not in force.
-fn status(written: &Written, err: &mut dyn Write) -> io::Result<u8> {
+fn status(written: &Written, err: &mut dyn Write) -> io::Result<ExitStatus> {
     if written.findings.has_errors() {
         writeln!(
             err,
             "warning: the configuration has errors: ninjaone-proxy config check"
         )?;
     }
-    Ok(0)
+    Ok(ExitStatus::Done)
 }
 
 fn key_count(caller: &who::Caller) -> usize {
@@ -301,16 +301,30 @@ fn place(name: &str, written: &Written) -> String {
 }
 
 fn caller_json(name: &str, caller: &who::Caller, written: &Written) -> Value {
+    let who::Caller {
+        expires,
+        policy,
+        allow,
+        deny,
+        tenants,
+        on_behalf_of,
+        require_reason,
+        // A digest says nothing; only how many there are.
+        key: _,
+        // `config show` and `caller show` have these.
+        limit: _,
+        identity: _,
+    } = caller;
     json!({
         "caller": name,
         "keys": key_count(caller),
-        "expires": caller.expires,
-        "policy": caller.policy,
-        "allow": caller.allow,
-        "deny": caller.deny,
-        "tenants": caller.tenants,
-        "on_behalf_of": caller.on_behalf_of,
-        "require_reason": caller.require_reason,
+        "expires": expires,
+        "policy": policy,
+        "allow": allow,
+        "deny": deny,
+        "tenants": tenants,
+        "on_behalf_of": on_behalf_of,
+        "require_reason": require_reason,
         "origin": place(name, written),
     })
 }

@@ -19,9 +19,7 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-/// The configuration is wrong: whoever supervises us should not try again.
-pub const EXIT_CONFIG: u8 = 78;
-const EXIT_FAILED: u8 = 1;
+use super::exit::ExitStatus;
 
 /// Look at the configuration.
 #[derive(Debug, Args)]
@@ -74,7 +72,7 @@ pub fn run(
     around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     match args.command {
         ConfigCommand::Check => check(around, out, err),
         ConfigCommand::Show => show(around, out, err),
@@ -82,7 +80,11 @@ pub fn run(
     }
 }
 
-fn check(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+fn check(
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     let sources = match around.sources() {
         Ok(sources) => sources,
         Err(problems) => return report(problems.as_slice(), None, around.json, out, err),
@@ -114,8 +116,12 @@ fn report(
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
-    let exit = if well.is_some() { 0 } else { EXIT_CONFIG };
+) -> io::Result<ExitStatus> {
+    let exit = if well.is_some() {
+        ExitStatus::Done
+    } else {
+        ExitStatus::ConfigurationWrong
+    };
     if as_json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
         let answer =
@@ -162,7 +168,11 @@ fn problem_json(problem: &Problem) -> Value {
     })
 }
 
-fn show(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+fn show(
+    around: &Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     let shown = around
         .sources()
         .and_then(|sources| config::shown(&sources, around.known));
@@ -170,7 +180,7 @@ fn show(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> 
         Ok(shown) => shown,
         Err(problems) => {
             writeln!(err, "{problems}")?;
-            return Ok(EXIT_CONFIG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     if around.json {
@@ -180,7 +190,7 @@ fn show(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> 
             .collect();
         let answer = json!({"schema": "config-show/1", "settings": settings});
         writeln!(out, "{answer:#}")?;
-        return Ok(0);
+        return Ok(ExitStatus::Done);
     }
     let lines: Vec<String> = shown.iter().map(line).collect();
     let width = lines.iter().map(|line| line.chars().count()).max();
@@ -189,7 +199,7 @@ fn show(around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> 
     for (line, shown) in lines.iter().zip(&shown) {
         writeln!(out, "{line:width$}  # {}", shown.origin)?;
     }
-    Ok(0)
+    Ok(ExitStatus::Done)
 }
 
 const COLUMN_MAX: usize = 72;
@@ -198,9 +208,9 @@ fn line(shown: &Shown) -> String {
     format!("{} = {}", shown.setting, shown.value)
 }
 
-fn schema(out: &mut dyn Write) -> io::Result<u8> {
+fn schema(out: &mut dyn Write) -> io::Result<ExitStatus> {
     match serde_json::to_string_pretty(&json_schema()) {
-        Ok(text) => writeln!(out, "{text}").map(|()| 0),
-        Err(_) => Ok(EXIT_FAILED),
+        Ok(text) => writeln!(out, "{text}").map(|()| ExitStatus::Done),
+        Err(_) => Ok(ExitStatus::Failed),
     }
 }

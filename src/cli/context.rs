@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    app::reload::known_operations,
+    app::wiring::builtin_operations,
     config::{
         self, Bind, Config, load,
         problem::{Problems, Warning},
@@ -25,19 +25,19 @@ const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-pub struct Context {
+pub(super) struct Context {
     file: Option<PathBuf>,
-    pub json: bool,
-    pub quiet: bool,
-    pub verbose: bool,
-    pub no_input: bool,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+    pub(super) no_input: bool,
     environment: Vec<(String, String)>,
     known: Vec<Operation>,
 }
 
 impl Context {
     #[must_use]
-    pub fn new(global: &Global) -> Self {
+    pub(super) fn new(global: &Global) -> Self {
         let text = |it: std::ffi::OsString| it.into_string().ok();
         Self {
             file: global.config.clone(),
@@ -48,12 +48,12 @@ impl Context {
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
                 .collect(),
-            known: known_operations(),
+            known: builtin_operations(),
         }
     }
 
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found
             .map(|(_, value)| value.as_str())
@@ -62,12 +62,12 @@ impl Context {
 
     /// Where a configuration is looked for, in this order.
     #[must_use]
-    pub fn candidates(&self) -> Vec<PathBuf> {
+    pub(super) fn candidates(&self) -> Vec<PathBuf> {
         candidates(self.file.as_deref(), &self.environment)
     }
 
     #[must_use]
-    pub fn surroundings(&self) -> Surroundings<'_> {
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             file: self.file.as_deref(),
             json: self.json,
@@ -80,25 +80,25 @@ impl Context {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
+    pub(super) fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
         let sources = self.surroundings().sources()?;
         let (config, warnings) = config::load(&sources, &self.known)?;
         Ok((config, warnings, sources))
     }
 
-    /// The configuration and where it was read; what is wrong with it is written to `err`.
+    /// The configuration; what is wrong with it, or doubtful, is written to `err`.
     ///
     /// # Errors
     /// When `err` cannot be written to.
-    pub fn load_with_sources(&self, err: &mut dyn Write) -> io::Result<Option<(Config, Sources)>> {
+    pub(super) fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
         match self.loaded() {
-            Ok((config, warnings, sources)) => {
+            Ok((config, warnings, _)) => {
                 if !self.quiet {
                     for warning in &warnings {
                         writeln!(err, "{warning}\n")?;
                     }
                 }
-                Ok(Some((config, sources)))
+                Ok(Some(config))
             }
             Err(problems) => {
                 writeln!(err, "{problems}")?;
@@ -107,15 +107,9 @@ impl Context {
         }
     }
 
-    /// # Errors
-    /// When `err` cannot be written to.
-    pub fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
-        Ok(self.load_with_sources(err)?.map(|(config, _)| config))
-    }
-
     /// None if it is wrong, without a word.
     #[must_use]
-    pub fn load_quietly(&self) -> Option<Config> {
+    pub(super) fn load_quietly(&self) -> Option<Config> {
         let sources = self.surroundings().sources().ok()?;
         config::load(&sources, &self.known)
             .ok()
@@ -124,7 +118,7 @@ impl Context {
 
     /// Where to ask the running proxy how it is. Needs no secret of the configuration to be readable.
     #[must_use]
-    pub fn admin_address(&self) -> Option<SocketAddr> {
+    pub(super) fn admin_address(&self) -> Option<SocketAddr> {
         match self.admin_settings() {
             Some(admin) => address(&admin.listen),
             None => ADMIN_DEFAULT.parse().ok(),
@@ -133,7 +127,7 @@ impl Context {
 
     /// The probes listener, or the admin listener where there is none.
     #[must_use]
-    pub fn probes_address(&self) -> Option<SocketAddr> {
+    pub(super) fn probes_address(&self) -> Option<SocketAddr> {
         self.admin_settings()
             .and_then(|admin| address(&admin.probes))
             .or_else(|| self.admin_address())

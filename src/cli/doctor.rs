@@ -11,7 +11,6 @@ mod user;
 
 use std::{
     io::{self, Write},
-    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use tokio::{
 
 use crate::{
     admin::snapshot::Snapshot,
-    app::{assembly, keepers::endpoint},
+    app::wiring::{self, endpoint},
     config::{self, Config, problem::Warning},
     names::IdentityKind,
     net::client::Endpoint,
@@ -36,7 +35,7 @@ use self::{
     report::Report,
 };
 
-use super::{context::Context, status};
+use super::{context::Context, exit::ExitStatus, status};
 
 /// Longest that all looking at disks may take, and all looking at one tenant: together less than the 30 seconds that
 /// somebody waits for a command.
@@ -60,12 +59,12 @@ const OF_HOST: [Name; 6] = [
 /// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
 /// work. 78: the configuration is wrong.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Doctor {
+pub(super) struct Doctor {
     /// Look at this tenant only
-    pub tenant: Option<String>,
+    tenant: Option<String>,
     /// Send nothing to NinjaOne
     #[arg(long)]
-    pub offline: bool,
+    offline: bool,
 }
 
 impl Doctor {
@@ -73,12 +72,12 @@ impl Doctor {
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         around: &Context,
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         let (config, warnings) = match around.loaded() {
             Ok((config, warnings, _)) => (config, warnings),
             Err(problems) => {
@@ -101,7 +100,7 @@ impl Doctor {
                 "error: there is no tenant {wanted:?}; there are: {}",
                 known.join(", ")
             )?;
-            return Ok(super::FAILED);
+            return Ok(ExitStatus::Failed);
         }
         let running = status::ask(around.admin_address()).await;
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
@@ -166,7 +165,7 @@ impl Doctor {
 }
 
 impl Report {
-    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<u8> {
+    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {
         if around.json {
             self.print_json(out)?;
         } else {
@@ -203,9 +202,8 @@ fn counted(count: usize, noun: &str) -> String {
 
 fn book(config: &Config) -> Book {
     // A clash with the catalogue is an error of the configuration, which has been loaded.
-    let catalogue = Catalogue::with(config.operations.clone());
-    let catalogue = catalogue.unwrap_or_else(|_| Catalogue::builtin());
-    assembly::book(config, Arc::new(catalogue))
+    let catalogue = wiring::catalogue(config).unwrap_or_else(|_| Catalogue::builtin().into());
+    wiring::policy_set(config, catalogue)
 }
 
 /// None: a disk hangs.

@@ -24,12 +24,9 @@ use crate::{
     },
 };
 
-use self::record::{Record, Search};
+use super::exit::ExitStatus;
 
-const ALLOWED: u8 = 0;
-const NOT_FOUND: u8 = 1;
-const WRONG_USAGE: u8 = 2;
-const REFUSED: u8 = 5;
+use self::record::{Record, Search};
 
 /// Explain what the policies say about a request, without sending it.
 #[derive(Debug, Clone, clap::Args)]
@@ -65,11 +62,11 @@ impl Explain {
         as_json: bool,
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         match self.wanted() {
             Err(problem) => {
                 writeln!(err, "error: {problem}")?;
-                Ok(WRONG_USAGE)
+                Ok(ExitStatus::WrongUsage)
             }
             Ok(Wanted::Imagined { method, target }) => {
                 let request = Request {
@@ -122,7 +119,7 @@ impl Explain {
         as_json: bool,
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         let record = match record::find(audit_directory, id) {
             Ok(Search::Found(record)) => *record,
             Ok(Search::NotThere) => {
@@ -131,16 +128,16 @@ impl Explain {
                     "error: request {id} is not in {}",
                     audit_directory.display()
                 )?;
-                return Ok(NOT_FOUND);
+                return Ok(ExitStatus::Failed);
             }
             Ok(Search::GaveUp) => {
                 writeln!(
                     err,
-                    "error: request {id} is not in the newest {} MiB of {}; look further with: audit search",
+                    "error: request {id} is not in the newest {} MiB of {directory}; look further with: grep -r {id} {directory}",
                     record::SEARCHED_BYTES_MAX >> 20,
-                    audit_directory.display()
+                    directory = audit_directory.display()
                 )?;
-                return Ok(NOT_FOUND);
+                return Ok(ExitStatus::Failed);
             }
             Err(problem) => {
                 writeln!(
@@ -148,7 +145,7 @@ impl Explain {
                     "error: {} cannot be read: {problem}",
                     audit_directory.display()
                 )?;
-                return Ok(NOT_FOUND);
+                return Ok(ExitStatus::Failed);
             }
         };
         let asked = record.asked(book.catalogue());
@@ -194,7 +191,7 @@ fn tell(
     then: Option<&Record>,
     as_json: bool,
     out: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     if as_json {
         writeln!(out, "{}", to_json(request, explanation, then))?;
     } else {
@@ -204,14 +201,14 @@ fn tell(
         write!(out, "{}", story::of(request, explanation))?;
     }
     Ok(match explanation.conclusion {
-        Conclusion::Allowed { .. } => ALLOWED,
-        Conclusion::NoSuchCaller => NOT_FOUND,
-        _ => REFUSED,
+        Conclusion::Allowed { .. } => ExitStatus::Done,
+        Conclusion::NoSuchCaller => ExitStatus::Failed,
+        _ => ExitStatus::Refused,
     })
 }
 
 /// The line tells of a request that never came as far as the policies.
-fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Result<u8> {
+fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
     if as_json {
         let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });
         writeln!(out, "{object}")?;
@@ -222,7 +219,7 @@ fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Res
             "It was not known who asked or for what, so no policy has a say in it."
         )?;
     }
-    Ok(REFUSED)
+    Ok(ExitStatus::Refused)
 }
 
 fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Record>) -> Value {

@@ -8,13 +8,10 @@ use std::{
 
 use http::StatusCode;
 
-use super::status::get;
+use super::{exit::ExitStatus, status::get};
 
 const TIME_OUT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-
-const WELL: u8 = 0;
-const UNWELL: u8 = 1;
 
 /// Ask the running proxy whether it is alive; silent unless -v.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,7 +34,7 @@ impl Healthcheck {
         configured: Option<SocketAddr>,
         verbose: bool,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         let Some(address) = self.address.or(configured) else {
             if verbose {
                 writeln!(
@@ -45,7 +42,7 @@ impl Healthcheck {
                     "no listener to ask: set admin.listen or admin.probes, or give --address"
                 )?;
             }
-            return Ok(UNWELL);
+            return Ok(ExitStatus::Failed);
         };
         let path = if self.ready {
             "/readyz?verbose"
@@ -60,8 +57,8 @@ impl Healthcheck {
             }
         }
         Ok(match answer {
-            Ok(answer) if answer.status() == StatusCode::OK => WELL,
-            _ => UNWELL,
+            Ok(answer) if answer.status() == StatusCode::OK => ExitStatus::Done,
+            _ => ExitStatus::Failed,
         })
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    app::keepers::endpoint,
+    app::wiring::endpoint,
     config,
     credentials::grant::{
         application::{Application, ClientAuth},
@@ -25,34 +25,31 @@ use self::{
     answers::{Answers, NoAnswer},
     files::Written,
 };
-use super::{
-    CONFIGURATION_WRONG, DONE, FAILED, WRONG_USAGE, config::Surroundings, context::Context,
-    login::exit_of_token_error,
-};
+use super::{config::Surroundings, context::Context, exit::ExitStatus, login::exit_of_token_error};
 
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// Where the tenant is: us, us2, eu, ca, oc, fed or jp
     #[arg(long, conflicts_with = "url")]
-    pub region: Option<String>,
+    region: Option<String>,
     /// Where the tenant is, if it has a host of its own: <https://acme.rmmservice.com>
     #[arg(long)]
-    pub url: Option<String>,
+    url: Option<String>,
     /// The client id of an application of the platform API Services
     #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
+    client_id: Option<String>,
     /// A file with its client secret, readable by its owner alone; the configuration will refer to it
     #[arg(long, value_name = "FILE")]
-    pub client_secret_file: Option<PathBuf>,
+    client_secret_file: Option<PathBuf>,
     /// What the tenant is called here
     #[arg(long, default_value = "main")]
-    pub tenant: String,
+    tenant: String,
     /// The client id of a Native application besides, for what NinjaOne allows to people only; makes the store's key too
     #[arg(long, value_name = "ID")]
-    pub user_client_id: Option<String>,
+    user_client_id: Option<String>,
     /// Write without trying whether NinjaOne takes the credentials
     #[arg(long)]
-    pub untried: bool,
+    untried: bool,
 }
 
 /// Gives the exit code: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot
@@ -60,18 +57,18 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &InitArgs,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(file) = place(around) else {
         writeln!(
             err,
             "error: there is no place for a configuration: give --config"
         )?;
-        return Ok(WRONG_USAGE);
+        return Ok(ExitStatus::WrongUsage);
     };
     if file.exists() {
         let file = file.display();
@@ -79,13 +76,13 @@ pub async fn run(
             err,
             "error: {file} exists and is never overwritten: give another --config"
         )?;
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     }
     let answers = match answers::gather(args, around.no_input, err).await? {
         Ok(answers) => answers,
         Err(NoAnswer(why)) => {
             writeln!(err, "error: {why}")?;
-            return Ok(WRONG_USAGE);
+            return Ok(ExitStatus::WrongUsage);
         }
     };
     let offered = if args.untried {
@@ -103,16 +100,16 @@ pub async fn run(
         Ok(written) => written,
         Err((path, error)) => {
             writeln!(err, "error: {}: {error}", path.display())?;
-            return Ok(FAILED);
+            return Ok(ExitStatus::Failed);
         }
     };
     if let Some(problems) = problems(&file, around) {
         written.remove();
         writeln!(err, "{problems}\n\nNothing was written.")?;
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     }
     tell(&written, &answers, offered.as_ref(), around, out, err)?;
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 /// The place that is given; of root, that of the system; else the first that is looked at.

@@ -28,7 +28,7 @@ use crate::{
 use self::{
     browser::Openable, callback::Judge, failure::Failure, here::Here, report::Report, there::There,
 };
-use super::{CONFIGURATION_WRONG, DONE, WRONG_USAGE, context::Context};
+use super::{context::Context, exit::ExitStatus};
 
 pub(super) use failure::exit_of_token_error;
 
@@ -39,24 +39,24 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 const COPIED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 #[derive(Debug, Args)]
-pub struct LoginArgs {
+pub(super) struct LoginArgs {
     /// The tenant; may be left out where only one has a `user`
-    pub tenant: Option<String>,
+    tenant: Option<String>,
     /// Open no browser: only print the address
     #[arg(long)]
-    pub no_browser: bool,
+    no_browser: bool,
     /// Listen for nothing: read the address that the browser ended at from standard input
     #[arg(long)]
-    pub paste: bool,
+    paste: bool,
     /// Log in at the proxy whose admin listener is here, such as <http://127.0.0.1:6466> at the end of an SSH tunnel
     #[arg(long, value_name = "URL", requires = "admin_key_file")]
-    pub admin: Option<String>,
+    admin: Option<String>,
     /// The key of an operator of that proxy
     #[arg(long, value_name = "FILE", requires = "admin")]
-    pub admin_key_file: Option<PathBuf>,
+    admin_key_file: Option<PathBuf>,
     /// How long to wait for the browser; at most 5m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait_time)]
-    pub wait: Duration,
+    wait: Duration,
 }
 
 fn wait_time(text: &str) -> Result<Duration, String> {
@@ -100,12 +100,12 @@ struct Done {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &LoginArgs,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let mut report = Report {
         json: around.json,
         quiet: around.quiet,
@@ -120,7 +120,7 @@ pub async fn run(
         there::begin(proxy, args.tenant.as_deref(), args.paste).await
     } else {
         let Some(config) = around.load(report.err)? else {
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         };
         let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
             Ok(found) => found,
@@ -197,21 +197,24 @@ pub(super) enum NoTenant {
 }
 
 impl NoTenant {
-    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<u8> {
+    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<ExitStatus> {
         let (text, code) = match self {
-            Self::Unknown(name) => (format!("there is no tenant {name:?}"), WRONG_USAGE),
+            Self::Unknown(name) => (
+                format!("there is no tenant {name:?}"),
+                ExitStatus::WrongUsage,
+            ),
             Self::Several(names) => {
                 let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
                 let text = format!("name one of the tenants: {}", names.join(", "));
-                (text, WRONG_USAGE)
+                (text, ExitStatus::WrongUsage)
             }
             Self::WithoutUser(name) => (
                 format!("tenant {name} has no person-backed identity: add [tenant.{name}.user]"),
-                CONFIGURATION_WRONG,
+                ExitStatus::ConfigurationWrong,
             ),
             Self::Nobody => (
                 "no tenant has a person-backed identity: add [tenant.NAME.user]".to_owned(),
-                CONFIGURATION_WRONG,
+                ExitStatus::ConfigurationWrong,
             ),
         };
         writeln!(err, "error: {text}")?;
@@ -248,12 +251,12 @@ pub(super) fn tenant<'a>(
 }
 
 impl Report<'_> {
-    fn done(&mut self, done: &Done) -> io::Result<u8> {
+    fn done(&mut self, done: &Done) -> io::Result<ExitStatus> {
         self.success(done)?;
-        Ok(DONE)
+        Ok(ExitStatus::Done)
     }
 
-    fn failed(&mut self, failure: &Failure) -> io::Result<u8> {
+    fn failed(&mut self, failure: &Failure) -> io::Result<ExitStatus> {
         self.failure(failure)?;
         Ok(failure.exit_code())
     }

@@ -6,19 +6,19 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    app::keepers::{self, OpenError},
+    app::wiring::{self, StoreOpenError},
     credentials::{
         logout::{LoggedOut, log_out},
         store::error::StoreError,
     },
 };
 
-use super::{CONFIGURATION_WRONG, DONE, FAILED, TRY_AGAIN_LATER, context::Context, login::tenant};
+use super::{context::Context, exit::ExitStatus, login::tenant};
 
 #[derive(Debug, Args)]
-pub struct LogoutArgs {
+pub(super) struct LogoutArgs {
     /// The tenant; may be left out where only one has a `user`
-    pub tenant: Option<String>,
+    tenant: Option<String>,
 }
 
 /// Gives the exit code: 0 given back and forgotten, or nobody was logged in; 1 forgotten, but NinjaOne did not confirm, or
@@ -26,14 +26,14 @@ pub struct LogoutArgs {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn run(
+pub(super) async fn run(
     args: &LogoutArgs,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(config) = around.load(err)? else {
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
     let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
         Ok(found) => found,
@@ -41,15 +41,15 @@ pub async fn run(
     };
     let Some(store) = &config.store else {
         writeln!(err, "error: the configuration has no [store]")?;
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
-    let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
-    let outcome = match keepers::open_store(store) {
-        Ok(store) => log_out(&application, &store, &keepers::slot(&tenant.name)).await,
-        Err(OpenError::Store(error)) => Err(error),
-        Err(OpenError::Key(error)) => {
+    let application = wiring::user_application(&wiring::endpoint(&tenant.origin), user);
+    let outcome = match wiring::open_store(store) {
+        Ok(store) => log_out(&application, &store, &wiring::login_slot(&tenant.name)).await,
+        Err(StoreOpenError::Store(error)) => Err(error),
+        Err(StoreOpenError::Key(error)) => {
             writeln!(err, "error: the key of the store: {error}")?;
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     let told = Told::of(&outcome);
@@ -64,7 +64,7 @@ pub async fn run(
             "detail": told.text,
         });
         writeln!(out, "{object}")?;
-    } else if told.code == DONE {
+    } else if told.code == ExitStatus::Done {
         writeln!(out, "{}: {}", tenant.name, told.text)?;
     } else {
         writeln!(err, "error: {}: {}", tenant.name, told.text)?;
@@ -79,7 +79,7 @@ struct Told {
     /// A name out of a closed set.
     error: Option<&'static str>,
     text: String,
-    code: u8,
+    code: ExitStatus,
 }
 
 impl Told {
@@ -113,9 +113,9 @@ impl Told {
             ),
         };
         let code = match outcome {
-            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => DONE,
-            Err(StoreError::Busy { .. }) => TRY_AGAIN_LATER,
-            _ => FAILED,
+            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => ExitStatus::Done,
+            Err(StoreError::Busy { .. }) => ExitStatus::TryAgainLater,
+            _ => ExitStatus::Failed,
         };
         Self {
             is_forgotten,

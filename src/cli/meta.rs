@@ -4,38 +4,40 @@ use std::io::{self, Write};
 
 use clap::{Args, CommandFactory};
 
-use super::{Cli, DONE};
+use crate::app::VERSION;
+
+use super::{Cli, exit::ExitStatus};
 
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    pub shell: clap_complete::Shell,
+pub(super) struct CompletionsArgs {
+    shell: clap_complete::Shell,
 }
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<ExitStatus> {
     // Written to memory first: the generator panics when it cannot write.
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ninjaone-proxy", &mut text);
     out.write_all(&text)?;
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn manual(out: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn manual(out: &mut dyn Write) -> io::Result<ExitStatus> {
     clap_mangen::Man::new(Cli::command()).render(&mut &mut *out)?;
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 /// # Errors
 /// When `out` cannot be written to.
-pub fn version(json: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let version = env!("CARGO_PKG_VERSION");
+pub(super) fn version(json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
+    let version = VERSION;
     if json {
         writeln!(out, r#"{{"schema":"version/1","version":"{version}"}}"#)?;
     } else {
         writeln!(out, "ninjaone-proxy {version}")?;
     }
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }

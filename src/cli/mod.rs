@@ -3,18 +3,19 @@
 pub mod audit;
 pub mod caller;
 pub mod config;
-pub mod context;
-pub mod doctor;
+mod context;
+mod doctor;
+pub mod exit;
 pub mod explain;
 pub mod healthcheck;
-pub mod init;
-pub mod login;
-pub mod logout;
-pub mod meta;
+mod init;
+mod login;
+mod logout;
+mod meta;
 pub mod ops;
-pub mod run;
-pub mod sandbox;
-pub mod signal;
+mod run;
+mod sandbox;
+mod signal;
 pub mod status;
 mod terminal;
 
@@ -26,59 +27,52 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::ninjaone::catalogue::Catalogue;
+use crate::{app::wiring, ninjaone::catalogue::Catalogue};
 
-use self::context::Context;
-
-/// Exit codes.
-pub const DONE: u8 = 0;
-pub const FAILED: u8 = 1;
-pub const WRONG_USAGE: u8 = 2;
-pub const TRY_AGAIN_LATER: u8 = 75;
-pub const CONFIGURATION_WRONG: u8 = 78;
+use self::{context::Context, exit::ExitStatus};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
 #[command(name = "ninjaone-proxy", version, max_term_width = 100)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Global {
+struct Global {
     /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
-    pub json: bool,
+    json: bool,
     /// Colours: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    color: Color,
     /// Say less
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    quiet: bool,
     /// Say more
     #[arg(short, long, global = true)]
-    pub verbose: bool,
+    verbose: bool,
     /// Never ask; fail instead
     #[arg(long, global = true)]
-    pub no_input: bool,
+    no_input: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+enum Color {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Serve callers, in front of NinjaOne
     Run,
     /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
@@ -119,7 +113,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum OpsCommand {
+enum OpsCommand {
     /// List operations
     List(ops::ListArgs),
     /// Show all that is known of one operation
@@ -135,15 +129,15 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         // Whoever read our output has enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(DONE),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(FAILED)
+            ExitCode::from(ExitStatus::Failed)
         }
     }
 }
 
-fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
     let around = Context::new(&global);
     match command {
@@ -179,18 +173,18 @@ fn explain_request(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(config) = around.load(err)? else {
-        return Ok(CONFIGURATION_WRONG);
+        return Ok(ExitStatus::ConfigurationWrong);
     };
-    let catalogue = match Catalogue::with(config.operations.clone()) {
+    let catalogue = match wiring::catalogue(&config) {
         Ok(catalogue) => catalogue,
         Err(clash) => {
             writeln!(err, "error: {clash}")?;
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let book = crate::app::assembly::book(&config, catalogue.into());
+    let book = wiring::policy_set(&config, catalogue);
     args.run(&book, &config.audit.path, around.json, out, err)
 }
 
@@ -199,7 +193,7 @@ fn ops_command(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     // Without a configuration, or with a wrong one, what is built in is shown.
     let added = around
         .load_quietly()
@@ -222,13 +216,13 @@ fn audit_command(
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let audit::Command::Verify(verify) = &args.command;
     let directory = match &verify.directory {
         Some(directory) => directory.clone(),
         None => match around.load(err)? {
             Some(config) => config.audit.path,
-            None => return Ok(CONFIGURATION_WRONG),
+            None => return Ok(ExitStatus::ConfigurationWrong),
         },
     };
     Ok(verify.run(&directory, around.json, out, err))

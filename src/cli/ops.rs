@@ -13,6 +13,8 @@ use crate::ninjaone::{
     operation::{Class, Needs, Operation, Payload, Scope},
 };
 
+use super::exit::ExitStatus;
+
 /// Widest line of a table, in columns.
 const LINE_COLUMNS: usize = 100;
 
@@ -27,10 +29,6 @@ const METHOD_COLUMNS: usize = 6;
 
 /// Two spaces between columns, one between method and path.
 const GAPS: usize = 7;
-
-const DONE: u8 = 0;
-
-const FAILED: u8 = 1;
 
 /// List the operations that the proxy knows.
 #[derive(Debug, Clone, Default, Args)]
@@ -90,7 +88,7 @@ pub fn list(
     args: &ListArgs,
     out: &mut dyn Write,
     talk: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let chosen: Vec<&Operation> = catalogue
         .all()
         .iter()
@@ -107,9 +105,9 @@ pub fn list(
             talk,
             "No operation fits. Try fewer filters, or fewer words."
         )?;
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     }
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 /// Prints what is known of one operation. Gives the exit code: 1 if there is none with this id, and then `talk` says
@@ -122,21 +120,21 @@ pub fn show(
     args: &ShowArgs,
     out: &mut dyn Write,
     talk: &mut dyn Write,
-) -> io::Result<u8> {
+) -> io::Result<ExitStatus> {
     let Some(operation) = catalogue.by_id(&args.id) else {
         writeln!(talk, "There is no operation {:?}.", args.id)?;
         match catalogue.suggest(&args.id) {
             Some(meant) => writeln!(talk, "Did you mean {meant}?")?,
             None => writeln!(talk, "See them all: ninjaone-proxy ops list")?,
         }
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     };
     if args.json {
         print_json(&[operation], out)?;
     } else {
         print_one(operation, out)?;
     }
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 fn fits(args: &ListArgs, operation: &Operation) -> bool {

@@ -21,13 +21,13 @@ use crate::{
     credentials::refresh_calls::RefreshCalls,
 };
 
-use super::{CONFIGURATION_WRONG, DONE, FAILED, context::Context};
+use super::{context::Context, exit::ExitStatus};
 
 /// Runs a future on a runtime of its own. What still waits for a disk or a resolver when it is done is left behind.
 ///
 /// # Errors
 /// When the runtime cannot be started.
-pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -40,15 +40,15 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 ///
 /// # Errors
 /// When `err` cannot be written to: only a configuration that is wrong is told there, everything else in the log.
-pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
     // First: reading the configuration may take long, where a secret comes from a command, and so may the start.
     let calls = RefreshCalls::default();
-    let deadline = deadline::start(calls.clone())?;
+    let deadline = deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
     let (config, warnings, sources) = match around.loaded() {
         Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(err, "{problems}")?;
-            return Ok(CONFIGURATION_WRONG);
+            return Ok(ExitStatus::ConfigurationWrong);
         }
     };
     let level = match (around.quiet, around.verbose) {
@@ -68,7 +68,11 @@ pub fn run(around: &Context, err: &mut dyn Write) -> io::Result<u8> {
         tracing::error!("{error}");
     }
     logging::flush();
-    Ok(if ended.is_ok() { DONE } else { FAILED })
+    Ok(if ended.is_ok() {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Failed
+    })
 }
 
 async fn serve(

@@ -28,28 +28,28 @@ use crate::{
     },
 };
 
-use super::{DONE, FAILED, run::block_on};
+use super::{exit::ExitStatus, run::block_on};
 
 #[derive(Debug, Args)]
-pub struct SandboxArgs {
+pub(super) struct SandboxArgs {
     /// The simulator alone, for tests of your own
     #[arg(long)]
-    pub only_ninjaone: bool,
+    only_ninjaone: bool,
     /// Where to listen: the proxy, or with --only-ninjaone the simulator [default: 127.0.0.1:6465 or 127.0.0.1:6469]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    listen: Option<SocketAddr>,
     /// Where the admin listener is
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6466")]
-    pub admin: SocketAddr,
+    admin: SocketAddr,
     /// Where the simulator listens behind the proxy
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6469")]
-    pub ninjaone: SocketAddr,
+    ninjaone: SocketAddr,
     /// The same seed makes the same organizations, devices and keys
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    seed: u64,
     /// How long the simulator's access tokens live
     #[arg(long, value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS)]
-    pub token_life: u32,
+    token_life: u32,
 }
 
 /// How long the lines to paste are waited for.
@@ -62,7 +62,7 @@ const CALLERS_DEFAULT: SocketAddr =
 ///
 /// # Errors
 /// When stdout or `err` cannot be written to.
-pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitStatus> {
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
         block_on(only_ninjaone(args))?
@@ -71,11 +71,11 @@ pub fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<u8> {
     };
     logging::flush();
     match ended {
-        Ok(()) => Ok(DONE),
+        Ok(()) => Ok(ExitStatus::Done),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(error),
         Err(error) => {
             writeln!(err, "error: {error}")?;
-            Ok(FAILED)
+            Ok(ExitStatus::Failed)
         }
     }
 }
@@ -160,7 +160,8 @@ async fn whole(args: &SandboxArgs) -> io::Result<()> {
     let mut inherited = Inherited::of_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
-    deadline::start(calls.clone())?.set_drain(config.listen.drain);
+    deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
+        .set_drain(config.listen.drain);
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::admin::snapshot::Snapshot;
 
-use super::{DONE, FAILED, context::Context, status};
+use super::{context::Context, exit::ExitStatus, status};
 
 /// How long to wait for the proxy to say how a reload went.
 const RELOAD_WAIT: Duration = Duration::from_secs(15);
@@ -19,19 +19,23 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn reload(around: &Context, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub(super) async fn reload(
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     let Some((pid, before)) = find(around, err).await? else {
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::HUP) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     }
     let outcome = tokio::time::timeout(RELOAD_WAIT, loaded(around, &before)).await;
     match outcome {
         Ok(Ok(generation)) => {
             writeln!(out, "loaded: generation {generation}")?;
-            Ok(DONE)
+            Ok(ExitStatus::Done)
         }
         Ok(Err(why)) => {
             writeln!(
@@ -39,11 +43,11 @@ pub async fn reload(around: &Context, out: &mut dyn Write, err: &mut dyn Write) 
                 "error: not loaded, generation {} stays in force: {why}",
                 before.config.generation
             )?;
-            Ok(super::CONFIGURATION_WRONG)
+            Ok(ExitStatus::ConfigurationWrong)
         }
         Err(_) => {
             writeln!(err, "error: no answer in {} s", RELOAD_WAIT.as_secs())?;
-            Ok(FAILED)
+            Ok(ExitStatus::Failed)
         }
     }
 }
@@ -66,16 +70,20 @@ async fn loaded(around: &Context, before: &Snapshot) -> Result<u64, String> {
 ///
 /// # Errors
 /// When `out` or `err` cannot be written to.
-pub async fn drain(around: &Context, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub(super) async fn drain(
+    around: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     let Some((pid, _)) = find(around, err).await? else {
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::TERM) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
-        return Ok(FAILED);
+        return Ok(ExitStatus::Failed);
     }
     writeln!(out, "draining")?;
-    Ok(DONE)
+    Ok(ExitStatus::Done)
 }
 
 async fn find(around: &Context, err: &mut dyn Write) -> io::Result<Option<(Pid, Snapshot)>> {

@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+use super::exit::ExitStatus;
+
 const TIME_OUT: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// More callers than fit a screen are left to `--json`.
@@ -48,13 +50,13 @@ impl Status {
         as_json: bool,
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    ) -> io::Result<ExitStatus> {
         let Some(address) = self.admin.or(configured) else {
             writeln!(
                 err,
                 "error: no admin listener is configured; set admin.listen, or give --admin"
             )?;
-            return Ok(Health::Down.exit_code());
+            return Ok(Health::Down.into());
         };
         let answer = get(address, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
         let body = match answer {
@@ -65,7 +67,7 @@ impl Status {
                     "error: {address} is not among the names that the admin listener answers to: add \"{}\" to admin.hosts",
                     address.ip()
                 )?;
-                return Ok(Health::Down.exit_code());
+                return Ok(Health::Down.into());
             }
             Ok(answer) => {
                 writeln!(
@@ -73,7 +75,7 @@ impl Status {
                     "error: {address} answers {}: it is not our admin listener",
                     answer.status()
                 )?;
-                return Ok(Health::Down.exit_code());
+                return Ok(Health::Down.into());
             }
             Err(problem) => {
                 writeln!(
@@ -81,7 +83,7 @@ impl Status {
                     "error: ninjaone-proxy cannot be reached at {address}: {problem}\n\
                      Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
                 )?;
-                return Ok(Health::Down.exit_code());
+                return Ok(Health::Down.into());
             }
         };
         let Ok(snapshot) = serde_json::from_slice::<Snapshot>(&body) else {
@@ -89,7 +91,7 @@ impl Status {
                 err,
                 "error: the answer of {address} is not a status that this version understands"
             )?;
-            return Ok(Health::Down.exit_code());
+            return Ok(Health::Down.into());
         };
         if as_json {
             out.write_all(&body)?;
@@ -97,7 +99,7 @@ impl Status {
         } else {
             write!(out, "{}", screen(&snapshot))?;
         }
-        Ok(snapshot.health.exit_code())
+        Ok(snapshot.health.into())
     }
 }
 

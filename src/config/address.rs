@@ -4,9 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Bind, Origin};
 
+/// The names of this machine itself: what a `Host` header may say by default.
+#[must_use]
+pub(crate) fn loopback_hosts() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(String::from).into()
+}
+
 /// Why a text is not an address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotABind {
+pub(crate) enum NotABind {
     #[error("an address is \"127.0.0.1:6465\", \"[::1]:6465\", \":0\" (loopback) or \"fd:NAME\"")]
     Form,
     #[error(
@@ -21,7 +27,7 @@ pub enum NotABind {
 const SOCKET_NAME_BYTES_MAX: usize = 255;
 
 /// Reads an address to listen on.
-pub fn parse_bind(text: &str) -> Result<Bind, NotABind> {
+pub(crate) fn parse_bind(text: &str) -> Result<Bind, NotABind> {
     let text = text.trim();
     if let Some(name) = text.strip_prefix("fd:") {
         let fits = (1..=SOCKET_NAME_BYTES_MAX).contains(&name.len());
@@ -56,7 +62,7 @@ fn parse_port(text: &str) -> Option<u16> {
 
 /// Whether two listeners could not both have their port.
 #[must_use]
-pub fn clash(one: &Bind, other: &Bind) -> bool {
+pub(crate) fn clash(one: &Bind, other: &Bind) -> bool {
     match (one, other) {
         (Bind::Address(one), Bind::Address(other)) => {
             let same_ip =
@@ -70,7 +76,7 @@ pub fn clash(one: &Bind, other: &Bind) -> bool {
 
 /// Why a text is not a host name to answer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAHost {
+pub(crate) enum NotAHost {
     #[error("a host is written without its port")]
     Port,
     #[error("a host is a name such as \"njp.internal\" or an IP address such as \"10.0.0.5\"")]
@@ -78,7 +84,7 @@ pub enum NotAHost {
 }
 
 /// Reads a host name or IP address, without port; the answer is in lower case and has no brackets.
-pub fn parse_host(text: &str) -> Result<String, NotAHost> {
+pub(crate) fn parse_host(text: &str) -> Result<String, NotAHost> {
     let text = text.trim();
     let inner = text
         .strip_prefix('[')
@@ -119,7 +125,7 @@ fn is_host_name(text: &str) -> bool {
 
 /// Why a text is not the URL of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnOrigin {
+pub(crate) enum NotAnOrigin {
     #[error("a tenant's url begins with https://")]
     Scheme,
     #[error("plain http:// is allowed to a loopback address only")]
@@ -135,7 +141,7 @@ pub enum NotAnOrigin {
 }
 
 /// Reads `https://host[:port]`; `http://` only of this machine.
-pub fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
+pub(crate) fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
     let (scheme, rest) = text.trim().split_once("://").ok_or(NotAnOrigin::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
@@ -184,7 +190,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 
 /// `localhost` or an address of this machine alone.
 #[must_use]
-pub fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
             .parse::<IpAddr>()

@@ -5,13 +5,13 @@ use super::size;
 /// Why a text is not a pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a pace is a size a second, above 0: \"512B/s\", \"1KiB/s\" or \"1MiB/s\"")]
-pub struct NotAByteRate;
+pub(crate) struct NotAByteRate;
 
 /// A higher one is a mistake: no body would be fast enough.
 const BYTES_A_SECOND_MAX: u64 = 1 << 30;
 
 /// Reads bytes a second; at most 1 GiB.
-pub fn parse(text: &str) -> Result<u64, NotAByteRate> {
+pub(crate) fn parse(text: &str) -> Result<u64, NotAByteRate> {
     let (size, unit) = text.rsplit_once('/').ok_or(NotAByteRate)?;
     if unit.trim() != "s" {
         return Err(NotAByteRate);

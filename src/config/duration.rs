@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a duration is a whole number and a unit: \"250ms\", \"20s\", \"2m\", \"12h\" or \"400d\"")]
-pub struct NotADuration;
+pub(crate) struct NotADuration;
 
 /// Longer ones are mistakes.
 const DAYS_MAX: u64 = 36_500;
@@ -21,7 +21,7 @@ const UNITS: [(&str, u64); 6] = [
 ];
 
 /// Reads a duration; zero is one.
-pub fn parse(text: &str) -> Result<Duration, NotADuration> {
+pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     let text = text.trim();
     let (digits, factor) = UNITS
         .iter()

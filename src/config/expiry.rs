@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 
 /// Why a text is not such a day or moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnExpiry {
+pub(crate) enum NotAnExpiry {
     #[error(
         "this is neither a date such as 2027-03-31 (its start, in UTC) nor a moment such as 2027-03-31T18:00:00Z"
     )]
@@ -18,7 +18,7 @@ pub enum NotAnExpiry {
 }
 
 /// Reads a date, which means its start in UTC, or an RFC 3339 moment.
-pub fn parse(text: &str) -> Result<Timestamp, NotAnExpiry> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, NotAnExpiry> {
     let text = text.trim();
     if text.len() == "2027-03-31".len() {
         let date: Date = text.parse().map_err(|_| NotAnExpiry::Form)?;

@@ -6,7 +6,7 @@ const PREFIX: &str = "sha256:";
 
 /// Why a text is not the digest of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotADigest {
+pub(crate) enum NotADigest {
     /// Perhaps a key as it is: never shown.
     #[error("a key is never written down as it is, only its digest: \"sha256:\" and 64 hex digits")]
     Plain,
@@ -17,7 +17,7 @@ pub enum NotADigest {
 }
 
 /// Reads `sha256:<64 hex digits>`.
-pub fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
+pub(crate) fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
     let digits = text.trim().strip_prefix(PREFIX).ok_or(NotADigest::Plain)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(NotADigest::NotHex);

@@ -4,45 +4,45 @@ use std::fmt;
 
 /// A path of keys from the top of the settings. The elements of a list go by their decimal place, from 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyPath(Vec<String>);
+pub(crate) struct KeyPath(Vec<String>);
 
 impl KeyPath {
     #[must_use]
-    pub fn top() -> Self {
+    pub(crate) fn top() -> Self {
         Self::default()
     }
 
     /// The path `keys`, from the top.
     #[must_use]
-    pub fn of(keys: &[&str]) -> Self {
+    pub(crate) fn of(keys: &[&str]) -> Self {
         Self(keys.iter().map(|&key| key.to_owned()).collect())
     }
 
     #[must_use]
-    pub fn child(&self, key: &str) -> Self {
+    pub(crate) fn child(&self, key: &str) -> Self {
         let mut keys = self.0.clone();
         keys.push(key.to_owned());
         Self(keys)
     }
 
     #[must_use]
-    pub fn element(&self, place: usize) -> Self {
+    pub(crate) fn element(&self, place: usize) -> Self {
         self.child(&place.to_string())
     }
 
     #[must_use]
-    pub fn parent(&self) -> Option<Self> {
+    pub(crate) fn parent(&self) -> Option<Self> {
         let (_, parent) = self.0.split_last()?;
         Some(Self(parent.to_vec()))
     }
 
     #[must_use]
-    pub fn keys(&self) -> &[String] {
+    pub(crate) fn keys(&self) -> &[String] {
         &self.0
     }
 
     #[must_use]
-    pub fn starts_with(&self, other: &Self) -> bool {
+    pub(crate) fn starts_with(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
     }
 }

@@ -18,16 +18,16 @@ use super::{
 };
 
 /// Most callers.
-pub const CALLERS_MAX: usize = 10_000;
+pub(crate) const CALLERS_MAX: usize = 10_000;
 
 /// The settings in force, and all that is known of where they come from.
 pub struct Written {
     pub settings: Settings,
-    pub origins: Origins,
-    pub texts: Vec<Text>,
-    pub findings: Findings,
+    pub(crate) origins: Origins,
+    pub(crate) texts: Vec<Text>,
+    pub(crate) findings: Findings,
     /// A file could not be read as a whole: what is missing may stand in it.
-    pub is_broken: bool,
+    pub(crate) is_broken: bool,
 }
 
 /// Reads everything. What is wrong is in the findings, and left out of the settings.

@@ -1,43 +1,46 @@
 //! WHAT THE OPERATOR WROTE: files and environment become one checked `Config`, or a list of everything that is wrong.
 
-pub mod address;
-pub mod byte_rate;
+pub(crate) mod address;
+pub(crate) mod byte_rate;
 pub mod caller_files;
 mod check;
-pub mod duration;
+pub(crate) mod duration;
 mod environment;
-pub mod expiry;
+pub(crate) mod expiry;
 pub mod key_digest;
-pub mod key_path;
+pub(crate) mod key_path;
 mod layers;
 pub mod load;
-pub mod origin;
-pub mod percent;
+pub(crate) mod origin;
+pub(crate) mod percent;
 pub mod problem;
 mod reader;
-pub mod redirect;
+pub(crate) mod redirect;
 pub mod schema;
 pub mod secret_ref;
 pub mod settings;
 pub mod shape;
-pub mod show;
-pub mod size;
+pub(crate) mod show;
+pub(crate) mod size;
 pub mod sources;
 mod suggestion;
-pub mod text;
+pub(crate) mod text;
 mod unsupported;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
+    admin::{access::Role, health::Ready},
     clock::Timestamp,
-    credentials::schedule::RefreshAt,
+    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
     limits::rate::Rate,
     names::{CallerName, TenantName},
     ninjaone::operation::Operation,
     policy::rule::Rule,
     secret::Secret,
 };
+
+pub use self::settings::{identity::Platform, operating::LogFormat};
 
 use self::{
     problem::{Problems, Warning},
@@ -58,7 +61,7 @@ pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warni
 ///
 /// # Errors
 /// All problems, as [`fn@load`] reports them.
-pub fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
+pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
     let written = load::read(sources);
     let shown = show::settings(&written);
     check::check(written, sources, known)?;
@@ -162,7 +165,7 @@ pub struct UserIdentity {
     pub client_id: String,
     pub client_secret: Option<Secret<String>>,
     pub platform: Platform,
-    pub grant: UserGrant,
+    pub grant: Flow,
     /// With `offline_access` there will be a refresh token. Never with it where the platform or the grant has none.
     pub scopes: Vec<String>,
     pub redirect: Redirect,
@@ -171,30 +174,6 @@ pub struct UserIdentity {
     pub refresh_at: RefreshAt,
     /// How the secret is sent, where there is one.
     pub client_auth: ClientAuth,
-}
-
-/// The kind of an application in NinjaOne that a person can log in with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    Web,
-    Native,
-    SinglePage,
-}
-
-/// What a login gives (RFC 6749 sections 4.1 and 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserGrant {
-    Code,
-    Implicit,
-}
-
-/// How a client shows its secret to the token endpoint (RFC 6749 section 2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// As form fields: what NinjaOne documents.
-    Body,
-    /// In the `Authorization` header: what its discovery document offers besides.
-    Basic,
 }
 
 /// Where NinjaOne sends the browser after a login.
@@ -287,22 +266,6 @@ pub struct Access {
     pub role: Role,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// May change things.
-    Operator,
-    /// May look.
-    Auditor,
-}
-
-/// When `/readyz` says yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
-    AllTokens,
-    AnyToken,
-    Listening,
-}
-
 /// Where refresh tokens are kept, and what they are encrypted with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Store {
@@ -325,11 +288,4 @@ pub struct Telemetry {
     pub log_level: String,
     /// Serve `/metrics` on the admin listener.
     pub metrics: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Auto,
-    Text,
-    Json,
 }

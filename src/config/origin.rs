@@ -6,7 +6,7 @@ use super::key_path::KeyPath;
 
 /// Where a setting was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     File {
         /// Place in the list of files that were read.
         file: usize,
@@ -21,26 +21,26 @@ pub enum Origin {
 
 /// The origin of every key that was written, whether or not its value is any good.
 #[derive(Debug, Default)]
-pub struct Origins(BTreeMap<KeyPath, Origin>);
+pub(crate) struct Origins(BTreeMap<KeyPath, Origin>);
 
 impl Origins {
     /// The setting at `path` comes from `origin`.
-    pub fn insert(&mut self, path: KeyPath, origin: Origin) {
+    pub(crate) fn insert(&mut self, path: KeyPath, origin: Origin) {
         self.0.insert(path, origin);
     }
 
     /// Adds what another file wrote.
-    pub fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         // Not `BTreeMap::append`, which builds the whole map anew for each file.
         self.0.extend(other.0);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Origin)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Origin)> {
         self.0.iter()
     }
 
     /// Forgets what stands below `path`: a later layer replaces it as a whole.
-    pub fn forget_below(&mut self, path: &KeyPath) {
+    pub(crate) fn forget_below(&mut self, path: &KeyPath) {
         let below: Vec<KeyPath> = self
             .0
             .range(path.clone()..)
@@ -56,18 +56,18 @@ impl Origins {
 
     /// Whether anything was written at exactly `path`.
     #[must_use]
-    pub fn has(&self, path: &KeyPath) -> bool {
+    pub(crate) fn has(&self, path: &KeyPath) -> bool {
         self.0.contains_key(path)
     }
 
     #[must_use]
-    pub fn get(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(crate) fn get(&self, path: &KeyPath) -> Option<&Origin> {
         self.0.get(path)
     }
 
     /// The origin of `path`, or of the nearest thing around it that was written.
     #[must_use]
-    pub fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(crate) fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
         let mut path = path.clone();
         loop {
             if let Some(origin) = self.0.get(&path) {
@@ -83,7 +83,7 @@ impl Origins {
     ///
     /// # Errors
     /// Several names fit.
-    pub fn named(&self, path: &KeyPath, part: &str) -> Result<Option<String>, Vec<String>> {
+    pub(crate) fn named(&self, path: &KeyPath, part: &str) -> Result<Option<String>, Vec<String>> {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let depth = path.keys().len();
         let mut fitting: Vec<String> = self

@@ -3,10 +3,10 @@
 /// Why a text is not a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a share is a whole number from 0 to 100 and a percent sign, such as \"80%\"")]
-pub struct NotAPercentage;
+pub(crate) struct NotAPercentage;
 
 /// Reads a share in percent, 0 to 100.
-pub fn parse(text: &str) -> Result<u8, NotAPercentage> {
+pub(crate) fn parse(text: &str) -> Result<u8, NotAPercentage> {
     let digits = text
         .trim()
         .strip_suffix('%')

@@ -81,7 +81,7 @@ impl Problems {
     }
 
     #[must_use]
-    pub fn errors(&self) -> usize {
+    pub(crate) fn errors(&self) -> usize {
         self.0.iter().filter(|problem| problem.is_error()).count()
     }
 }
@@ -102,7 +102,7 @@ impl std::error::Error for Problems {}
 
 /// Where a finding stands, before lines are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
+pub(crate) enum At {
     Bytes {
         file: usize,
         bytes: Range<usize>,
@@ -115,7 +115,7 @@ pub enum At {
 impl At {
     /// The key of what has this origin.
     #[must_use]
-    pub fn key(origin: &Origin) -> Self {
+    pub(crate) fn key(origin: &Origin) -> Self {
         match origin {
             Origin::File { file, key, .. } => Self::bytes(*file, key.clone()),
             Origin::Variable(name) => Self::Named(name.clone()),
@@ -124,7 +124,7 @@ impl At {
 
     /// The value of what has this origin.
     #[must_use]
-    pub fn value(origin: &Origin) -> Self {
+    pub(crate) fn value(origin: &Origin) -> Self {
         match origin {
             Origin::File { file, value, .. } => Self::bytes(*file, value.clone()),
             Origin::Variable(name) => Self::Named(name.clone()),
@@ -132,14 +132,14 @@ impl At {
     }
 
     #[must_use]
-    pub const fn bytes(file: usize, bytes: Range<usize>) -> Self {
+    pub(crate) const fn bytes(file: usize, bytes: Range<usize>) -> Self {
         Self::Bytes { file, bytes }
     }
 }
 
 /// A problem that has been found and not yet been placed in lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub at: At,
     pub message: String,
     pub hint: Option<String>,
@@ -150,24 +150,29 @@ pub struct Finding {
 
 /// Everything found so far.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
-    pub fn error(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn error(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
         self.push(at, message.into(), hint, Severity::Error, false);
     }
 
-    pub fn warning(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn warning(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
         self.push(at, message.into(), hint, Severity::Warning, false);
     }
 
     /// An error that something is not there.
-    pub fn absence(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn absence(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
         self.push(at, message.into(), hint, Severity::Error, true);
     }
 
     /// A warning that something is not there.
-    pub fn absence_warning(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn absence_warning(
+        &mut self,
+        at: At,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.push(at, message.into(), hint, Severity::Warning, true);
     }
 
@@ -191,31 +196,31 @@ impl Findings {
         }
     }
 
-    pub fn append(&mut self, mut other: Self) {
+    pub(crate) fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
     /// Drops what stands in one of these lines.
-    pub fn drop_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
+    pub(crate) fn drop_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
         self.0.retain(|finding| match &finding.at {
             At::Bytes { bytes, .. } => !lines.contains(&line_of(bytes.start)),
             _ => true,
         });
     }
 
-    pub fn drop_absences(&mut self) {
+    pub(crate) fn drop_absences(&mut self) {
         self.0.retain(|finding| !finding.is_absence);
     }
 
     /// Whether something was said about exactly this place already.
     #[must_use]
-    pub fn is_at(&self, at: &At) -> bool {
+    pub(crate) fn is_at(&self, at: &At) -> bool {
         self.0.iter().any(|finding| finding.at == *at)
     }
 
     /// Whether something was said already about a part of this place.
     #[must_use]
-    pub fn is_within(&self, at: &At) -> bool {
+    pub(crate) fn is_within(&self, at: &At) -> bool {
         let At::Bytes { file, bytes } = at else {
             return self.is_at(at);
         };
@@ -229,13 +234,13 @@ impl Findings {
     }
 
     #[must_use]
-    pub fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.0.iter().any(|found| found.severity == Severity::Error)
     }
 
     /// The findings as problems, in the order of `texts` and of the places in them.
     #[must_use]
-    pub fn into_problems(mut self, texts: &[Text]) -> Vec<Problem> {
+    pub(crate) fn into_problems(mut self, texts: &[Text]) -> Vec<Problem> {
         self.0.sort_by_key(|finding| match &finding.at {
             At::Bytes { file, bytes } => (*file, bytes.start),
             At::Named(_) => (usize::MAX, 0),
@@ -253,7 +258,7 @@ impl Findings {
 
     /// The findings as a refusal.
     #[must_use]
-    pub fn into_refusal(self, texts: &[Text]) -> Problems {
+    pub(crate) fn into_refusal(self, texts: &[Text]) -> Problems {
         Problems(self.into_problems(texts))
     }
 }
@@ -261,7 +266,7 @@ impl Findings {
 impl Problem {
     /// An error that has no place in a file.
     #[must_use]
-    pub fn nowhere(message: String, hint: Option<String>) -> Self {
+    pub(crate) fn nowhere(message: String, hint: Option<String>) -> Self {
         let finding = Finding {
             at: At::Nowhere,
             message,

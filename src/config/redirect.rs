@@ -11,7 +11,7 @@ const REDIRECT_BYTES_MAX: usize = 2048;
 
 /// Why a text is not a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotARedirect {
+pub(crate) enum NotARedirect {
     #[error(
         "a redirect is a whole URL of at most {REDIRECT_BYTES_MAX} bytes, such as \"http://127.0.0.1:6468/callback\""
     )]
@@ -31,7 +31,7 @@ pub enum NotARedirect {
 impl NotARedirect {
     /// What to do about it.
     #[must_use]
-    pub const fn hint(self) -> Option<&'static str> {
+    pub(crate) const fn hint(self) -> Option<&'static str> {
         match self {
             Self::Localhost => Some("write 127.0.0.1, here and in the application in NinjaOne"),
             Self::PlainHttp => Some("write https://, or an address of this machine"),
@@ -41,7 +41,7 @@ impl NotARedirect {
 }
 
 /// Reads an absolute URL and keeps it as it is written.
-pub fn parse(text: &str) -> Result<Redirect, NotARedirect> {
+pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
     let is_url = text.bytes().all(is_url_byte);
     if !is_url || text.len() > REDIRECT_BYTES_MAX {
         return Err(NotARedirect::Form);
@@ -85,7 +85,7 @@ pub fn parse(text: &str) -> Result<Redirect, NotARedirect> {
 
 /// Whether a native application may have this: NinjaOne registers them as `http://127.0.0.1` with any port.
 #[must_use]
-pub fn is_native(redirect: &Redirect) -> bool {
+pub(crate) fn is_native(redirect: &Redirect) -> bool {
     redirect.text.starts_with("http://127.0.0.1:")
 }
 

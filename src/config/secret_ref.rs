@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Longest secret.
-pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Length of the key of the store (AES-256).
 const KEY_BYTES: usize = 32;
 /// Shortest passphrase.
@@ -32,7 +32,7 @@ const PASSPHRASE_CHARACTERS_MIN: usize = 12;
 pub(super) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
                                    and write in [store]: seal = { file = \"store.key\" }";
 /// How long a command may take to print a secret.
-pub const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
+pub(crate) const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
 /// The pause before we look again whether a command has ended that has closed its output.
 const END_POLL: Duration = Duration::from_millis(10);
 /// Where container engines and orchestrators put secrets, after `$CREDENTIALS_DIRECTORY`.
@@ -112,7 +112,7 @@ impl Fetched {
     }
 
     /// A text of some length.
-    pub fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
+    pub(crate) fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
         let text = text(&self.0)?;
         if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
             return Err(NoSecret::ShortPassphrase);
@@ -121,7 +121,7 @@ impl Fetched {
     }
 
     /// A key of 32 bytes: as they are, as 64 hex digits, or in base64 or base64url.
-    pub fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
+    pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
         // 32 random bytes are hardly ever a text, and 32 characters that somebody typed are no key.
         let decoded = match text(&self.0) {
             Ok(text) => decoded(text.expose().trim()).ok_or(NoSecret::NotAKey)?,
@@ -153,18 +153,18 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// A file that only its owner may read.
-pub fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
+pub(crate) fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
     read_file(path, Exposure::Refused).map(Fetched)
 }
 
 /// An environment variable.
-pub fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
+pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
     let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
     Ok(Fetched(Zeroizing::new(value.as_bytes().to_vec())))
 }
 
 /// A credential of systemd, Docker or Kubernetes, and the file that it is in. Its mode is that of the platform, which keeps others out by itself.
-pub fn from_credential(
+pub(crate) fn from_credential(
     name: &str,
     credentials_directory: Option<&str>,
 ) -> Result<(PathBuf, Fetched), NoSecret> {

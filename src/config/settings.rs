@@ -8,13 +8,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod identity;
+pub mod keyword;
 pub mod operating;
 pub mod operation;
+pub mod secret;
 pub mod store;
 pub mod who;
 
+use crate::ninjaone::region::Region;
+
+use super::address::loopback_hosts;
+
 use self::{
     identity::{Service, User},
+    keyword::Keyword,
     operating::{Admin, Audit, Telemetry},
     operation::Operation,
     store::Store,
@@ -106,10 +113,6 @@ impl Default for Listen {
     }
 }
 
-fn loopback_hosts() -> Vec<String> {
-    ["localhost", "127.0.0.1", "::1"].map(String::from).into()
-}
-
 /// A Unix socket.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -143,7 +146,7 @@ pub struct TlsListener {
 #[serde(default, deny_unknown_fields)]
 pub struct Tenant {
     /// The region that the instance is in.
-    pub region: Option<Region>,
+    pub region: Option<Keyword<Region>>,
     /// The address of a branded instance, such as `https://acme.rmmservice.com`.
     pub url: Option<String>,
     /// A text for people.
@@ -154,42 +157,6 @@ pub struct Tenant {
     pub service: Option<Service>,
     /// The person-backed identity, for operations that NinjaOne refuses to machines.
     pub user: Option<User>,
-}
-
-/// The regions of NinjaOne.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Region {
-    Us,
-    Us2,
-    Eu,
-    Ca,
-    Oc,
-    Fed,
-    Jp,
-}
-
-/// NinjaOne's permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    Monitoring,
-    Management,
-    Control,
-}
-
-/// Where a secret is kept: exactly one of the four.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SecretRef {
-    /// A file that only its owner may read.
-    pub file: Option<String>,
-    /// An environment variable.
-    pub env: Option<String>,
-    /// A systemd credential, Docker secret or Kubernetes secret.
-    pub credential: Option<String>,
-    /// A command that prints the secret.
-    pub exec: Option<Vec<String>>,
 }
 
 /// What may be done per time.

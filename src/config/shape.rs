@@ -53,7 +53,7 @@ impl Shape {
 
     /// "a table", "a list": what this expects, for people.
     #[must_use]
-    pub fn expected(&self) -> String {
+    pub(crate) fn expected(&self) -> String {
         match self {
             Self::Table(_) | Self::Named { .. } => "a table".into(),
             Self::List(_) => "a list".into(),
@@ -73,7 +73,7 @@ impl Shape {
 
     /// The key `name` of a table.
     #[must_use]
-    pub fn key(&self, name: &str) -> Option<&Key> {
+    pub(crate) fn key(&self, name: &str) -> Option<&Key> {
         match self {
             Self::Table(keys) => keys.iter().find(|key| key.name == name),
             _ => None,
@@ -83,7 +83,7 @@ impl Shape {
 
 /// `"a", "b" or "c"`
 #[must_use]
-pub fn choice_list(choices: &[String]) -> String {
+pub(crate) fn choice_list(choices: &[String]) -> String {
     let quoted: Vec<String> = choices.iter().map(|it| format!("\"{it}\"")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

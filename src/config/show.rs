@@ -16,7 +16,7 @@ const DIGEST_SHOWN: usize = "sha256:".len() + 8;
 
 /// A setting, ready to be shown.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// `limits.upstream.rate`
     pub setting: String,
     pub value: Value,
@@ -26,7 +26,7 @@ pub struct Shown {
 
 /// All settings in the order of the schema, secrets masked and digests of keys shortened.
 #[must_use]
-pub fn settings(written: &Written) -> Vec<Shown> {
+pub(crate) fn settings(written: &Written) -> Vec<Shown> {
     let all = serde_json::to_value(&written.settings).unwrap_or_default();
     let mut shown = Vec::new();
     collect(
@@ -81,7 +81,7 @@ fn shown_one(path: &KeyPath, value: Value, origins: &Origins, texts: &[Text]) ->
 
 /// `config.toml:12`, or the name of the variable.
 #[must_use]
-pub fn place(origin: &Origin, texts: &[Text]) -> String {
+pub(crate) fn place(origin: &Origin, texts: &[Text]) -> String {
     match origin {
         Origin::Variable(name) => name.clone(),
         Origin::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {

@@ -3,7 +3,7 @@
 /// Why a text is not a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a size is a whole number above 0 and a unit: \"512B\", \"32KiB\", \"16MiB\" or \"1GiB\"")]
-pub struct NotASize;
+pub(crate) struct NotASize;
 
 const UNITS: [(&str, u64); 4] = [
     ("KiB", 1 << 10),
@@ -13,7 +13,7 @@ const UNITS: [(&str, u64); 4] = [
 ];
 
 /// Reads a size in bytes.
-pub fn parse(text: &str) -> Result<u64, NotASize> {
+pub(crate) fn parse(text: &str) -> Result<u64, NotASize> {
     let text = text.trim();
     let (digits, factor) = UNITS
         .iter()

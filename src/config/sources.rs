@@ -1,7 +1,6 @@
 //! Where the configuration is looked for, and the files that it consists of.
 
 use std::{
-    ffi::OsString,
     fs::OpenOptions,
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
@@ -14,11 +13,11 @@ use super::{
 };
 
 /// Longest configuration file.
-pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Most files in `callers.d`.
-pub const CALLER_FILES_MAX: usize = 1000;
+pub(crate) const CALLER_FILES_MAX: usize = 1000;
 /// The directory of caller files, beside the configuration file.
-pub const CALLERS_DIRECTORY: &str = "callers.d";
+pub(crate) const CALLERS_DIRECTORY: &str = "callers.d";
 
 const FILE_NAME: &str = "config.toml";
 const PROGRAM: &str = "ninjaone-proxy";
@@ -33,28 +32,15 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// `file` and the environment of this process.
     #[must_use]
-    pub fn of_process(file: PathBuf) -> Self {
-        let text = |it: OsString| it.into_string().ok();
-        let variables = std::env::vars_os();
-        Self {
-            file,
-            environment: variables
-                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-                .collect(),
-        }
-    }
-
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The directory that relative paths in the configuration start from.
     #[must_use]
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         match self.file.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -62,7 +48,7 @@ impl Sources {
     }
 
     #[must_use]
-    pub fn callers_directory(&self) -> PathBuf {
+    pub(crate) fn callers_directory(&self) -> PathBuf {
         match self.file.parent() {
             Some(parent) => parent.join(CALLERS_DIRECTORY),
             None => PathBuf::from(CALLERS_DIRECTORY),
@@ -100,7 +86,7 @@ pub fn default_path(
 
 /// The places where a configuration is looked for, in this order.
 #[must_use]
-pub fn candidates(given: Option<&Path>, environment: &[(String, String)]) -> Vec<PathBuf> {
+pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)]) -> Vec<PathBuf> {
     if let Some(given) = given {
         return vec![given.to_owned()];
     }

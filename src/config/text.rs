@@ -16,7 +16,7 @@ pub(super) const SECRET_WORDS: [&str; 8] = [
 
 /// A file that was read.
 #[derive(Debug)]
-pub struct Text {
+pub(crate) struct Text {
     /// As shown to people: the path as the operator gave it.
     pub name: String,
     /// As shown in the place of a rule: `config.toml`, `callers.d/powerbi.toml`.
@@ -28,14 +28,14 @@ pub struct Text {
 
 /// A place in a text, both counted from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub(crate) struct Position {
     pub line: usize,
     pub column: usize,
 }
 
 impl Text {
     #[must_use]
-    pub fn new(name: String, short_name: String, content: String) -> Self {
+    pub(crate) fn new(name: String, short_name: String, content: String) -> Self {
         let breaks = content.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(breaks).collect();
         Self {
@@ -48,12 +48,12 @@ impl Text {
     }
 
     #[must_use]
-    pub fn content(&self) -> &str {
+    pub(crate) fn content(&self) -> &str {
         &self.content
     }
 
     #[must_use]
-    pub fn position(&self, offset: usize) -> Position {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
         let before = self.content.get(start.unwrap_or_default()..offset);
@@ -64,12 +64,12 @@ impl Text {
     }
 
     /// These bytes are never shown.
-    pub fn hide(&mut self, bytes: Range<usize>) {
+    pub(crate) fn hide(&mut self, bytes: Range<usize>) {
         self.secrets.push(bytes);
     }
 
     /// Hides what is assigned in the line of `offset` if it may be a secret, for when the line cannot be parsed.
-    pub fn hide_assigned(&mut self, offset: usize) {
+    pub(crate) fn hide_assigned(&mut self, offset: usize) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
         let start = start.unwrap_or_default();
@@ -97,7 +97,7 @@ impl Text {
 
     /// The line that `offset` stands in, without its end and with what is hidden replaced by `*`, and where it starts.
     #[must_use]
-    pub fn shown_line(&self, offset: usize) -> (usize, String) {
+    pub(crate) fn shown_line(&self, offset: usize) -> (usize, String) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
         let start = start.unwrap_or_default();

@@ -121,7 +121,7 @@ fn explain_from(directory: &Path, arguments: &[&str], json: bool) -> Told {
         .run(&book(), directory, json, &mut out, &mut err)
         .unwrap();
     Told {
-        code,
+        code: code.into(),
         out: String::from_utf8(out).unwrap(),
         err: String::from_utf8(err).unwrap(),
     }

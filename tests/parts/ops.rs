@@ -38,7 +38,7 @@ fn run(words: &[&str]) -> (u8, String, String) {
         }
     };
     (
-        code,
+        code.into(),
         String::from_utf8(out).unwrap(),
         String::from_utf8(talk).unwrap(),
     )

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use crate::{
     admin::health::span,
-    app::keepers::{OpenError, open_store, slot, user_application},
+    app::wiring::{StoreOpenError, login_slot, open_store, user_application},
     clock::{Moment, Timestamp},
     config::{self, UserIdentity},
     credentials::{
@@ -49,10 +49,10 @@ pub(super) fn look(store: &config::Store, whose: &Whose<'_>) -> Vec<Check> {
             Check::skipped(Name::LoginScopes, "there is no login"),
         ];
     }
-    let slot = slot(whose.tenant);
+    let slot = login_slot(whose.tenant);
     let opened = open_store(store).map_err(|error| match error {
-        OpenError::Key(error) => error.to_string(),
-        OpenError::Store(error) => error.to_string(),
+        StoreOpenError::Key(error) => error.to_string(),
+        StoreOpenError::Store(error) => error.to_string(),
     });
     let read = opened.and_then(|store| {
         let found = store.read(&slot).map_err(|error| store_trouble(&error))?;

@@ -4,33 +4,30 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::cli::{CONFIGURATION_WRONG, DONE, FAILED};
+use crate::cli::exit::ExitStatus;
 
 use super::check::{Check, Name, Verdict};
-
-const NEEDS_LOGIN: u8 = 4;
-const DEGRADED: u8 = 6;
 
 pub(super) struct Report(pub(super) Vec<Check>);
 
 impl Report {
     /// 78 the configuration is wrong, 1 something else failed, 4 somebody must log in, 6 something needs attention.
     #[must_use]
-    pub(super) fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> ExitStatus {
         let failed = |name: fn(Name) -> bool| {
             let mut failures = self.0.iter().filter(|it| it.verdict == Verdict::Failed);
             failures.any(|it| name(it.name))
         };
         if failed(|name| name == Name::Configuration) {
-            CONFIGURATION_WRONG
+            ExitStatus::ConfigurationWrong
         } else if failed(|name| name != Name::Login) {
-            FAILED
+            ExitStatus::Failed
         } else if failed(|_| true) {
-            NEEDS_LOGIN
+            ExitStatus::LoginNeeded
         } else if self.0.iter().any(Check::needs_attention) {
-            DEGRADED
+            ExitStatus::Degraded
         } else {
-            DONE
+            ExitStatus::Done
         }
     }
 
@@ -38,7 +35,7 @@ impl Report {
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let document = json!({
             "schema": "doctor/1",
-            "healthy": self.exit_code() == DONE,
+            "healthy": self.exit_code() == ExitStatus::Done,
             "checks": self.0.iter().map(Check::json).collect::<Vec<_>>(),
         });
         writeln!(out, "{document}")

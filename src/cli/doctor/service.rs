@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::{
     admin::health::span,
-    app::keepers::service_application,
+    app::wiring::service_application,
     config::ServiceIdentity,
     credentials::grant::{
         client_credentials::{ClientCredentials, Offered},

@@ -7,9 +7,9 @@ use http::{Request, Response, header};
 use tokio::time::timeout;
 
 use crate::{
-    app::keepers::user_application,
-    config::{Platform, UserGrant, UserIdentity},
-    credentials::authorization::{AuthorizationRequest, Flow, Wanted},
+    app::wiring::authorization_params,
+    config::{Platform, UserIdentity},
+    credentials::authorization::AuthorizationRequest,
     net::{
         client::{Endpoint, ExchangeError},
         exchange::exchange,
@@ -79,16 +79,7 @@ async fn ask(
     endpoint: &Endpoint,
     identity: &UserIdentity,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let wanted = Wanted {
-        application: user_application(endpoint, identity),
-        flow: match identity.grant {
-            UserGrant::Code => Flow::Code,
-            UserGrant::Implicit => Flow::Implicit,
-        },
-        scopes: identity.scopes.clone(),
-        redirect: identity.redirect.text.clone(),
-    };
-    let begun = AuthorizationRequest::begin(wanted)
+    let begun = AuthorizationRequest::begin(authorization_params(endpoint, identity))
         .await
         .map_err(|_| ExchangeError::NotHttp)?;
     let origin = endpoint.origin();

@@ -13,7 +13,7 @@ use crate::{
     net::client::ExchangeError,
 };
 
-use crate::cli::{CONFIGURATION_WRONG, FAILED, TRY_AGAIN_LATER};
+use crate::cli::exit::ExitStatus;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -81,43 +81,45 @@ impl Failure {
         }
     }
 
-    pub(super) fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> ExitStatus {
         match self {
             Self::Store(StoreError::Busy { .. })
             | Self::Completion(
                 CompletionError::GivenBack(StoreError::Busy { .. })
                 | CompletionError::Lost(StoreError::Busy { .. }),
             )
-            | Self::Unreachable(..) => TRY_AGAIN_LATER,
-            Self::Proxy { error, .. } if error == "busy" || error == "stopping" => TRY_AGAIN_LATER,
+            | Self::Unreachable(..) => ExitStatus::TryAgainLater,
+            Self::Proxy { error, .. } if error == "busy" || error == "stopping" => {
+                ExitStatus::TryAgainLater
+            }
             Self::Begin(error) | Self::Completion(CompletionError::Authorization(error)) => {
                 exit_of(error)
             }
-            Self::NotHere(_) | Self::Key(_) => CONFIGURATION_WRONG,
-            _ => FAILED,
+            Self::NotHere(_) | Self::Key(_) => ExitStatus::ConfigurationWrong,
+            _ => ExitStatus::Failed,
         }
     }
 }
 
-fn exit_of(error: &AuthorizationError) -> u8 {
+fn exit_of(error: &AuthorizationError) -> ExitStatus {
     match error {
         AuthorizationError::Exchange(error) => exit_of_token_error(*error),
-        AuthorizationError::Address => CONFIGURATION_WRONG,
+        AuthorizationError::Address => ExitStatus::ConfigurationWrong,
         AuthorizationError::NoRandomness
         | AuthorizationError::CodeRefused
-        | AuthorizationError::Token(_) => FAILED,
+        | AuthorizationError::Token(_) => ExitStatus::Failed,
     }
 }
 
 /// 78 where the configuration or the application in NinjaOne is wrong, 75 where the network or NinjaOne is not well.
-pub(in crate::cli) fn exit_of_token_error(error: TokenEndpointError) -> u8 {
+pub(in crate::cli) fn exit_of_token_error(error: TokenEndpointError) -> ExitStatus {
     match error {
         TokenEndpointError::Rejected(TokenRejection::InvalidGrant)
         | TokenEndpointError::UnexpectedStatus { .. }
-        | TokenEndpointError::Response(_) => FAILED,
-        TokenEndpointError::Rejected(_) => CONFIGURATION_WRONG,
+        | TokenEndpointError::Response(_) => ExitStatus::Failed,
+        TokenEndpointError::Rejected(_) => ExitStatus::ConfigurationWrong,
         TokenEndpointError::Throttled { .. }
         | TokenEndpointError::ServerError { .. }
-        | TokenEndpointError::Unreachable(_) => TRY_AGAIN_LATER,
+        | TokenEndpointError::Unreachable(_) => ExitStatus::TryAgainLater,
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    app::{keepers, logins},
+    app::wiring::{self, StoreOpenError},
     config::{Config, Tenant, UserIdentity},
     credentials::{
         authorization::{AuthorizationRequest, Flow},
@@ -35,9 +35,9 @@ pub(super) async fn begin(
     user: &UserIdentity,
     paste: bool,
 ) -> Result<(Begun, Option<Socket>), Failure> {
-    let slot = keepers::slot(&tenant.name);
+    let slot = wiring::login_slot(&tenant.name);
     let store = open(config, &slot).await?;
-    let mut wanted = logins::wanted(tenant, user);
+    let mut wanted = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
     let mut socket = None;
     if !paste {
         let elsewhere = || Failure::NotHere(user.redirect.text.clone());
@@ -80,9 +80,9 @@ async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
     let Some(settings) = &config.store else {
         return Err(Failure::Key("the configuration has no [store]".to_owned()));
     };
-    let store = keepers::open_store(settings).map_err(|error| match error {
-        keepers::OpenError::Store(error) => Failure::Store(error),
-        keepers::OpenError::Key(error) => Failure::Key(error.to_string()),
+    let store = wiring::open_store(settings).map_err(|error| match error {
+        StoreOpenError::Store(error) => Failure::Store(error),
+        StoreOpenError::Key(error) => Failure::Key(error.to_string()),
     })?;
     match store.lock(slot, Duration::from_millis(TRIAL_LOCK_MS)).await {
         // A renewal is under way, so it can be written to.

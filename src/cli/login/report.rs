@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Platform, Tenant, UserGrant, UserIdentity};
+use crate::{
+    config::{Config, Platform, Tenant, UserIdentity},
+    credentials::authorization::Flow,
+};
 
 use super::{Begun, Done, Failure};
 
@@ -33,8 +36,8 @@ impl Report<'_> {
         }
         let host = &tenant.origin.host;
         let grant = match user.grant {
-            UserGrant::Code => "authorization code with PKCE",
-            UserGrant::Implicit => "implicit",
+            Flow::Code => "authorization code with PKCE",
+            Flow::Implicit => "implicit",
         };
         let (platform, register) = match user.platform {
             Platform::Native => (

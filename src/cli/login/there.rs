@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    app::keepers::endpoint,
+    app::wiring::endpoint,
     config::{address, redirect, secret_ref},
     credentials::authorization::{Flow, copied},
     net::{client::Endpoint, exchange::exchange},

@@ -18,8 +18,10 @@ use super::{
         Caller, CallerLimit, Tenant, expiry, key_digest,
         key_path::KeyPath,
         settings::{
-            Settings, operating,
-            who::{self, Identity, Limit, Presence},
+            self, Settings,
+            keyword::Keyword,
+            operating,
+            who::{self, Limit, Presence},
         },
         suggestion::nearest,
     },
@@ -57,6 +59,19 @@ impl Check<'_> {
         let mut callers = Vec::new();
         let mut owners = operators(&settings.admin);
         for (name, caller) in &settings.caller {
+            let who::Caller {
+                require_reason,
+                on_behalf_of,
+                // Each taken below by a part of its own.
+                key: _,
+                expires: _,
+                policy: _,
+                allow: _,
+                deny: _,
+                limit: _,
+                tenants: _,
+                identity: _,
+            } = caller;
             let path = top.child(name);
             let parsed = name.parse::<CallerName>();
             if let Err(error) = &parsed {
@@ -82,8 +97,8 @@ impl Check<'_> {
                 expires,
                 tenants,
                 rules,
-                reason_required: caller.require_reason || named.iter().any(|it| it.require_reason),
-                on_behalf_of_required: caller.on_behalf_of == Presence::Required
+                reason_required: *require_reason || named.iter().any(|it| it.require_reason),
+                on_behalf_of_required: *on_behalf_of == Presence::Required
                     || named.iter().any(|it| it.on_behalf_of == Presence::Required),
                 limit,
             });
@@ -99,21 +114,24 @@ impl Check<'_> {
         let top = KeyPath::of(&["policy"]);
         let mut policies = HashMap::new();
         for (name, policy) in &settings.policy {
+            let who::Policy {
+                allow,
+                deny,
+                limit,
+                identity,
+                // Of all policies of a caller: see above.
+                require_reason: _,
+                on_behalf_of: _,
+            } = policy;
             let path = top.child(name);
             if let Err(error) = name.parse::<PolicyName>() {
                 self.findings
                     .error(self.at_key(&path), error.to_string(), None);
             }
-            let mut rules = self.rules(
-                &policy.allow,
-                Effect::Allow,
-                name,
-                &path.child("allow"),
-                known,
-            );
-            rules.extend(self.rules(&policy.deny, Effect::Deny, name, &path.child("deny"), known));
-            self.pin(&mut rules, policy.identity, name, &path);
-            let limit = self.limit(&policy.limit, &path.child("limit"));
+            let mut rules = self.rules(allow, Effect::Allow, name, &path.child("allow"), known);
+            rules.extend(self.rules(deny, Effect::Deny, name, &path.child("deny"), known));
+            self.pin(&mut rules, *identity, name, &path);
+            let limit = self.limit(limit, &path.child("limit"));
             policies.insert(name.clone(), PolicyRules { rules, limit });
         }
         policies
@@ -286,15 +304,18 @@ impl Check<'_> {
     }
 
     /// Says of the rules of `owner` as whom the requests go that they allow; in place of what a policy said.
-    fn pin(&self, rules: &mut [Rule], identity: Option<Identity>, owner: &str, path: &KeyPath) {
+    fn pin(
+        &self,
+        rules: &mut [Rule],
+        identity: Option<Keyword<IdentityKind>>,
+        owner: &str,
+        path: &KeyPath,
+    ) {
         let Some(identity) = identity else {
             return;
         };
         let pin = Pin {
-            identity: match identity {
-                Identity::Service => IdentityKind::Service,
-                Identity::User => IdentityKind::User,
-            },
+            identity: identity.0,
             owner: owner.into(),
             place: self.place(&path.child("identity")),
         };
@@ -338,21 +359,30 @@ impl Check<'_> {
     }
 
     fn usual_limit(&mut self, settings: &Settings) -> WrittenLimit {
+        let settings::CallerLimit {
+            rate,
+            burst,
+            concurrency,
+        } = &settings.limits.caller;
         let path = KeyPath::of(&["limits", "caller", "rate"]);
-        let rate = self.rate(&path, &settings.limits.caller.rate);
         WrittenLimit {
-            rate: Some(rate),
-            burst: settings.limits.caller.burst,
-            concurrency: Some(settings.limits.caller.concurrency),
+            rate: Some(self.rate(&path, rate)),
+            burst: *burst,
+            concurrency: Some(*concurrency),
         }
     }
 
     fn limit(&mut self, limit: &Limit, path: &KeyPath) -> WrittenLimit {
-        let rate = limit.rate.as_ref();
+        let Limit {
+            rate,
+            burst,
+            concurrency,
+        } = limit;
+        let rate = rate.as_ref();
         WrittenLimit {
             rate: rate.map(|text| self.rate(&path.child("rate"), text)),
-            burst: limit.burst,
-            concurrency: limit.concurrency,
+            burst: *burst,
+            concurrency: *concurrency,
         }
     }
 }

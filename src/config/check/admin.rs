@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Access, Admin, Bind, Listen, Ready, Role, address,
+        Access, Admin, Bind, Listen, address,
         key_digest::{self, NotADigest},
         key_path::KeyPath,
         settings::operating,
@@ -20,8 +20,16 @@ const ACCESS_MAX: usize = 64;
 
 impl Check<'_> {
     pub(super) fn admin(&mut self, settings: &operating::Admin, listen: &Listen) -> Admin {
+        let operating::Admin {
+            listen: address,
+            probes,
+            ready,
+            hosts,
+            access,
+            watchdog,
+        } = settings;
         let top = KeyPath::of(&["admin"]);
-        let admin = self.admin_bind(&settings.listen, &top.child("listen"), listen);
+        let admin = self.admin_bind(address, &top.child("listen"), listen);
         if let Some(Bind::Address(address)) = &admin
             && !address.ip().is_loopback()
         {
@@ -31,7 +39,7 @@ impl Check<'_> {
                 "keep it on the loopback, or behind something that asks who is there",
             );
         }
-        let probes = self.admin_bind(&settings.probes, &top.child("probes"), listen);
+        let probes = self.admin_bind(probes, &top.child("probes"), listen);
         if let (Some(one), Some(other)) = (&admin, &probes)
             && address::clash(one, other)
         {
@@ -43,14 +51,10 @@ impl Check<'_> {
         Admin {
             listen: admin,
             probes,
-            ready: match settings.ready {
-                operating::Ready::AllTokens => Ready::AllTokens,
-                operating::Ready::AnyToken => Ready::AnyToken,
-                operating::Ready::Listening => Ready::Listening,
-            },
-            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
-            access: self.access(&settings.access, &top.child("access")),
-            watchdog: self.watchdog(&settings.watchdog, &top.child("watchdog")),
+            ready: ready.0,
+            hosts: self.hosts(hosts, &top.child("hosts")),
+            access: self.access(access, &top.child("access")),
+            watchdog: self.watchdog(watchdog, &top.child("watchdog")),
         }
     }
 
@@ -93,29 +97,24 @@ impl Check<'_> {
         let mut access: Vec<Access> = Vec::new();
         for (place, entry) in settings.iter().enumerate() {
             let path = path.element(place);
-            let key = self.admin_key(entry, &path);
-            if entry.role.is_none() {
+            let operating::Access { key, role } = entry;
+            let key = self.admin_key(key.as_deref(), &path);
+            if role.is_none() {
                 self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");
             }
-            let (Some(key), Some(role)) = (key, entry.role) else {
+            let (Some(key), Some(role)) = (key, *role) else {
                 continue;
             };
             if access.iter().any(|it| it.key == key) {
                 self.error(&path.child("key"), "this key stands in the list already");
             }
-            access.push(Access {
-                key,
-                role: match role {
-                    operating::Role::Operator => Role::Operator,
-                    operating::Role::Auditor => Role::Auditor,
-                },
-            });
+            access.push(Access { key, role: role.0 });
         }
         access
     }
 
-    fn admin_key(&mut self, entry: &operating::Access, path: &KeyPath) -> Option<[u8; 32]> {
-        let Some(text) = &entry.key else {
+    fn admin_key(&mut self, text: Option<&str>, path: &KeyPath) -> Option<[u8; 32]> {
+        let Some(text) = text else {
             self.missing(
                 path,
                 "key",

@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-use crate::{credentials::schedule::RefreshAt, secret::Secret};
+use crate::{
+    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
+    ninjaone::operation::Scope,
+    secret::Secret,
+};
 
 use super::{
     super::{
-        ClientAuth, Platform, Redirect, ServiceIdentity, UserGrant, UserIdentity, duration,
+        Platform, Redirect, ServiceIdentity, UserIdentity, duration,
         key_path::KeyPath,
         percent,
         reader::secret_forms,
         redirect::{self, NotARedirect},
         settings::{
-            Scope, SecretRef,
-            identity::{self, Service, User, UserScope},
+            identity::{Service, User, UserScope},
+            keyword::{Keyword, KeywordSet},
+            secret::SecretRef,
         },
     },
     Check,
@@ -31,54 +36,68 @@ impl Check<'_> {
         settings: &Service,
         path: &KeyPath,
     ) -> Option<ServiceIdentity> {
-        let client_id = self.client_id(settings.client_id.as_deref(), path);
-        let client_secret = if let Some(reference) = &settings.client_secret {
+        let Service {
+            client_id,
+            client_secret,
+            scopes,
+            refresh_at,
+            client_auth,
+        } = settings;
+        let client_id = self.client_id(client_id.as_deref(), path);
+        let client_secret = if let Some(reference) = client_secret {
             self.secret(reference, &path.child("client_secret"))
         } else {
             self.missing(path, "client_secret", secret_forms());
             None
         };
-        let refresh_at = self.refresh_at(&settings.refresh_at, &path.child("refresh_at"));
-        let scopes = settings.scopes.iter().copied();
+        let refresh_at = self.refresh_at(refresh_at, &path.child("refresh_at"));
+        let scopes = scopes.iter().copied();
         Some(ServiceIdentity {
             client_id: client_id?,
             client_secret: client_secret?,
-            scopes: scopes.map(|it| scope_text(it).to_owned()).collect(),
+            scopes: scopes.map(|it| it.0.as_str().to_owned()).collect(),
             refresh_at,
-            client_auth: client_auth(settings.client_auth),
+            client_auth: client_auth.0,
         })
     }
 
     pub(super) fn user(&mut self, settings: &User, path: &KeyPath) -> Option<UserIdentity> {
-        let client_id = self.client_id(settings.client_id.as_deref(), path);
+        let User {
+            client_id,
+            client_secret,
+            platform,
+            grant: Keyword(grant),
+            scopes,
+            redirect,
+            keepalive,
+            refresh_at,
+            client_auth: Keyword(client_auth),
+        } = settings;
+        let client_id = self.client_id(client_id.as_deref(), path);
         let has_secret = self.origins.has(&path.child("client_secret"));
-        let platform = platform(settings.platform, has_secret);
-        let client_secret = self.user_secret(settings.client_secret.as_ref(), platform, path);
-        if !has_secret && settings.client_auth == identity::ClientAuth::Basic {
+        let platform = platform_of(*platform, has_secret);
+        let client_secret = self.user_secret(client_secret.as_ref(), platform, path);
+        if !has_secret && *client_auth == ClientAuth::Basic {
             self.error_hint(
                 &path.child("client_auth"),
                 "there is no client secret that could be sent in a header",
                 "remove it",
             );
         }
-        let grant = match settings.grant {
-            identity::Grant::Code => UserGrant::Code,
-            identity::Grant::Implicit => UserGrant::Implicit,
-        };
-        let scopes = self.user_scopes(settings.scopes.as_deref(), platform, grant, path);
-        let redirect = self.redirect(&settings.redirect, platform, &path.child("redirect"));
-        let keepalive = self.keepalive(&settings.keepalive, &path.child("keepalive"));
-        let refresh_at = self.refresh_at(&settings.refresh_at, &path.child("refresh_at"));
+        let scopes = self.user_scopes(scopes.as_deref(), platform, *grant, path);
+        let redirect = self.redirect(redirect, platform, &path.child("redirect"));
+        let keepalive = self.keepalive(keepalive, &path.child("keepalive"));
+        let refresh_at = self.refresh_at(refresh_at, &path.child("refresh_at"));
         Some(UserIdentity {
             client_id: client_id?,
             client_secret: client_secret.ok()?,
             platform,
-            grant,
+            grant: *grant,
             scopes,
             redirect: redirect?,
             keepalive,
             refresh_at,
-            client_auth: client_auth(settings.client_auth),
+            client_auth: *client_auth,
         })
     }
 
@@ -120,7 +139,7 @@ impl Check<'_> {
             (Platform::Native | Platform::SinglePage, Some(_)) => {
                 self.error_hint(
                     &at,
-                    format!("a {} application has no client secret", platform_text(platform)),
+                    format!("a {} application has no client secret", platform.word()),
                     "remove it, or write `platform = \"web\"` if NinjaOne shows one for the application",
                 );
                 Err(Refused)
@@ -130,20 +149,21 @@ impl Check<'_> {
 
     fn user_scopes(
         &mut self,
-        written: Option<&[UserScope]>,
+        written: Option<&[Keyword<UserScope>]>,
         platform: Platform,
-        grant: UserGrant,
+        grant: Flow,
         path: &KeyPath,
     ) -> Vec<String> {
-        let refreshes = platform != Platform::SinglePage && grant == UserGrant::Code;
+        let refreshes = platform != Platform::SinglePage && grant == Flow::Code;
         let usual = [
-            UserScope::Monitoring,
-            UserScope::Management,
+            UserScope::Of(Scope::Monitoring),
+            UserScope::Of(Scope::Management),
             UserScope::OfflineAccess,
-        ];
+        ]
+        .map(Keyword);
         let usual = if refreshes { &usual[..] } else { &usual[..2] };
         let scopes = written.unwrap_or(usual);
-        let is_offline = scopes.contains(&UserScope::OfflineAccess);
+        let is_offline = scopes.contains(&Keyword(UserScope::OfflineAccess));
         let at = path.child("scopes");
         if is_offline && !refreshes {
             let without = match platform {
@@ -162,7 +182,7 @@ impl Check<'_> {
                 "add \"offline_access\"",
             );
         }
-        let texts = scopes.iter().copied().map(user_scope_text);
+        let texts = scopes.iter().map(|it| it.0.word());
         texts.map(str::to_owned).collect()
     }
 
@@ -245,43 +265,10 @@ fn is_client_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-const fn platform(written: Option<identity::Platform>, has_secret: bool) -> Platform {
+fn platform_of(written: Option<Keyword<Platform>>, has_secret: bool) -> Platform {
     match written {
-        Some(identity::Platform::Web) => Platform::Web,
-        Some(identity::Platform::SinglePage) => Platform::SinglePage,
+        Some(Keyword(platform)) => platform,
         None if has_secret => Platform::Web,
-        Some(identity::Platform::Native) | None => Platform::Native,
-    }
-}
-
-const fn platform_text(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Web => "web",
-        Platform::Native => "native",
-        Platform::SinglePage => "single-page",
-    }
-}
-
-const fn client_auth(written: identity::ClientAuth) -> ClientAuth {
-    match written {
-        identity::ClientAuth::Body => ClientAuth::Body,
-        identity::ClientAuth::Basic => ClientAuth::Basic,
-    }
-}
-
-const fn scope_text(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Monitoring => "monitoring",
-        Scope::Management => "management",
-        Scope::Control => "control",
-    }
-}
-
-const fn user_scope_text(scope: UserScope) -> &'static str {
-    match scope {
-        UserScope::Monitoring => "monitoring",
-        UserScope::Management => "management",
-        UserScope::Control => "control",
-        UserScope::OfflineAccess => "offline_access",
+        None => Platform::Native,
     }
 }

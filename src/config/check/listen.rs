@@ -28,11 +28,26 @@ impl Check<'_> {
     }
 
     pub(super) fn listen(&mut self, settings: &settings::Listen) -> Listen {
+        let settings::Listen {
+            http,
+            unix,
+            https,
+            hosts,
+            max_header,
+            max_body,
+            max_upload,
+            drain,
+            workers,
+            connections,
+            connections_per_peer,
+            unproven_idle,
+        } = settings;
         let top = KeyPath::of(&["listen"]);
-        let http = self.http(&settings.http, &top.child("http"));
-        let unix = self.unix(&settings.unix, &top.child("unix"));
-        let https = self.https(&settings.https, &top.child("https"));
-        if settings.http.is_empty() && settings.unix.is_empty() && settings.https.is_empty() {
+        let is_deaf = http.is_empty() && unix.is_empty() && https.is_empty();
+        let http = self.http(http, &top.child("http"));
+        let unix = self.unix(unix, &top.child("unix"));
+        let https = self.https(https, &top.child("https"));
+        if is_deaf {
             let path = top.child("http");
             self.error_hint(
                 &path,
@@ -43,9 +58,9 @@ impl Check<'_> {
         self.refuse_clashes(&http, &https);
         let http = without_paths(http);
         let https = without_paths(https);
-        let head = self.size(&top.child("max_header"), &settings.max_header, HEAD_BYTES);
-        let body = self.size(&top.child("max_body"), &settings.max_body, BODY_BYTES);
-        let upload = self.size(&top.child("max_upload"), &settings.max_upload, BODY_BYTES);
+        let head = self.size(&top.child("max_header"), max_header, HEAD_BYTES);
+        let body = self.size(&top.child("max_body"), max_body, BODY_BYTES);
+        let upload = self.size(&top.child("max_upload"), max_upload, BODY_BYTES);
         if upload < body && self.origins.has(&top.child("max_upload")) {
             self.warning(
                 &top.child("max_upload"),
@@ -57,15 +72,15 @@ impl Check<'_> {
             http,
             unix,
             https,
-            hosts: self.hosts(&settings.hosts, &top.child("hosts")),
+            hosts: self.hosts(hosts, &top.child("hosts")),
             head_bytes_max: usize::try_from(head).unwrap_or(usize::MAX),
             body_bytes_max: body,
             upload_bytes_max: upload,
-            drain: self.duration(&top.child("drain"), &settings.drain),
-            workers: settings.workers.map_or_else(cores, as_usize),
-            connections_max: as_usize(settings.connections),
-            connections_per_peer_max: as_usize(settings.connections_per_peer),
-            unproven_idle: self.unproven_idle(&settings.unproven_idle, &top.child("unproven_idle")),
+            drain: self.duration(&top.child("drain"), drain),
+            workers: workers.map_or_else(cores, as_usize),
+            connections_max: as_usize(*connections),
+            connections_per_peer_max: as_usize(*connections_per_peer),
+            unproven_idle: self.unproven_idle(unproven_idle, &top.child("unproven_idle")),
         }
     }
 
@@ -106,12 +121,15 @@ impl Check<'_> {
     fn unix(&mut self, sockets: &[settings::UnixSocket], path: &KeyPath) -> Vec<UnixBind> {
         let mut binds = Vec::new();
         for (place, socket) in sockets.iter().enumerate() {
+            let settings::UnixSocket {
+                path: file,
+                mode,
+                group,
+            } = socket;
             let path = path.element(place);
-            let mode = self.mode(
-                socket.mode.as_deref().unwrap_or("0660"),
-                &path.child("mode"),
-            );
-            let Some(text) = &socket.path else {
+            let mode = mode.as_deref().unwrap_or("0660");
+            let mode = self.mode(mode, &path.child("mode"));
+            let Some(text) = file else {
                 self.missing(&path, "path", "where the socket is to be made");
                 continue;
             };
@@ -123,7 +141,7 @@ impl Check<'_> {
             binds.push(UnixBind {
                 path: file,
                 mode,
-                group: socket.group.clone(),
+                group: group.clone(),
             });
         }
         binds
@@ -148,13 +166,9 @@ impl Check<'_> {
     ) -> Vec<(KeyPath, TlsBind)> {
         let mut binds = Vec::new();
         for (place, listener) in listeners.iter().enumerate() {
+            let settings::TlsListener { bind, cert, key } = listener;
             let path = path.element(place);
-            let missing = [
-                ("bind", &listener.bind),
-                ("cert", &listener.cert),
-                ("key", &listener.key),
-            ];
-            for (name, value) in missing {
+            for (name, value) in [("bind", bind), ("cert", cert), ("key", key)] {
                 if value.is_none() {
                     self.missing(
                         &path,
@@ -163,9 +177,7 @@ impl Check<'_> {
                     );
                 }
             }
-            let (Some(bind), Some(cert), Some(key)) =
-                (&listener.bind, &listener.cert, &listener.key)
-            else {
+            let (Some(bind), Some(cert), Some(key)) = (bind, cert, key) else {
                 continue;
             };
             let bind = self.bind(bind, &path.child("bind"));

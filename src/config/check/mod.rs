@@ -26,7 +26,7 @@ use super::{
     load::Written,
     origin::Origins,
     problem::{At, Findings, Problems, Warning},
-    settings::Settings,
+    settings::{Limits, Settings},
     size,
     sources::Sources,
     text::Text,
@@ -95,18 +95,39 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn config(&mut self, settings: &Settings, known: &[Operation]) -> Config {
-        let operations = self.operations(&settings.operation, known);
+        // Here and in every part without `..`: a new setting does not compile until something is made of it.
+        let Settings {
+            listen,
+            tenant,
+            limits,
+            operation,
+            timeouts,
+            retry,
+            audit,
+            admin,
+            telemetry,
+            // These depend on others, so that their parts take all of the settings.
+            caller: _,
+            policy: _,
+            store: _,
+        } = settings;
+        let Limits {
+            upstream,
+            // Part of each caller's limit.
+            caller: _,
+        } = limits;
+        let operations = self.operations(operation, known);
         let all: Vec<&Operation> = known.iter().chain(&operations).collect();
-        let listen = self.listen(&settings.listen);
-        let admin = self.admin(&settings.admin, &listen);
-        let tenants = self.tenants(&settings.tenant);
+        let listen = self.listen(listen);
+        let admin = self.admin(admin, &listen);
+        let tenants = self.tenants(tenant);
         let store = self.store(settings);
         let callers = self.callers(settings, &tenants, &all);
-        let timeouts = self.timeouts(&settings.timeouts);
-        let retry = self.retry(&settings.retry);
-        let budget = self.budget(&settings.limits.upstream);
-        let audit = self.audit(&settings.audit);
-        let telemetry = self.telemetry(&settings.telemetry);
+        let timeouts = self.timeouts(timeouts);
+        let retry = self.retry(retry);
+        let budget = self.budget(upstream);
+        let audit = self.audit(audit);
+        let telemetry = self.telemetry(telemetry);
         Config {
             listen,
             tenants,

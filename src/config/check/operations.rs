@@ -1,14 +1,14 @@
 //! What `[[operation]]` adds to the catalogue.
 
 use crate::{
-    net::Method,
-    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind, Payload, Scope},
+    names::IdentityKind,
+    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind},
 };
 
 use super::{
     super::{
         key_path::KeyPath,
-        settings::{self, operation, who::Identity},
+        settings::{keyword::Keyword, operation},
     },
     Check,
 };
@@ -59,12 +59,22 @@ impl Check<'_> {
     }
 
     fn operation(&mut self, settings: &operation::Operation, path: &KeyPath) -> Option<Operation> {
+        let operation::Operation {
+            method,
+            path: template,
+            id,
+            class,
+            scope,
+            tag,
+            body,
+            identity,
+        } = settings;
         let is_missing = [
-            ("method", settings.method.is_none()),
-            ("path", settings.path.is_none()),
-            ("id", settings.id.is_none()),
-            ("class", settings.class.is_none()),
-            ("scope", settings.scope.is_none()),
+            ("method", method.is_none()),
+            ("path", template.is_none()),
+            ("id", id.is_none()),
+            ("class", class.is_none()),
+            ("scope", scope.is_none()),
         ];
         for (key, _) in is_missing.iter().filter(|(_, is_missing)| *is_missing) {
             self.missing(
@@ -73,40 +83,30 @@ impl Check<'_> {
                 "an operation has `method`, `path`, `id`, `class` and `scope`",
             );
         }
-        let parameters = settings
-            .path
-            .as_deref()
-            .and_then(|it| self.template(it, &path.child("path")));
-        let id = settings.id.as_deref();
+        let template = template.as_deref();
+        let parameters = template.and_then(|it| self.template(it, &path.child("path")));
+        let id = id.as_deref();
         if id.is_some_and(|id| !is_id(id)) {
             self.error(
                 &path.child("id"),
                 "an id is 1 to 128 letters, digits, '-', '_' and '.', and starts with a letter",
             );
         }
-        let tag = if settings.tag.is_empty() {
-            TAG
-        } else {
-            &settings.tag
-        };
+        let tag = if tag.is_empty() { TAG } else { tag };
         Some(Operation {
             index: 0,
             id: id?.into(),
-            method: method(settings.method?),
-            template: settings.path.as_deref()?.into(),
+            method: (*method)?.0,
+            template: template?.into(),
             tag: tag.into(),
-            scope: scope(settings.scope?),
+            scope: (*scope)?.0,
             scope_basis: "configured".into(),
-            class: class(settings.class?),
-            needs: match settings.identity {
-                Some(Identity::User) => Needs::User,
-                Some(Identity::Service) | None => Needs::Service,
+            class: (*class)?.0,
+            needs: match identity {
+                Some(Keyword(IdentityKind::User)) => Needs::User,
+                Some(Keyword(IdentityKind::Service)) | None => Needs::Service,
             },
-            payload: match settings.body {
-                operation::Body::Plain => Payload::Plain,
-                operation::Body::Upload => Payload::Upload,
-                operation::Body::Download => Payload::Download,
-            },
+            payload: body.0,
             parameters: parameters?,
             secrets_if: None,
             paging: NOTHING.into(),
@@ -174,31 +174,4 @@ fn is_same_place(one: &Operation, other: &Operation) -> bool {
         segments.map(name).collect()
     };
     one.method == other.method && plain(&one.template) == plain(&other.template)
-}
-
-const fn method(method: operation::Method) -> Method {
-    match method {
-        operation::Method::Get => Method::Get,
-        operation::Method::Post => Method::Post,
-        operation::Method::Put => Method::Put,
-        operation::Method::Patch => Method::Patch,
-        operation::Method::Delete => Method::Delete,
-    }
-}
-
-const fn class(class: operation::Class) -> Class {
-    match class {
-        operation::Class::Read => Class::Read,
-        operation::Class::Secrets => Class::Secrets,
-        operation::Class::Write => Class::Write,
-        operation::Class::Dangerous => Class::Dangerous,
-    }
-}
-
-const fn scope(scope: settings::Scope) -> Scope {
-    match scope {
-        settings::Scope::Monitoring => Scope::Monitoring,
-        settings::Scope::Management => Scope::Management,
-        settings::Scope::Control => Scope::Control,
-    }
 }

@@ -6,7 +6,7 @@ use crate::limits::rate::{Period, Rate};
 
 use super::{
     super::{
-        Audit, Budget, LogFormat, Retry, Telemetry, Timeouts, byte_rate,
+        Audit, Budget, Retry, Telemetry, Timeouts, byte_rate,
         key_path::KeyPath,
         percent,
         settings::{self, operating},
@@ -20,13 +20,20 @@ const BUDGET_PERCENT_MAX: u8 = 50;
 
 impl Check<'_> {
     pub(super) fn timeouts(&mut self, settings: &settings::Timeouts) -> Timeouts {
+        let settings::Timeouts {
+            connect,
+            first_byte,
+            idle,
+            body_rate,
+            body_total,
+        } = settings;
         let top = KeyPath::of(&["timeouts"]);
         Timeouts {
-            connect: self.duration(&top.child("connect"), &settings.connect),
-            first_byte: self.duration(&top.child("first_byte"), &settings.first_byte),
-            idle: self.duration(&top.child("idle"), &settings.idle),
-            body_rate: self.byte_rate(&top.child("body_rate"), &settings.body_rate),
-            body_total: self.duration(&top.child("body_total"), &settings.body_total),
+            connect: self.duration(&top.child("connect"), connect),
+            first_byte: self.duration(&top.child("first_byte"), first_byte),
+            idle: self.duration(&top.child("idle"), idle),
+            body_rate: self.byte_rate(&top.child("body_rate"), body_rate),
+            body_total: self.duration(&top.child("body_total"), body_total),
         }
     }
 
@@ -39,48 +46,59 @@ impl Check<'_> {
     }
 
     pub(super) fn retry(&mut self, settings: &settings::Retry) -> Retry {
+        let settings::Retry {
+            attempts,
+            backoff: settings::Backoff { from, to, jitter },
+            budget,
+        } = settings;
         let top = KeyPath::of(&["retry"]);
-        let backoff = top.child("backoff");
-        let from = self.duration(&backoff.child("from"), &settings.backoff.from);
-        let to = self.duration(&backoff.child("to"), &settings.backoff.to);
-        if to < from {
+        let at_backoff = top.child("backoff");
+        let backoff_from = self.duration(&at_backoff.child("from"), from);
+        let backoff_to = self.duration(&at_backoff.child("to"), to);
+        if backoff_to < backoff_from {
             self.error(
-                &backoff.child("to"),
+                &at_backoff.child("to"),
                 "the longest wait is shorter than the first",
             );
         }
-        let budget = top.child("budget");
-        let budget_percent = match percent::parse(&settings.budget) {
+        let at_budget = top.child("budget");
+        let budget_percent = match percent::parse(budget) {
             Ok(share) if share > BUDGET_PERCENT_MAX => {
                 self.error(
-                    &budget,
+                    &at_budget,
                     "this is at most \"50%\": more would make an outage worse",
                 );
                 0
             }
             Ok(share) => share,
             Err(error) => {
-                self.error(&budget, error);
+                self.error(&at_budget, error);
                 0
             }
         };
         Retry {
-            attempts: settings.attempts,
-            backoff_from: from,
-            backoff_to: to,
-            jitter: settings.backoff.jitter,
+            attempts: *attempts,
+            backoff_from,
+            backoff_to,
+            jitter: *jitter,
             budget_percent,
         }
     }
 
     pub(super) fn budget(&mut self, settings: &settings::Upstream) -> Budget {
+        let settings::Upstream {
+            rate,
+            burst,
+            concurrency,
+            queue,
+        } = settings;
         let top = KeyPath::of(&["limits", "upstream"]);
-        let rate = self.rate(&top.child("rate"), &settings.rate);
+        let rate = self.rate(&top.child("rate"), rate);
         Budget {
             rate,
-            burst: settings.burst.unwrap_or_else(|| usual_burst(rate)),
-            concurrency: settings.concurrency,
-            queue: self.queue(&top.child("queue"), &settings.queue),
+            burst: burst.unwrap_or_else(|| usual_burst(rate)),
+            concurrency: *concurrency,
+            queue: self.queue(&top.child("queue"), queue),
         }
     }
 
@@ -106,24 +124,34 @@ impl Check<'_> {
     }
 
     pub(super) fn audit(&mut self, settings: &operating::Audit) -> Audit {
-        let path = KeyPath::of(&["audit", "path"]);
-        if settings.path.is_empty() {
-            self.error(&path, "the audit log needs a directory");
+        let operating::Audit {
+            path,
+            on_failure: operating::OnFailure { write, read },
+        } = settings;
+        // There is no other choice.
+        let operating::Refuse::Refuse = write;
+        if path.is_empty() {
+            let at = KeyPath::of(&["audit", "path"]);
+            self.error(&at, "the audit log needs a directory");
         }
         Audit {
-            path: self.path(&settings.path),
-            serve_reads_unrecorded: settings.on_failure.read == operating::ServeOrRefuse::Serve,
+            path: self.path(path),
+            serve_reads_unrecorded: *read == operating::ServeOrRefuse::Serve,
         }
     }
 
     pub(super) fn telemetry(&mut self, settings: &operating::Telemetry) -> Telemetry {
-        let level = KeyPath::of(&["telemetry", "log", "level"]);
-        for part in settings.log.level.split(',') {
+        let operating::Telemetry {
+            log: operating::Log { format, level },
+            metrics,
+        } = settings;
+        let at_level = KeyPath::of(&["telemetry", "log", "level"]);
+        for part in level.split(',') {
             let word = part.rsplit('=').next().unwrap_or(part).trim();
             if !LEVELS.contains(&word.to_ascii_lowercase().as_str()) {
                 let message = format!("a level is one of {}", LEVELS.join(", "));
                 self.error_hint(
-                    &level,
+                    &at_level,
                     message,
                     "parts may differ: \"info,ninjaone_proxy::upstream=debug\"",
                 );
@@ -131,13 +159,9 @@ impl Check<'_> {
             }
         }
         Telemetry {
-            log_format: match settings.log.format {
-                operating::LogFormat::Auto => LogFormat::Auto,
-                operating::LogFormat::Text => LogFormat::Text,
-                operating::LogFormat::Json => LogFormat::Json,
-            },
-            log_level: settings.log.level.clone(),
-            metrics: settings.metrics,
+            log_format: *format,
+            log_level: level.clone(),
+            metrics: *metrics,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
         key_path::KeyPath,
         reader::secret_forms,
         secret_ref::{self, Fetched, NoSecret},
-        settings::SecretRef,
+        settings::secret::SecretRef,
     },
     Check,
 };
@@ -29,12 +29,13 @@ impl Check<'_> {
         path: &KeyPath,
         forms: String,
     ) -> Option<Fetched> {
-        let found = match (
-            &reference.file,
-            &reference.env,
-            &reference.credential,
-            &reference.exec,
-        ) {
+        let SecretRef {
+            file,
+            env,
+            credential,
+            exec,
+        } = reference;
+        let found = match (file, env, credential, exec) {
             (Some(file), None, None, None) => self.secret_file(file),
             (None, Some(name), None, None) => {
                 secret_ref::from_variable(name, self.sources.variable(name))

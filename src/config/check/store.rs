@@ -9,7 +9,8 @@ use super::{
         reader::seal_forms,
         secret_ref::KEY_HINT,
         settings::{
-            SecretRef, Settings,
+            Settings,
+            secret::SecretRef,
             store::{self, SealRef},
             who::OneOrMany,
         },
@@ -25,10 +26,11 @@ const SEALS_MAX: usize = 8;
 impl Check<'_> {
     /// None without a seal: nothing is ever stored in the clear.
     pub(super) fn store(&mut self, settings: &Settings) -> Option<Store> {
+        let store::Store { path, seal } = &settings.store;
         let top = KeyPath::of(&["store"]);
-        let path = self.store_path(&settings.store, &top.child("path"));
+        let path = self.store_path(path.as_deref(), &top.child("path"));
         let at_seal = top.child("seal");
-        let Some(written) = &settings.store.seal else {
+        let Some(written) = seal else {
             if !self.origins.has(&at_seal) {
                 self.without_seal(settings, &top);
             }
@@ -38,8 +40,8 @@ impl Check<'_> {
         Some(Store { path, seals })
     }
 
-    fn store_path(&mut self, settings: &store::Store, path: &KeyPath) -> PathBuf {
-        if let Some(text) = &settings.path {
+    fn store_path(&mut self, written: Option<&str>, path: &KeyPath) -> PathBuf {
+        if let Some(text) = written {
             if text.is_empty() {
                 self.error(path, "the store needs a directory");
             }
@@ -98,22 +100,36 @@ impl Check<'_> {
     }
 
     fn seal(&mut self, seal: &SealRef, path: &KeyPath) -> Option<Seal> {
+        let SealRef {
+            file,
+            env,
+            credential,
+            exec,
+            passphrase_file,
+        } = seal.clone();
         let reference = SecretRef {
-            file: seal.file.clone(),
-            env: seal.env.clone(),
-            credential: seal.credential.clone(),
-            exec: seal.exec.clone(),
+            file,
+            env,
+            credential,
+            exec,
         };
-        let Some(file) = &seal.passphrase_file else {
+        let Some(passphrase_file) = passphrase_file else {
             let fetched = self.fetched(&reference, path, seal_forms())?;
             return self.sound(fetched.key(), path).map(Seal::Key);
         };
-        let places = [&seal.file, &seal.env, &seal.credential];
-        if places.iter().any(|it| it.is_some()) || seal.exec.is_some() {
+        let SecretRef {
+            file,
+            env,
+            credential,
+            exec,
+        } = reference;
+        if [file, env, credential].iter().any(Option::is_some) || exec.is_some() {
             self.error_hint(path, "a secret is kept in one place", seal_forms());
             return None;
         }
-        let passphrase = self.secret_file(file).and_then(|it| it.passphrase());
+        let passphrase = self
+            .secret_file(&passphrase_file)
+            .and_then(|it| it.passphrase());
         self.sound(passphrase, path).map(Seal::Passphrase)
     }
 }

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::{names::TenantName, ninjaone::region};
+use crate::names::TenantName;
 
 use super::{
     super::{
-        Origin, Tenant, address,
-        key_path::KeyPath,
-        problem::At,
-        settings::{self, Region},
-        unsupported::LEGACY_KEYS,
+        Origin, Tenant, address, key_path::KeyPath, problem::At, settings, unsupported::LEGACY_KEYS,
     },
     Check,
 };
@@ -47,15 +43,23 @@ impl Check<'_> {
         path: &KeyPath,
         name: Option<TenantName>,
     ) -> Option<Tenant> {
+        let settings::Tenant {
+            label,
+            ca,
+            service,
+            user,
+            // Make the origin.
+            region: _,
+            url: _,
+        } = settings;
         let mut origin = self.origin(settings, path);
-        if let Some(ca) = &settings.ca {
+        if let Some(ca) = ca {
             let file = self.existing_file(&path.child("ca"), ca);
             if let Some(origin) = &mut origin {
                 origin.ca = Some(file);
             }
         }
-        if settings
-            .label
+        if label
             .as_ref()
             .is_some_and(|label| label.len() > LABEL_BYTES_MAX)
         {
@@ -65,13 +69,13 @@ impl Check<'_> {
             );
         }
         self.some_identity(settings, path);
-        let service = settings.service.as_ref();
+        let service = service.as_ref();
         let service = service.map(|it| self.service(it, &path.child("service")));
-        let user = settings.user.as_ref();
+        let user = user.as_ref();
         let user = user.map(|it| self.user(it, &path.child("user")));
         Some(Tenant {
             name: name?,
-            label: settings.label.clone(),
+            label: label.clone(),
             origin: origin?,
             service: service.flatten(),
             user: user.flatten(),
@@ -104,7 +108,7 @@ impl Check<'_> {
             }
             (Some(region), None) => Some(Origin {
                 tls: true,
-                host: region_of(region).host().to_owned(),
+                host: region.0.host().to_owned(),
                 port: 443,
                 ca: None,
             }),
@@ -132,17 +136,5 @@ impl Check<'_> {
                 None
             }
         }
-    }
-}
-
-const fn region_of(region: Region) -> region::Region {
-    match region {
-        Region::Us => region::Region::Us,
-        Region::Us2 => region::Region::Us2,
-        Region::Eu => region::Region::Eu,
-        Region::Ca => region::Region::Ca,
-        Region::Oc => region::Region::Oc,
-        Region::Fed => region::Region::Fed,
-        Region::Jp => region::Region::Jp,
     }
 }

@@ -3,7 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, SecretRef};
+use crate::{
+    credentials::{authorization::Flow, grant::application::ClientAuth},
+    ninjaone::operation::Scope,
+};
+
+use super::{keyword::Keyword, secret::SecretRef};
 
 /// A machine identity: client credentials.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -16,11 +21,11 @@ pub struct Service {
     #[schemars(extend("x-required" = true, "x-secret" = "client-secret"))]
     pub client_secret: Option<SecretRef>,
     /// The scopes to ask for; all of the application's if empty.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<Keyword<Scope>>,
     /// When a token is renewed: a share of its life ("80%") or a time before its end ("5m").
     pub refresh_at: String,
     /// How the client secret is sent.
-    pub client_auth: ClientAuth,
+    pub client_auth: Keyword<ClientAuth>,
 }
 
 impl Default for Service {
@@ -30,7 +35,7 @@ impl Default for Service {
             client_secret: None,
             scopes: Vec::new(),
             refresh_at: "80%".into(),
-            client_auth: ClientAuth::default(),
+            client_auth: Keyword::default(),
         }
     }
 }
@@ -46,11 +51,11 @@ pub struct User {
     #[schemars(extend("x-secret" = "client-secret"))]
     pub client_secret: Option<SecretRef>,
     /// The kind of the application; "web" with a client secret and "native" without if not set.
-    pub platform: Option<Platform>,
+    pub platform: Option<Keyword<Platform>>,
     /// What a login gives: "code", or "implicit", which ends with its token.
-    pub grant: Grant,
+    pub grant: Keyword<Flow>,
     /// The scopes to ask for; monitoring, management and, where there are refresh tokens, `offline_access` if not set.
-    pub scopes: Option<Vec<UserScope>>,
+    pub scopes: Option<Vec<Keyword<UserScope>>>,
     /// Where NinjaOne sends the browser after a login: to the slash what the application has there.
     pub redirect: String,
     /// The refresh token is used at least this often, so that it does not lapse: "1m" to "7d".
@@ -58,7 +63,7 @@ pub struct User {
     /// When a token is renewed: a share of its life ("80%") or a time before its end ("5m").
     pub refresh_at: String,
     /// How the client secret is sent.
-    pub client_auth: ClientAuth,
+    pub client_auth: Keyword<ClientAuth>,
 }
 
 impl Default for User {
@@ -67,49 +72,32 @@ impl Default for User {
             client_id: None,
             client_secret: None,
             platform: None,
-            grant: Grant::default(),
+            grant: Keyword(Flow::Code),
             scopes: None,
             redirect: "http://127.0.0.1:6468/callback".into(),
             keepalive: "12h".into(),
             refresh_at: "80%".into(),
-            client_auth: ClientAuth::default(),
+            client_auth: Keyword::default(),
         }
     }
 }
 
 /// NinjaOne's permissions, and the one for a refresh token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserScope {
-    Monitoring,
-    Management,
-    Control,
+    /// A permission of the API.
+    Of(Scope),
+    /// There will be a refresh token.
     OfflineAccess,
 }
 
 /// The kinds of applications in NinjaOne that a person can log in with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {
+    /// On a server: it has a secret.
     Web,
+    /// On a person's machine: no secret, and a redirect to any port of the loopback address.
     Native,
+    /// In a browser: no secret and no refresh token.
     SinglePage,
-}
-
-/// What a login gives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Grant {
-    #[default]
-    Code,
-    Implicit,
-}
-
-/// How a client secret is sent: as form fields or in the `Authorization` header.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientAuth {
-    #[default]
-    Body,
-    Basic,
 }

@@ -3,6 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    admin::{access::Role, health::Ready},
+    config::address::loopback_hosts,
+};
+
+use super::keyword::Keyword;
+
 /// What happened, on record.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -58,7 +65,7 @@ pub struct Admin {
     /// Address of `/livez`, `/readyz` and `/startupz` alone; "" for none.
     pub probes: String,
     /// When `/readyz` says yes.
-    pub ready: Ready,
+    pub ready: Keyword<Ready>,
     /// Host names that are answered, without port.
     pub hosts: Vec<String>,
     /// Who may change things there, by key.
@@ -76,15 +83,7 @@ pub struct Access {
     pub key: Option<String>,
     /// "operator" may change things, "auditor" may look.
     #[schemars(extend("x-required" = true))]
-    pub role: Option<Role>,
-}
-
-/// What somebody may do on the admin listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    Operator,
-    Auditor,
+    pub role: Option<Keyword<Role>>,
 }
 
 impl Default for Admin {
@@ -92,22 +91,12 @@ impl Default for Admin {
         Self {
             listen: "127.0.0.1:6466".into(),
             probes: String::new(),
-            ready: Ready::default(),
-            hosts: super::loopback_hosts(),
+            ready: Keyword(Ready::AnyToken),
+            hosts: loopback_hosts(),
             access: Vec::new(),
             watchdog: "5s".into(),
         }
     }
-}
-
-/// When `/readyz` says yes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ready {
-    AllTokens,
-    #[default]
-    AnyToken,
-    Listening,
 }
 
 /// The log and the metrics.

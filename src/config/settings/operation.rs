@@ -3,15 +3,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, who::Identity};
+use crate::{
+    names::IdentityKind,
+    net::Method,
+    ninjaone::operation::{Class, Payload, Scope},
+};
+
+use super::keyword::Keyword;
 
 /// An operation that the catalogue does not have.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Operation {
     /// The method, in capitals.
     #[schemars(extend("x-required" = true))]
-    pub method: Option<Method>,
+    pub method: Option<Keyword<Method>>,
     /// The path, with parameters in braces: "/v2/some/new/{thing}".
     #[schemars(extend("x-required" = true))]
     pub path: Option<String>,
@@ -20,45 +26,29 @@ pub struct Operation {
     pub id: Option<String>,
     /// How risky it is.
     #[schemars(extend("x-required" = true))]
-    pub class: Option<Class>,
+    pub class: Option<Keyword<Class>>,
     /// The permission that NinjaOne asks for.
     #[schemars(extend("x-required" = true))]
-    pub scope: Option<Scope>,
+    pub scope: Option<Keyword<Scope>>,
     /// The tag to use in policies.
     pub tag: String,
     /// What its bodies carry: an upload may be longer.
-    pub body: Body,
+    pub body: Keyword<Payload>,
     /// As whom it goes; if not set, as the service until NinjaOne asks for a person.
-    pub identity: Option<Identity>,
+    pub identity: Option<Keyword<IdentityKind>>,
 }
 
-/// The methods of operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-/// How risky an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    Read,
-    Secrets,
-    Write,
-    Dangerous,
-}
-
-/// What the bodies of an operation carry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Body {
-    #[default]
-    Plain,
-    Upload,
-    Download,
+impl Default for Operation {
+    fn default() -> Self {
+        Self {
+            method: None,
+            path: None,
+            id: None,
+            class: None,
+            scope: None,
+            tag: String::new(),
+            body: Keyword(Payload::Plain),
+            identity: None,
+        }
+    }
 }

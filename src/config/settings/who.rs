@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::IdentityKind;
+
+use super::keyword::Keyword;
+
 /// Who may ask.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -28,15 +32,7 @@ pub struct Caller {
     /// Whether `NJP-Reason` must be sent.
     pub require_reason: bool,
     /// As whom this caller's requests go, whatever its policies or the operations say.
-    pub identity: Option<Identity>,
-}
-
-/// As whom a request goes to NinjaOne.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Identity {
-    Service,
-    User,
+    pub identity: Option<Keyword<IdentityKind>>,
 }
 
 /// One thing or a list of them. The list comes first: serde also takes an empty list for a table with nothing in it.
@@ -81,7 +77,7 @@ pub struct Policy {
     /// Whether `NJP-On-Behalf-Of` must be sent.
     pub on_behalf_of: Presence,
     /// As whom the requests go that this policy allows, whatever the operations say.
-    pub identity: Option<Identity>,
+    pub identity: Option<Keyword<IdentityKind>>,
 }
 
 /// What one caller may do per time.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ninjaone_proxy::{
-    app::{keepers, reload::known_operations},
+    app::wiring,
     clock::Reading,
     config::{self, Config, sources::Sources},
     credentials::{
@@ -73,7 +73,7 @@ impl World {
         let login = self.ninja.log_in(NATIVE_CLIENT_ID).unwrap();
         let config = self.config();
         let (tenant, user) = (&config.tenants[0], config.tenants[0].user.as_ref().unwrap());
-        let application = keepers::user_application(&keepers::endpoint(&tenant.origin), user);
+        let application = wiring::user_application(&wiring::endpoint(&tenant.origin), user);
         let now = Reading::now();
         let access = with_access.then(|| KeptAccess::dated(login.access_token, now, login.life));
         let kept = Kept {
@@ -89,7 +89,7 @@ impl World {
             ended: None,
         };
         let store = open(config);
-        keep(&store, &keepers::slot(&tenant.name), kept)
+        keep(&store, &wiring::login_slot(&tenant.name), kept)
             .await
             .unwrap();
         *self.since.lock().unwrap() = Since {
@@ -102,7 +102,7 @@ impl World {
     #[track_caller]
     pub(crate) fn kept(&self) -> Kept {
         let config = self.config();
-        let slot = keepers::slot(&config.tenants[0].name);
+        let slot = wiring::login_slot(&config.tenants[0].name);
         let found = open(config).read(&slot);
         let found = found.unwrap_or_else(|error| panic!("the store is not readable: {error}"));
         found.expect("never logged out").kept
@@ -160,7 +160,7 @@ impl World {
 
 fn open(config: &Config) -> Store {
     let store = config.store.as_ref().expect("a store");
-    keepers::open_store(store).unwrap_or_else(|error| panic!("{error}"))
+    wiring::open_store(store).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A directory with a configuration.
@@ -207,7 +207,7 @@ impl House {
             file: self.write().config(),
             environment: Vec::new(),
         };
-        let loaded = config::load(&sources, &known_operations());
+        let loaded = config::load(&sources, &wiring::builtin_operations());
         loaded
             .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()))
             .0

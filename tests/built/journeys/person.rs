@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    app::keepers::{self, open_store},
+    app::wiring::{self, open_store},
     clock::Reading,
     config::Config,
     credentials::store::{
@@ -50,7 +50,7 @@ pub(crate) fn store(config: &Config) -> Store {
 }
 
 pub(crate) fn slot(config: &Config) -> Slot {
-    keepers::slot(&config.tenants.first().expect("a tenant").name)
+    wiring::login_slot(&config.tenants.first().expect("a tenant").name)
 }
 
 /// Puts a login into the store, as the `login` command does.

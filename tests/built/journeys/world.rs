@@ -4,7 +4,7 @@
 use std::{collections::HashSet, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ninjaone_proxy::{
-    app::reload::known_operations,
+    app::wiring::builtin_operations,
     config::{self, Config, sources::Sources},
     ninjaone::operation::Scope,
     random,
@@ -229,7 +229,7 @@ fn configuration(directory: &Directory) -> Config {
         file: directory.config(),
         environment: Vec::new(),
     };
-    let (config, _) = config::load(&sources, &known_operations())
+    let (config, _) = config::load(&sources, &builtin_operations())
         .unwrap_or_else(|problems| panic!("{:?}", problems.as_slice()));
     config
 }

@@ -15,6 +15,7 @@ use ninjaone_proxy::{
         snapshot::{AuditState, IdentityState, Login, Snapshot, Stalled},
     },
     cli::{
+        exit::ExitStatus,
         healthcheck::Healthcheck,
         status::{Status, screen},
     },
@@ -343,7 +344,7 @@ fn health_is_the_worst_that_is_so() {
         (changed(|it| it.draining = true), Health::NotNow, 75),
     ] {
         assert_eq!(
-            (snapshot.health, snapshot.health.exit_code()),
+            (snapshot.health, u8::from(ExitStatus::from(snapshot.health))),
             (health, code)
         );
         let quiet = matches!(health, Health::Healthy | Health::NotNow);
@@ -423,7 +424,7 @@ fn a_login_that_is_not_on_disk_is_degraded_and_says_what_is_wrong_with_the_disk(
         login.store_fault = Some("cannot write acme.user.draft: no space".to_owned());
     });
     assert_eq!(
-        (unsaved.health, unsaved.health.exit_code()),
+        (unsaved.health, u8::from(ExitStatus::from(unsaved.health))),
         (Health::Degraded, 6)
     );
     assert!(line_of_person(&unsaved).ends_with(", KEPT IN MEMORY ONLY since 2026-11-17 14:05 UTC"));
@@ -566,7 +567,7 @@ async fn status_prints_what_the_listener_says_and_exits_by_health() {
             .await
             .unwrap();
         assert!(err.is_empty());
-        (code, String::from_utf8(out).unwrap())
+        (u8::from(code), String::from_utf8(out).unwrap())
     };
     let (code, text) = ask(false).await;
     assert_eq!(code, 1);
@@ -591,7 +592,12 @@ async fn a_listener_on_all_addresses_is_asked_on_the_loopback_one() {
             admin: Some(address),
         };
         let code = status.run(None, false, &mut out, &mut err).await.unwrap();
-        assert_eq!(code, 0, "{all}: {}", String::from_utf8_lossy(&err));
+        assert_eq!(
+            u8::from(code),
+            0,
+            "{all}: {}",
+            String::from_utf8_lossy(&err)
+        );
     }
 }
 
@@ -605,7 +611,7 @@ async fn status_says_how_to_start_what_does_not_answer() {
         admin: Some(address),
     };
     let code = status.run(None, false, &mut out, &mut err).await.unwrap();
-    assert_eq!(code, 1);
+    assert_eq!(u8::from(code), 1);
     assert!(
         String::from_utf8(err)
             .unwrap()
@@ -627,7 +633,7 @@ async fn a_healthcheck_is_silent_and_answers_by_its_exit_code() {
             .run(Some(running.address), verbose, &mut err)
             .await
             .unwrap();
-        (code, String::from_utf8(err).unwrap())
+        (u8::from(code), String::from_utf8(err).unwrap())
     };
     assert_eq!(check(false, false).await, (0, String::new()));
     assert_eq!(check(true, false).await, (1, String::new()));

@@ -20,7 +20,7 @@ fn verify(arguments: &[&str], directory: &Path, json: bool) -> (u8, String, Stri
     let line = ["audit", "verify"].iter().chain(arguments);
     let Command::Verify(verify) = Line::try_parse_from(line).unwrap().audit.command;
     let (mut out, mut talk) = (Vec::new(), Vec::new());
-    let code = verify.run(directory, json, &mut out, &mut talk);
+    let code = verify.run(directory, json, &mut out, &mut talk).into();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (code, text(out), text(talk))
 }

@@ -49,7 +49,7 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
         Command::Caller(args) => caller::run(args, &around, &mut out, &mut err),
     };
     Answer {
-        exit: exit.unwrap(),
+        exit: exit.unwrap().into(),
         out: String::from_utf8(out).unwrap(),
         err: String::from_utf8(err).unwrap(),
     }

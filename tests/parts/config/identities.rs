@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    config::{ClientAuth, Platform, UserGrant, UserIdentity},
-    credentials::schedule::RefreshAt,
+    config::{Platform, UserIdentity},
+    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
 };
 
 use super::House;
@@ -36,7 +36,7 @@ fn an_application_with_a_secret_is_a_web_application() {
     let user = user(WEB);
     assert_eq!(user.platform, Platform::Web);
     assert_eq!(user.client_secret.unwrap().expose(), "a secret for tests");
-    assert_eq!(user.grant, UserGrant::Code);
+    assert_eq!(user.grant, Flow::Code);
     assert_eq!(user.scopes, ["monitoring", "management", "offline_access"]);
     assert_eq!(user.redirect.text, "http://127.0.0.1:6468/callback");
     assert_eq!(user.keepalive, Duration::from_hours(12));

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use ninjaone_proxy::config::{Role, Seal, Store};
+use ninjaone_proxy::{
+    admin::access::Role,
+    config::{Seal, Store},
+};
 
 use super::{House, digest};
 

@@ -1,0 +1,114 @@
+//! The settings that a reload does not apply: they take effect when the program is started again.
+//!
+//! Everything is destructured without `..`, so a new setting does not compile until this file says whether a reload applies
+//! it.
+
+use std::time::Duration;
+
+use crate::config::{Admin, Audit, Bind, Config, Listen, Store, Telemetry, TlsBind, UnixBind};
+
+/// The settings in force that only a restart changes.
+pub(super) struct RestartOnlySettings {
+    sockets: (Vec<Bind>, Vec<UnixBind>, Vec<TlsBind>),
+    workers: usize,
+    /// In total, and for each peer.
+    connections_max: (usize, usize),
+    unproven_idle: Duration,
+    head_bytes_max: usize,
+    drain: Duration,
+    admin: Admin,
+    audit: Audit,
+    /// Its seals are secrets: they are compared, never printed.
+    store: Option<Store>,
+    telemetry: Telemetry,
+}
+
+impl RestartOnlySettings {
+    pub(super) fn of(config: &Config) -> Self {
+        let Config {
+            listen,
+            admin,
+            audit,
+            store,
+            telemetry,
+            // A reload builds new rules from these.
+            tenants: _,
+            callers: _,
+            operations: _,
+            budget: _,
+            timeouts: _,
+            retry: _,
+            // Properties of the files, not settings.
+            fingerprint: _,
+            watched: _,
+        } = config;
+        let Listen {
+            http,
+            unix,
+            https,
+            workers,
+            connections_max,
+            connections_per_peer_max,
+            unproven_idle,
+            head_bytes_max,
+            drain,
+            // Part of the rules, so a reload applies them.
+            hosts: _,
+            body_bytes_max: _,
+            upload_bytes_max: _,
+        } = listen;
+        Self {
+            sockets: (http.clone(), unix.clone(), https.clone()),
+            workers: *workers,
+            connections_max: (*connections_max, *connections_per_peer_max),
+            unproven_idle: *unproven_idle,
+            head_bytes_max: *head_bytes_max,
+            drain: *drain,
+            admin: admin.clone(),
+            audit: audit.clone(),
+            store: store.clone(),
+            telemetry: telemetry.clone(),
+        }
+    }
+
+    /// The names of the settings that differ in `new`, as the operator writes them.
+    pub(super) fn changed(&self, new: &Self) -> Vec<&'static str> {
+        let Self {
+            sockets,
+            workers,
+            connections_max,
+            unproven_idle,
+            head_bytes_max,
+            drain,
+            admin,
+            audit:
+                Audit {
+                    path,
+                    serve_reads_unrecorded,
+                },
+            store,
+            telemetry,
+        } = self;
+        let compared = [
+            ("listen", *sockets == new.sockets),
+            ("listen.workers", *workers == new.workers),
+            (
+                "listen.connections",
+                *connections_max == new.connections_max,
+            ),
+            ("listen.unproven_idle", *unproven_idle == new.unproven_idle),
+            ("listen.max_header", *head_bytes_max == new.head_bytes_max),
+            ("listen.drain", *drain == new.drain),
+            ("admin", *admin == new.admin),
+            ("audit.path", *path == new.audit.path),
+            (
+                "audit.on_failure",
+                *serve_reads_unrecorded == new.audit.serve_reads_unrecorded,
+            ),
+            ("telemetry", *telemetry == new.telemetry),
+            ("store", *store == new.store),
+        ];
+        let changed = compared.into_iter().filter(|(_, is_same)| !is_same);
+        changed.map(|(name, _)| name).collect()
+    }
+}

@@ -1,0 +1,283 @@
+//! Translates the configuration into the values that the stations take. Every translation is here, once.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use crate::{
+    admin::{access::Access, logins::Place},
+    caller::{self, api_key::KeyHash},
+    config::{self, Config},
+    credentials::{
+        authorization::Wanted,
+        grant::application::Application,
+        store::{
+            Store,
+            error::StoreError,
+            kept::Slot,
+            key::{BadSealKey, SealKey, SealKeys},
+        },
+    },
+    limits::{Limits, budget::BudgetLimit, meter::Limit},
+    names::{IdentityKind, TenantName},
+    net::{client::Endpoint, host::Hosts, incoming::Doors, pace::BodyPatience},
+    ninjaone::{
+        catalogue::{Catalogue, Clash},
+        operation::Operation,
+    },
+    policy::{
+        book::{Book, BookSource, CallerSource, TenantSource},
+        identity::Held,
+    },
+    upstream::origin::{Patience, RetrySettings},
+};
+
+/// The operations of the built-in catalogue: [`config::load`] checks selectors against them.
+#[must_use]
+pub fn builtin_operations() -> Vec<Operation> {
+    let catalogue = Catalogue::builtin();
+    catalogue.all().iter().map(|it| (**it).clone()).collect()
+}
+
+/// The built-in catalogue with what `[[operation]]` adds.
+///
+/// # Errors
+/// An added operation has the id, or the method and path, of another one.
+pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>, Clash> {
+    Catalogue::with(config.operations.clone()).map(Arc::new)
+}
+
+/// The address of a tenant's NinjaOne.
+#[must_use]
+pub fn endpoint(origin: &config::Origin) -> Endpoint {
+    let config::Origin {
+        tls,
+        host,
+        port,
+        ca,
+    } = origin.clone();
+    Endpoint {
+        tls,
+        host,
+        port,
+        ca,
+    }
+}
+
+/// The OAuth application of a service identity.
+#[must_use]
+pub(crate) fn service_application(
+    endpoint: &Endpoint,
+    it: &config::ServiceIdentity,
+) -> Application {
+    Application {
+        endpoint: endpoint.clone(),
+        client_id: it.client_id.clone(),
+        client_secret: Some(it.client_secret.clone()),
+        auth: it.client_auth,
+    }
+}
+
+/// The OAuth application of a user identity.
+#[must_use]
+pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Application {
+    Application {
+        endpoint: endpoint.clone(),
+        client_id: it.client_id.clone(),
+        client_secret: it.client_secret.clone(),
+        auth: it.client_auth,
+    }
+}
+
+/// The slot of the store that holds a tenant's login.
+#[must_use]
+pub fn login_slot(tenant: &TenantName) -> Slot {
+    Slot {
+        tenant: tenant.clone(),
+        identity: IdentityKind::User,
+    }
+}
+
+/// Why the store of logins cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreOpenError {
+    /// A key of the store is not suitable.
+    #[error("the key of the store: {0}")]
+    Key(#[from] BadSealKey),
+    /// Its directory is not private enough, or cannot be used.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store of logins with its keys.
+///
+/// # Errors
+/// The directory or a key is not suitable for secrets.
+pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
+    let mut keys = store.seals.iter().map(|seal| match seal {
+        config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
+        config::Seal::Passphrase(text) => SealKey::from_passphrase(text.expose().as_bytes()),
+    });
+    let first = keys.next().unwrap_or_else(|| SealKey::from_bytes(&[]))?;
+    let older = keys.collect::<Result<Vec<_>, _>>()?;
+    Ok(Store::open(&store.path, SealKeys::new(first, older)?)?)
+}
+
+/// The parameters of the authorization request for a login.
+#[must_use]
+pub(crate) fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
+    Wanted {
+        application: user_application(endpoint, user),
+        flow: user.grant,
+        scopes: user.scopes.clone(),
+        redirect: user.redirect.text.clone(),
+    }
+}
+
+/// The tenants that have a user identity, with what a login to them needs.
+#[must_use]
+pub(crate) fn login_targets(config: &Config) -> Vec<Place> {
+    let users = config
+        .tenants
+        .iter()
+        .filter_map(|tenant| Some((tenant, tenant.user.as_ref()?)));
+    users
+        .map(|(tenant, user)| Place {
+            slot: login_slot(&tenant.name),
+            wanted: authorization_params(&endpoint(&tenant.origin), user),
+        })
+        .collect()
+}
+
+/// The keys of the admin listener, each with its role.
+pub(super) fn admin_access(config: &config::Admin) -> Access {
+    let keys = config
+        .access
+        .iter()
+        .map(|config::Access { key, role }| (KeyHash::from_bytes(*key), *role));
+    Access::new(keys.collect())
+}
+
+/// Timeouts towards NinjaOne.
+pub(super) fn upstream_timeouts(config: &Config) -> Patience {
+    Patience {
+        connect: config.timeouts.connect,
+        first_byte: config.timeouts.first_byte,
+        body: body_timeouts(config),
+    }
+}
+
+/// Timeouts and minimum rate of a body, in either direction.
+pub(super) fn body_timeouts(config: &Config) -> BodyPatience {
+    BodyPatience {
+        idle: config.timeouts.idle,
+        rate: config.timeouts.body_rate,
+        total: config.timeouts.body_total,
+    }
+}
+
+/// How reads are retried.
+pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
+    let config::Retry {
+        attempts,
+        backoff_from,
+        backoff_to,
+        jitter,
+        budget_percent,
+    } = config.retry;
+    RetrySettings {
+        attempts_max: attempts,
+        backoff_from,
+        backoff_to,
+        jitter,
+        budget_percent,
+    }
+}
+
+/// Limits on every request, checked before authentication.
+pub(super) fn request_rules(config: &Config) -> Doors {
+    Doors {
+        hosts: Hosts::new(config.listen.hosts.iter().cloned()),
+        head_bytes_max: config.listen.head_bytes_max,
+        body_bytes_max: config.listen.body_bytes_max,
+        upload_bytes_max: config.listen.upload_bytes_max,
+        body: body_timeouts(config),
+    }
+}
+
+/// The callers and their keys.
+pub(super) fn caller_directory(config: &Config) -> caller::Directory {
+    let entry = |caller: &config::Caller| caller::Entry {
+        name: caller.name.clone(),
+        keys: caller
+            .keys
+            .iter()
+            .copied()
+            .map(KeyHash::from_bytes)
+            .collect(),
+        expires: caller.expires,
+    };
+    caller::Directory::new(config.callers.iter().map(entry).collect())
+}
+
+/// The rules of all callers over `catalogue`. The proxy and `explain` use the same.
+#[must_use]
+pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
+    let caller = |caller: &config::Caller| CallerSource {
+        name: caller.name.clone(),
+        rules: caller.rules.clone(),
+        tenants: caller.tenants.clone(),
+        reason_required: caller.reason_required,
+        on_behalf_of_required: caller.on_behalf_of_required,
+        policies: Vec::new(),
+    };
+    let tenant = |tenant: &config::Tenant| TenantSource {
+        name: tenant.name.clone(),
+        held: Held {
+            service: tenant.service.is_some(),
+            user: tenant.user.is_some(),
+        },
+    };
+    Book::new(BookSource {
+        catalogue,
+        tenants: config.tenants.iter().map(tenant).collect(),
+        callers: config.callers.iter().map(caller).collect(),
+    })
+}
+
+/// The limits of callers and tenants; counters are taken over from `previous`.
+pub(super) fn limits(config: &Config, previous: Option<&Limits>) -> Limits {
+    let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    let caller = |caller: &config::Caller| {
+        let config::CallerLimit {
+            rate,
+            burst,
+            concurrency,
+        } = caller.limit;
+        let limit = Limit {
+            rate,
+            burst: at_least_one(burst),
+            concurrency: at_least_one(concurrency),
+        };
+        (caller.name.clone(), limit)
+    };
+    let config::Budget {
+        rate,
+        burst,
+        concurrency,
+        queue,
+    } = config.budget;
+    let budget = BudgetLimit {
+        rate,
+        burst: at_least_one(burst),
+        concurrency: at_least_one(concurrency),
+        queue,
+    };
+    Limits::new(
+        config.callers.iter().map(caller).collect(),
+        config
+            .tenants
+            .iter()
+            .map(|it| (it.name.clone(), budget))
+            .collect(),
+        previous,
+    )
+}
