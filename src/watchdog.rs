@@ -1,7 +1,6 @@
-//! Notices when a part of the program stops turning: each thread and each long-lived task beats, and one place looks whether
-//! all of them do.
+//! Notices when a part of the program stalls: each thread and each long-lived task sends heartbeats, and one place checks them.
 //!
-//! A beat is one atomic increment and reads no clock. Silence is measured by whoever looks, and a look that comes late
+//! A heartbeat is one atomic increment and reads no clock. Silence is measured by the checker, and a check that comes late
 //! counts as one that came in time: a process that was suspended as a whole has not stalled.
 
 use std::{
@@ -199,11 +198,13 @@ impl Heartbeat {
         self.interval
     }
 
+    /// The part's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.beat.name
     }
 
+    /// A flag that says whether this part has stalled.
     #[must_use]
     pub fn sign(&self) -> Sign {
         Sign(Arc::clone(&self.beat))

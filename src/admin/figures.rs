@@ -1,4 +1,4 @@
-//! What has been counted, for `/metrics`: plain numbers, read from those who count them.
+//! A snapshot of all counters, for `/metrics`: plain numbers, read from the parts that count.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub struct Figures {
     pub parts: Vec<(String, bool)>,
 }
 
+/// Requests with the same labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requests {
     /// The configured name, or `none` for whoever was not recognised.
@@ -45,6 +46,7 @@ pub struct Requests {
     pub count: u64,
 }
 
+/// Durations by bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
     /// Ascending, in seconds.
@@ -55,6 +57,7 @@ pub struct Histogram {
     pub sum_s: f64,
 }
 
+/// The token of one identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     pub tenant: Arc<str>,
@@ -65,6 +68,7 @@ pub struct Token {
     pub login: Option<LoginFigures>,
 }
 
+/// The login of a user identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginFigures {
     /// Nothing but a login helps.
@@ -73,6 +77,7 @@ pub struct LoginFigures {
     pub unsaved: bool,
 }
 
+/// Renewals of one identity with the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewals {
     pub tenant: Arc<str>,
@@ -82,6 +87,7 @@ pub struct Renewals {
     pub count: u64,
 }
 
+/// Throttles of one tenant and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throttled {
     pub tenant: Arc<str>,

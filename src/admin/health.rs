@@ -1,4 +1,4 @@
-//! How it is: the checks behind the probes, the health of the whole, and the sentences about what is wrong.
+//! Liveness, readiness and startup checks, the overall health, and the reasons for a degraded one.
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
 
@@ -25,6 +25,7 @@ pub struct Check {
 }
 
 impl Check {
+    /// A check that passed.
     #[must_use]
     pub const fn passed(name: &'static str) -> Self {
         Self {
@@ -44,6 +45,7 @@ impl Check {
         }
     }
 
+    /// Whether it passed.
     #[must_use]
     pub const fn is_passed(&self) -> bool {
         self.failure.is_none()

@@ -1,5 +1,5 @@
-//! Logins of people who sit at another machine: `POST /login` begins one, `POST /login/<id>` brings what their browser came
-//! back with. Verifier, code exchange and tokens stay in this process.
+//! The login endpoint: `POST /login` starts a user login from another machine, `POST /login/<id>` completes it with the callback
+//! that the browser received. PKCE verifier, code exchange and tokens stay in this process.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

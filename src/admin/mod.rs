@@ -1,4 +1,4 @@
-//! BESIDE THE JOURNEY: probes, status and metrics, on a listener of their own. Everything is pulled: nothing here counts.
+//! ADMIN: probes, status, metrics and logins, on listeners of their own. Everything is pulled on request: nothing here counts.
 
 pub mod access;
 pub mod figures;
@@ -40,7 +40,9 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// hosts keeps out; so they are always answered, and `status` works whatever the list says.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// Takes the snapshot that `/status` and the probes show.
 pub type SnapshotSource = Box<dyn Fn() -> Snapshot + Send + Sync>;
+/// Takes the numbers that `/metrics` shows.
 pub type FiguresSource = Box<dyn Fn() -> Figures + Send + Sync>;
 
 /// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`, and `POST` of `/login`.
@@ -110,6 +112,7 @@ impl Admin {
         }
     }
 
+    /// A listener that answers probes and nothing else.
     #[must_use]
     pub fn probes_only(snapshot: SnapshotSource, ready: Ready) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What the ledger is told: one entry becomes one line.
+//! Entries of the audit log: requests before and after they are sent, and events. Each entry becomes one line.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +28,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +41,9 @@ impl Source {
 /// What is known of a request before it is answered. Fields that its journey did not reach are `None`.
 #[derive(Clone)]
 pub struct Subject {
+    /// Its id.
     pub request: RequestId,
+    /// The other end of its connection.
     pub peer: Peer,
     pub caller: Option<CallerName>,
     pub proof: Option<Proof>,
@@ -72,6 +75,7 @@ impl Subject {
         }
     }
 
+    /// Of a request whose caller is known.
     #[must_use]
     pub fn of_identified(identified: &Identified) -> Self {
         Self {
@@ -81,6 +85,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that policy refused.
     #[must_use]
     pub fn of_denied(denied: &Denied) -> Self {
         Self {
@@ -92,6 +97,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that policy allowed.
     #[must_use]
     pub fn of_authorized(authorized: &Authorized) -> Self {
         Self {
@@ -106,6 +112,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that holds a token.
     #[must_use]
     pub fn of_leased(leased: &Leased) -> Self {
         Self {
@@ -158,13 +165,17 @@ pub struct Ending {
     pub bucket: Option<&'static str>,
     /// The status that the caller was sent; 499 if the caller had gone.
     pub status: u16,
+    /// Who made the response.
     pub source: Source,
     /// How often the request was sent to NinjaOne.
     pub attempts: u32,
     /// `x-nj-request-id`, at most 128 visible ASCII characters.
     pub ninjaone_request: Option<Box<str>>,
+    /// From the request's head to the response's last byte, in microseconds.
     pub duration_us: u64,
+    /// Bytes of the caller's body that were passed on.
     pub bytes_in: u64,
+    /// Bytes of the response's body.
     pub bytes_out: u64,
 }
 
@@ -277,6 +288,7 @@ impl Entry {
         matches!(self, Self::Outcome { subject, .. } if subject.class == Some(Class::Read))
     }
 
+    /// The line of an event that happens now.
     #[must_use]
     pub fn event(event: Event) -> Self {
         Self::Event {

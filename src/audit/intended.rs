@@ -1,4 +1,4 @@
-//! The proof that a request is on record and may be sent.
+//! `Intended`, the proof that a request is on record and may be sent.
 
 use std::sync::Arc;
 

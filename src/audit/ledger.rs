@@ -1,4 +1,4 @@
-//! The ledger: who puts what on record, and what happens when it cannot be done.
+//! The ledger: the API for writing to the audit log, and what happens while the log cannot be written.
 
 use std::{
     path::PathBuf,
@@ -43,6 +43,7 @@ pub enum Where {
     Memory,
 }
 
+/// How to open a [`Ledger`].
 pub struct Options {
     pub place: Where,
     /// Serve reads while the log cannot be written; everything else is always refused then.
@@ -60,6 +61,7 @@ pub struct Options {
 }
 
 impl Options {
+    /// The defaults: reads are refused while the log cannot be written, files of 64 MiB, one second for an intent.
     #[must_use]
     pub fn new(place: Where, boot: &str, version: &'static str, config: &str) -> Self {
         Self {
@@ -236,6 +238,7 @@ impl Ledger {
         OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
     }
 
+    /// Puts an event on record. Never waits: without room the line is lost, and counted.
     pub fn event(&self, event: Event) {
         self.0.queue.push(Entry::event(event));
     }
@@ -248,6 +251,7 @@ impl Ledger {
         self.0.queue.flush().await.map_err(|_| CannotRecord)
     }
 
+    /// How the ledger is at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let standing = lock_standing(&self.0.standing).clone();

@@ -1,4 +1,4 @@
-//! One line: how an entry is written down, up to where the chain closes it.
+//! Writes an entry as one line of JSON, up to the hash that the chain appends.
 
 use std::{io::Write as _, net::SocketAddr};
 

@@ -1,7 +1,7 @@
-//! The queue between the threads that serve requests and the one that writes.
+//! The queue between the threads that serve requests and the thread that writes the audit log.
 //!
-//! A request thread locks, pushes and unlocks: no wake-up, no system call. The writer comes by by itself, or is woken when
-//! somebody waits for a line to be durable.
+//! A request thread locks, pushes and unlocks: no wake-up, no system call. The writer polls; it is woken only when somebody
+//! waits for a line to be durable.
 
 use std::{
     sync::{

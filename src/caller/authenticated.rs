@@ -1,4 +1,4 @@
-//! Who was authenticated, and how.
+//! The caller that a request was authenticated as, and the method.
 
 use crate::names::CallerName;
 
@@ -11,6 +11,7 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -23,6 +24,8 @@ impl Proof {
 /// A caller as configured. `index` is its place in every table of the same rules.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// The configured name.
     pub name: CallerName,
+    /// Its index in the tables of the same rules.
     pub index: usize,
 }

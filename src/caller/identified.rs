@@ -1,4 +1,4 @@
-//! The proof that a request's caller is known.
+//! `Identified`, the proof that a request is authenticated.
 
 use std::sync::Arc;
 

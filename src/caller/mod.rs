@@ -1,4 +1,4 @@
-//! WHO IS ASKING? `Incoming` ──► `Identified`.
+//! WHO IS ASKING? `Incoming` ──► `Identified`: authenticates the caller by API key or token.
 
 pub mod api_key;
 mod authenticated;
@@ -22,7 +22,9 @@ pub use self::{
 
 /// A request whose caller could not be established.
 pub struct Unidentified {
+    /// The request.
     pub incoming: Box<Incoming>,
+    /// Why its caller is not known.
     pub why: Why,
 }
 
@@ -47,6 +49,7 @@ enum Finding {
 }
 
 impl Why {
+    /// The word of the audit line's `error`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,8 +65,11 @@ impl Why {
 
 /// A caller and the keys that prove it.
 pub struct Entry {
+    /// The configured name.
     pub name: CallerName,
+    /// Each of them proves the caller.
     pub keys: Vec<KeyHash>,
+    /// When the keys end; none: never.
     pub expires: Option<Timestamp>,
 }
 
@@ -101,6 +107,7 @@ impl Directory {
         Self { callers, keys }
     }
 
+    /// All callers, in the order of the configuration.
     #[must_use]
     pub fn callers(&self) -> &[Arc<Caller>] {
         &self.callers

@@ -36,13 +36,16 @@ pub use self::leased::Leased;
 /// One tenant's vaults, one for each identity that has credentials.
 #[derive(Clone, Default)]
 pub struct Identities {
+    /// The machine identity's.
     pub service: Option<Arc<Vault>>,
+    /// The user identity's.
     pub user: Option<Arc<Vault>>,
     /// The operations that NinjaOne wants a person for.
     pub learned: Arc<Learned>,
 }
 
 impl Identities {
+    /// The cell of `identity`; none if the tenant is not configured with it.
     #[must_use]
     pub fn get(&self, identity: IdentityKind) -> Option<&Arc<Vault>> {
         match identity {
@@ -69,6 +72,7 @@ impl Identities {
 pub struct Vaults(Vec<Identities>);
 
 impl Vaults {
+    /// In the order of the tenants in the rules.
     #[must_use]
     pub fn new(tenants: Vec<Identities>) -> Self {
         Self(tenants)
@@ -157,7 +161,9 @@ async fn lease_from<R: Into<Admitted>>(
 
 /// A request for which there is no token.
 pub struct NoToken {
+    /// The request.
     pub admitted: Admitted,
+    /// What there is no token of, and why.
     pub lack: Lack,
 }
 
@@ -166,6 +172,7 @@ pub struct NoToken {
 pub struct Lack {
     /// The identity that was asked for it.
     pub identity: IdentityKind,
+    /// Why there is none.
     pub why: Why,
     /// When it is worth to try again; none where only a person can help.
     pub retry_after: Option<Duration>,

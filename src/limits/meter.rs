@@ -1,4 +1,4 @@
-//! One caller's limits: rate with burst, and concurrency.
+//! One caller's rate limit, burst and concurrency limit.
 
 use std::{
     num::NonZeroU32,
@@ -40,6 +40,7 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// A caller that has sent nothing yet.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
         let pace = Pace::new(limit.rate, limit.burst);
@@ -52,6 +53,7 @@ impl Meter {
         }
     }
 
+    /// The configured limit.
     #[must_use]
     pub fn limit(&self) -> &Limit {
         &self.limit

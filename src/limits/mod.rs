@@ -1,4 +1,4 @@
-//! MAY THEY NOW? `Authorized` ──► `Admitted`. What a caller may do per time, and what a tenant may spend at NinjaOne.
+//! MAY THEY NOW? `Authorized` ──► `Admitted`. Rate limits: what a caller may do per time, and what a tenant may spend at NinjaOne.
 
 mod admitted;
 pub mod budget;
@@ -111,9 +111,13 @@ fn by_name<N: Eq + Hash, T>(table: Option<&[(N, Arc<T>)]>) -> HashMap<&N, &Arc<T
 
 /// A request that came too soon.
 pub struct Throttled {
+    /// The request.
     pub authorized: Authorized,
+    /// When the next one may pass.
     pub retry_after: Duration,
+    /// The limit that it ran into.
     pub by: Dimension,
+    /// What the caller has left.
     pub standing: Standing,
     /// The caller's limit, for the `RateLimit-Policy` header.
     pub policy: HeaderValue,

@@ -1,4 +1,4 @@
-//! A bounded queue that serves callers in turn, and each caller in the order of arrival.
+//! A bounded fair queue: callers take turns, and each caller's requests are served in order.
 
 use std::collections::{HashMap, VecDeque};
 

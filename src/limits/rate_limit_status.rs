@@ -1,4 +1,4 @@
-//! What a caller has left of its limit, and the headers that say so (draft-ietf-httpapi-ratelimit-headers-10).
+//! What is left of a caller's rate limit, and the `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10).
 
 use http::HeaderValue;
 

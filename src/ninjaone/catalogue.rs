@@ -1,4 +1,4 @@
-//! The 315 operations of the NinjaOne API, and which one a method and path are.
+//! The catalogue of NinjaOne's 315 API operations: finds the operation of a method and path.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,6 +17,7 @@ const LIKENESS_MIN: f64 = 0.8;
 pub struct Parameters(Box<[Box<str>]>);
 
 impl Parameters {
+    /// The values, in the order of the template.
     #[must_use]
     pub fn values(&self) -> &[Box<str>] {
         &self.0

@@ -1,4 +1,4 @@
-//! The paths that NinjaOne answers on, beside the operations.
+//! NinjaOne's paths other than the operations: OAuth endpoints, API prefixes.
 
 /// Where tokens are issued, as documented.
 pub const TOKEN_PATH: &str = "/ws/oauth/token";
@@ -33,6 +33,7 @@ pub const REQUEST_ID_HEADER: &str = "x-nj-request-id";
 /// Longest life of an access token that was ever documented, in seconds.
 pub const TOKEN_LIFE_SECONDS: u32 = 3600;
 
+/// Whether tokens are issued at `path`, by either of its names.
 #[must_use]
 pub fn is_token_path(path: &str) -> bool {
     path == TOKEN_PATH || path == TOKEN_PATH_ALIAS

@@ -1,4 +1,4 @@
-//! What NinjaOne answers when something is wrong, and what it means.
+//! NinjaOne's error bodies, in their three shapes, and what they mean.
 
 use serde_json::Value;
 

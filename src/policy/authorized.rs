@@ -1,4 +1,4 @@
-//! The proof that policy allows a request.
+//! `Authorized`, the proof that policy allows a request.
 
 use std::sync::Arc;
 

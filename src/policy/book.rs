@@ -1,4 +1,4 @@
-//! The rules of one configuration, compiled: for each caller the verdict on every operation, so that deciding is a look-up.
+//! The compiled policies of one configuration: for each caller, the decision on every operation, so that deciding is a look-up.
 
 use std::sync::Arc;
 
@@ -31,11 +31,13 @@ pub struct BookSource {
     pub callers: Vec<CallerSource>,
 }
 
+/// A tenant, for [`BookSource`].
 pub struct TenantSource {
     pub name: TenantName,
     pub held: Held,
 }
 
+/// A caller and its rules, for [`BookSource`].
 pub struct CallerSource {
     pub name: CallerName,
     /// The rules of its policies and its own, in the order written.
@@ -120,6 +122,7 @@ pub struct Refusal {
 }
 
 impl Book {
+    /// Compiles the rules: for each caller and each operation, the rule that decides.
     #[must_use]
     pub fn new(source: BookSource) -> Self {
         let tenants: Vec<_> = source
@@ -140,6 +143,7 @@ impl Book {
         }
     }
 
+    /// The operations that rules speak about.
     #[must_use]
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue

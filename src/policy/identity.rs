@@ -1,7 +1,8 @@
-//! As whom a request goes to NinjaOne: the one place where that is decided.
+//! Chooses the identity that carries a request to NinjaOne: the only place where that is decided.
 //!
-//! In this order: what a policy or the caller's settings pin; what the catalogue says of the operation; what NinjaOne has
-//! said of it since we started; otherwise the service, or the only identity that the tenant has.
+//! In this order: the identity that a policy or the caller's settings pin; the one that the catalogue says the operation
+//! needs; the user, if NinjaOne has asked for one since we started; otherwise the service, or the only identity that the
+//! tenant has.
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub struct Held {
 }
 
 impl Held {
+    /// Whether the tenant is configured with `identity`.
     #[must_use]
     pub const fn has(self, identity: IdentityKind) -> bool {
         match identity {
@@ -51,6 +53,7 @@ pub struct Choice {
     pub because: Because,
 }
 
+/// Why a request goes with its identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Because {
     /// A policy or the caller's settings say so.

@@ -1,4 +1,4 @@
-//! One rule of a policy: allow or deny what a selector selects, and where the operator wrote it.
+//! A policy rule: allows or denies what its selector matches, and knows where the operator wrote it.
 
 use std::{fmt, sync::Arc};
 
@@ -9,6 +9,7 @@ use super::{
     selector::Selector,
 };
 
+/// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Allow,
@@ -16,6 +17,7 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The word of settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What a rule talks about: a class, a scope, a tag, an operation, or a method and path.
+//! What a rule applies to: a class, a scope, a tag, an operation, or a method and path.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ pub const SELECTOR_BYTES_MAX: usize = 512;
 const ALIAS: &str = "/api/v2";
 const ROOT: &str = "/v2";
 
+/// What a rule selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     All,

@@ -1,5 +1,5 @@
-//! From how a request ended to what its caller gets: the one place where each end is put on record. What refusals say is
-//! in `refusal.rs`.
+//! Turns the outcome of a request into its response: the only place where outcomes are recorded. The texts of refusals are in
+//! `refusal.rs`.
 
 use std::{sync::Arc, time::Duration};
 

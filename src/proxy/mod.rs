@@ -1,7 +1,7 @@
 //! THE JOURNEY: read this first.
 //!
-//! `walk` is the whole program in one function: each station takes the value that the station before it made. Whatever
-//! the end, `handle` puts it on record and makes the reply of the record.
+//! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
+//! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
 pub mod answer;
 pub mod code;
@@ -42,12 +42,19 @@ use self::{
 
 /// Everything that a worker needs to answer requests. One a worker; what is shared between workers is behind `Arc`.
 pub struct Proxy {
+    /// The rules in force; a reload swaps them.
     pub rules: Arc<ArcSwap<Rules>>,
+    /// Where every end is put on record.
     pub ledger: Ledger,
+    /// Tokens of our own token endpoint.
     pub issued: Arc<IssuedTokens>,
+    /// The way out to NinjaOne.
     pub upstream: Arc<Upstream>,
+    /// This worker's counts.
     pub tally: Arc<Tally>,
+    /// Makes request ids.
     pub ids: rules::RequestIds,
+    /// Runs requests that go on when their caller hangs up.
     pub tasks: Tasks,
 }
 
@@ -97,7 +104,9 @@ fn prove(unproven: Option<&Seat>) {
 /// What a connection holds to have its requests answered.
 #[derive(Clone)]
 pub struct Door {
+    /// The worker's.
     pub proxy: Arc<Proxy>,
+    /// The other end.
     pub peer: Peer,
     /// The connection's.
     pub seat: Arc<Seat>,

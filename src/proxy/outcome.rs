@@ -1,4 +1,4 @@
-//! Every way in which a request can end.
+//! All the ways in which a request can end.
 
 use crate::{
     audit::Unrecordable,

@@ -1,4 +1,4 @@
-//! What a caller gets: made of what is on record, and of nothing else.
+//! The response that a caller gets, made from a recorded outcome, and the stream that closes its audit line.
 
 use std::{
     pin::Pin,
@@ -21,6 +21,7 @@ use crate::{
 
 use super::{code::Code, tally::Tally};
 
+/// The header that tells the caller its request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// In the audit line of an answer whose caller hung up before its end.
@@ -38,12 +39,14 @@ impl From<Recorded<Response<ReplyBody>>> for Reply {
 }
 
 impl Reply {
+    /// For the connection to send.
     #[must_use]
     pub fn into_response(self) -> Response<ReplyBody> {
         self.0
     }
 }
 
+/// An id as a header value.
 #[must_use]
 pub fn id_value(id: RequestId) -> HeaderValue {
     HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
@@ -60,6 +63,7 @@ enum Content {
 }
 
 impl ReplyBody {
+    /// A body of ours, complete.
     #[must_use]
     pub fn text(text: Bytes) -> Self {
         Self(Content::Text((!text.is_empty()).then_some(text)))
@@ -72,6 +76,7 @@ impl ReplyBody {
         }
     }
 
+    /// NinjaOne's body; its line is written at its end.
     #[must_use]
     pub fn stream(stream: Stream) -> Self {
         let mut stream = Box::new(stream);
@@ -82,6 +87,7 @@ impl ReplyBody {
 
 /// NinjaOne's answer while it streams, with the line that is written at its end.
 pub struct Stream {
+    /// NinjaOne's.
     pub body: AnswerBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
@@ -89,8 +95,11 @@ pub struct Stream {
     pub ending: Ending,
     /// The request's guards: its place in the caller's concurrency.
     pub leased: Leased,
+    /// The caller's body, for the bytes that came in.
     pub passage: Option<Arc<Passage>>,
+    /// When the request came.
     pub started: Instant,
+    /// Counts the duration.
     pub tally: Arc<Tally>,
     /// What stands in the line if the answer ends before its end.
     pub left: &'static str,

@@ -1,5 +1,5 @@
-//! The body of NinjaOne's answer on its way to a caller: streamed, counted and timed. At its end the connection goes back
-//! to its pool; anything else closes it, so that no stray byte reaches another caller.
+//! NinjaOne's response body on its way to a caller: streamed, counted and timed. At its end the connection goes back to the pool;
+//! anything else closes the connection, so that no stray byte reaches another caller.
 
 use std::{
     collections::VecDeque,
@@ -72,6 +72,7 @@ pub struct AnswerBody {
 }
 
 impl AnswerBody {
+    /// Wraps a body of which nothing has been read; `permit` is given back at its end, and `patience` says when it is too slow.
     #[must_use]
     pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
         let mut body = Self {
@@ -90,11 +91,13 @@ impl AnswerBody {
         body
     }
 
+    /// Bytes that NinjaOne has sent.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// Whether all of it has been read and passed on.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended && self.ahead.is_empty()

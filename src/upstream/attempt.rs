@@ -1,4 +1,4 @@
-//! One attempt: a request with a token goes out once, and what comes back is judged.
+//! One attempt: sends a request with a token once, and classifies the response.
 
 use std::{
     pin::{Pin, pin},

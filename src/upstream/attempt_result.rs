@@ -1,4 +1,4 @@
-//! What can come of sending a request once.
+//! The result of one attempt.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a request got no answer that could be passed on, and what is left of it.
+//! Why a request got no response that can be passed on, and what is left of the request.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The proof that NinjaOne answered a request.
+//! `Forwarded`, the proof that NinjaOne responded to a request.
 
 use http::StatusCode;
 

@@ -1,6 +1,6 @@
-//! SEND IT. `Intended` ──► `Forwarded`: the only door out to NinjaOne's API.
+//! SEND IT. `Intended` ──► `Forwarded`: the only way out to NinjaOne's API.
 //!
-//! A write is sent once, but for one case in which nothing was done: see `switch.rs`. A read may be sent again, as the
+//! A write is sent once, except when NinjaOne refused it without doing anything: see `switch.rs`. A read may be retried, as the
 //! table in `retry.rs` says, and never beyond the retry budget.
 
 pub mod answer_body;
@@ -55,6 +55,7 @@ pub struct Upstream {
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Upstream {
+    /// Without connections yet; they are opened and closed on tasks of `tasks`.
     #[must_use]
     pub fn new(tasks: Tasks) -> Arc<Self> {
         Arc::new(Self {

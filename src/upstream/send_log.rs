@@ -1,4 +1,4 @@
-//! What happened to a request on its way to NinjaOne, for its audit line and the metrics.
+//! What happened while a request was sent: for its audit line and the metrics.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The loop that sends a request, and sends it again for as long as the table in `retry.rs` says so.
+//! The send loop: attempts a request, and retries it as `retry.rs` decides.
 
 use std::{sync::Arc, time::Duration};
 

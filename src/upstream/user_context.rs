@@ -1,4 +1,4 @@
-//! Whether NinjaOne wants a user for a request that went as the service, and what that takes.
+//! Detects NinjaOne's `user_context_required`, and keeps what a retry as the user needs.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Where the audit log is written to: a directory, or memory.
 
 mod day;
 pub mod directory;
