@@ -55,7 +55,7 @@ macro_rules! name {
 }
 
 name!(
-    /// An internal party that asks us for something.
+    /// A client of the proxy: a program or person that sends it requests.
     CallerName
 );
 name!(
@@ -67,12 +67,12 @@ name!(
     PolicyName
 );
 
-/// How we appear to a tenant.
+/// The identity that carries requests to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentityKind {
     /// The machine identity: client credentials.
     Service,
-    /// A person who logged in once.
+    /// The user identity: somebody logs in once.
     User,
 }
 

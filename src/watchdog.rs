@@ -126,7 +126,7 @@ impl Watchdog {
 
     /// Looks at every part; `passed` is the time since the last look. Returns the parts whose verdict has changed.
     pub fn look(&self, passed: Duration) -> Vec<Part> {
-        // More than that, and it was the one who looks that did not turn.
+        // More than that, and it was the checker that stalled.
         let passed = passed.min(2 * LOOK_INTERVAL);
         let mut watched = self.lock();
         watched.retain(|it| !it.beat.retired.load(Ordering::Acquire));
@@ -220,7 +220,7 @@ impl Heartbeat {
         done
     }
 
-    /// Runs `future` and beats for as long as its task is given its turns, but no longer than `longest`.
+    /// Runs `future` and sends heartbeats for as long as its task is scheduled, but no longer than `longest`.
     pub async fn beat_during<F: Future>(&self, longest: Duration, future: F) -> F::Output {
         let beating = async {
             let _ = timeout(longest, self.beat_forever()).await;

@@ -9,15 +9,15 @@ use crate::audit::decision::Decision;
 pub struct Figures {
     pub version: &'static str,
     pub requests: Vec<Requests>,
-    /// From the first byte of the request to the last of the answer.
+    /// From the first byte of the request to the last of the response.
     pub duration: Histogram,
     /// The part of it that was ours alone.
     pub overhead: Histogram,
     pub in_flight: u64,
     pub connections: u64,
-    /// Reason and count of connections that came and got no place.
+    /// Reason and count of connections that were refused.
     pub connections_refused: Vec<(&'static str, u64)>,
-    /// Reason and count of connections that had proved nothing and were closed.
+    /// Reason and count of unauthenticated connections that were evicted.
     pub connections_evicted: Vec<(&'static str, u64)>,
     pub tokens: Vec<Token>,
     pub renewals: Vec<Renewals>,
@@ -35,7 +35,7 @@ pub struct Figures {
 /// Requests with the same labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requests {
-    /// The configured name, or `none` for whoever was not recognised.
+    /// The configured name, or `none` for a caller that was not authenticated.
     pub caller: Arc<str>,
     /// The operation id, or `none`.
     pub operation: Arc<str>,
@@ -64,7 +64,7 @@ pub struct Token {
     pub identity: &'static str,
     /// Seconds since 1970; none while there is no token.
     pub expires_unix_s: Option<i64>,
-    /// Of a person's identity only.
+    /// Of a user identity only.
     pub login: Option<LoginFigures>,
 }
 

@@ -52,7 +52,7 @@ impl Check {
     }
 }
 
-/// What `/livez` looks at: that somebody answers, and that every part turns.
+/// What `/livez` checks: that the listener responds, and that no part has stalled.
 #[must_use]
 pub fn liveness(parts: &[Part]) -> Vec<Check> {
     let part = |it: &Part| {
@@ -66,7 +66,7 @@ pub fn liveness(parts: &[Part]) -> Vec<Check> {
         .collect()
 }
 
-/// What `/readyz` looks at.
+/// What `/readyz` checks.
 #[must_use]
 pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
     let mut checks = vec![
@@ -103,7 +103,7 @@ pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
     checks
 }
 
-/// What `/startupz` looks at. Once passed it stays so: draining is not starting.
+/// What `/startupz` checks. Once passed it stays so: draining is not starting.
 #[must_use]
 pub fn startup(snapshot: &Snapshot) -> Vec<Check> {
     vec![listening(snapshot)]

@@ -112,7 +112,7 @@ impl Admin {
         }
     }
 
-    /// A listener that answers probes and nothing else.
+    /// A listener that serves probes and nothing else.
     #[must_use]
     pub fn probes_only(snapshot: SnapshotSource, ready: Ready) -> Self {
         Self {
@@ -124,7 +124,7 @@ impl Admin {
         }
     }
 
-    /// The answer to a request by its head alone; none for one whose sender may log people in: then its body counts.
+    /// The response to a request by its head alone; none for one that may log users in: then its body counts.
     #[must_use]
     pub fn judge(&self, head: &Request<()>) -> Option<Response<Bytes>> {
         let (target, headers) = (head.uri(), head.headers());
@@ -136,7 +136,7 @@ impl Admin {
         }
     }
 
-    /// The whole answer to a request with its whole body.
+    /// The response to a request with its complete body.
     pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let (target, headers) = (request.uri(), request.headers());
         match &self.logins {
@@ -148,7 +148,7 @@ impl Admin {
         }
     }
 
-    /// The whole answer to a request whose body is not looked at: all but `/login`.
+    /// The response to a request whose body is not looked at: all but `/login`.
     #[must_use]
     pub fn answer(
         &self,
@@ -220,7 +220,7 @@ impl Admin {
 
     fn render(&self, page: &Page, query: Option<&str>) -> Response<Bytes> {
         match page {
-            // Looks at our own parts alone: a restart mends nothing that is wrong at NinjaOne.
+            // Looks at our own parts alone: a restart repairs nothing that is wrong at NinjaOne.
             Page::Live => {
                 let parts = self.watchdog.as_ref().map(Watchdog::parts);
                 let checks = health::liveness(&parts.unwrap_or_default());
@@ -266,7 +266,7 @@ impl Admin {
     }
 }
 
-/// A browser says so by itself when a page, not a person, asks (Fetch Metadata; `Origin`, RFC 6454 section 7).
+/// A browser says so by itself when a page, not its user, makes a request (Fetch Metadata; `Origin`, RFC 6454 section 7).
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     let across = headers
         .get_all(SEC_FETCH_SITE)

@@ -9,7 +9,7 @@ pub enum Health {
     Healthy,
     /// It works, but something needs attention.
     Degraded,
-    /// An identity waits for a person.
+    /// An identity waits for a user to log in.
     NeedsLogin,
     /// Starting or draining.
     NotNow,

@@ -31,12 +31,12 @@ pub struct Snapshot {
     pub callers: Vec<Caller>,
     pub audit: Audit,
     pub traffic: Traffic,
-    /// Parts of the program that do not turn as they should; empty while all is well.
+    /// Parts of the program that have stalled; empty while all is well.
     #[serde(default)]
     pub stalled: Vec<Stalled>,
 }
 
-/// A part of the program that has not turned for too long.
+/// A part of the program that has stalled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stalled {
     /// `worker-0`, `audit`, `renewer acme/user`, `reload`, ...
@@ -99,7 +99,7 @@ pub struct Identity {
     pub login: Option<Login>,
 }
 
-/// A person's login.
+/// A user's login.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// None while nobody is logged in.
@@ -123,7 +123,7 @@ pub enum IdentityState {
     Valid,
     /// The token expired, or was rejected, and there is no newer one.
     Unavailable,
-    /// Only a person can help.
+    /// Only a login helps.
     LoginNeeded,
 }
 

@@ -20,7 +20,7 @@ use super::decision::Decision;
 /// How much of the path of an unknown operation is kept.
 pub const RAW_PATH_BYTES_MAX: usize = 256;
 
-/// Where an answer came from.
+/// Where a response came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     Ninjaone,
@@ -38,7 +38,7 @@ impl Source {
     }
 }
 
-/// What is known of a request before it is answered. Fields that its journey did not reach are `None`.
+/// What is known about a request. Fields that it did not come far enough for are `None`.
 #[derive(Clone)]
 pub struct Subject {
     /// Its id.
@@ -158,7 +158,7 @@ impl Subject {
 pub struct Ending {
     /// What was decided: a request that was refused has put no byte on the wire to NinjaOne.
     pub decision: Decision,
-    /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned`,
+    /// The code of an error of an allowed request, such as `upstream-timeout`, `abandoned`,
     /// `caller-slow` or `cut`; or what is wrong with the body of a refused one.
     pub error: Option<&'static str>,
     /// The limit that was hit, for a refusal by limits.
@@ -180,7 +180,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Nobody waited for the answer, or the program gave up on it.
+    /// Nobody waited for the response, or the program gave up on it.
     #[must_use]
     pub fn abandoned(after: Duration, attempts: u32) -> Self {
         Self {
@@ -214,7 +214,7 @@ pub enum Event {
         config: Box<str>,
         result: &'static str,
     },
-    /// A token was minted, renewed, refused, not stored, or is of no use any more.
+    /// A token was minted, renewed, refused, not stored, or is no longer valid.
     Token {
         tenant: Box<str>,
         identity: IdentityKind,
@@ -222,7 +222,7 @@ pub enum Event {
         generation: u64,
         error: Option<Box<str>>,
     },
-    /// A person has logged in or out.
+    /// A user has logged in or out.
     Login {
         tenant: Box<str>,
         identity: IdentityKind,
@@ -242,7 +242,7 @@ pub enum Event {
     Rotate {
         /// The file before, as far as known.
         from: Box<str>,
-        /// `day`, `size`, or what befell the file before.
+        /// `day`, `size`, or what happened to the file before.
         why: &'static str,
     },
 }

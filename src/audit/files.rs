@@ -35,7 +35,7 @@ impl LogFile {
     }
 }
 
-/// Opens a file of the log to be read. A FIFO in its place is refused and holds nobody up.
+/// Opens a file of the log to be read. A FIFO in its place is refused without blocking.
 ///
 /// # Errors
 /// It cannot be opened, or is not a file.

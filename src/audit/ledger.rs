@@ -165,7 +165,7 @@ impl Ledger {
         })))
     }
 
-    /// Puts a request on record before it is sent. A read only has its place reserved; everything else is on disk when
+    /// Puts a request on record before it is sent. A read only has its entry reserved; everything else is on disk when
     /// this returns.
     ///
     /// # Errors
@@ -185,10 +185,10 @@ impl Ledger {
         }
     }
 
-    /// Reserves the place of an outcome, so that closing it cannot fail.
+    /// Reserves room for an outcome in the queue, so that closing it cannot fail.
     ///
     /// # Errors
-    /// The log cannot be written, or there is no place, and reads are not served unrecorded.
+    /// The log cannot be written, or the queue is full, and reads are not served unrecorded.
     pub fn reserve(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
         let queue = &self.0.queue;
         let unrecorded = self.0.serve_reads_unrecorded;
@@ -206,8 +206,8 @@ impl Ledger {
     /// Writes an intent and returns when it is durable.
     ///
     /// # Errors
-    /// The log cannot be written in time, one second by default, or there is no place. The intent may still come to be written; the
-    /// outcome of the refusal, which its owner records, then follows it.
+    /// The log cannot be written in time, one second by default, or the queue is full. The intent may still come to be
+    /// written; the outcome of the refusal, which its owner records, then follows it.
     pub async fn write_intent(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
         let queue = &self.0.queue;
         if queue.is_broken() {

@@ -327,7 +327,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Characters that would make a line look like something that it is not: controls (C0, DEL, C1), line and paragraph
-/// separators, and those that turn the direction of writing.
+/// separators, and those that change the direction of text.
 const fn deceives(letter: char) -> bool {
     matches!(
         letter,

@@ -64,7 +64,7 @@ impl OpenEntry {
         Recorded::assert_recorded(with(self))
     }
 
-    /// Gives the place back and writes nothing.
+    /// Releases the reservation and writes nothing.
     pub(super) fn withdraw(mut self) {
         self.place = None;
     }

@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// A place in the log. Line numbers start with 1; 0 is the file as such.
+/// A position in the log. Line numbers start with 1; 0 is the file as such.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     pub file: String,
@@ -104,7 +104,7 @@ pub struct Remark {
 /// What is remarkable though the chain is intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RemarkKind {
-    /// In flight, or the program ended before the answer came.
+    /// In flight, or the program ended before the response came.
     IntentWithoutOutcome,
     OutcomeWithoutIntent,
 }

@@ -2,7 +2,7 @@
 
 use crate::names::CallerName;
 
-/// How a caller proved who they are.
+/// How a caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Proof {
     Key,
@@ -21,7 +21,7 @@ impl Proof {
     }
 }
 
-/// A caller as configured. `index` is its place in every table of the same rules.
+/// A configured caller.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The configured name.

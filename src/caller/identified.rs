@@ -43,7 +43,7 @@ impl Identified {
         &self.caller
     }
 
-    /// How the caller proved it.
+    /// How the caller was authenticated.
     #[must_use]
     pub fn proof(&self) -> Proof {
         self.proof

@@ -28,7 +28,8 @@ pub struct Unidentified {
     pub why: Why,
 }
 
-/// For the audit line; the caller sees one and the same 401, but for a legacy signature: its scheme is no secret.
+/// Why authentication failed, for the audit line. The caller sees the same 401 for all, except for a legacy
+/// signature: its scheme is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     NothingPresented,
@@ -41,7 +42,7 @@ pub enum Why {
     NameMismatch,
 }
 
-/// What one way of proving found. A bad proof never falls through to the next way.
+/// The result of one authentication method. Bad credentials never fall through to the next method.
 enum Finding {
     NotPresented,
     Proven(Arc<Caller>, Proof),
@@ -63,17 +64,17 @@ impl Why {
     }
 }
 
-/// A caller and the keys that prove it.
+/// A caller and its API keys.
 pub struct Entry {
     /// The configured name.
     pub name: CallerName,
-    /// Each of them proves the caller.
+    /// Each of them authenticates the caller.
     pub keys: Vec<KeyHash>,
     /// When the keys end; none: never.
     pub expires: Option<Timestamp>,
 }
 
-/// All callers that are configured, found by what they present.
+/// All configured callers, found by their credentials.
 pub struct Directory {
     callers: Vec<Arc<Caller>>,
     keys: HashMap<KeyHash, Known, foldhash::fast::RandomState>,
@@ -85,7 +86,7 @@ struct Known {
 }
 
 impl Directory {
-    /// The place of an entry becomes its caller's `index`.
+    /// The position of an entry becomes its caller's `index`.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
         let mut callers = Vec::with_capacity(entries.len());
@@ -114,7 +115,7 @@ impl Directory {
     }
 
     /// # Errors
-    /// When nothing was presented, or anything that was presented is not a proof.
+    /// When no credentials were presented, or any that were are not valid.
     pub fn identify(
         &self,
         mut incoming: Box<Incoming>,
@@ -215,7 +216,7 @@ impl Directory {
         Finding::Proven(Arc::clone(&known.caller), proof)
     }
 
-    /// The caller that `key` proves to be `name`: for the token endpoint, whose clients send both.
+    /// Authenticates a client by name and key: for the token endpoint, whose clients send both.
     #[must_use]
     pub fn prove(&self, name: &str, key: &str, now: Timestamp) -> Option<(Arc<Caller>, KeyHash)> {
         let hash = KeyHash::of(key.as_bytes())?;

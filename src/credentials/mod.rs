@@ -40,7 +40,7 @@ pub struct Identities {
     pub service: Option<Arc<Vault>>,
     /// The user identity's.
     pub user: Option<Arc<Vault>>,
-    /// The operations that NinjaOne wants a person for.
+    /// The operations that NinjaOne wants a user for.
     pub learned: Arc<Learned>,
 }
 
@@ -93,7 +93,7 @@ impl Vaults {
         })
     }
 
-    /// Keeps in mind that NinjaOne wants a person for this request's operation; true if that is new.
+    /// Remembers that NinjaOne wants a user for this request's operation; true if that is new.
     pub fn learn(&self, leased: &Leased) -> bool {
         let identities = self.0.get(leased.tenant().index);
         identities.is_some_and(|it| it.learned.add(leased.operation().index))
@@ -174,7 +174,7 @@ pub struct Lack {
     pub identity: IdentityKind,
     /// Why there is none.
     pub why: Why,
-    /// When it is worth to try again; none where only a person can help.
+    /// When to try again; none where only a login helps.
     pub retry_after: Option<Duration>,
 }
 
@@ -193,7 +193,7 @@ impl Lack {
 pub enum Why {
     /// The configuration gives the tenant no such identity.
     NotConfigured,
-    /// The identity is a person's, and nobody has logged in, or the login has ended.
+    /// It is the user identity, and nobody has logged in, or the login has ended.
     LoginNeeded,
     /// The first token is still being fetched, or the last one ended and its renewal fails.
     Unavailable,

@@ -291,7 +291,7 @@ impl State {
     }
 }
 
-/// A place in the queue, given up on drop.
+/// A position in the queue, given up on drop.
 struct Place<'a> {
     budget: &'a Budget,
     ticket: Ticket,

@@ -18,7 +18,7 @@ use super::{
     rate_limit_status::{Standing, header},
 };
 
-/// When a caller that has all its requests under way should ask again: nobody can know when one of them ends.
+/// When a caller at its concurrency limit should try again: nobody can know when one of its requests ends.
 const CONCURRENCY_RETRY_S: u32 = 1;
 
 /// What a caller may do per time.
@@ -79,7 +79,7 @@ impl Meter {
     pub fn admit(
         self: &Arc<Self>,
     ) -> Result<(Concurrency, Standing), (Dimension, Duration, Standing)> {
-        // Concurrency first: a request that finds no place must not use up the rate.
+        // Concurrency first: a request that is refused must not use up the rate.
         let Some(concurrency) = self.enter() else {
             let standing = Standing {
                 remaining: 0,

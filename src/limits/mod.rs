@@ -26,8 +26,8 @@ use self::{
 
 pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};
 
-/// What a request is told to wait whose caller or tenant the limits do not know. Tables of the same rules always agree,
-/// so this is a closed door where there should be no door.
+/// The `Retry-After` of a request whose caller or tenant the limits do not know. Tables of the same rules always agree,
+/// so this should not happen; it fails closed.
 const UNKNOWN_RETRY_S: u32 = 1;
 
 /// Every caller's meter and every tenant's budget, by their index in the rules.

@@ -15,7 +15,7 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// There is no place, in the whole queue or in this caller's part of it.
+/// The queue, or this caller's share of it, is full.
 pub(super) struct Full;
 
 /// Holds nothing about a caller that has no entry, so it does not grow with the number of callers.

@@ -68,7 +68,7 @@ pub struct Catalogue {
     routers: Routers,
 }
 
-/// One router a method; each leads to a place in the catalogue.
+/// One router for each method; each leads to an index of the catalogue.
 #[derive(Clone, Default)]
 struct Routers {
     get: Router<usize>,
@@ -208,7 +208,7 @@ impl Catalogue {
             .find(|known| known.method == method && same_shape(&known.template, template))
     }
 
-    /// Every operation, each at the place that its `index` says.
+    /// Every operation, each at its `index`.
     #[must_use]
     pub fn all(&self) -> &[Arc<Operation>] {
         &self.operations

@@ -6,13 +6,13 @@ pub const TOKEN_PATH: &str = "/ws/oauth/token";
 /// Where tokens are issued too: undocumented, and in wide production use.
 pub const TOKEN_PATH_ALIAS: &str = "/oauth/token";
 
-/// Where a person logs in.
+/// Where a user logs in.
 pub const AUTHORIZE_PATH: &str = "/ws/oauth/authorize";
 
-/// Where a person logs in too: undocumented, used by clients in production.
+/// Where a user logs in too: undocumented, used by clients in production.
 pub const AUTHORIZE_PATH_ALIAS: &str = "/oauth/authorize";
 
-/// Where a person ends whose app gave an address to return to that is not its own.
+/// Where a login ends whose redirect URI is not registered.
 pub const AUTHORIZE_ERROR_PATH: &str = "/ws/oauth/error";
 
 /// Where a token is given back.

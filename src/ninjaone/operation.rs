@@ -86,7 +86,7 @@ impl fmt::Display for Scope {
 pub enum Needs {
     Service,
     User,
-    /// Reported to need a person in 2023-24, not verified since.
+    /// Reported to need a user in 2023-24, not verified since.
     PerhapsUser,
 }
 
@@ -217,7 +217,7 @@ pub struct Operation {
     pub payload: Payload,
     /// In the order of the template.
     pub parameters: Box<[Parameter]>,
-    /// The query parameter that turns this read into one of secrets, such as `showSecureValues`.
+    /// The query parameter that raises this read to class `secrets`, such as `showSecureValues`.
     pub secrets_if: Option<Box<str>>,
     pub paging: Box<str>,
     pub notes: Box<str>,

@@ -39,7 +39,7 @@ impl Authorized {
         self.identified.caller()
     }
 
-    /// How the caller proved who it is.
+    /// How the caller was authenticated.
     #[must_use]
     pub fn auth_method(&self) -> Proof {
         self.identified.proof()

@@ -75,7 +75,7 @@ pub(super) struct Line {
     pub(super) text: Arc<str>,
 }
 
-/// What the rules say of one operation; each holds the place of the rule that decides.
+/// What the rules say of one operation; each holds the index of the rule that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allowed(usize),
@@ -226,7 +226,7 @@ impl Book {
         if !path.starts_with(API_ROOT) {
             return None;
         }
-        // HEAD is a GET without the body (RFC 9110 section 9.3.2), so whoever may GET may HEAD.
+        // HEAD is a GET without the body (RFC 9110 section 9.3.2), so a caller that may GET may HEAD.
         let method = match method {
             Method::Head => Method::Get,
             other => other,
@@ -352,7 +352,7 @@ impl From<Rule> for Line {
     }
 }
 
-/// The class of a request: the operation's, unless its query turns a read into one of secrets.
+/// The class of a request: the operation's, unless its query raises a read to `secrets`.
 #[must_use]
 pub fn class_of(operation: &Operation, query: Option<&str>) -> Class {
     if operation.class == Class::Read && operation.secrets_asked(query) {

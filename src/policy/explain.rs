@@ -74,7 +74,7 @@ pub enum Step {
         outside: bool,
         nearest: Vec<Arc<Operation>>,
     },
-    /// The query turns the read into one of secrets.
+    /// The query raises the read to class `secrets`.
     Raised {
         parameter: String,
     },
@@ -183,7 +183,7 @@ impl Conclusion {
 /// One thing to change in the configuration or in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Add this operation to the caller's own `allow`; `place` is where that stands, if it has one.
+    /// Add this operation to the caller's own `allow`; `place` is its location, if it has one.
     Allow {
         operation: String,
         caller: String,

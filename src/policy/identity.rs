@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::{names::IdentityKind, ninjaone::operation::Needs};
 
-/// As whom a request shall go, as far as policy has a say in it.
+/// The identity that policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Wish {
-    /// As whom it usually goes: the operation and the tenant decide.
+    /// None: the operation and the tenant decide.
     #[default]
     Usual,
-    /// As this one and no other, whatever comes of it.
+    /// This identity and no other, whatever comes of it.
     Pinned(IdentityKind),
 }
 
@@ -58,9 +58,9 @@ pub struct Choice {
 pub enum Because {
     /// A policy or the caller's settings say so.
     Pinned,
-    /// The catalogue, or the `[[operation]]`, says that it needs a person.
+    /// The catalogue, or the `[[operation]]`, says that it needs a user.
     NeedsPerson,
-    /// NinjaOne said `user_context_required` to this operation of this tenant.
+    /// NinjaOne answered `user_context_required` to this operation of this tenant.
     Learned,
     /// Nothing speaks against the service.
     Usual,
@@ -82,7 +82,7 @@ impl Because {
     }
 }
 
-/// Chooses. `is_learned`: NinjaOne asked for a person before.
+/// Chooses the identity. `is_learned`: NinjaOne has asked for a user before.
 #[must_use]
 pub const fn choose(wish: Wish, needs: Needs, is_learned: bool, held: Held) -> Choice {
     let (identity, because) = match (wish, needs) {

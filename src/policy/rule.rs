@@ -42,12 +42,12 @@ pub struct Rule {
     pub owner: Arc<str>,
     /// `config.toml:41`
     pub place: Arc<str>,
-    /// As whom the requests go that this rule allows: the caller's `identity`, else the policy's.
+    /// The identity of the requests that this rule allows: the caller's `identity`, else the policy's.
     pub pin: Option<Pin>,
 }
 
 impl Rule {
-    /// As whom a request goes that this rule allows, as far as it has a say.
+    /// The identity that this rule asks for.
     #[must_use]
     pub fn wish(&self) -> Wish {
         self.pin

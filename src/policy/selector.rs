@@ -91,7 +91,7 @@ impl Selector {
         }
     }
 
-    /// Whether this can select one operation alone, so that whoever wrote it had that operation in mind.
+    /// Whether this can select one operation alone, so that its author had that operation in mind.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         match self {

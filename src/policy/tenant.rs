@@ -4,7 +4,7 @@ use crate::names::TenantName;
 
 use super::identity::Held;
 
-/// A tenant as policy sees it. `index` is its place in every table of the same rules.
+/// A tenant as policy sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// The configured name.

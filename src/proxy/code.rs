@@ -36,7 +36,7 @@ pub enum Code {
     CallerGone,
 }
 
-/// Nobody reads it: the caller has gone. The number is the one that log readers know from other servers.
+/// The caller has gone, so nobody receives it. The number is nginx's "client closed request".
 const CLIENT_CLOSED: u16 = 499;
 
 impl Code {

@@ -40,7 +40,7 @@ use self::{
     tally::Tally,
 };
 
-/// Everything that a worker needs to answer requests. One a worker; what is shared between workers is behind `Arc`.
+/// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
 pub struct Proxy {
     /// The rules in force; a reload swaps them.
     pub rules: Arc<ArcSwap<Rules>>,
@@ -80,8 +80,8 @@ impl Proxy {
         Ok(forwarded)
     }
 
-    /// One request, from its bytes to its reply. All of it is judged by the rules that are in force when it begins.
-    /// `unproven` is the connection's seat, unless it is proven already.
+    /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
+    /// `unproven` is the connection's seat, unless it is authenticated already.
     pub async fn handle(&self, arrival: Arrival, unproven: Option<Arc<Seat>>) -> Reply {
         let rules = self.rules.load_full();
         let _counted = self.tally.enter();
@@ -94,14 +94,14 @@ impl Proxy {
     }
 }
 
-/// Somebody on this connection has shown who they are: it keeps its place from now on.
+/// A caller on this connection is authenticated: the connection is not evicted from now on.
 fn prove(unproven: Option<&Seat>) {
     if let Some(seat) = unproven {
         seat.prove();
     }
 }
 
-/// What a connection holds to have its requests answered.
+/// What a connection holds to have its requests served.
 #[derive(Clone)]
 pub struct Door {
     /// The worker's.
@@ -129,7 +129,7 @@ impl Handler for Door {
             peer: self.peer,
             wire,
         };
-        // A connection is proven once; most requests come on one that is.
+        // A connection is authenticated once; most requests come on one that is.
         let unproven = (!self.seat.is_proven()).then(|| Arc::clone(&self.seat));
         let proxy = Arc::clone(&self.proxy);
         match method {
@@ -144,7 +144,7 @@ impl Handler for Door {
     }
 }
 
-/// A request that changes something goes on when its caller hangs up: it is finished and recorded all the same.
+/// A write goes on when its caller hangs up: it is finished and recorded all the same.
 async fn handle_to_the_end(
     proxy: Arc<Proxy>,
     arrival: Arrival,
@@ -154,7 +154,7 @@ async fn handle_to_the_end(
     let (answered, reply) = oneshot::channel();
     let journey = Arc::clone(&proxy);
     proxy.tasks.spawn(async move {
-        // A reply that nobody waits for any more records that by being dropped.
+        // A response that nobody waits for any more records that by being dropped.
         let _ = answered.send(journey.handle(arrival, unproven).await);
     });
     match reply.await {

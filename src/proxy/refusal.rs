@@ -21,7 +21,7 @@ use crate::{
 
 use super::code::Code;
 
-/// An answer of our own making.
+/// A response that we make ourselves.
 pub struct Refusal {
     /// Decides the status, the title and the words for programs.
     pub code: Code,
@@ -69,7 +69,7 @@ impl Refusal {
     }
 }
 
-/// Of a request that was on record and got no answer to pass on.
+/// Of a request that was on record and got no response to pass on.
 #[must_use]
 pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
     use upstream::Why;
@@ -165,8 +165,8 @@ pub fn malformed(it: &Malformed) -> Refusal {
     Refusal::new(code, sentence(&it.why.to_string()))
 }
 
-/// One text for all: what is wrong with a proof is for the record, not for whoever guesses. That a scheme is not spoken
-/// here tells nothing of any key.
+/// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is
+/// not spoken here tells nothing of any key.
 #[must_use]
 pub fn unidentified(it: &Unidentified) -> Refusal {
     let detail = match it.why {

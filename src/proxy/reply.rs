@@ -24,12 +24,12 @@ use super::{code::Code, tally::Tally};
 /// The header that tells the caller its request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// In the audit line of an answer whose caller hung up before its end.
+/// In the audit line of a response whose caller hung up before its end.
 pub const CALLER_GONE: &str = Code::CallerGone.as_str();
 /// In that of one whose caller read it too slowly.
 const CALLER_SLOW: &str = "caller-slow";
 
-/// An answer that is on record.
+/// A response whose outcome is on record.
 pub struct Reply(Response<ReplyBody>);
 
 impl From<Recorded<Response<ReplyBody>>> for Reply {
@@ -52,7 +52,7 @@ pub fn id_value(id: RequestId) -> HeaderValue {
     HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// A reply's body.
+/// A response's body.
 pub struct ReplyBody(Content);
 
 enum Content {
@@ -69,7 +69,7 @@ impl ReplyBody {
         Self(Content::Text((!text.is_empty()).then_some(text)))
     }
 
-    /// The caller reads it too slowly. What it holds is given back.
+    /// The caller reads too slowly: what the body holds is given back.
     pub fn give_up(self) {
         if let Content::Stream(mut stream) = self.0 {
             stream.left = CALLER_SLOW;
@@ -85,7 +85,7 @@ impl ReplyBody {
     }
 }
 
-/// NinjaOne's answer while it streams, with the line that is written at its end.
+/// NinjaOne's response while it streams, with the audit line that is written at its end.
 pub struct Stream {
     /// NinjaOne's.
     pub body: AnswerBody,
@@ -93,7 +93,7 @@ pub struct Stream {
     pub entry: Option<OpenEntry>,
     /// The line, but for what is known at the end only.
     pub ending: Ending,
-    /// The request's guards: its place in the caller's concurrency.
+    /// The request's guards: its share of the caller's concurrency.
     pub leased: Leased,
     /// The caller's body, for the bytes that came in.
     pub passage: Option<Arc<Passage>>,
@@ -101,7 +101,7 @@ pub struct Stream {
     pub started: Instant,
     /// Counts the duration.
     pub tally: Arc<Tally>,
-    /// What stands in the line if the answer ends before its end.
+    /// What the line says if the response is cut off.
     pub left: &'static str,
 }
 

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Why an answer ended early.
+/// Why a response body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Cut {
     #[error("NinjaOne stopped sending")]
@@ -56,7 +56,7 @@ impl Cut {
     }
 }
 
-/// NinjaOne's answer while it streams.
+/// NinjaOne's response body while it streams.
 pub struct AnswerBody {
     inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
@@ -72,7 +72,8 @@ pub struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// Wraps a body of which nothing has been read; `permit` is given back at its end, and `patience` says when it is too slow.
+    /// Wraps a body of which nothing has been read; `permit` is given back at its end, and `patience` says when it is
+    /// too slow.
     #[must_use]
     pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
         let mut body = Self {

@@ -45,13 +45,13 @@ pub use self::{
     send_log::Journal,
 };
 
-/// The door out, one a worker: its connections are not shared between cores.
+/// The way out to NinjaOne, one for each worker: its connections are not shared between cores.
 pub struct Upstream {
     pools: Mutex<HashMap<u64, Arc<Pool>, foldhash::fast::RandomState>>,
     tasks: Tasks,
 }
 
-/// How often idle connections are looked through.
+/// How often idle connections are checked.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Upstream {
@@ -87,10 +87,10 @@ impl Upstream {
         Ok(pool)
     }
 
-    /// Sends a request and its body, again if it may be, until there is an answer to pass on.
+    /// Sends a request and its body, with retries, until there is a response to pass on.
     ///
     /// # Errors
-    /// When NinjaOne gave no answer that may be passed on.
+    /// When NinjaOne gave no response that may be passed on.
     pub async fn forward(
         &self,
         origins: &Origins,

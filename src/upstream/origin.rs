@@ -57,7 +57,7 @@ pub struct Origin {
     endpoint: Endpoint,
     patience: Patience,
     retry: RetryBudget,
-    /// Throttle answers in a row.
+    /// Consecutive throttles.
     throttles: AtomicU32,
     throttled_by_status: AtomicU64,
     throttled_by_page: AtomicU64,
@@ -127,7 +127,8 @@ impl Origin {
         Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))
     }
 
-    /// How long to send nothing after a throttle answer that told `told`; none after a page that says nothing of limits.
+    /// How long to send nothing after a throttle whose `Retry-After` was `told`; none after a page that says nothing
+    /// of limits.
     pub fn throttled(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
         let count = match kind {
             ThrottleKind::Status => &self.throttled_by_status,

@@ -25,7 +25,7 @@ pub(super) enum Step {
         fresh: bool,
     },
     WithNewToken,
-    /// The token is of no use; this request is not repeated.
+    /// The token is no longer valid; this request is not retried.
     RejectToken,
     GiveUp(Why),
 }

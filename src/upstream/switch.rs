@@ -18,7 +18,7 @@ use super::{
 const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 impl Sending<'_> {
-    /// Whether this may be NinjaOne asking for a user, of a request that may be sent as one.
+    /// Whether this response may be `user_context_required`, to a request that may go as the user.
     pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
         let is_refusal =
             matches!(verdict, Verdict::Answer(answer) if answer.status == StatusCode::FORBIDDEN);

@@ -18,7 +18,7 @@ pub use self::{
     sink_error::SinkError,
 };
 
-/// A place for lines.
+/// Where lines are written to.
 pub enum Sink {
     Directory(Directory),
     Memory(Arc<Memory>),
