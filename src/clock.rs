@@ -15,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The wall clock's time.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now() -> Self {
@@ -24,21 +25,25 @@ impl Timestamp {
         Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// From microseconds since 1970, UTC.
     #[must_use]
     pub const fn from_unix_micros(micros: i64) -> Self {
         Self(micros)
     }
 
+    /// Microseconds since 1970, UTC.
     #[must_use]
     pub const fn unix_micros(self) -> i64 {
         self.0
     }
 
+    /// Whole milliseconds since 1970, UTC; 0 for anything earlier.
     #[must_use]
     pub fn unix_millis(self) -> u64 {
         u64::try_from(self.0 / 1000).unwrap_or_default()
     }
 
+    /// Whole seconds since 1970, UTC, rounded down.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
@@ -50,6 +55,7 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or_default())
     }
 
+    /// The time `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
@@ -144,6 +150,7 @@ impl Reading {
 pub struct Moment(u64);
 
 impl Moment {
+    /// The boot-time clock's time.
     #[must_use]
     pub fn now() -> Self {
         let time = clock_gettime(ClockId::Boottime);
@@ -152,6 +159,7 @@ impl Moment {
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// The moment `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(

@@ -1,4 +1,4 @@
-//! The names that things go by: callers, tenants, policies, identities and requests.
+//! Checked names: callers, tenants, policies, identities and request ids.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -32,6 +32,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// The name, as written.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -54,7 +55,7 @@ macro_rules! name {
 }
 
 name!(
-    /// An internal party that asks us for something.
+    /// A client of the proxy: a program or person that sends it requests.
     CallerName
 );
 name!(
@@ -66,16 +67,17 @@ name!(
     PolicyName
 );
 
-/// How we appear to a tenant.
+/// The identity that carries requests to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentityKind {
     /// The machine identity: client credentials.
     Service,
-    /// A person who logged in once.
+    /// The user identity: somebody logs in once.
     User,
 }
 
 impl IdentityKind {
+    /// The word of settings, audit lines and metrics: `service` or `user`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,6 +102,7 @@ const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub struct RequestId([u8; Self::LENGTH]);
 
 impl RequestId {
+    /// Characters of an id.
     pub const LENGTH: usize = 26;
 
     /// `distinct` fills the lower 80 bits.
@@ -124,6 +127,7 @@ impl RequestId {
         })
     }
 
+    /// The 26 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Only Crockford digits are ever stored.
@@ -150,6 +154,7 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The text is not a request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a request id is 26 characters of Crockford base 32")]
 pub struct NotARequestId;

@@ -1,4 +1,4 @@
-//! A value that must not be seen: no `Debug`, no `Display`, no `Serialize`, wiped when dropped.
+//! A value that must not be shown: no `Debug`, no `Display`, no `Serialize`; zeroized on drop.
 
 use zeroize::Zeroize;
 
@@ -6,10 +6,12 @@ use zeroize::Zeroize;
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
+    /// Wraps `value`; it is wiped when the last clone is dropped.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
+    /// The secret itself. Pass it on at once; keep no copy of it.
     pub fn expose(&self) -> &T {
         &self.0
     }

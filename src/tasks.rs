@@ -1,4 +1,4 @@
-//! Everything that runs in the background is started here, so that shutdown can ask each to end and wait for it.
+//! Starts all background tasks, so that shutdown can ask each to end and wait for it.
 
 use std::{future::Future, time::Duration};
 
@@ -12,6 +12,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
+    /// No task yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

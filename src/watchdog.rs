@@ -1,7 +1,6 @@
-//! Notices when a part of the program stops turning: each thread and each long-lived task beats, and one place looks whether
-//! all of them do.
+//! Notices when a part of the program stalls: each thread and each long-lived task sends heartbeats, and one place checks them.
 //!
-//! A beat is one atomic increment and reads no clock. Silence is measured by whoever looks, and a look that comes late
+//! A heartbeat is one atomic increment and reads no clock. Silence is measured by the checker, and a check that comes late
 //! counts as one that came in time: a process that was suspended as a whole has not stalled.
 
 use std::{
@@ -127,7 +126,7 @@ impl Watchdog {
 
     /// Looks at every part; `passed` is the time since the last look. Returns the parts whose verdict has changed.
     pub fn look(&self, passed: Duration) -> Vec<Part> {
-        // More than that, and it was the one who looks that did not turn.
+        // More than that, and it was the checker that stalled.
         let passed = passed.min(2 * LOOK_INTERVAL);
         let mut watched = self.lock();
         watched.retain(|it| !it.beat.retired.load(Ordering::Acquire));
@@ -199,11 +198,13 @@ impl Heartbeat {
         self.interval
     }
 
+    /// The part's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.beat.name
     }
 
+    /// A flag that says whether this part has stalled.
     #[must_use]
     pub fn sign(&self) -> Sign {
         Sign(Arc::clone(&self.beat))
@@ -219,7 +220,7 @@ impl Heartbeat {
         done
     }
 
-    /// Runs `future` and beats for as long as its task is given its turns, but no longer than `longest`.
+    /// Runs `future` and sends heartbeats for as long as its task is scheduled, but no longer than `longest`.
     pub async fn beat_during<F: Future>(&self, longest: Duration, future: F) -> F::Output {
         let beating = async {
             let _ = timeout(longest, self.beat_forever()).await;

@@ -1,4 +1,4 @@
-//! Who may change things through the admin listener: keys, by digest.
+//! API keys of the admin listener: which role a key has. Keys are kept as digests.
 
 use aws_lc_rs::constant_time;
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -32,6 +32,7 @@ pub enum NoAccess {
 }
 
 impl Access {
+    /// The keys, each with what it may do.
     #[must_use]
     pub fn new(keys: Vec<(KeyHash, Role)>) -> Self {
         Self(keys)

@@ -1,4 +1,4 @@
-//! What has been counted, for `/metrics`: plain numbers, read from those who count them.
+//! A snapshot of all counters, for `/metrics`: plain numbers, read from the parts that count.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use crate::audit::decision::Decision;
 pub struct Figures {
     pub version: &'static str,
     pub requests: Vec<Requests>,
-    /// From the first byte of the request to the last of the answer.
+    /// From the first byte of the request to the last of the response.
     pub duration: Histogram,
     /// The part of it that was ours alone.
     pub overhead: Histogram,
     pub in_flight: u64,
     pub connections: u64,
-    /// Reason and count of connections that came and got no place.
+    /// Reason and count of connections that were refused.
     pub connections_refused: Vec<(&'static str, u64)>,
-    /// Reason and count of connections that had proved nothing and were closed.
+    /// Reason and count of unauthenticated connections that were evicted.
     pub connections_evicted: Vec<(&'static str, u64)>,
     pub tokens: Vec<Token>,
     pub renewals: Vec<Renewals>,
@@ -32,9 +32,10 @@ pub struct Figures {
     pub parts: Vec<(String, bool)>,
 }
 
+/// Requests with the same labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requests {
-    /// The configured name, or `none` for whoever was not recognised.
+    /// The configured name, or `none` for a caller that was not authenticated.
     pub caller: Arc<str>,
     /// The operation id, or `none`.
     pub operation: Arc<str>,
@@ -45,6 +46,7 @@ pub struct Requests {
     pub count: u64,
 }
 
+/// Durations by bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
     /// Ascending, in seconds.
@@ -55,16 +57,18 @@ pub struct Histogram {
     pub sum_s: f64,
 }
 
+/// The token of one identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     pub tenant: Arc<str>,
     pub identity: &'static str,
     /// Seconds since 1970; none while there is no token.
     pub expires_unix_s: Option<i64>,
-    /// Of a person's identity only.
+    /// Of a user identity only.
     pub login: Option<LoginFigures>,
 }
 
+/// The login of a user identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginFigures {
     /// Nothing but a login helps.
@@ -73,6 +77,7 @@ pub struct LoginFigures {
     pub unsaved: bool,
 }
 
+/// Renewals of one identity with the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewals {
     pub tenant: Arc<str>,
@@ -82,6 +87,7 @@ pub struct Renewals {
     pub count: u64,
 }
 
+/// Throttles of one tenant and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throttled {
     pub tenant: Arc<str>,

@@ -1,4 +1,4 @@
-//! How it is: the checks behind the probes, the health of the whole, and the sentences about what is wrong.
+//! Liveness, readiness and startup checks, the overall health, and the reasons for a degraded one.
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
 
@@ -25,6 +25,7 @@ pub struct Check {
 }
 
 impl Check {
+    /// A check that passed.
     #[must_use]
     pub const fn passed(name: &'static str) -> Self {
         Self {
@@ -44,13 +45,14 @@ impl Check {
         }
     }
 
+    /// Whether it passed.
     #[must_use]
     pub const fn is_passed(&self) -> bool {
         self.failure.is_none()
     }
 }
 
-/// What `/livez` looks at: that somebody answers, and that every part turns.
+/// What `/livez` checks: that the listener responds, and that no part has stalled.
 #[must_use]
 pub fn liveness(parts: &[Part]) -> Vec<Check> {
     let part = |it: &Part| {
@@ -64,7 +66,7 @@ pub fn liveness(parts: &[Part]) -> Vec<Check> {
         .collect()
 }
 
-/// What `/readyz` looks at.
+/// What `/readyz` checks.
 #[must_use]
 pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
     let mut checks = vec![
@@ -101,7 +103,7 @@ pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
     checks
 }
 
-/// What `/startupz` looks at. Once passed it stays so: draining is not starting.
+/// What `/startupz` checks. Once passed it stays so: draining is not starting.
 #[must_use]
 pub fn startup(snapshot: &Snapshot) -> Vec<Check> {
     vec![listening(snapshot)]

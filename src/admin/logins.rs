@@ -1,5 +1,5 @@
-//! Logins of people who sit at another machine: `POST /login` begins one, `POST /login/<id>` brings what their browser came
-//! back with. Verifier, code exchange and tokens stay in this process.
+//! The login endpoint: `POST /login` starts a user login from another machine, `POST /login/<id>` completes it with the callback
+//! that the browser received. PKCE verifier, code exchange and tokens stay in this process.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -46,7 +46,7 @@ const SCHEMA: &str = "login/1";
 
 const ID_RANDOM_BYTES: usize = 16;
 
-/// A person-backed identity that somebody can log in for.
+/// A user identity that somebody can log in for.
 #[derive(Clone)]
 pub struct Place {
     pub slot: Slot,
@@ -59,7 +59,7 @@ pub struct Logins {
     places: ArcSwap<Vec<Place>>,
     store: Option<Store>,
     ledger: Ledger,
-    /// Outlive the connection that they are told to: a granted login is stored whoever hangs up.
+    /// Outlive the connection: a granted login is stored even if the client hangs up.
     tasks: Tasks,
     pending: Mutex<Vec<Pending>>,
 }
@@ -113,19 +113,19 @@ impl Logins {
         self.places.store(Arc::new(places));
     }
 
-    /// Whether a path is answered here.
+    /// Whether a path is handled here.
     #[must_use]
     pub fn serves(path: &str) -> bool {
         path == PATH || path.starts_with("/login/")
     }
 
-    /// Status and body of the answer to a request whose host and origin were checked.
+    /// Status and body of the response to a request whose host and origin were checked.
     pub async fn answer(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
         let outcome = self.step(request).await;
         outcome.map_or_else(Failed::into_response, Response::new)
     }
 
-    /// The answer to one who may not log people in, or does not ask for it; its body need not be read.
+    /// The response to a request that is not authorized to log users in, or does not ask for it; its body need not be read.
     pub(super) fn turned_away(
         &self,
         method: &Method,
@@ -217,7 +217,7 @@ impl Logins {
         Ok(told)
     }
 
-    /// The only place if none is named.
+    /// The only target if none is named.
     fn place(&self, tenant: Option<&str>) -> Result<Place, Failed> {
         let places = self.places.load();
         let mut found = places

@@ -1,4 +1,4 @@
-//! Figures as a Prometheus page, in the `OpenMetrics` 1.0 text format.
+//! Renders the counters for Prometheus, in the `OpenMetrics` 1.0 text format.
 
 use std::fmt;
 
@@ -11,6 +11,7 @@ use prometheus_client::{
 
 use super::figures::{Figures, Histogram, LoginFigures};
 
+/// OpenMetrics 1.0, in text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "ninjaone_proxy";

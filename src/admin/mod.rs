@@ -1,4 +1,4 @@
-//! BESIDE THE JOURNEY: probes, status and metrics, on a listener of their own. Everything is pulled: nothing here counts.
+//! ADMIN: probes, status, metrics and logins, on listeners of their own. Everything is pulled on request: nothing here counts.
 
 pub mod access;
 pub mod figures;
@@ -40,7 +40,9 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// hosts keeps out; so they are always answered, and `status` works whatever the list says.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// Takes the snapshot that `/status` and the probes show.
 pub type SnapshotSource = Box<dyn Fn() -> Snapshot + Send + Sync>;
+/// Takes the numbers that `/metrics` shows.
 pub type FiguresSource = Box<dyn Fn() -> Figures + Send + Sync>;
 
 /// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`, and `POST` of `/login`.
@@ -110,6 +112,7 @@ impl Admin {
         }
     }
 
+    /// A listener that serves probes and nothing else.
     #[must_use]
     pub fn probes_only(snapshot: SnapshotSource, ready: Ready) -> Self {
         Self {
@@ -121,7 +124,7 @@ impl Admin {
         }
     }
 
-    /// The answer to a request by its head alone; none for one whose sender may log people in: then its body counts.
+    /// The response to a request by its head alone; none for one that may log users in: then its body counts.
     #[must_use]
     pub fn judge(&self, head: &Request<()>) -> Option<Response<Bytes>> {
         let (target, headers) = (head.uri(), head.headers());
@@ -133,7 +136,7 @@ impl Admin {
         }
     }
 
-    /// The whole answer to a request with its whole body.
+    /// The response to a request with its complete body.
     pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let (target, headers) = (request.uri(), request.headers());
         match &self.logins {
@@ -145,7 +148,7 @@ impl Admin {
         }
     }
 
-    /// The whole answer to a request whose body is not looked at: all but `/login`.
+    /// The response to a request whose body is not looked at: all but `/login`.
     #[must_use]
     pub fn answer(
         &self,
@@ -217,7 +220,7 @@ impl Admin {
 
     fn render(&self, page: &Page, query: Option<&str>) -> Response<Bytes> {
         match page {
-            // Looks at our own parts alone: a restart mends nothing that is wrong at NinjaOne.
+            // Looks at our own parts alone: a restart repairs nothing that is wrong at NinjaOne.
             Page::Live => {
                 let parts = self.watchdog.as_ref().map(Watchdog::parts);
                 let checks = health::liveness(&parts.unwrap_or_default());
@@ -263,7 +266,7 @@ impl Admin {
     }
 }
 
-/// A browser says so by itself when a page, not a person, asks (Fetch Metadata; `Origin`, RFC 6454 section 7).
+/// A browser says so by itself when a page, not its user, makes a request (Fetch Metadata; `Origin`, RFC 6454 section 7).
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     let across = headers
         .get_all(SEC_FETCH_SITE)

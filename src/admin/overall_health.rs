@@ -1,4 +1,4 @@
-//! The health of the whole proxy, in one word.
+//! The overall health of the proxy, and the exit code of `status` for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub enum Health {
     Healthy,
     /// It works, but something needs attention.
     Degraded,
-    /// An identity waits for a person.
+    /// An identity waits for a user to log in.
     NeedsLogin,
     /// Starting or draining.
     NotNow,
@@ -18,6 +18,7 @@ pub enum Health {
 }
 
 impl Health {
+    /// As `status` shows it to people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

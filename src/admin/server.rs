@@ -1,4 +1,4 @@
-//! Serves an [`Admin`] over HTTP/1.1: few connections, one request each, a deadline for all of it.
+//! Serves an [`Admin`] over HTTP/1.1: few connections, one request on each, one deadline for all of it.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub const CONNECTIONS_MAX: usize = 128;
 
 const BOUNDS: Bounds = Bounds {
     connections_max: CONNECTIONS_MAX,
-    // A probe, its answer included.
+    // A probe, its response included.
     head_ms: 2_000,
     // A login's code is exchanged at NinjaOne meanwhile.
     connection_ms: 40_000,
@@ -39,7 +39,7 @@ impl Desk for Admin {
 
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can wait for them.
 ///
-/// Readiness is only seen to go while somebody still answers: stop these tasks after those that serve callers.
+/// Probes see readiness fail only while the listener still responds: stop these tasks after those that serve callers.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>, tasks: Tasks) {
     small_server::serve(listener, BOUNDS, admin, tasks).await;
 }

@@ -1,4 +1,4 @@
-//! The state of everything at one moment: what `/status` serves and `status` prints.
+//! The status of the whole proxy at one moment: what `/status` serves and `status` prints.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +31,12 @@ pub struct Snapshot {
     pub callers: Vec<Caller>,
     pub audit: Audit,
     pub traffic: Traffic,
-    /// Parts of the program that do not turn as they should; empty while all is well.
+    /// Parts of the program that have stalled; empty while all is well.
     #[serde(default)]
     pub stalled: Vec<Stalled>,
 }
 
-/// A part of the program that has not turned for too long.
+/// A part of the program that has stalled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stalled {
     /// `worker-0`, `audit`, `renewer acme/user`, `reload`, ...
@@ -46,6 +46,7 @@ pub struct Stalled {
     pub is_fatal: bool,
 }
 
+/// The configuration in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     pub generation: u64,
@@ -57,6 +58,7 @@ pub struct Config {
     pub tries: u64,
 }
 
+/// A listener and its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// `callers`, `admin`, `probes`
@@ -66,6 +68,7 @@ pub struct Listener {
     pub connections: u64,
 }
 
+/// A tenant, its identities and its budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     pub name: String,
@@ -78,6 +81,7 @@ pub struct Tenant {
     pub budget: Budget,
 }
 
+/// An identity and its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `service` or `user`
@@ -95,7 +99,7 @@ pub struct Identity {
     pub login: Option<Login>,
 }
 
-/// A person's login.
+/// A user's login.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// None while nobody is logged in.
@@ -110,6 +114,7 @@ pub struct Login {
     pub store_fault: Option<String>,
 }
 
+/// Whether an identity can send requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdentityState {
@@ -118,7 +123,7 @@ pub enum IdentityState {
     Valid,
     /// The token expired, or was rejected, and there is no newer one.
     Unavailable,
-    /// Only a person can help.
+    /// Only a login helps.
     LoginNeeded,
 }
 
@@ -131,6 +136,7 @@ pub struct Budget {
     pub paused_s: u64,
 }
 
+/// A caller and its requests since the process started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     pub name: String,
@@ -138,6 +144,7 @@ pub struct Caller {
     pub refused: u64,
 }
 
+/// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
     pub state: AuditState,
@@ -154,6 +161,7 @@ pub struct Audit {
     pub refuses_reads: bool,
 }
 
+/// Whether the audit log can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditState {

@@ -1,4 +1,4 @@
-//! The hash chain: every line carries the hash of the line before it, so that none can be changed, removed or moved unseen.
+//! The hash chain: each line carries the hash of the line before it, so that changing, removing or moving one shows.
 
 use std::{fmt, str::FromStr};
 
@@ -21,12 +21,15 @@ const PREV_MEMBER: &[u8] = b",\"prev\":\"";
 pub struct Hash([u8; Self::BYTES]);
 
 impl Hash {
+    /// Bytes of a hash.
     pub const BYTES: usize = 32;
+    /// Characters of a hash in hex.
     pub const HEX_LENGTH: usize = 2 * Self::BYTES;
 
     /// What the first line of all names as the one before it.
     pub const NONE: Self = Self([0; Self::BYTES]);
 
+    /// SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut hash = [0; Self::BYTES];
@@ -108,6 +111,7 @@ pub struct Linked<'b> {
 }
 
 impl Linked<'_> {
+    /// The bytes themselves.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes
@@ -132,11 +136,13 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Goes on after `head`, the last line that was written.
     #[must_use]
     pub fn resume(head: Head) -> Self {
         Self { head }
     }
 
+    /// The last line so far.
     #[must_use]
     pub fn head(&self) -> Head {
         self.head
@@ -170,6 +176,7 @@ impl Chain {
         }
     }
 
+    /// Moves to `head`: the lines up to there are written.
     pub fn follow(&mut self, head: Head) {
         self.head = head;
     }

@@ -1,4 +1,4 @@
-//! What the ledger is told: one entry becomes one line.
+//! Entries of the audit log: requests before and after they are sent, and events. Each entry becomes one line.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use super::decision::Decision;
 /// How much of the path of an unknown operation is kept.
 pub const RAW_PATH_BYTES_MAX: usize = 256;
 
-/// Where an answer came from.
+/// Where a response came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     Ninjaone,
@@ -28,6 +28,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,10 +38,12 @@ impl Source {
     }
 }
 
-/// What is known of a request before it is answered. Fields that its journey did not reach are `None`.
+/// What is known about a request. Fields that it did not come far enough for are `None`.
 #[derive(Clone)]
 pub struct Subject {
+    /// Its id.
     pub request: RequestId,
+    /// The other end of its connection.
     pub peer: Peer,
     pub caller: Option<CallerName>,
     pub proof: Option<Proof>,
@@ -72,6 +75,7 @@ impl Subject {
         }
     }
 
+    /// Of a request whose caller is known.
     #[must_use]
     pub fn of_identified(identified: &Identified) -> Self {
         Self {
@@ -81,6 +85,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that policy refused.
     #[must_use]
     pub fn of_denied(denied: &Denied) -> Self {
         Self {
@@ -92,6 +97,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that policy allowed.
     #[must_use]
     pub fn of_authorized(authorized: &Authorized) -> Self {
         Self {
@@ -106,6 +112,7 @@ impl Subject {
         }
     }
 
+    /// Of a request that holds a token.
     #[must_use]
     pub fn of_leased(leased: &Leased) -> Self {
         Self {
@@ -151,25 +158,29 @@ impl Subject {
 pub struct Ending {
     /// What was decided: a request that was refused has put no byte on the wire to NinjaOne.
     pub decision: Decision,
-    /// The code of an error that befell an allowed request, such as `upstream-timeout`, `abandoned`,
+    /// The code of an error of an allowed request, such as `upstream-timeout`, `abandoned`,
     /// `caller-slow` or `cut`; or what is wrong with the body of a refused one.
     pub error: Option<&'static str>,
     /// The limit that was hit, for a refusal by limits.
     pub bucket: Option<&'static str>,
     /// The status that the caller was sent; 499 if the caller had gone.
     pub status: u16,
+    /// Who made the response.
     pub source: Source,
     /// How often the request was sent to NinjaOne.
     pub attempts: u32,
     /// `x-nj-request-id`, at most 128 visible ASCII characters.
     pub ninjaone_request: Option<Box<str>>,
+    /// From the request's head to the response's last byte, in microseconds.
     pub duration_us: u64,
+    /// Bytes of the caller's body that were passed on.
     pub bytes_in: u64,
+    /// Bytes of the response's body.
     pub bytes_out: u64,
 }
 
 impl Ending {
-    /// Nobody waited for the answer, or the program gave up on it.
+    /// Nobody waited for the response, or the program gave up on it.
     #[must_use]
     pub fn abandoned(after: Duration, attempts: u32) -> Self {
         Self {
@@ -203,7 +214,7 @@ pub enum Event {
         config: Box<str>,
         result: &'static str,
     },
-    /// A token was minted, renewed, refused, not stored, or is of no use any more.
+    /// A token was minted, renewed, refused, not stored, or is no longer valid.
     Token {
         tenant: Box<str>,
         identity: IdentityKind,
@@ -211,7 +222,7 @@ pub enum Event {
         generation: u64,
         error: Option<Box<str>>,
     },
-    /// A person has logged in or out.
+    /// A user has logged in or out.
     Login {
         tenant: Box<str>,
         identity: IdentityKind,
@@ -231,7 +242,7 @@ pub enum Event {
     Rotate {
         /// The file before, as far as known.
         from: Box<str>,
-        /// `day`, `size`, or what befell the file before.
+        /// `day`, `size`, or what happened to the file before.
         why: &'static str,
     },
 }
@@ -277,6 +288,7 @@ impl Entry {
         matches!(self, Self::Outcome { subject, .. } if subject.class == Some(Class::Read))
     }
 
+    /// The line of an event that happens now.
     #[must_use]
     pub fn event(event: Event) -> Self {
         Self::Event {

@@ -1,4 +1,4 @@
-//! The names of the log's files: `audit-<number of the first line, 12 digits>.jsonl`, so that they sort as the chain goes.
+//! File names of the audit log: `audit-<number of the first line, 12 digits>.jsonl`, so that they sort in the order of the chain.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,6 +26,7 @@ pub struct LogFile {
 }
 
 impl LogFile {
+    /// The file whose first line has the number `first`.
     #[must_use]
     pub fn starting_at(directory: &Path, first: u64) -> Self {
         let name = format!("{PREFIX}{first:0DIGITS_MIN$}{SUFFIX}");
@@ -34,7 +35,7 @@ impl LogFile {
     }
 }
 
-/// Opens a file of the log to be read. A FIFO in its place is refused and holds nobody up.
+/// Opens a file of the log to be read. A FIFO in its place is refused without blocking.
 ///
 /// # Errors
 /// It cannot be opened, or is not a file.

@@ -1,4 +1,4 @@
-//! The proof that a request is on record and may be sent.
+//! `Intended`, the proof that a request is on record and may be sent.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 
 use super::open_entry::OpenEntry;
 
-/// A request whose intent is on disk; for a read, one whose line has its place reserved.
+/// A request whose intent is on disk; for a read, one whose line has its room reserved.
 ///
 /// [`Ledger::intend`](super::ledger::Ledger::intend) alone makes one, and it is spent on one
 /// [`forward`](crate::upstream::Upstream::forward).

@@ -1,4 +1,4 @@
-//! The ledger: who puts what on record, and what happens when it cannot be done.
+//! The ledger: the API for writing to the audit log, and what happens while the log cannot be written.
 
 use std::{
     path::PathBuf,
@@ -43,6 +43,7 @@ pub enum Where {
     Memory,
 }
 
+/// How to open a [`Ledger`].
 pub struct Options {
     pub place: Where,
     /// Serve reads while the log cannot be written; everything else is always refused then.
@@ -60,6 +61,7 @@ pub struct Options {
 }
 
 impl Options {
+    /// The defaults: reads are refused while the log cannot be written, files of 64 MiB, one second for an intent.
     #[must_use]
     pub fn new(place: Where, boot: &str, version: &'static str, config: &str) -> Self {
         Self {
@@ -163,7 +165,7 @@ impl Ledger {
         })))
     }
 
-    /// Puts a request on record before it is sent. A read only has its place reserved; everything else is on disk when
+    /// Puts a request on record before it is sent. A read only has its entry reserved; everything else is on disk when
     /// this returns.
     ///
     /// # Errors
@@ -183,10 +185,10 @@ impl Ledger {
         }
     }
 
-    /// Reserves the place of an outcome, so that closing it cannot fail.
+    /// Reserves room for an outcome in the queue, so that closing it cannot fail.
     ///
     /// # Errors
-    /// The log cannot be written, or there is no place, and reads are not served unrecorded.
+    /// The log cannot be written, or the queue is full, and reads are not served unrecorded.
     pub fn reserve(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
         let queue = &self.0.queue;
         let unrecorded = self.0.serve_reads_unrecorded;
@@ -204,8 +206,8 @@ impl Ledger {
     /// Writes an intent and returns when it is durable.
     ///
     /// # Errors
-    /// The log cannot be written in time, one second by default, or there is no place. The intent may still come to be written; the
-    /// outcome of the refusal, which its owner records, then follows it.
+    /// The log cannot be written in time, one second by default, or the queue is full. The intent may still come to be
+    /// written; the outcome of the refusal, which its owner records, then follows it.
     pub async fn write_intent(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
         let queue = &self.0.queue;
         if queue.is_broken() {
@@ -236,6 +238,7 @@ impl Ledger {
         OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
     }
 
+    /// Puts an event on record. Never waits: without room the line is lost, and counted.
     pub fn event(&self, event: Event) {
         self.0.queue.push(Entry::event(event));
     }
@@ -248,6 +251,7 @@ impl Ledger {
         self.0.queue.flush().await.map_err(|_| CannotRecord)
     }
 
+    /// How the ledger is at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let standing = lock_standing(&self.0.standing).clone();

@@ -1,4 +1,4 @@
-//! One line: how an entry is written down, up to where the chain closes it.
+//! Writes an entry as one line of JSON, up to the hash that the chain appends.
 
 use std::{io::Write as _, net::SocketAddr};
 
@@ -327,7 +327,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Characters that would make a line look like something that it is not: controls (C0, DEL, C1), line and paragraph
-/// separators, and those that turn the direction of writing.
+/// separators, and those that change the direction of text.
 const fn deceives(letter: char) -> bool {
     matches!(
         letter,

@@ -1,5 +1,5 @@
-//! ON RECORD. `Leased` ──► `Intended`: a request that changes something is on disk before it leaves. Holds the ledger,
-//! its hash chain, and what proves it afterwards.
+//! IS IT ON RECORD? `Leased` ──► `Intended`. A write is durable in the audit log before it is sent. Holds the ledger, its hash
+//! chain, and the verification.
 
 pub mod chain;
 pub mod decision;

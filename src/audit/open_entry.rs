@@ -1,4 +1,4 @@
-//! A line that is still to be written: its place in the queue is reserved, so writing it cannot fail.
+//! The outcome line of a request that is under way. Its place in the queue is reserved, so closing it cannot fail.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl OpenEntry {
         Recorded::assert_recorded(with(self))
     }
 
-    /// Gives the place back and writes nothing.
+    /// Releases the reservation and writes nothing.
     pub(super) fn withdraw(mut self) {
         self.place = None;
     }

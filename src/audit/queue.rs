@@ -1,7 +1,7 @@
-//! The queue between the threads that serve requests and the one that writes.
+//! The queue between the threads that serve requests and the thread that writes the audit log.
 //!
-//! A request thread locks, pushes and unlocks: no wake-up, no system call. The writer comes by by itself, or is woken when
-//! somebody waits for a line to be durable.
+//! A request thread locks, pushes and unlocks: no wake-up, no system call. The writer polls; it is woken only when somebody
+//! waits for a line to be durable.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use tokio::sync::oneshot;
 
 use super::entry::Entry;
 
-/// Entries that are open or queued, at most. Who finds no place is refused, or goes unrecorded and is counted.
+/// Entries that are open or queued, at most. Beyond that a request is refused, or goes unrecorded and is counted.
 pub const QUEUE_ENTRIES_MAX: usize = 65_536;
 
-/// How many lines of refusals and events may come on top: nobody reserved a place for them, and they must not be the
+/// How many lines of refusals and events may come on top: nobody reserved room for them, and they must not be the
 /// first to suffer when the log cannot be written for a while.
 pub const UNRESERVED_ENTRIES_MAX: usize = 16_384;
 
@@ -46,7 +46,7 @@ pub(super) struct Batch {
     ended: bool,
 }
 
-/// An entry, and the place that it occupies until it is written.
+/// An entry, and the room that it occupies until it is written.
 pub(super) struct Item {
     pub(super) entry: Entry,
     _place: Place,
@@ -75,12 +75,12 @@ impl Queue {
         })
     }
 
-    /// A place for an entry that is pushed later, if there is one.
+    /// Room for an entry that is pushed later; none if the queue is full.
     pub(super) fn reserve(self: &Arc<Self>) -> Option<Place> {
         self.occupy(QUEUE_ENTRIES_MAX)
     }
 
-    /// For an entry that will not be written, only counted.
+    /// A reservation of nothing, for an entry that will only be counted.
     pub(super) fn no_place(self: &Arc<Self>) -> Place {
         Place {
             queue: Arc::clone(self),
@@ -88,13 +88,13 @@ impl Queue {
         }
     }
 
-    /// A place for an entry for which none was reserved. If there is none, what is filled in is lost, and counted.
+    /// Room for an entry for which none was reserved. If there is none, the entry is lost, and counted.
     pub(super) fn reserve_extra(self: &Arc<Self>) -> Place {
         self.occupy(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
             .unwrap_or_else(|| self.no_place())
     }
 
-    /// Queues an entry for which no place was reserved.
+    /// Queues an entry for which no room was reserved.
     pub(super) fn push(self: &Arc<Self>, entry: Entry) {
         self.reserve_extra().fill(entry);
     }
@@ -107,7 +107,7 @@ impl Queue {
         }
     }
 
-    /// Queues an entry and wakes the writer; the receiver hears when it is durable.
+    /// Queues an entry and wakes the writer; the receiver is notified when it is durable.
     pub(super) fn push_durable(&self, place: Place, entry: Entry) -> oneshot::Receiver<()> {
         let (waiter, durable) = oneshot::channel();
         let mut waiting = self.lock();
@@ -124,7 +124,7 @@ impl Queue {
         durable
     }
 
-    /// The receiver hears when everything that is queued now is durable.
+    /// The receiver is notified when everything that is queued now is durable.
     pub(super) fn flush(&self) -> oneshot::Receiver<()> {
         let (waiter, durable) = oneshot::channel();
         let mut waiting = self.lock();
@@ -209,7 +209,7 @@ impl Queue {
             queue: Arc::clone(self),
             reserved: true,
         };
-        // Dropping the place gives it back.
+        // Dropping the reservation releases it.
         (before < most).then_some(place)
     }
 
@@ -218,14 +218,14 @@ impl Queue {
     }
 }
 
-/// A place in the queue, given back on drop.
+/// A reservation in the queue, released on drop.
 pub(super) struct Place {
     queue: Arc<Queue>,
     reserved: bool,
 }
 
 impl Place {
-    /// Queues `entry` here, or counts it as lost if this is no real place.
+    /// Queues `entry` here, or counts it as lost if nothing was reserved.
     pub(super) fn fill(self, entry: Entry) {
         let queue = Arc::clone(&self.queue);
         if self.reserved {

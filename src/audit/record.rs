@@ -1,4 +1,4 @@
-//! One line, read back.
+//! Parses a line of the audit log.
 
 use std::borrow::Cow;
 
@@ -90,11 +90,13 @@ impl<'l> Sealed<'l> {
         })
     }
 
+    /// Whether the hash that the line claims is the hash of its bytes.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.hash == self.actual
     }
 
+    /// The line's number and hash: what the next line must link to.
     #[must_use]
     pub fn head(&self) -> Head {
         Head {

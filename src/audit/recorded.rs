@@ -1,4 +1,4 @@
-//! The proof that how a request ended is on record.
+//! `Recorded`, the proof that the outcome of a request is on record.
 
 /// A value whose line is in the ledger's queue, or will be when its open entry is closed or dropped.
 ///

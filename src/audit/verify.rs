@@ -1,6 +1,6 @@
-//! Proves a log whole, or says where it breaks and how.
+//! Verifies an audit log, in constant memory, and reports each place where the chain is broken.
 //!
-//! What a chain without an anchor outside cannot show: that lines were cut off its end, or that all of it was written anew. An
+//! What a chain cannot show without an external anchor: that lines were cut off its end, or that all of it was rewritten. An
 //! anchor is the end of the chain as somebody noted it elsewhere.
 
 use std::{
@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// A place in the log. Line numbers start with 1; 0 is the file as such.
+/// A position in the log. Line numbers start with 1; 0 is the file as such.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     pub file: String,
@@ -86,6 +86,7 @@ pub struct Location {
     pub seq: Option<u64>,
 }
 
+/// A place where the log does not verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Break {
     pub at: Location,
@@ -100,14 +101,16 @@ pub struct Remark {
     pub request: Box<str>,
 }
 
+/// What is remarkable though the chain is intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RemarkKind {
-    /// In flight, or the program ended before the answer came.
+    /// In flight, or the program ended before the response came.
     IntentWithoutOutcome,
     OutcomeWithoutIntent,
 }
 
 impl RemarkKind {
+    /// The word for programs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,6 +138,7 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether every line verifies.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.breaks_total == 0

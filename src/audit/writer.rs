@@ -1,4 +1,4 @@
-//! The thread that writes: takes batches off the queue, links and writes them, makes them durable, and mends what breaks.
+//! The writer thread: takes batches off the queue, chains and writes them, syncs, and recovers from errors.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! API keys: what a caller presents, and the hash that is all we keep of it.
+//! API keys: parsing the headers that carry them, and the SHA-256 digest that is all we keep.
 
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -16,11 +16,13 @@ const BASIC_BYTES_MAX: usize = 512;
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
+    /// From the 32 bytes of the digest.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
+    /// The 32 bytes of the digest.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0

@@ -1,8 +1,8 @@
-//! Who was authenticated, and how.
+//! The caller that a request was authenticated as, and the method.
 
 use crate::names::CallerName;
 
-/// How a caller proved who they are.
+/// How a caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Proof {
     Key,
@@ -11,6 +11,7 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -20,9 +21,11 @@ impl Proof {
     }
 }
 
-/// A caller as configured. `index` is its place in every table of the same rules.
+/// A configured caller.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// The configured name.
     pub name: CallerName,
+    /// Its index in the tables of the same rules.
     pub index: usize,
 }

@@ -1,4 +1,4 @@
-//! The proof that a request's caller is known.
+//! `Identified`, the proof that a request is authenticated.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Identified {
         &self.caller
     }
 
-    /// How the caller proved it.
+    /// How the caller was authenticated.
     #[must_use]
     pub fn proof(&self) -> Proof {
         self.proof

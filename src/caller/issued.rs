@@ -1,6 +1,6 @@
-//! Tokens of our own token endpoint: a NinjaOne client that insists on OAuth proves its caller with them.
+//! Access tokens of our own token endpoint, for NinjaOne clients that only speak OAuth.
 //!
-//! A token is worth what the key that it was issued for is worth: it ends when the key is revoked or expires.
+//! A token is bound to the API key that it was issued for: it ends when the key is revoked or expires.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,4 +1,4 @@
-//! WHO IS ASKING? `Incoming` ──► `Identified`.
+//! WHO IS ASKING? `Incoming` ──► `Identified`: authenticates the caller by API key or token.
 
 pub mod api_key;
 mod authenticated;
@@ -22,11 +22,14 @@ pub use self::{
 
 /// A request whose caller could not be established.
 pub struct Unidentified {
+    /// The request.
     pub incoming: Box<Incoming>,
+    /// Why its caller is not known.
     pub why: Why,
 }
 
-/// For the audit line; the caller sees one and the same 401, but for a legacy signature: its scheme is no secret.
+/// Why authentication failed, for the audit line. The caller sees the same 401 for all, except for a legacy
+/// signature: its scheme is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     NothingPresented,
@@ -39,7 +42,7 @@ pub enum Why {
     NameMismatch,
 }
 
-/// What one way of proving found. A bad proof never falls through to the next way.
+/// The result of one authentication method. Bad credentials never fall through to the next method.
 enum Finding {
     NotPresented,
     Proven(Arc<Caller>, Proof),
@@ -47,6 +50,7 @@ enum Finding {
 }
 
 impl Why {
+    /// The word of the audit line's `error`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,14 +64,17 @@ impl Why {
     }
 }
 
-/// A caller and the keys that prove it.
+/// A caller and its API keys.
 pub struct Entry {
+    /// The configured name.
     pub name: CallerName,
+    /// Each of them authenticates the caller.
     pub keys: Vec<KeyHash>,
+    /// When the keys end; none: never.
     pub expires: Option<Timestamp>,
 }
 
-/// All callers that are configured, found by what they present.
+/// All configured callers, found by their credentials.
 pub struct Directory {
     callers: Vec<Arc<Caller>>,
     keys: HashMap<KeyHash, Known, foldhash::fast::RandomState>,
@@ -79,7 +86,7 @@ struct Known {
 }
 
 impl Directory {
-    /// The place of an entry becomes its caller's `index`.
+    /// The position of an entry becomes its caller's `index`.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
         let mut callers = Vec::with_capacity(entries.len());
@@ -101,13 +108,14 @@ impl Directory {
         Self { callers, keys }
     }
 
+    /// All callers, in the order of the configuration.
     #[must_use]
     pub fn callers(&self) -> &[Arc<Caller>] {
         &self.callers
     }
 
     /// # Errors
-    /// When nothing was presented, or anything that was presented is not a proof.
+    /// When no credentials were presented, or any that were are not valid.
     pub fn identify(
         &self,
         mut incoming: Box<Incoming>,
@@ -208,7 +216,7 @@ impl Directory {
         Finding::Proven(Arc::clone(&known.caller), proof)
     }
 
-    /// The caller that `key` proves to be `name`: for the token endpoint, whose clients send both.
+    /// Authenticates a client by name and key: for the token endpoint, whose clients send both.
     #[must_use]
     pub fn prove(&self, name: &str, key: &str, now: Timestamp) -> Option<(Arc<Caller>, KeyHash)> {
         let hash = KeyHash::of(key.as_bytes())?;

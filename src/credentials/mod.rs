@@ -39,7 +39,9 @@ pub use self::leased::Leased;
 /// One tenant's token cells, one for each identity that is configured.
 #[derive(Clone, Default)]
 pub struct Identities {
+    /// The machine identity's.
     pub service: Option<Arc<Vault>>,
+    /// The user identity's.
     pub user: Option<Arc<Vault>>,
     /// The operations that NinjaOne allows to users only.
     pub learned: Arc<Learned>,
@@ -163,7 +165,9 @@ async fn lease_from<R: Into<Admitted>>(
 
 /// A request that got no token.
 pub struct NoToken {
+    /// The request.
     pub admitted: Admitted,
+    /// What there is no token of, and why.
     pub lack: Lack,
 }
 
@@ -172,6 +176,7 @@ pub struct NoToken {
 pub struct Lack {
     /// The identity whose token was needed.
     pub identity: IdentityKind,
+    /// Why there is none.
     pub why: Why,
     /// When trying again is worthwhile; none if only a person can help.
     pub retry_after: Option<Duration>,

@@ -1,4 +1,4 @@
-//! The proof that a request is within its caller's limits.
+//! `Admitted`, the proof that a request is within its caller's rate and concurrency limits.
 
 use std::sync::Arc;
 

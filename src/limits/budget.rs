@@ -1,8 +1,8 @@
 //! What a tenant may spend at NinjaOne: rate, burst and concurrency, shared fairly between callers.
 //!
-//! A request that finds no place waits in a queue that serves callers in turn. Two things let the next one through: a
-//! permit that is given back, and time. Time is kept by one of those who wait; when that one leaves, another takes over,
-//! so there is no background task and no timer per request.
+//! A request that finds no room waits in a queue that serves callers in turn. Two things let the next one through: a permit
+//! that is given back, and time. One of the waiting requests runs the timer for all; when it leaves, another takes over. So
+//! there is no background task and no timer per request.
 
 use std::{
     convert::Infallible,
@@ -77,6 +77,7 @@ pub struct BudgetSnapshot {
 }
 
 impl Budget {
+    /// A budget of which nothing has been spent.
     #[must_use]
     pub fn new(limit: BudgetLimit) -> Self {
         Self {
@@ -92,6 +93,7 @@ impl Budget {
         }
     }
 
+    /// The configured limit.
     #[must_use]
     pub fn limit(&self) -> &BudgetLimit {
         &self.limit
@@ -148,6 +150,7 @@ impl Budget {
         state.paused_until = state.paused_until.max(Some(end));
     }
 
+    /// What is in use at this moment.
     #[must_use]
     pub fn snapshot(&self) -> BudgetSnapshot {
         let now = Instant::now();
@@ -288,7 +291,7 @@ impl State {
     }
 }
 
-/// A place in the queue, given up on drop.
+/// A position in the queue, given up on drop.
 struct Place<'a> {
     budget: &'a Budget,
     ticket: Ticket,

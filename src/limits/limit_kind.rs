@@ -1,4 +1,4 @@
-//! The limits that a request can run into.
+//! The kinds of limits that a request can exceed.
 
 /// Which limit a request ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +14,7 @@ pub enum Dimension {
 }
 
 impl Dimension {
+    /// The word of the audit line, the metrics and the problem body.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! One caller's limits: rate with burst, and concurrency.
+//! One caller's rate limit, burst and concurrency limit.
 
 use std::{
     num::NonZeroU32,
@@ -18,7 +18,7 @@ use super::{
     rate_limit_status::{Standing, header},
 };
 
-/// When a caller that has all its requests under way should ask again: nobody can know when one of them ends.
+/// When a caller at its concurrency limit should try again: nobody can know when one of its requests ends.
 const CONCURRENCY_RETRY_S: u32 = 1;
 
 /// What a caller may do per time.
@@ -40,6 +40,7 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// A caller that has sent nothing yet.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
         let pace = Pace::new(limit.rate, limit.burst);
@@ -52,6 +53,7 @@ impl Meter {
         }
     }
 
+    /// The configured limit.
     #[must_use]
     pub fn limit(&self) -> &Limit {
         &self.limit
@@ -77,7 +79,7 @@ impl Meter {
     pub fn admit(
         self: &Arc<Self>,
     ) -> Result<(Concurrency, Standing), (Dimension, Duration, Standing)> {
-        // Concurrency first: a request that finds no place must not use up the rate.
+        // Concurrency first: a request that is refused must not use up the rate.
         let Some(concurrency) = self.enter() else {
             let standing = Standing {
                 remaining: 0,

@@ -1,4 +1,4 @@
-//! MAY THEY NOW? `Authorized` ──► `Admitted`. What a caller may do per time, and what a tenant may spend at NinjaOne.
+//! MAY THEY NOW? `Authorized` ──► `Admitted`. Rate limits: what a caller may do per time, and what a tenant may spend at NinjaOne.
 
 mod admitted;
 pub mod budget;
@@ -26,8 +26,8 @@ use self::{
 
 pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};
 
-/// What a request is told to wait whose caller or tenant the limits do not know. Tables of the same rules always agree,
-/// so this is a closed door where there should be no door.
+/// The `Retry-After` of a request whose caller or tenant the limits do not know. Tables of the same rules always agree,
+/// so this should not happen; it fails closed.
 const UNKNOWN_RETRY_S: u32 = 1;
 
 /// Every caller's meter and every tenant's budget, by their index in the rules.
@@ -111,9 +111,13 @@ fn by_name<N: Eq + Hash, T>(table: Option<&[(N, Arc<T>)]>) -> HashMap<&N, &Arc<T
 
 /// A request that came too soon.
 pub struct Throttled {
+    /// The request.
     pub authorized: Authorized,
+    /// When the next one may pass.
     pub retry_after: Duration,
+    /// The limit that it ran into.
     pub by: Dimension,
+    /// What the caller has left.
     pub standing: Standing,
     /// The caller's limit, for the `RateLimit-Policy` header.
     pub policy: HeaderValue,

@@ -1,4 +1,4 @@
-//! How fast something may happen: a burst at once, and a rate over time (the generic cell rate algorithm).
+//! A rate limiter: the generic cell rate algorithm (GCRA), with a burst.
 
 use std::{num::NonZeroU32, time::Duration};
 

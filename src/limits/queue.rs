@@ -1,4 +1,4 @@
-//! A bounded queue that serves callers in turn, and each caller in the order of arrival.
+//! A bounded fair queue: callers take turns, and each caller's requests are served in order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,7 +15,7 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// There is no place, in the whole queue or in this caller's part of it.
+/// The queue, or this caller's share of it, is full.
 pub(super) struct Full;
 
 /// Holds nothing about a caller that has no entry, so it does not grow with the number of callers.

@@ -1,4 +1,4 @@
-//! How often something may happen: `10/s`, `60/min`, `1000/h`.
+//! A rate as settings write it: `10/s`, `60/min`, `1000/h`.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -9,6 +9,7 @@ pub struct Rate {
     period: Period,
 }
 
+/// The unit of a rate's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
     Second,
@@ -17,6 +18,7 @@ pub enum Period {
 }
 
 impl Period {
+    /// How long it is.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(match self {
@@ -36,21 +38,25 @@ impl Period {
 }
 
 impl Rate {
+    /// `count` events in each `period`.
     #[must_use]
     pub const fn new(count: NonZeroU32, period: Period) -> Self {
         Self { count, period }
     }
 
+    /// `count` events in each second.
     #[must_use]
     pub const fn per_second(count: NonZeroU32) -> Self {
         Self::new(count, Period::Second)
     }
 
+    /// Events in each period.
     #[must_use]
     pub const fn count(self) -> NonZeroU32 {
         self.count
     }
 
+    /// The period that events are counted in.
     #[must_use]
     pub const fn period(self) -> Period {
         self.period

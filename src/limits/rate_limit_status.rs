@@ -1,4 +1,4 @@
-//! What a caller has left of its limit, and the headers that say so (draft-ietf-httpapi-ratelimit-headers-10).
+//! What is left of a caller's rate limit, and the `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10).
 
 use http::HeaderValue;
 
@@ -22,7 +22,7 @@ impl Standing {
     }
 }
 
-/// `"caller";a=1;b=2`, written without the formatting machinery: every answer carries one.
+/// `"caller";a=1;b=2`, written without the formatting machinery: every response carries one.
 pub(super) fn header(parameters: [(&str, u32); 2]) -> HeaderValue {
     let mut line = Line {
         bytes: [0; HEADER_BYTES_MAX],

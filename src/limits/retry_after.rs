@@ -1,4 +1,4 @@
-//! How long NinjaOne asks us to wait, read with suspicion.
+//! Parses NinjaOne's `Retry-After`, and bounds it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The 315 operations of the NinjaOne API, and which one a method and path are.
+//! The catalogue of NinjaOne's 315 API operations: finds the operation of a method and path.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,6 +17,7 @@ const LIKENESS_MIN: f64 = 0.8;
 pub struct Parameters(Box<[Box<str>]>);
 
 impl Parameters {
+    /// The values, in the order of the template.
     #[must_use]
     pub fn values(&self) -> &[Box<str>] {
         &self.0
@@ -67,7 +68,7 @@ pub struct Catalogue {
     routers: Routers,
 }
 
-/// One router a method; each leads to a place in the catalogue.
+/// One router for each method; each leads to an index of the catalogue.
 #[derive(Clone, Default)]
 struct Routers {
     get: Router<usize>,
@@ -207,7 +208,7 @@ impl Catalogue {
             .find(|known| known.method == method && same_shape(&known.template, template))
     }
 
-    /// Every operation, each at the place that its `index` says.
+    /// Every operation, each at its `index`.
     #[must_use]
     pub fn all(&self) -> &[Arc<Operation>] {
         &self.operations

@@ -1,4 +1,4 @@
-//! The paths that NinjaOne answers on, beside the operations.
+//! NinjaOne's paths other than the operations: OAuth endpoints, API prefixes.
 
 /// Where tokens are issued, as documented.
 pub const TOKEN_PATH: &str = "/ws/oauth/token";
@@ -6,13 +6,13 @@ pub const TOKEN_PATH: &str = "/ws/oauth/token";
 /// Where tokens are issued too: undocumented, and in wide production use.
 pub const TOKEN_PATH_ALIAS: &str = "/oauth/token";
 
-/// Where a person logs in.
+/// Where a user logs in.
 pub const AUTHORIZE_PATH: &str = "/ws/oauth/authorize";
 
-/// Where a person logs in too: undocumented, used by clients in production.
+/// Where a user logs in too: undocumented, used by clients in production.
 pub const AUTHORIZE_PATH_ALIAS: &str = "/oauth/authorize";
 
-/// Where a person ends whose app gave an address to return to that is not its own.
+/// Where a login ends whose redirect URI is not registered.
 pub const AUTHORIZE_ERROR_PATH: &str = "/ws/oauth/error";
 
 /// Where a token is given back.
@@ -33,6 +33,7 @@ pub const REQUEST_ID_HEADER: &str = "x-nj-request-id";
 /// Longest life of an access token that was ever documented, in seconds.
 pub const TOKEN_LIFE_SECONDS: u32 = 3600;
 
+/// Whether tokens are issued at `path`, by either of its names.
 #[must_use]
 pub fn is_token_path(path: &str) -> bool {
     path == TOKEN_PATH || path == TOKEN_PATH_ALIAS

@@ -1,4 +1,4 @@
-//! What NinjaOne answers when something is wrong, and what it means.
+//! NinjaOne's error bodies, in their three shapes, and what they mean.
 
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ fn as_text(value: &Value) -> Option<Box<str>> {
 /// What an error body of the API means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Meaning {
-    /// The operation needs a person's token. Nothing was done.
+    /// The operation needs a user's token. Nothing was done.
     UserContextRequired,
     /// The token is good, but its scopes or its owner's role do not allow this. Comes as 401, and renewal does not help.
     InsufficientPrivileges,

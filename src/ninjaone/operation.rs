@@ -1,4 +1,4 @@
-//! One catalogued operation: a method and a path template, and what we know of it.
+//! An operation of the catalogue: method, path template, risk class, scope, required identity, payload.
 
 use std::{fmt, sync::Arc};
 
@@ -19,8 +19,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// All classes, the least risky first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Secrets, Self::Write, Self::Dangerous];
 
+    /// The word of settings and audit lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl Class {
         }
     }
 
+    /// The class of this word; none if there is no such class.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == text)
@@ -52,8 +55,10 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Monitoring, Self::Management, Self::Control];
 
+    /// NinjaOne's own word, as settings and audit lines use it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,6 +68,7 @@ impl Scope {
         }
     }
 
+    /// The scope of this word; none if there is no such scope.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
@@ -80,11 +86,12 @@ impl fmt::Display for Scope {
 pub enum Needs {
     Service,
     User,
-    /// Reported to need a person in 2023-24, not verified since.
+    /// Reported to need a user in 2023-24, not verified since.
     PerhapsUser,
 }
 
 impl Needs {
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Service, Self::User, Self::PerhapsUser];
 
     /// As in `operations.tsv`.
@@ -97,6 +104,7 @@ impl Needs {
         }
     }
 
+    /// The value of this word; none if there is no such one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|needs| needs.as_str() == text)
@@ -114,6 +122,7 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// All payloads.
     pub const ALL: [Self; 3] = [Self::Plain, Self::Upload, Self::Download];
 
     /// As in `operations.tsv`, where plain is `-`.
@@ -126,6 +135,7 @@ impl Payload {
         }
     }
 
+    /// The payload of this word; none if there is no such one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL
@@ -152,6 +162,7 @@ impl ParameterKind {
         }
     }
 
+    /// The kind of this word; none if there is no such kind.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Integer, Self::Text]
@@ -180,6 +191,7 @@ fn is_canonical_integer(value: &str) -> bool {
     canonical && value.parse::<i64>().is_ok()
 }
 
+/// A path parameter: its name and what its values look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     pub name: Box<str>,
@@ -205,7 +217,7 @@ pub struct Operation {
     pub payload: Payload,
     /// In the order of the template.
     pub parameters: Box<[Parameter]>,
-    /// The query parameter that turns this read into one of secrets, such as `showSecureValues`.
+    /// The query parameter that raises this read to class `secrets`, such as `showSecureValues`.
     pub secrets_if: Option<Box<str>>,
     pub paging: Box<str>,
     pub notes: Box<str>,

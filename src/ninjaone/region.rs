@@ -1,4 +1,4 @@
-//! The hosts that NinjaOne answers on. A tenant lives on exactly one of them; another answers 404 to its client id.
+//! NinjaOne's regions and their hosts. A tenant lives in exactly one; the others answer 404 to its client id.
 
 use std::{fmt, str::FromStr};
 
@@ -15,6 +15,7 @@ pub enum Region {
 }
 
 impl Region {
+    /// All regions.
     pub const ALL: [Self; 7] = [
         Self::Us,
         Self::Us2,
@@ -25,6 +26,7 @@ impl Region {
         Self::Jp,
     ];
 
+    /// The word of settings, such as `us2`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

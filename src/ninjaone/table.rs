@@ -1,4 +1,4 @@
-//! Reads `operations.tsv`: one row an operation, columns by position, `-` for nothing.
+//! Parses `operations.tsv`: one row for each operation, columns by position, `-` for an empty one.
 
 use crate::{
     net::Method,

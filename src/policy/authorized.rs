@@ -1,4 +1,4 @@
-//! The proof that policy allows a request.
+//! `Authorized`, the proof that policy allows a request.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Authorized {
         self.identified.caller()
     }
 
-    /// How the caller proved who it is.
+    /// How the caller was authenticated.
     #[must_use]
     pub fn auth_method(&self) -> Proof {
         self.identified.proof()

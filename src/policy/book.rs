@@ -1,4 +1,4 @@
-//! The rules of one configuration, compiled: for each caller the verdict on every operation, so that deciding is a look-up.
+//! The compiled policies of one configuration: for each caller, the decision on every operation, so that deciding is a look-up.
 
 use std::sync::Arc;
 
@@ -31,11 +31,13 @@ pub struct BookSource {
     pub callers: Vec<CallerSource>,
 }
 
+/// A tenant, for [`BookSource`].
 pub struct TenantSource {
     pub name: TenantName,
     pub held: Held,
 }
 
+/// A caller and its rules, for [`BookSource`].
 pub struct CallerSource {
     pub name: CallerName,
     /// The rules of its policies and its own, in the order written.
@@ -73,7 +75,7 @@ pub(super) struct Line {
     pub(super) text: Arc<str>,
 }
 
-/// What the rules say of one operation; each holds the place of the rule that decides.
+/// What the rules say of one operation; each holds the index of the rule that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allowed(usize),
@@ -120,6 +122,7 @@ pub struct Refusal {
 }
 
 impl Book {
+    /// Compiles the rules: for each caller and each operation, the rule that decides.
     #[must_use]
     pub fn new(source: BookSource) -> Self {
         let tenants: Vec<_> = source
@@ -140,6 +143,7 @@ impl Book {
         }
     }
 
+    /// The operations that rules speak about.
     #[must_use]
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue
@@ -222,7 +226,7 @@ impl Book {
         if !path.starts_with(API_ROOT) {
             return None;
         }
-        // HEAD is a GET without the body (RFC 9110 section 9.3.2), so whoever may GET may HEAD.
+        // HEAD is a GET without the body (RFC 9110 section 9.3.2), so a caller that may GET may HEAD.
         let method = match method {
             Method::Head => Method::Get,
             other => other,
@@ -348,7 +352,7 @@ impl From<Rule> for Line {
     }
 }
 
-/// The class of a request: the operation's, unless its query turns a read into one of secrets.
+/// The class of a request: the operation's, unless its query raises a read to `secrets`.
 #[must_use]
 pub fn class_of(operation: &Operation, query: Option<&str>) -> Class {
     if operation.class == Class::Read && operation.secrets_asked(query) {

@@ -1,7 +1,8 @@
-//! Why policy refuses a request.
+//! Why policy denies a request.
 
 use std::sync::Arc;
 
+/// Why policy refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// No such tenant, or none that this caller may use, or several and the caller named none.
@@ -29,6 +30,7 @@ impl Why {
     }
 }
 
+/// Why a request has no tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantProblem {
     /// There is none of that name, or the caller may not use it.

@@ -1,6 +1,6 @@
-//! Why a request would be allowed or refused, step by step, and the smallest change that would allow it.
+//! Explains why a request would be allowed or denied, step by step, and the smallest change that would allow it.
 //!
-//! It asks the same functions that decide, so it cannot tell another story than the one that happens.
+//! It calls the functions that decide, so the explanation cannot differ from the decision.
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
 }
 
+/// What policy decides about a request and why, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// In the order in which a request passes them; ends where the request would end.
@@ -44,6 +45,7 @@ pub struct Explanation {
     pub changes: Vec<Change>,
 }
 
+/// One step on the way to the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     Caller {
@@ -72,7 +74,7 @@ pub enum Step {
         outside: bool,
         nearest: Vec<Arc<Operation>>,
     },
-    /// The query turns the read into one of secrets.
+    /// The query raises the read to class `secrets`.
     Raised {
         parameter: String,
     },
@@ -115,6 +117,7 @@ pub enum Part {
     PlainOnly,
 }
 
+/// A header that a caller must send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
     Reason,
@@ -122,6 +125,7 @@ pub enum Duty {
 }
 
 impl Duty {
+    /// The name of the header.
     #[must_use]
     pub const fn header(self) -> &'static str {
         match self {
@@ -131,6 +135,7 @@ impl Duty {
     }
 }
 
+/// How it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conclusion {
     /// Provided that the duties among the steps are met.
@@ -178,7 +183,7 @@ impl Conclusion {
 /// One thing to change in the configuration or in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Add this operation to the caller's own `allow`; `place` is where that stands, if it has one.
+    /// Add this operation to the caller's own `allow`; `place` is its location, if it has one.
     Allow {
         operation: String,
         caller: String,

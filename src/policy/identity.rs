@@ -1,19 +1,20 @@
-//! As whom a request goes to NinjaOne: the one place where that is decided.
+//! Chooses the identity that carries a request to NinjaOne: the only place where that is decided.
 //!
-//! In this order: what a policy or the caller's settings pin; what the catalogue says of the operation; what NinjaOne has
-//! said of it since we started; otherwise the service, or the only identity that the tenant has.
+//! In this order: the identity that a policy or the caller's settings pin; the one that the catalogue says the operation
+//! needs; the user, if NinjaOne has asked for one since we started; otherwise the service, or the only identity that the
+//! tenant has.
 
 use std::sync::Arc;
 
 use crate::{names::IdentityKind, ninjaone::operation::Needs};
 
-/// As whom a request shall go, as far as policy has a say in it.
+/// The identity that policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Wish {
-    /// As whom it usually goes: the operation and the tenant decide.
+    /// None: the operation and the tenant decide.
     #[default]
     Usual,
-    /// As this one and no other, whatever comes of it.
+    /// This identity and no other, whatever comes of it.
     Pinned(IdentityKind),
 }
 
@@ -35,6 +36,7 @@ pub struct Held {
 }
 
 impl Held {
+    /// Whether the tenant is configured with `identity`.
     #[must_use]
     pub const fn has(self, identity: IdentityKind) -> bool {
         match identity {
@@ -51,13 +53,14 @@ pub struct Choice {
     pub because: Because,
 }
 
+/// Why a request goes with its identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Because {
     /// A policy or the caller's settings say so.
     Pinned,
-    /// The catalogue, or the `[[operation]]`, says that it needs a person.
+    /// The catalogue, or the `[[operation]]`, says that it needs a user.
     NeedsPerson,
-    /// NinjaOne said `user_context_required` to this operation of this tenant.
+    /// NinjaOne answered `user_context_required` to this operation of this tenant.
     Learned,
     /// Nothing speaks against the service.
     Usual,
@@ -79,7 +82,7 @@ impl Because {
     }
 }
 
-/// Chooses. `is_learned`: NinjaOne asked for a person before.
+/// Chooses the identity. `is_learned`: NinjaOne has asked for a user before.
 #[must_use]
 pub const fn choose(wish: Wish, needs: Needs, is_learned: bool, held: Held) -> Choice {
     let (identity, because) = match (wish, needs) {

@@ -1,4 +1,4 @@
-//! MAY THEY? `Identified` ──► `Authorized`. Pure: no I/O, nothing to wait for.
+//! MAY THEY? `Identified` ──► `Authorized`. Deny by default: only what a rule allows. Pure: no I/O, nothing to wait for.
 
 mod authorized;
 pub mod book;
@@ -62,10 +62,16 @@ impl Book {
 
 /// A request that the policy refuses. The operation is known unless that is the reason.
 pub struct Denied {
+    /// The request and its caller.
     pub identified: Identified,
+    /// None if that is the reason.
     pub tenant: Option<Arc<Tenant>>,
+    /// None if it was not looked for, or not found.
     pub operation: Option<Arc<Operation>>,
+    /// Of the operation's path.
     pub parameters: Parameters,
+    /// None without an operation.
     pub class: Option<Class>,
+    /// What speaks against it first.
     pub why: Why,
 }

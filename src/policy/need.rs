@@ -1,4 +1,4 @@
-//! What the rules need of NinjaOne: the scopes without which something that is allowed here would be refused there.
+//! The NinjaOne scopes that the policies require: without them, NinjaOne would refuse what is allowed here.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One rule of a policy: allow or deny what a selector selects, and where the operator wrote it.
+//! A policy rule: allows or denies what its selector matches, and knows where the operator wrote it.
 
 use std::{fmt, sync::Arc};
 
@@ -9,6 +9,7 @@ use super::{
     selector::Selector,
 };
 
+/// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Allow,
@@ -16,6 +17,7 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The word of settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,12 +42,12 @@ pub struct Rule {
     pub owner: Arc<str>,
     /// `config.toml:41`
     pub place: Arc<str>,
-    /// As whom the requests go that this rule allows: the caller's `identity`, else the policy's.
+    /// The identity of the requests that this rule allows: the caller's `identity`, else the policy's.
     pub pin: Option<Pin>,
 }
 
 impl Rule {
-    /// As whom a request goes that this rule allows, as far as it has a say.
+    /// The identity that this rule asks for.
     #[must_use]
     pub fn wish(&self) -> Wish {
         self.pin

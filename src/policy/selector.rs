@@ -1,4 +1,4 @@
-//! What a rule talks about: a class, a scope, a tag, an operation, or a method and path.
+//! What a rule applies to: a class, a scope, a tag, an operation, or a method and path.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ pub const SELECTOR_BYTES_MAX: usize = 512;
 const ALIAS: &str = "/api/v2";
 const ROOT: &str = "/v2";
 
+/// What a rule selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     All,
@@ -90,7 +91,7 @@ impl Selector {
         }
     }
 
-    /// Whether this can select one operation alone, so that whoever wrote it had that operation in mind.
+    /// Whether this can select one operation alone, so that its author had that operation in mind.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         match self {

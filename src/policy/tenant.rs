@@ -4,10 +4,13 @@ use crate::names::TenantName;
 
 use super::identity::Held;
 
-/// A tenant as policy sees it. `index` is its place in every table of the same rules.
+/// A tenant as policy sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tenant {
+    /// The configured name.
     pub name: TenantName,
+    /// Its index in the tables of the same rules.
     pub index: usize,
+    /// The identities that it is configured with.
     pub held: Held,
 }

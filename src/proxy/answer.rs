@@ -1,5 +1,5 @@
-//! From how a request ended to what its caller gets: the one place where each end is put on record. What refusals say is
-//! in `refusal.rs`.
+//! Turns the outcome of a request into its response: the only place where outcomes are recorded. The texts of refusals are in
+//! `refusal.rs`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -103,7 +103,7 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
     }
 }
 
-// === NinjaOne's answers
+// === NinjaOne's responses
 
 fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     let (leased, entry, status, mut fields, body, journal) = forwarded.into_parts();
@@ -247,7 +247,7 @@ fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Respo
     refuse_after(&refusal, subject, started, &journal, ledger, tally)
 }
 
-/// For a journey that ended without an outcome, which only a fault of ours can do. If an intent was open, its line says
+/// For a request that ended without an outcome, which only a bug of ours can do. If an intent was open, its line says
 /// that it was abandoned; this one says what the caller was told.
 pub fn lost(
     id: RequestId,
@@ -391,7 +391,7 @@ fn of_malformed(it: &Malformed) -> Subject {
 fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<ReplyBody> {
     let status = refusal.code.status();
     let code = refusal.code.as_str();
-    // A stranger learns nothing but that it is a stranger.
+    // An unauthenticated caller learns nothing else.
     let known = subject.caller.is_some();
     let explain = || format!("ninjaone-proxy explain {id}");
     let hint = refusal.hint.clone().unwrap_or_else(explain);
@@ -435,7 +435,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
             let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
             fields.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        // What could be read in two ways ends its connection: nobody guesses where the next request begins.
+        // An ambiguous request ends its connection: nobody guesses where the next one begins.
         Code::BadRequest => {
             let close = HeaderValue::from_static("close");
             fields.insert(header::CONNECTION, close);

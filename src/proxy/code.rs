@@ -1,9 +1,10 @@
-//! The codes of the answers that we make ourselves: status, title and RFC 9209 error type of each.
+//! Error codes of the responses that we make ourselves: status, title and RFC 9209 error type of each.
 
 use http::StatusCode;
 
 use crate::audit::decision::Decision;
 
+/// The reason of a response that we make ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     BadRequest,
@@ -35,10 +36,11 @@ pub enum Code {
     CallerGone,
 }
 
-/// Nobody reads it: the caller has gone. The number is the one that log readers know from other servers.
+/// The caller has gone, so nobody receives it. The number is nginx's "client closed request".
 const CLIENT_CLOSED: u16 = 499;
 
 impl Code {
+    /// The code of problem bodies, audit lines and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -104,6 +106,7 @@ impl Code {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The `title` of the problem body (RFC 9457).
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! THE JOURNEY: read this first.
 //!
-//! `walk` is the whole program in one function: each station takes the value that the station before it made. Whatever
-//! the end, `handle` puts it on record and makes the reply of the record.
+//! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
+//! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
 pub mod answer;
 pub mod code;
@@ -40,14 +40,21 @@ use self::{
     tally::Tally,
 };
 
-/// Everything that a worker needs to answer requests. One a worker; what is shared between workers is behind `Arc`.
+/// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
 pub struct Proxy {
+    /// The rules in force; a reload swaps them.
     pub rules: Arc<ArcSwap<Rules>>,
+    /// Where every end is put on record.
     pub ledger: Ledger,
+    /// Tokens of our own token endpoint.
     pub issued: Arc<IssuedTokens>,
+    /// The way out to NinjaOne.
     pub upstream: Arc<Upstream>,
+    /// This worker's counts.
     pub tally: Arc<Tally>,
+    /// Makes request ids.
     pub ids: rules::RequestIds,
+    /// Runs requests that go on when their caller hangs up.
     pub tasks: Tasks,
 }
 
@@ -73,8 +80,8 @@ impl Proxy {
         Ok(forwarded)
     }
 
-    /// One request, from its bytes to its reply. All of it is judged by the rules that are in force when it begins.
-    /// `unproven` is the connection's seat, unless it is proven already.
+    /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
+    /// `unproven` is the connection's seat, unless it is authenticated already.
     pub async fn handle(&self, arrival: Arrival, unproven: Option<Arc<Seat>>) -> Reply {
         let rules = self.rules.load_full();
         let _counted = self.tally.enter();
@@ -87,17 +94,19 @@ impl Proxy {
     }
 }
 
-/// Somebody on this connection has shown who they are: it keeps its place from now on.
+/// A caller on this connection is authenticated: the connection is not evicted from now on.
 fn prove(unproven: Option<&Seat>) {
     if let Some(seat) = unproven {
         seat.prove();
     }
 }
 
-/// What a connection holds to have its requests answered.
+/// What a connection holds to have its requests served.
 #[derive(Clone)]
 pub struct Door {
+    /// The worker's.
     pub proxy: Arc<Proxy>,
+    /// The other end.
     pub peer: Peer,
     /// The connection's.
     pub seat: Arc<Seat>,
@@ -120,7 +129,7 @@ impl Handler for Door {
             peer: self.peer,
             wire,
         };
-        // A connection is proven once; most requests come on one that is.
+        // A connection is authenticated once; most requests come on one that is.
         let unproven = (!self.seat.is_proven()).then(|| Arc::clone(&self.seat));
         let proxy = Arc::clone(&self.proxy);
         match method {
@@ -135,7 +144,7 @@ impl Handler for Door {
     }
 }
 
-/// A request that changes something goes on when its caller hangs up: it is finished and recorded all the same.
+/// A write goes on when its caller hangs up: it is finished and recorded all the same.
 async fn handle_to_the_end(
     proxy: Arc<Proxy>,
     arrival: Arrival,
@@ -145,7 +154,7 @@ async fn handle_to_the_end(
     let (answered, reply) = oneshot::channel();
     let journey = Arc::clone(&proxy);
     proxy.tasks.spawn(async move {
-        // A reply that nobody waits for any more records that by being dropped.
+        // A response that nobody waits for any more records that by being dropped.
         let _ = answered.send(journey.handle(arrival, unproven).await);
     });
     match reply.await {

@@ -1,4 +1,4 @@
-//! Every way in which a request can end.
+//! All the ways in which a request can end.
 
 use crate::{
     audit::Unrecordable,
@@ -15,7 +15,7 @@ use super::{
     token_response::{Issued, NotIssued},
 };
 
-/// How a journey ended. A refusal owns how far the request came. A new way to end must be answered in `answer.rs` and
+/// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `answer.rs` and
 /// recorded there before the program compiles again.
 pub enum Outcome {
     Malformed(Box<Malformed>),

@@ -1,4 +1,4 @@
-//! What callers are told when the answer is ours: code and wording of every refusal, in one place.
+//! The wording of every refusal: error code, detail, hint and headers, in one place.
 
 use std::time::Duration;
 
@@ -21,14 +21,19 @@ use crate::{
 
 use super::code::Code;
 
-/// An answer of our own making.
+/// A response that we make ourselves.
 pub struct Refusal {
+    /// Decides the status, the title and the words for programs.
     pub code: Code,
+    /// What happened, for people: a sentence.
     pub detail: String,
     /// What to do about it; `explain` if there is nothing better.
     pub hint: Option<String>,
+    /// For `Retry-After`, clamped to 1 to 300 s.
     pub retry_after: Option<Duration>,
+    /// The limit that was hit.
     pub bucket: Option<Dimension>,
+    /// For `RateLimit-Policy` and `RateLimit`.
     pub standing: Option<(HeaderValue, Standing)>,
     /// More for the audit line than callers are told.
     pub error: Option<&'static str>,
@@ -37,6 +42,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal with `code` and the problem body's `detail`, and nothing else.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -55,6 +61,7 @@ impl Refusal {
         self
     }
 
+    /// Sets what `Retry-After` says.
     #[must_use]
     pub fn after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
@@ -62,6 +69,7 @@ impl Refusal {
     }
 }
 
+/// Of a request that was on record and got no response to pass on.
 #[must_use]
 pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
     use upstream::Why;
@@ -130,6 +138,7 @@ pub fn of_body(fault: BodyFault) -> Refusal {
     refusal
 }
 
+/// Of bytes that are no request, or one that could be read in two ways.
 #[must_use]
 pub fn malformed(it: &Malformed) -> Refusal {
     let code = match it.why {
@@ -156,8 +165,8 @@ pub fn malformed(it: &Malformed) -> Refusal {
     Refusal::new(code, sentence(&it.why.to_string()))
 }
 
-/// One text for all: what is wrong with a proof is for the record, not for whoever guesses. That a scheme is not spoken
-/// here tells nothing of any key.
+/// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is
+/// not spoken here tells nothing of any key.
 #[must_use]
 pub fn unidentified(it: &Unidentified) -> Refusal {
     let detail = match it.why {
@@ -173,6 +182,7 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
     refusal
 }
 
+/// Of a request that policy does not allow.
 #[must_use]
 pub fn denied(it: &Denied) -> Refusal {
     use policy::Why;
@@ -222,6 +232,7 @@ pub fn denied(it: &Denied) -> Refusal {
     }
 }
 
+/// Of a request beyond its caller's limits.
 #[must_use]
 pub fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
@@ -239,6 +250,7 @@ pub fn throttled(it: &Throttled) -> Refusal {
     refusal.after(it.retry_after)
 }
 
+/// Of a request for which there is no token.
 #[must_use]
 pub fn no_token(lack: &Lack, authorized: &Authorized) -> Refusal {
     let (tenant, identity) = (&authorized.tenant().name, lack.identity);

@@ -93,7 +93,7 @@ pub struct Stream {
     pub entry: Option<OpenEntry>,
     /// The line's fields, but for those that are known at the end only.
     pub ending: Ending,
-    /// The request's guards: its place in the caller's concurrency.
+    /// The request's guards: its share of the caller's concurrency.
     pub leased: Leased,
     /// How much of the request's body was sent.
     pub passage: Option<Arc<Passage>>,

@@ -1,5 +1,5 @@
-//! What requests are judged by. One value, taken at the start of each journey and swapped whole by a reload, so that no
-//! request is judged by a mixture.
+//! The rules in force: one value, taken when a request begins and swapped as a whole by a reload, so that no request is judged
+//! by a mixture.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +14,19 @@ pub struct Rules {
     pub generation: u64,
     /// SHA-256 over the settings, in hex.
     pub fingerprint: String,
+    /// When they were loaded.
     pub loaded: Timestamp,
+    /// What every request must be like before anybody is asked who sent it.
     pub doors: Doors,
+    /// Who may ask.
     pub callers: Directory,
+    /// Who may do what.
     pub policy: Book,
+    /// How much of it.
     pub limits: Limits,
+    /// Every tenant's tokens.
     pub credentials: Vaults,
+    /// Every tenant's API.
     pub origins: Origins,
 }
 
@@ -31,6 +38,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
+    /// `random` tells workers and starts of the process apart; its lower 48 bits count.
     #[must_use]
     pub fn new(random: u64) -> Self {
         Self {
@@ -39,6 +47,7 @@ impl RequestIds {
         }
     }
 
+    /// The id of a request that came at `at`.
     #[must_use]
     pub fn next(&self, at: Timestamp) -> RequestId {
         let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff);

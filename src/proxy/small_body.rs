@@ -1,5 +1,5 @@
-//! A short body is whole before its request goes on, and a long one has begun to come: until then it needs nothing that others
-//! wait for, neither a token nor a place at NinjaOne, so that a caller who sends it slowly holds nothing but its own place.
+//! Buffers a short request body, or the start of a long one, before the request goes on. Until then the request holds no token and
+//! no part of the tenant's budget, so a caller that sends slowly delays nobody else.
 
 use std::sync::Arc;
 

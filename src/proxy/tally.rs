@@ -1,4 +1,4 @@
-//! Counts what was answered, for `/metrics` and `/status`. Each worker has its own tally; they are added up when read.
+//! Request counters and duration histograms of one worker, for `/metrics` and `/status`; they are summed up when read.
 
 use std::{
     sync::{
@@ -27,6 +27,7 @@ pub const BOUNDS_S: [f64; 16] = [
 /// What requests are counted by: closed sets only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
+    /// None: nobody was identified.
     pub caller: Option<CallerName>,
     /// Its id.
     pub operation: Option<Arc<str>>,
@@ -44,6 +45,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// Counts one duration.
     pub fn add(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
@@ -69,6 +71,7 @@ impl Histogram {
 #[derive(Default)]
 pub struct Tally {
     requests: DashMap<Key, u64, foldhash::fast::RandomState>,
+    /// From the request's head to the response's last byte.
     pub duration: Histogram,
     /// Our own part of the duration.
     pub overhead: Histogram,
@@ -85,11 +88,13 @@ impl Drop for Entered<'_> {
 }
 
 impl Tally {
+    /// Counts a request in until the guard is dropped.
     pub fn enter(&self) -> Entered<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Entered(self)
     }
 
+    /// Counts a request that was answered.
     pub fn count(
         &self,
         caller: Option<&CallerName>,
@@ -106,11 +111,13 @@ impl Tally {
         *self.requests.entry(key).or_insert(0) += 1;
     }
 
+    /// Requests that are under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Shows each set of labels and its count.
     pub fn each(&self, mut visit: impl FnMut(&Key, u64)) {
         for entry in &self.requests {
             visit(entry.key(), *entry.value());

@@ -1,5 +1,5 @@
-//! `POST /ws/oauth/token` and `/oauth/token` are ours: an unmodified NinjaOne client proves its caller here and gets a token
-//! of ours. Nothing under `/ws/` or `/oauth/` ever reaches NinjaOne through the proxy: it would mint credentials there.
+//! Our own token endpoint, `POST /ws/oauth/token` and `/oauth/token`: an unmodified NinjaOne client authenticates its caller here
+//! and gets an access token of ours. Nothing under `/ws/` or `/oauth/` is ever forwarded: NinjaOne would issue credentials there.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the token endpoint says: a token (RFC 6749 section 5.1), or why there is none (section 5.2).
+//! Responses of the token endpoint: a token (RFC 6749 section 5.1), or an error (section 5.2).
 
 use std::sync::Arc;
 
@@ -8,7 +8,9 @@ use crate::{caller::Caller, net::Incoming};
 
 /// A token of ours, issued.
 pub struct Issued {
+    /// The request for a token.
     pub incoming: Box<Incoming>,
+    /// Whom it was issued to.
     pub caller: Arc<Caller>,
     /// The JSON of RFC 6749 section 5.1.
     pub answer: Zeroizing<String>,
@@ -16,10 +18,13 @@ pub struct Issued {
 
 /// No token (RFC 6749 section 5.2).
 pub struct NotIssued {
+    /// The request for a token.
     pub incoming: Box<Incoming>,
+    /// Why there is none.
     pub why: Why,
 }
 
+/// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Not a form, too long, or without credentials.

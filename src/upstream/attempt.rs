@@ -1,4 +1,4 @@
-//! One attempt: a request with a token goes out once, and what comes back is judged.
+//! One attempt: sends a request with a token once, and classifies the response.
 
 use std::{
     pin::{Pin, pin},
@@ -45,7 +45,7 @@ const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 const NINJAONE_REQUEST_BYTES_MAX: usize = 128;
 
 impl Sending<'_> {
-    /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the answer
+    /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the response
     /// begins.
     pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> Verdict {
         let request = self.intended.request();
@@ -137,7 +137,8 @@ impl Sending<'_> {
     }
 }
 
-/// Waits for the head of an answer. The wait begins anew while the caller's body is still on its way, unless NinjaOne takes
+/// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless
+/// NinjaOne takes
 /// it too slowly. How fast the caller sends is judged by the body itself.
 async fn first_byte<F>(
     mut sending: Pin<&mut F>,
@@ -180,7 +181,7 @@ fn ninjaone_request(fields: &Fields) -> Option<Box<str>> {
     value.get(..end).map(Box::from)
 }
 
-/// NinjaOne signals its limits by an HTML page as often as by 429; its API never answers HTML.
+/// NinjaOne signals its rate limits by an HTML page as often as by 429; its API never responds with HTML.
 fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Some(ThrottleKind::Status);
@@ -201,7 +202,7 @@ fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
     })
 }
 
-/// An operation that answers with a file may answer with a page: it says that it is an attachment.
+/// An operation that downloads a file may return an HTML page: the response says that it is an attachment.
 fn is_file(payload: Payload, fields: &Fields) -> bool {
     payload == Payload::Download && fields.contains(&header::CONTENT_DISPOSITION)
 }

@@ -1,4 +1,4 @@
-//! What can come of sending a request once.
+//! The result of one attempt.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::{answer_body::AnswerBody, origin::ThrottleKind};
 
 /// What came of an attempt.
 pub(super) enum Verdict {
-    /// An answer to pass on.
+    /// A response to pass on.
     Answer(Answer),
-    /// An answer of a gateway that is not well (502, 503, 504): passed on if it may not be tried again.
+    /// A gateway error (502, 503, 504): passed on if the request may not be retried.
     Unwell(Answer),
     /// 429 or an HTML page, and how long it said to wait.
     Throttled(ThrottleKind, Option<Duration>),
@@ -20,20 +20,20 @@ pub(super) enum Verdict {
     TokenRejected,
     /// 401: the identity lacks a scope or role.
     InsufficientPrivileges,
-    /// No head of an answer came in time; the request may have arrived.
+    /// No head of a response came in time; the request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.
     Body(BodyFault),
     /// Not a byte was sent.
     Unsent(ExchangeError),
-    /// A connection that was used before broke before the answer's first byte: the server may have closed it before the
+    /// A connection that was used before broke before the response's first byte: the server may have closed it before the
     /// request arrived.
     DiedReused,
     /// The connection broke, or what came back is not HTTP.
     Lost(ExchangeError),
 }
 
-/// NinjaOne's answer, ready to be passed on.
+/// NinjaOne's response, ready to be passed on.
 pub(super) struct Answer {
     /// As NinjaOne sent it.
     pub(super) status: StatusCode,

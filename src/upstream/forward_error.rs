@@ -1,4 +1,4 @@
-//! Why a request got no answer that could be passed on, and what is left of it.
+//! Why a request got no response that can be passed on, and what is left of the request.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
 
 use super::send_log::Journal;
 
-/// A request that was put on record and got no answer that could be passed on.
+/// A request that was put on record and got no response that could be passed on.
 pub struct Failed {
-    /// The request's guards: its lease, and its place in the caller's concurrency.
+    /// The request's guards: its lease, and its share of the caller's concurrency.
     pub leased: Leased,
     /// Its line, still to be written.
     pub entry: OpenEntry,
-    /// Why there is no answer.
+    /// Why there is no response.
     pub why: Why,
     /// What happened until then.
     pub journal: Journal,
@@ -35,14 +35,14 @@ impl Failed {
     }
 }
 
-/// Why there is no answer to pass on.
+/// Why there is no response to pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// The tenant's budget had no room in time. Nothing was sent.
     OverBudget {
-        /// What stood in the way last.
+        /// The limit that was hit last.
         by: Dimension,
-        /// When it is worth to try again.
+        /// When to try again.
         retry_after: Duration,
     },
     /// NinjaOne said 429, or showed its HTML page.
@@ -62,7 +62,7 @@ pub enum Why {
     NoToken(Lack),
     /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
     BodyNotKept,
-    /// No head of an answer came in time. The request may have arrived.
+    /// No head of a response came in time. The request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.
     Body(BodyFault),

@@ -1,4 +1,4 @@
-//! The proof that NinjaOne answered a request.
+//! `Forwarded`, the proof that NinjaOne responded to a request.
 
 use http::StatusCode;
 
@@ -10,7 +10,7 @@ use crate::{
 
 use super::{answer_body::AnswerBody, attempt_result::Answer, send_log::Journal};
 
-/// A request that NinjaOne has answered, and the answer.
+/// A request that NinjaOne has responded to, and the response.
 ///
 /// `Sending::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
 pub struct Forwarded {
@@ -21,7 +21,7 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// Asserts that `answer` is NinjaOne's to `intended`. `tests/architecture.rs` names the one function that may.
+    /// Asserts that `answer` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_forwarded(
         intended: Intended,
         answer: Answer,

@@ -1,6 +1,6 @@
-//! SEND IT. `Intended` ──► `Forwarded`: the only door out to NinjaOne's API.
+//! SEND IT. `Intended` ──► `Forwarded`: the only way out to NinjaOne's API.
 //!
-//! A write is sent once, but for one case in which nothing was done: see `switch.rs`. A read may be sent again, as the
+//! A write is sent once, except when NinjaOne refused it without doing anything: see `switch.rs`. A read may be retried, as the
 //! table in `retry.rs` says, and never beyond the retry budget.
 
 pub mod answer_body;
@@ -45,16 +45,17 @@ pub use self::{
     send_log::Journal,
 };
 
-/// The door out, one a worker: its connections are not shared between cores.
+/// The way out to NinjaOne, one for each worker: its connections are not shared between cores.
 pub struct Upstream {
     pools: Mutex<HashMap<u64, Arc<Pool>, foldhash::fast::RandomState>>,
     tasks: Tasks,
 }
 
-/// How often idle connections are looked through.
+/// How often idle connections are checked.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Upstream {
+    /// Without connections yet; they are opened and closed on tasks of `tasks`.
     #[must_use]
     pub fn new(tasks: Tasks) -> Arc<Self> {
         Arc::new(Self {
@@ -86,10 +87,10 @@ impl Upstream {
         Ok(pool)
     }
 
-    /// Sends a request and its body, again if it may be, until there is an answer to pass on.
+    /// Sends a request and its body, with retries, until there is a response to pass on.
     ///
     /// # Errors
-    /// When NinjaOne gave no answer that may be passed on.
+    /// When NinjaOne gave no response that may be passed on.
     pub async fn forward(
         &self,
         origins: &Origins,

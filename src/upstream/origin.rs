@@ -1,4 +1,4 @@
-//! Where a tenant's API is, and what has been learned of it.
+//! A tenant's API: where it is, its timeouts and retry budget, and how often it throttled us.
 
 use std::{
     sync::{
@@ -28,7 +28,9 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_mins(1);
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
+    /// For a connection, TLS included.
     pub connect: Duration,
+    /// For the head of the response; begins anew while the caller's body is on its way.
     pub first_byte: Duration,
     /// For bodies, either way.
     pub body: BodyPatience,
@@ -37,9 +39,13 @@ pub struct Patience {
 /// How reads are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetrySettings {
+    /// Attempts in all, the first one included.
     pub attempts_max: u32,
+    /// The first pause; each following one is twice as long.
     pub backoff_from: Duration,
+    /// The longest pause.
     pub backoff_to: Duration,
+    /// Whether a pause is a random time up to what it may be.
     pub jitter: bool,
     /// Retries as a share of recent requests, in percent.
     pub budget_percent: u8,
@@ -51,7 +57,7 @@ pub struct Origin {
     endpoint: Endpoint,
     patience: Patience,
     retry: RetryBudget,
-    /// Throttle answers in a row.
+    /// Consecutive throttles.
     throttles: AtomicU32,
     throttled_by_status: AtomicU64,
     throttled_by_page: AtomicU64,
@@ -72,6 +78,7 @@ pub enum ThrottleKind {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Origin {
+    /// A tenant's API of which nothing is known yet.
     #[must_use]
     pub fn new(endpoint: Endpoint, patience: Patience, retry: RetrySettings) -> Arc<Self> {
         Arc::new(Self {
@@ -91,16 +98,19 @@ impl Origin {
         self.endpoint == *endpoint && self.patience == patience && self.retry.settings == retry
     }
 
+    /// Tells pools apart, see [`NEXT_ID`].
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
+    /// How long to wait for what.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.patience
     }
 
+    /// What retries may still cost.
     #[must_use]
     pub fn retry(&self) -> &RetryBudget {
         &self.retry
@@ -117,7 +127,8 @@ impl Origin {
         Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))
     }
 
-    /// How long to send nothing after a throttle answer that told `told`; none after a page that says nothing of limits.
+    /// How long to send nothing after a throttle whose `Retry-After` was `told`; none after a page that says nothing
+    /// of limits.
     pub fn throttled(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
         let count = match kind {
             ThrottleKind::Status => &self.throttled_by_status,
@@ -143,6 +154,7 @@ impl Origin {
         ]
     }
 
+    /// NinjaOne answered without a throttle: the next pause begins at 1 s again.
     pub fn not_throttled(&self) {
         if self.throttles.load(Ordering::Relaxed) != 0 {
             self.throttles.store(0, Ordering::Relaxed);
@@ -154,11 +166,13 @@ impl Origin {
 pub struct Origins(Vec<Arc<Origin>>);
 
 impl Origins {
+    /// In the order of the tenants in the rules.
     #[must_use]
     pub fn new(origins: Vec<Arc<Origin>>) -> Self {
         Self(origins)
     }
 
+    /// The API of the tenant with this index.
     #[must_use]
     pub fn get(&self, tenant: usize) -> Option<&Arc<Origin>> {
         self.0.get(tenant)
@@ -183,6 +197,7 @@ impl RetryBudget {
         }
     }
 
+    /// The configured limits.
     #[must_use]
     pub fn settings(&self) -> RetrySettings {
         self.settings

@@ -1,7 +1,7 @@
-//! What is sent again, and what never is: the table.
+//! The retry policy: what is sent again, and what never is.
 //!
-//! Only GET and HEAD are ever repeated. NinjaOne has no idempotency keys, so a write that may have arrived is not sent
-//! again, whatever came back.
+//! Only GET and HEAD are retried. NinjaOne has no idempotency keys, so a write that may have arrived is not sent again,
+//! whatever the response.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) enum Step {
         fresh: bool,
     },
     WithNewToken,
-    /// The token is of no use; this request is not repeated.
+    /// The token is no longer valid; this request is not retried.
     RejectToken,
     GiveUp(Why),
 }

@@ -1,4 +1,4 @@
-//! What happened to a request on its way to NinjaOne, for its audit line and the metrics.
+//! What happened while a request was sent: for its audit line and the metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::net::body::Passage;
 pub struct Journal {
     /// How often it was sent.
     pub attempts: u32,
-    /// `x-nj-request-id` of the last answer.
+    /// `x-nj-request-id` of the last response.
     pub ninjaone_request: Option<Box<str>>,
-    /// Time spent waiting for NinjaOne and for the tenant's budget, up to the answer's head.
+    /// Time spent waiting for NinjaOne and for the tenant's budget, up to the response's head.
     pub waited: Duration,
     /// When that was over; none if nothing was waited for.
     pub ended: Option<Instant>,

@@ -1,4 +1,4 @@
-//! The loop that sends a request, and sends it again for as long as the table in `retry.rs` says so.
+//! The send loop: attempts a request, and retries it as `retry.rs` decides.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ pub(super) struct Sending<'a> {
     pub(super) kept: Option<Arc<Kept>>,
 }
 
-/// Why the loop ended without an answer.
+/// Why the loop ended without a response.
 pub(super) enum SendLoopError {
     Failed(Why),
     /// NinjaOne did nothing and wants a user; the request may be sent as one, see `switch.rs`.
@@ -77,7 +77,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Sends until there is an answer to pass on, or nothing more to try. The first attempt is made at `now`.
+    /// Sends until there is a response to pass on, or nothing more to try. The first attempt is made at `now`.
     pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, SendLoopError> {
         loop {
             let permit = self.permit(now).await?;

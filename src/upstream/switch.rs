@@ -1,8 +1,8 @@
-//! A request that went as the service and that NinjaOne wants a person for: sent once more, as the user.
+//! Retries a request as the user after NinjaOne refused it to the service with `user_context_required`.
 //!
-//! NinjaOne answers 403 `user_context_required` before it does anything (seen 2026-07 on `POST
-//! /v2/device/{id}/script/run`), so this holds for writes too. It is the only way in which a write is sent again, and it
-//! happens once at most: whoever goes as the user is not switched.
+//! NinjaOne answers that 403 before it does anything (seen 2026-07 on `POST /v2/device/{id}/script/run`), so this holds for
+//! writes too. It is the only way in which a write is sent again, and it happens at most once: a request that goes as the user
+//! is not switched.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{
 const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 impl Sending<'_> {
-    /// Whether this may be NinjaOne asking for a user, of a request that may be sent as one.
+    /// Whether this response may be `user_context_required`, to a request that may go as the user.
     pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
         let is_refusal =
             matches!(verdict, Verdict::Answer(answer) if answer.status == StatusCode::FORBIDDEN);

@@ -1,4 +1,4 @@
-//! Whether NinjaOne wants a user for a request that went as the service, and what that takes.
+//! Detects NinjaOne's `user_context_required`, and keeps what a retry as the user needs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,8 +42,8 @@ pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
     intended.identity() == IdentityKind::Service && intended.identity_preference() == Wish::Usual
 }
 
-/// Whether an answer says `user_context_required`. A body that cannot be read, because it is compressed, long or slow, says
-/// nothing; whatever was read of it is passed on.
+/// Whether a response says `user_context_required`. A body that cannot be read, because it is compressed, long or slow,
+/// says nothing; whatever was read of it is passed on.
 pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
     let Verdict::Answer(answer) = verdict else {
         return false;

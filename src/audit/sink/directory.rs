@@ -1,4 +1,5 @@
-//! The directory of the log: one writer, and a new file each day, at 64 MiB, and whenever the last one cannot be trusted.
+//! Writes the audit log to a directory: one writer at a time; a new file each day, at 64 MiB, and whenever the current one cannot
+//! be trusted any more.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
@@ -26,6 +27,7 @@ pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 const DIRECTORY_MODE: u32 = 0o700;
 
+/// A log in a directory: the file that is being written, and the lock that keeps other processes out.
 pub struct Directory {
     path: PathBuf,
     lock: File,

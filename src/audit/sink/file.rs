@@ -1,4 +1,4 @@
-//! The file that is being written: whole lines only, and a watch over what becomes of it.
+//! The file that is being written: complete lines only, and checks that nobody else changes, moves or deletes it.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,4 +1,4 @@
-//! Lines in memory: for the sandbox, which leaves nothing on disk.
+//! Keeps lines in memory: for the sandbox, which leaves nothing on disk.
 
 use std::{
     collections::VecDeque,
@@ -10,6 +10,7 @@ use crate::audit::chain::Linked;
 /// The oldest line makes room for the newest.
 pub const MEMORY_LINES_MAX: usize = 10_000;
 
+/// The newest lines, in memory; older ones are dropped.
 #[derive(Default)]
 pub struct Memory {
     lines: Mutex<VecDeque<Box<str>>>,

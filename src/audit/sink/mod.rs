@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Where the audit log is written to: a directory, or memory.
 
 mod day;
 pub mod directory;
@@ -18,7 +18,7 @@ pub use self::{
     sink_error::SinkError,
 };
 
-/// A place for lines.
+/// Where lines are written to.
 pub enum Sink {
     Directory(Directory),
     Memory(Arc<Memory>),

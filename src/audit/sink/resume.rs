@@ -1,4 +1,4 @@
-//! Takes up the chain where it was left, after a stop or a crash.
+//! Resumes the chain where it ended, after a stop or a crash.
 
 use std::{
     fs::File,

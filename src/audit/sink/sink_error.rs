@@ -1,4 +1,4 @@
-//! Why lines could not be written.
+//! Why the audit log could not be written.
 
 use std::io;
 
