@@ -13,7 +13,8 @@ use super::{
     http1::client::{Connection, transport::Transport},
     http2_client::Http2Sender,
     tls::{self, Offer, TlsError},
-    tls_stream::{TlsIo, TlsStream},
+    tls_io::TlsIo,
+    tls_stream::TlsStream,
 };
 
 pub use super::{endpoint::Endpoint, exchange_error::ExchangeError};

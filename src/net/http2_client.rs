@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use crate::tasks::Tasks;
 
-use super::{body::RequestBody, exchange_error::ExchangeError, tls_stream::TlsIo};
+use super::{body::RequestBody, exchange_error::ExchangeError, tls_io::TlsIo};
 
 const H2_STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const H2_CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;

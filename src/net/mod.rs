@@ -48,6 +48,7 @@ pub mod sniff;
 pub mod streaming_body;
 pub mod target;
 pub mod tls;
+pub mod tls_io;
 pub mod tls_stream;
 pub mod turned_away;
 pub mod unfinished;

@@ -19,7 +19,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use rustix::{
     io::Errno,
     net::{RecvFlags, recv},
@@ -143,7 +143,7 @@ impl TlsStream {
 
     /// Hands what has come to `take`, record by record, with about how many bytes follow at once; returns how many came, 0 at
     /// the end.
-    fn poll_take(
+    pub(super) fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
         mut take: impl FnMut(&[u8], usize),
@@ -414,82 +414,4 @@ fn encrypt<Data>(
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// The same stream as an [`AsyncRead`] and [`AsyncWrite`], for the HTTP/2 library.
-pub struct TlsIo {
-    stream: Box<TlsStream>,
-    /// Decrypted and not read yet.
-    plain: BytesMut,
-}
-
-impl TlsIo {
-    /// `plain`: what came with the handshake, see [`TlsStream::connect`].
-    #[must_use]
-    pub fn new(stream: Box<TlsStream>, plain: BytesMut) -> Self {
-        Self { stream, plain }
-    }
-}
-
-impl AsyncRead for TlsIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.plain.is_empty() {
-            // Straight to the reader's buffer; what has no room there waits.
-            let (stream, plain) = (&mut this.stream, &mut this.plain);
-            ready!(stream.poll_take(cx, |data, _| {
-                let (fits, waits) = data.split_at(data.len().min(room.remaining()));
-                room.put_slice(fits);
-                plain.extend_from_slice(waits);
-            }))?;
-            return Poll::Ready(Ok(()));
-        }
-        let length = this.plain.len().min(room.remaining());
-        room.put_slice(this.plain.get(..length).unwrap_or_default());
-        this.plain.advance(length);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for TlsIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, bytes)
-    }
-
-    /// One record for all slices: each record costs its reader a decryption.
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if let [slice] = slices {
-            return self.stream.poll_write(cx, slice);
-        }
-        let mut all = Vec::with_capacity(slices.iter().map(|it| it.len()).sum());
-        for slice in slices {
-            all.extend_from_slice(slice);
-        }
-        self.stream.poll_write(cx, &all)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.close();
-        Poll::Ready(Ok(()))
-    }
 }
