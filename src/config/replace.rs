@@ -1,4 +1,4 @@
-//! Writing a file so that a reader, or a crash, finds the old one or the new one and nothing in between.
+//! Writes files atomically: after a crash there is the old file or the new one, never part of one.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Makes `file`, which must not exist, in `directory`, which is made if need be. Whoever may read `like` may read them, and
-/// nobody but their owner may write; they belong to whom `like` belongs to, if we may give them away: `sudo` must not make
-/// files that the service cannot read. They hold digests, no secrets.
+/// Creates `file`, which must not exist, in `directory`, which is created if needed. They are readable for whoever can read
+/// `like` and writable for their owner only. They get the owner of `like` if this process may change it, so that `sudo` does
+/// not create files that the service cannot read. They hold digests, no secrets.
 pub(super) fn create_new(
     like: &Path,
     directory: &Path,
@@ -25,27 +25,27 @@ pub(super) fn create_new(
     }
     let beside = write_beside(file, content, 0o600 | readers)?;
     let placed = give_like(&beside, like)
-        // Unlike a rename, a link never replaces anything.
+        // Unlike a rename, a hard link never replaces anything.
         .and_then(|()| fs::hard_link(&beside, file));
     let removed = fs::remove_file(&beside);
     placed.and(removed)?;
     sync_directory(file)
 }
 
-/// Puts `content` in place of what `file` holds; its mode and owner stay.
+/// Replaces the content of `file` atomically; mode and owner stay.
 pub(super) fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let mode = fs::metadata(file)?.permissions().mode() & 0o777;
     let beside = write_beside(file, content, mode)?;
     let placed = give_like(&beside, file).and_then(|()| fs::rename(&beside, file));
     if placed.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     placed?;
     sync_directory(file)
 }
 
-/// Makes the names in the directory of `file` durable.
+/// Syncs the directory of `file`, so that the new name is durable.
 pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     match file.parent() {
         Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
@@ -53,7 +53,7 @@ pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     }
 }
 
-/// A hidden file beside `file`, on the disk; it is not read as a caller file.
+/// Writes and syncs a hidden file beside `file`. It is not read as a caller file.
 fn write_beside(file: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let beside = file.with_file_name(format!(".{name}.{}.new", std::process::id()));
@@ -64,7 +64,7 @@ fn write_beside(file: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
         .open(&beside)?;
     let written = new.write_all(content).and_then(|()| new.sync_all());
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     written.map(|()| beside)

@@ -1,4 +1,4 @@
-//! The texts of tokens and codes, as opaque as the real ones.
+//! Generates the strings of tokens and codes, as opaque as the real ones.
 
 use std::fmt::Write;
 
