@@ -1,4 +1,4 @@
-//! `audit verify`: says whether the log is whole, and if not, where it breaks and how.
+//! `audit verify`: checks that the audit log is intact, and reports where and how it is broken.
 
 use std::{
     io::{self, Write},
@@ -14,7 +14,7 @@ use crate::audit::{
 
 use super::exit::ExitStatus;
 
-/// How many breaks a person is shown; `--json` has up to a thousand.
+/// Most breaks in the text output; `--json` has up to a thousand.
 const SHOWN_MAX: usize = 20;
 
 /// Look into the audit log
@@ -44,7 +44,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Verifies `directory`, prints the verdict to `out` and what went wrong to `talk`, and returns the exit code.
+    /// Verifies `directory`; prints the verdict to `out` and diagnostics to `talk`.
     pub fn run(
         &self,
         directory: &Path,
@@ -55,7 +55,7 @@ impl Verify {
         let report = match verify(directory, &self.anchors) {
             Ok(report) => report,
             Err(error) => {
-                // Nobody is left to tell if this fails.
+                // If this fails there is nowhere left to report it.
                 let _ = writeln!(talk, "error: {error}");
                 return ExitStatus::Failed;
             }

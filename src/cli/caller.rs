@@ -1,4 +1,4 @@
-//! `caller add`, `list`, `show`, `rotate`, `revoke`.
+//! `caller add`, `list`, `show`, `rotate` and `revoke`: manages the files of callers.
 
 use std::io::{self, Write};
 
@@ -81,7 +81,7 @@ pub struct RevokeArgs {
     pub key: Option<String>,
 }
 
-/// Runs the command; the result is the exit status. A new key is the only thing that goes to `out`.
+/// Runs the command. A new key is the only thing that goes to `out`.
 ///
 /// # Errors
 /// `out` or `err` cannot be written.
@@ -154,7 +154,7 @@ fn add(
     finish(changed, &args.name, around.json, out, err)
 }
 
-/// Tells what a change has come to.
+/// Reports the result of a change.
 fn finish(
     changed: Result<Changed, NotChanged>,
     name: &str,
@@ -280,7 +280,7 @@ fn show(
     status(&written, err)
 }
 
-/// Says so when what was shown is not in force.
+/// Warns if what was shown is not in force.
 fn status(written: &Written, err: &mut dyn Write) -> io::Result<ExitStatus> {
     if written.findings.has_errors() {
         writeln!(
@@ -309,9 +309,9 @@ fn caller_json(name: &str, caller: &who::Caller, written: &Written) -> Value {
         tenants,
         on_behalf_of,
         require_reason,
-        // A digest says nothing; only how many there are.
+        // Only their number: a digest is of no use to a reader.
         key: _,
-        // `config show` and `caller show` have these.
+        // Shown by `config show` and by `caller show`.
         limit: _,
         identity: _,
     } = caller;

@@ -1,4 +1,4 @@
-//! `config check`, `config show`, `config schema`.
+//! `config check`, `config show` and `config schema`.
 
 use std::{
     io::{self, Write},
@@ -38,7 +38,7 @@ pub enum ConfigCommand {
     Schema,
 }
 
-/// What commands about the configuration need to know.
+/// The context of the commands that read the configuration.
 pub struct Surroundings<'a> {
     /// `--config`
     pub file: Option<&'a Path>,
@@ -50,7 +50,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// The sources to read.
+    /// Where the configuration is read from.
     ///
     /// # Errors
     /// There is no configuration file.
@@ -63,7 +63,7 @@ impl Surroundings<'_> {
     }
 }
 
-/// Runs the command; the result is the exit status.
+/// Runs the command.
 ///
 /// # Errors
 /// `out` or `err` cannot be written.
@@ -109,7 +109,7 @@ fn check(
     }
 }
 
-/// Problems go to `err`, what it comes to goes to `out`. Without `well` there was an error.
+/// Prints problems to `err` and the summary to `out`. `well` is the summary if there was no error.
 fn report(
     problems: &[Problem],
     well: Option<&str>,
@@ -194,7 +194,7 @@ fn show(
     }
     let lines: Vec<String> = shown.iter().map(line).collect();
     let width = lines.iter().map(|line| line.chars().count()).max();
-    // A single long list must not push all origins out of sight.
+    // A single long list must not push all origins off the screen.
     let width = width.unwrap_or_default().min(COLUMN_MAX);
     for (line, shown) in lines.iter().zip(&shown) {
         writeln!(out, "{line:width$}  # {}", shown.origin)?;

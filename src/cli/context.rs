@@ -1,4 +1,4 @@
-//! What commands share: the global flags, the environment and the configuration that they lead to.
+//! The context of a command: global flags, environment, and the configuration that they lead to.
 
 use std::{
     io::{self, Write},
@@ -18,7 +18,7 @@ use crate::{
 
 use super::{Global, config::Surroundings};
 
-/// Where the admin listener is unless it is configured.
+/// The default address of the admin listener.
 const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
 
 #[expect(
@@ -60,7 +60,7 @@ impl Context {
             .filter(|it| !it.is_empty())
     }
 
-    /// Where a configuration is looked for, in this order.
+    /// The paths where a configuration is searched, in order.
     #[must_use]
     pub(super) fn candidates(&self) -> Vec<PathBuf> {
         candidates(self.file.as_deref(), &self.environment)
@@ -76,20 +76,20 @@ impl Context {
         }
     }
 
-    /// The configuration, what is doubtful in it, and where it was read.
+    /// Loads the configuration, with warnings and sources.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All problems of the configuration.
     pub(super) fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
         let sources = self.surroundings().sources()?;
         let (config, warnings) = config::load(&sources, &self.known)?;
         Ok((config, warnings, sources))
     }
 
-    /// The configuration; what is wrong with it, or doubtful, is written to `err`.
+    /// Loads the configuration and writes errors and warnings to `err`; `None` if there are errors.
     ///
     /// # Errors
-    /// When `err` cannot be written to.
+    /// `err` cannot be written to.
     pub(super) fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
         match self.loaded() {
             Ok((config, warnings, _)) => {
@@ -107,7 +107,7 @@ impl Context {
         }
     }
 
-    /// None if it is wrong, without a word.
+    /// Loads the configuration; `None` if it has errors, which are not reported.
     #[must_use]
     pub(super) fn load_quietly(&self) -> Option<Config> {
         let sources = self.surroundings().sources().ok()?;
@@ -116,7 +116,7 @@ impl Context {
             .map(|(config, _)| config)
     }
 
-    /// Where to ask the running proxy how it is. Needs no secret of the configuration to be readable.
+    /// The admin listener of the running proxy. Works even if secrets of the configuration cannot be read.
     #[must_use]
     pub(super) fn admin_address(&self) -> Option<SocketAddr> {
         match self.admin_settings() {
@@ -133,7 +133,7 @@ impl Context {
             .or_else(|| self.admin_address())
     }
 
-    /// None: there is no configuration.
+    /// `None` if there is no configuration.
     fn admin_settings(&self) -> Option<config::settings::operating::Admin> {
         let sources = self.surroundings().sources().ok()?;
         Some(load::read(&sources).settings.admin)

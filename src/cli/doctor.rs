@@ -1,5 +1,5 @@
-//! `doctor`: looks for everything that may keep the proxy from working, and says what to do. It changes nothing, and never
-//! renews a login: that would take it from the running proxy.
+//! `doctor`: checks everything that may keep the proxy from working, and says what to do. It changes nothing, and never
+//! renews a login: that would invalidate the refresh token of the running proxy.
 
 mod check;
 mod host;
@@ -37,14 +37,14 @@ use self::{
 
 use super::{context::Context, exit::ExitStatus, status};
 
-/// Longest that all looking at disks may take, and all looking at one tenant: together less than the 30 seconds that
-/// somebody waits for a command.
+/// Longest time for all disk checks, and for all checks of one tenant: together less than the 30 seconds that people wait
+/// for a command.
 const DISK_MS_MAX: u64 = 20_000;
 const TENANT_MS_MAX: u64 = 28_000;
 
 const OFFLINE: &str = "--offline: nothing leaves this machine";
 
-/// What is asked of a tenant's host.
+/// The checks of a tenant's host.
 const OF_HOST: [Name; 6] = [
     Name::Dns,
     Name::Tcp,
@@ -68,7 +68,7 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    /// Gives the exit code.
+    /// Runs all checks and prints the report.
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
@@ -201,12 +201,12 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 fn book(config: &Config) -> Book {
-    // A clash with the catalogue is an error of the configuration, which has been loaded.
+    // The loaded configuration has no clash with the catalogue: that would be an error.
     let catalogue = wiring::catalogue(config).unwrap_or_else(|_| Catalogue::builtin().into());
     wiring::policy_set(config, catalogue)
 }
 
-/// None: a disk hangs.
+/// `None` if the disk hangs.
 async fn in_time<T>(looking: tokio::task::JoinHandle<T>) -> Option<T> {
     let looked = timeout(Duration::from_millis(DISK_MS_MAX), looking).await;
     looked.ok()?.ok()
@@ -220,7 +220,7 @@ fn slow_disk(name: Name) -> Check {
     )
 }
 
-/// A tenant, and all that is needed to look at it.
+/// The checks of one tenant, and what they need.
 struct Patient {
     tenant: config::Tenant,
     endpoint: Endpoint,

@@ -42,16 +42,16 @@ pub struct Explain {
     pub tenant: Option<String>,
 }
 
-/// What was asked, once the arguments are understood.
+/// What to explain.
 enum Wanted {
     Imagined { method: Method, target: Target },
     Recorded(RequestId),
 }
 
 impl Explain {
-    /// Answers from `book`; a request id is looked for in `audit_directory`.
+    /// Explains with the policies in `book`; a request id is looked up in `audit_directory`.
     ///
-    /// Gives the exit code: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage.
+    /// Exit codes: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage.
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
@@ -176,7 +176,7 @@ fn parse_method(text: &str) -> Result<Method, String> {
     })
 }
 
-/// As the journey parses it. A fragment is refused here, because the `http` crate cuts it off without a word.
+/// Parses a target as the journey does. A fragment is refused here, because the `http` crate silently drops it.
 fn parse_target(text: &str) -> Result<Target, TargetError> {
     if text.contains('#') {
         return Err(TargetError::Fragment);
@@ -207,7 +207,7 @@ fn tell(
     })
 }
 
-/// The line tells of a request that never came as far as the policies.
+/// Prints a recorded request that ended before any policy was evaluated.
 fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
     if as_json {
         let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });

@@ -1,4 +1,4 @@
-//! `healthcheck`: asks a probe and says yes or no by its exit code, for Docker's `HEALTHCHECK` and the like.
+//! `healthcheck`: queries a probe and answers by exit code, for Docker's `HEALTHCHECK` and the like.
 
 use std::{
     io::{self, Write},
@@ -25,7 +25,7 @@ pub struct Healthcheck {
 }
 
 impl Healthcheck {
-    /// Gives the exit code: 0 yes, 1 no or no answer within two seconds.
+    /// Exit codes: 0 yes, 1 no, or no response within two seconds.
     ///
     /// # Errors
     /// `err` cannot be written to.

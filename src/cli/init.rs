@@ -1,4 +1,4 @@
-//! `init`: three questions, and the smallest configuration that serves.
+//! `init`: asks three questions and writes a minimal configuration.
 
 mod answers;
 mod files;
@@ -52,11 +52,11 @@ pub(super) struct InitArgs {
     untried: bool,
 }
 
-/// Gives the exit code: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot
-/// be reached, 78 NinjaOne does not take the credentials.
+/// Exit codes: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot be
+/// reached, 78 NinjaOne rejects the credentials.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
+/// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &InitArgs,
     around: &Context,
@@ -112,7 +112,7 @@ pub(super) async fn run(
     Ok(ExitStatus::Done)
 }
 
-/// The place that is given; of root, that of the system; else the first that is looked at.
+/// Where to write: the given path; for root that of the system; otherwise the first path that is searched.
 fn place(around: &Context) -> Option<PathBuf> {
     let mut candidates = around.candidates();
     if rustix::process::geteuid().is_root() {

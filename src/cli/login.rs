@@ -1,4 +1,4 @@
-//! `login`: a person logs in once, in a browser, and the proxy keeps the login alive from then on.
+//! `login`: a user logs in once in a browser, and the proxy keeps the login alive from then on.
 
 mod browser;
 mod callback;
@@ -32,10 +32,10 @@ use super::{context::Context, exit::ExitStatus};
 
 pub(super) use failure::exit_of_token_error;
 
-/// Longest that the browser is waited for.
+/// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 
-/// Longest line that is read as the address of a browser: the callback and the redirect before it.
+/// Longest pasted address, in bytes: the callback and the redirect URI before it.
 const COPIED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 #[derive(Debug, Args)]
@@ -67,20 +67,20 @@ fn wait_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A login that waits for a person.
+/// A login that waits for the user.
 struct Begun {
-    /// None where the proxy chose.
+    /// `None` where the proxy chose it.
     tenant: String,
     url: String,
     redirect: String,
     flow: Flow,
-    /// Where the address must lead; none where only the proxy knows.
+    /// The origin of the address to open; `None` where only the proxy knows it.
     origin: Option<String>,
     judge: Judge,
     end: End,
 }
 
-/// Who makes tokens of what comes back.
+/// Who exchanges the callback for tokens.
 enum End {
     /// This process.
     Here(Here),
@@ -88,7 +88,7 @@ enum End {
     There(There),
 }
 
-/// What a login has brought.
+/// A completed login.
 struct Done {
     tenant: String,
     scopes: Vec<String>,
@@ -96,10 +96,10 @@ struct Done {
     expires_at: Option<String>,
 }
 
-/// Gives the exit code: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
+/// Exit codes: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
+/// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &LoginArgs,
     around: &Context,
@@ -156,7 +156,7 @@ async fn log_in(
         let path = redirect_path(&begun.redirect);
         it.open(path, begun.flow, begun.judge.clone())
     });
-    // Heard from here on: whoever is shown the address may interrupt at once.
+    // Installed before the address is shown: the user may interrupt at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     report.open(&begun, callback.is_some())?;
     if callback.is_some() && !args.no_browser && browser::open(&openable, around) {
@@ -180,7 +180,7 @@ async fn finish(end: End, came: Secret<String>) -> Result<Done, Failure> {
     }
 }
 
-/// The path of a redirect of this machine.
+/// The path of a redirect URI.
 fn redirect_path(redirect: &str) -> String {
     let rest = redirect.split_once("://").map_or("", |(_, rest)| rest);
     let path = rest.find(['/', '?']).and_then(|at| rest.get(at..));
@@ -188,7 +188,7 @@ fn redirect_path(redirect: &str) -> String {
     if path.is_empty() { "/" } else { path }.to_owned()
 }
 
-/// Why there is nobody to log in or out.
+/// Why no tenant can be logged in or out.
 pub(super) enum NoTenant {
     Unknown(String),
     WithoutUser(TenantName),
@@ -222,7 +222,7 @@ impl NoTenant {
     }
 }
 
-/// The tenant that is meant, and its person-backed identity.
+/// The tenant to log in or out, and its user identity.
 pub(super) fn tenant<'a>(
     config: &'a Config,
     wanted: Option<&str>,

@@ -1,4 +1,4 @@
-//! `logout`: gives a login back to NinjaOne and forgets it here.
+//! `logout`: revokes a login at NinjaOne and deletes it here.
 
 use std::io::{self, Write};
 
@@ -21,11 +21,11 @@ pub(super) struct LogoutArgs {
     tenant: Option<String>,
 }
 
-/// Gives the exit code: 0 given back and forgotten, or nobody was logged in; 1 forgotten, but NinjaOne did not confirm, or
-/// not forgotten; 2 no such tenant; 75 another process is busy with the login; 78 configuration wrong.
+/// Exit codes: 0 revoked and deleted, or there was no login; 1 deleted but NinjaOne did not confirm, or not deleted; 2 no
+/// such tenant; 75 another process is using the login; 78 configuration wrong.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
+/// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &LogoutArgs,
     around: &Context,
@@ -72,11 +72,11 @@ pub(super) async fn run(
     Ok(told.code)
 }
 
-/// What is said of a logout.
+/// The result of a logout, ready to print.
 struct Told {
     is_forgotten: bool,
     is_revoked: bool,
-    /// A name out of a closed set.
+    /// One of a closed set of names.
     error: Option<&'static str>,
     text: String,
     code: ExitStatus,

@@ -1,4 +1,4 @@
-//! What the program tells of itself: completions, manual page, version.
+//! `completions`, `man` and `version`.
 
 use std::io::{self, Write};
 
@@ -13,8 +13,10 @@ pub(super) struct CompletionsArgs {
     shell: clap_complete::Shell,
 }
 
+/// Prints completions for a shell.
+///
 /// # Errors
-/// When `out` cannot be written to.
+/// `out` cannot be written to.
 pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Result<ExitStatus> {
     // Written to memory first: the generator panics when it cannot write.
     let mut text = Vec::new();
@@ -23,15 +25,19 @@ pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> io::Re
     Ok(ExitStatus::Done)
 }
 
+/// Prints the manual page.
+///
 /// # Errors
-/// When `out` cannot be written to.
+/// `out` cannot be written to.
 pub(super) fn manual(out: &mut dyn Write) -> io::Result<ExitStatus> {
     clap_mangen::Man::new(Cli::command()).render(&mut &mut *out)?;
     Ok(ExitStatus::Done)
 }
 
+/// Prints the version.
+///
 /// # Errors
-/// When `out` cannot be written to.
+/// `out` cannot be written to.
 pub(super) fn version(json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
     let version = VERSION;
     if json {

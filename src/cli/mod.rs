@@ -1,4 +1,4 @@
-//! How the operator speaks to the program: one file a command. stdout carries the result, stderr the talk.
+//! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
 pub mod audit;
 pub mod caller;
@@ -120,7 +120,7 @@ enum OpsCommand {
     Show(ops::ShowArgs),
 }
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
     let done = dispatch(cli, &mut io::stdout(), &mut io::stderr());
     match done {
         Ok(code) => ExitCode::from(code),
-        // Whoever read our output has enough.
+        // The reader of our output has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -194,7 +194,7 @@ fn ops_command(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    // Without a configuration, or with a wrong one, what is built in is shown.
+    // Without a valid configuration the built-in operations are shown.
     let added = around
         .load_quietly()
         .map_or_else(Vec::new, |it| it.operations);

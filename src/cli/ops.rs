@@ -78,8 +78,8 @@ fn one_of<const N: usize>(names: [&str; N]) -> String {
     format!("it is one of {}", names.join(", "))
 }
 
-/// Prints the operations that fit all filters, as a table or as `{"schema":"ops/1","operations":[…]}`. Gives the exit
-/// code: 1 if none fits, and then `talk` says so.
+/// Prints the operations that fit all filters, as a table or as `{"schema":"ops/1","operations":[…]}`. Exit code 1 if none
+/// fits; `talk` then says so.
 ///
 /// # Errors
 /// `out` or `talk` could not be written.
@@ -110,8 +110,7 @@ pub fn list(
     Ok(ExitStatus::Done)
 }
 
-/// Prints what is known of one operation. Gives the exit code: 1 if there is none with this id, and then `talk` says
-/// which one may have been meant.
+/// Prints one operation. Exit code 1 if there is none with this id; `talk` then suggests another.
 ///
 /// # Errors
 /// `out` or `talk` could not be written.
@@ -180,7 +179,7 @@ fn print_table(operations: &[&Operation], out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "\n{} operation{plural}", operations.len())
 }
 
-/// One row. What does not fit into its column is cut short in the middle; `ops show` and `--json` have the whole.
+/// One row. Text that does not fit its column is shortened in the middle; `ops show` and `--json` have all of it.
 fn line(out: &mut dyn Write, id_columns: usize, cells: [&str; 5]) -> io::Result<()> {
     let [class, scope, id, method, path] = cells;
     let taken = CLASS_COLUMNS + SCOPE_COLUMNS + id_columns + METHOD_COLUMNS + GAPS;
@@ -235,7 +234,7 @@ fn to_json(operation: &Operation) -> Value {
     })
 }
 
-/// `-` stands for nothing in the catalogue's table.
+/// In the catalogue's table `-` means empty.
 fn known(text: &str) -> Option<&str> {
     (text != "-").then_some(text)
 }

@@ -1,4 +1,4 @@
-//! `run`: serves callers until it is told to stop.
+//! `run`: serves callers until told to stop.
 
 use std::{
     future::Future,
@@ -23,10 +23,10 @@ use crate::{
 
 use super::{context::Context, exit::ExitStatus};
 
-/// Runs a future on a runtime of its own. What still waits for a disk or a resolver when it is done is left behind.
+/// Runs a future on its own runtime. Blocking disk or resolver calls that are still under way at its end are abandoned.
 ///
 /// # Errors
-/// When the runtime cannot be started.
+/// The runtime cannot be started.
 pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -36,12 +36,12 @@ pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     Ok(output)
 }
 
-/// Gives the exit code: 0 stopped as asked, 1 could not start, 78 configuration wrong.
+/// Exit codes: 0 stopped as asked, 1 could not start, 78 configuration wrong.
 ///
 /// # Errors
-/// When `err` cannot be written to: only a configuration that is wrong is told there, everything else in the log.
+/// `err` cannot be written to. Only a wrong configuration is reported there, everything else in the log.
 pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    // First: reading the configuration may take long, where a secret comes from a command, and so may the start.
+    // First, because loading may take long if a secret comes from a command, and so may the start.
     let calls = RefreshCalls::default();
     let deadline = deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
     let (config, warnings, sources) = match around.loaded() {
@@ -82,7 +82,7 @@ async fn serve(
     calls: RefreshCalls,
 ) -> io::Result<()> {
     let signals = Signals::new()?;
-    // After the signals are heard here: until then a stop ends the process at once.
+    // Only now that this task receives signals: until then a stop ends the process at once.
     deadline.set_drain(config.listen.drain);
     let mut inherited = Inherited::of_process();
     let program = Program::start(&config, &Record::Configured, &mut inherited, calls);
@@ -94,7 +94,7 @@ async fn serve(
     run::run(program, Some(reloader), signals).await
 }
 
-/// Nobody but root may read our memory, and no core holds it.
+/// Makes the process undumpable: only root can read its memory, and there are no core dumps.
 fn harden() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "core dumps cannot be switched off");

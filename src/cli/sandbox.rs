@@ -1,4 +1,4 @@
-//! `sandbox`: a make-believe NinjaOne with the proxy in front of it, and lines to paste.
+//! `sandbox`: runs a simulated NinjaOne with the proxy in front of it, and prints commands to try.
 
 use std::{
     io::{self, Write},
@@ -52,16 +52,16 @@ pub(super) struct SandboxArgs {
     token_life: u32,
 }
 
-/// How long the lines to paste are waited for.
+/// Longest time to wait for stdout to take the greeting.
 const GREETING_MAX: Duration = Duration::from_secs(1);
 
 const CALLERS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
 
-/// Gives the exit code: 0 stopped as asked, 1 could not start.
+/// Exit codes: 0 stopped as asked, 1 could not start.
 ///
 /// # Errors
-/// When stdout or `err` cannot be written to.
+/// stdout or `err` cannot be written to.
 pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitStatus> {
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
@@ -89,10 +89,10 @@ fn options(place: SocketAddr, args: &SandboxArgs) -> Options {
     }
 }
 
-/// Writes to stdout on a thread of its own: a pipe that nobody reads must not keep the sandbox from serving and ending.
+/// Writes to stdout on its own thread: a pipe that nobody reads must not block the sandbox.
 ///
 /// # Errors
-/// What stdout says within [`GREETING_MAX`].
+/// The error that stdout gives within [`GREETING_MAX`].
 async fn greet(text: Vec<u8>) -> io::Result<()> {
     let (tell, told) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
@@ -102,7 +102,7 @@ async fn greet(text: Vec<u8>) -> io::Result<()> {
     })?;
     match timeout(GREETING_MAX, told).await {
         Ok(Ok(written)) => written,
-        // It goes on waiting by itself.
+        // The thread keeps waiting by itself.
         Ok(Err(_)) | Err(_) => Ok(()),
     }
 }
@@ -172,7 +172,7 @@ async fn whole(args: &SandboxArgs) -> io::Result<()> {
     ended
 }
 
-/// What is running, and lines that work when they are pasted.
+/// Prints what is running, and commands that work when pasted.
 fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> io::Result<()> {
     let keys = sandbox::keys(seed);
     let address = |role: &str| {

@@ -1,4 +1,4 @@
-//! `reload` and `drain`: signals to the running proxy, found by its admin listener. The kernel decides who may send them.
+//! `reload` and `drain`: send signals to the running proxy, found through its admin listener. The kernel decides who may.
 
 use std::{
     io::{self, Write},
@@ -11,14 +11,14 @@ use crate::admin::snapshot::Snapshot;
 
 use super::{context::Context, exit::ExitStatus, status};
 
-/// How long to wait for the proxy to say how a reload went.
+/// Longest time to wait for the result of a reload.
 const RELOAD_WAIT: Duration = Duration::from_secs(15);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Gives the exit code: 0 loaded, 78 refused because it is wrong, 1 not to be reached or not permitted.
+/// Exit codes: 0 reloaded, 78 rejected because the configuration is wrong, 1 not reachable or not permitted.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
+/// `out` or `err` cannot be written to.
 pub(super) async fn reload(
     around: &Context,
     out: &mut dyn Write,
@@ -66,10 +66,10 @@ async fn loaded(around: &Context, before: &Snapshot) -> Result<u64, String> {
     }
 }
 
-/// Gives the exit code: 0 it is draining, 1 not to be reached or not permitted.
+/// Exit codes: 0 draining, 1 not reachable or not permitted.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written to.
+/// `out` or `err` cannot be written to.
 pub(super) async fn drain(
     around: &Context,
     out: &mut dyn Write,

@@ -1,4 +1,4 @@
-//! `status`: how a running proxy is, on one screen; what needs attention comes first.
+//! `status`: shows the state of the running proxy on one screen; what needs attention comes first.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use super::exit::ExitStatus;
 
 const TIME_OUT: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// More callers than fit a screen are left to `--json`.
+/// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
 /// Show how the running proxy is: tokens, budgets, callers, audit log.
@@ -38,9 +38,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// Asks the admin listener and prints what it says.
+    /// Queries the admin listener and prints its status.
     ///
-    /// Gives the exit code: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not to be reached.
+    /// Exit codes: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not reachable.
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
@@ -103,13 +103,13 @@ impl Status {
     }
 }
 
-/// How the running proxy is; none if it does not answer.
+/// The status of the running proxy; `None` if it does not respond.
 pub(super) async fn ask(address: Option<SocketAddr>) -> Option<Snapshot> {
     let answer = get(address?, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
     serde_json::from_slice(answer.ok()?.body()).ok()
 }
 
-/// One `GET` to a listener of this machine.
+/// Sends one `GET` to a listener on this machine.
 pub(super) async fn get(
     address: SocketAddr,
     path: &'static str,
@@ -128,7 +128,7 @@ pub(super) async fn get(
     exchange(&endpoint, request, answer_bytes_max, time_out).await
 }
 
-/// A listener on all addresses is reached on the loopback one.
+/// A listener on all addresses is reached on the loopback address.
 fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -234,7 +234,7 @@ fn valid(it: &Identity) -> String {
     format!("valid{left}{renews}")
 }
 
-/// How a login is kept, where there is one.
+/// The state of a stored login.
 fn login(it: &Login) -> String {
     let since = it.logged_in_at.as_deref().map(to_the_minute);
     let since = since.map_or_else(String::new, |at| format!(", logged in {at}"));
@@ -345,7 +345,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// An error's text may come from the network: it must stay on its line and not steer the terminal.
+/// An error's text may come from the network: it must stay on one line and not control the terminal.
 pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

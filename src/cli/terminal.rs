@@ -1,4 +1,4 @@
-//! Reading what a person types, hidden where it is a secret.
+//! Reads a line from the terminal, without echo for a secret.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -16,15 +16,15 @@ const BACKSPACE: u8 = 0x08;
 const END_OF_INPUT: u8 = 0x04;
 const ERASE_LINE: u8 = 0x15;
 
-/// Whether a line is seen while it is typed.
+/// Whether a line is echoed while it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Echo {
     On,
     Off,
 }
 
-/// One line of standard input, without its end; none at the end of the input. It can be given up at any time: the terminal
-/// is then as it was.
+/// Reads one line of standard input, without its newline; `None` at the end of the input. It may be cancelled at any time: the
+/// terminal is restored.
 ///
 /// # Errors
 /// The input cannot be read, is not UTF-8, or the line is longer than `bytes_max`.
@@ -36,7 +36,7 @@ pub(super) async fn line(echo: Echo, bytes_max: usize) -> io::Result<Option<Secr
     };
     let raw = hidden.is_some();
     let (tell, told) = oneshot::channel();
-    // Not a task of the runtime: one that waits for a person would hold up the end of the program.
+    // Not a runtime task: one that waits for input would delay the end of the program.
     thread::Builder::new().spawn(move || drop(tell.send(read(raw, bytes_max))))?;
     told.await.unwrap_or(Ok(None))
 }
@@ -73,12 +73,11 @@ fn read(raw: bool, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
     }
 }
 
-/// A terminal that shows nothing of what is typed, until dropped. It gives single characters: as lines, the kernel would
-/// cut off what is longer than 4,095 bytes.
+/// A terminal without echo, until dropped. It is in character mode: in line mode the kernel truncates lines to 4,095 bytes.
 struct Hidden(Termios);
 
 impl Hidden {
-    /// None where standard input is no terminal.
+    /// `None` if standard input is not a terminal.
     fn begin() -> io::Result<Option<Self>> {
         if !io::stdin().is_terminal() {
             return Ok(None);
@@ -95,7 +94,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // There is nothing else to be done about it.
+        // Nothing else can be done about a failure.
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
     }
 }

@@ -1,16 +1,16 @@
-//! Addresses: where we listen, the host names that we answer to, and the URL of a tenant.
+//! Parses listener addresses, accepted host names and tenant URLs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Bind, Origin};
 
-/// The names of this machine itself: what a `Host` header may say by default.
+/// The names of the loopback interface: the host names accepted by default.
 #[must_use]
 pub(crate) fn loopback_hosts() -> Vec<String> {
     ["localhost", "127.0.0.1", "::1"].map(String::from).into()
 }
 
-/// Why a text is not an address to listen on.
+/// Why a text is not a listener address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotABind {
     #[error("an address is \"127.0.0.1:6465\", \"[::1]:6465\", \":0\" (loopback) or \"fd:NAME\"")]
@@ -23,10 +23,10 @@ pub(crate) enum NotABind {
     SocketName,
 }
 
-/// Longest name of a socket that systemd passes (`sd_listen_fds_with_names(3)`).
+/// Longest name of a socket from systemd (`sd_listen_fds_with_names(3)`), in bytes.
 const SOCKET_NAME_BYTES_MAX: usize = 255;
 
-/// Reads an address to listen on.
+/// Parses a listener address.
 pub(crate) fn parse_bind(text: &str) -> Result<Bind, NotABind> {
     let text = text.trim();
     if let Some(name) = text.strip_prefix("fd:") {
@@ -60,7 +60,7 @@ fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|_| is_decimal)
 }
 
-/// Whether two listeners could not both have their port.
+/// Whether two listeners need the same port.
 #[must_use]
 pub(crate) fn clash(one: &Bind, other: &Bind) -> bool {
     match (one, other) {
@@ -74,7 +74,7 @@ pub(crate) fn clash(one: &Bind, other: &Bind) -> bool {
     }
 }
 
-/// Why a text is not a host name to answer to.
+/// Why a text is not a host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotAHost {
     #[error("a host is written without its port")]
@@ -83,7 +83,7 @@ pub(crate) enum NotAHost {
     Form,
 }
 
-/// Reads a host name or IP address, without port; the answer is in lower case and has no brackets.
+/// Parses a host name or IP address without port; the result is in lower case and has no brackets.
 pub(crate) fn parse_host(text: &str) -> Result<String, NotAHost> {
     let text = text.trim();
     let inner = text
@@ -140,7 +140,7 @@ pub(crate) enum NotAnOrigin {
     Form,
 }
 
-/// Reads `https://host[:port]`; `http://` only of this machine.
+/// Parses `https://host[:port]`; `http://` only for a loopback host.
 pub(crate) fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
     let (scheme, rest) = text.trim().split_once("://").ok_or(NotAnOrigin::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
@@ -169,7 +169,7 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
     })
 }
 
-/// Host and port of a URL. The host is in lower case and has no brackets; the port is not 0.
+/// The host and port of a URL. The host is in lower case and has no brackets; the port is not 0.
 pub(super) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = split_port(text)?;
     let host = parse_host(host).ok()?;
@@ -188,7 +188,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// `localhost` or an address of this machine alone.
+/// Whether a host is `localhost` or a loopback address.
 #[must_use]
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"

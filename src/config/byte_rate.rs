@@ -1,16 +1,16 @@
-//! Paces of bytes: `1KiB/s`.
+//! Parses byte rates: `1KiB/s`.
 
 use super::size;
 
-/// Why a text is not a pace.
+/// Why a text is not a byte rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a pace is a size a second, above 0: \"512B/s\", \"1KiB/s\" or \"1MiB/s\"")]
 pub(crate) struct NotAByteRate;
 
-/// A higher one is a mistake: no body would be fast enough.
+/// A higher rate is a mistake: no body would be fast enough.
 const BYTES_A_SECOND_MAX: u64 = 1 << 30;
 
-/// Reads bytes a second; at most 1 GiB.
+/// Parses a rate in bytes per second; at most 1 GiB/s.
 pub(crate) fn parse(text: &str) -> Result<u64, NotAByteRate> {
     let (size, unit) = text.rsplit_once('/').ok_or(NotAByteRate)?;
     if unit.trim() != "s" {

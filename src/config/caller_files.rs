@@ -1,7 +1,6 @@
-//! The files in `callers.d`: one a caller, made and changed by `caller add`, `rotate` and `revoke`.
+//! The files in `callers.d`, one per caller: created and changed by `caller add`, `rotate` and `revoke`.
 //!
-//! Only digests of keys are stored. A change is written beside the file and put in its place in one step, and taken back
-//! if the configuration as a whole is wrong because of it.
+//! Only digests of keys are stored. A change replaces the file atomically, and is undone if it breaks the configuration.
 
 use std::{
     fmt::Write,
@@ -32,7 +31,7 @@ use super::{
 /// Random bytes in a key.
 const KEY_RANDOM_BYTES: usize = 32;
 
-/// Why a caller was not made or changed.
+/// Why a caller was not created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotChanged {
     #[error("there is a caller {name} already, at {place}")]
@@ -57,31 +56,31 @@ pub enum NotChanged {
     NoRandomness,
 }
 
-/// A caller to be made.
+/// A caller to create.
 #[derive(Debug, Clone)]
 pub struct NewCaller {
     pub name: CallerName,
     pub allow: Vec<String>,
     pub deny: Vec<String>,
     pub policy: Vec<String>,
-    /// Understood by `expiry::parse`.
+    /// In the form that `expiry::parse` accepts.
     pub expires: Option<String>,
     pub tenants: Vec<String>,
 }
 
-/// What a change has come to.
+/// The result of a change.
 pub struct Changed {
     pub file: PathBuf,
-    /// The new key, which is stored nowhere.
+    /// The new key. It is stored nowhere.
     pub key: Option<Secret<String>>,
-    /// Problems that were there before: the change is made, but nothing can be loaded until they are solved.
+    /// Errors that were there before. The change is made, but the configuration cannot be loaded until they are fixed.
     pub remaining: Option<Problems>,
 }
 
-/// Makes a caller in a file of its own, with a new key.
+/// Creates a caller in its own file, with a new key.
 ///
 /// # Errors
-/// The caller is there already, or the file cannot be written, or the configuration would be wrong.
+/// The caller exists already, the file cannot be written, or the configuration would be invalid.
 pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Changed, NotChanged> {
     let written = load::read(sources);
     let path = KeyPath::of(&["caller", new.name.as_str()]);
@@ -103,7 +102,7 @@ pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Ch
         },
     )?;
     let remaining = accept(sources, known, &before).inspect_err(|_| {
-        // It was not there before.
+        // It did not exist before.
         let _ = fs::remove_file(&file);
     })?;
     Ok(Changed {
@@ -113,10 +112,10 @@ pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Ch
     })
 }
 
-/// Gives a caller one more key; with `now` the others end at once.
+/// Adds a key to a caller; with `now` it replaces the others at once.
 ///
 /// # Errors
-/// There is no such caller, or it is written elsewhere, or the file cannot be written.
+/// The caller does not exist or is defined elsewhere, or the file cannot be written.
 pub fn rotate(
     sources: &Sources,
     known: &[Operation],
@@ -147,10 +146,10 @@ pub fn rotate(
     })
 }
 
-/// Takes one key from a caller: the one whose digest begins with `prefix`.
+/// Removes one key of a caller: the one whose digest begins with `prefix`.
 ///
 /// # Errors
-/// No key or several begin so, or it is the only one, or the caller is not in a file of its own.
+/// The prefix fits no key or several, the key is the only one, or the caller is not in its own file.
 pub fn revoke_key(
     sources: &Sources,
     known: &[Operation],
@@ -196,7 +195,7 @@ pub fn revoke_key(
 /// Removes a caller and its file.
 ///
 /// # Errors
-/// There is no such caller, or its file holds others too, or it is written in the main file; the error names the place.
+/// The caller does not exist, shares its file with others, or is defined in the main file; the error names the location.
 pub fn revoke(sources: &Sources, known: &[Operation], name: &str) -> Result<Changed, NotChanged> {
     let file = file_of(sources, name)?;
     let storage = |source| NotChanged::Storage {
@@ -208,12 +207,12 @@ pub fn revoke(sources: &Sources, known: &[Operation], name: &str) -> Result<Chan
     Ok(Changed {
         file,
         key: None,
-        // Whoever revokes means it: this is never taken back.
+        // A revocation is never undone.
         remaining: super::load(sources, known).err(),
     })
 }
 
-/// The file in `callers.d` that holds this caller and no other.
+/// The file in `callers.d` that holds only this caller.
 fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, NotChanged> {
     let written = load::read(sources);
     let path = KeyPath::of(&["caller", name]);
@@ -247,7 +246,7 @@ fn is_alone(written: &Written, wanted: usize) -> bool {
 
 type Edit<'e> = dyn FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, NotChanged> + 'e;
 
-/// Changes the value of the caller's `key` in its file and leaves everything else as it is.
+/// Changes the value of the caller's `key` in its file and nothing else.
 fn edit<'e>(
     sources: &Sources,
     known: &[Operation],
@@ -286,7 +285,7 @@ fn errors(sources: &Sources, known: &[Operation]) -> Vec<Problem> {
     }
 }
 
-/// Loads the configuration as it is now. Errors that were there `before` do not count against the change.
+/// Loads the configuration after a change. Errors that were there `before` do not count against it.
 fn accept(
     sources: &Sources,
     known: &[Operation],
@@ -311,7 +310,7 @@ fn accept(
     }
 }
 
-/// `njp_<caller>_<43 characters>`: recognisable for scanners, 256 random bits.
+/// A new key: `njp_<caller>_<43 characters>`, 256 random bits in a form that secret scanners recognise.
 fn new_key(name: &str) -> Result<Secret<String>, NotChanged> {
     let mut bytes = Zeroizing::new([0; KEY_RANDOM_BYTES]);
     random::fill(bytes.as_mut_slice()).ok_or(NotChanged::NoRandomness)?;

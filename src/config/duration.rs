@@ -1,4 +1,4 @@
-//! Durations: `20s`, `250ms`.
+//! Parses durations: `20s`, `250ms`.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const UNITS: [(&str, u64); 6] = [
     ("d", DAY_MS),
 ];
 
-/// Reads a duration; zero is one.
+/// Parses a duration; zero is valid.
 pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     let text = text.trim();
     let (digits, factor) = UNITS

@@ -1,4 +1,4 @@
-//! Settings from the environment: `NJP__LISTEN__DRAIN=5s`.
+//! Reads settings from the environment: `NJP__LISTEN__DRAIN=5s`.
 
 use toml::{
     Spanned,
@@ -17,14 +17,14 @@ use super::{
     unsupported,
 };
 
-/// What the names of our variables begin with.
+/// The prefix of our variables.
 const PREFIX: &str = "NJP__";
-/// What stands between the keys of a path.
+/// The separator between the keys of a path.
 const SEPARATOR: &str = "__";
-/// Longest value of a variable that is looked at.
+/// Longest value of a variable, in bytes.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads all variables that are ours, one layer each. `origins` knows by then what the files said.
+/// Reads all our variables, one layer each. `origins` already has what the files set.
 pub(super) fn read(
     environment: &[(String, String)],
     shape: &Shape,
@@ -100,7 +100,7 @@ fn wrap(keys: &[String], value: Value) -> Option<Map<String, Value>> {
     Some(Map::from_iter([(first.clone(), inner)]))
 }
 
-/// Which setting a variable means.
+/// Resolves a variable's name to a setting.
 fn locate<'s>(
     name: &str,
     top: &'s Shape,
@@ -166,7 +166,7 @@ fn unknown<'a>(
     findings.error(at, format!("there is no setting `{path}`"), hint);
 }
 
-/// The text as a TOML value of the kind that belongs there.
+/// Parses the text as a TOML value of the kind that the setting takes.
 fn typed<'t>(text: &'t str, shape: &Shape) -> Result<Spanned<DeValue<'t>>, String> {
     let trimmed = text.trim();
     let is_toml = match shape {

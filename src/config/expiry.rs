@@ -1,10 +1,10 @@
-//! The day or moment from which a caller's keys are no longer valid.
+//! Parses the date or time at which a caller's keys expire.
 
 use jiff::{civil::Date, tz::TimeZone};
 
 use crate::clock::Timestamp;
 
-/// Why a text is not such a day or moment.
+/// Why a text is not such a date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotAnExpiry {
     #[error(
@@ -17,7 +17,7 @@ pub(crate) enum NotAnExpiry {
     WithoutOffset,
 }
 
-/// Reads a date, which means its start in UTC, or an RFC 3339 moment.
+/// Parses a date, which means its start in UTC, or an RFC 3339 time.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, NotAnExpiry> {
     let text = text.trim();
     if text.len() == "2027-03-31".len() {

@@ -1,4 +1,4 @@
-//! How a caller's key is written down: `sha256:` and its digest in hex.
+//! The digest of a key as the configuration has it: `sha256:` and 64 hex digits.
 
 use crate::hex;
 
@@ -7,7 +7,7 @@ const PREFIX: &str = "sha256:";
 /// Why a text is not the digest of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotADigest {
-    /// Perhaps a key as it is: never shown.
+    /// Perhaps a plaintext key: never shown.
     #[error("a key is never written down as it is, only its digest: \"sha256:\" and 64 hex digits")]
     Plain,
     #[error("after \"sha256:\" come 64 hex digits, not {0} characters")]
@@ -16,7 +16,7 @@ pub(crate) enum NotADigest {
     NotHex,
 }
 
-/// Reads `sha256:<64 hex digits>`.
+/// Parses `sha256:<64 hex digits>`.
 pub(crate) fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
     let digits = text.trim().strip_prefix(PREFIX).ok_or(NotADigest::Plain)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -30,13 +30,13 @@ pub(crate) fn parse(text: &str) -> Result<[u8; 32], NotADigest> {
     Ok(digest)
 }
 
-/// As written in the configuration.
+/// The digest as the configuration has it.
 #[must_use]
 pub fn written(digest: &[u8; 32]) -> String {
     format!("{PREFIX}{}", hex::encode(digest))
 }
 
-/// The digest of a key.
+/// The SHA-256 digest of a key.
 #[must_use]
 pub fn of(key: &str) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());

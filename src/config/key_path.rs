@@ -1,8 +1,8 @@
-//! Where in the settings a value stands: `caller.powerbi.key[1]`.
+//! The path of a setting: `caller.powerbi.key[1]`.
 
 use std::fmt;
 
-/// A path of keys from the top of the settings. The elements of a list go by their decimal place, from 0.
+/// A path of keys from the root of the settings. The elements of a list have their decimal index, from 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyPath(Vec<String>);
 
@@ -12,7 +12,7 @@ impl KeyPath {
         Self::default()
     }
 
-    /// The path `keys`, from the top.
+    /// The path `keys`, from the root.
     #[must_use]
     pub(crate) fn of(keys: &[&str]) -> Self {
         Self(keys.iter().map(|&key| key.to_owned()).collect())

@@ -1,10 +1,10 @@
-//! The layers of the settings, each laid over the one before it: the file, the files of callers, the environment.
+//! Merges the layers of the settings: the main file, the files of callers, the environment. Later ones win.
 
 use ::config::{Config, ConfigError, Map, Source, Value};
 
 use super::settings::Settings;
 
-/// What one file or environment variable sets.
+/// The settings of one file or environment variable.
 #[derive(Debug, Clone)]
 struct Layer(Map<String, Value>);
 
@@ -18,10 +18,10 @@ impl Source for Layer {
     }
 }
 
-/// Lays the layers over each other, the last on top. Tables are joined, everything else is replaced.
+/// Merges the layers; later ones win. Tables are merged, everything else is replaced.
 ///
 /// # Errors
-/// The result is not of the shape of [`Settings`], which the reader of the layers should have noticed.
+/// The result does not fit [`Settings`], which the reader of the layers should have reported.
 pub(super) fn join(layers: Vec<Map<String, Value>>) -> Result<Settings, ConfigError> {
     let mut builder = Config::builder();
     for layer in layers {

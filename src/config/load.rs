@@ -1,4 +1,4 @@
-//! From files and environment to settings, with the origin of each.
+//! Loads the settings from files and environment, with the origin of each.
 
 use ::config::{Map, Value};
 use toml::de::DeTable;
@@ -20,17 +20,17 @@ use super::{
 /// Most callers.
 pub(crate) const CALLERS_MAX: usize = 10_000;
 
-/// The settings in force, and all that is known of where they come from.
+/// The settings in force, and where each comes from.
 pub struct Written {
     pub settings: Settings,
     pub(crate) origins: Origins,
     pub(crate) texts: Vec<Text>,
     pub(crate) findings: Findings,
-    /// A file could not be read as a whole: what is missing may stand in it.
+    /// A file could not be read completely: what seems to be missing may be in it.
     pub(crate) is_broken: bool,
 }
 
-/// Reads everything. What is wrong is in the findings, and left out of the settings.
+/// Reads everything. What is wrong is reported in the findings and left out of the settings.
 #[must_use]
 pub fn read(sources: &Sources) -> Written {
     let shape = Shape::of(&schema::json_schema());
@@ -41,7 +41,7 @@ pub fn read(sources: &Sources) -> Written {
     let mut written = Vec::new();
     let mut is_broken = findings.has_errors();
     for (file, text) in texts.iter_mut().enumerate() {
-        // Only the main file, which is read first, holds other things than callers.
+        // Only the main file, which is read first, may hold anything but callers.
         let is_caller_file = text.name != sources.file.display().to_string();
         let layer = read_text(file, text, is_caller_file, &shape, &mut findings);
         is_broken |= layer.is_broken;
@@ -113,7 +113,7 @@ fn read_text(
     for bytes in reader.hidden {
         text.hide(bytes);
     }
-    // What the parser made of a broken line says nothing about what was meant.
+    // What the parser made of a broken line does not say what was meant.
     own_findings.drop_lines(&broken_lines, |offset| text.position(offset).line);
     findings.append(own_findings);
     if is_caller_file {

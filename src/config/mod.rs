@@ -1,4 +1,4 @@
-//! WHAT THE OPERATOR WROTE: files and environment become one checked `Config`, or a list of everything that is wrong.
+//! CONFIGURATION: files and environment become one checked [`Config`], or a list of everything that is wrong.
 
 pub(crate) mod address;
 pub(crate) mod byte_rate;
@@ -48,19 +48,19 @@ use self::{
     sources::Sources,
 };
 
-/// Reads and checks the configuration. `known` are the operations of the catalogue, for the selectors of rules:
-/// those of `Catalogue::builtin().all()`. Without any, selectors are not compared with them.
+/// Reads and checks the configuration. `known` are the operations of the built-in catalogue, against which the selectors of
+/// rules are checked; if it is empty they are not.
 ///
 /// # Errors
-/// All problems, in the order of the files; the exit status for them is 78.
+/// All problems, in the order of the files. The exit code for them is 78.
 pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warning>), Problems> {
     check::check(load::read(sources), sources, known)
 }
 
-/// Every setting in force with its origin.
+/// Every setting in force, and where it comes from.
 ///
 /// # Errors
-/// All problems, as [`fn@load`] reports them.
+/// All problems, as for [`fn@load`].
 pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
     let written = load::read(sources);
     let shown = show::settings(&written);
@@ -68,52 +68,55 @@ pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>
     Ok(shown)
 }
 
-/// Everything the program needs to know, checked. Stations take plain constructors; only `app` reads this.
+/// The checked configuration. Only `app` and `cli` read it; `app::wiring` translates it for the stations.
 pub struct Config {
     pub listen: Listen,
     pub tenants: Vec<Tenant>,
     pub callers: Vec<Caller>,
-    /// What `[[operation]]` adds to the catalogue. Their `index` is set by the catalogue.
+    /// What `[[operation]]` adds to the catalogue, which sets their `index`.
     pub operations: Vec<Operation>,
     pub budget: Budget,
     pub timeouts: Timeouts,
     pub retry: Retry,
     pub audit: Audit,
     pub admin: Admin,
-    /// None: nothing outlives the process but the audit log.
+    /// `None`: nothing but the audit log outlives the process.
     pub store: Option<Store>,
     pub telemetry: Telemetry,
-    /// SHA-256 over the merged settings, in hex: ties a decision to a text.
+    /// SHA-256 of the merged settings, in hex: ties a decision to the configuration that made it.
     pub fingerprint: String,
-    /// Every file and directory that was read: a change of one of them is a reason to load again.
+    /// Every file and directory that was read: a change to any of them triggers a reload.
     pub watched: Vec<PathBuf>,
 }
 
+/// The listeners for callers, and the limits on their connections and requests.
 pub struct Listen {
     pub http: Vec<Bind>,
     pub unix: Vec<UnixBind>,
     pub https: Vec<TlsBind>,
-    /// Lower-case host names that are answered, without port.
+    /// Accepted host names: lower case, without port.
     pub hosts: Vec<String>,
     pub head_bytes_max: usize,
     pub body_bytes_max: u64,
     pub upload_bytes_max: u64,
     pub drain: Duration,
-    /// Threads that serve requests; one a core by default.
+    /// Threads that serve requests; one per core by default.
     pub workers: usize,
     pub connections_max: usize,
     pub connections_per_peer_max: usize,
-    /// For a connection without a valid proof so far.
+    /// Idle timeout of a connection that has not authenticated yet.
     pub unproven_idle: Duration,
 }
 
+/// What to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
     Address(SocketAddr),
-    /// `fd:NAME`: a socket that systemd passed, by its `FileDescriptorName`.
+    /// `fd:NAME`: a socket from systemd, by its `FileDescriptorName`.
     Inherited(String),
 }
 
+/// A Unix socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixBind {
     pub path: PathBuf,
@@ -121,6 +124,7 @@ pub struct UnixBind {
     pub group: Option<String>,
 }
 
+/// An address to listen on with TLS. `cert` and `key` are PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsBind {
     pub bind: Bind,
@@ -128,79 +132,83 @@ pub struct TlsBind {
     pub key: PathBuf,
 }
 
-/// It has at least one identity.
+/// A NinjaOne instance. It has at least one identity.
 pub struct Tenant {
     pub name: TenantName,
     pub label: Option<String>,
     /// `https://eu.ninjarmm.com`: scheme, host and optional port, nothing else.
     pub origin: Origin,
-    /// The machine.
+    /// The service identity: client credentials (RFC 6749 section 4.4).
     pub service: Option<ServiceIdentity>,
-    /// A person who logs in once.
+    /// The user identity: somebody logs in once.
     pub user: Option<UserIdentity>,
 }
 
+/// Scheme, host and port of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub tls: bool,
     pub host: String,
     pub port: u16,
-    /// A PEM file of certificate authorities to trust besides the system's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
 }
 
+/// A service identity: client credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServiceIdentity {
     pub client_id: String,
     pub client_secret: Secret<String>,
-    /// Empty: all scopes of the application.
+    /// If empty, all scopes of the application.
     pub scopes: Vec<String>,
     pub refresh_at: RefreshAt,
     pub client_auth: ClientAuth,
 }
 
-/// A person-backed identity. Only a web application has a secret, and it always has one.
+/// A user identity. Web applications always have a secret, others never.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserIdentity {
     pub client_id: String,
     pub client_secret: Option<Secret<String>>,
     pub platform: Platform,
     pub grant: Flow,
-    /// With `offline_access` there will be a refresh token. Never with it where the platform or the grant has none.
+    /// Contains `offline_access` only if the platform and the grant give a refresh token.
     pub scopes: Vec<String>,
     pub redirect: Redirect,
-    /// A refresh token is used at least this often, so that it does not lapse; 1 minute to 7 days.
+    /// The refresh token is used at least this often, so that it does not expire; 1 minute to 7 days.
     pub keepalive: Duration,
     pub refresh_at: RefreshAt,
-    /// How the secret is sent, where there is one.
+    /// How the secret is sent, if there is one.
     pub client_auth: ClientAuth,
 }
 
-/// Where NinjaOne sends the browser after a login.
+/// The redirect URI of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
-    /// Exactly as written: NinjaOne compares it to the last slash.
+    /// Exactly as written: NinjaOne compares every character.
     pub text: String,
-    /// Where `login` listens; none where the browser ends up on another host, or speaks TLS.
+    /// Where `login` listens; `None` if the URI is on another host or uses TLS.
     pub loopback: Option<SocketAddr>,
-    /// The path of a request to it: begins with a slash, without the query.
+    /// Its path: begins with a slash, without the query.
     pub path: String,
 }
 
+/// A caller: how it authenticates, and what it may do.
 pub struct Caller {
     pub name: CallerName,
-    /// SHA-256 of each key that is valid.
+    /// The SHA-256 digest of each valid key.
     pub keys: Vec<[u8; 32]>,
     pub expires: Option<Timestamp>,
-    /// Indexes into `Config::tenants`: which ones this caller may use.
+    /// The tenants that this caller may use, as indexes into `Config::tenants`.
     pub tenants: Vec<usize>,
-    /// The rules of its policies and its own, in the order written.
+    /// The rules of its policies, then its own, in the order written.
     pub rules: Vec<Rule>,
     pub reason_required: bool,
     pub on_behalf_of_required: bool,
     pub limit: CallerLimit,
 }
 
+/// The rate limit and the concurrency limit of one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallerLimit {
     pub rate: Rate,
@@ -208,45 +216,50 @@ pub struct CallerLimit {
     pub concurrency: u32,
 }
 
+/// What a tenant may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub rate: Rate,
     pub burst: u32,
     pub concurrency: u32,
-    /// How long a request may wait for a slot.
+    /// How long a request may wait for its turn.
     pub queue: Duration,
 }
 
+/// Timeouts towards NinjaOne, and of bodies in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     pub connect: Duration,
     pub first_byte: Duration,
-    /// Between two pieces of a body, either way.
+    /// Between two chunks of a body, in either direction.
     pub idle: Duration,
-    /// The least that comes of a body on average, in bytes a second, either way.
+    /// Minimum average rate of a body in bytes per second, in either direction.
     pub body_rate: u64,
-    /// For all of a body, either way.
+    /// For a whole body, in either direction.
     pub body_total: Duration,
 }
 
+/// How reads are retried. Writes never are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// How often a read is sent at most, the first time included.
+    /// Most times that a read is sent, including the first.
     pub attempts: u32,
     pub backoff_from: Duration,
     pub backoff_to: Duration,
     pub jitter: bool,
-    /// Retries as a share of recent requests, in percent.
+    /// Most retries, in percent of recent requests.
     pub budget_percent: u8,
 }
 
+/// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     pub path: PathBuf,
-    /// Serve reads while the log cannot be written; everything else is always refused then.
+    /// Serve reads while the log cannot be written; writes are always refused then.
     pub serve_reads_unrecorded: bool,
 }
 
+/// The admin and probes listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     pub listen: Option<Bind>,
@@ -254,27 +267,27 @@ pub struct Admin {
     pub ready: Ready,
     pub hosts: Vec<String>,
     pub access: Vec<Access>,
-    /// Longest that a part of the program may go without a sign of life.
+    /// Longest time that a component may go without a heartbeat.
     pub watchdog: Duration,
 }
 
-/// Who may do what on the admin listener.
+/// A key of the admin listener, and its role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// SHA-256 of the key.
+    /// The SHA-256 digest of the key.
     pub key: [u8; 32],
     pub role: Role,
 }
 
-/// Where refresh tokens are kept, and what they are encrypted with.
+/// Where logins are stored, and the keys that encrypt them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Store {
     pub path: PathBuf,
-    /// At least one. The first seals; all of them open.
+    /// At least one. The first encrypts; all of them decrypt.
     pub seals: Vec<Seal>,
 }
 
-/// What the store is encrypted with.
+/// A key of the store.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Seal {
     Key(Secret<[u8; 32]>),
@@ -282,6 +295,7 @@ pub enum Seal {
     Passphrase(Secret<String>),
 }
 
+/// The program's own log, and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
     pub log_format: LogFormat,

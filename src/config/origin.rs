@@ -1,4 +1,4 @@
-//! Which text each setting comes from.
+//! Where each setting was written.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -8,30 +8,30 @@ use super::key_path::KeyPath;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     File {
-        /// Place in the list of files that were read.
+        /// Index in the list of files that were read.
         file: usize,
         /// Bytes of the key, or of the element of a list.
         key: Range<usize>,
-        /// Bytes of the value; for a table, of its head.
+        /// Bytes of the value; of a table, its header.
         value: Range<usize>,
     },
     /// An environment variable, by its name.
     Variable(String),
 }
 
-/// The origin of every key that was written, whether or not its value is any good.
+/// The origin of every key that was written, whether or not its value is valid.
 #[derive(Debug, Default)]
 pub(crate) struct Origins(BTreeMap<KeyPath, Origin>);
 
 impl Origins {
-    /// The setting at `path` comes from `origin`.
+    /// Records that the setting at `path` comes from `origin`.
     pub(crate) fn insert(&mut self, path: KeyPath, origin: Origin) {
         self.0.insert(path, origin);
     }
 
-    /// Adds what another file wrote.
+    /// Adds the origins of another file.
     pub(crate) fn append(&mut self, other: Self) {
-        // Not `BTreeMap::append`, which builds the whole map anew for each file.
+        // Not `BTreeMap::append`, which rebuilds the whole map for each file.
         self.0.extend(other.0);
     }
 
@@ -39,7 +39,7 @@ impl Origins {
         self.0.iter()
     }
 
-    /// Forgets what stands below `path`: a later layer replaces it as a whole.
+    /// Removes everything below `path`: a later layer replaces the whole value.
     pub(crate) fn forget_below(&mut self, path: &KeyPath) {
         let below: Vec<KeyPath> = self
             .0
@@ -65,7 +65,7 @@ impl Origins {
         self.0.get(path)
     }
 
-    /// The origin of `path`, or of the nearest thing around it that was written.
+    /// The origin of `path`, or of the nearest enclosing key that was written.
     #[must_use]
     pub(crate) fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
         let mut path = path.clone();
@@ -79,10 +79,10 @@ impl Origins {
 }
 
 impl Origins {
-    /// The name below `path` that a part of an environment variable's name means: `HELPDESK_BOT` means `helpdesk-bot`.
+    /// The name below `path` that part of an environment variable's name stands for: `HELPDESK_BOT` for `helpdesk-bot`.
     ///
     /// # Errors
-    /// Several names fit.
+    /// All names that fit, if there are several.
     pub(crate) fn named(&self, path: &KeyPath, part: &str) -> Result<Option<String>, Vec<String>> {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let depth = path.keys().len();

@@ -1,11 +1,11 @@
-//! Shares: `80%`.
+//! Parses percentages: `80%`.
 
-/// Why a text is not a share.
+/// Why a text is not a percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a share is a whole number from 0 to 100 and a percent sign, such as \"80%\"")]
 pub(crate) struct NotAPercentage;
 
-/// Reads a share in percent, 0 to 100.
+/// Parses a percentage, 0 to 100.
 pub(crate) fn parse(text: &str) -> Result<u8, NotAPercentage> {
     let digits = text
         .trim()

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what, and what to do about it.
+//! Diagnostics of a configuration: location, message and hint.
 
 use std::{fmt, ops::Range};
 
@@ -6,18 +6,20 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{origin::Origin, text::Text};
 
-/// At most this many problems are kept; the rest is counted.
+/// Most problems that are kept; the rest are only counted.
 const PROBLEMS_MAX: usize = 1000;
 
+/// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The configuration cannot be used.
     Error,
-    /// It can, but probably not as meant.
+    /// The configuration can be used, but probably not as intended.
     Warning,
 }
 
 impl Severity {
+    /// `error` or `warning`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,11 +32,11 @@ impl Severity {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file as the operator named it, or the environment variable; empty if it has no place.
+    /// The file as the operator named it, or the environment variable; empty if there is no location.
     pub file: String,
-    /// From 1; 0 if it is not in a line of a file.
+    /// From 1; 0 if it is not in a file.
     pub line: usize,
-    /// From 1, in characters; 0 if it is not in a line of a file.
+    /// From 1, in characters; 0 if it is not in a file.
     pub column: usize,
     pub message: String,
     /// What to do about it.
@@ -43,7 +45,7 @@ pub struct Problem {
     rendered: String,
 }
 
-/// A problem that does not keep a configuration from being used.
+/// A problem that does not prevent the configuration from being used.
 pub type Warning = Problem;
 
 impl Problem {
@@ -57,13 +59,14 @@ impl Problem {
         }
     }
 
+    /// Whether the configuration cannot be used because of this.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// With the place, the line and a caret, without a line end after the last.
+/// With the location, the line and a caret, without a trailing newline.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rendered)
@@ -75,6 +78,7 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// All problems, errors and warnings.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
@@ -100,7 +104,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Where a finding stands, before lines are counted.
+/// The location of a finding, before lines are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum At {
     Bytes {
@@ -137,14 +141,14 @@ impl At {
     }
 }
 
-/// A problem that has been found and not yet been placed in lines.
+/// A problem whose line and column are not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub at: At,
     pub message: String,
     pub hint: Option<String>,
     pub severity: Severity,
-    /// Something is missing: if a file could not be read as a whole, this may be nothing but a consequence.
+    /// Something is missing. If a file could not be read completely, that may be the only reason.
     pub is_absence: bool,
 }
 
@@ -161,12 +165,12 @@ impl Findings {
         self.push(at, message.into(), hint, Severity::Warning, false);
     }
 
-    /// An error that something is not there.
+    /// Reports something missing as an error.
     pub(crate) fn absence(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
         self.push(at, message.into(), hint, Severity::Error, true);
     }
 
-    /// A warning that something is not there.
+    /// Reports something missing as a warning.
     pub(crate) fn absence_warning(
         &mut self,
         at: At,
@@ -200,7 +204,7 @@ impl Findings {
         self.0.append(&mut other.0);
     }
 
-    /// Drops what stands in one of these lines.
+    /// Drops the findings in these lines.
     pub(crate) fn drop_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
         self.0.retain(|finding| match &finding.at {
             At::Bytes { bytes, .. } => !lines.contains(&line_of(bytes.start)),
@@ -212,13 +216,13 @@ impl Findings {
         self.0.retain(|finding| !finding.is_absence);
     }
 
-    /// Whether something was said about exactly this place already.
+    /// Whether there is a finding at exactly this location.
     #[must_use]
     pub(crate) fn is_at(&self, at: &At) -> bool {
         self.0.iter().any(|finding| finding.at == *at)
     }
 
-    /// Whether something was said already about a part of this place.
+    /// Whether there is a finding within this location.
     #[must_use]
     pub(crate) fn is_within(&self, at: &At) -> bool {
         let At::Bytes { file, bytes } = at else {
@@ -238,7 +242,7 @@ impl Findings {
         self.0.iter().any(|found| found.severity == Severity::Error)
     }
 
-    /// The findings as problems, in the order of `texts` and of the places in them.
+    /// Resolves the findings to problems, in the order of `texts` and of the locations in them.
     #[must_use]
     pub(crate) fn into_problems(mut self, texts: &[Text]) -> Vec<Problem> {
         self.0.sort_by_key(|finding| match &finding.at {
@@ -256,7 +260,7 @@ impl Findings {
         problems
     }
 
-    /// The findings as a refusal.
+    /// Resolves the findings to an error.
     #[must_use]
     pub(crate) fn into_refusal(self, texts: &[Text]) -> Problems {
         Problems(self.into_problems(texts))
@@ -264,7 +268,7 @@ impl Findings {
 }
 
 impl Problem {
-    /// An error that has no place in a file.
+    /// An error without a location.
     #[must_use]
     pub(crate) fn nowhere(message: String, hint: Option<String>) -> Self {
         let finding = Finding {
@@ -322,7 +326,7 @@ const fn level(severity: Severity) -> Level<'static> {
 fn render_line(problem: &Problem, text: &Text, bytes: &Range<usize>) -> String {
     let (start, line) = text.shown_line(bytes.start);
     let from = bytes.start.saturating_sub(start).min(line.len());
-    // At least one caret, and none beyond the line that the value begins in.
+    // At least one caret, and none beyond the first line of the value.
     let to = bytes.end.saturating_sub(start).min(line.len()).max(from);
     let snippet = Snippet::source(line)
         .path(problem.file.as_str())
@@ -335,7 +339,7 @@ fn render_line(problem: &Problem, text: &Text, bytes: &Range<usize>) -> String {
     render(group, problem)
 }
 
-/// In the form that the renderer gives to a problem in a line.
+/// Renders a problem without a source line in the same style.
 fn render_place(problem: &Problem) -> String {
     let mut text = format!("{}: {}", problem.severity.as_str(), problem.message);
     if !problem.file.is_empty() {

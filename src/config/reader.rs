@@ -1,5 +1,5 @@
-//! One pass over a parsed document: every key and kind of value is compared with what may be there, every key's place is
-//! noted, and what is left when everything wrong has been taken out goes on to the layers.
+//! One pass over a parsed document: checks every key and kind of value against the schema, records the location of every
+//! key, and passes on what is valid.
 
 use std::ops::Range;
 
@@ -19,13 +19,13 @@ use super::{
     unsupported,
 };
 
-/// What is said of a secret that is written out.
+/// The message about an inline secret.
 pub(super) const INLINE_SECRET: &str = "a secret is never written into the configuration itself";
 
 /// What a document comes from.
 #[derive(Debug, Clone)]
 pub(super) enum Document {
-    /// Place in the list of files.
+    /// Index in the list of files.
     File(usize),
     /// An environment variable, by its name.
     Variable(String),
@@ -41,7 +41,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a table; what is wrong is reported and left out.
+    /// Reads a table. What is wrong is reported and left out.
     pub(super) fn table(
         &mut self,
         table: &DeTable<'_>,
@@ -98,7 +98,7 @@ impl Reader<'_> {
         self.value(value, &key.shape, path)
     }
 
-    /// Nothing comes back, and nothing of it is shown.
+    /// Reports an inline secret and redacts it.
     fn inline_secret(&mut self, value: &Spanned<DeValue<'_>>, forms: String) -> Option<Value> {
         self.hide_texts(value);
         self.findings
@@ -126,7 +126,7 @@ impl Reader<'_> {
         self.findings.error(at, message, Some(hint));
     }
 
-    /// Reads a value; what is wrong is reported, and nothing comes back.
+    /// Reads a value. If it is wrong, reports that and gives `None`.
     pub(super) fn value(
         &mut self,
         value: &Spanned<DeValue<'_>>,
@@ -184,7 +184,7 @@ impl Reader<'_> {
             self.note(below.clone(), element.span(), element.span());
             match self.value(element, each, &below) {
                 Some(value) => values.push(value),
-                // So that the others keep their places.
+                // So that the others keep their indexes.
                 None => values.push(stand_in(each)),
             }
         }
@@ -230,7 +230,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Hides the value of a key that we do not know, unless its name says that it is no secret.
+    /// Redacts the value of an unknown key if its name suggests a secret.
     fn hide_unknown(&mut self, name: &str, value: &Spanned<DeValue<'_>>, keys: &[Key]) {
         let meant = nearest(name, keys.iter().map(|key| key.name.as_str()));
         let secret = keys.iter().find(|key| Some(key.name.as_str()) == meant);
@@ -249,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Hides every text in `value`: nobody knows what was meant by it.
+    /// Redacts every text in `value`: any of them may be a secret.
     fn hide_texts(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
             DeValue::Table(table) => table.values().for_each(|value| self.hide_texts(value)),
@@ -278,7 +278,7 @@ fn is_digest_like(text: &str) -> bool {
     digits.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-/// The four forms of a reference to a secret.
+/// The hint that lists the four forms of a secret reference.
 #[must_use]
 pub(super) fn secret_forms() -> String {
     "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" } or \
@@ -286,7 +286,7 @@ pub(super) fn secret_forms() -> String {
         .to_owned()
 }
 
-/// The five forms of a reference to a key of the store.
+/// The hint that lists the five forms of a reference to a key of the store.
 #[must_use]
 pub(super) fn seal_forms() -> String {
     "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" }, \
@@ -311,7 +311,7 @@ fn may_be(shape: &Shape, value: &DeValue<'_>) -> bool {
     }
 }
 
-/// An empty value of the right kind.
+/// A placeholder of the right kind.
 fn stand_in(shape: &Shape) -> Value {
     let kind = match shape {
         Shape::Table(_) | Shape::Named { .. } => ValueKind::Table(Map::new()),

@@ -1,15 +1,15 @@
-//! Where NinjaOne sends the browser after a login (RFC 6749 section 3.1.2, RFC 8252 section 7.3).
+//! Parses the redirect URI of a login (RFC 6749 section 3.1.2, RFC 8252 section 7.3).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Redirect, address};
 
-/// The only host that NinjaOne takes with any port, and only of a native application.
+/// The only host that NinjaOne accepts with any port, and only for a native application.
 const ANY_PORT_HOST: &str = "127.0.0.1";
 
 const REDIRECT_BYTES_MAX: usize = 2048;
 
-/// Why a text is not a redirect.
+/// Why a text is not a redirect URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotARedirect {
     #[error(
@@ -40,7 +40,7 @@ impl NotARedirect {
     }
 }
 
-/// Reads an absolute URL and keeps it as it is written.
+/// Parses an absolute URL and keeps it exactly as written.
 pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
     let is_url = text.bytes().all(is_url_byte);
     if !is_url || text.len() > REDIRECT_BYTES_MAX {
@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
     if rest.contains('#') {
         return Err(NotARedirect::Fragment);
     }
-    // Any port: `login` puts the one that it gets in its place.
+    // Port 0 stands for any: `login` replaces it with the port that it gets.
     let (authority, any_port) = match authority.strip_suffix(":0") {
         Some(host) if host == ANY_PORT_HOST => (host, true),
         _ => (authority, false),
@@ -83,13 +83,13 @@ pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
     })
 }
 
-/// Whether a native application may have this: NinjaOne registers them as `http://127.0.0.1` with any port.
+/// Whether a native application may have this URI: NinjaOne registers `http://127.0.0.1` with any port for them.
 #[must_use]
 pub(crate) fn is_native(redirect: &Redirect) -> bool {
     redirect.text.starts_with("http://127.0.0.1:")
 }
 
-/// What may stand in a URL (RFC 3986 appendix A).
+/// Whether a character may be in a URL (RFC 3986 appendix A).
 fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }

@@ -1,11 +1,11 @@
-//! The JSON Schema of the configuration file, made from the types of `settings`.
+//! Generates the JSON Schema of the configuration file from the types of `settings`.
 
 use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
 use serde_json::Value;
 
 use super::settings::Settings;
 
-/// The schema that editors use, and from which the known keys are taken.
+/// The JSON Schema, for editors and for the reader.
 #[must_use]
 pub fn json_schema() -> Value {
     let generator = SchemaSettings::draft2020_12()
@@ -20,7 +20,7 @@ pub fn json_schema() -> Value {
     value
 }
 
-/// TOML has no null: what may be left out is simply not required.
+/// Removes `null`, which TOML does not have: an optional setting is just not required.
 fn without_null(schema: &mut Schema) {
     if let Some(top) = schema.as_object_mut() {
         match top.get_mut("default") {
@@ -45,7 +45,7 @@ fn without_null(schema: &mut Schema) {
                 top.extend(only);
             }
         }
-        // `uint32` means nothing to readers of JSON Schema.
+        // `uint32` is not a format of JSON Schema.
         if top.get("type") == Some(&Value::from("integer")) {
             top.remove("format");
         }
@@ -60,8 +60,8 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// Every setting may be left out as far as the types go, so that all that are missing are reported at once. The schema
-/// says which must not be.
+/// In the Rust types every setting is optional, so that all that are missing are reported at once. The schema says which
+/// are required.
 fn with_required(schema: &mut Schema) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         let mut required = Vec::new();

@@ -1,4 +1,4 @@
-//! Fetching a secret from where the configuration says that it is kept.
+//! Reads a secret from where the configuration says that it is kept.
 
 use std::{
     fs::OpenOptions,
@@ -22,23 +22,23 @@ use crate::{
     secret::Secret,
 };
 
-/// Longest secret.
+/// Longest secret, in bytes.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
-/// Length of the key of the store (AES-256).
+/// Length of a key of the store (AES-256), in bytes.
 const KEY_BYTES: usize = 32;
-/// Shortest passphrase.
+/// Shortest passphrase, in characters.
 const PASSPHRASE_CHARACTERS_MIN: usize = 12;
-/// How to make a key of the store.
+/// The hint that says how to create a key of the store.
 pub(super) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
                                    and write in [store]: seal = { file = \"store.key\" }";
 /// How long a command may take to print a secret.
 pub(crate) const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
-/// The pause before we look again whether a command has ended that has closed its output.
+/// Poll interval for the exit of a command that has closed its output.
 const END_POLL: Duration = Duration::from_millis(10);
 /// Where container engines and orchestrators put secrets, after `$CREDENTIALS_DIRECTORY`.
 const CREDENTIAL_DIRECTORIES: [&str; 2] = ["/run/secrets", "/var/run/secrets/ninjaone-proxy"];
 
-/// Why there is no secret. None of the texts holds any of it.
+/// Why a secret cannot be read. The messages never contain any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSecret {
     #[error("the secret file {0} does not exist")]
@@ -102,7 +102,7 @@ impl NoSecret {
     }
 }
 
-/// What was found where a secret is kept. It has yet to be told whether it is of any use.
+/// The bytes of a secret, not validated yet.
 pub struct Fetched(Zeroizing<Vec<u8>>);
 
 impl Fetched {
@@ -111,7 +111,7 @@ impl Fetched {
         text(&self.0)
     }
 
-    /// A text of some length.
+    /// A passphrase: a text of at least 12 characters.
     pub(crate) fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
         let text = text(&self.0)?;
         if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
@@ -120,9 +120,9 @@ impl Fetched {
         Ok(text)
     }
 
-    /// A key of 32 bytes: as they are, as 64 hex digits, or in base64 or base64url.
+    /// A key of 32 bytes: raw, as 64 hex digits, or in base64 or base64url.
     pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
-        // 32 random bytes are hardly ever a text, and 32 characters that somebody typed are no key.
+        // 32 random bytes are hardly ever text, and 32 typed characters are not a key.
         let decoded = match text(&self.0) {
             Ok(text) => decoded(text.expose().trim()).ok_or(NoSecret::NotAKey)?,
             Err(NoSecret::NotText | NoSecret::ControlCharacter) => self.0.clone(),
@@ -140,7 +140,7 @@ impl Fetched {
     }
 }
 
-/// The bytes that hex digits or base64 of either alphabet, padded or not, stand for.
+/// Decodes hex, or base64 in either alphabet, padded or not.
 fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
     if hex::decode_into(text.as_bytes(), &mut bytes).is_some() {
@@ -152,18 +152,19 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     decoded.ok().map(Zeroizing::new)
 }
 
-/// A file that only its owner may read.
+/// Reads a secret from a file that only its owner may read.
 pub(crate) fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
     read_file(path, Exposure::Refused).map(Fetched)
 }
 
-/// An environment variable.
+/// Reads a secret from an environment variable.
 pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
     let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
     Ok(Fetched(Zeroizing::new(value.as_bytes().to_vec())))
 }
 
-/// A credential of systemd, Docker or Kubernetes, and the file that it is in. Its mode is that of the platform, which keeps others out by itself.
+/// Reads a credential of systemd, Docker or Kubernetes; also gives its file. The platform controls who can read that file,
+/// so its mode is not checked.
 pub(crate) fn from_credential(
     name: &str,
     credentials_directory: Option<&str>,
@@ -203,7 +204,7 @@ fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSe
             why: error.to_string(),
         },
     };
-    // A FIFO must not hold us up; its kind is checked on the open file, so that it cannot be exchanged in between.
+    // Non-blocking, because it may be a FIFO. The kind is checked on the open file, so that it cannot be swapped in between.
     let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
     let file = OpenOptions::new()
         .read(true)
@@ -234,16 +235,16 @@ fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSe
         .ok_or(NoSecret::TooLong)
 }
 
-/// Everything up to the end, or nothing if it is too long.
+/// Reads to the end; `None` if it is too long.
 fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    // With its whole capacity from the start, nothing is left behind by growing.
+    // Allocated at full capacity, so that growing leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
     let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
     source.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes).filter(|bytes| bytes.len() <= SECRET_BYTES_MAX))
 }
 
-/// The secret without the line end that editors and `echo` leave.
+/// The secret without the trailing newline that editors and `echo` leave.
 fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
     if bytes.len() > SECRET_BYTES_MAX {
         return Err(NoSecret::TooLong);
@@ -260,8 +261,8 @@ fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
     Ok(Secret::new(text.to_owned()))
 }
 
-/// What a command prints. It gets no input, its complaints go nowhere, and it is ended if it takes longer than `within`
-/// to close its output, or as long again to end.
+/// Reads a secret from the output of a command. The command gets no input, its stderr is discarded, and it is killed if it
+/// takes longer than `within` to close its output, or as long again to exit.
 pub fn from_command(command: &[String], within: Duration) -> Result<Fetched, NoSecret> {
     let (program, arguments) = command.split_first().ok_or(NoSecret::NoCommand)?;
     let not_started = |error: io::Error| NoSecret::NotStarted {
@@ -299,7 +300,7 @@ fn printed(
     let Some(output) = child.stdout.take() else {
         return Err(NoSecret::Empty);
     };
-    // Reading from a pipe cannot be given a deadline, so a thread of its own does it. It ends with the command.
+    // A read from a pipe has no timeout, so a thread does it. It ends with the command.
     let (sender, receiver) = mpsc::sync_channel(1);
     let reading = std::thread::Builder::new().name("secret-exec".into());
     let started = reading.spawn(move || {
@@ -321,7 +322,7 @@ fn printed(
     }
 }
 
-/// Waits for the end of a command that has closed its output, which nearly always is at once.
+/// Waits for the exit of a command that has closed its output; nearly always it exits at once.
 fn ended(child: &mut Child, program: &str, within: Duration) -> Result<ExitStatus, NoSecret> {
     let mut waited = Duration::ZERO;
     while waited < within {
@@ -343,13 +344,13 @@ fn timed_out(program: &str, within: Duration) -> NoSecret {
     }
 }
 
-/// Ends the command and what it has started.
+/// Kills the command and its child processes.
 fn end(child: &mut Child) {
     let group = i32::try_from(child.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
     if let Some(group) = group {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();

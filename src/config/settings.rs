@@ -1,6 +1,7 @@
-//! The settings as they are written: names, shapes and defaults. Texts such as "32KiB" are understood in `check`.
+//! The settings as written: names, types and defaults. `check` parses values such as "32KiB".
 //!
-//! The JSON Schema, the list of known keys and the defaults all come from these types, so a key is declared once.
+//! The JSON Schema, the known keys and the defaults all come from these types, so each key is declared once. Their doc
+//! comments are the descriptions in the JSON Schema.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Which keys and which kinds of value the settings may have, taken from the JSON Schema of their types.
+//! The keys and kinds of values that a configuration may have, derived from the JSON Schema of the settings.
 
 use serde_json::Value;
 
-/// What may stand in a place.
+/// What a value may be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     /// A table with these keys and no others.
@@ -26,15 +26,16 @@ pub enum Shape {
     Either(Vec<Shape>),
 }
 
+/// A key of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     pub name: String,
     pub shape: Shape,
-    /// What must never be written here as it is, nor be shown: `client-secret`, `seal` or `key`.
+    /// Whether its value must never be inline, nor shown.
     pub secret: Option<Sensitive>,
 }
 
-/// What is easily written where a reference or a digest belongs.
+/// The kind of secret that is easily written where a reference or a digest belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sensitive {
     ClientSecret,
@@ -45,7 +46,7 @@ pub enum Sensitive {
 }
 
 impl Shape {
-    /// Reads a JSON Schema as `schemars` makes it for the types of `settings`.
+    /// Reads a JSON Schema as `schemars` generates it for the types of `settings`.
     #[must_use]
     pub fn of(schema: &Value) -> Self {
         shape(schema, schema)

@@ -1,4 +1,4 @@
-//! Every setting in force, with where it comes from.
+//! Every setting in force, and where it comes from.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,9 @@ use super::{
     text::Text,
 };
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 const MASK: &str = "•••";
-/// So much of a digest is shown: enough to tell keys apart.
+/// Shown part of a digest: enough to tell keys apart.
 const DIGEST_SHOWN: usize = "sha256:".len() + 8;
 
 /// A setting, ready to be shown.
@@ -103,7 +103,7 @@ fn mask_references(value: &Value) -> Option<Value> {
     }
 }
 
-/// Where the secret is kept is no secret, but the arguments of a command may be.
+/// Where a secret is kept is not secret, but the arguments of a command may be.
 fn mask_reference(value: &Value) -> Option<Value> {
     let table = value.as_object()?;
     let (form, target) = table.iter().find(|(_, target)| !target.is_null())?;

@@ -1,4 +1,4 @@
-//! Sizes: `32KiB`.
+//! Parses sizes: `32KiB`.
 
 /// Why a text is not a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 4] = [
     ("B", 1),
 ];
 
-/// Reads a size in bytes.
+/// Parses a size in bytes.
 pub(crate) fn parse(text: &str) -> Result<u64, NotASize> {
     let text = text.trim();
     let (digits, factor) = UNITS

@@ -1,4 +1,4 @@
-//! Where the configuration is looked for, and the files that it consists of.
+//! Finds the configuration file, and reads the files that make up the configuration.
 
 use std::{
     fs::OpenOptions,
@@ -23,11 +23,11 @@ const FILE_NAME: &str = "config.toml";
 const PROGRAM: &str = "ninjaone-proxy";
 const SYSTEM_FILE: &str = "/etc/ninjaone-proxy/config.toml";
 
-/// What a configuration is made of.
+/// Where a configuration comes from: its main file and the environment.
 #[derive(Debug, Clone)]
 pub struct Sources {
     pub file: PathBuf,
-    /// Names and values. `NJP__…` are settings; others are looked up where a secret refers to them.
+    /// Names and values. `NJP__…` are settings; others are used where a secret refers to them.
     pub environment: Vec<(String, String)>,
 }
 
@@ -60,7 +60,7 @@ impl Sources {
 /// and of the system.
 ///
 /// # Errors
-/// There is none; the problem names the places that were looked at.
+/// There is none; the error names the paths that were tried.
 pub fn default_path(
     given: Option<&Path>,
     environment: &[(String, String)],
@@ -84,7 +84,7 @@ pub fn default_path(
     Err(Problem::nowhere(message, Some(hint.to_owned())).into())
 }
 
-/// The places where a configuration is looked for, in this order.
+/// The paths where a configuration is searched, in order.
 #[must_use]
 pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)]) -> Vec<PathBuf> {
     if let Some(given) = given {
@@ -95,7 +95,7 @@ pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)])
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     };
     let mut places = Vec::new();
-    // systemd gives a list, separated by colons, if the unit names several directories.
+    // If the unit has several directories, systemd separates them with colons.
     for directory in variable("CONFIGURATION_DIRECTORY")
         .into_iter()
         .flat_map(|it| it.split(':'))
@@ -111,7 +111,7 @@ pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)])
     places
 }
 
-/// Reads the configuration file and those of callers, in the order of their names.
+/// Reads the configuration file and then those of callers, sorted by name.
 pub(super) fn read(sources: &Sources, findings: &mut Findings) -> Vec<Text> {
     let mut texts = Vec::new();
     read_into(
@@ -138,7 +138,7 @@ fn read_into(path: &Path, short: String, texts: &mut Vec<Text>, findings: &mut F
 
 fn read_file(path: &Path) -> Result<String, String> {
     let cannot = |error: io::Error| format!("the file cannot be read: {error}");
-    // A FIFO must not hold us up.
+    // Non-blocking, because it may be a FIFO.
     let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
     let file = OpenOptions::new()
         .read(true)
@@ -165,7 +165,7 @@ fn read_file(path: &Path) -> Result<String, String> {
         .unwrap_or(text))
 }
 
-/// The files of callers, sorted. Hidden files and those that editors leave behind do not count.
+/// The files of callers, sorted. Hidden files and editors' backups are skipped.
 fn caller_files(directory: &Path, findings: &mut Findings) -> Vec<PathBuf> {
     let at = || At::Named(directory.display().to_string());
     let entries = match std::fs::read_dir(directory) {

@@ -1,11 +1,11 @@
-//! "Did you mean".
+//! "Did you mean": finds the known name that is closest to a misspelt one.
 
-/// How alike two words must be, from 0 to 1, for one to be offered for the other.
+/// Minimum similarity, from 0 to 1, for a word to be suggested.
 const LIKENESS_MIN: f64 = 0.75;
 /// Words longer than this are not compared: the comparison is quadratic.
 const WORD_BYTES_MAX: usize = 128;
 
-/// The one of `known` that `written` was probably meant to be.
+/// The name in `known` that `written` was probably meant to be.
 #[must_use]
 pub(super) fn nearest<'a, I>(written: &str, known: I) -> Option<&'a str>
 where

@@ -1,8 +1,8 @@
-//! A configuration file's text: lines and columns, and what of it may be shown.
+//! The text of a configuration file: line and column numbers, and redaction.
 
 use std::ops::Range;
 
-/// What is assigned to a key that has one of these words in it is not shown when it cannot be parsed.
+/// If a line cannot be parsed, the value of a key with one of these words in it is not shown.
 pub(super) const SECRET_WORDS: [&str; 8] = [
     "secr",
     "key",
@@ -19,14 +19,14 @@ pub(super) const SECRET_WORDS: [&str; 8] = [
 pub(crate) struct Text {
     /// As shown to people: the path as the operator gave it.
     pub name: String,
-    /// As shown in the place of a rule: `config.toml`, `callers.d/powerbi.toml`.
+    /// As shown in the location of a rule: `config.toml`, `callers.d/powerbi.toml`.
     pub short_name: String,
     content: String,
     line_starts: Vec<usize>,
     secrets: Vec<Range<usize>>,
 }
 
-/// A place in a text, both counted from 1; the column counts characters.
+/// A position in a text. Both numbers start at 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     pub line: usize,
@@ -63,12 +63,12 @@ impl Text {
         }
     }
 
-    /// These bytes are never shown.
+    /// Redacts these bytes: they are never shown.
     pub(crate) fn hide(&mut self, bytes: Range<usize>) {
         self.secrets.push(bytes);
     }
 
-    /// Hides what is assigned in the line of `offset` if it may be a secret, for when the line cannot be parsed.
+    /// Redacts the value in the line of `offset` if it may be a secret, for a line that cannot be parsed.
     pub(crate) fn hide_assigned(&mut self, offset: usize) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
@@ -80,7 +80,7 @@ impl Text {
             .iter()
             .filter_map(|word| lower.find(word))
             .min();
-        // A line without a key may be part of a list or of a longer text.
+        // A line without a key may be part of a list or of a multi-line string.
         let from = match (first, text.find('=')) {
             (Some(word), _) => text
                 .get(word..)
@@ -95,7 +95,7 @@ impl Text {
         }
     }
 
-    /// The line that `offset` stands in, without its end and with what is hidden replaced by `*`, and where it starts.
+    /// The start offset and the text of the line at `offset`, without its newline, redacted bytes replaced by `*`.
     #[must_use]
     pub(crate) fn shown_line(&self, offset: usize) -> (usize, String) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
@@ -107,7 +107,7 @@ impl Text {
         let mut shown = String::with_capacity(text.len());
         for (at, letter) in text.char_indices() {
             if is_hidden(start + at) {
-                // As many bytes as there were, so that spans stay true.
+                // As many bytes as before, so that spans stay valid.
                 shown.extend(std::iter::repeat_n('*', letter.len_utf8()));
             } else {
                 shown.push(letter);

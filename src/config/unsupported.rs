@@ -1,7 +1,7 @@
-//! Settings that somebody may expect but that this version does not have. Each is refused by name: a setting that is
-//! silently ignored promises something that does not happen.
+//! Settings that an operator may expect but that this version does not have. Each is refused by name: a setting that is
+//! silently ignored would promise something that does not happen.
 
-/// Paths of such settings, `*` for any name, and what to do about it.
+/// Paths of unsupported settings, `*` for any name, and what to do instead.
 const UNSUPPORTED: [(&[&str], Advice); 37] = [
     (&["cache"], Advice::NoEffect),
     (&["tenant", "*", "legacy"], Advice::LegacyKey),
@@ -82,11 +82,11 @@ impl Advice {
     }
 }
 
-/// Where people write NinjaOne's legacy API keys in a tenant.
+/// Keys of a tenant under which people write NinjaOne's legacy API keys.
 pub(super) const LEGACY_KEYS: [&str; 4] =
     ["legacy", "access_key_id", "secret_access_key", "api_key"];
 
-/// What is said of the setting at `keys`, which is called `name`, if it is one that this version does not have.
+/// The message about the setting `name` at `keys`, if this version does not support it.
 #[must_use]
 pub(super) fn refusal(keys: &[String], name: &str) -> Option<String> {
     let fits = |pattern: &[&str]| {

@@ -1,4 +1,4 @@
-//! Answers: their status, headers and body, and the error bodies that NinjaOne is known to give.
+//! Responses: status, headers and body, and the error bodies that NinjaOne is known to give.
 
 use std::{
     io,

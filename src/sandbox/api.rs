@@ -1,4 +1,4 @@
-//! The API: who asks, which operation it is, whether they may, and what it answers.
+//! The API: authenticates a request, finds its operation, checks its scope and responds.
 
 use std::sync::Arc;
 

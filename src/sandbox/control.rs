@@ -1,4 +1,4 @@
-//! `/sandbox/…`: how another process looks at the sandbox and switches faults.
+//! `/sandbox/…`: how another process inspects the sandbox and switches faults.
 
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Makes the world from a seed: the same one for the same seed. Ids and names are fixed; what varies is who is offline,
-//! since when, what happened, and every uid and serial number.
+//! Creates the world from a seed: the same seed gives the same world. Ids and names are fixed; the seed decides who is
+//! offline and since when, what happened, and every uid and serial number.
 
 use crate::sandbox::world::{
     Activity, Alert, Details, Device, Hardware, Location, NOW, OperatingSystem, Organization,

@@ -1,4 +1,4 @@
-//! One request from its first byte to its answer: read, recorded, given to the part that answers, and spoilt on demand.
+//! One request and its response: reads the request, records it, dispatches it, and applies faults.
 
 use std::{io, sync::Arc};
 

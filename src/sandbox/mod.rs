@@ -1,4 +1,4 @@
-//! A NINJAONE TO PRACTISE ON: the whole catalogue over real HTTP, with a small made-up world behind it and faults on demand.
+//! A SIMULATED NINJAONE: the whole catalogue over real HTTP, with a small fictitious world behind it and faults on demand.
 //!
 //! It serves the `sandbox` command, other people's tests, and ours. It behaves as the real one is known to: opaque tokens,
 //! `user_context_required`, 404 for a client id of another instance, cursors that belong to a client, pages of HTML where

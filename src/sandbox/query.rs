@@ -1,4 +1,4 @@
-//! Reads what comes as `name=value&…`: query strings and forms.
+//! Parses `name=value&…`: query strings and forms.
 
 use percent_encoding::percent_decode_str;
 

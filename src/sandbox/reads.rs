@@ -1,4 +1,4 @@
-//! Reads that show the world. What is not here has a sample.
+//! Read operations on the simulated world. All others respond with a sample.
 
 use http::{
     HeaderValue, StatusCode,

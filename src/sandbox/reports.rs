@@ -1,4 +1,4 @@
-//! Operations that page by a cursor: `{"cursor":{…},"results":[…]}`, made row by row while they are sent.
+//! Operations that page by a cursor: `{"cursor":{…},"results":[…]}`, generated row by row while they are sent.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! One made-up answer for each operation that nothing better is known for: the members of its schema, filled with samples.
+//! One sample response for each operation without a better one: the members of its schema, filled with sample values.
 
 use std::{collections::HashMap, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! What the sandbox received: the last 100,000 requests.
+//! The log of the last 100,000 requests that the sandbox received.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! The made-up customers of a made-up service provider: what they have, and what changes when somebody writes.
+//! The simulated world: the customers of a fictitious service provider, what they have, and how writes change it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Writes that change the world. What is not here answers as if it had been done.
+//! Write operations on the simulated world. All others only pretend to succeed.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,10 +1,10 @@
-//! One thing that was looked at: what was seen, how bad that is, and what to do.
+//! One check: finding, verdict and remedy.
 
 use serde_json::{Map, Value, json};
 
 use crate::cli::status::one_line;
 
-/// What is looked at. The names are for scripts: one may be added, none is renamed or removed.
+/// What is checked. Scripts rely on the names: they may be added, but not renamed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Name {
     /// The files can be read, their secrets are private, and they make sense.
@@ -75,10 +75,10 @@ impl Name {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Ok,
-    /// It works, and somebody should look at it.
+    /// It works, but needs attention.
     Warning,
     Failed,
-    /// Not looked at: see what was seen for the reason.
+    /// Not checked; the finding says why.
     Skipped,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Check {
     pub(super) name: Name,
     pub(super) tenant: Option<String>,
     pub(super) verdict: Verdict,
-    /// Each is one line, whatever the network said.
+    /// Both become one line, whatever the network sent.
     pub(super) seen: String,
     pub(super) remedy: Option<String>,
 }

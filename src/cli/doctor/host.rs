@@ -1,4 +1,4 @@
-//! Whether a tenant's host can be reached, proves who it is, and says what NinjaOne would say.
+//! Checks that a tenant's host is reachable, has a valid certificate and responds like NinjaOne.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -20,19 +20,19 @@ use crate::{
 
 use super::check::{Check, Name};
 
-/// Longest that a name may take to be resolved, and that a connection may take.
+/// Timeouts of the name lookup and of the connection.
 const DNS_MS_MAX: u64 = 3_000;
 const TCP_MS_MAX: u64 = 3_000;
 
-/// Addresses that are shown and tried.
+/// Most addresses that are shown and tried.
 const ADDRESSES_MAX: usize = 4;
 
-/// A token's life is counted here and ended there: more than this apart is worth knowing.
+/// Clock difference worth reporting: we count a token's life, and the host ends it.
 const SKEW_S_MAX: u64 = 60;
 
 const AFTER_HOST: [Name; 4] = [Name::Tls, Name::Http, Name::ClockSkew, Name::Discovery];
 
-/// Looks at the host step by step. True if it answers, so that more can be asked of it.
+/// Checks the host step by step. True if it responds, so that further checks make sense.
 pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
     let mut checks = Vec::new();
     if reach(endpoint, &mut checks).await.is_err() {
@@ -138,7 +138,7 @@ fn tls(endpoint: &Endpoint, answer: &Result<Response<Bytes>, ExchangeError>) -> 
     }
 }
 
-/// After a connection: TLS, or whatever speaks on that port.
+/// After connecting: TLS, then HTTP.
 fn unanswered(endpoint: &Endpoint, error: ExchangeError) -> Vec<Check> {
     let http = match error {
         ExchangeError::Certificate | ExchangeError::Tls => {
@@ -217,7 +217,7 @@ fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
     }
 }
 
-/// As much of a stranger's text as fits a line.
+/// Foreign text, shortened to one line.
 fn short(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 100;
     text.chars().take(SHOWN_CHARS_MAX).collect()

@@ -1,5 +1,5 @@
-//! The login that is kept: whether it can be read, is alive, is the configured application's, and when it was last used.
-//! Only looked at: a renewal from here would take it from the running proxy.
+//! Checks the stored login: that it is readable, valid and of the configured application, and when it was last used. It is
+//! not renewed: that would invalidate the refresh token of the running proxy.
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
@@ -26,10 +26,10 @@ use super::{
     service::scopes,
 };
 
-/// How often a login may miss its keep-alive before that is worth knowing.
+/// How many keepalive intervals a login may miss before that is reported.
 const KEEPALIVES_MISSED_MAX: u32 = 2;
 
-/// Whose login, and what it is to be good for.
+/// Whose login it is, and what it must allow.
 pub(super) struct Whose<'a> {
     pub(super) tenant: &'a TenantName,
     pub(super) endpoint: &'a Endpoint,
@@ -37,10 +37,10 @@ pub(super) struct Whose<'a> {
     pub(super) needs: &'a [Need],
 }
 
-/// Blocks on the disk.
+/// Checks the stored login. Blocks on the disk.
 pub(super) fn look(store: &config::Store, whose: &Whose<'_>) -> Vec<Check> {
     let none = "nothing is stored yet";
-    // Opening a store makes its directory, which would then be that of whoever asks.
+    // Opening a store creates its directory, which would then belong to the user of this command.
     if !store.path.exists() {
         return vec![
             Check::skipped(Name::StoreSlot, none),
@@ -96,7 +96,7 @@ fn checks(store: &Store, slot: &Slot, found: Option<Found>, whose: &Whose<'_>) -
     checks
 }
 
-/// Without `offline_access`, which no operation needs.
+/// The scopes without `offline_access`, which no operation needs.
 fn granted(kept: &Kept) -> Vec<Box<str>> {
     let scopes = kept.scopes.iter();
     scopes
@@ -128,7 +128,7 @@ fn stored(store: &Store, slot: &Slot, found: Option<&Found>) -> Check {
     }
 }
 
-/// Looks without making the file, which would be ours then.
+/// Checks without creating the file, which would then belong to us.
 fn lock(store: &Store, slot: &Slot) -> Check {
     let name = Name::StoreLock;
     let path = store.lock_path(slot);
@@ -156,7 +156,7 @@ fn lock(store: &Store, slot: &Slot) -> Check {
     }
 }
 
-/// The process that holds a lock, as the kernel lists it (`proc_locks(5)`).
+/// The process that holds a lock, according to the kernel (`proc_locks(5)`).
 fn holder(path: &Path) -> Option<u32> {
     let inode = fs::metadata(path).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;

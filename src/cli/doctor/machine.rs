@@ -1,4 +1,4 @@
-//! This machine: its clocks, the audit log, the directory of the store, the ports, and the proxy that may be running.
+//! Checks this machine: clock, audit log, store directory, ports, and the running proxy.
 
 use std::{
     fs, io,
@@ -16,9 +16,9 @@ use crate::{
 
 use super::check::{Check, Name};
 
-/// 2026-11-01: no clock that is right shows less.
+/// 2026-11-01, in seconds since 1970: a correct clock is not earlier.
 const EARLIEST_UNIX_S: i64 = 1_793_491_200;
-/// 2100-01-01: nor more.
+/// 2100-01-01, in seconds since 1970: nor later.
 const LATEST_UNIX_S: i64 = 4_102_444_800;
 
 pub(super) fn clock() -> Check {
@@ -97,7 +97,7 @@ pub(super) fn audit_chain(path: &Path) -> Check {
     }
 }
 
-/// Mode, owner and whether it can be written. The store itself says what is wrong with its files.
+/// Checks mode, owner and write access. The store itself reports problems with its files.
 pub(super) fn store_directory(path: &Path) -> Check {
     let name = Name::StoreDirectory;
     let shown = path.display();
@@ -127,13 +127,13 @@ pub(super) fn store_directory(path: &Path) -> Check {
     }
 }
 
-/// A file of our own, durable and removed again.
+/// Writes, syncs and removes a file of our own.
 fn writable(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".doctor-{}", std::process::id()));
     let written = write_new(&path, b"may be removed\n", PRIVATE_MODE);
     let was_made = !matches!(&written, Err(error) if error.kind() == io::ErrorKind::NotFound);
     if was_made {
-        // A failure to remove it shows in the next run; what counts here is the writing.
+        // A failure to remove it shows in the next run; only writing counts here.
         let _ = fs::remove_file(&path);
     }
     written
@@ -160,7 +160,7 @@ pub(super) fn proxy(snapshot: Option<&Snapshot>) -> Check {
     }
 }
 
-/// Whether each address is free, or held by the proxy that runs.
+/// Checks that each address is free, or used by the running proxy.
 pub(super) fn ports(config: &Config, running: Option<&Snapshot>) -> Check {
     let name = Name::Ports;
     let mut wanted: Vec<SocketAddr> = Vec::new();

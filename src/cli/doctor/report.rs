@@ -1,4 +1,4 @@
-//! All that was looked at, as people and scripts read it, and the exit code that follows from it.
+//! The report of all checks, as text and as JSON, and its exit code.
 
 use std::io::{self, Write};
 
@@ -41,7 +41,7 @@ impl Report {
         writeln!(out, "{document}")
     }
 
-    /// A line a check, then what to do. With `is_brief` only what needs attention.
+    /// One line per check, then the remedies. With `is_brief` only what needs attention.
     pub(super) fn print_text(&self, is_brief: bool, out: &mut dyn Write) -> io::Result<()> {
         let shown = || {
             let all = self.0.iter();

@@ -1,4 +1,4 @@
-//! The machine identity: whether it gets a token, and whether that is good for what callers may do.
+//! Checks the service identity: that it gets a token, and that the token allows what callers may do.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::{
 
 use super::check::{Check, Name};
 
-/// Longest that the scopes are tried one by one to find the one that is missing.
+/// Longest time to try the scopes one by one to find the missing one.
 const SCOPES_MS_MAX: u64 = 5_000;
 
-/// One token call, and what follows from it.
+/// Requests one token and checks it.
 pub(super) async fn look(
     endpoint: &Endpoint,
     identity: &ServiceIdentity,
@@ -62,7 +62,7 @@ pub(super) async fn look(
     }
 }
 
-/// Whether what NinjaOne grants is enough for what callers may do.
+/// Checks that the granted scopes cover what callers may do.
 pub(super) fn scopes(
     name: Name,
     identity: IdentityKind,
@@ -110,7 +110,7 @@ fn no_token(endpoint: &Endpoint, error: TokenEndpointError) -> Check {
     Check::failed(Name::ServiceToken, seen, remedy(endpoint, error))
 }
 
-/// What to do when there is no token.
+/// The remedy when there is no token.
 fn remedy(endpoint: &Endpoint, error: TokenEndpointError) -> String {
     match error {
         TokenEndpointError::Rejected(TokenRejection::WrongRegion) => wrong_region(endpoint),
@@ -138,7 +138,7 @@ fn remedy(endpoint: &Endpoint, error: TokenEndpointError) -> String {
     }
 }
 
-/// A client id lives on one host. Which one, the address of the console tells.
+/// A client id exists on one host only: that of the console's address.
 pub(super) fn wrong_region(endpoint: &Endpoint) -> String {
     let others: Vec<String> = Region::ALL
         .into_iter()
@@ -172,7 +172,7 @@ async fn invalid_scope(grant: &ClientCredentials) -> Check {
     )
 }
 
-/// Those of the scopes that are refused alone, too.
+/// The scopes that are refused on their own as well.
 async fn lacking(grant: &ClientCredentials) -> Vec<String> {
     let mut lacking = Vec::new();
     for scope in &grant.scopes {

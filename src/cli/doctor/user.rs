@@ -1,4 +1,4 @@
-//! The person-backed identity as NinjaOne knows it: what must be registered there, and whether a login would be accepted.
+//! Checks the user identity: what must be registered in NinjaOne, and whether a login would be accepted.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ use super::{
     service::wrong_region,
 };
 
-/// Longest that the login page may take, its address included.
+/// Timeout of the login page, including discovery.
 const AUTHORIZE_MS_MAX: u64 = 8_000;
 
-/// Longest login page that is read; only its head counts.
+/// Longest login page that is read, in bytes; only its start counts.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
 pub(super) fn redirect(identity: &UserIdentity) -> Check {
@@ -56,7 +56,7 @@ pub(super) fn redirect(identity: &UserIdentity) -> Check {
     )
 }
 
-/// Asks for the login page as `login` would, without logging in.
+/// Requests the login page as `login` would, without logging in.
 pub(super) async fn authorize(endpoint: &Endpoint, identity: &UserIdentity) -> Check {
     let asked = ask(endpoint, identity);
     let answer = timeout(Duration::from_millis(AUTHORIZE_MS_MAX), asked).await;
@@ -142,7 +142,7 @@ fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>)
     unanswered(&format!("status {}", status.as_u16()))
 }
 
-/// NinjaOne's own error page: the person cannot be sent back.
+/// NinjaOne's own error page: it cannot redirect the browser back.
 fn refused_address(redirect: &str, error: &str) -> Check {
     Check::failed(
         Name::Authorize,
@@ -153,7 +153,7 @@ fn refused_address(redirect: &str, error: &str) -> Check {
     )
 }
 
-/// What an address says went wrong, fit to be shown.
+/// The error in a redirect's address, safe to print.
 fn said(location: &str) -> String {
     const SAID_CHARS_MAX: usize = 100;
     let at = location

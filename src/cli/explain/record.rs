@@ -1,4 +1,4 @@
-//! Finds one request in the audit directory and makes of its line a request that can be asked about again.
+//! Finds one request in the audit log and rebuilds it, so that it can be evaluated again.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -20,17 +20,17 @@ use crate::{
 
 use super::parse_target;
 
-/// How much of the log is read at most, newest files first.
+/// Most bytes of the log that are searched, newest files first.
 pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;
 
 pub(super) enum Search {
     Found(Box<Record>),
     NotThere,
-    /// What was left is more than [`SEARCHED_BYTES_MAX`].
+    /// Not found within [`SEARCHED_BYTES_MAX`].
     GaveUp,
 }
 
-/// What is used of a line about a request.
+/// The fields that are used of a request's audit line.
 #[derive(Debug, Deserialize)]
 pub(super) struct Record {
     #[serde(rename = "type")]
@@ -39,7 +39,7 @@ pub(super) struct Record {
     pub(super) at: Option<String>,
     pub(super) caller: Option<String>,
     pub(super) tenant: Option<String>,
-    /// As whom it went.
+    /// The identity that carried it.
     pub(super) identity: Option<String>,
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct Record {
     pub(super) status: Option<u16>,
 }
 
-/// A recorded request, as it can be asked about again.
+/// A recorded request in a form that can be evaluated again.
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) path: String,
@@ -60,7 +60,7 @@ pub(super) struct Asked {
 }
 
 impl Record {
-    /// The log has no query, so a read that was one of secrets is given the parameter that makes it one.
+    /// The log does not have the query, so a read of class `secrets` gets the parameter that makes it one.
     pub(super) fn asked(&self, catalogue: &Catalogue) -> Option<Asked> {
         let method = Method::parse(self.method.as_deref()?)?;
         let operation = self.operation.as_deref().and_then(|id| catalogue.by_id(id));
@@ -97,7 +97,7 @@ impl Record {
         })
     }
 
-    /// The template with the recorded values. A value that was not recorded becomes one that fits any parameter.
+    /// The template with the recorded values. An unrecorded value becomes one that fits any parameter.
     fn fill(&self, operation: &Operation) -> String {
         let segments = operation.template.split('/').map(|segment| {
             let name = segment
@@ -113,7 +113,7 @@ impl Record {
     }
 }
 
-/// Looks for the outcome of request `id`, else its intent.
+/// Finds the outcome of request `id`, or otherwise its intent.
 ///
 /// # Errors
 /// The directory or a file in it cannot be read.
@@ -125,7 +125,7 @@ pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
         match found {
             Some(record) if record.kind == "outcome" => return Ok(Search::Found(record)),
             Some(record) => intent = Some(record),
-            // The outcome would have been in this file or in a newer one.
+            // The outcome would be in this file or in a newer one.
             None if intent.is_some() => break,
             None => {}
         }
@@ -151,7 +151,7 @@ fn find_in(path: &Path, id: RequestId, bytes_max: u64) -> io::Result<(Option<Box
     Ok((found, read))
 }
 
-/// Fills `line` with the next one, cut at [`LINE_BYTES_MAX`]; false at the end.
+/// Reads the next line into `line`, truncated to [`LINE_BYTES_MAX`]; false at the end.
 fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     loop {

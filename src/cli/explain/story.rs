@@ -1,4 +1,4 @@
-//! An explanation as text for people: one numbered step a line, then the verdict, then what would change it.
+//! Formats an explanation as text: one numbered step per line, then the verdict, then what would change it.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use crate::{
 
 use super::record::Record;
 
-/// The whole story, with a line break at its end.
+/// The whole text, with a trailing newline.
 pub(super) fn of(request: &Request<'_>, explanation: &Explanation) -> String {
     let mut text = format!(
         "{}: {} {}\n\n",
@@ -38,7 +38,7 @@ pub(super) fn of(request: &Request<'_>, explanation: &Explanation) -> String {
     text
 }
 
-/// What the audit log has of a request, in one line.
+/// One line about a recorded request.
 pub(super) fn of_record(record: &Record) -> String {
     let or = |text: &Option<String>, other: &str| visible(text.as_deref().unwrap_or(other));
     let mut text = format!(
@@ -302,7 +302,7 @@ fn did_you_mean(nearest: &[String]) -> String {
     }
 }
 
-/// A caller chose this text, so it must not be able to steer a terminal.
+/// A caller chose this text, so control characters are removed: they must not reach the terminal.
 fn visible(text: &str) -> String {
     text.chars()
         .map(|c| {

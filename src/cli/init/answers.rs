@@ -1,4 +1,4 @@
-//! The answers that a configuration is made of: from flags, or asked for.
+//! The answers from which `init` writes a configuration: from flags, or asked for.
 
 use std::io::{self, Write};
 
@@ -16,12 +16,12 @@ const LINE_BYTES_MAX: usize = 4096;
 
 pub(super) struct Answers {
     pub(super) tenant: TenantName,
-    /// As it is written: a region or a URL.
+    /// As written: a region or a URL.
     pub(super) place: Place,
     pub(super) origin: Origin,
     pub(super) client_id: String,
     pub(super) secret: Secret<String>,
-    /// Where the secret is already; else it is to be written.
+    /// The file that already holds the secret; otherwise one is written.
     pub(super) secret_file: Option<String>,
     pub(super) user_client_id: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Writing a new configuration and the secrets beside it; nothing that exists is touched.
+//! Writes a new configuration and the secrets beside it; existing files are never touched.
 
 use std::{
     fs::{self, DirBuilder},
@@ -19,7 +19,7 @@ use super::answers::{Answers, Place};
 
 const KEY_BYTES: usize = 32;
 
-/// The configuration of a service is read by the service's own user; secrets are handed to it in other ways.
+/// A service's own user reads its configuration; secrets are passed to it in other ways.
 const READABLE: u32 = 0o644;
 
 pub(super) struct Written {
@@ -32,17 +32,17 @@ impl Written {
         std::iter::once(&self.config).chain(&self.beside)
     }
 
-    /// Takes back what was written.
+    /// Removes what was written.
     pub(super) fn remove(&self) {
         for path in self.all() {
-            // What cannot be removed is found by the next try.
+            // The next run reports what cannot be removed.
             let _ = fs::remove_file(path);
         }
     }
 }
 
 /// # Errors
-/// With the path that could not be written; what was written before it is gone again.
+/// The path that could not be written; files written before it have been removed again.
 pub(super) fn write(file: &Path, answers: &Answers) -> Result<Written, (PathBuf, io::Error)> {
     let mut written = Written {
         config: file.to_owned(),
@@ -100,9 +100,9 @@ fn write_all(
     write_new(file, text.as_bytes(), mode).map_err(at(file))
 }
 
-/// The smallest that serves. Outside of /etc the log and the store are beside the file: the usual places are root's.
+/// A minimal configuration. Outside /etc the log and the store are beside the file: the default directories belong to root.
 fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
-    // A JSON string is a TOML string too.
+    // A JSON string is also a TOML string.
     let quoted = |text: &str| Value::from(text).to_string();
     let place = match &answers.place {
         Place::Region(region) => format!("region  = {}", quoted(region.as_str())),

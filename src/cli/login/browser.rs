@@ -1,4 +1,4 @@
-//! Opening a person's browser: with an argument list, never a shell, and only addresses that were looked at.
+//! Opens the browser: with an argument list, never a shell, and only with validated addresses.
 
 use std::{
     io,
@@ -12,11 +12,11 @@ use crate::{
     config::{Origin, address},
 };
 
-/// An address that a browser may be sent to.
+/// An address that is safe to open.
 pub(super) struct Openable<'a>(&'a str);
 
 impl<'a> Openable<'a> {
-    /// `https://`, or `http://` of this machine, with nothing in it that a program could take for anything but an address.
+    /// Accepts `https://`, or `http://` on the loopback, without characters that a program could take for anything else.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'`\\<>^{|}$;()!".contains(&byte);
         (url.bytes().all(is_plain) && origin(url).is_some()).then_some(Self(url))
@@ -29,7 +29,7 @@ impl<'a> Openable<'a> {
     }
 }
 
-/// The scheme, host and port of an address that may be opened.
+/// The scheme, host and port of a safe address.
 pub(super) fn origin(url: &str) -> Option<Origin> {
     let after_scheme = url.find("://")? + "://".len();
     let rest = url.get(after_scheme..)?;
@@ -37,7 +37,7 @@ pub(super) fn origin(url: &str) -> Option<Origin> {
     address::parse_origin(url.get(..after_scheme + end)?).ok()
 }
 
-/// False where there is no browser to open, or no screen to open it on.
+/// False if there is no browser or no display.
 pub(super) fn open(url: &Openable<'_>, around: &Context) -> bool {
     let Some(words) = command(url.0, around) else {
         return false;
@@ -49,7 +49,7 @@ pub(super) fn open(url: &Openable<'_>, around: &Context) -> bool {
 }
 
 fn command(url: &str, around: &Context) -> Option<Vec<String>> {
-    // A list, of which the first is wanted most.
+    // A list, in order of preference.
     if let Some(wanted) = around
         .variable("BROWSER")
         .and_then(|it| it.split(':').next())
@@ -80,7 +80,7 @@ fn start(program: &str, arguments: &[String]) -> io::Result<()> {
         // Ctrl-C ends the login, not the browser.
         .process_group(0)
         .spawn()?;
-    // Only so that it leaves nothing behind when it ends.
+    // Only to reap the process.
     thread::Builder::new().spawn(move || drop(child.wait()))?;
     Ok(())
 }

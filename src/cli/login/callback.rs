@@ -1,7 +1,7 @@
 //! Where the browser comes back to (RFC 8252 section 7.3): a listener on the loopback for one login.
 //!
-//! Anybody on this machine and any page in the browser can send requests here, so only what knows the login's `state` ends
-//! the wait; everything else is refused and changes nothing.
+//! Any program on this machine and any page in the browser can send requests here, so only a request with the login's
+//! `state` ends the wait; everything else is refused without effect.
 
 use std::{
     net::SocketAddr,
@@ -31,7 +31,7 @@ use super::{
     page::{self, FRAGMENT_PATH, Page},
 };
 
-/// Whether parameters belong to the login that waits.
+/// Decides whether parameters belong to the login.
 pub(super) type Judge = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 const BOUNDS: Bounds = Bounds {
@@ -43,10 +43,10 @@ const BOUNDS: Bounds = Bounds {
     body_bytes_max: CALLBACK_BYTES_MAX,
 };
 
-/// How long the last answer may take to leave.
+/// Longest time to send the last response.
 const CLOSE_MS_MAX: u64 = 900;
 
-/// A socket that nobody is answered on yet: taken before anything is shown, so that nobody else can take it.
+/// A bound socket that does not respond yet: bound before anything is shown, so that no other program can take the port.
 pub(super) struct Socket {
     listener: TcpListener,
     pub(super) at: SocketAddr,
@@ -60,7 +60,7 @@ impl Socket {
         Ok(Self { listener, at })
     }
 
-    /// Answers from now on. `path` is that of the redirect.
+    /// Starts to respond. `path` is that of the redirect URI.
     pub(super) fn open(self, path: String, flow: Flow, judge: Judge) -> Callback {
         let (tell, arrived) = oneshot::channel();
         let (tasks, refused) = (Tasks::new(), Arc::<AtomicU32>::default());
@@ -82,7 +82,7 @@ impl Socket {
     }
 }
 
-/// A listener that waits for one login. It ends with its tasks at the latest.
+/// A listener for one login. It ends with its tasks at the latest.
 pub(super) struct Callback {
     tasks: Tasks,
     arrived: oneshot::Receiver<Secret<String>>,
@@ -90,17 +90,17 @@ pub(super) struct Callback {
 }
 
 impl Callback {
-    /// The parameters that came, once.
+    /// The parameters of the callback, once.
     pub(super) async fn arrival(&mut self) -> Option<Secret<String>> {
         (&mut self.arrived).await.ok()
     }
 
-    /// How many requests came that did not belong to this login.
+    /// The number of requests that did not belong to this login.
     pub(super) fn refused(&self) -> u32 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Takes no more connections at once; the answer under way may leave.
+    /// Stops accepting at once; the response under way may finish.
     pub(super) async fn close(self) {
         self.tasks.stop();
         self.tasks.join(Duration::from_millis(CLOSE_MS_MAX)).await;
@@ -112,12 +112,12 @@ struct Desk {
     path: String,
     flow: Flow,
     judge: Judge,
-    /// Taken by the one callback that there is.
+    /// Taken by the only callback.
     tell: Mutex<Option<oneshot::Sender<Secret<String>>>>,
     refused: Arc<AtomicU32>,
 }
 
-/// An answer in the making.
+/// A response under construction.
 struct Answer {
     status: StatusCode,
     page: Page,
@@ -168,7 +168,7 @@ impl Desk {
         self.take(query)
     }
 
-    /// What our own page found behind the `#`.
+    /// The fragment that our own page posted.
     fn fragment(&self, request: &Request<Bytes>) -> Answer {
         let headers = request.headers();
         let origin = format!("http://{}", self.authorities().swap_remove(0));
@@ -192,7 +192,7 @@ impl Desk {
             return refusal(StatusCode::BAD_REQUEST);
         }
         if let Some(tell) = tell.take() {
-            // Whoever waits may have given up this moment.
+            // The receiver may just have given up.
             let _ = tell.send(Secret::new(parameters.to_owned()));
         }
         let page = if is_complaint(parameters) {

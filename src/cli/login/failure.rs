@@ -1,4 +1,4 @@
-//! Why a login came to nothing, and what the command ends with.
+//! Why a login failed, and the exit code that follows.
 
 use std::{io, net::SocketAddr};
 
@@ -45,7 +45,7 @@ pub(super) enum Failure {
     Unreachable(String, ExchangeError),
     #[error("{0} does not answer as the admin listener of a proxy does")]
     NotAProxy(String),
-    /// The proxy's own word.
+    /// The proxy's own error.
     #[error("the proxy says: {detail}")]
     Proxy { error: String, detail: String },
     #[error("{0}")]
@@ -111,7 +111,7 @@ fn exit_of(error: &AuthorizationError) -> ExitStatus {
     }
 }
 
-/// 78 where the configuration or the application in NinjaOne is wrong, 75 where the network or NinjaOne is not well.
+/// 78 if the configuration or the application in NinjaOne is wrong, 75 if the network or NinjaOne has a problem.
 pub(in crate::cli) fn exit_of_token_error(error: TokenEndpointError) -> ExitStatus {
     match error {
         TokenEndpointError::Rejected(TokenRejection::InvalidGrant)

@@ -1,4 +1,4 @@
-//! A login that this process makes, into the store that the proxy shares.
+//! A login by this process, into the store that it shares with the proxy.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,7 +19,7 @@ use crate::{
 
 use super::{Begun, Done, End, Failure, Judge, callback::Socket};
 
-/// Only to see whether the store can be written to.
+/// Lock timeout of the check that the store can be written.
 const TRIAL_LOCK_MS: u64 = 200;
 
 pub(super) struct Here {
@@ -28,7 +28,7 @@ pub(super) struct Here {
     slot: Slot,
 }
 
-/// Takes the place to listen at, makes sure that what will come can be kept, and then begins.
+/// Binds the callback listener, checks that the store can be written, and begins the login.
 pub(super) async fn begin(
     config: &Config,
     tenant: &Tenant,
@@ -46,7 +46,7 @@ pub(super) async fn begin(
         wanted = wanted.at_port(bound.at.port());
         socket = Some(bound);
     } else if wanted.needs_port() {
-        // Nobody listens: the browser ends at an error page, whose address is all that is needed.
+        // Nothing listens there: the browser shows an error page, and its address is all that is needed.
         wanted = wanted.at_port(PASTE_PORT);
     }
     let origin = wanted.application.endpoint.origin();
@@ -73,7 +73,7 @@ pub(super) async fn begin(
     Ok((begun, socket))
 }
 
-/// What a redirect with any port names where nobody listens.
+/// The port in a redirect URI with any port if nothing listens.
 const PASTE_PORT: u16 = 6468;
 
 async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
@@ -85,13 +85,13 @@ async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
         StoreOpenError::Key(error) => Failure::Key(error.to_string()),
     })?;
     match store.lock(slot, Duration::from_millis(TRIAL_LOCK_MS)).await {
-        // A renewal is under way, so it can be written to.
+        // A renewal is under way, so the store can be written.
         Ok(_) | Err(StoreError::Busy { .. }) => Ok(store),
         Err(error) => Err(Failure::Store(error)),
     }
 }
 
-/// Belongs to this login, or ends it.
+/// Accepts parameters that belong to this login, or that end it.
 fn judge(request: &Arc<Mutex<Option<AuthorizationRequest>>>, flow: Flow, paste: bool) -> Judge {
     let request = Arc::clone(request);
     Arc::new(move |parameters| {

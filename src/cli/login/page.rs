@@ -1,4 +1,4 @@
-//! What the browser shows when it comes back: fixed texts, nothing of the request in them.
+//! The pages that the browser shows after the redirect: fixed texts, with nothing from the request.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -11,10 +11,10 @@ use http::{
     },
 };
 
-/// Where our page brings the fragment, which no browser sends by itself.
+/// Where our page posts the fragment, which browsers do not send.
 pub(super) const FRAGMENT_PATH: &str = "/.ninjaone-proxy/fragment";
 
-/// Reads the fragment, takes it out of the address bar and the history, and brings it to us.
+/// Reads the fragment, removes it from the address bar and the history, and posts it to us.
 const SCRIPT: &str = r#"(function(){
 var text=location.hash.slice(1),shown=document.getElementById("shown");
 history.replaceState(null,"",location.pathname);
@@ -25,7 +25,7 @@ function(answer){say(answer.ok?"The login has arrived: the terminal says how it 
 function(){say("Nobody waits for this login any more. Look at the terminal.")})
 })()"#;
 
-/// Takes the code out of the address bar and the history. It has been used by then, and is still nobody's business.
+/// Removes the code from the address bar and the history. It has been used by then, but is still private.
 const CLEAR: &str = r#"history.replaceState(null,"",location.pathname)"#;
 
 const STYLE: &str = "body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:18vh auto;padding:0 1.5em;color:#1d2733;background:#f6f7f9}h1{font-size:1.3em}";
@@ -36,9 +36,9 @@ const FIXED: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
     Arrived,
-    /// NinjaOne, or the person, said no.
+    /// NinjaOne or the user refused.
     Denied,
-    /// What came is not the login that is waited for.
+    /// The request does not belong to this login.
     Refused,
     Script,
 }
@@ -65,7 +65,7 @@ impl Page {
         }
     }
 
-    /// Nothing but what is written here may run or be drawn.
+    /// The content security policy: only what is in the page may run or be shown.
     fn policy(self) -> String {
         let mut policy = format!("{FIXED}; style-src {}", source(STYLE));
         if let Some(script) = self.script() {
@@ -95,7 +95,7 @@ pub(super) fn response(status: StatusCode, page: Page) -> Response<Bytes> {
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
-        // Where the policy below cannot be written, which it always can.
+        // Used if the policy below were not a valid header value, which it always is.
         (CONTENT_SECURITY_POLICY, FIXED),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

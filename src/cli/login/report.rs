@@ -1,4 +1,4 @@
-//! What a person, or with `--json` a program, is told of a login.
+//! Reports the progress of a login, as text or with `--json`.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -24,7 +24,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// What will be done, before anything is.
+    /// What the login will do, before it begins.
     pub(super) fn plan(
         &mut self,
         config: &Config,
@@ -96,7 +96,7 @@ impl Report<'_> {
         writeln!(self.err, "A browser was asked to open it.")
     }
 
-    /// A countdown, for those who look.
+    /// A countdown.
     pub(super) fn left(&mut self, left: Duration, refused: u32) -> io::Result<()> {
         if !self.counts() {
             return Ok(());

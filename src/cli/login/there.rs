@@ -1,4 +1,4 @@
-//! A login at a running proxy, by its admin listener: this process only brings what the browser came back with.
+//! A login at a running proxy through its admin listener: this process only forwards the callback.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 
 use super::{Begun, Done, End, Failure, Judge, callback::Socket};
 
-/// As long as the proxy itself may take: discovery, exchange, and a renewal that holds the store.
+/// Timeout: as long as the proxy may take for discovery, the exchange, and a renewal that holds the store.
 const TIME_OUT: Duration = Duration::from_secs(40);
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -104,7 +104,7 @@ pub(super) async fn begin(
     Ok((begun, socket))
 }
 
-/// The proxy judges in the end; what does not hold this login's `state` does not even get there.
+/// Accepts what has this login's `state`; the proxy checks the rest.
 fn judge(state: Secret<String>, flow: Flow) -> Judge {
     Arc::new(move |text| {
         let (_, parameters) = copied(text, flow);

@@ -1,4 +1,4 @@
-//! Waiting for a person: at the listener, or for what they paste.
+//! Waits for the user: at the callback listener, or for a pasted address.
 
 use std::{io, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
 
 const TICK: Duration = Duration::from_secs(1);
 
-/// What came, or why nothing did. The listener is closed when this returns.
+/// The callback's parameters, or why there are none. The listener is closed on return.
 pub(super) async fn for_browser(
     mut callback: Callback,
     longest: Duration,

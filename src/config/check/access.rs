@@ -1,4 +1,4 @@
-//! The callers: how they prove who they are, what they may do, and how often.
+//! Checks callers and policies: keys, rules and limits.
 
 use std::collections::HashMap;
 
@@ -32,13 +32,13 @@ use super::{
 const KEYS_MAX: usize = 16;
 const PLAIN_KEY_HINT: &str = "`ninjaone-proxy caller add` makes a key and stores its digest; if a key stood here, replace it";
 
-/// What a policy makes of its settings.
+/// A checked policy.
 struct PolicyRules {
     rules: Vec<Rule>,
     limit: WrittenLimit,
 }
 
-/// A limit as far as it was written.
+/// A limit, as far as it is set.
 #[derive(Clone, Copy, Default)]
 struct WrittenLimit {
     rate: Option<Rate>,
@@ -62,7 +62,7 @@ impl Check<'_> {
             let who::Caller {
                 require_reason,
                 on_behalf_of,
-                // Each taken below by a part of its own.
+                // Each is checked by its own function below.
                 key: _,
                 expires: _,
                 policy: _,
@@ -119,7 +119,7 @@ impl Check<'_> {
                 deny,
                 limit,
                 identity,
-                // Of all policies of a caller: see above.
+                // Combined for each caller above.
                 require_reason: _,
                 on_behalf_of: _,
             } = policy;
@@ -303,7 +303,7 @@ impl Check<'_> {
         rules
     }
 
-    /// Says of the rules of `owner` as whom the requests go that they allow; in place of what a policy said.
+    /// Sets the identity for the requests that the rules of `owner` allow, overriding that of a policy.
     fn pin(
         &self,
         rules: &mut [Rule],
@@ -324,7 +324,7 @@ impl Check<'_> {
         }
     }
 
-    /// A reference to something that is not there.
+    /// Reports a reference to something that does not exist.
     pub(super) fn dangling(&mut self, path: &KeyPath, what: &str, name: &str, known: &[&str]) {
         let at = self.at(path);
         if self.findings.is_at(&at) {
@@ -341,8 +341,8 @@ impl Check<'_> {
             .absence(at, format!("there is no {what} `{name}`"), Some(hint));
     }
 
-    /// The limit of a caller: what it has of its own, else the lowest of its policies, else that of `[limits.caller]`.
-    /// A burst goes with a rate: one that was written further out than the rate does not count.
+    /// The limit of a caller: its own, otherwise the lowest of its policies, otherwise that of `[limits.caller]`. A burst
+    /// belongs to a rate: one from further out than the rate does not count.
     fn caller_limit(
         &mut self,
         caller: &who::Caller,
@@ -387,7 +387,7 @@ impl Check<'_> {
     }
 }
 
-/// The keys of the admin listener: who has one is no caller.
+/// The keys of the admin listener: no caller may have one of them.
 fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
     let path = KeyPath::of(&["admin", "access"]);
     let keys = admin.access.iter().enumerate().filter_map(|(place, it)| {
@@ -398,7 +398,7 @@ fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
 }
 
 impl WrittenLimit {
-    /// This, and where it says nothing, what is `below` it.
+    /// This limit, completed by the one `below` it.
     fn over(self, below: Self) -> Self {
         Self {
             rate: self.rate.or(below.rate),
@@ -412,7 +412,7 @@ impl WrittenLimit {
         .with_burst()
     }
 
-    /// So that a burst from further out is not taken for a rate that has none of its own.
+    /// Fills in the usual burst, so that one from further out is not applied to this rate.
     fn with_burst(self) -> Self {
         let burst = self.burst.or(self.rate.map(usual_burst));
         Self { burst, ..self }

@@ -1,4 +1,4 @@
-//! The admin listeners, and who may do what there.
+//! Checks the admin listeners and the keys that have access to them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
     Check,
 };
 
-/// A busy machine may not give a thread its turn for this long.
+/// A busy machine may not schedule a thread for this long.
 const WATCHDOG_MIN: Duration = Duration::from_secs(1);
 const WATCHDOG_MAX: Duration = Duration::from_mins(5);
 

@@ -1,4 +1,4 @@
-//! As whom we go to a tenant: its machine identity and its person-backed one.
+//! Checks the identities of a tenant: service and user.
 
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl Check<'_> {
         Some(id.to_owned())
     }
 
-    /// The secret that the platform asks for, or none where it has none.
+    /// The client secret that the platform requires, or `None` if it has none.
     fn user_secret(
         &mut self,
         reference: Option<&SecretRef>,
@@ -257,7 +257,7 @@ impl Check<'_> {
     }
 }
 
-/// Something is wrong, and has been said.
+/// Something is wrong and has been reported.
 struct Refused;
 
 fn is_client_id(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The listeners of callers.
+//! Checks the listeners for callers.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -7,12 +7,12 @@ use super::{
     Check,
 };
 
-/// Least and most.
+/// Minimum and maximum.
 const HEAD_BYTES: (u64, u64) = (1 << 10, 1 << 20);
 const BODY_BYTES: (u64, u64) = (1, 16 << 30);
-/// A caller across a slow network needs this long to say who it is.
+/// A caller across a slow network needs this long to authenticate.
 const UNPROVEN_IDLE_MIN: Duration = Duration::from_millis(100);
-/// `sockaddr_un.sun_path` without the end mark (unix(7)).
+/// `sockaddr_un.sun_path` without its terminator (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 impl Check<'_> {
@@ -109,7 +109,7 @@ impl Check<'_> {
         match address::parse_bind(text) {
             Ok(bind) => Some(bind),
             Err(error) => {
-                // An empty stand-in was reported by the reader.
+                // The reader has reported an empty placeholder already.
                 if !text.is_empty() || self.is_text(path) {
                     self.error(path, error);
                 }
@@ -221,7 +221,7 @@ impl Check<'_> {
         hosts
     }
 
-    /// Whether the value at `path` was taken as it was written.
+    /// Whether the value at `path` is the one that was written, not a placeholder.
     fn is_text(&self, path: &KeyPath) -> bool {
         !self.findings.is_at(&self.at(path))
     }

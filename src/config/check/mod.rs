@@ -1,7 +1,7 @@
-//! From settings to a checked [`Config`]: every text is understood, every reference followed, every secret fetched.
+//! Turns settings into a checked [`Config`]: parses every value, resolves every reference, reads every secret.
 //!
-//! Each part goes on after a problem with something harmless in place of what is wrong, so that all problems are found in
-//! one go. What it made is used only if there was none.
+//! After a problem each part continues with a harmless placeholder, so that all problems are found at once. The result is
+//! used only if there were none.
 
 mod access;
 mod admin;
@@ -32,7 +32,7 @@ use super::{
     text::Text,
 };
 
-/// Checks what was read. `known` are the operations of the catalogue.
+/// Checks the settings. `known` are the operations of the catalogue.
 ///
 /// # Errors
 /// All problems, in the order of the files.
@@ -82,20 +82,20 @@ fn watched_at_first(sources: &Sources, texts: &[Text]) -> Vec<PathBuf> {
     watched
 }
 
-/// What the parts of the check share.
+/// What all parts of the check share.
 struct Check<'a> {
     sources: &'a Sources,
     origins: &'a Origins,
     texts: &'a [Text],
     findings: Findings,
-    /// Bytes of files that must not be shown.
+    /// Bytes of files that must not be shown, by file.
     hidden: Vec<(usize, Range<usize>)>,
     watched: Vec<PathBuf>,
 }
 
 impl Check<'_> {
     fn config(&mut self, settings: &Settings, known: &[Operation]) -> Config {
-        // Here and in every part without `..`: a new setting does not compile until something is made of it.
+        // Destructured without `..`, here and in every part: a new setting does not compile until it is checked.
         let Settings {
             listen,
             tenant,
@@ -106,14 +106,14 @@ impl Check<'_> {
             audit,
             admin,
             telemetry,
-            // These depend on others, so that their parts take all of the settings.
+            // These depend on other settings, so their parts take all of them.
             caller: _,
             policy: _,
             store: _,
         } = settings;
         let Limits {
             upstream,
-            // Part of each caller's limit.
+            // Checked with the callers.
             caller: _,
         } = limits;
         let operations = self.operations(operation, known);
@@ -164,7 +164,7 @@ impl Check<'_> {
             .error(at, message.to_string(), Some(hint.into()));
     }
 
-    /// An error about a value that must not be shown.
+    /// Reports an error about a value that must not be shown.
     fn hidden_error(&mut self, path: &KeyPath, message: String, hint: Option<String>) {
         let at = self.at(path);
         if let At::Bytes { file, bytes } = &at {
@@ -179,7 +179,7 @@ impl Check<'_> {
             .warning(at, message.to_string(), Some(hint.into()));
     }
 
-    /// `key` is missing in `table`. Not reported if it was written and is wrong, which has been said then.
+    /// Reports that `key` is missing in `table`, unless it was written and is wrong, which has been reported already.
     fn missing(&mut self, table: &KeyPath, key: &str, hint: impl Into<String>) {
         if self.origins.has(&table.child(key)) {
             return;
@@ -189,7 +189,7 @@ impl Check<'_> {
         self.findings.absence(at, message, Some(hint.into()));
     }
 
-    /// A duration above zero.
+    /// Parses a duration above zero.
     fn duration(&mut self, path: &KeyPath, text: &str) -> Duration {
         match duration::parse(text) {
             Ok(Duration::ZERO) => self.error(path, "this must be longer than 0"),
@@ -199,7 +199,7 @@ impl Check<'_> {
         Duration::from_secs(1)
     }
 
-    /// A size within bounds; the least of them if it is not.
+    /// Parses a size within bounds; gives the minimum if it is wrong.
     fn size(&mut self, path: &KeyPath, text: &str, (least, most): (u64, u64)) -> u64 {
         match size::parse(text) {
             Ok(bytes) if bytes < least => {
@@ -214,12 +214,12 @@ impl Check<'_> {
         least
     }
 
-    /// A path as written, from the directory of the configuration file.
+    /// Resolves a path against the directory of the configuration file.
     fn path(&self, text: &str) -> PathBuf {
         self.sources.directory().join(text)
     }
 
-    /// A file that must be there, and whose change is a reason to load again.
+    /// A file that must exist, and whose change triggers a reload.
     fn existing_file(&mut self, path: &KeyPath, text: &str) -> PathBuf {
         let file = self.path(text);
         match std::fs::metadata(&file) {
@@ -232,7 +232,7 @@ impl Check<'_> {
     }
 }
 
-/// SHA-256 over the settings in force, in hex. Secrets are not part of it, only where they are kept.
+/// SHA-256 of the settings in force, in hex. It covers where secrets are kept, not the secrets themselves.
 fn fingerprint(settings: &Settings) -> String {
     let text = serde_json::to_vec(settings).unwrap_or_default();
     hex::encode(digest(&SHA256, &text).as_ref())

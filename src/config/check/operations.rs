@@ -1,4 +1,4 @@
-//! What `[[operation]]` adds to the catalogue.
+//! Checks the operations that `[[operation]]` adds to the catalogue.
 
 use crate::{
     names::IdentityKind,
@@ -17,9 +17,9 @@ const OPERATIONS_MAX: usize = 1000;
 const TEMPLATE_BYTES_MAX: usize = 512;
 const ID_BYTES_MAX: usize = 128;
 const ROOT: &str = "/v2/";
-/// The tag of an operation that was given none.
+/// The tag of an operation without one.
 const TAG: &str = "added";
-/// What the catalogue writes where there is nothing to say.
+/// What the catalogue writes for an empty value.
 const NOTHING: &str = "-";
 
 impl Check<'_> {
@@ -155,12 +155,12 @@ fn is_segment(text: &str) -> bool {
 fn is_id(text: &str) -> bool {
     let holds = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let starts = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    // Otherwise it could not be told from a class in a policy.
+    // Otherwise a policy could not tell it from a class.
     let is_class = text == "all" || Class::parse(text).is_some();
     starts && text.len() <= ID_BYTES_MAX && text.bytes().all(holds) && !is_class
 }
 
-/// Whether no request could be told to be one and not the other.
+/// Whether the same requests match both operations.
 fn is_same_place(one: &Operation, other: &Operation) -> bool {
     let plain = |template: &str| -> Vec<String> {
         let segments = template.split('/');

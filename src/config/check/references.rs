@@ -1,4 +1,4 @@
-//! Rules, and whether what they select exists.
+//! Checks rules, and that what they select exists.
 
 use std::sync::Arc;
 
@@ -65,14 +65,14 @@ impl Check<'_> {
         if !known.is_empty() && !selects_something(&selector, known) {
             let (message, hint) = selects_nothing(&selector, text, known);
             let at = self.at(path);
-            // An [[operation]] in a file that could not be read as a whole may be meant.
+            // It may mean an [[operation]] in a file that could not be read completely.
             self.findings.absence(at, message, hint);
             return None;
         }
         Some(selector)
     }
 
-    /// `config.toml:41`, or the environment variable.
+    /// The location of a rule: `config.toml:41`, or the environment variable.
     pub(super) fn place(&self, path: &KeyPath) -> Arc<str> {
         match self.origins.nearest(path) {
             Some(Origin::File { file, value, .. }) => match self.texts.get(*file) {
@@ -90,7 +90,7 @@ impl Check<'_> {
 
 fn selects_something(selector: &Selector, known: &[&Operation]) -> bool {
     match selector {
-        // Right even where no operation is of that kind today.
+        // Valid even if no operation is of that kind today.
         Selector::All | Selector::Class(_) | Selector::Scope(_) => true,
         Selector::Tag(_) | Selector::Operation(_) | Selector::Path { .. } => {
             selector.selected(known.iter().copied()).next().is_some()

@@ -1,4 +1,4 @@
-//! Time-outs, repetition, budget, audit, log.
+//! Checks timeouts, retries, the budget, the audit log and telemetry.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
     Check,
 };
 
-/// Part of a log filter: `info`, `ninjaone_proxy::upstream=debug`.
+/// The levels in a log filter such as `info,ninjaone_proxy::upstream=debug`.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const BUDGET_PERCENT_MAX: u8 = 50;
 
@@ -102,7 +102,7 @@ impl Check<'_> {
         }
     }
 
-    /// Zero means not to wait at all.
+    /// Parses a duration; zero means not to wait at all.
     fn queue(&mut self, path: &KeyPath, text: &str) -> Duration {
         match super::super::duration::parse(text) {
             Ok(queue) => queue,
@@ -166,7 +166,7 @@ impl Check<'_> {
     }
 }
 
-/// What a rate gives in two seconds, rounded up; at least 1.
+/// The default burst: what the rate gives in two seconds, rounded up; at least 1.
 pub(super) fn usual_burst(rate: Rate) -> u32 {
     let seconds = u32::try_from(rate.period().duration().as_secs()).unwrap_or(1);
     let twice = rate.count().get().saturating_mul(2);

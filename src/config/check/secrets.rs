@@ -1,4 +1,4 @@
-//! Secrets: each is fetched from the one place that is named for it.
+//! Reads each secret from the one place that the configuration names for it.
 
 use crate::secret::Secret;
 
@@ -22,7 +22,7 @@ impl Check<'_> {
         self.sound(fetched.text(), path)
     }
 
-    /// What is kept in the place that `reference` names. `forms` says how a place is named.
+    /// Reads the secret that `reference` names. `forms` is the hint that says how to write a reference.
     pub(super) fn fetched(
         &mut self,
         reference: &SecretRef,
@@ -71,7 +71,7 @@ impl Check<'_> {
         Ok(secret)
     }
 
-    /// What was found, or a report of why there is nothing.
+    /// The secret, or `None` after reporting why there is none.
     pub(super) fn sound<T>(&mut self, found: Result<T, NoSecret>, path: &KeyPath) -> Option<T> {
         match found {
             Ok(found) => Some(found),

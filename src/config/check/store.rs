@@ -1,4 +1,4 @@
-//! The store: where it is, and the keys that open it.
+//! Checks the store: its directory and its keys.
 
 use std::path::PathBuf;
 
@@ -18,13 +18,13 @@ use super::{
     Check,
 };
 
-/// Where systemd would put it (`StateDirectory=`).
+/// Where systemd puts it (`StateDirectory=`).
 const USUAL_PATH: &str = "/var/lib/ninjaone-proxy";
-/// The key in use, and those that it replaced.
+/// Most keys: the one in use, and those that it replaced.
 const SEALS_MAX: usize = 8;
 
 impl Check<'_> {
-    /// None without a seal: nothing is ever stored in the clear.
+    /// `None` without a seal: nothing is ever stored unencrypted.
     pub(super) fn store(&mut self, settings: &Settings) -> Option<Store> {
         let store::Store { path, seal } = &settings.store;
         let top = KeyPath::of(&["store"]);
@@ -47,7 +47,7 @@ impl Check<'_> {
             }
             return self.path(text);
         }
-        // systemd names several, with a colon in between, if it was told several.
+        // If the unit has several directories, systemd separates them with colons.
         let state = self.sources.variable("STATE_DIRECTORY");
         let state = state.and_then(|all| all.split(':').next());
         let state = state.filter(|first| !first.is_empty());

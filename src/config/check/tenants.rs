@@ -1,4 +1,4 @@
-//! The tenants: where they are, and as whom we go there.
+//! Checks the tenants: their address and their identities.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl Check<'_> {
             ca,
             service,
             user,
-            // Make the origin.
+            // Checked by `origin`.
             region: _,
             url: _,
         } = settings;
@@ -83,7 +83,7 @@ impl Check<'_> {
     }
 
     fn some_identity(&mut self, settings: &settings::Tenant, path: &KeyPath) {
-        // What was written and is wrong has been reported.
+        // An identity that was written and is wrong has been reported already.
         let mut attempts = ["service", "user"].into_iter().chain(LEGACY_KEYS);
         let is_tried = attempts.any(|key| self.origins.has(&path.child(key)));
         if is_tried || settings.service.is_some() || settings.user.is_some() {

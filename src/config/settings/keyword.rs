@@ -1,5 +1,5 @@
-//! Settings whose value is one word of a closed set. The set is the enum of the station that acts on it; only how it is
-//! written in the file, and described to editors, stands here.
+//! Settings that take one keyword out of a closed set. The set is the enum of the station that uses it; this file only says
+//! how its members are written, and how the JSON Schema describes it.
 
 use std::borrow::Cow;
 
@@ -19,13 +19,13 @@ use crate::{
 
 use super::identity::{Platform, UserScope};
 
-/// A closed set that the configuration can name.
+/// A closed set of keywords.
 pub trait KeywordSet: Copy + 'static {
     /// Its name in the JSON Schema.
     const NAME: &'static str;
-    /// What the JSON Schema says of it.
+    /// Its description in the JSON Schema.
     const DESCRIPTION: &'static str;
-    /// All members that may be written, in the order in which they are listed.
+    /// All members that the configuration may name, in the order of the JSON Schema.
     const ALL: &'static [Self];
 
     /// How a member is written.
@@ -153,7 +153,7 @@ impl KeywordSet for IdentityKind {
     }
 }
 
-/// HEAD goes wherever GET does, so no operation has it.
+/// Without HEAD: it is allowed wherever GET is, so no operation has it.
 impl KeywordSet for Method {
     const NAME: &'static str = "Method";
     const DESCRIPTION: &'static str = "The methods of operations.";

@@ -44,6 +44,7 @@ pub enum OneOrMany<T> {
 }
 
 impl<T> OneOrMany<T> {
+    /// The one, or all of the list.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         match self {

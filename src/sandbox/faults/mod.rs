@@ -1,4 +1,4 @@
-//! What can be made to go wrong, and for how many requests.
+//! The faults that can be switched on, and for how many requests.
 
 mod token;
 

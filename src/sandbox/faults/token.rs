@@ -1,4 +1,4 @@
-//! What can go wrong at the token endpoint, and how it is written.
+//! The faults of the token endpoint, and how they are written.
 
 use std::{str::FromStr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A map with a bound: the oldest entry makes room for a new one.
+//! A bounded map: a new entry evicts the oldest.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! The answers that the token and the revocation endpoint share.
+//! The responses that the token and revocation endpoints share.
 
 use http::{
     HeaderValue, StatusCode,

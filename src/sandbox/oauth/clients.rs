@@ -1,5 +1,5 @@
-//! The apps, as an administrator would have made them under Administration, Apps, API: what each platform may do, and the
-//! four that every sandbox knows.
+//! The applications, as an administrator would create them under Administration, Apps, API: what each platform may do, and
+//! the four that every sandbox has.
 
 use crate::{
     ninjaone::operation::Scope,
@@ -31,6 +31,7 @@ pub const NATIVE_CLIENT_ID: &str = "sandbox-native";
 /// The app of platform Single Page that every sandbox knows. It has no secret.
 pub const SINGLE_PAGE_CLIENT_ID: &str = "sandbox-spa";
 
+/// The redirect URIs of the Single Page application.
 pub const SINGLE_PAGE_REDIRECTS: [&str; 2] =
     ["http://127.0.0.1:6468/callback", "https://spa.example/"];
 

@@ -1,4 +1,4 @@
-//! Codes: what a login leaves for the app to fetch its tokens with (RFC 6749 section 4.1, RFC 7636).
+//! Authorization codes, which an application exchanges for tokens (RFC 6749 section 4.1, RFC 7636).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -1,4 +1,4 @@
-//! How often what happened to tokens: numbers that a test in another process can look at.
+//! Counters of token events, for tests in another process.
 
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ pub struct TokenCalls {
 }
 
 impl TokenCalls {
+    /// All token calls.
     #[must_use]
     pub const fn all(&self) -> u64 {
         self.authorization_code + self.refresh_token + self.client_credentials + self.other

@@ -1,5 +1,5 @@
-//! What was issued and still counts: access tokens, codes, logins and their refresh tokens. Every change is whole, under one
-//! lock, so that of two requests with one refresh token one comes first.
+//! The registry of valid access tokens, codes, logins and refresh tokens. Every change is atomic under one lock, so that of
+//! two requests with one refresh token only the first succeeds.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A login that is there without anybody having been at the consent page: for tests and for trying things out.
+//! Logins without the consent page: for tests and for trying things out.
 
 use std::time::Duration;
 

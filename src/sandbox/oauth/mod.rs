@@ -1,4 +1,4 @@
-//! The OAuth server: apps, the consent page, tokens, their renewal and their end, as NinjaOne is known to do it.
+//! The OAuth server: applications, consent page, tokens, renewal and revocation, as NinjaOne is known to do it.
 
 mod aged;
 mod answers;

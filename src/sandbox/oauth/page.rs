@@ -1,4 +1,4 @@
-//! The pages that a person sees: plain forms without scripts, every text escaped.
+//! The pages that a user sees: plain forms without scripts, every text escaped.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};

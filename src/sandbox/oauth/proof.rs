@@ -1,4 +1,4 @@
-//! Which app a form comes from, and whether it is that app.
+//! Client authentication: which application a form comes from, and whether it proves that.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, header::CONTENT_TYPE};

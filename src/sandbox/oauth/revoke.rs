@@ -1,4 +1,4 @@
-//! `POST /ws/oauth/revoke`: an app gives a token back (RFC 7009).
+//! `POST /ws/oauth/revoke`: revokes a token (RFC 7009).
 
 use http::{Method, StatusCode};
 

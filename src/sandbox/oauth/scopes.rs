@@ -1,4 +1,4 @@
-//! What a token may do, and whether it comes with a refresh token.
+//! The scopes of a token, and whether it comes with a refresh token.
 
 use std::fmt;
 

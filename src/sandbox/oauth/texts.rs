@@ -1,4 +1,4 @@
-//! The texts of tokens and codes, as opaque as the real ones.
+//! Generates the strings of tokens and codes, as opaque as the real ones.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 

@@ -1,4 +1,4 @@
-//! `POST /ws/oauth/token`: a code, a refresh token or an app's own secret becomes an access token.
+//! `POST /ws/oauth/token`: exchanges a code, a refresh token or client credentials for an access token.
 
 use std::io;
 
