@@ -10,6 +10,7 @@
 // What all suites build on.
 mod answer;
 mod audit_log;
+mod authority;
 mod directory;
 mod frames;
 mod key;

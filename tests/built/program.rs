@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -208,15 +208,15 @@ impl Program {
         plain_http(&all, role).expect("a plain HTTP listener")
     }
 
-    /// Waits until somebody accepts connections there.
-    pub(crate) fn accepts_at(&mut self, address: SocketAddr) {
+    /// Waits for an answer of the admin listener, which comes when all listeners are open: its own is the first of them.
+    pub(crate) fn answers_at(&mut self, admin: SocketAddr) {
         let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = self.child.try_wait().unwrap() {
+        while !answers(admin) {
+            if !self.is_running() {
                 self.read_out();
-                panic!("{status} before it listened:\n{}", self.log.text());
+                panic!("it ended before it listened:\n{}", self.log.text());
             }
-            assert!(began.elapsed() < START_MAX, "nobody listens at {address}");
+            assert!(began.elapsed() < START_MAX, "nobody answers at {admin}");
             thread::sleep(LOOK_AGAIN);
         }
     }
@@ -292,6 +292,16 @@ impl Drop for Program {
             }
         }
     }
+}
+
+fn answers(admin: SocketAddr) -> bool {
+    let asked = || -> io::Result<usize> {
+        let mut stream = TcpStream::connect(admin)?;
+        stream.set_read_timeout(Some(START_MAX))?;
+        write!(stream, "GET /livez HTTP/1.1\r\nHost: {admin}\r\n\r\n")?;
+        stream.read(&mut [0; 1024])
+    };
+    asked().is_ok_and(|length| length > 0)
 }
 
 /// How much the programs of all tests say, unless a test wants it otherwise: as much as they do by default, or what

@@ -109,6 +109,7 @@ impl Proxy {
         let chosen = [chosen("listen", "http"), chosen("admin", "listen")];
         let (place, listeners) = match chosen {
             [Some(callers), Some(admin)] if callers.port() != 0 && admin.port() != 0 => {
+                program.answers_at(admin);
                 (Place { callers, admin }, Vec::new())
             }
             _ => {
@@ -116,7 +117,6 @@ impl Proxy {
                 (place_of(&listeners), listeners)
             }
         };
-        program.accepts_at(place.admin);
         Self {
             program,
             place,

@@ -9,12 +9,10 @@ use std::{
     },
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
-use rustls_pki_types::PrivateKeyDer;
-use tempfile::TempDir;
+use rustls::{ServerConnection, SupportedProtocolVersion};
 
 use crate::{
+    authority::Authority,
     frames::{ACK, Frame, HEADERS, PREFACE, SETTINGS, frame},
     wait::PATIENCE,
 };
@@ -24,7 +22,7 @@ const TOKEN: &str = r#"{"access_token":"wire-token","token_type":"Bearer","expir
 /// Its listener lives as long as the test's process.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    ca: Option<TempDir>,
+    authority: Option<Authority>,
     /// Connections that API requests came on.
     connections: Arc<AtomicUsize>,
 }
@@ -50,13 +48,10 @@ impl Upstream {
     where
         F: Fn(&mut Peer, usize) + Send + Sync + 'static,
     {
-        let (config, ca) = match tls {
-            Some(version) => {
-                let (config, ca) = certified(version, alpn);
-                (Some(config), Some(ca))
-            }
-            None => (None, None),
-        };
+        let authority = tls.map(|_| Authority::new());
+        let certify =
+            |(version, it): (_, &Authority)| it.certify_for("localhost", alpn, &[version]);
+        let config = tls.zip(authority.as_ref()).map(certify);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::<AtomicUsize>::default();
@@ -85,7 +80,7 @@ impl Upstream {
         });
         Self {
             address,
-            ca,
+            authority,
             connections,
         }
     }
@@ -93,10 +88,10 @@ impl Upstream {
     /// What a tenant says of it.
     pub(crate) fn tenant(&self) -> Vec<(&'static str, String)> {
         let (address, port) = (self.address, self.address.port());
-        match &self.ca {
-            Some(ca) => vec![
+        match &self.authority {
+            Some(authority) => vec![
                 ("url", format!("\"https://localhost:{port}\"")),
-                ("ca", format!("\"{}\"", ca.path().join("ca.pem").display())),
+                ("ca", authority.file()),
             ],
             None => vec![("url", format!("\"http://{address}\""))],
         }
@@ -264,28 +259,4 @@ fn wire(tls: &mut ServerConnection) -> Vec<u8> {
         tls.write_tls(&mut bytes).unwrap();
     }
     bytes
-}
-
-fn certified(
-    version: &'static SupportedProtocolVersion,
-    alpn: &[&str],
-) -> (Arc<ServerConfig>, TempDir) {
-    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, &issuer).unwrap();
-    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
-    (Arc::new(config), dir)
 }

@@ -2,9 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider};
-use rustls_pki_types::PrivateKeyDer;
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
@@ -22,21 +20,6 @@ use super::evil::ok;
 /// Field 8 of the static table (RFC 7541 appendix A).
 const STATUS_200: u8 = 0x88;
 const TOKEN: &str = r#"{"access_token":"by-hand-token","token_type":"Bearer","expires_in":3600,"scope":"monitoring management control"}"#;
-
-/// TLS as `localhost`, with both protocols: what a server needs, and the certificate to trust, in PEM.
-pub(crate) fn tls() -> (Arc<ServerConfig>, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (Arc::new(config), cert.pem())
-}
 
 /// The running server; it ends when dropped.
 pub(crate) struct Http2Server {

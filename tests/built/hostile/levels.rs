@@ -7,13 +7,14 @@ use ninjaone_proxy::sandbox::{Ninja, Options};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::{
+    authority::Authority,
     frames::{self, ACK, Connection, PING, PREFACE, RST_STREAM, SETTINGS, frame},
     settings::Setting,
     wire::{Wire, request},
 };
 
 use super::{
-    http2_server::{self, Http2Server},
+    http2_server::Http2Server,
     stack::{Proxied, Stack, key},
 };
 
@@ -82,19 +83,19 @@ async fn streams_that_are_reset_at_once_stop_no_worker_at_any_level() {
     is_survived(&bytes).await;
 }
 
-/// The proxy's configuration towards a server on this port that shows a certificate for `localhost`.
-fn over_tls(port: u16, ca: &str) -> (String, String) {
-    (format!("\"https://localhost:{port}\""), format!("\"{ca}\""))
+const HTTP2_OR_HTTP1: &[&str] = &["h2", "http/1.1"];
+
+/// The URL of a server on this port that shows a certificate for `localhost`.
+fn over_tls(port: u16) -> String {
+    format!("\"https://localhost:{port}\"")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_acknowledges_what_nobody_sent_stops_no_worker_at_any_level() {
-    let (tls, certificate) = http2_server::tls();
+    let authority = Authority::new();
+    let tls = authority.certify("localhost", HTTP2_OR_HTTP1);
     let server = Http2Server::start(tls, unasked_ping_ack()).await;
-    let dir = tempfile::tempdir().unwrap();
-    let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, certificate).unwrap();
-    let (url, ca) = over_tls(server.address.port(), ca.to_str().unwrap());
+    let (url, ca) = (over_tls(server.address.port()), authority.file());
     for level in LEVELS {
         let proxy = Proxied::start(
             server.address,
@@ -114,16 +115,14 @@ async fn an_upstream_that_acknowledges_what_nobody_sent_stops_no_worker_at_any_l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http2_on_both_sides_is_served_at_every_level() {
-    let (tls, certificate) = http2_server::tls();
+    let authority = Authority::new();
+    let tls = authority.certify("localhost", HTTP2_OR_HTTP1);
     let ninja = Ninja::start(Options {
         tls: Some(tls),
         ..Options::default()
     })
     .unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, certificate).unwrap();
-    let (url, ca) = over_tls(ninja.address().port(), ca.to_str().unwrap());
+    let (url, ca) = (over_tls(ninja.address().port()), authority.file());
     for level in LEVELS {
         let proxy = Proxied::start(
             ninja.address(),

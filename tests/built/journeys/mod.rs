@@ -25,6 +25,7 @@ mod reload;
 mod retries;
 mod stalls;
 mod stderr;
+mod tls_front;
 mod token_endpoint;
 mod tokens;
 mod upstream_tls;

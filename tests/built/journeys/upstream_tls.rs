@@ -1,39 +1,17 @@
 //! HTTPS to NinjaOne: which protocol is spoken, whose certificate is believed, and what happens when connections go.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener as StdListener},
-    pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::{net::TcpListener, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use ninjaone_proxy::{
-    sandbox::{Options, Place as Listening},
-    tasks::Tasks,
-};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use ninjaone_proxy::sandbox::{Options, Place as Listening};
 use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::task::JoinSet;
 
-use crate::{
-    directory::Directory,
-    key::hex,
-    wait::{PATIENCE, until},
-};
+use crate::{authority::Authority, key::hex, wait::until};
 
 use super::{
     record::Arrival,
+    tls_front::Front,
     world::{Plan, World},
 };
 
@@ -44,219 +22,9 @@ const UPLOAD: &str = "/v2/attachments/temp/upload";
 /// What `World::plan` runs: each has connections of its own.
 const WORKERS: u64 = 2;
 
-/// A certificate authority, and its certificate in a file.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    dir: Directory,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let dir = Directory::new();
-        std::fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
-        Self { issuer, dir }
-    }
-
-    /// Where the certificate is, as TOML.
-    fn file(&self) -> String {
-        format!("\"{}\"", self.dir.path().join("ca.pem").display())
-    }
-
-    fn certify(&self, name: &str, alpn: &[&str]) -> Arc<ServerConfig> {
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        self.sign(&params, alpn)
-    }
-
-    fn certify_for(
-        &self,
-        name: &str,
-        alpn: &[&str],
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> Arc<ServerConfig> {
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        self.sign_for(&params, alpn, versions)
-    }
-
-    fn certify_until_2021(&self, name: &str) -> Arc<ServerConfig> {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(&params, HTTP2_OR_HTTP1)
-    }
-
-    fn sign(&self, params: &CertificateParams, alpn: &[&str]) -> Arc<ServerConfig> {
-        self.sign_for(params, alpn, rustls::DEFAULT_VERSIONS)
-    }
-
-    fn sign_for(
-        &self,
-        params: &CertificateParams,
-        alpn: &[&str],
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
-        Arc::new(config)
-    }
-}
-
-/// What stands between the product and NinjaOne: speaks TLS, counts connections and can break them all.
-struct Front {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    tasks: Tasks,
-}
-
-struct Shared {
-    tls: Mutex<Arc<ServerConfig>>,
-    accepted: AtomicU64,
-    connections: Mutex<Tasks>,
-    /// The byte that new connections write wrong.
-    wrong: AtomicUsize,
-}
-
-impl Front {
-    async fn of(target: SocketAddr, tls: Arc<ServerConfig>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            tls: Mutex::new(tls),
-            accepted: AtomicU64::new(0),
-            wrong: AtomicUsize::new(0),
-            connections: Mutex::new(Tasks::new()),
-        });
-        let (tasks, kept) = (Tasks::new(), Arc::clone(&shared));
-        tasks.spawn_until_stop(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                kept.accepted.fetch_add(1, Ordering::SeqCst);
-                let tls = Arc::clone(&kept.tls.lock().unwrap());
-                let connections = kept.connections.lock().unwrap().clone();
-                let wrong = kept.wrong.load(Ordering::SeqCst);
-                connections.spawn_until_stop(async move {
-                    // How it ends is for the two ends to know.
-                    let _ = pass(stream, target, tls, wrong).await;
-                });
-            }
-        });
-        Self {
-            address,
-            shared,
-            tasks,
-        }
-    }
-
-    fn accepted(&self) -> u64 {
-        self.shared.accepted.load(Ordering::SeqCst)
-    }
-
-    /// Every connection is gone when this returns; new ones are welcome.
-    async fn hang_up(&self) {
-        let gone = std::mem::replace(&mut *self.shared.connections.lock().unwrap(), Tasks::new());
-        gone.stop();
-        gone.join(PATIENCE).await;
-    }
-
-    /// Comes back with another certificate or protocol.
-    async fn come_back_with(&self, tls: Arc<ServerConfig>) {
-        *self.shared.tls.lock().unwrap() = tls;
-        self.hang_up().await;
-    }
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        self.tasks.stop();
-        self.shared.connections.lock().unwrap().stop();
-    }
-}
-
-/// A server's socket that takes few bytes at a time, and may write one of them wrong.
-struct Crumbs {
-    socket: TcpStream,
-    bytes_max: usize,
-    written: usize,
-    /// Which byte, counted from 1; 0 for none.
-    wrong: usize,
-}
-
-impl AsyncRead for Crumbs {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, room)
-    }
-}
-
-impl AsyncWrite for Crumbs {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let bytes = &bytes[..bytes.len().min(self.bytes_max)];
-        let (first, wrong) = (self.written, self.wrong);
-        let bytes: Vec<u8> = (first + 1..)
-            .zip(bytes)
-            .map(|(number, byte)| if number == wrong { !byte } else { *byte })
-            .collect();
-        let polled = Pin::new(&mut self.socket).poll_write(cx, &bytes);
-        if let Poll::Ready(Ok(length)) = polled {
-            self.written += length;
-        }
-        polled
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-async fn pass(
-    socket: TcpStream,
-    target: SocketAddr,
-    tls: Arc<ServerConfig>,
-    wrong: usize,
-) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let bytes_max = if tls.max_fragment_size.is_some() {
-        13
-    } else {
-        usize::MAX
-    };
-    let crumbs = Crumbs {
-        socket,
-        bytes_max,
-        written: 0,
-        wrong,
-    };
-    let mut stream = TlsAcceptor::from(tls).accept(crumbs).await?;
-    let mut onward = TcpStream::connect(target).await?;
-    onward.set_nodelay(true)?;
-    copy_bidirectional(&mut stream, &mut onward).await?;
-    Ok(())
-}
-
 /// A plan of a NinjaOne that shows `tls`, reached as `localhost`, where `trusted` is believed.
 async fn plan(tls: Arc<ServerConfig>, trusted: &Authority) -> (Plan, Front) {
-    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let front = Front::of(listener.local_addr().unwrap(), tls).await;
     let options = Options {
         place: Listening::Listener(listener),
@@ -433,7 +201,7 @@ async fn nothing_is_sent_to_who_shows_a_certificate_of_another_host() {
 #[tokio::test]
 async fn nothing_is_sent_to_who_shows_an_expired_certificate() {
     let trusted = Authority::new();
-    let tls = trusted.certify_until_2021("localhost");
+    let tls = trusted.certify_until_2021("localhost", HTTP2_OR_HTTP1);
     nothing_is_sent_to(tls, &trusted).await;
 }
 
@@ -578,7 +346,7 @@ async fn a_wrong_byte_anywhere_in_a_servers_tls_is_noticed() {
     write.send().await.is(204);
     let mut noticed = 0;
     for wrong in (1..2000).step_by(37) {
-        front.shared.wrong.store(wrong, Ordering::SeqCst);
+        front.gets_wrong(wrong);
         front.hang_up().await;
 
         // A write is sent once: nothing hides what became of it.
@@ -591,7 +359,7 @@ async fn a_wrong_byte_anywhere_in_a_servers_tls_is_noticed() {
         );
         noticed += u32::from(answer.status == 502);
     }
-    front.shared.wrong.store(0, Ordering::SeqCst);
+    front.gets_wrong(0);
     front.hang_up().await;
     write.send().await.is(204);
     // A handshake and an answer are longer than that.

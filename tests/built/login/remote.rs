@@ -11,7 +11,7 @@ use super::{
 
 fn start(world: &World) -> Program {
     let mut proxy = Program::start(&world.directory.config());
-    proxy.accepts_at(world.admin);
+    proxy.answers_at(world.admin);
     proxy
 }
 
