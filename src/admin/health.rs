@@ -4,9 +4,9 @@ use std::{borrow::Cow, fmt::Write, time::Duration};
 
 use crate::watchdog::{Part, Verdict};
 
-pub use super::overall_health::Health;
+use super::status_snapshot::{AuditState, Identity, IdentityState, Snapshot, Stalled, Tenant};
 
-use super::snapshot::{AuditState, Identity, IdentityState, Snapshot, Stalled, Tenant};
+pub use super::overall_health::Health;
 
 /// When `/readyz` says yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::figures::{Figures, Histogram, LoginFigures};
+use super::metrics_snapshot::{Figures, Histogram, LoginFigures};
 
 /// OpenMetrics 1.0, in text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

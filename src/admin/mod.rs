@@ -1,13 +1,13 @@
 //! ADMIN: probes, status, metrics and logins, on listeners of their own. Everything is pulled on request: nothing here counts.
 
-pub mod access;
-pub mod figures;
+pub mod admin_keys;
 pub mod health;
-pub mod logins;
+pub mod login_endpoint;
 pub mod metrics;
+pub mod metrics_snapshot;
 pub mod overall_health;
 pub mod server;
-pub mod snapshot;
+pub mod status_snapshot;
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use http::{
 };
 
 use crate::{
-    net::host::{HostVerdict, Hosts},
+    net::request::allowed_hosts::{HostVerdict, Hosts},
     watchdog::Watchdog,
 };
 
 use self::{
-    figures::Figures,
     health::{Check, Ready},
-    logins::Logins,
-    snapshot::Snapshot,
+    login_endpoint::Logins,
+    metrics_snapshot::Figures,
+    status_snapshot::Snapshot,
 };
 
 const TEXT: &str = "text/plain; charset=utf-8";

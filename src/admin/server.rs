@@ -7,11 +7,11 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::{
-    net::small_server::{self, Bounds, Desk, Judged},
+    net::server::one_shot::{self, Bounds, Desk, Judged},
     tasks::Tasks,
 };
 
-use super::{Admin, logins::FINISH_BYTES_MAX};
+use super::{Admin, login_endpoint::FINISH_BYTES_MAX};
 
 /// Enough for a probe to be read before it is the oldest, however many come.
 pub const CONNECTIONS_MAX: usize = 128;
@@ -41,5 +41,5 @@ impl Desk for Admin {
 ///
 /// Probes see readiness fail only while the listener still responds: stop these tasks after those that serve callers.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>, tasks: Tasks) {
-    small_server::serve(listener, BOUNDS, admin, tasks).await;
+    one_shot::serve(listener, BOUNDS, admin, tasks).await;
 }

@@ -8,10 +8,12 @@ use tokio::time::Instant;
 
 use crate::net::{
     Peer,
-    connections::{Connections, Full, Ticket},
-    listener::Listener,
+    server::{
+        connection_rejections::{Counts, Why},
+        connections::{Connections, Full, Ticket},
+        listener::Listener,
+    },
     tls::ServerCertificate,
-    turned_away::{Counts, Why},
 };
 
 use super::worker::{Handed, Worker};

@@ -1,25 +1,25 @@
 //! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
 mod accept;
-mod assembly;
-pub(crate) mod deadline;
-mod descriptors;
-pub(crate) mod entrances;
+mod config_watcher;
+pub(crate) mod control_loop;
+mod fd_limit;
 mod files_snapshot;
-mod keepers;
+pub(crate) mod listeners;
 pub(crate) mod logging;
+mod memory_release;
 pub(crate) mod program;
 pub mod reload;
 mod restart_only;
-pub(crate) mod run;
+mod rules_builder;
 pub mod sandbox;
+mod shutdown;
+pub(crate) mod shutdown_deadline;
 pub(crate) mod signals;
-mod spare_memory;
-mod status;
-mod stop;
+mod status_collector;
 mod supervisor;
-mod tokens;
-mod watch;
+mod token_events;
+mod token_renewers;
 pub mod wiring;
 mod worker;
 

@@ -9,27 +9,29 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    admin::{Admin, logins::Logins},
+    admin::{Admin, login_endpoint::Logins},
     audit::{
         ledger::{self, Ledger, Where},
         sink::resume,
     },
-    caller::issued::IssuedTokens,
+    caller::tokens::IssuedTokens,
     clock::Timestamp,
     config::{Bind, Config},
-    credentials::{refresh_calls::RefreshCalls, store::Store},
+    credentials::{login::refresh_calls::RefreshCalls, store::Store},
     net::{
-        connections::{ConnectionLimits, Connections},
-        handler::ServerOptions,
-        listener::Listener,
-        patience::Patience,
+        server::{
+            connections::{ConnectionLimits, Connections},
+            handler::ServerOptions,
+            listener::Listener,
+            timeouts::Patience,
+        },
         tls::ServerCertificate,
     },
     ninjaone::catalogue::Clash,
     proxy::{
         Proxy,
         rules::{RequestIds, Rules},
-        tally::Tally,
+        worker_metrics::Tally,
     },
     random,
     tasks::Tasks,
@@ -40,13 +42,13 @@ use crate::{
 use super::{
     VERSION,
     accept::{Entrance, accept, tell_of_turned_away},
-    assembly::Assembly,
-    descriptors,
-    entrances::{self, Inherited},
-    keepers::Keepers,
-    status::{ConfigState, Status},
+    fd_limit,
+    listeners::{self, Inherited},
+    rules_builder::Assembly,
+    status_collector::{ConfigState, Status},
     supervisor::{self, Desk},
-    tokens,
+    token_events,
+    token_renewers::Keepers,
     wiring::{self, StoreOpenError},
     worker::Worker,
 };
@@ -71,7 +73,7 @@ pub(crate) enum Record {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error(transparent)]
-    Entrance(#[from] entrances::OpenError),
+    Entrance(#[from] listeners::OpenError),
     #[error("the audit log: {0}")]
     Ledger(#[from] resume::OpenError),
     #[error("an [[operation]] of the configuration: {0}")]
@@ -103,7 +105,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::deadline`] watches
+    /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::shutdown_deadline`] watches
     /// `calls` too.
     ///
     /// # Errors
@@ -124,7 +126,7 @@ impl Program {
         let logins = login_endpoint(config, store.clone(), ledger.clone(), keepers.clone());
         let mut assembly = Assembly::new(Keepers::new(
             keepers.clone(),
-            tokens::observer(ledger.clone()),
+            token_events::observer(ledger.clone()),
             store,
             calls.clone(),
             watchdog.clone(),
@@ -215,9 +217,9 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(config: &Config, inherited: &mut Inherited) -> Result<Self, entrances::OpenError> {
+    fn open(config: &Config, inherited: &mut Inherited) -> Result<Self, listeners::OpenError> {
         let mut open = |bind: Option<&Bind>| {
-            bind.map(|it| entrances::open_one(it, inherited))
+            bind.map(|it| listeners::open_one(it, inherited))
                 .transpose()
         };
         let (admin, probes) = (
@@ -225,7 +227,7 @@ impl Opened {
             open(config.admin.probes.as_ref())?,
         );
         Ok(Self {
-            entrances: entrances::open(&config.listen, inherited)?,
+            entrances: listeners::open(&config.listen, inherited)?,
             admin,
             probes,
         })
@@ -253,7 +255,7 @@ impl Opened {
 
 fn connections(config: &Config) -> Arc<Connections> {
     Connections::new(ConnectionLimits {
-        total_max: descriptors::places(config.listen.connections_max),
+        total_max: fd_limit::places(config.listen.connections_max),
         per_peer_max: config.listen.connections_per_peer_max,
     })
 }

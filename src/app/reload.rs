@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
-    admin::logins::Place,
+    admin::login_endpoint::Place,
     audit::entry::Event,
     config::{
         self, Config,
-        problem::{Problems, Warning},
-        sources::Sources,
+        read::{
+            diagnostics::{Problems, Warning},
+            sources::Sources,
+        },
     },
     names::CallerName,
     net::tls::{ServerCertificate, ServerConfig, TlsError},
@@ -17,7 +19,7 @@ use crate::{
 
 use super::{
     files_snapshot::FilesSnapshot, program::Program, restart_only::RestartOnlySettings,
-    status::ConfigState, wiring,
+    status_collector::ConfigState, wiring,
 };
 
 /// Watches the configuration's files for changes and reads them again.

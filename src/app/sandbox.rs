@@ -13,17 +13,17 @@ use crate::{
     config::{
         Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin,
         Platform, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts, UserIdentity,
-        address::loopback_hosts,
+        value::address::loopback_hosts,
     },
     credentials::{
-        authorization::Flow,
         grant::application::ClientAuth,
-        schedule::RefreshAt,
+        login::authorization::Flow,
         store::{
             Store,
             error::StoreError,
-            kept::{Kept, KeptAccess},
+            stored_login::{Kept, KeptAccess},
         },
+        token::schedule::RefreshAt,
     },
     limits::rate::Rate,
     policy::{

@@ -3,34 +3,38 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
-    admin::{access::Access, logins::Place},
+    admin::{admin_keys::Access, login_endpoint::Place},
     caller::{self, api_key::KeyHash},
     config::{self, Config},
     credentials::{
-        authorization::Wanted,
         grant::application::Application,
+        login::authorization::Wanted,
         store::{
             Store,
             error::StoreError,
-            kept::Slot,
-            key::{BadSealKey, SealKey, SealKeys},
+            seal_key::{BadSealKey, SealKey, SealKeys},
+            stored_login::Slot,
         },
     },
-    limits::{Limits, budget::BudgetLimit, meter::Limit},
+    limits::{Limits, budget::BudgetLimit, caller_limiter::Limit},
     names::{IdentityKind, TenantName},
-    net::{client::Endpoint, host::Hosts, incoming::Doors, pace::BodyPatience},
+    net::{
+        body::throughput_window::BodyPatience,
+        client::connector::Endpoint,
+        request::{allowed_hosts::Hosts, incoming_request::Doors},
+    },
     ninjaone::{
         catalogue::{Catalogue, Clash},
         operation::Operation,
     },
     policy::{
-        book::{Book, BookSource, CallerSource, TenantSource},
         identity::Held,
+        policy_set::{Book, BookSource, CallerSource, TenantSource},
     },
-    upstream::origin::{Patience, RetrySettings},
+    upstream::tenant_upstream::{Patience, RetrySettings},
 };
 
-/// The operations of the built-in catalogue: [`config::load`] checks selectors against them.
+/// The operations of the built-in catalogue: [`config::read::load`] checks selectors against them.
 #[must_use]
 pub fn builtin_operations() -> Vec<Operation> {
     let catalogue = Catalogue::builtin();

@@ -21,21 +21,23 @@ use crate::{
     clock::Timestamp,
     net::{
         Peer,
-        connections::Ticket,
-        handler::{Ended, ServerOptions},
-        http1, http2,
-        incoming::{Fault, Malformed},
-        listener::Accepted,
-        pace::BodyPatience,
-        sniff::{self, Peek, Protocol},
+        body::throughput_window::BodyPatience,
+        request::incoming_request::{Fault, Malformed},
+        server::{
+            connections::Ticket,
+            handler::{Ended, ServerOptions},
+            http2,
+            listener::Accepted,
+            sniff::{self, Peek, Protocol},
+        },
         tls::ServerCertificate,
     },
-    proxy::{Door, Proxy, answer, outcome::Outcome},
+    proxy::{Door, Proxy, outcome::Outcome, respond},
     tasks::Tasks,
     watchdog::{Heartbeat, Sign},
 };
 
-use super::spare_memory;
+use super::memory_release;
 
 /// Most connections that wait for a worker to take them.
 const HANDED_MAX: usize = 256;
@@ -145,7 +147,7 @@ async fn work<F>(
     let (connections, requests) = (Tasks::new(), Tasks::new());
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_stop(Arc::clone(&proxy.upstream).sweep());
-    requests.spawn_until_stop(spare_memory::give_back(Arc::clone(load)));
+    requests.spawn_until_stop(memory_release::give_back(Arc::clone(load)));
     while let Some(next) = handed.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
@@ -275,7 +277,7 @@ impl Connection {
         };
         let ended = match protocol {
             Protocol::Http1 => {
-                http1::server::Connection::new(socket, door, seat, self.options).await
+                crate::net::server::http1::Connection::new(socket, door, seat, self.options).await
             }
             // Boxed, so that an idle HTTP/1.1 connection does not hold its memory.
             Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
@@ -299,6 +301,6 @@ impl Connection {
             why,
         };
         let outcome = Outcome::Malformed(Box::new(malformed));
-        drop(answer::of(outcome, &self.proxy.ledger, &self.proxy.tally));
+        drop(respond::of(outcome, &self.proxy.ledger, &self.proxy.tally));
     }
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::hex;
 
-use super::{entry::Entry, line};
+use super::{entry::Entry, line_writer};
 
 /// Lines are gathered into writes of at most this size; a single longer line is a write of its own.
 pub const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -185,7 +185,7 @@ impl Chain {
 fn append_line(buffer: &mut Vec<u8>, head: Head, boot: &str, entry: &Entry) -> Head {
     let start = buffer.len();
     let seq = head.seq.saturating_add(1);
-    line::write(buffer, seq, boot, entry);
+    line_writer::write(buffer, seq, boot, entry);
     buffer.extend_from_slice(PREV_MEMBER);
     buffer.extend_from_slice(&head.hash.to_hex());
     buffer.push(b'"');

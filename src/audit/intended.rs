@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     caller::Caller,
-    credentials::{Lack, Leased, Vaults, token::AccessToken, vault::Vault},
+    credentials::{
+        Lack, Leased, Vaults,
+        token::{access_token::AccessToken, cell::Vault},
+    },
     limits::budget::Budget,
     names::IdentityKind,
     net::Incoming,

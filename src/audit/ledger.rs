@@ -15,14 +15,14 @@ use super::{
     Intended, OpenEntry, Recorded, Unrecordable,
     chain::Head,
     entry::{Ending, Entry, Event, Subject},
-    queue::Queue,
+    entry_queue::Queue,
+    ledger_writer::{Broken, Standing, Writer, lock_standing},
     sink::{
         Sink,
         directory::FILE_BYTES_MAX,
         memory::Memory,
         resume::{OpenError, resume},
     },
-    writer::{Broken, Standing, Writer, lock_standing},
 };
 
 /// The default of [`Options::intent_wait`].

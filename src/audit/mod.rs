@@ -4,17 +4,17 @@
 pub mod chain;
 pub mod decision;
 pub mod entry;
-pub mod files;
+pub mod entry_queue;
+pub mod hashed_line;
 mod intended;
 pub mod ledger;
-pub mod line;
+pub mod ledger_writer;
+pub mod line_writer;
+pub mod log_file;
 mod open_entry;
-pub mod queue;
-pub mod record;
 mod recorded;
 pub mod sink;
 pub mod verify;
-pub mod writer;
 
 use crate::credentials::Leased;
 

@@ -6,7 +6,7 @@ use crate::{clock::Timestamp, names::IdentityKind};
 
 use super::{
     entry::{Ending, Entry, Subject},
-    queue::Place,
+    entry_queue::Place,
     recorded::Recorded,
 };
 
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        audit::queue::{Batch, Queue},
+        audit::entry_queue::{Batch, Queue},
         names::RequestId,
         net::Peer,
     };

@@ -14,8 +14,8 @@ use std::{
 
 use super::{
     chain::{Hash, Head},
-    files::{LogFile, list, open_to_read},
-    record::{Flaw, LINE_BYTES_MAX, Record, Sealed},
+    hashed_line::{Flaw, LINE_BYTES_MAX, Record, Sealed},
+    log_file::{LogFile, list, open_to_read},
 };
 
 /// How many breaks, and how many remarks, are listed. All are counted.

@@ -3,7 +3,7 @@
 pub mod api_key;
 mod authenticated;
 mod identified;
-pub mod issued;
+pub mod tokens;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     net::{Evidence, Incoming},
 };
 
-use self::{api_key::KeyHash, issued::IssuedTokens};
+use self::{api_key::KeyHash, tokens::IssuedTokens};
 
 pub use self::{
     authenticated::{Caller, Proof},

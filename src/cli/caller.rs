@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use crate::{
     config::{
         caller_files::{self, Changed, NewCaller, NotChanged},
-        expiry,
-        key_path::KeyPath,
-        load::{self, Written},
-        settings::who,
-        show::{self, Shown},
-        sources::Sources,
+        effective_settings::{self, Shown},
+        read::{
+            key_path::KeyPath,
+            load::{self, Written},
+            sources::Sources,
+        },
+        settings::caller,
+        value::expiry,
     },
     names::CallerName,
 };
@@ -271,7 +273,7 @@ fn show(
         return status(&written, err);
     }
     let start = format!("caller.{name}.");
-    let shown = show::settings(&written).into_iter();
+    let shown = effective_settings::settings(&written).into_iter();
     let own: Vec<Shown> = shown.filter(|it| it.setting.starts_with(&start)).collect();
     for it in own {
         let setting = it.setting.trim_start_matches(&start);
@@ -291,17 +293,19 @@ fn status(written: &Written, err: &mut dyn Write) -> io::Result<ExitStatus> {
     Ok(ExitStatus::Done)
 }
 
-fn key_count(caller: &who::Caller) -> usize {
+fn key_count(caller: &caller::Caller) -> usize {
     caller.key.as_ref().map_or(0, |keys| keys.as_slice().len())
 }
 
 fn place(name: &str, written: &Written) -> String {
     let origin = written.origins.get(&KeyPath::of(&["caller", name]));
-    origin.map_or_else(String::new, |origin| show::place(origin, &written.texts))
+    origin.map_or_else(String::new, |origin| {
+        effective_settings::place(origin, &written.texts)
+    })
 }
 
-fn caller_json(name: &str, caller: &who::Caller, written: &Written) -> Value {
-    let who::Caller {
+fn caller_json(name: &str, caller: &caller::Caller, written: &Written) -> Value {
+    let caller::Caller {
         expires,
         policy,
         allow,

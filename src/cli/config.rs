@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use crate::{
     config::{
         self,
-        problem::{Problem, Problems},
-        schema::json_schema,
-        show::Shown,
-        sources::{Sources, default_path},
+        effective_settings::Shown,
+        read::{
+            diagnostics::{Problem, Problems},
+            json_schema::json_schema,
+            sources::{Sources, default_path},
+        },
     },
     ninjaone::operation::Operation,
 };

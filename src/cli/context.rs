@@ -9,9 +9,12 @@ use std::{
 use crate::{
     app::wiring::builtin_operations,
     config::{
-        self, Bind, Config, load,
-        problem::{Problems, Warning},
-        sources::{Sources, candidates},
+        self, Bind, Config,
+        read::{
+            diagnostics::{Problems, Warning},
+            load,
+            sources::{Sources, candidates},
+        },
     },
     ninjaone::operation::Operation,
 };
@@ -141,7 +144,7 @@ impl Context {
 }
 
 fn address(written: &str) -> Option<SocketAddr> {
-    match config::address::parse_bind(written) {
+    match config::value::address::parse_bind(written) {
         Ok(Bind::Address(address)) => Some(address),
         _ => None,
     }

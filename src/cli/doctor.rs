@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use crate::{
-    admin::snapshot::Snapshot,
+    admin::status_snapshot::Snapshot,
     app::wiring::{self, endpoint},
-    config::{self, Config, problem::Warning},
+    config::{self, Config, read::diagnostics::Warning},
     names::IdentityKind,
-    net::client::Endpoint,
+    net::client::connector::Endpoint,
     ninjaone::catalogue::Catalogue,
-    policy::{book::Book, need::Need},
+    policy::{policy_set::Book, required_scope::Need},
 };
 
 use self::{

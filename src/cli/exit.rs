@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{admin::health::Health, app::deadline::Why};
+use crate::{admin::health::Health, app::shutdown_deadline::Why};
 
 /// What a command ends with. The numbers are a contract: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `explain`: why a request would be allowed or refused, and what would have to change.
 
-mod record;
-mod story;
+mod recorded_request;
+mod text;
 
 use std::{
     io::{self, Write},
@@ -15,18 +15,18 @@ use crate::{
     names::RequestId,
     net::{
         Method,
-        target::{Target, TargetError},
+        request::target::{Target, TargetError},
     },
     ninjaone::operation::Class,
     policy::{
-        book::Book,
         explain::{Conclusion, Explanation, Request, Step},
+        policy_set::Book,
     },
 };
 
-use super::exit::ExitStatus;
+use self::recorded_request::{Record, Search};
 
-use self::record::{Record, Search};
+use super::exit::ExitStatus;
 
 /// Explain what the policies say about a request, without sending it.
 #[derive(Debug, Clone, clap::Args)]
@@ -120,7 +120,7 @@ impl Explain {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        let record = match record::find(audit_directory, id) {
+        let record = match recorded_request::find(audit_directory, id) {
             Ok(Search::Found(record)) => *record,
             Ok(Search::NotThere) => {
                 writeln!(
@@ -134,7 +134,7 @@ impl Explain {
                 writeln!(
                     err,
                     "error: request {id} is not in the newest {} MiB of {directory}; look further with: grep -r {id} {directory}",
-                    record::SEARCHED_BYTES_MAX >> 20,
+                    recorded_request::SEARCHED_BYTES_MAX >> 20,
                     directory = audit_directory.display()
                 )?;
                 return Ok(ExitStatus::Failed);
@@ -196,9 +196,9 @@ fn tell(
         writeln!(out, "{}", to_json(request, explanation, then))?;
     } else {
         if let Some(record) = then {
-            writeln!(out, "{}\n", story::of_record(record))?;
+            writeln!(out, "{}\n", text::of_record(record))?;
         }
-        write!(out, "{}", story::of(request, explanation))?;
+        write!(out, "{}", text::of(request, explanation))?;
     }
     Ok(match explanation.conclusion {
         Conclusion::Allowed { .. } => ExitStatus::Done,
@@ -213,7 +213,7 @@ fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Res
         let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });
         writeln!(out, "{object}")?;
     } else {
-        writeln!(out, "{}", story::of_record(record))?;
+        writeln!(out, "{}", text::of_record(record))?;
         writeln!(
             out,
             "It was not known who asked or for what, so no policy has a say in it."
@@ -232,8 +232,8 @@ fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Recor
         _ => Value::Null,
     };
     let find = |pick: fn(&Step) -> Option<String>| explanation.steps.iter().find_map(pick);
-    let steps: Vec<Value> = explanation.steps.iter().map(story::step_json).collect();
-    let changes: Vec<String> = explanation.changes.iter().map(story::of_change).collect();
+    let steps: Vec<Value> = explanation.steps.iter().map(text::step_json).collect();
+    let changes: Vec<String> = explanation.changes.iter().map(text::of_change).collect();
     json!({
         "schema": "explain/1",
         "caller": request.caller,

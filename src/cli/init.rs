@@ -17,7 +17,7 @@ use crate::{
     credentials::grant::{
         application::{Application, ClientAuth},
         client_credentials::{ClientCredentials, Offered},
-        mint_error::{TokenEndpointError, TokenRejection},
+        token_error::{TokenEndpointError, TokenRejection},
     },
 };
 
@@ -25,6 +25,7 @@ use self::{
     answers::{Answers, NoAnswer},
     files::Written,
 };
+
 use super::{config::Surroundings, context::Context, exit::ExitStatus, login::exit_of_token_error};
 
 #[derive(Debug, Args)]
@@ -148,11 +149,11 @@ fn explained(error: TokenEndpointError) -> String {
     }
 }
 
-fn problems(file: &Path, around: &Context) -> Option<config::problem::Problems> {
+fn problems(file: &Path, around: &Context) -> Option<config::read::diagnostics::Problems> {
     let Surroundings {
         environment, known, ..
     } = around.surroundings();
-    let sources = config::sources::Sources {
+    let sources = config::read::sources::Sources {
         file: file.to_owned(),
         environment,
     };

@@ -2,11 +2,11 @@
 
 mod browser;
 mod callback;
-mod failure;
-mod here;
-mod page;
-mod report;
-mod there;
+mod callback_page;
+mod error;
+mod local_login;
+mod remote_login;
+mod reporter;
 mod wait;
 
 use std::{
@@ -19,18 +19,20 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    config::{Config, Tenant, UserIdentity, duration},
-    credentials::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
+    config::{Config, Tenant, UserIdentity, value::duration},
+    credentials::login::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     secret::Secret,
 };
 
 use self::{
-    browser::Openable, callback::Judge, failure::Failure, here::Here, report::Report, there::There,
+    browser::Openable, callback::Judge, error::Failure, local_login::Here, remote_login::There,
+    reporter::Report,
 };
+
 use super::{context::Context, exit::ExitStatus};
 
-pub(super) use failure::exit_of_token_error;
+pub(super) use self::error::exit_of_token_error;
 
 /// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
@@ -113,11 +115,11 @@ pub(super) async fn run(
         err,
     };
     let outcome = if let (Some(url), Some(key_file)) = (&args.admin, &args.admin_key_file) {
-        let proxy = match there::Proxy::at(url, key_file) {
+        let proxy = match remote_login::Proxy::at(url, key_file) {
             Ok(proxy) => proxy,
             Err(failure) => return report.failed(&failure),
         };
-        there::begin(proxy, args.tenant.as_deref(), args.paste).await
+        remote_login::begin(proxy, args.tenant.as_deref(), args.paste).await
     } else {
         let Some(config) = around.load(report.err)? else {
             return Ok(ExitStatus::ConfigurationWrong);
@@ -127,7 +129,7 @@ pub(super) async fn run(
             Err(wrong) => return wrong.tell(report.err),
         };
         report.plan(&config, tenant, user)?;
-        here::begin(&config, tenant, user, args.paste).await
+        local_login::begin(&config, tenant, user, args.paste).await
     };
     let done = match outcome {
         Ok((begun, socket)) => log_in(begun, socket, args, around, &mut report).await?,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     app::wiring::{self, StoreOpenError},
     credentials::{
-        logout::{LoggedOut, log_out},
+        login::logout::{LoggedOut, log_out},
         store::error::StoreError,
     },
 };

@@ -9,16 +9,16 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::{
     app::{
-        deadline::{self, Deadline},
-        entrances::Inherited,
+        control_loop,
+        listeners::Inherited,
         logging,
         program::{Program, Record},
         reload::Reloader,
-        run,
+        shutdown_deadline::{self, Deadline},
         signals::Signals,
     },
     config::Config,
-    credentials::refresh_calls::RefreshCalls,
+    credentials::login::refresh_calls::RefreshCalls,
 };
 
 use super::{context::Context, exit::ExitStatus};
@@ -43,7 +43,8 @@ pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
     // First, because loading may take long if a secret comes from a command, and so may the start.
     let calls = RefreshCalls::default();
-    let deadline = deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
+    let deadline =
+        shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
     let (config, warnings, sources) = match around.loaded() {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -91,7 +92,7 @@ async fn serve(
         tracing::info!(role, address, "listening");
     }
     drop(config);
-    run::run(program, Some(reloader), signals).await
+    control_loop::run(program, Some(reloader), signals).await
 }
 
 /// Makes the process undumpable: only root can read its memory, and there are no core dumps.

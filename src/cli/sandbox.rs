@@ -11,17 +11,17 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     app::{
-        deadline,
-        entrances::Inherited,
+        control_loop,
+        listeners::Inherited,
         logging,
         program::{Program, Record},
-        run,
         sandbox::{self, Places},
+        shutdown_deadline,
         signals::{Asked, Signals},
     },
     config::LogFormat,
-    credentials::refresh_calls::RefreshCalls,
-    ninjaone::endpoint::TOKEN_LIFE_SECONDS,
+    credentials::login::refresh_calls::RefreshCalls,
+    ninjaone::paths::TOKEN_LIFE_SECONDS,
     sandbox::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, Place,
         SINGLE_PAGE_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
@@ -160,14 +160,14 @@ async fn whole(args: &SandboxArgs) -> io::Result<()> {
     let mut inherited = Inherited::of_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
-    deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
+    shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
         .set_drain(config.listen.drain);
     let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();
     invite(&program, &ninja, args.seed, &mut invitation)?;
     greet(invitation).await?;
-    let ended = run::run(program, None, signals).await;
+    let ended = control_loop::run(program, None, signals).await;
     drop(ninja);
     ended
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::admin::snapshot::Snapshot;
+use crate::admin::status_snapshot::Snapshot;
 
 use super::{context::Context, exit::ExitStatus, status};
 

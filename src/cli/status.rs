@@ -14,10 +14,10 @@ use http::{Request, Response, StatusCode};
 use crate::{
     admin::{
         health::{Health, span},
-        snapshot::{AuditState, Identity, IdentityState, Login, Snapshot, Tenant},
+        status_snapshot::{AuditState, Identity, IdentityState, Login, Snapshot, Tenant},
     },
-    net::{
-        client::{Endpoint, ExchangeError},
+    net::client::{
+        connector::{Endpoint, ExchangeError},
         exchange::exchange,
     },
 };

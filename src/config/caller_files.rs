@@ -18,14 +18,16 @@ use zeroize::Zeroizing;
 use crate::{files, names::CallerName, ninjaone::operation::Operation, random, secret::Secret};
 
 use super::{
-    key_digest,
-    key_path::KeyPath,
-    load::{self, Written},
-    origin::Origin,
-    problem::{Problem, Problems},
-    show,
-    sources::Sources,
-    suggestion::nearest,
+    effective_settings,
+    read::{
+        diagnostics::{Problem, Problems},
+        key_path::KeyPath,
+        load::{self, Written},
+        provenance::Origin,
+        sources::Sources,
+        suggestion::nearest,
+    },
+    value::key_digest,
 };
 
 /// Random bytes in a key.
@@ -87,7 +89,7 @@ pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Ch
     if let Some(origin) = written.origins.get(&path) {
         return Err(NotChanged::Exists {
             name: new.name.clone(),
-            place: show::place(origin, &written.texts),
+            place: effective_settings::place(origin, &written.texts),
         });
     }
     let key = new_key(new.name.as_str())?;
@@ -223,7 +225,7 @@ fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, NotChanged> {
     };
     let elsewhere = || NotChanged::WrittenElsewhere {
         name: name.to_owned(),
-        place: show::place(origin, &written.texts),
+        place: effective_settings::place(origin, &written.texts),
     };
     let Origin::File { file, .. } = origin else {
         return Err(elsewhere());

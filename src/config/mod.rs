@@ -1,38 +1,20 @@
 //! CONFIGURATION: files and environment become one checked [`Config`], or a list of everything that is wrong.
 
-pub(crate) mod address;
-pub(crate) mod byte_rate;
 pub mod caller_files;
 mod check;
-pub(crate) mod duration;
-mod environment;
-pub(crate) mod expiry;
-pub mod key_digest;
-pub(crate) mod key_path;
-mod layers;
-pub mod load;
-pub(crate) mod origin;
-pub(crate) mod percent;
-pub mod problem;
-mod reader;
-pub(crate) mod redirect;
-pub mod schema;
-pub mod secret_ref;
+pub(crate) mod effective_settings;
+pub mod read;
 pub mod settings;
-pub mod shape;
-pub(crate) mod show;
-pub(crate) mod size;
-pub mod sources;
-mod suggestion;
-pub(crate) mod text;
-mod unsupported;
+pub mod value;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
-    admin::{access::Role, health::Ready},
+    admin::{admin_keys::Role, health::Ready},
     clock::Timestamp,
-    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
+    credentials::{
+        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+    },
     limits::rate::Rate,
     names::{CallerName, TenantName},
     ninjaone::operation::Operation,
@@ -40,13 +22,15 @@ use crate::{
     secret::Secret,
 };
 
-pub use self::settings::{identity::Platform, operating::LogFormat};
-
 use self::{
-    problem::{Problems, Warning},
-    show::Shown,
-    sources::Sources,
+    effective_settings::Shown,
+    read::{
+        diagnostics::{Problems, Warning},
+        sources::Sources,
+    },
 };
+
+pub use self::settings::{identity::Platform, operating::LogFormat};
 
 /// Reads and checks the configuration. `known` are the operations of the built-in catalogue, against which the selectors of
 /// rules are checked; if it is empty they are not.
@@ -54,7 +38,7 @@ use self::{
 /// # Errors
 /// All problems, in the order of the files. The exit code for them is 78.
 pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warning>), Problems> {
-    check::check(load::read(sources), sources, known)
+    check::check(crate::config::read::load::read(sources), sources, known)
 }
 
 /// Every setting in force, and where it comes from.
@@ -62,8 +46,8 @@ pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warni
 /// # Errors
 /// All problems, as for [`fn@load`].
 pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
-    let written = load::read(sources);
-    let shown = show::settings(&written);
+    let written = crate::config::read::load::read(sources);
+    let shown = effective_settings::settings(&written);
     check::check(written, sources, known)?;
     Ok(shown)
 }

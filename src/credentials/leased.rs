@@ -13,7 +13,7 @@ use crate::{
     policy::{Authorized, Tenant, identity::Wish},
 };
 
-use super::{token::AccessToken, vault::Vault};
+use super::token::{access_token::AccessToken, cell::Vault};
 
 /// A request and the token that it is sent with.
 ///

@@ -1,25 +1,11 @@
 //! WITH WHICH TOKEN? `Admitted` ──► `Leased`. Holds each tenant's tokens and logins, and renews them.
 
-pub mod authorization;
-pub mod callback;
-pub mod completion;
-pub mod custody;
 pub mod grant;
-pub mod keeper;
-pub mod learned;
 mod leased;
 pub mod login;
-pub mod login_change;
-pub mod logout;
-pub mod news;
-pub mod record;
-pub mod refresh_calls;
-pub mod renewal_error;
-pub mod schedule;
-pub mod service_renewer;
 pub mod store;
 pub mod token;
-pub mod vault;
+pub mod user_only_operations;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +18,7 @@ use crate::{
     },
 };
 
-use self::{learned::Learned, vault::Vault};
+use self::{token::cell::Vault, user_only_operations::Learned};
 
 pub use self::leased::Leased;
 

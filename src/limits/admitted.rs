@@ -11,7 +11,7 @@ use crate::{
     policy::{Authorized, Tenant, identity::Wish},
 };
 
-use super::{budget::Budget, meter::Concurrency, rate_limit_status::Standing};
+use super::{budget::Budget, caller_limiter::Concurrency, rate_limit_status::Standing};
 
 /// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
 ///

@@ -17,9 +17,9 @@ use tokio::{
 };
 
 use super::{
+    fair_queue::{FairQueue, Ticket},
+    gcra_limiter::Pace,
     limit_kind::Dimension,
-    pace::Pace,
-    queue::{FairQueue, Ticket},
     rate::Rate,
     retry_after::{RETRY_AFTER_S_MAX, RETRY_AFTER_S_MIN},
 };

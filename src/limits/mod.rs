@@ -2,10 +2,10 @@
 
 mod admitted;
 pub mod budget;
+pub mod caller_limiter;
+mod fair_queue;
+mod gcra_limiter;
 mod limit_kind;
-pub mod meter;
-mod pace;
-mod queue;
 pub mod rate;
 mod rate_limit_status;
 pub mod retry_after;
@@ -21,7 +21,7 @@ use crate::{
 
 use self::{
     budget::{Budget, BudgetLimit},
-    meter::{Limit, Meter},
+    caller_limiter::{Limit, Meter},
 };
 
 pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};

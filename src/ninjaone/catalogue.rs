@@ -4,10 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use matchit::Router;
 
-use crate::{
-    net::Method,
-    ninjaone::{operation::Operation, table},
-};
+use crate::net::Method;
+
+use super::{builtin_operations, operation::Operation};
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) nothing is suggested.
 const LIKENESS_MIN: f64 = 0.8;
@@ -105,7 +104,7 @@ impl Catalogue {
     #[must_use]
     pub fn builtin() -> Self {
         let mut catalogue = Self::empty();
-        for operation in table::built_in() {
+        for operation in builtin_operations::built_in() {
             // The table has no clash; `tests/parts/catalogue.rs` counts what arrived.
             let _ = catalogue.add(operation);
         }

@@ -1,9 +1,9 @@
 //! THE VENDOR: what is known of NinjaOne. Facts as data, no I/O.
 
+pub mod api_error;
+pub mod builtin_operations;
 pub mod catalogue;
-pub mod endpoint;
-pub mod fault;
 pub mod operation;
+pub mod paths;
 pub mod region;
 pub mod secrets_query;
-pub mod table;

@@ -11,11 +11,11 @@ use crate::{
     },
 };
 
-use super::{book::Grant, identity::Wish, tenant::Tenant};
+use super::{identity::Wish, policy_set::Grant, tenant::Tenant};
 
 /// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
 ///
-/// [`Book::authorize`](super::book::Book::authorize) alone makes one.
+/// [`Book::authorize`](super::policy_set::Book::authorize) alone makes one.
 pub struct Authorized {
     identified: Identified,
     grant: Grant,

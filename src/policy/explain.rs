@@ -11,8 +11,8 @@ use crate::{
 
 use super::{
     Tenant, TenantProblem,
-    book::{Book, Page, Verdict, class_of},
     identity::{Choice, Pin, choose},
+    policy_set::{Book, Page, Verdict, class_of},
     rule::{Effect, Rule},
 };
 

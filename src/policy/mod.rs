@@ -1,11 +1,11 @@
 //! MAY THEY? `Identified` ──► `Authorized`. Deny by default: only what a rule allows. Pure: no I/O, nothing to wait for.
 
 mod authorized;
-pub mod book;
 mod denial;
 pub mod explain;
 pub mod identity;
-pub mod need;
+pub mod policy_set;
+pub mod required_scope;
 pub mod rule;
 pub mod selector;
 mod tenant;
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-use self::book::{Book, Question};
+use self::policy_set::{Book, Question};
 
 pub use self::{
     authorized::Authorized,

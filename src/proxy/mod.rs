@@ -3,16 +3,16 @@
 //! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
 //! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
-pub mod answer;
-pub mod code;
+pub mod error_code;
 pub mod outcome;
+pub mod recorded_response;
 pub mod refusal;
-pub mod reply;
+pub mod request_buffering;
+pub mod respond;
 pub mod rules;
-pub mod small_body;
-pub mod tally;
 pub mod token_endpoint;
 pub mod token_response;
+pub mod worker_metrics;
 
 use std::sync::Arc;
 
@@ -21,13 +21,15 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     audit::ledger::Ledger,
-    caller::issued::IssuedTokens,
+    caller::tokens::IssuedTokens,
     clock::Timestamp,
     net::{
         Method, Peer,
-        handler::{Answering, Handler},
-        incoming::{Arrival, Incoming, Wire},
-        seat::Seat,
+        request::incoming_request::{Arrival, Incoming, Wire},
+        server::{
+            connection_control::Seat,
+            handler::{Answering, Handler},
+        },
     },
     tasks::Tasks,
     upstream::{Forwarded, Upstream},
@@ -35,9 +37,9 @@ use crate::{
 
 use self::{
     outcome::Outcome,
-    reply::{Reply, ReplyBody},
+    recorded_response::{Reply, ReplyBody},
     rules::Rules,
-    tally::Tally,
+    worker_metrics::Tally,
 };
 
 /// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
@@ -72,7 +74,7 @@ impl Proxy {
         prove(unproven);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
-        let admitted = small_body::receive(admitted, &mut body).await?;
+        let admitted = request_buffering::receive(admitted, &mut body).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
         let (upstream, origins, vaults) = (&self.upstream, &rules.origins, &rules.credentials);
@@ -90,7 +92,7 @@ impl Proxy {
             Ok(forwarded) => Outcome::Forwarded(forwarded),
             Err(outcome) => outcome,
         };
-        Reply::from(answer::of(outcome, &self.ledger, &self.tally))
+        Reply::from(respond::of(outcome, &self.ledger, &self.tally))
     }
 }
 
@@ -159,6 +161,6 @@ async fn handle_to_the_end(
     });
     match reply.await {
         Ok(reply) => reply,
-        Err(_) => Reply::from(answer::lost(id, peer, &proxy.ledger, &proxy.tally)),
+        Err(_) => Reply::from(respond::lost(id, peer, &proxy.ledger, &proxy.tally)),
     }
 }

@@ -5,13 +5,13 @@ use crate::{
     caller::Unidentified,
     credentials::NoToken,
     limits::Throttled,
-    net::incoming::Malformed,
+    net::request::incoming_request::Malformed,
     policy::Denied,
     upstream::{Failed, Forwarded},
 };
 
 use super::{
-    small_body::Unreceived,
+    request_buffering::Unreceived,
     token_response::{Issued, NotIssued},
 };
 

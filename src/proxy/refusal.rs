@@ -10,16 +10,18 @@ use crate::{
     limits::{Dimension, Standing, Throttled},
     names::IdentityKind,
     net::{
-        body::BodyFault,
-        headers::HeaderError,
-        incoming::{Fault, Malformed},
-        target::TargetError,
+        body::request_body::BodyFault,
+        request::{
+            headers::HeaderError,
+            incoming_request::{Fault, Malformed},
+            target::TargetError,
+        },
     },
     policy::{self, Authorized, Denied, TenantProblem},
     upstream,
 };
 
-use super::code::Code;
+use super::error_code::Code;
 
 /// A response that we make ourselves.
 pub struct Refusal {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     caller::Directory, clock::Timestamp, credentials::Vaults, limits::Limits, names::RequestId,
-    net::incoming::Doors, policy::book::Book, upstream::origin::Origins,
+    net::request::incoming_request::Doors, policy::policy_set::Book,
+    upstream::tenant_upstream::Origins,
 };
 
 /// The rules in force. Every table in it has the same order of callers and of tenants.

@@ -11,10 +11,13 @@ use zeroize::Zeroizing;
 use crate::{
     caller::{
         Caller, api_key,
-        issued::{self, IssuedTokens},
+        tokens::{self, IssuedTokens},
     },
-    net::{Method, body::RequestBody, incoming::Incoming, seat::Seat},
-    ninjaone::{endpoint::is_token_path, operation::Scope},
+    net::{
+        Method, body::request_body::RequestBody, request::incoming_request::Incoming,
+        server::connection_control::Seat,
+    },
+    ninjaone::{operation::Scope, paths::is_token_path},
 };
 
 use super::{
@@ -107,7 +110,7 @@ async fn answer(
         .ok_or(Why::InvalidClient)?;
     let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
     let scope = narrowed(&rules.policy.scopes(&caller), form.scope.as_deref());
-    let life = issued::LIFE.as_secs();
+    let life = tokens::LIFE.as_secs();
     let answer = Zeroizing::new(format!(
         r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{life},"scope":"{scope}"}}"#,
         token.as_str(),

@@ -11,13 +11,14 @@ use crate::{
     net::Method,
     ninjaone::{
         catalogue::Parameters,
-        endpoint::REQUEST_ID_HEADER,
         operation::{Needs, Operation},
+        paths::REQUEST_ID_HEADER,
     },
-    sandbox::{
-        State, answer::Answer, creation::mixed, exchange::Asked, oauth::issued::Bearer, reads,
-        reports, samples, writes,
-    },
+};
+
+use super::{
+    State, creation::mixed, exchange::Asked, oauth::token_registry::Bearer, reads, reports,
+    response::Answer, samples, writes,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use std::sync::Arc;
 
-use crate::sandbox::{
+use super::{
     State,
-    answer::Answer,
     exchange::Asked,
     faults::{FaultDesk, Faults},
     oauth::logins::log_in_as_json,
-    seen::{REQUESTS_MAX, Seen},
+    request_log::{REQUESTS_MAX, Seen},
+    response::Answer,
 };
 
 pub(super) const PREFIX: &str = "/sandbox/";

@@ -15,16 +15,16 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     hex,
-    ninjaone::endpoint::{API_BASE, API_BASE_ALIAS},
-    sandbox::{
-        State,
-        answer::{Answer, Outgoing},
-        api, control,
-        faults::{Faults, Throttle},
-        oauth::Endpoint,
-        query::Query,
-        seen::{Arrived, Seen},
-    },
+    ninjaone::paths::{API_BASE, API_BASE_ALIAS},
+};
+
+use super::{
+    State, api, control,
+    faults::{Faults, Throttle},
+    form_pairs::Query,
+    oauth::Endpoint,
+    request_log::{Arrived, Seen},
+    response::{Answer, Outgoing},
 };
 
 /// Longest request body.

@@ -67,18 +67,18 @@
 //! | `"scope:NAME"` | a token with this scope alone |
 //! | `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` | a token with this life stated |
 
-mod answer;
 mod api;
 mod control;
 mod creation;
 mod exchange;
 pub mod faults;
+mod form_pairs;
 mod oauth;
-mod query;
 mod reads;
 mod reports;
+pub mod request_log;
+mod response;
 mod samples;
-pub mod seen;
 mod server;
 mod world;
 mod writes;
@@ -91,7 +91,7 @@ use std::{
 };
 
 use crate::{
-    ninjaone::{catalogue::Catalogue, endpoint::TOKEN_LIFE_SECONDS},
+    ninjaone::{catalogue::Catalogue, paths::TOKEN_LIFE_SECONDS},
     tasks::Tasks,
 };
 
@@ -99,7 +99,7 @@ use self::{
     faults::{FaultDesk, Switches},
     oauth::{OAuth, logins},
     reports::Cursors,
-    seen::{Ring, Seen},
+    request_log::{Ring, Seen},
     world::World,
 };
 
@@ -233,7 +233,7 @@ impl Ninja {
         self.address
     }
 
-    /// Every request that is remembered, oldest first: at most [`seen::REQUESTS_MAX`].
+    /// Every request that is remembered, oldest first: at most [`request_log::REQUESTS_MAX`].
     #[must_use]
     pub fn seen(&self) -> Vec<Arc<Seen>> {
         self.state.seen.all()

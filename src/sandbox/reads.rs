@@ -7,13 +7,12 @@ use http::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    ninjaone::operation::Payload,
-    sandbox::{
-        answer::Answer,
-        api::Call,
-        world::{Activity, Device, NOW, Things},
-    },
+use crate::ninjaone::operation::Payload;
+
+use super::{
+    api::Call,
+    response::Answer,
+    world::{Activity, Device, NOW, Things},
 };
 
 /// Rows of a page of activities, unless `pageSize` says otherwise.

@@ -10,15 +10,14 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{
-    clock::Moment,
-    sandbox::{
-        answer::Answer,
-        api::Call,
-        creation::mixed,
-        samples,
-        world::{Device, NOW},
-    },
+use crate::clock::Moment;
+
+use super::{
+    api::Call,
+    creation::mixed,
+    response::Answer,
+    samples,
+    world::{Device, NOW},
 };
 
 /// Rows of a page, unless `pageSize` says otherwise.

@@ -5,13 +5,12 @@ use std::{collections::HashMap, sync::LazyLock};
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::{
-    ninjaone::{
-        catalogue::Parameters,
-        operation::{Operation, ParameterKind},
-    },
-    sandbox::answer::Answer,
+use crate::ninjaone::{
+    catalogue::Parameters,
+    operation::{Operation, ParameterKind},
 };
+
+use super::response::Answer;
 
 /// Operation id, tab, JSON. An operation that is missing answers nothing: 204.
 const TABLE: &str = include_str!("samples.tsv");

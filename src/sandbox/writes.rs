@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::sandbox::{
-    answer::Answer,
+use super::{
     api::Call,
     reads::no_device,
+    response::Answer,
     world::{NOW, Organization, Ticket},
 };
 

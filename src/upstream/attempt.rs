@@ -13,25 +13,29 @@ use crate::{
     limits::{budget::Permit, retry_after::retry_after},
     net::{
         Method,
-        body::{BodyFault, Passage},
-        client::ExchangeError,
-        forwardable_headers::NINJAONE_REQUEST_ID,
-        pace::{self, Pace},
-        pool::{Answered, Freshness, Outgoing, SendError},
+        body::{
+            request_body::{BodyFault, Passage},
+            throughput_window::{self, Pace},
+        },
+        client::{
+            connector::ExchangeError,
+            forwardable_headers::NINJAONE_REQUEST_ID,
+            pool::{Answered, Freshness, Outgoing, SendError},
+        },
         response::Fields,
         worker_cell::WorkerFlag,
     },
     ninjaone::{
-        fault::{self, Fault, Meaning},
+        api_error::{self, Fault, Meaning},
         operation::Payload,
     },
 };
 
 use super::{
-    answer_body::AnswerBody,
     attempt_result::{Answer, Verdict},
-    origin::{Patience, ThrottleKind},
     send_loop::Sending,
+    tenant_upstream::{Patience, ThrottleKind},
+    upstream_body::AnswerBody,
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -166,7 +170,8 @@ where
         pace.moved(bytes - passed);
         // What the caller took of that time is not NinjaOne's.
         pace.waited((now - since).saturating_sub(waited.saturating_sub(callers)));
-        let is_overdue = pace::end(began, patience.body.total).is_some_and(|end| now >= end);
+        let is_overdue =
+            throughput_window::end(began, patience.body.total).is_some_and(|end| now >= end);
         if is_overdue || pace.is_too_slow(patience.body.rate) {
             return None;
         }
@@ -191,7 +196,7 @@ fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
         return None;
     }
     let content_type = fields.get(&header::CONTENT_TYPE)?.to_str().ok()?;
-    if !fault::is_html(content_type) {
+    if !api_error::is_html(content_type) {
         return None;
     }
     // Pages of limits have been seen with these. Any other page is an error's: a caller that provokes one must not bring

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::net::{body::BodyFault, client::ExchangeError, response::Fields};
+use crate::net::{
+    body::request_body::BodyFault, client::connector::ExchangeError, response::Fields,
+};
 
-use super::{answer_body::AnswerBody, origin::ThrottleKind};
+use super::{tenant_upstream::ThrottleKind, upstream_body::AnswerBody};
 
 /// What came of an attempt.
 pub(super) enum Verdict {

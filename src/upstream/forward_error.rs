@@ -6,7 +6,7 @@ use crate::{
     audit::{Intended, OpenEntry},
     credentials::{Lack, Leased},
     limits::Dimension,
-    net::{body::BodyFault, client::ExchangeError},
+    net::{body::request_body::BodyFault, client::connector::ExchangeError},
 };
 
 use super::send_log::Journal;

@@ -8,7 +8,7 @@ use crate::{
     net::response::Fields,
 };
 
-use super::{answer_body::AnswerBody, attempt_result::Answer, send_log::Journal};
+use super::{attempt_result::Answer, send_log::Journal, upstream_body::AnswerBody};
 
 /// A request that NinjaOne has responded to, and the response.
 ///

@@ -3,16 +3,16 @@
 //! A write is sent once, except when NinjaOne refused it without doing anything: see `switch.rs`. A read may be retried, as the
 //! table in `retry.rs` says, and never beyond the retry budget.
 
-pub mod answer_body;
 mod attempt;
 mod attempt_result;
 mod forward_error;
 mod forwarded;
-pub mod origin;
+mod identity_retry;
 mod retry;
 mod send_log;
 mod send_loop;
-mod switch;
+pub mod tenant_upstream;
+pub mod upstream_body;
 mod user_context;
 
 use std::{
@@ -27,16 +27,18 @@ use crate::{
     audit::Intended,
     credentials::Vaults,
     net::{
-        body::RequestBody,
-        client::{ConnectorError, ExchangeError},
-        pool::Pool,
+        body::request_body::RequestBody,
+        client::{
+            connector::{ConnectorError, ExchangeError},
+            pool::Pool,
+        },
     },
     tasks::Tasks,
 };
 
 use self::{
-    origin::{Origin, Origins},
     send_loop::{SendLoopError, Sending},
+    tenant_upstream::{Origin, Origins},
 };
 
 pub use self::{

@@ -6,14 +6,17 @@
 use std::time::Duration;
 
 use crate::{
-    net::{Method, client::ExchangeError, pool::SendError},
+    net::{
+        Method,
+        client::{connector::ExchangeError, pool::SendError},
+    },
     random,
 };
 
 use super::{
     attempt_result::{Answer, Verdict},
     forward_error::Why,
-    origin::RetryBudget,
+    tenant_upstream::RetryBudget,
 };
 
 /// What to do after an attempt.

@@ -6,18 +6,21 @@ use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
-    credentials::{Vaults, token::AccessToken},
+    credentials::{Vaults, token::access_token::AccessToken},
     limits::budget::Permit,
-    net::{body::RequestBody, kept_body::Kept, pool::Pool},
+    net::{
+        body::{replay_buffer::Kept, request_body::RequestBody},
+        client::pool::Pool,
+    },
 };
 
 use super::{
     attempt_result::{Answer, Verdict},
     forward_error::{Failed, Why},
     forwarded::Forwarded,
-    origin::Origin,
     retry::{Retry, Step},
     send_log::Journal,
+    tenant_upstream::Origin,
     user_context::{keep_body_for_replay, requires_user},
 };
 

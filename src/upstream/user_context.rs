@@ -9,8 +9,8 @@ use crate::{
     audit::Intended,
     credentials::Vaults,
     names::IdentityKind,
-    net::{body::RequestBody, kept_body::Kept},
-    ninjaone::fault::{Fault, Meaning},
+    net::body::{replay_buffer::Kept, request_body::RequestBody},
+    ninjaone::api_error::{Fault, Meaning},
     policy::identity::Wish,
 };
 

@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use ninjaone_proxy::audit::files;
+use ninjaone_proxy::audit::log_file;
 use serde_json::Value;
 
 /// Every whole line in `directory`, oldest first.
 pub(crate) fn texts(directory: &Path) -> Vec<String> {
     let mut lines = Vec::new();
-    for file in files::list(directory).unwrap() {
+    for file in log_file::list(directory).unwrap() {
         let text = fs::read_to_string(file.path).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         lines.extend(whole.split_terminator('\n').map(str::to_owned));

@@ -1,5 +1,5 @@
 //! What policy looked at is what is sent: an authorized request can be read, not changed.
-use ninjaone_proxy::{net::target::Target, policy::Authorized};
+use ninjaone_proxy::{net::request::target::Target, policy::Authorized};
 
 fn retarget(authorized: &mut Authorized, other: Target) {
     *authorized.request().target() = other;

@@ -1,7 +1,7 @@
 //! The token of a request on record is exchanged by the lease alone, which changes its audit line as well.
 use std::sync::Arc;
 
-use ninjaone_proxy::{audit::Intended, credentials::token::AccessToken};
+use ninjaone_proxy::{audit::Intended, credentials::token::access_token::AccessToken};
 
 fn exchange(intended: &mut Intended, other: Arc<AccessToken>) {
     *intended.token() = other;

@@ -1,16 +1,7 @@
 //! What the files of `tests/compile_fail` import and may do with it: this one compiles, so those fail for what they try.
 use std::sync::Arc;
 
-use ninjaone_proxy::{
-    audit::{Intended, Recorded},
-    caller::{Caller, Identified},
-    credentials::{Leased, Vaults, token::AccessToken, vault::Vault},
-    limits::{Admitted, budget::Permit},
-    net::{Incoming, body::RequestBody, target::Target},
-    policy::Authorized,
-    secret::Secret,
-    upstream::{Forwarded, Upstream, origin::Origins},
-};
+use ninjaone_proxy::{audit::{Intended, Recorded}, caller::{Caller, Identified}, credentials::{token::{access_token::AccessToken, cell::Vault}, Leased, Vaults}, limits::{budget::Permit, Admitted}, net::{body::request_body::RequestBody, request::target::Target, Incoming}, policy::Authorized, secret::Secret, upstream::{tenant_upstream::Origins, Forwarded, Upstream}};
 
 fn stations(_: &Incoming, _: &Identified, _: &Authorized, _: &Admitted, _: &Leased, _: &Intended) {}
 

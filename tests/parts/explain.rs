@@ -10,9 +10,9 @@ use ninjaone_proxy::{
     ninjaone::catalogue::Catalogue,
     policy::{
         Why,
-        book::{Book, BookSource, CallerSource, Question, TenantSource},
         explain::{Change, Conclusion, Request},
         identity::{Held, Pin},
+        policy_set::{Book, BookSource, CallerSource, Question, TenantSource},
         rule::{Effect, Rule},
         selector::Selector,
     },

@@ -15,7 +15,7 @@ use ninjaone_proxy::{
     limits::{
         Dimension, Limits, Standing,
         budget::{Budget, BudgetLimit, Permit},
-        meter::{Limit, Meter},
+        caller_limiter::{Limit, Meter},
         rate::Rate,
         retry_after::retry_after,
     },

@@ -1,7 +1,7 @@
 //! Regions, and what NinjaOne's error bodies are taken to mean.
 
 use ninjaone_proxy::ninjaone::{
-    fault::{Fault, Meaning, is_html},
+    api_error::{Fault, Meaning, is_html},
     region::Region,
 };
 

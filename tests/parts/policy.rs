@@ -12,8 +12,8 @@ use ninjaone_proxy::{
     },
     policy::{
         TenantProblem, Why,
-        book::{Book, BookSource, CallerSource, Grant, Question, Refusal, TenantSource},
         identity::{Because, Choice, Held, Pin, Wish, choose},
+        policy_set::{Book, BookSource, CallerSource, Grant, Question, Refusal, TenantSource},
         rule::{Effect, Rule},
         selector::Selector,
     },

@@ -11,14 +11,14 @@ use std::{
 use crate::{
     audit::{
         chain::Linked,
-        files::{LOCK_NAME, LogFile},
+        log_file::{LOCK_NAME, LogFile},
     },
     files::sync_directory,
 };
 
 use super::{
+    active_file::{ActiveFile, open_private},
     day::Day,
-    file::{ActiveFile, open_private},
     sink_error::SinkError,
 };
 

@@ -1,8 +1,8 @@
 //! Where the audit log is written to: a directory, or memory.
 
+pub mod active_file;
 mod day;
 pub mod directory;
-pub mod file;
 pub mod memory;
 pub mod resume;
 mod sink_error;

@@ -10,16 +10,16 @@ use std::{
 use crate::{
     audit::{
         chain::Head,
-        files::{LOCK_NAME, LogFile, list},
-        record::{LINE_BYTES_MAX, Sealed},
+        hashed_line::{LINE_BYTES_MAX, Sealed},
+        log_file::{LOCK_NAME, LogFile, list},
     },
     files::sync_directory,
 };
 
 use super::{
     DAY_LENGTH, Day, SinkError,
+    active_file::ActiveFile,
     directory::{Directory, create, lock},
-    file::ActiveFile,
 };
 
 /// Why a log cannot be continued.

@@ -14,8 +14,8 @@ use crate::{
     clock::Timestamp,
     credentials::grant::discovery::{Paths, Untold},
     limits::retry_after::http_date,
-    net::client::{Endpoint, ExchangeError},
-    ninjaone::endpoint::DISCOVERY_PATH,
+    net::client::connector::{Endpoint, ExchangeError},
+    ninjaone::paths::DISCOVERY_PATH,
 };
 
 use super::check::{Check, Name};

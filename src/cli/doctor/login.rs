@@ -9,16 +9,16 @@ use crate::{
     clock::{Moment, Timestamp},
     config::{self, UserIdentity},
     credentials::{
-        renewal_error::LoginEndReason,
+        login::renewal_error::LoginEndReason,
         store::{
             Found, Store,
             error::StoreError,
-            kept::{Kept, Slot},
+            stored_login::{Kept, Slot},
         },
     },
     names::{IdentityKind, TenantName},
-    net::client::Endpoint,
-    policy::need::Need,
+    net::client::connector::Endpoint,
+    policy::required_scope::Need,
 };
 
 use super::{

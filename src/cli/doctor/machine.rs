@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    admin::{health::Health, snapshot::Snapshot},
+    admin::{health::Health, status_snapshot::Snapshot},
     audit::verify::{Unreadable, verify_newest},
     clock::{Moment, Timestamp},
     config::{Bind, Config},

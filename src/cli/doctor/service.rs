@@ -10,12 +10,12 @@ use crate::{
     config::ServiceIdentity,
     credentials::grant::{
         client_credentials::{ClientCredentials, Offered},
-        mint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+        token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     names::IdentityKind,
-    net::client::Endpoint,
+    net::client::connector::Endpoint,
     ninjaone::region::Region,
-    policy::need::Need,
+    policy::required_scope::Need,
 };
 
 use super::check::{Check, Name};

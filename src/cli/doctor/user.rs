@@ -9,12 +9,12 @@ use tokio::time::timeout;
 use crate::{
     app::wiring::authorization_params,
     config::{Platform, UserIdentity},
-    credentials::authorization::AuthorizationRequest,
-    net::{
-        client::{Endpoint, ExchangeError},
+    credentials::login::authorization::AuthorizationRequest,
+    net::client::{
+        connector::{Endpoint, ExchangeError},
         exchange::exchange,
     },
-    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
+    ninjaone::paths::AUTHORIZE_ERROR_PATH,
 };
 
 use super::{

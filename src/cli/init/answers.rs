@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use crate::{
     cli::terminal::{Echo, line},
-    config::{Origin, address, secret_ref},
+    config::{
+        Origin,
+        value::{address, secret_ref},
+    },
     names::TenantName,
     ninjaone::region::Region,
     secret::Secret,

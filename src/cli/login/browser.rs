@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cli::context::Context,
-    config::{Origin, address},
+    config::{Origin, value::address},
 };
 
 /// An address that is safe to open.

@@ -20,15 +20,15 @@ use http::{
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    credentials::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
-    net::small_server::{self, Bounds, Judged},
+    credentials::login::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
+    net::server::one_shot::{self, Bounds, Judged},
     secret::Secret,
     tasks::Tasks,
 };
 
 use super::{
-    failure::Failure,
-    page::{self, FRAGMENT_PATH, Page},
+    callback_page::{self, FRAGMENT_PATH, Page},
+    error::Failure,
 };
 
 /// Decides whether parameters belong to the login.
@@ -72,7 +72,7 @@ impl Socket {
             tell: Mutex::new(Some(tell)),
             refused: Arc::clone(&refused),
         });
-        let serving = small_server::serve(self.listener, BOUNDS, desk, tasks.clone());
+        let serving = one_shot::serve(self.listener, BOUNDS, desk, tasks.clone());
         tasks.spawn(serving);
         Callback {
             tasks,
@@ -124,7 +124,7 @@ struct Answer {
     allow: Option<&'static str>,
 }
 
-impl small_server::Desk for Desk {
+impl one_shot::Desk for Desk {
     /// What is no callback is refused with its body read or not: nobody waits here but a browser.
     fn judge(&self, _: &Request<()>) -> Judged {
         Judged::LetThrough
@@ -250,7 +250,7 @@ impl Answer {
     }
 
     fn into_response(self) -> Response<Bytes> {
-        let mut response = page::response(self.status, self.page);
+        let mut response = callback_page::response(self.status, self.page);
         if let Some(allow) = self.allow {
             let allow = http::HeaderValue::from_static(allow);
             response.headers_mut().insert(ALLOW, allow);

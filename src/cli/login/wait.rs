@@ -15,7 +15,7 @@ use crate::{
 use super::{
     COPIED_BYTES_MAX, Failure,
     callback::{Callback, Judge},
-    report::Report,
+    reporter::Report,
 };
 
 const TICK: Duration = Duration::from_secs(1);

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{
-        Access, Admin, Bind, Listen, address,
+use crate::config::{
+    Access, Admin, Bind, Listen,
+    read::key_path::KeyPath,
+    settings::operating,
+    value::{
+        address,
         key_digest::{self, NotADigest},
-        key_path::KeyPath,
-        settings::operating,
     },
-    Check,
 };
+
+use super::Check;
 
 /// A busy machine may not schedule a thread for this long.
 const WATCHDOG_MIN: Duration = Duration::from_secs(1);

@@ -3,26 +3,27 @@
 use std::time::Duration;
 
 use crate::{
-    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
-    ninjaone::operation::Scope,
-    secret::Secret,
-};
-
-use super::{
-    super::{
-        Platform, Redirect, ServiceIdentity, UserIdentity, duration,
-        key_path::KeyPath,
-        percent,
-        reader::secret_forms,
-        redirect::{self, NotARedirect},
+    config::{
+        Platform, Redirect, ServiceIdentity, UserIdentity,
+        read::{document_reader::secret_forms, key_path::KeyPath},
         settings::{
             identity::{Service, User, UserScope},
             keyword::{Keyword, KeywordSet},
             secret::SecretRef,
         },
+        value::{
+            duration, percentage,
+            redirect_uri::{self, NotARedirect},
+        },
     },
-    Check,
+    credentials::{
+        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+    },
+    ninjaone::operation::Scope,
+    secret::Secret,
 };
+
+use super::Check;
 
 const CLIENT_ID_BYTES_MAX: usize = 512;
 const PERCENT_MIN: u8 = 1;
@@ -187,7 +188,7 @@ impl Check<'_> {
     }
 
     fn redirect(&mut self, text: &str, platform: Platform, path: &KeyPath) -> Option<Redirect> {
-        let redirect = match redirect::parse(text) {
+        let redirect = match redirect_uri::parse(text) {
             Ok(redirect) => redirect,
             Err(error) => {
                 let hint = error.hint().map(str::to_owned);
@@ -200,7 +201,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        if platform == Platform::Native && !redirect::is_native(&redirect) {
+        if platform == Platform::Native && !redirect_uri::is_native(&redirect) {
             self.error_hint(
                 path,
                 "a native application's redirect begins with \"http://127.0.0.1:\" and a port",
@@ -237,7 +238,7 @@ impl Check<'_> {
 
     fn refresh_at(&mut self, text: &str, path: &KeyPath) -> RefreshAt {
         let usual = RefreshAt::OfLife(80);
-        if let Ok(share) = percent::parse(text) {
+        if let Ok(share) = percentage::parse(text) {
             if (PERCENT_MIN..=PERCENT_MAX).contains(&share) {
                 return RefreshAt::OfLife(share);
             }

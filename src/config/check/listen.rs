@@ -2,10 +2,11 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{
-    super::{Bind, Listen, TlsBind, UnixBind, address, key_path::KeyPath, settings},
-    Check,
+use crate::config::{
+    Bind, Listen, TlsBind, UnixBind, read::key_path::KeyPath, settings, value::address,
 };
+
+use super::Check;
 
 /// Minimum and maximum.
 const HEAD_BYTES: (u64, u64) = (1 << 10, 1 << 20);

@@ -3,13 +3,13 @@
 //! After a problem each part continues with a harmless placeholder, so that all problems are found at once. The result is
 //! used only if there were none.
 
-mod access;
 mod admin;
+mod callers;
 mod identities;
 mod listen;
+mod operating;
 mod operations;
-mod references;
-mod running;
+mod rules;
 mod secrets;
 mod store;
 mod tenants;
@@ -21,15 +21,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::{hex, ninjaone::operation::Operation};
 
 use super::{
-    Config, duration,
-    key_path::KeyPath,
-    load::Written,
-    origin::Origins,
-    problem::{At, Findings, Problems, Warning},
+    Config,
+    read::{
+        diagnostics::{At, Findings, Problems, Warning},
+        key_path::KeyPath,
+        load::Written,
+        provenance::Origins,
+        source_file::Text,
+        sources::Sources,
+    },
     settings::{Limits, Settings},
-    size,
-    sources::Sources,
-    text::Text,
+    value::{duration, size},
 };
 
 /// Checks the settings. `known` are the operations of the catalogue.

@@ -1,17 +1,15 @@
 //! Checks the operations that `[[operation]]` adds to the catalogue.
 
 use crate::{
+    config::{
+        read::key_path::KeyPath,
+        settings::{keyword::Keyword, operation},
+    },
     names::IdentityKind,
     ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind},
 };
 
-use super::{
-    super::{
-        key_path::KeyPath,
-        settings::{keyword::Keyword, operation},
-    },
-    Check,
-};
+use super::Check;
 
 const OPERATIONS_MAX: usize = 1000;
 const TEMPLATE_BYTES_MAX: usize = 512;

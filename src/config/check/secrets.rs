@@ -1,16 +1,15 @@
 //! Reads each secret from the one place that the configuration names for it.
 
-use crate::secret::Secret;
-
-use super::{
-    super::{
-        key_path::KeyPath,
-        reader::secret_forms,
-        secret_ref::{self, Fetched, NoSecret},
+use crate::{
+    config::{
+        read::{document_reader::secret_forms, key_path::KeyPath},
         settings::secret::SecretRef,
+        value::secret_ref::{self, Fetched, NoSecret},
     },
-    Check,
+    secret::Secret,
 };
+
+use super::Check;
 
 impl Check<'_> {
     pub(super) fn secret(

@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{
-    super::{
-        Seal, Store,
-        key_path::KeyPath,
-        reader::seal_forms,
-        secret_ref::KEY_HINT,
-        settings::{
-            Settings,
-            secret::SecretRef,
-            store::{self, SealRef},
-            who::OneOrMany,
-        },
+use crate::config::{
+    Seal, Store,
+    read::{document_reader::seal_forms, key_path::KeyPath},
+    settings::{
+        Settings,
+        caller::OneOrMany,
+        secret::SecretRef,
+        store::{self, SealRef},
     },
-    Check,
+    value::secret_ref::KEY_HINT,
 };
+
+use super::Check;
 
 /// Where systemd puts it (`StateDirectory=`).
 const USUAL_PATH: &str = "/var/lib/ninjaone-proxy";

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::names::TenantName;
-
-use super::{
-    super::{
-        Origin, Tenant, address, key_path::KeyPath, problem::At, settings, unsupported::LEGACY_KEYS,
+use crate::{
+    config::{
+        Origin, Tenant,
+        read::{diagnostics::At, key_path::KeyPath, unsupported::LEGACY_KEYS},
+        settings,
+        value::address,
     },
-    Check,
+    names::TenantName,
 };
+
+use super::Check;
 
 const LABEL_BYTES_MAX: usize = 256;
 

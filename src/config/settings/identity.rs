@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    credentials::{authorization::Flow, grant::application::ClientAuth},
+    credentials::{grant::application::ClientAuth, login::authorization::Flow},
     ninjaone::operation::Scope,
 };
 

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    admin::{access::Role, health::Ready},
-    credentials::{authorization::Flow, grant::application::ClientAuth},
+    admin::{admin_keys::Role, health::Ready},
+    credentials::{grant::application::ClientAuth, login::authorization::Flow},
     names::IdentityKind,
     net::Method,
     ninjaone::{

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    admin::{access::Role, health::Ready},
-    config::address::loopback_hosts,
+    admin::{admin_keys::Role, health::Ready},
+    config::value::address::loopback_hosts,
 };
 
 use super::keyword::Keyword;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::who::OneOrMany;
+use super::caller::OneOrMany;
 
 /// What outlives the process, encrypted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

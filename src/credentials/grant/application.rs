@@ -11,16 +11,16 @@ use oauth2::{
 };
 
 use crate::{
-    net::{
-        client::{Endpoint, ExchangeError},
+    net::client::{
+        connector::{Endpoint, ExchangeError},
         exchange::exchange,
     },
     secret::Secret,
 };
 
 use super::{
-    answer::{Answer, sift},
-    mint_error::{TokenEndpointError, TokenResponseError},
+    token_error::{TokenEndpointError, TokenResponseError},
+    token_response::{Answer, sift},
 };
 
 /// Largest response of an OAuth endpoint that is read, in bytes.

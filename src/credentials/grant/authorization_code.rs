@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 
-use crate::{clock::Reading, net::client::ExchangeError, secret::Secret};
+use crate::{clock::Reading, net::client::connector::ExchangeError, secret::Secret};
 
 use super::{
     Issued,
     application::{Application, call, without_body},
-    mint_error::TokenEndpointError,
+    token_error::TokenEndpointError,
 };
 
 impl Application {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use oauth2::Scope;
 
-use crate::{clock::Reading, ninjaone::endpoint::TOKEN_PATH};
+use crate::{clock::Reading, ninjaone::paths::TOKEN_PATH};
 
 use super::{
     application::{Application, call, without_body},
     issued_token::IssuedToken,
-    mint_error::TokenEndpointError,
+    token_error::TokenEndpointError,
 };
 
 /// The credentials of a service identity.

@@ -7,11 +7,11 @@ use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::{
-    net::{
-        client::{Endpoint, ExchangeError},
+    net::client::{
+        connector::{Endpoint, ExchangeError},
         exchange::exchange,
     },
-    ninjaone::endpoint::{AUTHORIZE_PATH, DISCOVERY_PATH, REVOKE_PATH, TOKEN_PATH},
+    ninjaone::paths::{AUTHORIZE_PATH, DISCOVERY_PATH, REVOKE_PATH, TOKEN_PATH},
 };
 
 /// Largest metadata response that is read, in bytes.

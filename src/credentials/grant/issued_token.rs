@@ -6,10 +6,10 @@ use http::HeaderValue;
 
 use crate::{
     clock::{Moment, Reading},
-    credentials::store::kept::Kept,
+    credentials::store::stored_login::Kept,
 };
 
-use super::answer::authorization;
+use super::token_response::authorization;
 
 /// A validated access token: its lifetime is known, and it can be sent in a header.
 pub(in crate::credentials) struct IssuedToken {

@@ -1,18 +1,18 @@
 //! The OAuth grants: how tokens are requested, and revoked, at NinjaOne.
 
-pub(super) mod answer;
 pub mod application;
 mod authorization_code;
 pub mod client_credentials;
 pub mod discovery;
 pub(super) mod issued_token;
-pub mod mint_error;
-mod refresh;
+mod refresh_token;
 pub mod revocation;
+pub mod token_error;
+pub(super) mod token_response;
 
 use crate::{clock::Reading, secret::Secret};
 
-use self::{issued_token::IssuedToken, mint_error::TokenResponseError};
+use self::{issued_token::IssuedToken, token_error::TokenResponseError};
 
 /// A successful response of the token endpoint. Its access token may still be unusable.
 pub(super) struct Issued {

@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 use super::{
     application::{Application, ClientAuth, send},
-    mint_error::TokenEndpointError,
+    token_error::TokenEndpointError,
 };
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");

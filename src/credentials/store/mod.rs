@@ -5,13 +5,13 @@
 
 mod directory;
 pub mod error;
-pub mod file;
-pub mod kept;
-pub mod key;
-pub mod memory;
+pub mod file_store;
+pub mod memory_store;
 mod record;
 mod seal;
+pub mod seal_key;
 mod slot_files;
+pub mod stored_login;
 
 use std::{path::Path, time::Duration};
 
@@ -21,10 +21,10 @@ use crate::random;
 
 use self::{
     error::{Cause, Step, StoreError},
-    file::{FileLock, FileRevision, FileStore},
-    kept::{Kept, Slot},
-    key::SealKeys,
-    memory::{MemoryLock, MemoryStore},
+    file_store::{FileLock, FileRevision, FileStore},
+    memory_store::{MemoryLock, MemoryStore},
+    seal_key::SealKeys,
+    stored_login::{Kept, Slot},
 };
 
 /// Longest wait for the lock of a slot, in milliseconds.

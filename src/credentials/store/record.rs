@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{clock::Timestamp, secret::Secret};
 
-use super::kept::{Ended, Kept, KeptAccess, Mark};
+use super::stored_login::{Ended, Kept, KeptAccess, Mark};
 
 /// Longest JSON, in bytes. With the header of the seal, a file stays below 64 KiB.
 pub(super) const TEXT_BYTES_MAX: usize = 65_000;

@@ -17,8 +17,8 @@ use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
 
 use super::{
-    kept::Slot,
-    key::{KEY_ID_BYTES, KeyId, SALT_BYTES, Salt, SealKeys},
+    seal_key::{KEY_ID_BYTES, KeyId, SALT_BYTES, Salt, SealKeys},
+    stored_login::Slot,
 };
 
 const MAGIC: &[u8; 8] = b"njp-kept";

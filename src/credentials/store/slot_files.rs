@@ -12,10 +12,10 @@ use super::{
     Found,
     directory::Directory,
     error::StoreError,
-    kept::{Kept, Slot},
-    key::SealKeys,
     record::{Record, Seen, TEXT_BYTES_MAX},
     seal::{self, Inside, Opened, Unopened},
+    seal_key::SealKeys,
+    stored_login::{Kept, Slot},
 };
 
 pub(super) struct Names {

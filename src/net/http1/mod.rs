@@ -2,6 +2,4 @@
 
 pub mod buffer;
 pub mod chunked;
-pub mod client;
 pub mod framing;
-pub mod server;

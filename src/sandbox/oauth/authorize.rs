@@ -7,23 +7,19 @@ use form_urlencoded::Serializer;
 use http::{HeaderValue, Method, StatusCode, header::LOCATION};
 
 use crate::{
-    ninjaone::endpoint::AUTHORIZE_ERROR_PATH,
-    sandbox::{
-        State,
-        answer::Answer,
-        exchange::Asked,
-        oauth::{
-            answers::{dressed, invalid_request, no_such_client, server_error},
-            clients::Client,
-            code::{Bound, Challenge},
-            discovery::issuer,
-            page,
-            proof::form,
-            scopes::Granted,
-            texts::{self, Texts},
-        },
-        query::Query,
-    },
+    ninjaone::paths::AUTHORIZE_ERROR_PATH,
+    sandbox::{State, exchange::Asked, form_pairs::Query, response::Answer},
+};
+
+use super::{
+    client_auth::form,
+    clients::Client,
+    discovery::issuer,
+    granted_scopes::Granted,
+    issued_code::{Bound, Challenge},
+    page,
+    responses::{dressed, invalid_request, no_such_client, server_error},
+    token_strings::{self, Texts},
 };
 
 /// What the page sends back with `decision`.
@@ -159,7 +155,7 @@ impl<'a> Request<'a> {
         let no_randomness = || server_error(StatusCode::INTERNAL_SERVER_ERROR);
         match self.wanted {
             Wanted::Code(challenge) => {
-                let code = texts::code().ok_or_else(no_randomness)?;
+                let code = token_strings::code().ok_or_else(no_randomness)?;
                 let bound = Bound {
                     client: self.place,
                     redirect: self.back.redirect.to_owned(),

@@ -1,11 +1,9 @@
 //! The applications, as an administrator would create them under Administration, Apps, API: what each platform may do, and
 //! the four that every sandbox has.
 
-use crate::{
-    ninjaone::operation::Scope,
-    sandbox::oauth::{grant_type::GrantType, scopes::Granted},
-    secret::Secret,
-};
+use crate::{ninjaone::operation::Scope, secret::Secret};
+
+use super::{grant_type::GrantType, granted_scopes::Granted};
 
 /// The app of platform API Services that every sandbox knows.
 pub const DEFAULT_CLIENT_ID: &str = "sandbox-client";

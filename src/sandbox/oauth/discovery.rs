@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::json;
 
 use crate::{
-    ninjaone::endpoint::{AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH},
-    sandbox::{State, answer::Answer, exchange::Asked},
+    ninjaone::paths::{AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH},
+    sandbox::{State, exchange::Asked, response::Answer},
 };
 
 /// The members that NinjaOne gives; `authorization_response_iss_parameter_supported` (RFC 9207) only while it is true.

@@ -4,14 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{
-    ninjaone::operation::Scope,
-    sandbox::{
-        State,
-        oauth::{issued::Tokens, texts::Texts, token},
-    },
-    secret::Secret,
-};
+use crate::{ninjaone::operation::Scope, sandbox::State, secret::Secret};
+
+use super::{token, token_registry::Tokens, token_strings::Texts};
 
 /// What a person's login gave to the app.
 pub struct Login {

@@ -1,21 +1,21 @@
 //! The OAuth server: applications, consent page, tokens, renewal and revocation, as NinjaOne is known to do it.
 
-mod aged;
-mod answers;
 mod authorize;
+mod bounded_map;
+mod client_auth;
 pub(super) mod clients;
-mod code;
 pub(super) mod counts;
 mod discovery;
 pub(super) mod grant_type;
-pub(super) mod issued;
+mod granted_scopes;
+mod issued_code;
 pub(super) mod logins;
 mod page;
-mod proof;
+mod responses;
 mod revoke;
-mod scopes;
-mod texts;
 mod token;
+pub(super) mod token_registry;
+mod token_strings;
 
 use std::{
     io,
@@ -23,19 +23,18 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    ninjaone::endpoint::{
-        AUTHORIZE_ERROR_PATH, AUTHORIZE_PATH, AUTHORIZE_PATH_ALIAS, DISCOVERY_PATH, REVOKE_PATH,
-        is_token_path,
-    },
-    sandbox::{State, answer::Answer, exchange::Asked, faults::Lasting},
+use crate::ninjaone::paths::{
+    AUTHORIZE_ERROR_PATH, AUTHORIZE_PATH, AUTHORIZE_PATH_ALIAS, DISCOVERY_PATH, REVOKE_PATH,
+    is_token_path,
 };
 
 use self::{
     clients::Client,
     counts::Counts,
-    issued::{Bearer, Issued, Terms},
+    token_registry::{Bearer, Issued, Terms},
 };
+
+use super::{State, exchange::Asked, faults::Lasting, response::Answer};
 
 /// The apps, and what they were given.
 pub(super) struct OAuth {

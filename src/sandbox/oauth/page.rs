@@ -7,10 +7,9 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
 };
 
-use crate::{
-    ninjaone::endpoint::AUTHORIZE_PATH,
-    sandbox::{answer::Answer, oauth::scopes::Granted},
-};
+use crate::{ninjaone::paths::AUTHORIZE_PATH, sandbox::response::Answer};
+
+use super::granted_scopes::Granted;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 

@@ -2,14 +2,11 @@
 
 use http::{Method, StatusCode};
 
-use crate::sandbox::{
-    State,
-    answer::Answer,
-    exchange::Asked,
-    oauth::{
-        answers::{dressed, invalid_request, unauthorized_client},
-        proof::prove,
-    },
+use crate::sandbox::{State, exchange::Asked, response::Answer};
+
+use super::{
+    client_auth::prove,
+    responses::{dressed, invalid_request, unauthorized_client},
 };
 
 pub(super) fn answer(state: &State, asked: &Asked) -> Answer {

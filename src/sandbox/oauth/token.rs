@@ -7,20 +7,21 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{
     State,
-    answer::Answer,
     exchange::Asked,
     faults::{Cause, StatedLife, TokenTrouble},
-    oauth::{
-        answers::{
-            dressed, invalid_client, invalid_request, invalid_scope, invalid_token, no_such_client,
-            refusal, server_error, unauthorized_client,
-        },
-        code::Redemption,
-        grant_type::GrantType,
-        issued::{Bearer, NotRotated, Terms, Tokens},
-        proof::{Proved, form, prove},
-        texts::Texts,
+    response::Answer,
+};
+
+use super::{
+    client_auth::{Proved, form, prove},
+    grant_type::GrantType,
+    issued_code::Redemption,
+    responses::{
+        dressed, invalid_client, invalid_request, invalid_scope, invalid_token, no_such_client,
+        refusal, server_error, unauthorized_client,
     },
+    token_registry::{Bearer, NotRotated, Terms, Tokens},
+    token_strings::Texts,
 };
 
 /// # Errors

@@ -10,12 +10,12 @@ use std::{
 use ninjaone_proxy::{
     app::wiring,
     clock::Reading,
-    config::{self, Config, sources::Sources},
+    config::{self, Config, read::sources::Sources},
     credentials::{
-        completion::keep,
+        login::completion::keep,
         store::{
             Store,
-            kept::{Kept, KeptAccess},
+            stored_login::{Kept, KeptAccess},
         },
     },
     sandbox::{

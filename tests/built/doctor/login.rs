@@ -6,7 +6,7 @@ use ninjaone_proxy::{
     clock::{Reading, Timestamp},
     credentials::store::{
         Store,
-        kept::{Ended, Kept, KeptAccess, Mark, Slot},
+        stored_login::{Ended, Kept, KeptAccess, Mark, Slot},
     },
     names::{IdentityKind, TenantName},
     sandbox::NATIVE_CLIENT_ID,

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 use ninjaone_proxy::{
     credentials::store::{
         Store,
-        key::{SealKey, SealKeys},
+        seal_key::{SealKey, SealKeys},
     },
     sandbox::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, faults::Faults},
 };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ninjaone_proxy::net::unfinished::UNFINISHED_BYTES_MAX;
+use ninjaone_proxy::net::server::head_reservation::UNFINISHED_BYTES_MAX;
 
 use crate::{
     frames::{CONTINUATION, GOAWAY, HEADERS, block, frame},

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, ops::Deref, sync::Arc};
 use ninjaone_proxy::{
     app::sandbox,
     sandbox::{
-        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, seen::Seen,
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options,
+        request_log::Seen,
     },
 };
 use serde_json::Value;

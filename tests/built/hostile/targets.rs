@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::uri::PathAndQuery;
 use ninjaone_proxy::{
-    net::{Method, target::Target},
+    net::{Method, request::target::Target},
     ninjaone::{
         catalogue::Catalogue,
         operation::{Class, Operation, ParameterKind},

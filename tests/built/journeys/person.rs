@@ -9,7 +9,7 @@ use ninjaone_proxy::{
     config::Config,
     credentials::store::{
         Store,
-        kept::{Kept, KeptAccess, Slot},
+        stored_login::{Kept, KeptAccess, Slot},
     },
     secret::Secret,
 };

@@ -5,7 +5,7 @@ use std::{
     fs,
 };
 
-use ninjaone_proxy::audit::{files, verify::verify};
+use ninjaone_proxy::audit::{log_file, verify::verify};
 use serde_json::Value;
 
 use crate::audit_log;
@@ -178,7 +178,7 @@ fn no_secret_is_told(world: &World, told: &[String], log: &str) {
         secrets.insert(token.trim_start_matches("Bearer ").to_owned());
     }
     let mut audit = String::new();
-    for file in files::list(&world.audit_path()).unwrap() {
+    for file in log_file::list(&world.audit_path()).unwrap() {
         audit.push_str(&fs::read_to_string(file.path).unwrap());
     }
     let places = [("audit", audit.as_str()), ("log", log)];

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fs, net::SocketAddr, path::PathBuf, time::Durati
 
 use ninjaone_proxy::{
     app::wiring::builtin_operations,
-    config::{self, Config, sources::Sources},
+    config::{self, Config, read::sources::Sources},
     ninjaone::operation::Scope,
     random,
     sandbox::{Client, Ninja, Options, Platform, faults::Faults},

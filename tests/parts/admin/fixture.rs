@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ninjaone_proxy::{
     admin::{
-        figures::{
+        health::Health,
+        metrics_snapshot::{
             Figures, Histogram, LoginFigures, Renewals, Requests, Throttled, Token, status_class,
         },
-        health::Health,
-        snapshot::{
+        status_snapshot::{
             Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, Login,
             SCHEMA, Snapshot, Tenant, Traffic,
         },

@@ -12,7 +12,7 @@ use ninjaone_proxy::{
         health::{Health, Ready, span},
         metrics,
         server::{CONNECTIONS_MAX, serve},
-        snapshot::{AuditState, IdentityState, Login, Snapshot, Stalled},
+        status_snapshot::{AuditState, IdentityState, Login, Snapshot, Stalled},
     },
     cli::{
         exit::ExitStatus,

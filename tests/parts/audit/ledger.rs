@@ -5,8 +5,8 @@ use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
 use ninjaone_proxy::{
     audit::{
         entry::Event,
+        entry_queue::QUEUE_ENTRIES_MAX,
         ledger::{CannotRecord, Ledger, Options, Where},
-        queue::QUEUE_ENTRIES_MAX,
         sink::{memory::MEMORY_LINES_MAX, resume::OpenError},
         verify::RemarkKind,
     },

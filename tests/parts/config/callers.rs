@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use ninjaone_proxy::config::{
     caller_files::{self, Changed, NewCaller, NotChanged},
-    key_digest,
+    value::key_digest,
 };
 
 use super::{House, digest, known};

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use ninjaone_proxy::config::{load, schema::json_schema, settings::Settings, shape::Shape};
+use ninjaone_proxy::config::{
+    read::{json_schema::json_schema, load, schema::Shape},
+    settings::Settings,
+};
 use serde_json::{Value, json};
 
 use super::{House, is_blessing};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use ninjaone_proxy::config::{Bind, problem::Problem};
+use ninjaone_proxy::config::{Bind, read::diagnostics::Problem};
 
 use super::{House, digest};
 

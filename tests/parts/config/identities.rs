@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ninjaone_proxy::{
     config::{Platform, UserIdentity},
-    credentials::{authorization::Flow, grant::application::ClientAuth, schedule::RefreshAt},
+    credentials::{
+        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+    },
 };
 
 use super::House;

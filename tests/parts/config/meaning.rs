@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    config::sources::default_path, credentials::schedule::RefreshAt, policy::rule::Rule,
+    config::read::sources::default_path, credentials::token::schedule::RefreshAt,
+    policy::rule::Rule,
 };
 
 use super::{House, digest};

@@ -19,8 +19,10 @@ use std::{
 use ninjaone_proxy::{
     config::{
         self, Config,
-        problem::{Problems, Warning},
-        sources::Sources,
+        read::{
+            diagnostics::{Problems, Warning},
+            sources::Sources,
+        },
     },
     net::Method,
     ninjaone::operation::{Class, Needs, Operation, Payload, Scope},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::config::secret_ref::from_command;
+use ninjaone_proxy::config::value::secret_ref::from_command;
 
 use super::House;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ninjaone_proxy::{
-    admin::access::Role,
+    admin::admin_keys::Role,
     config::{Seal, Store},
 };
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    credentials::grant::mint_error::{RetryHint, TokenEndpointError},
-    net::client::ExchangeError,
+    credentials::grant::token_error::{RetryHint, TokenEndpointError},
+    net::client::connector::ExchangeError,
 };
 use tokio::time::Instant;
 

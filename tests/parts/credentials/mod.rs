@@ -9,12 +9,14 @@ use std::{sync::Arc, time::Duration};
 use ninjaone_proxy::{
     clock::Moment,
     credentials::{
-        grant::mint_error::{TokenEndpointError, TokenRejection},
-        news::News,
-        record::State,
-        renewal_error::RenewalError,
-        schedule::RefreshAt,
-        vault::{Unavailable, Vault},
+        grant::token_error::{TokenEndpointError, TokenRejection},
+        login::renewal_error::RenewalError,
+        token::{
+            cell::{Unavailable, Vault},
+            event::News,
+            schedule::RefreshAt,
+            snapshot::State,
+        },
     },
 };
 use tokio::{task::JoinSet, time::Instant};

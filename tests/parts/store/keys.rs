@@ -5,7 +5,7 @@ use std::fs;
 use ninjaone_proxy::credentials::store::{
     Store,
     error::StoreError,
-    key::{BadSealKey, SEAL_KEYS_MAX, SealKey, SealKeys},
+    seal_key::{BadSealKey, SEAL_KEYS_MAX, SealKey, SealKeys},
 };
 
 use super::world::{Place, error_of, generation, kept, key, locked, slot, write};

@@ -7,7 +7,7 @@ use ninjaone_proxy::{
     credentials::store::{
         Store,
         error::StoreError,
-        kept::{Ended, KeptAccess, Mark, Slot},
+        stored_login::{Ended, KeptAccess, Mark, Slot},
     },
     names::IdentityKind,
     secret::Secret,

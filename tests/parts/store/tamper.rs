@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ninjaone_proxy::credentials::store::{Store, error::StoreError, kept::Slot};
+use ninjaone_proxy::credentials::store::{Store, error::StoreError, stored_login::Slot};
 
 use super::world::{Place, error_of, generation, kept, locked, seal_keys, slot, write};
 

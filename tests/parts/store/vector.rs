@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use ninjaone_proxy::credentials::store::{
     Store,
-    kept::{Ended, Kept, Mark},
-    key::{SealKey, SealKeys},
+    seal_key::{SealKey, SealKeys},
+    stored_login::{Ended, Kept, Mark},
 };
 
 use super::world::{Place, kept, locked, slot};

@@ -11,8 +11,8 @@ use ninjaone_proxy::{
     credentials::store::{
         Found, Store,
         error::StoreError,
-        kept::{Kept, KeptAccess, Slot},
-        key::{SealKey, SealKeys},
+        seal_key::{SealKey, SealKeys},
+        stored_login::{Kept, KeptAccess, Slot},
     },
     names::IdentityKind,
     secret::Secret,

@@ -1,0 +1,356 @@
+//! The login endpoint: `POST /login` starts a user login from another machine, `POST /login/<id>` completes it with the callback
+//! that the browser received. PKCE verifier, code exchange and tokens stay in this process.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    audit::{entry::Event, ledger::Ledger},
+    credentials::{
+        login::{
+            authorization::{AuthorizationRequest, Flow, Received, Wanted},
+            callback::{CALLBACK_BYTES_MAX, CallbackError},
+            completion::{Completed, complete},
+        },
+        store::{Store, stored_login::Slot},
+    },
+    random,
+    tasks::Tasks,
+};
+
+use super::admin_keys::{Access, NoAccess};
+
+/// Logins that are under way at most.
+pub const PENDING_MAX: usize = 8;
+
+/// How long a login may take, in milliseconds.
+pub const PENDING_MS_MAX: u64 = 300_000;
+
+/// Longest body that begins a login.
+pub const BEGIN_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest body that brings a callback; quotes around it and escapes in it take room.
+pub const FINISH_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 8 * 1024;
+
+const PATH: &str = "/login";
+
+const SCHEMA: &str = "login/1";
+
+const ID_RANDOM_BYTES: usize = 16;
+
+/// A user identity that somebody can log in for.
+#[derive(Clone)]
+pub struct Place {
+    pub slot: Slot,
+    pub wanted: Wanted,
+}
+
+/// The desk for logins from other machines.
+pub struct Logins {
+    access: Access,
+    places: ArcSwap<Vec<Place>>,
+    store: Option<Store>,
+    ledger: Ledger,
+    /// Outlive the connection: a granted login is stored even if the client hangs up.
+    tasks: Tasks,
+    pending: Mutex<Vec<Pending>>,
+}
+
+struct Pending {
+    id: String,
+    slot: Slot,
+    until: Instant,
+    request: AuthorizationRequest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begin {
+    #[serde(default)]
+    tenant: Option<String>,
+    /// Where the browser is awaited, for a native application with any port.
+    #[serde(default)]
+    port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    callback: String,
+}
+
+/// A step that was not taken.
+struct Failed {
+    status: StatusCode,
+    error: &'static str,
+    detail: String,
+}
+
+impl Logins {
+    /// What is granted is stored under `tasks`: they are to be waited for.
+    #[must_use]
+    pub fn new(access: Access, store: Option<Store>, ledger: Ledger, tasks: Tasks) -> Self {
+        Self {
+            access,
+            places: ArcSwap::default(),
+            store,
+            ledger,
+            tasks,
+            pending: Mutex::default(),
+        }
+    }
+
+    /// What a new configuration says. Logins under way go on.
+    pub fn set_places(&self, places: Vec<Place>) {
+        self.places.store(Arc::new(places));
+    }
+
+    /// Whether a path is handled here.
+    #[must_use]
+    pub fn serves(path: &str) -> bool {
+        path == PATH || path.starts_with("/login/")
+    }
+
+    /// Status and body of the response to a request whose host and origin were checked.
+    pub async fn answer(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
+        let outcome = self.step(request).await;
+        outcome.map_or_else(Failed::into_response, Response::new)
+    }
+
+    /// The response to a request that is not authorized to log users in, or does not ask for it; its body need not be read.
+    pub(super) fn turned_away(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response<Value>> {
+        self.judge(method, headers).err().map(Failed::into_response)
+    }
+
+    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Failed> {
+        self.admit(headers)?;
+        if *method != Method::POST {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Err(failed(status, "method", "only POST"));
+        }
+        Ok(())
+    }
+
+    async fn step(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
+        self.judge(request.method(), request.headers())?;
+        let id = request.uri().path().strip_prefix("/login/");
+        match id {
+            None => self.begin(read(request.body(), BEGIN_BYTES_MAX)?).await,
+            Some(id) => {
+                let finish: Finish = read(request.body(), FINISH_BYTES_MAX)?;
+                self.finish(id, &finish.callback).await
+            }
+        }
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Failed> {
+        self.access.operator(headers).map_err(|error| {
+            let status = match error {
+                NoAccess::NoKey => StatusCode::UNAUTHORIZED,
+                NoAccess::NoOperator | NoAccess::WrongKey => StatusCode::FORBIDDEN,
+            };
+            failed(status, "not-permitted", &error.to_string())
+        })
+    }
+
+    async fn begin(&self, begin: Begin) -> Result<Value, Failed> {
+        let Place { slot, wanted } = self.place(begin.tenant.as_deref())?;
+        let wanted = match begin.port {
+            Some(port) if port > 0 => wanted.at_port(port),
+            _ if wanted.needs_port() => {
+                let detail = "say with `port` where the browser is awaited";
+                return Err(failed(StatusCode::BAD_REQUEST, "port-needed", detail));
+            }
+            _ => wanted,
+        };
+        let (client_id, scopes) = (wanted.application.client_id.clone(), wanted.scopes.clone());
+        let request = AuthorizationRequest::begin(wanted).await;
+        let request = request.map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            failed(status, error.as_str(), &error.to_string())
+        })?;
+        let id = random::bytes::<ID_RANDOM_BYTES>().ok_or_else(|| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            failed(
+                status,
+                "no-randomness",
+                "the system has no randomness to give",
+            )
+        })?;
+        let id = BASE64_URL_SAFE_NO_PAD.encode(id);
+        let told = json!({
+            "schema": SCHEMA,
+            "next_step": "open",
+            "id": &id,
+            "tenant": slot.tenant.as_str(),
+            "identity": slot.identity.as_str(),
+            "authorize_url": request.url(),
+            "redirect_uri": request.redirect(),
+            "client_id": client_id,
+            "grant": match request.flow() { Flow::Code => "code", Flow::Implicit => "implicit" },
+            "scopes": scopes,
+            "expires_in": PENDING_MS_MAX / 1000,
+        });
+        let mut pending = self.pending();
+        if pending.len() >= PENDING_MAX {
+            let detail = format!("{PENDING_MAX} logins are under way; wait for one to end");
+            return Err(failed(StatusCode::TOO_MANY_REQUESTS, "busy", &detail));
+        }
+        pending.push(Pending {
+            id,
+            slot,
+            until: Instant::now() + Duration::from_millis(PENDING_MS_MAX),
+            request,
+        });
+        Ok(told)
+    }
+
+    /// The only target if none is named.
+    fn place(&self, tenant: Option<&str>) -> Result<Place, Failed> {
+        let places = self.places.load();
+        let mut found = places
+            .iter()
+            .filter(|it| tenant.is_none_or(|name| it.slot.tenant.as_str() == name));
+        match (found.next(), found.next()) {
+            (Some(place), None) => Ok(place.clone()),
+            (None, _) => {
+                let detail = "there is no such tenant with a person-backed identity";
+                Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", detail))
+            }
+            (Some(_), Some(_)) => {
+                let detail = "several tenants have a person-backed identity: name one";
+                Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", detail))
+            }
+        }
+    }
+
+    async fn finish(self: &Arc<Self>, id: &str, callback: &str) -> Result<Value, Failed> {
+        let (pending, received) = self.received(id, callback)?;
+        let Some(store) = self.store.clone() else {
+            let detail = "there is no store for logins";
+            return Err(failed(StatusCode::CONFLICT, "store", detail));
+        };
+        let (tell, told) = oneshot::channel();
+        let desk = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let Pending { slot, request, .. } = pending;
+            let outcome = complete(request, received, &store, &slot).await;
+            if outcome.is_err() {
+                desk.record_failure(&slot);
+            }
+            // Whoever asked may have hung up.
+            let _ = tell.send((slot, outcome));
+        });
+        let Ok((slot, outcome)) = told.await else {
+            let detail = "the proxy is stopping";
+            return Err(failed(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail));
+        };
+        match outcome {
+            Ok(completed) => Ok(done(&slot, &completed)),
+            Err(error) => {
+                let status = StatusCode::BAD_GATEWAY;
+                Err(failed(status, error.as_str(), &error.to_string()))
+            }
+        }
+    }
+
+    /// Takes the login out if this is its end, one way or the other. What does not belong to it changes nothing.
+    fn received(&self, id: &str, callback: &str) -> Result<(Pending, Received), Failed> {
+        let mut pending = self.pending();
+        let Some(at) = pending.iter().position(|it| it.id == id) else {
+            let detail = "there is no such login: it is over, or took too long";
+            return Err(failed(StatusCode::NOT_FOUND, "login-unknown", detail));
+        };
+        let outcome = match pending.get(at) {
+            Some(found) => found.request.receive_copied(callback),
+            None => Err(CallbackError::Empty),
+        };
+        match outcome {
+            Ok(received) => Ok((pending.swap_remove(at), received)),
+            Err(error) => {
+                if error.is_end() {
+                    let ended = pending.swap_remove(at);
+                    self.record_failure(&ended.slot);
+                }
+                let status = StatusCode::CONFLICT;
+                Err(failed(status, error.as_str(), &error.to_string()))
+            }
+        }
+    }
+
+    fn record_failure(&self, slot: &Slot) {
+        self.ledger.event(Event::Login {
+            tenant: slot.tenant.as_str().into(),
+            identity: slot.identity,
+            result: "failed",
+        });
+    }
+
+    /// Those that have not taken too long.
+    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        pending.retain(|it| it.until > now);
+        pending
+    }
+}
+
+fn done(slot: &Slot, completed: &Completed) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "next_step": "done",
+        "tenant": slot.tenant.as_str(),
+        "identity": slot.identity.as_str(),
+        "scopes": &completed.scopes,
+        "renewable": completed.renewable,
+        "expires_at": completed.expires_at.map(|it| it.to_string()),
+    })
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8], bytes_max: usize) -> Result<T, Failed> {
+    if body.len() > bytes_max {
+        let detail = format!("at most {bytes_max} bytes");
+        return Err(failed(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail));
+    }
+    // What is wrong with it is not repeated: it may hold a code.
+    serde_json::from_slice(body).map_err(|_| {
+        let detail = "the body is a JSON object: {\"tenant\":…}, or {\"callback\":…} for a login";
+        failed(StatusCode::BAD_REQUEST, "bad-request", detail)
+    })
+}
+
+fn failed(status: StatusCode, error: &'static str, detail: &str) -> Failed {
+    Failed {
+        status,
+        error,
+        detail: detail.to_owned(),
+    }
+}
+
+impl Failed {
+    fn into_response(self) -> Response<Value> {
+        let body = json!({
+            "schema": SCHEMA,
+            "next_step": "failed",
+            "error": self.error,
+            "detail": self.detail,
+        });
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response
+    }
+}

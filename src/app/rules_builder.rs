@@ -1,0 +1,119 @@
+//! Builds the rules from a configuration, in journey order. Tokens, counters and connections survive a reload wherever
+//! their settings are unchanged.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    config::{self, Config},
+    credentials::{Vaults, user_only_operations::Learned},
+    names::TenantName,
+    net::client::connector::Endpoint,
+    ninjaone::{catalogue::Clash, operation::Operation},
+    proxy::rules::Rules,
+    upstream::tenant_upstream::{Origin, Origins},
+};
+
+use super::{
+    token_renewers::Keepers,
+    wiring::{self, endpoint},
+};
+
+/// Builds rules, and keeps what outlives them.
+pub(crate) struct Assembly {
+    generation: u64,
+    keepers: Keepers,
+    origins: Vec<(TenantName, Arc<Origin>)>,
+    learned: Vec<Lesson>,
+}
+
+/// What was learned about a tenant, and the endpoint and operations for which it holds.
+struct Lesson {
+    tenant: TenantName,
+    endpoint: Endpoint,
+    operations: Arc<[Operation]>,
+    learned: Arc<Learned>,
+}
+
+impl Assembly {
+    /// Nothing has been built yet.
+    #[must_use]
+    pub(crate) fn new(keepers: Keepers) -> Self {
+        Self {
+            generation: 0,
+            keepers,
+            origins: Vec::new(),
+            learned: Vec::new(),
+        }
+    }
+
+    /// Builds the rules of `config`, taking over what is unchanged from `previous`.
+    ///
+    /// # Errors
+    /// An `[[operation]]` clashes with the catalogue.
+    pub(crate) fn rules(
+        &mut self,
+        config: &Config,
+        previous: Option<&Rules>,
+    ) -> Result<Rules, Clash> {
+        let catalogue = wiring::catalogue(config)?;
+        self.learned = self.learned(config, catalogue.all().len());
+        let learned = self.learned.iter().map(|it| Arc::clone(&it.learned));
+        let identities = self.keepers.identities(config, learned);
+        let origins = self.origins(config);
+        self.generation += 1;
+        let rules = Rules {
+            generation: self.generation,
+            fingerprint: config.fingerprint.clone(),
+            loaded: Timestamp::now(),
+            doors: wiring::request_rules(config),
+            callers: wiring::caller_directory(config),
+            policy: wiring::policy_set(config, catalogue),
+            limits: wiring::limits(config, previous.map(|it| &it.limits)),
+            credentials: Vaults::new(identities),
+            origins: Origins::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
+        };
+        self.origins = origins;
+        Ok(rules)
+    }
+
+    /// One for each tenant. It is taken over as long as the endpoint and the operations are the same; otherwise it is
+    /// learned again, at the cost of one refused request for each operation.
+    fn learned(&self, config: &Config, count: usize) -> Vec<Lesson> {
+        let operations: Arc<[Operation]> = config.operations.clone().into();
+        let lesson = |tenant: &config::Tenant| {
+            let endpoint = endpoint(&tenant.origin);
+            let same = self.learned.iter().find(|it| {
+                it.tenant == tenant.name && it.endpoint == endpoint && it.operations == operations
+            });
+            Lesson {
+                tenant: tenant.name.clone(),
+                endpoint,
+                operations: Arc::clone(&operations),
+                learned: same.map_or_else(
+                    || Arc::new(Learned::new(count)),
+                    |it| Arc::clone(&it.learned),
+                ),
+            }
+        };
+        config.tenants.iter().map(lesson).collect()
+    }
+
+    fn origins(&self, config: &Config) -> Vec<(TenantName, Arc<Origin>)> {
+        let patience = wiring::upstream_timeouts(config);
+        let retry = wiring::retry_settings(config);
+        let origin = |tenant: &config::Tenant| {
+            let endpoint = endpoint(&tenant.origin);
+            let same = self
+                .origins
+                .iter()
+                .find(|(name, it)| *name == tenant.name && it.is(&endpoint, patience, retry));
+            let origin = same.map_or_else(
+                || Origin::new(endpoint.clone(), patience, retry),
+                |(_, it)| Arc::clone(it),
+            );
+            (tenant.name.clone(), origin)
+        };
+        config.tenants.iter().map(origin).collect()
+    }
+}

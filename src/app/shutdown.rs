@@ -1,0 +1,93 @@
+//! Graceful shutdown: no accepted request is lost, and every wait is bounded.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::tasks::Tasks;
+
+use super::{
+    program::Program,
+    shutdown_deadline::{END_MAX, REFRESH_CALL_MAX},
+    worker::Worker,
+};
+
+/// How long each component may take to stop: all of them together stay below [`END_MAX`].
+const PART_END_MAX: Duration = Duration::from_millis(500);
+/// Part of [`END_MAX`] reserved for the last log lines.
+const LOG_END: Duration = Duration::from_millis(800);
+/// Least time to close the audit log, however long the rest of the shutdown took.
+const CLOSE_MIN: Duration = Duration::from_secs(2);
+
+impl Program {
+    /// Accepts no more connections, lets every accepted request be answered and recorded, and ends: at the latest
+    /// [`END_MAX`] after the configured drain timeout, or after `hurry` resolves. No renewal begins; the response to a refresh
+    /// token that has been sent may take [`REFRESH_CALL_MAX`] longer. True if nothing that belongs on disk was lost.
+    pub(crate) async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
+        let ends = Instant::now() + self.drain + END_MAX - LOG_END;
+        self.status.draining.store(true, Ordering::Release);
+        self.calls.close();
+        self.keepers.stop();
+        self.entrances.stop();
+        self.entrances.join(PART_END_MAX).await;
+        self.status.connections.drain();
+        end_workers(self.workers, self.drain, hurry, &self.cut, || {
+            self.status.connections.open()
+        })
+        .await;
+        if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {
+            self.keepers.join(REFRESH_CALL_MAX).await;
+        }
+        let is_login_lost = self.calls.are_open();
+        if is_login_lost {
+            tracing::error!("a renewed login could not be stored: it must be logged in again");
+        }
+        let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
+        let left = ends
+            .saturating_duration_since(Instant::now())
+            .max(CLOSE_MIN);
+        let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
+        let is_log_whole = closing.await.unwrap_or(false);
+        if !is_log_whole {
+            tracing::error!("the audit log could not be written to its end");
+        }
+        self.admin.stop();
+        self.admin.join(PART_END_MAX).await;
+        is_log_whole && !is_login_lost
+    }
+}
+
+/// Waits for the workers to finish their requests; what is left after `drain`, or when `hurry` resolves, is aborted.
+async fn end_workers(
+    workers: Arc<Vec<Worker>>,
+    drain: Duration,
+    hurry: impl Future<Output = ()>,
+    cut: &Tasks,
+    open: impl Fn() -> usize,
+) {
+    let Ok(workers) = Arc::try_unwrap(workers) else {
+        tracing::error!("a listener did not end: what it accepts is cut");
+        return cut.stop();
+    };
+    let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
+    let joined = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            drop(thread.join());
+        }
+    });
+    let mut joined = std::pin::pin!(joined);
+    let in_time = tokio::select! {
+        _ = &mut joined => true,
+        () = tokio::time::sleep(drain) => false,
+        () = hurry => false,
+    };
+    if !in_time {
+        let open = open();
+        tracing::warn!(open, "connections are cut: they did not end in time");
+        cut.stop();
+        let _ = tokio::time::timeout(PART_END_MAX, joined).await;
+    }
+}

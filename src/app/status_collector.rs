@@ -1,0 +1,482 @@
+//! Collects every station's snapshot into the status and the metrics that the admin listener shows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    admin::{
+        FiguresSource, SnapshotSource,
+        health::Health,
+        metrics_snapshot::{self, Figures},
+        status_snapshot::{self, IdentityState, Snapshot},
+    },
+    audit::{
+        decision::Decision,
+        ledger::{Ledger, WRITER_PART},
+    },
+    clock::Timestamp,
+    config::Config,
+    credentials::token::{
+        schedule::RefreshAt,
+        snapshot::{LoginState, State, VaultSnapshot},
+    },
+    names::{CallerName, IdentityKind, TenantName},
+    net::server::{
+        connection_rejections::{Counts, Why},
+        connections::Connections,
+    },
+    proxy::{
+        rules::Rules,
+        worker_metrics::{self, Tally},
+    },
+    watchdog::{Part, Verdict, Watchdog},
+};
+
+use super::{VERSION, logging};
+
+/// What the status shows of the configuration in force, besides the rules built from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigState {
+    pub tenants: Vec<TenantState>,
+    /// Why the last reload was rejected.
+    pub last_error: Option<String>,
+    /// How often a load was attempted.
+    pub tries: u64,
+    /// Changed settings that need a restart.
+    pub pending: Vec<&'static str>,
+}
+
+/// What the status shows of a tenant's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantState {
+    pub name: TenantName,
+    pub label: Option<String>,
+    pub origin: String,
+    /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
+    pub service_percent: Option<u8>,
+    pub user_percent: Option<u8>,
+}
+
+impl ConfigState {
+    /// The state right after `config` was loaded for the first time.
+    #[must_use]
+    pub(crate) fn of(config: &Config) -> Self {
+        let tenants = config.tenants.iter().map(|tenant| {
+            let scheme = if tenant.origin.tls { "https" } else { "http" };
+            TenantState {
+                name: tenant.name.clone(),
+                label: tenant.label.clone(),
+                origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
+                service_percent: tenant
+                    .service
+                    .as_ref()
+                    .and_then(|it| percent(it.refresh_at)),
+                user_percent: tenant.user.as_ref().and_then(|it| percent(it.refresh_at)),
+            }
+        });
+        Self {
+            tenants: tenants.collect(),
+            last_error: None,
+            tries: 1,
+            pending: Vec::new(),
+        }
+    }
+}
+
+const fn percent(at: RefreshAt) -> Option<u8> {
+    match at {
+        RefreshAt::OfLife(percent) => Some(percent),
+        RefreshAt::BeforeEnd(_) => None,
+    }
+}
+
+/// Collects the status and the metrics.
+pub(crate) struct Status {
+    pub boot: String,
+    pub started: Timestamp,
+    pub rules: Arc<ArcSwap<Rules>>,
+    pub ledger: Ledger,
+    pub connections: Arc<Connections>,
+    pub tallies: Vec<Arc<Tally>>,
+    /// The role and address of each listener.
+    pub listeners: Vec<(&'static str, String)>,
+    pub config: ArcSwap<ConfigState>,
+    pub draining: AtomicBool,
+    pub watchdog: Watchdog,
+}
+
+impl Status {
+    #[must_use]
+    pub(crate) fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
+        let status = Arc::clone(self);
+        Box::new(move || status.snapshot())
+    }
+
+    #[must_use]
+    pub(crate) fn figures_source(self: &Arc<Self>) -> FiguresSource {
+        let status = Arc::clone(self);
+        Box::new(move || status.figures())
+    }
+
+    #[must_use]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let now = Timestamp::now();
+        let rules = self.rules.load();
+        let config = self.config.load();
+        let counts = self.counts();
+        let parts = self.watchdog.parts();
+        Snapshot {
+            schema: status_snapshot::SCHEMA.to_owned(),
+            health: Health::Healthy,
+            degraded: config
+                .pending
+                .iter()
+                .map(|setting| pending(setting))
+                .collect(),
+            version: VERSION.to_owned(),
+            pid: std::process::id(),
+            boot: self.boot.clone(),
+            started: self.started.to_string(),
+            uptime_s: now.since(self.started).as_secs(),
+            starting: false,
+            draining: self.draining.load(Ordering::Acquire),
+            config: status_snapshot::Config {
+                generation: rules.generation,
+                fingerprint: rules.fingerprint.clone(),
+                loaded_at: rules.loaded.to_string(),
+                last_error: config.last_error.clone(),
+                tries: config.tries,
+            },
+            listeners: self.listeners(),
+            tenants: tenants(&config, &rules, now),
+            callers: callers(&rules, &counts),
+            audit: self.audit(&parts),
+            traffic: self.traffic(&counts),
+            stalled: stalled(parts),
+        }
+        .assessed()
+    }
+
+    fn listeners(&self) -> Vec<status_snapshot::Listener> {
+        let open = self.connections.open() as u64;
+        self.listeners
+            .iter()
+            .map(|(role, address)| status_snapshot::Listener {
+                role: (*role).to_owned(),
+                address: address.clone(),
+                connections: if *role == "callers" { open } else { 0 },
+            })
+            .collect()
+    }
+
+    fn audit(&self, parts: &[Part]) -> status_snapshot::Audit {
+        let ledger = self.ledger.snapshot();
+        // A disk call that never returns reports no failure, but nothing is written any longer.
+        let is_stuck = parts
+            .iter()
+            .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
+        status_snapshot::Audit {
+            state: if ledger.broken.is_some() || is_stuck {
+                status_snapshot::AuditState::Failing
+            } else {
+                status_snapshot::AuditState::Writing
+            },
+            last_error: ledger.broken.map(|it| it.why.into()),
+            refuses_reads: !ledger.serves_reads_unrecorded,
+            records: ledger.records,
+            failures: ledger.failures,
+            queued: ledger.queued as u64,
+            lost: ledger.lost,
+            path: ledger
+                .path
+                .map_or_else(|| "memory".to_owned(), |it| it.display().to_string()),
+        }
+    }
+
+    fn traffic(&self, counts: &BTreeMap<CountKey, u64>) -> status_snapshot::Traffic {
+        let mut traffic = status_snapshot::Traffic {
+            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            ..status_snapshot::Traffic::default()
+        };
+        for (key, count) in counts {
+            traffic.requests += count;
+            *traffic
+                .decisions
+                .entry(key.2.as_str().to_owned())
+                .or_default() += count;
+            let class = metrics_snapshot::status_class(key.3);
+            *traffic.statuses.entry(class.to_owned()).or_default() += count;
+        }
+        traffic
+    }
+
+    /// The request counts of all workers.
+    fn counts(&self) -> BTreeMap<CountKey, u64> {
+        let mut counts = BTreeMap::new();
+        for tally in &self.tallies {
+            tally.each(|key, count| {
+                let key = (
+                    key.caller.clone(),
+                    key.operation.clone(),
+                    key.decision,
+                    key.status_class,
+                );
+                *counts.entry(key).or_default() += count;
+            });
+        }
+        counts
+    }
+
+    #[must_use]
+    pub(crate) fn figures(&self) -> Figures {
+        let rules = self.rules.load();
+        let ledger = self.ledger.snapshot();
+        let turned_away = self.connections.turned_away();
+        let requests = self.counts().into_iter().map(|(key, count)| {
+            let (caller, operation, decision, class) = key;
+            metrics_snapshot::Requests {
+                caller: caller.map_or_else(|| Arc::from("none"), |it| Arc::from(it.as_str())),
+                operation: operation.unwrap_or_else(|| Arc::from("none")),
+                decision,
+                status_class: metrics_snapshot::status_class(class),
+                count,
+            }
+        });
+        Figures {
+            version: VERSION,
+            requests: requests.collect(),
+            duration: self.histogram(|it| &it.duration),
+            overhead: self.histogram(|it| &it.overhead),
+            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            connections: self.connections.open() as u64,
+            connections_refused: by_reason(turned_away.refused(), Some(Why::Idle)),
+            connections_evicted: by_reason(turned_away.evicted(), None),
+            tokens: rules
+                .credentials
+                .iter()
+                .map(|it| token(&it.snapshot()))
+                .collect(),
+            renewals: rules
+                .credentials
+                .iter()
+                .flat_map(|it| renewals(&it.snapshot()))
+                .collect(),
+            throttled: throttled(&rules),
+            audit_records: ledger.records,
+            audit_failures: ledger.failures,
+            audit_queued: ledger.queued as u64,
+            config_generation: rules.generation,
+            log_lines_lost: logging::lost_lines(),
+            parts: self
+                .watchdog
+                .parts()
+                .into_iter()
+                .map(|it| (it.name, it.verdict != Verdict::Turning))
+                .collect(),
+        }
+    }
+
+    fn histogram(
+        &self,
+        which: impl Fn(&Tally) -> &worker_metrics::Histogram,
+    ) -> metrics_snapshot::Histogram {
+        let mut counts = vec![0; worker_metrics::BOUNDS_S.len() + 1];
+        let mut sum_us = 0;
+        for tally in &self.tallies {
+            let (own, own_sum_us) = which(tally).read();
+            for (total, count) in counts.iter_mut().zip(own) {
+                *total += count;
+            }
+            sum_us += own_sum_us;
+        }
+        metrics_snapshot::Histogram {
+            bounds_s: worker_metrics::BOUNDS_S.to_vec(),
+            counts,
+            sum_s: Duration::from_micros(sum_us).as_secs_f64(),
+        }
+    }
+}
+
+fn stalled(parts: Vec<Part>) -> Vec<status_snapshot::Stalled> {
+    let stalled = parts
+        .into_iter()
+        .filter(|it| it.verdict != Verdict::Turning);
+    stalled
+        .map(|it| status_snapshot::Stalled {
+            part: it.name,
+            silent_s: it.silent.as_secs(),
+            is_fatal: it.verdict == Verdict::Stalled,
+        })
+        .collect()
+}
+
+fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {
+    let counts = counts.into_iter();
+    let counts = counts.filter(|(why, _)| Some(*why) != never);
+    counts.map(|(why, count)| (why.as_str(), count)).collect()
+}
+
+/// Caller, operation, decision, status class.
+type CountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
+
+fn pending(setting: &str) -> String {
+    format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
+}
+
+fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<status_snapshot::Tenant> {
+    let tenant = |(index, it): (usize, &TenantState)| {
+        let of = |kind| Some(rules.credentials.get(index, kind)?.snapshot());
+        let service = of(IdentityKind::Service).map(|vault| (vault, it.service_percent));
+        let user = of(IdentityKind::User).map(|vault| (vault, it.user_percent));
+        let budget = rules.limits.budget(index).map(|it| it.snapshot());
+        status_snapshot::Tenant {
+            name: it.name.to_string(),
+            label: it.label.clone(),
+            origin: it.origin.clone(),
+            identities: service
+                .into_iter()
+                .chain(user)
+                .map(|(vault, percent)| identity(&vault, percent, now))
+                .collect(),
+            learned_user_operations: learned(rules, index),
+            budget: budget.map_or_else(status_snapshot::Budget::default, |it| {
+                status_snapshot::Budget {
+                    in_flight: it.in_flight.into(),
+                    waiting: it.waiting as u64,
+                    paused_s: it.paused_for.map_or(0, |it| it.as_secs() + 1),
+                }
+            }),
+        }
+    };
+    config.tenants.iter().enumerate().map(tenant).collect()
+}
+
+fn learned(rules: &Rules, tenant: usize) -> Vec<String> {
+    let learned = rules.credentials.learned(tenant);
+    let operations = rules.policy.catalogue().all().iter();
+    operations
+        .filter(|it| learned.is_some_and(|learned| learned.holds(it.index)))
+        .map(|it| it.id.to_string())
+        .collect()
+}
+
+fn identity(
+    vault: &VaultSnapshot,
+    refresh_percent: Option<u8>,
+    now: Timestamp,
+) -> status_snapshot::Identity {
+    let is_renewable = vault.login.as_ref().is_none_or(|it| {
+        let login = it.login.as_ref();
+        login.is_some_and(|it| it.renewable)
+    });
+    let renews_at = || {
+        if !is_renewable {
+            return None;
+        }
+        let (from, to) = (vault.minted_at?, vault.expires_at?);
+        let percent = u32::from(refresh_percent?);
+        Some(from.plus(to.since(from) * percent / 100))
+    };
+    status_snapshot::Identity {
+        identity: vault.identity.to_string(),
+        state: match (vault.usable, vault.generation) {
+            (true, _) => IdentityState::Valid,
+            (false, _) if vault.state == State::LoginNeeded => IdentityState::LoginNeeded,
+            (false, 0) if vault.failing_since.is_none() => IdentityState::Starting,
+            (false, _) => IdentityState::Unavailable,
+        },
+        expires_at: vault.expires_at.map(|it| it.to_string()),
+        expires_in_s: vault.expires_at.map(|it| it.since(now).as_secs()),
+        renews_in_s: renews_at().map(|it| it.since(now).as_secs()),
+        generation: vault.generation,
+        last_error: match (vault.failing_since, &vault.last_error) {
+            (Some(_), Some((_, error))) => Some(error.to_string()),
+            _ => None,
+        },
+        login: vault.login.as_ref().map(login),
+    }
+}
+
+fn login(state: &LoginState) -> status_snapshot::Login {
+    let login = state.login.as_ref();
+    status_snapshot::Login {
+        logged_in_at: login.map(|it| it.logged_in_at.to_string()),
+        refreshed_at: login.map(|it| it.refreshed_at.to_string()),
+        renewable: login.is_some_and(|it| it.renewable),
+        unsaved_since: state.unsaved_since.map(|it| it.to_string()),
+        store_fault: state.fault.clone(),
+    }
+}
+
+fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapshot::Caller> {
+    let caller = |name: &CallerName| {
+        let own = counts
+            .iter()
+            .filter(|(key, _)| key.0.as_ref() == Some(name));
+        let (mut requests, mut refused) = (0, 0);
+        for (key, count) in own {
+            requests += count;
+            refused += if key.2.is_refused() { *count } else { 0 };
+        }
+        status_snapshot::Caller {
+            name: name.to_string(),
+            requests,
+            refused,
+        }
+    };
+    rules
+        .callers
+        .callers()
+        .iter()
+        .map(|it| caller(&it.name))
+        .collect()
+}
+
+fn token(vault: &VaultSnapshot) -> metrics_snapshot::Token {
+    metrics_snapshot::Token {
+        tenant: Arc::from(vault.tenant.as_str()),
+        identity: vault.identity.as_str(),
+        expires_unix_s: vault.expires_at.map(Timestamp::unix_seconds),
+        login: vault
+            .login
+            .as_ref()
+            .map(|it| metrics_snapshot::LoginFigures {
+                needed: vault.state == State::LoginNeeded,
+                unsaved: it.unsaved_since.is_some(),
+            }),
+    }
+}
+
+fn renewals(vault: &VaultSnapshot) -> Vec<metrics_snapshot::Renewals> {
+    let result = |(result, count): &(&'static str, u64)| metrics_snapshot::Renewals {
+        tenant: Arc::from(vault.tenant.as_str()),
+        identity: vault.identity.as_str(),
+        result,
+        count: *count,
+    };
+    vault.results.iter().map(result).collect()
+}
+
+fn throttled(rules: &Rules) -> Vec<metrics_snapshot::Throttled> {
+    let mut all = Vec::new();
+    for tenant in rules.policy.tenants() {
+        if let Some(origin) = rules.origins.get(tenant.index) {
+            for (kind, count) in origin.throttles() {
+                all.push(metrics_snapshot::Throttled {
+                    tenant: Arc::from(tenant.name.as_str()),
+                    kind,
+                    count,
+                });
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,83 @@
+//! Writes token and login lifecycle events to the log and the audit log.
+
+use std::sync::Arc;
+
+use crate::{
+    audit::{entry::Event, ledger::Ledger},
+    credentials::{
+        login::renewal_error::RenewalError,
+        token::event::{News, Observer, TokenEvent},
+    },
+};
+
+/// An observer that writes each token event to the log and the audit log.
+pub(super) fn observer(ledger: Ledger) -> Observer {
+    Arc::new(move |event: TokenEvent| {
+        log(&event);
+        ledger.event(entry(&event));
+        // The login was revoked, and its token with it.
+        if event.news == News::LoggedOut {
+            ledger.event(revoked(&event));
+        }
+    })
+}
+
+fn log(event: &TokenEvent) {
+    let (tenant, identity, generation) = (&event.tenant, event.identity, event.generation);
+    let fault = event.fault.as_deref();
+    match event.news {
+        News::Minted | News::Renewed | News::Forced | News::Adopted | News::Persisted => {
+            tracing::info!(%tenant, %identity, generation, "token {}", event.news.as_str());
+        }
+        News::LoggedIn | News::LoggedOut => {
+            tracing::info!(%tenant, %identity, generation, "{}", event.news.as_str());
+        }
+        News::PersistFailed => {
+            tracing::error!(%tenant, %identity, generation, fault, "a renewed login is not stored yet; it is tried again until it is");
+        }
+        News::Dead(error) => {
+            tracing::error!(%tenant, %identity, %error, "the login is of no use any more; run: ninjaone-proxy login {tenant}");
+        }
+        News::Refused(error @ RenewalError::Login(_)) => {
+            tracing::warn!(%tenant, %identity, %error, "run: ninjaone-proxy login {tenant}");
+        }
+        News::Refused(error) => {
+            tracing::warn!(%tenant, %identity, %error, fault, "no token");
+        }
+    }
+}
+
+fn entry(event: &TokenEvent) -> Event {
+    let tenant = event.tenant.as_str().into();
+    let (identity, generation) = (event.identity, event.generation);
+    let (result, error) = match event.news {
+        News::Refused(error) => ("refused", Some(error.as_str())),
+        News::Dead(error) => ("dead", Some(error.as_str())),
+        other => (other.as_str(), None),
+    };
+    let error = error.map(Box::from);
+    match event.news {
+        News::LoggedIn | News::LoggedOut => Event::Login {
+            tenant,
+            identity,
+            result,
+        },
+        _ => Event::Token {
+            tenant,
+            identity,
+            result,
+            generation,
+            error,
+        },
+    }
+}
+
+fn revoked(event: &TokenEvent) -> Event {
+    Event::Token {
+        tenant: event.tenant.as_str().into(),
+        identity: event.identity,
+        result: "revoked",
+        generation: event.generation,
+        error: None,
+    }
+}

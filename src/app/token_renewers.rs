@@ -1,0 +1,153 @@
+//! The token renewers of all tenants. One whose settings are unchanged survives a reload.
+
+use std::sync::Arc;
+
+use crate::{
+    config::{self, Config},
+    credentials::{
+        Identities,
+        grant::client_credentials::ClientCredentials,
+        login::{refresh_calls::RefreshCalls, renewer::LoginRenewer, session::Login},
+        store::Store,
+        token::{
+            cell::Vault,
+            event::Observer,
+            renewer::{KeeperHandle, Keeping},
+            schedule::RefreshAt,
+            service_renewer::ServiceRenewer,
+        },
+        user_only_operations::Learned,
+    },
+    names::{IdentityKind, TenantName},
+    net::client::connector::Endpoint,
+    tasks::Tasks,
+    watchdog::Watchdog,
+};
+
+use super::wiring::{endpoint, login_slot, service_application, user_application};
+
+/// All running token renewers.
+pub(crate) struct Keepers {
+    tasks: Tasks,
+    observer: Observer,
+    store: Option<Store>,
+    calls: RefreshCalls,
+    watchdog: Watchdog,
+    kept: Vec<Kept>,
+}
+
+/// A running token renewer, and what it was started with.
+struct Kept {
+    tenant: TenantName,
+    endpoint: Endpoint,
+    identity: Identity,
+    vault: Arc<Vault>,
+    /// Stops the renewer when dropped.
+    _handle: KeeperHandle,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Identity {
+    Service(config::ServiceIdentity),
+    User(config::UserIdentity),
+}
+
+impl Keepers {
+    /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are kept in
+    /// `store`; without one there are none.
+    #[must_use]
+    pub(crate) fn new(
+        tasks: Tasks,
+        observer: Observer,
+        store: Option<Store>,
+        calls: RefreshCalls,
+        watchdog: Watchdog,
+    ) -> Self {
+        Self {
+            tasks,
+            observer,
+            store,
+            calls,
+            watchdog,
+            kept: Vec::new(),
+        }
+    }
+
+    /// The token cells of each tenant, in the order of the configuration, with what was `learned` about it. A renewer whose
+    /// identity is gone or changed stops.
+    pub(crate) fn identities(
+        &mut self,
+        config: &Config,
+        learned: impl Iterator<Item = Arc<Learned>>,
+    ) -> Vec<Identities> {
+        let mut before = std::mem::take(&mut self.kept);
+        let mut all = Vec::new();
+        for (tenant, learned) in config.tenants.iter().zip(learned) {
+            let service = tenant.service.clone().map(Identity::Service);
+            let user = tenant.user.clone().map(Identity::User);
+            let mut vault = |identity: Option<Identity>| self.vault(tenant, identity?, &mut before);
+            all.push(Identities {
+                service: vault(service),
+                user: vault(user),
+                learned,
+            });
+        }
+        all
+    }
+
+    fn vault(
+        &mut self,
+        tenant: &config::Tenant,
+        identity: Identity,
+        before: &mut Vec<Kept>,
+    ) -> Option<Arc<Vault>> {
+        let endpoint = endpoint(&tenant.origin);
+        let same = before.iter().position(|it| {
+            it.tenant == tenant.name && it.endpoint == endpoint && it.identity == identity
+        });
+        let kept = match same {
+            Some(at) => before.swap_remove(at),
+            None => self.start(tenant.name.clone(), endpoint, identity)?,
+        };
+        let vault = Arc::clone(&kept.vault);
+        self.kept.push(kept);
+        Some(vault)
+    }
+
+    fn start(&self, tenant: TenantName, endpoint: Endpoint, identity: Identity) -> Option<Kept> {
+        let keeping = |kind: IdentityKind, refresh_at: RefreshAt| Keeping {
+            tenant: tenant.clone(),
+            refresh_at,
+            observer: Arc::clone(&self.observer),
+            heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
+        };
+        let (vault, handle) = match &identity {
+            Identity::Service(it) => {
+                let credentials = ClientCredentials {
+                    application: service_application(&endpoint, it),
+                    scopes: it.scopes.clone(),
+                };
+                let keeping = keeping(IdentityKind::Service, it.refresh_at);
+                ServiceRenewer::start(keeping, credentials, &self.tasks)
+            }
+            Identity::User(it) => {
+                let application = user_application(&endpoint, it);
+                let login = Login::new(application, self.store.clone()?, login_slot(&tenant));
+                LoginRenewer::start(
+                    keeping(IdentityKind::User, it.refresh_at),
+                    Box::new(login),
+                    it.keepalive,
+                    self.calls.clone(),
+                    &self.tasks,
+                )
+            }
+        };
+        Some(Kept {
+            tenant,
+            endpoint,
+            identity,
+            vault,
+            _handle: handle,
+        })
+    }
+}

@@ -1,0 +1,384 @@
+//! The writer thread: takes batches off the queue, chains and writes them, syncs, and recovers from errors.
+
+use std::{
+    collections::VecDeque,
+    iter,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    clock::{Moment, Timestamp, rfc3339},
+    watchdog::Heartbeat,
+};
+
+use super::{
+    chain::{Chain, Head, WRITE_BYTES_MAX},
+    entry::{Entry, Event},
+    entry_queue::{Batch, Item, Queue},
+    sink::{DAY_LENGTH, Day, Sink, SinkError},
+};
+
+/// How long a line that nobody waits for may stay in the queue.
+const GATHER_MS: u64 = 5;
+/// And how long while nothing comes: nobody is waited for then.
+const IDLE_MS: u64 = 25;
+
+/// What was written is durable, and known to be still there, after this time.
+const SYNC_MS: u64 = 1000;
+
+/// Most lines, other than those of reads, that are written without a sync.
+const UNSYNCED_ENTRIES_MAX: usize = 4096;
+
+/// How long the last lines are tried to be written while the log is closed.
+const CLOSE_MS_MAX: u64 = 5000;
+
+/// How often a broken log is tried again.
+const RETRY_MS: u64 = 250;
+
+/// How the log stands, as of the last batch.
+#[derive(Clone)]
+pub(super) struct Standing {
+    pub(super) head: Head,
+    pub(super) path: Option<PathBuf>,
+    pub(super) records: u64,
+    pub(super) failures: u64,
+    pub(super) broken: Option<Broken>,
+}
+
+/// Since when and why the log cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub why: Box<str>,
+    pub since: Timestamp,
+}
+
+pub(super) struct Writer {
+    queue: Arc<Queue>,
+    sink: Sink,
+    chain: Chain,
+    boot: Box<str>,
+    /// Taken off the queue and not yet written.
+    pending: VecDeque<Item>,
+    unsynced: Unsynced,
+    buffer: Vec<u8>,
+    synced: Moment,
+    /// The last line that is known to be durable.
+    durable_seq: u64,
+    outage: Option<Outage>,
+    standing: Arc<Mutex<Standing>>,
+    /// Last, so that the sink has let go of its lock when others hear of the end.
+    _farewell: Farewell,
+}
+
+/// What was written since the last sync: the outcomes of reads are counted, the rest is kept.
+#[derive(Default)]
+struct Unsynced {
+    entries: VecDeque<Entry>,
+    reads: u64,
+}
+
+impl Unsynced {
+    fn take(&mut self, items: impl Iterator<Item = Item>) {
+        for Item { entry, .. } in items {
+            if entry.is_of_read() {
+                self.reads += 1;
+            } else {
+                self.entries.push_back(entry);
+            }
+        }
+    }
+}
+
+struct Outage {
+    broken: Broken,
+    retry_at: Moment,
+}
+
+impl Writer {
+    pub(super) fn new(queue: Arc<Queue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
+        let standing = Standing {
+            head,
+            path: None,
+            records: 0,
+            failures: 0,
+            broken: None,
+        };
+        Self {
+            _farewell: Farewell(Arc::clone(&queue)),
+            queue,
+            sink,
+            chain: Chain::resume(head),
+            boot,
+            pending: VecDeque::new(),
+            unsynced: Unsynced::default(),
+            buffer: Vec::with_capacity(2 * WRITE_BYTES_MAX),
+            synced: Moment::now(),
+            durable_seq: head.seq,
+            outage: None,
+            standing: Arc::new(Mutex::new(standing)),
+        }
+    }
+
+    pub(super) fn standing(&self) -> Arc<Mutex<Standing>> {
+        Arc::clone(&self.standing)
+    }
+
+    /// Writes the first lines of a run, and proves by that that the log can be written.
+    pub(super) fn begin(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(), SinkError> {
+        for event in events {
+            self.append_own(event)?;
+        }
+        self.sync()?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Until the ledger is closed, and all is written then or cannot be.
+    pub(super) fn run(mut self, heartbeat: Heartbeat) {
+        let mut batch = Batch::new();
+        let mut gather_ms = GATHER_MS;
+        while !batch.closing {
+            self.queue
+                .take(&mut batch, Duration::from_millis(gather_ms));
+            gather_ms = if batch.items.is_empty() {
+                IDLE_MS
+            } else {
+                GATHER_MS
+            };
+            self.pending.extend(batch.items.drain(..));
+            let somebody_waits = batch.closing || !batch.waiters.is_empty();
+            let durable = heartbeat.in_system_call(|| self.turn(somebody_waits, batch.closing));
+            for waiter in batch.waiters.drain(..) {
+                if durable {
+                    // Whoever waited may have given up.
+                    let _ = waiter.send(());
+                }
+            }
+        }
+        self.finish(&heartbeat);
+        heartbeat.retire();
+    }
+
+    /// The log is closing and could not be written: what is left is tried again for a while.
+    fn finish(&mut self, heartbeat: &Heartbeat) {
+        let gives_up = Moment::now().plus(Duration::from_millis(CLOSE_MS_MAX));
+        while self.outage.is_some() && Moment::now() < gives_up {
+            thread::sleep(Duration::from_millis(RETRY_MS));
+            heartbeat.in_system_call(|| self.turn(true, true));
+        }
+        let lines = self.pending.len();
+        if lines > 0 {
+            self.queue.lose(lines as u64);
+            tracing::error!(
+                lines,
+                "lines of the audit log are lost: it could not be written to its end"
+            );
+        }
+    }
+
+    /// True if everything that was taken is written, and durable if somebody waits.
+    fn turn(&mut self, somebody_waits: bool, closing: bool) -> bool {
+        let too_soon = |outage: &Outage| Moment::now() < outage.retry_at && !closing;
+        if self.outage.as_ref().is_some_and(too_soon) {
+            return false;
+        }
+        let done = if self.outage.is_some() {
+            self.recover()
+        } else {
+            self.write(somebody_waits)
+        };
+        if let Err(error) = &done {
+            self.break_off(error);
+        }
+        self.publish();
+        done.is_ok()
+    }
+
+    fn write(&mut self, somebody_waits: bool) -> Result<(), SinkError> {
+        self.write_pending()?;
+        let due = Moment::now().since(self.synced) >= Duration::from_millis(SYNC_MS);
+        if (due || somebody_waits) && self.queue.lost() > 0 {
+            self.write_gap("the queue was full".into())?;
+        }
+        if due || somebody_waits {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.sink.sync()?;
+        self.unsynced = Unsynced::default();
+        self.synced = Moment::now();
+        self.durable_seq = self.chain.head().seq;
+        Ok(())
+    }
+
+    fn write_pending(&mut self) -> Result<(), SinkError> {
+        while !self.pending.is_empty() {
+            self.turn_file()?;
+            let entries = self.pending.iter().map(|item| &item.entry);
+            let linked = self.chain.link(&mut self.buffer, &self.boot, entries);
+            self.sink.append(&linked)?;
+            let (head, count) = (linked.head(), linked.count());
+            self.follow(head, count);
+            self.unsynced.take(self.pending.drain(..count));
+            if self.unsynced.entries.len() >= UNSYNCED_ENTRIES_MAX {
+                self.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of the writer's own.
+    fn append_own(&mut self, event: Event) -> Result<(), SinkError> {
+        self.turn_file()?;
+        self.append(event)
+    }
+
+    fn turn_file(&mut self) -> Result<(), SinkError> {
+        self.sink
+            .turn(self.chain.head().seq.saturating_add(1), today())?;
+        if let Some((from, why)) = self.sink.rotated() {
+            let from = from.into();
+            self.append(Event::Rotate { from, why })?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, event: Event) -> Result<(), SinkError> {
+        let entry = Entry::event(event);
+        let linked = self
+            .chain
+            .link(&mut self.buffer, &self.boot, iter::once(&entry));
+        self.sink.append(&linked)?;
+        let (head, count) = (linked.head(), linked.count());
+        self.follow(head, count);
+        Ok(())
+    }
+
+    fn follow(&mut self, head: Head, count: usize) {
+        self.chain.follow(head);
+        self.locked_standing().records += count as u64;
+    }
+
+    fn write_gap(&mut self, why: Box<str>) -> Result<(), SinkError> {
+        let lost = self.queue.lost();
+        self.append_own(Event::Gap { lost, why })?;
+        self.queue.forgive(lost);
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<(), SinkError> {
+        // Any other finding has made the sink give up its file: the next line goes to a new one.
+        if let Err(error @ SinkError::Io { .. }) = self.sink.inspect() {
+            return Err(error);
+        }
+        // The last line of a run stays the last.
+        let is_stop = |it: &mut Item| {
+            matches!(
+                it.entry,
+                Entry::Event {
+                    event: Event::Stop { .. },
+                    ..
+                }
+            )
+        };
+        let stop = self.pending.pop_back_if(is_stop);
+        let written = self.write_outage();
+        self.pending.extend(stop);
+        written?;
+        self.write_pending()?;
+        self.sync()?;
+        self.outage = None;
+        self.queue.set_broken(false);
+        tracing::warn!("the audit log can be written again");
+        Ok(())
+    }
+
+    /// What waited, and why it had to.
+    fn write_outage(&mut self) -> Result<(), SinkError> {
+        self.write_pending()?;
+        let outage = self.outage.as_ref();
+        let why = outage.map_or_else(Box::default, |outage| {
+            format!("since {}: {}", outage.broken.since, outage.broken.why).into()
+        });
+        self.write_gap(why)
+    }
+
+    /// What was written since the last sync and may be nowhere any more is written again, or counted as lost.
+    fn take_back(&mut self, error: &SinkError) {
+        // A file that is still open is written on.
+        if self.sink.path().is_some() {
+            return;
+        }
+        let unsynced = std::mem::take(&mut self.unsynced);
+        if error.loses_lines() {
+            self.queue.lose(unsynced.reads);
+            for entry in unsynced.entries.into_iter().rev() {
+                self.pending.push_front(self.queue.item(entry));
+            }
+        }
+    }
+
+    fn break_off(&mut self, error: &SinkError) {
+        self.take_back(error);
+        self.queue.set_broken(true);
+        let retry_at = Moment::now().plus(Duration::from_millis(RETRY_MS));
+        if let Some(outage) = &mut self.outage {
+            outage.retry_at = retry_at;
+        } else {
+            tracing::error!(%error, "the audit log cannot be written: what changes anything is refused");
+            let broken = Broken {
+                why: format!("{error}; durable up to line {}", self.durable_seq).into(),
+                since: Timestamp::now(),
+            };
+            self.outage = Some(Outage { broken, retry_at });
+        }
+        self.locked_standing().failures += 1;
+    }
+
+    fn publish(&self) {
+        let mut standing = self.locked_standing();
+        standing.head = self.chain.head();
+        standing.broken = self.outage.as_ref().map(|outage| outage.broken.clone());
+        // While there is no file, the one that was given up is where to look.
+        if let Some(path) = self.sink.path()
+            && standing.path.as_deref() != Some(path)
+        {
+            standing.path = Some(path.to_owned());
+        }
+    }
+
+    fn locked_standing(&self) -> MutexGuard<'_, Standing> {
+        lock_standing(&self.standing)
+    }
+}
+
+/// However the thread ends: nothing is accepted that nobody would write.
+struct Farewell(Arc<Queue>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.set_broken(true);
+        self.0.end();
+    }
+}
+
+pub(super) fn lock_standing(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn today() -> Day {
+    let mut day = [0; DAY_LENGTH];
+    for (to, from) in day.iter_mut().zip(rfc3339(Timestamp::now())) {
+        *to = from;
+    }
+    day
+}

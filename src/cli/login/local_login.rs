@@ -1,0 +1,132 @@
+//! A login by this process, into the store that it shares with the proxy.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    app::wiring::{self, StoreOpenError},
+    config::{Config, Tenant, UserIdentity},
+    credentials::{
+        login::{
+            authorization::{AuthorizationRequest, Flow},
+            callback::CallbackError,
+            completion::complete,
+        },
+        store::{Store, error::StoreError, stored_login::Slot},
+    },
+    secret::Secret,
+};
+
+use super::{Begun, Done, End, Failure, Judge, callback::Socket};
+
+/// Lock timeout of the check that the store can be written.
+const TRIAL_LOCK_MS: u64 = 200;
+
+pub(super) struct Here {
+    request: Arc<Mutex<Option<AuthorizationRequest>>>,
+    store: Store,
+    slot: Slot,
+}
+
+/// Binds the callback listener, checks that the store can be written, and begins the login.
+pub(super) async fn begin(
+    config: &Config,
+    tenant: &Tenant,
+    user: &UserIdentity,
+    paste: bool,
+) -> Result<(Begun, Option<Socket>), Failure> {
+    let slot = wiring::login_slot(&tenant.name);
+    let store = open(config, &slot).await?;
+    let mut wanted = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
+    let mut socket = None;
+    if !paste {
+        let elsewhere = || Failure::NotHere(user.redirect.text.clone());
+        let at = user.redirect.loopback.ok_or_else(elsewhere)?;
+        let bound = Socket::bind(at).await?;
+        wanted = wanted.at_port(bound.at.port());
+        socket = Some(bound);
+    } else if wanted.needs_port() {
+        // Nothing listens there: the browser shows an error page, and its address is all that is needed.
+        wanted = wanted.at_port(PASTE_PORT);
+    }
+    let origin = wanted.application.endpoint.origin();
+    let request = AuthorizationRequest::begin(wanted).await?;
+    let (url, redirect, flow) = (
+        request.url().to_owned(),
+        request.redirect().to_owned(),
+        request.flow(),
+    );
+    let request = Arc::new(Mutex::new(Some(request)));
+    let begun = Begun {
+        tenant: tenant.name.as_str().to_owned(),
+        url,
+        redirect,
+        flow,
+        origin: Some(origin),
+        judge: judge(&request, flow, paste),
+        end: End::Here(Here {
+            request,
+            store,
+            slot,
+        }),
+    };
+    Ok((begun, socket))
+}
+
+/// The port in a redirect URI with any port if nothing listens.
+const PASTE_PORT: u16 = 6468;
+
+async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
+    let Some(settings) = &config.store else {
+        return Err(Failure::Key("the configuration has no [store]".to_owned()));
+    };
+    let store = wiring::open_store(settings).map_err(|error| match error {
+        StoreOpenError::Store(error) => Failure::Store(error),
+        StoreOpenError::Key(error) => Failure::Key(error.to_string()),
+    })?;
+    match store.lock(slot, Duration::from_millis(TRIAL_LOCK_MS)).await {
+        // A renewal is under way, so the store can be written.
+        Ok(_) | Err(StoreError::Busy { .. }) => Ok(store),
+        Err(error) => Err(Failure::Store(error)),
+    }
+}
+
+/// Accepts parameters that belong to this login, or that end it.
+fn judge(request: &Arc<Mutex<Option<AuthorizationRequest>>>, flow: Flow, paste: bool) -> Judge {
+    let request = Arc::clone(request);
+    Arc::new(move |parameters| {
+        let request = request.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(request) = request.as_ref() else {
+            return false;
+        };
+        let outcome = match (paste, flow) {
+            (true, _) => request.receive_copied(parameters),
+            (false, Flow::Code | Flow::Implicit) => request.receive(parameters),
+        };
+        match outcome {
+            Ok(_) => true,
+            Err(error) => error.is_end() || paste && matches!(error, CallbackError::ErrorPage(_)),
+        }
+    })
+}
+
+impl Here {
+    pub(super) async fn finish(self, came: Secret<String>) -> Result<Done, Failure> {
+        let request = self
+            .request
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let request = request.ok_or(CallbackError::State)?;
+        let received = request.receive_copied(came.expose())?;
+        let completed = complete(request, received, &self.store, &self.slot).await?;
+        Ok(Done {
+            tenant: self.slot.tenant.as_str().to_owned(),
+            scopes: completed.scopes.iter().map(ToString::to_string).collect(),
+            renewable: completed.renewable,
+            expires_at: completed.expires_at.map(|it| it.to_string()),
+        })
+    }
+}

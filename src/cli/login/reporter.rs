@@ -1,0 +1,183 @@
+//! Reports the progress of a login, as text or with `--json`.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    config::{Config, Platform, Tenant, UserIdentity},
+    credentials::login::authorization::Flow,
+};
+
+use super::{Begun, Done, Failure};
+
+const SCHEMA: &str = "login/1";
+
+pub(super) struct Report<'a> {
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) out: &'a mut dyn Write,
+    pub(super) err: &'a mut dyn Write,
+}
+
+impl Report<'_> {
+    /// What the login will do, before it begins.
+    pub(super) fn plan(
+        &mut self,
+        config: &Config,
+        tenant: &Tenant,
+        user: &UserIdentity,
+    ) -> io::Result<()> {
+        if self.json || self.quiet {
+            return Ok(());
+        }
+        let host = &tenant.origin.host;
+        let grant = match user.grant {
+            Flow::Code => "authorization code with PKCE",
+            Flow::Implicit => "implicit",
+        };
+        let (platform, register) = match user.platform {
+            Platform::Native => (
+                "Native",
+                "NinjaOne knows it of every native application: nothing is to be registered",
+            ),
+            Platform::Web => ("Web", "must be registered in NinjaOne, to the last slash"),
+            Platform::SinglePage => (
+                "Single Page",
+                "must be registered in NinjaOne, to the last slash",
+            ),
+        };
+        writeln!(self.err, "Log in to NinjaOne for tenant {}", tenant.name)?;
+        writeln!(self.err, "  host         {host}")?;
+        writeln!(self.err, "  application  {} ({platform})", user.client_id)?;
+        writeln!(self.err, "  grant        {grant}")?;
+        writeln!(self.err, "  scopes       {}", user.scopes.join(" "))?;
+        writeln!(self.err, "  redirect     {}", user.redirect.text)?;
+        writeln!(self.err, "               {register}")?;
+        if let Some(store) = &config.store {
+            let place = store.path.display();
+            writeln!(self.err, "  kept in      {place}, encrypted")?;
+        }
+        Ok(())
+    }
+
+    /// The address to open.
+    pub(super) fn open(&mut self, begun: &Begun, listens: bool) -> io::Result<()> {
+        if self.json {
+            let next_step = if listens { "open" } else { "paste" };
+            return self.object(&json!({
+                "schema": SCHEMA,
+                "next_step": next_step,
+                "tenant": begun.tenant,
+                "authorize_url": begun.url,
+                "redirect_uri": begun.redirect,
+            }));
+        }
+        writeln!(self.err, "\nOpen this address in a browser:\n")?;
+        writeln!(self.err, "{}\n", begun.url)?;
+        if !listens {
+            writeln!(
+                self.err,
+                "The browser will end at {} and may say that it cannot be reached.\n\
+                 Paste the whole address that it ended at (it is not shown here), then Enter:",
+                begun.redirect
+            )?;
+        }
+        self.err.flush()
+    }
+
+    pub(super) fn opened(&mut self) -> io::Result<()> {
+        if self.json || self.quiet {
+            return Ok(());
+        }
+        writeln!(self.err, "A browser was asked to open it.")
+    }
+
+    /// A countdown.
+    pub(super) fn left(&mut self, left: Duration, refused: u32) -> io::Result<()> {
+        if !self.counts() {
+            return Ok(());
+        }
+        let seconds = left.as_secs_f64().ceil();
+        let (minutes, seconds) = ((seconds / 60.0).floor(), seconds % 60.0);
+        let others = match refused {
+            0 => String::new(),
+            count => format!(" ({count} requests that do not belong to this login were refused)"),
+        };
+        write!(
+            self.err,
+            "\rWaiting for the browser: {minutes:.0}:{seconds:02.0} left{others} "
+        )?;
+        self.err.flush()
+    }
+
+    pub(super) fn waited(&mut self) -> io::Result<()> {
+        if !self.counts() {
+            return Ok(());
+        }
+        writeln!(self.err)
+    }
+
+    fn counts(&self) -> bool {
+        !self.json && !self.quiet && io::stderr().is_terminal()
+    }
+
+    pub(super) fn not_this_login(&mut self) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(
+            self.err,
+            "This does not belong to this login: copy the address that the browser ended at. Once more:"
+        )
+    }
+
+    pub(super) fn success(&mut self, done: &Done) -> io::Result<()> {
+        if self.json {
+            return self.object(&json!({
+                "schema": SCHEMA,
+                "next_step": "done",
+                "tenant": done.tenant,
+                "identity": "user",
+                "scopes": done.scopes,
+                "renewable": done.renewable,
+                "expires_at": done.expires_at,
+            }));
+        }
+        let until = done.expires_at.as_deref().unwrap_or("unknown");
+        writeln!(self.out, "Logged in: tenant {}, identity user", done.tenant)?;
+        writeln!(self.out, "  scopes       {}", done.scopes.join(" "))?;
+        if done.renewable {
+            writeln!(
+                self.out,
+                "  token until  {until}, then renewed by the proxy"
+            )?;
+            return Ok(());
+        }
+        writeln!(self.out, "  token until  {until}")?;
+        writeln!(
+            self.err,
+            "warning: there is no refresh token: the login ends with its token, and somebody must log in again"
+        )
+    }
+
+    pub(super) fn failure(&mut self, failure: &Failure) -> io::Result<()> {
+        if self.json {
+            return self.object(&json!({
+                "schema": SCHEMA,
+                "next_step": "failed",
+                "error": failure.as_str(),
+                "detail": failure.to_string(),
+            }));
+        }
+        writeln!(self.err, "error: {failure}")
+    }
+
+    fn object(&mut self, object: &Value) -> io::Result<()> {
+        writeln!(self.out, "{object}")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,454 @@
+//! Checks callers and policies: keys, rules and limits.
+
+use std::collections::HashMap;
+
+use crate::{
+    clock::Timestamp,
+    config::{
+        Caller, CallerLimit, Tenant,
+        read::{key_path::KeyPath, suggestion::nearest},
+        settings::{
+            self, Settings,
+            caller::{self, Limit, Presence},
+            keyword::Keyword,
+            operating,
+        },
+        value::{expiry, key_digest},
+    },
+    limits::rate::Rate,
+    names::{CallerName, IdentityKind, PolicyName},
+    ninjaone::operation::Operation,
+    policy::{
+        identity::Pin,
+        rule::{Effect, Rule},
+    },
+};
+
+use super::{Check, operating::usual_burst};
+
+const KEYS_MAX: usize = 16;
+const PLAIN_KEY_HINT: &str = "`ninjaone-proxy caller add` makes a key and stores its digest; if a key stood here, replace it";
+
+/// A checked policy.
+struct PolicyRules {
+    rules: Vec<Rule>,
+    limit: WrittenLimit,
+}
+
+/// A limit, as far as it is set.
+#[derive(Clone, Copy, Default)]
+struct WrittenLimit {
+    rate: Option<Rate>,
+    burst: Option<u32>,
+    concurrency: Option<u32>,
+}
+
+impl Check<'_> {
+    pub(super) fn callers(
+        &mut self,
+        settings: &Settings,
+        tenants: &[Tenant],
+        known: &[&Operation],
+    ) -> Vec<Caller> {
+        let policies = self.policies(settings, known);
+        let usual = self.usual_limit(settings);
+        let top = KeyPath::of(&["caller"]);
+        let mut callers = Vec::new();
+        let mut owners = operators(&settings.admin);
+        for (name, caller) in &settings.caller {
+            let caller::Caller {
+                require_reason,
+                on_behalf_of,
+                // Each is checked by its own function below.
+                key: _,
+                expires: _,
+                policy: _,
+                allow: _,
+                deny: _,
+                limit: _,
+                tenants: _,
+                identity: _,
+            } = caller;
+            let path = top.child(name);
+            let parsed = name.parse::<CallerName>();
+            if let Err(error) = &parsed {
+                self.findings
+                    .error(self.at_key(&path), error.to_string(), None);
+            }
+            let keys = self.keys(caller, name, &path, &mut owners);
+            let rules = self.caller_rules(caller, name, &path, &policies, known);
+            let limit = self.caller_limit(caller, &path, &policies, usual);
+            let expires = self.expires(caller, &path);
+            let tenants = self.caller_tenants(caller, &path, tenants, settings);
+            let named: Vec<&caller::Policy> = caller
+                .policy
+                .iter()
+                .filter_map(|it| settings.policy.get(it))
+                .collect();
+            let Ok(name) = parsed else {
+                continue;
+            };
+            callers.push(Caller {
+                name,
+                keys,
+                expires,
+                tenants,
+                rules,
+                reason_required: *require_reason || named.iter().any(|it| it.require_reason),
+                on_behalf_of_required: *on_behalf_of == Presence::Required
+                    || named.iter().any(|it| it.on_behalf_of == Presence::Required),
+                limit,
+            });
+        }
+        callers
+    }
+
+    fn policies(
+        &mut self,
+        settings: &Settings,
+        known: &[&Operation],
+    ) -> HashMap<String, PolicyRules> {
+        let top = KeyPath::of(&["policy"]);
+        let mut policies = HashMap::new();
+        for (name, policy) in &settings.policy {
+            let caller::Policy {
+                allow,
+                deny,
+                limit,
+                identity,
+                // Combined for each caller above.
+                require_reason: _,
+                on_behalf_of: _,
+            } = policy;
+            let path = top.child(name);
+            if let Err(error) = name.parse::<PolicyName>() {
+                self.findings
+                    .error(self.at_key(&path), error.to_string(), None);
+            }
+            let mut rules = self.rules(allow, Effect::Allow, name, &path.child("allow"), known);
+            rules.extend(self.rules(deny, Effect::Deny, name, &path.child("deny"), known));
+            self.pin(&mut rules, *identity, name, &path);
+            let limit = self.limit(limit, &path.child("limit"));
+            policies.insert(name.clone(), PolicyRules { rules, limit });
+        }
+        policies
+    }
+
+    fn keys(
+        &mut self,
+        caller: &caller::Caller,
+        name: &str,
+        path: &KeyPath,
+        owners: &mut HashMap<[u8; 32], KeyPath>,
+    ) -> Vec<[u8; 32]> {
+        let at_key = path.child("key");
+        let written = caller
+            .key
+            .as_ref()
+            .map_or(&[][..], caller::OneOrMany::as_slice);
+        if caller.key.is_none() {
+            self.missing(
+                path,
+                "key",
+                format!("`ninjaone-proxy caller add {name}` makes a caller with a key"),
+            );
+        } else if written.is_empty() {
+            let hint = format!("`ninjaone-proxy caller rotate {name}` adds one");
+            self.error_hint(
+                &at_key,
+                "a caller without a key can never prove who it is",
+                hint,
+            );
+        }
+        if written.len() > KEYS_MAX {
+            self.error(&at_key, format!("a caller has at most {KEYS_MAX} keys"));
+        }
+        let is_list = matches!(caller.key, Some(caller::OneOrMany::Many(_)));
+        let mut keys = Vec::new();
+        for (place, text) in written.iter().enumerate() {
+            let path = if is_list {
+                at_key.element(place)
+            } else {
+                at_key.clone()
+            };
+            if self.findings.is_at(&self.at(&path)) {
+                continue;
+            }
+            match key_digest::parse(text) {
+                Ok(digest) => {
+                    if let Some(other) = owners.insert(digest, path.clone()) {
+                        self.error_hint(
+                            &path,
+                            format!("`{other}` has the same key"),
+                            "each caller needs keys of its own",
+                        );
+                    }
+                    keys.push(digest);
+                }
+                Err(error) => {
+                    let hint = match error {
+                        key_digest::NotADigest::Plain => Some(PLAIN_KEY_HINT.to_owned()),
+                        _ => None,
+                    };
+                    self.hidden_error(&path, error.to_string(), hint);
+                }
+            }
+        }
+        keys
+    }
+
+    fn expires(&mut self, caller: &caller::Caller, path: &KeyPath) -> Option<Timestamp> {
+        let text = caller.expires.as_ref()?;
+        let path = path.child("expires");
+        match expiry::parse(text) {
+            Ok(moment) => {
+                if moment <= Timestamp::now() {
+                    self.warning(
+                        &path,
+                        "the keys of this caller are no longer valid",
+                        "`ninjaone-proxy caller rotate` or `caller revoke`",
+                    );
+                }
+                Some(moment)
+            }
+            Err(error) => {
+                self.error(&path, error);
+                None
+            }
+        }
+    }
+
+    fn caller_tenants(
+        &mut self,
+        caller: &caller::Caller,
+        path: &KeyPath,
+        tenants: &[Tenant],
+        settings: &Settings,
+    ) -> Vec<usize> {
+        let Some(names) = &caller.tenants else {
+            return (0..tenants.len()).collect();
+        };
+        let path = path.child("tenants");
+        if names.is_empty() {
+            self.error_hint(
+                &path,
+                "a caller without a tenant can reach nothing",
+                "remove the line for all tenants",
+            );
+        }
+        let mut places = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            let path = path.element(place);
+            if let Some(index) = tenants.iter().position(|it| it.name.as_str() == name) {
+                if !places.contains(&index) {
+                    places.push(index);
+                }
+            } else if !settings.tenant.contains_key(name) {
+                let known: Vec<&str> = settings.tenant.keys().map(String::as_str).collect();
+                self.dangling(&path, "tenant", name, &known);
+            }
+        }
+        places
+    }
+
+    fn caller_rules(
+        &mut self,
+        caller: &caller::Caller,
+        name: &str,
+        path: &KeyPath,
+        policies: &HashMap<String, PolicyRules>,
+        known: &[&Operation],
+    ) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for (place, policy) in caller.policy.iter().enumerate() {
+            if let Some(policy) = policies.get(policy) {
+                rules.extend(policy.rules.iter().cloned());
+                continue;
+            }
+            let names: Vec<&str> = policies.keys().map(String::as_str).collect();
+            let path = path.child("policy").element(place);
+            self.dangling(&path, "policy", policy, &names);
+        }
+        let owner = format!("caller.{name}");
+        rules.extend(self.rules(
+            &caller.allow,
+            Effect::Allow,
+            &owner,
+            &path.child("allow"),
+            known,
+        ));
+        rules.extend(self.rules(
+            &caller.deny,
+            Effect::Deny,
+            &owner,
+            &path.child("deny"),
+            known,
+        ));
+        self.pin(&mut rules, caller.identity, &owner, path);
+        let writes_rules = ["policy", "allow"]
+            .iter()
+            .any(|key| self.origins.has(&path.child(key)));
+        if !rules.iter().any(|rule| rule.effect == Effect::Allow) && !writes_rules {
+            let at = self.at_key(path);
+            let hint = "give it a `policy` or an `allow` list".to_owned();
+            self.findings.absence_warning(
+                at,
+                format!("no rule allows caller `{name}` anything"),
+                Some(hint),
+            );
+        }
+        rules
+    }
+
+    /// Sets the identity for the requests that the rules of `owner` allow, overriding that of a policy.
+    fn pin(
+        &self,
+        rules: &mut [Rule],
+        identity: Option<Keyword<IdentityKind>>,
+        owner: &str,
+        path: &KeyPath,
+    ) {
+        let Some(identity) = identity else {
+            return;
+        };
+        let pin = Pin {
+            identity: identity.0,
+            owner: owner.into(),
+            place: self.place(&path.child("identity")),
+        };
+        for rule in rules.iter_mut().filter(|it| it.effect == Effect::Allow) {
+            rule.pin = Some(pin.clone());
+        }
+    }
+
+    /// Reports a reference to something that does not exist.
+    pub(super) fn dangling(&mut self, path: &KeyPath, what: &str, name: &str, known: &[&str]) {
+        let at = self.at(path);
+        if self.findings.is_at(&at) {
+            return;
+        }
+        let mut known = known.to_vec();
+        known.sort_unstable();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None if known.is_empty() => format!("there is no [{what}.NAME] at all"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        self.findings
+            .absence(at, format!("there is no {what} `{name}`"), Some(hint));
+    }
+
+    /// The limit of a caller: its own, otherwise the lowest of its policies, otherwise that of `[limits.caller]`. A burst
+    /// belongs to a rate: one from further out than the rate does not count.
+    fn caller_limit(
+        &mut self,
+        caller: &caller::Caller,
+        path: &KeyPath,
+        policies: &HashMap<String, PolicyRules>,
+        usual: WrittenLimit,
+    ) -> CallerLimit {
+        let own = self.limit(&caller.limit, &path.child("limit"));
+        let named = caller.policy.iter().filter_map(|name| policies.get(name));
+        let shared = named
+            .map(|policy| policy.limit.with_burst())
+            .fold(WrittenLimit::default(), WrittenLimit::lowest);
+        own.over(shared).over(usual).complete()
+    }
+
+    fn usual_limit(&mut self, settings: &Settings) -> WrittenLimit {
+        let settings::CallerLimit {
+            rate,
+            burst,
+            concurrency,
+        } = &settings.limits.caller;
+        let path = KeyPath::of(&["limits", "caller", "rate"]);
+        WrittenLimit {
+            rate: Some(self.rate(&path, rate)),
+            burst: *burst,
+            concurrency: Some(*concurrency),
+        }
+    }
+
+    fn limit(&mut self, limit: &Limit, path: &KeyPath) -> WrittenLimit {
+        let Limit {
+            rate,
+            burst,
+            concurrency,
+        } = limit;
+        let rate = rate.as_ref();
+        WrittenLimit {
+            rate: rate.map(|text| self.rate(&path.child("rate"), text)),
+            burst: *burst,
+            concurrency: *concurrency,
+        }
+    }
+}
+
+/// The keys of the admin listener: no caller may have one of them.
+fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
+    let path = KeyPath::of(&["admin", "access"]);
+    let keys = admin.access.iter().enumerate().filter_map(|(place, it)| {
+        let digest = key_digest::parse(it.key.as_deref()?).ok()?;
+        Some((digest, path.element(place).child("key")))
+    });
+    keys.collect()
+}
+
+impl WrittenLimit {
+    /// This limit, completed by the one `below` it.
+    fn over(self, below: Self) -> Self {
+        Self {
+            rate: self.rate.or(below.rate),
+            burst: self.burst.or(if self.rate.is_some() {
+                None
+            } else {
+                below.burst
+            }),
+            concurrency: self.concurrency.or(below.concurrency),
+        }
+        .with_burst()
+    }
+
+    /// Fills in the usual burst, so that one from further out is not applied to this rate.
+    fn with_burst(self) -> Self {
+        let burst = self.burst.or(self.rate.map(usual_burst));
+        Self { burst, ..self }
+    }
+
+    fn lowest(self, other: Self) -> Self {
+        let slower = match (self.rate, other.rate) {
+            (Some(one), Some(two)) if per_hour(two) < per_hour(one) => Some(two),
+            (one, two) => one.or(two),
+        };
+        Self {
+            rate: slower,
+            burst: lower(self.burst, other.burst),
+            concurrency: lower(self.concurrency, other.concurrency),
+        }
+    }
+
+    fn complete(self) -> CallerLimit {
+        let one = Rate::new(
+            std::num::NonZeroU32::MIN,
+            crate::limits::rate::Period::Second,
+        );
+        let rate = self.rate.unwrap_or(one);
+        CallerLimit {
+            rate,
+            burst: self.burst.unwrap_or_else(|| usual_burst(rate)),
+            concurrency: self.concurrency.unwrap_or(1),
+        }
+    }
+}
+
+fn lower(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn per_hour(rate: Rate) -> u64 {
+    let hour = 3600 / rate.period().duration().as_secs().max(1);
+    u64::from(rate.count().get()) * hour
+}

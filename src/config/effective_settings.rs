@@ -1,0 +1,129 @@
+//! Every setting in force, and where it comes from.
+
+use serde_json::{Value, json};
+
+use super::read::{
+    key_path::KeyPath,
+    load::Written,
+    provenance::{Origin, Origins},
+    source_file::Text,
+};
+
+/// Replaces a secret.
+const MASK: &str = "•••";
+/// Shown part of a digest: enough to tell keys apart.
+const DIGEST_SHOWN: usize = "sha256:".len() + 8;
+
+/// A setting, ready to be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shown {
+    /// `limits.upstream.rate`
+    pub setting: String,
+    pub value: Value,
+    /// `config.toml:12`, `NJP__LISTEN__DRAIN` or `default`.
+    pub origin: String,
+}
+
+/// All settings in the order of the schema, secrets masked and digests of keys shortened.
+#[must_use]
+pub(crate) fn settings(written: &Written) -> Vec<Shown> {
+    let all = serde_json::to_value(&written.settings).unwrap_or_default();
+    let mut shown = Vec::new();
+    collect(
+        &all,
+        &KeyPath::top(),
+        &written.origins,
+        &written.texts,
+        &mut shown,
+    );
+    shown
+}
+
+fn collect(
+    value: &Value,
+    path: &KeyPath,
+    origins: &Origins,
+    texts: &[Text],
+    shown: &mut Vec<Shown>,
+) {
+    let last = path.keys().last().map_or("", String::as_str);
+    let masked = match last {
+        "client_secret" => mask_reference(value),
+        "seal" => mask_references(value),
+        "key" if holds_digests(path) => Some(shorten(value)),
+        _ => None,
+    };
+    match (masked, value) {
+        (_, Value::Null) => {}
+        (Some(value), _) => shown.push(shown_one(path, value, origins, texts)),
+        (None, Value::Object(table)) => {
+            for (key, value) in table {
+                collect(value, &path.child(key), origins, texts, shown);
+            }
+        }
+        (None, Value::Array(elements)) if elements.iter().any(Value::is_object) => {
+            for (place, value) in elements.iter().enumerate() {
+                collect(value, &path.element(place), origins, texts, shown);
+            }
+        }
+        (None, value) => shown.push(shown_one(path, value.clone(), origins, texts)),
+    }
+}
+
+fn shown_one(path: &KeyPath, value: Value, origins: &Origins, texts: &[Text]) -> Shown {
+    let origin = origins.get(path).map(|origin| place(origin, texts));
+    Shown {
+        setting: path.to_string(),
+        value,
+        origin: origin.unwrap_or_else(|| "default".to_owned()),
+    }
+}
+
+/// `config.toml:12`, or the name of the variable.
+#[must_use]
+pub(crate) fn place(origin: &Origin, texts: &[Text]) -> String {
+    match origin {
+        Origin::Variable(name) => name.clone(),
+        Origin::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {
+            format!("{}:{}", text.name, text.position(key.start).line)
+        }),
+    }
+}
+
+/// A listener's `key` is the name of a file.
+fn holds_digests(path: &KeyPath) -> bool {
+    let section = path.keys().first().map(String::as_str);
+    matches!(section, Some("caller" | "admin"))
+}
+
+fn mask_references(value: &Value) -> Option<Value> {
+    match value.as_array() {
+        Some(list) => Some(list.iter().filter_map(mask_reference).collect()),
+        None => mask_reference(value),
+    }
+}
+
+/// Where a secret is kept is not secret, but the arguments of a command may be.
+fn mask_reference(value: &Value) -> Option<Value> {
+    let table = value.as_object()?;
+    let (form, target) = table.iter().find(|(_, target)| !target.is_null())?;
+    let target = match target.as_array() {
+        Some(command) => command.first().cloned().unwrap_or_default(),
+        None => target.clone(),
+    };
+    Some(json!(format!(
+        "{MASK} ({form} {})",
+        target.as_str().unwrap_or_default()
+    )))
+}
+
+fn shorten(value: &Value) -> Value {
+    match value {
+        Value::Array(list) => list.iter().map(shorten).collect(),
+        Value::String(text) => match text.get(..DIGEST_SHOWN) {
+            Some(start) if text.starts_with("sha256:") => json!(format!("{start}…")),
+            _ => json!(MASK),
+        },
+        _ => json!(MASK),
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads settings from the environment: `NJP__LISTEN__DRAIN=5s`.
+
+use toml::{
+    Spanned,
+    de::{DeArray, DeValue},
+};
+
+use ::config::{Map, Value, ValueKind};
+
+use super::{
+    diagnostics::{At, Findings},
+    document_reader::{Document, INLINE_SECRET, Reader, seal_forms, secret_forms},
+    key_path::KeyPath,
+    provenance::{Origin, Origins},
+    schema::{Sensitive, Shape},
+    suggestion::nearest,
+    unsupported,
+};
+
+/// The prefix of our variables.
+const PREFIX: &str = "NJP__";
+/// The separator between the keys of a path.
+const SEPARATOR: &str = "__";
+/// Longest value of a variable, in bytes.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Reads all our variables, one layer each. `origins` already has what the files set.
+pub(in crate::config) fn read(
+    environment: &[(String, String)],
+    shape: &Shape,
+    origins: &mut Origins,
+    findings: &mut Findings,
+) -> Vec<Map<String, Value>> {
+    let mut ours: Vec<_> = environment
+        .iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+    ours.sort();
+    let mut layers = Vec::new();
+    for (name, text) in ours {
+        if let Some(layer) = variable(name, text, shape, origins, findings) {
+            layers.push(layer);
+        }
+    }
+    layers
+}
+
+fn variable(
+    name: &str,
+    text: &str,
+    shape: &Shape,
+    origins: &mut Origins,
+    findings: &mut Findings,
+) -> Option<Map<String, Value>> {
+    let (path, shape, secret) = locate(name, shape, origins, findings)?;
+    if text.len() > VALUE_BYTES_MAX {
+        let message = format!("the value is longer than {VALUE_BYTES_MAX} bytes");
+        findings.error(At::Named(name.to_owned()), message, None);
+        return None;
+    }
+    let owned = match typed(text, shape) {
+        Ok(value) => value,
+        Err(message) => {
+            let (message, hint) = match secret {
+                Some(Sensitive::ClientSecret) => (INLINE_SECRET.to_owned(), Some(secret_forms())),
+                Some(Sensitive::Seal) => (INLINE_SECRET.to_owned(), Some(seal_forms())),
+                _ => (message, None),
+            };
+            findings.error(At::Named(name.to_owned()), message, hint);
+            return None;
+        }
+    };
+    if !matches!(shape, Shape::Table(_) | Shape::Named { .. }) {
+        origins.forget_below(&path);
+    }
+    for depth in 1..=path.keys().len() {
+        let keys: Vec<&str> = path.keys().iter().take(depth).map(String::as_str).collect();
+        let above = KeyPath::of(&keys);
+        if above == path || !origins.has(&above) {
+            origins.insert(above, Origin::Variable(name.to_owned()));
+        }
+    }
+    let mut reader = Reader {
+        document: Document::Variable(name.to_owned()),
+        origins,
+        findings,
+        hidden: Vec::new(),
+    };
+    let value = reader.value(&owned, shape, &path)?;
+    wrap(path.keys(), value)
+}
+
+/// `{ a = { b = value } }` for the path `a.b`.
+fn wrap(keys: &[String], value: Value) -> Option<Map<String, Value>> {
+    let (first, rest) = keys.split_first()?;
+    let inner = match rest {
+        [] => value,
+        _ => Value::new(None, ValueKind::Table(wrap(rest, value)?)),
+    };
+    Some(Map::from_iter([(first.clone(), inner)]))
+}
+
+/// Resolves a variable's name to a setting.
+fn locate<'s>(
+    name: &str,
+    top: &'s Shape,
+    origins: &Origins,
+    findings: &mut Findings,
+) -> Option<(KeyPath, &'s Shape, Option<Sensitive>)> {
+    let at = || At::Named(name.to_owned());
+    let mut path = KeyPath::top();
+    let mut shape = top;
+    let mut secret = None;
+    for part in name.trim_start_matches(PREFIX).split(SEPARATOR) {
+        let key = part.to_lowercase();
+        match shape {
+            Shape::Table(keys) => {
+                let Some(known) = shape.key(&key) else {
+                    unknown(
+                        name,
+                        &path.child(&key),
+                        keys.iter().map(|it| it.name.as_str()),
+                        findings,
+                    );
+                    return None;
+                };
+                path = path.child(&known.name);
+                shape = &known.shape;
+                secret = known.secret;
+            }
+            Shape::Named { each, what } => match origins.named(&path, part) {
+                Ok(found) => {
+                    path = path.child(&found.unwrap_or(key));
+                    shape = each;
+                }
+                Err(several) => {
+                    let message = format!("this may mean {what} called {}", several.join(" or "));
+                    findings.error(at(), message, Some("set it in a file instead".into()));
+                    return None;
+                }
+            },
+            _ => {
+                let message = format!("`{path}` has no settings below it");
+                findings.error(at(), message, None);
+                return None;
+            }
+        }
+    }
+    Some((path, shape, secret))
+}
+
+fn unknown<'a>(
+    name: &str,
+    path: &KeyPath,
+    known: impl Iterator<Item = &'a str>,
+    findings: &mut Findings,
+) {
+    let at = At::Named(name.to_owned());
+    if let Some(message) = unsupported::refusal(path.keys(), &path.to_string()) {
+        findings.error(at, message, None);
+        return;
+    }
+    let last = path.keys().last().map_or("", String::as_str);
+    let parent = path.parent().unwrap_or_default();
+    let hint = nearest(last, known).map(|meant| format!("did you mean `{}`?", parent.child(meant)));
+    findings.error(at, format!("there is no setting `{path}`"), hint);
+}
+
+/// Parses the text as a TOML value of the kind that the setting takes.
+fn typed<'t>(text: &'t str, shape: &Shape) -> Result<Spanned<DeValue<'t>>, String> {
+    let trimmed = text.trim();
+    let is_toml = match shape {
+        Shape::Text | Shape::Date | Shape::Choice(_) => false,
+        Shape::Whole { .. } | Shape::Truth | Shape::Table(_) | Shape::Named { .. } => true,
+        Shape::List(_) | Shape::Either(_) => trimmed.starts_with(['[', '{']),
+    };
+    let span = 0..text.len();
+    if is_toml {
+        return DeValue::parse(trimmed).map_err(|_| format!("expected {}", shape.expected()));
+    }
+    let value = match shape {
+        Shape::List(_) => DeValue::Array(comma_list(text)),
+        _ => DeValue::String(text.into()),
+    };
+    Ok(Spanned::new(span, value))
+}
+
+fn comma_list(text: &str) -> DeArray<'_> {
+    let mut list = DeArray::new();
+    let parts = text.split(',').map(str::trim);
+    for part in parts.filter(|part| !part.is_empty()) {
+        list.push(Spanned::new(0..0, DeValue::String(part.into())));
+    }
+    list
+}

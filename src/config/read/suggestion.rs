@@ -1,0 +1,31 @@
+//! "Did you mean": finds the known name that is closest to a misspelt one.
+
+/// Minimum similarity, from 0 to 1, for a word to be suggested.
+const LIKENESS_MIN: f64 = 0.75;
+/// Words longer than this are not compared: the comparison is quadratic.
+const WORD_BYTES_MAX: usize = 128;
+
+/// The name in `known` that `written` was probably meant to be.
+#[must_use]
+pub(in crate::config) fn nearest<'a, I>(written: &str, known: I) -> Option<&'a str>
+where
+    I: IntoIterator<Item = &'a str>,
+{
+    if written.is_empty() || written.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    let plain = written.to_lowercase().replace('-', "_");
+    let likeness =
+        |word: &str| strsim::jaro_winkler(&plain, &word.to_lowercase().replace('-', "_"));
+    let mut best: Option<(&str, f64)> = None;
+    for word in known {
+        if word.len() > WORD_BYTES_MAX {
+            continue;
+        }
+        let score = likeness(word);
+        if score >= LIKENESS_MIN && best.is_none_or(|(_, highest)| score > highest) {
+            best = Some((word, score));
+        }
+    }
+    best.map(|(word, _)| word)
+}

@@ -1,0 +1,198 @@
+//! Parses listener addresses, accepted host names and tenant URLs.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::{Bind, Origin};
+
+/// The names of the loopback interface: the host names accepted by default.
+#[must_use]
+pub(crate) fn loopback_hosts() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(String::from).into()
+}
+
+/// Why a text is not a listener address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotABind {
+    #[error("an address is \"127.0.0.1:6465\", \"[::1]:6465\", \":0\" (loopback) or \"fd:NAME\"")]
+    Form,
+    #[error(
+        "a host name is not an address to listen on: write the IP address, such as \"127.0.0.1:6465\""
+    )]
+    HostName,
+    #[error("the name after \"fd:\" is 1 to 255 printable ASCII characters without a colon")]
+    SocketName,
+}
+
+/// Longest name of a socket from systemd (`sd_listen_fds_with_names(3)`), in bytes.
+const SOCKET_NAME_BYTES_MAX: usize = 255;
+
+/// Parses a listener address.
+pub(crate) fn parse_bind(text: &str) -> Result<Bind, NotABind> {
+    let text = text.trim();
+    if let Some(name) = text.strip_prefix("fd:") {
+        let fits = (1..=SOCKET_NAME_BYTES_MAX).contains(&name.len());
+        let holds = name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b':');
+        return if fits && holds {
+            Ok(Bind::Inherited(name.to_owned()))
+        } else {
+            Err(NotABind::SocketName)
+        };
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        let port = parse_port(port).ok_or(NotABind::Form)?;
+        return Ok(Bind::Address((Ipv4Addr::LOCALHOST, port).into()));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Bind::Address(address));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if parse_port(port).is_some() && is_host_name(host) => {
+            Err(NotABind::HostName)
+        }
+        _ => Err(NotABind::Form),
+    }
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal)
+}
+
+/// Whether two listeners need the same port.
+#[must_use]
+pub(crate) fn clash(one: &Bind, other: &Bind) -> bool {
+    match (one, other) {
+        (Bind::Address(one), Bind::Address(other)) => {
+            let same_ip =
+                one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            one.port() != 0 && one.port() == other.port() && same_ip
+        }
+        (Bind::Inherited(one), Bind::Inherited(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Why a text is not a host name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotAHost {
+    #[error("a host is written without its port")]
+    Port,
+    #[error("a host is a name such as \"njp.internal\" or an IP address such as \"10.0.0.5\"")]
+    Form,
+}
+
+/// Parses a host name or IP address without port; the result is in lower case and has no brackets.
+pub(crate) fn parse_host(text: &str) -> Result<String, NotAHost> {
+    let text = text.trim();
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = inner.unwrap_or(text).parse::<Ipv6Addr>() {
+        return Ok(address.to_string());
+    }
+    if let Some((host, port)) = text.rsplit_once(':') {
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let is_host = is_host_name(host) || host.starts_with('[');
+        return Err(if is_port && is_host {
+            NotAHost::Port
+        } else {
+            NotAHost::Form
+        });
+    }
+    if is_host_name(text) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(NotAHost::Form)
+    }
+}
+
+/// Longest host name (RFC 1035 section 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.len() <= HOST_BYTES_MAX && text.split('.').all(is_label)
+}
+
+/// Why a text is not the URL of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotAnOrigin {
+    #[error("a tenant's url begins with https://")]
+    Scheme,
+    #[error("plain http:// is allowed to a loopback address only")]
+    PlainHttp,
+    #[error("a tenant's url holds no user name and no password")]
+    UserInfo,
+    #[error("a tenant's url ends after the host: no path, no query")]
+    Path,
+    #[error(
+        "a tenant's url is a scheme, a host and perhaps a port, such as \"https://acme.rmmservice.com\""
+    )]
+    Form,
+}
+
+/// Parses `https://host[:port]`; `http://` only for a loopback host.
+pub(crate) fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
+    let (scheme, rest) = text.trim().split_once("://").ok_or(NotAnOrigin::Scheme)?;
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "https" => true,
+        "http" => false,
+        _ => return Err(NotAnOrigin::Scheme),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains('@') {
+        return Err(NotAnOrigin::UserInfo);
+    }
+    if rest.contains(['/', '?', '#', '\\']) {
+        return Err(NotAnOrigin::Path);
+    }
+    let (host, port) = parse_authority(rest).ok_or(NotAnOrigin::Form)?;
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    if !tls && !is_loopback(&host) {
+        return Err(NotAnOrigin::PlainHttp);
+    }
+    let ca = None;
+    Ok(Origin {
+        tls,
+        host,
+        port,
+        ca,
+    })
+}
+
+/// The host and port of a URL. The host is in lower case and has no brackets; the port is not 0.
+pub(in crate::config) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = split_port(text)?;
+    let host = parse_host(host).ok()?;
+    (port != Some(0)).then_some((host, port))
+}
+
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end = authority.rfind(']').map_or(0, |at| at + 1);
+    match authority.get(end..)?.rfind(':') {
+        Some(colon) => {
+            let host = authority.get(..end + colon)?;
+            let port = parse_port(authority.get(end + colon + 1..)?)?;
+            Some((host, Some(port)))
+        }
+        None => Some((authority, None)),
+    }
+}
+
+/// Whether a host is `localhost` or a loopback address.
+#[must_use]
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

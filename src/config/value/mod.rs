@@ -1,0 +1,11 @@
+//! TODO: what this folder is for.
+
+pub(crate) mod address;
+pub(crate) mod byte_rate;
+pub(crate) mod duration;
+pub(crate) mod expiry;
+pub mod key_digest;
+pub(crate) mod percentage;
+pub(crate) mod redirect_uri;
+pub mod secret_ref;
+pub(crate) mod size;

@@ -1,0 +1,357 @@
+//! Reads a secret from where the configuration says that it is kept.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Read},
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    files::{ACCESSIBLE_BY_OTHERS, forbidden_mode, foreign_owner},
+    hex,
+    secret::Secret,
+};
+
+/// Longest secret, in bytes.
+pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// Length of a key of the store (AES-256), in bytes.
+const KEY_BYTES: usize = 32;
+/// Shortest passphrase, in characters.
+const PASSPHRASE_CHARACTERS_MIN: usize = 12;
+/// The hint that says how to create a key of the store.
+pub(in crate::config) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
+                                   and write in [store]: seal = { file = \"store.key\" }";
+/// How long a command may take to print a secret.
+pub(crate) const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
+/// Poll interval for the exit of a command that has closed its output.
+const END_POLL: Duration = Duration::from_millis(10);
+/// Where container engines and orchestrators put secrets, after `$CREDENTIALS_DIRECTORY`.
+const CREDENTIAL_DIRECTORIES: [&str; 2] = ["/run/secrets", "/var/run/secrets/ninjaone-proxy"];
+
+/// Why a secret cannot be read. The messages never contain any of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    #[error("the secret file {0} does not exist")]
+    NoFile(String),
+    #[error("the secret file {path} cannot be read: {why}")]
+    Unreadable { path: String, why: String },
+    #[error("{0} is not a file")]
+    NotAFile(String),
+    #[error("the secret file {path} may be read or changed by others (mode {mode:04o})")]
+    Exposed { path: String, mode: u32 },
+    #[error(
+        "the secret file {path} belongs to user {owner}, who is neither root nor the user that runs this"
+    )]
+    OwnedByOther { path: String, owner: u32 },
+    #[error("the secret is empty")]
+    Empty,
+    #[error("the secret is longer than {SECRET_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the secret is not UTF-8 text")]
+    NotText,
+    #[error("the secret holds a control character")]
+    ControlCharacter,
+    #[error("the environment variable {0} is not set")]
+    NoVariable(String),
+    #[error("a credential's name is a file name, without a slash")]
+    NotACredentialName,
+    #[error("there is no credential {name}; looked in {places}")]
+    NoCredential { name: String, places: String },
+    #[error("the command is empty")]
+    NoCommand,
+    #[error("the command {program} cannot be started: {why}")]
+    NotStarted { program: String, why: String },
+    #[error("the command {program} did not end within {within:?}")]
+    TimedOut { program: String, within: Duration },
+    #[error("the command {program} failed ({status})")]
+    Failed { program: String, status: String },
+    #[error("this is not a key of {KEY_BYTES} bytes: raw, as 64 hex digits or in base64")]
+    NotAKey,
+    #[error("this key is not random: all of its bytes are the same")]
+    NotRandom,
+    #[error("a passphrase has at least {PASSPHRASE_CHARACTERS_MIN} characters")]
+    ShortPassphrase,
+}
+
+impl NoSecret {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exposed { path, .. } => Some(format!("chmod 600 {path}")),
+            Self::OwnedByOther { path, .. } => Some(format!(
+                "chown it to the user that runs ninjaone-proxy, or to root: {path}"
+            )),
+            Self::NoCredential { .. } => Some(
+                "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
+            ),
+            Self::Failed { .. } => Some("run it by hand to see what it says".into()),
+            Self::NotAKey | Self::NotRandom => Some(KEY_HINT.into()),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a secret, not validated yet.
+pub struct Fetched(Zeroizing<Vec<u8>>);
+
+impl Fetched {
+    /// A client secret: one line of text.
+    pub fn text(&self) -> Result<Secret<String>, NoSecret> {
+        text(&self.0)
+    }
+
+    /// A passphrase: a text of at least 12 characters.
+    pub(crate) fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
+        let text = text(&self.0)?;
+        if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
+            return Err(NoSecret::ShortPassphrase);
+        }
+        Ok(text)
+    }
+
+    /// A key of 32 bytes: raw, as 64 hex digits, or in base64 or base64url.
+    pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
+        // 32 random bytes are hardly ever text, and 32 typed characters are not a key.
+        let decoded = match text(&self.0) {
+            Ok(text) => decoded(text.expose().trim()).ok_or(NoSecret::NotAKey)?,
+            Err(NoSecret::NotText | NoSecret::ControlCharacter) => self.0.clone(),
+            Err(error) => return Err(error),
+        };
+        let key: [u8; KEY_BYTES] = decoded
+            .as_slice()
+            .try_into()
+            .map_err(|_| NoSecret::NotAKey)?;
+        let first = key.first();
+        if key.iter().all(|byte| Some(byte) == first) {
+            return Err(NoSecret::NotRandom);
+        }
+        Ok(Secret::new(key))
+    }
+}
+
+/// Decodes hex, or base64 in either alphabet, padded or not.
+fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
+    if hex::decode_into(text.as_bytes(), &mut bytes).is_some() {
+        return Some(bytes);
+    }
+    let plain = text.trim_end_matches('=');
+    let standard = BASE64_STANDARD_NO_PAD.decode(plain);
+    let decoded = standard.or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(plain));
+    decoded.ok().map(Zeroizing::new)
+}
+
+/// Reads a secret from a file that only its owner may read.
+pub(crate) fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
+    read_file(path, Exposure::Refused).map(Fetched)
+}
+
+/// Reads a secret from an environment variable.
+pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
+    let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
+    Ok(Fetched(Zeroizing::new(value.as_bytes().to_vec())))
+}
+
+/// Reads a credential of systemd, Docker or Kubernetes; also gives its file. The platform controls who can read that file,
+/// so its mode is not checked.
+pub(crate) fn from_credential(
+    name: &str,
+    credentials_directory: Option<&str>,
+) -> Result<(PathBuf, Fetched), NoSecret> {
+    if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
+        return Err(NoSecret::NotACredentialName);
+    }
+    let directories: Vec<&str> = credentials_directory
+        .into_iter()
+        .chain(CREDENTIAL_DIRECTORIES)
+        .collect();
+    for directory in &directories {
+        let path = Path::new(directory).join(name);
+        if path.exists() {
+            let bytes = read_file(&path, Exposure::LeftToPlatform)?;
+            return Ok((path, Fetched(bytes)));
+        }
+    }
+    Err(NoSecret::NoCredential {
+        name: name.to_owned(),
+        places: directories.join(", "),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exposure {
+    Refused,
+    LeftToPlatform,
+}
+
+fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+    let shown = || path.display().to_string();
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => NoSecret::NoFile(shown()),
+        _ => NoSecret::Unreadable {
+            path: shown(),
+            why: error.to_string(),
+        },
+    };
+    // Non-blocking, because it may be a FIFO. The kind is checked on the open file, so that it cannot be swapped in between.
+    let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(not_blocking).unwrap_or_default())
+        .open(path)
+        .map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(NoSecret::NotAFile(shown()));
+    }
+    if exposure == Exposure::Refused {
+        if let Some(mode) = forbidden_mode(&about, ACCESSIBLE_BY_OTHERS) {
+            return Err(NoSecret::Exposed {
+                path: shown(),
+                mode,
+            });
+        }
+        // Root may hand us a secret.
+        if let Some(owner) = foreign_owner(&about).filter(|owner| *owner != 0) {
+            return Err(NoSecret::OwnedByOther {
+                path: shown(),
+                owner,
+            });
+        }
+    }
+    read_bounded(file)
+        .map_err(unreadable)?
+        .ok_or(NoSecret::TooLong)
+}
+
+/// Reads to the end; `None` if it is too long.
+fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // Allocated at full capacity, so that growing leaves no copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
+    let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= SECRET_BYTES_MAX))
+}
+
+/// The secret without the trailing newline that editors and `echo` leave.
+fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
+    if bytes.len() > SECRET_BYTES_MAX {
+        return Err(NoSecret::TooLong);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| NoSecret::NotText)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(NoSecret::Empty);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NoSecret::ControlCharacter);
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// Reads a secret from the output of a command. The command gets no input, its stderr is discarded, and it is killed if it
+/// takes longer than `within` to close its output, or as long again to exit.
+pub fn from_command(command: &[String], within: Duration) -> Result<Fetched, NoSecret> {
+    let (program, arguments) = command.split_first().ok_or(NoSecret::NoCommand)?;
+    let not_started = |error: io::Error| NoSecret::NotStarted {
+        program: program.clone(),
+        why: error.to_string(),
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(not_started)?;
+    let printed = printed(&mut child, program, within);
+    if printed.is_err() {
+        end(&mut child);
+    }
+    let bytes = printed?;
+    let status = ended(&mut child, program, within)?;
+    if !status.success() {
+        return Err(NoSecret::Failed {
+            program: program.clone(),
+            status: status.to_string(),
+        });
+    }
+    Ok(Fetched(bytes))
+}
+
+fn printed(
+    child: &mut Child,
+    program: &str,
+    within: Duration,
+) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+    let Some(output) = child.stdout.take() else {
+        return Err(NoSecret::Empty);
+    };
+    // A read from a pipe has no timeout, so a thread does it. It ends with the command.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let reading = std::thread::Builder::new().name("secret-exec".into());
+    let started = reading.spawn(move || {
+        let unread = sender.send(read_bounded(output));
+        if let Err(mpsc::SendError(Ok(Some(mut bytes)))) = unread {
+            bytes.zeroize();
+        }
+    });
+    let failed = |status: String| NoSecret::Failed {
+        program: program.to_owned(),
+        status,
+    };
+    started.map_err(|error| failed(error.to_string()))?;
+    match receiver.recv_timeout(within) {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(NoSecret::TooLong),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(timed_out(program, within)),
+    }
+}
+
+/// Waits for the exit of a command that has closed its output; nearly always it exits at once.
+fn ended(child: &mut Child, program: &str, within: Duration) -> Result<ExitStatus, NoSecret> {
+    let mut waited = Duration::ZERO;
+    while waited < within {
+        waited += END_POLL;
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => std::thread::sleep(END_POLL),
+            Err(_) => break,
+        }
+    }
+    end(child);
+    Err(timed_out(program, within))
+}
+
+fn timed_out(program: &str, within: Duration) -> NoSecret {
+    NoSecret::TimedOut {
+        program: program.to_owned(),
+        within,
+    }
+}
+
+/// Kills the command and its child processes.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        // It may have exited by itself.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+}

@@ -1,0 +1,31 @@
+//! The refresh token grant (RFC 6749 section 6). NinjaOne rotates refresh tokens: each use issues a new one and revokes the
+//! old one.
+
+use oauth2::RefreshToken;
+
+use crate::{clock::Reading, secret::Secret};
+
+use super::{
+    Issued,
+    application::{Application, call, without_body},
+    token_error::TokenEndpointError,
+};
+
+impl Application {
+    /// Exchanges a refresh token for new tokens. Sends no `scope`, so the login keeps the scopes it was granted.
+    pub(in crate::credentials) async fn refresh(
+        &self,
+        token: &Secret<String>,
+        token_path: &str,
+    ) -> Result<Issued, TokenEndpointError> {
+        let client = self.token_client(token_path)?;
+        let token = RefreshToken::new(token.expose().clone());
+        let requested = Reading::now();
+        let answer = client
+            .exchange_refresh_token(&token)
+            .request_async(&|request| call(self.endpoint.clone(), request))
+            .await
+            .map_err(without_body)?;
+        Ok(answer.issued(requested))
+    }
+}

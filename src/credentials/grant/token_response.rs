@@ -1,0 +1,264 @@
+//! Parses responses of the token endpoint defensively (RFC 6749 section 5, and how NinjaOne deviates from it).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::{
+    clock::{Reading, Timestamp},
+    limits::retry_after::retry_after,
+    secret::Secret,
+};
+
+use super::{
+    Issued,
+    issued_token::IssuedToken,
+    token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+};
+
+/// Longest access or refresh token that is accepted, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest lifetime that is believed, in seconds. A longer one is cut to this.
+const LIFE_S_MAX: u64 = 24 * 60 * 60;
+
+/// Most scopes that are kept for display. NinjaOne has four.
+const SCOPES_MAX: usize = 16;
+
+/// Longest scope name that is kept, in bytes.
+const SCOPE_BYTES_MAX: usize = 64;
+
+/// A token response before validation. Every member is optional here, so that each fault gets an error of its own.
+#[derive(Debug, Deserialize, Serialize)]
+pub(in crate::credentials) struct Answer {
+    #[serde(default = "no_token", deserialize_with = "token_or_none")]
+    access_token: AccessToken,
+    #[serde(default = "no_type", deserialize_with = "type_or_none")]
+    token_type: BasicTokenType,
+    #[serde(default)]
+    expires_in: Value,
+    #[serde(default)]
+    scope: Value,
+    #[serde(default, deserialize_with = "refresh_or_none")]
+    refresh_token: Option<RefreshToken>,
+}
+
+impl TokenResponse for Answer {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.life().ok()
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+impl Answer {
+    /// The whole response. A refresh token is kept even if the access token beside it cannot be used.
+    pub(in crate::credentials) fn issued(&self, requested: Reading) -> Issued {
+        let refresh = self.refresh_token.as_ref();
+        Issued {
+            requested,
+            access: self.judge(requested),
+            token: Secret::new(self.access_token.secret().clone()),
+            refresh: refresh.map(|it| Secret::new(it.secret().clone())),
+        }
+    }
+
+    pub(super) fn judge(&self, requested: Reading) -> Result<IssuedToken, TokenResponseError> {
+        if !matches!(self.token_type, BasicTokenType::Bearer) {
+            return Err(TokenResponseError::TokenTypeUnknown);
+        }
+        let lifetime = self.life()?;
+        let authorization = authorization(self.access_token.secret())?;
+        Ok(IssuedToken {
+            authorization,
+            requested,
+            lifetime,
+            scopes: self.scopes_granted(),
+        })
+    }
+
+    /// `expires_in`: a number, or a string of digits, because some OAuth servers put it in quotes.
+    fn life(&self) -> Result<Duration, TokenResponseError> {
+        let seconds = match &self.expires_in {
+            Value::Null => return Err(TokenResponseError::LifetimeMissing),
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) if is_digits(text) => text.parse().ok(),
+            _ => None,
+        };
+        let seconds = seconds.ok_or(TokenResponseError::LifetimeNotANumber)?;
+        if seconds < 1.0 {
+            return Err(TokenResponseError::LifetimeNotPositive);
+        }
+        let longest = Duration::from_secs(LIFE_S_MAX);
+        Ok(Duration::try_from_secs_f64(seconds.floor()).map_or(longest, |life| life.min(longest)))
+    }
+
+    fn scopes_granted(&self) -> Vec<Box<str>> {
+        let names = self.scope.as_str().unwrap_or_default().split(' ');
+        names
+            .filter(|name| (1..=SCOPE_BYTES_MAX).contains(&name.len()))
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_graphic()))
+            .take(SCOPES_MAX)
+            .map(Box::from)
+            .collect()
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
+pub(in crate::credentials) fn authorization(
+    token: &str,
+) -> Result<HeaderValue, TokenResponseError> {
+    let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
+    if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TokenResponseError::TokenMalformed);
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| TokenResponseError::TokenMalformed)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Treats a malformed refresh token as absent.
+fn refresh_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<Option<RefreshToken>, D::Error> {
+    let fits = |text: &String| {
+        (1..=TOKEN_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    };
+    Ok(match Value::deserialize(source)? {
+        Value::String(text) => Some(text).filter(fits).map(RefreshToken::new),
+        _ => None,
+    })
+}
+
+fn no_token() -> AccessToken {
+    AccessToken::new(String::new())
+}
+
+fn no_type() -> BasicTokenType {
+    BasicTokenType::Extension(String::new())
+}
+
+fn token_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<AccessToken, D::Error> {
+    Ok(match Value::deserialize(source)? {
+        Value::String(text) => AccessToken::new(text),
+        _ => no_token(),
+    })
+}
+
+/// Compares the token type without regard to case (RFC 6749 section 5.1).
+fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, D::Error> {
+    Ok(match Value::deserialize(source)? {
+        Value::String(text) if text.eq_ignore_ascii_case("bearer") => BasicTokenType::Bearer,
+        _ => no_type(),
+    })
+}
+
+/// Passes on a 200 response with a JSON object; turns every other response into its error.
+pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEndpointError> {
+    let status = answer.status();
+    if status != StatusCode::OK {
+        return Err(refusal(&answer));
+    }
+    if answer.body().trim_ascii().is_empty() {
+        return Err(TokenResponseError::EmptyBody.into());
+    }
+    if is_html(&answer) {
+        return Err(TokenResponseError::HtmlBody.into());
+    }
+    // The library stops reading after the first JSON value, and accepts an array as an object.
+    if !is_object(answer.body()) {
+        return Err(TokenResponseError::NotJson.into());
+    }
+    // Without headers: the library would reject a body whose content type is wrong, and the body has been checked.
+    Ok(Response::new(answer.into_body().into()))
+}
+
+fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
+    let status = answer.status();
+    let retry_after = retry_after_of(answer);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return TokenEndpointError::Throttled { retry_after };
+    }
+    if status.is_server_error() {
+        return TokenEndpointError::ServerError {
+            status: status.as_u16(),
+            retry_after,
+        };
+    }
+    if status.is_redirection() {
+        return TokenRejection::Redirected.into();
+    }
+    let said: Complaint = serde_json::from_slice(answer.body()).unwrap_or_default();
+    match said.error.as_str().unwrap_or_default() {
+        "invalid_scope" => return TokenRejection::InvalidScope.into(),
+        "invalid_client" | "unauthorized_client" => return TokenRejection::InvalidClient.into(),
+        "invalid_grant" | "invalid_token" | "expired_token" => {
+            return TokenRejection::InvalidGrant.into();
+        }
+        _ => {}
+    }
+    if status == StatusCode::NOT_FOUND && said.result_code == "Client app not exist" {
+        return TokenRejection::WrongRegion.into();
+    }
+    if is_html(answer) {
+        return TokenResponseError::HtmlBody.into();
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        return TokenRejection::InvalidClient.into();
+    }
+    TokenEndpointError::UnexpectedStatus {
+        status: status.as_u16(),
+    }
+}
+
+/// The members of an error response that are read: OAuth's `error` and NinjaOne's `resultCode`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Complaint {
+    error: Value,
+    #[serde(rename = "resultCode")]
+    result_code: Value,
+}
+
+fn retry_after_of(answer: &Response<Bytes>) -> Option<Duration> {
+    let value = answer.headers().get(header::RETRY_AFTER)?;
+    retry_after(value.to_str().ok()?, Timestamp::now())
+}
+
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+fn is_html(answer: &Response<Bytes>) -> bool {
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    let claims = kind.is_some_and(|kind| {
+        let start = kind.as_bytes().get(..9);
+        start.is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
+    });
+    claims || answer.body().trim_ascii_start().starts_with(b"<")
+}

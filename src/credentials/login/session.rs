@@ -1,0 +1,424 @@
+//! A stored login and its renewal. One process renews it at a time, and a new token is on disk before it is used.
+//!
+//! NinjaOne's refresh tokens work once. So each renewal locks the slot, reads the login, writes a renewal marker, calls
+//! NinjaOne, writes the response, and unlocks. A process that waited for the lock finds the response and makes no call.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::spawn_blocking;
+
+use crate::{
+    clock::{Moment, Timestamp},
+    credentials::{
+        grant::{
+            Issued,
+            application::{Application, TOKEN_CALL_MS_MAX},
+            discovery::Paths,
+            issued_token::IssuedToken,
+            token_error::{TokenEndpointError, TokenRejection},
+        },
+        store::{
+            Found, Locked, Revision, Store,
+            error::StoreError,
+            stored_login::{Ended, Kept, KeptAccess, Mark, Slot},
+        },
+    },
+};
+
+use super::{
+    change::{LoginChange, LoginSummary, LoginVersion},
+    refresh_calls::{RefreshCall, RefreshCalls},
+    renewal_error::{LoginEndReason, LoginError, RenewalError},
+};
+
+/// Longest wait for a renewal under way in another process, in milliseconds: the timeout of its request, and its writes.
+pub(in crate::credentials) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+
+/// How often a process that waits for the lock looks for a newer token, in milliseconds.
+const LOOK_INTERVAL_MS: u64 = 250;
+
+/// Pause between two tries to store an unsaved login, in milliseconds.
+pub(in crate::credentials) const SAVE_INTERVAL_MS: u64 = 1_000;
+
+/// A user's login in the store, as one process works with it.
+pub struct Login {
+    application: Application,
+    store: Store,
+    slot: Slot,
+    paths: Option<Paths>,
+    /// The slot's revision when it was last read.
+    revision: Option<Revision>,
+    held: Option<LoginVersion>,
+    record: Option<LoginSummary>,
+    /// A renewed login that could not be stored. It stays locked until it is.
+    unsaved: Option<Hold>,
+    fault: Option<StoreError>,
+}
+
+/// A locked login: nobody else can renew it while this exists.
+struct Hold {
+    locked: Arc<Locked>,
+    kept: Kept,
+    /// Some while a response is awaited or unsaved: the program does not exit before it is stored.
+    call: Option<RefreshCall>,
+    /// Since when `kept` is newer than the stored login, whose refresh token is used up: nobody may use that one.
+    unsaved_since: Option<Timestamp>,
+}
+
+/// What locking a login for renewal brought.
+enum Taken {
+    Hold(Box<Hold>),
+    /// Another process has renewed the token and still holds the lock.
+    Token(IssuedToken),
+}
+
+/// How a renewal succeeded.
+pub(in crate::credentials) enum Renewal {
+    /// NinjaOne issued a token to this process.
+    Renewed { issued: IssuedToken, is_saved: bool },
+    /// Another process has renewed the token.
+    Adopted(IssuedToken),
+}
+
+/// How urgent a renewal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::credentials) enum Urgency {
+    /// The current token stays valid for a while, so the renewal takes no risk.
+    InTime,
+    /// Without a new token, requests are refused.
+    Needed,
+}
+
+impl Login {
+    /// Reads nothing yet.
+    #[must_use]
+    pub fn new(application: Application, store: Store, slot: Slot) -> Self {
+        Self {
+            application,
+            store,
+            slot,
+            paths: None,
+            revision: None,
+            held: None,
+            record: None,
+            unsaved: None,
+            fault: None,
+        }
+    }
+
+    /// What is known about the login; none if nobody is logged in.
+    pub(in crate::credentials) fn record(&self) -> Option<&LoginSummary> {
+        self.record.as_ref()
+    }
+
+    /// Since when a renewed login is in memory only.
+    pub(in crate::credentials) fn unsaved_since(&self) -> Option<Timestamp> {
+        self.unsaved.as_ref()?.unsaved_since
+    }
+
+    /// The last error of the store, until it works again.
+    pub(in crate::credentials) fn fault(&self) -> Option<&StoreError> {
+        self.fault.as_ref()
+    }
+
+    /// What another process has written since the last call; none if nothing.
+    pub(in crate::credentials) async fn follow(
+        &mut self,
+    ) -> Result<Option<LoginChange>, RenewalError> {
+        // While a login is unsaved we hold the lock, and the stored one is out of date.
+        if self.unsaved.is_some() {
+            return Ok(None);
+        }
+        let revision = self.revision_now().await;
+        let revision = self.known(revision)?;
+        if self.revision == Some(revision) {
+            return Ok(None);
+        }
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        let read = self.blocking(move || store.read(&slot)).await;
+        let kept = self.found(read)?;
+        let is_first = self.revision.replace(revision).is_none();
+        let Some(kept) = kept else {
+            self.held = None;
+            return Ok(match self.record.take() {
+                Some(_) => Some(LoginChange::LoggedOut),
+                None => is_first.then_some(LoginChange::NeverLoggedIn),
+            });
+        };
+        let had_login = self.record.replace(LoginSummary::of(&kept)).is_some();
+        Ok(self.change(&kept, is_first && !had_login))
+    }
+
+    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<LoginChange> {
+        if let Err(error) = self.fitness(kept) {
+            self.held = None;
+            return Some(LoginChange::Unusable(error));
+        }
+        let before = self.held.replace(LoginVersion::of(kept));
+        match before {
+            Some(before) if before == LoginVersion::of(kept) => None,
+            Some(before) if before.logged_in_at == kept.logged_in_at => {
+                Some(LoginChange::Renewed(IssuedToken::from_stored(kept)))
+            }
+            None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(kept))),
+            _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(kept))),
+        }
+    }
+
+    /// Whether this login belongs to our application and has not ended.
+    fn fitness(&self, kept: &Kept) -> Result<(), LoginError> {
+        let application = &self.application;
+        if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
+        {
+            return Err(LoginError::OtherApplication);
+        }
+        match &kept.ended {
+            None => Ok(()),
+            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.why).into()),
+        }
+    }
+
+    /// Renews the token, or finds that another process has done so. Must run to its end once polled, because NinjaOne's
+    /// response exists nowhere else.
+    pub(in crate::credentials) async fn renew(
+        &mut self,
+        urgency: Urgency,
+        calls: &RefreshCalls,
+    ) -> Result<Renewal, RenewalError> {
+        let mut hold = match self.take_hold().await? {
+            Taken::Hold(hold) => hold,
+            Taken::Token(issued) => return Ok(Renewal::Adopted(issued)),
+        };
+        let renewed = self.renew_held(&mut hold, urgency, calls).await;
+        if hold.unsaved_since.is_some() {
+            self.unsaved = Some(*hold);
+        }
+        renewed
+    }
+
+    async fn renew_held(
+        &mut self,
+        hold: &mut Hold,
+        urgency: Urgency,
+        calls: &RefreshCalls,
+    ) -> Result<Renewal, RenewalError> {
+        self.fitness(&hold.kept)?;
+        let is_known = self.held == Some(LoginVersion::of(&hold.kept));
+        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.kept) {
+            self.held = Some(LoginVersion::of(&hold.kept));
+            return Ok(Renewal::Adopted(issued));
+        }
+        let Some(token) = hold.kept.refresh_token.clone() else {
+            return Err(LoginError::NotRenewable.into());
+        };
+        // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
+        let paths = self.paths().await;
+        hold.call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
+        let doubt = hold.kept.mark.replace(Mark::now());
+        let marked = self.write(hold).await;
+        // Do not renew a login that cannot be stored, as long as the current token is valid.
+        if marked.is_err() && urgency == Urgency::InTime {
+            hold.kept.mark = doubt;
+            return Err(RenewalError::Store);
+        }
+        match self.application.refresh(&token, &paths.token).await {
+            Ok(issued) => self.accept(hold, issued).await,
+            Err(error) => Err(self.refused(hold, error, doubt).await),
+        }
+    }
+
+    async fn paths(&mut self) -> Paths {
+        if let Some(paths) = &self.paths {
+            return paths.clone();
+        }
+        let paths = Paths::discover(&self.application.endpoint).await;
+        self.paths = Some(paths.clone());
+        paths
+    }
+
+    /// Locks the slot and reads the login. While another process holds the lock, looks for a token that it has written: it
+    /// may not unlock soon.
+    async fn take_hold(&mut self) -> Result<Taken, RenewalError> {
+        if let Some(hold) = self.unsaved.take() {
+            return Ok(Taken::Hold(Box::new(hold)));
+        }
+        let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
+        let gives_up = Moment::now().plus(longest);
+        let interval = Duration::from_millis(LOOK_INTERVAL_MS);
+        let locked = loop {
+            match self.store.lock(&self.slot, interval).await {
+                Err(StoreError::Busy { .. }) if Moment::now() < gives_up => {
+                    if let Some(issued) = self.written_meanwhile().await {
+                        return Ok(Taken::Token(issued));
+                    }
+                }
+                locked => break self.known(locked)?,
+            }
+        };
+        let locked = Arc::new(locked);
+        let under = Arc::clone(&locked);
+        let read = self.blocking(move || under.read()).await;
+        let kept = self.found(read)?.ok_or(LoginError::NotLoggedIn)?;
+        Ok(Taken::Hold(Box::new(Hold {
+            locked,
+            kept,
+            call: None,
+            unsaved_since: None,
+        })))
+    }
+
+    /// A newer token in the store, if there is one. Every other change is handled under the lock.
+    async fn written_meanwhile(&mut self) -> Option<IssuedToken> {
+        let revision = self.revision_now().await.ok()?;
+        if self.revision == Some(revision) {
+            return None;
+        }
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        let read = self.blocking(move || store.read(&slot)).await;
+        let kept = read.ok()??.kept;
+        if self.held == Some(LoginVersion::of(&kept)) || self.fitness(&kept).is_err() {
+            return None;
+        }
+        let issued = IssuedToken::from_stored(&kept)?;
+        self.revision = Some(revision);
+        self.held = Some(LoginVersion::of(&kept));
+        self.record = Some(LoginSummary::of(&kept));
+        Some(issued)
+    }
+
+    async fn accept(&mut self, hold: &mut Hold, issued: Issued) -> Result<Renewal, RenewalError> {
+        let kept = &mut hold.kept;
+        kept.generation += 1;
+        kept.refreshed_at = issued.requested.at;
+        kept.mark = None;
+        if let Some(refresh) = issued.refresh {
+            kept.refresh_token = Some(refresh);
+        }
+        kept.access = None;
+        if let Ok(access) = &issued.access {
+            let stored = KeptAccess::dated(issued.token, access.requested, access.lifetime);
+            kept.access = Some(stored);
+            if !access.scopes.is_empty() {
+                kept.scopes.clone_from(&access.scopes);
+            }
+        }
+        self.held = Some(LoginVersion::of(kept));
+        self.record = Some(LoginSummary::of(kept));
+        hold.unsaved_since.get_or_insert_with(Timestamp::now);
+        let is_saved = self.write(hold).await.is_ok();
+        Ok(Renewal::Renewed {
+            issued: issued.access?,
+            is_saved,
+        })
+    }
+
+    /// Records what a failed token request means for the login. `doubt` is the renewal marker of an earlier request, whose
+    /// response may be lost.
+    async fn refused(
+        &mut self,
+        hold: &mut Hold,
+        error: TokenEndpointError,
+        doubt: Option<Mark>,
+    ) -> RenewalError {
+        let kept = &mut hold.kept;
+        let verdict = if error == TokenRejection::InvalidGrant.into() {
+            let reason = LoginEndReason::of_refusal(doubt.as_ref());
+            kept.mark = None;
+            kept.ended = Some(Ended {
+                at: Timestamp::now(),
+                why: reason.as_str().to_owned(),
+            });
+            LoginError::Ended(reason).into()
+        } else {
+            if error.issued_nothing() {
+                kept.mark = doubt;
+            } else if let Some(mark) = &mut kept.mark {
+                mark.is_answer_lost = true;
+            }
+            error.into()
+        };
+        // If this write fails, the marker stays, and the next renewal comes to the same result.
+        let _ = self.write(hold).await;
+        verdict
+    }
+
+    /// Tries to store an unsaved login. True if nothing is unsaved any more.
+    pub(in crate::credentials) async fn save(&mut self) -> bool {
+        // The login stays in `unsaved` until it is stored, so that dropping this future does not drop it.
+        let Some(hold) = &self.unsaved else {
+            return true;
+        };
+        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
+        // Overwrites the slot, whatever is in it: we hold the lock and the newest login.
+        let written = self.blocking(move || locked.start_anew(&kept)).await;
+        let is_saved = self.written(written).await.is_ok();
+        if is_saved {
+            self.unsaved = None;
+        }
+        is_saved
+    }
+
+    /// Consumes a login that no renewer uses any more, after it has stored what is unsaved.
+    pub(in crate::credentials) async fn save_at_last(mut self) {
+        while !self.save().await {
+            tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
+        }
+    }
+
+    async fn write(&mut self, hold: &mut Hold) -> Result<(), RenewalError> {
+        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
+        let written = self.blocking(move || locked.write(&kept)).await;
+        self.written(written).await?;
+        hold.unsaved_since = None;
+        Ok(())
+    }
+
+    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), RenewalError> {
+        self.known(written)?;
+        self.revision = self.revision_now().await.ok();
+        Ok(())
+    }
+
+    /// The slot's current revision.
+    async fn revision_now(&self) -> Result<Revision, StoreError> {
+        let (store, slot) = (self.store.clone(), self.slot.clone());
+        self.blocking(move || store.revision(&slot)).await
+    }
+
+    /// Runs disk work on a blocking thread.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        spawn_blocking(work)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::interrupted(&self.slot)))
+    }
+
+    /// Records the damage if the login had to be read from the backup.
+    fn found(
+        &mut self,
+        read: Result<Option<Found>, StoreError>,
+    ) -> Result<Option<Kept>, RenewalError> {
+        let Some(Found { kept, damage }) = self.known(read)? else {
+            return Ok(None);
+        };
+        self.fault = damage;
+        Ok(Some(kept))
+    }
+
+    /// Records an error of the store, or that it works again.
+    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
+        match result {
+            Ok(value) => {
+                self.fault = None;
+                Ok(value)
+            }
+            Err(StoreError::Busy { .. }) => Err(RenewalError::Busy),
+            Err(error) => {
+                self.fault = Some(error);
+                Err(RenewalError::Store)
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The token cell of an identity: requests read the token without a lock, and only the token renewer writes it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use crate::{
+    clock::{Moment, Timestamp},
+    credentials::{Lack, Why, login::renewal_error::RenewalError},
+    names::{IdentityKind, TenantName},
+};
+
+use super::{
+    access_token::AccessToken,
+    snapshot::{LoginState, Record, State, VaultSnapshot},
+};
+
+/// Longest that a request waits for a renewal under way, in milliseconds.
+pub const LEASE_WAIT_MS_MAX: u64 = 10_000;
+
+/// Most requests that wait for one cell's token at a time.
+pub const LEASE_WAITERS_MAX: usize = 4_096;
+
+/// Bounds of the `Retry-After` for a request that gets no token, in milliseconds.
+const RETRY_AFTER_MS_MIN: u64 = 1_000;
+const RETRY_AFTER_MS_MAX: u64 = 300_000;
+
+/// Holds the access token of one identity at one tenant.
+pub struct Vault {
+    tenant: TenantName,
+    identity: IdentityKind,
+    current: ArcSwapOption<AccessToken>,
+    /// The newest generation that NinjaOne rejected with 401.
+    rejected: AtomicU64,
+    phase: watch::Sender<Phase>,
+    /// Wakes the token renewer.
+    wake: Notify,
+    waiting: AtomicUsize,
+    record: Mutex<Record>,
+}
+
+/// What the token renewer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::credentials) enum Phase {
+    Resting,
+    Renewing,
+    BackingOff {
+        next: Moment,
+    },
+    /// Nothing to do until somebody logs in.
+    LoginNeeded,
+    Stopped,
+}
+
+/// Why waiting brought no token that can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Trying again is worthwhile after this time.
+    For(Duration),
+    LoginNeeded,
+}
+
+impl Unavailable {
+    fn until(next: Moment) -> Self {
+        Self::after(next.since(Moment::now()))
+    }
+
+    fn after(pause: Duration) -> Self {
+        let least = Duration::from_millis(RETRY_AFTER_MS_MIN);
+        let most = Duration::from_millis(RETRY_AFTER_MS_MAX);
+        Self::For(pause.clamp(least, most))
+    }
+
+    /// The error of a request with this identity.
+    pub(in crate::credentials) const fn lack(self, identity: IdentityKind) -> Lack {
+        let (why, retry_after) = match self {
+            Self::For(pause) => (Why::Unavailable, Some(pause)),
+            Self::LoginNeeded => (Why::LoginNeeded, None),
+        };
+        Lack {
+            identity,
+            why,
+            retry_after,
+        }
+    }
+}
+
+impl Vault {
+    pub(in crate::credentials) fn new(tenant: TenantName, identity: IdentityKind) -> Self {
+        Self {
+            tenant,
+            identity,
+            current: ArcSwapOption::empty(),
+            rejected: AtomicU64::new(0),
+            phase: watch::Sender::new(Phase::Resting),
+            wake: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            record: Mutex::default(),
+        }
+    }
+
+    /// The tenant that the token is for.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantName {
+        &self.tenant
+    }
+
+    /// The identity that the token is issued to.
+    #[must_use]
+    pub fn identity(&self) -> IdentityKind {
+        self.identity
+    }
+
+    /// A token for a request: at once if there is a valid one, otherwise after a renewal under way, for which it waits
+    /// [`LEASE_WAIT_MS_MAX`] at most.
+    ///
+    /// # Errors
+    /// There is none, and no renewal brought one in time.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, Unavailable> {
+        let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
+        match self.current() {
+            Some(token) => Ok(token),
+            // Boxed, so that the state of a wait does not enlarge every request's future.
+            None => Box::pin(self.wait_for_token(longest)).await,
+        }
+    }
+
+    /// The token, if it is valid now.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<AccessToken>> {
+        let token = self.current.load();
+        let token = token.as_ref()?;
+        token.is_usable(Moment::now()).then(|| Arc::clone(token))
+    }
+
+    /// Waits, at most `longest`, for a renewal to bring a valid token. A failed renewal ends the wait.
+    pub async fn wait_for_token(&self, longest: Duration) -> Result<Arc<AccessToken>, Unavailable> {
+        self.wait_for(longest, 0).await
+    }
+
+    /// After a 401: waits for a token newer than the one of `generation`. However many requests report the same 401, it
+    /// causes at most one renewal, and none before [`AccessToken::replaceable_at`].
+    pub async fn newer_than(
+        &self,
+        generation: u64,
+        longest: Duration,
+    ) -> Result<Arc<AccessToken>, Unavailable> {
+        self.reject(generation);
+        let held = self.held_for(generation);
+        if held > longest {
+            return Err(Unavailable::after(held));
+        }
+        self.wait_for(longest, generation).await
+    }
+
+    /// After a 401, without waiting: asks for a renewal if the token of this generation is still the current one.
+    pub fn reject(&self, generation: u64) {
+        let is_current = self.generation() == generation;
+        if is_current && self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The cell's state for status and metrics, without the token.
+    #[must_use]
+    pub fn snapshot(&self) -> VaultSnapshot {
+        let now = Moment::now();
+        let token = self.current.load_full();
+        let phase = *self.phase.borrow();
+        let record = self.record();
+        let usable = token.as_ref().is_some_and(|token| token.is_usable(now));
+        let next_attempt = match phase {
+            Phase::BackingOff { next } => Some(next.since(now)),
+            _ => None,
+        };
+        let state = match (phase, record.failing_since) {
+            (Phase::Renewing, _) => State::Renewing,
+            (Phase::LoginNeeded, _) if !usable => State::LoginNeeded,
+            (_, Some(_)) => State::Failing,
+            _ if usable => State::Fresh,
+            _ if token.is_none() => State::NeverMinted,
+            _ => State::Expired,
+        };
+        VaultSnapshot {
+            tenant: self.tenant.clone(),
+            identity: self.identity,
+            state,
+            usable,
+            generation: token.as_ref().map_or(0, |token| token.generation()),
+            minted_at: token.as_ref().map(|token| token.minted_at()),
+            expires_at: token.as_ref().map(|token| token.expires_at()),
+            scopes: token.map_or_else(Vec::new, |token| token.scopes().to_vec()),
+            failing_since: record.failing_since,
+            last_error: record.last_error,
+            next_attempt,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            results: record.results(),
+            login: record.login.clone(),
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        longest: Duration,
+        above: u64,
+    ) -> Result<Arc<AccessToken>, Unavailable> {
+        let Some(_place) = Waiting::enter(&self.waiting) else {
+            return Err(Unavailable::after(Duration::ZERO));
+        };
+        timeout(longest, self.watch_for(above))
+            .await
+            .unwrap_or_else(|_| Err(Unavailable::after(Duration::ZERO)))
+    }
+
+    async fn watch_for(&self, above: u64) -> Result<Arc<AccessToken>, Unavailable> {
+        let mut phases = self.phase.subscribe();
+        loop {
+            // Reads the phase before the token, because the renewer writes the token first.
+            let phase = *phases.borrow_and_update();
+            if let Some(token) = self.current().filter(|token| token.generation() > above) {
+                return Ok(token);
+            }
+            match phase {
+                Phase::Renewing => {}
+                Phase::BackingOff { next } if next > Moment::now() => {
+                    return Err(Unavailable::until(next));
+                }
+                // The renewer may oversleep: its timer stands still while the machine is suspended.
+                Phase::Resting | Phase::BackingOff { .. } => self.wake.notify_one(),
+                Phase::LoginNeeded => return Err(Unavailable::LoginNeeded),
+                Phase::Stopped => return Err(Unavailable::after(Duration::ZERO)),
+            }
+            if phases.changed().await.is_err() {
+                return Err(Unavailable::after(Duration::ZERO));
+            }
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        let token = self.current.load();
+        token.as_ref().map_or(0, |token| token.generation())
+    }
+
+    /// How long the rejected token of `generation` is still held before a renewal replaces it.
+    fn held_for(&self, generation: u64) -> Duration {
+        let token = self.current.load();
+        match token.as_ref() {
+            Some(token) if token.generation() == generation => {
+                token.replaceable_at().since(Moment::now())
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        // A panic while it was locked can have left no more than a wrong count.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the token renewer only.
+impl Vault {
+    /// The current token, valid or not.
+    pub(in crate::credentials) fn held(&self) -> Option<Arc<AccessToken>> {
+        self.current.load_full()
+    }
+
+    pub(in crate::credentials) fn is_rejected(&self, token: &AccessToken) -> bool {
+        self.rejected.load(Ordering::Acquire) >= token.generation()
+    }
+
+    pub(in crate::credentials) fn put(&self, token: AccessToken) {
+        self.current.store(Some(Arc::new(token)));
+        // Wakes the waiters even if the phase does not change, as when one renewal follows another.
+        self.phase.send_modify(|_| ());
+    }
+
+    /// Removes the token, because the user it was issued to has logged out or been replaced.
+    pub(in crate::credentials) fn clear(&self) {
+        self.current.store(None);
+    }
+
+    pub(in crate::credentials) fn note_login(&self, login: LoginState) {
+        self.record().login = Some(login);
+    }
+
+    pub(in crate::credentials) fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let changes = *now != phase;
+            *now = phase;
+            changes
+        });
+    }
+
+    pub(in crate::credentials) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(in crate::credentials) fn succeeded(&self, result: &'static str) {
+        self.record().succeeded(result);
+    }
+
+    pub(in crate::credentials) fn failed(&self, error: RenewalError) {
+        self.record().failed(error, Timestamp::now());
+    }
+}
+
+/// Counts one waiting request; the drop uncounts it.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let enter = |now: usize| (now < LEASE_WAITERS_MAX).then_some(now + 1);
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter)
+            .ok()
+            .map(|_| Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

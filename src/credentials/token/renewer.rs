@@ -1,0 +1,288 @@
+//! What both token renewers share: when the next renewal is due, the delays after failures, and the events they report.
+
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    clock::Moment,
+    credentials::{
+        grant::issued_token::IssuedToken,
+        login::renewal_error::{LoginError, RenewalError},
+    },
+    names::{IdentityKind, TenantName},
+    tasks::Tasks,
+    watchdog::Heartbeat,
+};
+
+use super::{
+    access_token::AccessToken,
+    cell::{Phase, Vault},
+    event::{News, Observer, TokenEvent},
+    schedule::{Pauses, RefreshAt, pauses},
+};
+
+/// Shortest time between two renewals that no rejection caused, however short-lived the tokens are, in milliseconds.
+const MINT_INTERVAL_MS_MIN: u64 = 1_000;
+
+/// Longest that a renewer sleeps, in milliseconds. A timer stands still while the machine is suspended, a token's lifetime
+/// does not; and another process may have renewed, ended or replaced the login.
+const LOOK_INTERVAL_MS: u64 = 1_000;
+
+/// Longest renewal before the renewer counts as stalled, in milliseconds. The timeouts of a renewal add up to less.
+const RENEWAL_MS_MAX: u64 = 60_000;
+
+/// What a renewer is started with.
+pub struct Keeping {
+    pub tenant: TenantName,
+    pub refresh_at: RefreshAt,
+    pub observer: Observer,
+    pub heartbeat: Heartbeat,
+}
+
+/// Stops the renewer when dropped. The token cell stays usable as long as its token is valid.
+#[must_use]
+pub struct KeeperHandle {
+    _stop: DropGuard,
+}
+
+/// Tells a renewer to stop: its handle was dropped, or the program shuts down.
+pub(in crate::credentials) struct RenewerStop {
+    handle_dropped: CancellationToken,
+    tasks: Tasks,
+}
+
+/// The state of one identity's renewals.
+pub(in crate::credentials) struct RenewalState {
+    vault: Arc<Vault>,
+    refresh_at: RefreshAt,
+    /// A token is renewed at least this often, however long its lifetime.
+    interval_max: Duration,
+    observer: Observer,
+    /// Of the newest token.
+    generation: u64,
+    /// When the current token is to be renewed.
+    renew_at: Moment,
+    failure: Option<Failure>,
+    /// What is wrong with the store of logins, for people.
+    store_fault: Option<String>,
+}
+
+/// Consecutive failed renewals.
+struct Failure {
+    row: u32,
+    at: Moment,
+    error: RenewalError,
+    /// None if only a login helps.
+    pauses: Option<Pauses>,
+}
+
+impl Failure {
+    /// When to try again; none if only a login helps.
+    fn next(&self, has_token: bool) -> Option<Moment> {
+        let pauses = self.pauses?;
+        let pause = if has_token {
+            pauses.with_token
+        } else {
+            pauses.without_token
+        };
+        Some(self.at.plus(pause))
+    }
+}
+
+impl KeeperHandle {
+    pub(in crate::credentials) fn new(tasks: &Tasks) -> (Self, RenewerStop) {
+        let handle_dropped = CancellationToken::new();
+        let handle = Self {
+            _stop: handle_dropped.clone().drop_guard(),
+        };
+        let stop = RenewerStop {
+            handle_dropped,
+            tasks: tasks.clone(),
+        };
+        (handle, stop)
+    }
+}
+
+impl RenewerStop {
+    /// Runs a renewer's loop until the renewer is told to stop.
+    pub(in crate::credentials) async fn run_until_stopped(
+        self,
+        endless: impl Future<Output = Infallible>,
+    ) {
+        tokio::select! {
+            () = self.handle_dropped.cancelled() => {}
+            () = self.tasks.stopping() => {}
+            never = endless => match never {},
+        }
+    }
+}
+
+impl RenewalState {
+    /// Starts with an empty token cell, so the first renewal is due at once.
+    pub(in crate::credentials) fn new(
+        keeping: Keeping,
+        identity: IdentityKind,
+        interval_max: Duration,
+    ) -> (Self, Heartbeat) {
+        let state = Self {
+            vault: Arc::new(Vault::new(keeping.tenant, identity)),
+            refresh_at: keeping.refresh_at,
+            interval_max,
+            observer: keeping.observer,
+            generation: 0,
+            renew_at: Moment::now(),
+            failure: None,
+            store_fault: None,
+        };
+        (state, keeping.heartbeat)
+    }
+
+    pub(in crate::credentials) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// True at once if a renewal is due. Otherwise sleeps until one may be due, a request asks for a token, or it is time to
+    /// look at clock and store again, and is false.
+    pub(in crate::credentials) async fn is_due_or_sleep(&self, heartbeat: &Heartbeat) -> bool {
+        let now = Moment::now();
+        let next = self.next_renewal(now);
+        if next.is_some_and(|next| next <= now) {
+            return true;
+        }
+        self.sleep(now, next, heartbeat.interval()).await;
+        false
+    }
+
+    /// Runs a renewal, and beats meanwhile for as long as its timeouts allow.
+    pub(in crate::credentials) async fn beat_during_renewal(
+        heartbeat: &Heartbeat,
+        renewal: impl Future<Output = ()>,
+    ) {
+        let longest = Duration::from_millis(RENEWAL_MS_MAX);
+        heartbeat.beat_during(longest, renewal).await;
+    }
+
+    /// When the next renewal begins; none before something happens.
+    fn next_renewal(&self, now: Moment) -> Option<Moment> {
+        let token = self.vault.held();
+        let wanted = match &token {
+            None => now,
+            Some(token) if self.vault.is_rejected(token) => token.replaceable_at(),
+            Some(token) => {
+                let interval = Duration::from_millis(MINT_INTERVAL_MS_MIN);
+                let end = self.renew_at.min(token.usable_until());
+                end.max(token.minted().plus(interval))
+            }
+        };
+        let usable = token.is_some_and(|token| token.is_usable(now));
+        match &self.failure {
+            None => Some(wanted),
+            Some(failure) => failure.next(usable).map(|allowed| wanted.max(allowed)),
+        }
+    }
+
+    async fn sleep(&self, now: Moment, next: Option<Moment>, longest: Duration) {
+        self.vault.enter(match (&self.failure, next) {
+            (Some(_), Some(next)) => Phase::BackingOff { next },
+            (Some(_), None) => Phase::LoginNeeded,
+            (None, _) => Phase::Resting,
+        });
+        let mut pause = longest.min(Duration::from_millis(LOOK_INTERVAL_MS));
+        if let Some(next) = next {
+            pause = pause.min(next.since(now));
+        }
+        if let Some(token) = self.vault.held().filter(|token| token.is_usable(now)) {
+            // Once the token has expired, the delay after a failure is a shorter one.
+            pause = pause.min(token.usable_until().since(now));
+        }
+        // A request that asks for a token makes the renewer look at the clock, but does not shorten a delay.
+        drop(timeout(pause, self.vault.woken()).await);
+    }
+
+    /// Stores a token that NinjaOne has just issued to this process.
+    pub(in crate::credentials) fn accept_issued(&mut self, issued: IssuedToken) {
+        let (news, rejected_before) = match self.vault.held() {
+            None => (News::Minted, 0),
+            Some(token) if self.vault.is_rejected(&token) => {
+                (News::Forced, token.rejected_with_this())
+            }
+            Some(_) => (News::Renewed, 0),
+        };
+        self.store_token(issued, rejected_before);
+        self.record_success(news);
+    }
+
+    /// Adopts the work of another process, or of an earlier run: its token, if that can still be used.
+    pub(in crate::credentials) fn adopt(&mut self, issued: Option<IssuedToken>, news: News) {
+        if let Some(issued) = issued {
+            self.store_token(issued, 0);
+        }
+        self.record_success(news);
+    }
+
+    fn store_token(&mut self, issued: IssuedToken, rejected_before: u32) {
+        let delay = self.refresh_at.delay(issued.lifetime);
+        self.generation += 1;
+        self.renew_at = issued.requested.moment.plus(delay.min(self.interval_max));
+        let token = AccessToken::new(issued, self.generation, rejected_before);
+        self.vault.put(token);
+    }
+
+    fn record_success(&mut self, news: News) {
+        self.failure = None;
+        self.vault.succeeded(news.as_str());
+        self.report(news);
+    }
+
+    /// Records and reports a failure. The next renewal waits.
+    pub(in crate::credentials) fn back_off(&mut self, error: RenewalError) {
+        self.record_failure(error);
+        self.report(match error {
+            RenewalError::Login(LoginError::Ended(reason)) => News::Dead(reason),
+            other => News::Refused(other),
+        });
+    }
+
+    pub(in crate::credentials) fn record_failure(&mut self, error: RenewalError) {
+        let row = self
+            .failure
+            .as_ref()
+            .map_or(1, |failure| failure.row.saturating_add(1));
+        self.failure = Some(Failure {
+            row,
+            at: Moment::now(),
+            error,
+            pauses: pauses(error.retry(), row),
+        });
+        self.vault.failed(error);
+    }
+
+    /// Whether this is the error that the last renewal failed with.
+    pub(in crate::credentials) fn is_last_failure(&self, error: RenewalError) -> bool {
+        let last = self.failure.as_ref();
+        last.is_some_and(|failure| failure.error == error)
+    }
+
+    pub(in crate::credentials) fn set_store_fault(&mut self, fault: Option<String>) {
+        self.store_fault = fault;
+    }
+
+    pub(in crate::credentials) fn report(&self, news: News) {
+        (self.observer)(TokenEvent {
+            tenant: self.vault.tenant().clone(),
+            identity: self.vault.identity(),
+            generation: self.vault.held().map_or(0, |token| token.generation()),
+            news,
+            fault: self.store_fault.clone(),
+        });
+    }
+}
+
+/// Whatever stops the renewer, no request waits for it any more.
+impl Drop for RenewalState {
+    fn drop(&mut self) {
+        self.vault.enter(Phase::Stopped);
+    }
+}

@@ -1,0 +1,56 @@
+//! Renews the token of a service identity, with the application's own secret. One task per token cell.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use crate::{
+    credentials::grant::client_credentials::ClientCredentials, names::IdentityKind, tasks::Tasks,
+    watchdog::Heartbeat,
+};
+
+use super::{
+    cell::{Phase, Vault},
+    renewer::{KeeperHandle, Keeping, RenewalState},
+};
+
+/// Renews the token of a service identity (client credentials grant, RFC 6749 section 4.4).
+pub struct ServiceRenewer {
+    state: RenewalState,
+    credentials: ClientCredentials,
+}
+
+impl ServiceRenewer {
+    /// Starts a renewer on the current runtime. It begins at once, and ends with the handle or with `tasks`.
+    pub fn start(
+        keeping: Keeping,
+        credentials: ClientCredentials,
+        tasks: &Tasks,
+    ) -> (Arc<Vault>, KeeperHandle) {
+        let (state, heartbeat) = RenewalState::new(keeping, IdentityKind::Service, Duration::MAX);
+        let vault = Arc::clone(state.vault());
+        let (handle, stop) = KeeperHandle::new(tasks);
+        let mut renewer = Self { state, credentials };
+        tasks.spawn(async move {
+            stop.run_until_stopped(renewer.run(&heartbeat)).await;
+            heartbeat.retire();
+        });
+        (vault, handle)
+    }
+
+    async fn run(&mut self, heartbeat: &Heartbeat) -> Infallible {
+        loop {
+            heartbeat.beat();
+            heartbeat.stall_if_told().await;
+            if self.state.is_due_or_sleep(heartbeat).await {
+                RenewalState::beat_during_renewal(heartbeat, self.renew()).await;
+            }
+        }
+    }
+
+    async fn renew(&mut self) {
+        self.state.vault().enter(Phase::Renewing);
+        match self.credentials.mint().await {
+            Ok(issued) => self.state.accept_issued(issued),
+            Err(error) => self.state.back_off(error.into()),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! TODO: what this folder is for.
+
+pub mod channel;
+pub mod incoming_body;
+pub mod incoming_body_error;
+pub mod metered_body;
+pub mod progress;
+pub mod replay_buffer;
+pub mod request_body;
+pub mod request_body_error;
+pub mod streaming_body;
+pub mod throughput_window;
+pub mod timeouts;
+pub mod timer;

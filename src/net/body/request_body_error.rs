@@ -1,0 +1,45 @@
+//! Why a caller's body could not be passed on.
+
+use super::timer::Lateness;
+
+/// Why a request's body could not be passed on. The texts name the caller's side: nothing is wrong with NinjaOne.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum BodyFault {
+    #[error("the body is longer than allowed")]
+    TooLarge,
+    #[error("the caller stopped sending")]
+    Stalled,
+    #[error("the caller sends too slowly")]
+    Slow,
+    #[error("the caller takes too long to send it")]
+    Overdue,
+    #[error("the caller's connection broke")]
+    Broken,
+    #[error("the body is not framed as its head announces it")]
+    Malformed,
+}
+
+impl From<Lateness> for BodyFault {
+    fn from(lateness: Lateness) -> Self {
+        match lateness {
+            Lateness::Stalled => Self::Stalled,
+            Lateness::Slow => Self::Slow,
+            Lateness::Overdue => Self::Overdue,
+        }
+    }
+}
+
+impl BodyFault {
+    /// The code in the audit line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "body-too-large",
+            Self::Stalled => "body-stalled",
+            Self::Slow => "body-slow",
+            Self::Overdue => "body-overdue",
+            Self::Broken => "body-broken",
+            Self::Malformed => "body-malformed",
+        }
+    }
+}

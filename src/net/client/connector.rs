@@ -1,0 +1,152 @@
+//! Connections to configured servers over TCP or TLS. A host never comes from a request, and a redirect is never followed.
+
+use std::{io, sync::Arc, time::Duration};
+
+use http::{HeaderValue, uri::Authority};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    net::tls::{self, Offer, TlsError},
+    tasks::Tasks,
+};
+
+use super::{
+    http1::{Connection, transport::Transport},
+    http2::Http2Sender,
+    tls_io::TlsIo,
+    tls_stream::TlsStream,
+};
+
+pub use super::{endpoint::Endpoint, exchange_error::ExchangeError};
+
+/// Makes connections to one server.
+pub struct Connector {
+    endpoint: Endpoint,
+    authority: Authority,
+    host: HeaderValue,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    connect: Duration,
+}
+
+/// Why no connections can be made to a server at all. The texts are for operators.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("{0:?} is not a host name")]
+    Host(String),
+}
+
+/// A connection that requests can be sent on.
+pub enum Dialed {
+    /// For one request at a time.
+    Http1(Box<Connection>),
+    /// Shared by all requests.
+    Http2(Http2Sender),
+}
+
+impl Connector {
+    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect`.
+    ///
+    /// # Errors
+    /// When TLS cannot be configured, or the host is not a host name.
+    pub fn new(
+        endpoint: Endpoint,
+        offer: Offer,
+        connect: Duration,
+    ) -> Result<Self, ConnectorError> {
+        let bad_host = || ConnectorError::Host(endpoint.host.clone());
+        let authority = Authority::try_from(endpoint.authority()).map_err(|_| bad_host())?;
+        let host = HeaderValue::try_from(endpoint.authority()).map_err(|_| bad_host())?;
+        let tls = if endpoint.tls {
+            let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| bad_host())?;
+            let config = tls::client(endpoint.ca.as_deref(), offer)?;
+            Some((config, name))
+        } else {
+            None
+        };
+        Ok(Self {
+            endpoint,
+            authority,
+            host,
+            tls,
+            connect,
+        })
+    }
+
+    /// Where it connects to.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The value of `:authority`.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The value of `Host`.
+    #[must_use]
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Connects. An HTTP/2 connection's own task is started under `tasks`.
+    ///
+    /// # Errors
+    /// When the host cannot be reached in time, or its certificate is not trusted.
+    pub async fn dial(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
+        timeout(self.connect, self.dial_untimed(tasks))
+            .await
+            .map_err(|_| ExchangeError::TimedOut)?
+    }
+
+    async fn dial_untimed(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
+        let socket = self.tcp().await?;
+        let Some((config, name)) = &self.tls else {
+            return Ok(http1_over(Transport::Plain(socket)));
+        };
+        let (stream, plain) = TlsStream::connect(socket, Arc::clone(config), name.clone())
+            .await
+            .map_err(|error| tls_error(&error))?;
+        if stream.protocol() == Some(b"h2") {
+            let sender = Http2Sender::connect(TlsIo::new(stream, plain), tasks).await?;
+            return Ok(Dialed::Http2(sender));
+        }
+        // Over HTTP/1.1, bytes that come before a request would be taken for its response.
+        if !plain.is_empty() {
+            return Err(ExchangeError::NotHttp);
+        }
+        Ok(http1_over(Transport::Tls(stream)))
+    }
+
+    async fn tcp(&self) -> Result<TcpStream, ExchangeError> {
+        let addresses = tokio::net::lookup_host((self.endpoint.host.as_str(), self.endpoint.port))
+            .await
+            .map_err(|_| ExchangeError::Resolve)?;
+        for address in addresses {
+            if let Ok(socket) = TcpStream::connect(address).await {
+                socket
+                    .set_nodelay(true)
+                    .map_err(|_| ExchangeError::Connect)?;
+                return Ok(socket);
+            }
+        }
+        Err(ExchangeError::Connect)
+    }
+}
+
+fn tls_error(error: &io::Error) -> ExchangeError {
+    if tls::is_certificate_error(error) {
+        ExchangeError::Certificate
+    } else {
+        ExchangeError::Tls
+    }
+}
+
+fn http1_over(transport: Transport) -> Dialed {
+    Dialed::Http1(Connection::new(transport))
+}

@@ -1,0 +1,74 @@
+//! One short request and its whole response, for token calls, probes and the command line; callers' requests use the pool.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use tokio::time::timeout;
+
+use crate::{
+    net::{body::request_body::RequestBody, method::Method, tls::Offer},
+    tasks::Tasks,
+};
+
+use super::{
+    connector::{Connector, Dialed},
+    endpoint::Endpoint,
+    exchange_error::ExchangeError,
+    http1::RequestHead,
+    response_body::AnswerStream,
+};
+
+/// Sends one request over HTTP/1.1 on a connection of its own and reads the whole response. The request's URI is a path;
+/// `Host` and `Content-Length` are set here. Redirects are not followed. Of the response's headers, those remain that may
+/// reach a caller.
+///
+/// # Errors
+/// The response's body is longer than `answer_bytes_max`, `time_out` passed, or the network failed.
+pub async fn exchange(
+    endpoint: &Endpoint,
+    request: Request<Bytes>,
+    answer_bytes_max: usize,
+    time_out: Duration,
+) -> Result<Response<Bytes>, ExchangeError> {
+    let connector =
+        Connector::new(endpoint.clone(), Offer::Http1, time_out).map_err(|_| ExchangeError::Tls)?;
+    timeout(
+        time_out,
+        exchange_over(&connector, request, answer_bytes_max),
+    )
+    .await
+    .map_err(|_| ExchangeError::TimedOut)?
+}
+
+async fn exchange_over(
+    connector: &Connector,
+    request: Request<Bytes>,
+    answer_bytes_max: usize,
+) -> Result<Response<Bytes>, ExchangeError> {
+    let Dialed::Http1(connection) = connector.dial(&Tasks::new()).await? else {
+        return Err(ExchangeError::NotHttp);
+    };
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter();
+    // The connection says these itself.
+    let headers =
+        headers.filter(|(name, _)| ![header::HOST, header::CONTENT_LENGTH].contains(name));
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let head = RequestHead {
+        method: Method::parse(parts.method.as_str()).ok_or(ExchangeError::NotHttp)?,
+        target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
+        host: connector.host(),
+        headers: &headers,
+        more: &[],
+    };
+    let answer = connection.send(&head, RequestBody::own(body)).await?;
+    let body = AnswerStream::http1(answer.connection, None);
+    let body = body.collect(answer_bytes_max).await?;
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.fields.into();
+    Ok(response)
+}

@@ -1,0 +1,62 @@
+//! Why a request to a server failed, whatever the protocol.
+
+use super::http1::Failure;
+
+/// Why a request to a server failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ExchangeError {
+    #[error("the host name could not be resolved")]
+    Resolve,
+    #[error("the connection was refused or could not be made")]
+    Connect,
+    #[error("the TLS certificate was not accepted")]
+    Certificate,
+    #[error("TLS failed")]
+    Tls,
+    #[error("it took too long")]
+    TimedOut,
+    #[error("the connection broke")]
+    Broken,
+    #[error("the answer is not HTTP")]
+    NotHttp,
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+impl ExchangeError {
+    /// The error type of RFC 9209 section 2.3.
+    #[must_use]
+    pub const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::Resolve => "dns_error",
+            Self::Connect => "connection_refused",
+            Self::Certificate => "tls_certificate_error",
+            Self::Tls => "tls_protocol_error",
+            Self::TimedOut => "connection_timeout",
+            Self::Broken => "connection_terminated",
+            Self::NotHttp => "http_protocol_error",
+            Self::TooLong => "http_response_body_size",
+        }
+    }
+
+    /// What an error of the HTTP/2 library means.
+    #[must_use]
+    pub fn of_hyper(error: &hyper::Error) -> Self {
+        if error.is_parse() || error.is_parse_status() {
+            Self::NotHttp
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken
+        }
+    }
+}
+
+impl From<Failure> for ExchangeError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotHttp => Self::NotHttp,
+            Failure::Unanswered | Failure::Broken | Failure::Upload => Self::Broken,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Which headers and statuses of NinjaOne's responses may reach a caller. An allow-list: a header that nobody thought of does
+//! not pass.
+
+use std::ops::RangeInclusive;
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::net::response::Fields;
+
+/// The status codes that HTTP defines classes for: a response with another one is malformed (RFC 9110 section 15).
+pub const STATUSES: RangeInclusive<u16> = 100..=599;
+
+/// NinjaOne's id of a request, for its support.
+pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
+
+/// The longest name in [`answer_name`], in bytes.
+const ANSWER_NAME_BYTES_MAX: usize = "content-disposition".len();
+
+/// The name of a response header, if it may reach a caller. Any letter case (RFC 9110 section 5.1).
+#[must_use]
+pub fn answer_name(name: &str) -> Option<HeaderName> {
+    let mut lower = [0; ANSWER_NAME_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    Some(match &*lower {
+        b"content-type" => header::CONTENT_TYPE,
+        b"content-length" => header::CONTENT_LENGTH,
+        b"content-disposition" => header::CONTENT_DISPOSITION,
+        b"content-encoding" => header::CONTENT_ENCODING,
+        b"content-language" => header::CONTENT_LANGUAGE,
+        b"etag" => header::ETAG,
+        b"last-modified" => header::LAST_MODIFIED,
+        b"cache-control" => header::CACHE_CONTROL,
+        b"date" => header::DATE,
+        b"location" => header::LOCATION,
+        b"retry-after" => header::RETRY_AFTER,
+        b"x-nj-request-id" => NINJAONE_REQUEST_ID,
+        _ => return None,
+    })
+}
+
+/// Reduces the headers of a response that came over HTTP/2 to those that may reach a caller.
+///
+/// `content-length` stays only because the body is passed on unchanged; the server frames it anew.
+#[must_use]
+pub fn sort_answer(headers: HeaderMap) -> Fields {
+    let mut kept = Fields::default();
+    let mut current = None;
+    for (name, value) in headers {
+        if let Some(name) = name {
+            current = answer_name(name.as_str());
+        }
+        if let Some(name) = &current {
+            kept.append(name.clone(), value);
+        }
+    }
+    kept
+}

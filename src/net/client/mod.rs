@@ -1,0 +1,18 @@
+//! TODO: what this folder is for.
+
+pub mod connector;
+pub mod endpoint;
+pub mod exchange;
+pub mod exchange_error;
+pub mod forwardable_headers;
+pub mod http1;
+pub mod http2;
+pub mod http2_messages;
+pub mod outgoing_request;
+pub mod pool;
+pub mod pooled_connections;
+pub mod response;
+pub mod response_body;
+pub mod send_error;
+pub mod tls_io;
+pub mod tls_stream;

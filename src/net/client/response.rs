@@ -1,0 +1,17 @@
+//! A response as its head arrives, whatever the protocol.
+
+use http::StatusCode;
+
+use crate::net::response::Fields;
+
+use super::response_body::AnswerStream;
+
+/// A response whose body is still to be read.
+pub struct Answered {
+    /// One of HTTP's, not interim over HTTP/1.1.
+    pub status: StatusCode,
+    /// Those that may reach a caller, and no others.
+    pub fields: Fields,
+    /// To be read to its end, or dropped.
+    pub body: AnswerStream,
+}

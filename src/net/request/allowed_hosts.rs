@@ -1,0 +1,70 @@
+//! Which `Host` values are answered: a short list, so that DNS rebinding leads nowhere.
+
+use crate::net::url::HostPort;
+
+/// The host names of this proxy, without port and in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts(Vec<String>);
+
+/// How a `Host` or `:authority` value matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostVerdict {
+    /// A name of ours.
+    Ours,
+    /// A valid name that is not ours.
+    Foreign,
+    /// Not a host and an optional port (RFC 9112 section 3.2: 400).
+    Malformed,
+}
+
+impl Hosts {
+    /// Names and IP addresses, without port and brackets, in any letter case.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
+        Self(
+            names
+                .into_iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+        )
+    }
+
+    /// Matches the value of `Host` or `:authority`; any port will do.
+    #[must_use]
+    pub fn judge(&self, value: &[u8]) -> HostVerdict {
+        // An IPv6 address stands in brackets there: it is left to the parser below.
+        let mut names = self.0.iter().filter(|ours| !ours.contains(':'));
+        if names.any(|ours| is_with_port(value, ours.as_bytes())) {
+            return HostVerdict::Ours;
+        }
+        let Some(host) = std::str::from_utf8(value).ok().and_then(host_of) else {
+            return HostVerdict::Malformed;
+        };
+        if self.0.iter().any(|ours| ours.eq_ignore_ascii_case(host)) {
+            HostVerdict::Ours
+        } else {
+            HostVerdict::Foreign
+        }
+    }
+}
+
+/// The common case without parsing: exactly the name, alone or with a port.
+fn is_with_port(value: &[u8], name: &[u8]) -> bool {
+    match value.strip_prefix(name) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => {
+            (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
+}
+
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`, without brackets; none if it holds what no host does.
+fn host_of(value: &str) -> Option<&str> {
+    let HostPort { host, .. } = HostPort::split(value)?;
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'));
+    is_host.then_some(host)
+}

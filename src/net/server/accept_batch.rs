@@ -1,0 +1,82 @@
+//! Connections that are accepted together in a flood, those first whose request is already there.
+
+use std::{collections::VecDeque, io};
+
+/// Most connections that are accepted together.
+const BURST_MAX: usize = 1024;
+/// How many bytes of what has come are searched for the end of a head.
+const PEEKED_BYTES: usize = 1024;
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
+/// Connections that were accepted together. In a flood the kernel queues thousands of them, and a probe among them must not
+/// wait until each has been served: those that would be closed at once as the oldest are not served at all, and those whose
+/// head has come are served first.
+#[derive(Default)]
+pub(in crate::net) struct Burst {
+    /// Those whose head has come.
+    pub(in crate::net) asking: Vec<std::net::TcpStream>,
+    /// The newest of those whose head has not come yet.
+    pub(in crate::net) silent: VecDeque<std::net::TcpStream>,
+    /// Accepting failed, such as for want of file descriptors.
+    pub(in crate::net) has_failed: bool,
+}
+
+impl Burst {
+    /// `first`, and what waits behind it in `queue`.
+    pub(in crate::net) fn of(
+        first: io::Result<std::net::TcpStream>,
+        queue: &std::net::TcpListener,
+        most: usize,
+    ) -> Self {
+        let mut burst = Self::default();
+        let mut goes_on = burst.add(first, most);
+        for _ in 1..BURST_MAX {
+            if !goes_on {
+                break;
+            }
+            goes_on = burst.add(queue.accept().map(|(stream, _)| stream), most);
+        }
+        burst
+    }
+
+    /// False when accepting more makes no sense.
+    fn add(&mut self, accepted: io::Result<std::net::TcpStream>, most: usize) -> bool {
+        match accepted.map_err(|error| error.kind()) {
+            Ok(stream) => self.take(stream, most),
+            Err(io::ErrorKind::WouldBlock) => return false,
+            Err(io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(_) => {
+                self.has_failed = true;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, stream: std::net::TcpStream, most: usize) {
+        // Accepted sockets do not have it from their listener.
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        if has_sent_head(&stream) {
+            self.asking.push(stream);
+            return;
+        }
+        if self.silent.len() >= most {
+            self.silent.pop_front();
+        }
+        self.silent.push_back(stream);
+    }
+}
+
+/// Whether a complete head, of a usual length, has come already.
+fn has_sent_head(stream: &std::net::TcpStream) -> bool {
+    let mut room = [0; PEEKED_BYTES];
+    match stream.peek(&mut room) {
+        Ok(length) => {
+            let come = room.get(..length).unwrap_or_default();
+            come.windows(HEAD_END.len()).any(|it| it == HEAD_END)
+        }
+        Err(_) => false,
+    }
+}

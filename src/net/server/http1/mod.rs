@@ -1,0 +1,103 @@
+//! HTTP/1.1 towards callers (RFC 9112): one request at a time on a connection, read and answered on the connection's own
+//! task. An idle connection holds no buffers. Whatever comes gets a response and an audit line, malformed bytes too.
+
+pub mod date;
+pub mod request_body_reader;
+pub mod request_head;
+pub mod response_writer;
+mod session;
+mod stage;
+#[cfg(test)]
+mod tests;
+pub mod write_buffer;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::{
+    session::Session,
+    stage::{Stage, Step},
+};
+
+use super::{
+    connection_control::Seat,
+    handler::{Ended, Handler, ServerOptions},
+};
+
+/// A caller's connection: a future that ends with it. What it is doing stands apart from what it does it with, so that a
+/// stage can borrow both.
+pub struct Connection<S, H: Handler> {
+    stage: Stage<H::Body>,
+    session: Session<S, H>,
+}
+
+impl<S, H> Connection<S, H>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    /// Serves `socket` when polled.
+    pub fn new(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Self {
+        Self {
+            stage: Stage::Head,
+            session: Session::new(socket, handler, seat, options),
+        }
+    }
+
+    /// Goes on until there is nothing to do but wait.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let session = &mut self.session;
+        loop {
+            let step = match &mut self.stage {
+                Stage::Head => session.poll_head(cx),
+                Stage::Answering(answering) => session.poll_handler(answering, cx),
+                Stage::Sending(sending) => session.poll_response(sending, cx),
+                Stage::Discarding { left } => session.poll_discarding(left, cx),
+                Stage::Lingering { left, is_shut } => {
+                    session.poll_lingering_close(left, is_shut, cx)
+                }
+            };
+            match ready!(step) {
+                Step::Stay => {}
+                Step::Enter(stage) => self.stage = stage,
+                Step::End(ended) => return Poll::Ready(ended),
+            }
+        }
+    }
+
+    /// A timeout has passed. A handler whose response is under way hears that the caller read too slowly.
+    fn give_up(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head);
+        if let Stage::Sending(sending) = stage
+            && let Some(body) = sending.into_body()
+        {
+            H::give_up(body);
+        }
+    }
+}
+
+impl<S, H> Future for Connection<S, H>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    type Output = Ended;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = self.get_mut();
+        if let Poll::Ready(ended) = this.advance(cx) {
+            return Poll::Ready(ended);
+        }
+        if this.session.is_timed_out(&this.stage, cx) {
+            this.give_up();
+            return Poll::Ready(Ended::Silent);
+        }
+        Poll::Pending
+    }
+}

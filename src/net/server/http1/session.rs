@@ -1,0 +1,408 @@
+//! What a caller's HTTP/1.1 connection does in each stage, and what it does it with.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::{
+    method::Method,
+    request::incoming_request::Unreadable,
+    response::Response,
+    server::{
+        connection_control::Seat,
+        connection_timer::Timer,
+        handler::{Answering, Ended, Handler, ServerOptions},
+        head_reservation::Share,
+        timeouts::Waiting,
+    },
+};
+
+use super::{
+    request_body_reader::{DISCARDED_BYTES_MAX, Discarded, Upload},
+    request_head::{self, Head},
+    response_writer::{Gathered, Request, Sending},
+    stage::{Stage, Step},
+    write_buffer::Outflow,
+};
+
+/// Bytes read at once. One buffer for each thread: a connection that waits needs none.
+const READ_BYTES: usize = 64 * 1024;
+/// Most that a caller may send after a request before its response, in bytes. More stays with the kernel.
+const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most that is read and dropped in a lingering close, in bytes.
+const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// What outlives a stage.
+pub(super) struct Session<S, H: Handler> {
+    socket: S,
+    handler: H,
+    head_bytes_max: usize,
+    control: Arc<Seat>,
+    timer: Timer,
+    /// What has come and is not used yet.
+    read_buffer: BytesMut,
+    /// So many bytes of it were searched and hold no complete head.
+    scanned: usize,
+    /// What is still to come of the body of the request under way.
+    request_body: Upload,
+    write_buffer: Outflow,
+    response_context: Request,
+    /// Counts requests that began and bytes that were written.
+    progress: u64,
+    /// The caller does not take what we write.
+    is_write_blocked: bool,
+    /// Of the memory for incomplete heads.
+    head_reservation: Share,
+}
+
+impl<S, H> Session<S, H>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    pub(super) fn new(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Self {
+        Self {
+            socket,
+            handler,
+            head_bytes_max: options.head_bytes_max,
+            control: seat,
+            timer: Timer::new(options.patience),
+            read_buffer: BytesMut::new(),
+            scanned: 0,
+            request_body: Upload::none(),
+            write_buffer: Outflow::default(),
+            response_context: Request {
+                is_head: false,
+                is_http11: true,
+                persists: true,
+            },
+            progress: 0,
+            is_write_blocked: false,
+            head_reservation: Share::default(),
+        }
+    }
+
+    /// Whether the connection has waited for too long in this stage. To be asked whenever nothing can be done.
+    pub(super) fn is_timed_out(&mut self, stage: &Stage<H::Body>, cx: &mut Context<'_>) -> bool {
+        let waiting = self.current_wait(stage);
+        self.timer.is_over(waiting, self.progress, cx)
+    }
+
+    fn current_wait(&self, stage: &Stage<H::Body>) -> Waiting {
+        if self.is_write_blocked {
+            return Waiting::Write;
+        }
+        match stage {
+            Stage::Head if !self.read_buffer.is_empty() => Waiting::Head,
+            Stage::Head if self.control.is_proven() => Waiting::Idle,
+            Stage::Head => Waiting::Proof,
+            Stage::Discarding { .. } => Waiting::Head,
+            Stage::Lingering { .. } => Waiting::Linger,
+            Stage::Answering(_) | Stage::Sending(_) => Waiting::Nothing,
+        }
+    }
+
+    // === A head
+
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Step<H::Body>> {
+        loop {
+            if self.scanned == 0 {
+                // RFC 9112 section 2.2: some callers send an empty line after a body.
+                while self.read_buffer.starts_with(b"\r\n") {
+                    self.read_buffer.advance(2);
+                    if self.read_buffer.is_empty() {
+                        self.read_buffer = BytesMut::new();
+                    }
+                }
+            }
+            // A lone CR may become an empty line.
+            let is_to_be_looked_at =
+                self.read_buffer.len() > self.scanned && *self.read_buffer != *b"\r";
+            if is_to_be_looked_at && let Some(stage) = self.begin_if_head_complete() {
+                return Poll::Ready(Step::Enter(stage));
+            }
+            let came = match self.poll_read(cx) {
+                Poll::Ready(came) => came,
+                Poll::Pending if self.read_buffer.is_empty() && self.control.is_to_finish(cx) => {
+                    let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
+                    return Poll::Ready(Step::End(Ended::Closed));
+                }
+                Poll::Pending if self.reserve_partial_head(cx) => return Poll::Pending,
+                Poll::Pending => {
+                    let stage = self.reject(request_head::unfinished(&self.read_buffer));
+                    return Poll::Ready(Step::Enter(stage));
+                }
+            };
+            match came {
+                Ok(0) if self.read_buffer.is_empty() => {
+                    return Poll::Ready(Step::End(Ended::Closed));
+                }
+                Ok(0) | Err(_) => return Poll::Ready(Step::End(Ended::Broken)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Hands what has come to the handler, if that is a complete head or can never become one.
+    fn begin_if_head_complete(&mut self) -> Option<Stage<H::Body>> {
+        let head = match request_head::length(&self.read_buffer, self.scanned) {
+            Some(length) if length <= self.head_bytes_max => {
+                request_head::read(&request_head::split(&mut self.read_buffer, length))
+            }
+            None if self.read_buffer.len() <= self.head_bytes_max => {
+                let new = self.read_buffer.get(self.scanned..).unwrap_or_default();
+                // A head that comes byte by byte is parsed once a line, not once a byte.
+                let is_worth_it = self.scanned == 0 || new.contains(&b'\n');
+                self.scanned = self.read_buffer.len();
+                match is_worth_it.then(|| request_head::check_part(&self.read_buffer)) {
+                    Some(Err(unreadable)) => Err(unreadable),
+                    Some(Ok(())) | None => return None,
+                }
+            }
+            _ => Err(request_head::too_large(&self.read_buffer)),
+        };
+        Some(match head {
+            Ok(head) => self.begin_request(head),
+            Err(unreadable) => self.reject(unreadable),
+        })
+    }
+
+    /// Whether the incomplete head may stay in memory while more is waited for.
+    fn reserve_partial_head(&mut self, cx: &Context<'_>) -> bool {
+        if self.read_buffer.is_empty() {
+            return true;
+        }
+        if !self.head_reservation.is_held() {
+            // Drops what was read before it, and room that it may never need.
+            self.read_buffer = BytesMut::from(&*self.read_buffer);
+        }
+        self.head_reservation
+            .keep(self.read_buffer.capacity(), cx.waker())
+    }
+
+    fn finish_head(&mut self) {
+        self.head_reservation.release();
+        self.scanned = 0;
+        self.progress += 1;
+    }
+
+    /// Hands malformed bytes to the handler. Nothing that follows them is read.
+    fn reject(&mut self, unreadable: Unreadable) -> Stage<H::Body> {
+        self.finish_head();
+        self.read_buffer = BytesMut::new();
+        self.response_context = Request {
+            is_head: false,
+            is_http11: true,
+            persists: false,
+        };
+        self.request_body = Upload::unreadable();
+        Stage::Answering(self.handler.handle(Err(unreadable)))
+    }
+
+    fn begin_request(&mut self, head: Head) -> Stage<H::Body> {
+        self.finish_head();
+        let Head {
+            request,
+            framing,
+            expects_continue,
+            persists,
+            is_http11,
+        } = head;
+        self.response_context = Request {
+            is_head: request.method == Some(Method::Head),
+            is_http11,
+            persists,
+        };
+        let (upload, body) = Upload::begin(framing, expects_continue, &mut self.read_buffer);
+        self.request_body = upload;
+        Stage::Answering(self.handler.handle(Ok((request, body))))
+    }
+
+    // === A response
+
+    pub(super) fn poll_handler(
+        &mut self,
+        answering: &mut Answering<H::Body>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step<H::Body>> {
+        if let Poll::Ready(response) = answering.as_mut().poll(cx) {
+            return Poll::Ready(Step::Enter(self.begin_response(response, cx)));
+        }
+        self.poll_caller(cx).map(Step::End)
+    }
+
+    /// While a request is handled: passes its body on, and notices when the caller hangs up. Ready only when the connection
+    /// has ended; the handler's wakers bring the other progress. The order carries weight:
+    ///
+    /// 1. `100 Continue` is queued before anything is written, so that the write below sends it.
+    /// 2. What is queued is written before anything is read: while the caller takes nothing, reading on would fill our memory
+    ///    at its pace, and `is_write_blocked` must be known to whoever judges the wait.
+    /// 3. The body is fed before the socket is read: the handler's demand decides whether more may be read at all. If it wants
+    ///    nothing now, this is pending, and the socket is left to the kernel, which slows the caller down. With no body to
+    ///    feed it is ready, and reading goes on for the sake of the end of the stream.
+    /// 4. The limit on pipelined bytes is checked last before the read, since feeding made room. Beyond it a hang-up goes
+    ///    unnoticed until the response is written; the handler wakes us for that.
+    fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            if self
+                .request_body
+                .wants_to_continue(!self.read_buffer.is_empty(), cx)
+            {
+                self.write_buffer
+                    .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            }
+            let has_to_write = self.is_write_blocked || !self.write_buffer.is_empty();
+            if has_to_write && ready!(self.poll_write(cx)).is_err() {
+                return Poll::Ready(Ended::Broken);
+            }
+            ready!(self.request_body.poll_feed(&mut self.read_buffer, cx));
+            if self.read_buffer.len() >= AHEAD_BYTES_MAX {
+                return Poll::Pending;
+            }
+            match ready!(self.poll_read(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Ended::Broken),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn begin_response(&mut self, response: Response<H::Body>, cx: &Context<'_>) -> Stage<H::Body> {
+        if self.control.is_to_finish(cx) || self.request_body.is_hopeless() {
+            self.response_context.persists = false;
+        }
+        self.request_body.answer();
+        self.timer.begin_answer();
+        Stage::Sending(Sending::begin(
+            response,
+            &mut self.response_context,
+            &mut self.write_buffer,
+        ))
+    }
+
+    pub(super) fn poll_response(
+        &mut self,
+        sending: &mut Sending<H::Body>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step<H::Body>> {
+        let gathered = sending.gather(cx, &mut self.write_buffer);
+        if ready!(self.poll_write(cx)).is_err() {
+            return Poll::Ready(Step::End(Ended::Broken));
+        }
+        match gathered {
+            Gathered::All => Poll::Ready(Step::Enter(self.finish_request())),
+            Gathered::Full => Poll::Ready(Step::Stay),
+            Gathered::Cut => Poll::Ready(Step::End(Ended::Broken)),
+            Gathered::Waiting => self.poll_caller(cx).map(Step::End),
+        }
+    }
+
+    /// The response is written. What is left of the request's body decides how the connection goes on.
+    fn finish_request(&mut self) -> Stage<H::Body> {
+        self.write_buffer.release();
+        self.request_body.abandon();
+        if !self.response_context.persists {
+            self.begin_lingering_close()
+        } else if self.request_body.is_done() {
+            self.await_request()
+        } else {
+            Stage::Discarding {
+                left: DISCARDED_BYTES_MAX,
+            }
+        }
+    }
+
+    fn await_request(&mut self) -> Stage<H::Body> {
+        if self.read_buffer.is_empty() {
+            self.read_buffer = BytesMut::new();
+        }
+        Stage::Head
+    }
+
+    /// Begins the lingering close: if bytes of the caller's found nobody, the kernel would reset the connection before the
+    /// response is read (RFC 9112 section 9.6).
+    fn begin_lingering_close(&mut self) -> Stage<H::Body> {
+        self.read_buffer = BytesMut::new();
+        Stage::Lingering {
+            left: LINGER_BYTES_MAX,
+            is_shut: false,
+        }
+    }
+
+    // === Bytes that nobody wants
+
+    pub(super) fn poll_discarding(
+        &mut self,
+        left: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step<H::Body>> {
+        Poll::Ready(
+            match self.request_body.discard(&mut self.read_buffer, left) {
+                Discarded::All => Step::Enter(self.await_request()),
+                Discarded::TooMuch => Step::Enter(self.begin_lingering_close()),
+                Discarded::More => match ready!(self.poll_read(cx)) {
+                    Ok(0) | Err(_) => Step::End(Ended::Closed),
+                    Ok(_) => Step::Stay,
+                },
+            },
+        )
+    }
+
+    pub(super) fn poll_lingering_close(
+        &mut self,
+        left: &mut u64,
+        is_shut: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step<H::Body>> {
+        if !*is_shut {
+            // An error changes nothing: the connection ends either way.
+            *is_shut = Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
+        }
+        let came = ready!(self.poll_read_and_discard(cx)).unwrap_or_default() as u64;
+        *left = left.saturating_sub(came);
+        Poll::Ready(if came == 0 || *left == 0 {
+            Step::End(Ended::Closed)
+        } else {
+            Step::Stay
+        })
+    }
+
+    // === The socket
+
+    /// Reads what has come and keeps nothing of it; 0 at the end.
+    fn poll_read_and_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+            Poll::Ready(Ok(room.filled().len()))
+        })
+    }
+
+    /// Appends what has come to what was read; 0 at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+            self.read_buffer.extend_from_slice(room.filled());
+            Poll::Ready(Ok(room.filled().len()))
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = self
+            .write_buffer
+            .poll_write(&mut self.socket, cx, &mut self.progress);
+        self.is_write_blocked = polled.is_pending();
+        polled
+    }
+}

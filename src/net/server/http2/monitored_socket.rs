@@ -1,0 +1,82 @@
+//! A caller's socket that reports whether writes go through.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection_activity::Vigil;
+
+/// A socket that records in the connection's activity what becomes of its writes.
+pub(super) struct Watched<S> {
+    socket: S,
+    vigil: Arc<Vigil>,
+}
+
+impl<S> Watched<S> {
+    /// Watches `socket` for `vigil`.
+    pub(super) fn new(socket: S, vigil: Arc<Vigil>) -> Self {
+        Self { socket, vigil }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl<S> Watched<S> {
+    fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
+        let blocked = polled.is_pending();
+        if !blocked {
+            self.vigil.go_on();
+        }
+        self.vigil.write_blocked.set(blocked);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.note_write(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        // Nothing to flush is no progress, but a flush that waits is a caller who does not read.
+        let blocked = polled.is_pending();
+        self.vigil.write_blocked.set(blocked);
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.note_write(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}

@@ -1,0 +1,148 @@
+//! Responses in the form that the HTTP/2 library wants them: counted while they are under way, and written out before an
+//! error ends them.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::net::server::handler::{Answering, Handler};
+
+use super::{
+    active_responses::{Held, Place, Readers},
+    connection_activity::InFlight,
+};
+
+/// The handler's response while it is being made. Its request counts as in flight.
+pub(super) struct Counting<H: Handler> {
+    /// The response has no body, whatever GET would get (RFC 9110 section 9.3.2).
+    is_head: bool,
+    answering: Answering<H::Body>,
+    in_flight: Option<InFlight>,
+    readers: Arc<Readers<H>>,
+}
+
+impl<H: Handler> Counting<H> {
+    pub(super) fn new(
+        is_head: bool,
+        answering: Answering<H::Body>,
+        in_flight: InFlight,
+        readers: &Arc<Readers<H>>,
+    ) -> Self {
+        Self {
+            is_head,
+            answering,
+            in_flight: Some(in_flight),
+            readers: Arc::clone(readers),
+        }
+    }
+}
+
+impl<H: Handler> Future for Counting<H> {
+    type Output = Result<Response<Counted<H>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let response = Response::from(ready!(this.answering.as_mut().poll(cx)));
+        let mut in_flight = this.in_flight.take();
+        if let Some(in_flight) = &mut in_flight {
+            in_flight.answer();
+        }
+        let (readers, is_head) = (&this.readers, this.is_head);
+        Poll::Ready(Ok(response.map(|body| {
+            let mut counted = Counted::new(body, in_flight, readers);
+            counted.is_end |= is_head;
+            counted
+        })))
+    }
+}
+
+/// A response's body for the library. Its request counts as in flight until it is dropped.
+pub(super) struct Counted<H: Handler> {
+    place: Arc<Place<H>>,
+    readers: Arc<Readers<H>>,
+    /// Both as they were after the last poll: the library asks for them without changing the body.
+    is_end: bool,
+    size: SizeHint,
+    /// Why the body broke off, while what came before it is being written.
+    error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl<H: Handler> Counted<H> {
+    fn new(body: H::Body, in_flight: Option<InFlight>, readers: &Arc<Readers<H>>) -> Self {
+        Self {
+            is_end: body.is_end_stream(),
+            size: body.size_hint(),
+            place: readers.begin(Held::new(body, in_flight)),
+            readers: Arc::clone(readers),
+            error: None,
+        }
+    }
+}
+
+impl<H: Handler> Drop for Counted<H> {
+    fn drop(&mut self) {
+        self.readers.end(&self.place);
+    }
+}
+
+/// The caller did not read the response.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the caller reads too slowly")]
+struct GivenUp;
+
+impl<H: Handler> Body for Counted<H> {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let mut place = this.place.lock();
+        let Some(held) = &mut *place else {
+            return Poll::Ready(Some(Err(GivenUp.into())));
+        };
+        held.asked();
+        if let Some(in_flight) = &held.in_flight {
+            in_flight.progress();
+        }
+        let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
+        this.is_end = held.body.is_end_stream();
+        this.size = held.body.size_hint();
+        match polled {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => {
+                held.given(frame.data_ref().map_or(0, Bytes::len));
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // The library drops what it has not written yet when a body fails, be it the head. It writes when a body makes it
+            // wait, so the error waits for one poll: then the caller sees what came before it.
+            Some(Err(error)) => {
+                this.error = Some(error.into());
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size
+    }
+}

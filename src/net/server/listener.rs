@@ -1,0 +1,157 @@
+//! Listening sockets: one for each port, bound once. With `SO_REUSEPORT` another process could take half of the callers
+//! unnoticed. Accepted connections are handed to the worker with the fewest.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::net::peer::Peer;
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// Connections that the kernel queues for us.
+const BACKLOG: i32 = 4096;
+/// Most of a response that the kernel takes beyond what the caller has room for, in bytes. By default it is megabytes, and a
+/// caller that reads slowly looks for minutes as if it did not read at all.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// A socket that callers connect to.
+pub enum Listener {
+    /// TCP, bound here or passed by the service manager.
+    Tcp(tokio::net::TcpListener),
+    /// A Unix socket and its file.
+    Unix(tokio::net::UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket. Removed when dropped.
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A connection as accepted, not yet registered with a runtime.
+pub enum Accepted {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// Why an address cannot be listened on. The texts are for operators.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("{address} is in use by another program")]
+    InUse { address: String },
+    #[error("{address} cannot be listened on: {error}")]
+    Failed { address: String, error: io::Error },
+}
+
+fn bind_error(address: &impl ToString, error: io::Error) -> BindError {
+    let address = address.to_string();
+    if error.kind() == io::ErrorKind::AddrInUse {
+        BindError::InUse { address }
+    } else {
+        BindError::Failed { address, error }
+    }
+}
+
+impl Listener {
+    /// Binds a TCP address.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_tcp(address).map_err(|error| bind_error(&address, error))
+    }
+
+    fn bind_tcp(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        // Only so that a restart need not wait for old connections; a second listener is still refused.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Self::from_tcp(socket.into())
+    }
+
+    /// Takes over a listening socket, such as one that the service manager passed.
+    ///
+    /// # Errors
+    /// When it cannot be registered with the runtime.
+    pub fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        // Connections inherit it from their listener. A kernel without it will do.
+        let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+        Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
+    }
+
+    /// Takes the listener off this runtime, to be served on another.
+    ///
+    /// # Errors
+    /// When it is a Unix socket, or cannot be taken off.
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        match self {
+            Self::Tcp(listener) => listener.into_std(),
+            Self::Unix(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Binds a Unix socket whose file has the permissions `mode`; a socket file that nobody listens on is replaced.
+    ///
+    /// # Errors
+    /// When the path is in use, or is not a socket.
+    pub fn unix(path: &Path, mode: u32) -> Result<Self, BindError> {
+        Self::bind_unix(path, mode).map_err(|error| bind_error(&path.display(), error))
+    }
+
+    fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        if let Ok(found) = fs::symlink_metadata(path) {
+            use std::os::unix::fs::FileTypeExt;
+            if !found.file_type().is_socket() {
+                return Err(io::Error::other("the path exists and is not a socket"));
+            }
+            fs::remove_file(path)?;
+        }
+        let listener = tokio::net::UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+    }
+
+    /// The address in force, such as `127.0.0.1:6465` or a path: with the port that was chosen for port 0.
+    #[must_use]
+    pub fn local(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| "?".to_owned(), |address| address.to_string()),
+            Self::Unix(_, file) => file.0.display().to_string(),
+        }
+    }
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    /// The kernel's, such as that there are no file descriptors left.
+    pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Accepted::Tcp(stream.into_std()?), Peer::Tcp(address)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred()?.uid();
+                Ok((Accepted::Unix(stream.into_std()?), Peer::Unix { uid }))
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! TODO: what this folder is for.
+
+pub(in crate::net) mod accept_batch;
+pub mod connection_control;
+pub mod connection_rejections;
+pub mod connection_timer;
+pub mod connections;
+pub mod handler;
+pub mod head_reservation;
+pub mod http1;
+pub mod http2;
+pub mod listener;
+pub mod one_shot;
+pub mod peer_group;
+pub mod sniff;
+pub mod timeouts;

@@ -1,0 +1,290 @@
+//! A small HTTP/1.1 server for listeners beside the journey: one short request on each connection, a deadline for all of it,
+//! and the oldest connection is closed when there are too many. No streaming, no audit lines.
+//!
+//! The handler decides by a request's head; only an accepted one may bring a body, which is buffered, and take its time.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::Future,
+    io,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{self, Parts},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use crate::tasks::Tasks;
+
+use super::{accept_batch::Burst, connection_control::Seat};
+
+/// After an accept that failed, such as for want of file descriptors.
+const ACCEPT_PAUSE_MS: u64 = 100;
+/// While as many connections are accepted as may be open, those that are open run at least this often.
+const TURNS: usize = 8;
+/// Lingering close, in milliseconds: if a caller's late bytes found nobody, the kernel would reset the connection before the
+/// response is read (RFC 9112 section 9.6).
+const LINGER_MS_MAX: u64 = 500;
+/// Most that is read and dropped meanwhile, in bytes.
+const LINGER_BYTES_MAX: usize = 1 << 20;
+/// At once.
+const LINGER_READ_BYTES: usize = 16 * 1024;
+
+/// The limits of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// One more, and the oldest is closed: nobody holds the listener up by being slow.
+    pub connections_max: usize,
+    /// For a request's head to arrive, and for the response unless the request is accepted, in milliseconds.
+    pub head_ms: u64,
+    /// For all of a connection whose request was accepted, in milliseconds.
+    pub connection_ms: u64,
+    /// Longest head, in bytes.
+    pub head_bytes_max: usize,
+    /// Longest body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// What the handler decides by a request's head.
+pub enum Judged {
+    /// This is the response; a body is not read.
+    Answered(Response<Bytes>),
+    /// The body is to be read.
+    LetThrough,
+}
+
+/// Makes responses.
+pub trait Desk: Send + Sync + 'static {
+    /// Decides by the head whether the body is read.
+    fn judge(&self, head: &Request<()>) -> Judged;
+
+    /// Responds to a request whose body has been read.
+    fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
+}
+
+/// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can be waited for.
+pub async fn serve<D: Desk>(listener: TcpListener, bounds: Bounds, desk: Arc<D>, tasks: Tasks) {
+    let (listener, queue) = match twice(listener) {
+        Ok(both) => both,
+        Err(error) => {
+            tracing::error!(%error, "a listener cannot be served");
+            return;
+        }
+    };
+    let mut open = Open::new(bounds.connections_max);
+    loop {
+        let first = tokio::select! {
+            biased;
+            () = tasks.stopping() => return,
+            first = listener.accept() => first.and_then(|(stream, _)| stream.into_std()),
+        };
+        let burst = Burst::of(first, &queue, bounds.connections_max);
+        for stream in burst.asking.into_iter().chain(burst.silent) {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                continue;
+            };
+            let (place, desk) = (open.seat(), Arc::clone(&desk));
+            tasks.spawn(async move {
+                let connection = serve_connection(stream, bounds, desk);
+                place.seat.run(connection).await;
+            });
+            if open.is_their_turn() {
+                tokio::task::yield_now().await;
+            }
+        }
+        if burst.has_failed {
+            // One connection less may be one descriptor more.
+            open.cut_oldest();
+            sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        }
+    }
+}
+
+/// The listener once more, for non-blocking accepts of what is queued.
+fn twice(listener: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
+    let listener = listener.into_std()?;
+    let queue = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, queue))
+}
+
+/// The connections that are open, the oldest first.
+struct Open {
+    most: usize,
+    seats: VecDeque<Weak<Seat>>,
+    /// How many of them are still open.
+    count: Arc<AtomicUsize>,
+    /// Accepted since those that are open ran last.
+    accepted: usize,
+}
+
+/// Counts a connection as open until it is dropped.
+struct Place {
+    seat: Arc<Seat>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Open {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            seats: VecDeque::new(),
+            count: Arc::default(),
+            accepted: 0,
+        }
+    }
+
+    /// Counts a new connection; closes the oldest if there are too many.
+    fn seat(&mut self) -> Place {
+        if self.count.load(Ordering::Relaxed) >= self.most {
+            self.cut_oldest();
+        }
+        if self.seats.len() >= 2 * self.most {
+            self.seats.retain(|it| it.strong_count() > 0);
+        }
+        let seat = Arc::<Seat>::default();
+        self.seats.push_back(Arc::downgrade(&seat));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.accepted += 1;
+        Place {
+            seat,
+            count: Arc::clone(&self.count),
+        }
+    }
+
+    fn cut_oldest(&mut self) {
+        while let Some(oldest) = self.seats.pop_front() {
+            if let Some(seat) = oldest.upgrade() {
+                return seat.leave();
+            }
+        }
+    }
+
+    /// Whether the open ones are to run now: in a flood, too, each runs before it can be the oldest.
+    fn is_their_turn(&mut self) -> bool {
+        let is_due = self.accepted * TURNS >= self.most;
+        if is_due {
+            self.accepted = 0;
+        }
+        is_due
+    }
+}
+
+async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<D>) {
+    let began = Instant::now();
+    let head = began + Duration::from_millis(bounds.head_ms);
+    // A connection on which nothing comes costs nothing more than this.
+    if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
+        return;
+    }
+    let is_let_through = Arc::new(AtomicBool::new(false));
+    let service = {
+        let is_let_through = Arc::clone(&is_let_through);
+        service_fn(move |request: Request<Incoming>| {
+            let (desk, is_let_through) = (Arc::clone(&desk), Arc::clone(&is_let_through));
+            async move {
+                let response = respond(&*desk, request, bounds.body_bytes_max, &is_let_through);
+                Ok::<_, Infallible>(response.await.map(Full::new))
+            }
+        })
+    };
+    let connection = http1::Builder::new()
+        .max_buf_size(bounds.head_bytes_max)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .without_shutdown();
+    let mut connection = std::pin::pin!(connection);
+    let ended = match timeout_at(head, connection.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) if is_let_through.load(Ordering::Relaxed) => {
+            let all = began + Duration::from_millis(bounds.connection_ms);
+            match timeout_at(all, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+        Err(_) => return,
+    };
+    // Errors of the connection are the caller's concern.
+    if let Ok(Parts { io, .. }) = ended {
+        let lingering = linger(io.into_inner());
+        let _ = timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
+    }
+}
+
+async fn respond<D: Desk>(
+    desk: &D,
+    request: Request<Incoming>,
+    body_bytes_max: usize,
+    is_let_through: &AtomicBool,
+) -> Response<Bytes> {
+    let (parts, body) = request.into_parts();
+    let head = Request::from_parts(parts, ());
+    if let Judged::Answered(answer) = desk.judge(&head) {
+        return answer;
+    }
+    is_let_through.store(true, Ordering::Relaxed);
+    match whole(body, body_bytes_max).await {
+        Ok(body) => desk.answer(head.map(|()| body)).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// Ends our side, and reads and drops what still comes.
+async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut room = vec![0; LINGER_READ_BYTES];
+    let mut left = LINGER_BYTES_MAX;
+    while let Ok(length @ 1..) = stream.read(&mut room).await {
+        left = left.saturating_sub(length);
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// The whole body, or the response to one that is too long or does not arrive.
+async fn whole(body: Incoming, bytes_max: usize) -> Result<Bytes, Response<Bytes>> {
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than allowed\n",
+        )),
+        Err(_) => Err(refusal(
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive\n",
+        )),
+    }
+}
+
+fn refusal(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}

@@ -1,0 +1,52 @@
+//! Buffers a short request body, or the start of a long one, before the request goes on. Until then the request holds no token and
+//! no part of the tenant's budget, so a caller that sends slowly delays nobody else.
+
+use std::sync::Arc;
+
+use crate::{
+    limits::Admitted,
+    net::body::request_body::{BodyFault, Passage, RequestBody},
+    ninjaone::operation::Payload,
+};
+
+/// Longest body that is waited for. A longer one, or one of unknown length, is read this far and streams on from there.
+pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// A request whose body did not come as it should.
+pub struct Unreceived {
+    /// The request, which nothing is sent of.
+    pub admitted: Admitted,
+    /// How far the body had come.
+    pub passage: Option<Arc<Passage>>,
+    /// What is wrong with it.
+    pub why: BodyFault,
+}
+
+/// Passes on what has no body or a whole one, and waits for the rest of a short one or the beginning of a long one.
+///
+/// # Errors
+/// When that does not come.
+pub async fn receive(
+    admitted: Admitted,
+    body: &mut RequestBody,
+) -> Result<Admitted, Box<Unreceived>> {
+    if !body.is_to_come() {
+        return Ok(admitted);
+    }
+    if admitted.operation().payload == Payload::Upload {
+        body.allow_upload();
+    }
+    // What is too long is refused where every body is.
+    if body.announces_too_much() {
+        return Ok(admitted);
+    }
+    // Boxed, so that what waiting needs does not lie in every request's future.
+    match Box::pin(body.read_ahead(SMALL_BODY_BYTES_MAX)).await {
+        Ok(()) => Ok(admitted),
+        Err(why) => Err(Box::new(Unreceived {
+            admitted,
+            passage: body.passage(),
+            why,
+        })),
+    }
+}

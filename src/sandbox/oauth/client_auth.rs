@@ -1,0 +1,76 @@
+//! Client authentication: which application a form comes from, and whether it proves that.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, header::CONTENT_TYPE};
+
+use crate::{
+    sandbox::{
+        exchange::Asked,
+        form_pairs::{Query, decode},
+        response::Answer,
+    },
+    secret::Secret,
+};
+
+use super::{
+    OAuth,
+    clients::Client,
+    responses::{invalid_client, invalid_request, no_such_client},
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A form, and the app that proved to have sent it.
+pub(super) struct Proved<'a> {
+    pub(super) place: usize,
+    pub(super) client: &'a Client,
+    pub(super) form: Query,
+}
+
+/// The body as a form; `None` if it does not claim to be one.
+pub(super) fn form(asked: &Asked) -> Option<Query> {
+    let text = std::str::from_utf8(&asked.body).ok()?;
+    is_form(&asked.headers).then(|| Query::parse(text))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().starts_with(FORM))
+}
+
+/// RFC 6749 section 2.3.1: Basic with form-encoded parts, or both in the form; not both. An app without a secret gives its id
+/// alone.
+pub(super) fn prove<'a>(oauth: &'a OAuth, asked: &Asked) -> Result<Proved<'a>, Answer> {
+    let form = form(asked).ok_or_else(invalid_request)?;
+    let (id, secret) = match asked.headers.get(AUTHORIZATION) {
+        Some(_) if form.get("client_secret").is_some() => return Err(invalid_request()),
+        Some(header) => basic(header).ok_or_else(invalid_client)?,
+        None => (
+            form.get("client_id")
+                .ok_or_else(invalid_request)?
+                .to_owned(),
+            form.get("client_secret").unwrap_or_default().to_owned(),
+        ),
+    };
+    let (place, client) = oauth.client(&id).ok_or_else(no_such_client)?;
+    if !client.is_proved_by(&Secret::new(secret)) {
+        return Err(invalid_client());
+    }
+    Ok(Proved {
+        place,
+        client,
+        form,
+    })
+}
+
+fn basic(header: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    Some((decode(id), decode(secret)))
+}

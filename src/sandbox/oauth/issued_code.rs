@@ -1,0 +1,72 @@
+//! Authorization codes, which an application exchanges for tokens (RFC 6749 section 4.1, RFC 7636).
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::clock::Moment;
+
+use super::{granted_scopes::Granted, token_registry::LoginId};
+
+/// Length of a challenge: SHA-256 in base64url.
+const CHALLENGE_CHARACTERS: usize = 43;
+
+const VERIFIER_CHARACTERS_MIN: usize = 43;
+
+const VERIFIER_CHARACTERS_MAX: usize = 128;
+
+/// RFC 7636 section 4.2, method S256.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Challenge(Box<str>);
+
+impl Challenge {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (text.len() == CHALLENGE_CHARACTERS && text.bytes().all(is_base64url))
+            .then(|| Self(text.into()))
+    }
+
+    fn is_met_by(&self, verifier: &str) -> bool {
+        let is_unreserved =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+        (VERIFIER_CHARACTERS_MIN..=VERIFIER_CHARACTERS_MAX).contains(&verifier.len())
+            && verifier.bytes().all(is_unreserved)
+            && hash == *self.0
+    }
+}
+
+/// What a code stands for.
+pub(super) struct Code {
+    pub(super) bound: Bound,
+    pub(super) granted: Granted,
+    pub(super) ends: Moment,
+    /// The login that came of it: it is exchanged once.
+    pub(super) spent_for: Option<LoginId>,
+}
+
+/// What a code was given for: who exchanges it must come with the same.
+pub(super) struct Bound {
+    /// Place of the client.
+    pub(super) client: usize,
+    pub(super) redirect: String,
+    pub(super) challenge: Option<Challenge>,
+}
+
+/// What comes with a code to the token endpoint.
+pub(super) struct Redemption<'a> {
+    pub(super) client: usize,
+    pub(super) redirect: &'a str,
+    pub(super) verifier: Option<&'a str>,
+}
+
+impl Bound {
+    /// A verifier without a challenge is refused too: somebody took the challenge away (RFC 9700 section 4.8.2).
+    pub(super) fn matches(&self, redemption: &Redemption<'_>) -> bool {
+        let is_proved = match (&self.challenge, redemption.verifier) {
+            (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+            (None, None) => true,
+            _ => false,
+        };
+        is_proved && self.client == redemption.client && self.redirect == redemption.redirect
+    }
+}

@@ -1,0 +1,332 @@
+//! The registry of valid access tokens, codes, logins and refresh tokens. Every change is atomic under one lock, so that of
+//! two requests with one refresh token only the first succeeds.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use crate::{clock::Moment, ninjaone::operation::Scope};
+
+use super::{
+    bounded_map::Aged,
+    counts::Counts,
+    granted_scopes::Granted,
+    issued_code::{Bound, Code, Redemption},
+    token_strings::Texts,
+};
+
+/// How many access tokens are remembered; the oldest makes room.
+const TOKENS_MAX: usize = 10_000;
+
+/// How many codes are remembered, exchanged ones too; the oldest makes room.
+const CODES_MAX: usize = 1_000;
+
+/// How many logins stand; the oldest makes room, and its tokens are dead.
+const LOGINS_MAX: usize = 1_000;
+
+/// How many exchanged refresh tokens are remembered, to know them again; the oldest makes room.
+const SPENT_MAX: usize = 10_000;
+
+/// What an access token stands for.
+pub(in crate::sandbox) struct Bearer {
+    /// Place of the client: cursors belong to it.
+    pub(in crate::sandbox) client: usize,
+    pub(in crate::sandbox) scopes: Vec<Scope>,
+    pub(in crate::sandbox) user_context: bool,
+}
+
+/// A person's login at an app: its tokens live and die together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LoginId(u64);
+
+/// How tokens are given at present.
+pub(super) struct Terms {
+    /// Of an access token.
+    pub(super) life: Duration,
+    /// The access token gets this scope alone.
+    pub(super) only: Option<Scope>,
+    /// Without, there is no refresh token in the answer, and the one that came stays good.
+    pub(super) rotate: bool,
+    /// A refresh token that comes again ends its login.
+    pub(super) reuse_ends_login: bool,
+}
+
+/// What an answer gives.
+pub(super) struct Tokens {
+    pub(super) access: String,
+    pub(super) refresh: Option<String>,
+    pub(super) life: Duration,
+    pub(super) granted: Granted,
+}
+
+/// Why a refresh token was not exchanged.
+pub(super) enum NotRotated {
+    /// Unknown, exchanged before, of another app, or its login has ended.
+    Dead,
+    /// More was asked for than the login gave.
+    Scope,
+}
+
+/// A token that was given to another app.
+pub(super) struct NotYours;
+
+struct Access {
+    bearer: Arc<Bearer>,
+    ends: Moment,
+    login: Option<LoginId>,
+}
+
+struct Login {
+    client: usize,
+    granted: Granted,
+    refresh: Option<Box<str>>,
+}
+
+pub(super) struct Issued {
+    accesses: Aged<Box<str>, Access>,
+    codes: Aged<Box<str>, Code>,
+    logins: Aged<LoginId, Login>,
+    /// The refresh tokens that are good: at most one a login.
+    current: HashMap<Box<str>, LoginId>,
+    spent: Aged<Box<str>, LoginId>,
+    last_login: u64,
+    pub(super) counts: Counts,
+}
+
+impl Issued {
+    pub(super) fn new() -> Self {
+        Self {
+            accesses: Aged::new(TOKENS_MAX),
+            codes: Aged::new(CODES_MAX),
+            logins: Aged::new(LOGINS_MAX),
+            current: HashMap::new(),
+            spent: Aged::new(SPENT_MAX),
+            last_login: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What the living access token with this text stands for.
+    pub(super) fn bearer(&self, token: &str) -> Option<Arc<Bearer>> {
+        let access = self.accesses.get(token)?;
+        let is_logged_in = access
+            .login
+            .is_none_or(|login| self.logins.get(&login).is_some());
+        (is_logged_in && Moment::now() < access.ends).then(|| Arc::clone(&access.bearer))
+    }
+
+    /// A token that no login stands behind.
+    pub(super) fn admit(&mut self, text: String, bearer: Bearer, life: Duration) {
+        let access = Access {
+            bearer: Arc::new(bearer),
+            ends: Moment::now().plus(life),
+            login: None,
+        };
+        self.accesses.insert(text.into(), access);
+    }
+
+    /// Begins a login; with a refresh token if `offline_access` was given.
+    pub(super) fn log_in(
+        &mut self,
+        texts: Texts,
+        client: usize,
+        granted: Granted,
+        terms: &Terms,
+    ) -> Tokens {
+        self.begin(texts, client, granted, terms).1
+    }
+
+    fn begin(
+        &mut self,
+        texts: Texts,
+        client: usize,
+        granted: Granted,
+        terms: &Terms,
+    ) -> (LoginId, Tokens) {
+        self.counts.logins += 1;
+        self.last_login += 1;
+        let id = LoginId(self.last_login);
+        let refresh = (granted.offline && terms.rotate).then_some(texts.refresh);
+        let login = Login {
+            client,
+            granted: granted.clone(),
+            refresh: refresh.as_deref().map(Into::into),
+        };
+        if let Some(oldest) = self.logins.insert(id, login) {
+            self.forget_refresh(&oldest);
+        }
+        if let Some(refresh) = &refresh {
+            self.current.insert(refresh.as_str().into(), id);
+        }
+        let granted = self.give_access(texts.access.clone(), (id, client), granted, terms);
+        let tokens = Tokens {
+            access: texts.access,
+            refresh,
+            life: terms.life,
+            granted,
+        };
+        (id, tokens)
+    }
+
+    /// Gives what the access token may do.
+    fn give_access(
+        &mut self,
+        text: String,
+        (login, client): (LoginId, usize),
+        granted: Granted,
+        terms: &Terms,
+    ) -> Granted {
+        let granted = match terms.only {
+            Some(only) => granted.narrowed_to(only),
+            None => granted,
+        };
+        let bearer = Bearer {
+            client,
+            scopes: granted.scopes.clone(),
+            user_context: true,
+        };
+        let access = Access {
+            bearer: Arc::new(bearer),
+            ends: Moment::now().plus(terms.life),
+            login: Some(login),
+        };
+        self.accesses.insert(text.into(), access);
+        granted
+    }
+
+    pub(super) fn put_code(&mut self, text: &str, bound: Bound, granted: Granted, life: Duration) {
+        let code = Code {
+            bound,
+            granted,
+            ends: Moment::now().plus(life),
+            spent_for: None,
+        };
+        self.codes.insert(text.into(), code);
+    }
+
+    /// Exchanges a code. `None` if it is unknown, expired, bound to something else, or was exchanged before: that ends the
+    /// login that came of it (RFC 6749 section 4.1.2).
+    pub(super) fn redeem(
+        &mut self,
+        code: &str,
+        redemption: &Redemption<'_>,
+        texts: Texts,
+        terms: &Terms,
+    ) -> Option<Tokens> {
+        let known = self.codes.get(code)?;
+        if let Some(login) = known.spent_for {
+            self.counts.code_reuses += 1;
+            self.end(login);
+            return None;
+        }
+        if Moment::now() >= known.ends || !known.bound.matches(redemption) {
+            return None;
+        }
+        let granted = known.granted.clone();
+        let (login, tokens) = self.begin(texts, redemption.client, granted, terms);
+        if let Some(known) = self.codes.get_mut(code) {
+            known.spent_for = Some(login);
+        }
+        Some(tokens)
+    }
+
+    /// Exchanges a refresh token for its successor and an access token. `asked` may narrow what the access token may do, never
+    /// widen it (RFC 6749 section 6).
+    pub(super) fn rotate(
+        &mut self,
+        refresh: &str,
+        client: usize,
+        asked: Option<&str>,
+        texts: Texts,
+        terms: &Terms,
+    ) -> Result<Tokens, NotRotated> {
+        let Some(id) = self.current.get(refresh).copied() else {
+            self.note_reuse(refresh, terms);
+            return Err(NotRotated::Dead);
+        };
+        let login = self.logins.get_mut(&id).ok_or(NotRotated::Dead)?;
+        if login.client != client {
+            return Err(NotRotated::Dead);
+        }
+        let granted = narrowed(&login.granted, asked).ok_or(NotRotated::Scope)?;
+        let successor = terms.rotate.then_some(texts.refresh);
+        if let Some(successor) = &successor {
+            login.refresh = Some(successor.as_str().into());
+            self.current.remove(refresh);
+            self.current.insert(successor.as_str().into(), id);
+            self.spent.insert(refresh.into(), id);
+            self.counts.rotations += 1;
+        }
+        let granted = self.give_access(texts.access.clone(), (id, client), granted, terms);
+        Ok(Tokens {
+            access: texts.access,
+            refresh: successor,
+            life: terms.life,
+            granted,
+        })
+    }
+
+    fn note_reuse(&mut self, refresh: &str, terms: &Terms) {
+        let Some(login) = self.spent.get(refresh).copied() else {
+            return;
+        };
+        self.counts.reuses += 1;
+        if terms.reuse_ends_login {
+            self.end(login);
+        }
+    }
+
+    fn end(&mut self, login: LoginId) {
+        if let Some(ended) = self.logins.remove(&login) {
+            self.forget_refresh(&ended);
+        }
+    }
+
+    fn forget_refresh(&mut self, login: &Login) {
+        if let Some(refresh) = &login.refresh {
+            self.current.remove(refresh);
+        }
+    }
+
+    /// RFC 7009 section 2: a refresh token takes its login with it, an access token goes alone. What is unknown is dead
+    /// already.
+    pub(super) fn revoke(&mut self, token: &str, client: usize) -> Result<(), NotYours> {
+        if let Some(login) = self.current.get(token).copied() {
+            if self.logins.get(&login).map(|it| it.client) != Some(client) {
+                return Err(NotYours);
+            }
+            self.end(login);
+            self.counts.revocations += 1;
+        } else if let Some(access) = self.accesses.get(token) {
+            if access.bearer.client != client {
+                return Err(NotYours);
+            }
+            self.accesses.remove(token);
+            self.counts.revocations += 1;
+        }
+        Ok(())
+    }
+
+    /// Nothing that was issued is known any more.
+    pub(super) fn revoke_all(&mut self) {
+        self.accesses.clear();
+        self.codes.clear();
+        self.logins.clear();
+        self.current.clear();
+        self.spent.clear();
+    }
+
+    /// Every access token has expired; refresh tokens are good still. To the API an expired token and an unknown one are the
+    /// same.
+    pub(super) fn expire_all(&mut self) {
+        let now = Moment::now();
+        for access in self.accesses.values_mut() {
+            access.ends = now;
+        }
+    }
+}
+
+fn narrowed(granted: &Granted, asked: Option<&str>) -> Option<Granted> {
+    match asked.filter(|it| !it.trim().is_empty()) {
+        None => Some(granted.clone()),
+        Some(asked) => Granted::parse(asked).filter(|asked| granted.covers(asked)),
+    }
+}

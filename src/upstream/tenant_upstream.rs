@@ -1,0 +1,225 @@
+//! A tenant's API: where it is, its timeouts and retry budget, and how often it throttled us.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    net::{
+        body::throughput_window::BodyPatience,
+        client::{
+            connector::{Connector, ConnectorError, Endpoint},
+            pool::Pool,
+        },
+        tls::Offer,
+    },
+    tasks::Tasks,
+};
+
+/// Pauses after throttle pages that do not say how long: 1 s, doubled each time, up to this.
+const PAUSE_UNTOLD_MAX: Duration = Duration::from_mins(1);
+/// Longest pause that NinjaOne can ask for.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+/// Connections that nobody uses are closed after this.
+const CONNECTION_IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of the response; begins anew while the caller's body is on its way.
+    pub first_byte: Duration,
+    /// For bodies, either way.
+    pub body: BodyPatience,
+}
+
+/// How reads are retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Attempts in all, the first one included.
+    pub attempts_max: u32,
+    /// The first pause; each following one is twice as long.
+    pub backoff_from: Duration,
+    /// The longest pause.
+    pub backoff_to: Duration,
+    /// Whether a pause is a random time up to what it may be.
+    pub jitter: bool,
+    /// Retries as a share of recent requests, in percent.
+    pub budget_percent: u8,
+}
+
+/// A tenant's API.
+pub struct Origin {
+    id: u64,
+    endpoint: Endpoint,
+    patience: Patience,
+    retry: RetryBudget,
+    /// Consecutive throttles.
+    throttles: AtomicU32,
+    throttled_by_status: AtomicU64,
+    throttled_by_page: AtomicU64,
+}
+
+/// How NinjaOne said that it is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThrottleKind {
+    /// 429
+    Status,
+    /// A page of HTML.
+    Page,
+    /// A page of HTML with a status that says nothing of limits.
+    ErrorPage,
+}
+
+/// Ids tell pools apart, also those of one tenant before and after a reload.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Origin {
+    /// A tenant's API of which nothing is known yet.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, patience: Patience, retry: RetrySettings) -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            endpoint,
+            patience,
+            retry: RetryBudget::new(retry),
+            throttles: AtomicU32::new(0),
+            throttled_by_status: AtomicU64::new(0),
+            throttled_by_page: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether this origin is what `new` with these arguments would make: then it is kept over a reload.
+    #[must_use]
+    pub fn is(&self, endpoint: &Endpoint, patience: Patience, retry: RetrySettings) -> bool {
+        self.endpoint == *endpoint && self.patience == patience && self.retry.settings == retry
+    }
+
+    /// Tells pools apart, see [`NEXT_ID`].
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How long to wait for what.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// What retries may still cost.
+    #[must_use]
+    pub fn retry(&self) -> &RetryBudget {
+        &self.retry
+    }
+
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn open_pool(&self, tasks: Tasks) -> Result<Arc<Pool>, ConnectorError> {
+        let connector = Connector::new(
+            self.endpoint.clone(),
+            Offer::Http2OrHttp1,
+            self.patience.connect,
+        )?;
+        Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))
+    }
+
+    /// How long to send nothing after a throttle whose `Retry-After` was `told`; none after a page that says nothing
+    /// of limits.
+    pub fn throttled(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
+        let count = match kind {
+            ThrottleKind::Status => &self.throttled_by_status,
+            ThrottleKind::Page | ThrottleKind::ErrorPage => &self.throttled_by_page,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        if kind == ThrottleKind::ErrorPage {
+            return None;
+        }
+        let streak = self.throttles.fetch_add(1, Ordering::Relaxed).min(6);
+        let pause = told
+            .unwrap_or_else(|| Duration::from_secs(1 << streak).min(PAUSE_UNTOLD_MAX))
+            .clamp(Duration::from_secs(1), PAUSE_MAX);
+        Some(pause)
+    }
+
+    /// How often each kind was seen.
+    #[must_use]
+    pub fn throttles(&self) -> [(&'static str, u64); 2] {
+        [
+            ("status", self.throttled_by_status.load(Ordering::Relaxed)),
+            ("html", self.throttled_by_page.load(Ordering::Relaxed)),
+        ]
+    }
+
+    /// NinjaOne answered without a throttle: the next pause begins at 1 s again.
+    pub fn not_throttled(&self) {
+        if self.throttles.load(Ordering::Relaxed) != 0 {
+            self.throttles.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The origins of all tenants, by the tenant's index.
+pub struct Origins(Vec<Arc<Origin>>);
+
+impl Origins {
+    /// In the order of the tenants in the rules.
+    #[must_use]
+    pub fn new(origins: Vec<Arc<Origin>>) -> Self {
+        Self(origins)
+    }
+
+    /// The API of the tenant with this index.
+    #[must_use]
+    pub fn get(&self, tenant: usize) -> Option<&Arc<Origin>> {
+        self.0.get(tenant)
+    }
+}
+
+/// Retries that may be made, in hundredths: each request earns `budget_percent`, each retry costs a hundred.
+pub struct RetryBudget {
+    settings: RetrySettings,
+    hundredths: AtomicI64,
+}
+
+/// What is there at the start, and the most that can be saved up: ten retries.
+const SAVED_HUNDREDTHS_MAX: i64 = 1000;
+const RETRY_HUNDREDTHS: i64 = 100;
+
+impl RetryBudget {
+    fn new(settings: RetrySettings) -> Self {
+        Self {
+            settings,
+            hundredths: AtomicI64::new(SAVED_HUNDREDTHS_MAX),
+        }
+    }
+
+    /// The configured limits.
+    #[must_use]
+    pub fn settings(&self) -> RetrySettings {
+        self.settings
+    }
+
+    /// A request is made.
+    pub fn earn(&self) {
+        if self.hundredths.load(Ordering::Relaxed) < SAVED_HUNDREDTHS_MAX {
+            self.hundredths
+                .fetch_add(i64::from(self.settings.budget_percent), Ordering::Relaxed);
+        }
+    }
+
+    /// Pays for a retry; false if there is nothing left.
+    #[must_use]
+    pub fn spend(&self) -> bool {
+        self.hundredths
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
+                (saved >= RETRY_HUNDREDTHS).then_some(saved - RETRY_HUNDREDTHS)
+            })
+            .is_ok()
+    }
+}

@@ -1,0 +1,191 @@
+//! The body of NinjaOne's response under the tenant's timeouts: what `net` reads, with the tenant's permit held until its
+//! end, and its bytes counted.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::SizeHint;
+
+use crate::{
+    limits::budget::Permit,
+    net::{
+        body::{
+            throughput_window::BodyPatience,
+            timer::{BodyTimer, Lateness},
+        },
+        client::response_body::AnswerStream,
+    },
+};
+
+/// Why a response's body ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Cut {
+    #[error("NinjaOne stopped sending")]
+    Stalled,
+    #[error("NinjaOne sends too slowly")]
+    Slow,
+    #[error("NinjaOne takes too long to send it")]
+    Overdue,
+    #[error("the connection to NinjaOne broke")]
+    Broken,
+}
+
+impl From<Lateness> for Cut {
+    fn from(lateness: Lateness) -> Self {
+        match lateness {
+            Lateness::Stalled => Self::Stalled,
+            Lateness::Slow => Self::Slow,
+            Lateness::Overdue => Self::Overdue,
+        }
+    }
+}
+
+impl Cut {
+    /// The code in the audit line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stalled | Self::Broken => "cut",
+            Self::Slow => "upstream-slow",
+            Self::Overdue => "upstream-overdue",
+        }
+    }
+}
+
+/// The body of NinjaOne's response.
+pub struct AnswerBody {
+    inner: AnswerStream,
+    /// The tenant's concurrency, held until the last byte has come.
+    permit: Option<Permit>,
+    timer: BodyTimer,
+    bytes: u64,
+    ended: bool,
+    /// Chunks that were read before the caller asked for them.
+    ahead: VecDeque<Bytes>,
+    /// Why it ended early, to be returned after what came before.
+    cut: Option<Cut>,
+}
+
+impl AnswerBody {
+    /// Times `inner`, and gives `permit` back at its end.
+    #[must_use]
+    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
+        let mut body = Self {
+            inner,
+            permit: Some(permit),
+            timer: BodyTimer::new(patience),
+            bytes: 0,
+            ended: false,
+            ahead: VecDeque::new(),
+            cut: None,
+        };
+        if body.inner.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
+    /// Bytes that NinjaOne has sent so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether all of it has been handed out.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended && self.ahead.is_empty()
+    }
+
+    /// Reads a body of at most `bytes_max` bytes to its end; none if it is longer, or ends early. What was read stays in the
+    /// body. Cancel-safe: the rest streams.
+    pub async fn read_ahead(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
+        let mut length = 0;
+        while !self.ended && self.cut.is_none() && length <= bytes_max {
+            if let Some(Ok(data)) = poll_fn(|cx| self.poll_wire(cx)).await {
+                length += data.len();
+                self.ahead.push_back(data);
+            }
+        }
+        let is_whole = self.ended && length <= bytes_max;
+        is_whole.then(|| self.ahead.iter().flatten().copied().collect())
+    }
+
+    /// Reads a body of at most `bytes_max` bytes to its end; empty if it is longer, or ends early.
+    pub async fn read_short(mut self, bytes_max: usize) -> Bytes {
+        let all = self.read_ahead(bytes_max).await;
+        all.map(Bytes::from).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.permit = None;
+    }
+
+    fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.permit = None;
+        self.cut = Some(cut);
+        Poll::Ready(Some(Err(cut)))
+    }
+
+    fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(next) = self.inner.poll_data(cx) else {
+            let lateness = ready!(self.timer.poll_late(cx));
+            return self.fail(lateness.into());
+        };
+        match next {
+            None => {
+                self.timer.came(0);
+                self.end();
+                Poll::Ready(None)
+            }
+            Some(Err(_)) => self.fail(Cut::Broken),
+            Some(Ok(data)) => {
+                self.timer.came(data.len() as u64);
+                self.bytes += data.len() as u64;
+                if self.inner.is_end_stream() {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(data)))
+            }
+        }
+    }
+
+    /// The next chunk, those read ahead first; none at the end.
+    ///
+    /// # Errors
+    /// See [`Cut`]. Every later call returns the same error.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(data)));
+        }
+        match self.cut {
+            Some(cut) => Poll::Ready(Some(Err(cut))),
+            None => self.poll_wire(cx),
+        }
+    }
+
+    /// How many bytes are still to come, as far as that is known.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
+        // How much was to come is in the head; after a cut nobody knows how much comes.
+        if self.cut.is_some() {
+            return SizeHint::default();
+        }
+        let ahead: u64 = self.ahead.iter().map(|it| it.len() as u64).sum();
+        let inner = self.inner.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + ahead);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint
+    }
+}
