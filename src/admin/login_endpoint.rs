@@ -123,7 +123,7 @@ impl Logins {
 
     /// Status and body of the response to a request whose host and origin were checked.
     pub async fn answer(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
-        let outcome = self.step(request).await;
+        let outcome = self.add_to_count(request).await;
         outcome.map_or_else(Failed::into_response, Response::new)
     }
 
@@ -145,7 +145,7 @@ impl Logins {
         Ok(())
     }
 
-    async fn step(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
+    async fn add_to_count(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
         self.judge(request.method(), request.headers())?;
         let id = request.uri().path().strip_prefix("/login/");
         match id {

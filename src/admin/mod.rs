@@ -21,7 +21,7 @@ use http::{
 };
 
 use crate::{
-    net::request::allowed_hosts::{HostVerdict, Hosts},
+    net::request::allowed_hosts::{AllowedHosts, HostMatch},
     watchdog::Watchdog,
 };
 
@@ -58,7 +58,7 @@ enum Offer {
     /// Everything, to those who call us by a name that we have.
     All {
         figures: Option<FiguresSource>,
-        hosts: Hosts,
+        hosts: AllowedHosts,
     },
     /// The probes alone, by whatever name: a kubelet calls a pod by its address. Says yes or no, and not why.
     ProbesOnly,
@@ -87,7 +87,7 @@ impl Admin {
             ready,
             offer: Offer::All {
                 figures,
-                hosts: Hosts::new(always.chain(hosts)),
+                hosts: AllowedHosts::new(always.chain(hosts)),
             },
             logins: None,
             watchdog: None,
@@ -198,7 +198,7 @@ impl Admin {
         let (Some(host), None) = (named.next(), named.next()) else {
             return false;
         };
-        hosts.judge(host.as_bytes()) == HostVerdict::Ours
+        hosts.check(host.as_bytes()) == HostMatch::Allowed
     }
 
     fn page(&self, path: &str) -> Option<Page> {

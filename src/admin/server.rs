@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::{
-    net::server::one_shot::{self, Bounds, Desk, Judged},
+    net::server::one_shot::{self, HeadDecision, OneShotHandler, OneShotLimits},
     tasks::Tasks,
 };
 
@@ -16,23 +16,23 @@ use super::{Admin, login_endpoint::FINISH_BYTES_MAX};
 /// Enough for a probe to be read before it is the oldest, however many come.
 pub const CONNECTIONS_MAX: usize = 128;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: OneShotLimits = OneShotLimits {
     connections_max: CONNECTIONS_MAX,
     // A probe, its response included.
-    head_ms: 2_000,
+    head_timeout_ms: 2_000,
     // A login's code is exchanged at NinjaOne meanwhile.
-    connection_ms: 40_000,
+    connection_timeout_ms: 40_000,
     head_bytes_max: 16 << 10,
     body_bytes_max: FINISH_BYTES_MAX,
 };
 
-impl Desk for Admin {
-    fn judge(&self, head: &Request<()>) -> Judged {
+impl OneShotHandler for Admin {
+    fn check_head(&self, head: &Request<()>) -> HeadDecision {
         self.judge(head)
-            .map_or(Judged::LetThrough, Judged::Answered)
+            .map_or(HeadDecision::ReadBody, HeadDecision::Respond)
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.respond(&request).await
     }
 }

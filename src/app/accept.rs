@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::net::{
     Peer,
     server::{
-        connection_rejections::{Counts, Why},
-        connections::{Connections, Full, Ticket},
+        connection_rejections::{RejectionCounts, RejectionReason},
+        connections::{ConnectionLimitError, ConnectionPermit, Connections},
         listener::Listener,
     },
     tls::ServerCertificate,
@@ -51,15 +51,19 @@ pub(crate) async fn accept(
                 continue;
             }
             Err(error) => {
-                tracing::warn!(%error, listener = entrance.listener.local(), "a connection could not be accepted");
+                tracing::warn!(%error, listener = entrance.listener.local_address(), "a connection could not be accepted");
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 continue;
             }
         };
         let ticket = match admit(&connections, peer).await {
             Ok(ticket) => ticket,
-            Err(Full::Draining) => return,
-            Err(Full::Total | Full::Peer | Full::Leaving) => continue,
+            Err(ConnectionLimitError::ShuttingDown) => return,
+            Err(
+                ConnectionLimitError::Total
+                | ConnectionLimitError::Peer
+                | ConnectionLimitError::EvictionsPending,
+            ) => continue,
         };
         let handed = Handed {
             accepted,
@@ -72,16 +76,19 @@ pub(crate) async fn accept(
 }
 
 /// A permit for one connection. While many evicted connections have yet to close, new ones wait in the kernel's backlog.
-async fn admit(connections: &Arc<Connections>, peer: Peer) -> Result<Ticket, Full> {
+async fn admit(
+    connections: &Arc<Connections>,
+    peer: Peer,
+) -> Result<ConnectionPermit, ConnectionLimitError> {
     let gives_up = Instant::now() + LEAVING_WAIT_MAX;
     loop {
         match connections.admit(peer) {
-            Err(Full::Leaving) if Instant::now() < gives_up => {
+            Err(ConnectionLimitError::EvictionsPending) if Instant::now() < gives_up => {
                 tokio::time::sleep(HAND_PAUSE).await;
             }
-            Err(Full::Leaving) => {
-                connections.refuse_leaving();
-                return Err(Full::Leaving);
+            Err(ConnectionLimitError::EvictionsPending) => {
+                connections.record_eviction_timeout();
+                return Err(ConnectionLimitError::EvictionsPending);
             }
             admitted => return admitted,
         }
@@ -120,10 +127,10 @@ fn is_want_of_files(error: &io::Error) -> bool {
 /// Logs rejected and evicted connections with their number since the last line: the first at once, then at most one line
 /// every few seconds for each reason. Runs until dropped.
 pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
-    let told = connections.turned_away();
+    let told = connections.rejections();
     let (mut refused, mut evicted) = (told.refused(), told.evicted());
     loop {
-        told.happens().await;
+        told.changed().await;
         for (reason, count) in news(&mut refused, told.refused()) {
             let reason = reason.as_str();
             tracing::warn!(
@@ -136,10 +143,13 @@ pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
             let reason = why.as_str();
             match why {
                 // No new connection needed their place.
-                Why::Idle => {
+                RejectionReason::Idle => {
                     tracing::debug!(reason, count, "connections that proved nothing were closed");
                 }
-                Why::Total | Why::Peer | Why::Files | Why::Leaving => tracing::warn!(
+                RejectionReason::Total
+                | RejectionReason::Peer
+                | RejectionReason::FileDescriptors
+                | RejectionReason::EvictionTimeout => tracing::warn!(
                     reason,
                     count,
                     "connections that had proved nothing were closed to make room for new ones"
@@ -151,7 +161,10 @@ pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
 }
 
 /// The counts that have grown since `before`.
-fn news(before: &mut Counts, now: Counts) -> impl Iterator<Item = (Why, u64)> {
+fn news(
+    before: &mut RejectionCounts,
+    now: RejectionCounts,
+) -> impl Iterator<Item = (RejectionReason, u64)> {
     let before = std::mem::replace(before, now);
     let pairs = before.into_iter().zip(now);
     pairs.filter_map(|((why, before), (_, now))| {

@@ -23,7 +23,7 @@ use crate::{
             connections::{ConnectionLimits, Connections},
             handler::ServerOptions,
             listener::Listener,
-            timeouts::Patience,
+            timeouts::ConnectionTimeouts,
         },
         tls::ServerCertificate,
     },
@@ -185,7 +185,7 @@ fn accept_callers(
 ) {
     entrances.spawn_until_stop(tell_of_turned_away(Arc::clone(&status.connections)));
     for entrance in opened {
-        let name = format!("listener {}", entrance.listener.local());
+        let name = format!("listener {}", entrance.listener.local_address());
         let heartbeat = status.watchdog.watch(name);
         let connections = Arc::clone(&status.connections);
         let accepting = accept(entrance, Arc::clone(workers), connections);
@@ -236,7 +236,7 @@ impl Opened {
     /// The role and address of each.
     fn listeners(&self) -> Vec<(&'static str, String)> {
         let callers = self.entrances.iter().map(|it| {
-            let local = it.listener.local();
+            let local = it.listener.local_address();
             let scheme = match (&it.listener, &it.certificate) {
                 (Listener::Unix(..), _) => "unix:",
                 (Listener::Tcp(_), Some(_)) => "https://",
@@ -244,8 +244,9 @@ impl Opened {
             };
             ("callers", format!("{scheme}{local}"))
         });
-        let beside =
-            |role, it: Option<&Listener>| it.map(|it| (role, format!("http://{}", it.local())));
+        let beside = |role, it: Option<&Listener>| {
+            it.map(|it| (role, format!("http://{}", it.local_address())))
+        };
         callers
             .chain(beside("admin", self.admin.as_ref()))
             .chain(beside("probes", self.probes.as_ref()))
@@ -275,13 +276,13 @@ fn start_workers(
 ) -> io::Result<(Vec<Worker>, Vec<Arc<Tally>>)> {
     let options = ServerOptions {
         head_bytes_max: config.listen.head_bytes_max,
-        handshake: HANDSHAKE_PATIENCE,
-        patience: Patience {
+        handshake_timeout: HANDSHAKE_PATIENCE,
+        timeouts: ConnectionTimeouts {
             head: HEAD_PATIENCE,
             idle: IDLE_PATIENCE,
-            proof: config.listen.unproven_idle,
+            unauthenticated_idle: config.listen.unproven_idle,
             // Overridden by the rules in force when a connection is accepted.
-            answer: wiring::body_timeouts(config),
+            response: wiring::body_timeouts(config),
         },
     };
     let (mut workers, mut tallies) = (Vec::new(), Vec::new());

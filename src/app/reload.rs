@@ -73,7 +73,7 @@ impl Reloader {
             self.watched.clone_from(&config.watched);
             self.loaded = FilesSnapshot::take(&self.watched);
         }
-        let read = certificates.iter().map(|it| it.read());
+        let read = certificates.iter().map(|it| it.read_from_disk());
         match read.collect() {
             Ok(certificates) => Loaded::Read(Box::new(Fresh {
                 pending: self.restart_only.changed(&RestartOnlySettings::of(&config)),
@@ -137,7 +137,7 @@ impl Fresh {
             Err(clash) => return refuse(program, &clash.to_string()),
         };
         for (certificate, fresh) in program.certificates.iter().zip(self.certificates) {
-            certificate.show(fresh);
+            certificate.install(fresh);
         }
         let mut state = ConfigState::of(&config);
         state.tries = program.status.config.load().tries + 1;

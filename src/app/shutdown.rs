@@ -33,9 +33,9 @@ impl Program {
         self.keepers.stop();
         self.entrances.stop();
         self.entrances.join(PART_END_MAX).await;
-        self.status.connections.drain();
+        self.status.connections.graceful_shutdown();
         end_workers(self.workers, self.drain, hurry, &self.cut, || {
-            self.status.connections.open()
+            self.status.connections.open_count()
         })
         .await;
         if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {

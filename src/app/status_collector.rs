@@ -30,7 +30,7 @@ use crate::{
     },
     names::{CallerName, IdentityKind, TenantName},
     net::server::{
-        connection_rejections::{Counts, Why},
+        connection_rejections::{RejectionCounts, RejectionReason},
         connections::Connections,
     },
     proxy::{
@@ -166,7 +166,7 @@ impl Status {
     }
 
     fn listeners(&self) -> Vec<status_snapshot::Listener> {
-        let open = self.connections.open() as u64;
+        let open = self.connections.open_count() as u64;
         self.listeners
             .iter()
             .map(|(role, address)| status_snapshot::Listener {
@@ -239,7 +239,7 @@ impl Status {
     pub(crate) fn figures(&self) -> Figures {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
-        let turned_away = self.connections.turned_away();
+        let turned_away = self.connections.rejections();
         let requests = self.counts().into_iter().map(|(key, count)| {
             let (caller, operation, decision, class) = key;
             metrics_snapshot::Requests {
@@ -256,8 +256,8 @@ impl Status {
             duration: self.histogram(|it| &it.duration),
             overhead: self.histogram(|it| &it.overhead),
             in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
-            connections: self.connections.open() as u64,
-            connections_refused: by_reason(turned_away.refused(), Some(Why::Idle)),
+            connections: self.connections.open_count() as u64,
+            connections_refused: by_reason(turned_away.refused(), Some(RejectionReason::Idle)),
             connections_evicted: by_reason(turned_away.evicted(), None),
             tokens: rules
                 .credentials
@@ -318,7 +318,7 @@ fn stalled(parts: Vec<Part>) -> Vec<status_snapshot::Stalled> {
         .collect()
 }
 
-fn by_reason(counts: Counts, never: Option<Why>) -> Vec<(&'static str, u64)> {
+fn by_reason(counts: RejectionCounts, never: Option<RejectionReason>) -> Vec<(&'static str, u64)> {
     let counts = counts.into_iter();
     let counts = counts.filter(|(why, _)| Some(*why) != never);
     counts.map(|(why, count)| (why.as_str(), count)).collect()

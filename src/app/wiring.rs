@@ -19,9 +19,9 @@ use crate::{
     limits::{Limits, budget::BudgetLimit, caller_limiter::Limit},
     names::{IdentityKind, TenantName},
     net::{
-        body::throughput_window::BodyPatience,
+        body::throughput_window::BodyTimeouts,
         client::connector::Endpoint,
-        request::{allowed_hosts::Hosts, incoming_request::Doors},
+        request::{allowed_hosts::AllowedHosts, incoming_request::RequestRules},
     },
     ninjaone::{
         catalogue::{Catalogue, Clash},
@@ -170,10 +170,10 @@ pub(super) fn upstream_timeouts(config: &Config) -> Patience {
 }
 
 /// Timeouts and minimum rate of a body, in either direction.
-pub(super) fn body_timeouts(config: &Config) -> BodyPatience {
-    BodyPatience {
+pub(super) fn body_timeouts(config: &Config) -> BodyTimeouts {
+    BodyTimeouts {
         idle: config.timeouts.idle,
-        rate: config.timeouts.body_rate,
+        min_rate: config.timeouts.body_rate,
         total: config.timeouts.body_total,
     }
 }
@@ -197,13 +197,13 @@ pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
 }
 
 /// Limits on every request, checked before authentication.
-pub(super) fn request_rules(config: &Config) -> Doors {
-    Doors {
-        hosts: Hosts::new(config.listen.hosts.iter().cloned()),
+pub(super) fn request_rules(config: &Config) -> RequestRules {
+    RequestRules {
+        allowed_hosts: AllowedHosts::new(config.listen.hosts.iter().cloned()),
         head_bytes_max: config.listen.head_bytes_max,
         body_bytes_max: config.listen.body_bytes_max,
         upload_bytes_max: config.listen.upload_bytes_max,
-        body: body_timeouts(config),
+        body_timeouts: body_timeouts(config),
     }
 }
 

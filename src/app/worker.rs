@@ -21,13 +21,13 @@ use crate::{
     clock::Timestamp,
     net::{
         Peer,
-        body::throughput_window::BodyPatience,
-        request::incoming_request::{Fault, Malformed},
+        body::throughput_window::BodyTimeouts,
+        request::incoming_request::{Malformed, RequestError},
         server::{
-            connections::Ticket,
-            handler::{Ended, ServerOptions},
+            connections::ConnectionPermit,
+            handler::{ConnectionEnd, ServerOptions},
             http2,
-            listener::Accepted,
+            listener::AcceptedSocket,
             sniff::{self, Peek, Protocol},
         },
         tls::ServerCertificate,
@@ -47,9 +47,9 @@ const WRITE_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker, with its permit.
 pub(crate) struct Handed {
-    pub accepted: Accepted,
+    pub accepted: AcceptedSocket,
     pub peer: Peer,
-    pub ticket: Ticket,
+    pub ticket: ConnectionPermit,
     pub certificate: Option<Arc<ServerCertificate>>,
 }
 
@@ -168,7 +168,7 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
         ticket,
         certificate,
     } = handed;
-    let seat = Arc::clone(ticket.seat());
+    let seat = Arc::clone(ticket.control());
     let connection = Connection {
         options: options_now(options, &proxy),
         proxy,
@@ -182,9 +182,9 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
 
 /// A connection keeps the timeouts that were in force when it was accepted.
 fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
-    let body = proxy.rules.load().doors.body;
+    let body = proxy.rules.load().doors.body_timeouts;
     let mut options = options;
-    options.patience.answer = BodyPatience {
+    options.timeouts.response = BodyTimeouts {
         idle: body.idle + WRITE_GRACE,
         ..body
     };
@@ -193,22 +193,22 @@ fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
 
 async fn serve_accepted(
     connection: Connection,
-    accepted: Accepted,
+    accepted: AcceptedSocket,
     certificate: Option<Arc<ServerCertificate>>,
 ) {
     match (accepted, certificate) {
-        (Accepted::Tcp(socket), Some(certificate)) => {
+        (AcceptedSocket::Tcp(socket), Some(certificate)) => {
             if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
                 // Boxed: the state of a handshake is many times that of an idle connection.
                 Box::pin(connection.serve_tls(socket, &certificate)).await;
             }
         }
-        (Accepted::Tcp(socket), None) => {
+        (AcceptedSocket::Tcp(socket), None) => {
             if let Ok(socket) = tokio::net::TcpStream::from_std(socket) {
                 connection.serve_plain(socket).await;
             }
         }
-        (Accepted::Unix(socket), _) => {
+        (AcceptedSocket::Unix(socket), _) => {
             if let Ok(socket) = tokio::net::UnixStream::from_std(socket) {
                 connection.serve_plain(socket).await;
             }
@@ -220,7 +220,7 @@ async fn serve_accepted(
 struct Connection {
     proxy: Arc<Proxy>,
     peer: Peer,
-    ticket: Ticket,
+    ticket: ConnectionPermit,
     options: ServerOptions,
 }
 
@@ -229,15 +229,17 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
     {
-        let patience = self.options.patience;
+        let patience = self.options.timeouts;
         let sniffed = tokio::select! {
             biased;
-            sniffed = sniff::sniff(&socket, patience.proof, patience.head) => sniffed,
-            () = self.ticket.seat().asked_to_finish() => return,
+            sniffed = sniff::sniff(&socket, patience.unauthenticated_idle, patience.head) => sniffed,
+            () = self.ticket.control().shutdown_requested() => return,
         };
         match sniffed {
             Ok(protocol) => self.serve(socket, protocol).await,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.ticket.note_silence(),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.ticket.record_idle_timeout()
+            }
             // A peer that just hangs up needs no log line.
             Err(_) => {}
         }
@@ -245,16 +247,16 @@ impl Connection {
 
     async fn serve_tls(self, socket: tokio::net::TcpStream, certificate: &ServerCertificate) {
         let accepting = timeout(
-            self.options.handshake,
+            self.options.handshake_timeout,
             certificate.acceptor().accept(socket),
         );
         let accepted = tokio::select! {
             biased;
             accepted = accepting => accepted,
-            () = self.ticket.seat().asked_to_finish() => return,
+            () = self.ticket.control().shutdown_requested() => return,
         };
         if accepted.is_err() {
-            self.ticket.note_silence();
+            self.ticket.record_idle_timeout();
         }
         if let Ok(Ok(stream)) = accepted {
             let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -269,7 +271,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let seat = Arc::clone(self.ticket.seat());
+        let seat = Arc::clone(self.ticket.control());
         let door = Door {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
@@ -277,28 +279,34 @@ impl Connection {
         };
         let ended = match protocol {
             Protocol::Http1 => {
-                crate::net::server::http1::Connection::new(socket, door, seat, self.options).await
+                crate::net::server::http1::Http1ServerConnection::new(
+                    socket,
+                    door,
+                    seat,
+                    self.options,
+                )
+                .await
             }
             // Boxed, so that an idle HTTP/1.1 connection does not hold its memory.
             Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
         };
         match ended {
-            Ended::NotHttp => self.record_unanswered(Fault::NotHttp),
-            Ended::Crowded => self.record_unanswered(Fault::HeadUnfinished),
-            Ended::Silent => self.ticket.note_silence(),
-            Ended::Closed | Ended::Broken => {}
+            ConnectionEnd::NotHttp => self.record_unanswered(RequestError::NotHttp),
+            ConnectionEnd::HeadEvicted => self.record_unanswered(RequestError::HeadUnfinished),
+            ConnectionEnd::TimedOut => self.ticket.record_idle_timeout(),
+            ConnectionEnd::Closed | ConnectionEnd::Broken => {}
         }
     }
 
     /// Records bytes that are not a request: over HTTP/2 the library sees them, over HTTP/1.1 our parser reports them.
-    fn record_unanswered(&self, why: Fault) {
+    fn record_unanswered(&self, why: RequestError) {
         let malformed = Malformed {
             id: self.proxy.ids.next(Timestamp::now()),
             started: tokio::time::Instant::now(),
             peer: self.peer,
             method: None,
             path: Box::from(""),
-            why,
+            error: why,
         };
         let outcome = Outcome::Malformed(Box::new(malformed));
         drop(respond::of(outcome, &self.proxy.ledger, &self.proxy.tally));

@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     credentials::Leased,
     names::{CallerName, IdentityKind, RequestId},
-    net::{Incoming, Method, Peer},
+    net::{IncomingRequest, Method, Peer},
     ninjaone::{
         catalogue::Parameters,
         operation::{Class, Operation},
@@ -66,7 +66,7 @@ pub struct Subject {
 impl Subject {
     /// What is known of a request as it came in.
     #[must_use]
-    pub fn of_incoming(incoming: &Incoming) -> Self {
+    pub fn of_incoming(incoming: &IncomingRequest) -> Self {
         let path = incoming.target().canonical_path();
         let kept = path.floor_char_boundary(RAW_PATH_BYTES_MAX);
         Self {
@@ -122,7 +122,7 @@ impl Subject {
     }
 
     /// Without the path: a catalogued request shows its template.
-    fn of_arrival(incoming: &Incoming) -> Self {
+    fn of_arrival(incoming: &IncomingRequest) -> Self {
         Self {
             on_behalf_of: incoming.on_behalf_of().map(Box::from),
             reason: incoming.reason().map(Box::from),

@@ -10,7 +10,7 @@ use crate::{
     },
     limits::budget::Budget,
     names::IdentityKind,
-    net::Incoming,
+    net::IncomingRequest,
     ninjaone::operation::Operation,
     policy::{Tenant, identity::Wish},
 };
@@ -36,7 +36,7 @@ impl Intended {
 
     /// The request as it came in.
     #[must_use]
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &IncomingRequest {
         self.leased.request()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::net::Incoming;
+use crate::net::IncomingRequest;
 
 use super::authenticated::{Caller, Proof};
 
@@ -11,7 +11,7 @@ use super::authenticated::{Caller, Proof};
 /// [`Directory::identify`](super::Directory::identify) alone makes one. Neither the request nor its caller can be changed
 /// or exchanged afterwards.
 pub struct Identified {
-    incoming: Box<Incoming>,
+    incoming: Box<IncomingRequest>,
     caller: Arc<Caller>,
     proof: Proof,
 }
@@ -20,7 +20,7 @@ impl Identified {
     /// Asserts that `caller` sent `incoming` and proved it by `proof`. `tests/architecture.rs` names the one function that
     /// may.
     pub(super) fn assert_identified(
-        incoming: Box<Incoming>,
+        incoming: Box<IncomingRequest>,
         caller: Arc<Caller>,
         proof: Proof,
     ) -> Self {
@@ -33,7 +33,7 @@ impl Identified {
 
     /// The request as it came in.
     #[must_use]
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &IncomingRequest {
         &self.incoming
     }
 

@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     clock::Timestamp,
     names::CallerName,
-    net::{Evidence, Incoming},
+    net::{IncomingRequest, PresentedCredentials},
 };
 
 use self::{api_key::KeyHash, tokens::IssuedTokens};
@@ -23,7 +23,7 @@ pub use self::{
 /// A request whose caller could not be established.
 pub struct Unidentified {
     /// The request.
-    pub incoming: Box<Incoming>,
+    pub incoming: Box<IncomingRequest>,
     /// Why its caller is not known.
     pub why: Why,
 }
@@ -118,7 +118,7 @@ impl Directory {
     /// When no credentials were presented, or any that were are not valid.
     pub fn identify(
         &self,
-        mut incoming: Box<Incoming>,
+        mut incoming: Box<IncomingRequest>,
         issued: &IssuedTokens,
     ) -> Result<Identified, Box<Unidentified>> {
         let evidence = incoming.take_credentials();
@@ -130,7 +130,7 @@ impl Directory {
 
     fn find(
         &self,
-        evidence: &Evidence,
+        evidence: &PresentedCredentials,
         issued: &IssuedTokens,
         now: Timestamp,
     ) -> Result<(Arc<Caller>, Proof), Why> {
@@ -156,7 +156,7 @@ impl Directory {
 
     fn by_authorization(
         &self,
-        evidence: &Evidence,
+        evidence: &PresentedCredentials,
         issued: &IssuedTokens,
         now: Timestamp,
     ) -> Finding {
@@ -173,7 +173,7 @@ impl Directory {
         }
     }
 
-    fn by_header(&self, evidence: &Evidence, now: Timestamp) -> Finding {
+    fn by_header(&self, evidence: &PresentedCredentials, now: Timestamp) -> Finding {
         match &evidence.api_key {
             None => Finding::NotPresented,
             Some(value) => self.by_key(value.as_bytes(), now, None),

@@ -259,7 +259,7 @@ impl Report<'_> {
     }
 
     fn failed(&mut self, failure: &Failure) -> io::Result<ExitStatus> {
-        self.failure(failure)?;
+        self.http2_send_error(failure)?;
         Ok(failure.exit_code())
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     caller::Caller,
     limits::{Admitted, Standing, budget::Budget},
     names::IdentityKind,
-    net::Incoming,
+    net::IncomingRequest,
     ninjaone::operation::{Class, Operation},
     policy::{Authorized, Tenant, identity::Wish},
 };
@@ -48,7 +48,7 @@ impl Leased {
 
     /// The request as it came in.
     #[must_use]
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &IncomingRequest {
         self.admitted.request()
     }
 

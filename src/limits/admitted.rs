@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     caller::Caller,
-    net::Incoming,
+    net::IncomingRequest,
     ninjaone::operation::{Class, Operation},
     policy::{Authorized, Tenant, identity::Wish},
 };
@@ -49,7 +49,7 @@ impl Admitted {
 
     /// The request as it came in.
     #[must_use]
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &IncomingRequest {
         self.authorized.request()
     }
 

@@ -18,5 +18,5 @@ pub mod worker_cell;
 pub use self::{
     method::Method,
     peer::Peer,
-    request::{incoming_request::Incoming, presented_credentials::Evidence},
+    request::{incoming_request::IncomingRequest, presented_credentials::PresentedCredentials},
 };

@@ -9,7 +9,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// The JSON object. Absent members are left out.
 #[derive(Debug, Clone, Serialize)]
-pub struct Problem<'a> {
+pub struct ProblemDetails<'a> {
     /// `urn:ninjaone-proxy:error:<code>`
     #[serde(rename = "type")]
     pub kind: String,
@@ -44,7 +44,7 @@ pub struct Problem<'a> {
     pub error_code: Option<u32>,
 }
 
-impl Problem<'_> {
+impl ProblemDetails<'_> {
     /// Serialises it.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {

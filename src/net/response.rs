@@ -3,18 +3,18 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// Room for the headers of most responses, ours included.
-const FIELDS_USUALLY: usize = 12;
+const TYPICAL_HEADERS: usize = 12;
 
 /// The headers of a response, in order. There are few, so each look-up scans them: building a map costs a request more than
 /// all its look-ups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(HeaderName, HeaderValue)>);
+pub struct ResponseHeaders(Vec<(HeaderName, HeaderValue)>);
 
-impl Fields {
+impl ResponseHeaders {
     /// Adds a header, whatever others of its name there are.
     pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
         if self.0.capacity() == 0 {
-            self.0.reserve_exact(FIELDS_USUALLY);
+            self.0.reserve_exact(TYPICAL_HEADERS);
         }
         self.0.push((name, value));
     }
@@ -49,8 +49,8 @@ impl Fields {
     }
 }
 
-impl From<Fields> for HeaderMap {
-    fn from(fields: Fields) -> Self {
+impl From<ResponseHeaders> for HeaderMap {
+    fn from(fields: ResponseHeaders) -> Self {
         let mut map = Self::with_capacity(fields.0.len());
         for (name, value) in fields.0 {
             map.append(name, value);
@@ -65,7 +65,7 @@ pub struct Response<B> {
     /// Written as it is.
     pub status: StatusCode,
     /// What frames the body is added by the protocol.
-    pub fields: Fields,
+    pub headers: ResponseHeaders,
     /// May be streamed.
     pub body: B,
 }
@@ -76,7 +76,7 @@ impl<B> Response<B> {
     pub fn new(status: StatusCode, body: B) -> Self {
         Self {
             status,
-            fields: Fields::default(),
+            headers: ResponseHeaders::default(),
             body,
         }
     }
@@ -86,7 +86,7 @@ impl<B> From<Response<B>> for http::Response<B> {
     fn from(response: Response<B>) -> Self {
         let mut made = Self::new(response.body);
         *made.status_mut() = response.status;
-        *made.headers_mut() = response.fields.into();
+        *made.headers_mut() = response.headers.into();
         made
     }
 }

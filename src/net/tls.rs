@@ -53,7 +53,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// Which protocols are offered to a server (ALPN, RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offer {
+pub enum AlpnOffer {
     /// HTTP/2 is preferred.
     Http2OrHttp1,
     /// HTTP/1.1 only.
@@ -64,7 +64,10 @@ pub enum Offer {
 ///
 /// # Errors
 /// When `extra` cannot be read, or the system has no usable authorities.
-pub fn client(extra: Option<&Path>, offer: Offer) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(
+    extra: Option<&Path>,
+    offer: AlpnOffer,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let extra = extra.map(certificates).transpose()?.unwrap_or_default();
     let verifier = verifier(extra)?;
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -73,8 +76,8 @@ pub fn client(extra: Option<&Path>, offer: Offer) -> Result<Arc<ClientConfig>, T
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     let offered: &[&[u8]] = match offer {
-        Offer::Http2OrHttp1 => &ALPN,
-        Offer::Http1 => &ALPN_HTTP1,
+        AlpnOffer::Http2OrHttp1 => &ALPN,
+        AlpnOffer::Http1 => &ALPN_HTTP1,
     };
     config.alpn_protocols = offered.iter().map(|it| it.to_vec()).collect();
     Ok(Arc::new(config))
@@ -119,7 +122,7 @@ impl ServerCertificate {
         Ok(Self {
             cert: cert.to_owned(),
             key: key.to_owned(),
-            config: ArcSwap::new(server(cert, key)?),
+            config: ArcSwap::new(server_config(cert, key)?),
         })
     }
 
@@ -127,12 +130,12 @@ impl ServerCertificate {
     ///
     /// # Errors
     /// As [`ServerCertificate::load`].
-    pub fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        server(&self.cert, &self.key)
+    pub fn read_from_disk(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        server_config(&self.cert, &self.key)
     }
 
     /// Uses what was read for all connections from now on.
-    pub fn show(&self, config: Arc<ServerConfig>) {
+    pub fn install(&self, config: Arc<ServerConfig>) {
         self.config.store(config);
     }
 
@@ -143,7 +146,7 @@ impl ServerCertificate {
     }
 }
 
-fn server(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(cert)?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::Pem {
         path: key.to_owned(),

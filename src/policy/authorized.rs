@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     caller::{Caller, Identified, Proof},
-    net::Incoming,
+    net::IncomingRequest,
     ninjaone::{
         catalogue::Parameters,
         operation::{Class, Operation},
@@ -29,7 +29,7 @@ impl Authorized {
 
     /// The request as it came in.
     #[must_use]
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &IncomingRequest {
         self.identified.request()
     }
 

@@ -25,10 +25,10 @@ use crate::{
     clock::Timestamp,
     net::{
         Method, Peer,
-        request::incoming_request::{Arrival, Incoming, Wire},
+        request::incoming_request::{IncomingRequest, ParsedRequest, ReceivedRequest},
         server::{
-            connection_control::Seat,
-            handler::{Answering, Handler},
+            connection_control::ConnectionControl,
+            handler::{Handler, ResponseFuture},
         },
     },
     tasks::Tasks,
@@ -64,10 +64,10 @@ impl Proxy {
     async fn walk(
         &self,
         rules: &Rules,
-        arrival: Arrival,
-        unproven: Option<&Seat>,
+        arrival: ReceivedRequest,
+        unproven: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let (incoming, mut body) = Incoming::parse(arrival, &rules.doors)?;
+        let (incoming, mut body) = IncomingRequest::parse(arrival, &rules.doors)?;
         let tokens = &self.issued;
         let incoming = token_endpoint::serve(incoming, &mut body, rules, tokens, unproven).await?;
         let identified = rules.callers.identify(incoming, tokens)?;
@@ -84,7 +84,11 @@ impl Proxy {
 
     /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
     /// `unproven` is the connection's seat, unless it is authenticated already.
-    pub async fn handle(&self, arrival: Arrival, unproven: Option<Arc<Seat>>) -> Reply {
+    pub async fn handle(
+        &self,
+        arrival: ReceivedRequest,
+        unproven: Option<Arc<ConnectionControl>>,
+    ) -> Reply {
         let rules = self.rules.load_full();
         let _counted = self.tally.enter();
         let walk = self.walk(&rules, arrival, unproven.as_deref());
@@ -97,9 +101,9 @@ impl Proxy {
 }
 
 /// A caller on this connection is authenticated: the connection is not evicted from now on.
-fn prove(unproven: Option<&Seat>) {
+fn prove(unproven: Option<&ConnectionControl>) {
     if let Some(seat) = unproven {
-        seat.prove();
+        seat.mark_authenticated();
     }
 }
 
@@ -111,28 +115,28 @@ pub struct Door {
     /// The other end.
     pub peer: Peer,
     /// The connection's.
-    pub seat: Arc<Seat>,
+    pub seat: Arc<ConnectionControl>,
 }
 
 impl Handler for Door {
     type Body = ReplyBody;
 
-    fn give_up(body: ReplyBody) {
+    fn abort_response(body: ReplyBody) {
         body.give_up();
     }
 
-    fn handle(&self, wire: Wire) -> Answering<ReplyBody> {
+    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<ReplyBody> {
         let at = Timestamp::now();
         let method = wire.as_ref().ok().and_then(|(request, _)| request.method);
-        let arrival = Arrival {
+        let arrival = ReceivedRequest {
             id: self.proxy.ids.next(at),
-            at,
+            received_at: at,
             started: Instant::now(),
             peer: self.peer,
-            wire,
+            parsed: wire,
         };
         // A connection is authenticated once; most requests come on one that is.
-        let unproven = (!self.seat.is_proven()).then(|| Arc::clone(&self.seat));
+        let unproven = (!self.seat.is_authenticated()).then(|| Arc::clone(&self.seat));
         let proxy = Arc::clone(&self.proxy);
         match method {
             Some(Method::Get | Method::Head) | None => {
@@ -149,8 +153,8 @@ impl Handler for Door {
 /// A write goes on when its caller hangs up: it is finished and recorded all the same.
 async fn handle_to_the_end(
     proxy: Arc<Proxy>,
-    arrival: Arrival,
-    unproven: Option<Arc<Seat>>,
+    arrival: ReceivedRequest,
+    unproven: Option<Arc<ConnectionControl>>,
 ) -> Reply {
     let (id, peer) = (arrival.id, arrival.peer);
     let (answered, reply) = oneshot::channel();

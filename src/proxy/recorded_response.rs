@@ -15,8 +15,8 @@ use crate::{
     audit::{OpenEntry, Recorded, entry::Ending},
     credentials::Leased,
     names::RequestId,
-    net::{body::request_body::Passage, response::Response},
-    upstream::upstream_body::{AnswerBody, Cut},
+    net::{body::request_body::BodyProgress, response::Response},
+    upstream::upstream_body::{Cut, Http1ResponseBody},
 };
 
 use super::{error_code::Code, worker_metrics::Tally};
@@ -88,7 +88,7 @@ impl ReplyBody {
 /// NinjaOne's body while it streams, with the audit line that is written at its end, however it ends.
 pub struct Stream {
     /// What is streamed.
-    pub body: AnswerBody,
+    pub body: Http1ResponseBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
     /// The line's fields, but for those that are known at the end only.
@@ -96,7 +96,7 @@ pub struct Stream {
     /// The request's guards: its share of the caller's concurrency.
     pub leased: Leased,
     /// How much of the request's body was sent.
-    pub passage: Option<Arc<Passage>>,
+    pub passage: Option<Arc<BodyProgress>>,
     /// When the request came.
     pub started: Instant,
     /// Counts the duration.

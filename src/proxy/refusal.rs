@@ -10,10 +10,10 @@ use crate::{
     limits::{Dimension, Standing, Throttled},
     names::IdentityKind,
     net::{
-        body::request_body::BodyFault,
+        body::request_body::RequestBodyError,
         request::{
             headers::HeaderError,
-            incoming_request::{Fault, Malformed},
+            incoming_request::{Malformed, RequestError},
             target::TargetError,
         },
     },
@@ -126,14 +126,14 @@ pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
 #[must_use]
-pub fn of_body(fault: BodyFault) -> Refusal {
+pub fn of_body(fault: RequestBodyError) -> Refusal {
     let (code, error) = match fault {
-        BodyFault::TooLarge => (Code::BodyTooLarge, None),
-        BodyFault::Stalled | BodyFault::Slow | BodyFault::Overdue => {
+        RequestBodyError::TooLarge => (Code::BodyTooLarge, None),
+        RequestBodyError::Stalled | RequestBodyError::Slow | RequestBodyError::Overdue => {
             (Code::BadRequest, Some(fault.as_str()))
         }
-        BodyFault::Malformed => (Code::BadRequest, None),
-        BodyFault::Broken => (Code::CallerGone, None),
+        RequestBodyError::Malformed => (Code::BadRequest, None),
+        RequestBodyError::Broken => (Code::CallerGone, None),
     };
     let mut refusal = Refusal::new(code, format!("The request was not sent whole: {fault}."));
     refusal.error = error;
@@ -143,28 +143,28 @@ pub fn of_body(fault: BodyFault) -> Refusal {
 /// Of bytes that are no request, or one that could be read in two ways.
 #[must_use]
 pub fn malformed(it: &Malformed) -> Refusal {
-    let code = match it.why {
-        Fault::Target(TargetError::TooLong) => Code::TargetTooLong,
-        Fault::Target(TargetError::MethodOverride)
-        | Fault::Header(HeaderError::MethodOverride)
-        | Fault::Method => Code::MethodRefused,
-        Fault::Header(HeaderError::Browser) => Code::BrowserRefused,
-        Fault::Header(HeaderError::TooMany) | Fault::HeadTooLarge | Fault::HeadUnfinished => {
-            Code::HeadTooLarge
-        }
-        Fault::Header(HeaderError::Expectation) => Code::ExpectationFailed,
-        Fault::ForeignHost => Code::HostRefused,
-        Fault::BodyTooLarge => Code::BodyTooLarge,
-        Fault::Target(_)
-        | Fault::Header(_)
-        | Fault::Host
-        | Fault::BodyOnRead
-        | Fault::Pseudo
-        | Fault::Scheme
-        | Fault::AbsoluteForm
-        | Fault::NotHttp => Code::BadRequest,
+    let code = match it.error {
+        RequestError::Target(TargetError::TooLong) => Code::TargetTooLong,
+        RequestError::Target(TargetError::MethodOverride)
+        | RequestError::Header(HeaderError::MethodOverride)
+        | RequestError::Method => Code::MethodRefused,
+        RequestError::Header(HeaderError::Browser) => Code::BrowserRefused,
+        RequestError::Header(HeaderError::TooMany)
+        | RequestError::HeadTooLarge
+        | RequestError::HeadUnfinished => Code::HeadTooLarge,
+        RequestError::Header(HeaderError::Expectation) => Code::ExpectationFailed,
+        RequestError::MisdirectedHost => Code::HostRefused,
+        RequestError::BodyTooLarge => Code::BodyTooLarge,
+        RequestError::Target(_)
+        | RequestError::Header(_)
+        | RequestError::Host
+        | RequestError::UnexpectedBody
+        | RequestError::PseudoHeader
+        | RequestError::Scheme
+        | RequestError::AbsoluteForm
+        | RequestError::NotHttp => Code::BadRequest,
     };
-    Refusal::new(code, sentence(&it.why.to_string()))
+    Refusal::new(code, sentence(&it.error.to_string()))
 }
 
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is

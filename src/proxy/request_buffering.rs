@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     limits::Admitted,
-    net::body::request_body::{BodyFault, Passage, RequestBody},
+    net::body::request_body::{BodyProgress, RequestBody, RequestBodyError},
     ninjaone::operation::Payload,
 };
 
@@ -17,9 +17,9 @@ pub struct Unreceived {
     /// The request, which nothing is sent of.
     pub admitted: Admitted,
     /// How far the body had come.
-    pub passage: Option<Arc<Passage>>,
+    pub passage: Option<Arc<BodyProgress>>,
     /// What is wrong with it.
-    pub why: BodyFault,
+    pub why: RequestBodyError,
 }
 
 /// Passes on what has no body or a whole one, and waits for the rest of a short one or the beginning of a long one.
@@ -30,14 +30,14 @@ pub async fn receive(
     admitted: Admitted,
     body: &mut RequestBody,
 ) -> Result<Admitted, Box<Unreceived>> {
-    if !body.is_to_come() {
+    if !body.is_still_arriving() {
         return Ok(admitted);
     }
     if admitted.operation().payload == Payload::Upload {
         body.allow_upload();
     }
     // What is too long is refused where every body is.
-    if body.announces_too_much() {
+    if body.declares_too_large() {
         return Ok(admitted);
     }
     // Boxed, so that what waiting needs does not lie in every request's future.
@@ -45,7 +45,7 @@ pub async fn receive(
         Ok(()) => Ok(admitted),
         Err(why) => Err(Box::new(Unreceived {
             admitted,
-            passage: body.passage(),
+            passage: body.progress(),
             why,
         })),
     }

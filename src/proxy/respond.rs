@@ -19,9 +19,9 @@ use crate::{
     names::RequestId,
     net::{
         Peer,
-        problem_details::{self, Problem},
+        problem_details::{self, ProblemDetails},
         request::incoming_request::Malformed,
-        response::{Fields, Response},
+        response::{Response, ResponseHeaders},
     },
     upstream::{Failed, Forwarded, Journal},
 };
@@ -148,7 +148,7 @@ fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyB
         };
         Response {
             status,
-            fields,
+            headers: fields,
             body: ReplyBody::stream(stream),
         }
     })
@@ -301,10 +301,10 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
     let length = body.len() as u64;
     let mut response = token_response(status, it.incoming.id(), body);
-    put_proxy_status(&mut response.fields, code, None);
+    put_proxy_status(&mut response.headers, code, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
-        response.fields.insert(header::WWW_AUTHENTICATE, challenge);
+        response.headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     tally.count(None, None, code.decision(), status.as_u16());
     record_own(
@@ -320,7 +320,7 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
 
 fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ReplyBody> {
     let mut response = Response::new(status, ReplyBody::text(body));
-    let fields = &mut response.fields;
+    let fields = &mut response.headers;
     fields.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -360,7 +360,7 @@ fn record_own(
 /// The part of a duration that was ours: without what NinjaOne took, and without what a caller took to send a short body.
 /// A long one was on its way while NinjaOne was waited for.
 fn own(duration: Duration, journal: &Journal) -> Duration {
-    let ahead = journal.passage.as_ref().map(|it| it.waited_ahead());
+    let ahead = journal.passage.as_ref().map(|it| it.read_ahead_wait_time());
     duration.saturating_sub(journal.waited + ahead.unwrap_or_default())
 }
 
@@ -401,7 +401,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
     let known = subject.caller.is_some();
     let explain = || format!("ninjaone-proxy explain {id}");
     let hint = refusal.hint.clone().unwrap_or_else(explain);
-    let problem = Problem {
+    let problem = ProblemDetails {
         kind: format!("urn:ninjaone-proxy:error:{code}"),
         title: refusal.code.title(),
         status: status.as_u16(),
@@ -420,7 +420,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
         error_code: (refusal.code == Code::Unauthenticated).then_some(10),
     };
     let mut response = Response::new(status, ReplyBody::text(problem.to_bytes()));
-    let fields = &mut response.fields;
+    let fields = &mut response.headers;
     fields.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(problem_details::CONTENT_TYPE),
@@ -458,7 +458,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
     response
 }
 
-fn put_proxy_status(fields: &mut Fields, code: Code, exact: Option<&'static str>) {
+fn put_proxy_status(fields: &mut ResponseHeaders, code: Code, exact: Option<&'static str>) {
     let error = exact.unwrap_or_else(|| code.proxy_status());
     let text = format!(
         "ninjaone-proxy; error={error}; details=\"{}\"",
@@ -469,7 +469,7 @@ fn put_proxy_status(fields: &mut Fields, code: Code, exact: Option<&'static str>
     }
 }
 
-fn put_standing(fields: &mut Fields, policy: &HeaderValue, standing: Standing) {
+fn put_standing(fields: &mut ResponseHeaders, policy: &HeaderValue, standing: Standing) {
     fields.append(RATELIMIT_POLICY, policy.clone());
     fields.append(RATELIMIT, standing.header());
 }

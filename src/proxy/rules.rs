@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     caller::Directory, clock::Timestamp, credentials::Vaults, limits::Limits, names::RequestId,
-    net::request::incoming_request::Doors, policy::policy_set::Book,
+    net::request::incoming_request::RequestRules, policy::policy_set::Book,
     upstream::tenant_upstream::Origins,
 };
 
@@ -18,7 +18,7 @@ pub struct Rules {
     /// When they were loaded.
     pub loaded: Timestamp,
     /// What every request must be like before anybody is asked who sent it.
-    pub doors: Doors,
+    pub doors: RequestRules,
     /// Who may ask.
     pub callers: Directory,
     /// Who may do what.

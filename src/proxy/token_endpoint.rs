@@ -14,8 +14,8 @@ use crate::{
         tokens::{self, IssuedTokens},
     },
     net::{
-        Method, body::request_body::RequestBody, request::incoming_request::Incoming,
-        server::connection_control::Seat,
+        Method, body::request_body::RequestBody, request::incoming_request::IncomingRequest,
+        server::connection_control::ConnectionControl,
     },
     ninjaone::{operation::Scope, paths::is_token_path},
 };
@@ -36,12 +36,12 @@ const FORM_PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The outcome, for what is.
 pub async fn serve(
-    incoming: Box<Incoming>,
+    incoming: Box<IncomingRequest>,
     body: &mut RequestBody,
     rules: &Rules,
     tokens: &IssuedTokens,
-    unproven: Option<&Seat>,
-) -> Result<Box<Incoming>, Outcome> {
+    unproven: Option<&ConnectionControl>,
+) -> Result<Box<IncomingRequest>, Outcome> {
     if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
         return Ok(incoming);
     }
@@ -50,7 +50,7 @@ pub async fn serve(
         match Box::pin(answer(&incoming, body.take(), rules, tokens)).await {
             Ok((caller, answer)) => {
                 if let Some(seat) = unproven {
-                    seat.prove();
+                    seat.mark_authenticated();
                 }
                 Box::new(Issued {
                     incoming,
@@ -74,7 +74,7 @@ struct Form {
 }
 
 async fn answer(
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     body: RequestBody,
     rules: &Rules,
     tokens: &IssuedTokens,

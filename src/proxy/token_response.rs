@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::{caller::Caller, net::Incoming};
+use crate::{caller::Caller, net::IncomingRequest};
 
 /// A token of ours, issued.
 pub struct Issued {
     /// The request for a token.
-    pub incoming: Box<Incoming>,
+    pub incoming: Box<IncomingRequest>,
     /// Whom it was issued to.
     pub caller: Arc<Caller>,
     /// The JSON of RFC 6749 section 5.1.
@@ -19,7 +19,7 @@ pub struct Issued {
 /// No token (RFC 6749 section 5.2).
 pub struct NotIssued {
     /// The request for a token.
-    pub incoming: Box<Incoming>,
+    pub incoming: Box<IncomingRequest>,
     /// Why there is none.
     pub why: Why,
 }

@@ -114,7 +114,7 @@ async fn answer_in_full(
 }
 
 fn finish(seen: &Seen, answer: Answer) -> Response<Outgoing> {
-    seen.answered(answer.status.as_u16());
+    seen.http2_response(answer.status.as_u16());
     answer.into_response()
 }
 
@@ -134,7 +134,7 @@ async fn api_with_faults(
         return Err(io::Error::other("lost on purpose"));
     }
     let answer = api::dressed(state, seen.number, answer);
-    seen.answered(answer.status.as_u16());
+    seen.http2_response(answer.status.as_u16());
     if faults.cut_body && !is_refused {
         return Ok(answer.into_cut_response());
     }

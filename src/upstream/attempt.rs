@@ -14,15 +14,15 @@ use crate::{
     net::{
         Method,
         body::{
-            request_body::{BodyFault, Passage},
-            throughput_window::{self, Pace},
+            request_body::{BodyProgress, RequestBodyError},
+            throughput_window::{self, ThroughputWindow},
         },
         client::{
             connector::ExchangeError,
             forwardable_headers::NINJAONE_REQUEST_ID,
-            pool::{Answered, Freshness, Outgoing, SendError},
+            pool::{ClientResponse, OutgoingRequest, ReusePolicy, SendError},
         },
-        response::Fields,
+        response::ResponseHeaders,
         worker_cell::WorkerFlag,
     },
     ninjaone::{
@@ -35,7 +35,7 @@ use super::{
     attempt_result::{Answer, Verdict},
     send_loop::Sending,
     tenant_upstream::{Patience, ThrottleKind},
-    upstream_body::AnswerBody,
+    upstream_body::Http1ResponseBody,
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -57,25 +57,25 @@ impl Sending<'_> {
         if self.intended.operation().payload == Payload::Upload {
             body.allow_upload();
         }
-        if body.announces_too_much() {
-            return Verdict::Body(BodyFault::TooLarge);
+        if body.declares_too_large() {
+            return Verdict::Body(RequestBodyError::TooLarge);
         }
-        let passage = body.passage();
+        let passage = body.progress();
         self.journal.passage.clone_from(&passage);
         let freshness = match request.method() {
-            _ if self.new_connection => Freshness::New,
-            Method::Get | Method::Head => Freshness::Any,
-            _ => Freshness::Within(WRITE_CONNECTION_IDLE_MAX),
+            _ if self.new_connection => ReusePolicy::NewConnection,
+            Method::Get | Method::Head => ReusePolicy::Any,
+            _ => ReusePolicy::IdleAtMost(WRITE_CONNECTION_IDLE_MAX),
         };
         self.intended.set_attempts(self.journal.attempts + 1);
         let begun = WorkerFlag::default();
         let sent = {
             let request = self.intended.request();
-            let outgoing = Outgoing {
+            let outgoing = OutgoingRequest {
                 method: request.method(),
                 target: request.target().forwarded(),
                 headers: request.headers(),
-                more: &[
+                extra_headers: &[
                     (header::AUTHORIZATION, self.token.authorization()),
                     (header::VIA, &VIA),
                 ],
@@ -85,27 +85,27 @@ impl Sending<'_> {
             first_byte(sending, passage.as_deref(), now, self.origin.patience()).await
         };
         let begun = begun.get();
-        if begun && !matches!(sent, Some(Err(SendError::Unsent(_)))) {
+        if begun && !matches!(sent, Some(Err(SendError::NotSent(_)))) {
             self.journal.attempts += 1;
         }
         self.intended.set_attempts(self.journal.attempts);
-        if let Some(fault) = passage.as_ref().and_then(|it| it.fault()) {
+        if let Some(fault) = passage.as_ref().and_then(|it| it.error()) {
             return Verdict::Body(fault);
         }
         match sent {
             None if begun => Verdict::TimedOut,
             None => Verdict::Unsent(ExchangeError::TimedOut),
-            Some(Err(SendError::Unsent(error))) => Verdict::Unsent(error),
-            Some(Err(SendError::DiedReused)) => Verdict::DiedReused,
-            Some(Err(SendError::Lost(error))) => Verdict::Lost(error),
+            Some(Err(SendError::NotSent(error))) => Verdict::Unsent(error),
+            Some(Err(SendError::StaleConnection)) => Verdict::DiedReused,
+            Some(Err(SendError::MaybeSent(error))) => Verdict::Lost(error),
             Some(Ok(answered)) => self.judge(answered, permit).await,
         }
     }
 
-    async fn judge(&mut self, answered: Answered, permit: Permit) -> Verdict {
-        let Answered {
+    async fn judge(&mut self, answered: ClientResponse, permit: Permit) -> Verdict {
+        let ClientResponse {
             status,
-            mut fields,
+            headers: mut fields,
             body,
         } = answered;
         self.journal.ninjaone_request = ninjaone_request(&fields);
@@ -118,7 +118,7 @@ impl Sending<'_> {
         if status.is_informational() {
             return Verdict::Lost(ExchangeError::NotHttp);
         }
-        let body = AnswerBody::new(body, permit, self.origin.patience().body);
+        let body = Http1ResponseBody::new(body, permit, self.origin.patience().body);
         if status == StatusCode::UNAUTHORIZED {
             let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
             return match Fault::parse(&told).map(|it| it.meaning()) {
@@ -146,7 +146,7 @@ impl Sending<'_> {
 /// it too slowly. How fast the caller sends is judged by the body itself.
 async fn first_byte<F>(
     mut sending: Pin<&mut F>,
-    passage: Option<&Passage>,
+    passage: Option<&BodyProgress>,
     began: Instant,
     patience: Patience,
 ) -> Option<F::Output>
@@ -154,25 +154,25 @@ where
     F: Future,
 {
     let mut deadline = began + patience.first_byte;
-    let at_first = passage.map(|it| (it.bytes(), it.waited()));
+    let at_first = passage.map(|it| (it.bytes(), it.wait_time()));
     let (mut passed, mut callers) = at_first.unwrap_or_default();
-    let (mut pace, mut since) = (Pace::new(), began);
+    let (mut pace, mut since) = (ThroughputWindow::new(), began);
     loop {
         if let Ok(sent) = timeout_at(deadline, sending.as_mut()).await {
             return Some(sent);
         }
-        let passage = passage.filter(|it| !it.is_ended())?;
-        let (bytes, waited) = (passage.bytes(), passage.waited());
+        let passage = passage.filter(|it| !it.is_complete())?;
+        let (bytes, waited) = (passage.bytes(), passage.wait_time());
         if bytes == passed {
             return None;
         }
         let now = Instant::now();
-        pace.moved(bytes - passed);
+        pace.add_bytes(bytes - passed);
         // What the caller took of that time is not NinjaOne's.
-        pace.waited((now - since).saturating_sub(waited.saturating_sub(callers)));
+        pace.add_wait((now - since).saturating_sub(waited.saturating_sub(callers)));
         let is_overdue =
-            throughput_window::end(began, patience.body.total).is_some_and(|end| now >= end);
-        if is_overdue || pace.is_too_slow(patience.body.rate) {
+            throughput_window::deadline(began, patience.body.total).is_some_and(|end| now >= end);
+        if is_overdue || pace.is_too_slow(patience.body.min_rate) {
             return None;
         }
         (passed, callers, since) = (bytes, waited, now);
@@ -180,14 +180,14 @@ where
     }
 }
 
-fn ninjaone_request(fields: &Fields) -> Option<Box<str>> {
+fn ninjaone_request(fields: &ResponseHeaders) -> Option<Box<str>> {
     let value = fields.get(&NINJAONE_REQUEST_ID)?.to_str().ok()?;
     let end = value.len().min(NINJAONE_REQUEST_BYTES_MAX);
     value.get(..end).map(Box::from)
 }
 
 /// NinjaOne signals its rate limits by an HTML page as often as by 429; its API never responds with HTML.
-fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
+fn throttle(status: StatusCode, fields: &ResponseHeaders) -> Option<ThrottleKind> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Some(ThrottleKind::Status);
     }
@@ -208,12 +208,12 @@ fn throttle(status: StatusCode, fields: &Fields) -> Option<ThrottleKind> {
 }
 
 /// An operation that downloads a file may return an HTML page: the response says that it is an attachment.
-fn is_file(payload: Payload, fields: &Fields) -> bool {
+fn is_file(payload: Payload, fields: &ResponseHeaders) -> bool {
     payload == Payload::Download && fields.contains(&header::CONTENT_DISPOSITION)
 }
 
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.
-fn pass_retry_after(fields: &mut Fields) {
+fn pass_retry_after(fields: &mut ResponseHeaders) {
     if !fields.contains(&header::RETRY_AFTER) {
         return;
     }
@@ -223,7 +223,7 @@ fn pass_retry_after(fields: &mut Fields) {
     }
 }
 
-fn told(fields: &Fields) -> Option<Duration> {
+fn told(fields: &ResponseHeaders) -> Option<Duration> {
     let value = fields.get(&header::RETRY_AFTER)?.to_str().ok()?;
     retry_after(value, Timestamp::now())
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::net::{
-    body::request_body::BodyFault, client::connector::ExchangeError, response::Fields,
+    body::request_body::RequestBodyError, client::connector::ExchangeError,
+    response::ResponseHeaders,
 };
 
-use super::{tenant_upstream::ThrottleKind, upstream_body::AnswerBody};
+use super::{tenant_upstream::ThrottleKind, upstream_body::Http1ResponseBody};
 
 /// What came of an attempt.
 pub(super) enum Verdict {
@@ -25,7 +26,7 @@ pub(super) enum Verdict {
     /// No head of a response came in time; the request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.
-    Body(BodyFault),
+    Body(RequestBodyError),
     /// Not a byte was sent.
     Unsent(ExchangeError),
     /// A connection that was used before broke before the response's first byte: the server may have closed it before the
@@ -40,7 +41,7 @@ pub(super) struct Answer {
     /// As NinjaOne sent it.
     pub(super) status: StatusCode,
     /// Reduced to what a caller may see.
-    pub(super) fields: Fields,
+    pub(super) fields: ResponseHeaders,
     /// Still to be read.
-    pub(super) body: AnswerBody,
+    pub(super) body: Http1ResponseBody,
 }

@@ -6,7 +6,7 @@ use crate::{
     audit::{Intended, OpenEntry},
     credentials::{Lack, Leased},
     limits::Dimension,
-    net::{body::request_body::BodyFault, client::connector::ExchangeError},
+    net::{body::request_body::RequestBodyError, client::connector::ExchangeError},
 };
 
 use super::send_log::Journal;
@@ -65,5 +65,5 @@ pub enum Why {
     /// No head of a response came in time. The request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.
-    Body(BodyFault),
+    Body(RequestBodyError),
 }

@@ -5,10 +5,10 @@ use http::StatusCode;
 use crate::{
     audit::{Intended, OpenEntry},
     credentials::Leased,
-    net::response::Fields,
+    net::response::ResponseHeaders,
 };
 
-use super::{attempt_result::Answer, send_log::Journal, upstream_body::AnswerBody};
+use super::{attempt_result::Answer, send_log::Journal, upstream_body::Http1ResponseBody};
 
 /// A request that NinjaOne has responded to, and the response.
 ///
@@ -39,7 +39,16 @@ impl Forwarded {
     /// What the caller gets (status, headers reduced to what it may see, body), the request's guards, and its line, which
     /// is still to be written. The request itself cannot be sent again.
     #[must_use]
-    pub fn into_parts(self) -> (Leased, OpenEntry, StatusCode, Fields, AnswerBody, Journal) {
+    pub fn into_parts(
+        self,
+    ) -> (
+        Leased,
+        OpenEntry,
+        StatusCode,
+        ResponseHeaders,
+        Http1ResponseBody,
+        Journal,
+    ) {
         let Answer {
             status,
             fields,

@@ -73,7 +73,7 @@ impl Sending<'_> {
             return false;
         };
         let patience = Duration::from_millis(BODY_WAIT_MS_MAX);
-        let Ok(Some(body)) = timeout(patience, kept.again()).await else {
+        let Ok(Some(body)) = timeout(patience, kept.replay()).await else {
             return false;
         };
         self.body = body.into();

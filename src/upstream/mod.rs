@@ -72,7 +72,7 @@ impl Upstream {
             tokio::time::sleep(SWEEP_INTERVAL).await;
             let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
             for pool in pools.values() {
-                pool.sweep();
+                pool.close_idle();
             }
             // A pool of an origin that no rules know any more goes when its last request has ended.
             pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());

@@ -69,17 +69,17 @@ impl<'a> Retry<'a> {
             Verdict::InsufficientPrivileges => Step::GiveUp(Why::InsufficientPrivileges),
             Verdict::TimedOut => Step::GiveUp(Why::TimedOut),
             Verdict::Body(fault) => Step::GiveUp(Why::Body(fault)),
-            Verdict::Unsent(error) => self.after_failure(SendError::Unsent(error)),
-            Verdict::DiedReused => self.after_failure(SendError::DiedReused),
-            Verdict::Lost(error) => self.after_failure(SendError::Lost(error)),
+            Verdict::Unsent(error) => self.after_failure(SendError::NotSent(error)),
+            Verdict::DiedReused => self.after_failure(SendError::StaleConnection),
+            Verdict::Lost(error) => self.after_failure(SendError::MaybeSent(error)),
         }
     }
 
     fn after_failure(&mut self, error: SendError) -> Step {
         let (why, fresh) = match error {
-            SendError::Unsent(error) => (Why::Unreachable(error), false),
-            SendError::DiedReused => (Why::BadAnswer(ExchangeError::Broken), true),
-            SendError::Lost(error) => (Why::BadAnswer(error), false),
+            SendError::NotSent(error) => (Why::Unreachable(error), false),
+            SendError::StaleConnection => (Why::BadAnswer(ExchangeError::Broken), true),
+            SendError::MaybeSent(error) => (Why::BadAnswer(error), false),
         };
         // A kept connection that had died says nothing about NinjaOne: once more, at once, outside the budget.
         if fresh && self.repeatable && !self.fresh_tried {

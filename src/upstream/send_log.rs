@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::net::body::request_body::Passage;
+use crate::net::body::request_body::BodyProgress;
 
 /// What happened to a request on its way to NinjaOne.
 #[derive(Debug, Clone, Default)]
@@ -18,5 +18,5 @@ pub struct Journal {
     /// When that was over; none if nothing was waited for.
     pub ended: Option<Instant>,
     /// What became of the caller's body, if it sent one.
-    pub passage: Option<Arc<Passage>>,
+    pub passage: Option<Arc<BodyProgress>>,
 }

@@ -9,7 +9,7 @@ use crate::{
     credentials::{Vaults, token::access_token::AccessToken},
     limits::budget::Permit,
     net::{
-        body::{replay_buffer::Kept, request_body::RequestBody},
+        body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
         client::pool::Pool,
     },
 };
@@ -42,7 +42,7 @@ pub(super) struct Sending<'a> {
     pub(super) journal: Journal,
     retry: Retry<'a>,
     /// The body, if it may be needed twice.
-    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) kept: Option<Arc<ReplayBuffer>>,
 }
 
 /// Why the loop ended without a response.

@@ -10,12 +10,12 @@ use std::{
 
 use crate::{
     net::{
-        body::throughput_window::BodyPatience,
+        body::throughput_window::BodyTimeouts,
         client::{
             connector::{Connector, ConnectorError, Endpoint},
             pool::Pool,
         },
-        tls::Offer,
+        tls::AlpnOffer,
     },
     tasks::Tasks,
 };
@@ -35,7 +35,7 @@ pub struct Patience {
     /// For the head of the response; begins anew while the caller's body is on its way.
     pub first_byte: Duration,
     /// For bodies, either way.
-    pub body: BodyPatience,
+    pub body: BodyTimeouts,
 }
 
 /// How reads are retried.
@@ -123,7 +123,7 @@ impl Origin {
     pub fn open_pool(&self, tasks: Tasks) -> Result<Arc<Pool>, ConnectorError> {
         let connector = Connector::new(
             self.endpoint.clone(),
-            Offer::Http2OrHttp1,
+            AlpnOffer::Http2OrHttp1,
             self.patience.connect,
         )?;
         Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))

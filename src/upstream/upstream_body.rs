@@ -14,8 +14,8 @@ use crate::{
     limits::budget::Permit,
     net::{
         body::{
-            throughput_window::BodyPatience,
-            timer::{BodyTimer, Lateness},
+            throughput_window::BodyTimeouts,
+            timer::{BodyTimeout, BodyTimer},
         },
         client::response_body::AnswerStream,
     },
@@ -34,12 +34,12 @@ pub enum Cut {
     Broken,
 }
 
-impl From<Lateness> for Cut {
-    fn from(lateness: Lateness) -> Self {
+impl From<BodyTimeout> for Cut {
+    fn from(lateness: BodyTimeout) -> Self {
         match lateness {
-            Lateness::Stalled => Self::Stalled,
-            Lateness::Slow => Self::Slow,
-            Lateness::Overdue => Self::Overdue,
+            BodyTimeout::Idle => Self::Stalled,
+            BodyTimeout::TooSlow => Self::Slow,
+            BodyTimeout::Total => Self::Overdue,
         }
     }
 }
@@ -57,7 +57,7 @@ impl Cut {
 }
 
 /// The body of NinjaOne's response.
-pub struct AnswerBody {
+pub struct Http1ResponseBody {
     inner: AnswerStream,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
@@ -70,10 +70,10 @@ pub struct AnswerBody {
     cut: Option<Cut>,
 }
 
-impl AnswerBody {
+impl Http1ResponseBody {
     /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
-    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyPatience) -> Self {
+    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyTimeouts) -> Self {
         let mut body = Self {
             inner,
             permit: Some(permit),
@@ -84,7 +84,7 @@ impl AnswerBody {
             cut: None,
         };
         if body.inner.is_end_stream() {
-            body.end();
+            body.finish();
         }
         body
     }
@@ -121,7 +121,7 @@ impl AnswerBody {
         all.map(Bytes::from).unwrap_or_default()
     }
 
-    fn end(&mut self) {
+    fn finish(&mut self) {
         self.ended = true;
         self.permit = None;
     }
@@ -137,21 +137,21 @@ impl AnswerBody {
             return Poll::Ready(None);
         }
         let Poll::Ready(next) = self.inner.poll_data(cx) else {
-            let lateness = ready!(self.timer.poll_late(cx));
+            let lateness = ready!(self.timer.poll_timeout(cx));
             return self.fail(lateness.into());
         };
         match next {
             None => {
-                self.timer.came(0);
-                self.end();
+                self.timer.record_received(0);
+                self.finish();
                 Poll::Ready(None)
             }
             Some(Err(_)) => self.fail(Cut::Broken),
             Some(Ok(data)) => {
-                self.timer.came(data.len() as u64);
+                self.timer.record_received(data.len() as u64);
                 self.bytes += data.len() as u64;
                 if self.inner.is_end_stream() {
-                    self.end();
+                    self.finish();
                 }
                 Poll::Ready(Some(Ok(data)))
             }

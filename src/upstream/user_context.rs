@@ -9,7 +9,7 @@ use crate::{
     audit::Intended,
     credentials::Vaults,
     names::IdentityKind,
-    net::body::{replay_buffer::Kept, request_body::RequestBody},
+    net::body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
     ninjaone::api_error::{Fault, Meaning},
     policy::identity::Wish,
 };
@@ -25,13 +25,13 @@ pub(super) fn keep_body_for_replay(
     intended: &Intended,
     body: &mut RequestBody,
     vaults: &Vaults,
-) -> Option<Arc<Kept>> {
+) -> Option<Arc<ReplayBuffer>> {
     let has_user = || {
         let user = vaults.get(intended.tenant().index, IdentityKind::User);
         user.is_some()
     };
     if may_retry_as_user(intended) && has_user() {
-        body.keep()
+        body.buffer_for_replay()
     } else {
         None
     }

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     credentials::login::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
-    net::server::one_shot::{self, Bounds, Judged},
+    net::server::one_shot::{self, HeadDecision, OneShotLimits},
     secret::Secret,
     tasks::Tasks,
 };
@@ -34,10 +34,10 @@ use super::{
 /// Decides whether parameters belong to the login.
 pub(super) type Judge = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: OneShotLimits = OneShotLimits {
     connections_max: 16,
-    head_ms: 10_000,
-    connection_ms: 20_000,
+    head_timeout_ms: 10_000,
+    connection_timeout_ms: 20_000,
     // A query of the longest kind, and what browsers send besides.
     head_bytes_max: CALLBACK_BYTES_MAX + 24 * 1024,
     body_bytes_max: CALLBACK_BYTES_MAX,
@@ -124,13 +124,13 @@ struct Answer {
     allow: Option<&'static str>,
 }
 
-impl one_shot::Desk for Desk {
+impl one_shot::OneShotHandler for Desk {
     /// What is no callback is refused with its body read or not: nobody waits here but a browser.
-    fn judge(&self, _: &Request<()>) -> Judged {
-        Judged::LetThrough
+    fn check_head(&self, _: &Request<()>) -> HeadDecision {
+        HeadDecision::ReadBody
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.told(&request).into_response()
     }
 }

@@ -164,7 +164,7 @@ impl Report<'_> {
         )
     }
 
-    pub(super) fn failure(&mut self, failure: &Failure) -> io::Result<()> {
+    pub(super) fn http2_send_error(&mut self, failure: &Failure) -> io::Result<()> {
         if self.json {
             return self.object(&json!({
                 "schema": SCHEMA,

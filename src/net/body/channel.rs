@@ -12,115 +12,118 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::lock::Lock;
 
-use super::incoming_body_error::BrokeOff;
+use super::incoming_body_error::IncomingBodyError;
 
 /// What sender and receiver share.
 #[derive(Default)]
-struct State {
-    piece: Option<Bytes>,
+struct ChannelState {
+    chunk: Option<Bytes>,
     /// The sender sends no more.
-    over: Option<Result<(), BrokeOff>>,
-    is_asked_for: bool,
-    reader_is_gone: bool,
-    reader: Option<Waker>,
-    connection: Option<Waker>,
+    result: Option<Result<(), IncomingBodyError>>,
+    is_requested: bool,
+    receiver_dropped: bool,
+    receiver_waker: Option<Waker>,
+    sender_waker: Option<Waker>,
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Lock<State>>);
+struct SharedChannel(Arc<Lock<ChannelState>>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedChannel {
+    fn lock(&self) -> MutexGuard<'_, ChannelState> {
         self.0.lock()
     }
 }
 
 /// The receiving end. Dropped, it cancels the body.
-pub struct Inflow {
-    shared: Shared,
+pub struct BodyReceiver {
+    shared: SharedChannel,
     /// Bytes still to come, if the length was declared.
-    left: Option<u64>,
+    remaining: Option<u64>,
 }
 
 /// The sending end. Dropped before the body's end, the receiver gets [`BrokeOff::Gone`].
-pub struct Source(Shared);
+pub struct BodySender(SharedChannel);
 
 /// What the receiver wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
+pub enum BodyDemand {
     /// The next chunk.
-    Piece,
+    Chunk,
     /// Nothing any more: the body was cancelled.
-    Nothing,
+    Cancelled,
 }
 
 /// Both ends of a body of `length` bytes; none where no length was declared.
 #[must_use]
-pub fn channel(length: Option<u64>) -> (Source, Inflow) {
-    let shared = Shared::default();
-    let inflow = Inflow {
+pub fn channel(length: Option<u64>) -> (BodySender, BodyReceiver) {
+    let shared = SharedChannel::default();
+    let inflow = BodyReceiver {
         shared: shared.clone(),
-        left: length,
+        remaining: length,
     };
-    (Source(shared), inflow)
+    (BodySender(shared), inflow)
 }
 
-impl Source {
+impl BodySender {
     /// Ready when the receiver wants a chunk, or will never want another.
-    pub fn poll_demand(&self, cx: &Context<'_>) -> Poll<Demand> {
+    pub fn poll_demand(&self, cx: &Context<'_>) -> Poll<BodyDemand> {
         let mut state = self.0.lock();
-        if state.reader_is_gone {
-            return Poll::Ready(Demand::Nothing);
+        if state.receiver_dropped {
+            return Poll::Ready(BodyDemand::Cancelled);
         }
-        if state.is_asked_for && state.piece.is_none() {
-            return Poll::Ready(Demand::Piece);
+        if state.is_requested && state.chunk.is_none() {
+            return Poll::Ready(BodyDemand::Chunk);
         }
-        state.connection = Some(cx.waker().clone());
+        state.sender_waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
     /// Hands over the chunk that was asked for.
-    pub fn give(&self, piece: Bytes) {
+    pub fn send(&self, piece: Bytes) {
         let mut state = self.0.lock();
-        state.piece = Some(piece);
-        state.is_asked_for = false;
-        wake(state, |it| &mut it.reader);
+        state.chunk = Some(piece);
+        state.is_requested = false;
+        wake(state, |it| &mut it.receiver_waker);
     }
 
     /// The body is complete.
-    pub fn end(self) {
-        self.finish(Ok(()));
+    pub fn complete(self) {
+        self.close(Ok(()));
     }
 
     /// What comes is not the coding that was declared.
-    pub fn reject(self) {
-        self.finish(Err(BrokeOff::Malformed));
+    pub fn fail_malformed(self) {
+        self.close(Err(IncomingBodyError::Malformed));
     }
 
-    fn finish(&self, how: Result<(), BrokeOff>) {
+    fn close(&self, how: Result<(), IncomingBodyError>) {
         let mut state = self.0.lock();
-        state.over.get_or_insert(how);
-        wake(state, |it| &mut it.reader);
+        state.result.get_or_insert(how);
+        wake(state, |it| &mut it.receiver_waker);
     }
 }
 
-impl Drop for Source {
+impl Drop for BodySender {
     fn drop(&mut self) {
-        self.finish(Err(BrokeOff::Gone));
+        self.close(Err(IncomingBodyError::Disconnected));
     }
 }
 
-impl Drop for Inflow {
+impl Drop for BodyReceiver {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.reader_is_gone = true;
-        state.piece = None;
-        wake(state, |it| &mut it.connection);
+        state.receiver_dropped = true;
+        state.chunk = None;
+        wake(state, |it| &mut it.sender_waker);
     }
 }
 
 /// Wakes without holding the lock: the woken task may run at once.
-fn wake(mut state: MutexGuard<'_, State>, whom: impl Fn(&mut State) -> &mut Option<Waker>) {
+fn wake(
+    mut state: MutexGuard<'_, ChannelState>,
+    whom: impl Fn(&mut ChannelState) -> &mut Option<Waker>,
+) {
     let waker = whom(&mut state).take();
     drop(state);
     if let Some(waker) = waker {
@@ -128,41 +131,41 @@ fn wake(mut state: MutexGuard<'_, State>, whom: impl Fn(&mut State) -> &mut Opti
     }
 }
 
-impl Body for Inflow {
+impl Body for BodyReceiver {
     type Data = Bytes;
-    type Error = BrokeOff;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let this = self.get_mut();
         let mut state = this.shared.lock();
-        if let Some(piece) = state.piece.take() {
-            if let Some(left) = &mut this.left {
+        if let Some(piece) = state.chunk.take() {
+            if let Some(left) = &mut this.remaining {
                 *left = left.saturating_sub(piece.len() as u64);
             }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        match state.over {
+        match state.result {
             Some(Ok(())) => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             None => {}
         }
-        state.reader = Some(cx.waker().clone());
-        if !state.is_asked_for {
-            state.is_asked_for = true;
-            wake(state, |it| &mut it.connection);
+        state.receiver_waker = Some(cx.waker().clone());
+        if !state.is_requested {
+            state.is_requested = true;
+            wake(state, |it| &mut it.sender_waker);
         }
         Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == Some(0)
+        self.remaining == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left
+        self.remaining
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -8,33 +8,33 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{channel::Inflow, incoming_body_error::BrokeOff};
+use super::{channel::BodyReceiver, incoming_body_error::IncomingBodyError};
 
 /// A request's body as the server side of a connection reads it. Yields data frames; those of HTTP/2 may be followed by
 /// trailers. Ends early with a [`BrokeOff`].
-pub enum WireBody {
+pub enum IncomingBody {
     /// There is none.
     Empty,
     /// All of it came with the head.
-    Whole(Bytes),
+    Buffered(Bytes),
     /// Read by an HTTP/1.1 connection's task, chunk by chunk.
-    Http1(Inflow),
+    Http1(BodyReceiver),
     /// Read by the HTTP/2 library. Behind a trait object, so that bodies know neither library nor server.
-    Http2(Box<dyn Body<Data = Bytes, Error = BrokeOff> + Send + Sync + Unpin>),
+    Http2(Box<dyn Body<Data = Bytes, Error = IncomingBodyError> + Send + Sync + Unpin>),
 }
 
-impl Body for WireBody {
+impl Body for IncomingBody {
     type Data = Bytes;
-    type Error = BrokeOff;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let this = self.get_mut();
         match this {
             Self::Empty => Poll::Ready(None),
-            Self::Whole(bytes) => {
+            Self::Buffered(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *this = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
@@ -47,7 +47,7 @@ impl Body for WireBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Buffered(bytes) => bytes.is_empty(),
             Self::Http1(body) => body.is_end_stream(),
             Self::Http2(body) => body.is_end_stream(),
         }
@@ -56,7 +56,7 @@ impl Body for WireBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Buffered(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Http1(body) => body.size_hint(),
             Self::Http2(body) => body.size_hint(),
         }

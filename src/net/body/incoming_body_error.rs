@@ -2,9 +2,9 @@
 
 /// Why a body did not come to its end. The texts are for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BrokeOff {
+pub enum IncomingBodyError {
     #[error("the connection ended within the body")]
-    Gone,
+    Disconnected,
     #[error("what came is not the coding that was announced")]
     Malformed,
 }

@@ -12,17 +12,17 @@ use bytes::Bytes;
 use http_body::{Body, SizeHint};
 
 use super::{
-    incoming_body::WireBody, incoming_body_error::BrokeOff, progress::Passage,
-    request_body_error::BodyFault, timeouts::BodyPatience, timer::BodyTimer,
+    incoming_body::IncomingBody, incoming_body_error::IncomingBodyError, progress::BodyProgress,
+    request_body_error::RequestBodyError, timeouts::BodyTimeouts, timer::BodyTimer,
 };
 
 /// A caller's body under its size limit and its timeouts.
 pub struct MeteredBody {
-    inner: WireBody,
+    inner: IncomingBody,
     bytes_max: u64,
     upload_bytes_max: u64,
     timer: BodyTimer,
-    progress: Arc<Passage>,
+    progress: Arc<BodyProgress>,
     /// What came before anybody sent it on.
     read_ahead: VecDeque<Bytes>,
     read_ahead_bytes: u64,
@@ -32,10 +32,10 @@ impl MeteredBody {
     /// Sizes in bytes; `upload_bytes_max` holds after `allow_upload`.
     #[must_use]
     pub fn new(
-        inner: WireBody,
+        inner: IncomingBody,
         bytes_max: u64,
         upload_bytes_max: u64,
-        timeouts: BodyPatience,
+        timeouts: BodyTimeouts,
     ) -> Self {
         Self {
             inner,
@@ -48,7 +48,7 @@ impl MeteredBody {
         }
     }
 
-    pub(in crate::net) fn progress(&self) -> &Arc<Passage> {
+    pub(in crate::net) fn progress(&self) -> &Arc<BodyProgress> {
         &self.progress
     }
 
@@ -62,11 +62,14 @@ impl MeteredBody {
     }
 
     pub(in crate::net) fn is_still_arriving(&self) -> bool {
-        !matches!(self.inner, WireBody::Empty | WireBody::Whole(_))
+        !matches!(self.inner, IncomingBody::Empty | IncomingBody::Buffered(_))
     }
 
     /// Reads on until all of it is there, or `bytes_max` of it. What was read stays here for [`poll_data`](Self::poll_data).
-    pub(in crate::net) async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
+    pub(in crate::net) async fn read_ahead(
+        &mut self,
+        bytes_max: u64,
+    ) -> Result<(), RequestBodyError> {
         let mut error = None;
         while self.read_ahead_bytes < bytes_max && !self.inner.is_end_stream() {
             match poll_fn(|cx| self.poll_incoming(cx)).await {
@@ -82,7 +85,7 @@ impl MeteredBody {
             }
         }
         self.progress.end_read_ahead();
-        self.timer.begin_window();
+        self.timer.reset_window();
         error.map_or(Ok(()), Err)
     }
 
@@ -102,7 +105,7 @@ impl MeteredBody {
         hint
     }
 
-    fn record_error(&self, error: BodyFault) -> BodyFault {
+    fn record_error(&self, error: RequestBodyError) -> RequestBodyError {
         self.progress.set_error(error);
         error
     }
@@ -111,7 +114,7 @@ impl MeteredBody {
     pub(in crate::net) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyFault>>> {
+    ) -> Poll<Option<Result<Bytes, RequestBodyError>>> {
         let next = match self.read_ahead.pop_front() {
             Some(data) => {
                 self.read_ahead_bytes = self.read_ahead_bytes.saturating_sub(data.len() as u64);
@@ -121,40 +124,45 @@ impl MeteredBody {
         };
         // Nobody polls for more than was declared, so the last chunk ends the body as well as its end does.
         if next.is_none() || (matches!(next, Some(Ok(_))) && self.is_end_stream()) {
-            self.progress.end();
+            self.progress.finish();
         }
         Poll::Ready(next)
     }
 
     /// The next chunk that comes from the caller. Trailers end here (RFC 9110 section 6.5.1 lets us drop them).
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, RequestBodyError>>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                let lateness = ready!(self.timer.poll_late(cx));
+                let lateness = ready!(self.timer.poll_timeout(cx));
                 return Poll::Ready(Some(Err(self.record_error(lateness.into()))));
             };
             let bytes = match &next {
                 Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
                 Some(Err(_)) | None => 0,
             };
-            if self.timer.came(bytes as u64) {
-                self.progress.note_waited(self.timer.waited());
+            if self.timer.record_received(bytes as u64) {
+                self.progress.set_wait_time(self.timer.total_wait());
             }
             match next {
                 None => return Poll::Ready(None),
-                Some(Err(BrokeOff::Gone)) => {
-                    return Poll::Ready(Some(Err(self.record_error(BodyFault::Broken))));
+                Some(Err(IncomingBodyError::Disconnected)) => {
+                    return Poll::Ready(Some(Err(self.record_error(RequestBodyError::Broken))));
                 }
-                Some(Err(BrokeOff::Malformed)) => {
-                    return Poll::Ready(Some(Err(self.record_error(BodyFault::Malformed))));
+                Some(Err(IncomingBodyError::Malformed)) => {
+                    return Poll::Ready(Some(Err(self.record_error(RequestBodyError::Malformed))));
                 }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    let came = self.progress.add(data.len() as u64);
+                    let came = self.progress.add_bytes(data.len() as u64);
                     if came > self.bytes_max {
-                        return Poll::Ready(Some(Err(self.record_error(BodyFault::TooLarge))));
+                        return Poll::Ready(Some(Err(
+                            self.record_error(RequestBodyError::TooLarge)
+                        )));
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }

@@ -12,57 +12,57 @@ use tokio::sync::Notify;
 
 use crate::lock::Lock;
 
-use super::{metered_body::MeteredBody, progress::Passage};
+use super::{metered_body::MeteredBody, progress::BodyProgress};
 
 /// Longest body that is recorded, in bytes; a longer one cannot be replayed.
-pub const KEPT_BYTES_MAX: usize = 256 * 1024;
+pub const REPLAY_BYTES_MAX: usize = 256 * 1024;
 
 /// A recorded body.
-pub struct Kept {
-    state: Lock<State>,
+pub struct ReplayBuffer {
+    state: Lock<ReplayState>,
     changed: Notify,
 }
 
-enum State {
+enum ReplayState {
     /// It is being sent.
-    Passing {
-        pieces: VecDeque<Bytes>,
+    Recording {
+        chunks: VecDeque<Bytes>,
         bytes: usize,
     },
     /// NinjaOne responded before all of it had come: the caller has still to send the rest.
-    Left {
-        pieces: VecDeque<Bytes>,
+    Partial {
+        chunks: VecDeque<Bytes>,
         bytes: usize,
         rest: Box<MeteredBody>,
     },
     /// All of it was recorded.
-    Whole {
-        pieces: VecDeque<Bytes>,
+    Complete {
+        chunks: VecDeque<Bytes>,
         bytes: usize,
     },
     /// It was too long, ended early, or has been taken.
-    Lost,
+    Unavailable,
 }
 
 /// Records chunks as they pass. Dropped before the body's end, the recording is lost.
-pub struct Keeping(Arc<Kept>);
+pub struct ReplayRecorder(Arc<ReplayBuffer>);
 
 /// A recorded body on its way once more.
-pub struct Replay {
-    pieces: VecDeque<Bytes>,
-    left: usize,
-    passage: Arc<Passage>,
+pub struct ReplayBody {
+    chunks: VecDeque<Bytes>,
+    remaining_bytes: usize,
+    progress: Arc<BodyProgress>,
 }
 
-impl Keeping {
+impl ReplayRecorder {
     /// Starts recording; none if more is declared than can be kept. `announced`: bytes.
-    pub(in crate::net) fn begin(announced: u64) -> Option<(Self, Arc<Kept>)> {
-        if announced > KEPT_BYTES_MAX as u64 {
+    pub(in crate::net) fn start(announced: u64) -> Option<(Self, Arc<ReplayBuffer>)> {
+        if announced > REPLAY_BYTES_MAX as u64 {
             return None;
         }
-        let kept = Arc::new(Kept {
-            state: Lock::new(State::Passing {
-                pieces: VecDeque::new(),
+        let kept = Arc::new(ReplayBuffer {
+            state: Lock::new(ReplayState::Recording {
+                chunks: VecDeque::new(),
                 bytes: 0,
             }),
             changed: Notify::new(),
@@ -70,13 +70,17 @@ impl Keeping {
         Some((Self(Arc::clone(&kept)), kept))
     }
 
-    pub(in crate::net) fn add(&self, data: &Bytes) {
+    pub(in crate::net) fn record(&self, data: &Bytes) {
         let mut state = self.0.lock();
-        let State::Passing { pieces, bytes } = &mut *state else {
+        let ReplayState::Recording {
+            chunks: pieces,
+            bytes,
+        } = &mut *state
+        else {
             return;
         };
-        if *bytes + data.len() > KEPT_BYTES_MAX {
-            *state = State::Lost;
+        if *bytes + data.len() > REPLAY_BYTES_MAX {
+            *state = ReplayState::Unavailable;
             self.0.changed.notify_one();
         } else if !data.is_empty() {
             *bytes += data.len();
@@ -85,11 +89,15 @@ impl Keeping {
     }
 
     /// Nobody sends the body any more, and the caller has not sent all of it.
-    pub(in crate::net) fn leave(self, rest: Box<MeteredBody>) {
+    pub(in crate::net) fn interrupt(self, rest: Box<MeteredBody>) {
         let mut state = self.0.lock();
-        if let State::Passing { pieces, bytes } = &mut *state {
-            *state = State::Left {
-                pieces: std::mem::take(pieces),
+        if let ReplayState::Recording {
+            chunks: pieces,
+            bytes,
+        } = &mut *state
+        {
+            *state = ReplayState::Partial {
+                chunks: std::mem::take(pieces),
                 bytes: *bytes,
                 rest,
             };
@@ -97,63 +105,70 @@ impl Keeping {
     }
 
     /// The body is complete.
-    pub(in crate::net) fn end(self) {
+    pub(in crate::net) fn finish(self) {
         let mut state = self.0.lock();
-        if let State::Passing { pieces, bytes } = &mut *state {
-            *state = State::Whole {
-                pieces: std::mem::take(pieces),
+        if let ReplayState::Recording {
+            chunks: pieces,
+            bytes,
+        } = &mut *state
+        {
+            *state = ReplayState::Complete {
+                chunks: std::mem::take(pieces),
                 bytes: *bytes,
             };
         }
     }
 }
 
-impl Drop for Keeping {
+impl Drop for ReplayRecorder {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        if matches!(*state, State::Passing { .. }) {
-            *state = State::Lost;
+        if matches!(*state, ReplayState::Recording { .. }) {
+            *state = ReplayState::Unavailable;
         }
         drop(state);
         self.0.changed.notify_one();
     }
 }
 
-impl Kept {
+impl ReplayBuffer {
     /// The body once more, when all of it has come; none if it cannot be replayed or has been taken. One task may wait at a
     /// time.
-    pub async fn again(&self) -> Option<Replay> {
-        while self.is_passing() {
+    pub async fn replay(&self) -> Option<ReplayBody> {
+        while self.is_recording() {
             self.changed.notified().await;
         }
-        let state = std::mem::replace(&mut *self.lock(), State::Lost);
+        let state = std::mem::replace(&mut *self.lock(), ReplayState::Unavailable);
         let (pieces, bytes) = match state {
-            State::Whole { pieces, bytes } => (pieces, bytes),
-            State::Left {
-                pieces,
+            ReplayState::Complete {
+                chunks: pieces,
+                bytes,
+            } => (pieces, bytes),
+            ReplayState::Partial {
+                chunks: pieces,
                 bytes,
                 rest,
-            } => with_rest(pieces, bytes, rest).await?,
-            State::Passing { .. } | State::Lost => return None,
+            } => read_remaining(pieces, bytes, rest).await?,
+            ReplayState::Recording { .. } | ReplayState::Unavailable => return None,
         };
-        Some(Replay {
-            pieces,
-            left: bytes,
-            passage: Arc::default(),
+        Some(ReplayBody {
+            chunks: pieces,
+            remaining_bytes: bytes,
+            progress: Arc::default(),
         })
     }
 
-    fn is_passing(&self) -> bool {
-        matches!(*self.lock(), State::Passing { .. })
+    fn is_recording(&self) -> bool {
+        matches!(*self.lock(), ReplayState::Recording { .. })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReplayState> {
         self.state.lock()
     }
 }
 
 /// Reads what the caller has still to send; none if it is too long or ends early.
-async fn with_rest(
+async fn read_remaining(
     mut pieces: VecDeque<Bytes>,
     mut bytes: usize,
     mut rest: Box<MeteredBody>,
@@ -161,7 +176,7 @@ async fn with_rest(
     while let Some(next) = poll_fn(|cx| rest.poll_data(cx)).await {
         let data = next.ok()?;
         bytes += data.len();
-        if bytes > KEPT_BYTES_MAX {
+        if bytes > REPLAY_BYTES_MAX {
             return None;
         }
         pieces.push_back(data);
@@ -169,25 +184,25 @@ async fn with_rest(
     Some((pieces, bytes))
 }
 
-impl Replay {
+impl ReplayBody {
     /// The progress of this sending, not of the first.
-    pub(in crate::net) fn passage(&self) -> Arc<Passage> {
-        Arc::clone(&self.passage)
+    pub(in crate::net) fn progress(&self) -> Arc<BodyProgress> {
+        Arc::clone(&self.progress)
     }
 
-    pub(in crate::net) fn left(&self) -> u64 {
-        self.left as u64
+    pub(in crate::net) fn remaining_bytes(&self) -> u64 {
+        self.remaining_bytes as u64
     }
 
-    pub(in crate::net) fn next(&mut self) -> Option<Bytes> {
-        let Some(data) = self.pieces.pop_front() else {
-            self.passage.end();
+    pub(in crate::net) fn next_chunk(&mut self) -> Option<Bytes> {
+        let Some(data) = self.chunks.pop_front() else {
+            self.progress.finish();
             return None;
         };
-        self.left -= data.len();
-        self.passage.add(data.len() as u64);
-        if self.left == 0 {
-            self.passage.end();
+        self.remaining_bytes -= data.len();
+        self.progress.add_bytes(data.len() as u64);
+        if self.remaining_bytes == 0 {
+            self.progress.finish();
         }
         Some(data)
     }

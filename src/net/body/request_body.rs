@@ -10,50 +10,50 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    incoming_body::WireBody,
+    incoming_body::IncomingBody,
     metered_body::MeteredBody,
-    replay_buffer::{Kept, Replay},
-    streaming_body::CallerBody,
-    timeouts::BodyPatience,
+    replay_buffer::{ReplayBody, ReplayBuffer},
+    streaming_body::StreamingBody,
+    timeouts::BodyTimeouts,
 };
 
-pub use super::{progress::Passage, request_body_error::BodyFault};
+pub use super::{progress::BodyProgress, request_body_error::RequestBodyError};
 
 /// What is sent with a request. As a [`Body`] it yields data frames only.
 pub enum RequestBody {
     /// There is none.
     Empty,
     /// Our own, complete.
-    Own(Bytes),
+    Buffered(Bytes),
     /// A caller's.
-    Stream(Box<CallerBody>),
+    Stream(Box<StreamingBody>),
     /// A caller's, sent once more.
-    Again(Box<Replay>),
+    Replay(Box<ReplayBody>),
 }
 
 impl RequestBody {
     /// A caller's body under its limits (in bytes) and timeouts.
     #[must_use]
     pub fn new(
-        inner: WireBody,
+        inner: IncomingBody,
         bytes_max: u64,
         upload_bytes_max: u64,
-        patience: BodyPatience,
+        patience: BodyTimeouts,
     ) -> Self {
         if inner.is_end_stream() {
             return Self::Empty;
         }
         let metered = MeteredBody::new(inner, bytes_max, upload_bytes_max, patience);
-        Self::Stream(Box::new(CallerBody::new(metered)))
+        Self::Stream(Box::new(StreamingBody::new(metered)))
     }
 
     /// A body of ours; empty bytes are no body.
     #[must_use]
-    pub fn own(bytes: Bytes) -> Self {
+    pub fn from_bytes(bytes: Bytes) -> Self {
         if bytes.is_empty() {
             Self::Empty
         } else {
-            Self::Own(bytes)
+            Self::Buffered(bytes)
         }
     }
 
@@ -75,7 +75,7 @@ impl RequestBody {
     ///
     /// [`kept_body::KEPT_BYTES_MAX`]: super::replay_buffer::KEPT_BYTES_MAX
     #[must_use]
-    pub fn keep(&mut self) -> Option<Arc<Kept>> {
+    pub fn buffer_for_replay(&mut self) -> Option<Arc<ReplayBuffer>> {
         let Self::Stream(body) = self else {
             return None;
         };
@@ -84,18 +84,18 @@ impl RequestBody {
 
     /// Whether it declares more than may come. Undeclared bytes are counted as they come.
     #[must_use]
-    pub fn announces_too_much(&self) -> bool {
+    pub fn declares_too_large(&self) -> bool {
         match self {
-            Self::Empty | Self::Own(_) | Self::Again(_) => false,
+            Self::Empty | Self::Buffered(_) | Self::Replay(_) => false,
             Self::Stream(body) => body.metered().declares_too_large(),
         }
     }
 
     /// Whether its caller may still have to be waited for.
     #[must_use]
-    pub fn is_to_come(&self) -> bool {
+    pub fn is_still_arriving(&self) -> bool {
         match self {
-            Self::Empty | Self::Own(_) | Self::Again(_) => false,
+            Self::Empty | Self::Buffered(_) | Self::Replay(_) => false,
             Self::Stream(body) => body.metered().is_still_arriving(),
         }
     }
@@ -104,7 +104,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// See [`BodyFault`]. Nothing of the body can be sent then.
-    pub async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
+    pub async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), RequestBodyError> {
         let Self::Stream(body) = self else {
             return Ok(());
         };
@@ -113,16 +113,16 @@ impl RequestBody {
 
     /// The progress of a caller's body, to be read after the body was given away; none for others.
     #[must_use]
-    pub fn passage(&self) -> Option<Arc<Passage>> {
+    pub fn progress(&self) -> Option<Arc<BodyProgress>> {
         match self {
-            Self::Empty | Self::Own(_) => None,
+            Self::Empty | Self::Buffered(_) => None,
             Self::Stream(body) => Some(Arc::clone(body.metered().progress())),
-            Self::Again(body) => Some(body.passage()),
+            Self::Replay(body) => Some(body.progress()),
         }
     }
 
     /// Nobody sends it any more. What the caller has still to send may be wanted for the replay.
-    pub(in crate::net) fn leave(self) {
+    pub(in crate::net) fn abandon(self) {
         if let Self::Stream(body) = self {
             body.leave();
         }
@@ -135,52 +135,52 @@ impl RequestBody {
     }
 }
 
-impl From<Replay> for RequestBody {
-    fn from(replay: Replay) -> Self {
-        if replay.left() == 0 {
+impl From<ReplayBody> for RequestBody {
+    fn from(replay: ReplayBody) -> Self {
+        if replay.remaining_bytes() == 0 {
             Self::Empty
         } else {
-            Self::Again(Box::new(replay))
+            Self::Replay(Box::new(replay))
         }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = BodyFault;
+    type Error = RequestBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = self.get_mut();
         match this {
             Self::Empty => Poll::Ready(None),
-            Self::Own(bytes) => {
+            Self::Buffered(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *this = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Stream(body) => body.poll_data(cx).map_ok(Frame::data),
-            Self::Again(body) => Poll::Ready(body.next().map(|data| Ok(Frame::data(data)))),
+            Self::Replay(body) => Poll::Ready(body.next_chunk().map(|data| Ok(Frame::data(data)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Own(bytes) => bytes.is_empty(),
+            Self::Buffered(bytes) => bytes.is_empty(),
             Self::Stream(body) => body.is_end_stream(),
-            Self::Again(body) => body.left() == 0,
+            Self::Replay(body) => body.remaining_bytes() == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Buffered(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(body) => body.size_hint(),
-            Self::Again(body) => SizeHint::with_exact(body.left()),
+            Self::Replay(body) => SizeHint::with_exact(body.remaining_bytes()),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Why a caller's body could not be passed on.
 
-use super::timer::Lateness;
+use super::timer::BodyTimeout;
 
 /// Why a request's body could not be passed on. The texts name the caller's side: nothing is wrong with NinjaOne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum BodyFault {
+pub enum RequestBodyError {
     #[error("the body is longer than allowed")]
     TooLarge,
     #[error("the caller stopped sending")]
@@ -19,17 +19,17 @@ pub enum BodyFault {
     Malformed,
 }
 
-impl From<Lateness> for BodyFault {
-    fn from(lateness: Lateness) -> Self {
+impl From<BodyTimeout> for RequestBodyError {
+    fn from(lateness: BodyTimeout) -> Self {
         match lateness {
-            Lateness::Stalled => Self::Stalled,
-            Lateness::Slow => Self::Slow,
-            Lateness::Overdue => Self::Overdue,
+            BodyTimeout::Idle => Self::Stalled,
+            BodyTimeout::TooSlow => Self::Slow,
+            BodyTimeout::Total => Self::Overdue,
         }
     }
 }
 
-impl BodyFault {
+impl RequestBodyError {
     /// The code in the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -10,22 +10,22 @@ use http_body::SizeHint;
 
 use super::{
     metered_body::MeteredBody,
-    replay_buffer::{Keeping, Kept},
-    request_body_error::BodyFault,
+    replay_buffer::{ReplayBuffer, ReplayRecorder},
+    request_body_error::RequestBodyError,
 };
 
 /// A caller's body on its way through.
-pub struct CallerBody {
+pub struct StreamingBody {
     metered: MeteredBody,
     /// Remembers what passes, for a request that may have to be sent once more.
-    keeping: Option<Keeping>,
+    replay_recorder: Option<ReplayRecorder>,
 }
 
-impl CallerBody {
+impl StreamingBody {
     pub(in crate::net) const fn new(metered: MeteredBody) -> Self {
         Self {
             metered,
-            keeping: None,
+            replay_recorder: None,
         }
     }
 
@@ -38,16 +38,16 @@ impl CallerBody {
     }
 
     /// Remembers what passes from here on; none if more is declared than can be kept.
-    pub(in crate::net) fn keep(&mut self) -> Option<Arc<Kept>> {
-        let (keeping, kept) = Keeping::begin(self.size_hint().lower())?;
-        self.keeping = Some(keeping);
+    pub(in crate::net) fn keep(&mut self) -> Option<Arc<ReplayBuffer>> {
+        let (keeping, kept) = ReplayRecorder::start(self.size_hint().lower())?;
+        self.replay_recorder = Some(keeping);
         Some(kept)
     }
 
     /// Nobody sends it any more. What the caller has still to send may be wanted for the replay.
     pub(in crate::net) fn leave(self) {
-        if let Some(keeping) = self.keeping {
-            keeping.leave(Box::new(self.metered));
+        if let Some(keeping) = self.replay_recorder {
+            keeping.interrupt(Box::new(self.metered));
         }
     }
 
@@ -62,17 +62,17 @@ impl CallerBody {
     pub(in crate::net) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyFault>>> {
+    ) -> Poll<Option<Result<Bytes, RequestBodyError>>> {
         let next = ready!(self.metered.poll_data(cx));
-        if let Some(keeping) = &self.keeping {
+        if let Some(keeping) = &self.replay_recorder {
             if let Some(Ok(data)) = &next {
-                keeping.add(data);
+                keeping.record(data);
             }
             let is_end = matches!(next, None | Some(Ok(_))) && self.is_end_stream();
             if (next.is_none() || is_end)
-                && let Some(keeping) = self.keeping.take()
+                && let Some(keeping) = self.replay_recorder.take()
             {
-                keeping.end();
+                keeping.finish();
             }
         }
         Poll::Ready(next)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use super::timeouts::BodyPatience;
+pub use super::timeouts::BodyTimeouts;
 
 /// Length of a window, in seconds of waiting.
 pub const WINDOW_S: u64 = 30;
@@ -14,13 +14,13 @@ const WINDOW: Duration = Duration::from_secs(WINDOW_S);
 
 /// The throughput of one side in the current window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct ThroughputWindow {
     /// How long that side was waited for in this window.
     waited: Duration,
     bytes: u64,
 }
 
-impl Pace {
+impl ThroughputWindow {
     /// An empty window.
     #[must_use]
     pub const fn new() -> Self {
@@ -31,18 +31,18 @@ impl Pace {
     }
 
     /// Counts bytes that moved.
-    pub const fn moved(&mut self, bytes: u64) {
+    pub const fn add_bytes(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Counts time in which the side was waited for.
-    pub const fn waited(&mut self, time: Duration) {
+    pub const fn add_wait(&mut self, time: Duration) {
         self.waited = self.waited.saturating_add(time);
     }
 
     /// How much waiting is left in the window.
     #[must_use]
-    pub const fn left(&self) -> Duration {
+    pub const fn remaining(&self) -> Duration {
         WINDOW.saturating_sub(self.waited)
     }
 
@@ -60,7 +60,7 @@ impl Pace {
 
 /// When the time for all of a body is over; none if that is beyond the clock's range.
 #[must_use]
-pub fn end(began: Instant, total: Duration) -> Option<Instant> {
+pub fn deadline(began: Instant, total: Duration) -> Option<Instant> {
     began.checked_add(total)
 }
 
@@ -71,11 +71,11 @@ mod tests {
     const RATE: u64 = 1024;
 
     fn of(steps: &[(u64, u64)]) -> Vec<bool> {
-        let mut pace = Pace::default();
+        let mut pace = ThroughputWindow::default();
         let mut told = Vec::new();
         for (bytes, ms) in steps {
-            pace.moved(*bytes);
-            pace.waited(Duration::from_millis(*ms));
+            pace.add_bytes(*bytes);
+            pace.add_wait(Duration::from_millis(*ms));
             told.push(pace.is_too_slow(RATE));
         }
         told

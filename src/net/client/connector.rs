@@ -8,12 +8,12 @@ use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
-    net::tls::{self, Offer, TlsError},
+    net::tls::{self, AlpnOffer, TlsError},
     tasks::Tasks,
 };
 
 use super::{
-    http1::{Connection, transport::Transport},
+    http1::{Http1ClientConnection, transport::Transport},
     http2::Http2Sender,
     tls_io::TlsIo,
     tls_stream::TlsStream,
@@ -27,7 +27,7 @@ pub struct Connector {
     authority: Authority,
     host: HeaderValue,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    connect: Duration,
+    connect_timeout: Duration,
 }
 
 /// Why no connections can be made to a server at all. The texts are for operators.
@@ -40,9 +40,9 @@ pub enum ConnectorError {
 }
 
 /// A connection that requests can be sent on.
-pub enum Dialed {
+pub enum DialedConnection {
     /// For one request at a time.
-    Http1(Box<Connection>),
+    Http1(Box<Http1ClientConnection>),
     /// Shared by all requests.
     Http2(Http2Sender),
 }
@@ -54,7 +54,7 @@ impl Connector {
     /// When TLS cannot be configured, or the host is not a host name.
     pub fn new(
         endpoint: Endpoint,
-        offer: Offer,
+        offer: AlpnOffer,
         connect: Duration,
     ) -> Result<Self, ConnectorError> {
         let bad_host = || ConnectorError::Host(endpoint.host.clone());
@@ -62,7 +62,7 @@ impl Connector {
         let host = HeaderValue::try_from(endpoint.authority()).map_err(|_| bad_host())?;
         let tls = if endpoint.tls {
             let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| bad_host())?;
-            let config = tls::client(endpoint.ca.as_deref(), offer)?;
+            let config = tls::client_config(endpoint.ca.as_deref(), offer)?;
             Some((config, name))
         } else {
             None
@@ -72,7 +72,7 @@ impl Connector {
             authority,
             host,
             tls,
-            connect,
+            connect_timeout: connect,
         })
     }
 
@@ -98,14 +98,14 @@ impl Connector {
     ///
     /// # Errors
     /// When the host cannot be reached in time, or its certificate is not trusted.
-    pub async fn dial(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
-        timeout(self.connect, self.dial_untimed(tasks))
+    pub async fn dial(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
+        timeout(self.connect_timeout, self.dial_untimed(tasks))
             .await
             .map_err(|_| ExchangeError::TimedOut)?
     }
 
-    async fn dial_untimed(&self, tasks: &Tasks) -> Result<Dialed, ExchangeError> {
-        let socket = self.tcp().await?;
+    async fn dial_untimed(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
+        let socket = self.connect_tcp().await?;
         let Some((config, name)) = &self.tls else {
             return Ok(http1_over(Transport::Plain(socket)));
         };
@@ -114,7 +114,7 @@ impl Connector {
             .map_err(|error| tls_error(&error))?;
         if stream.protocol() == Some(b"h2") {
             let sender = Http2Sender::connect(TlsIo::new(stream, plain), tasks).await?;
-            return Ok(Dialed::Http2(sender));
+            return Ok(DialedConnection::Http2(sender));
         }
         // Over HTTP/1.1, bytes that come before a request would be taken for its response.
         if !plain.is_empty() {
@@ -123,7 +123,7 @@ impl Connector {
         Ok(http1_over(Transport::Tls(stream)))
     }
 
-    async fn tcp(&self) -> Result<TcpStream, ExchangeError> {
+    async fn connect_tcp(&self) -> Result<TcpStream, ExchangeError> {
         let addresses = tokio::net::lookup_host((self.endpoint.host.as_str(), self.endpoint.port))
             .await
             .map_err(|_| ExchangeError::Resolve)?;
@@ -147,6 +147,6 @@ fn tls_error(error: &io::Error) -> ExchangeError {
     }
 }
 
-fn http1_over(transport: Transport) -> Dialed {
-    Dialed::Http1(Connection::new(transport))
+fn http1_over(transport: Transport) -> DialedConnection {
+    DialedConnection::Http1(Http1ClientConnection::new(transport))
 }

@@ -7,15 +7,15 @@ use http::{Request, Response, header};
 use tokio::time::timeout;
 
 use crate::{
-    net::{body::request_body::RequestBody, method::Method, tls::Offer},
+    net::{body::request_body::RequestBody, method::Method, tls::AlpnOffer},
     tasks::Tasks,
 };
 
 use super::{
-    connector::{Connector, Dialed},
+    connector::{Connector, DialedConnection},
     endpoint::Endpoint,
     exchange_error::ExchangeError,
-    http1::RequestHead,
+    http1::OutgoingRequestHead,
     response_body::AnswerStream,
 };
 
@@ -31,8 +31,8 @@ pub async fn exchange(
     answer_bytes_max: usize,
     time_out: Duration,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let connector =
-        Connector::new(endpoint.clone(), Offer::Http1, time_out).map_err(|_| ExchangeError::Tls)?;
+    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, time_out)
+        .map_err(|_| ExchangeError::Tls)?;
     timeout(
         time_out,
         exchange_over(&connector, request, answer_bytes_max),
@@ -46,7 +46,7 @@ async fn exchange_over(
     request: Request<Bytes>,
     answer_bytes_max: usize,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let Dialed::Http1(connection) = connector.dial(&Tasks::new()).await? else {
+    let DialedConnection::Http1(connection) = connector.dial(&Tasks::new()).await? else {
         return Err(ExchangeError::NotHttp);
     };
     let (parts, body) = request.into_parts();
@@ -57,18 +57,20 @@ async fn exchange_over(
     let headers: Vec<_> = headers
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let head = RequestHead {
+    let head = OutgoingRequestHead {
         method: Method::parse(parts.method.as_str()).ok_or(ExchangeError::NotHttp)?,
         target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
         host: connector.host(),
         headers: &headers,
-        more: &[],
+        extra_headers: &[],
     };
-    let answer = connection.send(&head, RequestBody::own(body)).await?;
+    let answer = connection
+        .send(&head, RequestBody::from_bytes(body))
+        .await?;
     let body = AnswerStream::http1(answer.connection, None);
     let body = body.collect(answer_bytes_max).await?;
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.fields.into();
+    *response.headers_mut() = answer.headers.into();
     Ok(response)
 }

@@ -41,7 +41,7 @@ impl ExchangeError {
 
     /// What an error of the HTTP/2 library means.
     #[must_use]
-    pub fn of_hyper(error: &hyper::Error) -> Self {
+    pub fn from_hyper(error: &hyper::Error) -> Self {
         if error.is_parse() || error.is_parse_status() {
             Self::NotHttp
         } else if error.is_timeout() {
@@ -56,7 +56,7 @@ impl From<Failure> for ExchangeError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotHttp => Self::NotHttp,
-            Failure::Unanswered | Failure::Broken | Failure::Upload => Self::Broken,
+            Failure::NoResponse | Failure::Broken | Failure::RequestBody => Self::Broken,
         }
     }
 }

@@ -5,21 +5,21 @@ use std::ops::RangeInclusive;
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::net::response::Fields;
+use crate::net::response::ResponseHeaders;
 
 /// The status codes that HTTP defines classes for: a response with another one is malformed (RFC 9110 section 15).
-pub const STATUSES: RangeInclusive<u16> = 100..=599;
+pub const VALID_STATUS_CODES: RangeInclusive<u16> = 100..=599;
 
 /// NinjaOne's id of a request, for its support.
 pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
 
 /// The longest name in [`answer_name`], in bytes.
-const ANSWER_NAME_BYTES_MAX: usize = "content-disposition".len();
+const RESPONSE_NAME_BYTES_MAX: usize = "content-disposition".len();
 
 /// The name of a response header, if it may reach a caller. Any letter case (RFC 9110 section 5.1).
 #[must_use]
-pub fn answer_name(name: &str) -> Option<HeaderName> {
-    let mut lower = [0; ANSWER_NAME_BYTES_MAX];
+pub fn forwardable_response_header(name: &str) -> Option<HeaderName> {
+    let mut lower = [0; RESPONSE_NAME_BYTES_MAX];
     let lower = lower.get_mut(..name.len())?;
     lower.copy_from_slice(name.as_bytes());
     lower.make_ascii_lowercase();
@@ -44,12 +44,12 @@ pub fn answer_name(name: &str) -> Option<HeaderName> {
 ///
 /// `content-length` stays only because the body is passed on unchanged; the server frames it anew.
 #[must_use]
-pub fn sort_answer(headers: HeaderMap) -> Fields {
-    let mut kept = Fields::default();
+pub fn filter_response_headers(headers: HeaderMap) -> ResponseHeaders {
+    let mut kept = ResponseHeaders::default();
     let mut current = None;
     for (name, value) in headers {
         if let Some(name) = name {
-            current = answer_name(name.as_str());
+            current = forwardable_response_header(name.as_str());
         }
         if let Some(name) = &current {
             kept.append(name.clone(), value);

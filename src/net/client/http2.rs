@@ -17,8 +17,8 @@ const H2_STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const H2_CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// What a server may send in one frame: each frame wakes the caller's side once.
 const H2_FRAME_BYTES: u32 = 64 * 1024;
-const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
-const H2_PING_PATIENCE: Duration = Duration::from_secs(10);
+const H2_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const H2_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// HTTP/2 connections made so far, by any worker.
 static CONNECTIONS_MADE: AtomicU64 = AtomicU64::new(0);
 
@@ -41,11 +41,11 @@ impl Http2Sender {
             .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
             .max_frame_size(H2_FRAME_BYTES)
-            .keep_alive_interval(H2_PING_INTERVAL)
-            .keep_alive_timeout(H2_PING_PATIENCE)
+            .keep_alive_interval(H2_KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(H2_KEEP_ALIVE_TIMEOUT)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| ExchangeError::of_hyper(&error))?;
+            .map_err(|error| ExchangeError::from_hyper(&error))?;
         tasks.spawn(async move {
             let _ = connection.await;
         });

@@ -8,24 +8,24 @@ use http::{
 use crate::net::{body::request_body::RequestBody, method::Method};
 
 use super::{
-    exchange_error::ExchangeError, forwardable_headers, outgoing_request::Outgoing,
-    response::Answered, response_body::AnswerStream, send_error::SendError,
+    exchange_error::ExchangeError, forwardable_headers, outgoing_request::OutgoingRequest,
+    response::ClientResponse, response_body::AnswerStream, send_error::SendError,
 };
 
 /// Room for the headers of most requests.
-const HTTP2_HEADERS_USUALLY: usize = 8;
+const TYPICAL_HTTP2_HEADERS: usize = 8;
 
 /// The request as the library wants it.
-pub fn http2_request(outgoing: Outgoing<'_>, authority: &Authority) -> Request<RequestBody> {
+pub fn http2_request(outgoing: OutgoingRequest<'_>, authority: &Authority) -> Request<RequestBody> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTPS);
     parts.authority = Some(authority.clone());
     parts.path_and_query = Some(outgoing.target);
-    let mut headers = HeaderMap::with_capacity(HTTP2_HEADERS_USUALLY);
+    let mut headers = HeaderMap::with_capacity(TYPICAL_HTTP2_HEADERS);
     for (name, value) in outgoing.headers {
         headers.append(name.clone(), value.clone());
     }
-    for (name, value) in outgoing.more {
+    for (name, value) in outgoing.extra_headers {
         headers.insert(name.clone(), (*value).clone());
     }
     if outgoing.body.is_empty() && !matches!(outgoing.method, Method::Get | Method::Head) {
@@ -45,22 +45,22 @@ pub fn http2_request(outgoing: Outgoing<'_>, authority: &Authority) -> Request<R
 /// When its status is none of HTTP's.
 pub fn http2_response(
     response: http::Response<hyper::body::Incoming>,
-) -> Result<Answered, SendError> {
+) -> Result<ClientResponse, SendError> {
     let (parts, body) = response.into_parts();
-    if !forwardable_headers::STATUSES.contains(&parts.status.as_u16()) {
-        return Err(SendError::Lost(ExchangeError::NotHttp));
+    if !forwardable_headers::VALID_STATUS_CODES.contains(&parts.status.as_u16()) {
+        return Err(SendError::MaybeSent(ExchangeError::NotHttp));
     }
-    Ok(Answered {
+    Ok(ClientResponse {
         status: parts.status,
-        fields: forwardable_headers::sort_answer(parts.headers),
+        headers: forwardable_headers::filter_response_headers(parts.headers),
         body: AnswerStream::http2(body),
     })
 }
 
 /// What the library's error means for a request that was sent. `reused`: its connection had served before.
 pub fn http2_send_error(error: &hyper::Error, reused: bool) -> SendError {
-    match ExchangeError::of_hyper(error) {
-        ExchangeError::Broken if reused && !error.is_canceled() => SendError::DiedReused,
-        other => SendError::Lost(other),
+    match ExchangeError::from_hyper(error) {
+        ExchangeError::Broken if reused && !error.is_canceled() => SendError::StaleConnection,
+        other => SendError::MaybeSent(other),
     }
 }

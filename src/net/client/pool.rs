@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::{net::worker_cell::WorkerFlag, tasks::Tasks};
 
 use super::{
-    connector::{Connector, Dialed},
+    connector::{Connector, DialedConnection},
     exchange_error::ExchangeError,
-    http1::{Connection, Failure, RequestHead},
+    http1::{Failure, Http1ClientConnection, OutgoingRequestHead},
     http2::Http2Sender,
     http2_messages::{http2_request, http2_response, http2_send_error},
     pooled_connections::{PooledConnections, ServerProtocol},
@@ -18,18 +18,18 @@ use super::{
 };
 
 pub use super::{
-    outgoing_request::{Freshness, Outgoing},
-    response::Answered,
+    outgoing_request::{OutgoingRequest, ReusePolicy},
+    response::ClientResponse,
     send_error::SendError,
 };
 
 /// How often a request is put on another connection when it provably never left.
-const UNSENT_TRIES_MAX: u32 = 4;
+const UNSENT_ATTEMPTS_MAX: u32 = 4;
 
 /// A connection that could not be made.
 #[derive(Debug, Clone, Copy)]
 struct FailedDial {
-    ended: Instant,
+    failed_at: Instant,
     error: ExchangeError,
 }
 
@@ -61,7 +61,7 @@ impl Pool {
     }
 
     /// Closes connections that have been idle for too long, and those that the server has closed.
-    pub fn sweep(&self) {
+    pub fn close_idle(&self) {
         self.kept.close_idle();
     }
 
@@ -78,33 +78,36 @@ impl Pool {
     /// See [`SendError`].
     pub async fn send(
         &self,
-        outgoing: Outgoing<'_>,
-        freshness: Freshness,
+        outgoing: OutgoingRequest<'_>,
+        freshness: ReusePolicy,
         now: Instant,
         begun: &WorkerFlag,
-    ) -> Result<Answered, SendError> {
+    ) -> Result<ClientResponse, SendError> {
         let (connection, reused) = match self.reuse(freshness, now).await {
             Some(kept) => (kept, true),
             // Boxed: a TLS handshake's state is many times a request's, and few requests need one.
-            None => Box::pin(self.connection(freshness)).await?,
+            None => Box::pin(self.dial_or_reuse(freshness)).await?,
         };
         match connection {
-            Dialed::Http1(connection) => {
+            DialedConnection::Http1(connection) => {
                 begun.set(true);
                 self.send_http1(connection, outgoing, reused, now).await
             }
-            Dialed::Http2(sender) => {
+            DialedConnection::Http2(sender) => {
                 Box::pin(self.send_http2(sender, outgoing, freshness, reused, begun)).await
             }
         }
     }
 
-    async fn reuse(&self, freshness: Freshness, now: Instant) -> Option<Dialed> {
+    async fn reuse(&self, freshness: ReusePolicy, now: Instant) -> Option<DialedConnection> {
         poll_fn(|cx| Poll::Ready(self.kept.reuse(freshness, now, cx))).await
     }
 
     /// A connection that is ready, and whether it has served before.
-    async fn connection(&self, freshness: Freshness) -> Result<(Dialed, bool), SendError> {
+    async fn dial_or_reuse(
+        &self,
+        freshness: ReusePolicy,
+    ) -> Result<(DialedConnection, bool), SendError> {
         let asked = Instant::now();
         let mut first = match self.kept.protocol() {
             ServerProtocol::Http1 => None,
@@ -115,8 +118,8 @@ impl Pool {
                 return Ok((found, true));
             }
             // That attempt was this request's as well: those who waited for it need not each try in turn.
-            if let Some(failed) = last.filter(|it| it.ended >= asked) {
-                return Err(SendError::Unsent(failed.error));
+            if let Some(failed) = last.filter(|it| it.failed_at >= asked) {
+                return Err(SendError::NotSent(failed.error));
             }
         }
         match self.connector.dial(&self.tasks).await {
@@ -127,36 +130,39 @@ impl Pool {
             Err(error) => {
                 if let Some(last) = &mut first {
                     let ended = Instant::now();
-                    **last = Some(FailedDial { ended, error });
+                    **last = Some(FailedDial {
+                        failed_at: ended,
+                        error,
+                    });
                 }
-                Err(SendError::Unsent(error))
+                Err(SendError::NotSent(error))
             }
         }
     }
 
     async fn send_http1(
         &self,
-        connection: Box<Connection>,
-        outgoing: Outgoing<'_>,
+        connection: Box<Http1ClientConnection>,
+        outgoing: OutgoingRequest<'_>,
         reused: bool,
         now: Instant,
-    ) -> Result<Answered, SendError> {
-        let head = RequestHead {
+    ) -> Result<ClientResponse, SendError> {
+        let head = OutgoingRequestHead {
             method: outgoing.method,
             target: outgoing.target.as_str(),
             host: self.connector.host(),
             headers: outgoing.headers,
-            more: outgoing.more,
+            extra_headers: outgoing.extra_headers,
         };
         let answer = connection.send(&head, outgoing.body).await;
         let answer = answer.map_err(|failure| match failure {
-            Failure::Unanswered if reused => SendError::DiedReused,
-            other => SendError::Lost(other.into()),
+            Failure::NoResponse if reused => SendError::StaleConnection,
+            other => SendError::MaybeSent(other.into()),
         })?;
         let pool = Some((Arc::clone(&self.kept), now));
-        Ok(Answered {
+        Ok(ClientResponse {
             status: answer.status,
-            fields: answer.fields,
+            headers: answer.headers,
             body: AnswerStream::http1(answer.connection, pool),
         })
     }
@@ -164,15 +170,15 @@ impl Pool {
     async fn send_http2(
         &self,
         sender: Http2Sender,
-        outgoing: Outgoing<'_>,
-        freshness: Freshness,
+        outgoing: OutgoingRequest<'_>,
+        freshness: ReusePolicy,
         reused: bool,
         begun: &WorkerFlag,
-    ) -> Result<Answered, SendError> {
+    ) -> Result<ClientResponse, SendError> {
         let (mut sender, mut reused) = (sender, reused);
         let has_body = !outgoing.body.is_empty();
         let mut request = http2_request(outgoing, self.connector.authority());
-        for _ in 0..UNSENT_TRIES_MAX {
+        for _ in 0..UNSENT_ATTEMPTS_MAX {
             begun.set(true);
             let mut error = match sender.try_send(request).await {
                 Ok(response) => return http2_response(response),
@@ -189,13 +195,13 @@ impl Pool {
             request = back;
             (sender, reused) = match self.kept.reuse_shared(freshness, Instant::now()) {
                 Some(kept) => (kept, true),
-                None => match self.connection(freshness).await? {
-                    (Dialed::Http2(sender), reused) => (sender, reused),
+                None => match self.dial_or_reuse(freshness).await? {
+                    (DialedConnection::Http2(sender), reused) => (sender, reused),
                     // The server speaks another protocol than a moment ago.
-                    (Dialed::Http1(_), _) => break,
+                    (DialedConnection::Http1(_), _) => break,
                 },
             };
         }
-        Err(SendError::Unsent(ExchangeError::Broken))
+        Err(SendError::NotSent(ExchangeError::Broken))
     }
 }

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::lock::Lock;
 
 use super::{
-    connector::Dialed, http1::Connection, http2::Http2Sender, outgoing_request::Freshness,
+    connector::DialedConnection, http1::Http1ClientConnection, http2::Http2Sender,
+    outgoing_request::ReusePolicy,
 };
 
 /// Most idle HTTP/1.1 connections that a worker keeps to one endpoint; one more is closed.
@@ -32,7 +33,7 @@ pub enum ServerProtocol {
 
 /// An HTTP/1.1 connection that waits for a request.
 struct IdleConnection {
-    connection: Box<Connection>,
+    connection: Box<Http1ClientConnection>,
     /// Last sent a request. Its response is no sign of life: a long one makes the connection look older than it is, and
     /// costs a new one, but a reading of the clock for each response costs more.
     last_used: Instant,
@@ -79,11 +80,11 @@ impl PooledConnections {
     }
 
     /// Remembers what the server speaks, and a connection that others can share.
-    pub fn remember(&self, dialed: &Dialed) {
+    pub fn remember(&self, dialed: &DialedConnection) {
         let mut state = self.state.lock();
         match dialed {
-            Dialed::Http1(_) => state.protocol = ServerProtocol::Http1,
-            Dialed::Http2(sender) => {
+            DialedConnection::Http1(_) => state.protocol = ServerProtocol::Http1,
+            DialedConnection::Http2(sender) => {
                 state.protocol = ServerProtocol::Http2;
                 state.shared = Some(SharedHttp2 {
                     sender: sender.clone(),
@@ -94,7 +95,7 @@ impl PooledConnections {
     }
 
     /// Takes back an HTTP/1.1 connection whose response has been read.
-    pub fn return_connection(&self, connection: Box<Connection>, last_used: Instant) {
+    pub fn return_connection(&self, connection: Box<Http1ClientConnection>, last_used: Instant) {
         let mut state = self.state.lock();
         if state.idle.len() < IDLE_CONNECTIONS_MAX {
             state.idle.push(IdleConnection {
@@ -107,25 +108,25 @@ impl PooledConnections {
     /// A connection that can take a request now.
     pub fn reuse(
         &self,
-        freshness: Freshness,
+        freshness: ReusePolicy,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Option<Dialed> {
+    ) -> Option<DialedConnection> {
         let mut state = self.state.lock();
         match state.protocol {
             ServerProtocol::Http2 => {
                 let sender = self.reuse_http2(&mut state, freshness, now);
-                sender.map(Dialed::Http2)
+                sender.map(DialedConnection::Http2)
             }
             ServerProtocol::Http1 | ServerProtocol::Unknown => {
                 let connection = self.reuse_http1(&mut state, freshness, now, cx);
-                connection.map(Dialed::Http1)
+                connection.map(DialedConnection::Http1)
             }
         }
     }
 
     /// The shared HTTP/2 connection, if it can take a request now.
-    pub fn reuse_shared(&self, freshness: Freshness, now: Instant) -> Option<Http2Sender> {
+    pub fn reuse_shared(&self, freshness: ReusePolicy, now: Instant) -> Option<Http2Sender> {
         self.reuse_http2(&mut self.state.lock(), freshness, now)
     }
 
@@ -142,7 +143,7 @@ impl PooledConnections {
         let mut state = self.state.lock();
         state
             .idle
-            .retain_mut(|it| now - it.last_used < self.idle_max && it.connection.is_fit(cx));
+            .retain_mut(|it| now - it.last_used < self.idle_max && it.connection.is_reusable(cx));
         // Streams under way keep the connection until they end.
         state
             .shared
@@ -157,18 +158,18 @@ impl PooledConnections {
     }
 
     /// How long a kept connection may have been idle; none if none will do.
-    fn idle_age_max(&self, freshness: Freshness) -> Option<Duration> {
+    fn idle_age_max(&self, freshness: ReusePolicy) -> Option<Duration> {
         match freshness {
-            Freshness::New => None,
-            Freshness::Any => Some(self.idle_max),
-            Freshness::Within(age) => Some(age.min(self.idle_max)),
+            ReusePolicy::NewConnection => None,
+            ReusePolicy::Any => Some(self.idle_max),
+            ReusePolicy::IdleAtMost(age) => Some(age.min(self.idle_max)),
         }
     }
 
     fn reuse_http2(
         &self,
         state: &mut PooledState,
-        freshness: Freshness,
+        freshness: ReusePolicy,
         now: Instant,
     ) -> Option<Http2Sender> {
         // The shared connection serves `New` too: see there.
@@ -187,15 +188,15 @@ impl PooledConnections {
     fn reuse_http1(
         &self,
         state: &mut PooledState,
-        freshness: Freshness,
+        freshness: ReusePolicy,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Option<Box<Connection>> {
+    ) -> Option<Box<Http1ClientConnection>> {
         let idle_age_max = self.idle_age_max(freshness)?;
         let is_young =
             |it: &mut IdleConnection| now.saturating_duration_since(it.last_used) < idle_age_max;
         while let Some(mut top) = state.idle.pop_if(is_young) {
-            if top.connection.is_fit(cx) {
+            if top.connection.is_reusable(cx) {
                 return Some(top.connection);
             }
         }

@@ -2,16 +2,16 @@
 
 use http::StatusCode;
 
-use crate::net::response::Fields;
+use crate::net::response::ResponseHeaders;
 
 use super::response_body::AnswerStream;
 
 /// A response whose body is still to be read.
-pub struct Answered {
+pub struct ClientResponse {
     /// One of HTTP's, not interim over HTTP/1.1.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub fields: Fields,
+    pub headers: ResponseHeaders,
     /// To be read to its end, or dropped.
     pub body: AnswerStream,
 }

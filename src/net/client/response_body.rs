@@ -12,7 +12,8 @@ use http_body::{Body, SizeHint};
 use tokio::time::Instant;
 
 use super::{
-    exchange_error::ExchangeError, http1::Connection, pooled_connections::PooledConnections,
+    exchange_error::ExchangeError, http1::Http1ClientConnection,
+    pooled_connections::PooledConnections,
 };
 
 /// The pool that an HTTP/1.1 connection returns to, and when its request was sent.
@@ -24,7 +25,7 @@ pub struct AnswerStream(Source);
 
 enum Source {
     /// The request owns the connection until the body has been read.
-    Http1(Box<Connection>, Option<ReturnTo>),
+    Http1(Box<Http1ClientConnection>, Option<ReturnTo>),
     Http2(hyper::body::Incoming),
     /// An HTTP/1.1 body was read to its end or failed: the connection has gone back, or is closed.
     Done,
@@ -32,9 +33,12 @@ enum Source {
 
 impl AnswerStream {
     /// The body of the response that `connection` has read the head of. Without a pool the connection is closed at its end.
-    pub(in crate::net) fn http1(connection: Box<Connection>, pool: Option<ReturnTo>) -> Self {
+    pub(in crate::net) fn http1(
+        connection: Box<Http1ClientConnection>,
+        pool: Option<ReturnTo>,
+    ) -> Self {
         let mut body = Self(Source::Http1(connection, pool));
-        body.give_back_if_ended();
+        body.return_connection_if_ended();
         body
     }
 
@@ -42,13 +46,13 @@ impl AnswerStream {
         Self(Source::Http2(body))
     }
 
-    fn give_back_if_ended(&mut self) {
+    fn return_connection_if_ended(&mut self) {
         if !matches!(&self.0, Source::Http1(connection, _) if connection.is_response_done()) {
             return;
         }
         if let Source::Http1(mut connection, Some((pool, sent))) =
             std::mem::replace(&mut self.0, Source::Done)
-            && connection.rest()
+            && connection.prepare_for_reuse()
         {
             pool.return_connection(connection, sent);
         }
@@ -69,7 +73,7 @@ impl AnswerStream {
                     Poll::Ready(Some(Err(failure.into())))
                 }
                 next => {
-                    self.give_back_if_ended();
+                    self.return_connection_if_ended();
                     Poll::Ready(next.map(|it| it.map_err(ExchangeError::from)))
                 }
             },
@@ -77,7 +81,7 @@ impl AnswerStream {
                 match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     None => return Poll::Ready(None),
                     Some(Err(error)) => {
-                        return Poll::Ready(Some(Err(ExchangeError::of_hyper(&error))));
+                        return Poll::Ready(Some(Err(ExchangeError::from_hyper(&error))));
                     }
                     Some(Ok(frame)) => {
                         if let Ok(data) = frame.into_data() {

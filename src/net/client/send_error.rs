@@ -6,9 +6,9 @@ use super::exchange_error::ExchangeError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendError {
     /// Nothing of it was sent.
-    Unsent(ExchangeError),
+    NotSent(ExchangeError),
     /// It was sent on a connection that had served others, and the connection ended before the first byte of a response.
-    DiedReused,
+    StaleConnection,
     /// It may have arrived.
-    Lost(ExchangeError),
+    MaybeSent(ExchangeError),
 }

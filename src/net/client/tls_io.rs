@@ -36,7 +36,7 @@ impl AsyncRead for TlsIo {
         if this.plain.is_empty() {
             // Straight to the reader's buffer; what has no room there waits.
             let (stream, plain) = (&mut this.stream, &mut this.plain);
-            ready!(stream.poll_take(cx, |data, _| {
+            ready!(stream.poll_decrypted(cx, |data, _| {
                 let (fits, waits) = data.split_at(data.len().min(room.remaining()));
                 room.put_slice(fits);
                 plain.extend_from_slice(waits);

@@ -43,20 +43,20 @@ const FULL_RECORD_BYTES: usize = 5 + RECORD_BYTES + 1 + 16;
 const READ_BYTES: usize = 4 * FULL_RECORD_BYTES;
 /// Most that is kept for the next read, in bytes: part of a record, or of a handshake message, which the library bounds at
 /// 64 KiB.
-const PART_BYTES_MAX: usize = 72 * 1024;
+const PARTIAL_RECORD_BYTES_MAX: usize = 72 * 1024;
 /// Most that is encrypted at once, in bytes.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// What a record may add to its content, at most (RFC 8446 section 5.2).
 const RECORD_OVERHEAD_BYTES: usize = 5 + 256;
 const RECORD_BYTES: usize = 16 * 1024;
 /// How often an idle connection is read until nothing more comes; one that goes on is not idle.
-const QUIET_READS_MAX: u32 = 4;
+const IDLE_READS_MAX: u32 = 4;
 /// Write buffer that an idle connection keeps, in bytes.
-const KEPT_BYTES_MAX: usize = 4 * 1024;
+const IDLE_BUFFER_BYTES_MAX: usize = 4 * 1024;
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> =
-        RefCell::new(vec![0; READ_BYTES + PART_BYTES_MAX].into_boxed_slice());
+        RefCell::new(vec![0; READ_BYTES + PARTIAL_RECORD_BYTES_MAX].into_boxed_slice());
 }
 
 /// A connection to a server whose certificate was verified.
@@ -64,12 +64,12 @@ pub struct TlsStream {
     socket: TcpStream,
     session: UnbufferedClientConnection,
     /// The beginning of a record whose rest has not come.
-    part: Vec<u8>,
+    partial_record: Vec<u8>,
     /// Records that wait to be written, and how much of them was.
-    out: Vec<u8>,
+    write_buffer: Vec<u8>,
     written: usize,
     /// The server has sent `close_notify`.
-    is_over: bool,
+    is_peer_closed: bool,
     /// What came is not TLS, or failed authentication: the library must not be asked again.
     is_broken: bool,
 }
@@ -84,14 +84,14 @@ impl TlsStream {
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> io::Result<(Box<Self>, BytesMut)> {
-        let session = UnbufferedClientConnection::new(config, name).map_err(invalid)?;
+        let session = UnbufferedClientConnection::new(config, name).map_err(invalid_data)?;
         let mut stream = Box::new(Self {
             socket,
             session,
-            part: Vec::new(),
-            out: Vec::new(),
+            partial_record: Vec::new(),
+            write_buffer: Vec::new(),
             written: 0,
-            is_over: false,
+            is_peer_closed: false,
             is_broken: false,
         });
         // The client speaks first.
@@ -112,7 +112,7 @@ impl TlsStream {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_records(cx, |data, _| plain.extend_from_slice(data)))?;
-            if self.is_over {
+            if self.is_peer_closed {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
@@ -133,7 +133,7 @@ impl TlsStream {
         cx: &mut Context<'_>,
         plain: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        self.poll_take(cx, |data, more| {
+        self.poll_decrypted(cx, |data, more| {
             if plain.capacity() - plain.len() < data.len() {
                 plain.reserve(data.len() + more);
             }
@@ -143,7 +143,7 @@ impl TlsStream {
 
     /// Hands what has come to `take`, record by record, with about how many bytes follow at once; returns how many came, 0 at
     /// the end.
-    pub(in crate::net) fn poll_take(
+    pub(in crate::net) fn poll_decrypted(
         &mut self,
         cx: &mut Context<'_>,
         mut take: impl FnMut(&[u8], usize),
@@ -152,7 +152,7 @@ impl TlsStream {
         if self.is_broken {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        while taken == 0 && !self.is_over {
+        while taken == 0 && !self.is_peer_closed {
             ready!(self.poll_records(cx, |data, more| {
                 taken += data.len();
                 take(data, more);
@@ -167,20 +167,23 @@ impl TlsStream {
     /// Whether no part of a record or handshake message is kept, everything has been written, and neither side has ended the
     /// stream.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.part.is_empty() && self.written == self.out.len() && !self.is_over && !self.is_broken
+    pub fn has_no_pending_data(&self) -> bool {
+        self.partial_record.is_empty()
+            && self.written == self.write_buffer.len()
+            && !self.is_peer_closed
+            && !self.is_broken
     }
 
     /// Whether no bytes are left in any layer, the kernel's included. Complete session tickets and key updates are processed
     /// (RFC 8446 sections 4.6.1 and 4.6.3): they carry no data. Half of one may be half of anything. If false, the stream must
     /// be closed.
     #[must_use]
-    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        for _ in 0..QUIET_READS_MAX {
-            if !self.is_settled() {
+    pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..IDLE_READS_MAX {
+            if !self.has_no_pending_data() {
                 return false;
             }
-            match self.take_unasked() {
+            match self.read_unsolicited() {
                 // A reply, such as to a key update: with a full socket it waits for the next request.
                 Ok(true) => {
                     let _ = self.poll_flush(cx);
@@ -200,7 +203,7 @@ impl TlsStream {
     ///
     /// # Errors
     /// The end of the stream, or anything but complete records without data.
-    fn take_unasked(&mut self) -> io::Result<bool> {
+    fn read_unsolicited(&mut self) -> io::Result<bool> {
         READ.with_borrow_mut(|room| {
             let came = match recv(&self.socket, &mut **room, RecvFlags::DONTWAIT) {
                 Err(Errno::AGAIN) => return Ok(false),
@@ -224,12 +227,12 @@ impl TlsStream {
         take: impl FnMut(&[u8], usize),
     ) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|room| {
-            let kept = self.part.len();
-            if kept > PART_BYTES_MAX {
+            let kept = self.partial_record.len();
+            if kept > PARTIAL_RECORD_BYTES_MAX {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
             let (front, free) = room.split_at_mut(kept);
-            front.copy_from_slice(&self.part);
+            front.copy_from_slice(&self.partial_record);
             let free = free.get_mut(..self.readable()).unwrap_or_default();
             let mut free = ReadBuf::new(free);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut free))?;
@@ -241,10 +244,10 @@ impl TlsStream {
             let used = self.process(all, take)?;
             let rest = all.get(used..).unwrap_or_default();
             if rest.is_empty() {
-                self.part = Vec::new();
+                self.partial_record = Vec::new();
             } else {
-                self.part.clear();
-                self.part.extend_from_slice(rest);
+                self.partial_record.clear();
+                self.partial_record.extend_from_slice(rest);
             }
             Poll::Ready(Ok(()))
         })
@@ -252,7 +255,7 @@ impl TlsStream {
 
     /// How much to read, so that a long response is cut at the end of a record: part of one has to be copied.
     fn readable(&self) -> usize {
-        let missing = match self.part.as_slice() {
+        let missing = match self.partial_record.as_slice() {
             [_, _, _, high, low, content @ ..] => {
                 usize::from(u16::from_be_bytes([*high, *low])).saturating_sub(content.len())
             }
@@ -275,14 +278,14 @@ impl TlsStream {
             let is_settled = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
-                        let record = record.map_err(invalid)?;
+                        let record = record.map_err(invalid_data)?;
                         discard += record.discard;
                         take(record.payload, length.saturating_sub(discard));
                     }
                     false
                 }
                 Ok(ConnectionState::EncodeTlsData(data)) => {
-                    encode(data, &mut self.out)?;
+                    encode(data, &mut self.write_buffer)?;
                     false
                 }
                 // What was encoded is written before anything that comes later.
@@ -291,13 +294,13 @@ impl TlsStream {
                     false
                 }
                 Ok(ConnectionState::PeerClosed) => {
-                    self.is_over = true;
+                    self.is_peer_closed = true;
                     false
                 }
                 Ok(_) => true,
                 Err(error) => {
                     self.is_broken = true;
-                    return Err(invalid(error));
+                    return Err(invalid_data(error));
                 }
             };
             used += discard;
@@ -318,14 +321,18 @@ impl TlsStream {
         }
         let bytes = bytes.get(..WRITE_BYTES_MAX).unwrap_or(bytes);
         // All that can be processed of `part` was processed when it was read; the library wants to see the rest each time.
-        match self.session.process_tls_records(&mut self.part).state {
+        match self
+            .session
+            .process_tls_records(&mut self.partial_record)
+            .state
+        {
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                encrypt(&mut traffic, bytes, &mut self.out)?;
+                encrypt(&mut traffic, bytes, &mut self.write_buffer)?;
             }
             Ok(_) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Err(error) => {
                 self.is_broken = true;
-                return Poll::Ready(Err(invalid(error)));
+                return Poll::Ready(Err(invalid_data(error)));
             }
         }
         // The bytes are accepted; when they leave is a matter of flushing.
@@ -338,7 +345,7 @@ impl TlsStream {
     /// # Errors
     /// The server takes no more.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.out.get(self.written..)
+        while let Some(rest) = self.write_buffer.get(self.written..)
             && !rest.is_empty()
         {
             match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
@@ -346,8 +353,8 @@ impl TlsStream {
                 length => self.written += length,
             }
         }
-        self.out.clear();
-        self.out.shrink_to(KEPT_BYTES_MAX);
+        self.write_buffer.clear();
+        self.write_buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
         self.written = 0;
         Poll::Ready(Ok(()))
     }
@@ -355,14 +362,16 @@ impl TlsStream {
     /// Sends `close_notify`, as far as that can be done without waiting (RFC 8446 section 6.1), and shuts the socket down.
     pub fn close(&mut self) {
         if !self.is_broken
-            && let Ok(ConnectionState::WriteTraffic(mut traffic)) =
-                self.session.process_tls_records(&mut self.part).state
+            && let Ok(ConnectionState::WriteTraffic(mut traffic)) = self
+                .session
+                .process_tls_records(&mut self.partial_record)
+                .state
         {
-            let start = self.out.len();
-            self.out.resize(start + RECORD_OVERHEAD_BYTES, 0);
-            let room = self.out.get_mut(start..).unwrap_or_default();
+            let start = self.write_buffer.len();
+            self.write_buffer.resize(start + RECORD_OVERHEAD_BYTES, 0);
+            let room = self.write_buffer.get_mut(start..).unwrap_or_default();
             let length = traffic.queue_close_notify(room).unwrap_or_default();
-            self.out.truncate(start + length);
+            self.write_buffer.truncate(start + length);
         }
         let cx = &mut Context::from_waker(Waker::noop());
         // An error changes nothing: the connection ends either way.
@@ -384,7 +393,7 @@ fn encode<Data>(mut data: EncodeTlsData<'_, Data>, out: &mut Vec<u8>) -> io::Res
             Err(EncodeError::InsufficientSize(error)) if error.required_size > room => {
                 room = error.required_size;
             }
-            Err(error) => return Err(invalid(error)),
+            Err(error) => return Err(invalid_data(error)),
         }
     }
 }
@@ -407,11 +416,11 @@ fn encrypt<Data>(
             Err(EncryptError::InsufficientSize(error)) if error.required_size > room => {
                 room = error.required_size;
             }
-            Err(error) => return Err(invalid(error)),
+            Err(error) => return Err(invalid_data(error)),
         }
     }
 }
 
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

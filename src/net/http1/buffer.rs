@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 const SLICE_BYTES_MIN: usize = 4 * 1024;
 
 /// Takes the first `length` bytes off the front; there must be that many.
-pub fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
+pub fn split_bytes(buffer: &mut BytesMut, length: usize) -> Bytes {
     if length >= SLICE_BYTES_MIN {
         return buffer.split_to(length).freeze();
     }
@@ -16,6 +16,6 @@ pub fn take(buffer: &mut BytesMut, length: usize) -> Bytes {
 }
 
 /// The lesser of `wanted` and `available`.
-pub fn within(wanted: u64, available: usize) -> usize {
+pub fn clamp_len(wanted: u64, available: usize) -> usize {
     usize::try_from(wanted).map_or(available, |wanted| wanted.min(available))
 }

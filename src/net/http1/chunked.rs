@@ -14,7 +14,7 @@ const TRAILERS_BYTES_MAX: u32 = 16 * 1024;
 
 /// Why bytes are not the chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChunkError {
+pub enum ChunkedError {
     #[error("a chunk's size is not 1 to {SIZE_DIGITS_MAX} hexadecimal digits")]
     Size,
     #[error(
@@ -29,17 +29,17 @@ pub enum ChunkError {
 
 /// What decoding came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum DecodedBody {
     /// Some of the body; never empty.
     Data(Bytes),
     /// All bytes are used up, and the body goes on.
-    More,
+    NeedMore,
     /// The body has ended.
     End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkedState {
     Size { value: u64, digits: u8 },
     Extension { size: u64 },
     SizeEnd { size: u64 },
@@ -57,71 +57,71 @@ enum State {
 
 /// Decodes one body.
 #[derive(Debug, Default)]
-pub struct Chunks {
-    state: State,
+pub struct ChunkedDecoder {
+    state: ChunkedState,
     extension_bytes: u32,
     trailer_bytes: u32,
 }
 
-impl Default for State {
+impl Default for ChunkedState {
     fn default() -> Self {
-        START
+        INITIAL_STATE
     }
 }
 
-const START: State = State::Size {
+const INITIAL_STATE: ChunkedState = ChunkedState::Size {
     value: 0,
     digits: 0,
 };
 
-impl Chunks {
+impl ChunkedDecoder {
     /// Takes the next data off the front of `buffer`.
     ///
     /// # Errors
     /// See [`ChunkError`]. After an error every call fails.
-    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Piece, ChunkError> {
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<DecodedBody, ChunkedError> {
         loop {
-            if let State::Data { left } = self.state {
+            if let ChunkedState::Data { left } = self.state {
                 if buffer.is_empty() {
-                    return Ok(Piece::More);
+                    return Ok(DecodedBody::NeedMore);
                 }
-                let length = buffer::within(left, buffer.len());
+                let length = buffer::clamp_len(left, buffer.len());
                 let left = left - length as u64;
                 self.state = if left == 0 {
-                    State::DataCr
+                    ChunkedState::DataCr
                 } else {
-                    State::Data { left }
+                    ChunkedState::Data { left }
                 };
-                return Ok(Piece::Data(buffer::take(buffer, length)));
+                return Ok(DecodedBody::Data(buffer::split_bytes(buffer, length)));
             }
             self.skip_framing(buffer)?;
             match self.state {
-                State::Ended => return Ok(Piece::End),
-                State::Data { .. } => {}
-                _ => return Ok(Piece::More),
+                ChunkedState::Ended => return Ok(DecodedBody::End),
+                ChunkedState::Data { .. } => {}
+                _ => return Ok(DecodedBody::NeedMore),
             }
         }
     }
 
     /// Whether the body has ended, after its last data was taken: its end may be in `buffer` already.
-    pub fn is_at_end(&mut self, buffer: &mut BytesMut) -> Result<bool, ChunkError> {
-        if !matches!(self.state, State::Data { .. }) {
+    pub fn is_at_end(&mut self, buffer: &mut BytesMut) -> Result<bool, ChunkedError> {
+        if !matches!(self.state, ChunkedState::Data { .. }) {
             self.skip_framing(buffer)?;
         }
-        Ok(self.state == State::Ended)
+        Ok(self.state == ChunkedState::Ended)
     }
 
     /// Uses up bytes until data begins, the body ends or there are no more.
-    fn skip_framing(&mut self, buffer: &mut BytesMut) -> Result<(), ChunkError> {
+    fn skip_framing(&mut self, buffer: &mut BytesMut) -> Result<(), ChunkedError> {
         let mut used = 0;
         for byte in buffer.iter() {
-            if matches!(self.state, State::Data { .. } | State::Ended) {
+            if matches!(self.state, ChunkedState::Data { .. } | ChunkedState::Ended) {
                 break;
             }
-            match self.after(*byte) {
+            match self.transition(*byte) {
                 Ok(state) => self.state = state,
                 Err(error) => {
-                    self.state = State::Broken;
+                    self.state = ChunkedState::Broken;
                     return Err(error);
                 }
             }
@@ -131,51 +131,58 @@ impl Chunks {
         Ok(())
     }
 
-    fn after(&mut self, byte: u8) -> Result<State, ChunkError> {
+    fn transition(&mut self, byte: u8) -> Result<ChunkedState, ChunkedError> {
         Ok(match (self.state, byte) {
-            (State::Size { value, digits }, b'\r') if digits > 0 => State::SizeEnd { size: value },
-            (State::Size { value, digits }, b';') if digits > 0 => State::Extension { size: value },
-            (State::Size { value, digits }, _) => size_digit(value, digits, byte)?,
-            (State::Extension { size }, b'\r') => State::SizeEnd { size },
-            (State::Extension { size }, _) => {
-                count(&mut self.extension_bytes, EXTENSIONS_BYTES_MAX)
-                    .ok_or(ChunkError::Extensions)?;
-                visible(byte)?;
-                State::Extension { size }
+            (ChunkedState::Size { value, digits }, b'\r') if digits > 0 => {
+                ChunkedState::SizeEnd { size: value }
             }
-            (State::SizeEnd { size: 0 } | State::TrailerLf, b'\n') => State::TrailerStart,
-            (State::SizeEnd { size }, b'\n') => State::Data { left: size },
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => START,
-            (State::TrailerStart, b'\r') => State::EndLf,
-            (State::EndLf, b'\n') => State::Ended,
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::TrailerStart | State::TrailerName | State::Trailer, _) => {
-                count(&mut self.trailer_bytes, TRAILERS_BYTES_MAX).ok_or(ChunkError::Trailers)?;
+            (ChunkedState::Size { value, digits }, b';') if digits > 0 => {
+                ChunkedState::Extension { size: value }
+            }
+            (ChunkedState::Size { value, digits }, _) => push_size_digit(value, digits, byte)?,
+            (ChunkedState::Extension { size }, b'\r') => ChunkedState::SizeEnd { size },
+            (ChunkedState::Extension { size }, _) => {
+                count_within(&mut self.extension_bytes, EXTENSIONS_BYTES_MAX)
+                    .ok_or(ChunkedError::Extensions)?;
+                check_visible(byte)?;
+                ChunkedState::Extension { size }
+            }
+            (ChunkedState::SizeEnd { size: 0 } | ChunkedState::TrailerLf, b'\n') => {
+                ChunkedState::TrailerStart
+            }
+            (ChunkedState::SizeEnd { size }, b'\n') => ChunkedState::Data { left: size },
+            (ChunkedState::DataCr, b'\r') => ChunkedState::DataLf,
+            (ChunkedState::DataLf, b'\n') => INITIAL_STATE,
+            (ChunkedState::TrailerStart, b'\r') => ChunkedState::EndLf,
+            (ChunkedState::EndLf, b'\n') => ChunkedState::Ended,
+            (ChunkedState::Trailer, b'\r') => ChunkedState::TrailerLf,
+            (ChunkedState::TrailerStart | ChunkedState::TrailerName | ChunkedState::Trailer, _) => {
+                count_within(&mut self.trailer_bytes, TRAILERS_BYTES_MAX)
+                    .ok_or(ChunkedError::Trailers)?;
                 match self.state {
-                    State::Trailer => visible(byte).map(|()| State::Trailer)?,
-                    State::TrailerName if byte == b':' => State::Trailer,
-                    _ if is_name_byte(byte) => State::TrailerName,
-                    _ => return Err(ChunkError::Line),
+                    ChunkedState::Trailer => check_visible(byte).map(|()| ChunkedState::Trailer)?,
+                    ChunkedState::TrailerName if byte == b':' => ChunkedState::Trailer,
+                    _ if is_name_byte(byte) => ChunkedState::TrailerName,
+                    _ => return Err(ChunkedError::Line),
                 }
             }
-            _ => return Err(ChunkError::Line),
+            _ => return Err(ChunkedError::Line),
         })
     }
 }
 
-fn size_digit(value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
-    let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
+fn push_size_digit(value: u64, digits: u8, byte: u8) -> Result<ChunkedState, ChunkedError> {
+    let digit = char::from(byte).to_digit(16).ok_or(ChunkedError::Size)?;
     if digits >= SIZE_DIGITS_MAX {
-        return Err(ChunkError::Size);
+        return Err(ChunkedError::Size);
     }
-    Ok(State::Size {
+    Ok(ChunkedState::Size {
         value: (value << 4) | u64::from(digit),
         digits: digits + 1,
     })
 }
 
-fn count(counted: &mut u32, most: u32) -> Option<()> {
+fn count_within(counted: &mut u32, most: u32) -> Option<()> {
     *counted += 1;
     (*counted <= most).then_some(())
 }
@@ -203,10 +210,10 @@ const fn is_name_byte(byte: u8) -> bool {
 }
 
 /// Text and tabs; RFC 9110 section 5.5 allows bytes from 0x80 on.
-fn visible(byte: u8) -> Result<(), ChunkError> {
+fn check_visible(byte: u8) -> Result<(), ChunkedError> {
     if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
         Ok(())
     } else {
-        Err(ChunkError::Line)
+        Err(ChunkedError::Line)
     }
 }

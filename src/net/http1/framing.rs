@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::{
     buffer,
-    chunked::{ChunkError, Chunks, Piece},
+    chunked::{ChunkedDecoder, ChunkedError, DecodedBody},
 };
 
 /// How long a message's body is.
@@ -22,23 +22,23 @@ pub enum Framing {
 
 /// Decodes a body: what is left of it.
 #[derive(Debug)]
-pub enum Unread {
+pub enum BodyDecoder {
     /// It has been read to its end.
-    Nothing,
+    Done,
     /// So many bytes.
     Length(u64),
-    Chunks(Chunks),
+    Chunked(ChunkedDecoder),
     UntilClose,
 }
 
-impl Unread {
+impl BodyDecoder {
     /// For a body whose head has been read.
     #[must_use]
-    pub fn of(framing: Framing) -> Self {
+    pub fn new(framing: Framing) -> Self {
         match framing {
-            Framing::None => Self::Nothing,
+            Framing::None => Self::Done,
             Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunks(Chunks::default()),
+            Framing::Chunked => Self::Chunked(ChunkedDecoder::default()),
             Framing::UntilClose => Self::UntilClose,
         }
     }
@@ -47,19 +47,19 @@ impl Unread {
     ///
     /// # Errors
     /// When the bytes are not the coding that was declared.
-    pub fn next(&mut self, read: &mut BytesMut) -> Result<Piece, ChunkError> {
+    pub fn decode(&mut self, read: &mut BytesMut) -> Result<DecodedBody, ChunkedError> {
         match self {
-            Self::Nothing | Self::Length(0) => Ok(Piece::End),
-            Self::Chunks(chunks) => chunks.next(read),
-            _ if read.is_empty() => Ok(Piece::More),
+            Self::Done | Self::Length(0) => Ok(DecodedBody::End),
+            Self::Chunked(chunks) => chunks.decode(read),
+            _ if read.is_empty() => Ok(DecodedBody::NeedMore),
             Self::Length(left) => {
-                let length = buffer::within(*left, read.len());
+                let length = buffer::clamp_len(*left, read.len());
                 *left -= length as u64;
-                Ok(Piece::Data(buffer::take(read, length)))
+                Ok(DecodedBody::Data(buffer::split_bytes(read, length)))
             }
             Self::UntilClose => {
                 let length = read.len();
-                Ok(Piece::Data(buffer::take(read, length)))
+                Ok(DecodedBody::Data(buffer::split_bytes(read, length)))
             }
         }
     }
@@ -67,17 +67,17 @@ impl Unread {
     /// Whether the last data has been taken, as far as can be told without reading more.
     pub fn is_at_end(&mut self, read: &mut BytesMut) -> bool {
         match self {
-            Self::Nothing | Self::Length(0) => true,
+            Self::Done | Self::Length(0) => true,
             // An error in the framing is told in its turn, after the data before it.
-            Self::Chunks(chunks) => chunks.is_at_end(read).unwrap_or(false),
+            Self::Chunked(chunks) => chunks.is_at_end(read).unwrap_or(false),
             Self::Length(_) | Self::UntilClose => false,
         }
     }
 
     /// Whether the body has been read to its end.
     #[must_use]
-    pub const fn is_nothing(&self) -> bool {
-        matches!(self, Self::Nothing)
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
     }
 }
 
@@ -99,7 +99,7 @@ pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
 
 /// Parses decimal digits of at most 64 bits: no sign, no list.
 #[must_use]
-pub fn decimal(value: &[u8]) -> Option<u64> {
+pub fn parse_decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }
@@ -111,7 +111,7 @@ pub fn decimal(value: &[u8]) -> Option<u64> {
 
 /// Whether a value of `Connection` has the option `close`.
 #[must_use]
-pub fn names_close(value: &[u8]) -> bool {
+pub fn has_close_option(value: &[u8]) -> bool {
     value
         .split(|it| *it == b',')
         .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"close"))

@@ -4,20 +4,20 @@ use crate::net::url::HostPort;
 
 /// The host names of this proxy, without port and in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hosts(Vec<String>);
+pub struct AllowedHosts(Vec<String>);
 
 /// How a `Host` or `:authority` value matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostVerdict {
+pub enum HostMatch {
     /// A name of ours.
-    Ours,
+    Allowed,
     /// A valid name that is not ours.
-    Foreign,
+    Misdirected,
     /// Not a host and an optional port (RFC 9112 section 3.2: 400).
     Malformed,
 }
 
-impl Hosts {
+impl AllowedHosts {
     /// Names and IP addresses, without port and brackets, in any letter case.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
@@ -31,25 +31,25 @@ impl Hosts {
 
     /// Matches the value of `Host` or `:authority`; any port will do.
     #[must_use]
-    pub fn judge(&self, value: &[u8]) -> HostVerdict {
+    pub fn check(&self, value: &[u8]) -> HostMatch {
         // An IPv6 address stands in brackets there: it is left to the parser below.
         let mut names = self.0.iter().filter(|ours| !ours.contains(':'));
-        if names.any(|ours| is_with_port(value, ours.as_bytes())) {
-            return HostVerdict::Ours;
+        if names.any(|ours| matches_with_optional_port(value, ours.as_bytes())) {
+            return HostMatch::Allowed;
         }
         let Some(host) = std::str::from_utf8(value).ok().and_then(host_of) else {
-            return HostVerdict::Malformed;
+            return HostMatch::Malformed;
         };
         if self.0.iter().any(|ours| ours.eq_ignore_ascii_case(host)) {
-            HostVerdict::Ours
+            HostMatch::Allowed
         } else {
-            HostVerdict::Foreign
+            HostMatch::Misdirected
         }
     }
 }
 
 /// The common case without parsing: exactly the name, alone or with a port.
-fn is_with_port(value: &[u8], name: &[u8]) -> bool {
+fn matches_with_optional_port(value: &[u8], name: &[u8]) -> bool {
     match value.strip_prefix(name) {
         Some([]) => true,
         Some([b':', port @ ..]) => {

@@ -3,15 +3,15 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::presented_credentials::Evidence;
+use super::presented_credentials::PresentedCredentials;
 
 /// Most header lines in a request.
 pub const HEADERS_MAX: usize = 64;
 /// Longest `NJP-Reason`, `NJP-On-Behalf-Of` and `NJP-Tenant`, in bytes.
-pub const NOTE_BYTES_MAX: usize = 256;
+pub const TEXT_HEADER_BYTES_MAX: usize = 256;
 
 /// Room for the forwarded headers of most requests.
-const FORWARDED_USUALLY: usize = 4;
+const TYPICAL_FORWARDED_HEADERS: usize = 4;
 
 /// Why a request's headers are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -37,16 +37,16 @@ pub enum HeaderError {
     )]
     Framing,
     #[error("NJP-Reason and NJP-On-Behalf-Of hold 1 to 256 bytes of printable text")]
-    Note,
+    InvalidText,
 }
 
 /// A request's headers, sorted by what they are for.
 #[derive(Default)]
-pub struct Sorted {
+pub struct RequestHeaders {
     /// May reach NinjaOne.
     pub forwarded: Vec<(HeaderName, HeaderValue)>,
     /// Never reaches NinjaOne.
-    pub evidence: Evidence,
+    pub credentials: PresentedCredentials,
     /// `NJP-Tenant`.
     pub tenant: Option<Box<str>>,
     /// `NJP-Reason`.
@@ -59,7 +59,7 @@ pub struct Sorted {
 
 /// What a request's header is for. A header that is none of these is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum RequestHeaderKind {
     Host,
     /// May reach NinjaOne, and stand once.
     ForwardOnce(HeaderName),
@@ -83,10 +83,10 @@ pub enum Purpose {
 /// The longest name in [`Purpose::of`], in bytes.
 const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
 
-impl Purpose {
+impl RequestHeaderKind {
     /// By the name, in any letter case (RFC 9110 section 5.1); none for a header that is dropped.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         let mut lower = [0; REQUEST_NAME_BYTES_MAX];
         let lower = lower.get_mut(..name.len())?;
         lower.copy_from_slice(name.as_bytes());
@@ -121,64 +121,74 @@ impl Purpose {
 
 /// Sorts a request's headers, one after the other.
 #[derive(Default)]
-pub struct Sorting {
-    sorted: Sorted,
-    hop_by_hop: Vec<HeaderValue>,
+pub struct RequestHeadersBuilder {
+    headers: RequestHeaders,
+    connection_options: Vec<HeaderValue>,
 }
 
-impl Sorting {
+impl RequestHeadersBuilder {
     /// Adds one header.
     ///
     /// # Errors
     /// When the header is one that we refuse, or could be read in two ways.
-    pub fn take(&mut self, purpose: Purpose, value: HeaderValue) -> Result<(), HeaderError> {
-        let sorted = &mut self.sorted;
+    pub fn add(
+        &mut self,
+        purpose: RequestHeaderKind,
+        value: HeaderValue,
+    ) -> Result<(), HeaderError> {
+        let sorted = &mut self.headers;
         match purpose {
-            Purpose::Host => once(&mut sorted.host, value),
-            Purpose::ForwardOnce(name) => {
+            RequestHeaderKind::Host => set_once(&mut sorted.host, value),
+            RequestHeaderKind::ForwardOnce(name) => {
                 if sorted.forwarded.iter().any(|(kept, _)| *kept == name) {
                     return Err(HeaderError::Repeated);
                 }
-                forward(sorted, name, value)
+                push_forwarded(sorted, name, value)
             }
-            Purpose::Forward(name) => forward(sorted, name, value),
-            Purpose::Authorization => once(&mut sorted.evidence.authorization, value),
-            Purpose::ApiKey => once(&mut sorted.evidence.api_key, value),
-            Purpose::Connection => {
-                self.hop_by_hop.push(value);
+            RequestHeaderKind::Forward(name) => push_forwarded(sorted, name, value),
+            RequestHeaderKind::Authorization => {
+                set_once(&mut sorted.credentials.authorization, value)
+            }
+            RequestHeaderKind::ApiKey => set_once(&mut sorted.credentials.api_key, value),
+            RequestHeaderKind::Connection => {
+                self.connection_options.push(value);
                 Ok(())
             }
-            Purpose::Tenant => note(&mut sorted.tenant, &value),
-            Purpose::Reason => note(&mut sorted.reason, &value),
-            Purpose::OnBehalfOf => note(&mut sorted.on_behalf_of, &value),
+            RequestHeaderKind::Tenant => set_text_header(&mut sorted.tenant, &value),
+            RequestHeaderKind::Reason => set_text_header(&mut sorted.reason, &value),
+            RequestHeaderKind::OnBehalfOf => set_text_header(&mut sorted.on_behalf_of, &value),
             // A browser sends these without being asked, and a page cannot hold them back (Fetch standard, forbidden
             // request headers). No browser may call: by DNS rebinding, any page could make it send requests.
-            Purpose::Origin => Err(HeaderError::Browser),
-            Purpose::FetchSite if value.as_bytes() != b"none" => Err(HeaderError::Browser),
-            Purpose::MethodOverride => Err(HeaderError::MethodOverride),
-            Purpose::Expect if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            RequestHeaderKind::Origin => Err(HeaderError::Browser),
+            RequestHeaderKind::FetchSite if value.as_bytes() != b"none" => {
+                Err(HeaderError::Browser)
+            }
+            RequestHeaderKind::MethodOverride => Err(HeaderError::MethodOverride),
+            RequestHeaderKind::Expect
+                if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") =>
+            {
                 Err(HeaderError::Expectation)
             }
             // Each protocol reads for itself what frames the body.
-            Purpose::FetchSite
-            | Purpose::Expect
-            | Purpose::ContentLength
-            | Purpose::TransferEncoding => Ok(()),
+            RequestHeaderKind::FetchSite
+            | RequestHeaderKind::Expect
+            | RequestHeaderKind::ContentLength
+            | RequestHeaderKind::TransferEncoding => Ok(()),
         }
     }
 
     /// The sorted headers, without those that `Connection` names (RFC 9110 section 7.6.1).
     #[must_use]
-    pub fn finish(mut self) -> Sorted {
-        for listed in &self.hop_by_hop {
+    pub fn build(mut self) -> RequestHeaders {
+        for listed in &self.connection_options {
             for name in listed.to_str().unwrap_or_default().split(',') {
                 let name = name.trim();
-                self.sorted
+                self.headers
                     .forwarded
                     .retain(|(kept, _)| !kept.as_str().eq_ignore_ascii_case(name));
             }
         }
-        self.sorted
+        self.headers
     }
 }
 
@@ -186,24 +196,24 @@ impl Sorting {
 ///
 /// # Errors
 /// When a header is one that we refuse, or could be read in two ways.
-pub fn sort_request(headers: HeaderMap) -> Result<Sorted, HeaderError> {
+pub fn parse_request_headers(headers: HeaderMap) -> Result<RequestHeaders, HeaderError> {
     if headers.len() > HEADERS_MAX {
         return Err(HeaderError::TooMany);
     }
-    let mut sorting = Sorting::default();
+    let mut sorting = RequestHeadersBuilder::default();
     let mut current = None;
     for (name, value) in headers {
         if let Some(name) = name {
-            current = Purpose::of(name.as_str());
+            current = RequestHeaderKind::from_name(name.as_str());
         }
         if let Some(purpose) = &current {
-            sorting.take(purpose.clone(), value)?;
+            sorting.add(purpose.clone(), value)?;
         }
     }
-    Ok(sorting.finish())
+    Ok(sorting.build())
 }
 
-fn once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {
+fn set_once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {
     if place.is_some() {
         return Err(HeaderError::Repeated);
     }
@@ -211,26 +221,30 @@ fn once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), Heade
     Ok(())
 }
 
-fn forward(sorted: &mut Sorted, name: HeaderName, value: HeaderValue) -> Result<(), HeaderError> {
+fn push_forwarded(
+    sorted: &mut RequestHeaders,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), HeaderError> {
     if value.to_str().is_err() {
         return Err(HeaderError::NotVisible);
     }
     if sorted.forwarded.capacity() == 0 {
-        sorted.forwarded.reserve_exact(FORWARDED_USUALLY);
+        sorted.forwarded.reserve_exact(TYPICAL_FORWARDED_HEADERS);
     }
     sorted.forwarded.push((name, value));
     Ok(())
 }
 
-fn note(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderError> {
+fn set_text_header(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderError> {
     let text = std::str::from_utf8(value.as_bytes())
-        .map_err(|_| HeaderError::Note)?
+        .map_err(|_| HeaderError::InvalidText)?
         .trim();
     if place.is_some() {
         return Err(HeaderError::Repeated);
     }
-    if text.is_empty() || text.len() > NOTE_BYTES_MAX || text.chars().any(char::is_control) {
-        return Err(HeaderError::Note);
+    if text.is_empty() || text.len() > TEXT_HEADER_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(HeaderError::InvalidText);
     }
     *place = Some(text.into());
     Ok(())

@@ -11,41 +11,41 @@ use crate::{
     clock::Timestamp,
     names::RequestId,
     net::{
-        body::{incoming_body::WireBody, request_body::RequestBody, timeouts::BodyPatience},
+        body::{incoming_body::IncomingBody, request_body::RequestBody, timeouts::BodyTimeouts},
         method::Method,
         peer::Peer,
     },
 };
 
 use super::{
-    allowed_hosts::{HostVerdict, Hosts},
-    headers::{HeaderError, Sorted},
-    presented_credentials::Evidence,
+    allowed_hosts::{AllowedHosts, HostMatch},
+    headers::{HeaderError, RequestHeaders},
+    presented_credentials::PresentedCredentials,
     target::{Target, TargetError},
 };
 
 /// Longest part of a refused path that is recorded, in bytes.
-pub const KEPT_PATH_BYTES_MAX: usize = 256;
+pub const RECORDED_PATH_BYTES_MAX: usize = 256;
 
 /// A request as it came off a connection.
-pub struct Arrival {
+pub struct ReceivedRequest {
     /// Ours; in the response and the audit line.
     pub id: RequestId,
     /// When its head was complete, by the wall clock.
-    pub at: Timestamp,
+    pub received_at: Timestamp,
     /// The same moment, for durations.
     pub started: Instant,
     /// From whom.
     pub peer: Peer,
     /// What the protocol made of the bytes.
-    pub wire: Wire,
+    pub parsed: ParsedRequest,
 }
 
 /// What a protocol made of the bytes: a head and a body, or neither.
-pub type Wire = Result<(Received, WireBody), Unreadable>;
+pub type ParsedRequest = Result<(RequestHead, IncomingBody), RequestParseError>;
 
 /// A request's head, parsed but not checked.
-pub struct Received {
+pub struct RequestHead {
     /// None: an unknown one.
     pub method: Option<Method>,
     /// As sent; not parsed yet.
@@ -53,26 +53,26 @@ pub struct Received {
     /// HTTP/2's `:authority`.
     pub authority: Option<Authority>,
     /// Sorted by what they are for.
-    pub headers: Result<Sorted, HeaderError>,
+    pub headers: Result<RequestHeaders, HeaderError>,
     /// The head's size as HTTP/1.1 writes it.
     pub head_bytes: usize,
 }
 
 /// Malformed bytes, or a request that must not be read further. Over HTTP/1.1 the connection ends.
-pub struct Unreadable {
+pub struct RequestParseError {
     /// If that could be told.
     pub method: Option<Method>,
     /// What stood in the request line's path, if that could be told.
     pub path: Box<str>,
     /// The first error.
-    pub why: Fault,
+    pub error: RequestError,
 }
 
 /// The rules that every request must keep, whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doors {
+pub struct RequestRules {
     /// Names that `Host` may have.
-    pub hosts: Hosts,
+    pub allowed_hosts: AllowedHosts,
     /// Longest head, in bytes.
     pub head_bytes_max: usize,
     /// Longest body, in bytes, for operations that take no file.
@@ -80,21 +80,21 @@ pub struct Doors {
     /// Longest body, in bytes, for operations that take one.
     pub upload_bytes_max: u64,
     /// For a body to arrive.
-    pub body: BodyPatience,
+    pub body_timeouts: BodyTimeouts,
 }
 
 /// A well-formed request: everything that two readers could read differently has been refused.
 ///
 /// Made by [`Incoming::parse`] alone and read-only from then on, so that what policy looks at is what is sent. The body
 /// travels beside it.
-pub struct Incoming {
+pub struct IncomingRequest {
     id: RequestId,
-    at: Timestamp,
+    received_at: Timestamp,
     started: Instant,
     peer: Peer,
     method: Method,
     target: Target,
-    evidence: Evidence,
+    credentials: PresentedCredentials,
     tenant: Option<Box<str>>,
     reason: Option<Box<str>>,
     on_behalf_of: Option<Box<str>>,
@@ -114,12 +114,12 @@ pub struct Malformed {
     /// At most 256 bytes of what stood in the request line's path, printable ASCII only.
     pub path: Box<str>,
     /// The first error.
-    pub why: Fault,
+    pub error: RequestError,
 }
 
 /// Why a request is refused before authentication. The texts go to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum RequestError {
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
@@ -129,17 +129,17 @@ pub enum Fault {
     #[error("the request names no host, or names it in two ways")]
     Host,
     #[error("this host name is not answered here")]
-    ForeignHost,
+    MisdirectedHost,
     #[error("the request's head is longer than allowed")]
     HeadTooLarge,
     #[error("the request's head was not finished, and its room was needed for others")]
     HeadUnfinished,
     #[error("a pseudo-header field is missing, repeated, unknown or out of place")]
-    Pseudo,
+    PseudoHeader,
     #[error("the scheme is neither http nor https")]
     Scheme,
     #[error("GET and HEAD carry no body")]
-    BodyOnRead,
+    UnexpectedBody,
     #[error("the body is longer than any operation takes")]
     BodyTooLarge,
     #[error("the target must not name a host")]
@@ -149,51 +149,51 @@ pub enum Fault {
     NotHttp,
 }
 
-impl Incoming {
+impl IncomingRequest {
     /// Checks a request that came off the wire; gives it and its body, of which nothing has been read yet.
     ///
     /// # Errors
     /// When the request could be read in two ways, is from a browser, or names a host that is not ours.
     pub fn parse(
-        arrival: Arrival,
-        doors: &Doors,
+        arrival: ReceivedRequest,
+        doors: &RequestRules,
     ) -> Result<(Box<Self>, RequestBody), Box<Malformed>> {
-        let Arrival {
+        let ReceivedRequest {
             id,
-            at,
+            received_at: at,
             started,
             peer,
-            wire,
+            parsed: wire,
         } = arrival;
-        let malformed = |method: Option<Method>, path: &str, why: Fault| {
+        let malformed = |method: Option<Method>, path: &str, why: RequestError| {
             Box::new(Malformed {
                 id,
                 started,
                 peer,
                 method,
                 path: printable(path),
-                why,
+                error: why,
             })
         };
-        let (mut received, body) = wire.map_err(|it| malformed(it.method, &it.path, it.why))?;
-        let headers = std::mem::replace(&mut received.headers, Ok(Sorted::default()));
+        let (mut received, body) = wire.map_err(|it| malformed(it.method, &it.path, it.error))?;
+        let headers = std::mem::replace(&mut received.headers, Ok(RequestHeaders::default()));
         match check(&received, headers, &body, doors) {
             Ok((method, target, sorted)) => {
                 let request = Box::new(Self {
                     id,
-                    at,
+                    received_at: at,
                     started,
                     peer,
                     method,
                     target,
-                    evidence: sorted.evidence,
+                    credentials: sorted.credentials,
                     tenant: sorted.tenant,
                     reason: sorted.reason,
                     on_behalf_of: sorted.on_behalf_of,
                     headers: sorted.forwarded,
                 });
                 let (most, upload_most) = (doors.body_bytes_max, doors.upload_bytes_max);
-                let body = RequestBody::new(body, most, upload_most, doors.body);
+                let body = RequestBody::new(body, most, upload_most, doors.body_timeouts);
                 Ok((request, body))
             }
             Err(why) => Err(malformed(received.method, received.target.path(), why)),
@@ -209,7 +209,7 @@ impl Incoming {
     /// When the head had been read, by the wall clock.
     #[must_use]
     pub fn received_at(&self) -> Timestamp {
-        self.at
+        self.received_at
     }
 
     /// When the head had been read, by the monotonic clock: durations are measured from here.
@@ -238,13 +238,13 @@ impl Incoming {
 
     /// What the caller presented to prove who it is.
     #[must_use]
-    pub fn credentials(&self) -> &Evidence {
-        &self.evidence
+    pub fn credentials(&self) -> &PresentedCredentials {
+        &self.credentials
     }
 
     /// Takes the caller's credentials out; they are needed once and must not live as long as the request.
-    pub fn take_credentials(&mut self) -> Evidence {
-        std::mem::take(&mut self.evidence)
+    pub fn take_credentials(&mut self) -> PresentedCredentials {
+        std::mem::take(&mut self.credentials)
     }
 
     /// `NJP-Tenant`, as sent.
@@ -273,46 +273,50 @@ impl Incoming {
 }
 
 fn check(
-    received: &Received,
-    headers: Result<Sorted, HeaderError>,
-    body: &WireBody,
-    doors: &Doors,
-) -> Result<(Method, Target, Sorted), Fault> {
-    let method = received.method.ok_or(Fault::Method)?;
+    received: &RequestHead,
+    headers: Result<RequestHeaders, HeaderError>,
+    body: &IncomingBody,
+    doors: &RequestRules,
+) -> Result<(Method, Target, RequestHeaders), RequestError> {
+    let method = received.method.ok_or(RequestError::Method)?;
     if received.head_bytes > doors.head_bytes_max {
-        return Err(Fault::HeadTooLarge);
+        return Err(RequestError::HeadTooLarge);
     }
     let sorted = headers?;
-    check_host(received.authority.as_ref(), &sorted, &doors.hosts)?;
+    check_host(received.authority.as_ref(), &sorted, &doors.allowed_hosts)?;
     let target = Target::parse(&received.target)?;
     if matches!(method, Method::Get | Method::Head) && !body.is_end_stream() {
-        return Err(Fault::BodyOnRead);
+        return Err(RequestError::UnexpectedBody);
     }
     if body.size_hint().lower() > doors.upload_bytes_max.max(doors.body_bytes_max) {
-        return Err(Fault::BodyTooLarge);
+        return Err(RequestError::BodyTooLarge);
     }
     Ok((method, target, sorted))
 }
 
 /// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one host, and the same in both places.
-fn check_host(authority: Option<&Authority>, sorted: &Sorted, hosts: &Hosts) -> Result<(), Fault> {
+fn check_host(
+    authority: Option<&Authority>,
+    sorted: &RequestHeaders,
+    hosts: &AllowedHosts,
+) -> Result<(), RequestError> {
     let authority = authority.map(|it| it.as_str().as_bytes());
     let host = sorted.host.as_ref().map(HeaderValue::as_bytes);
     let value = match (authority, host) {
-        (Some(authority), Some(host)) if authority != host => return Err(Fault::Host),
+        (Some(authority), Some(host)) if authority != host => return Err(RequestError::Host),
         (Some(value), _) | (None, Some(value)) => value,
-        (None, None) => return Err(Fault::Host),
+        (None, None) => return Err(RequestError::Host),
     };
-    match hosts.judge(value) {
-        HostVerdict::Ours => Ok(()),
-        HostVerdict::Foreign => Err(Fault::ForeignHost),
-        HostVerdict::Malformed => Err(Fault::Host),
+    match hosts.check(value) {
+        HostMatch::Allowed => Ok(()),
+        HostMatch::Misdirected => Err(RequestError::MisdirectedHost),
+        HostMatch::Malformed => Err(RequestError::Host),
     }
 }
 
 fn printable(path: &str) -> Box<str> {
     path.bytes()
-        .take(KEPT_PATH_BYTES_MAX)
+        .take(RECORDED_PATH_BYTES_MAX)
         .map(|b| {
             if b.is_ascii_graphic() {
                 char::from(b)

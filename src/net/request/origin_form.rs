@@ -1,7 +1,7 @@
 //! The form of a request target that is answered here, the same over every protocol.
 
 use super::{
-    incoming_request::Fault,
+    incoming_request::RequestError,
     target::{TARGET_BYTES_MAX, TargetError},
 };
 
@@ -10,11 +10,11 @@ use super::{
 ///
 /// # Errors
 /// When it names a host, is no path, has a fragment, or is too long. The rest is left to [`Target`](super::target::Target).
-pub fn check_origin_form(received: &[u8]) -> Result<(), Fault> {
+pub fn check_origin_form(received: &[u8]) -> Result<(), RequestError> {
     if received.first() != Some(&b'/') {
         let names_host = received.windows(3).any(|it| it == b"://");
         return Err(if names_host {
-            Fault::AbsoluteForm
+            RequestError::AbsoluteForm
         } else {
             TargetError::NotAPath.into()
         });

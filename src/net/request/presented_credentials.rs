@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 /// The credentials of one request, taken out of its headers so that they cannot be forwarded.
 #[derive(Default)]
-pub struct Evidence {
+pub struct PresentedCredentials {
     /// The value of `Authorization`.
     pub authorization: Option<HeaderValue>,
     /// The value of `X-Api-Key`.

@@ -22,11 +22,11 @@ pub struct Target {
     received: PathAndQuery,
     /// Where the part that NinjaOne sees begins in `received`: after the tenant's base path.
     forwarded_from: usize,
-    canonical: Canonical,
+    canonical: CanonicalPath,
     tenant: Option<Range<usize>>,
 }
 
-enum Canonical {
+enum CanonicalPath {
     /// Nothing was escaped: the canonical path is a part of what was received.
     AsReceived(Range<usize>),
     Decoded {
@@ -80,12 +80,12 @@ impl Target {
         let escaped = check_path(path)?;
         let (forwarded_from, tenant) = tenant_base(path);
         let canonical = if escaped {
-            let path = decode(&path[forwarded_from..])?;
+            let path = percent_decode_path(&path[forwarded_from..])?;
             let from = alias_length(&path);
-            Canonical::Decoded { path, from }
+            CanonicalPath::Decoded { path, from }
         } else {
             let from = forwarded_from + alias_length(&path[forwarded_from..]);
-            Canonical::AsReceived(from..path.len())
+            CanonicalPath::AsReceived(from..path.len())
         };
         Ok(Self {
             received: received.clone(),
@@ -99,8 +99,8 @@ impl Target {
     #[must_use]
     pub fn canonical_path(&self) -> &str {
         match &self.canonical {
-            Canonical::AsReceived(range) => &self.received.as_str()[range.clone()],
-            Canonical::Decoded { path, from } => &path[*from..],
+            CanonicalPath::AsReceived(range) => &self.received.as_str()[range.clone()],
+            CanonicalPath::Decoded { path, from } => &path[*from..],
         }
     }
 
@@ -200,16 +200,16 @@ fn alias_length(path: &str) -> usize {
     }
 }
 
-fn hex(byte: u8) -> Option<u8> {
+fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
         .and_then(|d| u8::try_from(d).ok())
 }
 
 /// The byte that an escape stands for, given what follows its '%'.
-fn escape(rest: &[u8]) -> Result<u8, TargetError> {
+fn decode_escape(rest: &[u8]) -> Result<u8, TargetError> {
     match rest {
-        [high, low, ..] => match (hex(*high), hex(*low)) {
+        [high, low, ..] => match (hex_digit(*high), hex_digit(*low)) {
             (Some(high), Some(low)) => Ok(high << 4 | low),
             _ => Err(TargetError::BadEscape),
         },
@@ -217,12 +217,12 @@ fn escape(rest: &[u8]) -> Result<u8, TargetError> {
     }
 }
 
-fn decode(path: &str) -> Result<Box<str>, TargetError> {
+fn percent_decode_path(path: &str) -> Result<Box<str>, TargetError> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [byte, after @ ..] = rest {
         if *byte == b'%' {
-            let value = escape(after)?;
+            let value = decode_escape(after)?;
             if value < 0x20
                 || matches!(
                     value,
@@ -250,7 +250,7 @@ fn check_query(query: &str) -> Result<(), TargetError> {
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
             b'%' => {
-                if matches!(escape(&bytes[at + 1..])?, 0 | b'\r' | b'\n') {
+                if matches!(decode_escape(&bytes[at + 1..])?, 0 | b'\r' | b'\n') {
                     return Err(TargetError::QueryCharacter);
                 }
             }

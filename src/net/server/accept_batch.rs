@@ -12,18 +12,18 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 /// wait until each has been served: those that would be closed at once as the oldest are not served at all, and those whose
 /// head has come are served first.
 #[derive(Default)]
-pub(in crate::net) struct Burst {
+pub(in crate::net) struct AcceptBatch {
     /// Those whose head has come.
-    pub(in crate::net) asking: Vec<std::net::TcpStream>,
+    pub(in crate::net) ready: Vec<std::net::TcpStream>,
     /// The newest of those whose head has not come yet.
-    pub(in crate::net) silent: VecDeque<std::net::TcpStream>,
+    pub(in crate::net) waiting: VecDeque<std::net::TcpStream>,
     /// Accepting failed, such as for want of file descriptors.
     pub(in crate::net) has_failed: bool,
 }
 
-impl Burst {
+impl AcceptBatch {
     /// `first`, and what waits behind it in `queue`.
-    pub(in crate::net) fn of(
+    pub(in crate::net) fn collect(
         first: io::Result<std::net::TcpStream>,
         queue: &std::net::TcpListener,
         most: usize,
@@ -42,7 +42,7 @@ impl Burst {
     /// False when accepting more makes no sense.
     fn add(&mut self, accepted: io::Result<std::net::TcpStream>, most: usize) -> bool {
         match accepted.map_err(|error| error.kind()) {
-            Ok(stream) => self.take(stream, most),
+            Ok(stream) => self.push(stream, most),
             Err(io::ErrorKind::WouldBlock) => return false,
             Err(io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
             Err(_) => {
@@ -53,19 +53,19 @@ impl Burst {
         true
     }
 
-    fn take(&mut self, stream: std::net::TcpStream, most: usize) {
+    fn push(&mut self, stream: std::net::TcpStream, most: usize) {
         // Accepted sockets do not have it from their listener.
         if stream.set_nonblocking(true).is_err() {
             return;
         }
         if has_sent_head(&stream) {
-            self.asking.push(stream);
+            self.ready.push(stream);
             return;
         }
-        if self.silent.len() >= most {
-            self.silent.pop_front();
+        if self.waiting.len() >= most {
+            self.waiting.pop_front();
         }
-        self.silent.push_back(stream);
+        self.waiting.push_back(stream);
     }
 }
 

@@ -42,33 +42,33 @@ impl AtomicSignal {
 
 /// Shared by the program, on any thread, and by the connection and its requests, on one worker.
 #[derive(Default)]
-pub struct Seat {
-    is_proven: AtomicBool,
-    asked: AtomicSignal,
+pub struct ConnectionControl {
+    is_authenticated: AtomicBool,
+    signal: AtomicSignal,
     waker: OnceLock<Waker>,
 }
 
-impl Seat {
+impl ConnectionControl {
     /// Whether a request on this connection ever brought valid credentials.
     #[must_use]
-    pub fn is_proven(&self) -> bool {
-        self.is_proven.load(Ordering::Relaxed)
+    pub fn is_authenticated(&self) -> bool {
+        self.is_authenticated.load(Ordering::Relaxed)
     }
 
     /// A request on this connection brought valid credentials.
-    pub fn prove(&self) {
-        self.is_proven.store(true, Ordering::Relaxed);
+    pub fn mark_authenticated(&self) {
+        self.is_authenticated.store(true, Ordering::Relaxed);
     }
 
     /// Asks the connection to finish the request under way and close.
-    pub fn finish(&self) {
-        self.asked.raise(ShutdownSignal::Graceful);
+    pub fn graceful_shutdown(&self) {
+        self.signal.raise(ShutdownSignal::Graceful);
         self.wake();
     }
 
     /// Tells the connection to close at once.
-    pub fn leave(&self) {
-        self.asked.raise(ShutdownSignal::Now);
+    pub fn close_now(&self) {
+        self.signal.raise(ShutdownSignal::Now);
         self.wake();
     }
 
@@ -79,20 +79,20 @@ impl Seat {
     }
 
     /// Whether the connection was asked to finish. If not, it will be woken when it is: a connection runs on one task.
-    pub fn is_to_finish(&self, cx: &Context<'_>) -> bool {
-        self.asked(cx) != ShutdownSignal::None
+    pub fn is_shutdown_requested(&self, cx: &Context<'_>) -> bool {
+        self.signal(cx) != ShutdownSignal::None
     }
 
-    fn asked(&self, cx: &Context<'_>) -> ShutdownSignal {
+    fn signal(&self, cx: &Context<'_>) -> ShutdownSignal {
         // Registered before the signal is read: one that is raised afterwards wakes us.
         self.waker.get_or_init(|| cx.waker().clone());
-        self.asked.get()
+        self.signal.get()
     }
 
     /// Resolves once the connection is asked to finish: for one that has sent nothing yet.
-    pub async fn asked_to_finish(&self) {
+    pub async fn shutdown_requested(&self) {
         poll_fn(|cx| {
-            if self.is_to_finish(cx) {
+            if self.is_shutdown_requested(cx) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -105,7 +105,7 @@ impl Seat {
     pub async fn run<F: Future>(&self, connection: F) -> Option<F::Output> {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
-            if self.asked(cx) == ShutdownSignal::Now {
+            if self.signal(cx) == ShutdownSignal::Now {
                 return Poll::Ready(None);
             }
             Pin::new(&mut connection).poll(cx).map(Some)
@@ -121,31 +121,31 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_asked_to_finish_goes_on_and_who_is_told_to_leave_does_not() {
-        let seat = Seat::default();
+        let seat = ConnectionControl::default();
         let mut running = pin!(seat.run(std::future::pending::<()>()));
         let cx = &mut Context::from_waker(Waker::noop());
 
-        seat.finish();
+        seat.graceful_shutdown();
         assert!(running.as_mut().poll(cx).is_pending());
-        seat.leave();
-        seat.finish();
+        seat.close_now();
+        seat.graceful_shutdown();
 
         assert_eq!(running.await, None);
     }
 
     #[tokio::test]
     async fn whoever_waits_is_woken() {
-        let seat = Seat::default();
-        let asking = async { seat.finish() };
+        let seat = ConnectionControl::default();
+        let asking = async { seat.graceful_shutdown() };
 
-        tokio::join!(seat.asked_to_finish(), asking);
+        tokio::join!(seat.shutdown_requested(), asking);
     }
 
     #[test]
     fn a_proof_is_kept() {
-        let seat = Seat::default();
-        assert!(!seat.is_proven());
-        seat.prove();
-        assert!(seat.is_proven());
+        let seat = ConnectionControl::default();
+        assert!(!seat.is_authenticated());
+        seat.mark_authenticated();
+        assert!(seat.is_authenticated());
     }
 }

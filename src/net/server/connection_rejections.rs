@@ -6,26 +6,26 @@ use tokio::sync::Notify;
 
 /// Why a connection was refused or evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum RejectionReason {
     /// Too many in all.
     Total,
     /// Too many of its address, network or user.
     Peer,
     /// The process had no file descriptor left.
-    Files,
+    FileDescriptors,
     /// Evicted connections did not close in time.
-    Leaving,
+    EvictionTimeout,
     /// It was idle for too long and never authenticated.
     Idle,
 }
 
-impl Why {
+impl RejectionReason {
     /// All reasons, in the order of [`Counts`].
     pub const ALL: [Self; 5] = [
         Self::Total,
         Self::Peer,
-        Self::Files,
-        Self::Leaving,
+        Self::FileDescriptors,
+        Self::EvictionTimeout,
         Self::Idle,
     ];
 
@@ -35,73 +35,73 @@ impl Why {
         match self {
             Self::Total => "total",
             Self::Peer => "peer",
-            Self::Files => "files",
-            Self::Leaving => "leaving",
+            Self::FileDescriptors => "files",
+            Self::EvictionTimeout => "leaving",
             Self::Idle => "idle",
         }
     }
 
-    const fn place(self) -> usize {
+    const fn index(self) -> usize {
         match self {
             Self::Total => 0,
             Self::Peer => 1,
-            Self::Files => 2,
-            Self::Leaving => 3,
+            Self::FileDescriptors => 2,
+            Self::EvictionTimeout => 3,
             Self::Idle => 4,
         }
     }
 }
 
 /// Counts by [`Why`].
-pub type Counts = [(Why, u64); Why::ALL.len()];
+pub type RejectionCounts = [(RejectionReason, u64); RejectionReason::ALL.len()];
 
 /// The counts of the process.
 #[derive(Default)]
-pub struct TurnedAway {
-    refused: [AtomicU64; Why::ALL.len()],
-    evicted: [AtomicU64; Why::ALL.len()],
-    happened: Notify,
+pub struct ConnectionRejections {
+    refused: [AtomicU64; RejectionReason::ALL.len()],
+    evicted: [AtomicU64; RejectionReason::ALL.len()],
+    changed: Notify,
 }
 
-impl TurnedAway {
+impl ConnectionRejections {
     /// Counts a new connection that was not accepted.
-    pub fn refuse(&self, why: Why) {
+    pub fn record_refused(&self, why: RejectionReason) {
         self.count(&self.refused, why);
     }
 
     /// Counts an open, unauthenticated connection that was closed.
-    pub fn evict(&self, why: Why) {
+    pub fn record_evicted(&self, why: RejectionReason) {
         self.count(&self.evicted, why);
     }
 
-    fn count(&self, counts: &[AtomicU64], why: Why) {
-        if let Some(count) = counts.get(why.place()) {
+    fn count(&self, counts: &[AtomicU64], why: RejectionReason) {
+        if let Some(count) = counts.get(why.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        self.happened.notify_one();
+        self.changed.notify_one();
     }
 
     /// New connections that were not accepted so far.
     #[must_use]
-    pub fn refused(&self) -> Counts {
-        read(&self.refused)
+    pub fn refused(&self) -> RejectionCounts {
+        load_counts(&self.refused)
     }
 
     /// Open connections that were closed so far.
     #[must_use]
-    pub fn evicted(&self) -> Counts {
-        read(&self.evicted)
+    pub fn evicted(&self) -> RejectionCounts {
+        load_counts(&self.evicted)
     }
 
     /// Resolves once something has been counted since it resolved last.
-    pub async fn happens(&self) {
-        self.happened.notified().await;
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
-fn read(counts: &[AtomicU64; Why::ALL.len()]) -> Counts {
-    Why::ALL.map(|why| {
-        let count = counts.get(why.place());
+fn load_counts(counts: &[AtomicU64; RejectionReason::ALL.len()]) -> RejectionCounts {
+    RejectionReason::ALL.map(|why| {
+        let count = counts.get(why.index());
         (why, count.map_or(0, |it| it.load(Ordering::Relaxed)))
     })
 }

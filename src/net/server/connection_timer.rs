@@ -14,74 +14,81 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use crate::net::body::throughput_window::{self, Pace};
+use crate::net::body::throughput_window::{self, ThroughputWindow};
 
-use super::timeouts::{Patience, Waiting};
+use super::timeouts::{ConnectionTimeouts, ConnectionWait};
 
 /// The timeouts of one connection.
-pub struct Timer {
-    patience: Patience,
-    waiting: Waiting,
+pub struct ConnectionTimer {
+    timeouts: ConnectionTimeouts,
+    wait: ConnectionWait,
     /// What had happened when the wait began.
     progress: u64,
-    since: Instant,
+    wait_started: Instant,
     /// How fast the caller reads the response under way.
-    taking: Pace,
+    response_throughput: ThroughputWindow,
     /// When it was first waited for to take some of that.
-    taking_since: Option<Instant>,
+    response_wait_started: Option<Instant>,
     /// Made at the first wait.
     sleep: Option<Pin<Box<Sleep>>>,
     /// `sleep` knows our waker and has not fired.
     armed: bool,
 }
 
-impl Timer {
+impl ConnectionTimer {
     /// A connection's first head is awaited from the moment that the connection was made.
     #[must_use]
-    pub fn new(patience: Patience) -> Self {
+    pub fn new(timeouts: ConnectionTimeouts) -> Self {
         Self {
-            patience,
-            waiting: Waiting::Head,
+            timeouts,
+            wait: ConnectionWait::Head,
             progress: 0,
-            since: Instant::now(),
-            taking: Pace::default(),
-            taking_since: None,
+            wait_started: Instant::now(),
+            response_throughput: ThroughputWindow::default(),
+            response_wait_started: None,
             sleep: None,
             armed: false,
         }
     }
 
     /// A response begins: its caller has not been slow yet.
-    pub const fn begin_answer(&mut self) {
-        self.taking = Pace::new();
-        self.taking_since = None;
+    pub const fn begin_response(&mut self) {
+        self.response_throughput = ThroughputWindow::new();
+        self.response_wait_started = None;
     }
 
     /// To be asked whenever the connection can do nothing: true when a timeout has passed. A wait that made progress since
     /// it was asked about last begins anew. Where responses are judged by their throughput, `progress` counts bytes.
-    pub fn is_over(&mut self, waiting: Waiting, progress: u64, cx: &mut Context<'_>) -> bool {
-        if self.waiting == Waiting::Write && self.is_taken_too_slowly(waiting, progress) {
+    pub fn is_expired(
+        &mut self,
+        waiting: ConnectionWait,
+        progress: u64,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if self.wait == ConnectionWait::Write && self.is_response_read_too_slowly(waiting, progress)
+        {
             return true;
         }
-        let Some(patience) = self.patience.of(waiting) else {
-            if self.waiting != waiting {
-                (self.waiting, self.progress) = (waiting, progress);
+        let Some(patience) = self.timeouts.timeout_for(waiting) else {
+            if self.wait != waiting {
+                (self.wait, self.progress) = (waiting, progress);
             }
             return false;
         };
         let now = Instant::now();
-        if (waiting, progress) != (self.waiting, self.progress) {
-            if self.waiting != waiting {
+        if (waiting, progress) != (self.wait, self.progress) {
+            if self.wait != waiting {
                 // Bytes that were taken without a wait count as well.
-                self.taking.moved(progress.wrapping_sub(self.progress));
+                self.response_throughput
+                    .add_bytes(progress.wrapping_sub(self.progress));
             }
-            (self.waiting, self.progress) = (waiting, progress);
-            self.since = now;
+            (self.wait, self.progress) = (waiting, progress);
+            self.wait_started = now;
         }
-        let mut deadline = self.since + patience;
-        if waiting == Waiting::Write {
-            let began = *self.taking_since.get_or_insert(now);
-            let end = throughput_window::end(began, self.patience.answer.total);
+        let mut deadline = self.wait_started + patience;
+        if waiting == ConnectionWait::Write {
+            let began = *self.response_wait_started.get_or_insert(now);
+            let end = throughput_window::deadline(began, self.timeouts.response.total);
             deadline = end.map_or(deadline, |it| it.min(deadline));
         }
         if now >= deadline {
@@ -107,12 +114,15 @@ impl Timer {
     }
 
     /// The caller was waited for to take more. Judged only when it has: how much a wait brings is known at its end.
-    fn is_taken_too_slowly(&mut self, waiting: Waiting, progress: u64) -> bool {
-        if (waiting, progress) == (self.waiting, self.progress) {
+    fn is_response_read_too_slowly(&mut self, waiting: ConnectionWait, progress: u64) -> bool {
+        if (waiting, progress) == (self.wait, self.progress) {
             return false;
         }
-        self.taking.moved(progress.wrapping_sub(self.progress));
-        self.taking.waited(self.since.elapsed());
-        self.taking.is_too_slow(self.patience.answer.rate)
+        self.response_throughput
+            .add_bytes(progress.wrapping_sub(self.progress));
+        self.response_throughput
+            .add_wait(self.wait_started.elapsed());
+        self.response_throughput
+            .is_too_slow(self.timeouts.response.min_rate)
     }
 }

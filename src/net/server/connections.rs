@@ -12,13 +12,13 @@ use std::{
 use crate::{lock::Lock, net::peer::Peer};
 
 use super::{
-    connection_control::Seat,
-    connection_rejections::{TurnedAway, Why},
-    peer_group::Neighbour,
+    connection_control::ConnectionControl,
+    connection_rejections::{ConnectionRejections, RejectionReason},
+    peer_group::PeerGroup,
 };
 
 /// Most evicted connections that have not closed yet. As many more file descriptors may be open.
-pub const LEAVING_MAX: usize = 256;
+pub const EVICTED_OPEN_MAX: usize = 256;
 
 /// How many connections may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,60 +32,60 @@ pub struct ConnectionLimits {
 impl ConnectionLimits {
     /// Users of a Unix socket have no address to be counted by. The file's permissions let them in, so they may have more
     /// than a stranger, but never all.
-    const fn of(self, neighbour: Neighbour) -> usize {
+    const fn max_for(self, neighbour: PeerGroup) -> usize {
         match neighbour {
-            Neighbour::V4(_) | Neighbour::V6(_) => self.per_peer_max,
-            Neighbour::User(_) => self.total_max.div_ceil(2),
+            PeerGroup::V4(_) | PeerGroup::V6(_) => self.per_peer_max,
+            PeerGroup::UnixUser(_) => self.total_max.div_ceil(2),
         }
     }
 }
 
 /// Why a connection was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Full {
+pub enum ConnectionLimitError {
     /// [`ConnectionLimits::total_max`].
     Total,
     /// [`ConnectionLimits::per_peer_max`].
     Peer,
     /// Many evicted connections have not closed yet; soon there will be places.
-    Leaving,
+    EvictionsPending,
     /// The program is shutting down.
-    Draining,
+    ShuttingDown,
 }
 
 /// The open connections of all listeners.
 pub struct Connections {
     limits: ConnectionLimits,
-    state: Lock<State>,
-    turned_away: TurnedAway,
+    table: Lock<ConnectionTable>,
+    rejections: ConnectionRejections,
 }
 
 /// Locked when a connection comes or goes, never for a request.
 #[derive(Default)]
-struct State {
-    next: u64,
+struct ConnectionTable {
+    next_id: u64,
     /// Those that have a place, by id: the lower, the older.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, OpenConnection>,
     /// Those of them that were unauthenticated when they were looked at last. One that has authenticated since is taken out
     /// when it is its turn to be evicted.
-    unproven: BTreeSet<u64>,
+    unauthenticated: BTreeSet<u64>,
     /// Those with open connections only: an entry goes with its last one.
-    neighbours: HashMap<Neighbour, Group, foldhash::fast::RandomState>,
+    peer_groups: HashMap<PeerGroup, GroupConnections, foldhash::fast::RandomState>,
     /// How many were evicted and have not closed yet.
-    leaving: usize,
-    is_draining: bool,
+    evicted_open: usize,
+    is_shutting_down: bool,
 }
 
-struct Open {
-    neighbour: Neighbour,
-    seat: Arc<Seat>,
+struct OpenConnection {
+    peer_group: PeerGroup,
+    control: Arc<ConnectionControl>,
 }
 
 /// The connections of one peer group.
 #[derive(Default)]
-struct Group {
+struct GroupConnections {
     open: usize,
-    unproven: BTreeSet<u64>,
+    unauthenticated: BTreeSet<u64>,
 }
 
 impl Connections {
@@ -94,154 +94,160 @@ impl Connections {
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Lock::default(),
-            turned_away: TurnedAway::default(),
+            table: Lock::default(),
+            rejections: ConnectionRejections::default(),
         })
     }
 
     /// How many have a place.
     #[must_use]
-    pub fn open(&self) -> usize {
+    pub fn open_count(&self) -> usize {
         self.lock().open.len()
     }
 
     /// Counts of connections that got no place or lost it.
     #[must_use]
-    pub fn turned_away(&self) -> &TurnedAway {
-        &self.turned_away
+    pub fn rejections(&self) -> &ConnectionRejections {
+        &self.rejections
     }
 
     /// Takes a place for a connection from `peer`; evicts the oldest unauthenticated connection if there is no other.
     ///
     /// # Errors
     /// See [`Full`].
-    pub fn admit(self: &Arc<Self>, peer: Peer) -> Result<Ticket, Full> {
-        let neighbour = Neighbour::of(peer);
+    pub fn admit(self: &Arc<Self>, peer: Peer) -> Result<ConnectionPermit, ConnectionLimitError> {
+        let neighbour = PeerGroup::of(peer);
         let mut state = self.lock();
-        if state.is_draining {
-            return Err(Full::Draining);
+        if state.is_shutting_down {
+            return Err(ConnectionLimitError::ShuttingDown);
         }
-        let of_neighbour = state.neighbours.get(&neighbour).map_or(0, |it| it.open);
-        let is_full =
-            of_neighbour >= self.limits.of(neighbour) || state.open.len() >= self.limits.total_max;
-        if is_full && state.leaving >= LEAVING_MAX {
-            return Err(Full::Leaving);
+        let of_neighbour = state.peer_groups.get(&neighbour).map_or(0, |it| it.open);
+        let is_full = of_neighbour >= self.limits.max_for(neighbour)
+            || state.open.len() >= self.limits.total_max;
+        if is_full && state.evicted_open >= EVICTED_OPEN_MAX {
+            return Err(ConnectionLimitError::EvictionsPending);
         }
-        if of_neighbour >= self.limits.of(neighbour) {
+        if of_neighbour >= self.limits.max_for(neighbour) {
             if !state.evict(Some(neighbour)) {
-                self.turned_away.refuse(Why::Peer);
-                return Err(Full::Peer);
+                self.rejections.record_refused(RejectionReason::Peer);
+                return Err(ConnectionLimitError::Peer);
             }
-            self.turned_away.evict(Why::Peer);
+            self.rejections.record_evicted(RejectionReason::Peer);
         }
         if state.open.len() >= self.limits.total_max {
             if !state.evict(None) {
-                self.turned_away.refuse(Why::Total);
-                return Err(Full::Total);
+                self.rejections.record_refused(RejectionReason::Total);
+                return Err(ConnectionLimitError::Total);
             }
-            self.turned_away.evict(Why::Total);
+            self.rejections.record_evicted(RejectionReason::Total);
         }
-        let (number, seat) = state.seat(neighbour);
+        let (number, seat) = state.insert(neighbour);
         drop(state);
-        Ok(Ticket {
+        Ok(ConnectionPermit {
             connections: Arc::clone(self),
-            number,
-            seat,
+            id: number,
+            control: seat,
         })
     }
 
     /// Counts a connection that was refused because evicted ones had not closed in time.
-    pub fn refuse_leaving(&self) {
-        self.turned_away.refuse(Why::Leaving);
+    pub fn record_eviction_timeout(&self) {
+        self.rejections
+            .record_refused(RejectionReason::EvictionTimeout);
     }
 
     /// Evicts the oldest unauthenticated connection, so that its file descriptor can be used.
     pub fn free_descriptor(&self) {
         if self.lock().evict(None) {
-            self.turned_away.evict(Why::Files);
+            self.rejections
+                .record_evicted(RejectionReason::FileDescriptors);
         } else {
-            self.turned_away.refuse(Why::Files);
+            self.rejections
+                .record_refused(RejectionReason::FileDescriptors);
         }
     }
 
     /// Graceful shutdown: accepts no new connections; the open ones finish the request under way and close.
-    pub fn drain(&self) {
+    pub fn graceful_shutdown(&self) {
         let mut state = self.lock();
-        state.is_draining = true;
+        state.is_shutting_down = true;
         for open in state.open.values() {
-            open.seat.finish();
+            open.control.graceful_shutdown();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
+        self.table.lock()
     }
 }
 
-impl State {
-    fn seat(&mut self, neighbour: Neighbour) -> (u64, Arc<Seat>) {
-        let number = self.next;
-        self.next += 1;
-        let seat = Arc::<Seat>::default();
-        let open = Open {
-            neighbour,
-            seat: Arc::clone(&seat),
+impl ConnectionTable {
+    fn insert(&mut self, neighbour: PeerGroup) -> (u64, Arc<ConnectionControl>) {
+        let number = self.next_id;
+        self.next_id += 1;
+        let seat = Arc::<ConnectionControl>::default();
+        let open = OpenConnection {
+            peer_group: neighbour,
+            control: Arc::clone(&seat),
         };
         self.open.insert(number, open);
-        self.unproven.insert(number);
-        let group = self.neighbours.entry(neighbour).or_default();
+        self.unauthenticated.insert(number);
+        let group = self.peer_groups.entry(neighbour).or_default();
         group.open += 1;
-        group.unproven.insert(number);
+        group.unauthenticated.insert(number);
         (number, seat)
     }
 
     /// Evicts the oldest unauthenticated connection of one peer group, or of all. False if there is none.
-    fn evict(&mut self, of: Option<Neighbour>) -> bool {
-        if self.leaving >= LEAVING_MAX {
+    fn evict(&mut self, of: Option<PeerGroup>) -> bool {
+        if self.evicted_open >= EVICTED_OPEN_MAX {
             return false;
         }
         loop {
             let oldest = match &of {
-                Some(neighbour) => self.neighbours.get(neighbour).map(|it| &it.unproven),
-                None => Some(&self.unproven),
+                Some(neighbour) => self
+                    .peer_groups
+                    .get(neighbour)
+                    .map(|it| &it.unauthenticated),
+                None => Some(&self.unauthenticated),
             };
             let Some(number) = oldest.and_then(|it| it.first().copied()) else {
                 return false;
             };
-            if self.is_proven(number) {
-                self.forget_unproven(number);
+            if self.is_authenticated(number) {
+                self.remove_unauthenticated(number);
                 continue;
             }
             if let Some(open) = self.remove(number) {
-                open.seat.leave();
-                self.leaving += 1;
+                open.control.close_now();
+                self.evicted_open += 1;
             }
             return true;
         }
     }
 
-    fn is_proven(&self, number: u64) -> bool {
+    fn is_authenticated(&self, number: u64) -> bool {
         let open = self.open.get(&number);
-        open.is_some_and(|it| it.seat.is_proven())
+        open.is_some_and(|it| it.control.is_authenticated())
     }
 
-    fn forget_unproven(&mut self, number: u64) {
-        self.unproven.remove(&number);
+    fn remove_unauthenticated(&mut self, number: u64) {
+        self.unauthenticated.remove(&number);
         if let Some(open) = self.open.get(&number)
-            && let Some(group) = self.neighbours.get_mut(&open.neighbour)
+            && let Some(group) = self.peer_groups.get_mut(&open.peer_group)
         {
-            group.unproven.remove(&number);
+            group.unauthenticated.remove(&number);
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Open> {
-        self.unproven.remove(&number);
+    fn remove(&mut self, number: u64) -> Option<OpenConnection> {
+        self.unauthenticated.remove(&number);
         let open = self.open.remove(&number)?;
-        if let Some(group) = self.neighbours.get_mut(&open.neighbour) {
-            group.unproven.remove(&number);
+        if let Some(group) = self.peer_groups.get_mut(&open.peer_group) {
+            group.unauthenticated.remove(&number);
             group.open = group.open.saturating_sub(1);
             if group.open == 0 {
-                self.neighbours.remove(&open.neighbour);
+                self.peer_groups.remove(&open.peer_group);
             }
         }
         Some(open)
@@ -249,33 +255,35 @@ impl State {
 }
 
 /// A connection's place, given back on drop.
-pub struct Ticket {
+pub struct ConnectionPermit {
     connections: Arc<Connections>,
-    number: u64,
-    seat: Arc<Seat>,
+    id: u64,
+    control: Arc<ConnectionControl>,
 }
 
-impl Ticket {
+impl ConnectionPermit {
     /// To reach the connection.
     #[must_use]
-    pub fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub fn control(&self) -> &Arc<ConnectionControl> {
+        &self.control
     }
 
     /// Counts a connection that ends because it was idle for too long.
-    pub fn note_silence(&self) {
-        if !self.seat.is_proven() {
-            self.connections.turned_away.evict(Why::Idle);
+    pub fn record_idle_timeout(&self) {
+        if !self.control.is_authenticated() {
+            self.connections
+                .rejections
+                .record_evicted(RejectionReason::Idle);
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.connections.lock();
         // It may have been evicted before.
-        if state.remove(self.number).is_none() {
-            state.leaving = state.leaving.saturating_sub(1);
+        if state.remove(self.id).is_none() {
+            state.evicted_open = state.evicted_open.saturating_sub(1);
         }
     }
 }
@@ -294,12 +302,15 @@ mod tests {
         Peer::Tcp((address.parse::<std::net::IpAddr>().unwrap(), 1).into())
     }
 
-    async fn has_to_leave(ticket: &Ticket) -> bool {
-        let running = ticket.seat.run(std::future::ready(()));
+    async fn is_evicted(ticket: &ConnectionPermit) -> bool {
+        let running = ticket.control.run(std::future::ready(()));
         running.await.is_none()
     }
 
-    fn count(counts: crate::net::server::connection_rejections::Counts, why: Why) -> u64 {
+    fn count(
+        counts: crate::net::server::connection_rejections::RejectionCounts,
+        why: RejectionReason,
+    ) -> u64 {
         counts.iter().find(|it| it.0 == why).unwrap().1
     }
 
@@ -307,19 +318,22 @@ mod tests {
     async fn the_oldest_of_a_peer_that_proved_nothing_goes_first() {
         let connections = Connections::new(LIMITS);
         let proven = connections.admit(from("192.0.2.1")).unwrap();
-        proven.seat().prove();
+        proven.control().mark_authenticated();
         let silent = connections.admit(from("192.0.2.1")).unwrap();
 
         let next = connections.admit(from("192.0.2.1")).unwrap();
 
-        assert!(has_to_leave(&silent).await);
-        assert!(!has_to_leave(&proven).await && !has_to_leave(&next).await);
-        next.seat().prove();
-        assert_eq!(connections.admit(from("192.0.2.1")).err(), Some(Full::Peer));
-        assert_eq!(connections.open(), 2);
-        let told = connections.turned_away();
-        assert_eq!(count(told.evicted(), Why::Peer), 1);
-        assert_eq!(count(told.refused(), Why::Peer), 1);
+        assert!(is_evicted(&silent).await);
+        assert!(!is_evicted(&proven).await && !is_evicted(&next).await);
+        next.control().mark_authenticated();
+        assert_eq!(
+            connections.admit(from("192.0.2.1")).err(),
+            Some(ConnectionLimitError::Peer)
+        );
+        assert_eq!(connections.open_count(), 2);
+        let told = connections.rejections();
+        assert_eq!(count(told.evicted(), RejectionReason::Peer), 1);
+        assert_eq!(count(told.refused(), RejectionReason::Peer), 1);
         // Others are not touched by it.
         drop(connections.admit(from("192.0.2.2")).unwrap());
     }
@@ -331,20 +345,20 @@ mod tests {
         let others: Vec<_> = (2..5)
             .map(|it| connections.admit(from(&format!("192.0.2.{it}"))).unwrap())
             .collect();
-        first.seat().prove();
+        first.control().mark_authenticated();
 
         let next = connections.admit(from("192.0.2.9")).unwrap();
 
-        assert!(!has_to_leave(&first).await && !has_to_leave(&next).await);
-        assert!(has_to_leave(&others[0]).await && !has_to_leave(&others[1]).await);
-        assert_eq!(connections.open(), 4);
+        assert!(!is_evicted(&first).await && !is_evicted(&next).await);
+        assert!(is_evicted(&others[0]).await && !is_evicted(&others[1]).await);
+        assert_eq!(connections.open_count(), 4);
         drop(others);
-        assert_eq!(connections.open(), 2);
-        assert_eq!(connections.lock().leaving, 0);
+        assert_eq!(connections.open_count(), 2);
+        assert_eq!(connections.lock().evicted_open, 0);
         drop((first, next));
-        assert_eq!(connections.open(), 0);
-        assert!(connections.lock().neighbours.is_empty());
-        assert!(connections.lock().unproven.is_empty());
+        assert_eq!(connections.open_count(), 0);
+        assert!(connections.lock().peer_groups.is_empty());
+        assert!(connections.lock().unauthenticated.is_empty());
     }
 
     #[test]
@@ -352,13 +366,16 @@ mod tests {
         let connections = Connections::new(LIMITS);
         let _open: Vec<_> = (1..5)
             .map(|it| connections.admit(from(&format!("192.0.2.{it}"))).unwrap())
-            .inspect(|it| it.seat().prove())
+            .inspect(|it| it.control().mark_authenticated())
             .collect();
 
         let refused = connections.admit(from("192.0.2.9")).err();
 
-        assert_eq!(refused, Some(Full::Total));
-        assert_eq!(count(connections.turned_away().refused(), Why::Total), 1);
+        assert_eq!(refused, Some(ConnectionLimitError::Total));
+        assert_eq!(
+            count(connections.rejections().refused(), RejectionReason::Total),
+            1
+        );
     }
 
     #[test]
@@ -367,12 +384,12 @@ mod tests {
         let _open: Vec<_> = ["2001:db8::1", "2001:db8::2:3:4:5"]
             .map(|it| connections.admit(from(it)).unwrap())
             .into_iter()
-            .inspect(|it| it.seat().prove())
+            .inspect(|it| it.control().mark_authenticated())
             .collect();
 
         assert_eq!(
             connections.admit(from("2001:db8::9")).err(),
-            Some(Full::Peer)
+            Some(ConnectionLimitError::Peer)
         );
         assert!(connections.admit(from("2001:db8:0:1::9")).is_ok());
     }
@@ -386,12 +403,12 @@ mod tests {
         let connections = Connections::new(limits);
         let open: Vec<_> = (0..5)
             .map(|_| connections.admit(Peer::Unix { uid: 7 }).unwrap())
-            .inspect(|it| it.seat().prove())
+            .inspect(|it| it.control().mark_authenticated())
             .collect();
 
         assert_eq!(
             connections.admit(Peer::Unix { uid: 7 }).err(),
-            Some(Full::Peer)
+            Some(ConnectionLimitError::Peer)
         );
         assert!(connections.admit(Peer::Unix { uid: 8 }).is_ok());
         assert!(connections.admit(from("192.0.2.1")).is_ok());
@@ -402,13 +419,13 @@ mod tests {
     fn only_so_many_are_on_their_way_out() {
         let connections = Connections::new(LIMITS);
         let mut tickets = Vec::new();
-        for _ in 0..LEAVING_MAX + 2 {
+        for _ in 0..EVICTED_OPEN_MAX + 2 {
             tickets.push(connections.admit(from("192.0.2.1")).unwrap());
         }
 
         assert_eq!(
             connections.admit(from("192.0.2.1")).err(),
-            Some(Full::Leaving)
+            Some(ConnectionLimitError::EvictionsPending)
         );
         tickets.remove(0);
         assert!(connections.admit(from("192.0.2.1")).is_ok());

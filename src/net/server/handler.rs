@@ -5,9 +5,9 @@ use std::{future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::net::{request::incoming_request::Wire, response::Response};
+use crate::net::{request::incoming_request::ParsedRequest, response::Response};
 
-use super::timeouts::Patience;
+use super::timeouts::ConnectionTimeouts;
 
 /// How connections are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,22 +15,22 @@ pub struct ServerOptions {
     /// Longest head, in bytes.
     pub head_bytes_max: usize,
     /// Of a connection, and of the responses on it.
-    pub patience: Patience,
+    pub timeouts: ConnectionTimeouts,
     /// For a TLS handshake, and for the first bytes that tell HTTP/1 from HTTP/2.
-    pub handshake: Duration,
+    pub handshake_timeout: Duration,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ConnectionEnd {
     /// In good order.
     Closed,
     /// A timeout passed.
-    Silent,
+    TimedOut,
     /// What came was not HTTP.
     NotHttp,
     /// A head was incomplete, and its memory was needed for others.
-    Crowded,
+    HeadEvicted,
     /// The socket failed, or either side ended it within a message.
     Broken,
 }
@@ -44,13 +44,13 @@ pub trait Handler: Clone + Unpin + Send + Sync + 'static {
         + 'static;
 
     /// Responds to a request, or to bytes that could not be parsed as one. Dropped, the future ends the request.
-    fn handle(&self, wire: Wire) -> Answering<Self::Body>;
+    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<Self::Body>;
 
     /// Ends a response that its caller reads too slowly, or not at all.
-    fn give_up(body: Self::Body) {
+    fn abort_response(body: Self::Body) {
         drop(body);
     }
 }
 
 /// A response that is being made. Boxed, so that an idle connection does not hold its room.
-pub type Answering<B> = Pin<Box<dyn Future<Output = Response<B>> + Send>>;
+pub type ResponseFuture<B> = Pin<Box<dyn Future<Output = Response<B>> + Send>>;

@@ -6,23 +6,23 @@ use std::{collections::BTreeMap, mem, task::Waker};
 use crate::lock::Lock;
 
 /// Most memory for incomplete heads in the process, in bytes.
-pub const UNFINISHED_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const INCOMPLETE_HEADS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// In the order in which they began.
-static HEADS: Lock<Heads> = Lock::new(Heads {
+static INCOMPLETE_HEADS: Lock<IncompleteHeads> = Lock::new(IncompleteHeads {
     bytes: 0,
-    begun: 0,
-    kept: BTreeMap::new(),
+    last_id: 0,
+    by_age: BTreeMap::new(),
 });
 
-struct Heads {
+struct IncompleteHeads {
     bytes: usize,
     /// Heads so far: the id of the youngest.
-    begun: u64,
-    kept: BTreeMap<u64, Kept>,
+    last_id: u64,
+    by_age: BTreeMap<u64, IncompleteHead>,
 }
 
-struct Kept {
+struct IncompleteHead {
     bytes: usize,
     /// Of the connection, which is woken when its head is evicted.
     waker: Waker,
@@ -30,34 +30,34 @@ struct Kept {
 
 /// One connection's part of the memory. Dropped, it is free.
 #[derive(Default)]
-pub struct Share {
+pub struct HeadReservation {
     /// None while no head is incomplete; then nothing is locked.
-    number: Option<u64>,
+    id: Option<u64>,
 }
 
-impl Share {
+impl HeadReservation {
     /// To be called whenever the connection waits for more of a head: it holds `bytes` bytes. False: the head was evicted; the
     /// connection frees its memory and refuses the request.
     #[must_use]
-    pub fn keep(&mut self, bytes: usize, waker: &Waker) -> bool {
-        let mut heads = HEADS.lock();
-        let number = match self.number {
-            Some(number) if heads.kept.contains_key(&number) => number,
+    pub fn reserve(&mut self, bytes: usize, waker: &Waker) -> bool {
+        let mut heads = INCOMPLETE_HEADS.lock();
+        let number = match self.id {
+            Some(number) if heads.by_age.contains_key(&number) => number,
             Some(_) => {
-                self.number = None;
+                self.id = None;
                 return false;
             }
             None => {
-                heads.begun += 1;
-                heads.begun
+                heads.last_id += 1;
+                heads.last_id
             }
         };
-        self.number = Some(number);
+        self.id = Some(number);
         let waker = waker.clone();
-        let before = heads.kept.insert(number, Kept { bytes, waker });
+        let before = heads.by_age.insert(number, IncompleteHead { bytes, waker });
         heads.bytes += bytes;
         heads.bytes -= before.map_or(0, |it| it.bytes);
-        let gone = heads.make_room();
+        let gone = heads.evict_oldest();
         drop(heads);
         // Woken without holding the lock: the woken task may run at once.
         gone.into_iter().for_each(Waker::wake);
@@ -66,32 +66,32 @@ impl Share {
 
     /// Whether memory is reserved.
     #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.number.is_some()
+    pub fn is_reserved(&self) -> bool {
+        self.id.is_some()
     }
 
     /// Frees the memory: the head is complete, or never will be.
     pub fn release(&mut self) {
-        if let Some(number) = self.number.take() {
-            let mut heads = HEADS.lock();
-            let gone = heads.kept.remove(&number);
+        if let Some(number) = self.id.take() {
+            let mut heads = INCOMPLETE_HEADS.lock();
+            let gone = heads.by_age.remove(&number);
             heads.bytes -= gone.map_or(0, |it| it.bytes);
         }
     }
 }
 
-impl Drop for Share {
+impl Drop for HeadReservation {
     fn drop(&mut self) {
         self.release();
     }
 }
 
-impl Heads {
+impl IncompleteHeads {
     /// Evicts the oldest until the others have room; returns their wakers.
-    fn make_room(&mut self) -> Vec<Waker> {
+    fn evict_oldest(&mut self) -> Vec<Waker> {
         let mut gone = Vec::new();
-        while self.bytes > UNFINISHED_BYTES_MAX
-            && let Some((_, mut oldest)) = self.kept.pop_first()
+        while self.bytes > INCOMPLETE_HEADS_BYTES_MAX
+            && let Some((_, mut oldest)) = self.by_age.pop_first()
         {
             self.bytes -= mem::take(&mut oldest.bytes);
             gone.push(oldest.waker);
@@ -110,21 +110,21 @@ mod tests {
     #[test]
     fn the_oldest_head_lets_go_when_there_is_no_room_for_another() {
         let waker = Waker::noop();
-        let quarter = UNFINISHED_BYTES_MAX / 4;
-        let mut shares: Vec<Share> = (0..5).map(|_| Share::default()).collect();
+        let quarter = INCOMPLETE_HEADS_BYTES_MAX / 4;
+        let mut shares: Vec<HeadReservation> = (0..5).map(|_| HeadReservation::default()).collect();
         for share in &mut shares {
-            assert!(share.keep(quarter, waker));
+            assert!(share.reserve(quarter, waker));
         }
         let [first, second, third, ..] = shares.as_mut_slice() else {
             return;
         };
-        assert!(!first.keep(quarter, waker));
-        assert!(!first.is_held());
+        assert!(!first.reserve(quarter, waker));
+        assert!(!first.is_reserved());
 
         // One that is done makes room; one that begins again is the youngest.
         second.release();
-        assert!(first.keep(quarter, waker) && third.keep(quarter, waker));
-        assert!(second.keep(1, waker));
-        assert!(!third.keep(quarter, waker) && first.keep(quarter, waker));
+        assert!(first.reserve(quarter, waker) && third.reserve(quarter, waker));
+        assert!(second.reserve(1, waker));
+        assert!(!third.reserve(quarter, waker) && first.reserve(quarter, waker));
     }
 }

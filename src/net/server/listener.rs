@@ -15,20 +15,20 @@ use socket2::{Domain, SockRef, Socket, Type};
 const BACKLOG: i32 = 4096;
 /// Most of a response that the kernel takes beyond what the caller has room for, in bytes. By default it is megabytes, and a
 /// caller that reads slowly looks for minutes as if it did not read at all.
-const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+const NOTSENT_LOWAT_BYTES: u32 = 128 * 1024;
 
 /// A socket that callers connect to.
 pub enum Listener {
     /// TCP, bound here or passed by the service manager.
     Tcp(tokio::net::TcpListener),
     /// A Unix socket and its file.
-    Unix(tokio::net::UnixListener, SocketFile),
+    Unix(tokio::net::UnixListener, UnixSocketFile),
 }
 
 /// The file of a Unix socket. Removed when dropped.
-pub struct SocketFile(PathBuf);
+pub struct UnixSocketFile(PathBuf);
 
-impl Drop for SocketFile {
+impl Drop for UnixSocketFile {
     fn drop(&mut self) {
         // Gone already is as good.
         let _ = fs::remove_file(&self.0);
@@ -36,7 +36,7 @@ impl Drop for SocketFile {
 }
 
 /// A connection as accepted, not yet registered with a runtime.
-pub enum Accepted {
+pub enum AcceptedSocket {
     /// Over TCP.
     Tcp(std::net::TcpStream),
     /// Over a Unix socket.
@@ -86,7 +86,7 @@ impl Listener {
     pub fn from_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         // Connections inherit it from their listener. A kernel without it will do.
-        let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+        let _ = SockRef::from(&listener).set_tcp_notsent_lowat(NOTSENT_LOWAT_BYTES);
         Ok(Self::Tcp(tokio::net::TcpListener::from_std(listener)?))
     }
 
@@ -122,12 +122,12 @@ impl Listener {
         }
         let listener = tokio::net::UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+        Ok(Self::Unix(listener, UnixSocketFile(path.to_owned())))
     }
 
     /// The address in force, such as `127.0.0.1:6465` or a path: with the port that was chosen for port 0.
     #[must_use]
-    pub fn local(&self) -> String {
+    pub fn local_address(&self) -> String {
         match self {
             Self::Tcp(listener) => listener
                 .local_addr()
@@ -140,17 +140,17 @@ impl Listener {
     ///
     /// # Errors
     /// The kernel's, such as that there are no file descriptors left.
-    pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
+    pub async fn accept(&self) -> io::Result<(AcceptedSocket, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Accepted::Tcp(stream.into_std()?), Peer::Tcp(address)))
+                Ok((AcceptedSocket::Tcp(stream.into_std()?), Peer::Tcp(address)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred()?.uid();
-                Ok((Accepted::Unix(stream.into_std()?), Peer::Unix { uid }))
+                Ok((AcceptedSocket::Unix(stream.into_std()?), Peer::Unix { uid }))
             }
         }
     }

@@ -32,12 +32,12 @@ use tokio::{
 
 use crate::tasks::Tasks;
 
-use super::{accept_batch::Burst, connection_control::Seat};
+use super::{accept_batch::AcceptBatch, connection_control::ConnectionControl};
 
 /// After an accept that failed, such as for want of file descriptors.
 const ACCEPT_PAUSE_MS: u64 = 100;
 /// While as many connections are accepted as may be open, those that are open run at least this often.
-const TURNS: usize = 8;
+const YIELDS_PER_CAPACITY: usize = 8;
 /// Lingering close, in milliseconds: if a caller's late bytes found nobody, the kernel would reset the connection before the
 /// response is read (RFC 9112 section 9.6).
 const LINGER_MS_MAX: u64 = 500;
@@ -48,13 +48,13 @@ const LINGER_READ_BYTES: usize = 16 * 1024;
 
 /// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+pub struct OneShotLimits {
     /// One more, and the oldest is closed: nobody holds the listener up by being slow.
     pub connections_max: usize,
     /// For a request's head to arrive, and for the response unless the request is accepted, in milliseconds.
-    pub head_ms: u64,
+    pub head_timeout_ms: u64,
     /// For all of a connection whose request was accepted, in milliseconds.
-    pub connection_ms: u64,
+    pub connection_timeout_ms: u64,
     /// Longest head, in bytes.
     pub head_bytes_max: usize,
     /// Longest body, in bytes.
@@ -62,138 +62,147 @@ pub struct Bounds {
 }
 
 /// What the handler decides by a request's head.
-pub enum Judged {
+pub enum HeadDecision {
     /// This is the response; a body is not read.
-    Answered(Response<Bytes>),
+    Respond(Response<Bytes>),
     /// The body is to be read.
-    LetThrough,
+    ReadBody,
 }
 
 /// Makes responses.
-pub trait Desk: Send + Sync + 'static {
+pub trait OneShotHandler: Send + Sync + 'static {
     /// Decides by the head whether the body is read.
-    fn judge(&self, head: &Request<()>) -> Judged;
+    fn check_head(&self, head: &Request<()>) -> HeadDecision;
 
     /// Responds to a request whose body has been read.
-    fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
+    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
 }
 
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can be waited for.
-pub async fn serve<D: Desk>(listener: TcpListener, bounds: Bounds, desk: Arc<D>, tasks: Tasks) {
-    let (listener, queue) = match twice(listener) {
+pub async fn serve<D: OneShotHandler>(
+    listener: TcpListener,
+    bounds: OneShotLimits,
+    desk: Arc<D>,
+    tasks: Tasks,
+) {
+    let (listener, queue) = match duplicate_listener(listener) {
         Ok(both) => both,
         Err(error) => {
             tracing::error!(%error, "a listener cannot be served");
             return;
         }
     };
-    let mut open = Open::new(bounds.connections_max);
+    let mut open = OneShotConnections::new(bounds.connections_max);
     loop {
         let first = tokio::select! {
             biased;
             () = tasks.stopping() => return,
             first = listener.accept() => first.and_then(|(stream, _)| stream.into_std()),
         };
-        let burst = Burst::of(first, &queue, bounds.connections_max);
-        for stream in burst.asking.into_iter().chain(burst.silent) {
+        let burst = AcceptBatch::collect(first, &queue, bounds.connections_max);
+        for stream in burst.ready.into_iter().chain(burst.waiting) {
             let Ok(stream) = TcpStream::from_std(stream) else {
                 continue;
             };
-            let (place, desk) = (open.seat(), Arc::clone(&desk));
+            let (place, desk) = (open.open(), Arc::clone(&desk));
             tasks.spawn(async move {
                 let connection = serve_connection(stream, bounds, desk);
-                place.seat.run(connection).await;
+                place.control.run(connection).await;
             });
-            if open.is_their_turn() {
+            if open.should_yield() {
                 tokio::task::yield_now().await;
             }
         }
         if burst.has_failed {
             // One connection less may be one descriptor more.
-            open.cut_oldest();
+            open.close_oldest();
             sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
         }
     }
 }
 
 /// The listener once more, for non-blocking accepts of what is queued.
-fn twice(listener: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
+fn duplicate_listener(listener: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
     let listener = listener.into_std()?;
     let queue = listener.try_clone()?;
     Ok((TcpListener::from_std(listener)?, queue))
 }
 
 /// The connections that are open, the oldest first.
-struct Open {
-    most: usize,
-    seats: VecDeque<Weak<Seat>>,
+struct OneShotConnections {
+    connections_max: usize,
+    controls: VecDeque<Weak<ConnectionControl>>,
     /// How many of them are still open.
-    count: Arc<AtomicUsize>,
+    open_count: Arc<AtomicUsize>,
     /// Accepted since those that are open ran last.
-    accepted: usize,
+    accepted_since_yield: usize,
 }
 
 /// Counts a connection as open until it is dropped.
-struct Place {
-    seat: Arc<Seat>,
-    count: Arc<AtomicUsize>,
+struct OpenGuard {
+    control: Arc<ConnectionControl>,
+    open_count: Arc<AtomicUsize>,
 }
 
-impl Drop for Place {
+impl Drop for OpenGuard {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.open_count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Open {
-    fn new(most: usize) -> Self {
+impl OneShotConnections {
+    fn new(connections_max: usize) -> Self {
         Self {
-            most,
-            seats: VecDeque::new(),
-            count: Arc::default(),
-            accepted: 0,
+            connections_max,
+            controls: VecDeque::new(),
+            open_count: Arc::default(),
+            accepted_since_yield: 0,
         }
     }
 
     /// Counts a new connection; closes the oldest if there are too many.
-    fn seat(&mut self) -> Place {
-        if self.count.load(Ordering::Relaxed) >= self.most {
-            self.cut_oldest();
+    fn open(&mut self) -> OpenGuard {
+        if self.open_count.load(Ordering::Relaxed) >= self.connections_max {
+            self.close_oldest();
         }
-        if self.seats.len() >= 2 * self.most {
-            self.seats.retain(|it| it.strong_count() > 0);
+        if self.controls.len() >= 2 * self.connections_max {
+            self.controls.retain(|it| it.strong_count() > 0);
         }
-        let seat = Arc::<Seat>::default();
-        self.seats.push_back(Arc::downgrade(&seat));
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.accepted += 1;
-        Place {
-            seat,
-            count: Arc::clone(&self.count),
+        let seat = Arc::<ConnectionControl>::default();
+        self.controls.push_back(Arc::downgrade(&seat));
+        self.open_count.fetch_add(1, Ordering::Relaxed);
+        self.accepted_since_yield += 1;
+        OpenGuard {
+            control: seat,
+            open_count: Arc::clone(&self.open_count),
         }
     }
 
-    fn cut_oldest(&mut self) {
-        while let Some(oldest) = self.seats.pop_front() {
+    fn close_oldest(&mut self) {
+        while let Some(oldest) = self.controls.pop_front() {
             if let Some(seat) = oldest.upgrade() {
-                return seat.leave();
+                return seat.close_now();
             }
         }
     }
 
     /// Whether the open ones are to run now: in a flood, too, each runs before it can be the oldest.
-    fn is_their_turn(&mut self) -> bool {
-        let is_due = self.accepted * TURNS >= self.most;
+    fn should_yield(&mut self) -> bool {
+        let is_due = self.accepted_since_yield * YIELDS_PER_CAPACITY >= self.connections_max;
         if is_due {
-            self.accepted = 0;
+            self.accepted_since_yield = 0;
         }
         is_due
     }
 }
 
-async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<D>) {
+async fn serve_connection<D: OneShotHandler>(
+    stream: TcpStream,
+    bounds: OneShotLimits,
+    desk: Arc<D>,
+) {
     let began = Instant::now();
-    let head = began + Duration::from_millis(bounds.head_ms);
+    let head = began + Duration::from_millis(bounds.head_timeout_ms);
     // A connection on which nothing comes costs nothing more than this.
     if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
         return;
@@ -218,7 +227,7 @@ async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<
     let ended = match timeout_at(head, connection.as_mut()).await {
         Ok(ended) => ended,
         Err(_) if is_let_through.load(Ordering::Relaxed) => {
-            let all = began + Duration::from_millis(bounds.connection_ms);
+            let all = began + Duration::from_millis(bounds.connection_timeout_ms);
             match timeout_at(all, connection).await {
                 Ok(ended) => ended,
                 Err(_) => return,
@@ -228,12 +237,12 @@ async fn serve_connection<D: Desk>(stream: TcpStream, bounds: Bounds, desk: Arc<
     };
     // Errors of the connection are the caller's concern.
     if let Ok(Parts { io, .. }) = ended {
-        let lingering = linger(io.into_inner());
+        let lingering = lingering_close(io.into_inner());
         let _ = timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
     }
 }
 
-async fn respond<D: Desk>(
+async fn respond<D: OneShotHandler>(
     desk: &D,
     request: Request<Incoming>,
     body_bytes_max: usize,
@@ -241,18 +250,18 @@ async fn respond<D: Desk>(
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let head = Request::from_parts(parts, ());
-    if let Judged::Answered(answer) = desk.judge(&head) {
+    if let HeadDecision::Respond(answer) = desk.check_head(&head) {
         return answer;
     }
     is_let_through.store(true, Ordering::Relaxed);
-    match whole(body, body_bytes_max).await {
-        Ok(body) => desk.answer(head.map(|()| body)).await,
+    match read_body(body, body_bytes_max).await {
+        Ok(body) => desk.handle(head.map(|()| body)).await,
         Err(refusal) => refusal,
     }
 }
 
 /// Ends our side, and reads and drops what still comes.
-async fn linger(mut stream: TcpStream) {
+async fn lingering_close(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -267,21 +276,21 @@ async fn linger(mut stream: TcpStream) {
 }
 
 /// The whole body, or the response to one that is too long or does not arrive.
-async fn whole(body: Incoming, bytes_max: usize) -> Result<Bytes, Response<Bytes>> {
+async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Response<Bytes>> {
     match Limited::new(body, bytes_max).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(refusal(
+        Err(error) if error.is::<LengthLimitError>() => Err(plain_text_response(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the body is longer than allowed\n",
         )),
-        Err(_) => Err(refusal(
+        Err(_) => Err(plain_text_response(
             StatusCode::BAD_REQUEST,
             "the body did not arrive\n",
         )),
     }
 }
 
-fn refusal(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn plain_text_response(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");

@@ -6,22 +6,22 @@ use crate::net::peer::Peer;
 
 /// Peers that are one party, as far as a connection shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Neighbour {
+pub enum PeerGroup {
     /// An IPv4 address.
     V4(Ipv4Addr),
     /// The first 64 bits of an IPv6 address: a site has at least a network of that size (RFC 6177), and any machine in it can
     /// use all its addresses.
     V6([u16; 4]),
     /// The user at the other end of a Unix socket.
-    User(u32),
+    UnixUser(u32),
 }
 
-impl Neighbour {
+impl PeerGroup {
     /// The group that a peer belongs to.
     #[must_use]
     pub fn of(peer: Peer) -> Self {
         match peer {
-            Peer::Unix { uid } => Self::User(uid),
+            Peer::Unix { uid } => Self::UnixUser(uid),
             // An IPv4 peer of a listener for both (RFC 4291 section 2.5.5.2) is the same as of one for IPv4.
             Peer::Tcp(address) => match address.ip().to_canonical() {
                 IpAddr::V4(address) => Self::V4(address),
@@ -38,8 +38,8 @@ impl Neighbour {
 mod tests {
     use super::*;
 
-    fn of(address: &str) -> Neighbour {
-        Neighbour::of(Peer::Tcp(std::net::SocketAddr::new(
+    fn of(address: &str) -> PeerGroup {
+        PeerGroup::of(Peer::Tcp(std::net::SocketAddr::new(
             address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             1,
         )))

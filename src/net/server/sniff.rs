@@ -16,7 +16,7 @@ pub enum Protocol {
 /// The first bytes of an HTTP/2 connection with prior knowledge (RFC 9113 section 3.4); no HTTP/1 request begins so.
 const PREFACE_START: &[u8] = b"PRI ";
 /// How long to wait before peeking again when fewer bytes than that have come, in milliseconds.
-const PEEK_AGAIN_MS: u64 = 100;
+const PEEK_RETRY_MS: u64 = 100;
 
 /// Tells HTTP/2 from HTTP/1 by the first bytes, without taking them off the socket. Waits `silence` for the first one, and
 /// `rest` for the others.
@@ -26,14 +26,14 @@ const PEEK_AGAIN_MS: u64 = 100;
 pub async fn sniff<S: Peek>(socket: &S, silence: Duration, rest: Duration) -> io::Result<Protocol> {
     let mut first = [0_u8; PREFACE_START.len()];
     let length = timeout(silence, socket.peek(&mut first)).await??;
-    if let Some(protocol) = judge(&first, length)? {
+    if let Some(protocol) = detect(&first, length)? {
         return Ok(protocol);
     }
     timeout(rest, async {
         loop {
-            tokio::time::sleep(Duration::from_millis(PEEK_AGAIN_MS)).await;
+            tokio::time::sleep(Duration::from_millis(PEEK_RETRY_MS)).await;
             let length = socket.peek(&mut first).await?;
-            if let Some(protocol) = judge(&first, length)? {
+            if let Some(protocol) = detect(&first, length)? {
                 return Ok(protocol);
             }
         }
@@ -42,7 +42,7 @@ pub async fn sniff<S: Peek>(socket: &S, silence: Duration, rest: Duration) -> io
 }
 
 /// None while too few bytes have come.
-fn judge(first: &[u8], length: usize) -> io::Result<Option<Protocol>> {
+fn detect(first: &[u8], length: usize) -> io::Result<Option<Protocol>> {
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use crate::net::body::timeouts::BodyPatience;
+use crate::net::body::timeouts::BodyTimeouts;
 
 /// How long a connection may wait, by what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct ConnectionTimeouts {
     /// For the rest of a request's head.
     pub head: Duration,
     /// For the next request.
     pub idle: Duration,
     /// For the next request, of a caller that has never authenticated.
-    pub proof: Duration,
+    pub unauthenticated_idle: Duration,
     /// For the caller to read a response.
-    pub answer: BodyPatience,
+    pub response: BodyTimeouts,
 }
 
 /// Lingering close, in milliseconds: what a caller still sends is read and dropped, so that it reads the response before the
@@ -23,31 +23,31 @@ pub const LINGER_MS_MAX: u64 = 2_000;
 
 /// What a connection waits for, as far as its timeouts are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
+pub enum ConnectionWait {
     /// For the rest of a request's head, or of a body that is discarded.
     Head,
     /// For a request.
     Idle,
     /// For a request, of a caller that has never authenticated.
-    Proof,
+    UnauthenticatedIdle,
     /// For the caller to read.
     Write,
     /// For the end of a lingering close.
     Linger,
     /// A request is being handled: its own timeouts apply.
-    Nothing,
+    InHandler,
 }
 
-impl Patience {
+impl ConnectionTimeouts {
     /// How long that may take; none: no timeout of the connection's applies.
-    pub(in crate::net) const fn of(&self, waiting: Waiting) -> Option<Duration> {
+    pub(in crate::net) const fn timeout_for(&self, waiting: ConnectionWait) -> Option<Duration> {
         match waiting {
-            Waiting::Head => Some(self.head),
-            Waiting::Idle => Some(self.idle),
-            Waiting::Proof => Some(self.proof),
-            Waiting::Write => Some(self.answer.idle),
-            Waiting::Linger => Some(Duration::from_millis(LINGER_MS_MAX)),
-            Waiting::Nothing => None,
+            ConnectionWait::Head => Some(self.head),
+            ConnectionWait::Idle => Some(self.idle),
+            ConnectionWait::UnauthenticatedIdle => Some(self.unauthenticated_idle),
+            ConnectionWait::Write => Some(self.response.idle),
+            ConnectionWait::Linger => Some(Duration::from_millis(LINGER_MS_MAX)),
+            ConnectionWait::InHandler => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ninjaone_proxy::net::server::head_reservation::UNFINISHED_BYTES_MAX;
+use ninjaone_proxy::net::server::head_reservation::INCOMPLETE_HEADS_BYTES_MAX;
 
 use crate::{
     frames::{CONTINUATION, GOAWAY, HEADERS, block, frame},
@@ -19,7 +19,7 @@ use super::{
 /// Within a head's bound of 32 KiB, and its end missing.
 const PART_BYTES: usize = 30 * 1024;
 /// So many exceed the room for all.
-const HEADS: usize = UNFINISHED_BYTES_MAX / PART_BYTES + 150;
+const HEADS: usize = INCOMPLETE_HEADS_BYTES_MAX / PART_BYTES + 150;
 /// What connections, and what refused them, may take beside what they hold.
 const BESIDE_KIB: u64 = 40 * 1024;
 /// What may stay when all have gone: on a busy machine the allocator keeps up to half of what it does not need.
@@ -63,7 +63,7 @@ async fn the_oldest_unfinished_heads_go_when_all_of_them_hold_too_much_and_memor
     let end = format!("\r\nX-Api-Key: {}\r\nConnection: close\r\n\r\n", proxy.key);
     youngest.send(end).await;
     assert_eq!(youngest.answer().await.expect("an answer").status, 200);
-    let bound = before + (UNFINISHED_BYTES_MAX >> 10) as u64 + BESIDE_KIB;
+    let bound = before + (INCOMPLETE_HEADS_BYTES_MAX >> 10) as u64 + BESIDE_KIB;
     assert!(during < bound, "{during} KiB, {before} before");
 
     drop(half);

@@ -4,12 +4,12 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     #[error("the connection ended before the first byte of an answer")]
-    Unanswered,
+    NoResponse,
     #[error("the connection ended within the answer")]
     Broken,
     #[error("the answer is not HTTP/1.1, or can be read in two ways")]
     NotHttp,
     /// The request's own body failed; nothing is wrong with the server.
     #[error("the request's body broke off")]
-    Upload,
+    RequestBody,
 }

@@ -10,16 +10,16 @@ use crate::net::{
     client::forwardable_headers,
     http1::framing::{self, Framing},
     method::Method,
-    response::Fields,
+    response::ResponseHeaders,
 };
 
 /// Longest head of a response, in bytes.
-pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most header lines in one.
-pub const HEADERS_MAX: usize = 100;
+pub const RESPONSE_HEADERS_MAX: usize = 100;
 
 /// The head of a request, without what frames its body.
-pub struct RequestHead<'a> {
+pub struct OutgoingRequestHead<'a> {
     /// Decides whether the response may have a body.
     pub method: Method,
     /// Path and query, as they go on the wire.
@@ -29,30 +29,30 @@ pub struct RequestHead<'a> {
     /// The caller's.
     pub headers: &'a [(HeaderName, HeaderValue)],
     /// Our own, written after those.
-    pub more: &'a [(HeaderName, &'a HeaderValue)],
+    pub extra_headers: &'a [(HeaderName, &'a HeaderValue)],
 }
 
 /// The head of a response.
 #[derive(Debug)]
-pub struct AnswerHead {
+pub struct ResponseHead {
     /// 100 to 599.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub fields: Fields,
+    pub headers: ResponseHeaders,
     /// How the body is framed.
     pub framing: Framing,
     /// The connection may serve another request after this response.
-    pub persists: bool,
+    pub keep_alive: bool,
 }
 
 /// Why a response's head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
+pub enum ResponseHeadError {
     #[error("it is not the head of an HTTP/1 answer")]
     Syntax(#[from] httparse::Error),
     #[error("a line does not end with CRLF, or lines stand before the first")]
     LineEnd,
-    #[error("it is longer than {HEAD_BYTES_MAX} bytes")]
+    #[error("it is longer than {RESPONSE_HEAD_BYTES_MAX} bytes")]
     TooLong,
     #[error("the status is not one of HTTP's")]
     Status,
@@ -65,7 +65,7 @@ pub enum HeadError {
 }
 
 /// Appends the head, with the header lines that tell how long its body is.
-pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing) {
+pub fn write_request_head(out: &mut Vec<u8>, head: &OutgoingRequestHead<'_>, framing: Framing) {
     let mut put = |part: &[u8]| out.extend_from_slice(part);
     put(head.method.as_str().as_bytes());
     put(b" ");
@@ -73,7 +73,10 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing
     put(b" HTTP/1.1\r\nhost: ");
     put(head.host.as_bytes());
     let forwarded = head.headers.iter().map(|(name, value)| (name, value));
-    let more = head.more.iter().map(|(name, value)| (name, *value));
+    let more = head
+        .extra_headers
+        .iter()
+        .map(|(name, value)| (name, *value));
     for (name, value) in forwarded.chain(more) {
         put(b"\r\n");
         put(name.as_str().as_bytes());
@@ -95,8 +98,11 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing
 ///
 /// # Errors
 /// When it is malformed, or could be framed in two ways.
-pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<AnswerHead>, HeadError> {
-    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+pub fn parse_response_head(
+    buffer: &mut BytesMut,
+    method: Method,
+) -> Result<Option<ResponseHead>, ResponseHeadError> {
+    let mut lines = [const { MaybeUninit::uninit() }; RESPONSE_HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut answer,
@@ -104,67 +110,74 @@ pub fn read_answer(buffer: &mut BytesMut, method: Method) -> Result<Option<Answe
         &mut lines,
     )?;
     let httparse::Status::Complete(length) = parsed else {
-        return if buffer.len() < HEAD_BYTES_MAX {
+        return if buffer.len() < RESPONSE_HEAD_BYTES_MAX {
             Ok(None)
         } else {
-            Err(HeadError::TooLong)
+            Err(ResponseHeadError::TooLong)
         };
     };
-    if length > HEAD_BYTES_MAX {
-        return Err(HeadError::TooLong);
+    if length > RESPONSE_HEAD_BYTES_MAX {
+        return Err(ResponseHeadError::TooLong);
     }
     // The parser would pass over empty lines before the first.
     let head = buffer.get(..length).unwrap_or_default();
     if head.first() != Some(&b'H') || !framing::ends_lines_with_crlf(head, answer.headers.len()) {
-        return Err(HeadError::LineEnd);
+        return Err(ResponseHeadError::LineEnd);
     }
     let status = answer
         .code
-        .filter(|it| forwardable_headers::STATUSES.contains(it))
+        .filter(|it| forwardable_headers::VALID_STATUS_CODES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
-        .ok_or(HeadError::Status)?;
-    let (mut sorted, mut fields) = (Sorted::default(), Fields::default());
+        .ok_or(ResponseHeadError::Status)?;
+    let (mut sorted, mut fields) = (
+        ResponseFramingHeaders::default(),
+        ResponseHeaders::default(),
+    );
     for line in answer.headers.iter() {
-        sorted.take(line, &mut fields)?;
+        sorted.add(line, &mut fields)?;
     }
     let is_http11 = answer.version == Some(1);
     let framing = sorted.framing(status, method, is_http11)?;
-    let persists = is_http11 && !sorted.closes && framing != Framing::UntilClose;
+    let persists = is_http11 && !sorted.connection_close && framing != Framing::UntilClose;
     buffer.advance(length);
-    Ok(Some(AnswerHead {
+    Ok(Some(ResponseHead {
         status,
-        fields,
+        headers: fields,
         framing,
-        persists,
+        keep_alive: persists,
     }))
 }
 
 /// What the header lines say about the message's framing and its connection.
 #[derive(Default)]
-struct Sorted {
+struct ResponseFramingHeaders {
     length: Option<u64>,
     chunked: bool,
-    closes: bool,
+    connection_close: bool,
 }
 
-impl Sorted {
-    fn take(&mut self, line: &httparse::Header<'_>, kept: &mut Fields) -> Result<(), HeadError> {
+impl ResponseFramingHeaders {
+    fn add(
+        &mut self,
+        line: &httparse::Header<'_>,
+        kept: &mut ResponseHeaders,
+    ) -> Result<(), ResponseHeadError> {
         let (name, value) = (line.name, line.value);
         if name.eq_ignore_ascii_case("content-length") {
-            let length = framing::decimal(value).ok_or(HeadError::Length)?;
+            let length = framing::parse_decimal(value).ok_or(ResponseHeadError::Length)?;
             if self.length.replace(length).is_some_and(|it| it != length) {
-                return Err(HeadError::Length);
+                return Err(ResponseHeadError::Length);
             }
             kept.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(HeadError::Encoding);
+                return Err(ResponseHeadError::Encoding);
             }
             self.chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
-            self.closes |= framing::names_close(value);
-        } else if let Some(name) = forwardable_headers::answer_name(name) {
-            let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Value)?;
+            self.connection_close |= framing::has_close_option(value);
+        } else if let Some(name) = forwardable_headers::forwardable_response_header(name) {
+            let value = HeaderValue::from_bytes(value).map_err(|_| ResponseHeadError::Value)?;
             kept.append(name, value);
         }
         Ok(())
@@ -176,9 +189,9 @@ impl Sorted {
         status: StatusCode,
         method: Method,
         is_http11: bool,
-    ) -> Result<Framing, HeadError> {
+    ) -> Result<Framing, ResponseHeadError> {
         if self.chunked && (self.length.is_some() || !is_http11) {
-            return Err(HeadError::Encoding);
+            return Err(ResponseHeadError::Encoding);
         }
         let bodiless = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);

@@ -20,75 +20,75 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::SizeHint;
 
-use crate::net::{body::request_body::RequestBody, response::Fields};
+use crate::net::{body::request_body::RequestBody, response::ResponseHeaders};
 
 use self::{
-    head::AnswerHead, request_body_writer::Upload, response_body::ResponseBodyReader,
+    head::ResponseHead, request_body_writer::RequestBodyWriter, response_body::ResponseBodyReader,
     response_head_reader::Wait, transport::Transport,
 };
 
-pub use self::{error::Failure, head::RequestHead};
+pub use self::{error::Failure, head::OutgoingRequestHead};
 
 /// Bytes read at once of a head; nearly every response fits one read.
 const HEAD_READ_BYTES: usize = 16 * 1024;
 /// Most of a request's body that waits to be written, in bytes.
 const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
 /// Buffer that an idle connection keeps in each direction, in bytes.
-const KEPT_BYTES_MAX: usize = 16 * 1024;
+const IDLE_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
 /// A response whose body is still to be read.
-pub struct Answer {
+pub struct Http1Response {
     /// One of HTTP's, not interim.
     pub status: StatusCode,
     /// Those that may reach a caller, and no others.
-    pub fields: Fields,
+    pub headers: ResponseHeaders,
     /// To read the body off.
-    pub connection: Box<Connection>,
+    pub connection: Box<Http1ClientConnection>,
 }
 
 /// How much of a request has been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
+enum SendState {
     /// Nothing of it has been sent.
-    Waiting,
-    Begun,
+    NotStarted,
+    Started,
     Done,
     /// The server takes no more of it. A response may come all the same, and ends the connection.
-    Refused,
+    Rejected,
 }
 
 /// A connection to a server.
-pub struct Connection {
+pub struct Http1ClientConnection {
     transport: Transport,
     /// What has come and is not used yet.
-    read: BytesMut,
+    read_buffer: BytesMut,
     /// What is to be written, and how much of it has been.
-    out: Vec<u8>,
+    write_buffer: Vec<u8>,
     written: usize,
-    upload: Option<Upload>,
-    sending: Sending,
+    request_body: Option<RequestBodyWriter>,
+    send_state: SendState,
     response_body: ResponseBodyReader,
 }
 
-impl Connection {
+impl Http1ClientConnection {
     /// A connection that has just been made.
     #[must_use]
     pub fn new(transport: Transport) -> Box<Self> {
         Box::new(Self {
             transport,
-            read: BytesMut::new(),
-            out: Vec::new(),
+            read_buffer: BytesMut::new(),
+            write_buffer: Vec::new(),
             written: 0,
-            upload: None,
-            sending: Sending::Done,
+            request_body: None,
+            send_state: SendState::Done,
             response_body: ResponseBodyReader::done(),
         })
     }
 
     /// Whether an idle connection can be used again: it is open, and nothing has come on it, in whichever layer. Unsolicited
     /// bytes would be taken for the next request's response. If not, it must be closed.
-    pub fn is_fit(&mut self, cx: &mut Context<'_>) -> bool {
-        self.read.is_empty() && self.transport.is_quiet(cx)
+    pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.read_buffer.is_empty() && self.transport.is_reusable(cx)
     }
 
     /// Sends the request and waits for the head of the response. It is read while the body is still being sent: one that
@@ -98,32 +98,32 @@ impl Connection {
     /// See [`Failure`]. The connection is closed.
     pub async fn send(
         mut self: Box<Self>,
-        head: &RequestHead<'_>,
+        head: &OutgoingRequestHead<'_>,
         body: RequestBody,
-    ) -> Result<Answer, Failure> {
-        let upload = Upload::new(body);
-        head::write_request(&mut self.out, head, upload.framing(head.method));
-        self.upload = Some(upload);
-        self.sending = Sending::Waiting;
+    ) -> Result<Http1Response, Failure> {
+        let upload = RequestBodyWriter::new(body);
+        head::write_request_head(&mut self.write_buffer, head, upload.framing(head.method));
+        self.request_body = Some(upload);
+        self.send_state = SendState::NotStarted;
         let mut wait = Wait::new(head.method);
-        let head = poll_fn(|cx| self.poll_answer(cx, &mut wait)).await?;
-        self.response_body = ResponseBodyReader::new(head.framing, head.persists);
-        Ok(Answer {
+        let head = poll_fn(|cx| self.poll_handler(cx, &mut wait)).await?;
+        self.response_body = ResponseBodyReader::new(head.framing, head.keep_alive);
+        Ok(Http1Response {
             status: head.status,
-            fields: head.fields,
+            headers: head.headers,
             connection: self,
         })
     }
 
-    fn poll_answer(
+    fn poll_handler(
         &mut self,
         cx: &mut Context<'_>,
         wait: &mut Wait,
-    ) -> Poll<Result<AnswerHead, Failure>> {
-        self.drive(cx)?;
+    ) -> Poll<Result<ResponseHead, Failure>> {
+        self.drive_send(cx)?;
         loop {
-            let broken = if self.read.is_empty() && !wait.has_interim() {
-                Failure::Unanswered
+            let broken = if self.read_buffer.is_empty() && !wait.has_interim() {
+                Failure::NoResponse
             } else {
                 Failure::Broken
             };
@@ -131,30 +131,30 @@ impl Connection {
                 Ok(0) | Err(_) => return Poll::Ready(Err(broken)),
                 Ok(_) => {}
             }
-            if let Some(head) = wait.look(&mut self.read)? {
+            if let Some(head) = wait.read(&mut self.read_buffer)? {
                 return Poll::Ready(Ok(head));
             }
         }
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.transport.poll_fill(cx, &mut self.read, room)
+        self.transport.poll_fill(cx, &mut self.read_buffer, room)
     }
 
     /// Sends what can be sent now. A server that takes no more of a request may have responded already.
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        if matches!(self.sending, Sending::Done | Sending::Refused) {
+    fn drive_send(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if matches!(self.send_state, SendState::Done | SendState::Rejected) {
             return Ok(());
         }
         match self.poll_send(cx) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(())) => {
-                self.sending = Sending::Done;
+                self.send_state = SendState::Done;
                 Ok(())
             }
-            Poll::Ready(Err(Failure::Unanswered)) if self.sending == Sending::Begun => {
-                self.sending = Sending::Refused;
-                self.upload = None;
+            Poll::Ready(Err(Failure::NoResponse)) if self.send_state == SendState::Started => {
+                self.send_state = SendState::Rejected;
+                self.request_body = None;
                 Ok(())
             }
             Poll::Ready(Err(error)) => Err(error),
@@ -163,26 +163,26 @@ impl Connection {
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
-            self.gather(cx)?;
-            while let Some(rest) = self.out.get(self.written..)
+            self.fill_write_buffer(cx)?;
+            while let Some(rest) = self.write_buffer.get(self.written..)
                 && !rest.is_empty()
             {
                 match ready!(self.transport.poll_write(cx, rest)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Err(Failure::Unanswered)),
+                    Ok(0) | Err(_) => return Poll::Ready(Err(Failure::NoResponse)),
                     Ok(length) => {
                         self.written += length;
-                        self.sending = Sending::Begun;
+                        self.send_state = SendState::Started;
                     }
                 }
             }
-            let wrote = !self.out.is_empty();
-            self.out.clear();
+            let wrote = !self.write_buffer.is_empty();
+            self.write_buffer.clear();
             self.written = 0;
-            if self.upload.is_some() && wrote {
+            if self.request_body.is_some() && wrote {
                 continue;
             }
-            ready!(self.transport.poll_flush(cx)).map_err(|_| Failure::Unanswered)?;
-            return match &self.upload {
+            ready!(self.transport.poll_flush(cx)).map_err(|_| Failure::NoResponse)?;
+            return match &self.request_body {
                 Some(_) => Poll::Pending,
                 None => Poll::Ready(Ok(())),
             };
@@ -190,13 +190,13 @@ impl Connection {
     }
 
     /// Takes what there is of the request's body, to be written with what is written anyway.
-    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        while self.out.len() < UNWRITTEN_BYTES_MAX
-            && let Some(upload) = &mut self.upload
+    fn fill_write_buffer(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        while self.write_buffer.len() < UNWRITTEN_BYTES_MAX
+            && let Some(upload) = &mut self.request_body
         {
-            match upload.poll_append(cx, &mut self.out) {
+            match upload.poll_append(cx, &mut self.write_buffer) {
                 Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false)) => self.upload = None,
+                Poll::Ready(Ok(false)) => self.request_body = None,
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => break,
             }
@@ -209,11 +209,11 @@ impl Connection {
     /// # Errors
     /// See [`Failure`]. The connection is fit for nothing but to be closed.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        if let Err(failure) = self.drive(cx) {
+        if let Err(failure) = self.drive_send(cx) {
             return Poll::Ready(Some(Err(failure)));
         }
         self.response_body
-            .poll_data(cx, &mut self.transport, &mut self.read)
+            .poll_data(cx, &mut self.transport, &mut self.read_buffer)
     }
 
     /// Whether the response's body has been read to its end.
@@ -230,20 +230,20 @@ impl Connection {
 
     /// After a response: whether another request may follow on this connection. Not if the server said otherwise, sent more
     /// than its response, or responded before the request had gone out. If so, the connection is made ready to be idle.
-    pub fn rest(&mut self) -> bool {
-        let is_settled = self.read.is_empty() && self.transport.is_settled();
-        if !self.response_body.allows_reuse() || self.sending != Sending::Done || !is_settled {
+    pub fn prepare_for_reuse(&mut self) -> bool {
+        let is_settled = self.read_buffer.is_empty() && self.transport.has_no_pending_data();
+        if !self.response_body.allows_reuse() || self.send_state != SendState::Done || !is_settled {
             return false;
         }
-        if self.read.capacity() > KEPT_BYTES_MAX {
-            self.read = BytesMut::new();
+        if self.read_buffer.capacity() > IDLE_BUFFER_BYTES_MAX {
+            self.read_buffer = BytesMut::new();
         }
-        self.out.shrink_to(KEPT_BYTES_MAX);
+        self.write_buffer.shrink_to(IDLE_BUFFER_BYTES_MAX);
         true
     }
 }
 
-impl Drop for Connection {
+impl Drop for Http1ClientConnection {
     fn drop(&mut self) {
         self.transport.close();
     }

@@ -14,14 +14,14 @@ use crate::net::{body::request_body::RequestBody, http1::framing::Framing, metho
 use super::error::Failure;
 
 /// What is left of a request's body.
-pub struct Upload {
+pub struct RequestBodyWriter {
     body: RequestBody,
     framing: Framing,
     /// Bytes left of the declared length.
-    left: u64,
+    remaining: u64,
 }
 
-impl Upload {
+impl RequestBodyWriter {
     /// Frames a body: by its length where that is known, else in chunks.
     pub fn new(body: RequestBody) -> Self {
         let framing = match body.size_hint().exact() {
@@ -29,14 +29,14 @@ impl Upload {
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
-        let left = match framing {
+        let remaining = match framing {
             Framing::Length(length) => length,
             _ => 0,
         };
         Self {
             body,
             framing,
-            left,
+            remaining,
         }
     }
 
@@ -71,8 +71,8 @@ impl Upload {
                 Ok(data) => self.append(&data, out),
                 Err(_) => Ok(true),
             }),
-            Some(Err(_)) => Poll::Ready(Err(Failure::Upload)),
-            None => Poll::Ready(self.end(out)),
+            Some(Err(_)) => Poll::Ready(Err(Failure::RequestBody)),
+            None => Poll::Ready(self.finish(out)),
         }
     }
 
@@ -87,18 +87,18 @@ impl Upload {
             out.extend_from_slice(b"\r\n");
             return Ok(true);
         }
-        self.left = self
-            .left
+        self.remaining = self
+            .remaining
             .checked_sub(data.len() as u64)
-            .ok_or(Failure::Upload)?;
+            .ok_or(Failure::RequestBody)?;
         out.extend_from_slice(data);
-        Ok(self.left > 0)
+        Ok(self.remaining > 0)
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
         match self.framing {
             Framing::Chunked => out.extend_from_slice(b"0\r\n\r\n"),
-            _ if self.left > 0 => return Err(Failure::Upload),
+            _ if self.remaining > 0 => return Err(Failure::RequestBody),
             _ => {}
         }
         Ok(false)
@@ -106,8 +106,8 @@ impl Upload {
 }
 
 /// A response can come, and the connection end, before the caller has sent everything.
-impl Drop for Upload {
+impl Drop for RequestBodyWriter {
     fn drop(&mut self) {
-        self.body.take().leave();
+        self.body.take().abandon();
     }
 }

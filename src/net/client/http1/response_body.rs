@@ -7,8 +7,8 @@ use http_body::SizeHint;
 
 use crate::net::http1::{
     buffer,
-    chunked::Piece,
-    framing::{Framing, Unread},
+    chunked::DecodedBody,
+    framing::{BodyDecoder, Framing},
 };
 
 use super::{error::Failure, transport::Transport};
@@ -26,7 +26,7 @@ enum ReadState {
 
 /// How far the body of the current response has been read.
 pub struct ResponseBodyReader {
-    decoder: Unread,
+    decoder: BodyDecoder,
     read_state: ReadState,
     /// Another request may follow on the connection when this body has been read.
     keep_alive: bool,
@@ -37,7 +37,7 @@ impl ResponseBodyReader {
     #[must_use]
     pub const fn done() -> Self {
         Self {
-            decoder: Unread::Nothing,
+            decoder: BodyDecoder::Done,
             read_state: ReadState::Open,
             keep_alive: true,
         }
@@ -47,7 +47,7 @@ impl ResponseBodyReader {
     #[must_use]
     pub fn new(framing: Framing, keep_alive: bool) -> Self {
         Self {
-            decoder: Unread::of(framing),
+            decoder: BodyDecoder::new(framing),
             read_state: ReadState::Open,
             keep_alive,
         }
@@ -56,7 +56,7 @@ impl ResponseBodyReader {
     /// Whether the body has been read to its end.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        self.decoder.is_nothing()
+        self.decoder.is_done()
     }
 
     /// Whether the body was read to its end, and its head said that another response may follow.
@@ -69,9 +69,9 @@ impl ResponseBodyReader {
     #[must_use]
     pub fn size_hint(&self) -> SizeHint {
         match self.decoder {
-            Unread::Nothing => SizeHint::with_exact(0),
-            Unread::Length(left) => SizeHint::with_exact(left),
-            Unread::Chunks(_) | Unread::UntilClose => SizeHint::default(),
+            BodyDecoder::Done => SizeHint::with_exact(0),
+            BodyDecoder::Length(left) => SizeHint::with_exact(left),
+            BodyDecoder::Chunked(_) | BodyDecoder::UntilClose => SizeHint::default(),
         }
     }
 
@@ -86,23 +86,23 @@ impl ResponseBodyReader {
         read: &mut BytesMut,
     ) -> Poll<Option<Result<Bytes, Failure>>> {
         loop {
-            match self.decoder.next(read) {
-                Ok(Piece::Data(data)) => {
+            match self.decoder.decode(read) {
+                Ok(DecodedBody::Data(data)) => {
                     if self.decoder.is_at_end(read) {
-                        self.decoder = Unread::Nothing;
+                        self.decoder = BodyDecoder::Done;
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }
-                Ok(Piece::End) => {
-                    self.decoder = Unread::Nothing;
+                Ok(DecodedBody::End) => {
+                    self.decoder = BodyDecoder::Done;
                     return Poll::Ready(None);
                 }
-                Ok(Piece::More) => {}
+                Ok(DecodedBody::NeedMore) => {}
                 Err(_) => return Poll::Ready(Some(Err(Failure::NotHttp))),
             }
             match (self.read_state, &self.decoder) {
                 (ReadState::Open, _) => ready!(self.poll_read(cx, transport, read)),
-                (ReadState::Ended, Unread::UntilClose) => self.decoder = Unread::Nothing,
+                (ReadState::Ended, BodyDecoder::UntilClose) => self.decoder = BodyDecoder::Done,
                 _ => return Poll::Ready(Some(Err(Failure::Broken))),
             }
         }
@@ -116,7 +116,7 @@ impl ResponseBodyReader {
         read: &mut BytesMut,
     ) -> Poll<()> {
         let wanted = match self.decoder {
-            Unread::Length(left) => buffer::within(left, BODY_READ_BYTES),
+            BodyDecoder::Length(left) => buffer::clamp_len(left, BODY_READ_BYTES),
             _ => BODY_READ_BYTES,
         };
         while read.len() < wanted {

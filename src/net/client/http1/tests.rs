@@ -5,23 +5,23 @@ use bytes::{Bytes, BytesMut};
 
 use crate::net::{
     http1::{
-        chunked::{ChunkError, Chunks, Piece},
+        chunked::{ChunkedDecoder, ChunkedError, DecodedBody},
         framing::Framing,
     },
     method::Method,
 };
 
 use super::{
-    head::{AnswerHead, HEAD_BYTES_MAX, HEADERS_MAX},
+    head::{RESPONSE_HEAD_BYTES_MAX, RESPONSE_HEADERS_MAX, ResponseHead},
     response_head_reader::Wait,
 };
 
 /// The head that is parsed from these parts, and what is left unread after it.
-fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(AnswerHead, Bytes)>, ()> {
+fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(ResponseHead, Bytes)>, ()> {
     let (mut wait, mut read) = (Wait::new(method), BytesMut::new());
     for (number, piece) in pieces.into_iter().enumerate() {
         read.extend_from_slice(piece);
-        if let Some(head) = wait.look(&mut read).map_err(drop)? {
+        if let Some(head) = wait.read(&mut read).map_err(drop)? {
             for later in pieces.into_iter().skip(number + 1) {
                 read.extend_from_slice(later);
             }
@@ -34,11 +34,11 @@ fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(AnswerHead, Byt
 /// A head, whose framing and rest are the same wherever it is split.
 fn framed(method: Method, bytes: &[u8]) -> Result<Option<(Framing, bool, Bytes)>, ()> {
     let whole = head_of(method, [bytes, b""]);
-    let whole = whole.map(|it| it.map(|(head, rest)| (head.framing, head.persists, rest)));
+    let whole = whole.map(|it| it.map(|(head, rest)| (head.framing, head.keep_alive, rest)));
     for at in 0..bytes.len() {
         let (first, second) = bytes.split_at(at);
         let split = head_of(method, [first, second]);
-        let split = split.map(|it| it.map(|(head, rest)| (head.framing, head.persists, rest)));
+        let split = split.map(|it| it.map(|(head, rest)| (head.framing, head.keep_alive, rest)));
         assert_eq!(split, whole, "split at {at}: {}", bytes.escape_ascii());
     }
     whole
@@ -162,10 +162,10 @@ fn a_head_says_how_long_the_body_is_and_whether_the_connection_stays() {
 #[test]
 fn a_head_has_bounds() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n";
-    let most = format!("{ok}{}\r\n", "a: b\r\n".repeat(HEADERS_MAX - 1));
-    let too_many = format!("{ok}{}\r\n", "a: b\r\n".repeat(HEADERS_MAX));
-    let too_long = format!("{ok}a: {}\r\n\r\n", "b".repeat(HEAD_BYTES_MAX));
-    let endless = format!("{ok}a: {}", "b".repeat(HEAD_BYTES_MAX));
+    let most = format!("{ok}{}\r\n", "a: b\r\n".repeat(RESPONSE_HEADERS_MAX - 1));
+    let too_many = format!("{ok}{}\r\n", "a: b\r\n".repeat(RESPONSE_HEADERS_MAX));
+    let too_long = format!("{ok}a: {}\r\n\r\n", "b".repeat(RESPONSE_HEAD_BYTES_MAX));
+    let endless = format!("{ok}a: {}", "b".repeat(RESPONSE_HEAD_BYTES_MAX));
     let interim = format!("{}{ok}\r\n", "HTTP/1.1 102 x\r\n\r\n".repeat(9));
     assert!(matches!(
         head_of(Method::Get, [most.as_bytes(), b""]),
@@ -183,7 +183,7 @@ fn only_headers_that_may_reach_a_caller_are_kept() {
     let (head, _) = head_of(Method::Get, [head.as_bytes(), b""])
         .unwrap()
         .unwrap();
-    let kept: Vec<_> = head.fields.iter().collect();
+    let kept: Vec<_> = head.headers.iter().collect();
     let kept: Vec<_> = kept
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
@@ -200,18 +200,18 @@ fn only_headers_that_may_reach_a_caller_are_kept() {
 }
 
 /// The data of a chunked body, whether it has ended, and what is left unread.
-type Unchunked = Result<(Vec<u8>, bool, Bytes), ChunkError>;
+type Unchunked = Result<(Vec<u8>, bool, Bytes), ChunkedError>;
 
 fn unchunk(pieces: &[&[u8]]) -> Unchunked {
-    let (mut chunks, mut read, mut data) = (Chunks::default(), BytesMut::new(), Vec::new());
+    let (mut chunks, mut read, mut data) = (ChunkedDecoder::default(), BytesMut::new(), Vec::new());
     let mut ended = false;
     for piece in pieces {
         read.extend_from_slice(piece);
         loop {
-            match chunks.next(&mut read)? {
-                Piece::Data(more) => data.extend_from_slice(&more),
-                Piece::More => break,
-                Piece::End => {
+            match chunks.decode(&mut read)? {
+                DecodedBody::Data(more) => data.extend_from_slice(&more),
+                DecodedBody::NeedMore => break,
+                DecodedBody::End => {
                     ended = true;
                     break;
                 }
@@ -297,18 +297,18 @@ fn a_chunked_body_that_two_readers_could_read_differently_is_refused() {
 #[test]
 fn a_chunked_body_that_was_refused_stays_refused() {
     let (mut chunks, mut read) = (
-        Chunks::default(),
+        ChunkedDecoder::default(),
         BytesMut::from("3\r\nabc\r\n5Z".as_bytes()),
     );
     assert_eq!(
-        chunks.next(&mut read),
-        Ok(Piece::Data(Bytes::from_static(b"abc")))
+        chunks.decode(&mut read),
+        Ok(DecodedBody::Data(Bytes::from_static(b"abc")))
     );
     assert!(chunks.is_at_end(&mut read).is_err());
-    assert!(chunks.next(&mut read).is_err());
+    assert!(chunks.decode(&mut read).is_err());
     assert!(
         chunks
-            .next(&mut BytesMut::from("0\r\n\r\n".as_bytes()))
+            .decode(&mut BytesMut::from("0\r\n\r\n".as_bytes()))
             .is_err()
     );
 }
@@ -327,12 +327,12 @@ fn extensions_and_trailers_have_bounds() {
 #[test]
 fn a_chunk_may_be_as_long_as_64_bits_say() {
     let (mut chunks, mut read) = (
-        Chunks::default(),
+        ChunkedDecoder::default(),
         BytesMut::from("ffffffffffffffff\r\nab".as_bytes()),
     );
     assert_eq!(
-        chunks.next(&mut read),
-        Ok(Piece::Data(Bytes::from_static(b"ab")))
+        chunks.decode(&mut read),
+        Ok(DecodedBody::Data(Bytes::from_static(b"ab")))
     );
-    assert_eq!(chunks.next(&mut read), Ok(Piece::More));
+    assert_eq!(chunks.decode(&mut read), Ok(DecodedBody::NeedMore));
 }

@@ -49,23 +49,23 @@ impl Transport {
 
     /// Whether no layer of ours holds bytes that were read or are to be written, and neither side has ended the stream.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn has_no_pending_data(&self) -> bool {
         match self {
             Self::Plain(_) => true,
-            Self::Tls(stream) => stream.is_settled(),
+            Self::Tls(stream) => stream.has_no_pending_data(),
         }
     }
 
     /// Whether no bytes are left in any layer, the kernel's included, and both sides are open. The kernel is asked directly:
     /// the runtime learns of what has come only when it polls next. If not, the transport must be closed.
     #[must_use]
-    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+    pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Plain(socket) => {
                 let looked = RecvFlags::PEEK | RecvFlags::DONTWAIT;
                 matches!(recv(&*socket, &mut [0; 1], looked), Err(Errno::AGAIN))
             }
-            Self::Tls(stream) => stream.is_quiet(cx),
+            Self::Tls(stream) => stream.is_reusable(cx),
         }
     }
 

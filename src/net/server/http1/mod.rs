@@ -26,24 +26,29 @@ use self::{
 };
 
 use super::{
-    connection_control::Seat,
-    handler::{Ended, Handler, ServerOptions},
+    connection_control::ConnectionControl,
+    handler::{ConnectionEnd, Handler, ServerOptions},
 };
 
 /// A caller's connection: a future that ends with it. What it is doing stands apart from what it does it with, so that a
 /// stage can borrow both.
-pub struct Connection<S, H: Handler> {
+pub struct Http1ServerConnection<S, H: Handler> {
     stage: Stage<H::Body>,
     session: Session<S, H>,
 }
 
-impl<S, H> Connection<S, H>
+impl<S, H> Http1ServerConnection<S, H>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
     /// Serves `socket` when polled.
-    pub fn new(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Self {
+    pub fn new(
+        socket: S,
+        handler: H,
+        seat: Arc<ConnectionControl>,
+        options: ServerOptions,
+    ) -> Self {
         Self {
             stage: Stage::Head,
             session: Session::new(socket, handler, seat, options),
@@ -51,12 +56,12 @@ where
     }
 
     /// Goes on until there is nothing to do but wait.
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let session = &mut self.session;
         loop {
             let step = match &mut self.stage {
                 Stage::Head => session.poll_head(cx),
-                Stage::Answering(answering) => session.poll_handler(answering, cx),
+                Stage::Handling(answering) => session.poll_handler(answering, cx),
                 Stage::Sending(sending) => session.poll_response(sending, cx),
                 Stage::Discarding { left } => session.poll_discarding(left, cx),
                 Stage::Lingering { left, is_shut } => {
@@ -72,31 +77,31 @@ where
     }
 
     /// A timeout has passed. A handler whose response is under way hears that the caller read too slowly.
-    fn give_up(&mut self) {
+    fn abort_response(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Head);
         if let Stage::Sending(sending) = stage
             && let Some(body) = sending.into_body()
         {
-            H::give_up(body);
+            H::abort_response(body);
         }
     }
 }
 
-impl<S, H> Future for Connection<S, H>
+impl<S, H> Future for Http1ServerConnection<S, H>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    type Output = Ended;
+    type Output = ConnectionEnd;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let this = self.get_mut();
         if let Poll::Ready(ended) = this.advance(cx) {
             return Poll::Ready(ended);
         }
         if this.session.is_timed_out(&this.stage, cx) {
-            this.give_up();
-            return Poll::Ready(Ended::Silent);
+            this.abort_response();
+            return Poll::Ready(ConnectionEnd::TimedOut);
         }
         Poll::Pending
     }

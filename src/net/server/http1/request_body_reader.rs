@@ -6,13 +6,13 @@ use bytes::BytesMut;
 
 use crate::net::{
     body::{
-        channel::{self, Demand, Source},
-        incoming_body::WireBody,
+        channel::{self, BodyDemand, BodySender},
+        incoming_body::IncomingBody,
     },
     http1::{
         buffer,
-        chunked::Piece,
-        framing::{Framing, Unread},
+        chunked::DecodedBody,
+        framing::{BodyDecoder, Framing},
     },
 };
 
@@ -20,10 +20,10 @@ use crate::net::{
 pub(super) const DISCARDED_BYTES_MAX: u64 = 256 * 1024;
 
 /// The body of the request under way.
-pub struct Upload {
-    unread: Unread,
+pub struct RequestBodyReader {
+    decoder: BodyDecoder,
     /// To its receiver, while somebody wants it.
-    source: Option<Source>,
+    sender: Option<BodySender>,
     /// The caller holds it back until it is sent `100 Continue` (RFC 9110 section 10.1.1).
     expects_continue: bool,
     /// It is malformed: nobody can tell where it ends.
@@ -32,22 +32,22 @@ pub struct Upload {
 
 /// What came of dropping an unwanted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discarded {
+pub enum DiscardResult {
     /// It has been dropped to its end.
-    All,
+    Complete,
     /// More has to be read.
-    More,
+    NeedMore,
     /// It is too long, or malformed.
-    TooMuch,
+    LimitExceeded,
 }
 
-impl Upload {
+impl RequestBodyReader {
     /// A request without a body.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn empty() -> Self {
         Self {
-            unread: Unread::Nothing,
-            source: None,
+            decoder: BodyDecoder::Done,
+            sender: None,
             expects_continue: false,
             is_broken: false,
         }
@@ -55,10 +55,10 @@ impl Upload {
 
     /// After malformed bytes: nothing that follows can be read.
     #[must_use]
-    pub fn unreadable() -> Self {
+    pub fn broken() -> Self {
         Self {
             is_broken: true,
-            ..Self::none()
+            ..Self::empty()
         }
     }
 
@@ -68,9 +68,9 @@ impl Upload {
         framing: Framing,
         expects_continue: bool,
         read: &mut BytesMut,
-    ) -> (Self, WireBody) {
+    ) -> (Self, IncomingBody) {
         let length = match framing {
-            Framing::None | Framing::UntilClose => return (Self::none(), WireBody::Empty),
+            Framing::None | Framing::UntilClose => return (Self::empty(), IncomingBody::Empty),
             Framing::Chunked => None,
             Framing::Length(length) => Some(length),
         };
@@ -78,42 +78,46 @@ impl Upload {
             && let Ok(length) = usize::try_from(length)
             && length <= read.len()
         {
-            return (Self::none(), WireBody::Whole(buffer::take(read, length)));
+            return (
+                Self::empty(),
+                IncomingBody::Buffered(buffer::split_bytes(read, length)),
+            );
         }
         let (source, inflow) = channel::channel(length);
         let upload = Self {
-            unread: Unread::of(framing),
-            source: Some(source),
+            decoder: BodyDecoder::new(framing),
+            sender: Some(source),
             expects_continue,
             is_broken: false,
         };
-        (upload, WireBody::Http1(inflow))
+        (upload, IncomingBody::Http1(inflow))
     }
 
     /// Whether it has been read to its end.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.unread.is_nothing() && !self.is_broken
+        self.decoder.is_done() && !self.is_broken
     }
 
     /// Whether reading the rest is not worth it or impossible, so that no other request can follow.
     #[must_use]
-    pub fn is_hopeless(&self) -> bool {
-        let is_too_long = matches!(self.unread, Unread::Length(left) if left > DISCARDED_BYTES_MAX);
+    pub fn prevents_keep_alive(&self) -> bool {
+        let is_too_long =
+            matches!(self.decoder, BodyDecoder::Length(left) if left > DISCARDED_BYTES_MAX);
         // A caller that waited for `100 Continue` and got a response may send the body or not.
-        let is_unsure = self.expects_continue && !self.unread.is_nothing();
+        let is_unsure = self.expects_continue && !self.decoder.is_done();
         self.is_broken || is_too_long || is_unsure
     }
 
     /// Whether `100 Continue` is to be sent now; true once.
-    pub fn wants_to_continue(&mut self, has_come: bool, cx: &Context<'_>) -> bool {
+    pub fn should_send_continue(&mut self, has_come: bool, cx: &Context<'_>) -> bool {
         if !self.expects_continue {
             return false;
         }
         let is_wanted = self
-            .source
+            .sender
             .as_ref()
-            .is_some_and(|it| it.poll_demand(cx) == Poll::Ready(Demand::Piece));
+            .is_some_and(|it| it.poll_demand(cx) == Poll::Ready(BodyDemand::Chunk));
         // A caller that did not wait needs none.
         self.expects_continue = !(is_wanted || has_come);
         is_wanted && !has_come
@@ -122,24 +126,24 @@ impl Upload {
     /// Passes on what has come, as far as it is asked for. Ready when more bytes, or the end of the connection, would make a
     /// difference.
     pub fn poll_feed(&mut self, read: &mut BytesMut, cx: &Context<'_>) -> Poll<()> {
-        while let Some(source) = &self.source {
-            if ready!(source.poll_demand(cx)) == Demand::Nothing {
-                self.source = None;
+        while let Some(source) = &self.sender {
+            if ready!(source.poll_demand(cx)) == BodyDemand::Cancelled {
+                self.sender = None;
                 break;
             }
-            match self.unread.next(read) {
-                Ok(Piece::Data(data)) => {
-                    source.give(data);
-                    if self.unread.is_at_end(read) {
-                        self.end();
+            match self.decoder.decode(read) {
+                Ok(DecodedBody::Data(data)) => {
+                    source.send(data);
+                    if self.decoder.is_at_end(read) {
+                        self.finish();
                     }
                 }
-                Ok(Piece::End) => self.end(),
-                Ok(Piece::More) => break,
+                Ok(DecodedBody::End) => self.finish(),
+                Ok(DecodedBody::NeedMore) => break,
                 Err(_) => {
                     self.is_broken = true;
-                    if let Some(source) = self.source.take() {
-                        source.reject();
+                    if let Some(source) = self.sender.take() {
+                        source.fail_malformed();
                     }
                 }
             }
@@ -148,38 +152,38 @@ impl Upload {
     }
 
     /// The response has begun: a caller that waits for `100 Continue` gets that instead.
-    pub fn answer(&mut self) {
+    pub fn response_started(&mut self) {
         self.expects_continue = false;
     }
 
-    fn end(&mut self) {
-        self.unread = Unread::Nothing;
-        if let Some(source) = self.source.take() {
-            source.end();
+    fn finish(&mut self) {
+        self.decoder = BodyDecoder::Done;
+        if let Some(source) = self.sender.take() {
+            source.complete();
         }
     }
 
     /// Cancels it: nobody receives any more.
     pub fn abandon(&mut self) {
-        self.source = None;
+        self.sender = None;
     }
 
     /// Drops what has come, up to `left` bytes in all.
-    pub fn discard(&mut self, read: &mut BytesMut, left: &mut u64) -> Discarded {
+    pub fn discard(&mut self, read: &mut BytesMut, left: &mut u64) -> DiscardResult {
         loop {
-            match self.unread.next(read) {
-                Ok(Piece::Data(data)) => match left.checked_sub(data.len() as u64) {
+            match self.decoder.decode(read) {
+                Ok(DecodedBody::Data(data)) => match left.checked_sub(data.len() as u64) {
                     Some(rest) => *left = rest,
-                    None => return Discarded::TooMuch,
+                    None => return DiscardResult::LimitExceeded,
                 },
-                Ok(Piece::End) => {
-                    self.unread = Unread::Nothing;
-                    return Discarded::All;
+                Ok(DecodedBody::End) => {
+                    self.decoder = BodyDecoder::Done;
+                    return DiscardResult::Complete;
                 }
-                Ok(Piece::More) => return Discarded::More,
+                Ok(DecodedBody::NeedMore) => return DiscardResult::NeedMore,
                 Err(_) => {
                     self.is_broken = true;
-                    return Discarded::TooMuch;
+                    return DiscardResult::LimitExceeded;
                 }
             }
         }

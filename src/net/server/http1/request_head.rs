@@ -10,33 +10,33 @@ use crate::net::{
     http1::framing::{self, Framing},
     method::Method,
     request::{
-        headers::{HEADERS_MAX, HeaderError, Purpose, Sorting},
-        incoming_request::{Fault, Received, Unreadable},
+        headers::{HEADERS_MAX, HeaderError, RequestHeaderKind, RequestHeadersBuilder},
+        incoming_request::{RequestError, RequestHead, RequestParseError},
         origin_form::check_origin_form,
         target::{TARGET_BYTES_MAX, TargetError},
     },
 };
 
 /// A request's head, and how its connection goes on.
-pub struct Head {
+pub struct Http1RequestHead {
     /// What does not depend on the protocol.
-    pub request: Received,
+    pub head: RequestHead,
     /// How the body is framed.
     pub framing: Framing,
     /// The caller waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
     pub expects_continue: bool,
     /// Another request may follow on this connection.
-    pub persists: bool,
+    pub keep_alive: bool,
     /// The caller speaks HTTP/1.1, not 1.0: it understands chunks.
     pub is_http11: bool,
 }
 
-type Lines<'bytes> = [MaybeUninit<httparse::Header<'bytes>>; HEADERS_MAX];
+type HeaderSlots<'bytes> = [MaybeUninit<httparse::Header<'bytes>>; HEADERS_MAX];
 
 /// The length of the head at the front of `buffer`, its empty line included; none while it is incomplete. `looked_at` bytes
 /// were searched before. Lines that end with a bare LF are found too, to be refused at once.
 #[must_use]
-pub fn length(buffer: &[u8], looked_at: usize) -> Option<usize> {
+pub fn find_end(buffer: &[u8], looked_at: usize) -> Option<usize> {
     // The bytes that were searched last may be half of what is sought.
     let from = looked_at.saturating_sub(2);
     let searched = buffer.get(from..)?;
@@ -54,12 +54,12 @@ pub fn length(buffer: &[u8], looked_at: usize) -> Option<usize> {
 ///
 /// # Errors
 /// It cannot.
-pub fn check_part(part: &[u8]) -> Result<(), Unreadable> {
+pub fn check_partial(part: &[u8]) -> Result<(), RequestParseError> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     match parse(part, &mut request, &mut lines) {
         Ok(_) => Ok(()),
-        Err(why) => Err(unreadable(&request, why)),
+        Err(why) => Err(parse_error(&request, why)),
     }
 }
 
@@ -67,45 +67,47 @@ pub fn check_part(part: &[u8]) -> Result<(), Unreadable> {
 ///
 /// # Errors
 /// When it is malformed, or could be read in two ways.
-pub fn read(bytes: &Bytes) -> Result<Head, Unreadable> {
+pub fn parse_head(bytes: &Bytes) -> Result<Http1RequestHead, RequestParseError> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let read = parse(bytes, &mut request, &mut lines).and_then(|parsed| match parsed {
-        httparse::Status::Complete(length) if length == bytes.len() => of_request(bytes, &request),
+        httparse::Status::Complete(length) if length == bytes.len() => {
+            from_httparse(bytes, &request)
+        }
         // The parser sees another end of the head than we do.
-        _ => Err(Fault::NotHttp),
+        _ => Err(RequestError::NotHttp),
     });
-    read.map_err(|why| unreadable(&request, why))
+    read.map_err(|why| parse_error(&request, why))
 }
 
 /// The error for a head that is longer than allowed, with what could be read of it.
 #[must_use]
-pub fn too_large(part: &[u8]) -> Unreadable {
+pub fn too_large_error(part: &[u8]) -> RequestParseError {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     // What it makes of the lines does not matter.
     let _ = parse(part, &mut request, &mut lines);
     let why = match (request.method, request.path) {
-        (None, _) => Fault::NotHttp,
+        (None, _) => RequestError::NotHttp,
         (Some(_), None) => TargetError::TooLong.into(),
         (Some(_), Some(path)) if path.len() > TARGET_BYTES_MAX => TargetError::TooLong.into(),
-        (Some(_), Some(_)) => Fault::HeadTooLarge,
+        (Some(_), Some(_)) => RequestError::HeadTooLarge,
     };
-    unreadable(&request, why)
+    parse_error(&request, why)
 }
 
 /// The error for an incomplete head whose memory is needed, with what could be read of it.
 #[must_use]
-pub fn unfinished(part: &[u8]) -> Unreadable {
+pub fn incomplete_error(part: &[u8]) -> RequestParseError {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     // What it makes of the lines does not matter.
     let _ = parse(part, &mut request, &mut lines);
-    unreadable(&request, Fault::HeadUnfinished)
+    parse_error(&request, RequestError::HeadUnfinished)
 }
 
 /// Takes `length` bytes off the front of `buffer`.
-pub fn split(buffer: &mut BytesMut, length: usize) -> Bytes {
+pub fn split_head(buffer: &mut BytesMut, length: usize) -> Bytes {
     if buffer.len() == length {
         // Nothing stays: the head's memory is not shared with what comes next.
         std::mem::take(buffer).freeze()
@@ -117,98 +119,107 @@ pub fn split(buffer: &mut BytesMut, length: usize) -> Bytes {
 fn parse<'lines, 'bytes>(
     bytes: &'bytes [u8],
     request: &mut httparse::Request<'lines, 'bytes>,
-    lines: &'lines mut Lines<'bytes>,
-) -> Result<httparse::Status<usize>, Fault> {
+    lines: &'lines mut HeaderSlots<'bytes>,
+) -> Result<httparse::Status<usize>, RequestError> {
     // The parser would pass over empty lines of any kind.
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
-        return Err(Fault::NotHttp);
+        return Err(RequestError::NotHttp);
     }
     httparse::ParserConfig::default()
         .parse_request_with_uninit_headers(request, bytes, lines)
         .map_err(|error| match error {
             httparse::Error::TooManyHeaders => HeaderError::TooMany.into(),
-            _ => Fault::NotHttp,
+            _ => RequestError::NotHttp,
         })
 }
 
-fn of_request(bytes: &Bytes, request: &httparse::Request<'_, '_>) -> Result<Head, Fault> {
+fn from_httparse(
+    bytes: &Bytes,
+    request: &httparse::Request<'_, '_>,
+) -> Result<Http1RequestHead, RequestError> {
     if !framing::ends_lines_with_crlf(bytes, request.headers.len()) {
-        return Err(Fault::NotHttp);
+        return Err(RequestError::NotHttp);
     }
-    let method = Method::parse(request.method.unwrap_or_default()).ok_or(Fault::Method)?;
-    let target = target(bytes, request.path.unwrap_or_default())?;
+    let method = Method::parse(request.method.unwrap_or_default()).ok_or(RequestError::Method)?;
+    let target = parse_target(bytes, request.path.unwrap_or_default())?;
     let is_http11 = request.version == Some(1);
-    let (mut said, mut sorting, mut refused) = (Said::default(), Sorting::default(), None);
+    let (mut said, mut sorting, mut refused) = (
+        RequestFramingHeaders::default(),
+        RequestHeadersBuilder::default(),
+        None,
+    );
     for line in request.headers.iter() {
-        let Some(purpose) = Purpose::of(line.name) else {
+        let Some(purpose) = RequestHeaderKind::from_name(line.name) else {
             continue;
         };
-        said.take(&purpose, line.value)?;
+        said.add(&purpose, line.value)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
-            .map_err(|_| Fault::NotHttp)?;
+            .map_err(|_| RequestError::NotHttp)?;
         if refused.is_none() {
-            refused = sorting.take(purpose, value).err();
+            refused = sorting.add(purpose, value).err();
         }
     }
-    Ok(Head {
+    Ok(Http1RequestHead {
         framing: said.framing(is_http11)?,
         // RFC 9110 section 10.1.1: who speaks HTTP/1.0 does not know the sign.
         expects_continue: is_http11 && said.expects_continue,
-        persists: is_http11 && !said.closes,
+        keep_alive: is_http11 && !said.connection_close,
         is_http11,
-        request: Received {
+        head: RequestHead {
             method: Some(method),
             target,
             authority: None,
-            headers: refused.map_or_else(|| Ok(sorting.finish()), Err),
+            headers: refused.map_or_else(|| Ok(sorting.build()), Err),
             head_bytes: bytes.len(),
         },
     })
 }
 
 /// RFC 9112 section 3.2: only the origin form is answered here. The rest is left to `Target`.
-fn target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, Fault> {
+fn parse_target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, RequestError> {
     check_origin_form(received.as_bytes())?;
     PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes()))
         .map_err(|_| TargetError::PathCharacter.into())
 }
 
-fn unreadable(request: &httparse::Request<'_, '_>, why: Fault) -> Unreadable {
+fn parse_error(request: &httparse::Request<'_, '_>, why: RequestError) -> RequestParseError {
     let target = request.path.unwrap_or_default();
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    Unreadable {
+    RequestParseError {
         method: request.method.and_then(Method::parse),
         path: path.into(),
-        why,
+        error: why,
     }
 }
 
 /// What the header lines say about the message's framing and its connection.
 #[derive(Default)]
-struct Said {
+struct RequestFramingHeaders {
     length: Option<u64>,
     chunked: bool,
-    closes: bool,
+    connection_close: bool,
     expects_continue: bool,
 }
 
-impl Said {
-    fn take(&mut self, purpose: &Purpose, value: &[u8]) -> Result<(), Fault> {
+impl RequestFramingHeaders {
+    fn add(&mut self, purpose: &RequestHeaderKind, value: &[u8]) -> Result<(), RequestError> {
         match purpose {
-            Purpose::ContentLength => {
-                let length = framing::decimal(value).ok_or(HeaderError::Framing)?;
+            RequestHeaderKind::ContentLength => {
+                let length = framing::parse_decimal(value).ok_or(HeaderError::Framing)?;
                 if self.length.replace(length).is_some() {
                     return Err(HeaderError::Framing.into());
                 }
             }
-            Purpose::TransferEncoding => {
+            RequestHeaderKind::TransferEncoding => {
                 let again = std::mem::replace(&mut self.chunked, true);
                 if again || !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(HeaderError::Framing.into());
                 }
             }
-            Purpose::Connection => self.closes |= framing::names_close(value),
-            Purpose::Expect => self.expects_continue = true,
+            RequestHeaderKind::Connection => {
+                self.connection_close |= framing::has_close_option(value)
+            }
+            RequestHeaderKind::Expect => self.expects_continue = true,
             _ => {}
         }
         Ok(())

@@ -11,12 +11,12 @@ use http_body::Body;
 
 use crate::net::{
     http1::framing::Framing,
-    response::{Fields, Response},
+    response::{Response, ResponseHeaders},
 };
 
 use super::{
     date,
-    write_buffer::{GATHERED_BYTES_MAX, Outflow},
+    write_buffer::{BUFFERED_BYTES_MAX, WriteBuffer},
 };
 
 /// Room for a head and a short body, in bytes.
@@ -30,31 +30,31 @@ pub(super) struct Request {
     /// The caller understands chunks.
     pub is_http11: bool,
     /// Another request may follow.
-    pub persists: bool,
+    pub keep_alive: bool,
 }
 
 /// A response whose head has been written.
-pub struct Sending<B> {
+pub struct ResponseWriter<B> {
     /// None: all of it was gathered, or it ended early.
     body: Option<B>,
     framing: Framing,
-    is_cut: bool,
+    is_aborted: bool,
 }
 
 /// What filling the write buffer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gathered {
+pub enum FillResult {
     /// The response is complete.
-    All,
+    Complete,
     /// There may be more, and the buffer is full.
-    Full,
+    BufferFull,
     /// The next chunk has not come yet.
-    Waiting,
+    Pending,
     /// It ended early: the caller must not take it for complete.
-    Cut,
+    Aborted,
 }
 
-impl<B> Sending<B>
+impl<B> ResponseWriter<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -62,11 +62,11 @@ where
     pub(super) fn begin(
         response: Response<B>,
         request: &mut Request,
-        outflow: &mut Outflow,
+        outflow: &mut WriteBuffer,
     ) -> Self {
         let Response {
             status,
-            fields,
+            headers: fields,
             body,
         } = response;
         let has_none = request.is_head || is_bodiless(status);
@@ -76,15 +76,16 @@ where
             None if request.is_http11 => Framing::Chunked,
             None => Framing::UntilClose,
         };
-        request.persists &= framing != Framing::UntilClose && !fields.contains(&header::CONNECTION);
+        request.keep_alive &=
+            framing != Framing::UntilClose && !fields.contains(&header::CONNECTION);
         let out = outflow.front();
         out.reserve(HEAD_ROOM_BYTES);
-        write_head(out, status, &fields, framing, request.persists);
+        write_head(out, status, &fields, framing, request.keep_alive);
         let is_empty = matches!(framing, Framing::None | Framing::Length(0));
         Self {
             body: (!is_empty).then_some(body),
             framing,
-            is_cut: false,
+            is_aborted: false,
         }
     }
 
@@ -94,13 +95,13 @@ where
     }
 
     /// Moves what there is of the body to the write buffer.
-    pub(super) fn gather(&mut self, cx: &mut Context<'_>, outflow: &mut Outflow) -> Gathered {
+    pub(super) fn fill(&mut self, cx: &mut Context<'_>, outflow: &mut WriteBuffer) -> FillResult {
         while let Some(body) = &mut self.body {
-            if outflow.len() >= GATHERED_BYTES_MAX {
-                return Gathered::Full;
+            if outflow.len() >= BUFFERED_BYTES_MAX {
+                return FillResult::BufferFull;
             }
             match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Pending => return Gathered::Waiting,
+                Poll::Pending => return FillResult::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     let is_end = body.is_end_stream();
                     // Trailers end here (RFC 9110 section 6.5.1).
@@ -108,45 +109,45 @@ where
                         self.push(data, outflow);
                     }
                     if is_end && self.body.is_some() {
-                        self.end(outflow);
+                        self.finish(outflow);
                     }
                 }
-                Poll::Ready(Some(Err(_))) => self.cut(),
-                Poll::Ready(None) => self.end(outflow),
+                Poll::Ready(Some(Err(_))) => self.abort(),
+                Poll::Ready(None) => self.finish(outflow),
             }
         }
-        if self.is_cut {
-            Gathered::Cut
+        if self.is_aborted {
+            FillResult::Aborted
         } else {
-            Gathered::All
+            FillResult::Complete
         }
     }
 
-    fn push(&mut self, data: Bytes, outflow: &mut Outflow) {
+    fn push(&mut self, data: Bytes, outflow: &mut WriteBuffer) {
         match &mut self.framing {
             Framing::Length(left) => match left.checked_sub(data.len() as u64) {
                 Some(rest) => {
                     *left = rest;
                     outflow.push(data);
                 }
-                None => self.cut(),
+                None => self.abort(),
             },
             Framing::Chunked => outflow.push_chunk(data),
             Framing::None | Framing::UntilClose => outflow.push(data),
         }
     }
 
-    fn end(&mut self, outflow: &mut Outflow) {
+    fn finish(&mut self, outflow: &mut WriteBuffer) {
         match self.framing {
-            Framing::Length(left) if left > 0 => return self.cut(),
+            Framing::Length(left) if left > 0 => return self.abort(),
             Framing::Chunked => outflow.push_last_chunk(),
             _ => {}
         }
         self.body = None;
     }
 
-    fn cut(&mut self) {
-        self.is_cut = true;
+    fn abort(&mut self) {
+        self.is_aborted = true;
         self.body = None;
     }
 }
@@ -159,7 +160,7 @@ fn is_bodiless(status: StatusCode) -> bool {
 fn write_head(
     out: &mut Vec<u8>,
     status: StatusCode,
-    fields: &Fields,
+    fields: &ResponseHeaders,
     framing: Framing,
     persists: bool,
 ) {

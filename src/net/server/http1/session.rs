@@ -13,29 +13,29 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
     method::Method,
-    request::incoming_request::Unreadable,
+    request::incoming_request::RequestParseError,
     response::Response,
     server::{
-        connection_control::Seat,
-        connection_timer::Timer,
-        handler::{Answering, Ended, Handler, ServerOptions},
-        head_reservation::Share,
-        timeouts::Waiting,
+        connection_control::ConnectionControl,
+        connection_timer::ConnectionTimer,
+        handler::{ConnectionEnd, Handler, ResponseFuture, ServerOptions},
+        head_reservation::HeadReservation,
+        timeouts::ConnectionWait,
     },
 };
 
 use super::{
-    request_body_reader::{DISCARDED_BYTES_MAX, Discarded, Upload},
-    request_head::{self, Head},
-    response_writer::{Gathered, Request, Sending},
+    request_body_reader::{DISCARDED_BYTES_MAX, DiscardResult, RequestBodyReader},
+    request_head::{self, Http1RequestHead},
+    response_writer::{FillResult, Request, ResponseWriter},
     stage::{Stage, Step},
-    write_buffer::Outflow,
+    write_buffer::WriteBuffer,
 };
 
 /// Bytes read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 64 * 1024;
 /// Most that a caller may send after a request before its response, in bytes. More stays with the kernel.
-const AHEAD_BYTES_MAX: usize = 64 * 1024;
+const PIPELINED_BYTES_MAX: usize = 64 * 1024;
 /// Most that is read and dropped in a lingering close, in bytes.
 const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -48,22 +48,22 @@ pub(super) struct Session<S, H: Handler> {
     socket: S,
     handler: H,
     head_bytes_max: usize,
-    control: Arc<Seat>,
-    timer: Timer,
+    control: Arc<ConnectionControl>,
+    timer: ConnectionTimer,
     /// What has come and is not used yet.
     read_buffer: BytesMut,
     /// So many bytes of it were searched and hold no complete head.
     scanned: usize,
     /// What is still to come of the body of the request under way.
-    request_body: Upload,
-    write_buffer: Outflow,
+    request_body: RequestBodyReader,
+    write_buffer: WriteBuffer,
     response_context: Request,
     /// Counts requests that began and bytes that were written.
     progress: u64,
     /// The caller does not take what we write.
     is_write_blocked: bool,
     /// Of the memory for incomplete heads.
-    head_reservation: Share,
+    head_reservation: HeadReservation,
 }
 
 impl<S, H> Session<S, H>
@@ -71,45 +71,50 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    pub(super) fn new(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Self {
+    pub(super) fn new(
+        socket: S,
+        handler: H,
+        seat: Arc<ConnectionControl>,
+        options: ServerOptions,
+    ) -> Self {
         Self {
             socket,
             handler,
             head_bytes_max: options.head_bytes_max,
             control: seat,
-            timer: Timer::new(options.patience),
+            timer: ConnectionTimer::new(options.timeouts),
             read_buffer: BytesMut::new(),
             scanned: 0,
-            request_body: Upload::none(),
-            write_buffer: Outflow::default(),
+            request_body: RequestBodyReader::empty(),
+            write_buffer: WriteBuffer::default(),
             response_context: Request {
                 is_head: false,
                 is_http11: true,
-                persists: true,
+                keep_alive: true,
             },
             progress: 0,
             is_write_blocked: false,
-            head_reservation: Share::default(),
+            head_reservation: HeadReservation::default(),
         }
     }
 
     /// Whether the connection has waited for too long in this stage. To be asked whenever nothing can be done.
     pub(super) fn is_timed_out(&mut self, stage: &Stage<H::Body>, cx: &mut Context<'_>) -> bool {
         let waiting = self.current_wait(stage);
-        self.timer.is_over(waiting, self.progress, cx)
+        self.timer.is_expired(waiting, self.progress, cx)
     }
 
-    fn current_wait(&self, stage: &Stage<H::Body>) -> Waiting {
+    fn current_wait(&self, stage: &Stage<H::Body>) -> ConnectionWait {
         if self.is_write_blocked {
-            return Waiting::Write;
+            return ConnectionWait::Write;
         }
         match stage {
-            Stage::Head if !self.read_buffer.is_empty() => Waiting::Head,
-            Stage::Head if self.control.is_proven() => Waiting::Idle,
-            Stage::Head => Waiting::Proof,
-            Stage::Discarding { .. } => Waiting::Head,
-            Stage::Lingering { .. } => Waiting::Linger,
-            Stage::Answering(_) | Stage::Sending(_) => Waiting::Nothing,
+            Stage::Head if !self.read_buffer.is_empty() => ConnectionWait::Head,
+            Stage::Head if self.control.is_authenticated() => ConnectionWait::Idle,
+            Stage::Head => ConnectionWait::UnauthenticatedIdle,
+            Stage::Discarding { .. } => ConnectionWait::Head,
+            Stage::Lingering { .. } => ConnectionWait::Linger,
+            Stage::Handling(_) | Stage::Sending(_) => ConnectionWait::InHandler,
         }
     }
 
@@ -134,21 +139,23 @@ where
             }
             let came = match self.poll_read(cx) {
                 Poll::Ready(came) => came,
-                Poll::Pending if self.read_buffer.is_empty() && self.control.is_to_finish(cx) => {
+                Poll::Pending
+                    if self.read_buffer.is_empty() && self.control.is_shutdown_requested(cx) =>
+                {
                     let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
-                    return Poll::Ready(Step::End(Ended::Closed));
+                    return Poll::Ready(Step::End(ConnectionEnd::Closed));
                 }
                 Poll::Pending if self.reserve_partial_head(cx) => return Poll::Pending,
                 Poll::Pending => {
-                    let stage = self.reject(request_head::unfinished(&self.read_buffer));
+                    let stage = self.reject(request_head::incomplete_error(&self.read_buffer));
                     return Poll::Ready(Step::Enter(stage));
                 }
             };
             match came {
                 Ok(0) if self.read_buffer.is_empty() => {
-                    return Poll::Ready(Step::End(Ended::Closed));
+                    return Poll::Ready(Step::End(ConnectionEnd::Closed));
                 }
-                Ok(0) | Err(_) => return Poll::Ready(Step::End(Ended::Broken)),
+                Ok(0) | Err(_) => return Poll::Ready(Step::End(ConnectionEnd::Broken)),
                 Ok(_) => {}
             }
         }
@@ -156,21 +163,21 @@ where
 
     /// Hands what has come to the handler, if that is a complete head or can never become one.
     fn begin_if_head_complete(&mut self) -> Option<Stage<H::Body>> {
-        let head = match request_head::length(&self.read_buffer, self.scanned) {
+        let head = match request_head::find_end(&self.read_buffer, self.scanned) {
             Some(length) if length <= self.head_bytes_max => {
-                request_head::read(&request_head::split(&mut self.read_buffer, length))
+                request_head::parse_head(&request_head::split_head(&mut self.read_buffer, length))
             }
             None if self.read_buffer.len() <= self.head_bytes_max => {
                 let new = self.read_buffer.get(self.scanned..).unwrap_or_default();
                 // A head that comes byte by byte is parsed once a line, not once a byte.
                 let is_worth_it = self.scanned == 0 || new.contains(&b'\n');
                 self.scanned = self.read_buffer.len();
-                match is_worth_it.then(|| request_head::check_part(&self.read_buffer)) {
+                match is_worth_it.then(|| request_head::check_partial(&self.read_buffer)) {
                     Some(Err(unreadable)) => Err(unreadable),
                     Some(Ok(())) | None => return None,
                 }
             }
-            _ => Err(request_head::too_large(&self.read_buffer)),
+            _ => Err(request_head::too_large_error(&self.read_buffer)),
         };
         Some(match head {
             Ok(head) => self.begin_request(head),
@@ -183,12 +190,12 @@ where
         if self.read_buffer.is_empty() {
             return true;
         }
-        if !self.head_reservation.is_held() {
+        if !self.head_reservation.is_reserved() {
             // Drops what was read before it, and room that it may never need.
             self.read_buffer = BytesMut::from(&*self.read_buffer);
         }
         self.head_reservation
-            .keep(self.read_buffer.capacity(), cx.waker())
+            .reserve(self.read_buffer.capacity(), cx.waker())
     }
 
     fn finish_head(&mut self) {
@@ -198,42 +205,43 @@ where
     }
 
     /// Hands malformed bytes to the handler. Nothing that follows them is read.
-    fn reject(&mut self, unreadable: Unreadable) -> Stage<H::Body> {
+    fn reject(&mut self, unreadable: RequestParseError) -> Stage<H::Body> {
         self.finish_head();
         self.read_buffer = BytesMut::new();
         self.response_context = Request {
             is_head: false,
             is_http11: true,
-            persists: false,
+            keep_alive: false,
         };
-        self.request_body = Upload::unreadable();
-        Stage::Answering(self.handler.handle(Err(unreadable)))
+        self.request_body = RequestBodyReader::broken();
+        Stage::Handling(self.handler.handle(Err(unreadable)))
     }
 
-    fn begin_request(&mut self, head: Head) -> Stage<H::Body> {
+    fn begin_request(&mut self, head: Http1RequestHead) -> Stage<H::Body> {
         self.finish_head();
-        let Head {
-            request,
+        let Http1RequestHead {
+            head: request,
             framing,
             expects_continue,
-            persists,
+            keep_alive: persists,
             is_http11,
         } = head;
         self.response_context = Request {
             is_head: request.method == Some(Method::Head),
             is_http11,
-            persists,
+            keep_alive: persists,
         };
-        let (upload, body) = Upload::begin(framing, expects_continue, &mut self.read_buffer);
+        let (upload, body) =
+            RequestBodyReader::begin(framing, expects_continue, &mut self.read_buffer);
         self.request_body = upload;
-        Stage::Answering(self.handler.handle(Ok((request, body))))
+        Stage::Handling(self.handler.handle(Ok((request, body))))
     }
 
     // === A response
 
     pub(super) fn poll_handler(
         &mut self,
-        answering: &mut Answering<H::Body>,
+        answering: &mut ResponseFuture<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
         if let Poll::Ready(response) = answering.as_mut().poll(cx) {
@@ -253,37 +261,37 @@ where
     ///    feed it is ready, and reading goes on for the sake of the end of the stream.
     /// 4. The limit on pipelined bytes is checked last before the read, since feeding made room. Beyond it a hang-up goes
     ///    unnoticed until the response is written; the handler wakes us for that.
-    fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         loop {
             if self
                 .request_body
-                .wants_to_continue(!self.read_buffer.is_empty(), cx)
+                .should_send_continue(!self.read_buffer.is_empty(), cx)
             {
                 self.write_buffer
                     .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
             let has_to_write = self.is_write_blocked || !self.write_buffer.is_empty();
             if has_to_write && ready!(self.poll_write(cx)).is_err() {
-                return Poll::Ready(Ended::Broken);
+                return Poll::Ready(ConnectionEnd::Broken);
             }
             ready!(self.request_body.poll_feed(&mut self.read_buffer, cx));
-            if self.read_buffer.len() >= AHEAD_BYTES_MAX {
+            if self.read_buffer.len() >= PIPELINED_BYTES_MAX {
                 return Poll::Pending;
             }
             match ready!(self.poll_read(cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(Ended::Broken),
+                Ok(0) | Err(_) => return Poll::Ready(ConnectionEnd::Broken),
                 Ok(_) => {}
             }
         }
     }
 
     fn begin_response(&mut self, response: Response<H::Body>, cx: &Context<'_>) -> Stage<H::Body> {
-        if self.control.is_to_finish(cx) || self.request_body.is_hopeless() {
-            self.response_context.persists = false;
+        if self.control.is_shutdown_requested(cx) || self.request_body.prevents_keep_alive() {
+            self.response_context.keep_alive = false;
         }
-        self.request_body.answer();
-        self.timer.begin_answer();
-        Stage::Sending(Sending::begin(
+        self.request_body.response_started();
+        self.timer.begin_response();
+        Stage::Sending(ResponseWriter::begin(
             response,
             &mut self.response_context,
             &mut self.write_buffer,
@@ -292,18 +300,18 @@ where
 
     pub(super) fn poll_response(
         &mut self,
-        sending: &mut Sending<H::Body>,
+        sending: &mut ResponseWriter<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
-        let gathered = sending.gather(cx, &mut self.write_buffer);
+        let gathered = sending.fill(cx, &mut self.write_buffer);
         if ready!(self.poll_write(cx)).is_err() {
-            return Poll::Ready(Step::End(Ended::Broken));
+            return Poll::Ready(Step::End(ConnectionEnd::Broken));
         }
         match gathered {
-            Gathered::All => Poll::Ready(Step::Enter(self.finish_request())),
-            Gathered::Full => Poll::Ready(Step::Stay),
-            Gathered::Cut => Poll::Ready(Step::End(Ended::Broken)),
-            Gathered::Waiting => self.poll_caller(cx).map(Step::End),
+            FillResult::Complete => Poll::Ready(Step::Enter(self.finish_request())),
+            FillResult::BufferFull => Poll::Ready(Step::Stay),
+            FillResult::Aborted => Poll::Ready(Step::End(ConnectionEnd::Broken)),
+            FillResult::Pending => self.poll_caller(cx).map(Step::End),
         }
     }
 
@@ -311,7 +319,7 @@ where
     fn finish_request(&mut self) -> Stage<H::Body> {
         self.write_buffer.release();
         self.request_body.abandon();
-        if !self.response_context.persists {
+        if !self.response_context.keep_alive {
             self.begin_lingering_close()
         } else if self.request_body.is_done() {
             self.await_request()
@@ -348,10 +356,10 @@ where
     ) -> Poll<Step<H::Body>> {
         Poll::Ready(
             match self.request_body.discard(&mut self.read_buffer, left) {
-                Discarded::All => Step::Enter(self.await_request()),
-                Discarded::TooMuch => Step::Enter(self.begin_lingering_close()),
-                Discarded::More => match ready!(self.poll_read(cx)) {
-                    Ok(0) | Err(_) => Step::End(Ended::Closed),
+                DiscardResult::Complete => Step::Enter(self.await_request()),
+                DiscardResult::LimitExceeded => Step::Enter(self.begin_lingering_close()),
+                DiscardResult::NeedMore => match ready!(self.poll_read(cx)) {
+                    Ok(0) | Err(_) => Step::End(ConnectionEnd::Closed),
                     Ok(_) => Step::Stay,
                 },
             },
@@ -371,7 +379,7 @@ where
         let came = ready!(self.poll_read_and_discard(cx)).unwrap_or_default() as u64;
         *left = left.saturating_sub(came);
         Poll::Ready(if came == 0 || *left == 0 {
-            Step::End(Ended::Closed)
+            Step::End(ConnectionEnd::Closed)
         } else {
             Step::Stay
         })

@@ -1,17 +1,17 @@
 //! The stages of a caller's HTTP/1.1 connection, and how one follows another.
 
-use crate::net::server::handler::{Answering, Ended};
+use crate::net::server::handler::{ConnectionEnd, ResponseFuture};
 
-use super::response_writer::Sending;
+use super::response_writer::ResponseWriter;
 
 /// What a connection is doing.
 pub(super) enum Stage<B> {
     /// Waits for a request, or reads its head.
     Head,
     /// Waits for the handler's response, and passes the request's body on.
-    Answering(Answering<B>),
+    Handling(ResponseFuture<B>),
     /// Writes the response.
-    Sending(Sending<B>),
+    Sending(ResponseWriter<B>),
     /// Reads and drops what nobody wants of a request's body, `left` bytes of it at most.
     Discarding { left: u64 },
     /// Lingering close (RFC 9112 section 9.6): has sent its last response, and reads and drops what the caller still sends,
@@ -30,5 +30,5 @@ pub(super) enum Step<B> {
     /// The next stage begins.
     Enter(Stage<B>),
     /// The connection ends.
-    End(Ended),
+    End(ConnectionEnd),
 }

@@ -9,7 +9,7 @@ use super::request_head;
 
 /// What parsing a head comes to, and how many bytes are left after it.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
+enum ParseOutcome {
     Head {
         target: String,
         framing: Framing,
@@ -17,45 +17,45 @@ enum Came {
         is_refused: bool,
         left: usize,
     },
-    Unreadable,
+    Malformed,
     /// More is needed.
-    Part,
+    Incomplete,
 }
 
-fn came(pieces: [&[u8]; 2]) -> Came {
+fn parse_pieces(pieces: [&[u8]; 2]) -> ParseOutcome {
     let mut read = BytesMut::new();
     let mut looked_at = 0;
     for piece in pieces {
         read.extend_from_slice(piece);
-        let Some(length) = request_head::length(&read, looked_at) else {
+        let Some(length) = request_head::find_end(&read, looked_at) else {
             looked_at = read.len();
-            if !read.is_empty() && request_head::check_part(&read).is_err() {
-                return Came::Unreadable;
+            if !read.is_empty() && request_head::check_partial(&read).is_err() {
+                return ParseOutcome::Malformed;
             }
             continue;
         };
-        return match request_head::read(&request_head::split(&mut read, length)) {
-            Ok(head) => Came::Head {
-                target: head.request.target.to_string(),
+        return match request_head::parse_head(&request_head::split_head(&mut read, length)) {
+            Ok(head) => ParseOutcome::Head {
+                target: head.head.target.to_string(),
                 framing: head.framing,
-                persists: head.persists,
-                is_refused: head.request.headers.is_err(),
+                persists: head.keep_alive,
+                is_refused: head.head.headers.is_err(),
                 left: read.len() + pieces[1].len()
                     - if looked_at > 0 { pieces[1].len() } else { 0 },
             },
-            Err(_) => Came::Unreadable,
+            Err(_) => ParseOutcome::Malformed,
         };
     }
-    Came::Part
+    ParseOutcome::Incomplete
 }
 
 /// The same wherever the bytes are split; a part that cannot become a head may be refused early.
-fn of(bytes: &[u8]) -> Came {
-    let whole = came([bytes, b""]);
+fn of(bytes: &[u8]) -> ParseOutcome {
+    let whole = parse_pieces([bytes, b""]);
     for at in 1..bytes.len() {
         let (first, second) = bytes.split_at(at);
         assert_eq!(
-            came([first, second]),
+            parse_pieces([first, second]),
             whole,
             "split at {at}: {}",
             bytes.escape_ascii()
@@ -64,7 +64,7 @@ fn of(bytes: &[u8]) -> Came {
     whole
 }
 
-fn with(lines: &str) -> Came {
+fn with(lines: &str) -> ParseOutcome {
     of(format!("POST /v2/x HTTP/1.1\r\nHost: a\r\n{lines}\r\n").as_bytes())
 }
 
@@ -99,7 +99,7 @@ fn a_head_that_two_readers_could_frame_differently_is_unreadable() {
         "no colon\r\n",
         ": no name\r\n",
     ] {
-        assert_eq!(with(lines), Came::Unreadable, "{lines:?}");
+        assert_eq!(with(lines), ParseOutcome::Malformed, "{lines:?}");
     }
 }
 
@@ -123,7 +123,7 @@ fn a_request_line_that_is_not_one_is_unreadable() {
         "\nGET /v2/x HTTP/1.1\r\n",
     ] {
         let came = of(format!("{line}Host: a\r\n\r\n").as_bytes());
-        assert_eq!(came, Came::Unreadable, "{line:?}");
+        assert_eq!(came, ParseOutcome::Malformed, "{line:?}");
     }
 }
 
@@ -138,7 +138,7 @@ fn a_head_says_how_long_its_body_is_and_whether_another_request_may_follow() {
         ("Connection: keep-alive, CLOSE\r\n", Framing::None, false),
         ("Connection: keep-alive\r\n", Framing::None, true),
     ] {
-        let expected = Came::Head {
+        let expected = ParseOutcome::Head {
             target: "/v2/x".to_owned(),
             framing,
             persists,
@@ -156,7 +156,7 @@ fn what_is_refused_for_its_headers_can_still_be_followed_by_another_request() {
         "Expect: x\r\n",
         "Host: b\r\n",
     ] {
-        let Came::Head { is_refused, .. } = with(lines) else {
+        let ParseOutcome::Head { is_refused, .. } = with(lines) else {
             panic!("{lines:?} is unreadable");
         };
         assert!(is_refused, "{lines:?}");
@@ -166,7 +166,7 @@ fn what_is_refused_for_its_headers_can_still_be_followed_by_another_request() {
 #[test]
 fn what_follows_a_head_is_left_alone() {
     let bytes = b"GET /v2/x HTTP/1.1\r\nHost: a\r\n\r\nGET /v2/y";
-    let Came::Head { left, .. } = came([bytes, b""]) else {
+    let ParseOutcome::Head { left, .. } = parse_pieces([bytes, b""]) else {
         panic!("unreadable");
     };
     assert_eq!(left, "GET /v2/y".len());
@@ -180,7 +180,7 @@ fn a_head_that_is_not_all_there_is_waited_for() {
         "GET /v2/x HTTP/1.1\r\n",
         "GET /v2/x HTTP/1.1\r\nHost: a\r\n\r",
     ] {
-        assert_eq!(of(part.as_bytes()), Came::Part, "{part:?}");
+        assert_eq!(of(part.as_bytes()), ParseOutcome::Incomplete, "{part:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
 /// Most that is gathered before it is written, in bytes.
-pub const GATHERED_BYTES_MAX: usize = 128 * 1024;
+pub const BUFFERED_BYTES_MAX: usize = 128 * 1024;
 /// Chunks up to this long, in bytes, are copied behind what waits already: a slice of its own costs the kernel more.
 const COPIED_BYTES_MAX: usize = 2 * 1024;
 /// Most slices that one system call takes.
@@ -19,18 +19,18 @@ const SLICES_MAX: usize = 16;
 
 /// Bytes on their way out, in order: those of `front` that are not written yet, then `pieces`.
 #[derive(Default)]
-pub struct Outflow {
+pub struct WriteBuffer {
     front: Vec<u8>,
     written: usize,
-    pieces: VecDeque<Bytes>,
-    pieces_bytes: usize,
+    segments: VecDeque<Bytes>,
+    segments_bytes: usize,
 }
 
-impl Outflow {
+impl WriteBuffer {
     /// How many bytes wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.front.len() - self.written + self.pieces_bytes
+        self.front.len() - self.written + self.segments_bytes
     }
 
     /// Whether nothing waits.
@@ -46,11 +46,11 @@ impl Outflow {
 
     /// Appends bytes as they are.
     pub fn push(&mut self, piece: Bytes) {
-        if piece.len() <= COPIED_BYTES_MAX && self.pieces.is_empty() {
+        if piece.len() <= COPIED_BYTES_MAX && self.segments.is_empty() {
             self.front.extend_from_slice(&piece);
         } else if !piece.is_empty() {
-            self.pieces_bytes += piece.len();
-            self.pieces.push_back(piece);
+            self.segments_bytes += piece.len();
+            self.segments.push_back(piece);
         }
     }
 
@@ -86,11 +86,11 @@ impl Outflow {
         while !self.is_empty() {
             let socket = Pin::new(&mut *socket);
             let waiting = self.front.get(self.written..).unwrap_or_default();
-            let length = if self.pieces.is_empty() {
+            let length = if self.segments.is_empty() {
                 ready!(socket.poll_write(cx, waiting))?
             } else {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let all = std::iter::once(waiting).chain(self.pieces.iter().map(|it| &**it));
+                let all = std::iter::once(waiting).chain(self.segments.iter().map(|it| &**it));
                 let all = all.filter(|it| !it.is_empty());
                 let mut count = 0;
                 for (slice, bytes) in slices.iter_mut().zip(all) {
@@ -114,15 +114,15 @@ impl Outflow {
         let of_front = length.min(self.front.len() - self.written);
         self.written += of_front;
         let mut left = length - of_front;
-        self.pieces_bytes -= left;
-        while let Some(piece) = self.pieces.front_mut()
+        self.segments_bytes -= left;
+        while let Some(piece) = self.segments.front_mut()
             && left > 0
         {
             let of_piece = left.min(piece.len());
             piece.advance(of_piece);
             left -= of_piece;
             if piece.is_empty() {
-                self.pieces.pop_front();
+                self.segments.pop_front();
             }
         }
     }
@@ -130,6 +130,6 @@ impl Outflow {
     /// Frees the buffers: an idle connection holds none.
     pub fn release(&mut self) {
         self.front = Vec::new();
-        self.pieces = VecDeque::new();
+        self.segments = VecDeque::new();
     }
 }

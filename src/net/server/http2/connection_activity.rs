@@ -6,11 +6,11 @@ use crate::net::worker_cell::{WorkerCounter, WorkerFlag};
 
 /// The activity of one connection. Written by its worker only.
 #[derive(Default)]
-pub struct Vigil {
+pub struct ConnectionActivity {
     /// Requests that are being handled or answered.
     pub(super) in_flight: WorkerCounter,
     /// Those of them whose response has begun: they wait for the caller to take it.
-    pub(super) answering: WorkerCounter,
+    pub(super) responding: WorkerCounter,
     pub(super) write_blocked: WorkerFlag,
     /// A request's head is incomplete.
     pub(super) in_head: WorkerFlag,
@@ -20,55 +20,55 @@ pub struct Vigil {
     pub(super) requests: WorkerCounter,
 }
 
-impl Vigil {
+impl ConnectionActivity {
     /// A request has come. Returns a guard for the time until its response is sent.
     #[must_use]
-    pub fn begin(self: &Arc<Self>) -> InFlight {
+    pub fn begin_request(self: &Arc<Self>) -> InFlightRequest {
         self.in_flight.add(1);
-        self.go_on();
+        self.record_progress();
         self.requests.add(1);
-        InFlight {
-            vigil: Arc::clone(self),
-            answering: false,
+        InFlightRequest {
+            activity: Arc::clone(self),
+            responding: false,
         }
     }
 
     /// The socket has nothing more for now: whether a head stays incomplete.
-    pub fn note_head(&self, is_unfinished: bool) {
+    pub fn set_in_head(&self, is_unfinished: bool) {
         self.in_head.set(is_unfinished);
     }
 
-    pub(super) fn go_on(&self) {
+    pub(super) fn record_progress(&self) {
         self.progress.add(1);
     }
 }
 
 /// A request under way; counts until it is dropped.
-pub struct InFlight {
-    vigil: Arc<Vigil>,
-    answering: bool,
+pub struct InFlightRequest {
+    activity: Arc<ConnectionActivity>,
+    responding: bool,
 }
 
-impl InFlight {
+impl InFlightRequest {
     /// The response's head is there; from now on the caller's reading is what is waited for.
-    pub fn answer(&mut self) {
-        if !self.answering {
-            self.answering = true;
-            self.vigil.answering.add(1);
+    pub fn response_started(&mut self) {
+        if !self.responding {
+            self.responding = true;
+            self.activity.responding.add(1);
         }
     }
 
     /// A chunk of the response was asked for.
-    pub fn progress(&self) {
-        self.vigil.go_on();
+    pub fn record_progress(&self) {
+        self.activity.record_progress();
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        if self.answering {
-            self.vigil.answering.decrement();
+        if self.responding {
+            self.activity.responding.decrement();
         }
-        self.vigil.in_flight.decrement();
+        self.activity.in_flight.decrement();
     }
 }

@@ -10,23 +10,23 @@ use std::{
 };
 
 use crate::net::{
-    body::timeouts::BodyPatience,
+    body::timeouts::BodyTimeouts,
     server::{
-        connection_control::Seat,
-        connection_timer::Timer,
-        timeouts::{Patience, Waiting},
+        connection_control::ConnectionControl,
+        connection_timer::ConnectionTimer,
+        timeouts::{ConnectionTimeouts, ConnectionWait},
     },
 };
 
-use super::connection_activity::Vigil;
+use super::connection_activity::ConnectionActivity;
 
 /// The connection's future under timeouts. `Finish` is called once, when a graceful shutdown is requested.
 pub(super) struct Watch<C, Finish> {
     connection: Pin<Box<C>>,
-    finish: Option<Finish>,
-    vigil: Arc<Vigil>,
-    seat: Arc<Seat>,
-    timer: Timer,
+    graceful_shutdown: Option<Finish>,
+    activity: Arc<ConnectionActivity>,
+    control: Arc<ConnectionControl>,
+    timer: ConnectionTimer,
 }
 
 impl<C, Finish> Watch<C, Finish>
@@ -38,48 +38,51 @@ where
     pub(super) fn new(
         connection: C,
         finish: Finish,
-        vigil: Arc<Vigil>,
-        seat: Arc<Seat>,
-        patience: Patience,
+        activity: Arc<ConnectionActivity>,
+        control: Arc<ConnectionControl>,
+        patience: ConnectionTimeouts,
     ) -> Self {
         // How fast each response is read is judged by itself: see `readers`.
-        let answer = BodyPatience {
-            idle: patience.answer.idle,
-            rate: 0,
+        let answer = BodyTimeouts {
+            idle: patience.response.idle,
+            min_rate: 0,
             total: Duration::MAX,
         };
-        let patience = Patience { answer, ..patience };
+        let patience = ConnectionTimeouts {
+            response: answer,
+            ..patience
+        };
         Self {
             connection: Box::pin(connection),
-            finish: Some(finish),
-            vigil,
-            seat,
-            timer: Timer::new(patience),
+            graceful_shutdown: Some(finish),
+            activity,
+            control,
+            timer: ConnectionTimer::new(patience),
         }
     }
 
-    fn waiting_for(&self) -> Waiting {
-        if self.vigil.write_blocked.get() {
-            return Waiting::Write;
+    fn current_wait(&self) -> ConnectionWait {
+        if self.activity.write_blocked.get() {
+            return ConnectionWait::Write;
         }
-        let in_flight = self.vigil.in_flight.get();
+        let in_flight = self.activity.in_flight.get();
         if in_flight == 0 {
-            return if self.finish.is_none() {
+            return if self.graceful_shutdown.is_none() {
                 // A caller that ignores GOAWAY must not hold up the shutdown.
-                Waiting::Linger
-            } else if self.vigil.in_head.get() {
-                Waiting::Head
-            } else if self.seat.is_proven() {
-                Waiting::Idle
+                ConnectionWait::Linger
+            } else if self.activity.in_head.get() {
+                ConnectionWait::Head
+            } else if self.control.is_authenticated() {
+                ConnectionWait::Idle
             } else {
-                Waiting::Proof
+                ConnectionWait::UnauthenticatedIdle
             };
         }
         // The socket is never blocked for a caller that opens no window: the responses just stay where they are.
-        if self.vigil.answering.get() == in_flight {
-            Waiting::Write
+        if self.activity.responding.get() == in_flight {
+            ConnectionWait::Write
         } else {
-            Waiting::Nothing
+            ConnectionWait::InHandler
         }
     }
 }
@@ -94,21 +97,21 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.seat.is_to_finish(cx)
-            && let Some(finish) = this.finish.take()
+        if this.control.is_shutdown_requested(cx)
+            && let Some(finish) = this.graceful_shutdown.take()
         {
             finish(this.connection.as_mut());
         }
         if let Poll::Ready(output) = this.connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let waiting = this.waiting_for();
+        let waiting = this.current_wait();
         let progress = match waiting {
-            Waiting::Proof => &this.vigil.requests,
-            _ => &this.vigil.progress,
+            ConnectionWait::UnauthenticatedIdle => &this.activity.requests,
+            _ => &this.activity.progress,
         };
         let progress = progress.get();
-        if this.timer.is_over(waiting, progress, cx) {
+        if this.timer.is_expired(waiting, progress, cx) {
             return Poll::Ready(None);
         }
         Poll::Pending

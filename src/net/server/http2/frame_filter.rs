@@ -13,24 +13,26 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::server::head_reservation::Share;
+use crate::net::server::head_reservation::HeadReservation;
 
-use super::{connection_activity::Vigil, hpack, request_head_validator::Judge};
+use super::{
+    connection_activity::ConnectionActivity, hpack, request_head_validator::RequestHeadValidator,
+};
 
 /// "PRI * HTTP/2.0", and what follows (RFC 9113 section 3.4): the library looks at it.
 const PREFACE_BYTES: usize = 24;
-const FRAME_HEAD_BYTES: usize = 9;
+const FRAME_HEADER_BYTES: usize = 9;
 /// Longest frame (RFC 9113 section 6.5.2: the default, which we leave as it is).
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Most frames of one header block.
 const BLOCK_FRAMES_MAX: u32 = 64;
 /// By how many bytes a compressed block may be longer than what it stands for.
-const BLOCK_BYTES_MORE: usize = 16 * 1024;
+const BLOCK_SLACK_BYTES: usize = 16 * 1024;
 /// Bytes read at once. One buffer for each thread: a connection that waits needs none.
 const READ_BYTES: usize = 16 * 1024;
 
 /// Longest frame that carries neither headers nor a body, in bytes. The library holds a frame until it is complete.
-const CONTROL_BYTES_MAX: usize = 1024;
+const CONTROL_FRAME_BYTES_MAX: usize = 1024;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -44,7 +46,7 @@ const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
 /// A frame that makes the library end the connection with a protocol error: CONTINUATION without HEADERS.
-const RUIN: [u8; FRAME_HEAD_BYTES] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
+const PROTOCOL_ERROR_FRAME: [u8; FRAME_HEADER_BYTES] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
@@ -60,39 +62,39 @@ pub enum FrameFilterEnd {
 }
 
 /// A caller's socket behind the filter.
-pub struct Gate<S> {
+pub struct FrameFilter<S> {
     socket: S,
     head_bytes_max: usize,
-    reading: Reading,
+    read_state: FrameReadState,
     /// The head of a frame, as far as it has come.
-    head: ([u8; FRAME_HEAD_BYTES], usize),
+    frame_header: ([u8; FRAME_HEADER_BYTES], usize),
     /// An incomplete header block.
-    block: Option<Block>,
-    share: Share,
-    decoder: hpack::Decoder,
+    header_block: Option<HeaderBlock>,
+    head_reservation: HeadReservation,
+    decoder: hpack::HpackDecoder,
     /// The latest stream that a request has come on.
-    youngest: u32,
+    last_stream: u32,
     /// For the library to read.
     out: BytesMut,
     /// Set when the filter ends the connection.
     ended: Arc<OnceLock<FrameFilterEnd>>,
-    vigil: Arc<Vigil>,
+    activity: Arc<ConnectionActivity>,
 }
 
 /// What the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    Head,
+enum FrameReadState {
+    FrameHeader,
     /// A frame that passes as it is.
-    Passing(usize),
+    PassThrough(usize),
     /// A frame of an unknown type, which is dropped (RFC 9113 section 4.1).
     Skipping(usize),
-    Block(usize),
+    HeaderBlock(usize),
     /// The connection has failed: nothing is read any more.
-    Ruined,
+    Failed,
 }
 
-struct Block {
+struct HeaderBlock {
     stream: u32,
     flags: u8,
     bytes: Vec<u8>,
@@ -102,69 +104,69 @@ struct Block {
 }
 
 /// The frame is malformed, or beyond a limit: the connection cannot go on.
-struct Garbage;
+struct FrameError;
 
-impl<S> Gate<S> {
+impl<S> FrameFilter<S> {
     /// Filters what comes from `socket`. Heads may have `head_bytes_max` bytes. Why the filter ended the connection, if it did,
     /// is told in `ended`.
     pub fn new(
         socket: S,
         head_bytes_max: usize,
         ended: Arc<OnceLock<FrameFilterEnd>>,
-        vigil: Arc<Vigil>,
+        activity: Arc<ConnectionActivity>,
     ) -> Self {
         Self {
             socket,
             head_bytes_max,
-            reading: Reading::Passing(PREFACE_BYTES),
-            head: ([0; FRAME_HEAD_BYTES], 0),
-            block: None,
-            share: Share::default(),
-            decoder: hpack::Decoder::default(),
-            youngest: 0,
+            read_state: FrameReadState::PassThrough(PREFACE_BYTES),
+            frame_header: ([0; FRAME_HEADER_BYTES], 0),
+            header_block: None,
+            head_reservation: HeadReservation::default(),
+            decoder: hpack::HpackDecoder::default(),
+            last_stream: 0,
             out: BytesMut::new(),
             ended,
-            vigil,
+            activity,
         }
     }
 
-    fn end(&mut self, why: FrameFilterEnd) {
+    fn fail(&mut self, why: FrameFilterEnd) {
         // The first reason stands.
         let _ = self.ended.set(why);
-        self.reading = Reading::Ruined;
-        self.block = None;
-        self.share.release();
-        self.out.extend_from_slice(&RUIN);
+        self.read_state = FrameReadState::Failed;
+        self.header_block = None;
+        self.head_reservation.release();
+        self.out.extend_from_slice(&PROTOCOL_ERROR_FRAME);
     }
 
     /// Processes what has come; `out` gets what passes.
-    fn take(&mut self, mut came: &[u8]) {
+    fn process(&mut self, mut came: &[u8]) {
         while !came.is_empty() {
-            let taken = match self.reading {
-                Reading::Ruined => return,
-                Reading::Head => self.take_head(came),
-                Reading::Passing(left) => {
+            let taken = match self.read_state {
+                FrameReadState::Failed => return,
+                FrameReadState::FrameHeader => self.read_frame_header(came),
+                FrameReadState::PassThrough(left) => {
                     let (passed, _) = came.split_at(left.min(came.len()));
                     self.out.extend_from_slice(passed);
-                    self.reading = Reading::Passing(left - passed.len());
+                    self.read_state = FrameReadState::PassThrough(left - passed.len());
                     Ok(passed.len())
                 }
-                Reading::Skipping(left) => {
+                FrameReadState::Skipping(left) => {
                     let skipped = left.min(came.len());
-                    self.reading = Reading::Skipping(left - skipped);
+                    self.read_state = FrameReadState::Skipping(left - skipped);
                     Ok(skipped)
                 }
-                Reading::Block(left) => {
+                FrameReadState::HeaderBlock(left) => {
                     let (part, _) = came.split_at(left.min(came.len()));
-                    if let Some(block) = &mut self.block {
+                    if let Some(block) = &mut self.header_block {
                         block.bytes.extend_from_slice(part);
                     }
-                    self.reading = Reading::Block(left - part.len());
+                    self.read_state = FrameReadState::HeaderBlock(left - part.len());
                     Ok(part.len())
                 }
             };
             let Ok(taken) = taken.and_then(|taken| self.end_frame().map(|()| taken)) else {
-                self.end(FrameFilterEnd::Malformed);
+                self.fail(FrameFilterEnd::Malformed);
                 return;
             };
             came.advance(taken);
@@ -172,12 +174,14 @@ impl<S> Gate<S> {
     }
 
     /// If the frame that was read is complete, turns to the next one.
-    fn end_frame(&mut self) -> Result<(), Garbage> {
-        match self.reading {
-            Reading::Passing(0) | Reading::Skipping(0) => self.reading = Reading::Head,
-            Reading::Block(0) => {
-                self.reading = Reading::Head;
-                if self.block.as_ref().is_some_and(|it| it.is_last) {
+    fn end_frame(&mut self) -> Result<(), FrameError> {
+        match self.read_state {
+            FrameReadState::PassThrough(0) | FrameReadState::Skipping(0) => {
+                self.read_state = FrameReadState::FrameHeader
+            }
+            FrameReadState::HeaderBlock(0) => {
+                self.read_state = FrameReadState::FrameHeader;
+                if self.header_block.as_ref().is_some_and(|it| it.is_last) {
                     self.end_block()?;
                 }
             }
@@ -186,14 +190,14 @@ impl<S> Gate<S> {
         Ok(())
     }
 
-    fn take_head(&mut self, came: &[u8]) -> Result<usize, Garbage> {
-        let (head, filled) = &mut self.head;
+    fn read_frame_header(&mut self, came: &[u8]) -> Result<usize, FrameError> {
+        let (head, filled) = &mut self.frame_header;
         let room = head.get_mut(*filled..).unwrap_or_default();
         let taken = room.len().min(came.len());
         let (part, _) = came.split_at(taken);
         room.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
         *filled += taken;
-        if *filled == FRAME_HEAD_BYTES {
+        if *filled == FRAME_HEADER_BYTES {
             *filled = 0;
             let head = *head;
             self.begin_frame(head)?;
@@ -201,70 +205,74 @@ impl<S> Gate<S> {
         Ok(taken)
     }
 
-    fn begin_frame(&mut self, head: [u8; FRAME_HEAD_BYTES]) -> Result<(), Garbage> {
+    fn begin_frame(&mut self, head: [u8; FRAME_HEADER_BYTES]) -> Result<(), FrameError> {
         let [high, middle, low, kind, flags, stream @ ..] = head;
         let length = u32::from_be_bytes([0, high, middle, low]);
-        let length = usize::try_from(length).map_err(|_| Garbage)?;
+        let length = usize::try_from(length).map_err(|_| FrameError)?;
         // The highest bit means nothing (RFC 9113 section 4.1).
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
         if length > FRAME_BYTES_MAX {
-            return Err(Garbage);
+            return Err(FrameError);
         }
-        match (kind, &mut self.block) {
+        match (kind, &mut self.header_block) {
             (HEADERS, None) if stream != 0 => {
-                self.block = Some(Block {
+                self.header_block = Some(HeaderBlock {
                     stream,
                     flags,
                     bytes: Vec::new(),
                     frames: 1,
                     is_last: flags & END_HEADERS != 0,
                 });
-                self.reading = Reading::Block(length);
+                self.read_state = FrameReadState::HeaderBlock(length);
             }
             (CONTINUATION, Some(block)) if stream == block.stream => {
-                let bytes_max = self.head_bytes_max + BLOCK_BYTES_MORE;
+                let bytes_max = self.head_bytes_max + BLOCK_SLACK_BYTES;
                 block.frames += 1;
                 if block.frames > BLOCK_FRAMES_MAX || block.bytes.len() + length > bytes_max {
-                    return Err(Garbage);
+                    return Err(FrameError);
                 }
                 block.is_last = flags & END_HEADERS != 0;
-                self.reading = Reading::Block(length);
+                self.read_state = FrameReadState::HeaderBlock(length);
             }
-            (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(Garbage),
-            (kind, None) if kind > CONTINUATION => self.reading = Reading::Skipping(length),
+            (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(FrameError),
+            (kind, None) if kind > CONTINUATION => {
+                self.read_state = FrameReadState::Skipping(length)
+            }
             // RFC 9113 section 5.1: there is no body where no request has begun.
-            (DATA, None) if stream == 0 || stream > self.youngest => return Err(Garbage),
-            (kind, None) if kind != DATA && length > CONTROL_BYTES_MAX => return Err(Garbage),
+            (DATA, None) if stream == 0 || stream > self.last_stream => return Err(FrameError),
+            (kind, None) if kind != DATA && length > CONTROL_FRAME_BYTES_MAX => {
+                return Err(FrameError);
+            }
             (_, None) => {
                 self.out.extend_from_slice(&head);
-                self.reading = Reading::Passing(length);
+                self.read_state = FrameReadState::PassThrough(length);
             }
         }
         Ok(())
     }
 
-    fn end_block(&mut self) -> Result<(), Garbage> {
-        let Some(block) = self.block.take() else {
+    fn end_block(&mut self) -> Result<(), FrameError> {
+        let Some(block) = self.header_block.take() else {
             return Ok(());
         };
-        self.share.release();
-        let compressed = block.compressed().ok_or(Garbage)?;
+        self.head_reservation.release();
+        let compressed = block.fragment().ok_or(FrameError)?;
         // A second block on a stream ends its body (RFC 9113 section 8.1).
-        let is_trailers = block.stream <= self.youngest;
-        self.youngest = self.youngest.max(block.stream);
-        let mut judge = Judge::new(self.head_bytes_max, is_trailers);
+        let is_trailers = block.stream <= self.last_stream;
+        self.last_stream = self.last_stream.max(block.stream);
+        let mut judge = RequestHeadValidator::new(self.head_bytes_max, is_trailers);
         let decoded = self
             .decoder
-            .decode(compressed, |name, value| judge.take(name, value));
-        decoded.map_err(|_| Garbage)?;
+            .decode(compressed, |name, value| judge.add_field(name, value));
+        decoded.map_err(|_| FrameError)?;
         let ends_stream = block.flags & END_STREAM;
         let judged = judge.finish(ends_stream != 0);
-        write_block(block.stream, ends_stream, &judged, &mut self.out);
+        write_header_block(block.stream, ends_stream, &judged, &mut self.out);
         Ok(())
     }
 
     /// Copies from `out` as much as there is room for.
-    fn give(&mut self, room: &mut ReadBuf<'_>) {
+    fn copy_out(&mut self, room: &mut ReadBuf<'_>) {
         let length = self.out.len().min(room.remaining());
         room.put_slice(self.out.get(..length).unwrap_or_default());
         self.out.advance(length);
@@ -274,10 +282,10 @@ impl<S> Gate<S> {
     }
 }
 
-impl Block {
+impl HeaderBlock {
     /// Without what HEADERS may have around it (RFC 9113 section 6.2); none if that is longer than the frame. A priority says
     /// nothing any more.
-    fn compressed(&self) -> Option<&[u8]> {
+    fn fragment(&self) -> Option<&[u8]> {
         let mut bytes = self.bytes.as_slice();
         let mut padding = 0;
         if self.flags & PADDED != 0 {
@@ -291,7 +299,7 @@ impl Block {
     }
 }
 
-fn write_block(stream: u32, ends_stream: u8, block: &[u8], out: &mut BytesMut) {
+fn write_header_block(stream: u32, ends_stream: u8, block: &[u8], out: &mut BytesMut) {
     let mut kind = HEADERS;
     let mut rest = block;
     loop {
@@ -312,7 +320,7 @@ fn write_block(stream: u32, ends_stream: u8, block: &[u8], out: &mut BytesMut) {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FrameFilter<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -321,16 +329,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         let this = &mut *self;
         loop {
             if !this.out.is_empty() {
-                this.give(room);
+                this.copy_out(room);
                 return Poll::Ready(Ok(()));
             }
-            if this.reading == Reading::Ruined {
+            if this.read_state == FrameReadState::Failed {
                 return Poll::Ready(Ok(()));
             }
             let polled = READ.with_borrow_mut(|read| {
                 let mut read = ReadBuf::new(read);
                 ready!(Pin::new(&mut this.socket).poll_read(cx, &mut read))?;
-                this.take(read.filled());
+                this.process(read.filled());
                 Poll::Ready(Ok::<_, io::Error>(read.filled().len()))
             });
             match polled {
@@ -338,11 +346,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    this.vigil.note_head(this.block.is_some());
-                    let held = this.block.as_ref().map(|it| it.bytes.capacity());
+                    this.activity.set_in_head(this.header_block.is_some());
+                    let held = this.header_block.as_ref().map(|it| it.bytes.capacity());
                     match held {
-                        Some(bytes) if !this.share.keep(bytes, cx.waker()) => {
-                            this.end(FrameFilterEnd::HeadEvicted);
+                        Some(bytes) if !this.head_reservation.reserve(bytes, cx.waker()) => {
+                            this.fail(FrameFilterEnd::HeadEvicted);
                         }
                         _ => return Poll::Pending,
                     }
@@ -352,7 +360,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FrameFilter<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

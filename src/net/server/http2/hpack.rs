@@ -14,25 +14,25 @@ const INTEGER_BYTES_MAX: u32 = 4;
 /// The bytes are no header block, or refer to an entry that the table does not hold. Nothing that follows on the connection
 /// can be decoded (RFC 9113 section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotABlock;
+pub struct HpackError;
 
 /// The decoder of one connection, with its dynamic table.
-pub struct Decoder {
+pub struct HpackDecoder {
     /// The newest first.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<TableEntry>,
     bytes: usize,
     bytes_max: usize,
     name: Vec<u8>,
     value: Vec<u8>,
 }
 
-struct Entry {
+struct TableEntry {
     name_length: usize,
     /// Name and value.
     text: Box<[u8]>,
 }
 
-impl Entry {
+impl TableEntry {
     fn split(&self) -> (&[u8], &[u8]) {
         self.text
             .split_at_checked(self.name_length)
@@ -44,7 +44,7 @@ impl Entry {
     }
 }
 
-impl Default for Decoder {
+impl Default for HpackDecoder {
     fn default() -> Self {
         Self {
             entries: VecDeque::new(),
@@ -56,7 +56,7 @@ impl Default for Decoder {
     }
 }
 
-impl Decoder {
+impl HpackDecoder {
     /// Decodes a block; hands its fields to `take`, name and value, in order.
     ///
     /// # Errors
@@ -65,29 +65,29 @@ impl Decoder {
         &mut self,
         block: &[u8],
         mut take: impl FnMut(&[u8], &[u8]),
-    ) -> Result<(), NotABlock> {
+    ) -> Result<(), HpackError> {
         let mut rest = block;
         let mut is_first = true;
         while let Some(first) = rest.first().copied() {
             if first & 0x80 != 0 {
-                let index = integer(&mut rest, 7)?;
-                let (name, value) = self.field(index)?;
+                let index = read_integer(&mut rest, 7)?;
+                let (name, value) = self.lookup(index)?;
                 take(name, value);
             } else if first & 0xe0 == 0x20 {
                 // RFC 7541 section 4.2: before the first field of a block.
-                let size = integer(&mut rest, 5)?;
+                let size = read_integer(&mut rest, 5)?;
                 if !is_first || size > TABLE_BYTES_MAX {
-                    return Err(NotABlock);
+                    return Err(HpackError);
                 }
                 self.bytes_max = size;
-                self.shrink(0);
+                self.evict_to_fit(0);
                 continue;
             } else {
                 let is_kept = first & 0xc0 == 0x40;
-                self.literal(&mut rest, if is_kept { 6 } else { 4 })?;
+                self.read_literal(&mut rest, if is_kept { 6 } else { 4 })?;
                 take(&self.name, &self.value);
                 if is_kept {
-                    self.remember();
+                    self.insert();
                 }
             }
             is_first = false;
@@ -98,37 +98,40 @@ impl Decoder {
     }
 
     /// Looks an indexed field up and copies it to `name` and `value`.
-    fn literal(&mut self, rest: &mut &[u8], prefix: u32) -> Result<(), NotABlock> {
-        let index = integer(rest, prefix)?;
+    fn read_literal(&mut self, rest: &mut &[u8], prefix: u32) -> Result<(), HpackError> {
+        let index = read_integer(rest, prefix)?;
         let mut name = std::mem::take(&mut self.name);
         name.clear();
         if index == 0 {
-            text(rest, &mut name)?;
+            read_string(rest, &mut name)?;
         } else {
-            name.extend_from_slice(self.field(index)?.0);
+            name.extend_from_slice(self.lookup(index)?.0);
         }
         self.name = name;
         self.value.clear();
-        text(rest, &mut self.value)
+        read_string(rest, &mut self.value)
     }
 
-    fn field(&self, index: usize) -> Result<(&[u8], &[u8]), NotABlock> {
-        let index = index.checked_sub(1).ok_or(NotABlock)?;
-        if let Some((name, value)) = STATIC.get(index) {
+    fn lookup(&self, index: usize) -> Result<(&[u8], &[u8]), HpackError> {
+        let index = index.checked_sub(1).ok_or(HpackError)?;
+        if let Some((name, value)) = STATIC_TABLE.get(index) {
             return Ok((name.as_bytes(), value.as_bytes()));
         }
-        let entry = self.entries.get(index - STATIC.len()).ok_or(NotABlock)?;
+        let entry = self
+            .entries
+            .get(index - STATIC_TABLE.len())
+            .ok_or(HpackError)?;
         Ok(entry.split())
     }
 
     /// Adds an entry. One that is longer than the table empties it (RFC 7541 section 4.4).
-    fn remember(&mut self) {
+    fn insert(&mut self) {
         let bytes = self.name.len() + self.value.len() + ENTRY_BYTES;
-        self.shrink(bytes);
+        self.evict_to_fit(bytes);
         if bytes <= self.bytes_max {
             let text = [self.name.as_slice(), self.value.as_slice()].concat();
             self.bytes += bytes;
-            self.entries.push_front(Entry {
+            self.entries.push_front(TableEntry {
                 name_length: self.name.len(),
                 text: text.into(),
             });
@@ -136,7 +139,7 @@ impl Decoder {
     }
 
     /// Evicts the oldest entries until there is room for `more` bytes.
-    fn shrink(&mut self, more: usize) {
+    fn evict_to_fit(&mut self, more: usize) {
         while self.bytes + more > self.bytes_max
             && let Some(oldest) = self.entries.pop_back()
         {
@@ -146,9 +149,9 @@ impl Decoder {
 }
 
 /// Reads an integer (RFC 7541 section 5.1).
-fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, NotABlock> {
+fn read_integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
     let mut next = || {
-        let (first, after) = rest.split_first().ok_or(NotABlock)?;
+        let (first, after) = rest.split_first().ok_or(HpackError)?;
         *rest = after;
         Ok(usize::from(*first))
     };
@@ -164,32 +167,32 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, NotABlock> {
             return Ok(value);
         }
     }
-    Err(NotABlock)
+    Err(HpackError)
 }
 
 /// Reads a string (RFC 7541 section 5.2).
-fn text(rest: &mut &[u8], into: &mut Vec<u8>) -> Result<(), NotABlock> {
+fn read_string(rest: &mut &[u8], into: &mut Vec<u8>) -> Result<(), HpackError> {
     let is_huffman = rest.first().is_some_and(|first| first & 0x80 != 0);
-    let length = integer(rest, 7)?;
-    let (text, after) = rest.split_at_checked(length).ok_or(NotABlock)?;
+    let length = read_integer(rest, 7)?;
+    let (text, after) = rest.split_at_checked(length).ok_or(HpackError)?;
     *rest = after;
     if is_huffman {
-        return huffman::decode(text, into).map_err(|_| NotABlock);
+        return huffman::decode(text, into).map_err(|_| HpackError);
     }
     into.extend_from_slice(text);
     Ok(())
 }
 
 /// Appends a field as a literal without indexing and without Huffman code: no table is involved.
-pub fn write(name: &[u8], value: &[u8], block: &mut Vec<u8>) {
+pub fn encode_field(name: &[u8], value: &[u8], block: &mut Vec<u8>) {
     block.push(0);
     for text in [name, value] {
-        write_length(text.len(), block);
+        encode_length(text.len(), block);
         block.extend_from_slice(text);
     }
 }
 
-fn write_length(length: usize, block: &mut Vec<u8>) {
+fn encode_length(length: usize, block: &mut Vec<u8>) {
     const MOST: usize = 0x7f;
     let low = |value: usize| (value & MOST).to_le_bytes()[0];
     let Some(mut rest) = length.checked_sub(MOST) else {
@@ -205,7 +208,7 @@ fn write_length(length: usize, block: &mut Vec<u8>) {
 }
 
 /// The static table (RFC 7541 appendix A).
-const STATIC: [(&str, &str); 61] = [
+const STATIC_TABLE: [(&str, &str); 61] = [
     (":authority", ""),
     (":method", "GET"),
     (":method", "POST"),

@@ -2,10 +2,10 @@
 //! follow each other in the order of their symbols, so the lengths define it.
 
 /// The end-of-string symbol, which no string may contain (RFC 7541 section 5.2).
-const END: u16 = 256;
+const END_OF_STRING: u16 = 256;
 const LENGTH_MAX: usize = 30;
 /// Codes up to this many bits are looked up in a table; they are nearly all of a string.
-const SHORT: usize = 8;
+const SHORT_CODE_BITS: usize = 8;
 
 /// The length of each byte's code in bits, and of the end-of-string symbol's.
 const LENGTHS: [u8; 257] = [
@@ -22,36 +22,36 @@ const LENGTHS: [u8; 257] = [
 ];
 
 /// The decoding tables.
-struct Code {
+struct HuffmanTable {
     /// By length: the first code, how many there are, and where their symbols begin in `symbols`.
     first: [u32; LENGTH_MAX + 1],
     count: [u32; LENGTH_MAX + 1],
     start: [usize; LENGTH_MAX + 1],
     symbols: [u16; 257],
     /// By the next `SHORT` bits: the symbol whose code they begin with, and its length; length 0 for a longer code.
-    short: [(u8, u8); 1 << SHORT],
+    short: [(u8, u8); 1 << SHORT_CODE_BITS],
 }
 
-static CODE: Code = code();
+static TABLE: HuffmanTable = build_table();
 
-const fn code() -> Code {
-    let mut it = Code {
+const fn build_table() -> HuffmanTable {
+    let mut it = HuffmanTable {
         first: [0; LENGTH_MAX + 1],
         count: [0; LENGTH_MAX + 1],
         start: [0; LENGTH_MAX + 1],
         symbols: [0; 257],
-        short: [(0, 0); 1 << SHORT],
+        short: [(0, 0); 1 << SHORT_CODE_BITS],
     };
     let (mut length, mut next, mut placed) = (1, 0_u32, 0);
     while length <= LENGTH_MAX {
         it.first[length] = next;
         it.start[length] = placed;
         let mut symbol = 0_u16;
-        while symbol <= END {
+        while symbol <= END_OF_STRING {
             if LENGTHS[symbol as usize] as usize == length {
                 it.symbols[placed] = symbol;
-                if length <= SHORT {
-                    let free = SHORT - length;
+                if length <= SHORT_CODE_BITS {
+                    let free = SHORT_CODE_BITS - length;
                     let mut at = (next as usize) << free;
                     let end = at + (1 << free);
                     while at < end {
@@ -73,13 +73,13 @@ const fn code() -> Code {
 
 /// The bytes are not valid Huffman code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotHuffman;
+pub struct HuffmanError;
 
 /// Decodes `coded` and appends it to `text`: at most eight fifths of its length.
 ///
 /// # Errors
 /// An end-of-string symbol, or padding that is not its beginning or not shorter than a byte (RFC 7541 section 5.2).
-pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
+pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), HuffmanError> {
     let (mut bits, mut count) = (0_u64, 0_usize);
     let mut coded = coded.iter();
     loop {
@@ -96,11 +96,16 @@ pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
             let missing = LENGTH_MAX - count;
             bits << missing | ((1 << missing) - 1)
         };
-        let window = u32::try_from(window & ((1 << LENGTH_MAX) - 1)).map_err(|_| NotHuffman)?;
-        let Some((byte, length)) = symbol(window).filter(|(_, length)| *length <= count) else {
+        let window = u32::try_from(window & ((1 << LENGTH_MAX) - 1)).map_err(|_| HuffmanError)?;
+        let Some((byte, length)) = find_symbol(window).filter(|(_, length)| *length <= count)
+        else {
             let padding = (1_u64 << count) - 1;
             let is_padding = count < 8 && bits & padding == padding;
-            return if is_padding { Ok(()) } else { Err(NotHuffman) };
+            return if is_padding {
+                Ok(())
+            } else {
+                Err(HuffmanError)
+            };
         };
         text.push(byte);
         count -= length;
@@ -108,19 +113,19 @@ pub fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), NotHuffman> {
 }
 
 /// The symbol of the code at the front of `window`, and the code's length; none for the end-of-string symbol.
-fn symbol(window: u32) -> Option<(u8, usize)> {
-    let short = (window >> (LENGTH_MAX - SHORT)) as usize;
-    match CODE.short.get(short) {
+fn find_symbol(window: u32) -> Option<(u8, usize)> {
+    let short = (window >> (LENGTH_MAX - SHORT_CODE_BITS)) as usize;
+    match TABLE.short.get(short) {
         Some((byte, length)) if *length > 0 => return Some((*byte, usize::from(*length))),
         _ => {}
     }
-    (SHORT + 1..=LENGTH_MAX).find_map(|length| {
+    (SHORT_CODE_BITS + 1..=LENGTH_MAX).find_map(|length| {
         let code = window >> (LENGTH_MAX - length);
-        let at = code.checked_sub(*CODE.first.get(length)?)?;
-        if at >= *CODE.count.get(length)? {
+        let at = code.checked_sub(*TABLE.first.get(length)?)?;
+        if at >= *TABLE.count.get(length)? {
             return None;
         }
-        let symbol = *CODE.symbols.get(CODE.start.get(length)? + at as usize)?;
+        let symbol = *TABLE.symbols.get(TABLE.start.get(length)? + at as usize)?;
         Some((u8::try_from(symbol).ok()?, length))
     })
 }

@@ -28,27 +28,27 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::net::{
-    body::incoming_body::WireBody,
+    body::incoming_body::IncomingBody,
     method::Method,
     request::{
         headers,
-        incoming_request::{Received, Wire},
+        incoming_request::{ParsedRequest, RequestHead},
     },
 };
 
 use self::{
-    active_responses::{Look, Readers},
-    connection_activity::Vigil,
+    active_responses::{ActiveResponses, SlowReaderCheck},
+    connection_activity::ConnectionActivity,
     connection_monitor::Watch,
-    frame_filter::{FrameFilterEnd, Gate},
+    frame_filter::{FrameFilter, FrameFilterEnd},
     monitored_socket::Watched,
-    request_body::Http2Body,
-    response_body::{Counted, Counting},
+    request_body::Http2RequestBody,
+    response_body::{CountedResponseBody, CountedResponseFuture},
 };
 
 use super::{
-    connection_control::Seat,
-    handler::{Ended, Handler, ServerOptions},
+    connection_control::ConnectionControl,
+    handler::{ConnectionEnd, Handler, ServerOptions},
 };
 
 /// The limits of a connection (RFC 9113 section 10.5).
@@ -58,30 +58,35 @@ const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const WINDOW_BYTES: u32 = 256 * 1024;
 /// By how many bytes the library's limit for a head is above ours: it counts more for each field, and its refusal would have
 /// neither an id nor an audit line.
-const LIST_BYTES_MORE: usize = 8 * 1024;
+const HEADER_LIST_SLACK_BYTES: usize = 8 * 1024;
 
 /// Serves `socket` until it is done.
-pub async fn serve<S, H>(socket: S, handler: H, seat: Arc<Seat>, options: ServerOptions) -> Ended
+pub async fn serve<S, H>(
+    socket: S,
+    handler: H,
+    seat: Arc<ConnectionControl>,
+    options: ServerOptions,
+) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let vigil = Arc::new(Vigil::default());
+    let vigil = Arc::new(ConnectionActivity::default());
     let filter_end = Arc::<OnceLock<FrameFilterEnd>>::default();
-    let gate = Gate::new(
+    let gate = FrameFilter::new(
         socket,
         options.head_bytes_max,
         Arc::clone(&filter_end),
         Arc::clone(&vigil),
     );
     let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
-    let readers = Readers::<H>::new(options.patience.answer);
-    let service = Serving {
+    let readers = ActiveResponses::<H>::new(options.timeouts.response);
+    let service = HandlerService {
         handler,
-        readers: Arc::clone(&readers),
-        vigil: Arc::clone(&vigil),
+        responses: Arc::clone(&readers),
+        activity: Arc::clone(&vigil),
     };
-    let list_bytes_max = options.head_bytes_max + LIST_BYTES_MORE;
+    let list_bytes_max = options.head_bytes_max + HEADER_LIST_SLACK_BYTES;
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -92,8 +97,8 @@ where
         .max_header_list_size(u32::try_from(list_bytes_max).unwrap_or(u32::MAX))
         .serve_connection(io, service);
     let finish = |it: Pin<&mut http2::Connection<_, _, _>>| it.graceful_shutdown();
-    let mut watch = Watch::new(connection, finish, vigil, seat, options.patience);
-    let mut look = Look::new(Arc::clone(&readers));
+    let mut watch = Watch::new(connection, finish, vigil, seat, options.timeouts);
+    let mut look = SlowReaderCheck::new(Arc::clone(&readers));
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut watch).poll(cx);
         if polled.is_pending() {
@@ -103,54 +108,59 @@ where
     });
     match (ended.await, filter_end.get()) {
         (None, _) => {
-            readers.give_up_all();
-            Ended::Silent
+            readers.abort_all();
+            ConnectionEnd::TimedOut
         }
-        (Some(_), Some(FrameFilterEnd::HeadEvicted)) => Ended::Crowded,
-        (Some(_), Some(FrameFilterEnd::Malformed)) => Ended::NotHttp,
-        (Some(Ok(())), None) => Ended::Closed,
-        (Some(Err(error)), None) if error.is_parse() => Ended::NotHttp,
-        (Some(Err(_)), None) => Ended::Broken,
+        (Some(_), Some(FrameFilterEnd::HeadEvicted)) => ConnectionEnd::HeadEvicted,
+        (Some(_), Some(FrameFilterEnd::Malformed)) => ConnectionEnd::NotHttp,
+        (Some(Ok(())), None) => ConnectionEnd::Closed,
+        (Some(Err(error)), None) if error.is_parse() => ConnectionEnd::NotHttp,
+        (Some(Err(_)), None) => ConnectionEnd::Broken,
     }
 }
 
 /// The handler as the HTTP library wants it.
-struct Serving<H: Handler> {
+struct HandlerService<H: Handler> {
     handler: H,
-    vigil: Arc<Vigil>,
-    readers: Arc<Readers<H>>,
+    activity: Arc<ConnectionActivity>,
+    responses: Arc<ActiveResponses<H>>,
 }
 
-impl<H: Handler> Service<Request<Incoming>> for Serving<H> {
-    type Response = Response<Counted<H>>;
+impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
+    type Response = Response<CountedResponseBody<H>>;
     type Error = Infallible;
-    type Future = Counting<H>;
+    type Future = CountedResponseFuture<H>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let is_head = request.method() == http::Method::HEAD;
-        let answering = self.handler.handle(read(request));
-        Counting::new(is_head, answering, self.vigil.begin(), &self.readers)
+        let answering = self.handler.handle(parse_request(request));
+        CountedResponseFuture::new(
+            is_head,
+            answering,
+            self.activity.begin_request(),
+            &self.responses,
+        )
     }
 }
 
-fn read(request: Request<Incoming>) -> Wire {
+fn parse_request(request: Request<Incoming>) -> ParsedRequest {
     let (parts, body) = request.into_parts();
-    if let Some(unreadable) = request_head_validator::refused(&parts.headers) {
+    if let Some(unreadable) = request_head_validator::decode_refusal(&parts.headers) {
         return Err(unreadable);
     }
     let target = parts.uri.path_and_query().cloned();
     let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let received = Received {
+    let received = RequestHead {
         method: Method::parse(parts.method.as_str()),
         head_bytes: head_bytes(&parts.method, &target, &parts.headers),
         target,
         authority: parts.uri.authority().cloned(),
-        headers: headers::sort_request(parts.headers),
+        headers: headers::parse_request_headers(parts.headers),
     };
     let body = if body.is_end_stream() {
-        WireBody::Empty
+        IncomingBody::Empty
     } else {
-        WireBody::Http2(Box::new(Http2Body::new(body)))
+        IncomingBody::Http2(Box::new(Http2RequestBody::new(body)))
     };
     Ok((received, body))
 }

@@ -9,18 +9,18 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection_activity::Vigil;
+use super::connection_activity::ConnectionActivity;
 
 /// A socket that records in the connection's activity what becomes of its writes.
 pub(super) struct Watched<S> {
     socket: S,
-    vigil: Arc<Vigil>,
+    activity: Arc<ConnectionActivity>,
 }
 
 impl<S> Watched<S> {
     /// Watches `socket` for `vigil`.
-    pub(super) fn new(socket: S, vigil: Arc<Vigil>) -> Self {
-        Self { socket, vigil }
+    pub(super) fn new(socket: S, activity: Arc<ConnectionActivity>) -> Self {
+        Self { socket, activity }
     }
 }
 
@@ -35,12 +35,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S> Watched<S> {
-    fn note_write<T>(&self, polled: Poll<T>) -> Poll<T> {
+    fn record_write<T>(&self, polled: Poll<T>) -> Poll<T> {
         let blocked = polled.is_pending();
         if !blocked {
-            self.vigil.go_on();
+            self.activity.record_progress();
         }
-        self.vigil.write_blocked.set(blocked);
+        self.activity.write_blocked.set(blocked);
         polled
     }
 }
@@ -52,14 +52,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.note_write(polled)
+        self.record_write(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.socket).poll_flush(cx);
         // Nothing to flush is no progress, but a flush that waits is a caller who does not read.
         let blocked = polled.is_pending();
-        self.vigil.write_blocked.set(blocked);
+        self.activity.write_blocked.set(blocked);
         polled
     }
 
@@ -73,7 +73,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.note_write(polled)
+        self.record_write(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -14,51 +14,51 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::net::server::handler::{Answering, Handler};
+use crate::net::server::handler::{Handler, ResponseFuture};
 
 use super::{
-    active_responses::{Held, Place, Readers},
-    connection_activity::InFlight,
+    active_responses::{ActiveResponse, ActiveResponses, ResponseSlot},
+    connection_activity::InFlightRequest,
 };
 
 /// The handler's response while it is being made. Its request counts as in flight.
-pub(super) struct Counting<H: Handler> {
+pub(super) struct CountedResponseFuture<H: Handler> {
     /// The response has no body, whatever GET would get (RFC 9110 section 9.3.2).
     is_head: bool,
-    answering: Answering<H::Body>,
-    in_flight: Option<InFlight>,
-    readers: Arc<Readers<H>>,
+    response: ResponseFuture<H::Body>,
+    in_flight: Option<InFlightRequest>,
+    responses: Arc<ActiveResponses<H>>,
 }
 
-impl<H: Handler> Counting<H> {
+impl<H: Handler> CountedResponseFuture<H> {
     pub(super) fn new(
         is_head: bool,
-        answering: Answering<H::Body>,
-        in_flight: InFlight,
-        readers: &Arc<Readers<H>>,
+        response: ResponseFuture<H::Body>,
+        in_flight: InFlightRequest,
+        readers: &Arc<ActiveResponses<H>>,
     ) -> Self {
         Self {
             is_head,
-            answering,
+            response,
             in_flight: Some(in_flight),
-            readers: Arc::clone(readers),
+            responses: Arc::clone(readers),
         }
     }
 }
 
-impl<H: Handler> Future for Counting<H> {
-    type Output = Result<Response<Counted<H>>, Infallible>;
+impl<H: Handler> Future for CountedResponseFuture<H> {
+    type Output = Result<Response<CountedResponseBody<H>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let response = Response::from(ready!(this.answering.as_mut().poll(cx)));
+        let response = Response::from(ready!(this.response.as_mut().poll(cx)));
         let mut in_flight = this.in_flight.take();
         if let Some(in_flight) = &mut in_flight {
-            in_flight.answer();
+            in_flight.response_started();
         }
-        let (readers, is_head) = (&this.readers, this.is_head);
+        let (readers, is_head) = (&this.responses, this.is_head);
         Poll::Ready(Ok(response.map(|body| {
-            let mut counted = Counted::new(body, in_flight, readers);
+            let mut counted = CountedResponseBody::new(body, in_flight, readers);
             counted.is_end |= is_head;
             counted
         })))
@@ -66,9 +66,9 @@ impl<H: Handler> Future for Counting<H> {
 }
 
 /// A response's body for the library. Its request counts as in flight until it is dropped.
-pub(super) struct Counted<H: Handler> {
-    place: Arc<Place<H>>,
-    readers: Arc<Readers<H>>,
+pub(super) struct CountedResponseBody<H: Handler> {
+    slot: Arc<ResponseSlot<H>>,
+    responses: Arc<ActiveResponses<H>>,
     /// Both as they were after the last poll: the library asks for them without changing the body.
     is_end: bool,
     size: SizeHint,
@@ -76,30 +76,34 @@ pub(super) struct Counted<H: Handler> {
     error: Option<Box<dyn Error + Send + Sync>>,
 }
 
-impl<H: Handler> Counted<H> {
-    fn new(body: H::Body, in_flight: Option<InFlight>, readers: &Arc<Readers<H>>) -> Self {
+impl<H: Handler> CountedResponseBody<H> {
+    fn new(
+        body: H::Body,
+        in_flight: Option<InFlightRequest>,
+        readers: &Arc<ActiveResponses<H>>,
+    ) -> Self {
         Self {
             is_end: body.is_end_stream(),
             size: body.size_hint(),
-            place: readers.begin(Held::new(body, in_flight)),
-            readers: Arc::clone(readers),
+            slot: readers.insert(ActiveResponse::new(body, in_flight)),
+            responses: Arc::clone(readers),
             error: None,
         }
     }
 }
 
-impl<H: Handler> Drop for Counted<H> {
+impl<H: Handler> Drop for CountedResponseBody<H> {
     fn drop(&mut self) {
-        self.readers.end(&self.place);
+        self.responses.remove(&self.slot);
     }
 }
 
 /// The caller did not read the response.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the caller reads too slowly")]
-struct GivenUp;
+struct SlowReaderError;
 
-impl<H: Handler> Body for Counted<H> {
+impl<H: Handler> Body for CountedResponseBody<H> {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -111,13 +115,13 @@ impl<H: Handler> Body for Counted<H> {
         if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let mut place = this.place.lock();
+        let mut place = this.slot.lock();
         let Some(held) = &mut *place else {
-            return Poll::Ready(Some(Err(GivenUp.into())));
+            return Poll::Ready(Some(Err(SlowReaderError.into())));
         };
-        held.asked();
+        held.chunk_requested();
         if let Some(in_flight) = &held.in_flight {
-            in_flight.progress();
+            in_flight.record_progress();
         }
         let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
         this.is_end = held.body.is_end_stream();
@@ -125,7 +129,7 @@ impl<H: Handler> Body for Counted<H> {
         match polled {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
-                held.given(frame.data_ref().map_or(0, Bytes::len));
+                held.chunk_given(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
             // The library drops what it has not written yet when a body fails, be it the head. It writes when a body makes it

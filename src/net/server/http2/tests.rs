@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 use super::{
-    frame_filter::{FrameFilterEnd, Gate},
-    hpack::{self, Decoder, NotABlock},
-    huffman::{self, NotHuffman},
+    frame_filter::{FrameFilter, FrameFilterEnd},
+    hpack::{self, HpackDecoder, HpackError},
+    huffman::{self, HuffmanError},
 };
 
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -20,7 +20,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-fn fields(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<String>, NotABlock> {
+fn fields(decoder: &mut HpackDecoder, block: &[u8]) -> Result<Vec<String>, HpackError> {
     let mut all = Vec::new();
     decoder.decode(block, |name, value| {
         let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
@@ -43,7 +43,7 @@ fn the_blocks_of_the_standard_are_read_as_it_says() {
         "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
     ];
     for blocks in [plain, compressed] {
-        let mut decoder = Decoder::default();
+        let mut decoder = HpackDecoder::default();
         let [first, second, third] = blocks.map(|it| fields(&mut decoder, &bytes(it)).unwrap());
         let authority = ":authority: www.example.com";
         assert_eq!(
@@ -74,7 +74,7 @@ fn what_is_no_header_block_is_refused() {
         ("41 81 00", "padding of zeros"),
     ] {
         assert!(
-            fields(&mut Decoder::default(), &bytes(hex)).is_err(),
+            fields(&mut HpackDecoder::default(), &bytes(hex)).is_err(),
             "{why}"
         );
     }
@@ -82,11 +82,11 @@ fn what_is_no_header_block_is_refused() {
 
 #[test]
 fn a_table_forgets_its_oldest_entry_and_an_entry_that_is_too_long_empties_it() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     let indexed = |index: u8| [0x80 + index];
     let entry = |length: usize| {
         let mut block = Vec::new();
-        hpack::write(b"x", "y".repeat(length).as_bytes(), &mut block);
+        hpack::encode_field(b"x", "y".repeat(length).as_bytes(), &mut block);
         block[0] = 0x40;
         block
     };
@@ -119,7 +119,7 @@ fn the_code_is_the_one_of_the_standard() {
     }
     assert_eq!(
         huffman::decode(&[0xff; 4], &mut Vec::new()),
-        Err(NotHuffman)
+        Err(HuffmanError)
     );
     assert_eq!(huffman::decode(&[], &mut Vec::new()), Ok(()));
 }
@@ -141,7 +141,7 @@ fn request(more: &[(&str, &str)]) -> Vec<u8> {
         (":path", "/v2/devices"),
     ];
     for (name, value) in pseudo.iter().chain(more) {
-        hpack::write(name.as_bytes(), value.as_bytes(), &mut block);
+        hpack::encode_field(name.as_bytes(), value.as_bytes(), &mut block);
     }
     block
 }
@@ -150,7 +150,7 @@ fn request(more: &[(&str, &str)]) -> Vec<u8> {
 async fn passed(sent: &[u8], at: usize) -> (Vec<u8>, bool) {
     let ended = Arc::<std::sync::OnceLock<FrameFilterEnd>>::default();
     let (first, second) = sent.split_at(at);
-    let mut gate = Gate::new(
+    let mut gate = FrameFilter::new(
         first.chain(second),
         HEAD_BYTES_MAX,
         Arc::clone(&ended),
