@@ -36,7 +36,9 @@ impl Running {
         let directory = Directory::new();
         directory.write("acme.secret", &world.secret);
         let key = new_key("main");
-        let mut settings = Settings::usual().with(settings);
+        // A program that is started again says where it listens.
+        let info = ("telemetry.log", "level", "\"info\"");
+        let mut settings = Settings::usual().with(&[info]).with(settings);
         settings.tenant(world.ninja().address(), CLIENT_ID);
         settings.caller("main", &key, "allow = [\"all\"]");
         let proxy = Proxy::start(directory, settings);
