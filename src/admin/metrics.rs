@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use super::metrics_snapshot::{Figures, Histogram, LoginFigures};
 
-/// OpenMetrics 1.0, in text.
+/// `OpenMetrics` 1.0, in text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "ninjaone_proxy";

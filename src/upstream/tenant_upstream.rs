@@ -100,7 +100,7 @@ impl Origin {
         self.endpoint == *endpoint && self.patience == patience && self.retry.settings == retry
     }
 
-    /// Tells pools apart, see [`NEXT_ID`].
+    /// Tells pools apart, also those of one tenant before and after a reload.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
