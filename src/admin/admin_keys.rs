@@ -3,7 +3,7 @@
 use aws_lc_rs::constant_time;
 use http::{HeaderMap, header::AUTHORIZATION};
 
-use crate::caller::api_key::{KeyHash, Presented, presented};
+use crate::caller::api_key::{AuthorizationHeader, KeyHash, parse_authorization};
 
 /// What the holder of a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Access {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(NoAccess::NoKey);
         };
-        let Some(Presented::Bearer(key)) = presented(value.as_bytes()) else {
+        let Some(AuthorizationHeader::Bearer(key)) = parse_authorization(value.as_bytes()) else {
             return Err(NoAccess::NoKey);
         };
         let shown = KeyHash::of(key).ok_or(NoAccess::WrongKey)?;

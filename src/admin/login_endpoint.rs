@@ -18,11 +18,13 @@ use crate::{
     audit::{entry::Event, ledger::Ledger},
     credentials::{
         login::{
-            authorization::{AuthorizationRequest, Flow, Received, Wanted},
+            authorization::{
+                AuthorizationFlow, AuthorizationParams, AuthorizationRequest, AuthorizationResponse,
+            },
             callback::{CALLBACK_BYTES_MAX, CallbackError},
-            completion::{Completed, complete},
+            completion::{CompletedLogin, complete_login},
         },
-        store::{Store, stored_login::Slot},
+        store::{LoginStore, stored_login::Slot},
     },
     random,
     tasks::Tasks,
@@ -52,14 +54,14 @@ const ID_RANDOM_BYTES: usize = 16;
 #[derive(Clone)]
 pub struct Place {
     pub slot: Slot,
-    pub wanted: Wanted,
+    pub wanted: AuthorizationParams,
 }
 
 /// The desk for logins from other machines.
 pub struct Logins {
     access: Access,
     places: ArcSwap<Vec<Place>>,
-    store: Option<Store>,
+    store: Option<LoginStore>,
     ledger: Ledger,
     /// Outlive the connection: a granted login is stored even if the client hangs up.
     tasks: Tasks,
@@ -99,7 +101,7 @@ struct Failed {
 impl Logins {
     /// What is granted is stored under `tasks`: they are to be waited for.
     #[must_use]
-    pub fn new(access: Access, store: Option<Store>, ledger: Ledger, tasks: Tasks) -> Self {
+    pub fn new(access: Access, store: Option<LoginStore>, ledger: Ledger, tasks: Tasks) -> Self {
         Self {
             access,
             places: ArcSwap::default(),
@@ -170,7 +172,7 @@ impl Logins {
     async fn begin(&self, begin: Begin) -> Result<Value, Failed> {
         let Place { slot, wanted } = self.place(begin.tenant.as_deref())?;
         let wanted = match begin.port {
-            Some(port) if port > 0 => wanted.at_port(port),
+            Some(port) if port > 0 => wanted.with_port(port),
             _ if wanted.needs_port() => {
                 let detail = "say with `port` where the browser is awaited";
                 return Err(failed(StatusCode::BAD_REQUEST, "port-needed", detail));
@@ -199,9 +201,9 @@ impl Logins {
             "tenant": slot.tenant.as_str(),
             "identity": slot.identity.as_str(),
             "authorize_url": request.url(),
-            "redirect_uri": request.redirect(),
+            "redirect_uri": request.redirect_uri(),
             "client_id": client_id,
-            "grant": match request.flow() { Flow::Code => "code", Flow::Implicit => "implicit" },
+            "grant": match request.flow() { AuthorizationFlow::Code => "code", AuthorizationFlow::Implicit => "implicit" },
             "scopes": scopes,
             "expires_in": PENDING_MS_MAX / 1000,
         });
@@ -248,7 +250,7 @@ impl Logins {
         let desk = Arc::clone(self);
         self.tasks.spawn(async move {
             let Pending { slot, request, .. } = pending;
-            let outcome = complete(request, received, &store, &slot).await;
+            let outcome = complete_login(request, received, &store, &slot).await;
             if outcome.is_err() {
                 desk.record_failure(&slot);
             }
@@ -269,20 +271,24 @@ impl Logins {
     }
 
     /// Takes the login out if this is its end, one way or the other. What does not belong to it changes nothing.
-    fn received(&self, id: &str, callback: &str) -> Result<(Pending, Received), Failed> {
+    fn received(
+        &self,
+        id: &str,
+        callback: &str,
+    ) -> Result<(Pending, AuthorizationResponse), Failed> {
         let mut pending = self.pending();
         let Some(at) = pending.iter().position(|it| it.id == id) else {
             let detail = "there is no such login: it is over, or took too long";
             return Err(failed(StatusCode::NOT_FOUND, "login-unknown", detail));
         };
         let outcome = match pending.get(at) {
-            Some(found) => found.request.receive_copied(callback),
-            None => Err(CallbackError::Empty),
+            Some(found) => found.request.parse_pasted(callback),
+            None => Err(CallbackError::NoCodeOrToken),
         };
         match outcome {
             Ok(received) => Ok((pending.swap_remove(at), received)),
             Err(error) => {
-                if error.is_end() {
+                if error.ends_login() {
                     let ended = pending.swap_remove(at);
                     self.record_failure(&ended.slot);
                 }
@@ -309,7 +315,7 @@ impl Logins {
     }
 }
 
-fn done(slot: &Slot, completed: &Completed) -> Value {
+fn done(slot: &Slot, completed: &CompletedLogin) -> Value {
     json!({
         "schema": SCHEMA,
         "next_step": "done",

@@ -14,10 +14,10 @@ use crate::{
         ledger::{self, Ledger, Where},
         sink::resume,
     },
-    caller::tokens::IssuedTokens,
+    caller::tokens::CallerTokens,
     clock::Timestamp,
     config::{Bind, Config},
-    credentials::{login::refresh_calls::RefreshCalls, store::Store},
+    credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
             connections::{ConnectionLimits, Connections},
@@ -67,7 +67,7 @@ pub(crate) enum Record {
     /// The audit log and the store are in the directories of the configuration.
     Configured,
     /// Everything stays in memory; logins are in this store.
-    Memory(Store),
+    Memory(LoginStore),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -265,7 +265,7 @@ fn connections(config: &Config) -> Arc<Connections> {
 struct Shared {
     rules: Arc<ArcSwap<Rules>>,
     ledger: Ledger,
-    issued: Arc<IssuedTokens>,
+    issued: Arc<CallerTokens>,
 }
 
 fn start_workers(
@@ -307,7 +307,7 @@ fn start_workers(
     Ok((workers, tallies))
 }
 
-fn open_store(config: &Config, record: &Record) -> Result<Option<Store>, StoreOpenError> {
+fn open_store(config: &Config, record: &Record) -> Result<Option<LoginStore>, StoreOpenError> {
     match record {
         Record::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
         Record::Memory(store) => Ok(Some(store.clone())),
@@ -333,7 +333,7 @@ fn open_ledger(
 /// The endpoint through which operators log in a user from another machine. Its logins are stored under `tasks`.
 fn login_endpoint(
     config: &Config,
-    store: Option<Store>,
+    store: Option<LoginStore>,
     ledger: Ledger,
     tasks: Tasks,
 ) -> Arc<Logins> {

@@ -75,7 +75,7 @@ impl Reloader {
         }
         let read = certificates.iter().map(|it| it.read_from_disk());
         match read.collect() {
-            Ok(certificates) => Loaded::Read(Box::new(Fresh {
+            Ok(certificates) => Loaded::Read(Box::new(IssuedToken {
                 pending: self.restart_only.changed(&RestartOnlySettings::of(&config)),
                 config,
                 warnings,
@@ -98,13 +98,13 @@ fn told(problems: &Problems) -> String {
 /// The result of reading the files.
 pub(crate) enum Loaded {
     /// The configuration is in order.
-    Read(Box<Fresh>),
+    Read(Box<IssuedToken>),
     /// Why the configuration was rejected.
     Refused(String),
 }
 
 /// A loaded configuration, ready to be applied.
-pub(crate) struct Fresh {
+pub(crate) struct IssuedToken {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
@@ -122,7 +122,7 @@ impl Loaded {
     }
 }
 
-impl Fresh {
+impl IssuedToken {
     fn take_effect(self, program: &mut Program) {
         for warning in &self.warnings {
             tracing::warn!(place = warning.place(), "{}", warning.message);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     clock::Timestamp,
     config::{self, Config},
-    credentials::{Vaults, user_only_operations::Learned},
+    credentials::{TokenCells, user_only_operations::UserOnlyOperations},
     names::TenantName,
     net::client::connector::Endpoint,
     ninjaone::{catalogue::Clash, operation::Operation},
@@ -32,7 +32,7 @@ struct Lesson {
     tenant: TenantName,
     endpoint: Endpoint,
     operations: Arc<[Operation]>,
-    learned: Arc<Learned>,
+    learned: Arc<UserOnlyOperations>,
 }
 
 impl Assembly {
@@ -70,7 +70,7 @@ impl Assembly {
             callers: wiring::caller_directory(config),
             policy: wiring::policy_set(config, catalogue),
             limits: wiring::limits(config, previous.map(|it| &it.limits)),
-            credentials: Vaults::new(identities),
+            credentials: TokenCells::new(identities),
             origins: Origins::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
         };
         self.origins = origins;
@@ -91,7 +91,7 @@ impl Assembly {
                 endpoint,
                 operations: Arc::clone(&operations),
                 learned: same.map_or_else(
-                    || Arc::new(Learned::new(count)),
+                    || Arc::new(UserOnlyOperations::new(count)),
                     |it| Arc::clone(&it.learned),
                 ),
             }

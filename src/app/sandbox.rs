@@ -16,14 +16,14 @@ use crate::{
         value::address::loopback_hosts,
     },
     credentials::{
-        grant::application::ClientAuth,
-        login::authorization::Flow,
+        grant::application::ClientAuthMethod,
+        login::authorization::AuthorizationFlow,
         store::{
-            Store,
+            LoginStore,
             error::StoreError,
-            stored_login::{Kept, KeptAccess},
+            stored_login::{StoredAccessToken, StoredLogin},
         },
-        token::schedule::RefreshAt,
+        token::schedule::RenewalSchedule,
     },
     limits::rate::Rate,
     policy::{
@@ -170,14 +170,14 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             client_id: DEFAULT_CLIENT_ID.to_owned(),
             client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
             scopes: Vec::new(),
-            refresh_at: RefreshAt::OfLife(80),
-            client_auth: ClientAuth::Body,
+            refresh_at: RenewalSchedule::AtLifetimePercent(80),
+            client_auth: ClientAuthMethod::ClientSecretPost,
         }),
         user: Some(UserIdentity {
             client_id: NATIVE_CLIENT_ID.to_owned(),
             client_secret: None,
             platform: Platform::Native,
-            grant: Flow::Code,
+            grant: AuthorizationFlow::Code,
             scopes: ["monitoring", "management", "offline_access"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -187,8 +187,8 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
                 path: "/callback".to_owned(),
             },
             keepalive: Duration::from_hours(12),
-            refresh_at: RefreshAt::OfLife(80),
-            client_auth: ClientAuth::Body,
+            refresh_at: RenewalSchedule::AtLifetimePercent(80),
+            client_auth: ClientAuthMethod::ClientSecretPost,
         }),
     })
 }
@@ -206,11 +206,11 @@ pub(crate) enum NotLoggedIn {
 ///
 /// # Errors
 /// The simulated NinjaOne refuses the login.
-pub(crate) fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
-    let store = Store::memory();
+pub(crate) fn store(ninja: &Ninja) -> Result<LoginStore, NotLoggedIn> {
+    let store = LoginStore::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let now = Reading::now();
-    let kept = Kept {
+    let kept = StoredLogin {
         generation: 1,
         client_id: NATIVE_CLIENT_ID.to_owned(),
         host: ninja.address().to_string(),
@@ -218,8 +218,12 @@ pub(crate) fn store(ninja: &Ninja) -> Result<Store, NotLoggedIn> {
         logged_in_at: now.at,
         refreshed_at: now.at,
         refresh_token: Some(login.refresh_token),
-        access: Some(KeptAccess::dated(login.access_token, now, login.life)),
-        mark: None,
+        access_token: Some(StoredAccessToken::dated(
+            login.access_token,
+            now,
+            login.life,
+        )),
+        renewal_marker: None,
         ended: None,
     };
     if let Ok(tenant) = TENANT.parse()
@@ -237,8 +241,8 @@ fn caller(known: &Known, seed: u64) -> Option<Caller> {
             effect,
             selector: Selector::parse(text).ok()?,
             owner: Arc::clone(&owner),
-            place: Arc::from("sandbox"),
-            pin: None,
+            location: Arc::from("sandbox"),
+            identity_pin: None,
         })
     };
     let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));

@@ -38,10 +38,10 @@ impl Program {
             self.status.connections.open_count()
         })
         .await;
-        if !self.keepers.join(PART_END_MAX).await && self.calls.are_open() {
+        if !self.keepers.join(PART_END_MAX).await && self.calls.any_in_flight() {
             self.keepers.join(REFRESH_CALL_MAX).await;
         }
-        let is_login_lost = self.calls.are_open();
+        let is_login_lost = self.calls.any_in_flight();
         if is_login_lost {
             tracing::error!("a renewed login could not be stored: it must be logged in again");
         }

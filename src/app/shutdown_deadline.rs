@@ -85,9 +85,9 @@ async fn wait(deadline: &Deadline, calls: RefreshCalls) -> io::Result<Why> {
         return Ok(Why::NothingServed);
     };
     tokio::time::sleep(*drain + END_MAX).await;
-    if calls.are_open() {
+    if calls.any_in_flight() {
         let stored = async {
-            while calls.are_open() {
+            while calls.any_in_flight() {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
             tokio::time::sleep(CLOSE_MAX).await;

@@ -25,8 +25,8 @@ use crate::{
     clock::Timestamp,
     config::Config,
     credentials::token::{
-        schedule::RefreshAt,
-        snapshot::{LoginState, State, VaultSnapshot},
+        schedule::RenewalSchedule,
+        snapshot::{StoredLoginStatus, TokenSnapshot, TokenState},
     },
     names::{CallerName, IdentityKind, TenantName},
     net::server::{
@@ -91,10 +91,10 @@ impl ConfigState {
     }
 }
 
-const fn percent(at: RefreshAt) -> Option<u8> {
+const fn percent(at: RenewalSchedule) -> Option<u8> {
     match at {
-        RefreshAt::OfLife(percent) => Some(percent),
-        RefreshAt::BeforeEnd(_) => None,
+        RenewalSchedule::AtLifetimePercent(percent) => Some(percent),
+        RenewalSchedule::BeforeExpiry(_) => None,
     }
 }
 
@@ -360,16 +360,16 @@ fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<status_sn
 }
 
 fn learned(rules: &Rules, tenant: usize) -> Vec<String> {
-    let learned = rules.credentials.learned(tenant);
+    let learned = rules.credentials.user_only_operations(tenant);
     let operations = rules.policy.catalogue().all().iter();
     operations
-        .filter(|it| learned.is_some_and(|learned| learned.holds(it.index)))
+        .filter(|it| learned.is_some_and(|learned| learned.contains(it.index)))
         .map(|it| it.id.to_string())
         .collect()
 }
 
 fn identity(
-    vault: &VaultSnapshot,
+    vault: &TokenSnapshot,
     refresh_percent: Option<u8>,
     now: Timestamp,
 ) -> status_snapshot::Identity {
@@ -389,7 +389,7 @@ fn identity(
         identity: vault.identity.to_string(),
         state: match (vault.usable, vault.generation) {
             (true, _) => IdentityState::Valid,
-            (false, _) if vault.state == State::LoginNeeded => IdentityState::LoginNeeded,
+            (false, _) if vault.state == TokenState::LoginNeeded => IdentityState::LoginNeeded,
             (false, 0) if vault.failing_since.is_none() => IdentityState::Starting,
             (false, _) => IdentityState::Unavailable,
         },
@@ -405,14 +405,14 @@ fn identity(
     }
 }
 
-fn login(state: &LoginState) -> status_snapshot::Login {
+fn login(state: &StoredLoginStatus) -> status_snapshot::Login {
     let login = state.login.as_ref();
     status_snapshot::Login {
         logged_in_at: login.map(|it| it.logged_in_at.to_string()),
         refreshed_at: login.map(|it| it.refreshed_at.to_string()),
         renewable: login.is_some_and(|it| it.renewable),
         unsaved_since: state.unsaved_since.map(|it| it.to_string()),
-        store_fault: state.fault.clone(),
+        store_fault: state.store_fault.clone(),
     }
 }
 
@@ -440,7 +440,7 @@ fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapsh
         .collect()
 }
 
-fn token(vault: &VaultSnapshot) -> metrics_snapshot::Token {
+fn token(vault: &TokenSnapshot) -> metrics_snapshot::Token {
     metrics_snapshot::Token {
         tenant: Arc::from(vault.tenant.as_str()),
         identity: vault.identity.as_str(),
@@ -449,13 +449,13 @@ fn token(vault: &VaultSnapshot) -> metrics_snapshot::Token {
             .login
             .as_ref()
             .map(|it| metrics_snapshot::LoginFigures {
-                needed: vault.state == State::LoginNeeded,
+                needed: vault.state == TokenState::LoginNeeded,
                 unsaved: it.unsaved_since.is_some(),
             }),
     }
 }
 
-fn renewals(vault: &VaultSnapshot) -> Vec<metrics_snapshot::Renewals> {
+fn renewals(vault: &TokenSnapshot) -> Vec<metrics_snapshot::Renewals> {
     let result = |(result, count): &(&'static str, u64)| metrics_snapshot::Renewals {
         tenant: Arc::from(vault.tenant.as_str()),
         identity: vault.identity.as_str(),

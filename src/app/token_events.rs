@@ -6,17 +6,17 @@ use crate::{
     audit::{entry::Event, ledger::Ledger},
     credentials::{
         login::renewal_error::RenewalError,
-        token::event::{News, Observer, TokenEvent},
+        token::event::{TokenEvent, TokenEventKind, TokenObserver},
     },
 };
 
 /// An observer that writes each token event to the log and the audit log.
-pub(super) fn observer(ledger: Ledger) -> Observer {
+pub(super) fn observer(ledger: Ledger) -> TokenObserver {
     Arc::new(move |event: TokenEvent| {
         log(&event);
         ledger.event(entry(&event));
         // The login was revoked, and its token with it.
-        if event.news == News::LoggedOut {
+        if event.kind == TokenEventKind::LoggedOut {
             ledger.event(revoked(&event));
         }
     })
@@ -24,24 +24,28 @@ pub(super) fn observer(ledger: Ledger) -> Observer {
 
 fn log(event: &TokenEvent) {
     let (tenant, identity, generation) = (&event.tenant, event.identity, event.generation);
-    let fault = event.fault.as_deref();
-    match event.news {
-        News::Minted | News::Renewed | News::Forced | News::Adopted | News::Persisted => {
-            tracing::info!(%tenant, %identity, generation, "token {}", event.news.as_str());
+    let fault = event.store_fault.as_deref();
+    match event.kind {
+        TokenEventKind::Minted
+        | TokenEventKind::Renewed
+        | TokenEventKind::Forced
+        | TokenEventKind::Adopted
+        | TokenEventKind::Persisted => {
+            tracing::info!(%tenant, %identity, generation, "token {}", event.kind.as_str());
         }
-        News::LoggedIn | News::LoggedOut => {
-            tracing::info!(%tenant, %identity, generation, "{}", event.news.as_str());
+        TokenEventKind::LoggedIn | TokenEventKind::LoggedOut => {
+            tracing::info!(%tenant, %identity, generation, "{}", event.kind.as_str());
         }
-        News::PersistFailed => {
+        TokenEventKind::PersistFailed => {
             tracing::error!(%tenant, %identity, generation, fault, "a renewed login is not stored yet; it is tried again until it is");
         }
-        News::Dead(error) => {
+        TokenEventKind::LoginEnded(error) => {
             tracing::error!(%tenant, %identity, %error, "the login is of no use any more; run: ninjaone-proxy login {tenant}");
         }
-        News::Refused(error @ RenewalError::Login(_)) => {
+        TokenEventKind::Failed(error @ RenewalError::Login(_)) => {
             tracing::warn!(%tenant, %identity, %error, "run: ninjaone-proxy login {tenant}");
         }
-        News::Refused(error) => {
+        TokenEventKind::Failed(error) => {
             tracing::warn!(%tenant, %identity, %error, fault, "no token");
         }
     }
@@ -50,14 +54,14 @@ fn log(event: &TokenEvent) {
 fn entry(event: &TokenEvent) -> Event {
     let tenant = event.tenant.as_str().into();
     let (identity, generation) = (event.identity, event.generation);
-    let (result, error) = match event.news {
-        News::Refused(error) => ("refused", Some(error.as_str())),
-        News::Dead(error) => ("dead", Some(error.as_str())),
+    let (result, error) = match event.kind {
+        TokenEventKind::Failed(error) => ("refused", Some(error.as_str())),
+        TokenEventKind::LoginEnded(error) => ("dead", Some(error.as_str())),
         other => (other.as_str(), None),
     };
     let error = error.map(Box::from);
-    match event.news {
-        News::LoggedIn | News::LoggedOut => Event::Login {
+    match event.kind {
+        TokenEventKind::LoggedIn | TokenEventKind::LoggedOut => Event::Login {
             tenant,
             identity,
             result,

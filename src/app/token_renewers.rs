@@ -5,18 +5,18 @@ use std::sync::Arc;
 use crate::{
     config::{self, Config},
     credentials::{
-        Identities,
+        TenantCredentials,
         grant::client_credentials::ClientCredentials,
-        login::{refresh_calls::RefreshCalls, renewer::LoginRenewer, session::Login},
-        store::Store,
+        login::{refresh_calls::RefreshCalls, renewer::LoginRenewer, session::LoginSession},
+        store::LoginStore,
         token::{
-            cell::Vault,
-            event::Observer,
-            renewer::{KeeperHandle, Keeping},
-            schedule::RefreshAt,
+            cell::TokenCell,
+            event::TokenObserver,
+            renewer::{RenewerHandle, RenewerOptions},
+            schedule::RenewalSchedule,
             service_renewer::ServiceRenewer,
         },
-        user_only_operations::Learned,
+        user_only_operations::UserOnlyOperations,
     },
     names::{IdentityKind, TenantName},
     net::client::connector::Endpoint,
@@ -29,8 +29,8 @@ use super::wiring::{endpoint, login_slot, service_application, user_application}
 /// All running token renewers.
 pub(crate) struct Keepers {
     tasks: Tasks,
-    observer: Observer,
-    store: Option<Store>,
+    observer: TokenObserver,
+    store: Option<LoginStore>,
     calls: RefreshCalls,
     watchdog: Watchdog,
     kept: Vec<Kept>,
@@ -41,9 +41,9 @@ struct Kept {
     tenant: TenantName,
     endpoint: Endpoint,
     identity: Identity,
-    vault: Arc<Vault>,
+    vault: Arc<TokenCell>,
     /// Stops the renewer when dropped.
-    _handle: KeeperHandle,
+    _handle: RenewerHandle,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -58,8 +58,8 @@ impl Keepers {
     #[must_use]
     pub(crate) fn new(
         tasks: Tasks,
-        observer: Observer,
-        store: Option<Store>,
+        observer: TokenObserver,
+        store: Option<LoginStore>,
         calls: RefreshCalls,
         watchdog: Watchdog,
     ) -> Self {
@@ -78,18 +78,18 @@ impl Keepers {
     pub(crate) fn identities(
         &mut self,
         config: &Config,
-        learned: impl Iterator<Item = Arc<Learned>>,
-    ) -> Vec<Identities> {
+        learned: impl Iterator<Item = Arc<UserOnlyOperations>>,
+    ) -> Vec<TenantCredentials> {
         let mut before = std::mem::take(&mut self.kept);
         let mut all = Vec::new();
         for (tenant, learned) in config.tenants.iter().zip(learned) {
             let service = tenant.service.clone().map(Identity::Service);
             let user = tenant.user.clone().map(Identity::User);
             let mut vault = |identity: Option<Identity>| self.vault(tenant, identity?, &mut before);
-            all.push(Identities {
+            all.push(TenantCredentials {
                 service: vault(service),
                 user: vault(user),
-                learned,
+                user_only_operations: learned,
             });
         }
         all
@@ -100,7 +100,7 @@ impl Keepers {
         tenant: &config::Tenant,
         identity: Identity,
         before: &mut Vec<Kept>,
-    ) -> Option<Arc<Vault>> {
+    ) -> Option<Arc<TokenCell>> {
         let endpoint = endpoint(&tenant.origin);
         let same = before.iter().position(|it| {
             it.tenant == tenant.name && it.endpoint == endpoint && it.identity == identity
@@ -115,9 +115,9 @@ impl Keepers {
     }
 
     fn start(&self, tenant: TenantName, endpoint: Endpoint, identity: Identity) -> Option<Kept> {
-        let keeping = |kind: IdentityKind, refresh_at: RefreshAt| Keeping {
+        let keeping = |kind: IdentityKind, refresh_at: RenewalSchedule| RenewerOptions {
             tenant: tenant.clone(),
-            refresh_at,
+            schedule: refresh_at,
             observer: Arc::clone(&self.observer),
             heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
         };
@@ -132,7 +132,8 @@ impl Keepers {
             }
             Identity::User(it) => {
                 let application = user_application(&endpoint, it);
-                let login = Login::new(application, self.store.clone()?, login_slot(&tenant));
+                let login =
+                    LoginSession::new(application, self.store.clone()?, login_slot(&tenant));
                 LoginRenewer::start(
                     keeping(IdentityKind::User, it.refresh_at),
                     Box::new(login),

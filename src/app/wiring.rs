@@ -8,15 +8,15 @@ use crate::{
     config::{self, Config},
     credentials::{
         grant::application::Application,
-        login::authorization::Wanted,
+        login::authorization::AuthorizationParams,
         store::{
-            Store,
+            LoginStore,
             error::StoreError,
-            seal_key::{BadSealKey, SealKey, SealKeys},
+            seal_key::{SealKey, SealKeyError, SealKeys},
             stored_login::Slot,
         },
     },
-    limits::{Limits, budget::BudgetLimit, caller_limiter::Limit},
+    limits::{RateLimits, budget::BudgetLimit, caller_limiter::CallerRateLimit},
     names::{IdentityKind, TenantName},
     net::{
         body::throughput_window::BodyTimeouts,
@@ -28,8 +28,8 @@ use crate::{
         operation::Operation,
     },
     policy::{
-        identity::Held,
-        policy_set::{Book, BookSource, CallerSource, TenantSource},
+        identity::ConfiguredIdentities,
+        policy_set::{CallerSource, PolicySet, PolicySource, TenantSource},
     },
     upstream::tenant_upstream::{Patience, RetrySettings},
 };
@@ -76,7 +76,7 @@ pub(crate) fn service_application(
         endpoint: endpoint.clone(),
         client_id: it.client_id.clone(),
         client_secret: Some(it.client_secret.clone()),
-        auth: it.client_auth,
+        client_auth: it.client_auth,
     }
 }
 
@@ -87,7 +87,7 @@ pub fn user_application(endpoint: &Endpoint, it: &config::UserIdentity) -> Appli
         endpoint: endpoint.clone(),
         client_id: it.client_id.clone(),
         client_secret: it.client_secret.clone(),
-        auth: it.client_auth,
+        client_auth: it.client_auth,
     }
 }
 
@@ -105,7 +105,7 @@ pub fn login_slot(tenant: &TenantName) -> Slot {
 pub enum StoreOpenError {
     /// A key of the store is not suitable.
     #[error("the key of the store: {0}")]
-    Key(#[from] BadSealKey),
+    Key(#[from] SealKeyError),
     /// Its directory is not private enough, or cannot be used.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
@@ -115,24 +115,27 @@ pub enum StoreOpenError {
 ///
 /// # Errors
 /// The directory or a key is not suitable for secrets.
-pub fn open_store(store: &config::Store) -> Result<Store, StoreOpenError> {
+pub fn open_store(store: &config::Store) -> Result<LoginStore, StoreOpenError> {
     let mut keys = store.seals.iter().map(|seal| match seal {
         config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
         config::Seal::Passphrase(text) => SealKey::from_passphrase(text.expose().as_bytes()),
     });
     let first = keys.next().unwrap_or_else(|| SealKey::from_bytes(&[]))?;
     let older = keys.collect::<Result<Vec<_>, _>>()?;
-    Ok(Store::open(&store.path, SealKeys::new(first, older)?)?)
+    Ok(LoginStore::open(&store.path, SealKeys::new(first, older)?)?)
 }
 
 /// The parameters of the authorization request for a login.
 #[must_use]
-pub(crate) fn authorization_params(endpoint: &Endpoint, user: &config::UserIdentity) -> Wanted {
-    Wanted {
+pub(crate) fn authorization_params(
+    endpoint: &Endpoint,
+    user: &config::UserIdentity,
+) -> AuthorizationParams {
+    AuthorizationParams {
         application: user_application(endpoint, user),
         flow: user.grant,
         scopes: user.scopes.clone(),
-        redirect: user.redirect.text.clone(),
+        redirect_uri: user.redirect.text.clone(),
     }
 }
 
@@ -208,8 +211,8 @@ pub(super) fn request_rules(config: &Config) -> RequestRules {
 }
 
 /// The callers and their keys.
-pub(super) fn caller_directory(config: &Config) -> caller::Directory {
-    let entry = |caller: &config::Caller| caller::Entry {
+pub(super) fn caller_directory(config: &Config) -> caller::CallerDirectory {
+    let entry = |caller: &config::Caller| caller::CallerEntry {
         name: caller.name.clone(),
         keys: caller
             .keys
@@ -219,12 +222,12 @@ pub(super) fn caller_directory(config: &Config) -> caller::Directory {
             .collect(),
         expires: caller.expires,
     };
-    caller::Directory::new(config.callers.iter().map(entry).collect())
+    caller::CallerDirectory::new(config.callers.iter().map(entry).collect())
 }
 
 /// The rules of all callers over `catalogue`. The proxy and `explain` use the same.
 #[must_use]
-pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
+pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> PolicySet {
     let caller = |caller: &config::Caller| CallerSource {
         name: caller.name.clone(),
         rules: caller.rules.clone(),
@@ -235,12 +238,12 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
     };
     let tenant = |tenant: &config::Tenant| TenantSource {
         name: tenant.name.clone(),
-        held: Held {
+        identities: ConfiguredIdentities {
             service: tenant.service.is_some(),
             user: tenant.user.is_some(),
         },
     };
-    Book::new(BookSource {
+    PolicySet::new(PolicySource {
         catalogue,
         tenants: config.tenants.iter().map(tenant).collect(),
         callers: config.callers.iter().map(caller).collect(),
@@ -248,7 +251,7 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> Book {
 }
 
 /// The limits of callers and tenants; counters are taken over from `previous`.
-pub(super) fn limits(config: &Config, previous: Option<&Limits>) -> Limits {
+pub(super) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimits {
     let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     let caller = |caller: &config::Caller| {
         let config::CallerLimit {
@@ -256,7 +259,7 @@ pub(super) fn limits(config: &Config, previous: Option<&Limits>) -> Limits {
             burst,
             concurrency,
         } = caller.limit;
-        let limit = Limit {
+        let limit = CallerRateLimit {
             rate,
             burst: at_least_one(burst),
             concurrency: at_least_one(concurrency),
@@ -273,9 +276,9 @@ pub(super) fn limits(config: &Config, previous: Option<&Limits>) -> Limits {
         rate,
         burst: at_least_one(burst),
         concurrency: at_least_one(concurrency),
-        queue,
+        queue_timeout: queue,
     };
-    Limits::new(
+    RateLimits::new(
         config.callers.iter().map(caller).collect(),
         config
             .tenants

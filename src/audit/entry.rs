@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    caller::{Identified, Proof},
+    caller::{AuthMethod, Identified},
     clock::Timestamp,
     credentials::Leased,
     names::{CallerName, IdentityKind, RequestId},
     net::{IncomingRequest, Method, Peer},
     ninjaone::{
-        catalogue::Parameters,
+        catalogue::CallbackParameters,
         operation::{Class, Operation},
     },
     policy::{Authorized, Denied, Tenant},
@@ -46,7 +46,7 @@ pub struct Subject {
     /// The other end of its connection.
     pub peer: Peer,
     pub caller: Option<CallerName>,
-    pub proof: Option<Proof>,
+    pub proof: Option<AuthMethod>,
     pub on_behalf_of: Option<Box<str>>,
     pub reason: Option<Box<str>>,
     pub tenant: Option<Arc<Tenant>>,
@@ -57,7 +57,7 @@ pub struct Subject {
     /// its operation's template instead.
     pub raw_path: Option<Box<str>>,
     pub operation: Option<Arc<Operation>>,
-    pub parameters: Parameters,
+    pub parameters: CallbackParameters,
     pub class: Option<Class>,
     /// The rule that allowed it.
     pub rule: Option<Arc<str>>,
@@ -80,7 +80,7 @@ impl Subject {
     pub fn of_identified(identified: &Identified) -> Self {
         Self {
             caller: Some(identified.caller().name.clone()),
-            proof: Some(identified.proof()),
+            proof: Some(identified.auth_method()),
             ..Self::of_incoming(identified.request())
         }
     }
@@ -146,7 +146,7 @@ impl Subject {
             method: None,
             raw_path: None,
             operation: None,
-            parameters: Parameters::default(),
+            parameters: CallbackParameters::default(),
             class: None,
             rule: None,
         }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::{
     caller::Caller,
     credentials::{
-        Lack, Leased, Vaults,
-        token::{access_token::AccessToken, cell::Vault},
+        Leased, TokenCells, TokenUnavailable,
+        token::{access_token::AccessToken, cell::TokenCell},
     },
     limits::budget::Budget,
     names::IdentityKind,
     net::IncomingRequest,
     ninjaone::operation::Operation,
-    policy::{Tenant, identity::Wish},
+    policy::{Tenant, identity::IdentityPreference},
 };
 
 use super::open_entry::OpenEntry;
@@ -60,7 +60,7 @@ impl Intended {
 
     /// The identity that policy asks for, see [`Authorized::wish`](crate::policy::Authorized::wish).
     #[must_use]
-    pub fn identity_preference(&self) -> Wish {
+    pub fn identity_preference(&self) -> IdentityPreference {
         self.leased.identity_preference()
     }
 
@@ -78,8 +78,8 @@ impl Intended {
 
     /// Where the token comes from, and where a rejected one is reported.
     #[must_use]
-    pub fn cell(&self) -> &Arc<Vault> {
-        self.leased.vault()
+    pub fn cell(&self) -> &Arc<TokenCell> {
+        self.leased.cell()
     }
 
     /// The identity that carries the request.
@@ -105,7 +105,10 @@ impl Intended {
     ///
     /// # Errors
     /// The user has no token. The request comes back as it was.
-    pub async fn lease_as_user(self, vaults: &Vaults) -> Result<Self, Box<(Self, Lack)>> {
+    pub async fn lease_as_user(
+        self,
+        vaults: &TokenCells,
+    ) -> Result<Self, Box<(Self, TokenUnavailable)>> {
         let Self { leased, mut entry } = self;
         match vaults.lease_as_user(leased).await {
             Ok(leased) => {

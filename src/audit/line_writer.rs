@@ -3,7 +3,7 @@
 use std::{io::Write as _, net::SocketAddr};
 
 use crate::{
-    caller::Proof,
+    caller::AuthMethod,
     clock::{Timestamp, rfc3339},
     names::{CallerName, IdentityKind},
     net::{Method, Peer},
@@ -142,7 +142,7 @@ impl Members<'_> {
             name!("caller"),
             subject.caller.as_ref().map(CallerName::as_str),
         );
-        self.optional_word(name!("auth"), subject.proof.map(Proof::as_str));
+        self.optional_word(name!("auth"), subject.proof.map(AuthMethod::as_str));
         self.optional_text(name!("on_behalf_of"), subject.on_behalf_of.as_deref());
         self.optional_text(name!("reason"), subject.reason.as_deref());
         self.peer(name!("peer"), subject.peer);

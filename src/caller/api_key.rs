@@ -41,7 +41,7 @@ impl KeyHash {
 }
 
 /// What an `Authorization` header presents.
-pub enum Presented<'a> {
+pub enum AuthorizationHeader<'a> {
     Bearer(&'a [u8]),
     /// RFC 7617.
     Basic {
@@ -54,25 +54,26 @@ pub enum Presented<'a> {
 
 /// Reads an `Authorization` value. Schemes are compared without regard to case (RFC 9110 section 11.1).
 #[must_use]
-pub fn presented(value: &[u8]) -> Option<Presented<'_>> {
+pub fn parse_authorization(value: &[u8]) -> Option<AuthorizationHeader<'_>> {
     let space = value.iter().position(|b| *b == b' ')?;
     let (scheme, rest) = value.split_at(space);
     let credentials = rest.trim_ascii();
     if scheme.eq_ignore_ascii_case(b"bearer") {
-        return Some(Presented::Bearer(credentials));
+        return Some(AuthorizationHeader::Bearer(credentials));
     }
     if scheme.eq_ignore_ascii_case(b"basic") {
-        return basic(credentials).map(|(name, key)| Presented::Basic { name, key });
+        return parse_basic(credentials)
+            .map(|(name, key)| AuthorizationHeader::Basic { name, key });
     }
     if scheme.eq_ignore_ascii_case(b"nj") {
-        return Some(Presented::LegacySignature);
+        return Some(AuthorizationHeader::LegacySignature);
     }
     None
 }
 
 /// The name and key of `Basic` credentials.
 #[must_use]
-pub fn basic(encoded: &[u8]) -> Option<(String, Zeroizing<String>)> {
+pub fn parse_basic(encoded: &[u8]) -> Option<(String, Zeroizing<String>)> {
     if encoded.len() > BASIC_BYTES_MAX {
         return None;
     }

@@ -4,19 +4,19 @@ use crate::names::CallerName;
 
 /// How a caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Proof {
-    Key,
+pub enum AuthMethod {
+    ApiKey,
     /// A token of our own token endpoint.
-    Token,
+    AccessToken,
 }
 
-impl Proof {
+impl AuthMethod {
     /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Key => "key",
-            Self::Token => "token",
+            Self::ApiKey => "key",
+            Self::AccessToken => "token",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::net::IncomingRequest;
 
-use super::authenticated::{Caller, Proof};
+use super::authenticated::{AuthMethod, Caller};
 
 /// A request whose caller is known.
 ///
@@ -13,7 +13,7 @@ use super::authenticated::{Caller, Proof};
 pub struct Identified {
     incoming: Box<IncomingRequest>,
     caller: Arc<Caller>,
-    proof: Proof,
+    auth_method: AuthMethod,
 }
 
 impl Identified {
@@ -22,12 +22,12 @@ impl Identified {
     pub(super) fn assert_identified(
         incoming: Box<IncomingRequest>,
         caller: Arc<Caller>,
-        proof: Proof,
+        auth_method: AuthMethod,
     ) -> Self {
         Self {
             incoming,
             caller,
-            proof,
+            auth_method,
         }
     }
 
@@ -45,7 +45,7 @@ impl Identified {
 
     /// How the caller was authenticated.
     #[must_use]
-    pub fn proof(&self) -> Proof {
-        self.proof
+    pub fn auth_method(&self) -> AuthMethod {
+        self.auth_method
     }
 }

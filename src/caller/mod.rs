@@ -13,10 +13,10 @@ use crate::{
     net::{IncomingRequest, PresentedCredentials},
 };
 
-use self::{api_key::KeyHash, tokens::IssuedTokens};
+use self::{api_key::KeyHash, tokens::CallerTokens};
 
 pub use self::{
-    authenticated::{Caller, Proof},
+    authenticated::{AuthMethod, Caller},
     identified::Identified,
 };
 
@@ -25,15 +25,15 @@ pub struct Unidentified {
     /// The request.
     pub incoming: Box<IncomingRequest>,
     /// Why its caller is not known.
-    pub why: Why,
+    pub error: AuthenticationError,
 }
 
 /// Why authentication failed, for the audit line. The caller sees the same 401 for all, except for a legacy
 /// signature: its scheme is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    NothingPresented,
-    NotUnderstood,
+pub enum AuthenticationError {
+    MissingCredentials,
+    MalformedCredentials,
     /// A signature for NinjaOne's legacy API, which nobody here can check.
     LegacySignature,
     UnknownKey,
@@ -43,19 +43,19 @@ pub enum Why {
 }
 
 /// The result of one authentication method. Bad credentials never fall through to the next method.
-enum Finding {
-    NotPresented,
-    Proven(Arc<Caller>, Proof),
-    Rejected(Why),
+enum AuthenticationOutcome {
+    NoCredentials,
+    Authenticated(Arc<Caller>, AuthMethod),
+    Rejected(AuthenticationError),
 }
 
-impl Why {
+impl AuthenticationError {
     /// The word of the audit line's `error`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NothingPresented => "no-proof",
-            Self::NotUnderstood => "proof-not-understood",
+            Self::MissingCredentials => "no-proof",
+            Self::MalformedCredentials => "proof-not-understood",
             Self::LegacySignature => "legacy-signature",
             Self::UnknownKey => "unknown-key",
             Self::ExpiredKey => "expired-key",
@@ -65,7 +65,7 @@ impl Why {
 }
 
 /// A caller and its API keys.
-pub struct Entry {
+pub struct CallerEntry {
     /// The configured name.
     pub name: CallerName,
     /// Each of them authenticates the caller.
@@ -75,20 +75,20 @@ pub struct Entry {
 }
 
 /// All configured callers, found by their credentials.
-pub struct Directory {
+pub struct CallerDirectory {
     callers: Vec<Arc<Caller>>,
-    keys: HashMap<KeyHash, Known, foldhash::fast::RandomState>,
+    keys: HashMap<KeyHash, RegisteredKey, foldhash::fast::RandomState>,
 }
 
-struct Known {
+struct RegisteredKey {
     caller: Arc<Caller>,
     expires: Option<Timestamp>,
 }
 
-impl Directory {
+impl CallerDirectory {
     /// The position of an entry becomes its caller's `index`.
     #[must_use]
-    pub fn new(entries: Vec<Entry>) -> Self {
+    pub fn new(entries: Vec<CallerEntry>) -> Self {
         let mut callers = Vec::with_capacity(entries.len());
         let mut keys = HashMap::default();
         for (index, entry) in entries.into_iter().enumerate() {
@@ -97,7 +97,7 @@ impl Directory {
                 index,
             });
             for key in entry.keys {
-                let known = Known {
+                let known = RegisteredKey {
                     caller: Arc::clone(&caller),
                     expires: entry.expires,
                 };
@@ -119,110 +119,136 @@ impl Directory {
     pub fn identify(
         &self,
         mut incoming: Box<IncomingRequest>,
-        issued: &IssuedTokens,
+        issued: &CallerTokens,
     ) -> Result<Identified, Box<Unidentified>> {
         let evidence = incoming.take_credentials();
-        match self.find(&evidence, issued, incoming.received_at()) {
+        match self.authenticate(&evidence, issued, incoming.received_at()) {
             Ok((caller, proof)) => Ok(Identified::assert_identified(incoming, caller, proof)),
-            Err(why) => Err(Box::new(Unidentified { incoming, why })),
+            Err(why) => Err(Box::new(Unidentified {
+                incoming,
+                error: why,
+            })),
         }
     }
 
-    fn find(
+    fn authenticate(
         &self,
         evidence: &PresentedCredentials,
-        issued: &IssuedTokens,
+        issued: &CallerTokens,
         now: Timestamp,
-    ) -> Result<(Arc<Caller>, Proof), Why> {
+    ) -> Result<(Arc<Caller>, AuthMethod), AuthenticationError> {
         let findings = [
-            self.by_authorization(evidence, issued, now),
-            self.by_header(evidence, now),
+            self.check_authorization_header(evidence, issued, now),
+            self.check_api_key_header(evidence, now),
         ];
-        let mut proven: Option<(Arc<Caller>, Proof)> = None;
+        let mut proven: Option<(Arc<Caller>, AuthMethod)> = None;
         for finding in findings {
             match finding {
-                Finding::NotPresented => {}
-                Finding::Rejected(why) => return Err(why),
-                Finding::Proven(caller, proof) => match &proven {
+                AuthenticationOutcome::NoCredentials => {}
+                AuthenticationOutcome::Rejected(why) => return Err(why),
+                AuthenticationOutcome::Authenticated(caller, proof) => match &proven {
                     Some((other, _)) if other.index != caller.index => {
-                        return Err(Why::NameMismatch);
+                        return Err(AuthenticationError::NameMismatch);
                     }
                     _ => proven = Some((caller, proof)),
                 },
             }
         }
-        proven.ok_or(Why::NothingPresented)
+        proven.ok_or(AuthenticationError::MissingCredentials)
     }
 
-    fn by_authorization(
+    fn check_authorization_header(
         &self,
         evidence: &PresentedCredentials,
-        issued: &IssuedTokens,
+        issued: &CallerTokens,
         now: Timestamp,
-    ) -> Finding {
+    ) -> AuthenticationOutcome {
         let Some(value) = &evidence.authorization else {
-            return Finding::NotPresented;
+            return AuthenticationOutcome::NoCredentials;
         };
-        match api_key::presented(value.as_bytes()) {
-            None => Finding::Rejected(Why::NotUnderstood),
-            Some(api_key::Presented::LegacySignature) => Finding::Rejected(Why::LegacySignature),
-            Some(api_key::Presented::Bearer(key)) => self.by_bearer(key, issued, now),
-            Some(api_key::Presented::Basic { name, key }) => {
-                self.by_key(key.as_bytes(), now, Some(&name))
+        match api_key::parse_authorization(value.as_bytes()) {
+            None => AuthenticationOutcome::Rejected(AuthenticationError::MalformedCredentials),
+            Some(api_key::AuthorizationHeader::LegacySignature) => {
+                AuthenticationOutcome::Rejected(AuthenticationError::LegacySignature)
+            }
+            Some(api_key::AuthorizationHeader::Bearer(key)) => self.check_bearer(key, issued, now),
+            Some(api_key::AuthorizationHeader::Basic { name, key }) => {
+                self.check_key(key.as_bytes(), now, Some(&name))
             }
         }
     }
 
-    fn by_header(&self, evidence: &PresentedCredentials, now: Timestamp) -> Finding {
+    fn check_api_key_header(
+        &self,
+        evidence: &PresentedCredentials,
+        now: Timestamp,
+    ) -> AuthenticationOutcome {
         match &evidence.api_key {
-            None => Finding::NotPresented,
-            Some(value) => self.by_key(value.as_bytes(), now, None),
+            None => AuthenticationOutcome::NoCredentials,
+            Some(value) => self.check_key(value.as_bytes(), now, None),
         }
     }
 
-    fn by_bearer(&self, bearer: &[u8], issued: &IssuedTokens, now: Timestamp) -> Finding {
+    fn check_bearer(
+        &self,
+        bearer: &[u8],
+        issued: &CallerTokens,
+        now: Timestamp,
+    ) -> AuthenticationOutcome {
         let Some(hash) = KeyHash::of(bearer) else {
-            return Finding::Rejected(Why::NotUnderstood);
+            return AuthenticationOutcome::Rejected(AuthenticationError::MalformedCredentials);
         };
         if self.keys.contains_key(&hash) {
-            return self.by_hash(hash, Proof::Key, now);
+            return self.check_key_hash(hash, AuthMethod::ApiKey, now);
         }
         match issued.key_of(&hash) {
-            Some(key) => self.by_hash(key, Proof::Token, now),
-            None => Finding::Rejected(Why::UnknownKey),
+            Some(key) => self.check_key_hash(key, AuthMethod::AccessToken, now),
+            None => AuthenticationOutcome::Rejected(AuthenticationError::UnknownKey),
         }
     }
 
-    fn by_key(&self, key: &[u8], now: Timestamp, name: Option<&str>) -> Finding {
+    fn check_key(&self, key: &[u8], now: Timestamp, name: Option<&str>) -> AuthenticationOutcome {
         let Some(hash) = KeyHash::of(key) else {
-            return Finding::Rejected(Why::NotUnderstood);
+            return AuthenticationOutcome::Rejected(AuthenticationError::MalformedCredentials);
         };
-        match self.by_hash(hash, Proof::Key, now) {
-            Finding::Proven(caller, _) if name.is_some_and(|it| it != caller.name.as_str()) => {
-                Finding::Rejected(Why::NameMismatch)
+        match self.check_key_hash(hash, AuthMethod::ApiKey, now) {
+            AuthenticationOutcome::Authenticated(caller, _)
+                if name.is_some_and(|it| it != caller.name.as_str()) =>
+            {
+                AuthenticationOutcome::Rejected(AuthenticationError::NameMismatch)
             }
             finding => finding,
         }
     }
 
     /// Looked up by digest: how long that takes tells nothing of a key.
-    fn by_hash(&self, hash: KeyHash, proof: Proof, now: Timestamp) -> Finding {
+    fn check_key_hash(
+        &self,
+        hash: KeyHash,
+        proof: AuthMethod,
+        now: Timestamp,
+    ) -> AuthenticationOutcome {
         let Some(known) = self.keys.get(&hash) else {
-            return Finding::Rejected(Why::UnknownKey);
+            return AuthenticationOutcome::Rejected(AuthenticationError::UnknownKey);
         };
         if known.expires.is_some_and(|expires| now >= expires) {
-            return Finding::Rejected(Why::ExpiredKey);
+            return AuthenticationOutcome::Rejected(AuthenticationError::ExpiredKey);
         }
-        Finding::Proven(Arc::clone(&known.caller), proof)
+        AuthenticationOutcome::Authenticated(Arc::clone(&known.caller), proof)
     }
 
     /// Authenticates a client by name and key: for the token endpoint, whose clients send both.
     #[must_use]
-    pub fn prove(&self, name: &str, key: &str, now: Timestamp) -> Option<(Arc<Caller>, KeyHash)> {
+    pub fn authenticate_client(
+        &self,
+        name: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Option<(Arc<Caller>, KeyHash)> {
         let hash = KeyHash::of(key.as_bytes())?;
-        match self.by_key(key.as_bytes(), now, Some(name)) {
-            Finding::Proven(caller, _) => Some((caller, hash)),
-            Finding::NotPresented | Finding::Rejected(_) => None,
+        match self.check_key(key.as_bytes(), now, Some(name)) {
+            AuthenticationOutcome::Authenticated(caller, _) => Some((caller, hash)),
+            AuthenticationOutcome::NoCredentials | AuthenticationOutcome::Rejected(_) => None,
         }
     }
 }

@@ -177,7 +177,7 @@ fn show(
 ) -> io::Result<ExitStatus> {
     let shown = around
         .sources()
-        .and_then(|sources| config::shown(&sources, around.known));
+        .and_then(|sources| config::printable(&sources, around.known));
     let shown = match shown {
         Ok(shown) => shown,
         Err(problems) => {

@@ -26,7 +26,7 @@ use crate::{
     names::IdentityKind,
     net::client::connector::Endpoint,
     ninjaone::catalogue::Catalogue,
-    policy::{policy_set::Book, required_scope::Need},
+    policy::{policy_set::PolicySet, required_scope::RequiredScope},
 };
 
 use self::{
@@ -147,8 +147,8 @@ impl Doctor {
             }
             let patient = Patient {
                 endpoint: endpoint(&tenant.origin),
-                service_needs: book.needs(place, IdentityKind::Service),
-                user_needs: book.needs(place, IdentityKind::User),
+                service_needs: book.required_scopes(place, IdentityKind::Service),
+                user_needs: book.required_scopes(place, IdentityKind::User),
                 tenant,
                 store: store.clone(),
                 is_offline: self.offline,
@@ -200,7 +200,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-fn book(config: &Config) -> Book {
+fn book(config: &Config) -> PolicySet {
     // The loaded configuration has no clash with the catalogue: that would be an error.
     let catalogue = wiring::catalogue(config).unwrap_or_else(|_| Catalogue::builtin().into());
     wiring::policy_set(config, catalogue)
@@ -225,8 +225,8 @@ struct Patient {
     tenant: config::Tenant,
     endpoint: Endpoint,
     store: Option<config::Store>,
-    service_needs: Vec<Need>,
-    user_needs: Vec<Need>,
+    service_needs: Vec<RequiredScope>,
+    user_needs: Vec<RequiredScope>,
     is_offline: bool,
 }
 

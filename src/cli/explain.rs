@@ -19,8 +19,8 @@ use crate::{
     },
     ninjaone::operation::Class,
     policy::{
-        explain::{Conclusion, Explanation, Request, Step},
-        policy_set::Book,
+        explain::{Conclusion, ExplainRequest, Explanation, ExplanationStep},
+        policy_set::PolicySet,
     },
 };
 
@@ -57,7 +57,7 @@ impl Explain {
     /// `out` or `err` cannot be written to.
     pub fn run(
         &self,
-        book: &Book,
+        book: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -69,7 +69,7 @@ impl Explain {
                 Ok(ExitStatus::WrongUsage)
             }
             Ok(Wanted::Imagined { method, target }) => {
-                let request = Request {
+                let request = ExplainRequest {
                     caller: &self.subject,
                     tenant: self.tenant.as_deref(),
                     base_path_tenant: target.tenant(),
@@ -114,7 +114,7 @@ impl Explain {
     fn explain_recorded(
         &self,
         id: RequestId,
-        book: &Book,
+        book: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -152,7 +152,7 @@ impl Explain {
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
             return tell_unjudged(&record, as_json, out);
         };
-        let request = Request {
+        let request = ExplainRequest {
             caller,
             tenant: self.tenant.as_deref().or(record.tenant.as_deref()),
             base_path_tenant: None,
@@ -186,7 +186,7 @@ fn parse_target(text: &str) -> Result<Target, TargetError> {
 }
 
 fn tell(
-    request: &Request<'_>,
+    request: &ExplainRequest<'_>,
     explanation: &Explanation,
     then: Option<&Record>,
     as_json: bool,
@@ -222,16 +222,21 @@ fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Res
     Ok(ExitStatus::Refused)
 }
 
-fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Record>) -> Value {
+fn to_json(
+    request: &ExplainRequest<'_>,
+    explanation: &Explanation,
+    then: Option<&Record>,
+) -> Value {
     let conclusion = &explanation.conclusion;
     let rule = match conclusion {
         Conclusion::Allowed { rule, .. } | Conclusion::Denied { rule, .. } => {
             json!({ "effect": rule.effect.as_str(), "selector": rule.selector.to_string(),
-                    "owner": &*rule.owner, "place": &*rule.place })
+                    "owner": &*rule.owner, "place": &*rule.location })
         }
         _ => Value::Null,
     };
-    let find = |pick: fn(&Step) -> Option<String>| explanation.steps.iter().find_map(pick);
+    let find =
+        |pick: fn(&ExplanationStep) -> Option<String>| explanation.steps.iter().find_map(pick);
     let steps: Vec<Value> = explanation.steps.iter().map(text::step_json).collect();
     let changes: Vec<String> = explanation.changes.iter().map(text::of_change).collect();
     json!({
@@ -240,18 +245,18 @@ fn to_json(request: &Request<'_>, explanation: &Explanation, then: Option<&Recor
         "method": request.method.as_str(),
         "path": request.path,
         "tenant": find(|step| match step {
-            Step::Tenant { tenant, .. } => Some(tenant.name.to_string()),
+            ExplanationStep::Tenant { tenant, .. } => Some(tenant.name.to_string()),
             _ => None,
         }),
         "operation": find(|step| match step {
-            Step::Operation { operation, .. } => Some(operation.id.to_string()),
+            ExplanationStep::Operation { operation, .. } => Some(operation.id.to_string()),
             _ => None,
         }),
         "class": conclusion.class().map(Class::as_str),
         "decision": conclusion.code(),
         "rule": rule,
         "identity": find(|step| match step {
-            Step::Identity { choice, .. } => Some(choice.identity.to_string()),
+            ExplanationStep::Identity { choice, .. } => Some(choice.identity.to_string()),
             _ => None,
         }),
         "steps": steps,

@@ -15,8 +15,8 @@ use crate::{
     app::wiring::endpoint,
     config,
     credentials::grant::{
-        application::{Application, ClientAuth},
-        client_credentials::{ClientCredentials, Offered},
+        application::{Application, ClientAuthMethod},
+        client_credentials::{ClientCredentials, TokenSummary},
         token_error::{TokenEndpointError, TokenRejection},
     },
 };
@@ -122,17 +122,17 @@ fn place(around: &Context) -> Option<PathBuf> {
     candidates.into_iter().next()
 }
 
-async fn try_out(answers: &Answers) -> Result<Offered, TokenEndpointError> {
+async fn try_out(answers: &Answers) -> Result<TokenSummary, TokenEndpointError> {
     let credentials = ClientCredentials {
         application: Application {
             endpoint: endpoint(&answers.origin),
             client_id: answers.client_id.clone(),
             client_secret: Some(answers.secret.clone()),
-            auth: ClientAuth::Body,
+            client_auth: ClientAuthMethod::ClientSecretPost,
         },
         scopes: Vec::new(),
     };
-    credentials.try_out().await
+    credentials.verify().await
 }
 
 fn explained(error: TokenEndpointError) -> String {
@@ -163,7 +163,7 @@ fn problems(file: &Path, around: &Context) -> Option<config::read::diagnostics::
 fn tell(
     written: &Written,
     answers: &Answers,
-    offered: Option<&Offered>,
+    offered: Option<&TokenSummary>,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,

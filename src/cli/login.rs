@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::{Config, Tenant, UserIdentity, value::duration},
-    credentials::login::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
+    credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     secret::Secret,
 };
@@ -75,7 +75,7 @@ struct Begun {
     tenant: String,
     url: String,
     redirect: String,
-    flow: Flow,
+    flow: AuthorizationFlow,
     /// The origin of the address to open; `None` where only the proxy knows it.
     origin: Option<String>,
     judge: Judge,

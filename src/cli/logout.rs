@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     app::wiring::{self, StoreOpenError},
     credentials::{
-        login::logout::{LoggedOut, log_out},
+        login::logout::{LogoutOutcome, log_out},
         store::error::StoreError,
     },
 };
@@ -83,23 +83,23 @@ struct Told {
 }
 
 impl Told {
-    fn of(outcome: &Result<LoggedOut, StoreError>) -> Self {
+    fn of(outcome: &Result<LogoutOutcome, StoreError>) -> Self {
         let by_hand = "delete it in NinjaOne under Administration, Apps, API, OAuth Tokens";
         let (is_forgotten, error, text) = match outcome {
-            Ok(LoggedOut::Revoked) => (
+            Ok(LogoutOutcome::Revoked) => (
                 true,
                 None,
                 "logged out; NinjaOne confirmed that the login is void".to_owned(),
             ),
-            Ok(LoggedOut::Nobody) => (true, None, "nobody was logged in".to_owned()),
-            Ok(LoggedOut::NotRevoked(error)) => (
+            Ok(LogoutOutcome::NotLoggedIn) => (true, None, "nobody was logged in".to_owned()),
+            Ok(LogoutOutcome::NotRevoked(error)) => (
                 true,
                 Some(error.as_str()),
                 format!(
                     "forgotten here, but NinjaOne did not confirm that the login is void ({error}): {by_hand}"
                 ),
             ),
-            Ok(LoggedOut::Unreadable(error)) => (
+            Ok(LogoutOutcome::Unreadable(error)) => (
                 true,
                 Some(error.name()),
                 format!(
@@ -113,13 +113,13 @@ impl Told {
             ),
         };
         let code = match outcome {
-            Ok(LoggedOut::Revoked | LoggedOut::Nobody) => ExitStatus::Done,
+            Ok(LogoutOutcome::Revoked | LogoutOutcome::NotLoggedIn) => ExitStatus::Done,
             Err(StoreError::Busy { .. }) => ExitStatus::TryAgainLater,
             _ => ExitStatus::Failed,
         };
         Self {
             is_forgotten,
-            is_revoked: *outcome == Ok(LoggedOut::Revoked),
+            is_revoked: *outcome == Ok(LogoutOutcome::Revoked),
             error,
             text,
             code,

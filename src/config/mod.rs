@@ -13,7 +13,8 @@ use crate::{
     admin::{admin_keys::Role, health::Ready},
     clock::Timestamp,
     credentials::{
-        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+        grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow,
+        token::schedule::RenewalSchedule,
     },
     limits::rate::Rate,
     names::{CallerName, TenantName},
@@ -45,7 +46,7 @@ pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warni
 ///
 /// # Errors
 /// All problems, as for [`fn@load`].
-pub(crate) fn shown(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
+pub(crate) fn printable(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
     let written = crate::config::read::load::read(sources);
     let shown = effective_settings::settings(&written);
     check::check(written, sources, known)?;
@@ -145,8 +146,8 @@ pub struct ServiceIdentity {
     pub client_secret: Secret<String>,
     /// If empty, all scopes of the application.
     pub scopes: Vec<String>,
-    pub refresh_at: RefreshAt,
-    pub client_auth: ClientAuth,
+    pub refresh_at: RenewalSchedule,
+    pub client_auth: ClientAuthMethod,
 }
 
 /// A user identity. Web applications always have a secret, others never.
@@ -155,15 +156,15 @@ pub struct UserIdentity {
     pub client_id: String,
     pub client_secret: Option<Secret<String>>,
     pub platform: Platform,
-    pub grant: Flow,
+    pub grant: AuthorizationFlow,
     /// Contains `offline_access` only if the platform and the grant give a refresh token.
     pub scopes: Vec<String>,
     pub redirect: Redirect,
     /// The refresh token is used at least this often, so that it does not expire; 1 minute to 7 days.
     pub keepalive: Duration,
-    pub refresh_at: RefreshAt,
+    pub refresh_at: RenewalSchedule,
     /// How the secret is sent, if there is one.
-    pub client_auth: ClientAuth,
+    pub client_auth: ClientAuthMethod,
 }
 
 /// The redirect URI of a login.

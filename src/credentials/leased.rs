@@ -10,10 +10,10 @@ use crate::{
     names::IdentityKind,
     net::IncomingRequest,
     ninjaone::operation::{Class, Operation},
-    policy::{Authorized, Tenant, identity::Wish},
+    policy::{Authorized, Tenant, identity::IdentityPreference},
 };
 
-use super::token::{access_token::AccessToken, cell::Vault};
+use super::token::{access_token::AccessToken, cell::TokenCell};
 
 /// A request and the token that it is sent with.
 ///
@@ -22,7 +22,7 @@ use super::token::{access_token::AccessToken, cell::Vault};
 pub struct Leased {
     admitted: Admitted,
     token: Arc<AccessToken>,
-    vault: Arc<Vault>,
+    cell: Arc<TokenCell>,
 }
 
 impl Leased {
@@ -31,12 +31,12 @@ impl Leased {
     pub(super) fn assert_leased(
         admitted: Admitted,
         token: Arc<AccessToken>,
-        vault: Arc<Vault>,
+        cell: Arc<TokenCell>,
     ) -> Self {
         Self {
             admitted,
             token,
-            vault,
+            cell,
         }
     }
 
@@ -78,14 +78,14 @@ impl Leased {
 
     /// The identity that policy asks for, see [`Authorized::wish`].
     #[must_use]
-    pub fn identity_preference(&self) -> Wish {
+    pub fn identity_preference(&self) -> IdentityPreference {
         self.admitted.identity_preference()
     }
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
     pub fn rate_limit_status(&self) -> &Standing {
-        self.admitted.standing()
+        self.admitted.rate_limit_status()
     }
 
     /// The caller's limit, for the `RateLimit-Policy` header.
@@ -108,14 +108,14 @@ impl Leased {
 
     /// Where the token comes from, and where a rejected one is reported.
     #[must_use]
-    pub fn vault(&self) -> &Arc<Vault> {
-        &self.vault
+    pub fn cell(&self) -> &Arc<TokenCell> {
+        &self.cell
     }
 
     /// The identity that carries the request.
     #[must_use]
     pub fn identity(&self) -> IdentityKind {
-        self.vault.identity()
+        self.cell.identity()
     }
 }
 

@@ -14,56 +14,62 @@ use crate::{
     names::IdentityKind,
     policy::{
         Authorized,
-        identity::{Held, choose},
+        identity::{ConfiguredIdentities, choose_identity},
     },
 };
 
-use self::{token::cell::Vault, user_only_operations::Learned};
+use self::{token::cell::TokenCell, user_only_operations::UserOnlyOperations};
 
 pub use self::leased::Leased;
 
 /// One tenant's token cells, one for each identity that is configured.
 #[derive(Clone, Default)]
-pub struct Identities {
+pub struct TenantCredentials {
     /// The machine identity's.
-    pub service: Option<Arc<Vault>>,
+    pub service: Option<Arc<TokenCell>>,
     /// The user identity's.
-    pub user: Option<Arc<Vault>>,
+    pub user: Option<Arc<TokenCell>>,
     /// The operations that NinjaOne allows to users only.
-    pub learned: Arc<Learned>,
+    pub user_only_operations: Arc<UserOnlyOperations>,
 }
 
-impl Identities {
+impl TenantCredentials {
     /// The token cell of an identity; none if the tenant has no such identity.
     #[must_use]
-    pub fn get(&self, identity: IdentityKind) -> Option<&Arc<Vault>> {
+    pub fn get(&self, identity: IdentityKind) -> Option<&Arc<TokenCell>> {
         match identity {
             IdentityKind::Service => self.service.as_ref(),
             IdentityKind::User => self.user.as_ref(),
         }
     }
 
-    fn held(&self) -> Held {
-        Held {
+    fn configured(&self) -> ConfiguredIdentities {
+        ConfiguredIdentities {
             service: self.service.is_some(),
             user: self.user.is_some(),
         }
     }
 
-    fn identity_for(&self, authorized: &Authorized) -> IdentityKind {
+    fn choose_identity(&self, authorized: &Authorized) -> IdentityKind {
         let operation = authorized.operation();
-        let is_learned = self.learned.holds(operation.index);
-        choose(authorized.wish(), operation.needs, is_learned, self.held()).identity
+        let is_learned = self.user_only_operations.contains(operation.index);
+        choose_identity(
+            authorized.identity_preference(),
+            operation.needs,
+            is_learned,
+            self.configured(),
+        )
+        .identity
     }
 }
 
 /// Every tenant's token cells, by the tenant's index in the rules.
-pub struct Vaults(Vec<Identities>);
+pub struct TokenCells(Vec<TenantCredentials>);
 
-impl Vaults {
+impl TokenCells {
     /// `tenants` in the order of the rules.
     #[must_use]
-    pub fn new(tenants: Vec<Identities>) -> Self {
+    pub fn new(tenants: Vec<TenantCredentials>) -> Self {
         Self(tenants)
     }
 
@@ -72,33 +78,40 @@ impl Vaults {
     pub async fn lease(&self, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
         let authorized = admitted.authorized();
         let identities = self.0.get(authorized.tenant().index);
-        let identity = identities.map_or(IdentityKind::Service, |it| it.identity_for(authorized));
+        let identity =
+            identities.map_or(IdentityKind::Service, |it| it.choose_identity(authorized));
         let leased = match identities.and_then(|it| it.get(identity)) {
             Some(vault) => lease_from(vault, admitted).await,
-            None => Err(Box::new((admitted, Lack::not_configured(identity)))),
+            None => Err(Box::new((
+                admitted,
+                TokenUnavailable::not_configured(identity),
+            ))),
         };
         leased.map_err(|it| {
             let (admitted, lack) = *it;
-            Box::new(NoToken { admitted, lack })
+            Box::new(NoToken {
+                admitted,
+                unavailable: lack,
+            })
         })
     }
 
     /// Remembers that NinjaOne allows this request's operation to users only. True if that is new.
-    pub fn learn(&self, leased: &Leased) -> bool {
+    pub fn learn_user_only(&self, leased: &Leased) -> bool {
         let identities = self.0.get(leased.tenant().index);
-        identities.is_some_and(|it| it.learned.add(leased.operation().index))
+        identities.is_some_and(|it| it.user_only_operations.insert(leased.operation().index))
     }
 
     /// Waits until the user identity of the tenant with this index has a token; at most for a renewal under way.
     ///
     /// # Errors
     /// The tenant has no user identity, or that one has no token.
-    pub async fn wait_for_user(&self, tenant: usize) -> Result<(), Lack> {
+    pub async fn wait_for_user(&self, tenant: usize) -> Result<(), TokenUnavailable> {
         let Some(vault) = self.get(tenant, IdentityKind::User) else {
-            return Err(Lack::not_configured(IdentityKind::User));
+            return Err(TokenUnavailable::not_configured(IdentityKind::User));
         };
         let token = vault.token().await;
-        token.map_or_else(|it| Err(it.lack(IdentityKind::User)), |_| Ok(()))
+        token.map_or_else(|it| Err(it.for_identity(IdentityKind::User)), |_| Ok(()))
     }
 
     /// Gives a request that went as the service the user's token instead, without asking policy or limits again: it is
@@ -106,27 +119,33 @@ impl Vaults {
     ///
     /// # Errors
     /// The tenant has no user identity, or that one has no token. The request comes back with the lease that it had.
-    pub async fn lease_as_user(&self, leased: Leased) -> Result<Leased, Box<(Leased, Lack)>> {
+    pub async fn lease_as_user(
+        &self,
+        leased: Leased,
+    ) -> Result<Leased, Box<(Leased, TokenUnavailable)>> {
         match self.get(leased.tenant().index, IdentityKind::User) {
             Some(vault) => lease_from(vault, leased).await,
-            None => Err(Box::new((leased, Lack::not_configured(IdentityKind::User)))),
+            None => Err(Box::new((
+                leased,
+                TokenUnavailable::not_configured(IdentityKind::User),
+            ))),
         }
     }
 
     /// The user-only operations of the tenant with this index.
     #[must_use]
-    pub fn learned(&self, tenant: usize) -> Option<&Learned> {
-        self.0.get(tenant).map(|it| &*it.learned)
+    pub fn user_only_operations(&self, tenant: usize) -> Option<&UserOnlyOperations> {
+        self.0.get(tenant).map(|it| &*it.user_only_operations)
     }
 
     /// The token cell of an identity of the tenant with this index.
     #[must_use]
-    pub fn get(&self, tenant: usize, identity: IdentityKind) -> Option<&Arc<Vault>> {
+    pub fn get(&self, tenant: usize, identity: IdentityKind) -> Option<&Arc<TokenCell>> {
         self.0.get(tenant)?.get(identity)
     }
 
     /// All token cells, for status and metrics.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Vault>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<TokenCell>> {
         self.0
             .iter()
             .flat_map(|it| it.service.iter().chain(it.user.iter()))
@@ -136,16 +155,19 @@ impl Vaults {
 /// Lends `request` the token of `vault`: a request that was admitted, or one that was lent another token before. On failure
 /// it comes back as it was.
 async fn lease_from<R: Into<Admitted>>(
-    vault: &Arc<Vault>,
+    vault: &Arc<TokenCell>,
     request: R,
-) -> Result<Leased, Box<(R, Lack)>> {
+) -> Result<Leased, Box<(R, TokenUnavailable)>> {
     match vault.token().await {
         Ok(token) => Ok(Leased::assert_leased(
             request.into(),
             token,
             Arc::clone(vault),
         )),
-        Err(unavailable) => Err(Box::new((request, unavailable.lack(vault.identity())))),
+        Err(unavailable) => Err(Box::new((
+            request,
+            unavailable.for_identity(vault.identity()),
+        ))),
     }
 }
 
@@ -154,25 +176,25 @@ pub struct NoToken {
     /// The request.
     pub admitted: Admitted,
     /// What there is no token of, and why.
-    pub lack: Lack,
+    pub unavailable: TokenUnavailable,
 }
 
 /// Why a request got no token, and when to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lack {
+pub struct TokenUnavailable {
     /// The identity whose token was needed.
     pub identity: IdentityKind,
     /// Why there is none.
-    pub why: Why,
+    pub reason: TokenUnavailableReason,
     /// When trying again is worthwhile; none if only a person can help.
     pub retry_after: Option<Duration>,
 }
 
-impl Lack {
+impl TokenUnavailable {
     fn not_configured(identity: IdentityKind) -> Self {
         Self {
             identity,
-            why: Why::NotConfigured,
+            reason: TokenUnavailableReason::NotConfigured,
             retry_after: None,
         }
     }
@@ -180,11 +202,11 @@ impl Lack {
 
 /// Why an identity has no valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum TokenUnavailableReason {
     /// The tenant has no such identity in the configuration.
     NotConfigured,
     /// It is a user identity, and nobody is logged in or the login has ended.
     LoginNeeded,
     /// The first token is still being requested, or the last one has expired and its renewal fails.
-    Unavailable,
+    TemporarilyUnavailable,
 }

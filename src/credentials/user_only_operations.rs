@@ -7,9 +7,9 @@ const BITS: usize = u64::BITS as usize;
 
 /// The operations that NinjaOne refused with `user_context_required`. The default holds none and has room for none.
 #[derive(Debug, Default)]
-pub struct Learned(Box<[AtomicU64]>);
+pub struct UserOnlyOperations(Box<[AtomicU64]>);
 
-impl Learned {
+impl UserOnlyOperations {
     /// An empty set with room for a catalogue of this many operations.
     #[must_use]
     pub fn new(operations: usize) -> Self {
@@ -19,13 +19,13 @@ impl Learned {
 
     /// Whether the set holds the operation with this index.
     #[must_use]
-    pub fn holds(&self, operation: usize) -> bool {
+    pub fn contains(&self, operation: usize) -> bool {
         let word = self.0.get(operation / BITS);
         word.is_some_and(|it| it.load(Ordering::Relaxed) & bit(operation) != 0)
     }
 
     /// Adds the operation with this index. True if it was not in the set before.
-    pub fn add(&self, operation: usize) -> bool {
+    pub fn insert(&self, operation: usize) -> bool {
         let word = self.0.get(operation / BITS);
         word.is_some_and(|it| it.fetch_or(bit(operation), Ordering::Relaxed) & bit(operation) == 0)
     }

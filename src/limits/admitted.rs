@@ -8,10 +8,10 @@ use crate::{
     caller::Caller,
     net::IncomingRequest,
     ninjaone::operation::{Class, Operation},
-    policy::{Authorized, Tenant, identity::Wish},
+    policy::{Authorized, Tenant, identity::IdentityPreference},
 };
 
-use super::{budget::Budget, caller_limiter::Concurrency, rate_limit_status::Standing};
+use super::{budget::Budget, caller_limiter::ConcurrencyPermit, rate_limit_status::Standing};
 
 /// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
 ///
@@ -19,8 +19,8 @@ use super::{budget::Budget, caller_limiter::Concurrency, rate_limit_status::Stan
 pub struct Admitted {
     authorized: Authorized,
     /// Given back when the response has been sent.
-    concurrency: Concurrency,
-    standing: Standing,
+    concurrency: ConcurrencyPermit,
+    rate_limit_status: Standing,
     budget: Arc<Budget>,
 }
 
@@ -29,14 +29,14 @@ impl Admitted {
     /// and that `budget` is its tenant's. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_admitted(
         authorized: Authorized,
-        concurrency: Concurrency,
-        standing: Standing,
+        concurrency: ConcurrencyPermit,
+        rate_limit_status: Standing,
         budget: Arc<Budget>,
     ) -> Self {
         Self {
             authorized,
             concurrency,
-            standing,
+            rate_limit_status,
             budget,
         }
     }
@@ -79,20 +79,20 @@ impl Admitted {
 
     /// The identity that policy asks for, see [`Authorized::wish`].
     #[must_use]
-    pub fn identity_preference(&self) -> Wish {
-        self.authorized.wish()
+    pub fn identity_preference(&self) -> IdentityPreference {
+        self.authorized.identity_preference()
     }
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn rate_limit_status(&self) -> &Standing {
+        &self.rate_limit_status
     }
 
     /// The caller's limit, for the `RateLimit-Policy` header.
     #[must_use]
     pub fn policy_header(&self) -> &HeaderValue {
-        self.concurrency.meter().policy_header()
+        self.concurrency.limiter().policy_header()
     }
 
     /// What the tenant may spend at NinjaOne; one permit is taken from it for each attempt.

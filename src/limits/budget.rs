@@ -17,9 +17,9 @@ use tokio::{
 };
 
 use super::{
-    fair_queue::{FairQueue, Ticket},
-    gcra_limiter::Pace,
-    limit_kind::Dimension,
+    fair_queue::{FairQueue, QueueTicket},
+    gcra_limiter::GcraLimiter,
+    limit_kind::LimitKind,
     rate::Rate,
     retry_after::{RETRY_AFTER_S_MAX, RETRY_AFTER_S_MIN},
 };
@@ -33,38 +33,38 @@ pub struct BudgetLimit {
     /// Attempts that may be under way together.
     pub concurrency: NonZeroU32,
     /// Longest that an attempt waits for its permit.
-    pub queue: Duration,
+    pub queue_timeout: Duration,
 }
 
 /// One tenant's budget. Shared by all worker threads; no lock is held while anybody waits.
 pub struct Budget {
     limit: BudgetLimit,
-    pace: Pace,
-    state: Mutex<State>,
+    limiter: GcraLimiter,
+    state: Mutex<BudgetState>,
     /// Held by the one waiter that keeps time for all.
-    timekeeper: tokio::sync::Mutex<()>,
+    timer: tokio::sync::Mutex<()>,
     /// Tells the timekeeper that time, not a permit, is what the queue waits for now.
-    retimed: Notify,
+    timer_changed: Notify,
 }
 
-struct State {
+struct BudgetState {
     in_flight: u32,
     paused_until: Option<Instant>,
     queue: FairQueue<oneshot::Sender<Permit>>,
 }
 
 /// Whether the next attempt may go out.
-enum Gate {
+enum Availability {
     /// Yes, and it has been counted against the rate.
-    Open,
-    ShutUntil(Instant),
-    ShutUntilReleased,
+    Now,
+    At(Instant),
+    AfterRelease,
 }
 
-enum Entry<'a> {
-    Through(Permit),
-    Waiting(Place<'a>, oneshot::Receiver<Permit>),
-    Refused(Dimension, Duration),
+enum Acquisition<'a> {
+    Granted(Permit),
+    Queued(QueuePosition<'a>, oneshot::Receiver<Permit>),
+    Rejected(LimitKind, Duration),
 }
 
 /// For status and metrics.
@@ -81,15 +81,15 @@ impl Budget {
     #[must_use]
     pub fn new(limit: BudgetLimit) -> Self {
         Self {
-            pace: Pace::new(limit.rate, limit.burst),
+            limiter: GcraLimiter::new(limit.rate, limit.burst),
             limit,
-            state: Mutex::new(State {
+            state: Mutex::new(BudgetState {
                 in_flight: 0,
                 paused_until: None,
                 queue: FairQueue::new(),
             }),
-            timekeeper: tokio::sync::Mutex::new(()),
-            retimed: Notify::new(),
+            timer: tokio::sync::Mutex::new(()),
+            timer_changed: Notify::new(),
         }
     }
 
@@ -104,31 +104,31 @@ impl Budget {
     ///
     /// # Errors
     /// What stood in the way last, and when it is worth to come back.
-    pub async fn take(
+    pub async fn acquire(
         self: &Arc<Self>,
         caller: usize,
         now: Instant,
-    ) -> Result<Permit, (Dimension, Duration)> {
-        let deadline = now + self.limit.queue;
-        let (place, turn) = match self.enter(caller, now, deadline) {
-            Entry::Through(permit) => return Ok(permit),
-            Entry::Refused(by, retry_after) => return Err((by, retry_after)),
-            Entry::Waiting(place, turn) => (place, turn),
+    ) -> Result<Permit, (LimitKind, Duration)> {
+        let deadline = now + self.limit.queue_timeout;
+        let (place, turn) = match self.try_acquire(caller, now, deadline) {
+            Acquisition::Granted(permit) => return Ok(permit),
+            Acquisition::Rejected(by, retry_after) => return Err((by, retry_after)),
+            Acquisition::Queued(place, turn) => (place, turn),
         };
         // Boxed, so that what waiting needs does not lie in every request's future.
-        Box::pin(self.wait(place, turn, deadline)).await
+        Box::pin(self.wait_in_queue(place, turn, deadline)).await
     }
 
-    async fn wait(
+    async fn wait_in_queue(
         self: &Arc<Self>,
-        place: Place<'_>,
+        place: QueuePosition<'_>,
         mut turn: oneshot::Receiver<Permit>,
         deadline: Instant,
-    ) -> Result<Permit, (Dimension, Duration)> {
+    ) -> Result<Permit, (LimitKind, Duration)> {
         let permit = tokio::select! {
             biased;
             permit = &mut turn => permit.ok(),
-            never = self.keep_time() => match never {},
+            never = self.run_timer() => match never {},
             () = sleep_until(deadline) => None,
         };
         drop(place);
@@ -136,10 +136,10 @@ impl Budget {
         permit
             .or_else(|| turn.try_recv().ok())
             .map(|mut permit| {
-                permit.waited = true;
+                permit.was_queued = true;
                 permit
             })
-            .ok_or_else(|| self.refusal())
+            .ok_or_else(|| self.exceeded_limit())
     }
 
     /// NinjaOne asked us to slow down: nothing goes out for this time, at most 300 s. A shorter pause never ends a longer
@@ -158,85 +158,90 @@ impl Budget {
         BudgetSnapshot {
             in_flight: state.in_flight,
             waiting: state.queue.len(),
-            paused_for: state.pause(now).map(|end| end - now),
+            paused_for: state.active_pause(now).map(|end| end - now),
         }
     }
 
-    fn enter(self: &Arc<Self>, caller: usize, now: Instant, deadline: Instant) -> Entry<'_> {
+    fn try_acquire(
+        self: &Arc<Self>,
+        caller: usize,
+        now: Instant,
+        deadline: Instant,
+    ) -> Acquisition<'_> {
         let mut state = self.lock();
         let until = if state.queue.is_empty() {
-            match self.gate(&state, now) {
-                Gate::Open => return Entry::Through(self.permit(&mut state)),
-                Gate::ShutUntil(until) => Some(until),
-                Gate::ShutUntilReleased => None,
+            match self.availability(&state, now) {
+                Availability::Now => return Acquisition::Granted(self.issue_permit(&mut state)),
+                Availability::At(until) => Some(until),
+                Availability::AfterRelease => None,
             }
         } else {
-            state.pause(now)
+            state.active_pause(now)
         };
         if until.is_some_and(|until| until > deadline) {
-            let (by, retry_after) = self.refusal_of(&state, now);
-            return Entry::Refused(by, retry_after);
+            let (by, retry_after) = self.exceeded_limit_of(&state, now);
+            return Acquisition::Rejected(by, retry_after);
         }
         let (sender, turn) = oneshot::channel();
         let Ok(ticket) = state.queue.push(caller, sender) else {
-            return Entry::Refused(Dimension::TenantQueue, self.backlog(&state));
+            return Acquisition::Rejected(LimitKind::TenantQueue, self.estimated_wait(&state));
         };
-        let place = Place {
+        let place = QueuePosition {
             budget: self,
             ticket,
         };
-        Entry::Waiting(place, turn)
+        Acquisition::Queued(place, turn)
     }
 
-    fn gate(&self, state: &State, now: Instant) -> Gate {
-        if let Some(end) = state.pause(now) {
-            return Gate::ShutUntil(end);
+    fn availability(&self, state: &BudgetState, now: Instant) -> Availability {
+        if let Some(end) = state.active_pause(now) {
+            return Availability::At(end);
         }
         if state.in_flight >= self.limit.concurrency.get() {
-            return Gate::ShutUntilReleased;
+            return Availability::AfterRelease;
         }
-        match self.pace.check() {
-            Ok(_) => Gate::Open,
-            Err(soon) => Gate::ShutUntil(now + soon.wait),
+        match self.limiter.check() {
+            Ok(_) => Availability::Now,
+            Err(soon) => Availability::At(now + soon.retry_after),
         }
     }
 
-    fn permit(self: &Arc<Self>, state: &mut State) -> Permit {
+    fn issue_permit(self: &Arc<Self>, state: &mut BudgetState) -> Permit {
         state.in_flight += 1;
         Permit {
             budget: Some(Arc::clone(self)),
-            waited: false,
+            was_queued: false,
         }
     }
 
     /// Lets through all that may go now. Returns when time will let the next one through, if that is what is missing.
-    fn advance(self: &Arc<Self>) -> Option<Instant> {
+    fn dispatch(self: &Arc<Self>) -> Option<Instant> {
         loop {
             let mut state = self.lock();
             if state.queue.is_empty() {
                 return None;
             }
-            match self.gate(&state, Instant::now()) {
-                Gate::Open => {}
-                Gate::ShutUntil(until) => return Some(until),
-                Gate::ShutUntilReleased => return None,
+            match self.availability(&state, Instant::now()) {
+                Availability::Now => {}
+                Availability::At(until) => return Some(until),
+                Availability::AfterRelease => return None,
             }
             let waiter = state.queue.pop()?;
-            let permit = self.permit(&mut state);
+            let permit = self.issue_permit(&mut state);
             // Woken without the lock: the waiter may run at once, on another thread.
             drop(state);
             if let Err(unwanted) = waiter.send(permit) {
-                unwanted.annul();
+                unwanted.cancel();
             }
         }
     }
 
     /// Keeps time for the whole queue, as soon as nobody else does.
-    async fn keep_time(self: &Arc<Self>) -> Infallible {
-        let _role = self.timekeeper.lock().await;
+    async fn run_timer(self: &Arc<Self>) -> Infallible {
+        let _role = self.timer.lock().await;
         loop {
-            let retimed = self.retimed.notified();
-            match self.advance() {
+            let retimed = self.timer_changed.notified();
+            match self.dispatch() {
                 Some(at) => drop(timeout_at(at, retimed).await),
                 None => retimed.await,
             }
@@ -249,55 +254,58 @@ impl Budget {
             state.in_flight = state.in_flight.saturating_sub(1);
             !state.queue.is_empty()
         };
-        if waiting && self.advance().is_some() {
-            self.retimed.notify_one();
+        if waiting && self.dispatch().is_some() {
+            self.timer_changed.notify_one();
         }
     }
 
-    fn refusal(&self) -> (Dimension, Duration) {
-        self.refusal_of(&self.lock(), Instant::now())
+    fn exceeded_limit(&self) -> (LimitKind, Duration) {
+        self.exceeded_limit_of(&self.lock(), Instant::now())
     }
 
     /// What stands in the way, without counting against the rate.
-    fn refusal_of(&self, state: &State, now: Instant) -> (Dimension, Duration) {
-        if let Some(end) = state.pause(now) {
-            return (Dimension::TenantPaused, end - now);
+    fn exceeded_limit_of(&self, state: &BudgetState, now: Instant) -> (LimitKind, Duration) {
+        if let Some(end) = state.active_pause(now) {
+            return (LimitKind::TenantPaused, end - now);
         }
         if state.in_flight >= self.limit.concurrency.get() {
-            return (Dimension::TenantConcurrency, self.backlog(state));
+            return (LimitKind::TenantConcurrency, self.estimated_wait(state));
         }
-        (Dimension::TenantRate, self.backlog(state))
+        (LimitKind::TenantRate, self.estimated_wait(state))
     }
 
     /// How long the rate alone needs for all that wait, and one more.
-    fn backlog(&self, state: &State) -> Duration {
+    fn estimated_wait(&self, state: &BudgetState) -> Duration {
         let ahead = u32::try_from(state.queue.len()).unwrap_or(u32::MAX);
-        let time = self.pace.interval().saturating_mul(ahead.saturating_add(1));
+        let time = self
+            .limiter
+            .interval()
+            .saturating_mul(ahead.saturating_add(1));
         time.clamp(
             Duration::from_secs(RETRY_AFTER_S_MIN),
             Duration::from_secs(RETRY_AFTER_S_MAX),
         )
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         // Nothing between lock and unlock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn pause(&self, now: Instant) -> Option<Instant> {
+impl BudgetState {
+    fn active_pause(&self, now: Instant) -> Option<Instant> {
         self.paused_until.filter(|end| *end > now)
     }
 }
 
 /// A position in the queue, given up on drop.
-struct Place<'a> {
+struct QueuePosition<'a> {
     budget: &'a Budget,
-    ticket: Ticket,
+    ticket: QueueTicket,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePosition<'_> {
     fn drop(&mut self) {
         self.budget.lock().queue.remove(self.ticket);
     }
@@ -307,19 +315,19 @@ impl Drop for Place<'_> {
 #[must_use]
 pub struct Permit {
     budget: Option<Arc<Budget>>,
-    waited: bool,
+    was_queued: bool,
 }
 
 impl Permit {
     /// Whether it had to be waited for: then time has passed.
     #[must_use]
-    pub fn is_waited_for(&self) -> bool {
-        self.waited
+    pub fn was_queued(&self) -> bool {
+        self.was_queued
     }
 
     /// Gives back the share of one who left in the very moment of being served, without looking for the next: the one who
     /// handed it out does that.
-    fn annul(mut self) {
+    fn cancel(mut self) {
         if let Some(budget) = self.budget.take() {
             let mut state = budget.lock();
             state.in_flight = state.in_flight.saturating_sub(1);

@@ -12,18 +12,18 @@ use std::{
 use http::HeaderValue;
 
 use super::{
-    gcra_limiter::Pace,
-    limit_kind::Dimension,
+    gcra_limiter::GcraLimiter,
+    limit_kind::LimitKind,
     rate::Rate,
     rate_limit_status::{Standing, header},
 };
 
 /// When a caller at its concurrency limit should try again: nobody can know when one of its requests ends.
-const CONCURRENCY_RETRY_S: u32 = 1;
+const CONCURRENCY_RETRY_AFTER_S: u32 = 1;
 
 /// What a caller may do per time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct CallerRateLimit {
     pub rate: Rate,
     /// Requests that may come at once after a pause.
     pub burst: NonZeroU32,
@@ -32,44 +32,44 @@ pub struct Limit {
 }
 
 /// Counts one caller's requests against its [`Limit`].
-pub struct Meter {
-    limit: Limit,
-    pace: Pace,
-    under_way: AtomicU32,
-    policy: HeaderValue,
+pub struct CallerLimiter {
+    limit: CallerRateLimit,
+    limiter: GcraLimiter,
+    in_flight: AtomicU32,
+    policy_header: HeaderValue,
 }
 
-impl Meter {
+impl CallerLimiter {
     /// A caller that has sent nothing yet.
     #[must_use]
-    pub fn new(limit: Limit) -> Self {
-        let pace = Pace::new(limit.rate, limit.burst);
-        let burst = pace.burst();
+    pub fn new(limit: CallerRateLimit) -> Self {
+        let limiter = GcraLimiter::new(limit.rate, limit.burst);
+        let burst = limiter.burst();
         Self {
-            policy: header([("q", burst), ("w", pace.refill_s(burst).max(1))]),
+            policy_header: header([("q", burst), ("w", limiter.refill_s(burst).max(1))]),
             limit,
-            pace,
-            under_way: AtomicU32::new(0),
+            limiter,
+            in_flight: AtomicU32::new(0),
         }
     }
 
     /// The configured limit.
     #[must_use]
-    pub fn limit(&self) -> &Limit {
+    pub fn limit(&self) -> &CallerRateLimit {
         &self.limit
     }
 
     /// How many of the caller's requests are under way.
     #[must_use]
-    pub fn under_way(&self) -> u32 {
-        self.under_way.load(Ordering::Relaxed)
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// The value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): `"caller";q=20;w=4`, where `q` is the
     /// burst and `w` the seconds that refill it.
     #[must_use]
     pub fn policy_header(&self) -> &HeaderValue {
-        &self.policy
+        &self.policy_header
     }
 
     /// Lets one request in, or says which limit it ran into and when to come back. A refusal writes nothing shared.
@@ -78,49 +78,53 @@ impl Meter {
     /// The dimension that refused, the time after which one request may pass, and what is left.
     pub fn admit(
         self: &Arc<Self>,
-    ) -> Result<(Concurrency, Standing), (Dimension, Duration, Standing)> {
+    ) -> Result<(ConcurrencyPermit, Standing), (LimitKind, Duration, Standing)> {
         // Concurrency first: a request that is refused must not use up the rate.
-        let Some(concurrency) = self.enter() else {
+        let Some(concurrency) = self.acquire_concurrency() else {
             let standing = Standing {
                 remaining: 0,
-                reset_s: CONCURRENCY_RETRY_S,
+                reset_s: CONCURRENCY_RETRY_AFTER_S,
             };
-            let retry_after = Duration::from_secs(CONCURRENCY_RETRY_S.into());
-            return Err((Dimension::CallerConcurrency, retry_after, standing));
+            let retry_after = Duration::from_secs(CONCURRENCY_RETRY_AFTER_S.into());
+            return Err((LimitKind::CallerConcurrency, retry_after, standing));
         };
-        match self.pace.check() {
+        match self.limiter.check() {
             Ok(standing) => Ok((concurrency, standing)),
-            Err(soon) => Err((Dimension::CallerRate, soon.wait, soon.standing)),
+            Err(soon) => Err((
+                LimitKind::CallerRate,
+                soon.retry_after,
+                soon.rate_limit_status,
+            )),
         }
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Concurrency> {
+    fn acquire_concurrency(self: &Arc<Self>) -> Option<ConcurrencyPermit> {
         let most = self.limit.concurrency.get();
-        self.under_way
+        self.in_flight
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
                 (count < most).then_some(count + 1)
             })
             .ok()
-            .map(|_| Concurrency {
-                meter: Arc::clone(self),
+            .map(|_| ConcurrencyPermit {
+                limiter: Arc::clone(self),
             })
     }
 }
 
 /// One of a caller's concurrent requests; given back on drop.
 #[must_use]
-pub struct Concurrency {
-    meter: Arc<Meter>,
+pub struct ConcurrencyPermit {
+    limiter: Arc<CallerLimiter>,
 }
 
-impl Concurrency {
-    pub(super) fn meter(&self) -> &Meter {
-        &self.meter
+impl ConcurrencyPermit {
+    pub(super) fn limiter(&self) -> &CallerLimiter {
+        &self.limiter
     }
 }
 
-impl Drop for Concurrency {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        self.meter.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

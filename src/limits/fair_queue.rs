@@ -10,19 +10,19 @@ pub(super) const WAITERS_PER_CALLER_MAX: usize = 1_024;
 
 /// What stands for an entry, to take it out again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct QueueTicket {
     caller: usize,
     number: u64,
 }
 
 /// The queue, or this caller's share of it, is full.
-pub(super) struct Full;
+pub(super) struct QueueFullError;
 
 /// Holds nothing about a caller that has no entry, so it does not grow with the number of callers.
 pub(super) struct FairQueue<T> {
-    lines: HashMap<usize, VecDeque<(u64, T)>>,
+    by_caller: HashMap<usize, VecDeque<(u64, T)>>,
     /// The callers that have entries, each once, the next one to be served first.
-    turns: VecDeque<usize>,
+    rotation: VecDeque<usize>,
     length: usize,
     next_number: u64,
 }
@@ -30,8 +30,8 @@ pub(super) struct FairQueue<T> {
 impl<T> FairQueue<T> {
     pub(super) fn new() -> Self {
         Self {
-            lines: HashMap::new(),
-            turns: VecDeque::new(),
+            by_caller: HashMap::new(),
+            rotation: VecDeque::new(),
             length: 0,
             next_number: 0,
         }
@@ -45,39 +45,39 @@ impl<T> FairQueue<T> {
         self.length == 0
     }
 
-    pub(super) fn push(&mut self, caller: usize, entry: T) -> Result<Ticket, Full> {
-        let standing = self.lines.get(&caller).map_or(0, VecDeque::len);
+    pub(super) fn push(&mut self, caller: usize, entry: T) -> Result<QueueTicket, QueueFullError> {
+        let standing = self.by_caller.get(&caller).map_or(0, VecDeque::len);
         if self.length >= WAITERS_MAX || standing >= WAITERS_PER_CALLER_MAX {
-            return Err(Full);
+            return Err(QueueFullError);
         }
         if standing == 0 {
-            self.turns.push_back(caller);
+            self.rotation.push_back(caller);
         }
         let number = self.next_number;
         self.next_number += 1;
         self.length += 1;
-        let line = self.lines.entry(caller).or_default();
+        let line = self.by_caller.entry(caller).or_default();
         line.push_back((number, entry));
-        Ok(Ticket { caller, number })
+        Ok(QueueTicket { caller, number })
     }
 
     /// The first entry of the caller whose turn it is; that caller's next turn comes after all others'.
     pub(super) fn pop(&mut self) -> Option<T> {
-        let caller = self.turns.pop_front()?;
-        let line = self.lines.get_mut(&caller)?;
+        let caller = self.rotation.pop_front()?;
+        let line = self.by_caller.get_mut(&caller)?;
         let (_, entry) = line.pop_front()?;
         if line.is_empty() {
-            self.lines.remove(&caller);
+            self.by_caller.remove(&caller);
         } else {
-            self.turns.push_back(caller);
+            self.rotation.push_back(caller);
         }
         self.length -= 1;
         Some(entry)
     }
 
     /// Takes an entry out; nothing happens if it has been served.
-    pub(super) fn remove(&mut self, ticket: Ticket) {
-        let Some(line) = self.lines.get_mut(&ticket.caller) else {
+    pub(super) fn remove(&mut self, ticket: QueueTicket) {
+        let Some(line) = self.by_caller.get_mut(&ticket.caller) else {
             return;
         };
         // Numbers grow along a line.
@@ -87,8 +87,8 @@ impl<T> FairQueue<T> {
         line.remove(place);
         self.length -= 1;
         if line.is_empty() {
-            self.lines.remove(&ticket.caller);
-            self.turns.retain(|caller| *caller != ticket.caller);
+            self.by_caller.remove(&ticket.caller);
+            self.rotation.retain(|caller| *caller != ticket.caller);
         }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
 
         assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
-        assert!(queue.is_empty() && queue.lines.is_empty() && queue.turns.is_empty());
+        assert!(queue.is_empty() && queue.by_caller.is_empty() && queue.rotation.is_empty());
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(queue.len(), 1);
         assert_eq!(queue.pop(), Some("a2"));
         assert_eq!(queue.pop(), None);
-        assert!(queue.lines.is_empty() && queue.turns.is_empty());
+        assert!(queue.by_caller.is_empty() && queue.rotation.is_empty());
     }
 
     #[test]

@@ -15,26 +15,26 @@ use super::{rate::Rate, rate_limit_status::Standing};
 pub(super) const BURST_MAX: u32 = 1_000_000;
 
 /// Counts events against a rate. Lock-free; an event that comes too soon costs a comparison and changes nothing.
-pub(super) struct Pace<C: Clock = MonotonicClock> {
+pub(super) struct GcraLimiter<C: Clock = MonotonicClock> {
     limiter: RateLimiter<NotKeyed, InMemoryState, C, StateInformationMiddleware>,
     interval_ns: u64,
     burst: u32,
 }
 
 /// An event that came too soon.
-pub(super) struct TooSoon {
+pub(super) struct RateExceededError {
     /// After this time one event may pass.
-    pub(super) wait: Duration,
-    pub(super) standing: Standing,
+    pub(super) retry_after: Duration,
+    pub(super) rate_limit_status: Standing,
 }
 
-impl Pace {
+impl GcraLimiter {
     pub(super) fn new(rate: Rate, burst: NonZeroU32) -> Self {
         Self::with_clock(rate, burst, MonotonicClock)
     }
 }
 
-impl<C: Clock> Pace<C> {
+impl<C: Clock> GcraLimiter<C> {
     fn with_clock(rate: Rate, burst: NonZeroU32, clock: C) -> Self {
         let interval_ns = interval_ns(rate);
         let burst = burst.min(NonZeroU32::new(BURST_MAX).unwrap_or(burst));
@@ -49,12 +49,12 @@ impl<C: Clock> Pace<C> {
     }
 
     /// Counts one event, or says when the next may pass.
-    pub(super) fn check(&self) -> Result<Standing, TooSoon> {
+    pub(super) fn check(&self) -> Result<Standing, RateExceededError> {
         match self.limiter.check() {
-            Ok(state) => Ok(self.standing(state.remaining_burst_capacity())),
-            Err(not_until) => Err(TooSoon {
-                wait: not_until.wait_time_from(self.limiter.clock().now()),
-                standing: self.standing(0),
+            Ok(state) => Ok(self.rate_limit_status(state.remaining_burst_capacity())),
+            Err(not_until) => Err(RateExceededError {
+                retry_after: not_until.wait_time_from(self.limiter.clock().now()),
+                rate_limit_status: self.rate_limit_status(0),
             }),
         }
     }
@@ -74,7 +74,7 @@ impl<C: Clock> Pace<C> {
         u32::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
     }
 
-    fn standing(&self, remaining: u32) -> Standing {
+    fn rate_limit_status(&self, remaining: u32) -> Standing {
         Standing {
             remaining,
             reset_s: self.refill_s(self.burst.saturating_sub(remaining)),
@@ -109,7 +109,7 @@ mod tests {
             let period = [Period::Second, Period::Minute, Period::Hour][unit];
             let rate = Rate::new(NonZeroU32::new(count).unwrap(), period);
             let clock = FakeRelativeClock::default();
-            let pace = Pace::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
+            let pace = GcraLimiter::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
 
             // Instants at which something passed, and how much had passed before and after.
             let (mut now, mut passed) = (Duration::ZERO, 0_u32);
@@ -138,13 +138,13 @@ mod tests {
         fn after_the_wait_that_was_named_one_event_passes(count in 1_u32..2_000, burst in 1_u32..50) {
             let rate = Rate::new(NonZeroU32::new(count).unwrap(), Period::Minute);
             let clock = FakeRelativeClock::default();
-            let pace = Pace::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
+            let pace = GcraLimiter::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
             for left in (0..burst).rev() {
                 let standing = pace.check().ok().unwrap();
                 prop_assert_eq!(standing.remaining, left);
             }
 
-            let wait = pace.check().err().unwrap().wait;
+            let wait = pace.check().err().unwrap().retry_after;
             clock.advance(wait.checked_sub(Duration::from_nanos(1)).unwrap());
             prop_assert!(pace.check().is_err());
             clock.advance(Duration::from_nanos(1));

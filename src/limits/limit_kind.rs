@@ -2,7 +2,7 @@
 
 /// Which limit a request ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dimension {
+pub enum LimitKind {
     CallerRate,
     CallerConcurrency,
     TenantRate,
@@ -13,7 +13,7 @@ pub enum Dimension {
     TenantQueue,
 }
 
-impl Dimension {
+impl LimitKind {
     /// The word of the audit line, the metrics and the problem body.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

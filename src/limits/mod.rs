@@ -21,34 +21,37 @@ use crate::{
 
 use self::{
     budget::{Budget, BudgetLimit},
-    caller_limiter::{Limit, Meter},
+    caller_limiter::{CallerLimiter, CallerRateLimit},
 };
 
-pub use self::{admitted::Admitted, limit_kind::Dimension, rate_limit_status::Standing};
+pub use self::{admitted::Admitted, limit_kind::LimitKind, rate_limit_status::Standing};
 
 /// The `Retry-After` of a request whose caller or tenant the limits do not know. Tables of the same rules always agree,
 /// so this should not happen; it fails closed.
-const UNKNOWN_RETRY_S: u32 = 1;
+const UNKNOWN_RETRY_AFTER_S: u32 = 1;
 
 /// Every caller's meter and every tenant's budget, by their index in the rules.
-pub struct Limits {
-    callers: Vec<(CallerName, Arc<Meter>)>,
+pub struct RateLimits {
+    callers: Vec<(CallerName, Arc<CallerLimiter>)>,
     tenants: Vec<(TenantName, Arc<Budget>)>,
 }
 
-impl Limits {
+impl RateLimits {
     /// Takes over what `previous` has counted where name and limit are the same; what is gone is dropped.
     #[must_use]
     pub fn new(
-        callers: Vec<(CallerName, Limit)>,
+        callers: Vec<(CallerName, CallerRateLimit)>,
         tenants: Vec<(TenantName, BudgetLimit)>,
         previous: Option<&Self>,
     ) -> Self {
         let meters = by_name(previous.map(|limits| limits.callers.as_slice()));
         let budgets = by_name(previous.map(|limits| limits.tenants.as_slice()));
-        let meter = |(name, limit): (CallerName, Limit)| {
+        let meter = |(name, limit): (CallerName, CallerRateLimit)| {
             let kept = meters.get(&name).filter(|meter| *meter.limit() == limit);
-            let meter = kept.map_or_else(|| Arc::new(Meter::new(limit)), |kept| Arc::clone(kept));
+            let meter = kept.map_or_else(
+                || Arc::new(CallerLimiter::new(limit)),
+                |kept| Arc::clone(kept),
+            );
             (name, meter)
         };
         let budget = |(name, limit): (TenantName, BudgetLimit)| {
@@ -67,7 +70,7 @@ impl Limits {
         let caller = self.callers.get(authorized.caller().index);
         let tenant = self.tenants.get(authorized.tenant().index);
         let (Some((_, meter)), Some((_, budget))) = (caller, tenant) else {
-            return Err(Throttled::unknown(authorized));
+            return Err(Throttled::unknown_caller_or_tenant(authorized));
         };
         match meter.admit() {
             Ok((concurrency, standing)) => Ok(Admitted::assert_admitted(
@@ -79,16 +82,16 @@ impl Limits {
             Err((by, retry_after, standing)) => Err(Box::new(Throttled {
                 authorized,
                 retry_after,
-                by,
-                standing,
-                policy: meter.policy_header().clone(),
+                limit: by,
+                rate_limit_status: standing,
+                policy_header: meter.policy_header().clone(),
             })),
         }
     }
 
     /// The meter of the caller with this index.
     #[must_use]
-    pub fn meter(&self, caller: usize) -> Option<&Arc<Meter>> {
+    pub fn caller_limiter(&self, caller: usize) -> Option<&Arc<CallerLimiter>> {
         self.callers.get(caller).map(|(_, meter)| meter)
     }
 
@@ -116,24 +119,24 @@ pub struct Throttled {
     /// When the next one may pass.
     pub retry_after: Duration,
     /// The limit that it ran into.
-    pub by: Dimension,
+    pub limit: LimitKind,
     /// What the caller has left.
-    pub standing: Standing,
+    pub rate_limit_status: Standing,
     /// The caller's limit, for the `RateLimit-Policy` header.
-    pub policy: HeaderValue,
+    pub policy_header: HeaderValue,
 }
 
 impl Throttled {
-    fn unknown(authorized: Authorized) -> Box<Self> {
+    fn unknown_caller_or_tenant(authorized: Authorized) -> Box<Self> {
         Box::new(Self {
             authorized,
-            retry_after: Duration::from_secs(UNKNOWN_RETRY_S.into()),
-            by: Dimension::CallerRate,
-            standing: Standing {
+            retry_after: Duration::from_secs(UNKNOWN_RETRY_AFTER_S.into()),
+            limit: LimitKind::CallerRate,
+            rate_limit_status: Standing {
                 remaining: 0,
-                reset_s: UNKNOWN_RETRY_S,
+                reset_s: UNKNOWN_RETRY_AFTER_S,
             },
-            policy: HeaderValue::from_static("\"caller\";q=0"),
+            policy_header: HeaderValue::from_static("\"caller\";q=0"),
         })
     }
 }

@@ -72,18 +72,18 @@ impl fmt::Display for Rate {
 /// Why a text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a whole number above 0 and a unit, such as \"5/s\", \"60/min\" or \"1000/h\"")]
-pub struct NotARate;
+pub struct RateParseError;
 
 impl FromStr for Rate {
-    type Err = NotARate;
-    fn from_str(text: &str) -> Result<Self, NotARate> {
-        let (count, unit) = text.split_once('/').ok_or(NotARate)?;
-        let count = count.trim().parse().map_err(|_| NotARate)?;
+    type Err = RateParseError;
+    fn from_str(text: &str) -> Result<Self, RateParseError> {
+        let (count, unit) = text.split_once('/').ok_or(RateParseError)?;
+        let count = count.trim().parse().map_err(|_| RateParseError)?;
         let period = match unit.trim() {
             "s" | "sec" => Period::Second,
             "m" | "min" => Period::Minute,
             "h" | "hour" => Period::Hour,
-            _ => return Err(NotARate),
+            _ => return Err(RateParseError),
         };
         Ok(Self { count, period })
     }

@@ -28,14 +28,14 @@ pub(super) fn header(parameters: [(&str, u32); 2]) -> HeaderValue {
         bytes: [0; HEADER_BYTES_MAX],
         length: 0,
     };
-    line.put(b"\"caller\"");
+    line.push(b"\"caller\"");
     for (name, value) in parameters {
-        line.put(b";");
-        line.put(name.as_bytes());
-        line.put(b"=");
-        line.put_number(value);
+        line.push(b";");
+        line.push(name.as_bytes());
+        line.push(b"=");
+        line.push_number(value);
     }
-    HeaderValue::from_bytes(line.written()).unwrap_or(HeaderValue::from_static("\"caller\""))
+    HeaderValue::from_bytes(line.as_bytes()).unwrap_or(HeaderValue::from_static("\"caller\""))
 }
 
 struct Line {
@@ -44,7 +44,7 @@ struct Line {
 }
 
 impl Line {
-    fn put(&mut self, text: &[u8]) {
+    fn push(&mut self, text: &[u8]) {
         let end = self.length + text.len();
         if let Some(place) = self.bytes.get_mut(self.length..end) {
             place.copy_from_slice(text);
@@ -52,7 +52,7 @@ impl Line {
         }
     }
 
-    fn put_number(&mut self, number: u32) {
+    fn push_number(&mut self, number: u32) {
         let mut digits = [b'0'; 10];
         let (mut rest, mut used) = (number, 0);
         for place in digits.iter_mut().rev() {
@@ -63,10 +63,10 @@ impl Line {
                 break;
             }
         }
-        self.put(digits.split_at(digits.len() - used).1);
+        self.push(digits.split_at(digits.len() - used).1);
     }
 
-    fn written(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }

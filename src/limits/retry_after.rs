@@ -13,10 +13,10 @@ pub const RETRY_AFTER_S_MAX: u64 = 300;
 pub const RETRY_AFTER_S_MIN: u64 = 1;
 
 /// Longest text that is looked at. A date of RFC 850 with the longest weekday has 33 bytes.
-const TEXT_BYTES_MAX: usize = 40;
+const HEADER_VALUE_BYTES_MAX: usize = 40;
 
 /// The three forms of a date in HTTP (RFC 9110 section 5.6.7), in the order of preference.
-const DATE_FORMS: [&str; 3] = [
+const HTTP_DATE_FORMATS: [&str; 3] = [
     "%a, %d %b %Y %H:%M:%S GMT",
     "%A, %d-%b-%y %H:%M:%S GMT",
     "%a %b %e %H:%M:%S %Y",
@@ -26,16 +26,16 @@ const DATE_FORMS: [&str; 3] = [
 ///
 /// None if it is neither of the two; what is too long is cut, what is past or zero is one second.
 #[must_use]
-pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim_matches([' ', '\t']);
-    if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+    if text.is_empty() || text.len() > HEADER_VALUE_BYTES_MAX {
         return None;
     }
     let seconds = if text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that do not fit are a number all the same: a very large one.
         text.parse().unwrap_or(u64::MAX)
     } else {
-        u64::try_from(http_date(text)?.saturating_sub(now.unix_seconds())).unwrap_or_default()
+        u64::try_from(parse_http_date(text)?.saturating_sub(now.unix_seconds())).unwrap_or_default()
     };
     Some(Duration::from_secs(
         seconds.clamp(RETRY_AFTER_S_MIN, RETRY_AFTER_S_MAX),
@@ -44,11 +44,11 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 
 /// A date as HTTP writes it (RFC 9110 section 5.6.7), in seconds since 1970.
 #[must_use]
-pub fn http_date(text: &str) -> Option<i64> {
-    if text.len() > TEXT_BYTES_MAX {
+pub fn parse_http_date(text: &str) -> Option<i64> {
+    if text.len() > HEADER_VALUE_BYTES_MAX {
         return None;
     }
-    let parsed = DATE_FORMS
+    let parsed = HTTP_DATE_FORMATS
         .iter()
         .find_map(|form| strtime::parse(form, text).ok())?;
     let at = parsed.to_datetime().ok()?.to_zoned(TimeZone::UTC).ok()?;

@@ -13,9 +13,9 @@ const LIKENESS_MIN: f64 = 0.8;
 
 /// The values of a path's parameters, in the order of the template; decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parameters(Box<[Box<str>]>);
+pub struct CallbackParameters(Box<[Box<str>]>);
 
-impl Parameters {
+impl CallbackParameters {
     /// The values, in the order of the template.
     #[must_use]
     pub fn values(&self) -> &[Box<str>] {
@@ -174,7 +174,7 @@ impl Catalogue {
         &self,
         method: Method,
         canonical_path: &str,
-    ) -> Option<(&Arc<Operation>, Parameters)> {
+    ) -> Option<(&Arc<Operation>, CallbackParameters)> {
         let matched = self.routers.of(method).at(canonical_path).ok()?;
         let operation = self.operations.get(*matched.value)?;
         if matched.params.len() != operation.parameters.len() {
@@ -186,7 +186,7 @@ impl Catalogue {
             .zip(&operation.parameters)
             .map(|((_, value), parameter)| parameter.kind.holds(value).then(|| value.into()))
             .collect::<Option<Box<[Box<str>]>>>()?;
-        Some((operation, Parameters(values)))
+        Some((operation, CallbackParameters(values)))
     }
 
     /// The operation with exactly this id.

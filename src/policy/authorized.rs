@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use crate::{
-    caller::{Caller, Identified, Proof},
+    caller::{AuthMethod, Caller, Identified},
     net::IncomingRequest,
     ninjaone::{
-        catalogue::Parameters,
+        catalogue::CallbackParameters,
         operation::{Class, Operation},
     },
 };
 
-use super::{identity::Wish, policy_set::Grant, tenant::Tenant};
+use super::{identity::IdentityPreference, policy_set::AllowDecision, tenant::Tenant};
 
 /// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
 ///
 /// [`Book::authorize`](super::policy_set::Book::authorize) alone makes one.
 pub struct Authorized {
     identified: Identified,
-    grant: Grant,
+    grant: AllowDecision,
 }
 
 impl Authorized {
     /// Asserts that policy answered `identified` with `grant`. `tests/architecture.rs` names the one function that may.
-    pub(super) fn assert_authorized(identified: Identified, grant: Grant) -> Self {
+    pub(super) fn assert_authorized(identified: Identified, grant: AllowDecision) -> Self {
         Self { identified, grant }
     }
 
@@ -41,8 +41,8 @@ impl Authorized {
 
     /// How the caller was authenticated.
     #[must_use]
-    pub fn auth_method(&self) -> Proof {
-        self.identified.proof()
+    pub fn auth_method(&self) -> AuthMethod {
+        self.identified.auth_method()
     }
 
     /// The tenant that the request is for.
@@ -59,7 +59,7 @@ impl Authorized {
 
     /// The values of the operation's path parameters.
     #[must_use]
-    pub fn parameters(&self) -> &Parameters {
+    pub fn parameters(&self) -> &CallbackParameters {
         &self.grant.parameters
     }
 
@@ -72,8 +72,8 @@ impl Authorized {
     /// The identity that policy asks for. The lease decides which one carries the request: see
     /// [`choose`](super::identity::choose).
     #[must_use]
-    pub fn wish(&self) -> Wish {
-        self.grant.wish
+    pub fn identity_preference(&self) -> IdentityPreference {
+        self.grant.identity_preference
     }
 
     /// What allowed it: the policy's name, or `caller.<name>` for a rule of the caller's own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// No such tenant, or none that this caller may use, or several and the caller named none.
-    TenantUnknown(TenantProblem),
+    TenantUnknown(TenantSelectionError),
     /// The catalogue does not have this method and path.
     UnknownOperation,
     /// No rule allows it. Holds the names of the policies that were asked.
@@ -32,11 +32,11 @@ impl Why {
 
 /// Why a request has no tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TenantProblem {
+pub enum TenantSelectionError {
     /// There is none of that name, or the caller may not use it.
     NoSuchTenant,
     /// The caller may use several and named none.
     Ambiguous,
     /// The base path and the `NJP-Tenant` header name different ones.
-    Contradiction,
+    Conflicting,
 }

@@ -10,20 +10,20 @@ use crate::{
 };
 
 use super::{
-    Tenant, TenantProblem,
-    identity::{Choice, Pin, choose},
-    policy_set::{Book, Page, Verdict, class_of},
+    Tenant, TenantSelectionError,
+    identity::{IdentityChoice, IdentityPin, choose_identity},
+    policy_set::{CallerPolicy, PolicySet, RuleDecision, effective_class},
     rule::{Effect, Rule},
 };
 
 /// How many similar names or operations are offered.
 pub const SUGGESTIONS_MAX: usize = 5;
 /// How unlike a name may be and still be offered: 1 is the same.
-const LIKENESS_MIN: f64 = 0.6;
+const SIMILARITY_MIN: f64 = 0.6;
 
 /// The request that is asked about.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct ExplainRequest<'a> {
     pub caller: &'a str,
     /// What `NJP-Tenant` would say.
     pub tenant: Option<&'a str>,
@@ -39,15 +39,15 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// In the order in which a request passes them; ends where the request would end.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplanationStep>,
     pub conclusion: Conclusion,
     /// What would have to change, all of it, for this to be allowed; empty if it is, or if nothing could.
-    pub changes: Vec<Change>,
+    pub changes: Vec<SuggestedChange>,
 }
 
 /// One step on the way to the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ExplanationStep {
     Caller {
         name: String,
     },
@@ -57,10 +57,10 @@ pub enum Step {
     },
     Tenant {
         tenant: Arc<Tenant>,
-        because: TenantChoice,
+        selected_by: TenantSelection,
     },
     NoTenant {
-        problem: TenantProblem,
+        error: TenantSelectionError,
         /// Those that the caller may use.
         may_use: Vec<String>,
     },
@@ -75,30 +75,30 @@ pub enum Step {
         nearest: Vec<Arc<Operation>>,
     },
     /// The query raises the read to class `secrets`.
-    Raised {
+    ClassRaised {
         parameter: String,
     },
     Rule {
         rule: Rule,
-        part: Part,
+        role: RuleRole,
     },
     NoRule {
         policies: Arc<str>,
     },
     /// A header that the request must carry.
-    Duty(Duty),
+    RequiredHeader(RequiredHeader),
     /// As whom it goes. What NinjaOne has said of the operation meanwhile is not known here.
     Identity {
-        choice: Choice,
+        choice: IdentityChoice,
         /// The setting that pins it.
-        pin: Option<Pin>,
+        pin: Option<IdentityPin>,
         tenant: Arc<Tenant>,
     },
 }
 
 /// Why a tenant was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TenantChoice {
+pub enum TenantSelection {
     BasePath,
     Header,
     OnlyOne,
@@ -106,7 +106,7 @@ pub enum TenantChoice {
 
 /// What a rule does to the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum RuleRole {
     /// The verdict is its.
     Decides,
     /// It matches, and another one decides.
@@ -114,20 +114,20 @@ pub enum Part {
     /// It allows, and a deny overrules it.
     Overruled,
     /// It would allow the same request if that did not ask for secrets.
-    PlainOnly,
+    OnlyWithoutSecrets,
 }
 
 /// A header that a caller must send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duty {
+pub enum RequiredHeader {
     Reason,
     OnBehalfOf,
 }
 
-impl Duty {
+impl RequiredHeader {
     /// The name of the header.
     #[must_use]
-    pub const fn header(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Reason => "NJP-Reason",
             Self::OnBehalfOf => "NJP-On-Behalf-Of",
@@ -182,17 +182,17 @@ impl Conclusion {
 
 /// One thing to change in the configuration or in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum SuggestedChange {
     /// Add this operation to the caller's own `allow`; `place` is its location, if it has one.
     Allow {
         operation: String,
         caller: String,
-        place: Option<Arc<str>>,
+        location: Option<Arc<str>>,
     },
     /// Remove this deny.
     RemoveDeny(Rule),
     /// Give the caller this tenant, which exists.
-    GiveTenant { tenant: String, caller: String },
+    GrantTenant { tenant: String, caller: String },
     /// Name one of these tenants in the request.
     NameTenant(Vec<String>),
     /// Name one tenant only.
@@ -201,55 +201,58 @@ pub enum Change {
     AddOperation { method: Method, path: String },
 }
 
-impl Book {
+impl PolicySet {
     /// Follows a request through the rules. Pure. Duties are listed, not tested: the request is only imagined.
     #[must_use]
-    pub fn explain(&self, request: &Request<'_>) -> Explanation {
-        let Some(page) = self.page_named(request.caller) else {
-            return self.no_such_caller(request.caller);
+    pub fn explain(&self, request: &ExplainRequest<'_>) -> Explanation {
+        let Some(page) = self.policy_of_caller(request.caller) else {
+            return self.explain_unknown_caller(request.caller);
         };
-        let mut steps = vec![Step::Caller {
+        let mut steps = vec![ExplanationStep::Caller {
             name: request.caller.to_owned(),
         }];
-        let tenant = match page.tenant(request.base_path_tenant, request.tenant) {
+        let tenant = match page.select_tenant(request.base_path_tenant, request.tenant) {
             Ok(tenant) => tenant,
-            Err(problem) => return self.no_tenant(page, request, problem, steps),
+            Err(problem) => return self.explain_tenant_error(page, request, problem, steps),
         };
-        steps.push(Step::Tenant {
+        steps.push(ExplanationStep::Tenant {
             tenant: Arc::clone(tenant),
-            because: tenant_choice(request),
+            selected_by: tenant_selection(request),
         });
-        let Some((operation, parameters)) = self.operation(request.method, request.path) else {
-            return self.no_such_operation(request, steps);
+        let Some((operation, parameters)) = self.find_operation(request.method, request.path)
+        else {
+            return self.explain_unknown_operation(request, steps);
         };
         let names = operation.parameters.iter().map(|it| it.name.to_string());
         let values = parameters.values().iter().map(ToString::to_string);
-        steps.push(Step::Operation {
+        steps.push(ExplanationStep::Operation {
             operation: Arc::clone(operation),
             parameters: names.zip(values).collect(),
         });
-        let class = class_of(operation, request.query);
-        judge(page, tenant, operation, class, steps)
+        let class = effective_class(operation, request.query);
+        explain_decision(page, tenant, operation, class, steps)
     }
 
     /// The names of all callers, in the order of the configuration.
     pub fn callers(&self) -> impl Iterator<Item = &str> {
-        self.pages.iter().map(|page| page.name.as_str())
+        self.caller_policies.iter().map(|page| page.name.as_str())
     }
 
-    fn page_named(&self, caller: &str) -> Option<&Page> {
-        self.pages.iter().find(|page| page.name.as_str() == caller)
+    fn policy_of_caller(&self, caller: &str) -> Option<&CallerPolicy> {
+        self.caller_policies
+            .iter()
+            .find(|page| page.name.as_str() == caller)
     }
 
-    fn no_such_caller(&self, name: &str) -> Explanation {
+    fn explain_unknown_caller(&self, name: &str) -> Explanation {
         let mut nearest: Vec<_> = self
             .callers()
             .map(|known| (strsim::jaro_winkler(known, name), known))
-            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
             .collect();
         nearest.sort_by(|one, other| other.0.total_cmp(&one.0));
         Explanation {
-            steps: vec![Step::NoSuchCaller {
+            steps: vec![ExplanationStep::NoSuchCaller {
                 name: name.to_owned(),
                 nearest: nearest
                     .into_iter()
@@ -262,26 +265,31 @@ impl Book {
         }
     }
 
-    fn no_tenant(
+    fn explain_tenant_error(
         &self,
-        page: &Page,
-        request: &Request<'_>,
-        problem: TenantProblem,
-        mut steps: Vec<Step>,
+        page: &CallerPolicy,
+        request: &ExplainRequest<'_>,
+        problem: TenantSelectionError,
+        mut steps: Vec<ExplanationStep>,
     ) -> Explanation {
         let may_use: Vec<String> = page.tenants.iter().map(|it| it.name.to_string()).collect();
         let exists = |name: &str| self.tenants.iter().any(|it| it.name.as_str() == name);
         let named = request.base_path_tenant.or(request.tenant);
         let change = match (&problem, named) {
-            (TenantProblem::Contradiction, _) => Some(Change::NameOneTenant),
-            (TenantProblem::NoSuchTenant, Some(name)) if exists(name) => Some(Change::GiveTenant {
-                tenant: name.to_owned(),
-                caller: request.caller.to_owned(),
-            }),
+            (TenantSelectionError::Conflicting, _) => Some(SuggestedChange::NameOneTenant),
+            (TenantSelectionError::NoSuchTenant, Some(name)) if exists(name) => {
+                Some(SuggestedChange::GrantTenant {
+                    tenant: name.to_owned(),
+                    caller: request.caller.to_owned(),
+                })
+            }
             _ if may_use.is_empty() => None,
-            _ => Some(Change::NameTenant(may_use.clone())),
+            _ => Some(SuggestedChange::NameTenant(may_use.clone())),
         };
-        steps.push(Step::NoTenant { problem, may_use });
+        steps.push(ExplanationStep::NoTenant {
+            error: problem,
+            may_use,
+        });
         Explanation {
             steps,
             conclusion: Conclusion::TenantUnknown,
@@ -289,15 +297,19 @@ impl Book {
         }
     }
 
-    fn no_such_operation(&self, request: &Request<'_>, mut steps: Vec<Step>) -> Explanation {
+    fn explain_unknown_operation(
+        &self,
+        request: &ExplainRequest<'_>,
+        mut steps: Vec<ExplanationStep>,
+    ) -> Explanation {
         let outside = !request.path.starts_with("/v2/");
         let nearest = if outside {
             Vec::new()
         } else {
             self.nearest_operations(request)
         };
-        steps.push(Step::NoSuchOperation { outside, nearest });
-        let add = Change::AddOperation {
+        steps.push(ExplanationStep::NoSuchOperation { outside, nearest });
+        let add = SuggestedChange::AddOperation {
             method: request.method,
             path: request.path.to_owned(),
         };
@@ -309,7 +321,7 @@ impl Book {
     }
 
     /// First what the same path has under other methods, then what looks alike.
-    fn nearest_operations(&self, request: &Request<'_>) -> Vec<Arc<Operation>> {
+    fn nearest_operations(&self, request: &ExplainRequest<'_>) -> Vec<Arc<Operation>> {
         let methods = [
             Method::Get,
             Method::Post,
@@ -319,7 +331,7 @@ impl Book {
         ];
         let mut nearest: Vec<Arc<Operation>> = methods
             .into_iter()
-            .filter_map(|method| self.operation(method, request.path))
+            .filter_map(|method| self.find_operation(method, request.path))
             .map(|(operation, _)| Arc::clone(operation))
             .collect();
         for similar in self.catalogue.alike(request.path, SUGGESTIONS_MAX) {
@@ -332,26 +344,26 @@ impl Book {
     }
 }
 
-fn tenant_choice(request: &Request<'_>) -> TenantChoice {
+fn tenant_selection(request: &ExplainRequest<'_>) -> TenantSelection {
     if request.base_path_tenant.is_some() {
-        TenantChoice::BasePath
+        TenantSelection::BasePath
     } else if request.tenant.is_some() {
-        TenantChoice::Header
+        TenantSelection::Header
     } else {
-        TenantChoice::OnlyOne
+        TenantSelection::OnlyOne
     }
 }
 
 /// The part of the story that begins once caller, tenant and operation are known.
-fn judge(
-    page: &Page,
+fn explain_decision(
+    page: &CallerPolicy,
     tenant: &Arc<Tenant>,
     operation: &Operation,
     class: Class,
-    mut steps: Vec<Step>,
+    mut steps: Vec<ExplanationStep>,
 ) -> Explanation {
     if class != operation.class {
-        steps.push(Step::Raised {
+        steps.push(ExplanationStep::ClassRaised {
             parameter: operation
                 .secrets_if
                 .as_deref()
@@ -359,93 +371,105 @@ fn judge(
                 .to_owned(),
         });
     }
-    let verdict = page.verdict(operation, class);
-    steps.extend(rules(page, operation, class, verdict));
+    let verdict = page.decision(operation, class);
+    steps.extend(matching_rules(page, operation, class, verdict));
     let deciding = match verdict {
-        Verdict::Allowed(place) | Verdict::Denied(place) => page.line(place),
-        Verdict::Unmentioned => None,
+        RuleDecision::Allowed(place) | RuleDecision::Denied(place) => page.rule_at(place),
+        RuleDecision::NoMatch => None,
     };
     let conclusion = match (verdict, deciding.map(|line| line.rule.clone())) {
-        (Verdict::Allowed(_), Some(rule)) => {
-            steps.extend(duties(page).map(Step::Duty));
-            steps.push(identity(tenant, operation, &rule));
+        (RuleDecision::Allowed(_), Some(rule)) => {
+            steps.extend(required_headers(page).map(ExplanationStep::RequiredHeader));
+            steps.push(identity_step(tenant, operation, &rule));
             return Explanation {
                 steps,
                 conclusion: Conclusion::Allowed { class, rule },
                 changes: Vec::new(),
             };
         }
-        (Verdict::Denied(_), Some(rule)) => Conclusion::Denied { class, rule },
+        (RuleDecision::Denied(_), Some(rule)) => Conclusion::Denied { class, rule },
         _ => Conclusion::NotAllowed { class },
     };
     if conclusion == (Conclusion::NotAllowed { class }) {
-        steps.push(Step::NoRule {
+        steps.push(ExplanationStep::NoRule {
             policies: Arc::clone(&page.policies),
         });
     }
     Explanation {
         steps,
         conclusion,
-        changes: changes(page, operation, class),
+        changes: suggested_changes(page, operation, class),
     }
 }
 
-fn identity(tenant: &Arc<Tenant>, operation: &Operation, rule: &Rule) -> Step {
-    Step::Identity {
-        choice: choose(rule.wish(), operation.needs, false, tenant.held),
-        pin: rule.pin.clone(),
+fn identity_step(tenant: &Arc<Tenant>, operation: &Operation, rule: &Rule) -> ExplanationStep {
+    ExplanationStep::Identity {
+        choice: choose_identity(
+            rule.identity_preference(),
+            operation.needs,
+            false,
+            tenant.identities,
+        ),
+        pin: rule.identity_pin.clone(),
         tenant: Arc::clone(tenant),
     }
 }
 
 /// Every rule that has to do with the request, in the order written.
-fn rules(
-    page: &Page,
+fn matching_rules(
+    page: &CallerPolicy,
     operation: &Operation,
     class: Class,
-    verdict: Verdict,
-) -> impl Iterator<Item = Step> {
-    let denied = matches!(verdict, Verdict::Denied(_));
+    verdict: RuleDecision,
+) -> impl Iterator<Item = ExplanationStep> {
+    let denied = matches!(verdict, RuleDecision::Denied(_));
     page.rules
         .iter()
         .enumerate()
         .filter_map(move |(place, line)| {
             let rule = &line.rule;
-            let decides = verdict == Verdict::Allowed(place) || verdict == Verdict::Denied(place);
-            let part = match (rule.applies(operation, class), rule.effect) {
-                (true, _) if decides => Part::Decides,
-                (true, Effect::Allow) if denied => Part::Overruled,
-                (true, _) => Part::Agrees,
-                (false, Effect::Allow) if rule.applies(operation, operation.class) => {
-                    Part::PlainOnly
+            let decides =
+                verdict == RuleDecision::Allowed(place) || verdict == RuleDecision::Denied(place);
+            let part = match (rule.applies_to(operation, class), rule.effect) {
+                (true, _) if decides => RuleRole::Decides,
+                (true, Effect::Allow) if denied => RuleRole::Overruled,
+                (true, _) => RuleRole::Agrees,
+                (false, Effect::Allow) if rule.applies_to(operation, operation.class) => {
+                    RuleRole::OnlyWithoutSecrets
                 }
                 (false, _) => return None,
             };
-            Some(Step::Rule {
+            Some(ExplanationStep::Rule {
                 rule: rule.clone(),
-                part,
+                role: part,
             })
         })
 }
 
-fn duties(page: &Page) -> impl Iterator<Item = Duty> {
-    let reason = page.reason_required.then_some(Duty::Reason);
-    let person = page.on_behalf_of_required.then_some(Duty::OnBehalfOf);
+fn required_headers(page: &CallerPolicy) -> impl Iterator<Item = RequiredHeader> {
+    let reason = page.reason_required.then_some(RequiredHeader::Reason);
+    let person = page
+        .on_behalf_of_required
+        .then_some(RequiredHeader::OnBehalfOf);
     reason.into_iter().chain(person)
 }
 
 /// Every deny that speaks against it goes; an allow is added where none would be left to speak for it. It names the
 /// operation alone, because that is the least that can be given.
-fn changes(page: &Page, operation: &Operation, class: Class) -> Vec<Change> {
+fn suggested_changes(
+    page: &CallerPolicy,
+    operation: &Operation,
+    class: Class,
+) -> Vec<SuggestedChange> {
     let applying = |effect: Effect| {
         page.rules
             .iter()
             .map(|line| &line.rule)
-            .filter(move |rule| rule.effect == effect && rule.applies(operation, class))
+            .filter(move |rule| rule.effect == effect && rule.applies_to(operation, class))
     };
-    let mut changes: Vec<Change> = applying(Effect::Deny)
+    let mut changes: Vec<SuggestedChange> = applying(Effect::Deny)
         .cloned()
-        .map(Change::RemoveDeny)
+        .map(SuggestedChange::RemoveDeny)
         .collect();
     if applying(Effect::Allow).next().is_none() {
         let own = format!("caller.{}", page.name);
@@ -454,12 +478,12 @@ fn changes(page: &Page, operation: &Operation, class: Class) -> Vec<Change> {
             .iter()
             .map(|line| &line.rule)
             .filter(|rule| rule.effect == Effect::Allow);
-        changes.push(Change::Allow {
+        changes.push(SuggestedChange::Allow {
             operation: operation.id.to_string(),
             caller: page.name.to_string(),
-            place: allows
+            location: allows
                 .find(|rule| *rule.owner == *own)
-                .map(|rule| Arc::clone(&rule.place)),
+                .map(|rule| Arc::clone(&rule.location)),
         });
     }
     changes

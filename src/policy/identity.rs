@@ -10,32 +10,32 @@ use crate::{names::IdentityKind, ninjaone::operation::Needs};
 
 /// The identity that policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Wish {
+pub enum IdentityPreference {
     /// None: the operation and the tenant decide.
     #[default]
-    Usual,
+    Auto,
     /// This identity and no other, whatever comes of it.
     Pinned(IdentityKind),
 }
 
 /// A setting `identity`, and where the operator wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
+pub struct IdentityPin {
     pub identity: IdentityKind,
     /// `helpdesk`, or `caller.powerbi`
     pub owner: Arc<str>,
     /// `config.toml:43`
-    pub place: Arc<str>,
+    pub location: Arc<str>,
 }
 
 /// The identities that a tenant is configured with. One without a token counts: it may get one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct ConfiguredIdentities {
     pub service: bool,
     pub user: bool,
 }
 
-impl Held {
+impl ConfiguredIdentities {
     /// Whether the tenant is configured with `identity`.
     #[must_use]
     pub const fn has(self, identity: IdentityKind) -> bool {
@@ -48,35 +48,35 @@ impl Held {
 
 /// The identity that a request goes as. The tenant may lack it: then there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Choice {
+pub struct IdentityChoice {
     pub identity: IdentityKind,
-    pub because: Because,
+    pub reason: IdentityReason,
 }
 
 /// Why a request goes with its identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Because {
+pub enum IdentityReason {
     /// A policy or the caller's settings say so.
     Pinned,
     /// The catalogue, or the `[[operation]]`, says that it needs a user.
-    NeedsPerson,
+    RequiresUser,
     /// NinjaOne answered `user_context_required` to this operation of this tenant.
-    Learned,
+    UserContextRequired,
     /// Nothing speaks against the service.
-    Usual,
+    ServiceDefault,
     /// The tenant has no service identity.
     OnlyUser,
 }
 
-impl Because {
+impl IdentityReason {
     /// A word for programs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pinned => "pinned",
-            Self::NeedsPerson => "needs-person",
-            Self::Learned => "learned",
-            Self::Usual => "usual",
+            Self::RequiresUser => "needs-person",
+            Self::UserContextRequired => "learned",
+            Self::ServiceDefault => "usual",
             Self::OnlyUser => "only-user",
         }
     }
@@ -84,13 +84,27 @@ impl Because {
 
 /// Chooses the identity. `is_learned`: NinjaOne has asked for a user before.
 #[must_use]
-pub const fn choose(wish: Wish, needs: Needs, is_learned: bool, held: Held) -> Choice {
+pub const fn choose_identity(
+    wish: IdentityPreference,
+    needs: Needs,
+    is_learned: bool,
+    held: ConfiguredIdentities,
+) -> IdentityChoice {
     let (identity, because) = match (wish, needs) {
-        (Wish::Pinned(identity), _) => (identity, Because::Pinned),
-        (Wish::Usual, Needs::User) => (IdentityKind::User, Because::NeedsPerson),
-        (Wish::Usual, _) if is_learned => (IdentityKind::User, Because::Learned),
-        (Wish::Usual, _) if held.user && !held.service => (IdentityKind::User, Because::OnlyUser),
-        (Wish::Usual, _) => (IdentityKind::Service, Because::Usual),
+        (IdentityPreference::Pinned(identity), _) => (identity, IdentityReason::Pinned),
+        (IdentityPreference::Auto, Needs::User) => {
+            (IdentityKind::User, IdentityReason::RequiresUser)
+        }
+        (IdentityPreference::Auto, _) if is_learned => {
+            (IdentityKind::User, IdentityReason::UserContextRequired)
+        }
+        (IdentityPreference::Auto, _) if held.user && !held.service => {
+            (IdentityKind::User, IdentityReason::OnlyUser)
+        }
+        (IdentityPreference::Auto, _) => (IdentityKind::Service, IdentityReason::ServiceDefault),
     };
-    Choice { identity, because }
+    IdentityChoice {
+        identity,
+        reason: because,
+    }
 }

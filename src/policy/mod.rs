@@ -15,20 +15,20 @@ use std::sync::Arc;
 use crate::{
     caller::Identified,
     ninjaone::{
-        catalogue::Parameters,
+        catalogue::CallbackParameters,
         operation::{Class, Operation},
     },
 };
 
-use self::policy_set::{Book, Question};
+use self::policy_set::{AuthorizationQuery, PolicySet};
 
 pub use self::{
     authorized::Authorized,
-    denial::{TenantProblem, Why},
+    denial::{TenantSelectionError, Why},
     tenant::Tenant,
 };
 
-impl Book {
+impl PolicySet {
     /// Whether the caller may do this. Pure: the same request and the same rules give the same answer.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Book {
     /// reason, on-behalf-of.
     pub fn authorize(&self, identified: Identified) -> Result<Authorized, Box<Denied>> {
         let request = identified.request();
-        let decision = self.decide(&Question {
+        let decision = self.decide(&AuthorizationQuery {
             caller: identified.caller(),
             base_path_tenant: request.target().tenant(),
             header_tenant: request.tenant(),
@@ -54,7 +54,7 @@ impl Book {
                 operation: refusal.operation,
                 parameters: refusal.parameters,
                 class: refusal.class,
-                why: refusal.why,
+                reason: refusal.reason,
             })),
         }
     }
@@ -69,9 +69,9 @@ pub struct Denied {
     /// None if it was not looked for, or not found.
     pub operation: Option<Arc<Operation>>,
     /// Of the operation's path.
-    pub parameters: Parameters,
+    pub parameters: CallbackParameters,
     /// None without an operation.
     pub class: Option<Class>,
     /// What speaks against it first.
-    pub why: Why,
+    pub reason: Why,
 }

@@ -7,14 +7,14 @@ use crate::{
     names::{CallerName, TenantName},
     net::Method,
     ninjaone::{
-        catalogue::{Catalogue, Parameters},
+        catalogue::{CallbackParameters, Catalogue},
         operation::{Class, Operation, Scope},
     },
 };
 
 use super::{
-    denial::{TenantProblem, Why},
-    identity::{Held, Wish},
+    denial::{TenantSelectionError, Why},
+    identity::{ConfiguredIdentities, IdentityPreference},
     rule::{Effect, Rule},
     tenant::Tenant,
 };
@@ -23,7 +23,7 @@ use super::{
 const API_ROOT: &str = "/v2/";
 
 /// What a [`Book`] is made from.
-pub struct BookSource {
+pub struct PolicySource {
     pub catalogue: Arc<Catalogue>,
     /// In the order of every other table over tenants.
     pub tenants: Vec<TenantSource>,
@@ -34,7 +34,7 @@ pub struct BookSource {
 /// A tenant, for [`BookSource`].
 pub struct TenantSource {
     pub name: TenantName,
-    pub held: Held,
+    pub identities: ConfiguredIdentities,
 }
 
 /// A caller and its rules, for [`BookSource`].
@@ -51,41 +51,41 @@ pub struct CallerSource {
 }
 
 /// Who may do what. Never changes: a new configuration makes a new one.
-pub struct Book {
+pub struct PolicySet {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) tenants: Vec<Arc<Tenant>>,
-    pub(super) pages: Vec<Page>,
+    pub(super) caller_policies: Vec<CallerPolicy>,
 }
 
 /// One caller's part of the book.
-pub(super) struct Page {
+pub(super) struct CallerPolicy {
     pub(super) name: CallerName,
-    pub(super) rules: Vec<Line>,
+    pub(super) rules: Vec<CompiledRule>,
     pub(super) tenants: Vec<Arc<Tenant>>,
     pub(super) reason_required: bool,
     pub(super) on_behalf_of_required: bool,
     pub(super) policies: Arc<str>,
     /// By operation index: as it is, and raised to `secrets`.
-    verdicts: Vec<[Verdict; 2]>,
+    decisions: Vec<[RuleDecision; 2]>,
 }
 
 /// A rule and its text, made once.
-pub(super) struct Line {
+pub(super) struct CompiledRule {
     pub(super) rule: Rule,
     pub(super) text: Arc<str>,
 }
 
 /// What the rules say of one operation; each holds the index of the rule that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RuleDecision {
     Allowed(usize),
     Denied(usize),
-    Unmentioned,
+    NoMatch,
 }
 
 /// A request as policy sees it.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub struct AuthorizationQuery<'a> {
     pub caller: &'a Caller,
     /// The tenant that the base path `/tenant/<name>` names.
     pub base_path_tenant: Option<&'a str>,
@@ -102,44 +102,58 @@ pub struct Question<'a> {
 
 /// What [`Book::decide`] says when it says yes. Only `Authorized` opens the next station.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct AllowDecision {
     pub tenant: Arc<Tenant>,
     pub operation: Arc<Operation>,
-    pub parameters: Parameters,
+    pub parameters: CallbackParameters,
     pub class: Class,
-    pub wish: Wish,
+    pub identity_preference: IdentityPreference,
     pub rule: Arc<str>,
 }
 
 /// What [`Book::decide`] says when it says no, with as much as was known by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct DenyDecision {
     pub tenant: Option<Arc<Tenant>>,
     pub operation: Option<Arc<Operation>>,
-    pub parameters: Parameters,
+    pub parameters: CallbackParameters,
     pub class: Option<Class>,
-    pub why: Why,
+    pub reason: Why,
 }
 
-impl Book {
+impl PolicySet {
     /// Compiles the rules: for each caller and each operation, the rule that decides.
     #[must_use]
-    pub fn new(source: BookSource) -> Self {
+    pub fn new(source: PolicySource) -> Self {
         let tenants: Vec<_> = source
             .tenants
             .into_iter()
             .enumerate()
-            .map(|(index, TenantSource { name, held })| Arc::new(Tenant { name, index, held }))
+            .map(
+                |(
+                    index,
+                    TenantSource {
+                        name,
+                        identities: held,
+                    },
+                )| {
+                    Arc::new(Tenant {
+                        name,
+                        index,
+                        identities: held,
+                    })
+                },
+            )
             .collect();
-        let pages = source
+        let caller_policies = source
             .callers
             .into_iter()
-            .map(|caller| Page::compile(caller, &source.catalogue, &tenants))
+            .map(|caller| CallerPolicy::compile(caller, &source.catalogue, &tenants))
             .collect();
         Self {
             catalogue: source.catalogue,
             tenants,
-            pages,
+            caller_policies,
         }
     }
 
@@ -159,49 +173,55 @@ impl Book {
     ///
     /// # Errors
     /// The first of: tenant, operation, rules, reason, on-behalf-of that speaks against it.
-    pub fn decide(&self, question: &Question<'_>) -> Result<Grant, Refusal> {
-        let Some(page) = self.page(question.caller) else {
-            return Err(Refusal::early(None, Why::not_allowed_by_any()));
+    pub fn decide(&self, question: &AuthorizationQuery<'_>) -> Result<AllowDecision, DenyDecision> {
+        let Some(page) = self.caller_policy(question.caller) else {
+            return Err(DenyDecision::without_operation(
+                None,
+                Why::not_allowed_by_any(),
+            ));
         };
         let tenant = page
-            .tenant(question.base_path_tenant, question.header_tenant)
-            .map_err(|problem| Refusal::early(None, Why::TenantUnknown(problem)))?;
-        let Some((operation, parameters)) = self.operation(question.method, question.path) else {
-            return Err(Refusal::early(
+            .select_tenant(question.base_path_tenant, question.header_tenant)
+            .map_err(|problem| {
+                DenyDecision::without_operation(None, Why::TenantUnknown(problem))
+            })?;
+        let Some((operation, parameters)) = self.find_operation(question.method, question.path)
+        else {
+            return Err(DenyDecision::without_operation(
                 Some(Arc::clone(tenant)),
                 Why::UnknownOperation,
             ));
         };
-        let class = class_of(operation, question.query);
-        match page.judge(operation, class, question) {
-            Ok(line) => Ok(Grant {
+        let class = effective_class(operation, question.query);
+        match page.evaluate(operation, class, question) {
+            Ok(line) => Ok(AllowDecision {
                 tenant: Arc::clone(tenant),
                 operation: Arc::clone(operation),
                 parameters,
                 class,
-                wish: line.rule.wish(),
+                identity_preference: line.rule.identity_preference(),
                 rule: Arc::clone(&line.rule.owner),
             }),
-            Err(why) => Err(Refusal {
+            Err(why) => Err(DenyDecision {
                 tenant: Some(Arc::clone(tenant)),
                 operation: Some(Arc::clone(operation)),
                 parameters,
                 class: Some(class),
-                why,
+                reason: why,
             }),
         }
     }
 
     /// NinjaOne's scopes that the operations belong to that this caller may call.
     #[must_use]
-    pub fn scopes(&self, caller: &Caller) -> Vec<Scope> {
-        let Some(page) = self.page(caller) else {
+    pub fn permitted_scopes(&self, caller: &Caller) -> Vec<Scope> {
+        let Some(page) = self.caller_policy(caller) else {
             return Vec::new();
         };
         let allows = |operation: &Arc<Operation>| {
             matches!(
-                page.verdict(operation, operation.class),
-                Verdict::Allowed(_)
+                page.decision(operation, operation.class),
+                RuleDecision::Allowed(_)
             )
         };
         let allowed = |scope: &Scope| {
@@ -212,17 +232,17 @@ impl Book {
     }
 
     /// The caller's page. The name is compared too: an index of another configuration must not open someone else's page.
-    fn page(&self, caller: &Caller) -> Option<&Page> {
-        self.pages
+    fn caller_policy(&self, caller: &Caller) -> Option<&CallerPolicy> {
+        self.caller_policies
             .get(caller.index)
             .filter(|page| page.name == caller.name)
     }
 
-    pub(super) fn operation(
+    pub(super) fn find_operation(
         &self,
         method: Method,
         path: &str,
-    ) -> Option<(&Arc<Operation>, Parameters)> {
+    ) -> Option<(&Arc<Operation>, CallbackParameters)> {
         if !path.starts_with(API_ROOT) {
             return None;
         }
@@ -235,24 +255,24 @@ impl Book {
     }
 }
 
-impl Page {
+impl CallerPolicy {
     fn compile(source: CallerSource, catalogue: &Catalogue, tenants: &[Arc<Tenant>]) -> Self {
-        let rules: Vec<Line> = source.rules.into_iter().map(Line::from).collect();
-        let mut verdicts = Vec::new();
+        let rules: Vec<CompiledRule> = source.rules.into_iter().map(CompiledRule::from).collect();
+        let mut decisions = Vec::new();
         for operation in catalogue.all() {
             let row = [
-                verdict(&rules, operation, operation.class),
-                verdict(&rules, operation, raised(operation.class)),
+                decide_by_rules(&rules, operation, operation.class),
+                decide_by_rules(&rules, operation, raised_to_secrets(operation.class)),
             ];
-            if verdicts.len() <= operation.index {
-                verdicts.resize(operation.index + 1, [Verdict::Unmentioned; 2]);
+            if decisions.len() <= operation.index {
+                decisions.resize(operation.index + 1, [RuleDecision::NoMatch; 2]);
             }
-            if let Some(place) = verdicts.get_mut(operation.index) {
+            if let Some(place) = decisions.get_mut(operation.index) {
                 *place = row;
             }
         }
         Self {
-            policies: policies_text(&source.name, &source.policies, &rules),
+            policies: policy_names(&source.name, &source.policies, &rules),
             name: source.name,
             tenants: source
                 .tenants
@@ -262,61 +282,63 @@ impl Page {
             reason_required: source.reason_required,
             on_behalf_of_required: source.on_behalf_of_required,
             rules,
-            verdicts,
+            decisions,
         }
     }
 
     /// Which tenant a request is for. A tenant that the caller may not use is as unknown as one that does not exist.
-    pub(super) fn tenant(
+    pub(super) fn select_tenant(
         &self,
         base_path: Option<&str>,
         header: Option<&str>,
-    ) -> Result<&Arc<Tenant>, TenantProblem> {
+    ) -> Result<&Arc<Tenant>, TenantSelectionError> {
         let named = match (base_path, header) {
-            (Some(one), Some(other)) if one != other => return Err(TenantProblem::Contradiction),
+            (Some(one), Some(other)) if one != other => {
+                return Err(TenantSelectionError::Conflicting);
+            }
             (one, other) => one.or(other),
         };
         match (named, self.tenants.as_slice()) {
             (Some(name), mine) => mine
                 .iter()
                 .find(|tenant| tenant.name.as_str() == name)
-                .ok_or(TenantProblem::NoSuchTenant),
+                .ok_or(TenantSelectionError::NoSuchTenant),
             (None, [only]) => Ok(only),
-            (None, []) => Err(TenantProblem::NoSuchTenant),
-            (None, _) => Err(TenantProblem::Ambiguous),
+            (None, []) => Err(TenantSelectionError::NoSuchTenant),
+            (None, _) => Err(TenantSelectionError::Ambiguous),
         }
     }
 
-    pub(super) fn verdict(&self, operation: &Operation, class: Class) -> Verdict {
+    pub(super) fn decision(&self, operation: &Operation, class: Class) -> RuleDecision {
         let column = usize::from(class != operation.class);
-        self.verdicts
+        self.decisions
             .get(operation.index)
             .and_then(|row| row.get(column))
             .copied()
-            .unwrap_or(Verdict::Unmentioned)
+            .unwrap_or(RuleDecision::NoMatch)
     }
 
-    pub(super) fn line(&self, place: usize) -> Option<&Line> {
+    pub(super) fn rule_at(&self, place: usize) -> Option<&CompiledRule> {
         self.rules.get(place)
     }
 
-    fn judge(
+    fn evaluate(
         &self,
         operation: &Operation,
         class: Class,
-        question: &Question<'_>,
-    ) -> Result<&Line, Why> {
-        let verdict = self.verdict(operation, class);
+        question: &AuthorizationQuery<'_>,
+    ) -> Result<&CompiledRule, Why> {
+        let verdict = self.decision(operation, class);
         let line = match verdict {
-            Verdict::Allowed(place) | Verdict::Denied(place) => self.line(place),
-            Verdict::Unmentioned => None,
+            RuleDecision::Allowed(place) | RuleDecision::Denied(place) => self.rule_at(place),
+            RuleDecision::NoMatch => None,
         };
         let Some(line) = line else {
             return Err(Why::NotAllowed {
                 policies: Arc::clone(&self.policies),
             });
         };
-        if let Verdict::Denied(_) = verdict {
+        if let RuleDecision::Denied(_) = verdict {
             return Err(Why::DeniedBy {
                 rule: Arc::clone(&line.text),
             });
@@ -331,19 +353,19 @@ impl Page {
     }
 }
 
-impl Refusal {
-    fn early(tenant: Option<Arc<Tenant>>, why: Why) -> Self {
+impl DenyDecision {
+    fn without_operation(tenant: Option<Arc<Tenant>>, reason: Why) -> Self {
         Self {
             tenant,
             operation: None,
-            parameters: Parameters::default(),
+            parameters: CallbackParameters::default(),
             class: None,
-            why,
+            reason,
         }
     }
 }
 
-impl From<Rule> for Line {
+impl From<Rule> for CompiledRule {
     fn from(rule: Rule) -> Self {
         Self {
             text: Arc::from(rule.to_string()),
@@ -354,32 +376,32 @@ impl From<Rule> for Line {
 
 /// The class of a request: the operation's, unless its query raises a read to `secrets`.
 #[must_use]
-pub fn class_of(operation: &Operation, query: Option<&str>) -> Class {
+pub fn effective_class(operation: &Operation, query: Option<&str>) -> Class {
     if operation.class == Class::Read && operation.secrets_asked(query) {
-        raised(operation.class)
+        raised_to_secrets(operation.class)
     } else {
         operation.class
     }
 }
 
-fn raised(class: Class) -> Class {
+fn raised_to_secrets(class: Class) -> Class {
     class.max(Class::Secrets)
 }
 
 /// Deny wins over allow; of equals the first one written is named.
-fn verdict(rules: &[Line], operation: &Operation, class: Class) -> Verdict {
+fn decide_by_rules(rules: &[CompiledRule], operation: &Operation, class: Class) -> RuleDecision {
     let first = |effect| {
-        rules.iter().position(|line: &Line| {
-            line.rule.effect == effect && line.rule.applies(operation, class)
+        rules.iter().position(|line: &CompiledRule| {
+            line.rule.effect == effect && line.rule.applies_to(operation, class)
         })
     };
     if let Some(place) = first(Effect::Deny) {
-        return Verdict::Denied(place);
+        return RuleDecision::Denied(place);
     }
-    first(Effect::Allow).map_or(Verdict::Unmentioned, Verdict::Allowed)
+    first(Effect::Allow).map_or(RuleDecision::NoMatch, RuleDecision::Allowed)
 }
 
-fn policies_text(caller: &CallerName, given: &[Arc<str>], rules: &[Line]) -> Arc<str> {
+fn policy_names(caller: &CallerName, given: &[Arc<str>], rules: &[CompiledRule]) -> Arc<str> {
     let mut names: Vec<&str> = given.iter().map(AsRef::as_ref).collect();
     if names.is_empty() {
         for line in rules {

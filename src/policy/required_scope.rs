@@ -8,47 +8,53 @@ use crate::{
 };
 
 use super::{
-    identity::{Held, choose},
-    policy_set::{Book, Page, Verdict},
+    identity::{ConfiguredIdentities, choose_identity},
+    policy_set::{CallerPolicy, PolicySet, RuleDecision},
 };
 
 /// A scope, and one of those who may need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct RequiredScope {
     pub scope: Scope,
     pub caller: CallerName,
     /// The first in the catalogue that this caller may call and that belongs to the scope.
     pub operation: Arc<Operation>,
 }
 
-impl Book {
+impl PolicySet {
     /// Each scope that the callers of a tenant may need of one of its identities, as far as is known before NinjaOne has
     /// been asked. `tenant` is the tenant's index.
     #[must_use]
-    pub fn needs(&self, tenant: usize, identity: IdentityKind) -> Vec<Need> {
+    pub fn required_scopes(&self, tenant: usize, identity: IdentityKind) -> Vec<RequiredScope> {
         let need = |scope| {
-            self.pages.iter().find_map(|page| {
+            self.caller_policies.iter().find_map(|page| {
                 let tenant = page.tenants.iter().find(|it| it.index == tenant)?;
-                self.need(page, tenant.held, scope, identity)
+                self.required_scope(page, tenant.identities, scope, identity)
             })
         };
         Scope::ALL.into_iter().filter_map(need).collect()
     }
 
-    fn need(&self, page: &Page, held: Held, scope: Scope, identity: IdentityKind) -> Option<Need> {
+    fn required_scope(
+        &self,
+        page: &CallerPolicy,
+        held: ConfiguredIdentities,
+        scope: Scope,
+        identity: IdentityKind,
+    ) -> Option<RequiredScope> {
         let is_needed = |operation: &&Arc<Operation>| {
-            let Verdict::Allowed(place) = page.verdict(operation, operation.class) else {
+            let RuleDecision::Allowed(place) = page.decision(operation, operation.class) else {
                 return false;
             };
             let wish = page
-                .line(place)
-                .map(|it| it.rule.wish())
+                .rule_at(place)
+                .map(|it| it.rule.identity_preference())
                 .unwrap_or_default();
             operation.scope == scope
-                && choose(wish, operation.needs, false, held).identity == identity
+                && choose_identity(wish, operation.needs, false, held).identity == identity
         };
         let operation = self.catalogue.all().iter().find(is_needed)?;
-        Some(Need {
+        Some(RequiredScope {
             scope,
             caller: page.name.clone(),
             operation: Arc::clone(operation),

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::ninjaone::operation::{Class, Operation};
 
 use super::{
-    identity::{Pin, Wish},
+    identity::{IdentityPin, IdentityPreference},
     selector::Selector,
 };
 
@@ -41,18 +41,20 @@ pub struct Rule {
     /// `reporting`, or `caller.powerbi` for a rule of the caller's own.
     pub owner: Arc<str>,
     /// `config.toml:41`
-    pub place: Arc<str>,
+    pub location: Arc<str>,
     /// The identity of the requests that this rule allows: the caller's `identity`, else the policy's.
-    pub pin: Option<Pin>,
+    pub identity_pin: Option<IdentityPin>,
 }
 
 impl Rule {
     /// The identity that this rule asks for.
     #[must_use]
-    pub fn wish(&self) -> Wish {
-        self.pin
+    pub fn identity_preference(&self) -> IdentityPreference {
+        self.identity_pin
             .as_ref()
-            .map_or(Wish::Usual, |pin| Wish::Pinned(pin.identity))
+            .map_or(IdentityPreference::Auto, |pin| {
+                IdentityPreference::Pinned(pin.identity)
+            })
     }
 
     /// Whether this rule speaks about a request for `operation` whose class is `class`.
@@ -61,7 +63,7 @@ impl Rule {
     /// the plain operation denies it too, and an allow covers it only where somebody wrote `secrets`, `all` or the
     /// operation itself. `scope:monitoring` was written with reads in mind.
     #[must_use]
-    pub fn applies(&self, operation: &Operation, class: Class) -> bool {
+    pub fn applies_to(&self, operation: &Operation, class: Class) -> bool {
         let selector = &self.selector;
         match self.effect {
             Effect::Deny => {

@@ -11,8 +11,8 @@ use crate::{
 pub const SELECTOR_BYTES_MAX: usize = 512;
 
 /// The alias under which NinjaOne serves the same API; selectors and requests are folded onto `/v2`.
-const ALIAS: &str = "/api/v2";
-const ROOT: &str = "/v2";
+const API_ALIAS_PREFIX: &str = "/api/v2";
+const API_PREFIX: &str = "/v2";
 
 /// What a rule selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,31 +39,31 @@ pub enum Selector {
     "{0}; a selector is a class (read, secrets, write, dangerous, all), \"scope:monitoring\", \"tag:devices\", \
      an operation id such as \"getDevices\", or a method and path such as \"GET /v2/device/{{id}}/**\""
 )]
-pub struct NotASelector(pub Flaw);
+pub struct SelectorParseError(pub SelectorErrorKind);
 
 /// The part of the text that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum SelectorErrorKind {
     #[error("it is empty")]
     Empty,
     #[error("it is longer than {SELECTOR_BYTES_MAX} bytes")]
     TooLong,
     #[error("there is no scope \"{0}\": scopes are monitoring, management and control")]
-    Scope(String),
+    UnknownScope(String),
     #[error("a tag is missing after \"tag:\"")]
-    Tag,
+    MissingTag,
     #[error("\"{0}\" is not an operation id")]
-    OperationId(String),
+    InvalidOperationId(String),
     #[error("\"{0}\" is not a method: methods are GET, POST, PUT, PATCH and DELETE in capitals")]
-    Method(String),
+    UnknownMethod(String),
     #[error("HEAD goes wherever GET goes: select GET")]
-    Head,
+    HeadMethod,
     #[error("a path starts with /v2/ (or /api/v2/)")]
-    Root,
+    OutsideApi,
     #[error("a path has no query and no fragment")]
-    Query,
+    QueryOrFragment,
     #[error("\"{0}\" is not a path segment: it is a text, {{name}}, * or, at the end, **")]
-    Segment(String),
+    InvalidSegment(String),
 }
 
 impl Selector {
@@ -71,8 +71,8 @@ impl Selector {
     ///
     /// # Errors
     /// The text has none of the forms; the error names them.
-    pub fn parse(text: &str) -> Result<Self, NotASelector> {
-        parse(text.trim()).map_err(NotASelector)
+    pub fn parse(text: &str) -> Result<Self, SelectorParseError> {
+        parse(text.trim()).map_err(SelectorParseError)
     }
 
     /// Whether this selects `operation` as a request of `class`: the operation's own, or `secrets` for a read that asks
@@ -128,21 +128,21 @@ impl fmt::Display for Selector {
     }
 }
 
-fn parse(text: &str) -> Result<Selector, Flaw> {
+fn parse(text: &str) -> Result<Selector, SelectorErrorKind> {
     if text.is_empty() {
-        return Err(Flaw::Empty);
+        return Err(SelectorErrorKind::Empty);
     }
     if text.len() > SELECTOR_BYTES_MAX {
-        return Err(Flaw::TooLong);
+        return Err(SelectorErrorKind::TooLong);
     }
     if let Some(scope) = text.strip_prefix("scope:") {
         return Scope::parse(scope)
             .map(Selector::Scope)
-            .ok_or_else(|| Flaw::Scope(scope.to_owned()));
+            .ok_or_else(|| SelectorErrorKind::UnknownScope(scope.to_owned()));
     }
     if let Some(tag) = text.strip_prefix("tag:") {
         return match tag.trim() {
-            "" => Err(Flaw::Tag),
+            "" => Err(SelectorErrorKind::MissingTag),
             tag => Ok(Selector::Tag(tag.to_owned())),
         };
     }
@@ -158,7 +158,7 @@ fn parse(text: &str) -> Result<Selector, Flaw> {
     parse_operation_id(text)
 }
 
-fn parse_operation_id(text: &str) -> Result<Selector, Flaw> {
+fn parse_operation_id(text: &str) -> Result<Selector, SelectorErrorKind> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let holds = text
         .bytes()
@@ -166,33 +166,35 @@ fn parse_operation_id(text: &str) -> Result<Selector, Flaw> {
     if starts && holds {
         Ok(Selector::Operation(text.to_owned()))
     } else {
-        Err(Flaw::OperationId(text.to_owned()))
+        Err(SelectorErrorKind::InvalidOperationId(text.to_owned()))
     }
 }
 
-fn parse_path(method: &str, path: &str) -> Result<Selector, Flaw> {
+fn parse_path(method: &str, path: &str) -> Result<Selector, SelectorErrorKind> {
     let method = match Method::parse(method) {
-        Some(Method::Head) => return Err(Flaw::Head),
+        Some(Method::Head) => return Err(SelectorErrorKind::HeadMethod),
         Some(method) => method,
-        None => return Err(Flaw::Method(method.to_owned())),
+        None => return Err(SelectorErrorKind::UnknownMethod(method.to_owned())),
     };
     if path.contains(['?', '#']) {
-        return Err(Flaw::Query);
+        return Err(SelectorErrorKind::QueryOrFragment);
     }
-    let below = path.strip_prefix(ALIAS).or(path.strip_prefix(ROOT));
+    let below = path
+        .strip_prefix(API_ALIAS_PREFIX)
+        .or(path.strip_prefix(API_PREFIX));
     let Some(segments) = below.and_then(|rest| rest.strip_prefix('/')) else {
-        return Err(Flaw::Root);
+        return Err(SelectorErrorKind::OutsideApi);
     };
     let last = segments.split('/').count();
     for (place, segment) in segments.split('/').enumerate() {
         let is_rest = segment == "**" && place + 1 == last;
         if !is_rest && !is_segment(segment) {
-            return Err(Flaw::Segment(segment.to_owned()));
+            return Err(SelectorErrorKind::InvalidSegment(segment.to_owned()));
         }
     }
     Ok(Selector::Path {
         method,
-        pattern: format!("{ROOT}/{segments}"),
+        pattern: format!("{API_PREFIX}/{segments}"),
     })
 }
 

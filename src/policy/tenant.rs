@@ -2,7 +2,7 @@
 
 use crate::names::TenantName;
 
-use super::identity::Held;
+use super::identity::ConfiguredIdentities;
 
 /// A tenant as policy sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,5 +12,5 @@ pub struct Tenant {
     /// Its index in the tables of the same rules.
     pub index: usize,
     /// The identities that it is configured with.
-    pub held: Held,
+    pub identities: ConfiguredIdentities,
 }

@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     audit::ledger::Ledger,
-    caller::tokens::IssuedTokens,
+    caller::tokens::CallerTokens,
     clock::Timestamp,
     net::{
         Method, Peer,
@@ -49,7 +49,7 @@ pub struct Proxy {
     /// Where every end is put on record.
     pub ledger: Ledger,
     /// Tokens of our own token endpoint.
-    pub issued: Arc<IssuedTokens>,
+    pub issued: Arc<CallerTokens>,
     /// The way out to NinjaOne.
     pub upstream: Arc<Upstream>,
     /// This worker's counts.

@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::{
     caller::{self, Unidentified},
-    credentials::{self, Lack},
-    limits::{Dimension, Standing, Throttled},
+    credentials::{self, TokenUnavailable},
+    limits::{LimitKind, Standing, Throttled},
     names::IdentityKind,
     net::{
         body::request_body::RequestBodyError,
@@ -17,7 +17,7 @@ use crate::{
             target::TargetError,
         },
     },
-    policy::{self, Authorized, Denied, TenantProblem},
+    policy::{self, Authorized, Denied, TenantSelectionError},
     upstream,
 };
 
@@ -34,7 +34,7 @@ pub struct Refusal {
     /// For `Retry-After`, clamped to 1 to 300 s.
     pub retry_after: Option<Duration>,
     /// The limit that was hit.
-    pub bucket: Option<Dimension>,
+    pub bucket: Option<LimitKind>,
     /// For `RateLimit-Policy` and `RateLimit`.
     pub standing: Option<(HeaderValue, Standing)>,
     /// More for the audit line than callers are told.
@@ -87,7 +87,7 @@ pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
         Why::Throttled { retry_after } => {
             let mut refusal =
                 Refusal::new(Code::UpstreamThrottled, "NinjaOne asks for fewer requests.");
-            refusal.bucket = Some(Dimension::TenantPaused);
+            refusal.bucket = Some(LimitKind::TenantPaused);
             refusal.after(retry_after)
         }
         Why::Unreachable(error) => {
@@ -171,8 +171,8 @@ pub fn malformed(it: &Malformed) -> Refusal {
 /// not spoken here tells nothing of any key.
 #[must_use]
 pub fn unidentified(it: &Unidentified) -> Refusal {
-    let detail = match it.why {
-        caller::Why::LegacySignature => {
+    let detail = match it.error {
+        caller::AuthenticationError::LegacySignature => {
             "NinjaOne's legacy signatures ('Authorization: NJ') are not accepted. Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
         }
         _ => {
@@ -180,7 +180,7 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
         }
     };
     let mut refusal = Refusal::new(Code::Unauthenticated, detail);
-    refusal.error = Some(it.why.as_str());
+    refusal.error = Some(it.error.as_str());
     refusal
 }
 
@@ -190,17 +190,17 @@ pub fn denied(it: &Denied) -> Refusal {
     use policy::Why;
     let caller = &it.identified.caller().name;
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
-    match &it.why {
+    match &it.reason {
         Why::TenantUnknown(problem) => Refusal::new(
             Code::TenantUnknown,
             match problem {
-                TenantProblem::NoSuchTenant => {
+                TenantSelectionError::NoSuchTenant => {
                     format!("Caller {caller} has no tenant of that name.")
                 }
-                TenantProblem::Ambiguous => format!(
+                TenantSelectionError::Ambiguous => format!(
                     "Caller {caller} may use several tenants: name one by 'NJP-Tenant' or '/tenant/<name>/v2/…'."
                 ),
-                TenantProblem::Contradiction => {
+                TenantSelectionError::Conflicting => {
                     "The base path and 'NJP-Tenant' name different tenants.".to_owned()
                 }
             },
@@ -240,28 +240,28 @@ pub fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
         Code::CallerLimit,
-        match it.by {
-            Dimension::CallerConcurrency => {
+        match it.limit {
+            LimitKind::CallerConcurrency => {
                 format!("Caller {caller} has too many requests under way.")
             }
             _ => format!("Caller {caller} sends requests faster than its limit."),
         },
     );
-    refusal.bucket = Some(it.by);
-    refusal.standing = Some((it.policy.clone(), it.standing));
+    refusal.bucket = Some(it.limit);
+    refusal.standing = Some((it.policy_header.clone(), it.rate_limit_status));
     refusal.after(it.retry_after)
 }
 
 /// Of a request for which there is no token.
 #[must_use]
-pub fn no_token(lack: &Lack, authorized: &Authorized) -> Refusal {
+pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
     let (tenant, identity) = (&authorized.tenant().name, lack.identity);
     let operation = &authorized.operation().id;
     let goes =
         format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
     let login = format!("ninjaone-proxy login {tenant}");
-    let mut refusal = match lack.why {
-        credentials::Why::NotConfigured => {
+    let mut refusal = match lack.reason {
+        credentials::TokenUnavailableReason::NotConfigured => {
             let section = format!("[tenant.{tenant}.{identity}]");
             let detail = format!("{goes}, and the configuration has no {section}.");
             let hint = match identity {
@@ -270,11 +270,11 @@ pub fn no_token(lack: &Lack, authorized: &Authorized) -> Refusal {
             };
             Refusal::new(Code::LoginNeeded, detail).hint(hint)
         }
-        credentials::Why::LoginNeeded => {
+        credentials::TokenUnavailableReason::LoginNeeded => {
             let detail = format!("{goes}, and nobody is logged in for it. Run: {login}");
             Refusal::new(Code::LoginNeeded, detail).hint(login)
         }
-        credentials::Why::Unavailable => Refusal::new(
+        credentials::TokenUnavailableReason::TemporarilyUnavailable => Refusal::new(
             Code::TokenUnavailable,
             format!("{goes}, and there is no valid token of it for now; nothing was done."),
         ),

@@ -14,8 +14,8 @@ use crate::{
         entry::{Ending, Source, Subject},
         ledger::Ledger,
     },
-    caller::Proof,
-    limits::{Dimension, Standing},
+    caller::AuthMethod,
+    limits::{LimitKind, Standing},
     names::RequestId,
     net::{
         Peer,
@@ -75,11 +75,11 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
         Outcome::NoToken(it) => {
             let authorized = it.admitted.authorized();
             let subject = Subject {
-                identity: Some(it.lack.identity),
+                identity: Some(it.unavailable.identity),
                 ..Subject::of_authorized(authorized)
             };
             let started = authorized.request().started();
-            let refusal = refusal::no_token(&it.lack, authorized);
+            let refusal = refusal::no_token(&it.unavailable, authorized);
             refuse(&refusal, subject, started, ledger, tally)
         }
         Outcome::Unrecordable(it) => {
@@ -241,7 +241,10 @@ fn refuse_after(
 fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
     let started = it.admitted.request().started();
     let mut refusal = refusal::of_body(it.why);
-    refusal.standing = Some((it.admitted.policy_header().clone(), *it.admitted.standing()));
+    refusal.standing = Some((
+        it.admitted.policy_header().clone(),
+        *it.admitted.rate_limit_status(),
+    ));
     let journal = Journal {
         passage: it.passage.clone(),
         ..Journal::default()
@@ -271,7 +274,7 @@ pub fn lost(
 fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
     let mut subject = Subject::of_incoming(&it.incoming);
     subject.caller = Some(it.caller.name.clone());
-    subject.proof = Some(Proof::Key);
+    subject.proof = Some(AuthMethod::ApiKey);
     let body = Bytes::copy_from_slice(it.answer.as_bytes());
     let length = body.len() as u64;
     let response = token_response(StatusCode::OK, it.incoming.id(), body);
@@ -367,7 +370,7 @@ fn own(duration: Duration, journal: &Journal) -> Duration {
 fn ending(
     decision: Decision,
     error: Option<&'static str>,
-    bucket: Option<Dimension>,
+    bucket: Option<LimitKind>,
     status: StatusCode,
     source: Source,
     journal: &Journal,
@@ -375,7 +378,7 @@ fn ending(
     Ending {
         decision,
         error,
-        bucket: bucket.map(Dimension::as_str),
+        bucket: bucket.map(LimitKind::as_str),
         status: status.as_u16(),
         source,
         attempts: journal.attempts,
@@ -414,7 +417,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
             .as_ref()
             .map(crate::names::CallerName::as_str),
         operation: subject.operation.as_ref().map(|it| &*it.id),
-        bucket: refusal.bucket.map(Dimension::as_str),
+        bucket: refusal.bucket.map(LimitKind::as_str),
         error: refusal.code.ninjaone_error(),
         error_description: &refusal.detail,
         error_code: (refusal.code == Code::Unauthenticated).then_some(10),

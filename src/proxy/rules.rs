@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    caller::Directory, clock::Timestamp, credentials::Vaults, limits::Limits, names::RequestId,
-    net::request::incoming_request::RequestRules, policy::policy_set::Book,
+    caller::CallerDirectory, clock::Timestamp, credentials::TokenCells, limits::RateLimits,
+    names::RequestId, net::request::incoming_request::RequestRules, policy::policy_set::PolicySet,
     upstream::tenant_upstream::Origins,
 };
 
@@ -20,13 +20,13 @@ pub struct Rules {
     /// What every request must be like before anybody is asked who sent it.
     pub doors: RequestRules,
     /// Who may ask.
-    pub callers: Directory,
+    pub callers: CallerDirectory,
     /// Who may do what.
-    pub policy: Book,
+    pub policy: PolicySet,
     /// How much of it.
-    pub limits: Limits,
+    pub limits: RateLimits,
     /// Every tenant's tokens.
-    pub credentials: Vaults,
+    pub credentials: TokenCells,
     /// Every tenant's API.
     pub origins: Origins,
 }

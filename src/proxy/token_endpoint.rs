@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     caller::{
         Caller, api_key,
-        tokens::{self, IssuedTokens},
+        tokens::{self, CallerTokens},
     },
     net::{
         Method, body::request_body::RequestBody, request::incoming_request::IncomingRequest,
@@ -39,7 +39,7 @@ pub async fn serve(
     incoming: Box<IncomingRequest>,
     body: &mut RequestBody,
     rules: &Rules,
-    tokens: &IssuedTokens,
+    tokens: &CallerTokens,
     unproven: Option<&ConnectionControl>,
 ) -> Result<Box<IncomingRequest>, Outcome> {
     if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
@@ -77,7 +77,7 @@ async fn answer(
     incoming: &IncomingRequest,
     body: RequestBody,
     rules: &Rules,
-    tokens: &IssuedTokens,
+    tokens: &CallerTokens,
 ) -> Result<(Arc<Caller>, Zeroizing<String>), Why> {
     let form = Limited::new(body, FORM_BYTES_MAX).collect();
     let body = timeout(FORM_PATIENCE, form)
@@ -87,8 +87,8 @@ async fn answer(
         .to_bytes();
     let mut form = read(&body)?;
     if let Some(authorization) = &incoming.credentials().authorization {
-        let api_key::Presented::Basic { name, key } =
-            api_key::presented(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
+        let api_key::AuthorizationHeader::Basic { name, key } =
+            api_key::parse_authorization(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
         else {
             return Err(Why::InvalidRequest);
         };
@@ -106,11 +106,14 @@ async fn answer(
     };
     let (caller, key) = rules
         .callers
-        .prove(client, secret, incoming.received_at())
+        .authenticate_client(client, secret, incoming.received_at())
         .ok_or(Why::InvalidClient)?;
     let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
-    let scope = narrowed(&rules.policy.scopes(&caller), form.scope.as_deref());
-    let life = tokens::LIFE.as_secs();
+    let scope = narrowed(
+        &rules.policy.permitted_scopes(&caller),
+        form.scope.as_deref(),
+    );
+    let life = tokens::TOKEN_LIFETIME.as_secs();
     let answer = Zeroizing::new(format!(
         r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{life},"scope":"{scope}"}}"#,
         token.as_str(),

@@ -10,7 +10,7 @@ use http::{
 use crate::{
     net::Method,
     ninjaone::{
-        catalogue::Parameters,
+        catalogue::CallbackParameters,
         operation::{Needs, Operation},
         paths::REQUEST_ID_HEADER,
     },
@@ -36,7 +36,7 @@ pub(super) struct Call<'a> {
     pub(super) state: &'a State,
     pub(super) asked: &'a Asked,
     pub(super) operation: &'a Operation,
-    pub(super) parameters: &'a Parameters,
+    pub(super) parameters: &'a CallbackParameters,
     pub(super) bearer: &'a Bearer,
 }
 
@@ -122,7 +122,7 @@ fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
 fn operation<'a>(
     state: &'a State,
     asked: &Asked,
-) -> Result<(&'a Arc<Operation>, Parameters), Answer> {
+) -> Result<(&'a Arc<Operation>, CallbackParameters), Answer> {
     let found = Method::parse(asked.method.as_str())
         .and_then(|method| state.catalogue.find(method, &asked.path));
     found.ok_or_else(|| {

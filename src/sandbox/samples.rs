@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::ninjaone::{
-    catalogue::Parameters,
+    catalogue::CallbackParameters,
     operation::{Operation, ParameterKind},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn sample(id: &str) -> Option<Value> {
 }
 
 /// The sample as an answer. An object that has an `id` gets the one that the path ends with.
-pub(super) fn answer(operation: &Operation, parameters: &Parameters) -> Answer {
+pub(super) fn answer(operation: &Operation, parameters: &CallbackParameters) -> Answer {
     let Some(mut value) = sample(&operation.id) else {
         return Answer::no_content();
     };
@@ -40,7 +40,7 @@ pub(super) fn answer(operation: &Operation, parameters: &Parameters) -> Answer {
     Answer::json(StatusCode::OK, &value)
 }
 
-fn asked_id(operation: &Operation, parameters: &Parameters) -> Option<i64> {
+fn asked_id(operation: &Operation, parameters: &CallbackParameters) -> Option<i64> {
     let last = operation.parameters.last()?;
     if last.kind != ParameterKind::Integer || !operation.template.ends_with('}') {
         return None;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clock::Timestamp,
-    limits::{budget::Permit, retry_after::retry_after},
+    limits::{budget::Permit, retry_after::parse_retry_after},
     net::{
         Method,
         body::{
@@ -225,5 +225,5 @@ fn pass_retry_after(fields: &mut ResponseHeaders) {
 
 fn told(fields: &ResponseHeaders) -> Option<Duration> {
     let value = fields.get(&header::RETRY_AFTER)?.to_str().ok()?;
-    retry_after(value, Timestamp::now())
+    parse_retry_after(value, Timestamp::now())
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     audit::{Intended, OpenEntry},
-    credentials::{Lack, Leased},
-    limits::Dimension,
+    credentials::{Leased, TokenUnavailable},
+    limits::LimitKind,
     net::{body::request_body::RequestBodyError, client::connector::ExchangeError},
 };
 
@@ -41,7 +41,7 @@ pub enum Why {
     /// The tenant's budget had no room in time. Nothing was sent.
     OverBudget {
         /// The limit that was hit last.
-        by: Dimension,
+        by: LimitKind,
         /// When to try again.
         retry_after: Duration,
     },
@@ -59,7 +59,7 @@ pub enum Why {
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
     InsufficientPrivileges,
     /// NinjaOne wants a user, and there is no token of one. Nothing was done.
-    NoToken(Lack),
+    NoToken(TokenUnavailable),
     /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
     BodyNotKept,
     /// No head of a response came in time. The request may have arrived.

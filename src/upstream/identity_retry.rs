@@ -55,7 +55,7 @@ impl Sending<'_> {
     }
 
     fn remember(&self) {
-        if self.vaults.learn(self.intended.leased()) {
+        if self.vaults.learn_user_only(self.intended.leased()) {
             tracing::info!(
                 tenant = %self.intended.tenant().name,
                 operation = %self.intended.operation().id,

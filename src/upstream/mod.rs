@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
-    credentials::Vaults,
+    credentials::TokenCells,
     net::{
         body::request_body::RequestBody,
         client::{
@@ -96,7 +96,7 @@ impl Upstream {
     pub async fn forward(
         &self,
         origins: &Origins,
-        vaults: &Vaults,
+        vaults: &TokenCells,
         intended: Intended,
         body: RequestBody,
     ) -> Result<Box<Forwarded>, Box<Failed>> {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
-    credentials::{Vaults, token::access_token::AccessToken},
+    credentials::{TokenCells, token::access_token::AccessToken},
     limits::budget::Permit,
     net::{
         body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
@@ -31,7 +31,7 @@ const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
 pub(super) struct Sending<'a> {
     pub(super) origin: &'a Origin,
     pub(super) pool: &'a Arc<Pool>,
-    pub(super) vaults: &'a Vaults,
+    pub(super) vaults: &'a TokenCells,
     pub(super) intended: Intended,
     /// The body of the next attempt; empty once it was taken.
     pub(super) body: RequestBody,
@@ -62,7 +62,7 @@ impl<'a> Sending<'a> {
     pub(super) fn new(
         origin: &'a Origin,
         pool: &'a Arc<Pool>,
-        vaults: &'a Vaults,
+        vaults: &'a TokenCells,
         intended: Intended,
         mut body: RequestBody,
     ) -> Self {
@@ -84,7 +84,7 @@ impl<'a> Sending<'a> {
     pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, SendLoopError> {
         loop {
             let permit = self.permit(now).await?;
-            if permit.is_waited_for() {
+            if permit.was_queued() {
                 now = Instant::now();
             }
             let mut verdict = self.send_once(permit, now).await;
@@ -115,7 +115,7 @@ impl<'a> Sending<'a> {
 
     async fn permit(&self, now: Instant) -> Result<Permit, Why> {
         let caller = self.intended.caller().index;
-        let taken = self.intended.budget().take(caller, now).await;
+        let taken = self.intended.budget().acquire(caller, now).await;
         taken.map_err(|(by, retry_after)| Why::OverBudget { by, retry_after })
     }
 
@@ -123,7 +123,7 @@ impl<'a> Sending<'a> {
     async fn renew_token(&mut self) -> Result<(), Why> {
         let rejected = self.token.generation();
         let vault = self.intended.cell();
-        let renewed = Box::pin(vault.newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
+        let renewed = Box::pin(vault.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
         self.token = renewed.map_err(|_| Why::TokenRejected)?;
         Ok(())
     }

@@ -7,11 +7,11 @@ use tokio::time::timeout;
 
 use crate::{
     audit::Intended,
-    credentials::Vaults,
+    credentials::TokenCells,
     names::IdentityKind,
     net::body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
     ninjaone::api_error::{Fault, Meaning},
-    policy::identity::Wish,
+    policy::identity::IdentityPreference,
 };
 
 use super::attempt_result::Verdict;
@@ -24,7 +24,7 @@ const REFUSAL_WAIT_MS_MAX: u64 = 2_000;
 pub(super) fn keep_body_for_replay(
     intended: &Intended,
     body: &mut RequestBody,
-    vaults: &Vaults,
+    vaults: &TokenCells,
 ) -> Option<Arc<ReplayBuffer>> {
     let has_user = || {
         let user = vaults.get(intended.tenant().index, IdentityKind::User);
@@ -39,7 +39,8 @@ pub(super) fn keep_body_for_replay(
 
 /// Whether a request that NinjaOne refuses to the service may go as the user: nobody has pinned its identity.
 pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
-    intended.identity() == IdentityKind::Service && intended.identity_preference() == Wish::Usual
+    intended.identity() == IdentityKind::Service
+        && intended.identity_preference() == IdentityPreference::Auto
 }
 
 /// Whether a response says `user_context_required`. A body that cannot be read, because it is compressed, long or slow,

@@ -10,9 +10,9 @@ use ninjaone_proxy::{
     ninjaone::catalogue::Catalogue,
     policy::{
         Why,
-        explain::{Change, Conclusion, Request},
-        identity::{Held, Pin},
-        policy_set::{Book, BookSource, CallerSource, Question, TenantSource},
+        explain::{Conclusion, ExplainRequest, SuggestedChange},
+        identity::{ConfiguredIdentities, IdentityPin},
+        policy_set::{AuthorizationQuery, CallerSource, PolicySet, PolicySource, TenantSource},
         rule::{Effect, Rule},
         selector::Selector,
     },
@@ -31,8 +31,8 @@ fn rule(effect: Effect, selector: &str, owner: &str, line: usize) -> Rule {
         effect,
         selector: Selector::parse(selector).unwrap(),
         owner: Arc::from(owner),
-        place: Arc::from(format!("config.toml:{line}")),
-        pin: None,
+        location: Arc::from(format!("config.toml:{line}")),
+        identity_pin: None,
     }
 }
 
@@ -40,7 +40,7 @@ fn rule(effect: Effect, selector: &str, owner: &str, line: usize) -> Rule {
 fn tenant(name: &str) -> TenantSource {
     TenantSource {
         name: name.parse().unwrap(),
-        held: Held {
+        identities: ConfiguredIdentities {
             service: true,
             user: false,
         },
@@ -58,15 +58,15 @@ fn caller(name: &str, rules: Vec<Rule>, tenants: Vec<usize>) -> CallerSource {
     }
 }
 
-fn book_of(callers: Vec<CallerSource>) -> Book {
-    Book::new(BookSource {
+fn book_of(callers: Vec<CallerSource>) -> PolicySet {
+    PolicySet::new(PolicySource {
         catalogue: Arc::new(Catalogue::builtin()),
         tenants: vec![tenant("acme"), tenant("globex")],
         callers,
     })
 }
 
-fn book() -> Book {
+fn book() -> PolicySet {
     let own = |effect, selector, line| rule(effect, selector, "caller.powerbi", line);
     let agents = |effect, selector, line| rule(effect, selector, "agents", line);
     book_of(vec![
@@ -95,10 +95,10 @@ fn book() -> Book {
         caller(
             "tickets",
             vec![Rule {
-                pin: Some(Pin {
+                identity_pin: Some(IdentityPin {
                     identity: IdentityKind::User,
                     owner: Arc::from("people"),
-                    place: Arc::from("config.toml:62"),
+                    location: Arc::from("config.toml:62"),
                 }),
                 ..rule(Effect::Allow, "read", "people", 60)
             }],
@@ -443,16 +443,16 @@ proptest! {
             if segment.starts_with('{') { "7" } else { segment }
         }).collect::<Vec<_>>().join("/");
         let query = secure.then_some("showSecureValues=true");
-        let request = Request {
+        let request = ExplainRequest {
             caller: "it", tenant: None, base_path_tenant: None,
             method: operation.method, path: &path, query,
         };
-        let decide = |book: &Book| {
+        let decide = |book: &PolicySet| {
             let caller = Caller { name: "it".parse().unwrap(), index: 0 };
-            book.decide(&Question {
+            book.decide(&AuthorizationQuery {
                 caller: &caller, base_path_tenant: None, header_tenant: None,
                 method: operation.method, path: &path, query, reason: None, on_behalf_of: None,
-            }).map_err(|refusal| refusal.why)
+            }).map_err(|refusal| refusal.reason)
         };
 
         let explanation = book.explain(&request);
@@ -471,8 +471,8 @@ proptest! {
         let mut changed = rules;
         for change in explanation.changes {
             match change {
-                Change::RemoveDeny(gone) => changed.retain(|it| *it != gone),
-                Change::Allow { operation, .. } => {
+                SuggestedChange::RemoveDeny(gone) => changed.retain(|it| *it != gone),
+                SuggestedChange::Allow { operation, .. } => {
                     changed.push(rule(Effect::Allow, &operation, "caller.it", 8));
                 }
                 other => prop_assert!(false, "{other:?}"),

@@ -13,11 +13,11 @@ use futures_of_one_thread::Local;
 use ninjaone_proxy::{
     clock::Timestamp,
     limits::{
-        Dimension, Limits, Standing,
+        LimitKind, RateLimits, Standing,
         budget::{Budget, BudgetLimit, Permit},
-        caller_limiter::{Limit, Meter},
+        caller_limiter::{CallerLimiter, CallerRateLimit},
         rate::Rate,
-        retry_after::retry_after,
+        retry_after::parse_retry_after,
     },
 };
 use tokio::time::Instant;
@@ -30,8 +30,8 @@ fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-fn limit(pace: &str, burst: u32, concurrency: u32) -> Limit {
-    Limit {
+fn limit(pace: &str, burst: u32, concurrency: u32) -> CallerRateLimit {
+    CallerRateLimit {
         rate: rate(pace),
         burst: count(burst),
         concurrency: count(concurrency),
@@ -43,7 +43,7 @@ fn budget_limit(pace: &str, burst: u32, concurrency: u32, queue_ms: u64) -> Budg
         rate: rate(pace),
         burst: count(burst),
         concurrency: count(concurrency),
-        queue: Duration::from_millis(queue_ms),
+        queue_timeout: Duration::from_millis(queue_ms),
     }
 }
 
@@ -108,14 +108,14 @@ mod futures_of_one_thread {
 
 #[test]
 fn a_caller_has_its_burst_and_is_then_told_when_to_come_back() {
-    let meter = Arc::new(Meter::new(limit("5/s", 20, 100)));
+    let meter = Arc::new(CallerLimiter::new(limit("5/s", 20, 100)));
     let held: Vec<_> = (0..20).map(|_| meter.admit().ok().unwrap()).collect();
     assert_eq!(held.first().unwrap().1.header(), "\"caller\";r=19;t=1");
     assert_eq!(held.last().unwrap().1.header(), "\"caller\";r=0;t=4");
 
     let (by, retry_after, standing) = meter.admit().err().unwrap();
 
-    assert_eq!(by, Dimension::CallerRate);
+    assert_eq!(by, LimitKind::CallerRate);
     assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_millis(200));
     assert_eq!(
         standing,
@@ -124,19 +124,19 @@ fn a_caller_has_its_burst_and_is_then_told_when_to_come_back() {
             reset_s: 4
         }
     );
-    assert_eq!(meter.under_way(), 20);
+    assert_eq!(meter.in_flight(), 20);
     drop(held);
-    assert_eq!(meter.under_way(), 0);
+    assert_eq!(meter.in_flight(), 0);
 }
 
 #[test]
 fn a_caller_has_only_so_many_requests_under_way_and_a_refusal_costs_it_nothing() {
-    let meter = Arc::new(Meter::new(limit("1/h", 4, 2)));
+    let meter = Arc::new(CallerLimiter::new(limit("1/h", 4, 2)));
     let first = meter.admit().ok().unwrap();
     let second = meter.admit().ok().unwrap();
     for _ in 0..1000 {
         let (by, retry_after, _) = meter.admit().err().unwrap();
-        assert_eq!(by, Dimension::CallerConcurrency);
+        assert_eq!(by, LimitKind::CallerConcurrency);
         assert_eq!(retry_after, Duration::from_secs(1));
     }
 
@@ -150,7 +150,7 @@ fn a_caller_has_only_so_many_requests_under_way_and_a_refusal_costs_it_nothing()
 #[test]
 fn the_policy_header_tells_burst_and_refill_time() {
     let header = |pace, burst| {
-        let meter = Meter::new(limit(pace, burst, 1));
+        let meter = CallerLimiter::new(limit(pace, burst, 1));
         meter.policy_header().to_str().unwrap().to_owned()
     };
     assert_eq!(header("5/s", 20), "\"caller\";q=20;w=4");
@@ -169,7 +169,7 @@ fn the_policy_header_tells_burst_and_refill_time() {
 
 #[test]
 fn a_reload_keeps_the_counters_of_what_did_not_change() {
-    let before = Limits::new(
+    let before = RateLimits::new(
         vec![
             ("same".parse().unwrap(), limit("5/s", 5, 5)),
             ("other".parse().unwrap(), limit("5/s", 5, 5)),
@@ -179,7 +179,7 @@ fn a_reload_keeps_the_counters_of_what_did_not_change() {
         None,
     );
 
-    let after = Limits::new(
+    let after = RateLimits::new(
         vec![
             ("other".parse().unwrap(), limit("6/s", 5, 5)),
             ("same".parse().unwrap(), limit("5/s", 5, 5)),
@@ -189,31 +189,31 @@ fn a_reload_keeps_the_counters_of_what_did_not_change() {
     );
 
     assert!(Arc::ptr_eq(
-        before.meter(0).unwrap(),
-        after.meter(1).unwrap()
+        before.caller_limiter(0).unwrap(),
+        after.caller_limiter(1).unwrap()
     ));
     assert!(!Arc::ptr_eq(
-        before.meter(1).unwrap(),
-        after.meter(0).unwrap()
+        before.caller_limiter(1).unwrap(),
+        after.caller_limiter(0).unwrap()
     ));
     assert!(Arc::ptr_eq(
         before.budget(0).unwrap(),
         after.budget(0).unwrap()
     ));
-    assert_eq!(Arc::strong_count(before.meter(2).unwrap()), 1);
-    assert!(after.meter(2).is_none());
+    assert_eq!(Arc::strong_count(before.caller_limiter(2).unwrap()), 1);
+    assert!(after.caller_limiter(2).is_none());
 }
 
 #[tokio::test]
 async fn a_caller_that_floods_does_not_delay_another_by_more_than_one_round() {
     let budget = of_concurrency(1, 60_000);
-    let held = budget.take(0, Instant::now()).await.ok().unwrap();
+    let held = budget.acquire(0, Instant::now()).await.ok().unwrap();
     let mut takes = Local::new();
     for _ in 0..2000 {
         let budget = Arc::clone(&budget);
         takes.add(async move {
             budget
-                .take(0, Instant::now())
+                .acquire(0, Instant::now())
                 .await
                 .map(|permit| ("flood", permit))
         });
@@ -223,12 +223,12 @@ async fn a_caller_that_floods_does_not_delay_another_by_more_than_one_round() {
     assert!(
         refused
             .into_iter()
-            .all(|take| take.err().unwrap().0 == Dimension::TenantQueue)
+            .all(|take| take.err().unwrap().0 == LimitKind::TenantQueue)
     );
     let other = Arc::clone(&budget);
     takes.add(async move {
         other
-            .take(1, Instant::now())
+            .acquire(1, Instant::now())
             .await
             .map(|permit| ("other", permit))
     });
@@ -257,13 +257,13 @@ async fn waiters_that_leave_lose_no_permit_and_leave_no_hole() {
     let budget = of_concurrency(2, 60_000);
     for round in 0..50_usize {
         let held = [
-            budget.take(0, Instant::now()).await,
-            budget.take(0, Instant::now()).await,
+            budget.acquire(0, Instant::now()).await,
+            budget.acquire(0, Instant::now()).await,
         ];
         let mut takes = Local::new();
         for caller in 0..40 {
             let budget = Arc::clone(&budget);
-            takes.add(async move { budget.take(caller % 5, Instant::now()).await });
+            takes.add(async move { budget.acquire(caller % 5, Instant::now()).await });
         }
         assert!(takes.turn().await.is_empty());
         drop(held);
@@ -280,15 +280,15 @@ async fn waiters_that_leave_lose_no_permit_and_leave_no_hole() {
 #[tokio::test]
 async fn time_lets_the_next_one_through_also_when_the_one_that_kept_time_leaves() {
     let budget = Arc::new(Budget::new(budget_limit("20/s", 1, 100, 10_000)));
-    let _first = budget.take(0, Instant::now()).await.ok().unwrap();
+    let _first = budget.acquire(0, Instant::now()).await.ok().unwrap();
     let mut timekeeper = Local::new();
     let its = Arc::clone(&budget);
-    timekeeper.add(async move { its.take(0, Instant::now()).await });
+    timekeeper.add(async move { its.acquire(0, Instant::now()).await });
     assert!(timekeeper.turn().await.is_empty());
     let mut others = Local::new();
     for _ in 0..3 {
         let budget = Arc::clone(&budget);
-        others.add(async move { budget.take(0, Instant::now()).await });
+        others.add(async move { budget.acquire(0, Instant::now()).await });
     }
     assert!(others.turn().await.is_empty());
 
@@ -306,18 +306,18 @@ async fn time_lets_the_next_one_through_also_when_the_one_that_kept_time_leaves(
 #[tokio::test]
 async fn the_deadline_of_the_queue_names_what_stood_in_the_way() {
     let crowded = of_concurrency(1, 20);
-    let _held = crowded.take(0, Instant::now()).await.ok().unwrap();
-    assert_eq!(refusal(&crowded).await.0, Dimension::TenantConcurrency);
+    let _held = crowded.acquire(0, Instant::now()).await.ok().unwrap();
+    assert_eq!(refusal(&crowded).await.0, LimitKind::TenantConcurrency);
 
     let slow = Arc::new(Budget::new(budget_limit("1/min", 1, 9, 20)));
-    let _first = slow.take(0, Instant::now()).await.ok().unwrap();
+    let _first = slow.acquire(0, Instant::now()).await.ok().unwrap();
     let (by, retry_after) = refusal(&slow).await;
-    assert_eq!(by, Dimension::TenantRate);
+    assert_eq!(by, LimitKind::TenantRate);
     assert_eq!(retry_after, Duration::from_mins(1));
 }
 
-async fn refusal(budget: &Arc<Budget>) -> (Dimension, Duration) {
-    budget.take(0, Instant::now()).await.err().unwrap()
+async fn refusal(budget: &Arc<Budget>) -> (LimitKind, Duration) {
+    budget.acquire(0, Instant::now()).await.err().unwrap()
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn while_paused_nothing_goes_out_and_the_pause_has_a_bound() {
     let budget = of_concurrency(4, 2_000);
     budget.pause(Duration::from_millis(80));
     let started = Instant::now();
-    let permit = budget.take(0, Instant::now()).await.ok().unwrap();
+    let permit = budget.acquire(0, Instant::now()).await.ok().unwrap();
     assert!(started.elapsed() >= Duration::from_millis(80));
     drop(permit);
 
@@ -336,7 +336,7 @@ async fn while_paused_nothing_goes_out_and_the_pause_has_a_bound() {
     assert!(paused > Duration::from_secs(295) && paused <= Duration::from_mins(5));
     let started = Instant::now();
     let (by, retry_after) = refusal(&budget).await;
-    assert_eq!(by, Dimension::TenantPaused);
+    assert_eq!(by, LimitKind::TenantPaused);
     assert!(retry_after > Duration::from_secs(295));
     assert!(
         started.elapsed() < Duration::from_secs(1),
@@ -351,7 +351,7 @@ async fn no_more_than_the_burst_and_the_rate_go_out() {
     let mut takes = Local::new();
     for caller in 0..40 {
         let budget = Arc::clone(&budget);
-        takes.add(async move { budget.take(caller, Instant::now()).await });
+        takes.add(async move { budget.acquire(caller, Instant::now()).await });
     }
     let mut served: Vec<Result<Permit, _>> = Vec::new();
     while takes.len() > 0 {
@@ -383,7 +383,7 @@ fn a_permit_that_one_runtime_gives_back_wakes_a_waiter_of_another() {
                 together.wait();
                 runtime.block_on(async {
                     for _ in 0..TAKES {
-                        let permit = budget.take(caller, Instant::now()).await.ok().unwrap();
+                        let permit = budget.acquire(caller, Instant::now()).await.ok().unwrap();
                         let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
                         most.fetch_max(now, Ordering::SeqCst);
                         tokio::task::yield_now().await;
@@ -419,7 +419,9 @@ fn whoever_leaves_on_whatever_thread_gives_everything_back() {
                         for number in 0..8 {
                             let budget = Arc::clone(budget);
                             takes.add(async move {
-                                budget.take(caller * 10 + number % 3, Instant::now()).await
+                                budget
+                                    .acquire(caller * 10 + number % 3, Instant::now())
+                                    .await
                             });
                         }
                         // Some stay for a turn or two and leave, some until the first is served, some to the end.
@@ -485,6 +487,6 @@ fn a_retry_after_is_read_with_suspicion() {
     ];
     for (text, seconds) in table {
         let expected = seconds.map(Duration::from_secs);
-        assert_eq!(retry_after(text, now), expected, "{text:?}");
+        assert_eq!(parse_retry_after(text, now), expected, "{text:?}");
     }
 }

@@ -11,9 +11,15 @@ use ninjaone_proxy::{
         operation::{Class, Needs},
     },
     policy::{
-        TenantProblem, Why,
-        identity::{Because, Choice, Held, Pin, Wish, choose},
-        policy_set::{Book, BookSource, CallerSource, Grant, Question, Refusal, TenantSource},
+        TenantSelectionError, Why,
+        identity::{
+            ConfiguredIdentities, IdentityChoice, IdentityPin, IdentityPreference, IdentityReason,
+            choose_identity,
+        },
+        policy_set::{
+            AllowDecision, AuthorizationQuery, CallerSource, DenyDecision, PolicySet, PolicySource,
+            TenantSource,
+        },
         rule::{Effect, Rule},
         selector::Selector,
     },
@@ -29,8 +35,8 @@ fn rule(effect: Effect, selector: &str, line: usize) -> Rule {
         effect,
         selector: Selector::parse(selector).unwrap(),
         owner: Arc::from("reporting"),
-        place: Arc::from(format!("config.toml:{line}")),
-        pin: None,
+        location: Arc::from(format!("config.toml:{line}")),
+        identity_pin: None,
     }
 }
 
@@ -38,7 +44,7 @@ fn rule(effect: Effect, selector: &str, line: usize) -> Rule {
 fn tenant(name: &str) -> TenantSource {
     TenantSource {
         name: name.parse().unwrap(),
-        held: Held {
+        identities: ConfiguredIdentities {
             service: true,
             user: false,
         },
@@ -66,7 +72,7 @@ fn readers() -> Desk<'static> {
 }
 
 impl Desk<'_> {
-    fn book(&self) -> Book {
+    fn book(&self) -> PolicySet {
         let allow = self.allow.iter().map(|it| (Effect::Allow, it));
         let deny = self.deny.iter().map(|it| (Effect::Deny, it));
         let rules = allow
@@ -74,7 +80,7 @@ impl Desk<'_> {
             .zip(40..)
             .map(|((effect, selector), line)| rule(effect, selector, line))
             .collect();
-        Book::new(BookSource {
+        PolicySet::new(PolicySource {
             catalogue: catalogue(),
             tenants: vec![tenant("acme"), tenant("globex")],
             callers: vec![CallerSource {
@@ -88,17 +94,17 @@ impl Desk<'_> {
         })
     }
 
-    fn decide(&self, method: Method, target: &str) -> Result<Grant, Refusal> {
+    fn decide(&self, method: Method, target: &str) -> Result<AllowDecision, DenyDecision> {
         decide(&self.book(), method, target, |question| question)
     }
 
     fn refuses(&self, method: Method, target: &str) -> Why {
-        self.decide(method, target).expect_err(target).why
+        self.decide(method, target).expect_err(target).reason
     }
 
-    fn allows(&self, method: Method, target: &str) -> Grant {
+    fn allows(&self, method: Method, target: &str) -> AllowDecision {
         self.decide(method, target)
-            .unwrap_or_else(|refusal| panic!("{target}: {:?}", refusal.why))
+            .unwrap_or_else(|refusal| panic!("{target}: {:?}", refusal.reason))
     }
 }
 
@@ -113,16 +119,16 @@ fn first(name: &str) -> Caller {
 }
 
 fn decide<'a>(
-    book: &Book,
+    book: &PolicySet,
     method: Method,
     target: &'a str,
-    change: impl FnOnce(Question<'a>) -> Question<'a>,
-) -> Result<Grant, Refusal> {
+    change: impl FnOnce(AuthorizationQuery<'a>) -> AuthorizationQuery<'a>,
+) -> Result<AllowDecision, DenyDecision> {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    book.decide(&change(Question {
+    book.decide(&change(AuthorizationQuery {
         caller: &POWERBI,
         base_path_tenant: None,
         header_tenant: None,
@@ -162,7 +168,7 @@ fn a_read_is_allowed_by_the_class_read_and_the_grant_says_by_which_rule() {
     assert_eq!(&*grant.rule, "reporting");
     assert_eq!(grant.class, Class::Read);
     assert_eq!(grant.tenant.name.as_str(), "acme");
-    assert_eq!(grant.wish, Wish::Usual);
+    assert_eq!(grant.identity_preference, IdentityPreference::Auto);
     assert_eq!(&*grant.parameters.values()[0], "17");
 }
 
@@ -200,12 +206,12 @@ fn an_operation_that_needs_a_person_goes_as_user() {
     };
     let grant = desk.allows(Method::Post, "/v2/device/1/script/run");
     let needs = grant.operation.needs;
-    let service = Held {
+    let service = ConfiguredIdentities {
         service: true,
         user: false,
     };
     assert_eq!(
-        choose(grant.wish, needs, false, service).identity,
+        choose_identity(grant.identity_preference, needs, false, service).identity,
         IdentityKind::User
     );
     assert_eq!(grant.class, Class::Dangerous);
@@ -218,7 +224,7 @@ fn a_parameter_that_asks_for_secrets_raises_a_read_out_of_the_class_read() {
         .decide(Method::Get, SECRET_READ)
         .expect_err("raised");
     assert_eq!(refusal.class, Some(Class::Secrets));
-    assert_eq!(refusal.why, not_allowed());
+    assert_eq!(refusal.reason, not_allowed());
 }
 
 #[test]
@@ -300,7 +306,7 @@ fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
         "/v2",
     ] {
         let refusal = desk.decide(Method::Get, target).expect_err(target);
-        assert_eq!(refusal.why, Why::UnknownOperation);
+        assert_eq!(refusal.reason, Why::UnknownOperation);
         assert_eq!(refusal.operation, None);
     }
     assert_eq!(
@@ -322,7 +328,7 @@ fn a_caller_with_several_tenants_must_name_one() {
     };
     assert_eq!(
         desk.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantProblem::Ambiguous)
+        Why::TenantUnknown(TenantSelectionError::Ambiguous)
     );
     let book = desk.book();
     for (base_path, header) in [
@@ -330,10 +336,12 @@ fn a_caller_with_several_tenants_must_name_one() {
         (None, Some("globex")),
         (Some("globex"), Some("globex")),
     ] {
-        let grant = decide(&book, Method::Get, "/v2/devices", |question| Question {
-            base_path_tenant: base_path,
-            header_tenant: header,
-            ..question
+        let grant = decide(&book, Method::Get, "/v2/devices", |question| {
+            AuthorizationQuery {
+                base_path_tenant: base_path,
+                header_tenant: header,
+                ..question
+            }
         });
         let tenant = grant.expect("named").tenant;
         assert_eq!((tenant.name.as_str(), tenant.index), ("globex", 1));
@@ -347,15 +355,15 @@ fn base_path_and_header_must_not_contradict_each_other() {
         ..readers()
     };
     let refusal = decide(&desk.book(), Method::Get, "/v2/devices", |question| {
-        Question {
+        AuthorizationQuery {
             base_path_tenant: Some("acme"),
             header_tenant: Some("globex"),
             ..question
         }
     });
     assert_eq!(
-        refusal.expect_err("two names").why,
-        Why::TenantUnknown(TenantProblem::Contradiction)
+        refusal.expect_err("two names").reason,
+        Why::TenantUnknown(TenantSelectionError::Conflicting)
     );
 }
 
@@ -363,15 +371,17 @@ fn base_path_and_header_must_not_contradict_each_other() {
 fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     let book = readers().book();
     let ask = |name| {
-        decide(&book, Method::Get, "/v2/devices", |question| Question {
-            header_tenant: Some(name),
-            ..question
+        decide(&book, Method::Get, "/v2/devices", |question| {
+            AuthorizationQuery {
+                header_tenant: Some(name),
+                ..question
+            }
         })
     };
     assert_eq!(ask("globex"), ask("initech"));
     assert_eq!(
-        ask("globex").expect_err("not theirs").why,
-        Why::TenantUnknown(TenantProblem::NoSuchTenant)
+        ask("globex").expect_err("not theirs").reason,
+        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
     let none = Desk {
         tenants: &[],
@@ -379,7 +389,7 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     };
     assert_eq!(
         none.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantProblem::NoSuchTenant)
+        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
 }
 
@@ -392,12 +402,14 @@ fn a_required_reason_and_person_are_asked_for_once_the_rules_allow() {
     };
     let book = desk.book();
     let ask = |reason, person| {
-        decide(&book, Method::Get, "/v2/devices", |question| Question {
-            reason,
-            on_behalf_of: person,
-            ..question
+        decide(&book, Method::Get, "/v2/devices", |question| {
+            AuthorizationQuery {
+                reason,
+                on_behalf_of: person,
+                ..question
+            }
         })
-        .map_err(|refusal| refusal.why)
+        .map_err(|refusal| refusal.reason)
     };
     assert_eq!(ask(None, None), Err(Why::ReasonRequired));
     assert_eq!(ask(Some("  "), Some("j.doe")), Err(Why::ReasonRequired));
@@ -409,12 +421,14 @@ fn a_required_reason_and_person_are_asked_for_once_the_rules_allow() {
 #[test]
 fn an_index_of_other_rules_opens_nobodys_page() {
     let book = readers().book();
-    let refusal = decide(&book, Method::Get, "/v2/devices", |question| Question {
-        caller: &STRANGER,
-        ..question
+    let refusal = decide(&book, Method::Get, "/v2/devices", |question| {
+        AuthorizationQuery {
+            caller: &STRANGER,
+            ..question
+        }
     });
     assert!(matches!(
-        refusal.expect_err("stranger").why,
+        refusal.expect_err("stranger").reason,
         Why::NotAllowed { .. }
     ));
 }
@@ -456,15 +470,15 @@ proptest! {
     }
 }
 
-const BOTH: Held = Held {
+const BOTH: ConfiguredIdentities = ConfiguredIdentities {
     service: true,
     user: true,
 };
-const USER_ALONE: Held = Held {
+const USER_ALONE: ConfiguredIdentities = ConfiguredIdentities {
     service: false,
     user: true,
 };
-const NONE: Held = Held {
+const NONE: ConfiguredIdentities = ConfiguredIdentities {
     service: false,
     user: false,
 };
@@ -472,10 +486,13 @@ const NONE: Held = Held {
 #[test]
 fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_the_usual() {
     use IdentityKind::{Service, User};
-    use Wish::{Pinned, Usual};
+    use IdentityPreference::{Auto, Pinned};
     let is = |wish, needs, is_learned, held, identity, because| {
-        let choice = choose(wish, needs, is_learned, held);
-        let expected = Choice { identity, because };
+        let choice = choose_identity(wish, needs, is_learned, held);
+        let expected = IdentityChoice {
+            identity,
+            reason: because,
+        };
         assert_eq!(choice, expected, "{wish:?} {needs:?} {held:?}");
     };
     is(
@@ -484,7 +501,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
         true,
         BOTH,
         Service,
-        Because::Pinned,
+        IdentityReason::Pinned,
     );
     is(
         Pinned(User),
@@ -492,37 +509,65 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
         false,
         NONE,
         User,
-        Because::Pinned,
+        IdentityReason::Pinned,
     );
-    is(Usual, Needs::User, false, BOTH, User, Because::NeedsPerson);
-    is(Usual, Needs::Service, true, BOTH, User, Because::Learned);
-    is(Usual, Needs::Service, false, BOTH, Service, Because::Usual);
     is(
-        Usual,
+        Auto,
+        Needs::User,
+        false,
+        BOTH,
+        User,
+        IdentityReason::RequiresUser,
+    );
+    is(
+        Auto,
+        Needs::Service,
+        true,
+        BOTH,
+        User,
+        IdentityReason::UserContextRequired,
+    );
+    is(
+        Auto,
+        Needs::Service,
+        false,
+        BOTH,
+        Service,
+        IdentityReason::ServiceDefault,
+    );
+    is(
+        Auto,
         Needs::PerhapsUser,
         false,
         BOTH,
         Service,
-        Because::Usual,
+        IdentityReason::ServiceDefault,
     );
     is(
-        Usual,
+        Auto,
         Needs::Service,
         false,
         USER_ALONE,
         User,
-        Because::OnlyUser,
+        IdentityReason::OnlyUser,
     );
-    is(Usual, Needs::Service, false, NONE, Service, Because::Usual);
+    is(
+        Auto,
+        Needs::Service,
+        false,
+        NONE,
+        Service,
+        IdentityReason::ServiceDefault,
+    );
 }
 
 #[test]
 fn the_rule_that_decides_says_as_whom() {
     let pinned = |selector, identity| Rule {
-        pin: Some(Pin {
+        identity_pin: Some(IdentityPin {
             identity,
             owner: Arc::from("reporting"),
-            place: Arc::from("config.toml:43"),
+            location: Arc::from("config.toml:43"),
         }),
         ..rule(Effect::Allow, selector, 40)
     };
@@ -531,7 +576,7 @@ fn the_rule_that_decides_says_as_whom() {
         rule(Effect::Allow, "tag:devices", 41),
         pinned("read", IdentityKind::Service),
     ];
-    let book = Book::new(BookSource {
+    let book = PolicySet::new(PolicySource {
         catalogue: catalogue(),
         tenants: vec![tenant("acme")],
         callers: vec![CallerSource {
@@ -544,11 +589,17 @@ fn the_rule_that_decides_says_as_whom() {
         }],
     });
     for (target, wish) in [
-        ("/v2/devices", Wish::Pinned(IdentityKind::User)),
-        ("/v2/device/17", Wish::Usual),
-        ("/v2/organizations", Wish::Pinned(IdentityKind::Service)),
+        (
+            "/v2/devices",
+            IdentityPreference::Pinned(IdentityKind::User),
+        ),
+        ("/v2/device/17", IdentityPreference::Auto),
+        (
+            "/v2/organizations",
+            IdentityPreference::Pinned(IdentityKind::Service),
+        ),
     ] {
         let grant = decide(&book, Method::Get, target, |it| it).unwrap();
-        assert_eq!(grant.wish, wish, "{target}");
+        assert_eq!(grant.identity_preference, wish, "{target}");
     }
 }

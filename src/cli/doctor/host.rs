@@ -12,8 +12,8 @@ use tokio::{
 use crate::{
     admin::health::span,
     clock::Timestamp,
-    credentials::grant::discovery::{Paths, Untold},
-    limits::retry_after::http_date,
+    credentials::grant::discovery::{DiscoveryError, OAuthPaths},
+    limits::retry_after::parse_http_date,
     net::client::connector::{Endpoint, ExchangeError},
     ninjaone::paths::DISCOVERY_PATH,
 };
@@ -42,7 +42,7 @@ pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
         checks.extend(after.map(|it| Check::skipped(it, "the host cannot be reached")));
         return (checks, false);
     }
-    let answer = Paths::ask(endpoint).await;
+    let answer = OAuthPaths::fetch_metadata(endpoint).await;
     if endpoint.tls {
         checks.push(tls(endpoint, &answer));
     }
@@ -160,7 +160,9 @@ fn unanswered(endpoint: &Endpoint, error: ExchangeError) -> Vec<Check> {
 
 fn clock_skew(answer: &Response<Bytes>) -> Check {
     let date = answer.headers().get(header::DATE);
-    let date = date.and_then(|it| it.to_str().ok()).and_then(http_date);
+    let date = date
+        .and_then(|it| it.to_str().ok())
+        .and_then(parse_http_date);
     let Some(theirs) = date else {
         return Check::skipped(Name::ClockSkew, "NinjaOne's answer has no date");
     };
@@ -182,23 +184,23 @@ fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
     let origin = endpoint.origin();
     let known = "the usual paths are used";
     let check_host = "Check `region` or `url`: credentials are sent to the configured host only.";
-    match Paths::told(endpoint, answer) {
+    match OAuthPaths::from_metadata(endpoint, answer) {
         Ok(paths) => Check::ok(
             name,
             format!("tokens at {}, login at {}", paths.token, paths.authorize),
         ),
-        Err(Untold::Absent(404)) => Check::ok(name, format!("absent; {known}")),
-        Err(Untold::Absent(status)) => Check::warning(
+        Err(DiscoveryError::UnexpectedStatus(404)) => Check::ok(name, format!("absent; {known}")),
+        Err(DiscoveryError::UnexpectedStatus(status)) => Check::warning(
             name,
             format!("it answers with status {status}; {known}"),
             "Nothing, if tokens are issued. Otherwise check that `url` is NinjaOne's own.",
         ),
-        Err(Untold::NotMetadata) => Check::warning(
+        Err(DiscoveryError::InvalidMetadata) => Check::warning(
             name,
             format!("what {origin} answers is not what NinjaOne would say; {known}"),
             "Check that `url` is NinjaOne's own and that no gateway stands in between.",
         ),
-        Err(Untold::OtherIssuer(issuer)) => Check::warning(
+        Err(DiscoveryError::IssuerMismatch(issuer)) => Check::warning(
             name,
             format!(
                 "{origin} names itself {}; that is not believed, and {known}",
@@ -206,7 +208,7 @@ fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
             ),
             check_host,
         ),
-        Err(Untold::OtherHost(address)) => Check::warning(
+        Err(DiscoveryError::ForeignHost(address)) => Check::warning(
             name,
             format!(
                 "{origin} points to {}; that is not followed, and {known}",

@@ -11,14 +11,14 @@ use crate::{
     credentials::{
         login::renewal_error::LoginEndReason,
         store::{
-            Found, Store,
+            FoundLogin, LoginStore,
             error::StoreError,
-            stored_login::{Kept, Slot},
+            stored_login::{Slot, StoredLogin},
         },
     },
     names::{IdentityKind, TenantName},
     net::client::connector::Endpoint,
-    policy::required_scope::Need,
+    policy::required_scope::RequiredScope,
 };
 
 use super::{
@@ -34,7 +34,7 @@ pub(super) struct Whose<'a> {
     pub(super) tenant: &'a TenantName,
     pub(super) endpoint: &'a Endpoint,
     pub(super) identity: &'a UserIdentity,
-    pub(super) needs: &'a [Need],
+    pub(super) needs: &'a [RequiredScope],
 }
 
 /// Checks the stored login. Blocks on the disk.
@@ -75,14 +75,19 @@ fn store_trouble(error: &StoreError) -> String {
     format!("{error} ({})", error.name())
 }
 
-fn checks(store: &Store, slot: &Slot, found: Option<Found>, whose: &Whose<'_>) -> Vec<Check> {
+fn checks(
+    store: &LoginStore,
+    slot: &Slot,
+    found: Option<FoundLogin>,
+    whose: &Whose<'_>,
+) -> Vec<Check> {
     let mut checks = vec![stored(store, slot, found.as_ref()), lock(store, slot)];
     match found {
         None => {
             checks.push(needed(whose.tenant, "nobody is logged in"));
             checks.push(Check::skipped(Name::LoginScopes, "there is no login"));
         }
-        Some(Found { kept, .. }) => {
+        Some(FoundLogin { login: kept, .. }) => {
             checks.push(login(&kept, whose));
             let granted = granted(&kept);
             checks.push(scopes(
@@ -97,7 +102,7 @@ fn checks(store: &Store, slot: &Slot, found: Option<Found>, whose: &Whose<'_>) -
 }
 
 /// The scopes without `offline_access`, which no operation needs.
-fn granted(kept: &Kept) -> Vec<Box<str>> {
+fn granted(kept: &StoredLogin) -> Vec<Box<str>> {
     let scopes = kept.scopes.iter();
     scopes
         .filter(|it| &***it != "offline_access")
@@ -105,7 +110,7 @@ fn granted(kept: &Kept) -> Vec<Box<str>> {
         .collect()
 }
 
-fn stored(store: &Store, slot: &Slot, found: Option<&Found>) -> Check {
+fn stored(store: &LoginStore, slot: &Slot, found: Option<&FoundLogin>) -> Check {
     let name = Name::StoreSlot;
     let Some(found) = found else {
         return Check::ok(name, "empty, and can be read");
@@ -129,7 +134,7 @@ fn stored(store: &Store, slot: &Slot, found: Option<&Found>) -> Check {
 }
 
 /// Checks without creating the file, which would then belong to us.
-fn lock(store: &Store, slot: &Slot) -> Check {
+fn lock(store: &LoginStore, slot: &Slot) -> Check {
     let name = Name::StoreLock;
     let path = store.lock_path(slot);
     if !path.exists() {
@@ -178,7 +183,7 @@ fn needed(tenant: &TenantName, why: &str) -> Check {
     )
 }
 
-fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
+fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
     let tenant = whose.tenant;
     let application = user_application(whose.endpoint, whose.identity);
     let host = whose.endpoint.authority();
@@ -194,7 +199,7 @@ fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
         );
     }
     if let Some(ended) = &kept.ended {
-        let why = LoginEndReason::from_stored_name(&ended.why);
+        let why = LoginEndReason::from_stored_name(&ended.reason);
         return needed(tenant, &format!("{why} (at {})", ended.at));
     }
     let now = Timestamp::now();
@@ -217,8 +222,8 @@ fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
             ),
         };
     }
-    if let Some(mark) = &kept.mark {
-        let what = if mark.is_answer_lost {
+    if let Some(mark) = &kept.renewal_marker {
+        let what = if mark.is_response_lost {
             "did not get its answer"
         } else {
             "has not come to its end"
@@ -247,8 +252,8 @@ fn login(kept: &Kept, whose: &Whose<'_>) -> Check {
     Check::ok(Name::Login, format!("{who}; {token}"))
 }
 
-fn access_left(kept: &Kept) -> Option<Duration> {
-    let (_, expires) = kept.access.as_ref()?.moments()?;
+fn access_left(kept: &StoredLogin) -> Option<Duration> {
+    let (_, expires) = kept.access_token.as_ref()?.moments()?;
     let left = expires.since(Moment::now());
     (!left.is_zero()).then_some(left)
 }

@@ -9,13 +9,13 @@ use crate::{
     app::wiring::service_application,
     config::ServiceIdentity,
     credentials::grant::{
-        client_credentials::{ClientCredentials, Offered},
+        client_credentials::{ClientCredentials, TokenSummary},
         token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     names::IdentityKind,
     net::client::connector::Endpoint,
     ninjaone::region::Region,
-    policy::required_scope::Need,
+    policy::required_scope::RequiredScope,
 };
 
 use super::check::{Check, Name};
@@ -27,17 +27,17 @@ const SCOPES_MS_MAX: u64 = 5_000;
 pub(super) async fn look(
     endpoint: &Endpoint,
     identity: &ServiceIdentity,
-    needs: &[Need],
+    needs: &[RequiredScope],
 ) -> Vec<Check> {
     let grant = ClientCredentials {
         application: service_application(endpoint, identity),
         scopes: identity.scopes.clone(),
     };
-    match grant.try_out().await {
+    match grant.verify().await {
         Ok(offered) => {
             let token = format!(
                 "NinjaOne issues tokens, valid for {}",
-                span(offered.life.as_secs())
+                span(offered.lifetime.as_secs())
             );
             vec![
                 Check::ok(Name::ServiceToken, token),
@@ -67,12 +67,12 @@ pub(super) fn scopes(
     name: Name,
     identity: IdentityKind,
     granted: &[Box<str>],
-    needs: &[Need],
+    needs: &[RequiredScope],
 ) -> Check {
     if granted.is_empty() {
         return Check::skipped(name, "NinjaOne does not say which scopes it grants");
     }
-    let lacking: Vec<&Need> = needs
+    let lacking: Vec<&RequiredScope> = needs
         .iter()
         .filter(|need| granted.iter().all(|it| **it != *need.scope.as_str()))
         .collect();
@@ -180,7 +180,7 @@ async fn lacking(grant: &ClientCredentials) -> Vec<String> {
             application: grant.application.clone(),
             scopes: vec![scope.clone()],
         };
-        let tried: Result<Offered, TokenEndpointError> = alone.try_out().await;
+        let tried: Result<TokenSummary, TokenEndpointError> = alone.verify().await;
         if tried == Err(TokenRejection::InvalidScope.into()) {
             lacking.push(scope.clone());
         }

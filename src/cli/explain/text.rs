@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     ninjaone::operation::Operation,
     policy::{
-        Tenant, TenantProblem,
-        explain::{Change, Conclusion, Explanation, Part, Request, Step, TenantChoice},
-        identity::{Because, Choice, Pin},
+        Tenant, TenantSelectionError,
+        explain::{
+            Conclusion, ExplainRequest, Explanation, ExplanationStep, RuleRole, SuggestedChange,
+            TenantSelection,
+        },
+        identity::{IdentityChoice, IdentityPin, IdentityReason},
         rule::Rule,
     },
 };
@@ -17,7 +20,7 @@ use crate::{
 use super::recorded_request::Record;
 
 /// The whole text, with a trailing newline.
-pub(super) fn of(request: &Request<'_>, explanation: &Explanation) -> String {
+pub(super) fn of(request: &ExplainRequest<'_>, explanation: &Explanation) -> String {
     let mut text = format!(
         "{}: {} {}\n\n",
         visible(request.caller),
@@ -62,7 +65,7 @@ pub(super) fn of_record(record: &Record) -> String {
     text
 }
 
-pub(super) fn step_json(step: &Step) -> Value {
+pub(super) fn step_json(step: &ExplanationStep) -> Value {
     let mut object = json!({ "step": label(step), "text": of_step(step) });
     let mut add = |name: &str, value: Value| {
         if let Some(members) = object.as_object_mut() {
@@ -70,29 +73,29 @@ pub(super) fn step_json(step: &Step) -> Value {
         }
     };
     match step {
-        Step::Rule { rule, part } => {
+        ExplanationStep::Rule { rule, role: part } => {
             add("effect", json!(rule.effect.as_str()));
             add("selector", json!(rule.selector.to_string()));
             add("owner", json!(&*rule.owner));
-            add("place", json!(&*rule.place));
-            add("decides", json!(*part == Part::Decides));
+            add("place", json!(&*rule.location));
+            add("decides", json!(*part == RuleRole::Decides));
         }
-        Step::Identity { choice, tenant, .. } => {
+        ExplanationStep::Identity { choice, tenant, .. } => {
             add("identity", json!(choice.identity.as_str()));
-            add("because", json!(choice.because.as_str()));
-            add("configured", json!(tenant.held.has(choice.identity)));
+            add("because", json!(choice.reason.as_str()));
+            add("configured", json!(tenant.identities.has(choice.identity)));
         }
         _ => {}
     }
     object
 }
 
-pub(super) fn of_change(change: &Change) -> String {
+pub(super) fn of_change(change: &SuggestedChange) -> String {
     match change {
-        Change::Allow {
+        SuggestedChange::Allow {
             operation,
             caller,
-            place,
+            location: place,
         } => {
             let place = place.as_ref().map(|place| format!(" ({place})"));
             format!(
@@ -100,21 +103,23 @@ pub(super) fn of_change(change: &Change) -> String {
                 place.unwrap_or_default()
             )
         }
-        Change::RemoveDeny(rule) => format!(
+        SuggestedChange::RemoveDeny(rule) => format!(
             "remove \"{}\" from deny of {} ({})",
             rule.selector,
             section(&rule.owner),
-            rule.place
+            rule.location
         ),
-        Change::GiveTenant { tenant, caller } => {
+        SuggestedChange::GrantTenant { tenant, caller } => {
             format!("add \"{tenant}\" to tenants of [caller.{caller}]")
         }
-        Change::NameTenant(names) => format!(
+        SuggestedChange::NameTenant(names) => format!(
             "send NJP-Tenant (here: --tenant) with one of: {}",
             names.join(", ")
         ),
-        Change::NameOneTenant => "name one tenant only, by base path or by NJP-Tenant".to_owned(),
-        Change::AddOperation { method, path } => format!(
+        SuggestedChange::NameOneTenant => {
+            "name one tenant only, by base path or by NJP-Tenant".to_owned()
+        }
+        SuggestedChange::AddOperation { method, path } => format!(
             "if NinjaOne has it, add [[operation]] with method = \"{method}\" and path = \"{}\", with {{name}} for each value, \
              and then allow it",
             visible(path)
@@ -122,45 +127,51 @@ pub(super) fn of_change(change: &Change) -> String {
     }
 }
 
-fn label(step: &Step) -> &'static str {
+fn label(step: &ExplanationStep) -> &'static str {
     match step {
-        Step::Caller { .. } | Step::NoSuchCaller { .. } => "caller",
-        Step::Tenant { .. } | Step::NoTenant { .. } => "tenant",
-        Step::Operation { .. } | Step::NoSuchOperation { .. } => "operation",
-        Step::Raised { .. } => "class",
-        Step::Rule { .. } | Step::NoRule { .. } => "rule",
-        Step::Duty(_) => "duty",
-        Step::Identity { .. } => "identity",
+        ExplanationStep::Caller { .. } | ExplanationStep::NoSuchCaller { .. } => "caller",
+        ExplanationStep::Tenant { .. } | ExplanationStep::NoTenant { .. } => "tenant",
+        ExplanationStep::Operation { .. } | ExplanationStep::NoSuchOperation { .. } => "operation",
+        ExplanationStep::ClassRaised { .. } => "class",
+        ExplanationStep::Rule { .. } | ExplanationStep::NoRule { .. } => "rule",
+        ExplanationStep::RequiredHeader(_) => "duty",
+        ExplanationStep::Identity { .. } => "identity",
     }
 }
 
-fn of_step(step: &Step) -> String {
+fn of_step(step: &ExplanationStep) -> String {
     match step {
-        Step::Caller { name } => format!("{} is known", visible(name)),
-        Step::NoSuchCaller { name, nearest } => {
+        ExplanationStep::Caller { name } => format!("{} is known", visible(name)),
+        ExplanationStep::NoSuchCaller { name, nearest } => {
             format!(
                 "no caller is named {}{}",
                 visible(name),
                 did_you_mean(nearest)
             )
         }
-        Step::Tenant { tenant, because } => {
+        ExplanationStep::Tenant {
+            tenant,
+            selected_by: because,
+        } => {
             let because = match because {
-                TenantChoice::BasePath => "named by the base path",
-                TenantChoice::Header => "named by NJP-Tenant",
-                TenantChoice::OnlyOne => "the only one that this caller may use",
+                TenantSelection::BasePath => "named by the base path",
+                TenantSelection::Header => "named by NJP-Tenant",
+                TenantSelection::OnlyOne => "the only one that this caller may use",
             };
             format!("{}: {because}", tenant.name)
         }
-        Step::NoTenant { problem, may_use } => of_tenant_problem(problem, may_use),
-        Step::Operation {
+        ExplanationStep::NoTenant {
+            error: problem,
+            may_use,
+        } => of_tenant_problem(problem, may_use),
+        ExplanationStep::Operation {
             operation,
             parameters,
         } => of_operation(operation, parameters),
-        Step::NoSuchOperation { outside: true, .. } => {
+        ExplanationStep::NoSuchOperation { outside: true, .. } => {
             "nothing outside /v2/ is ever forwarded".to_owned()
         }
-        Step::NoSuchOperation { nearest, .. } => {
+        ExplanationStep::NoSuchOperation { nearest, .. } => {
             let nearest: Vec<String> = nearest
                 .iter()
                 .map(|it| format!("{} {} ({})", it.method, it.template, it.id))
@@ -170,13 +181,15 @@ fn of_step(step: &Step) -> String {
                 did_you_mean(&nearest)
             )
         }
-        Step::Raised { parameter } => {
+        ExplanationStep::ClassRaised { parameter } => {
             format!("raised from read to secrets, because the query has {parameter}")
         }
-        Step::Rule { rule, part } => of_rule(rule, *part),
-        Step::NoRule { policies } => format!("no rule of {policies} allows it"),
-        Step::Duty(duty) => format!("the request must carry {}; without it: 428", duty.header()),
-        Step::Identity {
+        ExplanationStep::Rule { rule, role: part } => of_rule(rule, *part),
+        ExplanationStep::NoRule { policies } => format!("no rule of {policies} allows it"),
+        ExplanationStep::RequiredHeader(duty) => {
+            format!("the request must carry {}; without it: 428", duty.name())
+        }
+        ExplanationStep::Identity {
             choice,
             pin,
             tenant,
@@ -184,27 +197,30 @@ fn of_step(step: &Step) -> String {
     }
 }
 
-fn of_identity(choice: Choice, pin: Option<&Pin>, tenant: &Tenant) -> String {
-    let Choice { identity, because } = choice;
+fn of_identity(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Tenant) -> String {
+    let IdentityChoice {
+        identity,
+        reason: because,
+    } = choice;
     let name = &tenant.name;
     let because = match (because, pin) {
-        (Because::Pinned, Some(pin)) => {
+        (IdentityReason::Pinned, Some(pin)) => {
             format!(
                 "pinned by identity of {} ({})",
                 section(&pin.owner),
-                pin.place
+                pin.location
             )
         }
-        (Because::Pinned, None) => "pinned".to_owned(),
-        (Because::NeedsPerson, _) => "the operation needs a person".to_owned(),
-        (Because::Learned, _) => "NinjaOne asked for a person before".to_owned(),
-        (Because::OnlyUser, _) => format!("the only identity that {name} has"),
-        (Because::Usual, _) => {
+        (IdentityReason::Pinned, None) => "pinned".to_owned(),
+        (IdentityReason::RequiresUser, _) => "the operation needs a person".to_owned(),
+        (IdentityReason::UserContextRequired, _) => "NinjaOne asked for a person before".to_owned(),
+        (IdentityReason::OnlyUser, _) => format!("the only identity that {name} has"),
+        (IdentityReason::ServiceDefault, _) => {
             "nothing asks for a person; should NinjaOne do so, as user from then on".to_owned()
         }
     };
     let mut text = format!("sent to NinjaOne as {identity}: {because}");
-    if !tenant.held.has(identity) {
+    if !tenant.identities.has(identity) {
         let _ = write!(
             text,
             "; but [tenant.{name}.{identity}] is not configured: 503 login-needed"
@@ -213,11 +229,11 @@ fn of_identity(choice: Choice, pin: Option<&Pin>, tenant: &Tenant) -> String {
     text
 }
 
-fn of_tenant_problem(problem: &TenantProblem, may_use: &[String]) -> String {
+fn of_tenant_problem(problem: &TenantSelectionError, may_use: &[String]) -> String {
     let problem = match problem {
-        TenantProblem::NoSuchTenant => "none of that name that this caller may use",
-        TenantProblem::Ambiguous => "the request names none, and there are several",
-        TenantProblem::Contradiction => "the base path and NJP-Tenant name different ones",
+        TenantSelectionError::NoSuchTenant => "none of that name that this caller may use",
+        TenantSelectionError::Ambiguous => "the request names none, and there are several",
+        TenantSelectionError::Conflicting => "the base path and NJP-Tenant name different ones",
     };
     match may_use {
         [] => format!("{problem}; it may use none"),
@@ -242,14 +258,16 @@ fn of_operation(operation: &Operation, parameters: &[(String, String)]) -> Strin
     text
 }
 
-fn of_rule(rule: &Rule, part: Part) -> String {
+fn of_rule(rule: &Rule, part: RuleRole) -> String {
     let part = match part {
-        Part::Decides => "decides",
-        Part::Agrees => "agrees",
-        Part::Overruled => "overruled: deny wins",
-        Part::PlainOnly => "covers this operation only when it is not asked for secrets",
+        RuleRole::Decides => "decides",
+        RuleRole::Agrees => "agrees",
+        RuleRole::Overruled => "overruled: deny wins",
+        RuleRole::OnlyWithoutSecrets => {
+            "covers this operation only when it is not asked for secrets"
+        }
     };
-    format!("{rule} at {}: {part}", rule.place)
+    format!("{rule} at {}: {part}", rule.location)
 }
 
 fn of_conclusion(explanation: &Explanation) -> String {
@@ -260,21 +278,21 @@ fn of_conclusion(explanation: &Explanation) -> String {
                 .steps
                 .iter()
                 .filter_map(|step| match step {
-                    Step::Duty(duty) => Some(duty.header()),
+                    ExplanationStep::RequiredHeader(duty) => Some(duty.name()),
                     _ => None,
                 })
                 .collect();
             match duties.as_slice() {
-                [] => format!("Allowed by {rule} ({}).", rule.place),
+                [] => format!("Allowed by {rule} ({}).", rule.location),
                 duties => format!(
                     "Allowed by {rule} ({}), if the request carries {}.",
-                    rule.place,
+                    rule.location,
                     duties.join(" and ")
                 ),
             }
         }
         Conclusion::Denied { rule, .. } => {
-            format!("Refused ({code}): {rule} ({}) denies it.", rule.place)
+            format!("Refused ({code}): {rule} ({}) denies it.", rule.location)
         }
         Conclusion::NotAllowed { .. } => format!("Refused ({code}): no rule allows it."),
         Conclusion::UnknownOperation => {

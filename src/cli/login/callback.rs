@@ -20,7 +20,7 @@ use http::{
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    credentials::login::{authorization::Flow, callback::CALLBACK_BYTES_MAX},
+    credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
     net::server::one_shot::{self, HeadDecision, OneShotLimits},
     secret::Secret,
     tasks::Tasks,
@@ -61,7 +61,7 @@ impl Socket {
     }
 
     /// Starts to respond. `path` is that of the redirect URI.
-    pub(super) fn open(self, path: String, flow: Flow, judge: Judge) -> Callback {
+    pub(super) fn open(self, path: String, flow: AuthorizationFlow, judge: Judge) -> Callback {
         let (tell, arrived) = oneshot::channel();
         let (tasks, refused) = (Tasks::new(), Arc::<AtomicU32>::default());
         let desk = Arc::new(Desk {
@@ -110,7 +110,7 @@ impl Callback {
 struct Desk {
     at: SocketAddr,
     path: String,
-    flow: Flow,
+    flow: AuthorizationFlow,
     judge: Judge,
     /// Taken by the only callback.
     tell: Mutex<Option<oneshot::Sender<Secret<String>>>>,
@@ -141,7 +141,7 @@ impl Desk {
         if !self.is_called_by_name(headers) || target.authority().is_some() {
             return refusal(StatusCode::MISDIRECTED_REQUEST);
         }
-        let is_script = self.flow == Flow::Implicit && target.path() == FRAGMENT_PATH;
+        let is_script = self.flow == AuthorizationFlow::Implicit && target.path() == FRAGMENT_PATH;
         if !is_script && target.path() != self.path {
             return refusal(StatusCode::NOT_FOUND);
         }
@@ -162,7 +162,7 @@ impl Desk {
         if query.len() > CALLBACK_BYTES_MAX {
             return refusal(StatusCode::URI_TOO_LONG);
         }
-        if self.flow == Flow::Implicit && !is_complaint(query) {
+        if self.flow == AuthorizationFlow::Implicit && !is_complaint(query) {
             return Answer::of(StatusCode::OK, Page::Script);
         }
         self.take(query)

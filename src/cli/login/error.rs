@@ -30,7 +30,7 @@ pub(super) enum Failure {
     Interrupted,
     #[error("the input ended before the address of the browser came")]
     NoInput,
-    #[error("{}{}", if .0.is_end() { "" } else { "what came back is not this login: " }, .0)]
+    #[error("{}{}", if .0.ends_login() { "" } else { "what came back is not this login: " }, .0)]
     Callback(#[from] CallbackError),
     #[error(transparent)]
     Begin(#[from] AuthorizationError),
@@ -84,8 +84,8 @@ impl Failure {
         match self {
             Self::Store(StoreError::Busy { .. })
             | Self::Completion(
-                CompletionError::GivenBack(StoreError::Busy { .. })
-                | CompletionError::Lost(StoreError::Busy { .. }),
+                CompletionError::StoreFailedRevoked(StoreError::Busy { .. })
+                | CompletionError::StoreFailedNotRevoked(StoreError::Busy { .. }),
             )
             | Self::Unreachable(..) => ExitStatus::TryAgainLater,
             Self::Proxy { error, .. } if error == "busy" || error == "stopping" => {
@@ -103,7 +103,7 @@ impl Failure {
 fn exit_of(error: &AuthorizationError) -> ExitStatus {
     match error {
         AuthorizationError::Exchange(error) => exit_of_token_error(*error),
-        AuthorizationError::Address => ExitStatus::ConfigurationWrong,
+        AuthorizationError::InvalidUrl => ExitStatus::ConfigurationWrong,
         AuthorizationError::NoRandomness
         | AuthorizationError::CodeRefused
         | AuthorizationError::Token(_) => ExitStatus::Failed,

@@ -10,11 +10,11 @@ use crate::{
     config::{Config, Tenant, UserIdentity},
     credentials::{
         login::{
-            authorization::{AuthorizationRequest, Flow},
+            authorization::{AuthorizationFlow, AuthorizationRequest},
             callback::CallbackError,
-            completion::complete,
+            completion::complete_login,
         },
-        store::{Store, error::StoreError, stored_login::Slot},
+        store::{LoginStore, error::StoreError, stored_login::Slot},
     },
     secret::Secret,
 };
@@ -26,7 +26,7 @@ const TRIAL_LOCK_MS: u64 = 200;
 
 pub(super) struct Here {
     request: Arc<Mutex<Option<AuthorizationRequest>>>,
-    store: Store,
+    store: LoginStore,
     slot: Slot,
 }
 
@@ -45,17 +45,17 @@ pub(super) async fn begin(
         let elsewhere = || Failure::NotHere(user.redirect.text.clone());
         let at = user.redirect.loopback.ok_or_else(elsewhere)?;
         let bound = Socket::bind(at).await?;
-        wanted = wanted.at_port(bound.at.port());
+        wanted = wanted.with_port(bound.at.port());
         socket = Some(bound);
     } else if wanted.needs_port() {
         // Nothing listens there: the browser shows an error page, and its address is all that is needed.
-        wanted = wanted.at_port(PASTE_PORT);
+        wanted = wanted.with_port(PASTE_PORT);
     }
     let origin = wanted.application.endpoint.origin();
     let request = AuthorizationRequest::begin(wanted).await?;
     let (url, redirect, flow) = (
         request.url().to_owned(),
-        request.redirect().to_owned(),
+        request.redirect_uri().to_owned(),
         request.flow(),
     );
     let request = Arc::new(Mutex::new(Some(request)));
@@ -78,7 +78,7 @@ pub(super) async fn begin(
 /// The port in a redirect URI with any port if nothing listens.
 const PASTE_PORT: u16 = 6468;
 
-async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
+async fn open(config: &Config, slot: &Slot) -> Result<LoginStore, Failure> {
     let Some(settings) = &config.store else {
         return Err(Failure::Key("the configuration has no [store]".to_owned()));
     };
@@ -94,7 +94,11 @@ async fn open(config: &Config, slot: &Slot) -> Result<Store, Failure> {
 }
 
 /// Accepts parameters that belong to this login, or that end it.
-fn judge(request: &Arc<Mutex<Option<AuthorizationRequest>>>, flow: Flow, paste: bool) -> Judge {
+fn judge(
+    request: &Arc<Mutex<Option<AuthorizationRequest>>>,
+    flow: AuthorizationFlow,
+    paste: bool,
+) -> Judge {
     let request = Arc::clone(request);
     Arc::new(move |parameters| {
         let request = request.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,12 +106,16 @@ fn judge(request: &Arc<Mutex<Option<AuthorizationRequest>>>, flow: Flow, paste: 
             return false;
         };
         let outcome = match (paste, flow) {
-            (true, _) => request.receive_copied(parameters),
-            (false, Flow::Code | Flow::Implicit) => request.receive(parameters),
+            (true, _) => request.parse_pasted(parameters),
+            (false, AuthorizationFlow::Code | AuthorizationFlow::Implicit) => {
+                request.parse_callback(parameters)
+            }
         };
         match outcome {
             Ok(_) => true,
-            Err(error) => error.is_end() || paste && matches!(error, CallbackError::ErrorPage(_)),
+            Err(error) => {
+                error.ends_login() || paste && matches!(error, CallbackError::ErrorPage(_))
+            }
         }
     })
 }
@@ -119,9 +127,9 @@ impl Here {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let request = request.ok_or(CallbackError::State)?;
-        let received = request.receive_copied(came.expose())?;
-        let completed = complete(request, received, &self.store, &self.slot).await?;
+        let request = request.ok_or(CallbackError::StateMismatch)?;
+        let received = request.parse_pasted(came.expose())?;
+        let completed = complete_login(request, received, &self.store, &self.slot).await?;
         Ok(Done {
             tenant: self.slot.tenant.as_str().to_owned(),
             scopes: completed.scopes.iter().map(ToString::to_string).collect(),

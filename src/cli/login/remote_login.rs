@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     app::wiring::endpoint,
     config::value::{address, redirect_uri, secret_ref},
-    credentials::login::authorization::{Flow, copied},
+    credentials::login::authorization::{AuthorizationFlow, split_pasted},
     net::client::{connector::Endpoint, exchange::exchange},
     secret::Secret,
 };
@@ -86,8 +86,8 @@ pub(super) async fn begin(
     let state = state_of(&answer.authorize_url)
         .ok_or_else(|| Failure::NotAProxy(proxy.endpoint.origin()))?;
     let flow = match answer.grant.as_str() {
-        "implicit" => Flow::Implicit,
-        _ => Flow::Code,
+        "implicit" => AuthorizationFlow::Implicit,
+        _ => AuthorizationFlow::Code,
     };
     let begun = Begun {
         tenant: answer.tenant,
@@ -105,9 +105,9 @@ pub(super) async fn begin(
 }
 
 /// Accepts what has this login's `state`; the proxy checks the rest.
-fn judge(state: Secret<String>, flow: Flow) -> Judge {
+fn judge(state: Secret<String>, flow: AuthorizationFlow) -> Judge {
     Arc::new(move |text| {
-        let (_, parameters) = copied(text, flow);
+        let (_, parameters) = split_pasted(text, flow);
         find(parameters, "state").is_some_and(|it| it == state)
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Config, Platform, Tenant, UserIdentity},
-    credentials::login::authorization::Flow,
+    credentials::login::authorization::AuthorizationFlow,
 };
 
 use super::{Begun, Done, Failure};
@@ -36,8 +36,8 @@ impl Report<'_> {
         }
         let host = &tenant.origin.host;
         let grant = match user.grant {
-            Flow::Code => "authorization code with PKCE",
-            Flow::Implicit => "implicit",
+            AuthorizationFlow::Code => "authorization code with PKCE",
+            AuthorizationFlow::Implicit => "implicit",
         };
         let (platform, register) = match user.platform {
             Platform::Native => (

@@ -19,7 +19,7 @@ use crate::{
     names::{CallerName, IdentityKind, PolicyName},
     ninjaone::operation::Operation,
     policy::{
-        identity::Pin,
+        identity::IdentityPin,
         rule::{Effect, Rule},
     },
 };
@@ -311,13 +311,13 @@ impl Check<'_> {
         let Some(identity) = identity else {
             return;
         };
-        let pin = Pin {
+        let pin = IdentityPin {
             identity: identity.0,
             owner: owner.into(),
-            place: self.place(&path.child("identity")),
+            location: self.place(&path.child("identity")),
         };
         for rule in rules.iter_mut().filter(|it| it.effect == Effect::Allow) {
-            rule.pin = Some(pin.clone());
+            rule.identity_pin = Some(pin.clone());
         }
     }
 

@@ -17,7 +17,8 @@ use crate::{
         },
     },
     credentials::{
-        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+        grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow,
+        token::schedule::RenewalSchedule,
     },
     ninjaone::operation::Scope,
     secret::Secret,
@@ -78,7 +79,7 @@ impl Check<'_> {
         let has_secret = self.origins.has(&path.child("client_secret"));
         let platform = platform_of(*platform, has_secret);
         let client_secret = self.user_secret(client_secret.as_ref(), platform, path);
-        if !has_secret && *client_auth == ClientAuth::Basic {
+        if !has_secret && *client_auth == ClientAuthMethod::ClientSecretBasic {
             self.error_hint(
                 &path.child("client_auth"),
                 "there is no client secret that could be sent in a header",
@@ -152,10 +153,10 @@ impl Check<'_> {
         &mut self,
         written: Option<&[Keyword<UserScope>]>,
         platform: Platform,
-        grant: Flow,
+        grant: AuthorizationFlow,
         path: &KeyPath,
     ) -> Vec<String> {
-        let refreshes = platform != Platform::SinglePage && grant == Flow::Code;
+        let refreshes = platform != Platform::SinglePage && grant == AuthorizationFlow::Code;
         let usual = [
             UserScope::Of(Scope::Monitoring),
             UserScope::Of(Scope::Management),
@@ -236,11 +237,11 @@ impl Check<'_> {
         KEEPALIVE_MIN
     }
 
-    fn refresh_at(&mut self, text: &str, path: &KeyPath) -> RefreshAt {
-        let usual = RefreshAt::OfLife(80);
+    fn refresh_at(&mut self, text: &str, path: &KeyPath) -> RenewalSchedule {
+        let usual = RenewalSchedule::AtLifetimePercent(80);
         if let Ok(share) = percentage::parse(text) {
             if (PERCENT_MIN..=PERCENT_MAX).contains(&share) {
-                return RefreshAt::OfLife(share);
+                return RenewalSchedule::AtLifetimePercent(share);
             }
             self.error(
                 path,
@@ -249,7 +250,7 @@ impl Check<'_> {
             return usual;
         }
         match duration::parse(text) {
-            Ok(before) if !before.is_zero() => RefreshAt::BeforeEnd(before),
+            Ok(before) if !before.is_zero() => RenewalSchedule::BeforeExpiry(before),
             _ => {
                 self.error(path, "this is a share of the token's life (\"80%\") or a time before its end (\"5m\")");
                 usual

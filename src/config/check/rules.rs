@@ -45,8 +45,8 @@ impl Check<'_> {
                 effect,
                 selector,
                 owner: Arc::clone(&owner),
-                place: self.place(&path),
-                pin: None,
+                location: self.place(&path),
+                identity_pin: None,
             });
         }
         rules

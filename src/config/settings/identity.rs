@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    credentials::{grant::application::ClientAuth, login::authorization::Flow},
+    credentials::{grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow},
     ninjaone::operation::Scope,
 };
 
@@ -25,7 +25,7 @@ pub struct Service {
     /// When a token is renewed: a share of its life ("80%") or a time before its end ("5m").
     pub refresh_at: String,
     /// How the client secret is sent.
-    pub client_auth: Keyword<ClientAuth>,
+    pub client_auth: Keyword<ClientAuthMethod>,
 }
 
 impl Default for Service {
@@ -53,7 +53,7 @@ pub struct User {
     /// The kind of the application; "web" with a client secret and "native" without if not set.
     pub platform: Option<Keyword<Platform>>,
     /// What a login gives: "code", or "implicit", which ends with its token.
-    pub grant: Keyword<Flow>,
+    pub grant: Keyword<AuthorizationFlow>,
     /// The scopes to ask for; monitoring, management and, where there are refresh tokens, `offline_access` if not set.
     pub scopes: Option<Vec<Keyword<UserScope>>>,
     /// Where NinjaOne sends the browser after a login: to the slash what the application has there.
@@ -63,7 +63,7 @@ pub struct User {
     /// When a token is renewed: a share of its life ("80%") or a time before its end ("5m").
     pub refresh_at: String,
     /// How the client secret is sent.
-    pub client_auth: Keyword<ClientAuth>,
+    pub client_auth: Keyword<ClientAuthMethod>,
 }
 
 impl Default for User {
@@ -72,7 +72,7 @@ impl Default for User {
             client_id: None,
             client_secret: None,
             platform: None,
-            grant: Keyword(Flow::Code),
+            grant: Keyword(AuthorizationFlow::Code),
             scopes: None,
             redirect: "http://127.0.0.1:6468/callback".into(),
             keepalive: "12h".into(),

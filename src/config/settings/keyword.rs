@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     admin::{admin_keys::Role, health::Ready},
-    credentials::{grant::application::ClientAuth, login::authorization::Flow},
+    credentials::{grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow},
     names::IdentityKind,
     net::Method,
     ninjaone::{
@@ -116,7 +116,7 @@ impl KeywordSet for Platform {
     }
 }
 
-impl KeywordSet for Flow {
+impl KeywordSet for AuthorizationFlow {
     const NAME: &'static str = "Grant";
     const DESCRIPTION: &'static str = "What a login gives.";
     const ALL: &'static [Self] = &[Self::Code, Self::Implicit];
@@ -129,16 +129,16 @@ impl KeywordSet for Flow {
     }
 }
 
-impl KeywordSet for ClientAuth {
+impl KeywordSet for ClientAuthMethod {
     const NAME: &'static str = "ClientAuth";
     const DESCRIPTION: &'static str =
         "How a client secret is sent: as form fields or in the `Authorization` header.";
-    const ALL: &'static [Self] = &[Self::Body, Self::Basic];
+    const ALL: &'static [Self] = &[Self::ClientSecretPost, Self::ClientSecretBasic];
 
     fn word(self) -> &'static str {
         match self {
-            Self::Body => "body",
-            Self::Basic => "basic",
+            Self::ClientSecretPost => "body",
+            Self::ClientSecretBasic => "basic",
         }
     }
 }

@@ -20,14 +20,14 @@ use crate::{
 
 use super::{
     token_error::{TokenEndpointError, TokenResponseError},
-    token_response::{Answer, sift},
+    token_response::{TokenEndpointResponse, check_response},
 };
 
 /// Largest response of an OAuth endpoint that is read, in bytes.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// Timeout for a token request, from connecting to the last byte of the response.
-pub const TOKEN_CALL_MS_MAX: u64 = 10_000;
+pub const TOKEN_REQUEST_TIMEOUT_MS: u64 = 10_000;
 
 /// An OAuth client on one NinjaOne host. A client id is valid on one host only.
 #[derive(Clone)]
@@ -36,22 +36,22 @@ pub struct Application {
     pub client_id: String,
     /// None for public clients: NinjaOne's platforms *Native* and *Single Page*.
     pub client_secret: Option<Secret<String>>,
-    pub auth: ClientAuth,
+    pub client_auth: ClientAuthMethod,
 }
 
 /// How the client authenticates with its secret (RFC 6749 section 2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ClientAuth {
+pub enum ClientAuthMethod {
     /// `client_secret` in the form body: the only method that NinjaOne documents.
     #[default]
-    Body,
+    ClientSecretPost,
     /// `Authorization: Basic`, which NinjaOne's metadata lists.
-    Basic,
+    ClientSecretBasic,
 }
 
 pub(super) type TokenClient = Client<
     BasicErrorResponse,
-    Answer,
+    TokenEndpointResponse,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -73,37 +73,37 @@ impl Application {
             Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().clone())),
             None => client,
         };
-        let auth = match self.auth {
-            ClientAuth::Body => AuthType::RequestBody,
-            ClientAuth::Basic => AuthType::BasicAuth,
+        let auth = match self.client_auth {
+            ClientAuthMethod::ClientSecretPost => AuthType::RequestBody,
+            ClientAuthMethod::ClientSecretBasic => AuthType::BasicAuth,
         };
         Ok(client.set_auth_type(auth).set_token_uri(address))
     }
 }
 
 /// Sends a token request that the library has built, and passes on only a response that may hold a token.
-pub(super) async fn call(
+pub(super) async fn send_token_request(
     endpoint: Endpoint,
     request: HttpRequest,
 ) -> Result<HttpResponse, TokenEndpointError> {
-    sift(send(&endpoint, request.map(Bytes::from)).await?)
+    check_response(send_request(&endpoint, request.map(Bytes::from)).await?)
 }
 
 /// Sends a request to `endpoint`. Of the request's URI only path and query are used.
-pub(super) async fn send(
+pub(super) async fn send_request(
     endpoint: &Endpoint,
     mut request: Request<Bytes>,
 ) -> Result<Response<Bytes>, TokenEndpointError> {
     if let Some(path) = request.uri().path_and_query().cloned() {
         *request.uri_mut() = Uri::from(path);
     }
-    let time_out = Duration::from_millis(TOKEN_CALL_MS_MAX);
-    exchange(endpoint, request, ANSWER_BYTES_MAX, time_out)
+    let time_out = Duration::from_millis(TOKEN_REQUEST_TIMEOUT_MS);
+    exchange(endpoint, request, RESPONSE_BYTES_MAX, time_out)
         .await
-        .map_err(unreachable)
+        .map_err(to_token_error)
 }
 
-fn unreachable(error: ExchangeError) -> TokenEndpointError {
+fn to_token_error(error: ExchangeError) -> TokenEndpointError {
     match error {
         ExchangeError::TooLong => TokenResponseError::TooLong.into(),
         other => TokenEndpointError::Unreachable(other),
@@ -115,7 +115,7 @@ fn unreachable(error: ExchangeError) -> TokenEndpointError {
     clippy::needless_pass_by_value,
     reason = "what the library kept ends here"
 )]
-pub(super) fn without_body(
+pub(super) fn strip_body(
     error: RequestTokenError<TokenEndpointError, BasicErrorResponse>,
 ) -> TokenEndpointError {
     match error {

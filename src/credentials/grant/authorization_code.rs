@@ -7,8 +7,8 @@ use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 use crate::{clock::Reading, net::client::connector::ExchangeError, secret::Secret};
 
 use super::{
-    Issued,
-    application::{Application, call, without_body},
+    TokenSet,
+    application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
 };
 
@@ -20,7 +20,7 @@ impl Application {
         verifier: &Secret<String>,
         redirect: &str,
         token_path: &str,
-    ) -> Result<Issued, TokenEndpointError> {
+    ) -> Result<TokenSet, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let redirect = RedirectUrl::new(redirect.to_owned())
             .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
@@ -29,9 +29,9 @@ impl Application {
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))
             .set_redirect_uri(Cow::Borrowed(&redirect))
-            .request_async(&|request| call(self.endpoint.clone(), request))
+            .request_async(&|request| send_token_request(self.endpoint.clone(), request))
             .await
-            .map_err(without_body)?;
-        Ok(answer.issued(requested))
+            .map_err(strip_body)?;
+        Ok(answer.token_set(requested))
     }
 }

@@ -7,7 +7,7 @@ use oauth2::Scope;
 use crate::{clock::Reading, ninjaone::paths::TOKEN_PATH};
 
 use super::{
-    application::{Application, call, without_body},
+    application::{Application, send_token_request, strip_body},
     issued_token::IssuedToken,
     token_error::TokenEndpointError,
 };
@@ -21,10 +21,10 @@ pub struct ClientCredentials {
 
 /// What NinjaOne granted, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offered {
+pub struct TokenSummary {
     /// Empty if NinjaOne did not say.
     pub scopes: Vec<Box<str>>,
-    pub life: Duration,
+    pub lifetime: Duration,
 }
 
 impl ClientCredentials {
@@ -32,17 +32,16 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// NinjaOne issued no usable token.
-    pub async fn try_out(&self) -> Result<Offered, TokenEndpointError> {
+    pub async fn verify(&self) -> Result<TokenSummary, TokenEndpointError> {
         let IssuedToken {
             scopes, lifetime, ..
-        } = self.mint().await?;
-        Ok(Offered {
-            scopes,
-            life: lifetime,
-        })
+        } = self.request_token().await?;
+        Ok(TokenSummary { scopes, lifetime })
     }
 
-    pub(in crate::credentials) async fn mint(&self) -> Result<IssuedToken, TokenEndpointError> {
+    pub(in crate::credentials) async fn request_token(
+        &self,
+    ) -> Result<IssuedToken, TokenEndpointError> {
         let application = &self.application;
         let client = application.token_client(TOKEN_PATH)?;
         let scopes = self.scopes.iter().cloned().map(Scope::new);
@@ -50,9 +49,9 @@ impl ClientCredentials {
         let answer = client
             .exchange_client_credentials()
             .add_scopes(scopes)
-            .request_async(&|request| call(application.endpoint.clone(), request))
+            .request_async(&|request| send_token_request(application.endpoint.clone(), request))
             .await
-            .map_err(without_body)?;
-        Ok(answer.judge(requested)?)
+            .map_err(strip_body)?;
+        Ok(answer.validate(requested)?)
     }
 }

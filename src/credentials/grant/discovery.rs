@@ -18,35 +18,35 @@ use crate::{
 const METADATA_BYTES_MAX: usize = 64 * 1024;
 
 /// Timeout for the metadata request. Without a response the documented paths are used.
-const DISCOVERY_MS_MAX: u64 = 3_000;
+const DISCOVERY_TIMEOUT_MS: u64 = 3_000;
 
 /// Longest path that is accepted from metadata, in bytes.
 const PATH_BYTES_MAX: usize = 512;
 
 /// The paths of a host's authorization server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
+pub struct OAuthPaths {
     pub authorize: String,
     pub token: String,
     pub revoke: String,
     /// Whether the host promises to send `iss` in its authorization responses (RFC 9207 section 3).
-    pub names_issuer: bool,
+    pub iss_parameter_supported: bool,
 }
 
 /// Why a host's metadata is not used. The strings come from the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Untold {
+pub enum DiscoveryError {
     /// The host answered with this status.
-    Absent(u16),
-    NotMetadata,
+    UnexpectedStatus(u16),
+    InvalidMetadata,
     /// The metadata names another issuer than the configured host.
-    OtherIssuer(String),
+    IssuerMismatch(String),
     /// This endpoint URL is on another host, or is no URL that we accept.
-    OtherHost(String),
+    ForeignHost(String),
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct ServerMetadata {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -56,24 +56,26 @@ struct Metadata {
     authorization_response_iss_parameter_supported: bool,
 }
 
-impl Paths {
+impl OAuthPaths {
     /// The paths that NinjaOne documents.
     #[must_use]
-    pub fn known() -> Self {
+    pub fn defaults() -> Self {
         Self {
             authorize: AUTHORIZE_PATH.to_owned(),
             token: TOKEN_PATH.to_owned(),
             revoke: REVOKE_PATH.to_owned(),
-            names_issuer: false,
+            iss_parameter_supported: false,
         }
     }
 
     /// Fetches the host's metadata. Rejects metadata of another issuer or with an endpoint on another host (RFC 8414 section
     /// 3.3), because credentials go to the configured host only, and falls back to the documented paths.
     pub async fn discover(endpoint: &Endpoint) -> Self {
-        match Self::ask(endpoint).await {
-            Ok(answer) => Self::told(endpoint, &answer).unwrap_or_else(|_| Self::known()),
-            Err(_) => Self::known(),
+        match Self::fetch_metadata(endpoint).await {
+            Ok(answer) => {
+                Self::from_metadata(endpoint, &answer).unwrap_or_else(|_| Self::defaults())
+            }
+            Err(_) => Self::defaults(),
         }
     }
 
@@ -81,11 +83,11 @@ impl Paths {
     ///
     /// # Errors
     /// The host cannot be reached.
-    pub async fn ask(endpoint: &Endpoint) -> Result<Response<Bytes>, ExchangeError> {
+    pub async fn fetch_metadata(endpoint: &Endpoint) -> Result<Response<Bytes>, ExchangeError> {
         let request = Request::get(DISCOVERY_PATH)
             .body(Bytes::new())
             .map_err(|_| ExchangeError::NotHttp)?;
-        let time_out = Duration::from_millis(DISCOVERY_MS_MAX);
+        let time_out = Duration::from_millis(DISCOVERY_TIMEOUT_MS);
         exchange(endpoint, request, METADATA_BYTES_MAX, time_out).await
     }
 
@@ -93,19 +95,22 @@ impl Paths {
     ///
     /// # Errors
     /// The response is no metadata, or not trustworthy.
-    pub fn told(endpoint: &Endpoint, answer: &Response<Bytes>) -> Result<Self, Untold> {
+    pub fn from_metadata(
+        endpoint: &Endpoint,
+        answer: &Response<Bytes>,
+    ) -> Result<Self, DiscoveryError> {
         if answer.status() != StatusCode::OK {
-            return Err(Untold::Absent(answer.status().as_u16()));
+            return Err(DiscoveryError::UnexpectedStatus(answer.status().as_u16()));
         }
-        let metadata: Metadata =
-            serde_json::from_slice(answer.body()).map_err(|_| Untold::NotMetadata)?;
+        let metadata: ServerMetadata =
+            serde_json::from_slice(answer.body()).map_err(|_| DiscoveryError::InvalidMetadata)?;
         let origin = endpoint.origin();
         if metadata.issuer.trim_end_matches('/') != origin {
-            return Err(Untold::OtherIssuer(metadata.issuer));
+            return Err(DiscoveryError::IssuerMismatch(metadata.issuer));
         }
         let path = |address: String| match path_on(&origin, &address) {
             Some(path) => Ok(path),
-            None => Err(Untold::OtherHost(address)),
+            None => Err(DiscoveryError::ForeignHost(address)),
         };
         Ok(Self {
             authorize: path(metadata.authorization_endpoint)?,
@@ -114,7 +119,7 @@ impl Paths {
                 Some(address) => path(address)?,
                 None => REVOKE_PATH.to_owned(),
             },
-            names_issuer: metadata.authorization_response_iss_parameter_supported,
+            iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         })
     }
 }

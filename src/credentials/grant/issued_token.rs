@@ -6,10 +6,10 @@ use http::HeaderValue;
 
 use crate::{
     clock::{Moment, Reading},
-    credentials::store::stored_login::Kept,
+    credentials::store::stored_login::StoredLogin,
 };
 
-use super::token_response::authorization;
+use super::token_response::bearer_header;
 
 /// A validated access token: its lifetime is known, and it can be sent in a header.
 pub(in crate::credentials) struct IssuedToken {
@@ -24,15 +24,15 @@ pub(in crate::credentials) struct IssuedToken {
 
 impl IssuedToken {
     /// The access token of a stored login. None if it has expired, or was dated before the last boot.
-    pub(in crate::credentials) fn from_stored(kept: &Kept) -> Option<Self> {
-        let access = kept.access.as_ref()?;
+    pub(in crate::credentials) fn from_stored(kept: &StoredLogin) -> Option<Self> {
+        let access = kept.access_token.as_ref()?;
         let (minted, expires) = access.moments()?;
         let now = Moment::now();
         if expires <= now || minted > now {
             return None;
         }
         Some(Self {
-            authorization: authorization(access.token.expose()).ok()?,
+            authorization: bearer_header(access.token.expose()).ok()?,
             requested: Reading {
                 moment: minted,
                 at: access.minted_at,

@@ -15,12 +15,12 @@ use crate::{clock::Reading, secret::Secret};
 use self::{issued_token::IssuedToken, token_error::TokenResponseError};
 
 /// A successful response of the token endpoint. Its access token may still be unusable.
-pub(super) struct Issued {
+pub(super) struct TokenSet {
     /// When the request was sent.
     pub(super) requested: Reading,
     pub(super) access: Result<IssuedToken, TokenResponseError>,
     /// The access token itself, for the store.
-    pub(super) token: Secret<String>,
+    pub(super) access_token: Secret<String>,
     /// None if the old refresh token stays valid, or if the platform issues none.
-    pub(super) refresh: Option<Secret<String>>,
+    pub(super) refresh_token: Option<Secret<String>>,
 }

@@ -6,8 +6,8 @@ use oauth2::RefreshToken;
 use crate::{clock::Reading, secret::Secret};
 
 use super::{
-    Issued,
-    application::{Application, call, without_body},
+    TokenSet,
+    application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
 };
 
@@ -17,15 +17,15 @@ impl Application {
         &self,
         token: &Secret<String>,
         token_path: &str,
-    ) -> Result<Issued, TokenEndpointError> {
+    ) -> Result<TokenSet, TokenEndpointError> {
         let client = self.token_client(token_path)?;
         let token = RefreshToken::new(token.expose().clone());
         let requested = Reading::now();
         let answer = client
             .exchange_refresh_token(&token)
-            .request_async(&|request| call(self.endpoint.clone(), request))
+            .request_async(&|request| send_token_request(self.endpoint.clone(), request))
             .await
-            .map_err(without_body)?;
-        Ok(answer.issued(requested))
+            .map_err(strip_body)?;
+        Ok(answer.token_set(requested))
     }
 }

@@ -8,20 +8,21 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use crate::secret::Secret;
 
 use super::{
-    application::{Application, ClientAuth, send},
+    application::{Application, ClientAuthMethod, send_request},
     token_error::TokenEndpointError,
 };
 
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const FORM_CONTENT_TYPE: HeaderValue =
+    HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// Which kind of token is revoked: `token_type_hint` (RFC 7009 section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hint {
+pub enum TokenTypeHint {
     RefreshToken,
     AccessToken,
 }
 
-impl Hint {
+impl TokenTypeHint {
     const fn as_str(self) -> &'static str {
         match self {
             Self::RefreshToken => "refresh_token",
@@ -38,11 +39,11 @@ impl Application {
     pub(in crate::credentials) async fn revoke(
         &self,
         token: &Secret<String>,
-        hint: Hint,
+        hint: TokenTypeHint,
         revoke_path: &str,
     ) -> Result<(), TokenEndpointError> {
-        let request = self.revocation(token, hint, revoke_path);
-        let answer = send(&self.endpoint, request).await?;
+        let request = self.revocation_request(token, hint, revoke_path);
+        let answer = send_request(&self.endpoint, request).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             status => Err(TokenEndpointError::UnexpectedStatus {
@@ -51,14 +52,21 @@ impl Application {
         }
     }
 
-    fn revocation(&self, token: &Secret<String>, hint: Hint, revoke_path: &str) -> Request<Bytes> {
+    fn revocation_request(
+        &self,
+        token: &Secret<String>,
+        hint: TokenTypeHint,
+        revoke_path: &str,
+    ) -> Request<Bytes> {
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token.expose());
         form.append_pair("token_type_hint", hint.as_str());
         let mut basic = None;
-        match (&self.client_secret, self.auth) {
-            (Some(secret), ClientAuth::Basic) => basic = basic_value(&self.client_id, secret),
-            (Some(secret), ClientAuth::Body) => {
+        match (&self.client_secret, self.client_auth) {
+            (Some(secret), ClientAuthMethod::ClientSecretBasic) => {
+                basic = basic_auth_header(&self.client_id, secret)
+            }
+            (Some(secret), ClientAuthMethod::ClientSecretPost) => {
                 form.append_pair("client_id", &self.client_id);
                 form.append_pair("client_secret", secret.expose());
             }
@@ -69,7 +77,9 @@ impl Application {
         let mut request = Request::new(Bytes::from(form.finish()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = revoke_path.parse().unwrap_or_default();
-        request.headers_mut().insert(header::CONTENT_TYPE, FORM);
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, FORM_CONTENT_TYPE);
         if let Some(basic) = basic {
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
@@ -78,7 +88,7 @@ impl Application {
 }
 
 /// `Authorization: Basic`. Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
-fn basic_value(client_id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
+fn basic_auth_header(client_id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
     let mut value =

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::{
     clock::{Reading, Timestamp},
-    limits::retry_after::retry_after,
+    limits::retry_after::parse_retry_after,
     secret::Secret,
 };
 
 use super::{
-    Issued,
+    TokenSet,
     issued_token::IssuedToken,
     token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
 };
@@ -24,7 +24,7 @@ use super::{
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Longest lifetime that is believed, in seconds. A longer one is cut to this.
-const LIFE_S_MAX: u64 = 24 * 60 * 60;
+const LIFETIME_S_MAX: u64 = 24 * 60 * 60;
 
 /// Most scopes that are kept for display. NinjaOne has four.
 const SCOPES_MAX: usize = 16;
@@ -34,7 +34,7 @@ const SCOPE_BYTES_MAX: usize = 64;
 
 /// A token response before validation. Every member is optional here, so that each fault gets an error of its own.
 #[derive(Debug, Deserialize, Serialize)]
-pub(in crate::credentials) struct Answer {
+pub(in crate::credentials) struct TokenEndpointResponse {
     #[serde(default = "no_token", deserialize_with = "token_or_none")]
     access_token: AccessToken,
     #[serde(default = "no_type", deserialize_with = "type_or_none")]
@@ -47,7 +47,7 @@ pub(in crate::credentials) struct Answer {
     refresh_token: Option<RefreshToken>,
 }
 
-impl TokenResponse for Answer {
+impl TokenResponse for TokenEndpointResponse {
     type TokenType = BasicTokenType;
 
     fn access_token(&self) -> &AccessToken {
@@ -59,7 +59,7 @@ impl TokenResponse for Answer {
     }
 
     fn expires_in(&self) -> Option<Duration> {
-        self.life().ok()
+        self.lifetime().ok()
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
@@ -71,34 +71,34 @@ impl TokenResponse for Answer {
     }
 }
 
-impl Answer {
+impl TokenEndpointResponse {
     /// The whole response. A refresh token is kept even if the access token beside it cannot be used.
-    pub(in crate::credentials) fn issued(&self, requested: Reading) -> Issued {
+    pub(in crate::credentials) fn token_set(&self, requested: Reading) -> TokenSet {
         let refresh = self.refresh_token.as_ref();
-        Issued {
+        TokenSet {
             requested,
-            access: self.judge(requested),
-            token: Secret::new(self.access_token.secret().clone()),
-            refresh: refresh.map(|it| Secret::new(it.secret().clone())),
+            access: self.validate(requested),
+            access_token: Secret::new(self.access_token.secret().clone()),
+            refresh_token: refresh.map(|it| Secret::new(it.secret().clone())),
         }
     }
 
-    pub(super) fn judge(&self, requested: Reading) -> Result<IssuedToken, TokenResponseError> {
+    pub(super) fn validate(&self, requested: Reading) -> Result<IssuedToken, TokenResponseError> {
         if !matches!(self.token_type, BasicTokenType::Bearer) {
             return Err(TokenResponseError::TokenTypeUnknown);
         }
-        let lifetime = self.life()?;
-        let authorization = authorization(self.access_token.secret())?;
+        let lifetime = self.lifetime()?;
+        let authorization = bearer_header(self.access_token.secret())?;
         Ok(IssuedToken {
             authorization,
             requested,
             lifetime,
-            scopes: self.scopes_granted(),
+            scopes: self.granted_scopes(),
         })
     }
 
     /// `expires_in`: a number, or a string of digits, because some OAuth servers put it in quotes.
-    fn life(&self) -> Result<Duration, TokenResponseError> {
+    fn lifetime(&self) -> Result<Duration, TokenResponseError> {
         let seconds = match &self.expires_in {
             Value::Null => return Err(TokenResponseError::LifetimeMissing),
             Value::Number(number) => number.as_f64(),
@@ -109,11 +109,11 @@ impl Answer {
         if seconds < 1.0 {
             return Err(TokenResponseError::LifetimeNotPositive);
         }
-        let longest = Duration::from_secs(LIFE_S_MAX);
+        let longest = Duration::from_secs(LIFETIME_S_MAX);
         Ok(Duration::try_from_secs_f64(seconds.floor()).map_or(longest, |life| life.min(longest)))
     }
 
-    fn scopes_granted(&self) -> Vec<Box<str>> {
+    fn granted_scopes(&self) -> Vec<Box<str>> {
         let names = self.scope.as_str().unwrap_or_default().split(' ');
         names
             .filter(|name| (1..=SCOPE_BYTES_MAX).contains(&name.len()))
@@ -129,7 +129,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
-pub(in crate::credentials) fn authorization(
+pub(in crate::credentials) fn bearer_header(
     token: &str,
 ) -> Result<HeaderValue, TokenResponseError> {
     let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
@@ -178,10 +178,12 @@ fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, 
 }
 
 /// Passes on a 200 response with a JSON object; turns every other response into its error.
-pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEndpointError> {
+pub(super) fn check_response(
+    answer: Response<Bytes>,
+) -> Result<Response<Vec<u8>>, TokenEndpointError> {
     let status = answer.status();
     if status != StatusCode::OK {
-        return Err(refusal(&answer));
+        return Err(classify_error(&answer));
     }
     if answer.body().trim_ascii().is_empty() {
         return Err(TokenResponseError::EmptyBody.into());
@@ -197,9 +199,9 @@ pub(super) fn sift(answer: Response<Bytes>) -> Result<Response<Vec<u8>>, TokenEn
     Ok(Response::new(answer.into_body().into()))
 }
 
-fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
+fn classify_error(answer: &Response<Bytes>) -> TokenEndpointError {
     let status = answer.status();
-    let retry_after = retry_after_of(answer);
+    let retry_after = retry_after_header(answer);
     if status == StatusCode::TOO_MANY_REQUESTS {
         return TokenEndpointError::Throttled { retry_after };
     }
@@ -212,7 +214,7 @@ fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
     if status.is_redirection() {
         return TokenRejection::Redirected.into();
     }
-    let said: Complaint = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let said: TokenErrorBody = serde_json::from_slice(answer.body()).unwrap_or_default();
     match said.error.as_str().unwrap_or_default() {
         "invalid_scope" => return TokenRejection::InvalidScope.into(),
         "invalid_client" | "unauthorized_client" => return TokenRejection::InvalidClient.into(),
@@ -238,15 +240,15 @@ fn refusal(answer: &Response<Bytes>) -> TokenEndpointError {
 /// The members of an error response that are read: OAuth's `error` and NinjaOne's `resultCode`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Complaint {
+struct TokenErrorBody {
     error: Value,
     #[serde(rename = "resultCode")]
     result_code: Value,
 }
 
-fn retry_after_of(answer: &Response<Bytes>) -> Option<Duration> {
+fn retry_after_header(answer: &Response<Bytes>) -> Option<Duration> {
     let value = answer.headers().get(header::RETRY_AFTER)?;
-    retry_after(value.to_str().ok()?, Timestamp::now())
+    parse_retry_after(value.to_str().ok()?, Timestamp::now())
 }
 
 fn is_object(body: &[u8]) -> bool {

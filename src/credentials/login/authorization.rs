@@ -11,12 +11,12 @@ use crate::{
     clock::Reading,
     credentials::{
         grant::{
-            Issued,
+            TokenSet,
             application::Application,
-            discovery::Paths,
+            discovery::OAuthPaths,
             token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
         },
-        store::stored_login::{Kept, KeptAccess},
+        store::stored_login::{StoredAccessToken, StoredLogin},
     },
     ninjaone::paths::AUTHORIZE_ERROR_PATH,
     random,
@@ -29,14 +29,14 @@ use super::callback::{CALLBACK_BYTES_MAX, CallbackError, CallbackParameters};
 const RANDOM_BYTES: usize = 32;
 
 /// The origin of a native application's redirect URI at NinjaOne, without the port.
-const LOOPBACK: &str = "http://127.0.0.1";
+const LOOPBACK_ORIGIN: &str = "http://127.0.0.1";
 
 /// Stands for a redirect URI with any port.
-const ANY_PORT: &str = "http://127.0.0.1:0";
+const LOOPBACK_ANY_PORT: &str = "http://127.0.0.1:0";
 
 /// The OAuth flow of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum AuthorizationFlow {
     /// Authorization code: we exchange the code for tokens.
     Code,
     /// Implicit: the fragment holds the access token. There is no refresh token.
@@ -45,23 +45,23 @@ pub enum Flow {
 
 /// The parameters of an authorization request.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct AuthorizationParams {
     pub application: Application,
-    pub flow: Flow,
+    pub flow: AuthorizationFlow,
     pub scopes: Vec<String>,
     /// Exactly as it is registered in NinjaOne.
-    pub redirect: String,
+    pub redirect_uri: String,
 }
 
-impl Wanted {
+impl AuthorizationParams {
     /// Replaces the port 0 of a loopback redirect URI with the port that the callback server listens on (RFC 8252 section
     /// 7.3).
     #[must_use]
-    pub fn at_port(mut self, port: u16) -> Self {
+    pub fn with_port(mut self, port: u16) -> Self {
         if self.needs_port()
-            && let Some(rest) = self.redirect.strip_prefix(ANY_PORT)
+            && let Some(rest) = self.redirect_uri.strip_prefix(LOOPBACK_ANY_PORT)
         {
-            self.redirect = format!("{LOOPBACK}:{port}{rest}");
+            self.redirect_uri = format!("{LOOPBACK_ORIGIN}:{port}{rest}");
         }
         self
     }
@@ -69,28 +69,28 @@ impl Wanted {
     /// Whether [`Wanted::at_port`] must be called before the login begins.
     #[must_use]
     pub fn needs_port(&self) -> bool {
-        let rest = self.redirect.strip_prefix(ANY_PORT);
+        let rest = self.redirect_uri.strip_prefix(LOOPBACK_ANY_PORT);
         rest.is_some_and(|it| it.is_empty() || it.starts_with(['/', '?']))
     }
 }
 
 /// A login under way. Holds its `state` and PKCE verifier.
 pub struct AuthorizationRequest {
-    wanted: Wanted,
-    paths: Paths,
+    params: AuthorizationParams,
+    paths: OAuthPaths,
     state: Secret<String>,
-    verifier: Secret<String>,
+    pkce_verifier: Secret<String>,
     url: String,
     /// When the login began. No token of it is older.
-    begun: Reading,
+    started: Reading,
 }
 
 /// A callback that belongs to this login: a code or a token.
-pub struct Received(Bearing);
+pub struct AuthorizationResponse(AuthorizationResult);
 
-enum Bearing {
+enum AuthorizationResult {
     Code(Secret<String>),
-    Token(Box<Issued>),
+    Token(Box<TokenSet>),
 }
 
 /// Why a login could not begin, or brought no tokens.
@@ -99,7 +99,7 @@ pub enum AuthorizationError {
     #[error("the system has no randomness to give")]
     NoRandomness,
     #[error("the address of the login page cannot be made of the host or the redirect")]
-    Address,
+    InvalidUrl,
     /// The code has expired, was used before, or does not match the redirect URI or the verifier.
     #[error(
         "NinjaOne did not accept the code: it is too old, was used before, or was asked for with another redirect"
@@ -117,7 +117,7 @@ impl AuthorizationError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::NoRandomness => "no-randomness",
-            Self::Address => "address",
+            Self::InvalidUrl => "address",
             Self::CodeRefused => "code-refused",
             Self::Exchange(error) => error.as_str(),
             Self::Token(error) => error.as_str(),
@@ -130,17 +130,17 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// See [`AuthorizationError`].
-    pub async fn begin(wanted: Wanted) -> Result<Self, AuthorizationError> {
-        let paths = Paths::discover(&wanted.application.endpoint).await;
-        let (state, verifier) = (random_text()?, random_text()?);
-        let url = url(&wanted, &paths, &state, &verifier)?;
+    pub async fn begin(wanted: AuthorizationParams) -> Result<Self, AuthorizationError> {
+        let paths = OAuthPaths::discover(&wanted.application.endpoint).await;
+        let (state, verifier) = (random_base64url()?, random_base64url()?);
+        let url = authorization_url(&wanted, &paths, &state, &verifier)?;
         Ok(Self {
-            wanted,
+            params: wanted,
             paths,
             state: Secret::new(state),
-            verifier: Secret::new(verifier),
+            pkce_verifier: Secret::new(verifier),
             url,
-            begun: Reading::now(),
+            started: Reading::now(),
         })
     }
 
@@ -152,20 +152,20 @@ impl AuthorizationRequest {
 
     /// The redirect URI of the request.
     #[must_use]
-    pub fn redirect(&self) -> &str {
-        &self.wanted.redirect
+    pub fn redirect_uri(&self) -> &str {
+        &self.params.redirect_uri
     }
 
     /// The client that the user logs in to.
     #[must_use]
     pub fn application(&self) -> &Application {
-        &self.wanted.application
+        &self.params.application
     }
 
     /// Decides whether the callback is a query or a fragment.
     #[must_use]
-    pub fn flow(&self) -> Flow {
-        self.wanted.flow
+    pub fn flow(&self) -> AuthorizationFlow {
+        self.params.flow
     }
 
     /// Parses what a user pasted from the browser: the whole URL that it ended at, or only the query or fragment. May be
@@ -173,77 +173,82 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// See [`CallbackError`].
-    pub fn receive_copied(&self, text: &str) -> Result<Received, CallbackError> {
-        if text.len() > CALLBACK_BYTES_MAX + self.wanted.redirect.len() {
+    pub fn parse_pasted(&self, text: &str) -> Result<AuthorizationResponse, CallbackError> {
+        if text.len() > CALLBACK_BYTES_MAX + self.params.redirect_uri.len() {
             return Err(CallbackError::TooLong);
         }
-        let (address, parameters) = copied(text, self.wanted.flow);
+        let (address, parameters) = split_pasted(text, self.params.flow);
         let error_page = format!(
             "{}{AUTHORIZE_ERROR_PATH}",
-            self.wanted.application.endpoint.origin()
+            self.params.application.endpoint.origin()
         );
         if address == error_page {
             return Err(CallbackError::ErrorPage(
                 CallbackParameters::parse(parameters)?.error_response(),
             ));
         }
-        self.receive(parameters)
+        self.parse_callback(parameters)
     }
 
     /// Parses the query, or with [`Flow::Implicit`] the fragment, of a callback. May be called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].
-    pub fn receive(&self, parameters: &str) -> Result<Received, CallbackError> {
+    pub fn parse_callback(&self, parameters: &str) -> Result<AuthorizationResponse, CallbackError> {
         let parameters = CallbackParameters::parse(parameters)?;
         let state = Secret::new(parameters.get("state").unwrap_or_default().to_owned());
         if state != self.state {
-            return Err(CallbackError::State);
+            return Err(CallbackError::StateMismatch);
         }
         let is_origin =
-            |it: &str| it.trim_end_matches('/') == self.wanted.application.endpoint.origin();
+            |it: &str| it.trim_end_matches('/') == self.params.application.endpoint.origin();
         if !parameters
             .get("iss")
-            .map_or(!self.paths.names_issuer, is_origin)
+            .map_or(!self.paths.iss_parameter_supported, is_origin)
         {
-            return Err(CallbackError::Issuer);
+            return Err(CallbackError::IssuerMismatch);
         }
         if parameters.get("error").is_some() {
             return Err(CallbackError::Refused(parameters.error_response()));
         }
-        let found = match self.wanted.flow {
-            Flow::Code => parameters
+        let found = match self.params.flow {
+            AuthorizationFlow::Code => parameters
                 .get("code")
                 .filter(|code| !code.is_empty())
-                .map(|code| Bearing::Code(Secret::new(code.to_owned()))),
-            Flow::Implicit => match parameters.token_set(self.begun) {
-                Some(issued) => Some(Bearing::Token(Box::new(issued?))),
+                .map(|code| AuthorizationResult::Code(Secret::new(code.to_owned()))),
+            AuthorizationFlow::Implicit => match parameters.token_set(self.started) {
+                Some(issued) => Some(AuthorizationResult::Token(Box::new(issued?))),
                 None => None,
             },
         };
-        found.map(Received).ok_or(CallbackError::Empty)
+        found
+            .map(AuthorizationResponse)
+            .ok_or(CallbackError::NoCodeOrToken)
     }
 
     /// Gets the tokens: exchanges a code, or takes the token of the callback.
     ///
     /// # Errors
     /// NinjaOne refuses, or its tokens cannot be used.
-    pub async fn finish(self, received: Received) -> Result<Kept, AuthorizationError> {
+    pub async fn finish(
+        self,
+        received: AuthorizationResponse,
+    ) -> Result<StoredLogin, AuthorizationError> {
         let issued = match received.0 {
-            Bearing::Token(issued) => *issued,
-            Bearing::Code(code) => self.exchanged(&code).await?,
+            AuthorizationResult::Token(issued) => *issued,
+            AuthorizationResult::Code(code) => self.exchange_code(&code).await?,
         };
-        self.kept(issued)
+        self.into_stored_login(issued)
     }
 
-    async fn exchanged(&self, code: &Secret<String>) -> Result<Issued, AuthorizationError> {
-        let Wanted {
+    async fn exchange_code(&self, code: &Secret<String>) -> Result<TokenSet, AuthorizationError> {
+        let AuthorizationParams {
             application,
-            redirect,
+            redirect_uri: redirect,
             ..
-        } = &self.wanted;
+        } = &self.params;
         application
-            .exchange_code(code, &self.verifier, redirect, &self.paths.token)
+            .exchange_code(code, &self.pkce_verifier, redirect, &self.paths.token)
             .await
             .map_err(|error| match error {
                 TokenEndpointError::Rejected(TokenRejection::InvalidGrant) => {
@@ -253,46 +258,46 @@ impl AuthorizationRequest {
             })
     }
 
-    fn kept(self, issued: Issued) -> Result<Kept, AuthorizationError> {
-        let application = self.wanted.application;
+    fn into_stored_login(self, issued: TokenSet) -> Result<StoredLogin, AuthorizationError> {
+        let application = self.params.application;
         // A refresh token alone is enough for a login.
-        let granted = match (issued.access, &issued.refresh) {
+        let granted = match (issued.access, &issued.refresh_token) {
             (Ok(granted), _) => Some(granted),
             (Err(_), Some(_)) => None,
             (Err(error), None) => return Err(AuthorizationError::Token(error)),
         };
         let told = granted.as_ref().map(|it| it.scopes.clone());
         let scopes = told.filter(|it| !it.is_empty()).unwrap_or_else(|| {
-            let asked = self.wanted.scopes.iter();
+            let asked = self.params.scopes.iter();
             asked.map(|it| it.as_str().into()).collect()
         });
-        Ok(Kept {
+        Ok(StoredLogin {
             generation: 1,
             client_id: application.client_id,
             host: application.endpoint.authority(),
             scopes,
             logged_in_at: issued.requested.at,
             refreshed_at: issued.requested.at,
-            refresh_token: issued.refresh,
-            access: granted
+            refresh_token: issued.refresh_token,
+            access_token: granted
                 .as_ref()
-                .map(|it| KeptAccess::dated(issued.token, it.requested, it.lifetime)),
-            mark: None,
+                .map(|it| StoredAccessToken::dated(issued.access_token, it.requested, it.lifetime)),
+            renewal_marker: None,
             ended: None,
         })
     }
 }
 
-fn url(
-    wanted: &Wanted,
-    paths: &Paths,
+fn authorization_url(
+    wanted: &AuthorizationParams,
+    paths: &OAuthPaths,
     state: &str,
     verifier: &str,
 ) -> Result<String, AuthorizationError> {
-    let address = |_| AuthorizationError::Address;
+    let address = |_| AuthorizationError::InvalidUrl;
     let origin = wanted.application.endpoint.origin();
     let page = AuthUrl::new(format!("{origin}{}", paths.authorize)).map_err(address)?;
-    let redirect = RedirectUrl::new(wanted.redirect.clone()).map_err(address)?;
+    let redirect = RedirectUrl::new(wanted.redirect_uri.clone()).map_err(address)?;
     let client = BasicClient::new(ClientId::new(wanted.application.client_id.clone()))
         .set_auth_uri(page)
         .set_redirect_uri(redirect);
@@ -301,8 +306,8 @@ fn url(
         .add_scopes(wanted.scopes.iter().cloned().map(Scope::new));
     let verifier = PkceCodeVerifier::new(verifier.to_owned());
     let (url, _) = match wanted.flow {
-        Flow::Implicit => request.use_implicit_flow(),
-        Flow::Code => {
+        AuthorizationFlow::Implicit => request.use_implicit_flow(),
+        AuthorizationFlow::Code => {
             request.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
         }
     }
@@ -310,14 +315,14 @@ fn url(
     Ok(url.into())
 }
 
-fn random_text() -> Result<String, AuthorizationError> {
+fn random_base64url() -> Result<String, AuthorizationError> {
     let bytes = random::bytes::<RANDOM_BYTES>().ok_or(AuthorizationError::NoRandomness)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Splits pasted text into address and parameters. The text is a whole URL, or only what follows its `?` or `#`.
 #[must_use]
-pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
+pub fn split_pasted(text: &str, flow: AuthorizationFlow) -> (&str, &str) {
     let text = text.trim();
     let is_address = ["http://", "https://"]
         .iter()
@@ -330,7 +335,7 @@ pub fn copied(text: &str, flow: Flow) -> (&str, &str) {
     let rest = rest.strip_prefix('?').unwrap_or(rest);
     let parameters = match (rest.split_once('#'), flow) {
         (Some(("", fragment)), _) => fragment,
-        (Some((_, fragment)), Flow::Implicit) if !fragment.is_empty() => fragment,
+        (Some((_, fragment)), AuthorizationFlow::Implicit) if !fragment.is_empty() => fragment,
         // NinjaOne puts no fragment behind a code: the browser or a page did.
         (Some((query, _)), _) => query,
         (None, _) => rest,

@@ -5,7 +5,9 @@ use std::fmt;
 
 use crate::{
     clock::Reading,
-    credentials::grant::{Issued, token_error::TokenResponseError, token_response::Answer},
+    credentials::grant::{
+        TokenSet, token_error::TokenResponseError, token_response::TokenEndpointResponse,
+    },
     secret::Secret,
 };
 
@@ -24,15 +26,15 @@ pub enum CallbackError {
     #[error("it is longer than {CALLBACK_BYTES_MAX} bytes, or has too many parameters")]
     TooLong,
     #[error("it names `{0}` twice")]
-    Twice(String),
+    DuplicateParameter(String),
     /// `state` is missing or not the one of this login.
     #[error("it does not belong to this login (wrong `state`)")]
-    State,
+    StateMismatch,
     /// `iss` names another authorization server (RFC 9207, mix-up attacks).
     #[error("it comes from another server than the one that was asked (wrong `iss`)")]
-    Issuer,
+    IssuerMismatch,
     #[error("it holds neither a code nor a token")]
-    Empty,
+    NoCodeOrToken,
     /// The authorization server refused. This login is over.
     #[error("NinjaOne refused: {0}")]
     Refused(OAuthErrorResponse),
@@ -49,10 +51,10 @@ impl CallbackError {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::TooLong => "callback-too-long",
-            Self::Twice(_) => "callback-ambiguous",
-            Self::State => "state-wrong",
-            Self::Issuer => "issuer-wrong",
-            Self::Empty => "callback-empty",
+            Self::DuplicateParameter(_) => "callback-ambiguous",
+            Self::StateMismatch => "state-wrong",
+            Self::IssuerMismatch => "issuer-wrong",
+            Self::NoCodeOrToken => "callback-empty",
             Self::Refused(response) if response.is_access_denied() => "denied",
             Self::Refused(_) | Self::ErrorPage(_) => "refused",
             Self::Token(error) => error.as_str(),
@@ -61,7 +63,7 @@ impl CallbackError {
 
     /// Whether this login is over. A callback that does not belong to it leaves it open, because anybody can send one.
     #[must_use]
-    pub const fn is_end(&self) -> bool {
+    pub const fn ends_login(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Token(_))
     }
 }
@@ -104,7 +106,7 @@ impl CallbackParameters {
                 return Err(CallbackError::TooLong);
             }
             if read.iter().any(|(other, _)| *other == name) {
-                return Err(CallbackError::Twice(printable(&name)));
+                return Err(CallbackError::DuplicateParameter(printable(&name)));
             }
             read.push((name.into_owned(), Secret::new(value.into_owned())));
         }
@@ -129,17 +131,17 @@ impl CallbackParameters {
     pub(in crate::credentials) fn token_set(
         &self,
         begun: Reading,
-    ) -> Option<Result<Issued, CallbackError>> {
+    ) -> Option<Result<TokenSet, CallbackError>> {
         self.get("access_token")?;
         let members = ["access_token", "token_type", "expires_in", "scope"];
         let members = members
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), self.get(name)?.into())));
         let answer = serde_json::Value::Object(members.collect());
-        let answer = serde_json::from_value::<Answer>(answer);
+        let answer = serde_json::from_value::<TokenEndpointResponse>(answer);
         let issued = answer
             .map_err(|_| TokenResponseError::NotJson)
-            .map(|it| it.issued(begun))
+            .map(|it| it.token_set(begun))
             .and_then(|it| match &it.access {
                 Ok(_) => Ok(it),
                 Err(error) => Err(*error),

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    credentials::{grant::issued_token::IssuedToken, store::stored_login::Kept},
+    credentials::{grant::issued_token::IssuedToken, store::stored_login::StoredLogin},
 };
 
 use super::renewal_error::LoginError;
@@ -15,7 +15,7 @@ pub(in crate::credentials) struct LoginVersion {
 }
 
 impl LoginVersion {
-    pub(in crate::credentials) fn of(kept: &Kept) -> Self {
+    pub(in crate::credentials) fn of(kept: &StoredLogin) -> Self {
         Self {
             logged_in_at: kept.logged_in_at,
             generation: kept.generation,
@@ -34,7 +34,7 @@ pub struct LoginSummary {
 }
 
 impl LoginSummary {
-    pub(in crate::credentials) fn of(kept: &Kept) -> Self {
+    pub(in crate::credentials) fn of(kept: &StoredLogin) -> Self {
         Self {
             logged_in_at: kept.logged_in_at,
             refreshed_at: kept.refreshed_at,

@@ -7,21 +7,21 @@ use tokio::task::spawn_blocking;
 use crate::{
     clock::Timestamp,
     credentials::store::{
-        Store,
+        LoginStore,
         error::StoreError,
-        stored_login::{Kept, Slot},
+        stored_login::{Slot, StoredLogin},
     },
 };
 
 use super::{
-    authorization::{AuthorizationError, AuthorizationRequest, Received},
-    logout::revoke,
+    authorization::{AuthorizationError, AuthorizationRequest, AuthorizationResponse},
+    logout::revoke_login,
     session::RENEWAL_WAIT_MS_MAX,
 };
 
 /// What a completed login shows. No secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Completed {
+pub struct CompletedLogin {
     pub scopes: Vec<Box<str>>,
     /// Whether NinjaOne issued a refresh token.
     pub renewable: bool,
@@ -37,11 +37,11 @@ pub enum CompletionError {
     #[error(
         "NinjaOne granted the login, but it could not be stored, so it was given back to NinjaOne and is of no use to anybody; {0}"
     )]
-    GivenBack(StoreError),
+    StoreFailedRevoked(StoreError),
     #[error(
         "NinjaOne granted the login, but it could not be stored and is lost here, and NinjaOne did not confirm that it was given back: delete it in NinjaOne under Administration, Apps, API, OAuth Tokens; {0}"
     )]
-    Lost(StoreError),
+    StoreFailedNotRevoked(StoreError),
 }
 
 impl CompletionError {
@@ -50,7 +50,7 @@ impl CompletionError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Authorization(error) => error.as_str(),
-            Self::GivenBack(_) | Self::Lost(_) => "store",
+            Self::StoreFailedRevoked(_) | Self::StoreFailedNotRevoked(_) => "store",
         }
     }
 }
@@ -59,25 +59,25 @@ impl CompletionError {
 ///
 /// # Errors
 /// See [`CompletionError`]. The slot holds what it held before.
-pub async fn complete(
+pub async fn complete_login(
     request: AuthorizationRequest,
-    received: Received,
-    store: &Store,
+    received: AuthorizationResponse,
+    store: &LoginStore,
     slot: &Slot,
-) -> Result<Completed, CompletionError> {
+) -> Result<CompletedLogin, CompletionError> {
     let application = request.application().clone();
     let login = request.finish(received).await?;
-    let completed = Completed {
+    let completed = CompletedLogin {
         scopes: login.scopes.clone(),
         renewable: login.refresh_token.is_some(),
-        expires_at: login.access.as_ref().map(|it| it.expires_at),
+        expires_at: login.access_token.as_ref().map(|it| it.expires_at),
     };
-    let Err(error) = keep(store, slot, login.clone()).await else {
+    let Err(error) = store_login(store, slot, login.clone()).await else {
         return Ok(completed);
     };
-    Err(match revoke(&application, &login).await {
-        Ok(()) => CompletionError::GivenBack(error),
-        Err(_) => CompletionError::Lost(error),
+    Err(match revoke_login(&application, &login).await {
+        Ok(()) => CompletionError::StoreFailedRevoked(error),
+        Err(_) => CompletionError::StoreFailedNotRevoked(error),
     })
 }
 
@@ -85,14 +85,18 @@ pub async fn complete(
 ///
 /// # Errors
 /// The login is not stored, but its tokens are still valid at NinjaOne.
-pub async fn keep(store: &Store, slot: &Slot, mut login: Kept) -> Result<(), StoreError> {
+pub async fn store_login(
+    store: &LoginStore,
+    slot: &Slot,
+    mut login: StoredLogin,
+) -> Result<(), StoreError> {
     let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
     let locked = store.lock(slot, longest).await?;
     let stored = spawn_blocking(move || {
         // An unreadable login is what a new one repairs.
         let before = locked.read().ok().flatten();
-        login.generation += before.map_or(0, |it| it.kept.generation);
-        locked.start_anew(&login)
+        login.generation += before.map_or(0, |it| it.login.generation);
+        locked.overwrite(&login)
     });
     stored
         .await

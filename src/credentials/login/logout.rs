@@ -6,13 +6,13 @@ use tokio::task::spawn_blocking;
 
 use crate::credentials::{
     grant::{
-        application::Application, discovery::Paths, revocation::Hint,
+        application::Application, discovery::OAuthPaths, revocation::TokenTypeHint,
         token_error::TokenEndpointError,
     },
     store::{
-        Store,
+        LoginStore,
         error::StoreError,
-        stored_login::{Kept, Slot},
+        stored_login::{Slot, StoredLogin},
     },
 };
 
@@ -20,7 +20,7 @@ use super::session::RENEWAL_WAIT_MS_MAX;
 
 /// What a logout did at NinjaOne. The login is erased from the store in every case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoggedOut {
+pub enum LogoutOutcome {
     Revoked,
     /// NinjaOne did not confirm the revocation. The tokens may stay valid until somebody deletes them in NinjaOne's own
     /// administration.
@@ -28,7 +28,7 @@ pub enum LoggedOut {
     /// The stored login could not be read, so no token could be revoked.
     Unreadable(StoreError),
     /// Nobody was logged in.
-    Nobody,
+    NotLoggedIn,
 }
 
 /// Revokes the login in `slot` and erases it. Waits for a renewal under way in another process.
@@ -37,9 +37,9 @@ pub enum LoggedOut {
 /// The login is still in the store.
 pub async fn log_out(
     application: &Application,
-    store: &Store,
+    store: &LoginStore,
     slot: &Slot,
-) -> Result<LoggedOut, StoreError> {
+) -> Result<LogoutOutcome, StoreError> {
     let locked = store
         .lock(slot, Duration::from_millis(RENEWAL_WAIT_MS_MAX))
         .await?;
@@ -51,15 +51,15 @@ pub async fn log_out(
     .await
     .map_err(|_| interrupted())?;
     let outcome = match read {
-        Ok(None) => LoggedOut::Nobody,
-        Ok(Some(found)) => match revoke(application, &found.kept).await {
-            Ok(()) => LoggedOut::Revoked,
-            Err(error) => LoggedOut::NotRevoked(error),
+        Ok(None) => LogoutOutcome::NotLoggedIn,
+        Ok(Some(found)) => match revoke_login(application, &found.login).await {
+            Ok(()) => LogoutOutcome::Revoked,
+            Err(error) => LogoutOutcome::NotRevoked(error),
         },
-        Err(error) => LoggedOut::Unreadable(error),
+        Err(error) => LogoutOutcome::Unreadable(error),
     };
-    if outcome != LoggedOut::Nobody {
-        spawn_blocking(move || locked.forget())
+    if outcome != LogoutOutcome::NotLoggedIn {
+        spawn_blocking(move || locked.erase())
             .await
             .map_err(|_| interrupted())??;
     }
@@ -71,12 +71,18 @@ pub async fn log_out(
 ///
 /// # Errors
 /// The first failure: a token may still be valid.
-pub async fn revoke(application: &Application, kept: &Kept) -> Result<(), TokenEndpointError> {
-    let paths = Paths::discover(&application.endpoint).await;
+pub async fn revoke_login(
+    application: &Application,
+    kept: &StoredLogin,
+) -> Result<(), TokenEndpointError> {
+    let paths = OAuthPaths::discover(&application.endpoint).await;
     let refresh = kept.refresh_token.as_ref();
-    let access = kept.access.as_ref().map(|it| &it.token);
+    let access = kept.access_token.as_ref().map(|it| &it.token);
     let mut outcome = Ok(());
-    for (token, hint) in [(refresh, Hint::RefreshToken), (access, Hint::AccessToken)] {
+    for (token, hint) in [
+        (refresh, TokenTypeHint::RefreshToken),
+        (access, TokenTypeHint::AccessToken),
+    ] {
         let Some(token) = token else {
             continue;
         };

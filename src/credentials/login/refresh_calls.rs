@@ -12,7 +12,7 @@ pub struct RefreshCalls(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    open: AtomicUsize,
+    in_flight: AtomicUsize,
     is_closed: AtomicBool,
 }
 
@@ -24,7 +24,7 @@ impl RefreshCalls {
     /// The right to send a request; none once [`RefreshCalls::close`] was called.
     pub(in crate::credentials) fn begin(&self) -> Option<RefreshCall> {
         // Counts before it looks, so that a concurrent `close` either is seen here or sees the count.
-        self.0.open.fetch_add(1, Ordering::SeqCst);
+        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
         let call = RefreshCall(Arc::clone(&self.0));
         (!self.0.is_closed.load(Ordering::SeqCst)).then_some(call)
     }
@@ -36,13 +36,13 @@ impl RefreshCalls {
 
     /// Whether any response is still awaited or unsaved.
     #[must_use]
-    pub fn are_open(&self) -> bool {
-        self.0.open.load(Ordering::SeqCst) > 0
+    pub fn any_in_flight(&self) -> bool {
+        self.0.in_flight.load(Ordering::SeqCst) > 0
     }
 }
 
 impl Drop for RefreshCall {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }

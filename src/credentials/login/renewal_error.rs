@@ -2,7 +2,7 @@
 
 use crate::credentials::{
     grant::token_error::{RetryHint, TokenEndpointError, TokenResponseError},
-    store::stored_login::Mark,
+    store::stored_login::RenewalMarker,
 };
 
 /// Why an identity got no new token.
@@ -102,10 +102,10 @@ impl LoginError {
 
 impl LoginEndReason {
     /// What a refused refresh token means, by the marker of an earlier token call whose end is not known.
-    pub(in crate::credentials) fn of_refusal(earlier: Option<&Mark>) -> Self {
+    pub(in crate::credentials) fn of_refusal(earlier: Option<&RenewalMarker>) -> Self {
         match earlier {
             None => Self::RefreshTokenRefused,
-            Some(mark) if mark.is_answer_lost => Self::ResponseLost,
+            Some(mark) if mark.is_response_lost => Self::ResponseLost,
             Some(_) => Self::LostInCrash,
         }
     }

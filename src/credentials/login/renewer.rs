@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 use crate::{
     clock::Moment,
     credentials::token::{
-        cell::{Phase, Vault},
-        event::News,
-        renewer::{KeeperHandle, Keeping, RenewalState},
-        snapshot::LoginState,
+        cell::{RenewerPhase, TokenCell},
+        event::TokenEventKind,
+        renewer::{RenewalState, RenewerHandle, RenewerOptions},
+        snapshot::StoredLoginStatus,
     },
     names::IdentityKind,
     tasks::Tasks,
@@ -22,18 +22,18 @@ use super::{
     change::LoginChange,
     refresh_calls::RefreshCalls,
     renewal_error::{LoginError, RenewalError},
-    session::{Login, Renewal, SAVE_INTERVAL_MS, Urgency},
+    session::{LoginSession, RenewalOutcome, RenewalUrgency, SAVE_RETRY_INTERVAL_MS},
 };
 
 /// In this last fraction of a token's lifetime, a renewal goes ahead even if the store fails.
-const LAST_PART_OF_LIFE: u32 = 10;
+const LAST_FRACTION_OF_LIFETIME: u32 = 10;
 
 /// Renews the token of a user identity (refresh token grant, RFC 6749 section 6). Retries storing a renewed login until it is
 /// stored.
 pub struct LoginRenewer {
     state: RenewalState,
     /// None while a renewal has it.
-    login: Option<Box<Login>>,
+    login: Option<Box<LoginSession>>,
     /// When a save was last tried, or a renewal ended.
     saved_at: Moment,
     tasks: Tasks,
@@ -44,15 +44,15 @@ impl LoginRenewer {
     /// Starts a renewer on the current runtime. It begins at once, and ends with the handle or with `tasks`. The refresh
     /// token is used at least every `keepalive`, so that it never lapses.
     pub fn start(
-        keeping: Keeping,
-        login: Box<Login>,
+        keeping: RenewerOptions,
+        login: Box<LoginSession>,
         keepalive: Duration,
         calls: RefreshCalls,
         tasks: &Tasks,
-    ) -> (Arc<Vault>, KeeperHandle) {
+    ) -> (Arc<TokenCell>, RenewerHandle) {
         let (state, heartbeat) = RenewalState::new(keeping, IdentityKind::User, keepalive);
         let vault = Arc::clone(state.vault());
-        let (handle, stop) = KeeperHandle::new(tasks);
+        let (handle, stop) = RenewerHandle::new(tasks);
         let mut renewer = Self {
             state,
             login: Some(login),
@@ -67,7 +67,7 @@ impl LoginRenewer {
             // First, so that no request waits for a token that will not come.
             drop(state);
             if let Some(login) = login {
-                login.save_at_last().await;
+                login.save_until_stored().await;
             }
         });
         (vault, handle)
@@ -90,7 +90,7 @@ impl LoginRenewer {
         let Some(login) = &mut self.login else {
             return;
         };
-        let change = login.follow().await;
+        let change = login.poll_store().await;
         self.publish_login_status();
         match change {
             Ok(None) => {}
@@ -107,18 +107,18 @@ impl LoginRenewer {
     fn apply(&mut self, change: LoginChange) {
         let state = &mut self.state;
         // Wakes the waiters, because the phase changes.
-        state.vault().enter(Phase::Renewing);
+        state.vault().set_phase(RenewerPhase::Renewing);
         match change {
             LoginChange::LoggedIn(issued) => {
                 // The token of the previous login may be revoked.
                 state.vault().clear();
-                state.adopt(issued, News::LoggedIn);
+                state.adopt(issued, TokenEventKind::LoggedIn);
             }
-            LoginChange::Renewed(issued) => state.adopt(issued, News::Adopted),
+            LoginChange::Renewed(issued) => state.adopt(issued, TokenEventKind::Adopted),
             LoginChange::LoggedOut => {
                 state.vault().clear();
                 state.record_failure(LoginError::NotLoggedIn.into());
-                state.report(News::LoggedOut);
+                state.report(TokenEventKind::LoggedOut);
             }
             LoginChange::NeverLoggedIn => state.back_off(LoginError::NotLoggedIn.into()),
             LoginChange::Unusable(error) => {
@@ -137,19 +137,19 @@ impl LoginRenewer {
             return;
         };
         let now = Moment::now();
-        let pause = Duration::from_millis(SAVE_INTERVAL_MS);
+        let pause = Duration::from_millis(SAVE_RETRY_INTERVAL_MS);
         if login.unsaved_since().is_none() || now < self.saved_at.plus(pause) {
             return;
         }
         self.saved_at = now;
         if login.save().await {
             self.publish_login_status();
-            self.state.report(News::Persisted);
+            self.state.report(TokenEventKind::Persisted);
         }
     }
 
     async fn renew(&mut self) {
-        self.state.vault().enter(Phase::Renewing);
+        self.state.vault().set_phase(RenewerPhase::Renewing);
         let was_unsaved = self.is_unsaved();
         let Some(renewed) = self.renew_on_own_task(self.urgency()).await else {
             // The runtime is shutting down.
@@ -158,16 +158,18 @@ impl LoginRenewer {
         self.publish_login_status();
         // A renewal begins by storing what is unsaved.
         if was_unsaved && !self.is_unsaved() {
-            self.state.report(News::Persisted);
+            self.state.report(TokenEventKind::Persisted);
         }
         match renewed {
-            Ok(Renewal::Renewed { issued, is_saved }) => {
+            Ok(RenewalOutcome::Renewed { issued, is_saved }) => {
                 self.state.accept_issued(issued);
                 if !is_saved {
-                    self.state.report(News::PersistFailed);
+                    self.state.report(TokenEventKind::PersistFailed);
                 }
             }
-            Ok(Renewal::Adopted(issued)) => self.state.adopt(Some(issued), News::Adopted),
+            Ok(RenewalOutcome::Adopted(issued)) => {
+                self.state.adopt(Some(issued), TokenEventKind::Adopted)
+            }
             Err(error) => self.state.back_off(error),
         }
     }
@@ -176,15 +178,15 @@ impl LoginRenewer {
     /// shuts down.
     async fn renew_on_own_task(
         &mut self,
-        urgency: Urgency,
-    ) -> Option<Result<Renewal, RenewalError>> {
+        urgency: RenewalUrgency,
+    ) -> Option<Result<RenewalOutcome, RenewalError>> {
         let mut login = self.login.take()?;
         let (sender, receiver) = oneshot::channel();
         let calls = self.calls.clone();
         self.tasks.spawn(async move {
             let renewed = login.renew(urgency, &calls).await;
             if let Err((login, _)) = sender.send((login, renewed)) {
-                login.save_at_last().await;
+                login.save_until_stored().await;
             }
         });
         let (login, renewed) = receiver.await.ok()?;
@@ -193,16 +195,16 @@ impl LoginRenewer {
         Some(renewed)
     }
 
-    fn urgency(&self) -> Urgency {
+    fn urgency(&self) -> RenewalUrgency {
         let (vault, now) = (self.state.vault(), Moment::now());
-        let good = vault.held().filter(|token| {
+        let good = vault.latest().filter(|token| {
             let life = token.expires().since(token.minted());
             let left = token.usable_until().since(now);
-            !vault.is_rejected(token) && left > life / LAST_PART_OF_LIFE
+            !vault.is_rejected(token) && left > life / LAST_FRACTION_OF_LIFETIME
         });
         match good {
-            Some(_) => Urgency::InTime,
-            None => Urgency::Needed,
+            Some(_) => RenewalUrgency::Early,
+            None => RenewalUrgency::Required,
         }
     }
 
@@ -218,10 +220,10 @@ impl LoginRenewer {
         };
         let fault = login.fault().map(ToString::to_string);
         self.state.set_store_fault(fault.clone());
-        self.state.vault().note_login(LoginState {
-            login: login.record().cloned(),
+        self.state.vault().set_login_status(StoredLoginStatus {
+            login: login.summary().cloned(),
             unsaved_since: login.unsaved_since(),
-            fault,
+            store_fault: fault,
         });
     }
 }

@@ -11,16 +11,16 @@ use crate::{
     clock::{Moment, Timestamp},
     credentials::{
         grant::{
-            Issued,
-            application::{Application, TOKEN_CALL_MS_MAX},
-            discovery::Paths,
+            TokenSet,
+            application::{Application, TOKEN_REQUEST_TIMEOUT_MS},
+            discovery::OAuthPaths,
             issued_token::IssuedToken,
             token_error::{TokenEndpointError, TokenRejection},
         },
         store::{
-            Found, Locked, Revision, Store,
+            FoundLogin, LoginStore, SlotLock, SlotRevision,
             error::StoreError,
-            stored_login::{Ended, Kept, KeptAccess, Mark, Slot},
+            stored_login::{LoginEnd, RenewalMarker, Slot, StoredAccessToken, StoredLogin},
         },
     },
 };
@@ -32,48 +32,48 @@ use super::{
 };
 
 /// Longest wait for a renewal under way in another process, in milliseconds: the timeout of its request, and its writes.
-pub(in crate::credentials) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_CALL_MS_MAX + 5_000;
+pub(in crate::credentials) const RENEWAL_WAIT_MS_MAX: u64 = TOKEN_REQUEST_TIMEOUT_MS + 5_000;
 
 /// How often a process that waits for the lock looks for a newer token, in milliseconds.
-const LOOK_INTERVAL_MS: u64 = 250;
+const LOCK_POLL_INTERVAL_MS: u64 = 250;
 
 /// Pause between two tries to store an unsaved login, in milliseconds.
-pub(in crate::credentials) const SAVE_INTERVAL_MS: u64 = 1_000;
+pub(in crate::credentials) const SAVE_RETRY_INTERVAL_MS: u64 = 1_000;
 
 /// A user's login in the store, as one process works with it.
-pub struct Login {
+pub struct LoginSession {
     application: Application,
-    store: Store,
+    store: LoginStore,
     slot: Slot,
-    paths: Option<Paths>,
+    paths: Option<OAuthPaths>,
     /// The slot's revision when it was last read.
-    revision: Option<Revision>,
-    held: Option<LoginVersion>,
-    record: Option<LoginSummary>,
+    revision: Option<SlotRevision>,
+    version: Option<LoginVersion>,
+    summary: Option<LoginSummary>,
     /// A renewed login that could not be stored. It stays locked until it is.
-    unsaved: Option<Hold>,
+    unsaved: Option<LockedLogin>,
     fault: Option<StoreError>,
 }
 
 /// A locked login: nobody else can renew it while this exists.
-struct Hold {
-    locked: Arc<Locked>,
-    kept: Kept,
+struct LockedLogin {
+    lock: Arc<SlotLock>,
+    login: StoredLogin,
     /// Some while a response is awaited or unsaved: the program does not exit before it is stored.
-    call: Option<RefreshCall>,
+    refresh_call: Option<RefreshCall>,
     /// Since when `kept` is newer than the stored login, whose refresh token is used up: nobody may use that one.
     unsaved_since: Option<Timestamp>,
 }
 
 /// What locking a login for renewal brought.
-enum Taken {
-    Hold(Box<Hold>),
+enum LockOutcome {
+    Locked(Box<LockedLogin>),
     /// Another process has renewed the token and still holds the lock.
-    Token(IssuedToken),
+    AlreadyRenewed(IssuedToken),
 }
 
 /// How a renewal succeeded.
-pub(in crate::credentials) enum Renewal {
+pub(in crate::credentials) enum RenewalOutcome {
     /// NinjaOne issued a token to this process.
     Renewed { issued: IssuedToken, is_saved: bool },
     /// Another process has renewed the token.
@@ -82,33 +82,33 @@ pub(in crate::credentials) enum Renewal {
 
 /// How urgent a renewal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::credentials) enum Urgency {
+pub(in crate::credentials) enum RenewalUrgency {
     /// The current token stays valid for a while, so the renewal takes no risk.
-    InTime,
+    Early,
     /// Without a new token, requests are refused.
-    Needed,
+    Required,
 }
 
-impl Login {
+impl LoginSession {
     /// Reads nothing yet.
     #[must_use]
-    pub fn new(application: Application, store: Store, slot: Slot) -> Self {
+    pub fn new(application: Application, store: LoginStore, slot: Slot) -> Self {
         Self {
             application,
             store,
             slot,
             paths: None,
             revision: None,
-            held: None,
-            record: None,
+            version: None,
+            summary: None,
             unsaved: None,
             fault: None,
         }
     }
 
     /// What is known about the login; none if nobody is logged in.
-    pub(in crate::credentials) fn record(&self) -> Option<&LoginSummary> {
-        self.record.as_ref()
+    pub(in crate::credentials) fn summary(&self) -> Option<&LoginSummary> {
+        self.summary.as_ref()
     }
 
     /// Since when a renewed login is in memory only.
@@ -122,39 +122,39 @@ impl Login {
     }
 
     /// What another process has written since the last call; none if nothing.
-    pub(in crate::credentials) async fn follow(
+    pub(in crate::credentials) async fn poll_store(
         &mut self,
     ) -> Result<Option<LoginChange>, RenewalError> {
         // While a login is unsaved we hold the lock, and the stored one is out of date.
         if self.unsaved.is_some() {
             return Ok(None);
         }
-        let revision = self.revision_now().await;
-        let revision = self.known(revision)?;
+        let revision = self.current_revision().await;
+        let revision = self.note_fault(revision)?;
         if self.revision == Some(revision) {
             return Ok(None);
         }
         let (store, slot) = (self.store.clone(), self.slot.clone());
-        let read = self.blocking(move || store.read(&slot)).await;
-        let kept = self.found(read)?;
+        let read = self.run_blocking(move || store.read(&slot)).await;
+        let kept = self.note_damage(read)?;
         let is_first = self.revision.replace(revision).is_none();
         let Some(kept) = kept else {
-            self.held = None;
-            return Ok(match self.record.take() {
+            self.version = None;
+            return Ok(match self.summary.take() {
                 Some(_) => Some(LoginChange::LoggedOut),
                 None => is_first.then_some(LoginChange::NeverLoggedIn),
             });
         };
-        let had_login = self.record.replace(LoginSummary::of(&kept)).is_some();
-        Ok(self.change(&kept, is_first && !had_login))
+        let had_login = self.summary.replace(LoginSummary::of(&kept)).is_some();
+        Ok(self.classify_change(&kept, is_first && !had_login))
     }
 
-    fn change(&mut self, kept: &Kept, is_first: bool) -> Option<LoginChange> {
-        if let Err(error) = self.fitness(kept) {
-            self.held = None;
+    fn classify_change(&mut self, kept: &StoredLogin, is_first: bool) -> Option<LoginChange> {
+        if let Err(error) = self.check_usable(kept) {
+            self.version = None;
             return Some(LoginChange::Unusable(error));
         }
-        let before = self.held.replace(LoginVersion::of(kept));
+        let before = self.version.replace(LoginVersion::of(kept));
         match before {
             Some(before) if before == LoginVersion::of(kept) => None,
             Some(before) if before.logged_in_at == kept.logged_in_at => {
@@ -166,7 +166,7 @@ impl Login {
     }
 
     /// Whether this login belongs to our application and has not ended.
-    fn fitness(&self, kept: &Kept) -> Result<(), LoginError> {
+    fn check_usable(&self, kept: &StoredLogin) -> Result<(), LoginError> {
         let application = &self.application;
         if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
         {
@@ -174,7 +174,7 @@ impl Login {
         }
         match &kept.ended {
             None => Ok(()),
-            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.why).into()),
+            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.reason).into()),
         }
     }
 
@@ -182,131 +182,136 @@ impl Login {
     /// response exists nowhere else.
     pub(in crate::credentials) async fn renew(
         &mut self,
-        urgency: Urgency,
+        urgency: RenewalUrgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, RenewalError> {
-        let mut hold = match self.take_hold().await? {
-            Taken::Hold(hold) => hold,
-            Taken::Token(issued) => return Ok(Renewal::Adopted(issued)),
+    ) -> Result<RenewalOutcome, RenewalError> {
+        let mut hold = match self.lock_login().await? {
+            LockOutcome::Locked(hold) => hold,
+            LockOutcome::AlreadyRenewed(issued) => return Ok(RenewalOutcome::Adopted(issued)),
         };
-        let renewed = self.renew_held(&mut hold, urgency, calls).await;
+        let renewed = self.renew_locked(&mut hold, urgency, calls).await;
         if hold.unsaved_since.is_some() {
             self.unsaved = Some(*hold);
         }
         renewed
     }
 
-    async fn renew_held(
+    async fn renew_locked(
         &mut self,
-        hold: &mut Hold,
-        urgency: Urgency,
+        hold: &mut LockedLogin,
+        urgency: RenewalUrgency,
         calls: &RefreshCalls,
-    ) -> Result<Renewal, RenewalError> {
-        self.fitness(&hold.kept)?;
-        let is_known = self.held == Some(LoginVersion::of(&hold.kept));
-        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.kept) {
-            self.held = Some(LoginVersion::of(&hold.kept));
-            return Ok(Renewal::Adopted(issued));
+    ) -> Result<RenewalOutcome, RenewalError> {
+        self.check_usable(&hold.login)?;
+        let is_known = self.version == Some(LoginVersion::of(&hold.login));
+        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.login) {
+            self.version = Some(LoginVersion::of(&hold.login));
+            return Ok(RenewalOutcome::Adopted(issued));
         }
-        let Some(token) = hold.kept.refresh_token.clone() else {
+        let Some(token) = hold.login.refresh_token.clone() else {
             return Err(LoginError::NotRenewable.into());
         };
         // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
         let paths = self.paths().await;
-        hold.call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
-        let doubt = hold.kept.mark.replace(Mark::now());
+        hold.refresh_call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
+        let doubt = hold.login.renewal_marker.replace(RenewalMarker::now());
         let marked = self.write(hold).await;
         // Do not renew a login that cannot be stored, as long as the current token is valid.
-        if marked.is_err() && urgency == Urgency::InTime {
-            hold.kept.mark = doubt;
+        if marked.is_err() && urgency == RenewalUrgency::Early {
+            hold.login.renewal_marker = doubt;
             return Err(RenewalError::Store);
         }
         match self.application.refresh(&token, &paths.token).await {
-            Ok(issued) => self.accept(hold, issued).await,
-            Err(error) => Err(self.refused(hold, error, doubt).await),
+            Ok(issued) => self.store_renewed(hold, issued).await,
+            Err(error) => Err(self.record_refusal(hold, error, doubt).await),
         }
     }
 
-    async fn paths(&mut self) -> Paths {
+    async fn paths(&mut self) -> OAuthPaths {
         if let Some(paths) = &self.paths {
             return paths.clone();
         }
-        let paths = Paths::discover(&self.application.endpoint).await;
+        let paths = OAuthPaths::discover(&self.application.endpoint).await;
         self.paths = Some(paths.clone());
         paths
     }
 
     /// Locks the slot and reads the login. While another process holds the lock, looks for a token that it has written: it
     /// may not unlock soon.
-    async fn take_hold(&mut self) -> Result<Taken, RenewalError> {
+    async fn lock_login(&mut self) -> Result<LockOutcome, RenewalError> {
         if let Some(hold) = self.unsaved.take() {
-            return Ok(Taken::Hold(Box::new(hold)));
+            return Ok(LockOutcome::Locked(Box::new(hold)));
         }
         let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
         let gives_up = Moment::now().plus(longest);
-        let interval = Duration::from_millis(LOOK_INTERVAL_MS);
+        let interval = Duration::from_millis(LOCK_POLL_INTERVAL_MS);
         let locked = loop {
             match self.store.lock(&self.slot, interval).await {
                 Err(StoreError::Busy { .. }) if Moment::now() < gives_up => {
-                    if let Some(issued) = self.written_meanwhile().await {
-                        return Ok(Taken::Token(issued));
+                    if let Some(issued) = self.adopt_newer_token().await {
+                        return Ok(LockOutcome::AlreadyRenewed(issued));
                     }
                 }
-                locked => break self.known(locked)?,
+                locked => break self.note_fault(locked)?,
             }
         };
         let locked = Arc::new(locked);
         let under = Arc::clone(&locked);
-        let read = self.blocking(move || under.read()).await;
-        let kept = self.found(read)?.ok_or(LoginError::NotLoggedIn)?;
-        Ok(Taken::Hold(Box::new(Hold {
-            locked,
-            kept,
-            call: None,
+        let read = self.run_blocking(move || under.read()).await;
+        let kept = self.note_damage(read)?.ok_or(LoginError::NotLoggedIn)?;
+        Ok(LockOutcome::Locked(Box::new(LockedLogin {
+            lock: locked,
+            login: kept,
+            refresh_call: None,
             unsaved_since: None,
         })))
     }
 
     /// A newer token in the store, if there is one. Every other change is handled under the lock.
-    async fn written_meanwhile(&mut self) -> Option<IssuedToken> {
-        let revision = self.revision_now().await.ok()?;
+    async fn adopt_newer_token(&mut self) -> Option<IssuedToken> {
+        let revision = self.current_revision().await.ok()?;
         if self.revision == Some(revision) {
             return None;
         }
         let (store, slot) = (self.store.clone(), self.slot.clone());
-        let read = self.blocking(move || store.read(&slot)).await;
-        let kept = read.ok()??.kept;
-        if self.held == Some(LoginVersion::of(&kept)) || self.fitness(&kept).is_err() {
+        let read = self.run_blocking(move || store.read(&slot)).await;
+        let kept = read.ok()??.login;
+        if self.version == Some(LoginVersion::of(&kept)) || self.check_usable(&kept).is_err() {
             return None;
         }
         let issued = IssuedToken::from_stored(&kept)?;
         self.revision = Some(revision);
-        self.held = Some(LoginVersion::of(&kept));
-        self.record = Some(LoginSummary::of(&kept));
+        self.version = Some(LoginVersion::of(&kept));
+        self.summary = Some(LoginSummary::of(&kept));
         Some(issued)
     }
 
-    async fn accept(&mut self, hold: &mut Hold, issued: Issued) -> Result<Renewal, RenewalError> {
-        let kept = &mut hold.kept;
+    async fn store_renewed(
+        &mut self,
+        hold: &mut LockedLogin,
+        issued: TokenSet,
+    ) -> Result<RenewalOutcome, RenewalError> {
+        let kept = &mut hold.login;
         kept.generation += 1;
         kept.refreshed_at = issued.requested.at;
-        kept.mark = None;
-        if let Some(refresh) = issued.refresh {
+        kept.renewal_marker = None;
+        if let Some(refresh) = issued.refresh_token {
             kept.refresh_token = Some(refresh);
         }
-        kept.access = None;
+        kept.access_token = None;
         if let Ok(access) = &issued.access {
-            let stored = KeptAccess::dated(issued.token, access.requested, access.lifetime);
-            kept.access = Some(stored);
+            let stored =
+                StoredAccessToken::dated(issued.access_token, access.requested, access.lifetime);
+            kept.access_token = Some(stored);
             if !access.scopes.is_empty() {
                 kept.scopes.clone_from(&access.scopes);
             }
         }
-        self.held = Some(LoginVersion::of(kept));
-        self.record = Some(LoginSummary::of(kept));
+        self.version = Some(LoginVersion::of(kept));
+        self.summary = Some(LoginSummary::of(kept));
         hold.unsaved_since.get_or_insert_with(Timestamp::now);
         let is_saved = self.write(hold).await.is_ok();
-        Ok(Renewal::Renewed {
+        Ok(RenewalOutcome::Renewed {
             issued: issued.access?,
             is_saved,
         })
@@ -314,26 +319,26 @@ impl Login {
 
     /// Records what a failed token request means for the login. `doubt` is the renewal marker of an earlier request, whose
     /// response may be lost.
-    async fn refused(
+    async fn record_refusal(
         &mut self,
-        hold: &mut Hold,
+        hold: &mut LockedLogin,
         error: TokenEndpointError,
-        doubt: Option<Mark>,
+        doubt: Option<RenewalMarker>,
     ) -> RenewalError {
-        let kept = &mut hold.kept;
+        let kept = &mut hold.login;
         let verdict = if error == TokenRejection::InvalidGrant.into() {
             let reason = LoginEndReason::of_refusal(doubt.as_ref());
-            kept.mark = None;
-            kept.ended = Some(Ended {
+            kept.renewal_marker = None;
+            kept.ended = Some(LoginEnd {
                 at: Timestamp::now(),
-                why: reason.as_str().to_owned(),
+                reason: reason.as_str().to_owned(),
             });
             LoginError::Ended(reason).into()
         } else {
             if error.issued_nothing() {
-                kept.mark = doubt;
-            } else if let Some(mark) = &mut kept.mark {
-                mark.is_answer_lost = true;
+                kept.renewal_marker = doubt;
+            } else if let Some(mark) = &mut kept.renewal_marker {
+                mark.is_response_lost = true;
             }
             error.into()
         };
@@ -348,10 +353,10 @@ impl Login {
         let Some(hold) = &self.unsaved else {
             return true;
         };
-        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
+        let (locked, kept) = (Arc::clone(&hold.lock), hold.login.clone());
         // Overwrites the slot, whatever is in it: we hold the lock and the newest login.
-        let written = self.blocking(move || locked.start_anew(&kept)).await;
-        let is_saved = self.written(written).await.is_ok();
+        let written = self.run_blocking(move || locked.overwrite(&kept)).await;
+        let is_saved = self.note_written(written).await.is_ok();
         if is_saved {
             self.unsaved = None;
         }
@@ -359,34 +364,34 @@ impl Login {
     }
 
     /// Consumes a login that no renewer uses any more, after it has stored what is unsaved.
-    pub(in crate::credentials) async fn save_at_last(mut self) {
+    pub(in crate::credentials) async fn save_until_stored(mut self) {
         while !self.save().await {
-            tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
+            tokio::time::sleep(Duration::from_millis(SAVE_RETRY_INTERVAL_MS)).await;
         }
     }
 
-    async fn write(&mut self, hold: &mut Hold) -> Result<(), RenewalError> {
-        let (locked, kept) = (Arc::clone(&hold.locked), hold.kept.clone());
-        let written = self.blocking(move || locked.write(&kept)).await;
-        self.written(written).await?;
+    async fn write(&mut self, hold: &mut LockedLogin) -> Result<(), RenewalError> {
+        let (locked, kept) = (Arc::clone(&hold.lock), hold.login.clone());
+        let written = self.run_blocking(move || locked.write(&kept)).await;
+        self.note_written(written).await?;
         hold.unsaved_since = None;
         Ok(())
     }
 
-    async fn written(&mut self, written: Result<(), StoreError>) -> Result<(), RenewalError> {
-        self.known(written)?;
-        self.revision = self.revision_now().await.ok();
+    async fn note_written(&mut self, written: Result<(), StoreError>) -> Result<(), RenewalError> {
+        self.note_fault(written)?;
+        self.revision = self.current_revision().await.ok();
         Ok(())
     }
 
     /// The slot's current revision.
-    async fn revision_now(&self) -> Result<Revision, StoreError> {
+    async fn current_revision(&self) -> Result<SlotRevision, StoreError> {
         let (store, slot) = (self.store.clone(), self.slot.clone());
-        self.blocking(move || store.revision(&slot)).await
+        self.run_blocking(move || store.revision(&slot)).await
     }
 
     /// Runs disk work on a blocking thread.
-    async fn blocking<T: Send + 'static>(
+    async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -396,11 +401,15 @@ impl Login {
     }
 
     /// Records the damage if the login had to be read from the backup.
-    fn found(
+    fn note_damage(
         &mut self,
-        read: Result<Option<Found>, StoreError>,
-    ) -> Result<Option<Kept>, RenewalError> {
-        let Some(Found { kept, damage }) = self.known(read)? else {
+        read: Result<Option<FoundLogin>, StoreError>,
+    ) -> Result<Option<StoredLogin>, RenewalError> {
+        let Some(FoundLogin {
+            login: kept,
+            damage,
+        }) = self.note_fault(read)?
+        else {
             return Ok(None);
         };
         self.fault = damage;
@@ -408,7 +417,7 @@ impl Login {
     }
 
     /// Records an error of the store, or that it works again.
-    fn known<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
+    fn note_fault<T>(&mut self, result: Result<T, StoreError>) -> Result<T, RenewalError> {
         match result {
             Ok(value) => {
                 self.fault = None;

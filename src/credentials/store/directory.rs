@@ -24,27 +24,27 @@ use crate::files::{
     ACCESSIBLE_BY_OTHERS, SAFE_OPEN_FLAGS, forbidden_mode, foreign_owner, sync_directory,
 };
 
-use super::error::{Step, StoreError};
+use super::error::{FileOperation, StoreError};
 
 /// Longest file that is read, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// How often locking is tried if the lock file vanishes meanwhile.
-const LOCK_TRIES_MAX: usize = 4;
+const LOCK_ATTEMPTS_MAX: usize = 4;
 
 const DIRECTORY_MODE: u32 = 0o700;
 const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The open directory.
-pub(super) struct Directory {
+pub(super) struct StoreDirectory {
     descriptor: OwnedFd,
     path: PathBuf,
 }
 
-impl Directory {
+impl StoreDirectory {
     /// Creates the directory and its parents if they are missing. It is private to us whatever the umask is.
-    pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         if exists(path)? {
             return Ok(());
         }
@@ -52,13 +52,13 @@ impl Directory {
             .recursive(true)
             .mode(DIRECTORY_MODE)
             .create(path)
-            .map_err(|error| StoreError::io(Step::Make, path, error))?;
+            .map_err(|error| StoreError::io(FileOperation::Create, path, error))?;
         fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
-            .map_err(|error| StoreError::io(Step::Protect, path, error))?;
+            .map_err(|error| StoreError::io(FileOperation::Protect, path, error))?;
         let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) else {
             return Ok(());
         };
-        sync_directory(parent).map_err(|error| StoreError::io(Step::Sync, parent, error))
+        sync_directory(parent).map_err(|error| StoreError::io(FileOperation::Sync, parent, error))
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -66,12 +66,12 @@ impl Directory {
         let opened = open(path, flags, Mode::empty()).map_err(|errno| match errno {
             Errno::LOOP | Errno::NOTDIR if path.is_symlink() => StoreError::Symlink(path.into()),
             Errno::NOTDIR => StoreError::NotADirectory(path.into()),
-            errno => StoreError::io(Step::Open, path, errno),
+            errno => StoreError::io(FileOperation::Open, path, errno),
         })?;
         let file = File::from(opened);
         let about = file
             .metadata()
-            .map_err(|error| StoreError::io(Step::Inspect, path, error))?;
+            .map_err(|error| StoreError::io(FileOperation::Inspect, path, error))?;
         if about.uid() != 0 {
             check_owner(path, &about)?;
         }
@@ -87,20 +87,20 @@ impl Directory {
     }
 
     /// Whether anything has this name.
-    pub(super) fn has(&self, name: &str) -> Result<bool, StoreError> {
+    pub(super) fn exists(&self, name: &str) -> Result<bool, StoreError> {
         exists(&self.path_of(name))
     }
 
     /// The bytes of a private file of ours; none if it does not exist.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path_of(name);
-        let Some(file) = self.open_ours(name, OFlags::RDONLY)? else {
+        let Some(file) = self.open_private(name, OFlags::RDONLY)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| StoreError::io(Step::Read, &path, error))?;
+            .map_err(|error| StoreError::io(FileOperation::Read, &path, error))?;
         if bytes.len() > FILE_BYTES_MAX {
             return Err(StoreError::TooLong {
                 path,
@@ -115,7 +115,7 @@ impl Directory {
     pub(super) fn replace(&self, name: &str, draft: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let replaced = self.write_draft(draft, bytes).and_then(|()| {
             renameat(&self.descriptor, draft, &self.descriptor, name)
-                .map_err(|errno| StoreError::io(Step::Rename, &self.path_of(name), errno))
+                .map_err(|errno| StoreError::io(FileOperation::Rename, &self.path_of(name), errno))
         });
         if replaced.is_err() {
             // Best effort: the next write removes it first.
@@ -130,27 +130,33 @@ impl Directory {
         self.remove(draft)?;
         let flags = SAFE_OPEN_FLAGS | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let opened = openat(&self.descriptor, draft, flags, OWNER_ONLY)
-            .map_err(|errno| StoreError::io(Step::Make, &path, errno))?;
+            .map_err(|errno| StoreError::io(FileOperation::Create, &path, errno))?;
         let write = || {
             // A umask may have removed our own permissions.
-            fchmod(&opened, OWNER_ONLY).map_err(|errno| (Step::Protect, errno.into()))?;
+            fchmod(&opened, OWNER_ONLY).map_err(|errno| (FileOperation::Protect, errno.into()))?;
             let mut file = File::from(opened);
-            file.write_all(bytes).map_err(failed(Step::Write))?;
-            file.sync_all().map_err(failed(Step::Sync))
+            file.write_all(bytes)
+                .map_err(failed(FileOperation::Write))?;
+            file.sync_all().map_err(failed(FileOperation::Sync))
         };
         write().map_err(|(step, error)| StoreError::io(step, &path, error))
     }
 
     /// Makes renames and removals durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        fsync(&self.descriptor).map_err(|errno| StoreError::io(Step::Sync, &self.path, errno))
+        fsync(&self.descriptor)
+            .map_err(|errno| StoreError::io(FileOperation::Sync, &self.path, errno))
     }
 
     /// Removes a name, whatever it refers to. Succeeds if there is none.
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
         match unlinkat(&self.descriptor, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(StoreError::io(Step::Remove, &self.path_of(name), errno)),
+            Err(errno) => Err(StoreError::io(
+                FileOperation::Remove,
+                &self.path_of(name),
+                errno,
+            )),
         }
     }
 
@@ -159,7 +165,13 @@ impl Directory {
         match renameat(&self.descriptor, name, &self.descriptor, draft) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(StoreError::io(Step::Rename, &self.path_of(name), errno)),
+            Err(errno) => {
+                return Err(StoreError::io(
+                    FileOperation::Rename,
+                    &self.path_of(name),
+                    errno,
+                ));
+            }
         }
         let overwritten = self.overwrite(draft);
         self.remove(draft).and(overwritten)
@@ -167,7 +179,7 @@ impl Directory {
 
     /// Overwrites a private file of ours. Skips anything else, which may be somebody else's file under another name.
     fn overwrite(&self, name: &str) -> Result<(), StoreError> {
-        let Ok(Some(mut file)) = self.open_ours(name, OFlags::WRONLY) else {
+        let Ok(Some(mut file)) = self.open_private(name, OFlags::WRONLY) else {
             return Ok(());
         };
         let zeros = |file: &mut File| {
@@ -175,13 +187,14 @@ impl Directory {
             std::io::copy(&mut std::io::repeat(0).take(length), file)?;
             file.sync_all()
         };
-        zeros(&mut file).map_err(|error| StoreError::io(Step::Write, &self.path_of(name), error))
+        zeros(&mut file)
+            .map_err(|error| StoreError::io(FileOperation::Write, &self.path_of(name), error))
     }
 
     /// Locks the lock file; none if somebody else holds the lock. Closing the file unlocks it.
     pub(super) fn lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
-        for _ in 0..LOCK_TRIES_MAX {
+        for _ in 0..LOCK_ATTEMPTS_MAX {
             let Some(file) = self.open_lock(name)? else {
                 continue;
             };
@@ -189,19 +202,23 @@ impl Directory {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => {
-                    return Err(StoreError::io(Step::Lock, &path, error));
+                    return Err(StoreError::io(FileOperation::Lock, &path, error));
                 }
             }
             // If somebody has removed it meanwhile, another process can lock a new file of the same name.
             let ours = file
                 .metadata()
-                .map_err(|error| StoreError::io(Step::Inspect, &path, error))?;
+                .map_err(|error| StoreError::io(FileOperation::Inspect, &path, error))?;
             let named = fs::symlink_metadata(&path);
             if named.is_ok_and(|it| (it.dev(), it.ino()) == (ours.dev(), ours.ino())) {
                 return Ok(Some(file));
             }
         }
-        Err(StoreError::io(Step::Lock, &path, ErrorKind::NotFound))
+        Err(StoreError::io(
+            FileOperation::Lock,
+            &path,
+            ErrorKind::NotFound,
+        ))
     }
 
     /// None if it was removed between two system calls.
@@ -211,16 +228,16 @@ impl Directory {
         match openat(&self.descriptor, name, flags, OWNER_ONLY) {
             Ok(made) => {
                 fchmod(&made, OWNER_ONLY)
-                    .map_err(|errno| StoreError::io(Step::Protect, &path, errno))?;
+                    .map_err(|errno| StoreError::io(FileOperation::Protect, &path, errno))?;
                 Ok(Some(File::from(made)))
             }
-            Err(Errno::EXIST) => self.open_ours(name, OFlags::RDWR),
-            Err(errno) => Err(StoreError::io(Step::Make, &path, errno)),
+            Err(Errno::EXIST) => self.open_private(name, OFlags::RDWR),
+            Err(errno) => Err(StoreError::io(FileOperation::Create, &path, errno)),
         }
     }
 
     /// None if it does not exist.
-    fn open_ours(&self, name: &str, access: OFlags) -> Result<Option<File>, StoreError> {
+    fn open_private(&self, name: &str, access: OFlags) -> Result<Option<File>, StoreError> {
         let path = self.path_of(name);
         let file = match openat(
             &self.descriptor,
@@ -235,11 +252,11 @@ impl Directory {
             Err(Errno::NXIO | Errno::NODEV | Errno::ISDIR) => {
                 return Err(StoreError::NotAFile(path));
             }
-            Err(errno) => return Err(StoreError::io(Step::Open, &path, errno)),
+            Err(errno) => return Err(StoreError::io(FileOperation::Open, &path, errno)),
         };
         let about = file
             .metadata()
-            .map_err(|error| StoreError::io(Step::Inspect, &path, error))?;
+            .map_err(|error| StoreError::io(FileOperation::Inspect, &path, error))?;
         if !about.is_file() {
             return Err(StoreError::NotAFile(path));
         }
@@ -258,7 +275,7 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StoreError::io(Step::Inspect, path, error)),
+        Err(error) => Err(StoreError::io(FileOperation::Inspect, path, error)),
     }
 }
 

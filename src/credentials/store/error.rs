@@ -53,7 +53,7 @@ pub enum StoreError {
         "{} was sealed with another passphrase: give that passphrase, or log in again",
         .0.display()
     )]
-    PassphraseWrong(PathBuf),
+    WrongPassphrase(PathBuf),
 
     /// Truncated, overwritten, or changed in any bit.
     #[error("{} is damaged or was tampered with: restore the whole directory, or log in again", .0.display())]
@@ -75,7 +75,7 @@ pub enum StoreError {
 
     /// Without the high-water mark, nobody can tell whether the login is the newest.
     #[error("{} is gone, which tells whether the login beside it is the newest: put it back, or log in again", .0.display())]
-    SeenMissing(PathBuf),
+    HighWaterMarkMissing(PathBuf),
 
     #[error(
         "{} was written by a newer program (format {version}): use that program",
@@ -91,9 +91,9 @@ pub enum StoreError {
 
     #[error("cannot {step} {}: {}", .path.display(), .cause)]
     Io {
-        step: Step,
+        step: FileOperation,
         path: PathBuf,
-        cause: Cause,
+        cause: IoCause,
     },
 
     /// The system gives no random bytes, or the cipher refuses to work.
@@ -113,11 +113,11 @@ impl StoreError {
             Self::NotADirectory(_) => "not-a-directory",
             Self::HardLinked { .. } => "hard-linked",
             Self::WrongKey { .. } => "wrong-key",
-            Self::PassphraseWrong(_) => "passphrase-wrong",
+            Self::WrongPassphrase(_) => "passphrase-wrong",
             Self::Tampered(_) => "tampered",
             Self::RolledBack { .. } => "rolled-back",
             Self::Missing(_) => "missing",
-            Self::SeenMissing(_) => "seen-missing",
+            Self::HighWaterMarkMissing(_) => "seen-missing",
             Self::NewerFormat { .. } => "newer-format",
             Self::TooLong { .. } => "too-long",
             Self::Busy { .. } => "busy",
@@ -126,20 +126,20 @@ impl StoreError {
         }
     }
 
-    pub(super) fn io(step: Step, path: &Path, error: impl Into<io::Error>) -> Self {
+    pub(super) fn io(step: FileOperation, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Io {
             step,
             path: path.to_owned(),
-            cause: Cause::from(error.into()),
+            cause: IoCause::from(error.into()),
         }
     }
 
     /// The runtime is shutting down: the work on this slot did not start, or its result was lost.
     pub(in crate::credentials) fn interrupted(slot: &Slot) -> Self {
         Self::Io {
-            step: Step::Open,
+            step: FileOperation::Open,
             path: slot.to_string().into(),
-            cause: Cause {
+            cause: IoCause {
                 kind: io::ErrorKind::Interrupted,
                 code: None,
             },
@@ -154,7 +154,7 @@ impl StoreError {
                 | Self::Tampered(_)
                 | Self::TooLong { .. }
                 | Self::WrongKey { .. }
-                | Self::PassphraseWrong(_)
+                | Self::WrongPassphrase(_)
                 | Self::NewerFormat { .. }
         )
     }
@@ -162,8 +162,8 @@ impl StoreError {
 
 /// The file operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Make,
+pub enum FileOperation {
+    Create,
     Open,
     Inspect,
     Protect,
@@ -176,10 +176,10 @@ pub enum Step {
     Lock,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for FileOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Make => "make",
+            Self::Create => "make",
             Self::Open => "open",
             Self::Inspect => "inspect",
             Self::Protect => "protect",
@@ -195,13 +195,13 @@ impl fmt::Display for Step {
 
 /// The operating system's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cause {
+pub struct IoCause {
     pub kind: io::ErrorKind,
     /// `errno`, where the system gave one.
     pub code: Option<i32>,
 }
 
-impl From<io::Error> for Cause {
+impl From<io::Error> for IoCause {
     fn from(error: io::Error) -> Self {
         Self {
             kind: error.kind(),
@@ -210,7 +210,7 @@ impl From<io::Error> for Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for IoCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             Some(code) => io::Error::from_raw_os_error(code).fmt(f),

@@ -16,16 +16,16 @@ use std::{
 };
 
 use super::{
-    Found,
-    directory::Directory,
-    error::{Step, StoreError},
+    FoundLogin,
+    directory::StoreDirectory,
+    error::{FileOperation, StoreError},
     seal_key::SealKeys,
-    slot_files::{Files, Login, Names, State},
-    stored_login::{Kept, Slot},
+    slot_files::{LoadedLogin, SlotFileNames, SlotFiles, SlotState},
+    stored_login::{Slot, StoredLogin},
 };
 
 /// How often a reader without the lock tries if it meets a writer midway.
-const LOOKS_MAX: usize = 4;
+const READ_ATTEMPTS_MAX: usize = 4;
 
 /// Logins in a directory. Clones share them.
 #[derive(Clone)]
@@ -49,32 +49,32 @@ impl FileStore {
     pub(super) fn open(directory: &Path, seals: SealKeys) -> Result<Self, StoreError> {
         // A trailing slash would make the system follow a symbolic link.
         let directory: PathBuf = directory.components().collect();
-        Directory::make(&directory)?;
-        Directory::open(&directory)?;
+        StoreDirectory::create(&directory)?;
+        StoreDirectory::open(&directory)?;
         Ok(Self(Arc::new(Shared { directory, seals })))
     }
 
-    pub(super) fn read(&self, slot: &Slot) -> Result<Option<Found>, StoreError> {
+    pub(super) fn read(&self, slot: &Slot) -> Result<Option<FoundLogin>, StoreError> {
         let files = self.files(slot)?;
-        let mut seen = files.look();
-        for _ in 1..LOOKS_MAX {
+        let mut seen = files.load();
+        for _ in 1..READ_ATTEMPTS_MAX {
             match &seen {
-                Ok(State {
+                Ok(SlotState {
                     login:
-                        Some(Login {
+                        Some(LoadedLogin {
                             damage: Some(_), ..
                         }),
                     ..
                 })
-                | Err(_) => seen = files.look(),
+                | Err(_) => seen = files.load(),
                 Ok(_) => break,
             }
         }
-        Ok(seen?.found())
+        Ok(seen?.into_found_login())
     }
 
     pub(super) fn revision(&self, slot: &Slot) -> Result<Option<FileRevision>, StoreError> {
-        let path = self.0.directory.join(Names::of(slot).login);
+        let path = self.0.directory.join(SlotFileNames::of(slot).login);
         match fs::symlink_metadata(&path) {
             Ok(about) => Ok(Some(FileRevision {
                 inode: about.ino(),
@@ -83,12 +83,12 @@ impl FileStore {
                 changed: (about.ctime(), about.ctime_nsec()),
             })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io(Step::Inspect, &path, error)),
+            Err(error) => Err(StoreError::io(FileOperation::Inspect, &path, error)),
         }
     }
 
     pub(super) fn is_sealed_by_first_key(&self, slot: &Slot) -> Result<bool, StoreError> {
-        Ok(self.files(slot)?.all_by_first_key())
+        Ok(self.files(slot)?.is_all_by_first_key())
     }
 
     pub(super) fn try_lock(&self, slot: &Slot) -> Result<Option<FileLock>, StoreError> {
@@ -102,13 +102,13 @@ impl FileStore {
     }
 
     pub(super) fn lock_path(&self, slot: &Slot) -> PathBuf {
-        self.0.directory.join(Names::of(slot).lock)
+        self.0.directory.join(SlotFileNames::of(slot).lock)
     }
 
-    fn files(&self, slot: &Slot) -> Result<Files, StoreError> {
-        Ok(Files {
-            directory: Directory::open(&self.0.directory)?,
-            names: Names::of(slot),
+    fn files(&self, slot: &Slot) -> Result<SlotFiles, StoreError> {
+        Ok(SlotFiles {
+            directory: StoreDirectory::open(&self.0.directory)?,
+            names: SlotFileNames::of(slot),
             slot: slot.clone(),
             seals: self.0.seals.clone(),
         })
@@ -117,7 +117,7 @@ impl FileStore {
 
 /// The lock of one slot on disk.
 pub struct FileLock {
-    files: Files,
+    files: SlotFiles,
     lock: File,
 }
 
@@ -126,37 +126,39 @@ impl FileLock {
         &self.files.slot
     }
 
-    pub(super) fn read(&self) -> Result<Option<Found>, StoreError> {
-        Ok(self.files.look()?.found())
+    pub(super) fn read(&self) -> Result<Option<FoundLogin>, StoreError> {
+        Ok(self.files.load()?.into_found_login())
     }
 
-    pub(super) fn write(&self, kept: &Kept) -> Result<(), StoreError> {
-        let state = self.files.look()?;
-        let newest = state.newest();
-        self.files.put(kept, newest, state.seen.is_some())
+    pub(super) fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+        let state = self.files.load()?;
+        let newest = state.newest_revision();
+        self.files
+            .write_login(kept, newest, state.high_water_mark.is_some())
     }
 
-    pub(super) fn start_anew(&self, kept: &Kept) -> Result<(), StoreError> {
-        let has_seen = matches!(self.files.seen(), Ok(Some(_)));
-        self.files.put(kept, self.files.newest_readable(), has_seen)
+    pub(super) fn overwrite(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+        let has_seen = matches!(self.files.high_water_mark(), Ok(Some(_)));
+        self.files
+            .write_login(kept, self.files.newest_readable_revision(), has_seen)
     }
 
     pub(super) fn reseal(&self) -> Result<bool, StoreError> {
-        let state = self.files.look()?;
-        if self.files.all_by_first_key() {
+        let state = self.files.load()?;
+        if self.files.is_all_by_first_key() {
             return Ok(false);
         }
-        let newest = state.newest();
-        match (state.login, state.seen) {
-            (Some(login), _) => self.files.put(&login.record.kept, newest, true)?,
-            (None, Some(seen)) => self.files.put_seen(seen)?,
+        let newest = state.newest_revision();
+        match (state.login, state.high_water_mark) {
+            (Some(login), _) => self.files.write_login(&login.record.login, newest, true)?,
+            (None, Some(seen)) => self.files.write_high_water_mark(seen)?,
             (None, None) => return Ok(false),
         }
         Ok(true)
     }
 
-    pub(super) fn forget(&self) -> Result<(), StoreError> {
-        self.files.forget()
+    pub(super) fn erase(&self) -> Result<(), StoreError> {
+        self.files.erase()
     }
 }
 

@@ -6,33 +6,36 @@ use std::{
 };
 
 use super::{
-    Found,
-    stored_login::{Kept, Slot},
+    FoundLogin,
+    stored_login::{Slot, StoredLogin},
 };
 
 /// Logins in memory. Clones share them.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<HashMap<Slot, Place>>>);
+pub struct MemoryStore(Arc<Mutex<HashMap<Slot, MemorySlot>>>);
 
 #[derive(Default)]
-struct Place {
-    kept: Option<Kept>,
+struct MemorySlot {
+    login: Option<StoredLogin>,
     revision: u64,
     locked: bool,
 }
 
 impl MemoryStore {
-    pub(super) fn read(&self, slot: &Slot) -> Option<Found> {
-        let kept = self.places().get(slot)?.kept.clone()?;
-        Some(Found { kept, damage: None })
+    pub(super) fn read(&self, slot: &Slot) -> Option<FoundLogin> {
+        let kept = self.slots().get(slot)?.login.clone()?;
+        Some(FoundLogin {
+            login: kept,
+            damage: None,
+        })
     }
 
     pub(super) fn revision(&self, slot: &Slot) -> u64 {
-        self.places().get(slot).map_or(0, |place| place.revision)
+        self.slots().get(slot).map_or(0, |place| place.revision)
     }
 
     pub(super) fn try_lock(&self, slot: &Slot) -> Option<MemoryLock> {
-        let mut places = self.places();
+        let mut places = self.slots();
         let place = places.entry(slot.clone()).or_default();
         if place.locked {
             return None;
@@ -44,7 +47,7 @@ impl MemoryStore {
         })
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<Slot, Place>> {
+    fn slots(&self) -> MutexGuard<'_, HashMap<Slot, MemorySlot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,29 +63,29 @@ impl MemoryLock {
         &self.slot
     }
 
-    pub(super) fn read(&self) -> Option<Found> {
+    pub(super) fn read(&self) -> Option<FoundLogin> {
         self.store.read(&self.slot)
     }
 
-    pub(super) fn write(&self, kept: &Kept) {
+    pub(super) fn write(&self, kept: &StoredLogin) {
         self.put(Some(kept.clone()));
     }
 
-    pub(super) fn forget(&self) {
+    pub(super) fn erase(&self) {
         self.put(None);
     }
 
-    fn put(&self, kept: Option<Kept>) {
-        let mut places = self.store.places();
+    fn put(&self, kept: Option<StoredLogin>) {
+        let mut places = self.store.slots();
         let place = places.entry(self.slot.clone()).or_default();
-        place.kept = kept;
+        place.login = kept;
         place.revision += 1;
     }
 }
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        if let Some(place) = self.store.places().get_mut(&self.slot) {
+        if let Some(place) = self.store.slots().get_mut(&self.slot) {
             place.locked = false;
         }
     }

@@ -20,11 +20,11 @@ use tokio::time::{Instant, sleep};
 use crate::random;
 
 use self::{
-    error::{Cause, Step, StoreError},
+    error::{FileOperation, IoCause, StoreError},
     file_store::{FileLock, FileRevision, FileStore},
     memory_store::{MemoryLock, MemoryStore},
     seal_key::SealKeys,
-    stored_login::{Kept, Slot},
+    stored_login::{Slot, StoredLogin},
 };
 
 /// Longest wait for the lock of a slot, in milliseconds.
@@ -35,14 +35,14 @@ const LOCK_PAUSE_MS_MAX: u64 = 40;
 
 /// A store of logins. Clones share it.
 #[derive(Clone)]
-pub enum Store {
+pub enum LoginStore {
     /// In a directory, shared by all processes that open it.
     File(FileStore),
     /// In memory, lost when the process exits.
     Memory(MemoryStore),
 }
 
-impl Store {
+impl LoginStore {
     /// Opens the store in `directory`, which is made (0700) if it is missing and must be private to us.
     pub fn open(directory: &Path, seals: SealKeys) -> Result<Self, StoreError> {
         FileStore::open(directory, seals).map(Self::File)
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// The login in a slot, whoever holds the lock; none before the first login and after a logout. Blocks on the disk.
-    pub fn read(&self, slot: &Slot) -> Result<Option<Found>, StoreError> {
+    pub fn read(&self, slot: &Slot) -> Result<Option<FoundLogin>, StoreError> {
         match self {
             Self::File(store) => store.read(slot),
             Self::Memory(store) => Ok(store.read(slot)),
@@ -63,10 +63,10 @@ impl Store {
     }
 
     /// The slot's revision, which differs from an earlier one if something was written since. Cheap: decrypts nothing.
-    pub fn revision(&self, slot: &Slot) -> Result<Revision, StoreError> {
+    pub fn revision(&self, slot: &Slot) -> Result<SlotRevision, StoreError> {
         match self {
-            Self::File(store) => store.revision(slot).map(Revision::File),
-            Self::Memory(store) => Ok(Revision::Memory(store.revision(slot))),
+            Self::File(store) => store.revision(slot).map(SlotRevision::File),
+            Self::Memory(store) => Ok(SlotRevision::Memory(store.revision(slot))),
         }
     }
 
@@ -79,17 +79,17 @@ impl Store {
     }
 
     /// Locks a slot; none if another process or task holds the lock. Blocks on the disk.
-    pub fn try_lock(&self, slot: &Slot) -> Result<Option<Locked>, StoreError> {
+    pub fn try_lock(&self, slot: &Slot) -> Result<Option<SlotLock>, StoreError> {
         match self {
-            Self::File(store) => Ok(store.try_lock(slot)?.map(Locked::File)),
-            Self::Memory(store) => Ok(store.try_lock(slot).map(Locked::Memory)),
+            Self::File(store) => Ok(store.try_lock(slot)?.map(SlotLock::File)),
+            Self::Memory(store) => Ok(store.try_lock(slot).map(SlotLock::Memory)),
         }
     }
 
     /// Locks a slot, or fails with [`StoreError::Busy`] after `longest`.
     ///
     /// The lock is no lease: it is free when its holder unlocks it or its process ends, and never before.
-    pub async fn lock(&self, slot: &Slot, longest: Duration) -> Result<Locked, StoreError> {
+    pub async fn lock(&self, slot: &Slot, longest: Duration) -> Result<SlotLock, StoreError> {
         let began = Instant::now();
         let longest = longest.min(Duration::from_millis(LOCK_WAIT_MS_MAX));
         loop {
@@ -124,9 +124,9 @@ impl Store {
     /// The runtime is shutting down, so the slot was not locked.
     fn lock_error(&self, slot: &Slot) -> StoreError {
         StoreError::Io {
-            step: Step::Lock,
+            step: FileOperation::Lock,
             path: self.lock_path(slot),
-            cause: Cause {
+            cause: IoCause {
                 kind: std::io::ErrorKind::Interrupted,
                 code: None,
             },
@@ -136,26 +136,26 @@ impl Store {
 
 /// A login that was read from a slot.
 #[derive(Clone)]
-pub struct Found {
-    pub kept: Kept,
+pub struct FoundLogin {
+    pub login: StoredLogin,
     /// What is wrong with the login's file, if its backup of the same revision was read instead. The next write repairs it.
     pub damage: Option<StoreError>,
 }
 
 /// The state of a slot. Equal to another one of the same slot if nothing was written in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revision {
+pub enum SlotRevision {
     File(Option<FileRevision>),
     Memory(u64),
 }
 
 /// The lock of one slot, held by one task of one process at a time. The drop unlocks.
-pub enum Locked {
+pub enum SlotLock {
     File(FileLock),
     Memory(MemoryLock),
 }
 
-impl Locked {
+impl SlotLock {
     /// The slot that this locks.
     #[must_use]
     pub fn slot(&self) -> &Slot {
@@ -166,7 +166,7 @@ impl Locked {
     }
 
     /// The login in the slot. Blocks on the disk.
-    pub fn read(&self) -> Result<Option<Found>, StoreError> {
+    pub fn read(&self) -> Result<Option<FoundLogin>, StoreError> {
         match self {
             Self::File(lock) => lock.read(),
             Self::Memory(lock) => Ok(lock.read()),
@@ -175,7 +175,7 @@ impl Locked {
 
     /// Writes a login, durably. After an error the slot holds the old or the new login, and the write may be repeated. Fails
     /// if the slot holds something unreadable: see [`Locked::start_anew`].
-    pub fn write(&self, kept: &Kept) -> Result<(), StoreError> {
+    pub fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
         match self {
             Self::File(lock) => lock.write(kept),
             Self::Memory(lock) => {
@@ -187,9 +187,9 @@ impl Locked {
 
     /// Writes a login, durably, whatever is in the slot: damaged, rolled back or sealed with a lost key. For a new login, or
     /// if the newest one is in memory.
-    pub fn start_anew(&self, kept: &Kept) -> Result<(), StoreError> {
+    pub fn overwrite(&self, kept: &StoredLogin) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.start_anew(kept),
+            Self::File(lock) => lock.overwrite(kept),
             Self::Memory(lock) => {
                 lock.write(kept);
                 Ok(())
@@ -206,11 +206,11 @@ impl Locked {
     }
 
     /// Overwrites and removes the login and its backup, readable or not. Durable when it returns.
-    pub fn forget(&self) -> Result<(), StoreError> {
+    pub fn erase(&self) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.forget(),
+            Self::File(lock) => lock.erase(),
             Self::Memory(lock) => {
-                lock.forget();
+                lock.erase();
                 Ok(())
             }
         }

@@ -25,92 +25,92 @@ const MAGIC: &[u8; 8] = b"njp-kept";
 pub(super) const FORMAT: u8 = 1;
 const HEADER_BYTES: usize = MAGIC.len() + 3 + KEY_ID_BYTES + SALT_BYTES;
 
-const GIVEN: u8 = 1;
-const DERIVED: u8 = 2;
+const KEY_GIVEN: u8 = 1;
+const KEY_DERIVED: u8 = 2;
 
 /// What a sealed file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inside {
+pub(super) enum SealedContent {
     Login = 1,
-    Seen = 2,
+    HighWaterMark = 2,
 }
 
 /// Why a sealed file cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unopened {
+pub(super) enum UnsealError {
     Tampered,
     NewerFormat(u8),
     WrongKey(KeyId),
-    PassphraseWrong,
+    WrongPassphrase,
 }
 
 /// Seals `text` with the first key. None if there is no randomness, or no memory to derive the key.
 pub(super) fn seal(
     keys: &SealKeys,
     slot: &Slot,
-    inside: Inside,
+    inside: SealedContent,
     mut text: Zeroizing<Vec<u8>>,
 ) -> Option<Vec<u8>> {
-    let (key, salt) = keys.sealing()?;
+    let (key, salt) = keys.sealing_key()?;
     let header = Header {
-        inside: inside as u8,
+        content: inside as u8,
         key_id: key.id,
         salt,
     };
     let header = header.to_bytes();
     let (nonce, tag) = key
         .cipher
-        .seal_in_place_separate_tag(authenticated(&header, slot), &mut text)
+        .seal_in_place_separate_tag(associated_data(&header, slot), &mut text)
         .ok()?;
     Some([&header, nonce.as_ref().as_slice(), &text, tag.as_ref()].concat())
 }
 
 /// The content of a sealed file.
-pub(super) struct Opened {
-    pub(super) text: Zeroizing<Vec<u8>>,
+pub(super) struct Unsealed {
+    pub(super) plaintext: Zeroizing<Vec<u8>>,
     /// False if the file should be resealed.
-    pub(super) by_first_key: bool,
+    pub(super) is_by_first_key: bool,
 }
 
 /// Opens a sealed file with whichever key sealed it.
-pub(super) fn open(
+pub(super) fn unseal(
     keys: &SealKeys,
     slot: &Slot,
-    inside: Inside,
+    inside: SealedContent,
     sealed: &[u8],
-) -> Result<Opened, Unopened> {
+) -> Result<Unsealed, UnsealError> {
     let (bytes, rest) = sealed
         .split_first_chunk::<HEADER_BYTES>()
-        .ok_or(Unopened::Tampered)?;
+        .ok_or(UnsealError::Tampered)?;
     let header = Header::parse(bytes)?;
-    if header.inside != inside as u8 {
-        return Err(Unopened::Tampered);
+    if header.content != inside as u8 {
+        return Err(UnsealError::Tampered);
     }
     let (nonce, sealed) = rest
         .split_first_chunk::<NONCE_LEN>()
-        .ok_or(Unopened::Tampered)?;
+        .ok_or(UnsealError::Tampered)?;
     let key = keys
-        .opening(header.key_id, header.salt)
+        .opening_key(header.key_id, header.salt)
         .ok_or(match header.salt {
-            None => Unopened::WrongKey(header.key_id),
-            Some(_) => Unopened::PassphraseWrong,
+            None => UnsealError::WrongKey(header.key_id),
+            Some(_) => UnsealError::WrongPassphrase,
         })?;
     let mut text = Zeroizing::new(sealed.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let opened = key
         .cipher
-        .open_in_place(nonce, authenticated(bytes, slot), &mut text)
-        .map_err(|_| Unopened::Tampered)?;
+        .open_in_place(nonce, associated_data(bytes, slot), &mut text)
+        .map_err(|_| UnsealError::Tampered)?;
     let length = opened.len();
     text.truncate(length);
-    Ok(Opened {
-        text,
-        by_first_key: keys.is_first(header.key_id, header.salt),
+    Ok(Unsealed {
+        plaintext: text,
+        is_by_first_key: keys.is_first(header.key_id, header.salt),
     })
 }
 
 struct Header {
-    inside: u8,
+    content: u8,
     key_id: KeyId,
     /// The salt, if the key is derived from a passphrase.
     salt: Option<Salt>,
@@ -118,10 +118,14 @@ struct Header {
 
 impl Header {
     fn to_bytes(&self) -> [u8; HEADER_BYTES] {
-        let source = if self.salt.is_some() { DERIVED } else { GIVEN };
+        let source = if self.salt.is_some() {
+            KEY_DERIVED
+        } else {
+            KEY_GIVEN
+        };
         let fields: [&[u8]; 4] = [
             MAGIC,
-            &[FORMAT, self.inside, source],
+            &[FORMAT, self.content, source],
             &self.key_id,
             &self.salt.unwrap_or_default(),
         ];
@@ -133,30 +137,30 @@ impl Header {
         bytes
     }
 
-    fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Unopened> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(Unopened::Tampered)?;
+    fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, UnsealError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(UnsealError::Tampered)?;
         let (&[format, inside, source], rest) =
-            rest.split_first_chunk().ok_or(Unopened::Tampered)?;
+            rest.split_first_chunk().ok_or(UnsealError::Tampered)?;
         match format {
             FORMAT => {}
-            0 => return Err(Unopened::Tampered),
-            newer => return Err(Unopened::NewerFormat(newer)),
+            0 => return Err(UnsealError::Tampered),
+            newer => return Err(UnsealError::NewerFormat(newer)),
         }
-        let (&key_id, salt) = rest.split_first_chunk().ok_or(Unopened::Tampered)?;
-        let salt = Salt::try_from(salt).map_err(|_| Unopened::Tampered)?;
+        let (&key_id, salt) = rest.split_first_chunk().ok_or(UnsealError::Tampered)?;
+        let salt = Salt::try_from(salt).map_err(|_| UnsealError::Tampered)?;
         let salt = match source {
-            GIVEN if salt == Salt::default() => None,
-            DERIVED => Some(salt),
-            _ => return Err(Unopened::Tampered),
+            KEY_GIVEN if salt == Salt::default() => None,
+            KEY_DERIVED => Some(salt),
+            _ => return Err(UnsealError::Tampered),
         };
         Ok(Self {
-            inside,
+            content: inside,
             key_id,
             salt,
         })
     }
 }
 
-fn authenticated(header: &[u8; HEADER_BYTES], slot: &Slot) -> Aad<Vec<u8>> {
+fn associated_data(header: &[u8; HEADER_BYTES], slot: &Slot) -> Aad<Vec<u8>> {
     Aad::from([header.as_slice(), slot.to_string().as_bytes()].concat())
 }

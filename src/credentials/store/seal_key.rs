@@ -35,8 +35,8 @@ const KEY_ID_DOMAIN: &[u8] = b"ninjaone-proxy store key id 1\0";
 
 /// Argon2id parameters, above the minimum of OWASP's Password Storage Cheat Sheet (19 MiB, 2 iterations). Part of format 1.
 const ARGON2_MEMORY_KIB: u32 = 32 * 1024;
-const ARGON2_PASSES: u32 = 3;
-const ARGON2_LANES: u32 = 1;
+const ARGON2_ITERATIONS: u32 = 3;
+const ARGON2_PARALLELISM: u32 = 1;
 
 /// Most salts whose derived keys are cached. All files of a store share one salt, unless somebody has mixed stores.
 const DERIVED_KEYS_MAX: usize = 64;
@@ -46,11 +46,11 @@ pub(super) type Salt = [u8; SALT_BYTES];
 
 /// Why something cannot seal a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadSealKey {
+pub enum SealKeyError {
     #[error(
         "a key is 32 random bytes: raw, as 64 hexadecimal digits, or in base64 (`openssl rand -hex 32` makes one)"
     )]
-    NotAKey,
+    InvalidKey,
     #[error("a passphrase has {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes")]
     PassphraseLength,
     #[error("at most {SEAL_KEYS_MAX} keys can open the store")]
@@ -58,28 +58,28 @@ pub enum BadSealKey {
 }
 
 /// A key or passphrase of a store. There is no `Debug`.
-pub struct SealKey(Source);
+pub struct SealKey(KeyMaterial);
 
-enum Source {
+enum KeyMaterial {
     Key(Arc<AeadKey>),
     Passphrase(Passphrase),
 }
 
 impl SealKey {
     /// Parses 32 raw bytes, or their 64 hexadecimal digits or base64, which may have white space around them.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadSealKey> {
-        let key = parse_key(bytes).ok_or(BadSealKey::NotAKey)?;
-        let key = AeadKey::new(&key).ok_or(BadSealKey::NotAKey)?;
-        Ok(Self(Source::Key(Arc::new(key))))
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SealKeyError> {
+        let key = parse_key(bytes).ok_or(SealKeyError::InvalidKey)?;
+        let key = AeadKey::new(&key).ok_or(SealKeyError::InvalidKey)?;
+        Ok(Self(KeyMaterial::Key(Arc::new(key))))
     }
 
     /// White space around the passphrase is ignored.
-    pub fn from_passphrase(text: &[u8]) -> Result<Self, BadSealKey> {
+    pub fn from_passphrase(text: &[u8]) -> Result<Self, SealKeyError> {
         let text = text.trim_ascii();
         if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&text.len()) {
-            return Err(BadSealKey::PassphraseLength);
+            return Err(SealKeyError::PassphraseLength);
         }
-        Ok(Self(Source::Passphrase(Passphrase {
+        Ok(Self(KeyMaterial::Passphrase(Passphrase {
             text: Zeroizing::new(text.to_vec()),
             derived: Mutex::default(),
             salt_in_use: OnceLock::new(),
@@ -94,19 +94,19 @@ pub struct SealKeys(Arc<[SealKey]>);
 impl SealKeys {
     /// # Errors
     /// There are more than [`SEAL_KEYS_MAX`] keys.
-    pub fn new(first: SealKey, older: Vec<SealKey>) -> Result<Self, BadSealKey> {
+    pub fn new(first: SealKey, older: Vec<SealKey>) -> Result<Self, SealKeyError> {
         if older.len() >= SEAL_KEYS_MAX {
-            return Err(BadSealKey::TooManyKeys);
+            return Err(SealKeyError::TooManyKeys);
         }
         let keys: Vec<_> = std::iter::once(first).chain(older).collect();
         Ok(Self(keys.into()))
     }
 
     /// The key to seal with, and its salt if it is derived. None if it cannot be derived.
-    pub(super) fn sealing(&self) -> Option<(Arc<AeadKey>, Option<Salt>)> {
+    pub(super) fn sealing_key(&self) -> Option<(Arc<AeadKey>, Option<Salt>)> {
         match &self.0.first()?.0 {
-            Source::Key(key) => Some((Arc::clone(key), None)),
-            Source::Passphrase(passphrase) => {
+            KeyMaterial::Key(key) => Some((Arc::clone(key), None)),
+            KeyMaterial::Passphrase(passphrase) => {
                 let salt = passphrase.salt()?;
                 Some((passphrase.derive(salt)?, Some(salt)))
             }
@@ -114,10 +114,10 @@ impl SealKeys {
     }
 
     /// The key with this id. `salt` is that of a derived key.
-    pub(super) fn opening(&self, id: KeyId, salt: Option<Salt>) -> Option<Arc<AeadKey>> {
+    pub(super) fn opening_key(&self, id: KeyId, salt: Option<Salt>) -> Option<Arc<AeadKey>> {
         self.0.iter().find_map(|key| match (&key.0, salt) {
-            (Source::Key(key), None) => (key.id == id).then(|| Arc::clone(key)),
-            (Source::Passphrase(passphrase), Some(salt)) => passphrase.opening(id, salt),
+            (KeyMaterial::Key(key), None) => (key.id == id).then(|| Arc::clone(key)),
+            (KeyMaterial::Passphrase(passphrase), Some(salt)) => passphrase.opening_key(id, salt),
             _ => None,
         })
     }
@@ -125,9 +125,9 @@ impl SealKeys {
     /// Whether the first key has this id and salt.
     pub(super) fn is_first(&self, id: KeyId, salt: Option<Salt>) -> bool {
         match (self.0.first().map(|key| &key.0), salt) {
-            (Some(Source::Key(key)), None) => key.id == id,
-            (Some(Source::Passphrase(passphrase)), Some(salt)) => {
-                passphrase.opening(id, salt).is_some()
+            (Some(KeyMaterial::Key(key)), None) => key.id == id,
+            (Some(KeyMaterial::Passphrase(passphrase)), Some(salt)) => {
+                passphrase.opening_key(id, salt).is_some()
             }
             _ => false,
         }
@@ -151,7 +151,7 @@ impl Passphrase {
         Some(*self.salt_in_use.get_or_init(|| fresh))
     }
 
-    fn opening(&self, id: KeyId, salt: Salt) -> Option<Arc<AeadKey>> {
+    fn opening_key(&self, id: KeyId, salt: Salt) -> Option<Arc<AeadKey>> {
         let key = self.derive(salt).filter(|key| key.id == id)?;
         self.salt_in_use.get_or_init(|| salt);
         Some(key)
@@ -166,8 +166,8 @@ impl Passphrase {
         }
         let params = Params::new(
             ARGON2_MEMORY_KIB,
-            ARGON2_PASSES,
-            ARGON2_LANES,
+            ARGON2_ITERATIONS,
+            ARGON2_PARALLELISM,
             Some(KEY_BYTES),
         )
         .ok()?;

@@ -9,30 +9,30 @@ use zeroize::Zeroizing;
 use crate::hex;
 
 use super::{
-    Found,
-    directory::Directory,
+    FoundLogin,
+    directory::StoreDirectory,
     error::StoreError,
-    record::{Record, Seen, TEXT_BYTES_MAX},
-    seal::{self, Inside, Opened, Unopened},
+    record::{HighWaterMark, PLAINTEXT_BYTES_MAX, StoreRecord},
+    seal::{self, SealedContent, UnsealError, Unsealed},
     seal_key::SealKeys,
-    stored_login::{Kept, Slot},
+    stored_login::{Slot, StoredLogin},
 };
 
-pub(super) struct Names {
+pub(super) struct SlotFileNames {
     pub(super) login: String,
-    last: String,
-    seen: String,
+    backup: String,
+    high_water_mark: String,
     pub(super) lock: String,
     /// One name is enough because there is one writer at a time, and at most one file can be left behind.
     pub(super) draft: String,
 }
 
-impl Names {
+impl SlotFileNames {
     pub(super) fn of(slot: &Slot) -> Self {
         Self {
             login: format!("{slot}.login"),
-            last: format!("{slot}.last"),
-            seen: format!("{slot}.seen"),
+            backup: format!("{slot}.last"),
+            high_water_mark: format!("{slot}.seen"),
             lock: format!("{slot}.lock"),
             draft: format!("{slot}.draft"),
         }
@@ -40,68 +40,70 @@ impl Names {
 }
 
 /// The content of a slot's files.
-pub(super) struct State {
-    pub(super) seen: Option<Seen>,
-    pub(super) login: Option<Login>,
+pub(super) struct SlotState {
+    pub(super) high_water_mark: Option<HighWaterMark>,
+    pub(super) login: Option<LoadedLogin>,
 }
 
-pub(super) struct Login {
-    pub(super) record: Record,
+pub(super) struct LoadedLogin {
+    pub(super) record: StoreRecord,
     /// Why the backup was read instead of the login's own file.
     pub(super) damage: Option<StoreError>,
 }
 
-impl State {
-    pub(super) fn newest(&self) -> u64 {
-        let seen = self.seen.map_or(0, |it| it.revision);
+impl SlotState {
+    pub(super) fn newest_revision(&self) -> u64 {
+        let seen = self.high_water_mark.map_or(0, |it| it.revision);
         let login = self.login.as_ref().map_or(0, |it| it.record.revision);
         seen.max(login)
     }
 
-    pub(super) fn found(self) -> Option<Found> {
-        self.login.map(|login| Found {
-            kept: login.record.kept,
+    pub(super) fn into_found_login(self) -> Option<FoundLogin> {
+        self.login.map(|login| FoundLogin {
+            login: login.record.login,
             damage: login.damage,
         })
     }
 }
 
 /// The files of one slot.
-pub(super) struct Files {
-    pub(super) directory: Directory,
-    pub(super) names: Names,
+pub(super) struct SlotFiles {
+    pub(super) directory: StoreDirectory,
+    pub(super) names: SlotFileNames,
     pub(super) slot: Slot,
     pub(super) seals: SealKeys,
 }
 
-impl Files {
-    pub(super) fn look(&self) -> Result<State, StoreError> {
+impl SlotFiles {
+    pub(super) fn load(&self) -> Result<SlotState, StoreError> {
         // Reads the mark first, then the login. A writer replaces them the other way round, so a reader without the lock
         // never meets a login that is older than the mark.
-        let Some(seen) = self.seen()? else {
+        let Some(seen) = self.high_water_mark()? else {
             return match (
                 self.record(&self.names.login)?,
-                self.directory.read(&self.names.last)?,
+                self.directory.read(&self.names.backup)?,
             ) {
-                (None, None) => Ok(State {
-                    seen: None,
+                (None, None) => Ok(SlotState {
+                    high_water_mark: None,
                     login: None,
                 }),
-                _ => Err(StoreError::SeenMissing(self.path(&self.names.seen))),
+                _ => Err(StoreError::HighWaterMarkMissing(
+                    self.path(&self.names.high_water_mark),
+                )),
             };
         };
-        let login = self.login(seen)?;
-        Ok(State {
-            seen: Some(seen),
+        let login = self.load_login(seen)?;
+        Ok(SlotState {
+            high_water_mark: Some(seen),
             login,
         })
     }
 
-    fn login(&self, seen: Seen) -> Result<Option<Login>, StoreError> {
+    fn load_login(&self, seen: HighWaterMark) -> Result<Option<LoadedLogin>, StoreError> {
         let path = self.path(&self.names.login);
         let damage = match self.record(&self.names.login) {
-            Ok(Some(record)) if is_newest(record.revision, seen) => {
-                return Ok(Some(Login {
+            Ok(Some(record)) if is_current(record.revision, seen) => {
+                return Ok(Some(LoadedLogin {
                     record,
                     damage: None,
                 }));
@@ -119,60 +121,69 @@ impl Files {
             Err(error) if error.is_damage() => error,
             Err(error) => return Err(error),
         };
-        match self.record(&self.names.last) {
-            Ok(Some(record)) if is_newest(record.revision, seen) => {
+        match self.record(&self.names.backup) {
+            Ok(Some(record)) if is_current(record.revision, seen) => {
                 let damage = Some(damage);
-                Ok(Some(Login { record, damage }))
+                Ok(Some(LoadedLogin { record, damage }))
             }
             _ => Err(damage),
         }
     }
 
     /// Writes a login. It is durable once its own file is in place; backup and high-water mark follow.
-    pub(super) fn put(&self, kept: &Kept, newest: u64, has_seen: bool) -> Result<(), StoreError> {
+    pub(super) fn write_login(
+        &self,
+        kept: &StoredLogin,
+        newest: u64,
+        has_seen: bool,
+    ) -> Result<(), StoreError> {
         let revision = newest.saturating_add(1);
-        let text = Record::text_of(revision, kept);
-        let sealed = self.sealed(&self.names.login, Inside::Login, text)?;
+        let text = StoreRecord::to_json(revision, kept);
+        let sealed = self.seal(&self.names.login, SealedContent::Login, text)?;
         if !has_seen {
-            let seen = Seen {
+            let seen = HighWaterMark {
                 revision: newest,
                 generation: 0,
                 kept: false,
             };
-            self.put_seen(seen)?;
+            self.write_high_water_mark(seen)?;
         }
         self.replace(&self.names.login, &sealed)?;
         self.directory.sync()?;
-        self.replace(&self.names.last, &sealed)?;
-        self.put_seen(Seen {
+        self.replace(&self.names.backup, &sealed)?;
+        self.write_high_water_mark(HighWaterMark {
             revision,
             generation: kept.generation,
             kept: true,
         })
     }
 
-    pub(super) fn put_seen(&self, seen: Seen) -> Result<(), StoreError> {
-        let sealed = self.sealed(&self.names.seen, Inside::Seen, seen.to_text())?;
-        self.replace(&self.names.seen, &sealed)?;
+    pub(super) fn write_high_water_mark(&self, seen: HighWaterMark) -> Result<(), StoreError> {
+        let sealed = self.seal(
+            &self.names.high_water_mark,
+            SealedContent::HighWaterMark,
+            seen.to_json(),
+        )?;
+        self.replace(&self.names.high_water_mark, &sealed)?;
         self.directory.sync()
     }
 
     /// Erases the login. Records the logout in the high-water mark first, so that a crash midway does not look like a lost
     /// login.
-    pub(super) fn forget(&self) -> Result<(), StoreError> {
-        let Names {
+    pub(super) fn erase(&self) -> Result<(), StoreError> {
+        let SlotFileNames {
             login,
-            last,
-            seen,
+            backup: last,
+            high_water_mark: seen,
             draft,
             ..
         } = &self.names;
-        let [login_is, last_is, seen_is] = [login, last, seen].map(|it| self.directory.has(it));
+        let [login_is, last_is, seen_is] = [login, last, seen].map(|it| self.directory.exists(it));
         if !(login_is? || last_is? || seen_is?) {
             return Ok(());
         }
-        self.put_seen(Seen {
-            revision: self.newest_readable(),
+        self.write_high_water_mark(HighWaterMark {
+            revision: self.newest_readable_revision(),
             generation: 0,
             kept: false,
         })?;
@@ -182,85 +193,92 @@ impl Files {
     }
 
     /// The highest revision in any file that can still be opened.
-    pub(super) fn newest_readable(&self) -> u64 {
-        let records = [&self.names.login, &self.names.last].map(|name| self.record(name));
+    pub(super) fn newest_readable_revision(&self) -> u64 {
+        let records = [&self.names.login, &self.names.backup].map(|name| self.record(name));
         let records = records
             .into_iter()
             .filter_map(|it| Some(it.ok()??.revision));
-        let seen = self.seen().ok().flatten().map(|it| it.revision);
+        let seen = self.high_water_mark().ok().flatten().map(|it| it.revision);
         records.chain(seen).max().unwrap_or(0)
     }
 
-    pub(super) fn all_by_first_key(&self) -> bool {
-        let Names {
-            login, last, seen, ..
+    pub(super) fn is_all_by_first_key(&self) -> bool {
+        let SlotFileNames {
+            login,
+            backup: last,
+            high_water_mark: seen,
+            ..
         } = &self.names;
         let files = [
-            (login, Inside::Login),
-            (last, Inside::Login),
-            (seen, Inside::Seen),
+            (login, SealedContent::Login),
+            (last, SealedContent::Login),
+            (seen, SealedContent::HighWaterMark),
         ];
         files
             .into_iter()
-            .all(|(name, inside)| match self.open(name, inside) {
-                Ok(Some(opened)) => opened.by_first_key,
+            .all(|(name, inside)| match self.unseal(name, inside) {
+                Ok(Some(opened)) => opened.is_by_first_key,
                 Ok(None) => true,
                 Err(_) => false,
             })
     }
 
-    pub(super) fn seen(&self) -> Result<Option<Seen>, StoreError> {
-        self.parsed(&self.names.seen, Inside::Seen, Seen::from_text)
+    pub(super) fn high_water_mark(&self) -> Result<Option<HighWaterMark>, StoreError> {
+        self.read_parsed(
+            &self.names.high_water_mark,
+            SealedContent::HighWaterMark,
+            HighWaterMark::from_json,
+        )
     }
 
-    fn record(&self, name: &str) -> Result<Option<Record>, StoreError> {
-        self.parsed(name, Inside::Login, Record::from_text)
+    fn record(&self, name: &str) -> Result<Option<StoreRecord>, StoreError> {
+        self.read_parsed(name, SealedContent::Login, StoreRecord::from_json)
     }
 
-    fn parsed<T>(
+    fn read_parsed<T>(
         &self,
         name: &str,
-        inside: Inside,
+        inside: SealedContent,
         parse: fn(&[u8]) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
-        let Some(opened) = self.open(name, inside)? else {
+        let Some(opened) = self.unseal(name, inside)? else {
             return Ok(None);
         };
         // It is authentic, so a newer version of this program wrote it.
-        let unknown = || self.unopened(name, Unopened::NewerFormat(seal::FORMAT));
-        parse(&opened.text).map(Some).ok_or_else(unknown)
+        let unknown = || self.unseal_error(name, UnsealError::NewerFormat(seal::FORMAT));
+        parse(&opened.plaintext).map(Some).ok_or_else(unknown)
     }
 
-    fn open(&self, name: &str, inside: Inside) -> Result<Option<Opened>, StoreError> {
+    fn unseal(&self, name: &str, inside: SealedContent) -> Result<Option<Unsealed>, StoreError> {
         let Some(sealed) = self.directory.read(name)? else {
             return Ok(None);
         };
-        let opened = seal::open(&self.seals, &self.slot, inside, &sealed);
-        opened.map(Some).map_err(|why| self.unopened(name, why))
+        let opened = seal::unseal(&self.seals, &self.slot, inside, &sealed);
+        opened.map(Some).map_err(|why| self.unseal_error(name, why))
     }
 
-    fn unopened(&self, name: &str, why: Unopened) -> StoreError {
+    fn unseal_error(&self, name: &str, why: UnsealError) -> StoreError {
         let path = self.path(name);
         match why {
-            Unopened::Tampered => StoreError::Tampered(path),
-            Unopened::NewerFormat(version) => StoreError::NewerFormat { path, version },
-            Unopened::PassphraseWrong => StoreError::PassphraseWrong(path),
-            Unopened::WrongKey(id) => StoreError::WrongKey {
+            UnsealError::Tampered => StoreError::Tampered(path),
+            UnsealError::NewerFormat(version) => StoreError::NewerFormat { path, version },
+            UnsealError::WrongPassphrase => StoreError::WrongPassphrase(path),
+            UnsealError::WrongKey(id) => StoreError::WrongKey {
                 path,
                 key_id: hex::encode(&id),
             },
         }
     }
 
-    fn sealed(
+    fn seal(
         &self,
         name: &str,
-        inside: Inside,
+        inside: SealedContent,
         text: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Vec<u8>, StoreError> {
         let text = text.ok_or_else(|| StoreError::TooLong {
             path: self.path(name),
-            longest: TEXT_BYTES_MAX,
+            longest: PLAINTEXT_BYTES_MAX,
         })?;
         seal::seal(&self.seals, &self.slot, inside, text)
             .ok_or_else(|| StoreError::CannotSeal(self.path(name)))
@@ -276,7 +294,7 @@ impl Files {
 }
 
 /// Whether a login is as new as the high-water mark. After a logout it must be newer.
-fn is_newest(revision: u64, seen: Seen) -> bool {
+fn is_current(revision: u64, seen: HighWaterMark) -> bool {
     if seen.kept {
         revision >= seen.revision
     } else {

@@ -25,7 +25,7 @@ impl fmt::Display for Slot {
 
 /// A login as it is stored. Never printed: there is no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredLogin {
     /// Counts the token responses that were stored; 1 is the login itself.
     pub generation: u64,
     /// A login belongs to one application on one host.
@@ -37,16 +37,16 @@ pub struct Kept {
     pub refreshed_at: Timestamp,
     /// None if the platform issues none.
     pub refresh_token: Option<Secret<String>>,
-    pub access: Option<KeptAccess>,
+    pub access_token: Option<StoredAccessToken>,
     /// A token request with this refresh token whose result is not known.
-    pub mark: Option<Mark>,
+    pub renewal_marker: Option<RenewalMarker>,
     /// Why the login is no longer valid; none while it is.
-    pub ended: Option<Ended>,
+    pub ended: Option<LoginEnd>,
 }
 
 /// An access token, dated so that another process of the same boot knows its expiry without the wall clock.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeptAccess {
+pub struct StoredAccessToken {
     pub token: Secret<String>,
     pub minted_at: Timestamp,
     pub expires_at: Timestamp,
@@ -57,7 +57,7 @@ pub struct KeptAccess {
     pub expires_boot_ms: u64,
 }
 
-impl KeptAccess {
+impl StoredAccessToken {
     /// Dates a token that was requested at `minted`, in this boot.
     #[must_use]
     pub fn dated(token: Secret<String>, minted: Reading, lifetime: Duration) -> Self {
@@ -85,32 +85,32 @@ impl KeptAccess {
 
 /// A renewal marker: who began a token request, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct RenewalMarker {
     pub at: Timestamp,
     /// `<process id>@<boot id>`.
     pub by: String,
     /// The request got no response. False also if the process that made it died.
-    pub is_answer_lost: bool,
+    pub is_response_lost: bool,
 }
 
-impl Mark {
+impl RenewalMarker {
     /// The marker of a request that this process begins now.
     #[must_use]
     pub fn now() -> Self {
         Self {
             at: Timestamp::now(),
             by: format!("{}@{}", process::id(), boot_id()),
-            is_answer_lost: false,
+            is_response_lost: false,
         }
     }
 }
 
 /// When and why a login ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct LoginEnd {
     pub at: Timestamp,
     /// A name from a closed set.
-    pub why: String,
+    pub reason: String,
 }
 
 /// Identifies this boot of this machine; this process only if the kernel gives no boot id.

@@ -16,10 +16,10 @@ use crate::{
 pub const EXPIRY_MARGIN_MS: u64 = 1_000;
 
 /// How long a token that replaced a rejected one, and was accepted since, withstands a rejection, in milliseconds.
-const HOLD_WORKED_MS: u64 = 5_000;
+const HOLD_ACCEPTED_MS: u64 = 5_000;
 
 /// The same for a token that was never accepted; doubles with each such token in a row.
-const HOLD_NEVER_WORKED_MS: u64 = 10_000;
+const HOLD_NEVER_ACCEPTED_MS: u64 = 10_000;
 
 /// Longest time that a token withstands a rejection, in milliseconds.
 const HOLD_MS_MAX: u64 = 300_000;
@@ -133,8 +133,8 @@ impl AccessToken {
     pub fn replaceable_at(&self) -> Moment {
         let hold_ms = match self.rejected_before {
             0 => 0,
-            _ if self.was_accepted() => HOLD_WORKED_MS,
-            row => HOLD_NEVER_WORKED_MS
+            _ if self.was_accepted() => HOLD_ACCEPTED_MS,
+            row => HOLD_NEVER_ACCEPTED_MS
                 .saturating_mul(1 << (row - 1).min(10))
                 .min(HOLD_MS_MAX),
         };
@@ -142,7 +142,7 @@ impl AccessToken {
     }
 
     /// How many tokens in a row are rejected, counting this one.
-    pub(in crate::credentials) fn rejected_with_this(&self) -> u32 {
+    pub(in crate::credentials) fn consecutive_rejections(&self) -> u32 {
         if self.was_accepted() {
             1
         } else {

@@ -16,13 +16,13 @@ use tokio::{
 
 use crate::{
     clock::{Moment, Timestamp},
-    credentials::{Lack, Why, login::renewal_error::RenewalError},
+    credentials::{TokenUnavailable, TokenUnavailableReason, login::renewal_error::RenewalError},
     names::{IdentityKind, TenantName},
 };
 
 use super::{
     access_token::AccessToken,
-    snapshot::{LoginState, Record, State, VaultSnapshot},
+    snapshot::{RenewalHistory, StoredLoginStatus, TokenSnapshot, TokenState},
 };
 
 /// Longest that a request waits for a renewal under way, in milliseconds.
@@ -36,23 +36,23 @@ const RETRY_AFTER_MS_MIN: u64 = 1_000;
 const RETRY_AFTER_MS_MAX: u64 = 300_000;
 
 /// Holds the access token of one identity at one tenant.
-pub struct Vault {
+pub struct TokenCell {
     tenant: TenantName,
     identity: IdentityKind,
     current: ArcSwapOption<AccessToken>,
     /// The newest generation that NinjaOne rejected with 401.
     rejected: AtomicU64,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<RenewerPhase>,
     /// Wakes the token renewer.
     wake: Notify,
-    waiting: AtomicUsize,
-    record: Mutex<Record>,
+    waiters: AtomicUsize,
+    history: Mutex<RenewalHistory>,
 }
 
 /// What the token renewer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::credentials) enum Phase {
-    Resting,
+pub(in crate::credentials) enum RenewerPhase {
+    Idle,
     Renewing,
     BackingOff {
         next: Moment,
@@ -64,13 +64,13 @@ pub(in crate::credentials) enum Phase {
 
 /// Why waiting brought no token that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unavailable {
+pub enum TokenWaitError {
     /// Trying again is worthwhile after this time.
-    For(Duration),
+    RetryAfter(Duration),
     LoginNeeded,
 }
 
-impl Unavailable {
+impl TokenWaitError {
     fn until(next: Moment) -> Self {
         Self::after(next.since(Moment::now()))
     }
@@ -78,34 +78,39 @@ impl Unavailable {
     fn after(pause: Duration) -> Self {
         let least = Duration::from_millis(RETRY_AFTER_MS_MIN);
         let most = Duration::from_millis(RETRY_AFTER_MS_MAX);
-        Self::For(pause.clamp(least, most))
+        Self::RetryAfter(pause.clamp(least, most))
     }
 
     /// The error of a request with this identity.
-    pub(in crate::credentials) const fn lack(self, identity: IdentityKind) -> Lack {
+    pub(in crate::credentials) const fn for_identity(
+        self,
+        identity: IdentityKind,
+    ) -> TokenUnavailable {
         let (why, retry_after) = match self {
-            Self::For(pause) => (Why::Unavailable, Some(pause)),
-            Self::LoginNeeded => (Why::LoginNeeded, None),
+            Self::RetryAfter(pause) => {
+                (TokenUnavailableReason::TemporarilyUnavailable, Some(pause))
+            }
+            Self::LoginNeeded => (TokenUnavailableReason::LoginNeeded, None),
         };
-        Lack {
+        TokenUnavailable {
             identity,
-            why,
+            reason: why,
             retry_after,
         }
     }
 }
 
-impl Vault {
+impl TokenCell {
     pub(in crate::credentials) fn new(tenant: TenantName, identity: IdentityKind) -> Self {
         Self {
             tenant,
             identity,
             current: ArcSwapOption::empty(),
             rejected: AtomicU64::new(0),
-            phase: watch::Sender::new(Phase::Resting),
+            phase: watch::Sender::new(RenewerPhase::Idle),
             wake: Notify::new(),
-            waiting: AtomicUsize::new(0),
-            record: Mutex::default(),
+            waiters: AtomicUsize::new(0),
+            history: Mutex::default(),
         }
     }
 
@@ -126,7 +131,7 @@ impl Vault {
     ///
     /// # Errors
     /// There is none, and no renewal brought one in time.
-    pub async fn token(&self) -> Result<Arc<AccessToken>, Unavailable> {
+    pub async fn token(&self) -> Result<Arc<AccessToken>, TokenWaitError> {
         let longest = Duration::from_millis(LEASE_WAIT_MS_MAX);
         match self.current() {
             Some(token) => Ok(token),
@@ -144,21 +149,24 @@ impl Vault {
     }
 
     /// Waits, at most `longest`, for a renewal to bring a valid token. A failed renewal ends the wait.
-    pub async fn wait_for_token(&self, longest: Duration) -> Result<Arc<AccessToken>, Unavailable> {
+    pub async fn wait_for_token(
+        &self,
+        longest: Duration,
+    ) -> Result<Arc<AccessToken>, TokenWaitError> {
         self.wait_for(longest, 0).await
     }
 
     /// After a 401: waits for a token newer than the one of `generation`. However many requests report the same 401, it
     /// causes at most one renewal, and none before [`AccessToken::replaceable_at`].
-    pub async fn newer_than(
+    pub async fn wait_for_newer_than(
         &self,
         generation: u64,
         longest: Duration,
-    ) -> Result<Arc<AccessToken>, Unavailable> {
+    ) -> Result<Arc<AccessToken>, TokenWaitError> {
         self.reject(generation);
-        let held = self.held_for(generation);
+        let held = self.remaining_hold(generation);
         if held > longest {
-            return Err(Unavailable::after(held));
+            return Err(TokenWaitError::after(held));
         }
         self.wait_for(longest, generation).await
     }
@@ -173,25 +181,25 @@ impl Vault {
 
     /// The cell's state for status and metrics, without the token.
     #[must_use]
-    pub fn snapshot(&self) -> VaultSnapshot {
+    pub fn snapshot(&self) -> TokenSnapshot {
         let now = Moment::now();
         let token = self.current.load_full();
         let phase = *self.phase.borrow();
-        let record = self.record();
+        let record = self.history();
         let usable = token.as_ref().is_some_and(|token| token.is_usable(now));
         let next_attempt = match phase {
-            Phase::BackingOff { next } => Some(next.since(now)),
+            RenewerPhase::BackingOff { next } => Some(next.since(now)),
             _ => None,
         };
         let state = match (phase, record.failing_since) {
-            (Phase::Renewing, _) => State::Renewing,
-            (Phase::LoginNeeded, _) if !usable => State::LoginNeeded,
-            (_, Some(_)) => State::Failing,
-            _ if usable => State::Fresh,
-            _ if token.is_none() => State::NeverMinted,
-            _ => State::Expired,
+            (RenewerPhase::Renewing, _) => TokenState::Renewing,
+            (RenewerPhase::LoginNeeded, _) if !usable => TokenState::LoginNeeded,
+            (_, Some(_)) => TokenState::Failing,
+            _ if usable => TokenState::Fresh,
+            _ if token.is_none() => TokenState::NeverMinted,
+            _ => TokenState::Expired,
         };
-        VaultSnapshot {
+        TokenSnapshot {
             tenant: self.tenant.clone(),
             identity: self.identity,
             state,
@@ -203,7 +211,7 @@ impl Vault {
             failing_since: record.failing_since,
             last_error: record.last_error,
             next_attempt,
-            waiting: self.waiting.load(Ordering::Relaxed),
+            waiting: self.waiters.load(Ordering::Relaxed),
             results: record.results(),
             login: record.login.clone(),
         }
@@ -213,16 +221,16 @@ impl Vault {
         &self,
         longest: Duration,
         above: u64,
-    ) -> Result<Arc<AccessToken>, Unavailable> {
-        let Some(_place) = Waiting::enter(&self.waiting) else {
-            return Err(Unavailable::after(Duration::ZERO));
+    ) -> Result<Arc<AccessToken>, TokenWaitError> {
+        let Some(_place) = WaiterGuard::enter(&self.waiters) else {
+            return Err(TokenWaitError::after(Duration::ZERO));
         };
         timeout(longest, self.watch_for(above))
             .await
-            .unwrap_or_else(|_| Err(Unavailable::after(Duration::ZERO)))
+            .unwrap_or_else(|_| Err(TokenWaitError::after(Duration::ZERO)))
     }
 
-    async fn watch_for(&self, above: u64) -> Result<Arc<AccessToken>, Unavailable> {
+    async fn watch_for(&self, above: u64) -> Result<Arc<AccessToken>, TokenWaitError> {
         let mut phases = self.phase.subscribe();
         loop {
             // Reads the phase before the token, because the renewer writes the token first.
@@ -231,17 +239,17 @@ impl Vault {
                 return Ok(token);
             }
             match phase {
-                Phase::Renewing => {}
-                Phase::BackingOff { next } if next > Moment::now() => {
-                    return Err(Unavailable::until(next));
+                RenewerPhase::Renewing => {}
+                RenewerPhase::BackingOff { next } if next > Moment::now() => {
+                    return Err(TokenWaitError::until(next));
                 }
                 // The renewer may oversleep: its timer stands still while the machine is suspended.
-                Phase::Resting | Phase::BackingOff { .. } => self.wake.notify_one(),
-                Phase::LoginNeeded => return Err(Unavailable::LoginNeeded),
-                Phase::Stopped => return Err(Unavailable::after(Duration::ZERO)),
+                RenewerPhase::Idle | RenewerPhase::BackingOff { .. } => self.wake.notify_one(),
+                RenewerPhase::LoginNeeded => return Err(TokenWaitError::LoginNeeded),
+                RenewerPhase::Stopped => return Err(TokenWaitError::after(Duration::ZERO)),
             }
             if phases.changed().await.is_err() {
-                return Err(Unavailable::after(Duration::ZERO));
+                return Err(TokenWaitError::after(Duration::ZERO));
             }
         }
     }
@@ -252,7 +260,7 @@ impl Vault {
     }
 
     /// How long the rejected token of `generation` is still held before a renewal replaces it.
-    fn held_for(&self, generation: u64) -> Duration {
+    fn remaining_hold(&self, generation: u64) -> Duration {
         let token = self.current.load();
         match token.as_ref() {
             Some(token) if token.generation() == generation => {
@@ -262,16 +270,16 @@ impl Vault {
         }
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn history(&self) -> MutexGuard<'_, RenewalHistory> {
         // A panic while it was locked can have left no more than a wrong count.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// For the token renewer only.
-impl Vault {
+impl TokenCell {
     /// The current token, valid or not.
-    pub(in crate::credentials) fn held(&self) -> Option<Arc<AccessToken>> {
+    pub(in crate::credentials) fn latest(&self) -> Option<Arc<AccessToken>> {
         self.current.load_full()
     }
 
@@ -279,7 +287,7 @@ impl Vault {
         self.rejected.load(Ordering::Acquire) >= token.generation()
     }
 
-    pub(in crate::credentials) fn put(&self, token: AccessToken) {
+    pub(in crate::credentials) fn set_token(&self, token: AccessToken) {
         self.current.store(Some(Arc::new(token)));
         // Wakes the waiters even if the phase does not change, as when one renewal follows another.
         self.phase.send_modify(|_| ());
@@ -290,11 +298,11 @@ impl Vault {
         self.current.store(None);
     }
 
-    pub(in crate::credentials) fn note_login(&self, login: LoginState) {
-        self.record().login = Some(login);
+    pub(in crate::credentials) fn set_login_status(&self, login: StoredLoginStatus) {
+        self.history().login = Some(login);
     }
 
-    pub(in crate::credentials) fn enter(&self, phase: Phase) {
+    pub(in crate::credentials) fn set_phase(&self, phase: RenewerPhase) {
         self.phase.send_if_modified(|now| {
             let changes = *now != phase;
             *now = phase;
@@ -302,23 +310,23 @@ impl Vault {
         });
     }
 
-    pub(in crate::credentials) async fn woken(&self) {
+    pub(in crate::credentials) async fn wait_for_wake(&self) {
         self.wake.notified().await;
     }
 
-    pub(in crate::credentials) fn succeeded(&self, result: &'static str) {
-        self.record().succeeded(result);
+    pub(in crate::credentials) fn record_success(&self, result: &'static str) {
+        self.history().record_success(result);
     }
 
-    pub(in crate::credentials) fn failed(&self, error: RenewalError) {
-        self.record().failed(error, Timestamp::now());
+    pub(in crate::credentials) fn record_failure(&self, error: RenewalError) {
+        self.history().record_failure(error, Timestamp::now());
     }
 }
 
 /// Counts one waiting request; the drop uncounts it.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaiterGuard<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaiterGuard<'a> {
     fn enter(count: &'a AtomicUsize) -> Option<Self> {
         let enter = |now: usize| (now < LEASE_WAITERS_MAX).then_some(now + 1);
         count
@@ -328,7 +336,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Receives every token event. Called on the renewer's task, so it must not block.
-pub type Observer = Arc<dyn Fn(TokenEvent) + Send + Sync>;
+pub type TokenObserver = Arc<dyn Fn(TokenEvent) + Send + Sync>;
 
 /// Something happened to a token or a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub struct TokenEvent {
     pub identity: IdentityKind,
     /// The generation of the current token; 0 if there is none yet.
     pub generation: u64,
-    pub news: News,
+    pub kind: TokenEventKind,
     /// What is wrong with the store of logins, for people.
-    pub fault: Option<String>,
+    pub store_fault: Option<String>,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum TokenEventKind {
     /// The first token of this cell.
     Minted,
     Renewed,
@@ -32,18 +32,18 @@ pub enum News {
     Forced,
     /// Another process has renewed the token.
     Adopted,
-    Refused(RenewalError),
+    Failed(RenewalError),
     /// A renewed login could not be stored. Its token is used, and storing it is tried again.
     PersistFailed,
     /// A login that could not be stored before is stored now.
     Persisted,
     /// The login is no longer valid.
-    Dead(LoginEndReason),
+    LoginEnded(LoginEndReason),
     LoggedIn,
     LoggedOut,
 }
 
-impl News {
+impl TokenEventKind {
     /// A name for metrics and the audit log, from a closed set.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -56,8 +56,8 @@ impl News {
             Self::Persisted => "persisted",
             Self::LoggedIn => "logged-in",
             Self::LoggedOut => "logged-out",
-            Self::Refused(error) => error.as_str(),
-            Self::Dead(reason) => reason.as_str(),
+            Self::Failed(error) => error.as_str(),
+            Self::LoginEnded(reason) => reason.as_str(),
         }
     }
 }

@@ -18,32 +18,32 @@ use crate::{
 
 use super::{
     access_token::AccessToken,
-    cell::{Phase, Vault},
-    event::{News, Observer, TokenEvent},
-    schedule::{Pauses, RefreshAt, pauses},
+    cell::{RenewerPhase, TokenCell},
+    event::{TokenEvent, TokenEventKind, TokenObserver},
+    schedule::{RenewalSchedule, RetryDelays, retry_delays},
 };
 
 /// Shortest time between two renewals that no rejection caused, however short-lived the tokens are, in milliseconds.
-const MINT_INTERVAL_MS_MIN: u64 = 1_000;
+const RENEWAL_INTERVAL_MS_MIN: u64 = 1_000;
 
 /// Longest that a renewer sleeps, in milliseconds. A timer stands still while the machine is suspended, a token's lifetime
 /// does not; and another process may have renewed, ended or replaced the login.
-const LOOK_INTERVAL_MS: u64 = 1_000;
+const POLL_INTERVAL_MS: u64 = 1_000;
 
 /// Longest renewal before the renewer counts as stalled, in milliseconds. The timeouts of a renewal add up to less.
-const RENEWAL_MS_MAX: u64 = 60_000;
+const RENEWAL_STALL_MS: u64 = 60_000;
 
 /// What a renewer is started with.
-pub struct Keeping {
+pub struct RenewerOptions {
     pub tenant: TenantName,
-    pub refresh_at: RefreshAt,
-    pub observer: Observer,
+    pub schedule: RenewalSchedule,
+    pub observer: TokenObserver,
     pub heartbeat: Heartbeat,
 }
 
 /// Stops the renewer when dropped. The token cell stays usable as long as its token is valid.
 #[must_use]
-pub struct KeeperHandle {
+pub struct RenewerHandle {
     _stop: DropGuard,
 }
 
@@ -55,33 +55,33 @@ pub(in crate::credentials) struct RenewerStop {
 
 /// The state of one identity's renewals.
 pub(in crate::credentials) struct RenewalState {
-    vault: Arc<Vault>,
-    refresh_at: RefreshAt,
+    vault: Arc<TokenCell>,
+    refresh_at: RenewalSchedule,
     /// A token is renewed at least this often, however long its lifetime.
     interval_max: Duration,
-    observer: Observer,
+    observer: TokenObserver,
     /// Of the newest token.
     generation: u64,
     /// When the current token is to be renewed.
     renew_at: Moment,
-    failure: Option<Failure>,
+    failure: Option<FailureStreak>,
     /// What is wrong with the store of logins, for people.
     store_fault: Option<String>,
 }
 
 /// Consecutive failed renewals.
-struct Failure {
-    row: u32,
+struct FailureStreak {
+    count: u32,
     at: Moment,
     error: RenewalError,
     /// None if only a login helps.
-    pauses: Option<Pauses>,
+    retry_delays: Option<RetryDelays>,
 }
 
-impl Failure {
+impl FailureStreak {
     /// When to try again; none if only a login helps.
-    fn next(&self, has_token: bool) -> Option<Moment> {
-        let pauses = self.pauses?;
+    fn next_attempt(&self, has_token: bool) -> Option<Moment> {
+        let pauses = self.retry_delays?;
         let pause = if has_token {
             pauses.with_token
         } else {
@@ -91,7 +91,7 @@ impl Failure {
     }
 }
 
-impl KeeperHandle {
+impl RenewerHandle {
     pub(in crate::credentials) fn new(tasks: &Tasks) -> (Self, RenewerStop) {
         let handle_dropped = CancellationToken::new();
         let handle = Self {
@@ -122,13 +122,13 @@ impl RenewerStop {
 impl RenewalState {
     /// Starts with an empty token cell, so the first renewal is due at once.
     pub(in crate::credentials) fn new(
-        keeping: Keeping,
+        keeping: RenewerOptions,
         identity: IdentityKind,
         interval_max: Duration,
     ) -> (Self, Heartbeat) {
         let state = Self {
-            vault: Arc::new(Vault::new(keeping.tenant, identity)),
-            refresh_at: keeping.refresh_at,
+            vault: Arc::new(TokenCell::new(keeping.tenant, identity)),
+            refresh_at: keeping.schedule,
             interval_max,
             observer: keeping.observer,
             generation: 0,
@@ -139,7 +139,7 @@ impl RenewalState {
         (state, keeping.heartbeat)
     }
 
-    pub(in crate::credentials) fn vault(&self) -> &Arc<Vault> {
+    pub(in crate::credentials) fn vault(&self) -> &Arc<TokenCell> {
         &self.vault
     }
 
@@ -160,18 +160,18 @@ impl RenewalState {
         heartbeat: &Heartbeat,
         renewal: impl Future<Output = ()>,
     ) {
-        let longest = Duration::from_millis(RENEWAL_MS_MAX);
+        let longest = Duration::from_millis(RENEWAL_STALL_MS);
         heartbeat.beat_during(longest, renewal).await;
     }
 
     /// When the next renewal begins; none before something happens.
     fn next_renewal(&self, now: Moment) -> Option<Moment> {
-        let token = self.vault.held();
+        let token = self.vault.latest();
         let wanted = match &token {
             None => now,
             Some(token) if self.vault.is_rejected(token) => token.replaceable_at(),
             Some(token) => {
-                let interval = Duration::from_millis(MINT_INTERVAL_MS_MIN);
+                let interval = Duration::from_millis(RENEWAL_INTERVAL_MS_MIN);
                 let end = self.renew_at.min(token.usable_until());
                 end.max(token.minted().plus(interval))
             }
@@ -179,43 +179,49 @@ impl RenewalState {
         let usable = token.is_some_and(|token| token.is_usable(now));
         match &self.failure {
             None => Some(wanted),
-            Some(failure) => failure.next(usable).map(|allowed| wanted.max(allowed)),
+            Some(failure) => failure
+                .next_attempt(usable)
+                .map(|allowed| wanted.max(allowed)),
         }
     }
 
     async fn sleep(&self, now: Moment, next: Option<Moment>, longest: Duration) {
-        self.vault.enter(match (&self.failure, next) {
-            (Some(_), Some(next)) => Phase::BackingOff { next },
-            (Some(_), None) => Phase::LoginNeeded,
-            (None, _) => Phase::Resting,
+        self.vault.set_phase(match (&self.failure, next) {
+            (Some(_), Some(next)) => RenewerPhase::BackingOff { next },
+            (Some(_), None) => RenewerPhase::LoginNeeded,
+            (None, _) => RenewerPhase::Idle,
         });
-        let mut pause = longest.min(Duration::from_millis(LOOK_INTERVAL_MS));
+        let mut pause = longest.min(Duration::from_millis(POLL_INTERVAL_MS));
         if let Some(next) = next {
             pause = pause.min(next.since(now));
         }
-        if let Some(token) = self.vault.held().filter(|token| token.is_usable(now)) {
+        if let Some(token) = self.vault.latest().filter(|token| token.is_usable(now)) {
             // Once the token has expired, the delay after a failure is a shorter one.
             pause = pause.min(token.usable_until().since(now));
         }
         // A request that asks for a token makes the renewer look at the clock, but does not shorten a delay.
-        drop(timeout(pause, self.vault.woken()).await);
+        drop(timeout(pause, self.vault.wait_for_wake()).await);
     }
 
     /// Stores a token that NinjaOne has just issued to this process.
     pub(in crate::credentials) fn accept_issued(&mut self, issued: IssuedToken) {
-        let (news, rejected_before) = match self.vault.held() {
-            None => (News::Minted, 0),
+        let (news, rejected_before) = match self.vault.latest() {
+            None => (TokenEventKind::Minted, 0),
             Some(token) if self.vault.is_rejected(&token) => {
-                (News::Forced, token.rejected_with_this())
+                (TokenEventKind::Forced, token.consecutive_rejections())
             }
-            Some(_) => (News::Renewed, 0),
+            Some(_) => (TokenEventKind::Renewed, 0),
         };
         self.store_token(issued, rejected_before);
         self.record_success(news);
     }
 
     /// Adopts the work of another process, or of an earlier run: its token, if that can still be used.
-    pub(in crate::credentials) fn adopt(&mut self, issued: Option<IssuedToken>, news: News) {
+    pub(in crate::credentials) fn adopt(
+        &mut self,
+        issued: Option<IssuedToken>,
+        news: TokenEventKind,
+    ) {
         if let Some(issued) = issued {
             self.store_token(issued, 0);
         }
@@ -227,12 +233,12 @@ impl RenewalState {
         self.generation += 1;
         self.renew_at = issued.requested.moment.plus(delay.min(self.interval_max));
         let token = AccessToken::new(issued, self.generation, rejected_before);
-        self.vault.put(token);
+        self.vault.set_token(token);
     }
 
-    fn record_success(&mut self, news: News) {
+    fn record_success(&mut self, news: TokenEventKind) {
         self.failure = None;
-        self.vault.succeeded(news.as_str());
+        self.vault.record_success(news.as_str());
         self.report(news);
     }
 
@@ -240,8 +246,8 @@ impl RenewalState {
     pub(in crate::credentials) fn back_off(&mut self, error: RenewalError) {
         self.record_failure(error);
         self.report(match error {
-            RenewalError::Login(LoginError::Ended(reason)) => News::Dead(reason),
-            other => News::Refused(other),
+            RenewalError::Login(LoginError::Ended(reason)) => TokenEventKind::LoginEnded(reason),
+            other => TokenEventKind::Failed(other),
         });
     }
 
@@ -249,14 +255,14 @@ impl RenewalState {
         let row = self
             .failure
             .as_ref()
-            .map_or(1, |failure| failure.row.saturating_add(1));
-        self.failure = Some(Failure {
-            row,
+            .map_or(1, |failure| failure.count.saturating_add(1));
+        self.failure = Some(FailureStreak {
+            count: row,
             at: Moment::now(),
             error,
-            pauses: pauses(error.retry(), row),
+            retry_delays: retry_delays(error.retry(), row),
         });
-        self.vault.failed(error);
+        self.vault.record_failure(error);
     }
 
     /// Whether this is the error that the last renewal failed with.
@@ -269,13 +275,13 @@ impl RenewalState {
         self.store_fault = fault;
     }
 
-    pub(in crate::credentials) fn report(&self, news: News) {
+    pub(in crate::credentials) fn report(&self, news: TokenEventKind) {
         (self.observer)(TokenEvent {
             tenant: self.vault.tenant().clone(),
             identity: self.vault.identity(),
-            generation: self.vault.held().map_or(0, |token| token.generation()),
-            news,
-            fault: self.store_fault.clone(),
+            generation: self.vault.latest().map_or(0, |token| token.generation()),
+            kind: news,
+            store_fault: self.store_fault.clone(),
         });
     }
 }
@@ -283,6 +289,6 @@ impl RenewalState {
 /// Whatever stops the renewer, no request waits for it any more.
 impl Drop for RenewalState {
     fn drop(&mut self) {
-        self.vault.enter(Phase::Stopped);
+        self.vault.set_phase(RenewerPhase::Stopped);
     }
 }

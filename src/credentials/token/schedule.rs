@@ -23,19 +23,19 @@ const BACKOFF_FINAL_MS: u64 = 60_000;
 
 /// When a token is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshAt {
+pub enum RenewalSchedule {
     /// After this percentage of its lifetime.
-    OfLife(u8),
+    AtLifetimePercent(u8),
     /// This long before it expires, but not before half of its lifetime has passed.
-    BeforeEnd(Duration),
+    BeforeExpiry(Duration),
 }
 
-impl RefreshAt {
+impl RenewalSchedule {
     /// Time from the request for a token with this lifetime to its renewal, with jitter. Always before the token expires.
     pub(in crate::credentials) fn delay(self, life: Duration) -> Duration {
         let plain = match self {
-            Self::OfLife(percent) => life / 100 * u32::from(percent.min(100)),
-            Self::BeforeEnd(rest) => life.saturating_sub(rest).max(life / 2),
+            Self::AtLifetimePercent(percent) => life / 100 * u32::from(percent.min(100)),
+            Self::BeforeExpiry(rest) => life.saturating_sub(rest).max(life / 2),
         };
         let longest = life.saturating_sub(Duration::from_millis(EXPIRY_MARGIN_MS));
         jittered(plain).min(longest)
@@ -44,18 +44,18 @@ impl RefreshAt {
 
 /// How long to wait after a failure, with and without a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::credentials) struct Pauses {
+pub(in crate::credentials) struct RetryDelays {
     pub(in crate::credentials) with_token: Duration,
     pub(in crate::credentials) without_token: Duration,
 }
 
 /// The delays after the `failures`th failure in a row: exponential backoff with full jitter. None if only a login helps.
-pub(in crate::credentials) fn pauses(hint: RetryHint, failures: u32) -> Option<Pauses> {
+pub(in crate::credentials) fn retry_delays(hint: RetryHint, failures: u32) -> Option<RetryDelays> {
     let asked = match hint {
         RetryHint::AfterLogin => return None,
         RetryHint::Rarely => {
             let pause = jittered(Duration::from_millis(BACKOFF_FINAL_MS));
-            return Some(Pauses {
+            return Some(RetryDelays {
                 with_token: pause,
                 without_token: pause,
             });
@@ -69,7 +69,7 @@ pub(in crate::credentials) fn pauses(hint: RetryHint, failures: u32) -> Option<P
             Duration::from_millis(BACKOFF_MS_MIN) + random::up_to(Duration::from_millis(above));
         pause.max(asked)
     };
-    Some(Pauses {
+    Some(RetryDelays {
         with_token: pause(BACKOFF_MS_MAX),
         without_token: pause(BACKOFF_WITHOUT_TOKEN_MS_MAX),
     })
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn a_token_is_renewed_around_the_configured_part_of_its_life() {
         for _ in 0..1000 {
-            let delay = RefreshAt::OfLife(80).delay(HOUR).as_secs();
+            let delay = RenewalSchedule::AtLifetimePercent(80).delay(HOUR).as_secs();
             assert!((2735..=3025).contains(&delay), "{delay}");
-            let delay = RefreshAt::BeforeEnd(Duration::from_mins(5)).delay(HOUR);
+            let delay = RenewalSchedule::BeforeExpiry(Duration::from_mins(5)).delay(HOUR);
             assert!((3134..=3466).contains(&delay.as_secs()), "{delay:?}");
         }
     }
@@ -105,9 +105,9 @@ mod tests {
             let life = Duration::from_secs(life_s);
             let longest = life.saturating_sub(Duration::from_secs(1));
             for at in [
-                RefreshAt::OfLife(255),
-                RefreshAt::OfLife(0),
-                RefreshAt::BeforeEnd(HOUR),
+                RenewalSchedule::AtLifetimePercent(255),
+                RenewalSchedule::AtLifetimePercent(0),
+                RenewalSchedule::BeforeExpiry(HOUR),
             ] {
                 assert!(at.delay(life) <= longest);
             }
@@ -118,7 +118,7 @@ mod tests {
     fn pauses_grow_to_a_bound_and_heed_what_ninjaone_asks() {
         let failed = RetryHint::Soon { retry_after: None };
         for failures in 0..100 {
-            let pauses = pauses(failed, failures).unwrap();
+            let pauses = retry_delays(failed, failures).unwrap();
             assert!((1_000..=30_000).contains(&pauses.with_token.as_millis()));
             assert!((1_000..=4_000).contains(&pauses.without_token.as_millis()));
         }
@@ -126,9 +126,9 @@ mod tests {
         let throttled = RetryHint::Soon {
             retry_after: Some(asked),
         };
-        assert_eq!(pauses(throttled, 1).unwrap().without_token, asked);
-        let rarely = pauses(RetryHint::Rarely, 1).unwrap();
+        assert_eq!(retry_delays(throttled, 1).unwrap().without_token, asked);
+        let rarely = retry_delays(RetryHint::Rarely, 1).unwrap();
         assert!(rarely.without_token >= Duration::from_secs(57));
-        assert_eq!(pauses(RetryHint::AfterLogin, 1), None);
+        assert_eq!(retry_delays(RetryHint::AfterLogin, 1), None);
     }
 }

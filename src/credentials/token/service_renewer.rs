@@ -8,8 +8,8 @@ use crate::{
 };
 
 use super::{
-    cell::{Phase, Vault},
-    renewer::{KeeperHandle, Keeping, RenewalState},
+    cell::{RenewerPhase, TokenCell},
+    renewer::{RenewalState, RenewerHandle, RenewerOptions},
 };
 
 /// Renews the token of a service identity (client credentials grant, RFC 6749 section 4.4).
@@ -21,13 +21,13 @@ pub struct ServiceRenewer {
 impl ServiceRenewer {
     /// Starts a renewer on the current runtime. It begins at once, and ends with the handle or with `tasks`.
     pub fn start(
-        keeping: Keeping,
+        keeping: RenewerOptions,
         credentials: ClientCredentials,
         tasks: &Tasks,
-    ) -> (Arc<Vault>, KeeperHandle) {
+    ) -> (Arc<TokenCell>, RenewerHandle) {
         let (state, heartbeat) = RenewalState::new(keeping, IdentityKind::Service, Duration::MAX);
         let vault = Arc::clone(state.vault());
-        let (handle, stop) = KeeperHandle::new(tasks);
+        let (handle, stop) = RenewerHandle::new(tasks);
         let mut renewer = Self { state, credentials };
         tasks.spawn(async move {
             stop.run_until_stopped(renewer.run(&heartbeat)).await;
@@ -47,8 +47,8 @@ impl ServiceRenewer {
     }
 
     async fn renew(&mut self) {
-        self.state.vault().enter(Phase::Renewing);
-        match self.credentials.mint().await {
+        self.state.vault().set_phase(RenewerPhase::Renewing);
+        match self.credentials.request_token().await {
             Ok(issued) => self.state.accept_issued(issued),
             Err(error) => self.state.back_off(error.into()),
         }

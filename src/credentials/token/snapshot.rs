@@ -10,7 +10,7 @@ use crate::{
 
 /// The state of a token cell, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum TokenState {
     NeverMinted,
     Fresh,
     Renewing,
@@ -22,7 +22,7 @@ pub enum State {
     LoginNeeded,
 }
 
-impl State {
+impl TokenState {
     /// The name in the status document.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -39,10 +39,10 @@ impl State {
 
 /// The state of a token cell at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VaultSnapshot {
+pub struct TokenSnapshot {
     pub tenant: TenantName,
     pub identity: IdentityKind,
-    pub state: State,
+    pub state: TokenState,
     /// Whether there is a valid token now.
     pub usable: bool,
     /// Counts the cell's tokens; 0 before the first one.
@@ -60,36 +60,36 @@ pub struct VaultSnapshot {
     /// Counts renewals by result: `minted`, `renewed`, …, or the name of an error.
     pub results: Vec<(&'static str, u64)>,
     /// For a user identity only.
-    pub login: Option<LoginState>,
+    pub login: Option<StoredLoginStatus>,
 }
 
 /// The state of the stored login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginState {
+pub struct StoredLoginStatus {
     /// None while nobody is logged in.
     pub login: Option<LoginSummary>,
     /// Since when a renewed token is in memory only, because it cannot be stored.
     pub unsaved_since: Option<Timestamp>,
     /// What is wrong with the store, for people.
-    pub fault: Option<String>,
+    pub store_fault: Option<String>,
 }
 
 /// The results of past renewals.
 #[derive(Default)]
-pub(in crate::credentials) struct Record {
+pub(in crate::credentials) struct RenewalHistory {
     pub(in crate::credentials) failing_since: Option<Timestamp>,
     pub(in crate::credentials) last_error: Option<(Timestamp, RenewalError)>,
-    pub(in crate::credentials) login: Option<LoginState>,
+    pub(in crate::credentials) login: Option<StoredLoginStatus>,
     counts: BTreeMap<&'static str, u64>,
 }
 
-impl Record {
-    pub(in crate::credentials) fn succeeded(&mut self, result: &'static str) {
+impl RenewalHistory {
+    pub(in crate::credentials) fn record_success(&mut self, result: &'static str) {
         self.failing_since = None;
         self.count(result);
     }
 
-    pub(in crate::credentials) fn failed(&mut self, error: RenewalError, at: Timestamp) {
+    pub(in crate::credentials) fn record_failure(&mut self, error: RenewalError, at: Timestamp) {
         self.failing_since.get_or_insert(at);
         self.last_error = Some((at, error));
         self.count(error.as_str());

@@ -15,7 +15,7 @@ use super::{
     client_auth::form,
     clients::Client,
     discovery::issuer,
-    granted_scopes::Granted,
+    granted_scopes::ValidatedToken,
     issued_code::{Bound, Challenge},
     page,
     responses::{dressed, invalid_request, no_such_client, server_error},
@@ -42,7 +42,7 @@ const PARAMETERS: [&str; 7] = [
 struct Request<'a> {
     place: usize,
     client: &'a Client,
-    granted: Granted,
+    granted: ValidatedToken,
     wanted: Wanted,
     back: Back<'a>,
 }

@@ -3,7 +3,7 @@
 
 use crate::{ninjaone::operation::Scope, secret::Secret};
 
-use super::{grant_type::GrantType, granted_scopes::Granted};
+use super::{grant_type::GrantType, granted_scopes::ValidatedToken};
 
 /// The app of platform API Services that every sandbox knows.
 pub const DEFAULT_CLIENT_ID: &str = "sandbox-client";
@@ -160,8 +160,8 @@ impl Client {
     }
 
     /// All scopes and a refresh token; `None` if the platform gets none.
-    pub(super) fn everything_offline(&self) -> Option<Granted> {
-        self.platform.gets_refresh_tokens().then(|| Granted {
+    pub(super) fn everything_offline(&self) -> Option<ValidatedToken> {
+        self.platform.gets_refresh_tokens().then(|| ValidatedToken {
             scopes: self.scopes.clone(),
             offline: true,
         })
@@ -169,19 +169,19 @@ impl Client {
 
     /// All scopes of the app if none is asked for. `None` if one is asked for that it does not have: that is refused, not
     /// left out.
-    pub(super) fn granted(&self, asked: Option<&str>) -> Option<Granted> {
-        let all = Granted {
+    pub(super) fn granted(&self, asked: Option<&str>) -> Option<ValidatedToken> {
+        let all = ValidatedToken {
             scopes: self.scopes.clone(),
             offline: false,
         };
-        let most = Granted {
+        let most = ValidatedToken {
             offline: self.platform.gets_refresh_tokens(),
             ..all.clone()
         };
         let Some(asked) = asked.filter(|it| !it.trim().is_empty()) else {
             return Some(all);
         };
-        Granted::parse(asked).filter(|asked| most.covers(asked))
+        ValidatedToken::parse(asked).filter(|asked| most.covers(asked))
     }
 }
 

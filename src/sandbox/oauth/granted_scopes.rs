@@ -9,13 +9,13 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Scopes that were given, in the order in which they were asked for.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::sandbox) struct Granted {
+pub(in crate::sandbox) struct ValidatedToken {
     pub(in crate::sandbox) scopes: Vec<Scope>,
     /// `offline_access`.
     pub(super) offline: bool,
 }
 
-impl Granted {
+impl ValidatedToken {
     /// Names with spaces between them. `None` if one is not a scope of NinjaOne's.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut granted = Self {
@@ -56,7 +56,7 @@ impl Granted {
 }
 
 /// As in `scope` of a token's answer.
-impl fmt::Display for Granted {
+impl fmt::Display for ValidatedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.scopes.iter().map(|scope| scope.as_str());
         let names = names.chain(self.offline.then_some(OFFLINE_ACCESS));

@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::clock::Moment;
 
-use super::{granted_scopes::Granted, token_registry::LoginId};
+use super::{granted_scopes::ValidatedToken, token_registry::LoginId};
 
 /// Length of a challenge: SHA-256 in base64url.
 const CHALLENGE_CHARACTERS: usize = 43;
@@ -38,7 +38,7 @@ impl Challenge {
 /// What a code stands for.
 pub(super) struct Code {
     pub(super) bound: Bound,
-    pub(super) granted: Granted,
+    pub(super) granted: ValidatedToken,
     pub(super) ends: Moment,
     /// The login that came of it: it is exchanged once.
     pub(super) spent_for: Option<LoginId>,

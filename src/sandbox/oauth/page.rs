@@ -9,7 +9,7 @@ use http::{
 
 use crate::{ninjaone::paths::AUTHORIZE_PATH, sandbox::response::Answer};
 
-use super::granted_scopes::Granted;
+use super::granted_scopes::ValidatedToken;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 
@@ -25,7 +25,7 @@ const HARDENED: [(HeaderName, &str); 3] = [
 /// What a person is asked.
 pub(super) struct Question<'a> {
     pub(super) app: &'a str,
-    pub(super) granted: &'a Granted,
+    pub(super) granted: &'a ValidatedToken,
     /// Where the answer goes.
     pub(super) redirect: &'a str,
     /// The parameters that come back with the answer.

@@ -8,7 +8,7 @@ use crate::{clock::Moment, ninjaone::operation::Scope};
 use super::{
     bounded_map::Aged,
     counts::Counts,
-    granted_scopes::Granted,
+    granted_scopes::ValidatedToken,
     issued_code::{Bound, Code, Redemption},
     token_strings::Texts,
 };
@@ -54,7 +54,7 @@ pub(super) struct Tokens {
     pub(super) access: String,
     pub(super) refresh: Option<String>,
     pub(super) life: Duration,
-    pub(super) granted: Granted,
+    pub(super) granted: ValidatedToken,
 }
 
 /// Why a refresh token was not exchanged.
@@ -76,7 +76,7 @@ struct Access {
 
 struct Login {
     client: usize,
-    granted: Granted,
+    granted: ValidatedToken,
     refresh: Option<Box<str>>,
 }
 
@@ -128,7 +128,7 @@ impl Issued {
         &mut self,
         texts: Texts,
         client: usize,
-        granted: Granted,
+        granted: ValidatedToken,
         terms: &Terms,
     ) -> Tokens {
         self.begin(texts, client, granted, terms).1
@@ -138,7 +138,7 @@ impl Issued {
         &mut self,
         texts: Texts,
         client: usize,
-        granted: Granted,
+        granted: ValidatedToken,
         terms: &Terms,
     ) -> (LoginId, Tokens) {
         self.counts.logins += 1;
@@ -171,9 +171,9 @@ impl Issued {
         &mut self,
         text: String,
         (login, client): (LoginId, usize),
-        granted: Granted,
+        granted: ValidatedToken,
         terms: &Terms,
-    ) -> Granted {
+    ) -> ValidatedToken {
         let granted = match terms.only {
             Some(only) => granted.narrowed_to(only),
             None => granted,
@@ -192,7 +192,13 @@ impl Issued {
         granted
     }
 
-    pub(super) fn put_code(&mut self, text: &str, bound: Bound, granted: Granted, life: Duration) {
+    pub(super) fn put_code(
+        &mut self,
+        text: &str,
+        bound: Bound,
+        granted: ValidatedToken,
+        life: Duration,
+    ) {
         let code = Code {
             bound,
             granted,
@@ -324,9 +330,9 @@ impl Issued {
     }
 }
 
-fn narrowed(granted: &Granted, asked: Option<&str>) -> Option<Granted> {
+fn narrowed(granted: &ValidatedToken, asked: Option<&str>) -> Option<ValidatedToken> {
     match asked.filter(|it| !it.trim().is_empty()) {
         None => Some(granted.clone()),
-        Some(asked) => Granted::parse(asked).filter(|asked| granted.covers(asked)),
+        Some(asked) => ValidatedToken::parse(asked).filter(|asked| granted.covers(asked)),
     }
 }

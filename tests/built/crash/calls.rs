@@ -57,7 +57,7 @@ async fn told_to_end_it_waits_for_the_answer_and_stores_it() {
     let kept = world.kept();
     assert_eq!(world.ninja.counts().rotations, 1);
     assert_eq!(kept.generation, world.newest());
-    assert!(kept.mark.is_none());
+    assert!(kept.renewal_marker.is_none());
     world.no_trouble();
     let fate = find_out(&world, &world.house("acme")).await;
     assert_eq!(fate, Fate::GoesOn);

@@ -60,7 +60,7 @@ async fn fails((calls, error): (&str, &str)) {
     .await;
     until("the newest on disk", async || {
         let kept = world.kept();
-        kept.generation == world.newest() && kept.mark.is_none()
+        kept.generation == world.newest() && kept.renewal_marker.is_none()
     })
     .await;
     proxy.kill().await;

@@ -41,11 +41,11 @@ pub(crate) async fn find_out(world: &World, house: &House) -> Fate {
             let now = world.kept();
             assert_eq!(world.ninja.counts().reuses, reuses);
             assert_eq!(now.generation, world.newest(), "the newest is on disk");
-            assert!(now.mark.is_none() && now.ended.is_none());
+            assert!(now.renewal_marker.is_none() && now.ended.is_none());
         }
         Fate::Lost => {
-            assert_eq!(world.kept().ended.unwrap().why, "login-lost-crash");
-            assert!(left.mark.is_some(), "no token call was under way");
+            assert_eq!(world.kept().ended.unwrap().reason, "login-lost-crash");
+            assert!(left.renewal_marker.is_some(), "no token call was under way");
             assert_eq!(left.generation + 1, world.newest(), "one answer is lost");
             assert_eq!(world.ninja.counts().reuses, reuses + 1, "tried once");
             until("the loss on record", async || losses() > losses_before).await;

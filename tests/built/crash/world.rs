@@ -12,10 +12,10 @@ use ninjaone_proxy::{
     clock::Reading,
     config::{self, Config, read::sources::Sources},
     credentials::{
-        login::completion::keep,
+        login::completion::store_login,
         store::{
-            Store,
-            stored_login::{Kept, KeptAccess},
+            LoginStore,
+            stored_login::{StoredAccessToken, StoredLogin},
         },
     },
     sandbox::{
@@ -75,8 +75,9 @@ impl World {
         let (tenant, user) = (&config.tenants[0], config.tenants[0].user.as_ref().unwrap());
         let application = wiring::user_application(&wiring::endpoint(&tenant.origin), user);
         let now = Reading::now();
-        let access = with_access.then(|| KeptAccess::dated(login.access_token, now, login.life));
-        let kept = Kept {
+        let access =
+            with_access.then(|| StoredAccessToken::dated(login.access_token, now, login.life));
+        let kept = StoredLogin {
             generation: 1,
             client_id: application.client_id,
             host: application.endpoint.authority(),
@@ -84,12 +85,12 @@ impl World {
             logged_in_at: now.at,
             refreshed_at: now.at,
             refresh_token: Some(login.refresh_token),
-            access,
-            mark: None,
+            access_token: access,
+            renewal_marker: None,
             ended: None,
         };
         let store = open(config);
-        keep(&store, &wiring::login_slot(&tenant.name), kept)
+        store_login(&store, &wiring::login_slot(&tenant.name), kept)
             .await
             .unwrap();
         *self.since.lock().unwrap() = Since {
@@ -100,12 +101,12 @@ impl World {
 
     /// The login on record, which can be read whatever has happened.
     #[track_caller]
-    pub(crate) fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> StoredLogin {
         let config = self.config();
         let slot = wiring::login_slot(&config.tenants[0].name);
         let found = open(config).read(&slot);
         let found = found.unwrap_or_else(|error| panic!("the store is not readable: {error}"));
-        found.expect("never logged out").kept
+        found.expect("never logged out").login
     }
 
     fn config(&self) -> &Config {
@@ -158,7 +159,7 @@ impl World {
     }
 }
 
-fn open(config: &Config) -> Store {
+fn open(config: &Config) -> LoginStore {
     let store = config.store.as_ref().expect("a store");
     wiring::open_store(store).unwrap_or_else(|error| panic!("{error}"))
 }

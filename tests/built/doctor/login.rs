@@ -5,8 +5,8 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 use ninjaone_proxy::{
     clock::{Reading, Timestamp},
     credentials::store::{
-        Store,
-        stored_login::{Ended, Kept, KeptAccess, Mark, Slot},
+        LoginStore,
+        stored_login::{LoginEnd, RenewalMarker, Slot, StoredAccessToken, StoredLogin},
     },
     names::{IdentityKind, TenantName},
     sandbox::NATIVE_CLIENT_ID,
@@ -35,10 +35,10 @@ fn ago(time: Duration) -> Timestamp {
 }
 
 /// As a login an hour ago would have left it.
-fn kept(world: &World) -> Kept {
+fn kept(world: &World) -> StoredLogin {
     let token = Secret::new("canary-access-token".to_owned());
-    let access = KeptAccess::dated(token, Reading::now(), HOUR);
-    Kept {
+    let access = StoredAccessToken::dated(token, Reading::now(), HOUR);
+    StoredLogin {
         generation: 1,
         client_id: NATIVE_CLIENT_ID.to_owned(),
         host: world.ninja.address().to_string(),
@@ -48,18 +48,18 @@ fn kept(world: &World) -> Kept {
         logged_in_at: ago(HOUR),
         refreshed_at: ago(HOUR),
         refresh_token: Some(Secret::new(REFRESH_TOKEN.to_owned())),
-        access: Some(access),
-        mark: None,
+        access_token: Some(access),
+        renewal_marker: None,
         ended: None,
     }
 }
 
-fn keep(store: &Store, kept: &Kept) {
+fn keep(store: &LoginStore, kept: &StoredLogin) {
     let locked = store.try_lock(&slot()).unwrap().unwrap();
-    locked.start_anew(kept).unwrap();
+    locked.overwrite(kept).unwrap();
 }
 
-async fn said_of(change: impl FnOnce(&mut Kept)) -> Said {
+async fn said_of(change: impl FnOnce(&mut StoredLogin)) -> Said {
     let world = World::new();
     world.configure(&user());
     let mut kept = kept(&world);
@@ -103,9 +103,9 @@ async fn why_a_login_has_ended_is_told_in_words() {
             "a process ended after it had sent the renewal",
         ),
     ] {
-        let ended = Ended {
+        let ended = LoginEnd {
             at: ago(HOUR),
-            why: why.to_owned(),
+            reason: why.to_owned(),
         };
         let said = said_of(|it| it.ended = Some(ended)).await;
         assert_eq!(said.code, 4);
@@ -135,9 +135,9 @@ async fn a_login_that_cannot_be_renewed_is_told_with_its_end() {
         "warning",
         &["cannot be renewed, and ends in", "offline_access"],
     );
-    let over = |it: &mut Kept| {
+    let over = |it: &mut StoredLogin| {
         it.refresh_token = None;
-        it.access = None;
+        it.access_token = None;
     };
     let said = said_of(over).await;
     assert_eq!(said.code, 4);
@@ -146,11 +146,11 @@ async fn a_login_that_cannot_be_renewed_is_told_with_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_without_an_end_and_a_login_that_nobody_keeps_alive_are_told() {
-    let mut mark = Mark::now();
-    let said = said_of(|it| it.mark = Some(mark.clone())).await;
+    let mut mark = RenewalMarker::now();
+    let said = said_of(|it| it.renewal_marker = Some(mark.clone())).await;
     said.says("login", "warning", &["has not come to its end"]);
-    mark.is_answer_lost = true;
-    let said = said_of(|it| it.mark = Some(mark)).await;
+    mark.is_response_lost = true;
+    let said = said_of(|it| it.renewal_marker = Some(mark)).await;
     said.says("login", "warning", &["did not get its answer"]);
     let said = said_of(|it| it.refreshed_at = ago(HOUR * 24 * 20)).await;
     said.says("login", "warning", &["last used 20 d ago", "lapse"]);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 
 use ninjaone_proxy::{
     credentials::store::{
-        Store,
+        LoginStore,
         seal_key::{SealKey, SealKeys},
     },
     sandbox::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, faults::Faults},
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// The store that the program would open.
-    pub(crate) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> LoginStore {
         store_sealed_with(&self.store_path(), &SEAL)
     }
 
@@ -176,9 +176,9 @@ impl Said {
     }
 }
 
-pub(crate) fn store_sealed_with(path: &Path, key: &[u8; 32]) -> Store {
+pub(crate) fn store_sealed_with(path: &Path, key: &[u8; 32]) -> LoginStore {
     let key = SealKey::from_bytes(&hex(key)).unwrap();
-    Store::open(path, SealKeys::new(key, Vec::new()).unwrap()).unwrap()
+    LoginStore::open(path, SealKeys::new(key, Vec::new()).unwrap()).unwrap()
 }
 
 pub(crate) fn hex(key: &[u8; 32]) -> Vec<u8> {

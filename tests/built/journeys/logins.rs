@@ -106,7 +106,7 @@ async fn whoever_logs_in_while_the_proxy_runs_is_noticed_and_so_is_a_logout() {
     assert!(run_script(&world).await < 300);
     let slot = person::slot(&config);
     let locked = person::store(&config).try_lock(&slot).unwrap();
-    locked.expect("nobody holds it").forget().unwrap();
+    locked.expect("nobody holds it").erase().unwrap();
     until("the logout", async || state(&world).await == "login-needed").await;
     assert_eq!(run_script(&world).await, 503);
 

@@ -8,8 +8,8 @@ use ninjaone_proxy::{
     clock::Reading,
     config::Config,
     credentials::store::{
-        Store,
-        stored_login::{Kept, KeptAccess, Slot},
+        LoginStore,
+        stored_login::{Slot, StoredAccessToken, StoredLogin},
     },
     secret::Secret,
 };
@@ -45,7 +45,7 @@ pub(crate) fn write_key(directory: &Directory) {
 }
 
 /// The store as the product opens it.
-pub(crate) fn store(config: &Config) -> Store {
+pub(crate) fn store(config: &Config) -> LoginStore {
     open_store(config.store.as_ref().expect("a store")).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -67,8 +67,8 @@ pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
         ),
     };
     let now = Reading::now();
-    let dated = KeptAccess::dated(access, now, life);
-    let kept = Kept {
+    let dated = StoredAccessToken::dated(access, now, life);
+    let kept = StoredLogin {
         generation: 1,
         client_id: PERSON_ID.to_owned(),
         host: behind.address().to_string(),
@@ -76,10 +76,10 @@ pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
         logged_in_at: now.at,
         refreshed_at: now.at,
         refresh_token: Some(refresh),
-        access: Some(dated).filter(|_| person == Person::LoggedIn),
-        mark: None,
+        access_token: Some(dated).filter(|_| person == Person::LoggedIn),
+        renewal_marker: None,
         ended: None,
     };
     let locked = store(config).try_lock(&slot(config)).unwrap();
-    locked.expect("nobody holds it").start_anew(&kept).unwrap();
+    locked.expect("nobody holds it").overwrite(&kept).unwrap();
 }

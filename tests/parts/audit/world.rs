@@ -15,11 +15,11 @@ use ninjaone_proxy::{
         ledger::{Ledger, Options, Where},
         verify::{Report, verify},
     },
-    caller::Proof,
+    caller::AuthMethod,
     names::{IdentityKind, RequestId},
     net::{Method, Peer},
     ninjaone::operation::{Class, Needs, Operation, Payload, Scope},
-    policy::{Tenant, identity::Held},
+    policy::{Tenant, identity::ConfiguredIdentities},
 };
 use serde_json::Value;
 
@@ -34,13 +34,13 @@ pub(crate) fn request(number: u64) -> RequestId {
 pub(crate) fn subject(number: u64, class: Class) -> Subject {
     Subject {
         caller: Some("helpdesk-bot".parse().unwrap()),
-        proof: Some(Proof::Key),
+        proof: Some(AuthMethod::ApiKey),
         on_behalf_of: Some("j.doe@msp.example".into()),
         reason: Some("TICKET-5512".into()),
         tenant: Some(Arc::new(Tenant {
             name: "acme".parse().unwrap(),
             index: 0,
-            held: Held {
+            identities: ConfiguredIdentities {
                 service: true,
                 user: true,
             },

@@ -54,7 +54,7 @@ fn a_new_caller_is_a_file_with_the_digest_of_its_key() {
     assert_eq!(config.callers[0].keys, [key_digest::of(&key)]);
     assert_eq!(config.callers[0].rules.len(), 3);
     assert_eq!(
-        &*config.callers[0].rules[0].place,
+        &*config.callers[0].rules[0].location,
         "callers.d/powerbi.toml:4"
     );
 }

@@ -83,7 +83,7 @@ fn a_list_from_the_environment_replaces_that_of_the_file_as_a_whole() {
     let rules: Vec<String> = config.callers[0]
         .rules
         .iter()
-        .map(|it| format!("{} {}", it.selector, it.place))
+        .map(|it| format!("{} {}", it.selector, it.location))
         .collect();
     assert_eq!(rules, ["secrets NJP__CALLER__X__ALLOW"]);
 }

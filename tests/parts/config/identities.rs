@@ -5,7 +5,8 @@ use std::time::Duration;
 use ninjaone_proxy::{
     config::{Platform, UserIdentity},
     credentials::{
-        grant::application::ClientAuth, login::authorization::Flow, token::schedule::RefreshAt,
+        grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow,
+        token::schedule::RenewalSchedule,
     },
 };
 
@@ -38,12 +39,12 @@ fn an_application_with_a_secret_is_a_web_application() {
     let user = user(WEB);
     assert_eq!(user.platform, Platform::Web);
     assert_eq!(user.client_secret.unwrap().expose(), "a secret for tests");
-    assert_eq!(user.grant, Flow::Code);
+    assert_eq!(user.grant, AuthorizationFlow::Code);
     assert_eq!(user.scopes, ["monitoring", "management", "offline_access"]);
     assert_eq!(user.redirect.text, "http://127.0.0.1:6468/callback");
     assert_eq!(user.keepalive, Duration::from_hours(12));
-    assert_eq!(user.refresh_at, RefreshAt::OfLife(80));
-    assert_eq!(user.client_auth, ClientAuth::Body);
+    assert_eq!(user.refresh_at, RenewalSchedule::AtLifetimePercent(80));
+    assert_eq!(user.client_auth, ClientAuthMethod::ClientSecretPost);
 }
 
 #[test]
@@ -217,9 +218,12 @@ fn the_secret_of_either_identity_may_go_in_a_header() {
     let tenant = &house.accepted().tenants[0];
     assert_eq!(
         tenant.service.as_ref().unwrap().client_auth,
-        ClientAuth::Basic
+        ClientAuthMethod::ClientSecretBasic
     );
-    assert_eq!(tenant.user.as_ref().unwrap().client_auth, ClientAuth::Basic);
+    assert_eq!(
+        tenant.user.as_ref().unwrap().client_auth,
+        ClientAuthMethod::ClientSecretBasic
+    );
     let problems = with_user(&format!("{NATIVE}client_auth = \"basic\"\n")).refused();
     assert!(
         problems.to_string().contains("there is no client secret"),

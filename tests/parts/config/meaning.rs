@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    config::read::sources::default_path, credentials::token::schedule::RefreshAt,
+    config::read::sources::default_path, credentials::token::schedule::RenewalSchedule,
     policy::rule::Rule,
 };
 
@@ -68,7 +68,12 @@ fn rules_are_those_of_the_policies_and_then_its_own_with_the_place_of_each() {
     let rules: Vec<String> = config.callers[0]
         .rules
         .iter()
-        .map(|it| format!("{:?} {} {} {}", it.effect, it.selector, it.owner, it.place))
+        .map(|it| {
+            format!(
+                "{:?} {} {} {}",
+                it.effect, it.selector, it.owner, it.location
+            )
+        })
         .collect();
     assert_eq!(
         rules,
@@ -221,8 +226,11 @@ fn renewal_is_a_share_of_a_token_s_life_or_a_time_before_its_end() {
             .unwrap()
             .refresh_at
     };
-    assert_eq!(refresh("95%"), RefreshAt::OfLife(95));
-    assert_eq!(refresh("5m"), RefreshAt::BeforeEnd(Duration::from_mins(5)));
+    assert_eq!(refresh("95%"), RenewalSchedule::AtLifetimePercent(95));
+    assert_eq!(
+        refresh("5m"),
+        RenewalSchedule::BeforeExpiry(Duration::from_mins(5))
+    );
     for wrong in ["96%", "0%", "0s", "soon", "80"] {
         assert!(tenant(wrong).places()[0].starts_with("6:14 "), "{wrong}");
     }
@@ -305,7 +313,7 @@ fn the_identity_of_a_caller_goes_over_those_of_its_policies() {
         let house = caller(&format!("policy = [\"p\", \"q\"]\n{own}\n{policies}"));
         let rules = house.accepted().callers[0].rules.clone();
         let pin = |rule: &Rule| {
-            let pin = rule.pin.as_ref()?;
+            let pin = rule.identity_pin.as_ref()?;
             Some(format!("{} {}", pin.owner, pin.identity))
         };
         rules.iter().map(pin).collect::<Vec<_>>()

@@ -6,22 +6,25 @@ use ninjaone_proxy::{
     clock::{Reading, Timestamp},
     credentials::{
         grant::{
-            application::{Application, ClientAuth},
+            application::{Application, ClientAuthMethod},
             token_error::{TokenEndpointError, TokenResponseError},
         },
         login::{
-            completion::keep,
+            completion::store_login,
             refresh_calls::RefreshCalls,
             renewal_error::{LoginEndReason, LoginError, RenewalError},
             renewer::LoginRenewer,
-            session::Login,
+            session::LoginSession,
         },
         store::{
-            Store,
+            LoginStore,
             seal_key::{SealKey, SealKeys},
-            stored_login::{Kept as Stored, KeptAccess, Mark, Slot},
+            stored_login::{RenewalMarker, Slot, StoredAccessToken, StoredLogin as Stored},
         },
-        token::{cell::Unavailable, event::News, schedule::RefreshAt, snapshot::State},
+        token::{
+            cell::TokenWaitError, event::TokenEventKind, schedule::RenewalSchedule,
+            snapshot::TokenState,
+        },
     },
     names::IdentityKind,
     secret::Secret,
@@ -50,8 +53,8 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
         logged_in_at: at,
         refreshed_at: at,
         refresh_token: refresh.map(|it| Secret::new(it.to_owned())),
-        access: None,
-        mark: None,
+        access_token: None,
+        renewal_marker: None,
         ended: None,
     }
 }
@@ -59,39 +62,44 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
 fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
     let token = Secret::new(text.to_owned());
     Stored {
-        access: Some(KeptAccess::dated(token, Reading::now(), life)),
+        access_token: Some(StoredAccessToken::dated(token, Reading::now(), life)),
         ..login
     }
 }
 
-fn write(store: &Store, login: &Stored) {
+fn write(store: &LoginStore, login: &Stored) {
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
     locked.write(login).unwrap();
 }
 
-fn stored(store: &Store) -> Stored {
-    store.read(&slot()).unwrap().expect("a login").kept
+fn stored(store: &LoginStore) -> Stored {
+    store.read(&slot()).unwrap().expect("a login").login
 }
 
-fn refresh_token(store: &Store) -> String {
+fn refresh_token(store: &LoginStore) -> String {
     let token = stored(store).refresh_token.expect("a refresh token");
     token.expose().clone()
 }
 
-fn keeper(server: &Server, store: &Store, refresh_at: RefreshAt, keepalive: Duration) -> Kept {
+fn keeper(
+    server: &Server,
+    store: &LoginStore,
+    refresh_at: RenewalSchedule,
+    keepalive: Duration,
+) -> Kept {
     let application = Application {
         endpoint: server.endpoint(),
         client_id: CLIENT.to_owned(),
         client_secret: None,
-        auth: ClientAuth::Body,
+        client_auth: ClientAuthMethod::ClientSecretPost,
     };
-    let login = Box::new(Login::new(application, store.clone(), slot()));
+    let login = Box::new(LoginSession::new(application, store.clone(), slot()));
     Kept::start(refresh_at, |keeping, tasks| {
         LoginRenewer::start(keeping, login, keepalive, RefreshCalls::default(), tasks)
     })
 }
 
-fn usual(server: &Server, store: &Store) -> Kept {
+fn usual(server: &Server, store: &LoginStore) -> Kept {
     keeper(server, store, USUAL, Duration::from_hours(12))
 }
 
@@ -122,18 +130,18 @@ fn refused() -> Vec<u8> {
 #[tokio::test]
 async fn a_login_is_renewed_with_its_refresh_token_and_the_next_one_is_stored() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
 
     let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
 
     assert_eq!(token.authorization(), "Bearer canary-access-2");
-    assert_eq!(kept.next().await.news, News::Adopted);
-    assert_eq!(kept.next().await.news, News::Minted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     assert_eq!(refresh_token(&store), "canary-refresh-2");
     assert_eq!(stored(&store).generation, 2);
-    assert!(stored(&store).mark.is_none());
+    assert!(stored(&store).renewal_marker.is_none());
     let call = server.seen.lock().unwrap().last().unwrap().clone();
     let (_, body) = call.split_once("\r\n\r\n").unwrap();
     let mut fields: Vec<_> = body.split('&').collect();
@@ -151,7 +159,7 @@ async fn a_login_is_renewed_with_its_refresh_token_and_the_next_one_is_stored() 
 #[tokio::test]
 async fn a_token_that_another_process_got_is_used_without_a_call() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let login = login(&server, Some("canary-refresh-1"));
     write(&store, &with_access(login, "canary-kept", LONG * 100));
     let kept = usual(&server, &store);
@@ -169,7 +177,7 @@ async fn of_many_keepers_of_one_login_one_makes_the_call() {
         Some(call) => rotated(call, 3600),
     })
     .await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let kept: Vec<Kept> = (0..8).map(|_| usual(&server, &store)).collect();
 
@@ -187,13 +195,13 @@ async fn of_many_keepers_of_one_login_one_makes_the_call() {
 #[tokio::test]
 async fn whoever_waits_for_the_lock_takes_the_token_that_its_holder_writes() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let first = login(&server, Some("canary-refresh-1"));
     write(&store, &first);
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
-    kept.until(State::Renewing).await;
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
+    kept.until(TokenState::Renewing).await;
 
     let next = Stored {
         generation: 2,
@@ -201,7 +209,7 @@ async fn whoever_waits_for_the_lock_takes_the_token_that_its_holder_writes() {
     };
     locked.write(&next).unwrap();
 
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
     let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
     assert_eq!(token.authorization(), "Bearer canary-next");
     assert_eq!(server.calls(), 0);
@@ -221,25 +229,29 @@ async fn an_answer_that_did_not_arrive_is_named_when_it_cost_the_login() {
         _ => refused(),
     })
     .await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     assert!(matches!(
         kept.refused().await,
         RenewalError::TokenEndpoint(TokenEndpointError::Unreachable(_))
     ));
-    assert!(stored(&store).mark.is_some_and(|it| it.is_answer_lost));
+    assert!(
+        stored(&store)
+            .renewal_marker
+            .is_some_and(|it| it.is_response_lost)
+    );
     assert_eq!(
-        kept.next().await.news,
-        News::Dead(LoginEndReason::ResponseLost)
+        kept.next().await.kind,
+        TokenEventKind::LoginEnded(LoginEndReason::ResponseLost)
     );
 
-    kept.until(State::LoginNeeded).await;
-    assert_eq!(stored(&store).ended.unwrap().why, "login-lost-answer");
+    kept.until(TokenState::LoginNeeded).await;
+    assert_eq!(stored(&store).ended.unwrap().reason, "login-lost-answer");
     let needed = kept.vault.wait_for_token(LONG).await.err();
-    assert_eq!(needed, Some(Unavailable::LoginNeeded));
+    assert_eq!(needed, Some(TokenWaitError::LoginNeeded));
     assert_eq!(server.calls(), 3);
 }
 
@@ -250,18 +262,18 @@ async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
         _ => refused(),
     })
     .await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let left = Stored {
-        mark: Some(Mark::now()),
+        renewal_marker: Some(RenewalMarker::now()),
         ..login(&server, Some("canary-refresh-1"))
     };
     write(&store, &left);
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     assert_eq!(
-        kept.next().await.news,
-        News::Dead(LoginEndReason::LostInCrash)
+        kept.next().await.kind,
+        TokenEventKind::LoginEnded(LoginEndReason::LostInCrash)
     );
 
     let (_, error) = kept.vault.snapshot().last_error.unwrap();
@@ -271,9 +283,9 @@ async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
 #[tokio::test]
 async fn a_process_that_ended_before_it_called_costs_nothing() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let left = Stored {
-        mark: Some(Mark::now()),
+        renewal_marker: Some(RenewalMarker::now()),
         ..login(&server, Some("canary-refresh-1"))
     };
     write(&store, &left);
@@ -281,7 +293,7 @@ async fn a_process_that_ended_before_it_called_costs_nothing() {
 
     assert!(kept.vault.wait_for_token(LONG).await.is_ok());
 
-    assert!(stored(&store).mark.is_none());
+    assert!(stored(&store).renewal_marker.is_none());
 }
 
 #[tokio::test]
@@ -292,21 +304,21 @@ async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
         _ => rotated(7, 3600),
     })
     .await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
     assert_eq!(
-        kept.next().await.news,
-        News::Dead(LoginEndReason::RefreshTokenRefused)
+        kept.next().await.kind,
+        TokenEventKind::LoginEnded(LoginEndReason::RefreshTokenRefused)
     );
-    kept.until(State::LoginNeeded).await;
+    kept.until(TokenState::LoginNeeded).await;
     assert_eq!(server.calls(), 2);
 
     let again = with_access(login(&server, Some("canary-refresh-7")), "canary-new", LONG);
-    keep(&store, &slot(), again).await.unwrap();
+    store_login(&store, &slot(), again).await.unwrap();
 
-    assert_eq!(kept.next().await.news, News::LoggedIn);
+    assert_eq!(kept.next().await.kind, TokenEventKind::LoggedIn);
     let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
     assert_eq!(token.authorization(), "Bearer canary-new");
     assert_eq!(stored(&store).generation, 2);
@@ -315,21 +327,21 @@ async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
 #[tokio::test]
 async fn a_logout_by_another_process_ends_the_use_of_its_token() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let login = login(&server, Some("canary-refresh-1"));
     write(&store, &with_access(login, "canary-kept", LONG * 100));
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
     assert!(kept.vault.current().is_some());
 
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
-    locked.forget().unwrap();
+    locked.erase().unwrap();
 
-    assert_eq!(kept.next().await.news, News::LoggedOut);
+    assert_eq!(kept.next().await.kind, TokenEventKind::LoggedOut);
     assert!(kept.vault.current().is_none());
     assert_eq!(
         kept.vault.wait_for_token(LONG).await.err(),
-        Some(Unavailable::LoginNeeded)
+        Some(TokenWaitError::LoginNeeded)
     );
     assert_eq!(server.calls(), 0);
 }
@@ -337,16 +349,16 @@ async fn a_logout_by_another_process_ends_the_use_of_its_token() {
 #[tokio::test]
 async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_its_end() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let login = with_access(login(&server, None), "canary-spa", Duration::from_secs(4));
     write(&store, &login);
-    let mut kept = keeper(&server, &store, RefreshAt::OfLife(5), LONG);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    let mut kept = keeper(&server, &store, RenewalSchedule::AtLifetimePercent(5), LONG);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     assert_eq!(kept.refused().await, LoginError::NotRenewable.into());
 
     assert!(kept.vault.current().is_some());
-    kept.until(State::LoginNeeded).await;
+    kept.until(TokenState::LoginNeeded).await;
     assert!(kept.vault.current().is_none());
     assert_eq!(server.calls(), 0);
 }
@@ -354,7 +366,7 @@ async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_
 #[tokio::test]
 async fn a_login_of_another_application_is_not_used() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     let foreign = Stored {
         client_id: "another".to_owned(),
         ..login(&server, Some("canary-refresh-1"))
@@ -371,15 +383,15 @@ async fn a_login_of_another_application_is_not_used() {
 #[tokio::test]
 async fn a_refresh_token_is_used_once_in_each_keepalive() {
     let server = Server::start(rotating).await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let keepalive = Duration::from_secs(1);
     let mut kept = keeper(&server, &store, USUAL, keepalive);
 
     let began = Instant::now();
-    assert_eq!(kept.next().await.news, News::Adopted);
-    assert_eq!(kept.next().await.news, News::Minted);
-    assert_eq!(kept.next().await.news, News::Renewed);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Renewed);
 
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(refresh_token(&store), "canary-refresh-3");
@@ -396,10 +408,10 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
         call => rotated(call - 1, 3600),
     })
     .await;
-    let store = Store::memory();
+    let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     assert_eq!(
         kept.refused().await,
@@ -407,14 +419,14 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
     );
 
     assert_eq!(refresh_token(&store), "canary-refresh-2");
-    assert_eq!(kept.next().await.news, News::Minted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     let call = server.seen.lock().unwrap().last().unwrap().clone();
     assert!(call.contains("refresh_token=canary-refresh-2"));
 }
 
 /// A store on disk that can be put out of order.
 struct Disk {
-    store: Store,
+    store: LoginStore,
     directory: tempfile::TempDir,
 }
 
@@ -422,7 +434,7 @@ impl Disk {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = SealKeys::new(SealKey::from_bytes(&[7; 32]).unwrap(), Vec::new()).unwrap();
-        let store = Store::open(directory.path(), keys).unwrap();
+        let store = LoginStore::open(directory.path(), keys).unwrap();
         Self { store, directory }
     }
 
@@ -449,7 +461,7 @@ async fn what_cannot_be_stored_is_used_shown_and_stored_as_soon_as_it_can_be() {
     let disk = Disk::new();
     write(&disk.store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &disk.store);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
     while server.calls() < 2 {
         tokio::task::yield_now().await;
     }
@@ -457,21 +469,21 @@ async fn what_cannot_be_stored_is_used_shown_and_stored_as_soon_as_it_can_be() {
     disk.refuse_writes();
     server.turns.add_permits(10);
 
-    assert_eq!(kept.next().await.news, News::Minted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     let event = kept.next().await;
-    assert_eq!(event.news, News::PersistFailed);
-    assert!(event.fault.is_some());
+    assert_eq!(event.kind, TokenEventKind::PersistFailed);
+    assert!(event.store_fault.is_some());
     let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
     assert_eq!(token.authorization(), "Bearer canary-access-2");
     let state = kept.vault.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_some() && state.fault.is_some());
+    assert!(state.unsaved_since.is_some() && state.store_fault.is_some());
 
     disk.take_writes();
 
-    assert_eq!(kept.next().await.news, News::Persisted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Persisted);
     assert_eq!(refresh_token(&disk.store), "canary-refresh-2");
     let state = kept.vault.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_none() && state.fault.is_none());
+    assert!(state.unsaved_since.is_none() && state.store_fault.is_none());
 }
 
 #[tokio::test]
@@ -482,7 +494,7 @@ async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
     write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
     let keepalive = Duration::from_secs(1);
     let mut kept = keeper(&server, &disk.store, USUAL, keepalive);
-    assert_eq!(kept.next().await.news, News::Adopted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     disk.refuse_writes();
 
@@ -492,5 +504,5 @@ async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
     let seen = server.seen.lock().unwrap().clone();
     assert!(seen.iter().all(|it| it.starts_with("GET ")), "{seen:?}");
     disk.take_writes();
-    assert_eq!(kept.next().await.news, News::Renewed);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Renewed);
 }

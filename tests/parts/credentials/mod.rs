@@ -12,10 +12,10 @@ use ninjaone_proxy::{
         grant::token_error::{TokenEndpointError, TokenRejection},
         login::renewal_error::RenewalError,
         token::{
-            cell::{Unavailable, Vault},
-            event::News,
-            schedule::RefreshAt,
-            snapshot::State,
+            cell::{TokenCell, TokenWaitError},
+            event::TokenEventKind,
+            schedule::RenewalSchedule,
+            snapshot::TokenState,
         },
     },
 };
@@ -41,7 +41,7 @@ async fn the_secret_goes_in_the_body_and_the_token_comes_back() {
     let left = token.expires().since(Moment::now());
     assert!(left > Duration::from_secs(3590) && left <= Duration::from_hours(1));
     let event = kept.next().await;
-    assert_eq!((event.generation, event.news), (1, News::Minted));
+    assert_eq!((event.generation, event.kind), (1, TokenEventKind::Minted));
 
     let seen = server.seen.lock().unwrap().first().unwrap().clone();
     let (head, body) = seen.split_once("\r\n\r\n").unwrap();
@@ -70,7 +70,7 @@ async fn nothing_that_is_shown_holds_a_secret() {
     let server = Server::start(numbered).await;
     let mut kept = server.keep(USUAL);
     let event = kept.next().await;
-    kept.until(State::Fresh).await;
+    kept.until(TokenState::Fresh).await;
 
     let shown = format!("{:?} {event:?}", kept.vault.snapshot());
 
@@ -87,7 +87,7 @@ async fn a_thousand_requests_without_a_token_make_one_call_also_when_the_first_o
     server.turns.acquire_many(all).await.unwrap().forget();
     let kept = server.keep(USUAL);
     let mut waiting = JoinSet::new();
-    let ask = |vault: &Arc<Vault>| {
+    let ask = |vault: &Arc<TokenCell>| {
         let vault = Arc::clone(vault);
         async move {
             vault
@@ -130,7 +130,7 @@ async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() 
     let server = Server::start(|_| token("canary", "60")).await;
     let all = u32::try_from(server.turns.available_permits()).unwrap();
     server.turns.acquire_many(all).await.unwrap().forget();
-    let kept = server.keep(RefreshAt::OfLife(1));
+    let kept = server.keep(RenewalSchedule::AtLifetimePercent(1));
     let vault = Arc::clone(&kept.vault);
     let mut waiting = JoinSet::new();
     waiting.spawn(async move { vault.wait_for_token(LONG).await.is_ok() });
@@ -146,7 +146,7 @@ async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() 
     while server.calls() < 2 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(kept.vault.snapshot().state, State::Renewing);
+    assert_eq!(kept.vault.snapshot().state, TokenState::Renewing);
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
         _ => numbered(number),
     })
     .await;
-    let mut kept = server.keep(RefreshAt::OfLife(1));
-    assert_eq!(kept.next().await.news, News::Minted);
+    let mut kept = server.keep(RenewalSchedule::AtLifetimePercent(1));
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     let first = kept.vault.current().unwrap();
     let failed = kept.refused().await;
     assert_eq!(failed.as_str(), "server-error");
@@ -235,7 +235,7 @@ async fn a_storm_of_rejections_makes_one_renewal() {
         storm.spawn(async move {
             vault.reject(1);
             vault
-                .newer_than(1, LONG)
+                .wait_for_newer_than(1, LONG)
                 .await
                 .map(|token| token.generation())
         });
@@ -250,11 +250,11 @@ async fn a_storm_of_rejections_makes_one_renewal() {
     );
 
     assert_eq!(server.calls(), 2);
-    assert_eq!(kept.next().await.news, News::Minted);
-    assert_eq!(kept.next().await.news, News::Forced);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
+    assert_eq!(kept.next().await.kind, TokenEventKind::Forced);
     // Late news of the first token change nothing.
     kept.vault.reject(1);
-    let same = kept.vault.newer_than(1, LONG).await.ok().unwrap();
+    let same = kept.vault.wait_for_newer_than(1, LONG).await.ok().unwrap();
     assert_eq!(same.generation(), 2);
     assert_eq!(server.calls(), 2);
 }
@@ -264,12 +264,15 @@ async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
     let server = Server::start(numbered).await;
     let kept = server.keep(USUAL);
     kept.vault.wait_for_token(LONG).await.ok().unwrap();
-    let second = kept.vault.newer_than(1, LONG).await.ok().unwrap();
+    let second = kept.vault.wait_for_newer_than(1, LONG).await.ok().unwrap();
     assert_eq!(second.generation(), 2);
 
     let started = Instant::now();
     for _ in 0..1000 {
-        let refused = kept.vault.newer_than(2, Duration::from_secs(5)).await;
+        let refused = kept
+            .vault
+            .wait_for_newer_than(2, Duration::from_secs(5))
+            .await;
         let retry_after = pause(refused.err().unwrap());
         assert!(retry_after > Duration::from_secs(8) && retry_after <= Duration::from_secs(10));
     }
@@ -292,7 +295,7 @@ async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
         kept.refused().await,
         RenewalError::TokenEndpoint(TokenRejection::InvalidScope.into())
     );
-    kept.until(State::Failing).await;
+    kept.until(TokenState::Failing).await;
     for retry_after in [waited, kept.vault.wait_for_token(LONG).await] {
         let retry_after = pause(retry_after.err().unwrap());
         assert!(retry_after > Duration::from_secs(50) && retry_after < Duration::from_secs(64));
@@ -312,7 +315,7 @@ async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
         kept.refused().await,
         TokenEndpointError::Throttled { retry_after }.into()
     );
-    kept.until(State::Failing).await;
+    kept.until(TokenState::Failing).await;
 
     let waited = kept.vault.wait_for_token(LONG).await.err().unwrap();
 
@@ -339,16 +342,16 @@ async fn the_keeper_ends_with_its_handle_and_with_the_program() {
             "a valid token outlives its keeper"
         );
         assert!(
-            kept.vault.newer_than(1, LONG).await.is_err(),
+            kept.vault.wait_for_newer_than(1, LONG).await.is_err(),
             "nobody will renew it"
         );
     }
 }
 
 /// How long callers are told to stay away.
-fn pause(unavailable: Unavailable) -> Duration {
+fn pause(unavailable: TokenWaitError) -> Duration {
     match unavailable {
-        Unavailable::For(pause) => pause,
-        Unavailable::LoginNeeded => panic!("a machine needs no login"),
+        TokenWaitError::RetryAfter(pause) => pause,
+        TokenWaitError::LoginNeeded => panic!("a machine needs no login"),
     }
 }

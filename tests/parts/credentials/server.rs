@@ -11,17 +11,17 @@ use std::{
 use ninjaone_proxy::{
     credentials::{
         grant::{
-            application::{Application, ClientAuth},
+            application::{Application, ClientAuthMethod},
             client_credentials::ClientCredentials,
         },
         login::renewal_error::RenewalError,
         token::{
-            cell::Vault,
-            event::{News, TokenEvent},
-            renewer::{KeeperHandle, Keeping},
-            schedule::RefreshAt,
+            cell::TokenCell,
+            event::{TokenEvent, TokenEventKind},
+            renewer::{RenewerHandle, RenewerOptions},
+            schedule::RenewalSchedule,
             service_renewer::ServiceRenewer,
-            snapshot::State,
+            snapshot::TokenState,
         },
     },
     net::client::connector::Endpoint,
@@ -40,7 +40,7 @@ pub(crate) const SECRET: &str = "canary secret+/=&";
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// The default of the setting.
-pub(crate) const USUAL: RefreshAt = RefreshAt::OfLife(80);
+pub(crate) const USUAL: RenewalSchedule = RenewalSchedule::AtLifetimePercent(80);
 
 type Script = Arc<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
 
@@ -98,13 +98,13 @@ impl Server {
         }
     }
 
-    pub(crate) fn keep(&self, refresh_at: RefreshAt) -> Kept {
+    pub(crate) fn keep(&self, refresh_at: RenewalSchedule) -> Kept {
         let credentials = ClientCredentials {
             application: Application {
                 endpoint: self.endpoint(),
                 client_id: "client 1".to_owned(),
                 client_secret: Some(Secret::new(SECRET.to_owned())),
-                auth: ClientAuth::Body,
+                client_auth: ClientAuthMethod::ClientSecretPost,
             },
             scopes: vec!["monitoring".to_owned(), "management".to_owned()],
         };
@@ -122,22 +122,22 @@ impl Drop for Server {
 
 /// A vault with its keeper, and what the keeper reports.
 pub(crate) struct Kept {
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) handle: Option<KeeperHandle>,
+    pub(crate) vault: Arc<TokenCell>,
+    pub(crate) handle: Option<RenewerHandle>,
     pub(crate) events: mpsc::Receiver<TokenEvent>,
     pub(crate) tasks: Tasks,
 }
 
 impl Kept {
     pub(crate) fn start(
-        refresh_at: RefreshAt,
-        start: impl FnOnce(Keeping, &Tasks) -> (Arc<Vault>, KeeperHandle),
+        refresh_at: RenewalSchedule,
+        start: impl FnOnce(RenewerOptions, &Tasks) -> (Arc<TokenCell>, RenewerHandle),
     ) -> Self {
         let (sender, events) = mpsc::channel(64);
         let tasks = Tasks::new();
-        let keeping = Keeping {
+        let keeping = RenewerOptions {
             tenant: "acme".parse().unwrap(),
-            refresh_at,
+            schedule: refresh_at,
             observer: Arc::new(move |event| drop(sender.try_send(event))),
             heartbeat: Watchdog::new(LONG).watch("renewer"),
         };
@@ -155,14 +155,14 @@ impl Kept {
     }
 
     pub(crate) async fn refused(&mut self) -> RenewalError {
-        match self.next().await.news {
-            News::Refused(error) => error,
+        match self.next().await.kind {
+            TokenEventKind::Failed(error) => error,
             other => panic!("not refused: {}", other.as_str()),
         }
     }
 
     /// Until the vault looks as described; the keeper reports before it rests.
-    pub(crate) async fn until(&self, state: State) {
+    pub(crate) async fn until(&self, state: TokenState) {
         let reached = async {
             while self.vault.snapshot().state != state {
                 tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use ninjaone_proxy::credentials::store::{Store, error::StoreError};
+use ninjaone_proxy::credentials::store::{LoginStore, error::StoreError};
 
 use super::{
     child::{Child, Task},
@@ -23,7 +23,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// A new login cures what was done to the files.
 fn is_cured_by_a_login(place: &Place) {
-    locked(&place.store()).start_anew(&kept(1)).unwrap();
+    locked(&place.store()).overwrite(&kept(1)).unwrap();
     assert_eq!(generation(&place.store()), 1);
     write(&place.store(), 2);
     assert_eq!(generation(&place.store()), 2);
@@ -111,7 +111,7 @@ fn a_logout_touches_nothing_behind_a_link() {
     place.remove("last");
     symlink(&target, place.file("login")).unwrap();
     fs::hard_link(&target, place.file("last")).unwrap();
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     assert_eq!(fs::read(&target).unwrap(), b"untouched");
     assert!(!place.file("login").is_symlink() && !place.file("last").exists());
 }
@@ -181,7 +181,7 @@ fn a_file_or_directory_of_somebody_else_is_refused() {
     }
     let place = Place::with_login(1);
     chown(place.path(), Some(SOMEBODY), None).unwrap();
-    let error = error_of(Store::open(place.path(), seal_keys()));
+    let error = error_of(LoginStore::open(place.path(), seal_keys()));
     assert_eq!(error, wrong_owner(place.path().to_owned()));
 }
 
@@ -193,7 +193,10 @@ fn a_directory_into_which_others_may_write_is_refused() {
         set_mode(place.path(), mode);
         let path = place.path().to_owned();
         let expected = StoreError::NotPrivate { path, mode };
-        assert_eq!(error_of(Store::open(place.path(), seal_keys())), expected);
+        assert_eq!(
+            error_of(LoginStore::open(place.path(), seal_keys())),
+            expected
+        );
         assert_eq!(error_of(store.read(&slot())), expected);
         assert_eq!(error_of(store.try_lock(&slot())), expected);
     }
@@ -214,10 +217,10 @@ fn a_directory_behind_a_symbolic_link_is_refused() {
         (&link, link.join(".")),
         (&dangling, dangling.clone()),
     ] {
-        let error = error_of(Store::open(&given, seal_keys()));
+        let error = error_of(LoginStore::open(&given, seal_keys()));
         assert_eq!(error, StoreError::Symlink(link.clone()));
     }
     let file = place.file("login");
-    let error = error_of(Store::open(&file, seal_keys()));
+    let error = error_of(LoginStore::open(&file, seal_keys()));
     assert_eq!(error, StoreError::NotADirectory(file));
 }

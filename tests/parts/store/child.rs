@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ninjaone_proxy::credentials::store::{Store, error::StoreError};
+use ninjaone_proxy::credentials::store::{LoginStore, error::StoreError};
 
 use super::world::{generation, kept, locked, open, seal_keys, slot};
 
@@ -88,20 +88,20 @@ fn report(result: Result<String, StoreError>) -> String {
     result.unwrap_or_else(|error| format!("error {}: {error}", error.name()))
 }
 
-fn lock(directory: &Path) -> Result<ninjaone_proxy::credentials::store::Locked, StoreError> {
-    let store = Store::open(directory, seal_keys())?;
+fn lock(directory: &Path) -> Result<ninjaone_proxy::credentials::store::SlotLock, StoreError> {
+    let store = LoginStore::open(directory, seal_keys())?;
     Ok(store.try_lock(&slot())?.expect("nobody has the lock"))
 }
 
 fn write_next(directory: &Path) -> Result<String, StoreError> {
     let lock = lock(directory)?;
-    let generation = lock.read()?.map_or(0, |found| found.kept.generation) + 1;
+    let generation = lock.read()?.map_or(0, |found| found.login.generation) + 1;
     lock.write(&kept(generation))?;
     Ok(format!("stored {generation}"))
 }
 
 fn forget(directory: &Path) -> Result<String, StoreError> {
-    lock(directory)?.forget()?;
+    lock(directory)?.erase()?;
     Ok("forgot".to_owned())
 }
 
@@ -114,7 +114,7 @@ async fn count(directory: &Path) {
 }
 
 /// Adds one, and fails if somebody else holds the lock at the same time.
-pub(crate) async fn count_once(store: &Store, directory: &Path) {
+pub(crate) async fn count_once(store: &LoginStore, directory: &Path) {
     let lock = store.lock(&slot(), PATIENCE).await.unwrap();
     let alone = directory.with_extension("alone");
     File::create_new(&alone).expect("nobody else has the lock");

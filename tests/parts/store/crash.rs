@@ -63,7 +63,7 @@ fn a_killed_logout_is_a_login_or_a_logout_and_nothing_else() {
             "forgets" | "forgot" => assert!(now <= 1, "{said:?}"),
             other => panic!("{other}"),
         }
-        locked(&place.store()).forget().unwrap();
+        locked(&place.store()).erase().unwrap();
         assert_eq!(generation(&place.store()), 0);
     }
 }

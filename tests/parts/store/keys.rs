@@ -3,15 +3,15 @@
 use std::fs;
 
 use ninjaone_proxy::credentials::store::{
-    Store,
+    LoginStore,
     error::StoreError,
-    seal_key::{BadSealKey, SEAL_KEYS_MAX, SealKey, SealKeys},
+    seal_key::{SEAL_KEYS_MAX, SealKey, SealKeyError, SealKeys},
 };
 
 use super::world::{Place, error_of, generation, kept, key, locked, slot, write};
 
-fn store(place: &Place, first: SealKey, older: Vec<SealKey>) -> Store {
-    Store::open(place.path(), SealKeys::new(first, older).unwrap()).unwrap()
+fn store(place: &Place, first: SealKey, older: Vec<SealKey>) -> LoginStore {
+    LoginStore::open(place.path(), SealKeys::new(first, older).unwrap()).unwrap()
 }
 
 fn passphrase(text: &str) -> SealKey {
@@ -51,16 +51,16 @@ fn what_is_no_key_is_refused() {
     ];
     for bytes in not_keys {
         let error = SealKey::from_bytes(bytes).err();
-        assert_eq!(error, Some(BadSealKey::NotAKey), "{bytes:?}");
+        assert_eq!(error, Some(SealKeyError::InvalidKey), "{bytes:?}");
     }
     for text in ["  too short \n".to_owned(), "x".repeat(1025)] {
         let error = SealKey::from_passphrase(text.as_bytes()).err();
-        assert_eq!(error, Some(BadSealKey::PassphraseLength));
+        assert_eq!(error, Some(SealKeyError::PassphraseLength));
     }
     let older = |count| std::iter::repeat_with(|| key('b')).take(count).collect();
     assert!(SealKeys::new(key('a'), older(SEAL_KEYS_MAX - 1)).is_ok());
     let error = SealKeys::new(key('a'), older(SEAL_KEYS_MAX)).err();
-    assert_eq!(error, Some(BadSealKey::TooManyKeys));
+    assert_eq!(error, Some(SealKeyError::TooManyKeys));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_key_is_replaced_in_three_steps() {
 #[test]
 fn what_says_that_nothing_is_kept_is_sealed_again_too() {
     let place = Place::with_login(1);
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     let both = store(&place, key('b'), vec![key('a')]);
     assert!(locked(&both).reseal().unwrap());
     assert_eq!(generation(&store(&place, key('b'), Vec::new())), 0);
@@ -125,7 +125,7 @@ fn a_passphrase_opens_what_it_sealed_and_no_other_does() {
 
     let wrong = store(&place, passphrase("incorrect horse"), Vec::new());
     let error = error_of(wrong.read(&slot()));
-    assert_eq!(error, StoreError::PassphraseWrong(place.file("seen")));
+    assert_eq!(error, StoreError::WrongPassphrase(place.file("seen")));
     assert_eq!(error_of(place.read()).name(), "passphrase-wrong");
 
     let mut bytes = place.bytes("login");

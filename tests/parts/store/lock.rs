@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::credentials::store::{Store, error::StoreError};
+use ninjaone_proxy::credentials::store::{LoginStore, error::StoreError};
 use tokio::task::JoinSet;
 
 use super::{
@@ -29,7 +29,7 @@ async fn tasks_never_hold_the_lock_at_once_and_no_write_is_lost() {
     for memory in [true, false] {
         let place = Place::new();
         let store = if memory {
-            Store::memory()
+            LoginStore::memory()
         } else {
             place.store()
         };
@@ -89,7 +89,7 @@ async fn who_waits_too_long_is_told_so_and_a_lock_ends_with_its_process() {
 #[tokio::test]
 async fn a_lock_is_free_when_it_is_dropped_and_moves_between_threads() {
     let place = Place::new();
-    for store in [Store::memory(), place.store()] {
+    for store in [LoginStore::memory(), place.store()] {
         let lock = locked(&store);
         assert!(store.try_lock(&slot()).unwrap().is_none());
         let written = tokio::task::spawn_blocking(move || {

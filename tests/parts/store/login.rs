@@ -5,9 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 use ninjaone_proxy::{
     clock::{Moment, Reading, Timestamp},
     credentials::store::{
-        Store,
+        LoginStore,
         error::StoreError,
-        stored_login::{Ended, KeptAccess, Mark, Slot},
+        stored_login::{LoginEnd, RenewalMarker, Slot, StoredAccessToken},
     },
     names::IdentityKind,
     secret::Secret,
@@ -18,30 +18,38 @@ use super::world::{KINDS, Place, error_of, generation, kept, locked, seal_keys, 
 #[test]
 fn what_is_written_is_read_by_everybody() {
     let place = Place::new();
-    for store in [place.store(), Store::memory()] {
+    for store in [place.store(), LoginStore::memory()] {
         assert_eq!(generation(&store), 0);
         write(&store, 1);
         assert_eq!(generation(&store), 1);
 
         let mut more = kept(2);
-        more.mark = Some(Mark::now());
-        more.ended = Some(Ended {
+        more.renewal_marker = Some(RenewalMarker::now());
+        more.ended = Some(LoginEnd {
             at: Timestamp::now(),
-            why: "invalid_token".to_owned(),
+            reason: "invalid_token".to_owned(),
         });
         more.refresh_token = Some(Secret::new("quotes \" and \\ and \u{7f} é".to_owned()));
         locked(&store).write(&more).unwrap();
         let read = store.clone().read(&slot()).unwrap().unwrap();
-        assert!(read.kept == more);
+        assert!(read.login == more);
 
         more.refresh_token = None;
-        more.access = None;
+        more.access_token = None;
         more.scopes.clear();
         let lock = locked(&store);
         lock.write(&more).unwrap();
-        assert!(lock.read().unwrap().unwrap().kept == more);
+        assert!(lock.read().unwrap().unwrap().login == more);
     }
-    assert!(place.read().unwrap().unwrap().kept.mark.is_some());
+    assert!(
+        place
+            .read()
+            .unwrap()
+            .unwrap()
+            .login
+            .renewal_marker
+            .is_some()
+    );
 }
 
 #[test]
@@ -71,7 +79,7 @@ fn a_token_is_dated_in_this_boot_only() {
         moment: minted,
         at: Timestamp::now(),
     };
-    let mut access = KeptAccess::dated(token, reading, Duration::from_hours(1));
+    let mut access = StoredAccessToken::dated(token, reading, Duration::from_hours(1));
     let (early, late) = access.moments().unwrap();
     assert!(minted.since(early) < Duration::from_millis(1));
     assert_eq!(late.since(early), Duration::from_hours(1));
@@ -84,7 +92,7 @@ fn a_token_is_dated_in_this_boot_only() {
 #[test]
 fn a_look_tells_whether_something_was_written() {
     let place = Place::new();
-    for store in [place.store(), Store::memory()] {
+    for store in [place.store(), LoginStore::memory()] {
         let mut before = store.revision(&slot()).unwrap();
         for generation in 1..4 {
             write(&store, generation);
@@ -93,7 +101,7 @@ fn a_look_tells_whether_something_was_written() {
             assert_eq!(after, store.revision(&slot()).unwrap());
             before = after;
         }
-        locked(&store).forget().unwrap();
+        locked(&store).erase().unwrap();
         assert_ne!(before, store.revision(&slot()).unwrap());
     }
 }
@@ -129,22 +137,22 @@ fn a_login_that_is_too_long_is_refused_and_the_old_one_stays() {
 
     long.refresh_token = Some(Secret::new("x".repeat(60_000)));
     locked(&place.store()).write(&long).unwrap();
-    assert!(place.read().unwrap().unwrap().kept == long);
+    assert!(place.read().unwrap().unwrap().login == long);
 }
 
 #[test]
 fn a_logout_leaves_no_login_and_the_next_one_can_come() {
     let place = Place::with_login(2);
-    for store in [place.store(), Store::memory()] {
+    for store in [place.store(), LoginStore::memory()] {
         write(&store, 3);
         for _ in 0..2 {
-            locked(&store).forget().unwrap();
+            locked(&store).erase().unwrap();
             assert_eq!(generation(&store), 0);
         }
         write(&store, 1);
         assert_eq!(generation(&store), 1);
     }
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     for kind in KINDS {
         let stays = matches!(kind, "seen" | "lock");
         assert_eq!(place.file(kind).exists(), stays, "{kind}");
@@ -154,7 +162,7 @@ fn a_logout_leaves_no_login_and_the_next_one_can_come() {
 #[test]
 fn a_logout_where_nobody_logged_in_leaves_nothing() {
     let place = Place::new();
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     assert!(!place.file("seen").exists());
     assert_eq!(generation(&place.store()), 0);
 }
@@ -163,7 +171,7 @@ fn a_logout_where_nobody_logged_in_leaves_nothing() {
 fn a_logout_overwrites_what_it_removes() {
     let place = Place::with_login(1);
     let mut kinds = ["login", "last"].map(|kind| fs::File::open(place.file(kind)).unwrap());
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     for file in &mut kinds {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(file, &mut bytes).unwrap();
@@ -175,7 +183,7 @@ fn a_logout_overwrites_what_it_removes() {
 fn a_login_that_was_put_back_after_a_logout_does_not_count() {
     let place = Place::with_login(2);
     let old = place.bytes("login");
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     place.put("login", &old);
     place.put("last", &old);
     assert_eq!(generation(&place.store()), 0);
@@ -187,7 +195,7 @@ fn a_login_that_was_put_back_after_a_logout_does_not_count() {
 fn the_directory_is_made_with_all_above_it() {
     let place = Place::new();
     let deep = place.around().join("a/b/c");
-    let store = Store::open(&deep, seal_keys()).unwrap();
+    let store = LoginStore::open(&deep, seal_keys()).unwrap();
     write(&store, 1);
     assert_eq!(mode_of(&deep), 0o700);
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ninjaone_proxy::credentials::store::{Store, error::StoreError, stored_login::Slot};
+use ninjaone_proxy::credentials::store::{LoginStore, error::StoreError, stored_login::Slot};
 
 use super::world::{Place, error_of, generation, kept, locked, seal_keys, slot, write};
 
@@ -107,7 +107,7 @@ fn a_damaged_login_is_read_from_its_copy_with_a_note_and_made_good_by_the_next_w
             Some(bytes) => place.put("login", &bytes),
         }
         let found = place.read().unwrap().unwrap();
-        assert!(found.kept == kept(2));
+        assert!(found.login == kept(2));
         assert_eq!(found.damage.unwrap().name(), name);
         write(&place.store(), 3);
         assert_eq!(generation(&place.store()), 3);
@@ -138,7 +138,10 @@ fn a_mark_that_is_gone_is_noticed() {
         let place = Place::with_login(1);
         place.remove("seen");
         place.remove(if left == "login" { "last" } else { "login" });
-        assert_eq!(place.error(), StoreError::SeenMissing(place.file("seen")));
+        assert_eq!(
+            place.error(),
+            StoreError::HighWaterMarkMissing(place.file("seen"))
+        );
     }
 }
 
@@ -177,7 +180,7 @@ fn a_new_login_starts_over_whatever_is_there_and_older_files_stay_noticed() {
     write(&place.store(), 4);
     place.put("login", &old);
     assert_eq!(place.error().name(), "rolled-back");
-    locked(&place.store()).start_anew(&kept(1)).unwrap();
+    locked(&place.store()).overwrite(&kept(1)).unwrap();
     assert_eq!(generation(&place.store()), 1);
     place.put("login", &old);
     assert_eq!(place.error().name(), "rolled-back");
@@ -186,7 +189,7 @@ fn a_new_login_starts_over_whatever_is_there_and_older_files_stay_noticed() {
         place.put(kind, b"garbage");
     }
     assert_eq!(place.error().name(), "tampered");
-    locked(&place.store()).start_anew(&kept(1)).unwrap();
+    locked(&place.store()).overwrite(&kept(1)).unwrap();
     assert_eq!(generation(&place.store()), 1);
 }
 
@@ -196,7 +199,7 @@ fn a_logout_works_on_what_cannot_be_read() {
     for kind in ["login", "last", "seen"] {
         place.put(kind, b"garbage");
     }
-    locked(&place.store()).forget().unwrap();
+    locked(&place.store()).erase().unwrap();
     assert_eq!(generation(&place.store()), 0);
 }
 
@@ -207,7 +210,7 @@ fn errors_say_what_to_do_and_hold_no_secret() {
     place.put("login", b"CANARY");
     let texts = [
         place.error(),
-        error_of(Store::open("/proc/x".as_ref(), seal_keys())),
+        error_of(LoginStore::open("/proc/x".as_ref(), seal_keys())),
     ];
     for error in texts {
         let (said, debug) = (error.to_string(), format!("{error:?}"));

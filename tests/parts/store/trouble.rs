@@ -133,7 +133,7 @@ fn a_failing_disk_makes_no_half_logout() {
     let failed = fail_each_call(Task::Forget, prepare, |place, said, case| {
         let now = generation(&place.store());
         assert!(now == 0 || !said.contains("forgot"), "{case}");
-        locked(&place.store()).forget().unwrap();
+        locked(&place.store()).erase().unwrap();
         assert_eq!(generation(&place.store()), 0, "{case}");
         let left: BTreeSet<_> = names(place.path());
         let expected = ["lock", "seen"].map(|kind| format!("{}.{kind}", slot()));

@@ -3,9 +3,9 @@
 use std::{fs, path::Path};
 
 use ninjaone_proxy::credentials::store::{
-    Store,
+    LoginStore,
     seal_key::{SealKey, SealKeys},
-    stored_login::{Ended, Kept, Mark},
+    stored_login::{LoginEnd, RenewalMarker, StoredLogin},
 };
 
 use super::world::{Place, kept, locked, slot};
@@ -14,8 +14,8 @@ const HEADER_BYTES: usize = 35;
 const BOOT: &str = "0b5c6f0e-3f5c-4d0e-9a55-2f8f4b1d6c11";
 
 /// A store whose files are those of `tests/vectors/store/<name>`.
-fn frozen(place: &Place, name: &str, key: SealKey) -> Store {
-    let store = Store::open(place.path(), SealKeys::new(key, Vec::new()).unwrap()).unwrap();
+fn frozen(place: &Place, name: &str, key: SealKey) -> LoginStore {
+    let store = LoginStore::open(place.path(), SealKeys::new(key, Vec::new()).unwrap()).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/vectors/store")
         .join(name);
@@ -27,19 +27,19 @@ fn frozen(place: &Place, name: &str, key: SealKey) -> Store {
 }
 
 /// The login in the frozen files. The boot is no longer the one of the machine that reads.
-fn expected() -> Kept {
+fn expected() -> StoredLogin {
     let mut expected = kept(2);
-    if let Some(access) = &mut expected.access {
+    if let Some(access) = &mut expected.access_token {
         access.boot = BOOT.into();
     }
-    expected.mark = Some(Mark {
+    expected.renewal_marker = Some(RenewalMarker {
         at: expected.logged_in_at,
         by: format!("77@{BOOT}"),
-        is_answer_lost: true,
+        is_response_lost: true,
     });
-    expected.ended = Some(Ended {
+    expected.ended = Some(LoginEnd {
         at: expected.refreshed_at,
-        why: "invalid_token".to_owned(),
+        reason: "invalid_token".to_owned(),
     });
     expected
 }
@@ -49,7 +49,7 @@ fn opens_and_is_still_written_so(name: &str, key: SealKey) {
     let store = frozen(&place, name, key);
     let found = store.read(&slot()).unwrap().unwrap();
     assert_eq!(found.damage, None);
-    assert!(found.kept == expected());
+    assert!(found.login == expected());
 
     let before = ["login", "seen"].map(|kind| place.bytes(kind));
     locked(&store).write(&expected()).unwrap();

@@ -9,10 +9,10 @@ use std::{
 use ninjaone_proxy::{
     clock::{Moment, Reading, Timestamp},
     credentials::store::{
-        Found, Store,
+        FoundLogin, LoginStore,
         error::StoreError,
         seal_key::{SealKey, SealKeys},
-        stored_login::{Kept, KeptAccess, Slot},
+        stored_login::{Slot, StoredAccessToken, StoredLogin},
     },
     names::IdentityKind,
     secret::Secret,
@@ -54,7 +54,7 @@ impl Place {
         self.around.path()
     }
 
-    pub(crate) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> LoginStore {
         open(&self.path)
     }
 
@@ -89,7 +89,7 @@ impl Place {
             .unwrap();
     }
 
-    pub(crate) fn read(&self) -> Result<Option<Found>, StoreError> {
+    pub(crate) fn read(&self) -> Result<Option<FoundLogin>, StoreError> {
         self.store().read(&slot())
     }
 
@@ -109,8 +109,8 @@ impl Place {
     }
 }
 
-pub(crate) fn open(directory: &Path) -> Store {
-    Store::open(directory, seal_keys()).unwrap()
+pub(crate) fn open(directory: &Path) -> LoginStore {
+    LoginStore::open(directory, seal_keys()).unwrap()
 }
 
 pub(crate) fn slot() -> Slot {
@@ -130,10 +130,10 @@ pub(crate) fn seal_keys() -> SealKeys {
 }
 
 /// A login whose every field tells its generation.
-pub(crate) fn kept(generation: u64) -> Kept {
+pub(crate) fn kept(generation: u64) -> StoredLogin {
     let moment = Moment::from_boot_millis(generation * 1000);
     let at = Timestamp::from_unix_micros(1_763_388_131_123_456);
-    Kept {
+    StoredLogin {
         generation,
         client_id: "client-1".to_owned(),
         host: "eu.ninjarmm.com".to_owned(),
@@ -141,33 +141,36 @@ pub(crate) fn kept(generation: u64) -> Kept {
         logged_in_at: at,
         refreshed_at: at.plus(std::time::Duration::from_secs(generation)),
         refresh_token: Some(Secret::new(format!("CANARY-refresh-{generation}"))),
-        access: Some(KeptAccess::dated(
+        access_token: Some(StoredAccessToken::dated(
             Secret::new(format!("CANARY-access-{generation}")),
             Reading { moment, at },
             std::time::Duration::from_hours(1),
         )),
-        mark: None,
+        renewal_marker: None,
         ended: None,
     }
 }
 
-pub(crate) fn locked(store: &Store) -> ninjaone_proxy::credentials::store::Locked {
+pub(crate) fn locked(store: &LoginStore) -> ninjaone_proxy::credentials::store::SlotLock {
     store
         .try_lock(&slot())
         .unwrap()
         .expect("nobody has the lock")
 }
 
-pub(crate) fn write(store: &Store, generation: u64) {
+pub(crate) fn write(store: &LoginStore, generation: u64) {
     locked(store).write(&kept(generation)).unwrap();
 }
 
 /// The generation that is kept, read without the lock; 0 where nothing is.
-pub(crate) fn generation(store: &Store) -> u64 {
+pub(crate) fn generation(store: &LoginStore) -> u64 {
     store.read(&slot()).unwrap().map_or(0, |found| {
         assert_eq!(found.damage, None);
-        assert!(found.kept == kept(found.kept.generation), "a whole record");
-        found.kept.generation
+        assert!(
+            found.login == kept(found.login.generation),
+            "a whole record"
+        );
+        found.login.generation
     })
 }
 
