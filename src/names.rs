@@ -10,9 +10,9 @@ pub const NAME_LENGTH_MAX: usize = 64;
 #[error(
     "a name is 1 to 64 of a-z, A-Z, 0-9, '-', '_' and '.', and starts with a letter or a digit"
 )]
-pub struct NotAName;
+pub struct NameParseError;
 
-fn parse_name(text: &str) -> Result<Arc<str>, NotAName> {
+fn parse_name(text: &str) -> Result<Arc<str>, NameParseError> {
     let fits = (1..=NAME_LENGTH_MAX).contains(&text.len());
     let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     let holds = text
@@ -21,7 +21,7 @@ fn parse_name(text: &str) -> Result<Arc<str>, NotAName> {
     if fits && starts && holds {
         Ok(Arc::from(text))
     } else {
-        Err(NotAName)
+        Err(NameParseError)
     }
 }
 
@@ -40,8 +40,8 @@ macro_rules! name {
         }
 
         impl FromStr for $name {
-            type Err = NotAName;
-            fn from_str(text: &str) -> Result<Self, NotAName> {
+            type Err = NameParseError;
+            fn from_str(text: &str) -> Result<Self, NameParseError> {
                 parse_name(text).map(Self)
             }
         }
@@ -136,14 +136,17 @@ impl RequestId {
 }
 
 impl FromStr for RequestId {
-    type Err = NotARequestId;
-    fn from_str(text: &str) -> Result<Self, NotARequestId> {
+    type Err = RequestIdParseError;
+    fn from_str(text: &str) -> Result<Self, RequestIdParseError> {
         let upper = text.to_ascii_uppercase();
-        let bytes: [u8; Self::LENGTH] = upper.as_bytes().try_into().map_err(|_| NotARequestId)?;
+        let bytes: [u8; Self::LENGTH] = upper
+            .as_bytes()
+            .try_into()
+            .map_err(|_| RequestIdParseError)?;
         if bytes.iter().all(|b| CROCKFORD.contains(b)) {
             Ok(Self(bytes))
         } else {
-            Err(NotARequestId)
+            Err(RequestIdParseError)
         }
     }
 }
@@ -157,4 +160,4 @@ impl fmt::Display for RequestId {
 /// The text is not a request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a request id is 26 characters of Crockford base 32")]
-pub struct NotARequestId;
+pub struct RequestIdParseError;

@@ -20,13 +20,13 @@ pub fn fill(bytes: &mut [u8]) -> Option<()> {
 
 /// For ids and jitter, never for secrets: without randomness it is 0.
 #[must_use]
-pub fn number() -> u64 {
+pub fn random_u64() -> u64 {
     bytes().map_or(0, u64::from_le_bytes)
 }
 
 /// Any time from nothing up to `longest`, in whole milliseconds: full jitter.
 #[must_use]
-pub fn up_to(longest: Duration) -> Duration {
+pub fn jitter(longest: Duration) -> Duration {
     let longest_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(number() % longest_ms.saturating_add(1))
+    Duration::from_millis(random_u64() % longest_ms.saturating_add(1))
 }

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
-    stop: CancellationToken,
+    shutdown: CancellationToken,
 }
 
 impl Tasks {
@@ -27,30 +27,30 @@ impl Tasks {
     }
 
     /// Runs `future` until it ends or [`Tasks::stop`] is called, whichever comes first.
-    pub fn spawn_until_stop<F>(&self, future: F)
+    pub fn spawn_until_shutdown<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.stop.clone();
+        let stop = self.shutdown.clone();
         self.tracker
             .spawn(async move { stop.run_until_cancelled(future).await.unwrap_or_default() });
     }
 
     /// Resolves once the tasks were asked to stop and all have ended.
-    pub async fn ended(&self) {
-        self.stop.cancelled().await;
+    pub async fn shutdown_complete(&self) {
+        self.shutdown.cancelled().await;
         self.tracker.close();
         self.tracker.wait().await;
     }
 
     /// Resolves once the tasks were asked to stop.
-    pub async fn stopping(&self) {
-        self.stop.cancelled().await;
+    pub async fn shutdown_requested(&self) {
+        self.shutdown.cancelled().await;
     }
 
     /// Asks all tasks to end. Does not wait.
-    pub fn stop(&self) {
-        self.stop.cancel();
+    pub fn request_shutdown(&self) {
+        self.shutdown.cancel();
     }
 
     /// How many tasks are running.
@@ -60,7 +60,7 @@ impl Tasks {
     }
 
     /// Waits until all tasks have ended; false if `longest` passed first.
-    pub async fn join(&self, longest: Duration) -> bool {
+    pub async fn join_timeout(&self, longest: Duration) -> bool {
         self.tracker.close();
         tokio::time::timeout(longest, self.tracker.wait())
             .await

@@ -16,7 +16,7 @@ use std::{
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the parts are looked at.
-pub const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a part that is inside a call to the operating system may stay there before it counts as dead: a slow disk must
 /// not become a restart loop.
@@ -33,19 +33,19 @@ pub struct Watchdog(Arc<Inner>);
 
 struct Inner {
     silence_max: Duration,
-    watched: Mutex<Vec<Watched>>,
+    watched: Mutex<Vec<WatchedPart>>,
 }
 
-struct Watched {
-    beat: Arc<Beat>,
+struct WatchedPart {
+    state: Arc<HeartbeatState>,
     /// The count at the last look.
-    seen: u64,
+    last_count: u64,
     silent: Duration,
-    verdict: Verdict,
+    liveness: Liveness,
 }
 
 /// What a part and the watchdog share.
-struct Beat {
+struct HeartbeatState {
     name: String,
     count: AtomicU64,
     in_system_call: AtomicBool,
@@ -57,14 +57,14 @@ struct Beat {
 
 /// The right to beat for one part. Dropped without [`Heartbeat::retire`], the part counts as dead.
 pub struct Heartbeat {
-    beat: Arc<Beat>,
+    state: Arc<HeartbeatState>,
     interval: Duration,
 }
 
 /// How a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Turning,
+pub enum Liveness {
+    Alive,
     /// Silent for too long, inside a call to the operating system that may still return.
     Slow,
     /// Silent for too long, or ended.
@@ -73,17 +73,17 @@ pub enum Verdict {
 
 /// A part and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct PartStatus {
     pub name: String,
-    pub verdict: Verdict,
+    pub liveness: Liveness,
     pub silent: Duration,
 }
 
 /// Tells whether a part stalls, to those who could hand it work.
 #[derive(Clone)]
-pub struct Sign(Arc<Beat>);
+pub struct StallFlag(Arc<HeartbeatState>);
 
-impl Sign {
+impl StallFlag {
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         self.0.stalled.load(Ordering::Relaxed)
@@ -103,7 +103,7 @@ impl Watchdog {
     /// Watches a part from now on.
     #[must_use]
     pub fn watch(&self, name: impl Into<String>) -> Heartbeat {
-        let beat = Arc::new(Beat {
+        let beat = Arc::new(HeartbeatState {
             name: name.into(),
             count: AtomicU64::new(0),
             in_system_call: AtomicBool::new(false),
@@ -111,41 +111,41 @@ impl Watchdog {
             abandoned: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
         });
-        self.lock().push(Watched {
-            beat: Arc::clone(&beat),
-            seen: 0,
+        self.lock().push(WatchedPart {
+            state: Arc::clone(&beat),
+            last_count: 0,
             silent: Duration::ZERO,
-            verdict: Verdict::Turning,
+            liveness: Liveness::Alive,
         });
         let interval = self.0.silence_max / BEATS_PER_SILENCE;
         Heartbeat {
-            beat,
+            state: beat,
             interval: interval.clamp(BEAT_INTERVAL_MIN, BEAT_INTERVAL_MAX),
         }
     }
 
     /// Looks at every part; `passed` is the time since the last look. Returns the parts whose verdict has changed.
-    pub fn look(&self, passed: Duration) -> Vec<Part> {
+    pub fn check(&self, passed: Duration) -> Vec<PartStatus> {
         // More than that, and it was the checker that stalled.
-        let passed = passed.min(2 * LOOK_INTERVAL);
+        let passed = passed.min(2 * CHECK_INTERVAL);
         let mut watched = self.lock();
-        watched.retain(|it| !it.beat.retired.load(Ordering::Acquire));
+        watched.retain(|it| !it.state.retired.load(Ordering::Acquire));
         let silence_max = self.0.silence_max;
         let changed = watched.iter_mut().filter_map(|it| {
-            let before = it.verdict;
-            it.look(passed, silence_max);
-            (it.verdict != before).then(|| it.part())
+            let before = it.liveness;
+            it.check(passed, silence_max);
+            (it.liveness != before).then(|| it.status())
         });
         changed.collect()
     }
 
     /// Every part, in the order in which they were first watched.
     #[must_use]
-    pub fn parts(&self) -> Vec<Part> {
-        self.lock().iter().map(Watched::part).collect()
+    pub fn parts(&self) -> Vec<PartStatus> {
+        self.lock().iter().map(WatchedPart::status).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<WatchedPart>> {
         self.0
             .watched
             .lock()
@@ -153,32 +153,32 @@ impl Watchdog {
     }
 }
 
-impl Watched {
-    fn look(&mut self, passed: Duration, silence_max: Duration) {
-        let count = self.beat.count.load(Ordering::Relaxed);
-        if count == self.seen {
+impl WatchedPart {
+    fn check(&mut self, passed: Duration, silence_max: Duration) {
+        let count = self.state.count.load(Ordering::Relaxed);
+        if count == self.last_count {
             self.silent += passed;
         } else {
-            (self.seen, self.silent) = (count, Duration::ZERO);
+            (self.last_count, self.silent) = (count, Duration::ZERO);
         }
-        let in_system_call = self.beat.in_system_call.load(Ordering::Relaxed);
-        self.verdict = if self.beat.abandoned.load(Ordering::Acquire) {
-            Verdict::Stalled
+        let in_system_call = self.state.in_system_call.load(Ordering::Relaxed);
+        self.liveness = if self.state.abandoned.load(Ordering::Acquire) {
+            Liveness::Stalled
         } else if self.silent < silence_max {
-            Verdict::Turning
+            Liveness::Alive
         } else if in_system_call && self.silent < silence_max.max(SYSTEM_CALL_MAX) {
-            Verdict::Slow
+            Liveness::Slow
         } else {
-            Verdict::Stalled
+            Liveness::Stalled
         };
-        let is_stalled = self.verdict != Verdict::Turning;
-        self.beat.stalled.store(is_stalled, Ordering::Relaxed);
+        let is_stalled = self.liveness != Liveness::Alive;
+        self.state.stalled.store(is_stalled, Ordering::Relaxed);
     }
 
-    fn part(&self) -> Part {
-        Part {
-            name: self.beat.name.clone(),
-            verdict: self.verdict,
+    fn status(&self) -> PartStatus {
+        PartStatus {
+            name: self.state.name.clone(),
+            liveness: self.liveness,
             silent: self.silent,
         }
     }
@@ -188,8 +188,8 @@ impl Heartbeat {
     /// The part has turned once more.
     pub fn beat(&self) {
         #[cfg(debug_assertions)]
-        switch::stall_thread_if_told(&self.beat.name);
-        self.beat.count.fetch_add(1, Ordering::Relaxed);
+        switch::stall_thread_if_injected(&self.state.name);
+        self.state.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Longest that the part should sleep between two beats.
@@ -201,21 +201,21 @@ impl Heartbeat {
     /// The part's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.beat.name
+        &self.state.name
     }
 
     /// A flag that says whether this part has stalled.
     #[must_use]
-    pub fn sign(&self) -> Sign {
-        Sign(Arc::clone(&self.beat))
+    pub fn stall_flag(&self) -> StallFlag {
+        StallFlag(Arc::clone(&self.state))
     }
 
     /// Runs `call`, which may be slow by no fault of the part's: see [`SYSTEM_CALL_MAX`].
     pub fn in_system_call<T>(&self, call: impl FnOnce() -> T) -> T {
         self.beat();
-        self.beat.in_system_call.store(true, Ordering::Relaxed);
+        self.state.in_system_call.store(true, Ordering::Relaxed);
         let done = call();
-        self.beat.in_system_call.store(false, Ordering::Relaxed);
+        self.state.in_system_call.store(false, Ordering::Relaxed);
         self.beat();
         done
     }
@@ -244,8 +244,8 @@ impl Heartbeat {
 
     /// In test builds the part stops here if it is told to; see `switch`.
     #[cfg(debug_assertions)]
-    pub async fn stall_if_told(&self) {
-        if switch::is_told_to_stall_task(&self.beat.name) {
+    pub async fn stall_if_injected(&self) {
+        if switch::is_task_stall_injected(&self.state.name) {
             pending::<()>().await;
         }
     }
@@ -257,14 +257,14 @@ impl Heartbeat {
 
     /// The part ends because it was asked to: nobody expects another beat.
     pub fn retire(self) {
-        self.beat.retired.store(true, Ordering::Release);
+        self.state.retired.store(true, Ordering::Release);
     }
 }
 
 impl Drop for Heartbeat {
     fn drop(&mut self) {
         // Whoever retired is looked at no more.
-        self.beat.abandoned.store(true, Ordering::Release);
+        self.state.abandoned.store(true, Ordering::Release);
     }
 }
 
@@ -276,21 +276,21 @@ mod switch {
 
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
 
-    fn is_told(line: &str) -> bool {
+    fn is_injected(line: &str) -> bool {
         let file = FILE.get_or_init(|| std::env::var_os("NJP_STALL").map(PathBuf::from));
         let Some(file) = file else { return false };
         let told = fs::read_to_string(file).unwrap_or_default();
         told.lines().any(|it| it == line)
     }
 
-    pub(super) fn is_told_to_stall_task(name: &str) -> bool {
-        is_told(&format!("task {name}"))
+    pub(super) fn is_task_stall_injected(name: &str) -> bool {
+        is_injected(&format!("task {name}"))
     }
 
     /// Returns when the file says so no more.
-    pub(super) fn stall_thread_if_told(name: &str) {
-        while is_told(&format!("thread {name}")) {
-            thread::sleep(super::LOOK_INTERVAL);
+    pub(super) fn stall_thread_if_injected(name: &str) {
+        while is_injected(&format!("thread {name}")) {
+            thread::sleep(super::CHECK_INTERVAL);
         }
     }
 }
@@ -307,13 +307,13 @@ mod tests {
     fn pass(watchdog: &Watchdog, time: Duration) {
         let mut passed = Duration::ZERO;
         while passed < time {
-            let _ = watchdog.look(LOOK_INTERVAL);
-            passed += LOOK_INTERVAL;
+            let _ = watchdog.check(CHECK_INTERVAL);
+            passed += CHECK_INTERVAL;
         }
     }
 
-    fn verdict(watchdog: &Watchdog) -> Verdict {
-        watchdog.parts().first().map(|it| it.verdict).unwrap()
+    fn verdict(watchdog: &Watchdog) -> Liveness {
+        watchdog.parts().first().map(|it| it.liveness).unwrap()
     }
 
     #[test]
@@ -321,18 +321,18 @@ mod tests {
         let watchdog = Watchdog::new(FIVE_SECONDS);
         let heartbeat = watchdog.watch("worker-0");
         for _ in 0..100 {
-            pass(&watchdog, FIVE_SECONDS.saturating_sub(LOOK_INTERVAL));
-            assert_eq!(verdict(&watchdog), Verdict::Turning);
+            pass(&watchdog, FIVE_SECONDS.saturating_sub(CHECK_INTERVAL));
+            assert_eq!(verdict(&watchdog), Liveness::Alive);
             heartbeat.beat();
-            pass(&watchdog, LOOK_INTERVAL);
+            pass(&watchdog, CHECK_INTERVAL);
         }
         pass(&watchdog, FIVE_SECONDS);
-        assert_eq!(verdict(&watchdog), Verdict::Stalled);
-        assert!(heartbeat.sign().is_stalled());
+        assert_eq!(verdict(&watchdog), Liveness::Stalled);
+        assert!(heartbeat.stall_flag().is_stalled());
         heartbeat.beat();
-        let changed = watchdog.look(LOOK_INTERVAL);
+        let changed = watchdog.check(CHECK_INTERVAL);
         assert_eq!(changed.len(), 1);
-        assert_eq!(verdict(&watchdog), Verdict::Turning);
+        assert_eq!(verdict(&watchdog), Liveness::Alive);
     }
 
     #[test]
@@ -340,22 +340,22 @@ mod tests {
         let watchdog = Watchdog::new(FIVE_SECONDS);
         let heartbeat = watchdog.watch("audit");
         heartbeat.in_system_call(|| {
-            pass(&watchdog, FIVE_SECONDS + LOOK_INTERVAL);
-            assert_eq!(verdict(&watchdog), Verdict::Slow);
+            pass(&watchdog, FIVE_SECONDS + CHECK_INTERVAL);
+            assert_eq!(verdict(&watchdog), Liveness::Slow);
             pass(&watchdog, SYSTEM_CALL_MAX.saturating_sub(FIVE_SECONDS));
-            assert_eq!(verdict(&watchdog), Verdict::Stalled);
+            assert_eq!(verdict(&watchdog), Liveness::Stalled);
         });
-        pass(&watchdog, LOOK_INTERVAL);
-        assert_eq!(verdict(&watchdog), Verdict::Turning);
+        pass(&watchdog, CHECK_INTERVAL);
+        assert_eq!(verdict(&watchdog), Liveness::Alive);
     }
 
     #[test]
     fn a_process_that_was_stopped_as_a_whole_has_not_stalled() {
         let watchdog = Watchdog::new(FIVE_SECONDS);
         let _heartbeat = watchdog.watch("worker-0");
-        let changed = watchdog.look(Duration::from_hours(8));
+        let changed = watchdog.check(Duration::from_hours(8));
         assert_eq!(changed, []);
-        assert_eq!(verdict(&watchdog), Verdict::Turning);
+        assert_eq!(verdict(&watchdog), Liveness::Alive);
     }
 
     #[test]
@@ -364,9 +364,9 @@ mod tests {
         let (dies, retires) = (watchdog.watch("audit"), watchdog.watch("worker-0"));
         drop(dies);
         retires.retire();
-        let changed = watchdog.look(LOOK_INTERVAL);
+        let changed = watchdog.check(CHECK_INTERVAL);
         assert_eq!(changed.len(), 1);
         assert_eq!(watchdog.parts(), changed);
-        assert_eq!(changed.first().unwrap().verdict, Verdict::Stalled);
+        assert_eq!(changed.first().unwrap().liveness, Liveness::Stalled);
     }
 }

@@ -2,15 +2,17 @@
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
 
-use crate::watchdog::{Part, Verdict};
+use crate::watchdog::{Liveness, PartStatus};
 
-use super::status_snapshot::{AuditState, Identity, IdentityState, Snapshot, Stalled, Tenant};
+use super::status_snapshot::{
+    AuditState, IdentityState, IdentityStatus, StalledPart, StatusSnapshot, TenantStatus,
+};
 
 pub use super::overall_health::Health;
 
 /// When `/readyz` says yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
+pub enum ReadinessCondition {
     AllTokens,
     AnyToken,
     Listening,
@@ -18,13 +20,13 @@ pub enum Ready {
 
 /// One line of a verbose probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct ProbeCheck {
     pub name: Cow<'static, str>,
     /// Why it failed.
     pub failure: Option<String>,
 }
 
-impl Check {
+impl ProbeCheck {
     /// A check that passed.
     #[must_use]
     pub const fn passed(name: &'static str) -> Self {
@@ -54,13 +56,13 @@ impl Check {
 
 /// What `/livez` checks: that the listener responds, and that no part has stalled.
 #[must_use]
-pub fn liveness(parts: &[Part]) -> Vec<Check> {
-    let part = |it: &Part| {
-        Check::new(it.name.clone(), it.verdict != Verdict::Stalled, || {
+pub fn liveness(parts: &[PartStatus]) -> Vec<ProbeCheck> {
+    let part = |it: &PartStatus| {
+        ProbeCheck::new(it.name.clone(), it.liveness != Liveness::Stalled, || {
             format!("stalled for {} s", it.silent.as_secs())
         })
     };
-    let answering = Check::passed("answering");
+    let answering = ProbeCheck::passed("answering");
     std::iter::once(answering)
         .chain(parts.iter().map(part))
         .collect()
@@ -68,22 +70,22 @@ pub fn liveness(parts: &[Part]) -> Vec<Check> {
 
 /// What `/readyz` checks.
 #[must_use]
-pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
+pub fn readiness(snapshot: &StatusSnapshot, ready: ReadinessCondition) -> Vec<ProbeCheck> {
     let mut checks = vec![
         listening(snapshot),
-        Check::new("draining", !snapshot.draining, || {
+        ProbeCheck::new("draining", !snapshot.draining, || {
             "no new requests, it is about to stop".to_owned()
         }),
     ];
     // What is about to be restarted takes no new requests.
     let stalled = snapshot.stalled.iter().filter(|it| it.is_fatal);
     let stalled: Vec<&str> = stalled.map(|it| it.part.as_str()).collect();
-    checks.push(Check::new("parts", stalled.is_empty(), || {
+    checks.push(ProbeCheck::new("parts", stalled.is_empty(), || {
         format!("stalled: {}", stalled.join(", "))
     }));
     let audit = &snapshot.audit;
     let is_recorded = audit.state == AuditState::Writing || !audit.refuses_reads;
-    checks.push(Check::new("audit", is_recorded, || {
+    checks.push(ProbeCheck::new("audit", is_recorded, || {
         "the audit log cannot be written, and nothing goes unrecorded".to_owned()
     }));
     let without: Vec<String> = identities(snapshot)
@@ -92,28 +94,30 @@ pub fn readiness(snapshot: &Snapshot, ready: Ready) -> Vec<Check> {
         .collect();
     let any = without.len() < identities(snapshot).count();
     let enough = match ready {
-        Ready::AllTokens => any && without.is_empty(),
-        Ready::AnyToken => any,
-        Ready::Listening => return checks,
+        ReadinessCondition::AllTokens => any && without.is_empty(),
+        ReadinessCondition::AnyToken => any,
+        ReadinessCondition::Listening => return checks,
     };
-    checks.push(Check::new("tokens", enough, || match without.as_slice() {
-        [] => "no tenant has an identity".to_owned(),
-        names => format!("no valid token for {}", names.join(", ")),
+    checks.push(ProbeCheck::new("tokens", enough, || {
+        match without.as_slice() {
+            [] => "no tenant has an identity".to_owned(),
+            names => format!("no valid token for {}", names.join(", ")),
+        }
     }));
     checks
 }
 
 /// What `/startupz` checks. Once passed it stays so: draining is not starting.
 #[must_use]
-pub fn startup(snapshot: &Snapshot) -> Vec<Check> {
+pub fn startup(snapshot: &StatusSnapshot) -> Vec<ProbeCheck> {
     vec![listening(snapshot)]
 }
 
-impl Snapshot {
+impl StatusSnapshot {
     /// Completes a snapshot from itself: adds to `degraded` what its other members show, and sets `health`.
     #[must_use]
-    pub fn assessed(mut self) -> Self {
-        self.degraded.extend(troubles(&self));
+    pub fn with_health(mut self) -> Self {
+        self.degraded.extend(degraded_reasons(&self));
         self.health = self.health();
         self
     }
@@ -126,8 +130,13 @@ impl Snapshot {
 }
 
 /// The body of a probe: `ok`, or one line a check when asked for or when one failed.
-pub(super) fn text(name: &str, checks: &[Check], verbose: bool, with_reasons: bool) -> String {
-    let passed = checks.iter().all(Check::is_passed);
+pub(super) fn probe_body(
+    name: &str,
+    checks: &[ProbeCheck],
+    verbose: bool,
+    with_reasons: bool,
+) -> String {
+    let passed = checks.iter().all(ProbeCheck::is_passed);
     if passed && !verbose {
         return "ok\n".to_owned();
     }
@@ -145,7 +154,7 @@ pub(super) fn text(name: &str, checks: &[Check], verbose: bool, with_reasons: bo
     text
 }
 
-fn health(snapshot: &Snapshot) -> Health {
+fn health(snapshot: &StatusSnapshot) -> Health {
     if snapshot.starting || snapshot.draining {
         return Health::NotNow;
     }
@@ -156,7 +165,7 @@ fn health(snapshot: &Snapshot) -> Health {
     if !in_state(IdentityState::Valid) && !snapshot.tenants.is_empty() {
         return Health::Down;
     }
-    if snapshot.degraded.is_empty() && troubles(snapshot).is_empty() {
+    if snapshot.degraded.is_empty() && degraded_reasons(snapshot).is_empty() {
         Health::Healthy
     } else {
         Health::Degraded
@@ -164,7 +173,7 @@ fn health(snapshot: &Snapshot) -> Health {
 }
 
 /// What needs attention, a sentence each, as far as it shows in the snapshot itself.
-fn troubles(snapshot: &Snapshot) -> Vec<String> {
+fn degraded_reasons(snapshot: &StatusSnapshot) -> Vec<String> {
     let mut troubles = Vec::new();
     if let Some(problem) = &snapshot.config.last_error {
         troubles.push(format!(
@@ -172,14 +181,14 @@ fn troubles(snapshot: &Snapshot) -> Vec<String> {
             snapshot.config.generation
         ));
     }
-    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| token_trouble(tenant, it)));
-    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| login_trouble(tenant, it)));
+    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| token_problem(tenant, it)));
+    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| login_problem(tenant, it)));
     for tenant in &snapshot.tenants {
         if tenant.budget.paused_s > 0 {
             troubles.push(format!(
                 "{}: NinjaOne asked to slow down; sending resumes in {}.",
                 tenant.name,
-                span(tenant.budget.paused_s)
+                humanize_duration(tenant.budget.paused_s)
             ));
         }
     }
@@ -199,15 +208,15 @@ fn troubles(snapshot: &Snapshot) -> Vec<String> {
             audit.path
         ));
     }
-    troubles.extend(snapshot.stalled.iter().map(stall));
+    troubles.extend(snapshot.stalled.iter().map(stall_reason));
     if audit.lost > 0 {
         troubles.push(format!("{} audit records were lost.", audit.lost));
     }
     troubles
 }
 
-fn stall(it: &Stalled) -> String {
-    let (part, silent) = (&it.part, span(it.silent_s));
+fn stall_reason(it: &StalledPart) -> String {
+    let (part, silent) = (&it.part, humanize_duration(it.silent_s));
     if it.is_fatal {
         format!("{part} has been stalled for {silent}: restart the proxy.")
     } else {
@@ -217,7 +226,7 @@ fn stall(it: &Stalled) -> String {
 
 /// A length of time as people say it: `45 s`, `36 min`, `5 h 3 min`, `12 d 4 h`.
 #[must_use]
-pub fn span(seconds: u64) -> String {
+pub fn humanize_duration(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -233,12 +242,12 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-fn listening(snapshot: &Snapshot) -> Check {
+fn listening(snapshot: &StatusSnapshot) -> ProbeCheck {
     let fine = !snapshot.starting && !snapshot.listeners.is_empty();
-    Check::new("listening", fine, || "it is still starting".to_owned())
+    ProbeCheck::new("listening", fine, || "it is still starting".to_owned())
 }
 
-fn identities(snapshot: &Snapshot) -> impl Iterator<Item = (&Tenant, &Identity)> {
+fn identities(snapshot: &StatusSnapshot) -> impl Iterator<Item = (&TenantStatus, &IdentityStatus)> {
     snapshot
         .tenants
         .iter()
@@ -246,7 +255,7 @@ fn identities(snapshot: &Snapshot) -> impl Iterator<Item = (&Tenant, &Identity)>
 }
 
 /// What is wrong with how a login is kept, while its token may be good.
-fn login_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {
+fn login_problem(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<String> {
     let login = identity.login.as_ref()?;
     let who = format!("{}/{}", tenant.name, identity.identity);
     let fault = login.store_fault.as_deref();
@@ -263,20 +272,20 @@ fn login_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {
     ends.then(|| {
         format!(
             "{who}: this login cannot be renewed and ends in {}. Then run: ninjaone-proxy login {}",
-            span(identity.expires_in_s.unwrap_or_default()),
+            humanize_duration(identity.expires_in_s.unwrap_or_default()),
             tenant.name
         )
     })
 }
 
-fn token_trouble(tenant: &Tenant, identity: &Identity) -> Option<String> {
+fn token_problem(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<String> {
     let who = format!("{}/{}", tenant.name, identity.identity);
     let problem = identity.last_error.as_deref();
     match (identity.state, problem) {
         (IdentityState::Valid, None) => None,
         (IdentityState::Valid, Some(problem)) => Some(format!(
             "{who}: the last renewal failed ({problem}); the token is valid for another {}.",
-            span(identity.expires_in_s.unwrap_or_default())
+            humanize_duration(identity.expires_in_s.unwrap_or_default())
         )),
         (IdentityState::Starting, None) => {
             Some(format!("{who}: the first token is being fetched."))

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    audit::{entry::Event, ledger::Ledger},
+    audit::{entry::AuditEvent, ledger::Ledger},
     credentials::{
         login::{
             authorization::{
@@ -30,7 +30,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use super::admin_keys::{Access, NoAccess};
+use super::admin_keys::{AdminAuthError, AdminKeys};
 
 /// Logins that are under way at most.
 pub const PENDING_MAX: usize = 8;
@@ -52,32 +52,32 @@ const ID_RANDOM_BYTES: usize = 16;
 
 /// A user identity that somebody can log in for.
 #[derive(Clone)]
-pub struct Place {
+pub struct LoginTarget {
     pub slot: Slot,
-    pub wanted: AuthorizationParams,
+    pub params: AuthorizationParams,
 }
 
 /// The desk for logins from other machines.
-pub struct Logins {
-    access: Access,
-    places: ArcSwap<Vec<Place>>,
+pub struct LoginEndpoint {
+    keys: AdminKeys,
+    targets: ArcSwap<Vec<LoginTarget>>,
     store: Option<LoginStore>,
     ledger: Ledger,
     /// Outlive the connection: a granted login is stored even if the client hangs up.
     tasks: Tasks,
-    pending: Mutex<Vec<Pending>>,
+    pending: Mutex<Vec<PendingLogin>>,
 }
 
-struct Pending {
+struct PendingLogin {
     id: String,
     slot: Slot,
-    until: Instant,
+    expires_at: Instant,
     request: AuthorizationRequest,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Begin {
+struct BeginLogin {
     #[serde(default)]
     tenant: Option<String>,
     /// Where the browser is awaited, for a native application with any port.
@@ -87,24 +87,24 @@ struct Begin {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Finish {
+struct FinishLogin {
     callback: String,
 }
 
 /// A step that was not taken.
-struct Failed {
+struct LoginEndpointError {
     status: StatusCode,
     error: &'static str,
     detail: String,
 }
 
-impl Logins {
+impl LoginEndpoint {
     /// What is granted is stored under `tasks`: they are to be waited for.
     #[must_use]
-    pub fn new(access: Access, store: Option<LoginStore>, ledger: Ledger, tasks: Tasks) -> Self {
+    pub fn new(keys: AdminKeys, store: Option<LoginStore>, ledger: Ledger, tasks: Tasks) -> Self {
         Self {
-            access,
-            places: ArcSwap::default(),
+            keys,
+            targets: ArcSwap::default(),
             store,
             ledger,
             tasks,
@@ -113,33 +113,35 @@ impl Logins {
     }
 
     /// What a new configuration says. Logins under way go on.
-    pub fn set_places(&self, places: Vec<Place>) {
-        self.places.store(Arc::new(places));
+    pub fn set_targets(&self, places: Vec<LoginTarget>) {
+        self.targets.store(Arc::new(places));
     }
 
     /// Whether a path is handled here.
     #[must_use]
-    pub fn serves(path: &str) -> bool {
+    pub fn handles_path(path: &str) -> bool {
         path == PATH || path.starts_with("/login/")
     }
 
     /// Status and body of the response to a request whose host and origin were checked.
-    pub async fn answer(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
+    pub async fn respond(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
         let outcome = self.add_to_count(request).await;
-        outcome.map_or_else(Failed::into_response, Response::new)
+        outcome.map_or_else(LoginEndpointError::into_response, Response::new)
     }
 
     /// The response to a request that is not authorized to log users in, or does not ask for it; its body need not be read.
-    pub(super) fn turned_away(
+    pub(super) fn reject_early(
         &self,
         method: &Method,
         headers: &HeaderMap,
     ) -> Option<Response<Value>> {
-        self.judge(method, headers).err().map(Failed::into_response)
+        self.check_head(method, headers)
+            .err()
+            .map(LoginEndpointError::into_response)
     }
 
-    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Failed> {
-        self.admit(headers)?;
+    fn check_head(&self, method: &Method, headers: &HeaderMap) -> Result<(), LoginEndpointError> {
+        self.authorize(headers)?;
         if *method != Method::POST {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Err(failed(status, "method", "only POST"));
@@ -147,30 +149,41 @@ impl Logins {
         Ok(())
     }
 
-    async fn add_to_count(self: &Arc<Self>, request: &Request<Bytes>) -> Result<Value, Failed> {
-        self.judge(request.method(), request.headers())?;
+    async fn add_to_count(
+        self: &Arc<Self>,
+        request: &Request<Bytes>,
+    ) -> Result<Value, LoginEndpointError> {
+        self.check_head(request.method(), request.headers())?;
         let id = request.uri().path().strip_prefix("/login/");
         match id {
-            None => self.begin(read(request.body(), BEGIN_BYTES_MAX)?).await,
+            None => {
+                self.begin(parse_body(request.body(), BEGIN_BYTES_MAX)?)
+                    .await
+            }
             Some(id) => {
-                let finish: Finish = read(request.body(), FINISH_BYTES_MAX)?;
+                let finish: FinishLogin = parse_body(request.body(), FINISH_BYTES_MAX)?;
                 self.finish(id, &finish.callback).await
             }
         }
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Failed> {
-        self.access.operator(headers).map_err(|error| {
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), LoginEndpointError> {
+        self.keys.authenticate_operator(headers).map_err(|error| {
             let status = match error {
-                NoAccess::NoKey => StatusCode::UNAUTHORIZED,
-                NoAccess::NoOperator | NoAccess::WrongKey => StatusCode::FORBIDDEN,
+                AdminAuthError::MissingKey => StatusCode::UNAUTHORIZED,
+                AdminAuthError::NoOperatorConfigured | AdminAuthError::WrongKey => {
+                    StatusCode::FORBIDDEN
+                }
             };
             failed(status, "not-permitted", &error.to_string())
         })
     }
 
-    async fn begin(&self, begin: Begin) -> Result<Value, Failed> {
-        let Place { slot, wanted } = self.place(begin.tenant.as_deref())?;
+    async fn begin(&self, begin: BeginLogin) -> Result<Value, LoginEndpointError> {
+        let LoginTarget {
+            slot,
+            params: wanted,
+        } = self.target(begin.tenant.as_deref())?;
         let wanted = match begin.port {
             Some(port) if port > 0 => wanted.with_port(port),
             _ if wanted.needs_port() => {
@@ -212,18 +225,18 @@ impl Logins {
             let detail = format!("{PENDING_MAX} logins are under way; wait for one to end");
             return Err(failed(StatusCode::TOO_MANY_REQUESTS, "busy", &detail));
         }
-        pending.push(Pending {
+        pending.push(PendingLogin {
             id,
             slot,
-            until: Instant::now() + Duration::from_millis(PENDING_MS_MAX),
+            expires_at: Instant::now() + Duration::from_millis(PENDING_MS_MAX),
             request,
         });
         Ok(told)
     }
 
     /// The only target if none is named.
-    fn place(&self, tenant: Option<&str>) -> Result<Place, Failed> {
-        let places = self.places.load();
+    fn target(&self, tenant: Option<&str>) -> Result<LoginTarget, LoginEndpointError> {
+        let places = self.targets.load();
         let mut found = places
             .iter()
             .filter(|it| tenant.is_none_or(|name| it.slot.tenant.as_str() == name));
@@ -240,8 +253,12 @@ impl Logins {
         }
     }
 
-    async fn finish(self: &Arc<Self>, id: &str, callback: &str) -> Result<Value, Failed> {
-        let (pending, received) = self.received(id, callback)?;
+    async fn finish(
+        self: &Arc<Self>,
+        id: &str,
+        callback: &str,
+    ) -> Result<Value, LoginEndpointError> {
+        let (pending, received) = self.take_callback(id, callback)?;
         let Some(store) = self.store.clone() else {
             let detail = "there is no store for logins";
             return Err(failed(StatusCode::CONFLICT, "store", detail));
@@ -249,7 +266,7 @@ impl Logins {
         let (tell, told) = oneshot::channel();
         let desk = Arc::clone(self);
         self.tasks.spawn(async move {
-            let Pending { slot, request, .. } = pending;
+            let PendingLogin { slot, request, .. } = pending;
             let outcome = complete_login(request, received, &store, &slot).await;
             if outcome.is_err() {
                 desk.record_failure(&slot);
@@ -262,7 +279,7 @@ impl Logins {
             return Err(failed(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail));
         };
         match outcome {
-            Ok(completed) => Ok(done(&slot, &completed)),
+            Ok(completed) => Ok(completed_json(&slot, &completed)),
             Err(error) => {
                 let status = StatusCode::BAD_GATEWAY;
                 Err(failed(status, error.as_str(), &error.to_string()))
@@ -271,11 +288,11 @@ impl Logins {
     }
 
     /// Takes the login out if this is its end, one way or the other. What does not belong to it changes nothing.
-    fn received(
+    fn take_callback(
         &self,
         id: &str,
         callback: &str,
-    ) -> Result<(Pending, AuthorizationResponse), Failed> {
+    ) -> Result<(PendingLogin, AuthorizationResponse), LoginEndpointError> {
         let mut pending = self.pending();
         let Some(at) = pending.iter().position(|it| it.id == id) else {
             let detail = "there is no such login: it is over, or took too long";
@@ -299,7 +316,7 @@ impl Logins {
     }
 
     fn record_failure(&self, slot: &Slot) {
-        self.ledger.event(Event::Login {
+        self.ledger.event(AuditEvent::Login {
             tenant: slot.tenant.as_str().into(),
             identity: slot.identity,
             result: "failed",
@@ -307,15 +324,15 @@ impl Logins {
     }
 
     /// Those that have not taken too long.
-    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
+    fn pending(&self) -> MutexGuard<'_, Vec<PendingLogin>> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        pending.retain(|it| it.until > now);
+        pending.retain(|it| it.expires_at > now);
         pending
     }
 }
 
-fn done(slot: &Slot, completed: &CompletedLogin) -> Value {
+fn completed_json(slot: &Slot, completed: &CompletedLogin) -> Value {
     json!({
         "schema": SCHEMA,
         "next_step": "done",
@@ -327,7 +344,10 @@ fn done(slot: &Slot, completed: &CompletedLogin) -> Value {
     })
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8], bytes_max: usize) -> Result<T, Failed> {
+fn parse_body<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+    bytes_max: usize,
+) -> Result<T, LoginEndpointError> {
     if body.len() > bytes_max {
         let detail = format!("at most {bytes_max} bytes");
         return Err(failed(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail));
@@ -339,15 +359,15 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], bytes_max: usize) -> Result<T, F
     })
 }
 
-fn failed(status: StatusCode, error: &'static str, detail: &str) -> Failed {
-    Failed {
+fn failed(status: StatusCode, error: &'static str, detail: &str) -> LoginEndpointError {
+    LoginEndpointError {
         status,
         error,
         detail: detail.to_owned(),
     }
 }
 
-impl Failed {
+impl LoginEndpointError {
     fn into_response(self) -> Response<Value> {
         let body = json!({
             "schema": SCHEMA,

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::metrics_snapshot::{Figures, Histogram, LoginFigures};
+use super::metrics_snapshot::{HistogramSnapshot, LoginMetrics, MetricsSnapshot};
 
 /// `OpenMetrics` 1.0, in text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -20,7 +20,7 @@ const PREFIX: &str = "ninjaone_proxy";
 ///
 /// # Errors
 /// The encoder refused a figure.
-pub fn render(figures: Figures) -> Result<String, fmt::Error> {
+pub fn render(figures: MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(figures));
     let mut page = String::new();
@@ -28,9 +28,9 @@ pub fn render(figures: Figures) -> Result<String, fmt::Error> {
     Ok(page)
 }
 
-impl Collector for Figures {
+impl Collector for MetricsSnapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut page = Page(encoder);
+        let mut page = MetricsPage(encoder);
         page.info("build", "What is running", self.version)?;
         self.encode_requests(&mut page)?;
         self.encode_tokens(&mut page)?;
@@ -58,8 +58,8 @@ impl Collector for Figures {
     }
 }
 
-impl Figures {
-    fn encode_parts(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+impl MetricsSnapshot {
+    fn encode_parts(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         page.counter(
             "log_lines_lost",
             "Lines of the program's own log that were not written",
@@ -70,7 +70,7 @@ impl Figures {
         page.gauges("stalled", "1 if a part of the program has stalled", parts)
     }
 
-    fn encode_requests(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+    fn encode_requests(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         let requests = self.requests.iter().map(|it| {
             let labels = [
                 ("caller", &*it.caller),
@@ -109,7 +109,7 @@ impl Figures {
         )
     }
 
-    fn encode_tokens(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+    fn encode_tokens(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         let expiries = self.tokens.iter().filter_map(|it| {
             let labels = [("tenant", &*it.tenant), ("identity", it.identity)];
             Some((labels, u64::try_from(it.expires_unix_s?).ok()?))
@@ -141,10 +141,10 @@ impl Figures {
     }
 }
 
-impl Figures {
+impl MetricsSnapshot {
     /// Both are alerts: 1 means that somebody must act.
-    fn encode_logins(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
-        let samples = |which: fn(&LoginFigures) -> bool| {
+    fn encode_logins(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
+        let samples = |which: fn(&LoginMetrics) -> bool| {
             self.tokens.iter().filter_map(move |it| {
                 let labels = [("tenant", &*it.tenant), ("identity", it.identity)];
                 Some((labels, u64::from(which(it.login.as_ref()?))))
@@ -170,11 +170,11 @@ fn reasons(counts: &[(&'static str, u64)]) -> impl Iterator<Item = (Labels<'stat
 }
 
 /// The page being written, a family at a time. A name never has the suffixes `_total` and `_info`: the format adds them.
-struct Page<'a>(DescriptorEncoder<'a>);
+struct MetricsPage<'a>(DescriptorEncoder<'a>);
 
 type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 
-impl Page<'_> {
+impl MetricsPage<'_> {
     fn counters<'s, const N: usize>(
         &mut self,
         name: &str,
@@ -230,7 +230,7 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        histogram: &Histogram,
+        histogram: &HistogramSnapshot,
     ) -> Result<(), fmt::Error> {
         let bounds = histogram.bounds_s.iter().copied().chain([f64::INFINITY]);
         let counts = histogram.counts.iter().copied().chain(std::iter::repeat(0));

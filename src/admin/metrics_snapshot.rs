@@ -6,22 +6,22 @@ use crate::audit::decision::Decision;
 
 /// All counters at one moment. Every label comes from a closed set: names of the configuration, of the catalogue, or ours.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Figures {
+pub struct MetricsSnapshot {
     pub version: &'static str,
-    pub requests: Vec<Requests>,
+    pub requests: Vec<RequestCount>,
     /// From the first byte of the request to the last of the response.
-    pub duration: Histogram,
+    pub duration: HistogramSnapshot,
     /// The part of it that was ours alone.
-    pub overhead: Histogram,
+    pub overhead: HistogramSnapshot,
     pub in_flight: u64,
     pub connections: u64,
     /// Reason and count of connections that were refused.
     pub connections_refused: Vec<(&'static str, u64)>,
     /// Reason and count of unauthenticated connections that were evicted.
     pub connections_evicted: Vec<(&'static str, u64)>,
-    pub tokens: Vec<Token>,
-    pub renewals: Vec<Renewals>,
-    pub throttled: Vec<Throttled>,
+    pub tokens: Vec<TokenMetrics>,
+    pub renewals: Vec<RenewalCount>,
+    pub throttled: Vec<ThrottleCount>,
     pub audit_records: u64,
     pub audit_failures: u64,
     pub audit_queued: u64,
@@ -34,7 +34,7 @@ pub struct Figures {
 
 /// Requests with the same labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requests {
+pub struct RequestCount {
     /// The configured name, or `none` for a caller that was not authenticated.
     pub caller: Arc<str>,
     /// The operation id, or `none`.
@@ -48,7 +48,7 @@ pub struct Requests {
 
 /// Durations by bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Histogram {
+pub struct HistogramSnapshot {
     /// Ascending, in seconds.
     pub bounds_s: Vec<f64>,
     /// How many were within each bound and above the one before (not cumulative); last, how many above all: one more than
@@ -59,18 +59,18 @@ pub struct Histogram {
 
 /// The token of one identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
+pub struct TokenMetrics {
     pub tenant: Arc<str>,
     pub identity: &'static str,
     /// Seconds since 1970; none while there is no token.
     pub expires_unix_s: Option<i64>,
     /// Of a user identity only.
-    pub login: Option<LoginFigures>,
+    pub login: Option<LoginMetrics>,
 }
 
 /// The login of a user identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoginFigures {
+pub struct LoginMetrics {
     /// Nothing but a login helps.
     pub needed: bool,
     /// What NinjaOne issued is in memory only.
@@ -79,7 +79,7 @@ pub struct LoginFigures {
 
 /// Renewals of one identity with the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewals {
+pub struct RenewalCount {
     pub tenant: Arc<str>,
     pub identity: &'static str,
     /// `renewed`, `refused`, `failed`
@@ -89,7 +89,7 @@ pub struct Renewals {
 
 /// Throttles of one tenant and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Throttled {
+pub struct ThrottleCount {
     pub tenant: Arc<str>,
     /// `status` for a 429, `html` for a page
     pub kind: &'static str,

@@ -26,10 +26,10 @@ use crate::{
 };
 
 use self::{
-    health::{Check, Ready},
-    login_endpoint::Logins,
-    metrics_snapshot::Figures,
-    status_snapshot::Snapshot,
+    health::{ProbeCheck, ReadinessCondition},
+    login_endpoint::LoginEndpoint,
+    metrics_snapshot::MetricsSnapshot,
+    status_snapshot::StatusSnapshot,
 };
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -41,52 +41,52 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Takes the snapshot that `/status` and the probes show.
-pub type SnapshotSource = Box<dyn Fn() -> Snapshot + Send + Sync>;
+pub type StatusSource = Box<dyn Fn() -> StatusSnapshot + Send + Sync>;
 /// Takes the numbers that `/metrics` shows.
-pub type FiguresSource = Box<dyn Fn() -> Figures + Send + Sync>;
+pub type MetricsSource = Box<dyn Fn() -> MetricsSnapshot + Send + Sync>;
 
 /// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`, and `POST` of `/login`.
-pub struct Admin {
-    snapshot: SnapshotSource,
-    ready: Ready,
-    offer: Offer,
-    logins: Option<Arc<Logins>>,
+pub struct AdminService {
+    status: StatusSource,
+    readiness: ReadinessCondition,
+    endpoints: EndpointSet,
+    logins: Option<Arc<LoginEndpoint>>,
     watchdog: Option<Watchdog>,
 }
 
-enum Offer {
+enum EndpointSet {
     /// Everything, to those who call us by a name that we have.
     All {
-        figures: Option<FiguresSource>,
+        metrics: Option<MetricsSource>,
         hosts: AllowedHosts,
     },
     /// The probes alone, by whatever name: a kubelet calls a pod by its address. Says yes or no, and not why.
     ProbesOnly,
 }
 
-enum Page {
-    Live,
-    Ready,
-    Started,
+enum AdminEndpoint {
+    Livez,
+    Readyz,
+    Startupz,
     Metrics,
     Status,
 }
 
-impl Admin {
+impl AdminService {
     /// `hosts` are names without port, besides those of the loopback; without `figures` there is no `/metrics`.
     #[must_use]
     pub fn new(
-        snapshot: SnapshotSource,
-        figures: Option<FiguresSource>,
-        ready: Ready,
+        status: StatusSource,
+        figures: Option<MetricsSource>,
+        readiness: ReadinessCondition,
         hosts: Vec<String>,
     ) -> Self {
         let always = LOOPBACK_HOSTS.into_iter().map(str::to_owned);
         Self {
-            snapshot,
-            ready,
-            offer: Offer::All {
-                figures,
+            status,
+            readiness,
+            endpoints: EndpointSet::All {
+                metrics: figures,
                 hosts: AllowedHosts::new(always.chain(hosts)),
             },
             logins: None,
@@ -105,7 +105,7 @@ impl Admin {
 
     /// Lets operators log people in from other machines.
     #[must_use]
-    pub fn with_logins(self, logins: Arc<Logins>) -> Self {
+    pub fn with_logins(self, logins: Arc<LoginEndpoint>) -> Self {
         Self {
             logins: Some(logins),
             ..self
@@ -114,11 +114,11 @@ impl Admin {
 
     /// A listener that serves probes and nothing else.
     #[must_use]
-    pub fn probes_only(snapshot: SnapshotSource, ready: Ready) -> Self {
+    pub fn probes_only(status: StatusSource, readiness: ReadinessCondition) -> Self {
         Self {
-            snapshot,
-            ready,
-            offer: Offer::ProbesOnly,
+            status,
+            readiness,
+            endpoints: EndpointSet::ProbesOnly,
             logins: None,
             watchdog: None,
         }
@@ -126,13 +126,22 @@ impl Admin {
 
     /// The response to a request by its head alone; none for one that may log users in: then its body counts.
     #[must_use]
-    pub fn judge(&self, head: &Request<()>) -> Option<Response<Bytes>> {
+    pub fn respond_to_head(&self, head: &Request<()>) -> Option<Response<Bytes>> {
         let (target, headers) = (head.uri(), head.headers());
         match &self.logins {
-            Some(logins) if Logins::serves(target.path()) => self
-                .turned_away(headers)
-                .or_else(|| logins.turned_away(head.method(), headers).map(rendered)),
-            _ => Some(self.answer(head.method(), target.path(), target.query(), headers)),
+            Some(logins) if LoginEndpoint::handles_path(target.path()) => {
+                self.reject_early(headers).or_else(|| {
+                    logins
+                        .reject_early(head.method(), headers)
+                        .map(json_response)
+                })
+            }
+            _ => Some(self.respond_without_body(
+                head.method(),
+                target.path(),
+                target.query(),
+                headers,
+            )),
         }
     }
 
@@ -140,31 +149,35 @@ impl Admin {
     pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let (target, headers) = (request.uri(), request.headers());
         match &self.logins {
-            Some(logins) if Logins::serves(target.path()) => match self.turned_away(headers) {
-                Some(refusal) => refusal,
-                None => rendered(logins.answer(request).await),
-            },
-            _ => self.answer(request.method(), target.path(), target.query(), headers),
+            Some(logins) if LoginEndpoint::handles_path(target.path()) => {
+                match self.reject_early(headers) {
+                    Some(refusal) => refusal,
+                    None => json_response(logins.respond(request).await),
+                }
+            }
+            _ => {
+                self.respond_without_body(request.method(), target.path(), target.query(), headers)
+            }
         }
     }
 
     /// The response to a request whose body is not looked at: all but `/login`.
     #[must_use]
-    pub fn answer(
+    pub fn respond_without_body(
         &self,
         method: &Method,
         path: &str,
         query: Option<&str>,
         headers: &HeaderMap,
     ) -> Response<Bytes> {
-        if let Some(refusal) = self.turned_away(headers) {
+        if let Some(refusal) = self.reject_early(headers) {
             return refusal;
         }
-        let Some(page) = self.page(path) else {
-            return text(StatusCode::NOT_FOUND, "there is nothing here\n");
+        let Some(page) = self.route(path) else {
+            return text_response(StatusCode::NOT_FOUND, "there is nothing here\n");
         };
         if !matches!(*method, Method::GET | Method::HEAD) {
-            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            let mut refusal = text_response(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
             refusal
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -173,13 +186,13 @@ impl Admin {
         self.render(&page, query)
     }
 
-    fn turned_away(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
-        let (status, sentence) = if !self.knows_host(headers) {
+    fn reject_early(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        let (status, sentence) = if !self.is_known_host(headers) {
             (
                 StatusCode::MISDIRECTED_REQUEST,
                 "this host name is not served here: see admin.hosts\n",
             )
-        } else if is_from_a_page(headers) {
+        } else if is_from_web_page(headers) {
             (
                 StatusCode::FORBIDDEN,
                 "requests from web pages are refused\n",
@@ -187,11 +200,11 @@ impl Admin {
         } else {
             return None;
         };
-        Some(text(status, sentence))
+        Some(text_response(status, sentence))
     }
 
-    fn knows_host(&self, headers: &HeaderMap) -> bool {
-        let Offer::All { hosts, .. } = &self.offer else {
+    fn is_known_host(&self, headers: &HeaderMap) -> bool {
+        let EndpointSet::All { hosts, .. } = &self.endpoints else {
             return true;
         };
         let mut named = headers.get_all(HOST).iter();
@@ -201,73 +214,89 @@ impl Admin {
         hosts.check(host.as_bytes()) == HostMatch::Allowed
     }
 
-    fn page(&self, path: &str) -> Option<Page> {
+    fn route(&self, path: &str) -> Option<AdminEndpoint> {
         let page = match path {
-            "/livez" => Page::Live,
-            "/readyz" => Page::Ready,
-            "/startupz" => Page::Started,
-            "/metrics" => Page::Metrics,
-            "/status" => Page::Status,
+            "/livez" => AdminEndpoint::Livez,
+            "/readyz" => AdminEndpoint::Readyz,
+            "/startupz" => AdminEndpoint::Startupz,
+            "/metrics" => AdminEndpoint::Metrics,
+            "/status" => AdminEndpoint::Status,
             _ => return None,
         };
-        let offered = match (&self.offer, &page) {
-            (Offer::ProbesOnly, Page::Metrics | Page::Status) => false,
-            (Offer::All { figures, .. }, Page::Metrics) => figures.is_some(),
-            (_, Page::Live | Page::Ready | Page::Started | Page::Status) => true,
+        let offered = match (&self.endpoints, &page) {
+            (EndpointSet::ProbesOnly, AdminEndpoint::Metrics | AdminEndpoint::Status) => false,
+            (
+                EndpointSet::All {
+                    metrics: figures, ..
+                },
+                AdminEndpoint::Metrics,
+            ) => figures.is_some(),
+            (
+                _,
+                AdminEndpoint::Livez
+                | AdminEndpoint::Readyz
+                | AdminEndpoint::Startupz
+                | AdminEndpoint::Status,
+            ) => true,
         };
         offered.then_some(page)
     }
 
-    fn render(&self, page: &Page, query: Option<&str>) -> Response<Bytes> {
+    fn render(&self, page: &AdminEndpoint, query: Option<&str>) -> Response<Bytes> {
         match page {
             // Looks at our own parts alone: a restart repairs nothing that is wrong at NinjaOne.
-            Page::Live => {
+            AdminEndpoint::Livez => {
                 let parts = self.watchdog.as_ref().map(Watchdog::parts);
                 let checks = health::liveness(&parts.unwrap_or_default());
                 self.probe("livez", &checks, query)
             }
-            Page::Ready => self.probe(
+            AdminEndpoint::Readyz => self.probe(
                 "readyz",
-                &health::readiness(&(self.snapshot)(), self.ready),
+                &health::readiness(&(self.status)(), self.readiness),
                 query,
             ),
-            Page::Started => self.probe("startupz", &health::startup(&(self.snapshot)()), query),
-            Page::Status => match serde_json::to_vec(&(self.snapshot)()) {
-                Ok(object) => respond(StatusCode::OK, JSON, object),
-                Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no status\n"),
+            AdminEndpoint::Startupz => {
+                self.probe("startupz", &health::startup(&(self.status)()), query)
+            }
+            AdminEndpoint::Status => match serde_json::to_vec(&(self.status)()) {
+                Ok(object) => response(StatusCode::OK, JSON, object),
+                Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "no status\n"),
             },
-            Page::Metrics => self.metrics(),
+            AdminEndpoint::Metrics => self.metrics(),
         }
     }
 
-    fn probe(&self, name: &str, checks: &[Check], query: Option<&str>) -> Response<Bytes> {
-        let status = if checks.iter().all(Check::is_passed) {
+    fn probe(&self, name: &str, checks: &[ProbeCheck], query: Option<&str>) -> Response<Bytes> {
+        let status = if checks.iter().all(ProbeCheck::is_passed) {
             StatusCode::OK
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        let with_reasons = matches!(self.offer, Offer::All { .. });
+        let with_reasons = matches!(self.endpoints, EndpointSet::All { .. });
         let verbose = query.is_some_and(is_verbose);
-        text(status, &health::text(name, checks, verbose, with_reasons))
+        text_response(
+            status,
+            &health::probe_body(name, checks, verbose, with_reasons),
+        )
     }
 
     fn metrics(&self) -> Response<Bytes> {
-        let Offer::All {
-            figures: Some(figures),
+        let EndpointSet::All {
+            metrics: Some(figures),
             ..
-        } = &self.offer
+        } = &self.endpoints
         else {
-            return text(StatusCode::NOT_FOUND, "there is nothing here\n");
+            return text_response(StatusCode::NOT_FOUND, "there is nothing here\n");
         };
         match metrics::render(figures()) {
-            Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n"),
+            Ok(page) => response(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
+            Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n"),
         }
     }
 }
 
 /// A browser says so by itself when a page, not its user, makes a request (Fetch Metadata; `Origin`, RFC 6454 section 7).
-fn is_from_a_page(headers: &HeaderMap) -> bool {
+fn is_from_web_page(headers: &HeaderMap) -> bool {
     let across = headers
         .get_all(SEC_FETCH_SITE)
         .iter()
@@ -281,16 +310,16 @@ fn is_verbose(query: &str) -> bool {
         .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
 }
 
-fn rendered(answer: Response<serde_json::Value>) -> Response<Bytes> {
+fn json_response(answer: Response<serde_json::Value>) -> Response<Bytes> {
     let (status, body) = (answer.status(), answer.into_body().to_string());
-    respond(status, JSON, body.into_bytes())
+    response(status, JSON, body.into_bytes())
 }
 
-fn text(status: StatusCode, body: &str) -> Response<Bytes> {
-    respond(status, TEXT, body.as_bytes().to_vec())
+fn text_response(status: StatusCode, body: &str) -> Response<Bytes> {
+    response(status, TEXT, body.as_bytes().to_vec())
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
+fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     for (name, value) in [

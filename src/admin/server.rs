@@ -11,7 +11,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use super::{Admin, login_endpoint::FINISH_BYTES_MAX};
+use super::{AdminService, login_endpoint::FINISH_BYTES_MAX};
 
 /// Enough for a probe to be read before it is the oldest, however many come.
 pub const CONNECTIONS_MAX: usize = 128;
@@ -26,9 +26,9 @@ const BOUNDS: OneShotLimits = OneShotLimits {
     body_bytes_max: FINISH_BYTES_MAX,
 };
 
-impl OneShotHandler for Admin {
+impl OneShotHandler for AdminService {
     fn check_head(&self, head: &Request<()>) -> HeadDecision {
-        self.judge(head)
+        self.respond_to_head(head)
             .map_or(HeadDecision::ReadBody, HeadDecision::Respond)
     }
 
@@ -40,6 +40,6 @@ impl OneShotHandler for Admin {
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can wait for them.
 ///
 /// Probes see readiness fail only while the listener still responds: stop these tasks after those that serve callers.
-pub async fn serve(listener: TcpListener, admin: Arc<Admin>, tasks: Tasks) {
+pub async fn serve(listener: TcpListener, admin: Arc<AdminService>, tasks: Tasks) {
     one_shot::serve(listener, BOUNDS, admin, tasks).await;
 }

@@ -11,7 +11,7 @@ pub const SCHEMA: &str = "status/1";
 
 /// Times are RFC 3339 in UTC; members that end in `_s` are whole seconds from now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
+pub struct StatusSnapshot {
     pub schema: String,
     pub health: Health,
     /// What needs attention, a sentence each; see [`Snapshot::assessed`].
@@ -25,20 +25,20 @@ pub struct Snapshot {
     /// Not all listeners are open yet.
     pub starting: bool,
     pub draining: bool,
-    pub config: Config,
-    pub listeners: Vec<Listener>,
-    pub tenants: Vec<Tenant>,
-    pub callers: Vec<Caller>,
-    pub audit: Audit,
+    pub config: ConfigStatus,
+    pub listeners: Vec<ListenerStatus>,
+    pub tenants: Vec<TenantStatus>,
+    pub callers: Vec<CallerStatus>,
+    pub audit: AuditStatus,
     pub traffic: Traffic,
     /// Parts of the program that have stalled; empty while all is well.
     #[serde(default)]
-    pub stalled: Vec<Stalled>,
+    pub stalled: Vec<StalledPart>,
 }
 
 /// A part of the program that has stalled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stalled {
+pub struct StalledPart {
     /// `worker-0`, `audit`, `renewer acme/user`, `reload`, ...
     pub part: String,
     pub silent_s: u64,
@@ -48,7 +48,7 @@ pub struct Stalled {
 
 /// The configuration in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Config {
+pub struct ConfigStatus {
     pub generation: u64,
     pub fingerprint: String,
     pub loaded_at: String,
@@ -60,7 +60,7 @@ pub struct Config {
 
 /// A listener and its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listener {
+pub struct ListenerStatus {
     /// `callers`, `admin`, `probes`
     pub role: String,
     /// `http://127.0.0.1:6465`, `unix:/run/ninjaone-proxy/api.sock`
@@ -70,20 +70,20 @@ pub struct Listener {
 
 /// A tenant, its identities and its budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tenant {
+pub struct TenantStatus {
     pub name: String,
     pub label: Option<String>,
     pub origin: String,
-    pub identities: Vec<Identity>,
+    pub identities: Vec<IdentityStatus>,
     /// Ids of operations that go as the user because NinjaOne answered `user_context_required` to the service.
     #[serde(default)]
     pub learned_user_operations: Vec<String>,
-    pub budget: Budget,
+    pub budget: BudgetStatus,
 }
 
 /// An identity and its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct IdentityStatus {
     /// `service` or `user`
     pub identity: String,
     pub state: IdentityState,
@@ -96,12 +96,12 @@ pub struct Identity {
     pub last_error: Option<String>,
     /// Of `user` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub login: Option<Login>,
+    pub login: Option<UserLoginStatus>,
 }
 
 /// A user's login.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
+pub struct UserLoginStatus {
     /// None while nobody is logged in.
     pub logged_in_at: Option<String>,
     /// When its refresh token was last used.
@@ -129,7 +129,7 @@ pub enum IdentityState {
 
 /// What a tenant may spend at NinjaOne, and how much of it is in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
+pub struct BudgetStatus {
     pub in_flight: u64,
     pub waiting: u64,
     /// Until we send again, after NinjaOne told us to slow down.
@@ -138,7 +138,7 @@ pub struct Budget {
 
 /// A caller and its requests since the process started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
+pub struct CallerStatus {
     pub name: String,
     pub requests: u64,
     pub refused: u64,
@@ -146,7 +146,7 @@ pub struct Caller {
 
 /// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audit {
+pub struct AuditStatus {
     pub state: AuditState,
     pub records: u64,
     pub failures: u64,

@@ -9,9 +9,9 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    admin::{Admin, login_endpoint::Logins},
+    admin::{AdminService, login_endpoint::LoginEndpoint},
     audit::{
-        ledger::{self, Ledger, Where},
+        ledger::{self, Ledger, LedgerStorage},
         sink::resume,
     },
     caller::tokens::CallerTokens,
@@ -27,11 +27,11 @@ use crate::{
         },
         tls::ServerCertificate,
     },
-    ninjaone::catalogue::Clash,
+    ninjaone::catalogue::CatalogueError,
     proxy::{
         Proxy,
-        rules::{RequestIds, Rules},
-        worker_metrics::Tally,
+        rules::{RequestIdGenerator, Rules},
+        worker_metrics::WorkerMetrics,
     },
     random,
     tasks::Tasks,
@@ -75,9 +75,9 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Entrance(#[from] listeners::OpenError),
     #[error("the audit log: {0}")]
-    Ledger(#[from] resume::OpenError),
+    Ledger(#[from] resume::LedgerOpenError),
     #[error("an [[operation]] of the configuration: {0}")]
-    Clash(#[from] Clash),
+    Clash(#[from] CatalogueError),
     #[error(transparent)]
     Store(#[from] StoreOpenError),
     #[error("a thread cannot be started: {0}")]
@@ -89,7 +89,7 @@ pub(crate) struct Program {
     pub status: Arc<Status>,
     pub assembly: Assembly,
     /// The endpoint through which operators log in a user from another machine.
-    pub logins: Arc<Logins>,
+    pub logins: Arc<LoginEndpoint>,
     /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
@@ -116,7 +116,7 @@ impl Program {
         inherited: &mut Inherited,
         calls: RefreshCalls,
     ) -> Result<Self, StartError> {
-        let boot = format!("{:016x}", random::number());
+        let boot = format!("{:016x}", random::random_u64());
         let opened = Opened::open(config, inherited)?;
         let store = open_store(config, record)?;
         let watchdog = Watchdog::new(config.admin.watchdog);
@@ -183,7 +183,7 @@ fn accept_callers(
     status: &Status,
     entrances: &Tasks,
 ) {
-    entrances.spawn_until_stop(tell_of_turned_away(Arc::clone(&status.connections)));
+    entrances.spawn_until_shutdown(tell_of_turned_away(Arc::clone(&status.connections)));
     for entrance in opened {
         let name = format!("listener {}", entrance.listener.local_address());
         let heartbeat = status.watchdog.watch(name);
@@ -204,7 +204,7 @@ async fn accept_until_stopped(
 ) {
     tokio::select! {
         () = heartbeat.beat_during(Duration::MAX, accepting) => {}
-        () = entrances.stopping() => {}
+        () = entrances.shutdown_requested() => {}
     }
     heartbeat.retire();
 }
@@ -273,7 +273,7 @@ fn start_workers(
     shared: &Shared,
     cut: &Tasks,
     watchdog: &Watchdog,
-) -> io::Result<(Vec<Worker>, Vec<Arc<Tally>>)> {
+) -> io::Result<(Vec<Worker>, Vec<Arc<WorkerMetrics>>)> {
     let options = ServerOptions {
         head_bytes_max: config.listen.head_bytes_max,
         handshake_timeout: HANDSHAKE_PATIENCE,
@@ -287,18 +287,18 @@ fn start_workers(
     };
     let (mut workers, mut tallies) = (Vec::new(), Vec::new());
     for number in 0..config.listen.workers.max(1) {
-        let tally = Arc::<Tally>::default();
+        let tally = Arc::<WorkerMetrics>::default();
         tallies.push(Arc::clone(&tally));
         let (rules, ledger) = (Arc::clone(&shared.rules), shared.ledger.clone());
         let issued = Arc::clone(&shared.issued);
         let make = move |tasks: Tasks| Proxy {
             rules,
             ledger,
-            issued,
+            issued_tokens: issued,
             // Pooled connections to NinjaOne end with their worker; no shutdown waits for them.
             upstream: Upstream::new(Tasks::new()),
-            tally,
-            ids: RequestIds::new(random::number()),
+            metrics: tally,
+            request_ids: RequestIdGenerator::new(random::random_u64()),
             tasks,
         };
         let heartbeat = watchdog.watch(format!("{WORKER}-{number}"));
@@ -319,12 +319,12 @@ fn open_ledger(
     record: &Record,
     boot: &str,
     watchdog: &Watchdog,
-) -> Result<Ledger, resume::OpenError> {
+) -> Result<Ledger, resume::LedgerOpenError> {
     let place = match record {
-        Record::Configured => Where::Directory(config.audit.path.clone()),
-        Record::Memory(_) => Where::Memory,
+        Record::Configured => LedgerStorage::Directory(config.audit.path.clone()),
+        Record::Memory(_) => LedgerStorage::Memory,
     };
-    let mut options = ledger::Options::new(place, boot, VERSION, &config.fingerprint);
+    let mut options = ledger::LedgerOptions::new(place, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.watchdog = watchdog.clone();
     Ledger::open(options)
@@ -336,9 +336,9 @@ fn login_endpoint(
     store: Option<LoginStore>,
     ledger: Ledger,
     tasks: Tasks,
-) -> Arc<Logins> {
-    let logins = Logins::new(wiring::admin_access(&config.admin), store, ledger, tasks);
-    logins.set_places(wiring::login_targets(config));
+) -> Arc<LoginEndpoint> {
+    let logins = LoginEndpoint::new(wiring::admin_access(&config.admin), store, ledger, tasks);
+    logins.set_targets(wiring::login_targets(config));
     Arc::new(logins)
 }
 
@@ -346,7 +346,7 @@ fn login_endpoint(
 fn desks(
     config: &Config,
     status: &Arc<Status>,
-    logins: &Arc<Logins>,
+    logins: &Arc<LoginEndpoint>,
     admin: Option<Listener>,
     probes: Option<Listener>,
 ) -> io::Result<Vec<Desk>> {
@@ -358,19 +358,19 @@ fn desks(
 fn admin_desk(
     config: &Config,
     status: &Arc<Status>,
-    logins: &Arc<Logins>,
+    logins: &Arc<LoginEndpoint>,
     listener: Listener,
 ) -> io::Result<Desk> {
     let figures = config.telemetry.metrics.then(|| status.figures_source());
     let hosts = config.admin.hosts.clone();
-    let admin = Admin::new(status.snapshot_source(), figures, config.admin.ready, hosts)
+    let admin = AdminService::new(status.snapshot_source(), figures, config.admin.ready, hosts)
         .with_watchdog(status.watchdog.clone())
         .with_logins(Arc::clone(logins));
     Ok((listener.into_std()?, Arc::new(admin)))
 }
 
 fn probes_desk(config: &Config, status: &Arc<Status>, listener: Listener) -> io::Result<Desk> {
-    let admin = Admin::probes_only(status.snapshot_source(), config.admin.ready)
+    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.ready)
         .with_watchdog(status.watchdog.clone());
     Ok((listener.into_std()?, Arc::new(admin)))
 }

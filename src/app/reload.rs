@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
-    admin::login_endpoint::Place,
-    audit::entry::Event,
+    admin::login_endpoint::LoginTarget,
+    audit::entry::AuditEvent,
     config::{
         self, Config,
         read::{
@@ -75,7 +75,7 @@ impl Reloader {
         }
         let read = certificates.iter().map(|it| it.read_from_disk());
         match read.collect() {
-            Ok(certificates) => Loaded::Read(Box::new(IssuedToken {
+            Ok(certificates) => Loaded::Read(Box::new(Fresh {
                 pending: self.restart_only.changed(&RestartOnlySettings::of(&config)),
                 config,
                 warnings,
@@ -98,13 +98,13 @@ fn told(problems: &Problems) -> String {
 /// The result of reading the files.
 pub(crate) enum Loaded {
     /// The configuration is in order.
-    Read(Box<IssuedToken>),
+    Read(Box<Fresh>),
     /// Why the configuration was rejected.
     Refused(String),
 }
 
 /// A loaded configuration, ready to be applied.
-pub(crate) struct IssuedToken {
+pub(crate) struct Fresh {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
@@ -122,7 +122,7 @@ impl Loaded {
     }
 }
 
-impl IssuedToken {
+impl Fresh {
     fn take_effect(self, program: &mut Program) {
         for warning in &self.warnings {
             tracing::warn!(place = warning.place(), "{}", warning.message);
@@ -152,26 +152,32 @@ impl IssuedToken {
     }
 }
 
-fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, places: Vec<Place>) {
+fn swap(
+    program: &Program,
+    before: &Rules,
+    rules: Rules,
+    state: ConfigState,
+    places: Vec<LoginTarget>,
+) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
     let configured: BTreeSet<CallerName> = names(&rules);
     program.status.rules.store(rules.into());
-    program.logins.set_places(places);
+    program.logins.set_targets(places);
     for tally in &program.status.tallies {
-        tally.retain(|caller| configured.contains(caller));
+        tally.retain_callers(|caller| configured.contains(caller));
     }
     for setting in &state.pending {
         tracing::warn!(setting, "changed; it takes effect at the next start");
     }
     tracing::info!(generation, "configuration loaded");
-    program.status.ledger.event(Event::Config {
+    program.status.ledger.event(AuditEvent::Config {
         generation,
         config: fingerprint.into(),
         result: "loaded",
     });
     for (caller, change) in changes {
-        program.status.ledger.event(Event::Caller {
+        program.status.ledger.event(AuditEvent::Caller {
             caller: caller.as_str().into(),
             change,
         });
@@ -190,7 +196,7 @@ fn refuse(program: &Program, why: &str) {
     state.last_error = Some(why.to_owned());
     state.tries += 1;
     program.status.config.store(state.into());
-    program.status.ledger.event(Event::Config {
+    program.status.ledger.event(AuditEvent::Config {
         generation: rules.generation,
         config: rules.fingerprint.clone().into(),
         result: "refused",

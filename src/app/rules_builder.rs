@@ -9,9 +9,9 @@ use crate::{
     credentials::{TokenCells, user_only_operations::UserOnlyOperations},
     names::TenantName,
     net::client::connector::Endpoint,
-    ninjaone::{catalogue::Clash, operation::Operation},
+    ninjaone::{catalogue::CatalogueError, operation::Operation},
     proxy::rules::Rules,
-    upstream::tenant_upstream::{Origin, Origins},
+    upstream::tenant_upstream::{TenantUpstream, TenantUpstreams},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 pub(crate) struct Assembly {
     generation: u64,
     keepers: Keepers,
-    origins: Vec<(TenantName, Arc<Origin>)>,
+    origins: Vec<(TenantName, Arc<TenantUpstream>)>,
     learned: Vec<Lesson>,
 }
 
@@ -55,7 +55,7 @@ impl Assembly {
         &mut self,
         config: &Config,
         previous: Option<&Rules>,
-    ) -> Result<Rules, Clash> {
+    ) -> Result<Rules, CatalogueError> {
         let catalogue = wiring::catalogue(config)?;
         self.learned = self.learned(config, catalogue.all().len());
         let learned = self.learned.iter().map(|it| Arc::clone(&it.learned));
@@ -65,13 +65,13 @@ impl Assembly {
         let rules = Rules {
             generation: self.generation,
             fingerprint: config.fingerprint.clone(),
-            loaded: Timestamp::now(),
-            doors: wiring::request_rules(config),
+            loaded_at: Timestamp::now(),
+            request_rules: wiring::request_rules(config),
             callers: wiring::caller_directory(config),
             policy: wiring::policy_set(config, catalogue),
             limits: wiring::limits(config, previous.map(|it| &it.limits)),
             credentials: TokenCells::new(identities),
-            origins: Origins::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
+            upstreams: TenantUpstreams::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
         };
         self.origins = origins;
         Ok(rules)
@@ -99,17 +99,16 @@ impl Assembly {
         config.tenants.iter().map(lesson).collect()
     }
 
-    fn origins(&self, config: &Config) -> Vec<(TenantName, Arc<Origin>)> {
+    fn origins(&self, config: &Config) -> Vec<(TenantName, Arc<TenantUpstream>)> {
         let patience = wiring::upstream_timeouts(config);
         let retry = wiring::retry_settings(config);
         let origin = |tenant: &config::Tenant| {
             let endpoint = endpoint(&tenant.origin);
-            let same = self
-                .origins
-                .iter()
-                .find(|(name, it)| *name == tenant.name && it.is(&endpoint, patience, retry));
+            let same = self.origins.iter().find(|(name, it)| {
+                *name == tenant.name && it.has_same_config(&endpoint, patience, retry)
+            });
             let origin = same.map_or_else(
-                || Origin::new(endpoint.clone(), patience, retry),
+                || TenantUpstream::new(endpoint.clone(), patience, retry),
                 |(_, it)| Arc::clone(it),
             );
             (tenant.name.clone(), origin)

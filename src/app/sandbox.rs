@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
-    admin::health::Ready,
+    admin::health::ReadinessCondition,
     caller::api_key::KeyHash,
     clock::Reading,
     config::{
@@ -123,7 +123,7 @@ pub(crate) fn config(places: Places, seed: u64, workers: usize) -> Config {
         admin: Admin {
             listen: Some(Bind::Address(places.admin)),
             probes: None,
-            ready: Ready::AnyToken,
+            ready: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
             access: Vec::new(),
             watchdog: Duration::from_secs(5),

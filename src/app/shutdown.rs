@@ -30,16 +30,16 @@ impl Program {
         let ends = Instant::now() + self.drain + END_MAX - LOG_END;
         self.status.draining.store(true, Ordering::Release);
         self.calls.close();
-        self.keepers.stop();
-        self.entrances.stop();
-        self.entrances.join(PART_END_MAX).await;
+        self.keepers.request_shutdown();
+        self.entrances.request_shutdown();
+        self.entrances.join_timeout(PART_END_MAX).await;
         self.status.connections.graceful_shutdown();
         end_workers(self.workers, self.drain, hurry, &self.cut, || {
             self.status.connections.open_count()
         })
         .await;
-        if !self.keepers.join(PART_END_MAX).await && self.calls.any_in_flight() {
-            self.keepers.join(REFRESH_CALL_MAX).await;
+        if !self.keepers.join_timeout(PART_END_MAX).await && self.calls.any_in_flight() {
+            self.keepers.join_timeout(REFRESH_CALL_MAX).await;
         }
         let is_login_lost = self.calls.any_in_flight();
         if is_login_lost {
@@ -54,8 +54,8 @@ impl Program {
         if !is_log_whole {
             tracing::error!("the audit log could not be written to its end");
         }
-        self.admin.stop();
-        self.admin.join(PART_END_MAX).await;
+        self.admin.request_shutdown();
+        self.admin.join_timeout(PART_END_MAX).await;
         is_log_whole && !is_login_lost
     }
 }
@@ -70,7 +70,7 @@ async fn end_workers(
 ) {
     let Ok(workers) = Arc::try_unwrap(workers) else {
         tracing::error!("a listener did not end: what it accepts is cut");
-        return cut.stop();
+        return cut.request_shutdown();
     };
     let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
     let joined = tokio::task::spawn_blocking(move || {
@@ -87,7 +87,7 @@ async fn end_workers(
     if !in_time {
         let open = open();
         tracing::warn!(open, "connections are cut: they did not end in time");
-        cut.stop();
+        cut.request_shutdown();
         let _ = tokio::time::timeout(PART_END_MAX, joined).await;
     }
 }

@@ -13,10 +13,10 @@ use arc_swap::ArcSwap;
 
 use crate::{
     admin::{
-        FiguresSource, SnapshotSource,
+        MetricsSource, StatusSource,
         health::Health,
-        metrics_snapshot::{self, Figures},
-        status_snapshot::{self, IdentityState, Snapshot},
+        metrics_snapshot::{self, MetricsSnapshot},
+        status_snapshot::{self, IdentityState, StatusSnapshot},
     },
     audit::{
         decision::Decision,
@@ -35,9 +35,9 @@ use crate::{
     },
     proxy::{
         rules::Rules,
-        worker_metrics::{self, Tally},
+        worker_metrics::{self, WorkerMetrics},
     },
-    watchdog::{Part, Verdict, Watchdog},
+    watchdog::{Liveness, PartStatus, Watchdog},
 };
 
 use super::{VERSION, logging};
@@ -105,7 +105,7 @@ pub(crate) struct Status {
     pub rules: Arc<ArcSwap<Rules>>,
     pub ledger: Ledger,
     pub connections: Arc<Connections>,
-    pub tallies: Vec<Arc<Tally>>,
+    pub tallies: Vec<Arc<WorkerMetrics>>,
     /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
@@ -115,25 +115,25 @@ pub(crate) struct Status {
 
 impl Status {
     #[must_use]
-    pub(crate) fn snapshot_source(self: &Arc<Self>) -> SnapshotSource {
+    pub(crate) fn snapshot_source(self: &Arc<Self>) -> StatusSource {
         let status = Arc::clone(self);
         Box::new(move || status.snapshot())
     }
 
     #[must_use]
-    pub(crate) fn figures_source(self: &Arc<Self>) -> FiguresSource {
+    pub(crate) fn figures_source(self: &Arc<Self>) -> MetricsSource {
         let status = Arc::clone(self);
         Box::new(move || status.figures())
     }
 
     #[must_use]
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> StatusSnapshot {
         let now = Timestamp::now();
         let rules = self.rules.load();
         let config = self.config.load();
         let counts = self.counts();
         let parts = self.watchdog.parts();
-        Snapshot {
+        StatusSnapshot {
             schema: status_snapshot::SCHEMA.to_owned(),
             health: Health::Healthy,
             degraded: config
@@ -148,10 +148,10 @@ impl Status {
             uptime_s: now.since(self.started).as_secs(),
             starting: false,
             draining: self.draining.load(Ordering::Acquire),
-            config: status_snapshot::Config {
+            config: status_snapshot::ConfigStatus {
                 generation: rules.generation,
                 fingerprint: rules.fingerprint.clone(),
-                loaded_at: rules.loaded.to_string(),
+                loaded_at: rules.loaded_at.to_string(),
                 last_error: config.last_error.clone(),
                 tries: config.tries,
             },
@@ -162,14 +162,14 @@ impl Status {
             traffic: self.traffic(&counts),
             stalled: stalled(parts),
         }
-        .assessed()
+        .with_health()
     }
 
-    fn listeners(&self) -> Vec<status_snapshot::Listener> {
+    fn listeners(&self) -> Vec<status_snapshot::ListenerStatus> {
         let open = self.connections.open_count() as u64;
         self.listeners
             .iter()
-            .map(|(role, address)| status_snapshot::Listener {
+            .map(|(role, address)| status_snapshot::ListenerStatus {
                 role: (*role).to_owned(),
                 address: address.clone(),
                 connections: if *role == "callers" { open } else { 0 },
@@ -177,19 +177,19 @@ impl Status {
             .collect()
     }
 
-    fn audit(&self, parts: &[Part]) -> status_snapshot::Audit {
+    fn audit(&self, parts: &[PartStatus]) -> status_snapshot::AuditStatus {
         let ledger = self.ledger.snapshot();
         // A disk call that never returns reports no failure, but nothing is written any longer.
         let is_stuck = parts
             .iter()
-            .any(|it| it.name == WRITER_PART && it.verdict != Verdict::Turning);
-        status_snapshot::Audit {
-            state: if ledger.broken.is_some() || is_stuck {
+            .any(|it| it.name == WRITER_PART && it.liveness != Liveness::Alive);
+        status_snapshot::AuditStatus {
+            state: if ledger.failure.is_some() || is_stuck {
                 status_snapshot::AuditState::Failing
             } else {
                 status_snapshot::AuditState::Writing
             },
-            last_error: ledger.broken.map(|it| it.why.into()),
+            last_error: ledger.failure.map(|it| it.reason.into()),
             refuses_reads: !ledger.serves_reads_unrecorded,
             records: ledger.records,
             failures: ledger.failures,
@@ -222,7 +222,7 @@ impl Status {
     fn counts(&self) -> BTreeMap<CountKey, u64> {
         let mut counts = BTreeMap::new();
         for tally in &self.tallies {
-            tally.each(|key, count| {
+            tally.for_each(|key, count| {
                 let key = (
                     key.caller.clone(),
                     key.operation.clone(),
@@ -236,13 +236,13 @@ impl Status {
     }
 
     #[must_use]
-    pub(crate) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> MetricsSnapshot {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
         let turned_away = self.connections.rejections();
         let requests = self.counts().into_iter().map(|(key, count)| {
             let (caller, operation, decision, class) = key;
-            metrics_snapshot::Requests {
+            metrics_snapshot::RequestCount {
                 caller: caller.map_or_else(|| Arc::from("none"), |it| Arc::from(it.as_str())),
                 operation: operation.unwrap_or_else(|| Arc::from("none")),
                 decision,
@@ -250,7 +250,7 @@ impl Status {
                 count,
             }
         });
-        Figures {
+        MetricsSnapshot {
             version: VERSION,
             requests: requests.collect(),
             duration: self.histogram(|it| &it.duration),
@@ -279,25 +279,25 @@ impl Status {
                 .watchdog
                 .parts()
                 .into_iter()
-                .map(|it| (it.name, it.verdict != Verdict::Turning))
+                .map(|it| (it.name, it.liveness != Liveness::Alive))
                 .collect(),
         }
     }
 
     fn histogram(
         &self,
-        which: impl Fn(&Tally) -> &worker_metrics::Histogram,
-    ) -> metrics_snapshot::Histogram {
+        which: impl Fn(&WorkerMetrics) -> &worker_metrics::DurationHistogram,
+    ) -> metrics_snapshot::HistogramSnapshot {
         let mut counts = vec![0; worker_metrics::BOUNDS_S.len() + 1];
         let mut sum_us = 0;
         for tally in &self.tallies {
-            let (own, own_sum_us) = which(tally).read();
+            let (own, own_sum_us) = which(tally).snapshot();
             for (total, count) in counts.iter_mut().zip(own) {
                 *total += count;
             }
             sum_us += own_sum_us;
         }
-        metrics_snapshot::Histogram {
+        metrics_snapshot::HistogramSnapshot {
             bounds_s: worker_metrics::BOUNDS_S.to_vec(),
             counts,
             sum_s: Duration::from_micros(sum_us).as_secs_f64(),
@@ -305,15 +305,15 @@ impl Status {
     }
 }
 
-fn stalled(parts: Vec<Part>) -> Vec<status_snapshot::Stalled> {
+fn stalled(parts: Vec<PartStatus>) -> Vec<status_snapshot::StalledPart> {
     let stalled = parts
         .into_iter()
-        .filter(|it| it.verdict != Verdict::Turning);
+        .filter(|it| it.liveness != Liveness::Alive);
     stalled
-        .map(|it| status_snapshot::Stalled {
+        .map(|it| status_snapshot::StalledPart {
             part: it.name,
             silent_s: it.silent.as_secs(),
-            is_fatal: it.verdict == Verdict::Stalled,
+            is_fatal: it.liveness == Liveness::Stalled,
         })
         .collect()
 }
@@ -331,13 +331,17 @@ fn pending(setting: &str) -> String {
     format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
 }
 
-fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<status_snapshot::Tenant> {
+fn tenants(
+    config: &ConfigState,
+    rules: &Rules,
+    now: Timestamp,
+) -> Vec<status_snapshot::TenantStatus> {
     let tenant = |(index, it): (usize, &TenantState)| {
         let of = |kind| Some(rules.credentials.get(index, kind)?.snapshot());
         let service = of(IdentityKind::Service).map(|vault| (vault, it.service_percent));
         let user = of(IdentityKind::User).map(|vault| (vault, it.user_percent));
         let budget = rules.limits.budget(index).map(|it| it.snapshot());
-        status_snapshot::Tenant {
+        status_snapshot::TenantStatus {
             name: it.name.to_string(),
             label: it.label.clone(),
             origin: it.origin.clone(),
@@ -347,8 +351,8 @@ fn tenants(config: &ConfigState, rules: &Rules, now: Timestamp) -> Vec<status_sn
                 .map(|(vault, percent)| identity(&vault, percent, now))
                 .collect(),
             learned_user_operations: learned(rules, index),
-            budget: budget.map_or_else(status_snapshot::Budget::default, |it| {
-                status_snapshot::Budget {
+            budget: budget.map_or_else(status_snapshot::BudgetStatus::default, |it| {
+                status_snapshot::BudgetStatus {
                     in_flight: it.in_flight.into(),
                     waiting: it.waiting as u64,
                     paused_s: it.paused_for.map_or(0, |it| it.as_secs() + 1),
@@ -372,7 +376,7 @@ fn identity(
     vault: &TokenSnapshot,
     refresh_percent: Option<u8>,
     now: Timestamp,
-) -> status_snapshot::Identity {
+) -> status_snapshot::IdentityStatus {
     let is_renewable = vault.login.as_ref().is_none_or(|it| {
         let login = it.login.as_ref();
         login.is_some_and(|it| it.renewable)
@@ -385,7 +389,7 @@ fn identity(
         let percent = u32::from(refresh_percent?);
         Some(from.plus(to.since(from) * percent / 100))
     };
-    status_snapshot::Identity {
+    status_snapshot::IdentityStatus {
         identity: vault.identity.to_string(),
         state: match (vault.usable, vault.generation) {
             (true, _) => IdentityState::Valid,
@@ -405,9 +409,9 @@ fn identity(
     }
 }
 
-fn login(state: &StoredLoginStatus) -> status_snapshot::Login {
+fn login(state: &StoredLoginStatus) -> status_snapshot::UserLoginStatus {
     let login = state.login.as_ref();
-    status_snapshot::Login {
+    status_snapshot::UserLoginStatus {
         logged_in_at: login.map(|it| it.logged_in_at.to_string()),
         refreshed_at: login.map(|it| it.refreshed_at.to_string()),
         renewable: login.is_some_and(|it| it.renewable),
@@ -416,7 +420,7 @@ fn login(state: &StoredLoginStatus) -> status_snapshot::Login {
     }
 }
 
-fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapshot::Caller> {
+fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapshot::CallerStatus> {
     let caller = |name: &CallerName| {
         let own = counts
             .iter()
@@ -426,7 +430,7 @@ fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapsh
             requests += count;
             refused += if key.2.is_refused() { *count } else { 0 };
         }
-        status_snapshot::Caller {
+        status_snapshot::CallerStatus {
             name: name.to_string(),
             requests,
             refused,
@@ -440,23 +444,23 @@ fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapsh
         .collect()
 }
 
-fn token(vault: &TokenSnapshot) -> metrics_snapshot::Token {
-    metrics_snapshot::Token {
+fn token(vault: &TokenSnapshot) -> metrics_snapshot::TokenMetrics {
+    metrics_snapshot::TokenMetrics {
         tenant: Arc::from(vault.tenant.as_str()),
         identity: vault.identity.as_str(),
         expires_unix_s: vault.expires_at.map(Timestamp::unix_seconds),
         login: vault
             .login
             .as_ref()
-            .map(|it| metrics_snapshot::LoginFigures {
+            .map(|it| metrics_snapshot::LoginMetrics {
                 needed: vault.state == TokenState::LoginNeeded,
                 unsaved: it.unsaved_since.is_some(),
             }),
     }
 }
 
-fn renewals(vault: &TokenSnapshot) -> Vec<metrics_snapshot::Renewals> {
-    let result = |(result, count): &(&'static str, u64)| metrics_snapshot::Renewals {
+fn renewals(vault: &TokenSnapshot) -> Vec<metrics_snapshot::RenewalCount> {
+    let result = |(result, count): &(&'static str, u64)| metrics_snapshot::RenewalCount {
         tenant: Arc::from(vault.tenant.as_str()),
         identity: vault.identity.as_str(),
         result,
@@ -465,12 +469,12 @@ fn renewals(vault: &TokenSnapshot) -> Vec<metrics_snapshot::Renewals> {
     vault.results.iter().map(result).collect()
 }
 
-fn throttled(rules: &Rules) -> Vec<metrics_snapshot::Throttled> {
+fn throttled(rules: &Rules) -> Vec<metrics_snapshot::ThrottleCount> {
     let mut all = Vec::new();
     for tenant in rules.policy.tenants() {
-        if let Some(origin) = rules.origins.get(tenant.index) {
-            for (kind, count) in origin.throttles() {
-                all.push(metrics_snapshot::Throttled {
+        if let Some(origin) = rules.upstreams.get(tenant.index) {
+            for (kind, count) in origin.throttle_counts() {
+                all.push(metrics_snapshot::ThrottleCount {
                     tenant: Arc::from(tenant.name.as_str()),
                     kind,
                     count,

@@ -7,9 +7,9 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, AdminService},
     tasks::Tasks,
-    watchdog::{LOOK_INTERVAL, Part, Verdict, Watchdog},
+    watchdog::{CHECK_INTERVAL, Liveness, PartStatus, Watchdog},
 };
 
 use super::logging;
@@ -20,7 +20,7 @@ const THREAD_NAME: &str = "supervisor";
 const PINGS_PER_TIME_OUT: u32 = 3;
 
 /// A listener of the supervisor, not yet registered with its runtime, and its handler.
-pub(crate) type Desk = (TcpListener, Arc<Admin>);
+pub(crate) type Desk = (TcpListener, Arc<AdminService>);
 
 /// Starts the thread. It ends when `tasks` have been asked to stop and have ended.
 ///
@@ -42,7 +42,7 @@ pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::R
             runtime.block_on(async {
                 tokio::select! {
                     () = look(watchdog) => {}
-                    () = tasks.ended() => {}
+                    () = tasks.shutdown_complete() => {}
                 }
             });
             runtime.shutdown_background();
@@ -52,30 +52,30 @@ pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::R
 
 async fn look(watchdog: Watchdog) {
     let mut pings = Pings::of_service_manager();
-    let mut looks = interval(LOOK_INTERVAL);
+    let mut looks = interval(CHECK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Instant::now();
     loop {
         looks.tick().await;
         let now = Instant::now();
-        watchdog.look(now - before).iter().for_each(log);
+        watchdog.check(now - before).iter().for_each(log);
         before = now;
         logging::tell_of_lost_lines();
-        let stalled = |it: &Part| it.verdict == Verdict::Stalled;
+        let stalled = |it: &PartStatus| it.liveness == Liveness::Stalled;
         if !watchdog.parts().iter().any(stalled) {
             pings.ping(now);
         }
     }
 }
 
-fn log(part: &Part) {
+fn log(part: &PartStatus) {
     let (name, silent_s) = (part.name.as_str(), part.silent.as_secs());
-    match part.verdict {
-        Verdict::Turning => tracing::warn!(part = name, "no longer stalled"),
-        Verdict::Slow => {
+    match part.liveness {
+        Liveness::Alive => tracing::warn!(part = name, "no longer stalled"),
+        Liveness::Slow => {
             tracing::error!(part = name, silent_s, "stalled in a system call");
         }
-        Verdict::Stalled => {
+        Liveness::Stalled => {
             tracing::error!(part = name, silent_s, "stalled: /livez fails");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    audit::{entry::Event, ledger::Ledger},
+    audit::{entry::AuditEvent, ledger::Ledger},
     credentials::{
         login::renewal_error::RenewalError,
         token::event::{TokenEvent, TokenEventKind, TokenObserver},
@@ -51,7 +51,7 @@ fn log(event: &TokenEvent) {
     }
 }
 
-fn entry(event: &TokenEvent) -> Event {
+fn entry(event: &TokenEvent) -> AuditEvent {
     let tenant = event.tenant.as_str().into();
     let (identity, generation) = (event.identity, event.generation);
     let (result, error) = match event.kind {
@@ -61,12 +61,12 @@ fn entry(event: &TokenEvent) -> Event {
     };
     let error = error.map(Box::from);
     match event.kind {
-        TokenEventKind::LoggedIn | TokenEventKind::LoggedOut => Event::Login {
+        TokenEventKind::LoggedIn | TokenEventKind::LoggedOut => AuditEvent::Login {
             tenant,
             identity,
             result,
         },
-        _ => Event::Token {
+        _ => AuditEvent::Token {
             tenant,
             identity,
             result,
@@ -76,8 +76,8 @@ fn entry(event: &TokenEvent) -> Event {
     }
 }
 
-fn revoked(event: &TokenEvent) -> Event {
-    Event::Token {
+fn revoked(event: &TokenEvent) -> AuditEvent {
+    AuditEvent::Token {
         tenant: event.tenant.as_str().into(),
         identity: event.identity,
         result: "revoked",

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
-    admin::{admin_keys::Access, login_endpoint::Place},
+    admin::{admin_keys::AdminKeys, login_endpoint::LoginTarget},
     caller::{self, api_key::KeyHash},
     config::{self, Config},
     credentials::{
@@ -24,14 +24,14 @@ use crate::{
         request::{allowed_hosts::AllowedHosts, incoming_request::RequestRules},
     },
     ninjaone::{
-        catalogue::{Catalogue, Clash},
+        catalogue::{Catalogue, CatalogueError},
         operation::Operation,
     },
     policy::{
         identity::ConfiguredIdentities,
         policy_set::{CallerSource, PolicySet, PolicySource, TenantSource},
     },
-    upstream::tenant_upstream::{Patience, RetrySettings},
+    upstream::tenant_upstream::{RetryPolicy, UpstreamTimeouts},
 };
 
 /// The operations of the built-in catalogue: [`config::read::load`] checks selectors against them.
@@ -45,8 +45,8 @@ pub fn builtin_operations() -> Vec<Operation> {
 ///
 /// # Errors
 /// An added operation has the id, or the method and path, of another one.
-pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>, Clash> {
-    Catalogue::with(config.operations.clone()).map(Arc::new)
+pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>, CatalogueError> {
+    Catalogue::with_added(config.operations.clone()).map(Arc::new)
 }
 
 /// The address of a tenant's NinjaOne.
@@ -141,31 +141,31 @@ pub(crate) fn authorization_params(
 
 /// The tenants that have a user identity, with what a login to them needs.
 #[must_use]
-pub(crate) fn login_targets(config: &Config) -> Vec<Place> {
+pub(crate) fn login_targets(config: &Config) -> Vec<LoginTarget> {
     let users = config
         .tenants
         .iter()
         .filter_map(|tenant| Some((tenant, tenant.user.as_ref()?)));
     users
-        .map(|(tenant, user)| Place {
+        .map(|(tenant, user)| LoginTarget {
             slot: login_slot(&tenant.name),
-            wanted: authorization_params(&endpoint(&tenant.origin), user),
+            params: authorization_params(&endpoint(&tenant.origin), user),
         })
         .collect()
 }
 
 /// The keys of the admin listener, each with its role.
-pub(super) fn admin_access(config: &config::Admin) -> Access {
+pub(super) fn admin_access(config: &config::Admin) -> AdminKeys {
     let keys = config
         .access
         .iter()
         .map(|config::Access { key, role }| (KeyHash::from_bytes(*key), *role));
-    Access::new(keys.collect())
+    AdminKeys::new(keys.collect())
 }
 
 /// Timeouts towards NinjaOne.
-pub(super) fn upstream_timeouts(config: &Config) -> Patience {
-    Patience {
+pub(super) fn upstream_timeouts(config: &Config) -> UpstreamTimeouts {
+    UpstreamTimeouts {
         connect: config.timeouts.connect,
         first_byte: config.timeouts.first_byte,
         body: body_timeouts(config),
@@ -182,7 +182,7 @@ pub(super) fn body_timeouts(config: &Config) -> BodyTimeouts {
 }
 
 /// How reads are retried.
-pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
+pub(super) const fn retry_settings(config: &Config) -> RetryPolicy {
     let config::Retry {
         attempts,
         backoff_from,
@@ -190,7 +190,7 @@ pub(super) const fn retry_settings(config: &Config) -> RetrySettings {
         jitter,
         budget_percent,
     } = config.retry;
-    RetrySettings {
+    RetryPolicy {
         attempts_max: attempts,
         backoff_from,
         backoff_to,

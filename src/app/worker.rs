@@ -32,9 +32,9 @@ use crate::{
         },
         tls::ServerCertificate,
     },
-    proxy::{Door, Proxy, outcome::Outcome, respond},
+    proxy::{ConnectionHandler, Proxy, outcome::Outcome, respond},
     tasks::Tasks,
-    watchdog::{Heartbeat, Sign},
+    watchdog::{Heartbeat, StallFlag},
 };
 
 use super::memory_release;
@@ -57,7 +57,7 @@ pub(crate) struct Handed {
 pub(crate) struct Worker {
     hand: mpsc::Sender<Handed>,
     load: Arc<AtomicUsize>,
-    sign: Sign,
+    sign: StallFlag,
     thread: JoinHandle<()>,
 }
 
@@ -78,7 +78,7 @@ impl Worker {
         let (hand, handed) = mpsc::channel(HANDED_MAX);
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
-        let sign = heartbeat.sign();
+        let sign = heartbeat.stall_flag();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -88,7 +88,7 @@ impl Worker {
                 let working = async {
                     tokio::select! {
                         () = work(handed, options, &counted, make_proxy) => {}
-                        () = cut.stopping() => {}
+                        () = cut.shutdown_requested() => {}
                     }
                 };
                 runtime.block_on(heartbeat.beat_during(Duration::MAX, working));
@@ -146,8 +146,8 @@ async fn work<F>(
     // Connections are separate from what outlives them: a write is finished after its caller hung up.
     let (connections, requests) = (Tasks::new(), Tasks::new());
     let proxy = Arc::new(make_proxy(requests.clone()));
-    requests.spawn_until_stop(Arc::clone(&proxy.upstream).sweep());
-    requests.spawn_until_stop(memory_release::give_back(Arc::clone(load)));
+    requests.spawn_until_shutdown(Arc::clone(&proxy.upstream).close_idle_connections());
+    requests.spawn_until_shutdown(memory_release::give_back(Arc::clone(load)));
     while let Some(next) = handed.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
@@ -155,10 +155,10 @@ async fn work<F>(
             load.fetch_sub(1, Ordering::Relaxed);
         });
     }
-    connections.join(Duration::MAX).await;
-    proxy.tasks.stop();
+    connections.join_timeout(Duration::MAX).await;
+    proxy.tasks.request_shutdown();
     // Writes whose callers hung up. The drain timeout is the bound: then the whole worker is aborted.
-    proxy.tasks.join(Duration::MAX).await;
+    proxy.tasks.join_timeout(Duration::MAX).await;
 }
 
 async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
@@ -182,7 +182,7 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
 
 /// A connection keeps the timeouts that were in force when it was accepted.
 fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
-    let body = proxy.rules.load().doors.body_timeouts;
+    let body = proxy.rules.load().request_rules.body_timeouts;
     let mut options = options;
     options.timeouts.response = BodyTimeouts {
         idle: body.idle + WRITE_GRACE,
@@ -272,10 +272,10 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let seat = Arc::clone(self.ticket.control());
-        let door = Door {
+        let door = ConnectionHandler {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
-            seat: Arc::clone(&seat),
+            connection: Arc::clone(&seat),
         };
         let ended = match protocol {
             Protocol::Http1 => {
@@ -301,7 +301,7 @@ impl Connection {
     /// Records bytes that are not a request: over HTTP/2 the library sees them, over HTTP/1.1 our parser reports them.
     fn record_unanswered(&self, why: RequestError) {
         let malformed = Malformed {
-            id: self.proxy.ids.next(Timestamp::now()),
+            id: self.proxy.request_ids.next(Timestamp::now()),
             started: tokio::time::Instant::now(),
             peer: self.peer,
             method: None,
@@ -309,6 +309,10 @@ impl Connection {
             error: why,
         };
         let outcome = Outcome::Malformed(Box::new(malformed));
-        drop(respond::of(outcome, &self.proxy.ledger, &self.proxy.tally));
+        drop(respond::record_and_respond(
+            outcome,
+            &self.proxy.ledger,
+            &self.proxy.metrics,
+        ));
     }
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::hex;
 
-use super::{entry::Entry, line_writer};
+use super::{entry::AuditEntry, line_writer};
 
 /// Lines are gathered into writes of at most this size; a single longer line is a write of its own.
 pub const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -18,16 +18,16 @@ const PREV_MEMBER: &[u8] = b",\"prev\":\"";
 
 /// A SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hash([u8; Self::BYTES]);
+pub struct ChainHash([u8; Self::BYTES]);
 
-impl Hash {
+impl ChainHash {
     /// Bytes of a hash.
     pub const BYTES: usize = 32;
     /// Characters of a hash in hex.
     pub const HEX_LENGTH: usize = 2 * Self::BYTES;
 
     /// What the first line of all names as the one before it.
-    pub const NONE: Self = Self([0; Self::BYTES]);
+    pub const ZERO: Self = Self([0; Self::BYTES]);
 
     /// SHA-256 of `bytes`.
     #[must_use]
@@ -58,7 +58,7 @@ impl Hash {
     }
 }
 
-impl fmt::Display for Hash {
+impl fmt::Display for ChainHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.to_hex()).unwrap_or_default())
     }
@@ -68,14 +68,14 @@ impl fmt::Display for Hash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Head {
     pub seq: u64,
-    pub hash: Hash,
+    pub hash: ChainHash,
 }
 
 impl Head {
     /// Before the first line of all, which is number 1.
     pub const START: Self = Self {
         seq: 0,
-        hash: Hash::NONE,
+        hash: ChainHash::ZERO,
     };
 }
 
@@ -90,27 +90,27 @@ impl fmt::Display for Head {
 #[error(
     "expected a line's number and its hash, such as 1404882:9f86d081… with 64 lower-case hex digits"
 )]
-pub struct NotAHead;
+pub struct ChainHeadParseError;
 
 impl FromStr for Head {
-    type Err = NotAHead;
-    fn from_str(text: &str) -> Result<Self, NotAHead> {
-        let (seq, hash) = text.split_once(':').ok_or(NotAHead)?;
+    type Err = ChainHeadParseError;
+    fn from_str(text: &str) -> Result<Self, ChainHeadParseError> {
+        let (seq, hash) = text.split_once(':').ok_or(ChainHeadParseError)?;
         Ok(Self {
-            seq: seq.parse().map_err(|_| NotAHead)?,
-            hash: Hash::from_hex(hash.as_bytes()).ok_or(NotAHead)?,
+            seq: seq.parse().map_err(|_| ChainHeadParseError)?,
+            hash: ChainHash::from_hex(hash.as_bytes()).ok_or(ChainHeadParseError)?,
         })
     }
 }
 
 /// Whole lines that continue the chain. Only a [`Chain`] makes them, and a sink takes nothing else.
-pub struct Linked<'b> {
+pub struct LinkedLines<'b> {
     bytes: &'b [u8],
     count: usize,
     head: Head,
 }
 
-impl Linked<'_> {
+impl LinkedLines<'_> {
     /// The bytes themselves.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -119,7 +119,7 @@ impl Linked<'_> {
 
     /// How many lines these are.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn line_count(&self) -> usize {
         self.count
     }
 
@@ -154,8 +154,8 @@ impl Chain {
         &self,
         buffer: &'b mut Vec<u8>,
         boot: &str,
-        entries: impl Iterator<Item = &'e Entry>,
-    ) -> Linked<'b> {
+        entries: impl Iterator<Item = &'e AuditEntry>,
+    ) -> LinkedLines<'b> {
         buffer.clear();
         let mut head = self.head;
         let mut count = 0;
@@ -169,7 +169,7 @@ impl Chain {
             head = next;
             count += 1;
         }
-        Linked {
+        LinkedLines {
             bytes: buffer,
             count,
             head,
@@ -177,19 +177,19 @@ impl Chain {
     }
 
     /// Moves to `head`: the lines up to there are written.
-    pub fn follow(&mut self, head: Head) {
+    pub fn advance(&mut self, head: Head) {
         self.head = head;
     }
 }
 
-fn append_line(buffer: &mut Vec<u8>, head: Head, boot: &str, entry: &Entry) -> Head {
+fn append_line(buffer: &mut Vec<u8>, head: Head, boot: &str, entry: &AuditEntry) -> Head {
     let start = buffer.len();
     let seq = head.seq.saturating_add(1);
     line_writer::write(buffer, seq, boot, entry);
     buffer.extend_from_slice(PREV_MEMBER);
     buffer.extend_from_slice(&head.hash.to_hex());
     buffer.push(b'"');
-    let hash = Hash::of(buffer.get(start..).unwrap_or_default());
+    let hash = ChainHash::of(buffer.get(start..).unwrap_or_default());
     buffer.extend_from_slice(HASH_MEMBER);
     buffer.extend_from_slice(&hash.to_hex());
     buffer.extend_from_slice(b"\"}\n");

@@ -10,7 +10,7 @@ use crate::{
     net::{IncomingRequest, Method, Peer},
     ninjaone::{
         catalogue::CallbackParameters,
-        operation::{Class, Operation},
+        operation::{Operation, RiskClass},
     },
     policy::{Authorized, Denied, Tenant},
 };
@@ -22,12 +22,12 @@ pub const RAW_PATH_BYTES_MAX: usize = 256;
 
 /// Where a response came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum ResponseSource {
     Ninjaone,
     Proxy,
 }
 
-impl Source {
+impl ResponseSource {
     /// The word of the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -40,13 +40,13 @@ impl Source {
 
 /// What is known about a request. Fields that it did not come far enough for are `None`.
 #[derive(Clone)]
-pub struct Subject {
+pub struct RequestFacts {
     /// Its id.
-    pub request: RequestId,
+    pub request_id: RequestId,
     /// The other end of its connection.
     pub peer: Peer,
     pub caller: Option<CallerName>,
-    pub proof: Option<AuthMethod>,
+    pub auth_method: Option<AuthMethod>,
     pub on_behalf_of: Option<Box<str>>,
     pub reason: Option<Box<str>>,
     pub tenant: Option<Arc<Tenant>>,
@@ -58,87 +58,87 @@ pub struct Subject {
     pub raw_path: Option<Box<str>>,
     pub operation: Option<Arc<Operation>>,
     pub parameters: CallbackParameters,
-    pub class: Option<Class>,
+    pub class: Option<RiskClass>,
     /// The rule that allowed it.
     pub rule: Option<Arc<str>>,
 }
 
-impl Subject {
+impl RequestFacts {
     /// What is known of a request as it came in.
     #[must_use]
-    pub fn of_incoming(incoming: &IncomingRequest) -> Self {
+    pub fn from_incoming(incoming: &IncomingRequest) -> Self {
         let path = incoming.target().canonical_path();
         let kept = path.floor_char_boundary(RAW_PATH_BYTES_MAX);
         Self {
             raw_path: path.get(..kept).map(Box::from),
-            ..Self::of_arrival(incoming)
+            ..Self::without_path(incoming)
         }
     }
 
     /// Of a request whose caller is known.
     #[must_use]
-    pub fn of_identified(identified: &Identified) -> Self {
+    pub fn from_identified(identified: &Identified) -> Self {
         Self {
             caller: Some(identified.caller().name.clone()),
-            proof: Some(identified.auth_method()),
-            ..Self::of_incoming(identified.request())
+            auth_method: Some(identified.auth_method()),
+            ..Self::from_incoming(identified.request())
         }
     }
 
     /// Of a request that policy refused.
     #[must_use]
-    pub fn of_denied(denied: &Denied) -> Self {
+    pub fn from_denied(denied: &Denied) -> Self {
         Self {
             tenant: denied.tenant.clone(),
             operation: denied.operation.clone(),
             parameters: denied.parameters.clone(),
             class: denied.class,
-            ..Self::of_identified(&denied.identified)
+            ..Self::from_identified(&denied.identified)
         }
     }
 
     /// Of a request that policy allowed.
     #[must_use]
-    pub fn of_authorized(authorized: &Authorized) -> Self {
+    pub fn from_authorized(authorized: &Authorized) -> Self {
         Self {
             caller: Some(authorized.caller().name.clone()),
-            proof: Some(authorized.auth_method()),
+            auth_method: Some(authorized.auth_method()),
             tenant: Some(Arc::clone(authorized.tenant())),
             operation: Some(Arc::clone(authorized.operation())),
             parameters: authorized.parameters().clone(),
             class: Some(authorized.class()),
             rule: Some(Arc::clone(authorized.rule())),
-            ..Self::of_arrival(authorized.request())
+            ..Self::without_path(authorized.request())
         }
     }
 
     /// Of a request that holds a token.
     #[must_use]
-    pub fn of_leased(leased: &Leased) -> Self {
+    pub fn from_leased(leased: &Leased) -> Self {
         Self {
             identity: Some(leased.identity()),
-            ..Self::of_authorized(leased.authorized())
+            ..Self::from_authorized(leased.authorized())
         }
     }
 
     /// Without the path: a catalogued request shows its template.
-    fn of_arrival(incoming: &IncomingRequest) -> Self {
+    fn without_path(incoming: &IncomingRequest) -> Self {
         Self {
             on_behalf_of: incoming.on_behalf_of().map(Box::from),
             reason: incoming.reason().map(Box::from),
             method: Some(incoming.method()),
-            ..Self::of_stranger(incoming.id(), incoming.peer())
+            ..Self::from_peer(incoming.id(), incoming.peer())
         }
     }
 
     /// A request of which nothing is known but where it came from: for what could not be parsed.
     #[must_use]
-    pub fn of_stranger(request: RequestId, peer: Peer) -> Self {
+    pub fn from_peer(request_id: RequestId, peer: Peer) -> Self {
         Self {
-            request,
+            request_id,
             peer,
             caller: None,
-            proof: None,
+            auth_method: None,
             on_behalf_of: None,
             reason: None,
             tenant: None,
@@ -155,7 +155,7 @@ impl Subject {
 
 /// How a request ended.
 #[derive(Clone)]
-pub struct Ending {
+pub struct OutcomeDetails {
     /// What was decided: a request that was refused has put no byte on the wire to NinjaOne.
     pub decision: Decision,
     /// The code of an error of an allowed request, such as `upstream-timeout`, `abandoned`,
@@ -166,11 +166,11 @@ pub struct Ending {
     /// The status that the caller was sent; 499 if the caller had gone.
     pub status: u16,
     /// Who made the response.
-    pub source: Source,
+    pub source: ResponseSource,
     /// How often the request was sent to NinjaOne.
     pub attempts: u32,
     /// `x-nj-request-id`, at most 128 visible ASCII characters.
-    pub ninjaone_request: Option<Box<str>>,
+    pub ninjaone_request_id: Option<Box<str>>,
     /// From the request's head to the response's last byte, in microseconds.
     pub duration_us: u64,
     /// Bytes of the caller's body that were passed on.
@@ -179,7 +179,7 @@ pub struct Ending {
     pub bytes_out: u64,
 }
 
-impl Ending {
+impl OutcomeDetails {
     /// Nobody waited for the response, or the program gave up on it.
     #[must_use]
     pub fn abandoned(after: Duration, attempts: u32) -> Self {
@@ -188,9 +188,9 @@ impl Ending {
             error: Some("abandoned"),
             bucket: None,
             status: 499,
-            source: Source::Proxy,
+            source: ResponseSource::Proxy,
             attempts,
-            ninjaone_request: None,
+            ninjaone_request_id: None,
             duration_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
             bytes_in: 0,
             bytes_out: 0,
@@ -200,13 +200,13 @@ impl Ending {
 
 /// Things that are recorded beside requests.
 #[derive(Clone)]
-pub enum Event {
+pub enum AuditEvent {
     Start {
         version: &'static str,
         config: Box<str>,
     },
     Stop {
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// The configuration was loaded again, or refused.
     Config {
@@ -236,18 +236,18 @@ pub enum Event {
     /// The ledger could not write for a while.
     Gap {
         lost: u64,
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// The first line of every file but the first of all.
     Rotate {
         /// The file before, as far as known.
         from: Box<str>,
         /// `day`, `size`, or what happened to the file before.
-        why: &'static str,
+        reason: &'static str,
     },
 }
 
-impl Event {
+impl AuditEvent {
     /// The line's `type`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -265,32 +265,32 @@ impl Event {
 }
 
 /// One line to be.
-pub enum Entry {
+pub enum AuditEntry {
     Intent {
         at: Timestamp,
-        subject: Subject,
+        facts: RequestFacts,
     },
     Outcome {
         at: Timestamp,
-        subject: Subject,
-        ending: Ending,
+        facts: RequestFacts,
+        details: OutcomeDetails,
     },
     Event {
         at: Timestamp,
-        event: Event,
+        event: AuditEvent,
     },
 }
 
-impl Entry {
+impl AuditEntry {
     /// Whether this is the only line of a read.
     #[must_use]
-    pub fn is_of_read(&self) -> bool {
-        matches!(self, Self::Outcome { subject, .. } if subject.class == Some(Class::Read))
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Outcome { facts, .. } if facts.class == Some(RiskClass::Read))
     }
 
     /// The line of an event that happens now.
     #[must_use]
-    pub fn event(event: Event) -> Self {
+    pub fn event(event: AuditEvent) -> Self {
         Self::Event {
             at: Timestamp::now(),
             event,

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::entry::Entry;
+use super::entry::AuditEntry;
 
 /// Entries that are open or queued, at most. Beyond that a request is refused, or goes unrecorded and is counted.
 pub const QUEUE_ENTRIES_MAX: usize = 65_536;
@@ -27,8 +27,8 @@ const CAPACITY_AT_START: usize = 1024;
 /// Told once everything that was queued before it is durable; dropped if that failed.
 pub(super) type Waiter = oneshot::Sender<()>;
 
-pub(super) struct Queue {
-    waiting: Mutex<Batch>,
+pub(super) struct EntryQueue {
+    pending: Mutex<Batch>,
     /// The writer sleeps here.
     wake: Condvar,
     /// Who closes the ledger sleeps here.
@@ -40,16 +40,16 @@ pub(super) struct Queue {
 
 /// What the writer takes away in one go.
 pub(super) struct Batch {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<QueuedEntry>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) closing: bool,
     ended: bool,
 }
 
 /// An entry, and the room that it occupies until it is written.
-pub(super) struct Item {
-    pub(super) entry: Entry,
-    _place: Place,
+pub(super) struct QueuedEntry {
+    pub(super) entry: AuditEntry,
+    _reservation: QueueReservation,
 }
 
 impl Batch {
@@ -63,10 +63,10 @@ impl Batch {
     }
 }
 
-impl Queue {
+impl EntryQueue {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            waiting: Mutex::new(Batch::new()),
+            pending: Mutex::new(Batch::new()),
             wake: Condvar::new(),
             ended: Condvar::new(),
             occupied: AtomicUsize::new(0),
@@ -76,47 +76,51 @@ impl Queue {
     }
 
     /// Room for an entry that is pushed later; none if the queue is full.
-    pub(super) fn reserve(self: &Arc<Self>) -> Option<Place> {
-        self.occupy(QUEUE_ENTRIES_MAX)
+    pub(super) fn reserve(self: &Arc<Self>) -> Option<QueueReservation> {
+        self.try_reserve(QUEUE_ENTRIES_MAX)
     }
 
     /// A reservation of nothing, for an entry that will only be counted.
-    pub(super) fn no_place(self: &Arc<Self>) -> Place {
-        Place {
+    pub(super) fn unreserved(self: &Arc<Self>) -> QueueReservation {
+        QueueReservation {
             queue: Arc::clone(self),
             reserved: false,
         }
     }
 
     /// Room for an entry for which none was reserved. If there is none, the entry is lost, and counted.
-    pub(super) fn reserve_extra(self: &Arc<Self>) -> Place {
-        self.occupy(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
-            .unwrap_or_else(|| self.no_place())
+    pub(super) fn reserve_extra(self: &Arc<Self>) -> QueueReservation {
+        self.try_reserve(QUEUE_ENTRIES_MAX + UNRESERVED_ENTRIES_MAX)
+            .unwrap_or_else(|| self.unreserved())
     }
 
     /// Queues an entry for which no room was reserved.
-    pub(super) fn push(self: &Arc<Self>, entry: Entry) {
-        self.reserve_extra().fill(entry);
+    pub(super) fn push(self: &Arc<Self>, entry: AuditEntry) {
+        self.reserve_extra().enqueue(entry);
     }
 
     /// For an entry that is to be written once more.
-    pub(super) fn item(self: &Arc<Self>, entry: Entry) -> Item {
-        Item {
+    pub(super) fn unreserved_entry(self: &Arc<Self>, entry: AuditEntry) -> QueuedEntry {
+        QueuedEntry {
             entry,
-            _place: self.no_place(),
+            _reservation: self.unreserved(),
         }
     }
 
     /// Queues an entry and wakes the writer; the receiver is notified when it is durable.
-    pub(super) fn push_durable(&self, place: Place, entry: Entry) -> oneshot::Receiver<()> {
+    pub(super) fn push_durable(
+        &self,
+        place: QueueReservation,
+        entry: AuditEntry,
+    ) -> oneshot::Receiver<()> {
         let (waiter, durable) = oneshot::channel();
         let mut waiting = self.lock();
         if waiting.ended {
             return durable;
         }
-        waiting.items.push(Item {
+        waiting.items.push(QueuedEntry {
             entry,
-            _place: place,
+            _reservation: place,
         });
         waiting.waiters.push(waiter);
         drop(waiting);
@@ -136,7 +140,7 @@ impl Queue {
     }
 
     /// Swaps what is waiting with `batch`, which must be empty. Sleeps up to `longest` unless somebody waits.
-    pub(super) fn take(&self, batch: &mut Batch, longest: Duration) {
+    pub(super) fn take_batch(&self, batch: &mut Batch, longest: Duration) {
         let mut waiting = self.lock();
         if waiting.waiters.is_empty() && !waiting.closing {
             waiting = self
@@ -157,7 +161,7 @@ impl Queue {
     }
 
     /// Called by the writer when it writes no more.
-    pub(super) fn end(&self) {
+    pub(super) fn mark_ended(&self) {
         let mut waiting = self.lock();
         waiting.ended = true;
         waiting.items.clear();
@@ -194,18 +198,18 @@ impl Queue {
     }
 
     /// Counts entries that will not be written.
-    pub(super) fn lose(&self, count: u64) {
+    pub(super) fn count_lost(&self, count: u64) {
         self.lost.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Takes note that `count` lost entries are on record as lost.
-    pub(super) fn forgive(&self, count: u64) {
+    pub(super) fn acknowledge_lost(&self, count: u64) {
         self.lost.fetch_sub(count, Ordering::Relaxed);
     }
 
-    fn occupy(self: &Arc<Self>, most: usize) -> Option<Place> {
+    fn try_reserve(self: &Arc<Self>, most: usize) -> Option<QueueReservation> {
         let before = self.occupied.fetch_add(1, Ordering::Relaxed);
-        let place = Place {
+        let place = QueueReservation {
             queue: Arc::clone(self),
             reserved: true,
         };
@@ -214,35 +218,35 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A reservation in the queue, released on drop.
-pub(super) struct Place {
-    queue: Arc<Queue>,
+pub(super) struct QueueReservation {
+    queue: Arc<EntryQueue>,
     reserved: bool,
 }
 
-impl Place {
+impl QueueReservation {
     /// Queues `entry` here, or counts it as lost if nothing was reserved.
-    pub(super) fn fill(self, entry: Entry) {
+    pub(super) fn enqueue(self, entry: AuditEntry) {
         let queue = Arc::clone(&self.queue);
         if self.reserved {
             let mut waiting = queue.lock();
             if !waiting.ended {
-                waiting.items.push(Item {
+                waiting.items.push(QueuedEntry {
                     entry,
-                    _place: self,
+                    _reservation: self,
                 });
                 return;
             }
         }
-        queue.lose(1);
+        queue.count_lost(1);
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueReservation {
     fn drop(&mut self) {
         if self.reserved {
             self.queue.occupied.fetch_sub(1, Ordering::Relaxed);

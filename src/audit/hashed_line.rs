@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::ninjaone::operation::Class;
+use crate::ninjaone::operation::RiskClass;
 
 use super::{
-    chain::{HASH_MEMBER, Hash, Head},
+    chain::{ChainHash, HASH_MEMBER, Head},
     decision::Decision,
 };
 
@@ -18,7 +18,7 @@ const FORMAT_VERSION: u32 = 1;
 
 /// What verification looks at.
 #[derive(Deserialize)]
-pub struct Record<'l> {
+pub struct LineFields<'l> {
     v: u32,
     pub seq: u64,
     #[serde(borrow)]
@@ -35,12 +35,12 @@ pub struct Record<'l> {
     prev: Cow<'l, str>,
 }
 
-impl Record<'_> {
+impl LineFields<'_> {
     /// Whether the line is of a request that needs an intent: of any class but `read`.
     #[must_use]
     pub fn is_of_write(&self) -> bool {
         let class = self.class.as_deref();
-        class.is_some_and(|it| it != Class::Read.as_str())
+        class.is_some_and(|it| it != RiskClass::Read.as_str())
     }
 
     /// Whether the line says that its request was allowed.
@@ -51,42 +51,42 @@ impl Record<'_> {
 }
 
 /// A line in the form of the log.
-pub struct Sealed<'l> {
-    pub record: Record<'l>,
-    pub prev: Hash,
+pub struct HashedLine<'l> {
+    pub fields: LineFields<'l>,
+    pub prev: ChainHash,
     /// The hash that the line claims.
-    pub hash: Hash,
+    pub hash: ChainHash,
     /// The hash that its bytes have.
-    pub actual: Hash,
+    pub actual: ChainHash,
 }
 
 /// Why a line is not in the form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Flaw {
+pub enum LineError {
     #[error("not a line of the log")]
     NotALine,
     #[error("does not end with its hash")]
     HashNotLast,
 }
 
-impl<'l> Sealed<'l> {
+impl<'l> HashedLine<'l> {
     /// Reads one line, without its line feed. That the hash is right is for the caller to see.
     ///
     /// # Errors
     /// The line is not JSON, lacks a member, or does not end with its hash.
-    pub fn read(line: &'l [u8]) -> Result<Self, Flaw> {
-        let text = std::str::from_utf8(line).map_err(|_| Flaw::NotALine)?;
-        let record: Record<'l> = serde_json::from_str(text).map_err(|_| Flaw::NotALine)?;
-        let (body, hash) = split_hash(line).ok_or(Flaw::HashNotLast)?;
-        let prev = Hash::from_hex(record.prev.as_bytes()).ok_or(Flaw::NotALine)?;
+    pub fn parse(line: &'l [u8]) -> Result<Self, LineError> {
+        let text = std::str::from_utf8(line).map_err(|_| LineError::NotALine)?;
+        let record: LineFields<'l> = serde_json::from_str(text).map_err(|_| LineError::NotALine)?;
+        let (body, hash) = split_hash(line).ok_or(LineError::HashNotLast)?;
+        let prev = ChainHash::from_hex(record.prev.as_bytes()).ok_or(LineError::NotALine)?;
         if record.v != FORMAT_VERSION {
-            return Err(Flaw::NotALine);
+            return Err(LineError::NotALine);
         }
         Ok(Self {
-            record,
+            fields: record,
             prev,
             hash,
-            actual: Hash::of(body),
+            actual: ChainHash::of(body),
         })
     }
 
@@ -100,16 +100,16 @@ impl<'l> Sealed<'l> {
     #[must_use]
     pub fn head(&self) -> Head {
         Head {
-            seq: self.record.seq,
+            seq: self.fields.seq,
             hash: self.hash,
         }
     }
 }
 
-fn split_hash(line: &[u8]) -> Option<(&[u8], Hash)> {
+fn split_hash(line: &[u8]) -> Option<(&[u8], ChainHash)> {
     let before_end = line.strip_suffix(b"\"}")?;
-    let hex_at = before_end.len().checked_sub(Hash::HEX_LENGTH)?;
+    let hex_at = before_end.len().checked_sub(ChainHash::HEX_LENGTH)?;
     let (before_hex, hex) = before_end.split_at_checked(hex_at)?;
     let body = before_hex.strip_suffix(HASH_MEMBER)?;
-    Some((body, Hash::from_hex(hex)?))
+    Some((body, ChainHash::from_hex(hex)?))
 }

@@ -97,7 +97,7 @@ impl Intended {
     /// Called before each attempt, see [`OpenEntry`]: the line of a request that nobody lives to close tells how often it
     /// may have been sent.
     pub fn set_attempts(&mut self, attempts: u32) {
-        self.entry.note_attempts(attempts);
+        self.entry.set_attempts(attempts);
     }
 
     /// Exchanges the service's token for the user's. The line of the outcome, however it comes to be written, names the

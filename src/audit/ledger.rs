@@ -8,20 +8,20 @@ use std::{
 };
 
 use crate::{
-    clock::Timestamp, credentials::Leased, ninjaone::operation::Class, watchdog::Watchdog,
+    clock::Timestamp, credentials::Leased, ninjaone::operation::RiskClass, watchdog::Watchdog,
 };
 
 use super::{
     Intended, OpenEntry, Recorded, Unrecordable,
     chain::Head,
-    entry::{Ending, Entry, Event, Subject},
-    entry_queue::Queue,
-    ledger_writer::{Broken, Standing, Writer, lock_standing},
+    entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
+    entry_queue::EntryQueue,
+    ledger_writer::{LedgerWriter, WriterFailure, WriterStatus, lock_status},
     sink::{
         Sink,
         directory::FILE_BYTES_MAX,
-        memory::Memory,
-        resume::{OpenError, resume},
+        memory::MemorySink,
+        resume::{LedgerOpenError, resume},
     },
 };
 
@@ -36,7 +36,7 @@ pub const WRITER_PART: &str = "audit";
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Where {
+pub enum LedgerStorage {
     /// Made if it is not there; one process at a time.
     Directory(PathBuf),
     /// The newest 10,000 lines, nothing on disk.
@@ -44,8 +44,8 @@ pub enum Where {
 }
 
 /// How to open a [`Ledger`].
-pub struct Options {
-    pub place: Where,
+pub struct LedgerOptions {
+    pub storage: LedgerStorage,
     /// Serve reads while the log cannot be written; everything else is always refused then.
     pub serve_reads_unrecorded: bool,
     /// Tells this run of the program from others.
@@ -60,12 +60,12 @@ pub struct Options {
     pub watchdog: Watchdog,
 }
 
-impl Options {
+impl LedgerOptions {
     /// The defaults: reads are refused while the log cannot be written, files of 64 MiB, one second for an intent.
     #[must_use]
-    pub fn new(place: Where, boot: &str, version: &'static str, config: &str) -> Self {
+    pub fn new(storage: LedgerStorage, boot: &str, version: &'static str, config: &str) -> Self {
         Self {
-            place,
+            storage,
             serve_reads_unrecorded: false,
             boot: boot.into(),
             version,
@@ -80,18 +80,18 @@ impl Options {
 /// A line could not be written in time, or there is no room for it: what it was to record must not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log cannot be written")]
-pub struct CannotRecord;
+pub struct LedgerWriteError;
 
 /// How the ledger stands.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct LedgerSnapshot {
     /// Lines that this run has written.
     pub records: u64,
     /// Attempts to write that failed.
     pub failures: u64,
     /// Entries that are open or wait to be written.
     pub queued: usize,
-    pub broken: Option<Broken>,
+    pub failure: Option<WriterFailure>,
     /// The end of the chain.
     pub head: Head,
     /// The file that is being written.
@@ -107,9 +107,9 @@ pub struct Snapshot {
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
-    queue: Arc<Queue>,
-    standing: Arc<Mutex<Standing>>,
-    memory: Option<Arc<Memory>>,
+    queue: Arc<EntryQueue>,
+    writer_status: Arc<Mutex<WriterStatus>>,
+    memory: Option<Arc<MemorySink>>,
     serve_reads_unrecorded: bool,
     intent_wait: Duration,
 }
@@ -125,40 +125,40 @@ impl Ledger {
     ///
     /// # Errors
     /// The log cannot be written, another process writes it, or its end does not verify.
-    pub fn open(options: Options) -> Result<Self, OpenError> {
-        let queue = Queue::new();
+    pub fn open(options: LedgerOptions) -> Result<Self, LedgerOpenError> {
+        let queue = EntryQueue::new();
         let mut memory = None;
         let mut torn_bytes = 0;
-        let (sink, head) = match &options.place {
-            Where::Memory => {
+        let (sink, head) = match &options.storage {
+            LedgerStorage::Memory => {
                 let lines = memory.insert(Arc::default());
                 (Sink::Memory(Arc::clone(lines)), Head::START)
             }
-            Where::Directory(path) => {
+            LedgerStorage::Directory(path) => {
                 let resumed = resume(path, options.file_bytes_max)?;
                 torn_bytes = resumed.torn_bytes;
                 (Sink::Directory(resumed.directory), resumed.head)
             }
         };
-        let mut writer = Writer::new(Arc::clone(&queue), sink, head, options.boot);
-        let torn = (torn_bytes > 0).then(|| Event::Gap {
+        let mut writer = LedgerWriter::new(Arc::clone(&queue), sink, head, options.boot);
+        let torn = (torn_bytes > 0).then(|| AuditEvent::Gap {
             lost: 0,
-            why: format!("torn tail of {torn_bytes} bytes removed").into(),
+            reason: format!("torn tail of {torn_bytes} bytes removed").into(),
         });
-        let start = Event::Start {
+        let start = AuditEvent::Start {
             version: options.version,
             config: options.config,
         };
         writer.begin(torn.into_iter().chain([start]))?;
-        let standing = writer.standing();
+        let standing = writer.status();
         let heartbeat = options.watchdog.watch(WRITER_PART);
         thread::Builder::new()
             .name(WRITER_PART.to_owned())
             .spawn(move || writer.run(heartbeat))
-            .map_err(OpenError::Thread)?;
+            .map_err(LedgerOpenError::Thread)?;
         Ok(Self(Arc::new(Inner {
             queue,
-            standing,
+            writer_status: standing,
             memory,
             serve_reads_unrecorded: options.serve_reads_unrecorded,
             intent_wait: options.intent_wait,
@@ -171,17 +171,17 @@ impl Ledger {
     /// # Errors
     /// The log cannot be written: nothing may be sent.
     pub async fn intend(&self, leased: Leased) -> Result<Intended, Box<Unrecordable>> {
-        let subject = Subject::of_leased(&leased);
+        let subject = RequestFacts::from_leased(&leased);
         let entry = match leased.class() {
-            Class::Read => self.reserve(subject),
+            RiskClass::Read => self.reserve(subject),
             // Boxed, so that what waiting needs does not lie in every read's future.
-            Class::Secrets | Class::Write | Class::Dangerous => {
+            RiskClass::Secrets | RiskClass::Write | RiskClass::Dangerous => {
                 Box::pin(self.write_intent(subject)).await
             }
         };
         match entry {
             Ok(entry) => Ok(Intended::assert_intended(leased, entry)),
-            Err(CannotRecord) => Err(Box::new(Unrecordable { leased })),
+            Err(LedgerWriteError) => Err(Box::new(Unrecordable { leased })),
         }
     }
 
@@ -189,16 +189,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The log cannot be written, or the queue is full, and reads are not served unrecorded.
-    pub fn reserve(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
+    pub fn reserve(&self, subject: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
         let queue = &self.0.queue;
         let unrecorded = self.0.serve_reads_unrecorded;
         if queue.is_broken() && !unrecorded {
-            return Err(CannotRecord);
+            return Err(LedgerWriteError);
         }
         let place = match queue.reserve() {
             Some(place) => place,
-            None if unrecorded => queue.no_place(),
-            None => return Err(CannotRecord),
+            None if unrecorded => queue.unreserved(),
+            None => return Err(LedgerWriteError),
         };
         Ok(OpenEntry::new(subject, place))
     }
@@ -208,17 +208,17 @@ impl Ledger {
     /// # Errors
     /// The log cannot be written in time, one second by default, or the queue is full. The intent may still come to be
     /// written; the outcome of the refusal, which its owner records, then follows it.
-    pub async fn write_intent(&self, subject: Subject) -> Result<OpenEntry, CannotRecord> {
+    pub async fn write_intent(&self, subject: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
         let queue = &self.0.queue;
         if queue.is_broken() {
-            return Err(CannotRecord);
+            return Err(LedgerWriteError);
         }
         let (Some(place), Some(outcome_place)) = (queue.reserve(), queue.reserve()) else {
-            return Err(CannotRecord);
+            return Err(LedgerWriteError);
         };
-        let intent = Entry::Intent {
+        let intent = AuditEntry::Intent {
             at: Timestamp::now(),
-            subject: subject.clone(),
+            facts: subject.clone(),
         };
         // Open before the wait: if nobody waits to the end, the intent still gets its outcome.
         let entry = OpenEntry::new(subject, outcome_place);
@@ -227,39 +227,44 @@ impl Ledger {
         if let Ok(Ok(())) = in_time {
             Ok(entry)
         } else {
-            entry.withdraw();
-            Err(CannotRecord)
+            entry.discard();
+            Err(LedgerWriteError)
         }
     }
 
     /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
     /// room the line is lost, and counted.
-    pub fn record<T>(&self, subject: Subject, ending: Ending, value: T) -> Recorded<T> {
+    pub fn record<T>(
+        &self,
+        subject: RequestFacts,
+        ending: OutcomeDetails,
+        value: T,
+    ) -> Recorded<T> {
         OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
     }
 
     /// Puts an event on record. Never waits: without room the line is lost, and counted.
-    pub fn event(&self, event: Event) {
-        self.0.queue.push(Entry::event(event));
+    pub fn event(&self, event: AuditEvent) {
+        self.0.queue.push(AuditEntry::event(event));
     }
 
     /// Returns when everything that was handed over before is durable.
     ///
     /// # Errors
     /// The log cannot be written.
-    pub async fn flush(&self) -> Result<(), CannotRecord> {
-        self.0.queue.flush().await.map_err(|_| CannotRecord)
+    pub async fn flush(&self) -> Result<(), LedgerWriteError> {
+        self.0.queue.flush().await.map_err(|_| LedgerWriteError)
     }
 
     /// How the ledger is at this moment.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let standing = lock_standing(&self.0.standing).clone();
-        Snapshot {
+    pub fn snapshot(&self) -> LedgerSnapshot {
+        let standing = lock_status(&self.0.writer_status).clone();
+        LedgerSnapshot {
             records: standing.records,
             failures: standing.failures,
             queued: self.0.queue.occupied(),
-            broken: standing.broken,
+            failure: standing.failure,
             head: standing.head,
             path: standing.path,
             lost: self.0.queue.lost(),
@@ -278,7 +283,7 @@ impl Ledger {
     /// False if the disk took longer, or took not all of it.
     #[must_use]
     pub fn close_within(self, why: &str, longest: Duration) -> bool {
-        self.event(Event::Stop { why: why.into() });
+        self.event(AuditEvent::Stop { reason: why.into() });
         self.0.queue.close();
         self.0.queue.wait_for_end(longest) && self.0.queue.lost() == 0
     }

@@ -16,8 +16,8 @@ use crate::{
 
 use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
-    entry::{Entry, Event},
-    entry_queue::{Batch, Item, Queue},
+    entry::{AuditEntry, AuditEvent},
+    entry_queue::{Batch, EntryQueue, QueuedEntry},
     sink::{DAY_LENGTH, Day, Sink, SinkError},
 };
 
@@ -40,50 +40,50 @@ const RETRY_MS: u64 = 250;
 
 /// How the log stands, as of the last batch.
 #[derive(Clone)]
-pub(super) struct Standing {
+pub(super) struct WriterStatus {
     pub(super) head: Head,
     pub(super) path: Option<PathBuf>,
     pub(super) records: u64,
     pub(super) failures: u64,
-    pub(super) broken: Option<Broken>,
+    pub(super) failure: Option<WriterFailure>,
 }
 
 /// Since when and why the log cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    pub why: Box<str>,
+pub struct WriterFailure {
+    pub reason: Box<str>,
     pub since: Timestamp,
 }
 
-pub(super) struct Writer {
-    queue: Arc<Queue>,
+pub(super) struct LedgerWriter {
+    queue: Arc<EntryQueue>,
     sink: Sink,
     chain: Chain,
     boot: Box<str>,
     /// Taken off the queue and not yet written.
-    pending: VecDeque<Item>,
+    pending: VecDeque<QueuedEntry>,
     unsynced: Unsynced,
     buffer: Vec<u8>,
     synced: Moment,
     /// The last line that is known to be durable.
     durable_seq: u64,
     outage: Option<Outage>,
-    standing: Arc<Mutex<Standing>>,
+    status: Arc<Mutex<WriterStatus>>,
     /// Last, so that the sink has let go of its lock when others hear of the end.
-    _farewell: Farewell,
+    _end_guard: EndGuard,
 }
 
 /// What was written since the last sync: the outcomes of reads are counted, the rest is kept.
 #[derive(Default)]
 struct Unsynced {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<AuditEntry>,
     reads: u64,
 }
 
 impl Unsynced {
-    fn take(&mut self, items: impl Iterator<Item = Item>) {
-        for Item { entry, .. } in items {
-            if entry.is_of_read() {
+    fn take(&mut self, items: impl Iterator<Item = QueuedEntry>) {
+        for QueuedEntry { entry, .. } in items {
+            if entry.is_read() {
                 self.reads += 1;
             } else {
                 self.entries.push_back(entry);
@@ -93,21 +93,21 @@ impl Unsynced {
 }
 
 struct Outage {
-    broken: Broken,
+    failure: WriterFailure,
     retry_at: Moment,
 }
 
-impl Writer {
-    pub(super) fn new(queue: Arc<Queue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
-        let standing = Standing {
+impl LedgerWriter {
+    pub(super) fn new(queue: Arc<EntryQueue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
+        let standing = WriterStatus {
             head,
             path: None,
             records: 0,
             failures: 0,
-            broken: None,
+            failure: None,
         };
         Self {
-            _farewell: Farewell(Arc::clone(&queue)),
+            _end_guard: EndGuard(Arc::clone(&queue)),
             queue,
             sink,
             chain: Chain::resume(head),
@@ -118,24 +118,24 @@ impl Writer {
             synced: Moment::now(),
             durable_seq: head.seq,
             outage: None,
-            standing: Arc::new(Mutex::new(standing)),
+            status: Arc::new(Mutex::new(standing)),
         }
     }
 
-    pub(super) fn standing(&self) -> Arc<Mutex<Standing>> {
-        Arc::clone(&self.standing)
+    pub(super) fn status(&self) -> Arc<Mutex<WriterStatus>> {
+        Arc::clone(&self.status)
     }
 
     /// Writes the first lines of a run, and proves by that that the log can be written.
     pub(super) fn begin(
         &mut self,
-        events: impl IntoIterator<Item = Event>,
+        events: impl IntoIterator<Item = AuditEvent>,
     ) -> Result<(), SinkError> {
         for event in events {
-            self.append_own(event)?;
+            self.append_event(event)?;
         }
         self.sync()?;
-        self.publish();
+        self.publish_status();
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Writer {
         let mut gather_ms = GATHER_MS;
         while !batch.closing {
             self.queue
-                .take(&mut batch, Duration::from_millis(gather_ms));
+                .take_batch(&mut batch, Duration::from_millis(gather_ms));
             gather_ms = if batch.items.is_empty() {
                 IDLE_MS
             } else {
@@ -153,7 +153,8 @@ impl Writer {
             };
             self.pending.extend(batch.items.drain(..));
             let somebody_waits = batch.closing || !batch.waiters.is_empty();
-            let durable = heartbeat.in_system_call(|| self.turn(somebody_waits, batch.closing));
+            let durable =
+                heartbeat.in_system_call(|| self.write_batch(somebody_waits, batch.closing));
             for waiter in batch.waiters.drain(..) {
                 if durable {
                     // Whoever waited may have given up.
@@ -170,11 +171,11 @@ impl Writer {
         let gives_up = Moment::now().plus(Duration::from_millis(CLOSE_MS_MAX));
         while self.outage.is_some() && Moment::now() < gives_up {
             thread::sleep(Duration::from_millis(RETRY_MS));
-            heartbeat.in_system_call(|| self.turn(true, true));
+            heartbeat.in_system_call(|| self.write_batch(true, true));
         }
         let lines = self.pending.len();
         if lines > 0 {
-            self.queue.lose(lines as u64);
+            self.queue.count_lost(lines as u64);
             tracing::error!(
                 lines,
                 "lines of the audit log are lost: it could not be written to its end"
@@ -183,7 +184,7 @@ impl Writer {
     }
 
     /// True if everything that was taken is written, and durable if somebody waits.
-    fn turn(&mut self, somebody_waits: bool, closing: bool) -> bool {
+    fn write_batch(&mut self, somebody_waits: bool, closing: bool) -> bool {
         let too_soon = |outage: &Outage| Moment::now() < outage.retry_at && !closing;
         if self.outage.as_ref().is_some_and(too_soon) {
             return false;
@@ -194,9 +195,9 @@ impl Writer {
             self.write(somebody_waits)
         };
         if let Err(error) = &done {
-            self.break_off(error);
+            self.enter_outage(error);
         }
-        self.publish();
+        self.publish_status();
         done.is_ok()
     }
 
@@ -222,12 +223,12 @@ impl Writer {
 
     fn write_pending(&mut self) -> Result<(), SinkError> {
         while !self.pending.is_empty() {
-            self.turn_file()?;
+            self.rotate_if_due()?;
             let entries = self.pending.iter().map(|item| &item.entry);
             let linked = self.chain.link(&mut self.buffer, &self.boot, entries);
             self.sink.append(&linked)?;
-            let (head, count) = (linked.head(), linked.count());
-            self.follow(head, count);
+            let (head, count) = (linked.head(), linked.line_count());
+            self.advance_chain(head, count);
             self.unsynced.take(self.pending.drain(..count));
             if self.unsynced.entries.len() >= UNSYNCED_ENTRIES_MAX {
                 self.sync()?;
@@ -237,41 +238,41 @@ impl Writer {
     }
 
     /// A line of the writer's own.
-    fn append_own(&mut self, event: Event) -> Result<(), SinkError> {
-        self.turn_file()?;
+    fn append_event(&mut self, event: AuditEvent) -> Result<(), SinkError> {
+        self.rotate_if_due()?;
         self.append(event)
     }
 
-    fn turn_file(&mut self) -> Result<(), SinkError> {
+    fn rotate_if_due(&mut self) -> Result<(), SinkError> {
         self.sink
-            .turn(self.chain.head().seq.saturating_add(1), today())?;
-        if let Some((from, why)) = self.sink.rotated() {
+            .rotate_if_due(self.chain.head().seq.saturating_add(1), today())?;
+        if let Some((from, why)) = self.sink.pending_rotation() {
             let from = from.into();
-            self.append(Event::Rotate { from, why })?;
+            self.append(AuditEvent::Rotate { from, reason: why })?;
         }
         Ok(())
     }
 
-    fn append(&mut self, event: Event) -> Result<(), SinkError> {
-        let entry = Entry::event(event);
+    fn append(&mut self, event: AuditEvent) -> Result<(), SinkError> {
+        let entry = AuditEntry::event(event);
         let linked = self
             .chain
             .link(&mut self.buffer, &self.boot, iter::once(&entry));
         self.sink.append(&linked)?;
-        let (head, count) = (linked.head(), linked.count());
-        self.follow(head, count);
+        let (head, count) = (linked.head(), linked.line_count());
+        self.advance_chain(head, count);
         Ok(())
     }
 
-    fn follow(&mut self, head: Head, count: usize) {
-        self.chain.follow(head);
-        self.locked_standing().records += count as u64;
+    fn advance_chain(&mut self, head: Head, count: usize) {
+        self.chain.advance(head);
+        self.locked_status().records += count as u64;
     }
 
     fn write_gap(&mut self, why: Box<str>) -> Result<(), SinkError> {
         let lost = self.queue.lost();
-        self.append_own(Event::Gap { lost, why })?;
-        self.queue.forgive(lost);
+        self.append_event(AuditEvent::Gap { lost, reason: why })?;
+        self.queue.acknowledge_lost(lost);
         Ok(())
     }
 
@@ -281,11 +282,11 @@ impl Writer {
             return Err(error);
         }
         // The last line of a run stays the last.
-        let is_stop = |it: &mut Item| {
+        let is_stop = |it: &mut QueuedEntry| {
             matches!(
                 it.entry,
-                Entry::Event {
-                    event: Event::Stop { .. },
+                AuditEntry::Event {
+                    event: AuditEvent::Stop { .. },
                     ..
                 }
             )
@@ -307,47 +308,50 @@ impl Writer {
         self.write_pending()?;
         let outage = self.outage.as_ref();
         let why = outage.map_or_else(Box::default, |outage| {
-            format!("since {}: {}", outage.broken.since, outage.broken.why).into()
+            format!("since {}: {}", outage.failure.since, outage.failure.reason).into()
         });
         self.write_gap(why)
     }
 
     /// What was written since the last sync and may be nowhere any more is written again, or counted as lost.
-    fn take_back(&mut self, error: &SinkError) {
+    fn requeue_unsynced(&mut self, error: &SinkError) {
         // A file that is still open is written on.
         if self.sink.path().is_some() {
             return;
         }
         let unsynced = std::mem::take(&mut self.unsynced);
         if error.loses_lines() {
-            self.queue.lose(unsynced.reads);
+            self.queue.count_lost(unsynced.reads);
             for entry in unsynced.entries.into_iter().rev() {
-                self.pending.push_front(self.queue.item(entry));
+                self.pending.push_front(self.queue.unreserved_entry(entry));
             }
         }
     }
 
-    fn break_off(&mut self, error: &SinkError) {
-        self.take_back(error);
+    fn enter_outage(&mut self, error: &SinkError) {
+        self.requeue_unsynced(error);
         self.queue.set_broken(true);
         let retry_at = Moment::now().plus(Duration::from_millis(RETRY_MS));
         if let Some(outage) = &mut self.outage {
             outage.retry_at = retry_at;
         } else {
             tracing::error!(%error, "the audit log cannot be written: what changes anything is refused");
-            let broken = Broken {
-                why: format!("{error}; durable up to line {}", self.durable_seq).into(),
+            let broken = WriterFailure {
+                reason: format!("{error}; durable up to line {}", self.durable_seq).into(),
                 since: Timestamp::now(),
             };
-            self.outage = Some(Outage { broken, retry_at });
+            self.outage = Some(Outage {
+                failure: broken,
+                retry_at,
+            });
         }
-        self.locked_standing().failures += 1;
+        self.locked_status().failures += 1;
     }
 
-    fn publish(&self) {
-        let mut standing = self.locked_standing();
+    fn publish_status(&self) {
+        let mut standing = self.locked_status();
         standing.head = self.chain.head();
-        standing.broken = self.outage.as_ref().map(|outage| outage.broken.clone());
+        standing.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
         // While there is no file, the one that was given up is where to look.
         if let Some(path) = self.sink.path()
             && standing.path.as_deref() != Some(path)
@@ -356,22 +360,22 @@ impl Writer {
         }
     }
 
-    fn locked_standing(&self) -> MutexGuard<'_, Standing> {
-        lock_standing(&self.standing)
+    fn locked_status(&self) -> MutexGuard<'_, WriterStatus> {
+        lock_status(&self.status)
     }
 }
 
 /// However the thread ends: nothing is accepted that nobody would write.
-struct Farewell(Arc<Queue>);
+struct EndGuard(Arc<EntryQueue>);
 
-impl Drop for Farewell {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.set_broken(true);
-        self.0.end();
+        self.0.mark_ended();
     }
 }
 
-pub(super) fn lock_standing(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+pub(super) fn lock_status(standing: &Mutex<WriterStatus>) -> MutexGuard<'_, WriterStatus> {
     standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -7,24 +7,24 @@ use crate::{
     clock::{Timestamp, rfc3339},
     names::{CallerName, IdentityKind},
     net::{Method, Peer},
-    ninjaone::operation::Class,
+    ninjaone::operation::RiskClass,
 };
 
-use super::entry::{Ending, Entry, Event, Subject};
+use super::entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts};
 
 /// A longer text is cut, and its member is named in `truncated`.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
 /// A member's name, also as it stands in the line, so that it is one copy.
 #[derive(Clone, Copy)]
-struct Name {
+struct MemberName {
     bare: &'static str,
     opening: &'static str,
 }
 
 macro_rules! name {
     ($name:literal) => {
-        Name {
+        MemberName {
             bare: $name,
             opening: concat!(",\"", $name, "\":"),
         }
@@ -32,28 +32,28 @@ macro_rules! name {
 }
 
 /// Appends `{"v":1,"seq":…` up to, but without, `,"prev":`.
-pub(super) fn write(out: &mut Vec<u8>, seq: u64, boot: &str, entry: &Entry) {
-    let mut members = Members {
+pub(super) fn write(out: &mut Vec<u8>, seq: u64, boot: &str, entry: &AuditEntry) {
+    let mut members = LineWriter {
         out,
         cut: Vec::new(),
     };
     members.out.extend_from_slice(b"{\"v\":1");
     members.number(name!("seq"), seq);
     match entry {
-        Entry::Intent { at, subject } => {
+        AuditEntry::Intent { at, facts: subject } => {
             members.start(*at, "intent", Some(subject), boot);
-            members.subject(subject);
+            members.facts(subject);
         }
-        Entry::Outcome {
+        AuditEntry::Outcome {
             at,
-            subject,
-            ending,
+            facts: subject,
+            details: ending,
         } => {
             members.start(*at, "outcome", Some(subject), boot);
-            members.subject(subject);
-            members.ending(subject, ending);
+            members.facts(subject);
+            members.details(subject, ending);
         }
-        Entry::Event { at, event } => {
+        AuditEntry::Event { at, event } => {
             members.start(*at, event.kind(), None, boot);
             members.event(event);
         }
@@ -61,51 +61,51 @@ pub(super) fn write(out: &mut Vec<u8>, seq: u64, boot: &str, entry: &Entry) {
     members.truncated();
 }
 
-struct Members<'o> {
+struct LineWriter<'o> {
     out: &'o mut Vec<u8>,
     /// Members whose text was cut.
-    cut: Vec<Name>,
+    cut: Vec<MemberName>,
 }
 
-impl Members<'_> {
-    fn name(&mut self, name: Name) {
+impl LineWriter<'_> {
+    fn name(&mut self, name: MemberName) {
         self.out.extend_from_slice(name.opening.as_bytes());
     }
 
-    fn number(&mut self, name: Name, value: u64) {
+    fn number(&mut self, name: MemberName, value: u64) {
         self.name(name);
         number(self.out, value);
     }
 
     /// A text of ours that needs no escape.
-    fn word(&mut self, name: Name, value: &str) {
+    fn word(&mut self, name: MemberName, value: &str) {
         self.name(name);
         self.out.push(b'"');
         self.out.extend_from_slice(value.as_bytes());
         self.out.push(b'"');
     }
 
-    fn text(&mut self, name: Name, value: &str) {
+    fn text(&mut self, name: MemberName, value: &str) {
         self.name(name);
-        if quoted(self.out, value) {
+        if write_quoted(self.out, value) {
             self.cut.push(name);
         }
     }
 
-    fn optional_text(&mut self, name: Name, value: Option<&str>) {
+    fn optional_text(&mut self, name: MemberName, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
-    fn optional_word(&mut self, name: Name, value: Option<&str>) {
+    fn optional_word(&mut self, name: MemberName, value: Option<&str>) {
         if let Some(value) = value {
             self.word(name, value);
         }
     }
 
     /// As its `Display`, but without the formatting machinery: every line has one.
-    fn peer(&mut self, name: Name, peer: Peer) {
+    fn peer(&mut self, name: MemberName, peer: Peer) {
         self.name(name);
         self.out.push(b'"');
         match peer {
@@ -125,24 +125,30 @@ impl Members<'_> {
         self.out.push(b'"');
     }
 
-    fn start(&mut self, at: Timestamp, kind: &'static str, subject: Option<&Subject>, boot: &str) {
+    fn start(
+        &mut self,
+        at: Timestamp,
+        kind: &'static str,
+        subject: Option<&RequestFacts>,
+        boot: &str,
+    ) {
         self.name(name!("at"));
         self.out.push(b'"');
         self.out.extend_from_slice(&rfc3339(at));
         self.out.push(b'"');
         self.word(name!("type"), kind);
         if let Some(subject) = subject {
-            self.word(name!("request"), subject.request.as_str());
+            self.word(name!("request"), subject.request_id.as_str());
         }
         self.text(name!("boot"), boot);
     }
 
-    fn subject(&mut self, subject: &Subject) {
+    fn facts(&mut self, subject: &RequestFacts) {
         self.optional_word(
             name!("caller"),
             subject.caller.as_ref().map(CallerName::as_str),
         );
-        self.optional_word(name!("auth"), subject.proof.map(AuthMethod::as_str));
+        self.optional_word(name!("auth"), subject.auth_method.map(AuthMethod::as_str));
         self.optional_text(name!("on_behalf_of"), subject.on_behalf_of.as_deref());
         self.optional_text(name!("reason"), subject.reason.as_deref());
         self.peer(name!("peer"), subject.peer);
@@ -154,7 +160,7 @@ impl Members<'_> {
         );
         self.optional_word(name!("method"), subject.method.map(Method::as_str));
         self.operation(subject);
-        self.optional_word(name!("class"), subject.class.map(Class::as_str));
+        self.optional_word(name!("class"), subject.class.map(RiskClass::as_str));
         let operation = subject.operation.as_deref();
         self.optional_word(
             name!("scope"),
@@ -162,7 +168,7 @@ impl Members<'_> {
         );
     }
 
-    fn operation(&mut self, subject: &Subject) {
+    fn operation(&mut self, subject: &RequestFacts) {
         let Some(operation) = subject.operation.as_deref() else {
             self.optional_text(name!("path"), subject.raw_path.as_deref());
             return;
@@ -184,9 +190,9 @@ impl Members<'_> {
         let mut before = b'{';
         for (name, value) in pairs {
             self.out.push(before);
-            cut |= quoted(self.out, name);
+            cut |= write_quoted(self.out, name);
             self.out.push(b':');
-            cut |= quoted(self.out, value);
+            cut |= write_quoted(self.out, value);
             before = b',';
         }
         self.out.push(b'}');
@@ -195,7 +201,7 @@ impl Members<'_> {
         }
     }
 
-    fn ending(&mut self, subject: &Subject, ending: &Ending) {
+    fn details(&mut self, subject: &RequestFacts, ending: &OutcomeDetails) {
         self.word(name!("decision"), ending.decision.as_str());
         self.optional_text(name!("policy"), subject.rule.as_deref());
         self.number(name!("status"), u64::from(ending.status));
@@ -203,7 +209,7 @@ impl Members<'_> {
         self.number(name!("attempts"), u64::from(ending.attempts));
         self.optional_text(
             name!("ninjaone_request"),
-            ending.ninjaone_request.as_deref(),
+            ending.ninjaone_request_id.as_deref(),
         );
         self.number(name!("duration_us"), ending.duration_us);
         self.number(name!("bytes_in"), ending.bytes_in);
@@ -212,14 +218,14 @@ impl Members<'_> {
         self.optional_word(name!("bucket"), ending.bucket);
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &AuditEvent) {
         match event {
-            Event::Start { version, config } => {
+            AuditEvent::Start { version, config } => {
                 self.text(name!("version"), version);
                 self.text(name!("config"), config);
             }
-            Event::Stop { why } => self.text(name!("why"), why),
-            Event::Config {
+            AuditEvent::Stop { reason: why } => self.text(name!("why"), why),
+            AuditEvent::Config {
                 generation,
                 config,
                 result,
@@ -228,7 +234,7 @@ impl Members<'_> {
                 self.text(name!("config"), config);
                 self.word(name!("result"), result);
             }
-            Event::Token {
+            AuditEvent::Token {
                 tenant,
                 identity,
                 result,
@@ -241,7 +247,7 @@ impl Members<'_> {
                 self.number(name!("generation"), *generation);
                 self.optional_text(name!("error"), error.as_deref());
             }
-            Event::Login {
+            AuditEvent::Login {
                 tenant,
                 identity,
                 result,
@@ -250,15 +256,15 @@ impl Members<'_> {
                 self.word(name!("identity"), identity.as_str());
                 self.word(name!("result"), result);
             }
-            Event::Caller { caller, change } => {
+            AuditEvent::Caller { caller, change } => {
                 self.text(name!("caller"), caller);
                 self.word(name!("change"), change);
             }
-            Event::Gap { lost, why } => {
+            AuditEvent::Gap { lost, reason: why } => {
                 self.number(name!("lost"), *lost);
                 self.text(name!("why"), why);
             }
-            Event::Rotate { from, why } => {
+            AuditEvent::Rotate { from, reason: why } => {
                 self.text(name!("from"), from);
                 self.word(name!("why"), why);
             }
@@ -274,7 +280,7 @@ impl Members<'_> {
         let mut before = b'[';
         for name in cut {
             self.out.push(before);
-            quoted(self.out, name.bare);
+            write_quoted(self.out, name.bare);
             before = b',';
         }
         self.out.push(b']');
@@ -299,16 +305,16 @@ fn number(out: &mut Vec<u8>, value: u64) {
 }
 
 /// Writes a JSON string; true if it had to be cut.
-fn quoted(out: &mut Vec<u8>, text: &str) -> bool {
+fn write_quoted(out: &mut Vec<u8>, text: &str) -> bool {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     let kept = text.get(..end).unwrap_or_default();
     out.push(b'"');
-    escaped(out, kept);
+    write_escaped(out, kept);
     out.push(b'"');
     end < text.len()
 }
 
-fn escaped(out: &mut Vec<u8>, text: &str) {
+fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     if text.bytes().all(plain) {
         out.extend_from_slice(text.as_bytes());
@@ -318,7 +324,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
         match letter {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
-            _ if deceives(letter) => {
+            _ if needs_escape(letter) => {
                 let _ = write!(out, "\\u{:04x}", u32::from(letter));
             }
             _ => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -328,7 +334,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
 
 /// Characters that would make a line look like something that it is not: controls (C0, DEL, C1), line and paragraph
 /// separators, and those that change the direction of text.
-const fn deceives(letter: char) -> bool {
+const fn needs_escape(letter: char) -> bool {
     matches!(
         letter,
         '\0'..='\x1f'
@@ -350,9 +356,9 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Members<'_>)) -> String {
+    fn written(write: impl FnOnce(&mut LineWriter<'_>)) -> String {
         let mut out = Vec::new();
-        let mut members = Members {
+        let mut members = LineWriter {
             out: &mut out,
             cut: Vec::new(),
         };

@@ -20,7 +20,7 @@ const DIGITS_MIN: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogFile {
     /// The number of its first line, by its name.
-    pub first: u64,
+    pub first_seq: u64,
     pub name: String,
     pub path: PathBuf,
 }
@@ -28,10 +28,14 @@ pub struct LogFile {
 impl LogFile {
     /// The file whose first line has the number `first`.
     #[must_use]
-    pub fn starting_at(directory: &Path, first: u64) -> Self {
-        let name = format!("{PREFIX}{first:0DIGITS_MIN$}{SUFFIX}");
+    pub fn starting_at(directory: &Path, first_seq: u64) -> Self {
+        let name = format!("{PREFIX}{first_seq:0DIGITS_MIN$}{SUFFIX}");
         let path = directory.join(&name);
-        Self { first, name, path }
+        Self {
+            first_seq,
+            name,
+            path,
+        }
     }
 }
 
@@ -39,7 +43,7 @@ impl LogFile {
 ///
 /// # Errors
 /// It cannot be opened, or is not a file.
-pub fn open_to_read(path: &Path) -> io::Result<File> {
+pub fn open_for_reading(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -55,11 +59,11 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn list(directory: &Path) -> io::Result<Vec<LogFile>> {
+pub fn list_log_files(directory: &Path) -> io::Result<Vec<LogFile>> {
     let mut files = Vec::new();
     for item in fs::read_dir(directory)? {
         let name = item?.file_name();
-        if let Some(first) = name.to_str().and_then(first_line) {
+        if let Some(first) = name.to_str().and_then(first_seq) {
             files.push(LogFile::starting_at(directory, first));
         }
     }
@@ -67,7 +71,7 @@ pub fn list(directory: &Path) -> io::Result<Vec<LogFile>> {
     Ok(files)
 }
 
-fn first_line(name: &str) -> Option<u64> {
+fn first_seq(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     let first = digits.parse().ok()?;
     let canonical = format!("{first:0DIGITS_MIN$}");

@@ -5,54 +5,54 @@ use std::time::Duration;
 use crate::{clock::Timestamp, names::IdentityKind};
 
 use super::{
-    entry::{Ending, Entry, Subject},
-    entry_queue::Place,
+    entry::{AuditEntry, OutcomeDetails, RequestFacts},
+    entry_queue::QueueReservation,
     recorded::Recorded,
 };
 
 /// The outcome of a request that is under way. Dropped without [`OpenEntry::close`], it is written as abandoned.
 pub struct OpenEntry {
-    subject: Subject,
+    facts: RequestFacts,
     /// How often the request may have been sent by now.
     attempts: u32,
     /// Gone once the line is handed over.
-    place: Option<Place>,
+    reservation: Option<QueueReservation>,
 }
 
 impl OpenEntry {
-    pub(super) fn new(subject: Subject, place: Place) -> Self {
+    pub(super) fn new(facts: RequestFacts, place: QueueReservation) -> Self {
         Self {
-            subject,
+            facts,
             attempts: 0,
-            place: Some(place),
+            reservation: Some(place),
         }
     }
 
     /// What is known of the request.
     #[must_use]
-    pub fn subject(&self) -> &Subject {
-        &self.subject
+    pub fn facts(&self) -> &RequestFacts {
+        &self.facts
     }
 
     /// The request goes with another identity from now on. An intent that was written keeps what it said.
     pub(super) fn set_identity(&mut self, identity: IdentityKind) {
-        self.subject.identity = Some(identity);
+        self.facts.identity = Some(identity);
     }
 
     /// Called before each attempt: should nobody live to close the entry, its line still tells that the request may have
     /// left.
-    pub(super) fn note_attempts(&mut self, attempts: u32) {
+    pub(super) fn set_attempts(&mut self, attempts: u32) {
         self.attempts = attempts;
     }
 
     /// Hands the line over. Costs a lock and a push; cannot fail.
-    pub fn close(mut self, ending: Ending) {
-        self.hand_over(ending);
+    pub fn close(mut self, ending: OutcomeDetails) {
+        self.submit(ending);
     }
 
     /// Writes the line; `value` is what it was written for.
-    pub fn close_with<T>(self, ending: Ending, value: T) -> Recorded<T> {
-        self.ride(|entry| {
+    pub fn close_with<T>(self, ending: OutcomeDetails, value: T) -> Recorded<T> {
+        self.defer_close(|entry| {
             entry.close(ending);
             value
         })
@@ -60,23 +60,23 @@ impl OpenEntry {
 
     /// Gives the entry to `with`, which makes the recorded value of it. For a response that is still to stream: the entry
     /// goes with it, and its line is written at the end, or when it is dropped.
-    pub fn ride<T>(self, with: impl FnOnce(Self) -> T) -> Recorded<T> {
+    pub fn defer_close<T>(self, with: impl FnOnce(Self) -> T) -> Recorded<T> {
         Recorded::assert_recorded(with(self))
     }
 
     /// Releases the reservation and writes nothing.
-    pub(super) fn withdraw(mut self) {
-        self.place = None;
+    pub(super) fn discard(mut self) {
+        self.reservation = None;
     }
 
-    fn hand_over(&mut self, ending: Ending) {
-        if let Some(place) = self.place.take() {
-            let (request, peer) = (self.subject.request, self.subject.peer);
-            let gone = Subject::of_stranger(request, peer);
-            place.fill(Entry::Outcome {
+    fn submit(&mut self, ending: OutcomeDetails) {
+        if let Some(place) = self.reservation.take() {
+            let (request, peer) = (self.facts.request_id, self.facts.peer);
+            let gone = RequestFacts::from_peer(request, peer);
+            place.enqueue(AuditEntry::Outcome {
                 at: Timestamp::now(),
-                subject: std::mem::replace(&mut self.subject, gone),
-                ending,
+                facts: std::mem::replace(&mut self.facts, gone),
+                details: ending,
             });
         }
     }
@@ -84,12 +84,12 @@ impl OpenEntry {
 
 impl Drop for OpenEntry {
     fn drop(&mut self) {
-        if self.place.is_none() {
+        if self.reservation.is_none() {
             return;
         }
         let now_ms = Timestamp::now().unix_millis();
-        let open_ms = now_ms.saturating_sub(self.subject.request.unix_ms());
-        self.hand_over(Ending::abandoned(
+        let open_ms = now_ms.saturating_sub(self.facts.request_id.unix_ms());
+        self.submit(OutcomeDetails::abandoned(
             Duration::from_millis(open_ms),
             self.attempts,
         ));
@@ -102,35 +102,36 @@ mod tests {
 
     use super::*;
     use crate::{
-        audit::entry_queue::{Batch, Queue},
+        audit::entry_queue::{Batch, EntryQueue},
         names::RequestId,
         net::Peer,
     };
 
     #[test]
     fn another_identity_is_in_the_outcome_and_not_in_the_intent() {
-        let queue = Queue::new();
-        let subject = Subject {
+        let queue = EntryQueue::new();
+        let subject = RequestFacts {
             identity: Some(IdentityKind::Service),
-            ..Subject::of_stranger(RequestId::new(1, 1), Peer::Unix { uid: 0 })
+            ..RequestFacts::from_peer(RequestId::new(1, 1), Peer::Unix { uid: 0 })
         };
-        let intent = Entry::Intent {
+        let intent = AuditEntry::Intent {
             at: Timestamp::now(),
-            subject: subject.clone(),
+            facts: subject.clone(),
         };
         let _durable = queue.push_durable(queue.reserve().unwrap(), intent);
         let mut entry = OpenEntry::new(subject, queue.reserve().unwrap());
         entry.set_identity(IdentityKind::User);
-        entry.close(Ending::abandoned(Duration::ZERO, 1));
+        entry.close(OutcomeDetails::abandoned(Duration::ZERO, 1));
 
         let mut batch = Batch::new();
-        queue.take(&mut batch, Duration::ZERO);
+        queue.take_batch(&mut batch, Duration::ZERO);
         let identities: Vec<_> = batch
             .items
             .iter()
             .map(|item| match &item.entry {
-                Entry::Intent { subject, .. } | Entry::Outcome { subject, .. } => subject.identity,
-                Entry::Event { .. } => None,
+                AuditEntry::Intent { facts: subject, .. }
+                | AuditEntry::Outcome { facts: subject, .. } => subject.identity,
+                AuditEntry::Event { .. } => None,
             })
             .collect();
 

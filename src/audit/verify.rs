@@ -13,9 +13,9 @@ use std::{
 };
 
 use super::{
-    chain::{Hash, Head},
-    hashed_line::{Flaw, LINE_BYTES_MAX, Record, Sealed},
-    log_file::{LogFile, list, open_to_read},
+    chain::{ChainHash, Head},
+    hashed_line::{HashedLine, LINE_BYTES_MAX, LineError, LineFields},
+    log_file::{LogFile, list_log_files, open_for_reading},
 };
 
 /// How many breaks, and how many remarks, are listed. All are counted.
@@ -32,9 +32,9 @@ const REREADS_MAX: u32 = 3;
 
 /// One way in which a log can be broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
+pub enum IntegrityError {
     #[error(transparent)]
-    Flaw(#[from] Flaw),
+    Line(#[from] LineError),
     #[error("is longer than any line of the log")]
     TooLong,
     #[error("was changed: its bytes do not have its hash")]
@@ -57,13 +57,13 @@ pub enum Finding {
     AnchorContradicted { seq: u64 },
 }
 
-impl Finding {
+impl IntegrityError {
     /// The word for it in JSON.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Flaw(Flaw::NotALine) => "not-a-line",
-            Self::Flaw(Flaw::HashNotLast) => "hash-not-last",
+            Self::Line(LineError::NotALine) => "not-a-line",
+            Self::Line(LineError::HashNotLast) => "hash-not-last",
             Self::TooLong => "too-long",
             Self::Changed => "changed",
             Self::Unlinked => "unlinked",
@@ -80,7 +80,7 @@ impl Finding {
 
 /// A position in the log. Line numbers start with 1; 0 is the file as such.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
+pub struct LogPosition {
     pub file: String,
     pub line: u64,
     pub seq: Option<u64>,
@@ -88,15 +88,15 @@ pub struct Location {
 
 /// A place where the log does not verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Break {
-    pub at: Location,
-    pub finding: Finding,
+pub struct ChainBreak {
+    pub at: LogPosition,
+    pub error: IntegrityError,
 }
 
 /// Something that a whole log may have and that is worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    pub at: Location,
+    pub at: LogPosition,
     pub kind: RemarkKind,
     pub request: Box<str>,
 }
@@ -122,7 +122,7 @@ impl RemarkKind {
 
 /// What was found.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct VerifyReport {
     pub files: u64,
     pub lines: u64,
     pub first_at: Option<Box<str>>,
@@ -130,24 +130,24 @@ pub struct Report {
     /// The end of the chain: what to note elsewhere as an anchor.
     pub head: Head,
     /// At most [`LISTED_MAX`].
-    pub breaks: Vec<Break>,
+    pub breaks: Vec<ChainBreak>,
     pub breaks_total: u64,
     /// At most [`LISTED_MAX`].
     pub remarks: Vec<Remark>,
     pub remarks_total: u64,
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether every line verifies.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_intact(&self) -> bool {
         self.breaks_total == 0
     }
 }
 
 /// The log could not be read, so nothing can be said of it.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum VerifyError {
     #[error("cannot read {path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("there is no log in {path}", path = path.display())]
@@ -158,17 +158,17 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// The directory or a file cannot be read, or there is no log.
-pub fn verify(directory: &Path, anchors: &[Head]) -> Result<Report, Unreadable> {
-    let files = list(directory).map_err(unreadable(directory))?;
+pub fn verify(directory: &Path, anchors: &[Head]) -> Result<VerifyReport, VerifyError> {
+    let files = list_log_files(directory).map_err(io_error(directory))?;
     if files.is_empty() {
-        return Err(Unreadable::NoLog {
+        return Err(VerifyError::NoLog {
             path: directory.to_owned(),
         });
     }
-    let mut walk = Walk::new(anchors);
+    let mut walk = Verifier::new(anchors);
     for (index, file) in files.iter().enumerate() {
         walk.file_index = index;
-        walk.file(file).map_err(unreadable(&file.path))?;
+        walk.verify_file(file).map_err(io_error(&file.path))?;
     }
     Ok(walk.finish(&files))
 }
@@ -177,23 +177,23 @@ pub fn verify(directory: &Path, anchors: &[Head]) -> Result<Report, Unreadable> 
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_newest(directory: &Path) -> Result<Report, Unreadable> {
-    let files = list(directory).map_err(unreadable(directory))?;
+pub fn verify_newest(directory: &Path) -> Result<VerifyReport, VerifyError> {
+    let files = list_log_files(directory).map_err(io_error(directory))?;
     let Some(newest) = files.last() else {
-        return Err(Unreadable::NoLog {
+        return Err(VerifyError::NoLog {
             path: directory.to_owned(),
         });
     };
-    let mut walk = Walk::new(&[]);
-    walk.report.head.seq = newest.first.saturating_sub(1);
-    walk.adrift = true;
-    walk.file(newest).map_err(unreadable(&newest.path))?;
+    let mut walk = Verifier::new(&[]);
+    walk.report.head.seq = newest.first_seq.saturating_sub(1);
+    walk.is_resyncing = true;
+    walk.verify_file(newest).map_err(io_error(&newest.path))?;
     Ok(walk.finish(std::slice::from_ref(newest)))
 }
 
-fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> VerifyError {
     let path = path.to_owned();
-    move |source| Unreadable::Io { path, source }
+    move |source| VerifyError::Io { path, source }
 }
 
 /// Where an intent was read whose outcome was not yet.
@@ -203,26 +203,26 @@ struct OpenIntent {
     seq: u64,
 }
 
-struct Walk<'a> {
-    report: Report,
+struct Verifier<'a> {
+    report: VerifyReport,
     /// The last line made no sense, so the next one is taken as it comes.
-    adrift: bool,
+    is_resyncing: bool,
     /// By request.
-    open: HashMap<Box<str>, OpenIntent>,
+    open_intents: HashMap<Box<str>, OpenIntent>,
     /// More intents were open than are followed.
     overflowed: bool,
     anchors: &'a [Head],
-    anchors_met: Vec<u64>,
+    anchors_seen: Vec<u64>,
     file_index: usize,
     file_name: String,
     line: u64,
     seq: Option<u64>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Verifier<'a> {
     fn new(anchors: &'a [Head]) -> Self {
         Self {
-            report: Report {
+            report: VerifyReport {
                 files: 0,
                 lines: 0,
                 first_at: None,
@@ -233,11 +233,11 @@ impl<'a> Walk<'a> {
                 remarks: Vec::new(),
                 remarks_total: 0,
             },
-            adrift: false,
-            open: HashMap::new(),
+            is_resyncing: false,
+            open_intents: HashMap::new(),
             overflowed: false,
             anchors,
-            anchors_met: Vec::new(),
+            anchors_seen: Vec::new(),
             file_index: 0,
             file_name: String::new(),
             line: 0,
@@ -245,158 +245,161 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn file(&mut self, file: &LogFile) -> io::Result<()> {
+    fn verify_file(&mut self, file: &LogFile) -> io::Result<()> {
         self.report.files += 1;
         self.file_name.clone_from(&file.name);
         self.line = 0;
         self.seq = None;
-        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_to_read(&file.path)?);
+        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_for_reading(&file.path)?);
         let mut line = Vec::new();
         while let Some(ending) = next_line(&mut reader, &mut line)? {
             self.line += 1;
             self.seq = None;
             match ending {
-                LineEnd::Whole => self.line(file, &line),
-                LineEnd::Torn => self.broken(Finding::Torn {
+                LineEnd::Complete => self.verify_line(file, &line),
+                LineEnd::Torn => self.add_break(IntegrityError::Torn {
                     bytes: line.len() as u64,
                 }),
                 LineEnd::TooLong => {
-                    self.adrift = true;
-                    self.broken(Finding::TooLong);
+                    self.is_resyncing = true;
+                    self.add_break(IntegrityError::TooLong);
                 }
             }
         }
-        if self.line == 0 && file.first != self.report.head.seq.saturating_add(1) {
-            self.broken(Finding::Emptied {
-                expected: file.first,
+        if self.line == 0 && file.first_seq != self.report.head.seq.saturating_add(1) {
+            self.add_break(IntegrityError::Emptied {
+                expected: file.first_seq,
             });
         }
         Ok(())
     }
 
-    fn line(&mut self, file: &LogFile, line: &[u8]) {
+    fn verify_line(&mut self, file: &LogFile, line: &[u8]) {
         self.report.lines += 1;
-        let sealed = match Sealed::read(line) {
+        let sealed = match HashedLine::parse(line) {
             Ok(sealed) => sealed,
             Err(flaw) => {
-                self.adrift = true;
-                self.broken(flaw.into());
+                self.is_resyncing = true;
+                self.add_break(flaw.into());
                 return;
             }
         };
-        let seq = sealed.record.seq;
+        let seq = sealed.fields.seq;
         self.seq = Some(seq);
         if !sealed.is_intact() {
-            self.broken(Finding::Changed);
+            self.add_break(IntegrityError::Changed);
         }
-        if self.line == 1 && seq != file.first {
-            self.broken(Finding::Misnamed {
-                expected: file.first,
+        if self.line == 1 && seq != file.first_seq {
+            self.add_break(IntegrityError::Misnamed {
+                expected: file.first_seq,
             });
         }
-        self.link(seq, sealed.prev, sealed.head());
-        self.meet_anchors(sealed.head());
-        self.follow_request(&sealed.record);
+        self.check_link(seq, sealed.prev, sealed.head());
+        self.check_anchors(sealed.head());
+        self.track_intent(&sealed.fields);
         if self.report.first_at.is_none() {
-            self.report.first_at = Some(sealed.record.at.as_ref().into());
+            self.report.first_at = Some(sealed.fields.at.as_ref().into());
         }
-        self.report.last_at = Some(sealed.record.at.into());
+        self.report.last_at = Some(sealed.fields.at.into());
     }
 
-    fn link(&mut self, seq: u64, prev: Hash, head: Head) {
+    fn check_link(&mut self, seq: u64, prev: ChainHash, head: Head) {
         let before = self.report.head;
-        let adrift = std::mem::take(&mut self.adrift);
+        let adrift = std::mem::take(&mut self.is_resyncing);
         if !adrift {
             if seq <= before.seq {
                 // The chain goes on from the first of the two.
-                self.broken(Finding::Repeated { seq });
+                self.add_break(IntegrityError::Repeated { seq });
                 return;
             }
             let next = before.seq.saturating_add(1);
             if seq > next {
-                self.broken(Finding::Missing {
+                self.add_break(IntegrityError::Missing {
                     first: next,
                     last: seq - 1,
                 });
             } else if prev != before.hash {
-                self.broken(Finding::Unlinked);
+                self.add_break(IntegrityError::Unlinked);
             }
         }
         self.report.head = head;
     }
 
-    fn meet_anchors(&mut self, head: Head) {
+    fn check_anchors(&mut self, head: Head) {
         for anchor in self.anchors.iter().filter(|anchor| anchor.seq == head.seq) {
-            self.anchors_met.push(anchor.seq);
+            self.anchors_seen.push(anchor.seq);
             if anchor.hash != head.hash {
-                self.broken(Finding::AnchorContradicted { seq: head.seq });
+                self.add_break(IntegrityError::AnchorContradicted { seq: head.seq });
             }
         }
     }
 
-    fn follow_request(&mut self, record: &Record<'_>) {
+    fn track_intent(&mut self, record: &LineFields<'_>) {
         let Some(request) = record.request.as_deref() else {
             return;
         };
         if record.kind == "intent" {
-            if self.open.len() < OPEN_INTENTS_MAX {
+            if self.open_intents.len() < OPEN_INTENTS_MAX {
                 let intent = OpenIntent {
                     file_index: self.file_index,
                     line: self.line,
                     seq: record.seq,
                 };
-                self.open.insert(request.into(), intent);
+                self.open_intents.insert(request.into(), intent);
             } else {
                 self.overflowed = true;
             }
             return;
         }
-        if record.kind != "outcome" || self.open.remove(request).is_some() || self.overflowed {
+        if record.kind != "outcome"
+            || self.open_intents.remove(request).is_some()
+            || self.overflowed
+        {
             return;
         }
         if record.is_of_write() && record.is_allowed() {
-            let at = self.here();
-            self.remark(at, RemarkKind::OutcomeWithoutIntent, request.into());
+            let at = self.position();
+            self.add_remark(at, RemarkKind::OutcomeWithoutIntent, request.into());
         }
     }
 
-    fn finish(mut self, files: &[LogFile]) -> Report {
+    fn finish(mut self, files: &[LogFile]) -> VerifyReport {
         for anchor in self.anchors {
-            if !self.anchors_met.contains(&anchor.seq) {
-                self.broken(Finding::AnchorMissing { anchor: *anchor });
+            if !self.anchors_seen.contains(&anchor.seq) {
+                self.add_break(IntegrityError::AnchorMissing { anchor: *anchor });
             }
         }
-        let mut open: Vec<_> = self.open.drain().collect();
+        let mut open: Vec<_> = self.open_intents.drain().collect();
         open.sort_unstable_by_key(|(_, intent)| intent.seq);
         for (request, intent) in open {
             let file = files.get(intent.file_index);
-            let at = Location {
+            let at = LogPosition {
                 file: file.map_or_else(String::new, |file| file.name.clone()),
                 line: intent.line,
                 seq: Some(intent.seq),
             };
-            self.remark(at, RemarkKind::IntentWithoutOutcome, request);
+            self.add_remark(at, RemarkKind::IntentWithoutOutcome, request);
         }
         self.report
     }
 
-    fn here(&self) -> Location {
-        Location {
+    fn position(&self) -> LogPosition {
+        LogPosition {
             file: self.file_name.clone(),
             line: self.line,
             seq: self.seq,
         }
     }
 
-    fn broken(&mut self, finding: Finding) {
+    fn add_break(&mut self, finding: IntegrityError) {
         self.report.breaks_total += 1;
         if self.report.breaks.len() < LISTED_MAX {
-            let at = self.here();
-            self.report.breaks.push(Break { at, finding });
+            let at = self.position();
+            self.report.breaks.push(ChainBreak { at, error: finding });
         }
     }
 
-    fn remark(&mut self, at: Location, kind: RemarkKind, request: Box<str>) {
+    fn add_remark(&mut self, at: LogPosition, kind: RemarkKind, request: Box<str>) {
         self.report.remarks_total += 1;
         if self.report.remarks.len() < LISTED_MAX {
             self.report.remarks.push(Remark { at, kind, request });
@@ -405,7 +408,7 @@ impl<'a> Walk<'a> {
 }
 
 enum LineEnd {
-    Whole,
+    Complete,
     Torn,
     TooLong,
 }
@@ -420,7 +423,7 @@ fn next_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<Opt
             return Ok(None);
         }
         if line.pop_if(|byte| *byte == b'\n').is_some() {
-            return Ok(Some(LineEnd::Whole));
+            return Ok(Some(LineEnd::Complete));
         }
         if line.len() > LINE_BYTES_MAX {
             reader.skip_until(b'\n')?;

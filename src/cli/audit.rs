@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::audit::{
     chain::Head,
-    verify::{Break, LISTED_MAX, Location, Remark, RemarkKind, Report, verify},
+    verify::{ChainBreak, LISTED_MAX, LogPosition, Remark, RemarkKind, VerifyReport, verify},
 };
 
 use super::exit::ExitStatus;
@@ -65,7 +65,7 @@ impl Verify {
         } else {
             print_text(&report, out)
         };
-        match (printed, report.is_whole()) {
+        match (printed, report.is_intact()) {
             (_, false) => ExitStatus::AuditBroken,
             (Ok(()), true) => ExitStatus::Done,
             (Err(_), true) => ExitStatus::Failed,
@@ -73,8 +73,12 @@ impl Verify {
     }
 }
 
-fn print_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let verdict = if report.is_whole() { "whole" } else { "BROKEN" };
+fn print_text(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = if report.is_intact() {
+        "whole"
+    } else {
+        "BROKEN"
+    };
     let lines = counted(report.lines, "line");
     let files = counted(report.files, "file");
     writeln!(out, "The audit log is {verdict}: {lines} in {files}.")?;
@@ -93,9 +97,9 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-fn print_breaks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn print_breaks(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     for item in report.breaks.iter().take(SHOWN_MAX) {
-        writeln!(out, "{}: {}", place(&item.at), item.finding)?;
+        writeln!(out, "{}: {}", place(&item.at), item.error)?;
     }
     let shown = report.breaks.len().min(SHOWN_MAX) as u64;
     if report.breaks_total > shown {
@@ -104,7 +108,7 @@ fn print_breaks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn print_remarks(report: &Report, kind: RemarkKind, out: &mut dyn Write) -> io::Result<()> {
+fn print_remarks(report: &VerifyReport, kind: RemarkKind, out: &mut dyn Write) -> io::Result<()> {
     let of_kind = || report.remarks.iter().filter(|remark| remark.kind == kind);
     let count = of_kind().count();
     let Some(first) = of_kind().next() else {
@@ -126,17 +130,17 @@ fn print_remarks(report: &Report, kind: RemarkKind, out: &mut dyn Write) -> io::
     )
 }
 
-fn place(at: &Location) -> String {
+fn place(at: &LogPosition) -> String {
     match at.seq {
         Some(seq) => format!("{}:{} (line {seq} of the log)", at.file, at.line),
         None => format!("{}:{}", at.file, at.line),
     }
 }
 
-fn print_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn print_json(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     let document = json!({
         "schema": "audit-verify/1",
-        "verdict": if report.is_whole() { "whole" } else { "broken" },
+        "verdict": if report.is_intact() { "whole" } else { "broken" },
         "files": report.files,
         "lines": report.lines,
         "first_at": report.first_at,
@@ -150,13 +154,13 @@ fn print_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{document}")
 }
 
-fn break_json(item: &Break) -> Value {
+fn break_json(item: &ChainBreak) -> Value {
     json!({
         "file": item.at.file,
         "line": item.at.line,
         "seq": item.at.seq,
-        "kind": item.finding.kind(),
-        "detail": item.finding.to_string(),
+        "kind": item.error.kind(),
+        "detail": item.error.to_string(),
     })
 }
 

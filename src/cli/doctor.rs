@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    admin::status_snapshot::Snapshot,
+    admin::status_snapshot::StatusSnapshot,
     app::wiring::{self, endpoint},
     config::{self, Config, read::diagnostics::Warning},
     names::IdentityKind,
@@ -110,7 +110,7 @@ impl Doctor {
         Report(checks).print(around, out)
     }
 
-    async fn disks(&self, config: &Config, running: Option<Snapshot>) -> Vec<Check> {
+    async fn disks(&self, config: &Config, running: Option<StatusSnapshot>) -> Vec<Check> {
         let ports = machine::ports(config, running.as_ref());
         let audit = config.audit.path.clone();
         let store = config.store.as_ref().map(|it| it.path.clone());

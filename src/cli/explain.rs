@@ -17,7 +17,7 @@ use crate::{
         Method,
         request::target::{Target, TargetError},
     },
-    ninjaone::operation::Class,
+    ninjaone::operation::RiskClass,
     policy::{
         explain::{Conclusion, ExplainRequest, Explanation, ExplanationStep},
         policy_set::PolicySet,
@@ -252,7 +252,7 @@ fn to_json(
             ExplanationStep::Operation { operation, .. } => Some(operation.id.to_string()),
             _ => None,
         }),
-        "class": conclusion.class().map(Class::as_str),
+        "class": conclusion.class().map(RiskClass::as_str),
         "decision": conclusion.code(),
         "rule": rule,
         "identity": find(|step| match step {

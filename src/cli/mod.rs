@@ -198,7 +198,7 @@ fn ops_command(
     let added = around
         .load_quietly()
         .map_or_else(Vec::new, |it| it.operations);
-    let catalogue = Catalogue::with(added).unwrap_or_else(|_| Catalogue::builtin());
+    let catalogue = Catalogue::with_added(added).unwrap_or_else(|_| Catalogue::builtin());
     match command {
         OpsCommand::List(mut args) => {
             args.json = around.json;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ninjaone::{
     catalogue::Catalogue,
-    operation::{Class, Needs, Operation, Payload, Scope},
+    operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
 };
 
 use super::exit::ExitStatus;
@@ -35,7 +35,7 @@ const GAPS: usize = 7;
 pub struct ListArgs {
     /// Only operations of this class: read, secrets, write or dangerous
     #[arg(long, value_parser = parse_class)]
-    pub class: Option<Class>,
+    pub class: Option<RiskClass>,
 
     /// Only operations that need this NinjaOne scope: monitoring, management or control
     #[arg(long, value_parser = parse_scope)]
@@ -66,8 +66,8 @@ pub struct ShowArgs {
     pub json: bool,
 }
 
-fn parse_class(text: &str) -> Result<Class, String> {
-    Class::parse(text).ok_or_else(|| one_of(Class::ALL.map(Class::as_str)))
+fn parse_class(text: &str) -> Result<RiskClass, String> {
+    RiskClass::parse(text).ok_or_else(|| one_of(RiskClass::ALL.map(RiskClass::as_str)))
 }
 
 fn parse_scope(text: &str) -> Result<Scope, String> {
@@ -225,11 +225,11 @@ fn to_json(operation: &Operation) -> Value {
         "class": operation.class.as_str(),
         "scope": operation.scope.as_str(),
         "scope_basis": operation.scope_basis,
-        "needs": operation.needs.as_str(),
+        "needs": operation.required_identity.as_str(),
         "payload": known(operation.payload.as_str()),
         "paging": known(&operation.paging),
         "parameters": parameters,
-        "secrets_if": operation.secrets_if,
+        "secrets_if": operation.secrets_parameter,
         "notes": known(&operation.notes),
     })
 }
@@ -248,7 +248,7 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
         ("class", operation.class.to_string()),
         ("scope", scope),
         ("tag", operation.tag.to_string()),
-        ("identity", identity(operation.needs).to_owned()),
+        ("identity", identity(operation.required_identity).to_owned()),
         ("parameters", parameters(operation)),
         ("body", payload(operation.payload).to_owned()),
         (
@@ -272,11 +272,11 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-const fn identity(needs: Needs) -> &'static str {
+const fn identity(needs: RequiredIdentity) -> &'static str {
     match needs {
-        Needs::Service => "service",
-        Needs::User => "user: NinjaOne refuses it to the machine identity",
-        Needs::PerhapsUser => "service, or user if NinjaOne asks for a person",
+        RequiredIdentity::Service => "service",
+        RequiredIdentity::User => "user: NinjaOne refuses it to the machine identity",
+        RequiredIdentity::MaybeUser => "service, or user if NinjaOne asks for a person",
     }
 }
 
@@ -304,7 +304,7 @@ fn parameters(operation: &Operation) -> String {
 }
 
 fn secrets(operation: &Operation) -> String {
-    match &operation.secrets_if {
+    match &operation.secrets_parameter {
         Some(name) => format!("of class secrets when the query has {name}, unless it is false"),
         None => String::new(),
     }

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::admin::status_snapshot::Snapshot;
+use crate::admin::status_snapshot::StatusSnapshot;
 
 use super::{context::Context, exit::ExitStatus, status};
 
@@ -52,7 +52,7 @@ pub(super) async fn reload(
     }
 }
 
-async fn loaded(around: &Context, before: &Snapshot) -> Result<u64, String> {
+async fn loaded(around: &Context, before: &StatusSnapshot) -> Result<u64, String> {
     loop {
         tokio::time::sleep(ASK_AGAIN).await;
         let now = match status::ask(around.admin_address()).await {
@@ -86,7 +86,7 @@ pub(super) async fn drain(
     Ok(ExitStatus::Done)
 }
 
-async fn find(around: &Context, err: &mut dyn Write) -> io::Result<Option<(Pid, Snapshot)>> {
+async fn find(around: &Context, err: &mut dyn Write) -> io::Result<Option<(Pid, StatusSnapshot)>> {
     let snapshot = status::ask(around.admin_address()).await;
     let pid = snapshot
         .as_ref()

@@ -13,8 +13,11 @@ use http::{Request, Response, StatusCode};
 
 use crate::{
     admin::{
-        health::{Health, span},
-        status_snapshot::{AuditState, Identity, IdentityState, Login, Snapshot, Tenant},
+        health::{Health, humanize_duration},
+        status_snapshot::{
+            AuditState, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus,
+            UserLoginStatus,
+        },
     },
     net::client::{
         connector::{Endpoint, ExchangeError},
@@ -86,7 +89,7 @@ impl Status {
                 return Ok(Health::Down.into());
             }
         };
-        let Ok(snapshot) = serde_json::from_slice::<Snapshot>(&body) else {
+        let Ok(snapshot) = serde_json::from_slice::<StatusSnapshot>(&body) else {
             writeln!(
                 err,
                 "error: the answer of {address} is not a status that this version understands"
@@ -104,7 +107,7 @@ impl Status {
 }
 
 /// The status of the running proxy; `None` if it does not respond.
-pub(super) async fn ask(address: Option<SocketAddr>) -> Option<Snapshot> {
+pub(super) async fn ask(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
     let answer = get(address?, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
     serde_json::from_slice(answer.ok()?.body()).ok()
 }
@@ -139,7 +142,7 @@ fn reachable(address: IpAddr) -> IpAddr {
 
 /// The snapshot for people.
 #[must_use]
-pub fn screen(snapshot: &Snapshot) -> String {
+pub fn screen(snapshot: &StatusSnapshot) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = head(&mut text, snapshot);
@@ -151,7 +154,7 @@ pub fn screen(snapshot: &Snapshot) -> String {
     text
 }
 
-fn head(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+fn head(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     let phase = match (it.health, it.draining) {
         (Health::NotNow, true) => "draining",
         (Health::NotNow, false) => "starting",
@@ -161,7 +164,7 @@ fn head(text: &mut String, it: &Snapshot) -> std::fmt::Result {
         text,
         "ninjaone-proxy {} is {phase}; up {}, pid {}",
         it.version,
-        span(it.uptime_s),
+        humanize_duration(it.uptime_s),
         it.pid
     )?;
     if !it.degraded.is_empty() {
@@ -181,7 +184,7 @@ fn head(text: &mut String, it: &Snapshot) -> std::fmt::Result {
     Ok(())
 }
 
-fn tenant_lines(text: &mut String, tenant: &Tenant) -> std::fmt::Result {
+fn tenant_lines(text: &mut String, tenant: &TenantStatus) -> std::fmt::Result {
     write!(text, "\nTenant {} at {}", tenant.name, tenant.origin)?;
     if let Some(label) = &tenant.label {
         write!(text, ": {}", one_line(label))?;
@@ -197,13 +200,13 @@ fn tenant_lines(text: &mut String, tenant: &Tenant) -> std::fmt::Result {
         budget.in_flight, budget.waiting
     )?;
     if budget.paused_s > 0 {
-        write!(text, ", paused for {}", span(budget.paused_s))?;
+        write!(text, ", paused for {}", humanize_duration(budget.paused_s))?;
     }
     writeln!(text)
 }
 
 /// `token of acme/service: valid 48 min, renews in 36 min`
-fn token(tenant: &str, it: &Identity) -> String {
+fn token(tenant: &str, it: &IdentityStatus) -> String {
     let who = format!("token of {tenant}/{}", it.identity);
     let state = match it.state {
         IdentityState::Starting => "being fetched".to_owned(),
@@ -219,23 +222,23 @@ fn token(tenant: &str, it: &Identity) -> String {
     format!("{who}: {state}{login}")
 }
 
-fn valid(it: &Identity) -> String {
+fn valid(it: &IdentityStatus) -> String {
     let left = it
         .expires_in_s
-        .map_or_else(String::new, |left| format!(" {}", span(left)));
+        .map_or_else(String::new, |left| format!(" {}", humanize_duration(left)));
     if it.login.as_ref().is_some_and(|it| !it.renewable) {
         return format!("valid{left}, cannot be renewed, then login is needed");
     }
     let renews = match it.renews_in_s {
         Some(0) => ", renewal under way".to_owned(),
-        Some(left) => format!(", renews in {}", span(left)),
+        Some(left) => format!(", renews in {}", humanize_duration(left)),
         None => String::new(),
     };
     format!("valid{left}{renews}")
 }
 
 /// The state of a stored login.
-fn login(it: &Login) -> String {
+fn login(it: &UserLoginStatus) -> String {
     let since = it.logged_in_at.as_deref().map(to_the_minute);
     let since = since.map_or_else(String::new, |at| format!(", logged in {at}"));
     let kept = match (&it.unsaved_since, &it.store_fault) {
@@ -254,7 +257,7 @@ fn to_the_minute(at: &str) -> String {
     }
 }
 
-fn callers(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     if it.callers.is_empty() {
         return writeln!(
             text,
@@ -283,7 +286,7 @@ fn callers(text: &mut String, it: &Snapshot) -> std::fmt::Result {
     }
 }
 
-fn rest(text: &mut String, it: &Snapshot) -> std::fmt::Result {
+fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     let traffic = &it.traffic;
     writeln!(
         text,

@@ -10,7 +10,7 @@ pub mod value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
-    admin::{admin_keys::Role, health::Ready},
+    admin::{admin_keys::AdminRole, health::ReadinessCondition},
     clock::Timestamp,
     credentials::{
         grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow,
@@ -249,7 +249,7 @@ pub struct Audit {
 pub struct Admin {
     pub listen: Option<Bind>,
     pub probes: Option<Bind>,
-    pub ready: Ready,
+    pub ready: ReadinessCondition,
     pub hosts: Vec<String>,
     pub access: Vec<Access>,
     /// Longest time that a component may go without a heartbeat.
@@ -261,7 +261,7 @@ pub struct Admin {
 pub struct Access {
     /// The SHA-256 digest of the key.
     pub key: [u8; 32],
-    pub role: Role,
+    pub role: AdminRole,
 }
 
 /// Where logins are stored, and the keys that encrypt them.

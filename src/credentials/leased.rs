@@ -9,7 +9,7 @@ use crate::{
     limits::{Admitted, Standing, budget::Budget},
     names::IdentityKind,
     net::IncomingRequest,
-    ninjaone::operation::{Class, Operation},
+    ninjaone::operation::{Operation, RiskClass},
     policy::{Authorized, Tenant, identity::IdentityPreference},
 };
 
@@ -72,7 +72,7 @@ impl Leased {
 
     /// The class of this request, see [`Authorized::class`].
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> RiskClass {
         self.admitted.class()
     }
 

@@ -55,7 +55,7 @@ impl TenantCredentials {
         let is_learned = self.user_only_operations.contains(operation.index);
         choose_identity(
             authorized.identity_preference(),
-            operation.needs,
+            operation.required_identity,
             is_learned,
             self.configured(),
         )

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     caller::Caller,
     net::IncomingRequest,
-    ninjaone::operation::{Class, Operation},
+    ninjaone::operation::{Operation, RiskClass},
     policy::{Authorized, Tenant, identity::IdentityPreference},
 };
 
@@ -73,7 +73,7 @@ impl Admitted {
 
     /// The class of this request, see [`Authorized::class`].
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> RiskClass {
         self.authorized.class()
     }
 

@@ -3,30 +3,30 @@
 use serde_json::Value;
 
 /// Longer bodies are not read for a fault, in bytes.
-pub const FAULT_BYTES_MAX: usize = 64 * 1024;
+pub const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The members of an error body, whichever of NinjaOne's three shapes it has: the gateway's
 /// `{error, error_description, error_code}`, the application's `{resultCode, errorMessage, incidentId}`, and billing's
 /// `{errorCode, message}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fault {
+pub struct ApiErrorBody {
     /// `user_context_required`
     pub error: Option<Box<str>>,
     /// A sentence, if there was one.
     pub description: Option<Box<str>>,
     /// `error_code`: 5
-    pub code: Option<i64>,
+    pub error_code: Option<i64>,
     /// `resultCode` or `errorCode`, as text.
     pub result_code: Option<Box<str>>,
     /// `incidentId`: what NinjaOne's support asks for.
-    pub incident: Option<Box<str>>,
+    pub incident_id: Option<Box<str>>,
 }
 
-impl Fault {
+impl ApiErrorBody {
     /// Reads a JSON object of at most [`FAULT_BYTES_MAX`]. `None` if it is not one, or says nothing of an error.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        if body.len() > FAULT_BYTES_MAX {
+        if body.len() > ERROR_BODY_BYTES_MAX {
             return None;
         }
         let value: Value = serde_json::from_slice(body).ok()?;
@@ -36,28 +36,28 @@ impl Fault {
             description: text("error_description")
                 .or_else(|| text("errorMessage"))
                 .or_else(|| text("message")),
-            code: value.get("error_code").and_then(Value::as_i64),
+            error_code: value.get("error_code").and_then(Value::as_i64),
             result_code: text("resultCode").or_else(|| text("errorCode")),
-            incident: text("incidentId"),
+            incident_id: text("incidentId"),
         };
         let says_something =
-            fault.error.is_some() || fault.code.is_some() || fault.result_code.is_some();
+            fault.error.is_some() || fault.error_code.is_some() || fault.result_code.is_some();
         says_something.then_some(fault)
     }
 
     /// What it means. The word decides; the number only where the word is missing.
     #[must_use]
-    pub fn meaning(&self) -> Meaning {
+    pub fn kind(&self) -> ApiErrorKind {
         if let Some(error) = self.error.as_deref() {
-            return Meaning::of_word(error);
+            return ApiErrorKind::from_error(error);
         }
-        match self.code {
-            Some(1) => Meaning::InvalidHeader,
-            Some(2) => Meaning::MissingHeader,
-            Some(5) => Meaning::UserContextRequired,
-            Some(10) => Meaning::NotAuthenticated,
-            Some(_) => Meaning::Other,
-            None => Meaning::Application,
+        match self.error_code {
+            Some(1) => ApiErrorKind::InvalidHeader,
+            Some(2) => ApiErrorKind::MissingHeader,
+            Some(5) => ApiErrorKind::UserContextRequired,
+            Some(10) => ApiErrorKind::NotAuthenticated,
+            Some(_) => ApiErrorKind::Other,
+            None => ApiErrorKind::Application,
         }
     }
 }
@@ -72,7 +72,7 @@ fn as_text(value: &Value) -> Option<Box<str>> {
 
 /// What an error body of the API means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Meaning {
+pub enum ApiErrorKind {
     /// The operation needs a user's token. Nothing was done.
     UserContextRequired,
     /// The token is good, but its scopes or its owner's role do not allow this. Comes as 401, and renewal does not help.
@@ -88,8 +88,8 @@ pub enum Meaning {
     Other,
 }
 
-impl Meaning {
-    fn of_word(error: &str) -> Self {
+impl ApiErrorKind {
+    fn from_error(error: &str) -> Self {
         match error {
             "user_context_required" => Self::UserContextRequired,
             "insufficient_privileges" => Self::InsufficientPrivileges,

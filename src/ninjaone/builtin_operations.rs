@@ -2,7 +2,9 @@
 
 use crate::{
     net::Method,
-    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind, Payload, Scope},
+    ninjaone::operation::{
+        Operation, Parameter, ParameterKind, Payload, RequiredIdentity, RiskClass, Scope,
+    },
 };
 
 /// The table that is built in. A row that does not parse is left out; the tests hold that none is.
@@ -14,7 +16,7 @@ const SECRETS_NOTE: &str = "secrets-if:";
 
 /// The built-in operations in the order of the table, numbered from 0.
 #[must_use]
-pub fn built_in() -> Vec<Operation> {
+pub fn builtin_operations() -> Vec<Operation> {
     TABLE
         .lines()
         .skip(1)
@@ -49,11 +51,11 @@ fn parse_row(row: &str) -> Option<Operation> {
         tag: tag.into(),
         scope: Scope::parse(scope)?,
         scope_basis: basis.into(),
-        class: Class::parse(class)?,
-        needs: Needs::parse(identity)?,
+        class: RiskClass::parse(class)?,
+        required_identity: RequiredIdentity::parse(identity)?,
         payload: Payload::parse(body)?,
         parameters: parse_parameters(parameters)?,
-        secrets_if: secrets_switch(notes),
+        secrets_parameter: secrets_parameter(notes),
         paging: paging.into(),
         notes: notes.into(),
     })
@@ -76,7 +78,7 @@ fn parse_parameters(cell: &str) -> Option<Box<[Parameter]>> {
 }
 
 /// `showSecureValues` of the note `secrets-if:showSecureValues=true`.
-fn secrets_switch(notes: &str) -> Option<Box<str>> {
+fn secrets_parameter(notes: &str) -> Option<Box<str>> {
     notes
         .split(',')
         .find_map(|note| note.strip_prefix(SECRETS_NOTE))

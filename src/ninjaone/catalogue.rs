@@ -9,7 +9,7 @@ use crate::net::Method;
 use super::{builtin_operations, operation::Operation};
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) nothing is suggested.
-const LIKENESS_MIN: f64 = 0.8;
+const SIMILARITY_MIN: f64 = 0.8;
 
 /// The values of a path's parameters, in the order of the template; decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,19 +44,19 @@ impl CallbackParameters {
 
 /// Two operations that cannot stand in one catalogue, or one that cannot stand in any. Each names the added one's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Clash {
+pub enum CatalogueError {
     #[error("there is an operation {id} already: {method} {template}")]
-    Id {
+    DuplicateId {
         id: Box<str>,
         method: Method,
         template: Box<str>,
     },
     #[error("{id} has the method and path of {with}, which is catalogued already")]
-    Path { id: Box<str>, with: Box<str> },
+    DuplicatePath { id: Box<str>, with: Box<str> },
     #[error("{id} has a path that cannot be told from another one's")]
-    Ambiguous { id: Box<str> },
+    AmbiguousPath { id: Box<str> },
     #[error("{id} is for HEAD, which goes where GET goes: give GET instead")]
-    Head { id: Box<str> },
+    HeadMethod { id: Box<str> },
 }
 
 /// Every operation that is known. What it does not know is refused.
@@ -78,7 +78,7 @@ struct Routers {
 }
 
 impl Routers {
-    const fn of(&self, method: Method) -> &Router<usize> {
+    const fn for_method(&self, method: Method) -> &Router<usize> {
         match method {
             Method::Get | Method::Head => &self.get,
             Method::Post => &self.post,
@@ -88,7 +88,7 @@ impl Routers {
         }
     }
 
-    const fn of_mut(&mut self, method: Method) -> &mut Router<usize> {
+    const fn for_method_mut(&mut self, method: Method) -> &mut Router<usize> {
         match method {
             Method::Get | Method::Head => &mut self.get,
             Method::Post => &mut self.post,
@@ -104,7 +104,7 @@ impl Catalogue {
     #[must_use]
     pub fn builtin() -> Self {
         let mut catalogue = Self::empty();
-        for operation in builtin_operations::built_in() {
+        for operation in builtin_operations::builtin_operations() {
             // The table has no clash; `tests/parts/catalogue.rs` counts what arrived.
             let _ = catalogue.add(operation);
         }
@@ -115,7 +115,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// An id, or a method and path, is taken: by a built-in operation or by another one of `extra`.
-    pub fn with(extra: Vec<Operation>) -> Result<Self, Clash> {
+    pub fn with_added(extra: Vec<Operation>) -> Result<Self, CatalogueError> {
         let mut catalogue = Self::builtin();
         for operation in extra {
             catalogue.add(operation)?;
@@ -131,13 +131,13 @@ impl Catalogue {
         }
     }
 
-    fn add(&mut self, mut operation: Operation) -> Result<(), Clash> {
+    fn add(&mut self, mut operation: Operation) -> Result<(), CatalogueError> {
         let id = Box::<str>::from(&*operation.id);
         if operation.method == Method::Head {
-            return Err(Clash::Head { id });
+            return Err(CatalogueError::HeadMethod { id });
         }
         if let Some(taken) = self.by_id(&id) {
-            return Err(Clash::Id {
+            return Err(CatalogueError::DuplicateId {
                 id,
                 method: taken.method,
                 template: taken.template.clone(),
@@ -145,25 +145,25 @@ impl Catalogue {
         }
         operation.index = self.operations.len();
         self.routers
-            .of_mut(operation.method)
+            .for_method_mut(operation.method)
             .insert(&*operation.template, operation.index)
-            .map_err(|_| self.clash_of_path(&operation))?;
+            .map_err(|_| self.path_conflict(&operation))?;
         self.by_id.insert(id, operation.index);
         self.operations.push(Arc::new(operation));
         Ok(())
     }
 
-    fn clash_of_path(&self, added: &Operation) -> Clash {
+    fn path_conflict(&self, added: &Operation) -> CatalogueError {
         let id = Box::<str>::from(&*added.id);
         let same = self.operations.iter().find(|known| {
             known.method == added.method && same_shape(&known.template, &added.template)
         });
         match same {
-            Some(known) => Clash::Path {
+            Some(known) => CatalogueError::DuplicatePath {
                 id,
                 with: Box::<str>::from(&*known.id),
             },
-            None => Clash::Ambiguous { id },
+            None => CatalogueError::AmbiguousPath { id },
         }
     }
 
@@ -175,7 +175,7 @@ impl Catalogue {
         method: Method,
         canonical_path: &str,
     ) -> Option<(&Arc<Operation>, CallbackParameters)> {
-        let matched = self.routers.of(method).at(canonical_path).ok()?;
+        let matched = self.routers.for_method(method).at(canonical_path).ok()?;
         let operation = self.operations.get(*matched.value)?;
         if matched.params.len() != operation.parameters.len() {
             return None;
@@ -184,7 +184,7 @@ impl Catalogue {
             .params
             .iter()
             .zip(&operation.parameters)
-            .map(|((_, value), parameter)| parameter.kind.holds(value).then(|| value.into()))
+            .map(|((_, value), parameter)| parameter.kind.is_valid(value).then(|| value.into()))
             .collect::<Option<Box<[Box<str>]>>>()?;
         Some((operation, CallbackParameters(values)))
     }
@@ -215,12 +215,12 @@ impl Catalogue {
 
     /// Operations whose template looks like `path`, the likest first; at most `most`.
     #[must_use]
-    pub fn alike(&self, path: &str, most: usize) -> Vec<&Arc<Operation>> {
+    pub fn similar(&self, path: &str, most: usize) -> Vec<&Arc<Operation>> {
         let mut alike: Vec<_> = self
             .operations
             .iter()
             .map(|known| (strsim::jaro_winkler(&known.template, path), known))
-            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
             .collect();
         alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         alike.truncate(most);
@@ -237,7 +237,7 @@ impl Catalogue {
                 let likeness = strsim::jaro_winkler(&known.id.to_ascii_lowercase(), &wanted);
                 (likeness, &*known.id)
             })
-            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+            .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
             .max_by(|(one, _), (other, _)| one.total_cmp(other))
             .map(|(_, id)| id)
     }

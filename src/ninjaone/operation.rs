@@ -9,7 +9,7 @@ pub const TEMPLATE_BYTES_MAX: usize = 512;
 
 /// Our risk class of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
+pub enum RiskClass {
     Read,
     /// Reads that hand out secrets: secure fields, installer links, signed URLs.
     Secrets,
@@ -18,7 +18,7 @@ pub enum Class {
     Dangerous,
 }
 
-impl Class {
+impl RiskClass {
     /// All classes, the least risky first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Secrets, Self::Write, Self::Dangerous];
 
@@ -40,7 +40,7 @@ impl Class {
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for RiskClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -83,16 +83,16 @@ impl fmt::Display for Scope {
 
 /// Which identity an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Needs {
+pub enum RequiredIdentity {
     Service,
     User,
     /// Reported to need a user in 2023-24, not verified since.
-    PerhapsUser,
+    MaybeUser,
 }
 
-impl Needs {
+impl RequiredIdentity {
     /// All values.
-    pub const ALL: [Self; 3] = [Self::Service, Self::User, Self::PerhapsUser];
+    pub const ALL: [Self; 3] = [Self::Service, Self::User, Self::MaybeUser];
 
     /// As in `operations.tsv`.
     #[must_use]
@@ -100,7 +100,7 @@ impl Needs {
         match self {
             Self::Service => "service",
             Self::User => "user",
-            Self::PerhapsUser => "user?",
+            Self::MaybeUser => "user?",
         }
     }
 
@@ -172,7 +172,7 @@ impl ParameterKind {
 
     /// Whether `value` is the one way to write a value of this kind.
     #[must_use]
-    pub fn holds(self, value: &str) -> bool {
+    pub fn is_valid(self, value: &str) -> bool {
         match self {
             Self::Integer => is_canonical_integer(value),
             Self::Text => !value.is_empty(),
@@ -212,13 +212,13 @@ pub struct Operation {
     pub scope: Scope,
     /// `spec` or `inferred`: NinjaOne documents the scope of five operations only.
     pub scope_basis: Box<str>,
-    pub class: Class,
-    pub needs: Needs,
+    pub class: RiskClass,
+    pub required_identity: RequiredIdentity,
     pub payload: Payload,
     /// In the order of the template.
     pub parameters: Box<[Parameter]>,
     /// The query parameter that raises this read to class `secrets`, such as `showSecureValues`.
-    pub secrets_if: Option<Box<str>>,
+    pub secrets_parameter: Option<Box<str>>,
     pub paging: Box<str>,
     pub notes: Box<str>,
 }
@@ -229,13 +229,13 @@ impl Operation {
     ///
     /// # Errors
     /// The template is not one: see [`parameters_of`].
-    pub fn added(
+    pub fn custom(
         method: Method,
         template: &str,
         id: &str,
-        class: Class,
+        class: RiskClass,
         scope: Scope,
-    ) -> Result<Self, BadTemplate> {
+    ) -> Result<Self, TemplateError> {
         Ok(Self {
             index: 0,
             id: id.into(),
@@ -245,10 +245,10 @@ impl Operation {
             scope,
             scope_basis: "configured".into(),
             class,
-            needs: Needs::Service,
+            required_identity: RequiredIdentity::Service,
             payload: Payload::Plain,
-            parameters: parameters_of(template)?,
-            secrets_if: None,
+            parameters: parse_template(template)?,
+            secrets_parameter: None,
             paging: "-".into(),
             notes: "-".into(),
         })
@@ -256,9 +256,9 @@ impl Operation {
 
     /// Whether a request with this query string may ask for secrets: see [`secrets_query::may_ask`].
     #[must_use]
-    pub fn secrets_asked(&self, query: Option<&str>) -> bool {
-        match (&self.secrets_if, query) {
-            (Some(name), Some(_)) => secrets_query::may_ask(name, query),
+    pub fn requests_secrets(&self, query: Option<&str>) -> bool {
+        match (&self.secrets_parameter, query) {
+            (Some(name), Some(_)) => secrets_query::may_request_secrets(name, query),
             _ => false,
         }
     }
@@ -266,37 +266,37 @@ impl Operation {
 
 /// Why a text is not the template of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadTemplate {
+pub enum TemplateError {
     #[error("an operation's path starts with /v2/")]
-    Elsewhere,
+    OutsideApi,
     #[error("an operation's path is at most 512 bytes")]
     TooLong,
     #[error("an operation's path has no empty segment and does not end with '/'")]
     EmptySegment,
     #[error("a segment is either a whole {{parameter}} or of A-Z, a-z, 0-9, '-', '_', '.' and '~'")]
-    Segment,
+    InvalidSegment,
     #[error("two parameters of one path have the same name")]
-    SameName,
+    DuplicateParameter,
 }
 
 /// The parameters of a template such as `/v2/device/{id}/disks`, each as text.
 ///
 /// # Errors
 /// The template does not start with `/v2/`, or has a segment that is neither a plain literal nor one whole parameter.
-pub fn parameters_of(template: &str) -> Result<Box<[Parameter]>, BadTemplate> {
+pub fn parse_template(template: &str) -> Result<Box<[Parameter]>, TemplateError> {
     if template.len() > TEMPLATE_BYTES_MAX {
-        return Err(BadTemplate::TooLong);
+        return Err(TemplateError::TooLong);
     }
     let path = template
         .strip_prefix("/v2/")
-        .ok_or(BadTemplate::Elsewhere)?;
+        .ok_or(TemplateError::OutsideApi)?;
     let mut found: Vec<Parameter> = Vec::new();
     for segment in path.split('/') {
         let Some(name) = parameter_name(segment)? else {
             continue;
         };
         if found.iter().any(|known| *known.name == *name) {
-            return Err(BadTemplate::SameName);
+            return Err(TemplateError::DuplicateParameter);
         }
         found.push(Parameter {
             name: name.into(),
@@ -307,9 +307,9 @@ pub fn parameters_of(template: &str) -> Result<Box<[Parameter]>, BadTemplate> {
 }
 
 /// The name of the parameter that a segment is, or `None` for a literal.
-fn parameter_name(segment: &str) -> Result<Option<&str>, BadTemplate> {
+fn parameter_name(segment: &str) -> Result<Option<&str>, TemplateError> {
     if segment.is_empty() {
-        return Err(BadTemplate::EmptySegment);
+        return Err(TemplateError::EmptySegment);
     }
     let inner = segment
         .strip_prefix('{')
@@ -324,6 +324,6 @@ fn parameter_name(segment: &str) -> Result<Option<&str>, BadTemplate> {
     if is_plain {
         Ok(inner)
     } else {
-        Err(BadTemplate::Segment)
+        Err(TemplateError::InvalidSegment)
     }
 }

@@ -64,27 +64,27 @@ impl fmt::Display for Region {
 /// Not the name of a region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no such region; the regions are us, us2, eu, ca, oc, fed and jp")]
-pub struct UnknownRegion {
+pub struct RegionParseError {
     /// Regions that may have been meant, the most likely first.
     pub did_you_mean: Vec<Region>,
 }
 
 impl FromStr for Region {
-    type Err = UnknownRegion;
+    type Err = RegionParseError;
 
     /// The exact lower-case name.
-    fn from_str(text: &str) -> Result<Self, UnknownRegion> {
+    fn from_str(text: &str) -> Result<Self, RegionParseError> {
         Self::ALL
             .into_iter()
             .find(|region| region.as_str() == text)
-            .ok_or_else(|| UnknownRegion {
-                did_you_mean: likely(text),
+            .ok_or_else(|| RegionParseError {
+                did_you_mean: suggestions(text),
             })
     }
 }
 
 /// What people write instead: a host, another case, the name of a country or continent, or a slip of the finger.
-fn likely(text: &str) -> Vec<Region> {
+fn suggestions(text: &str) -> Vec<Region> {
     let lower = text.trim().to_ascii_lowercase();
     if let Some(region) = Region::ALL
         .into_iter()

@@ -13,20 +13,20 @@ const DECODING_ROUNDS_MAX: usize = 3;
 /// only if every occurrence is exactly `name=false` between two raw `&`, and nothing else in the query contains the name
 /// at any depth of percent-encoding, in any case. What cannot be read to the bottom counts as asking.
 #[must_use]
-pub fn may_ask(name: &str, query: Option<&str>) -> bool {
+pub fn may_request_secrets(name: &str, query: Option<&str>) -> bool {
     let Some(query) = query else { return false };
     let wanted = fold(name);
     query
         .split('&')
         .filter(|pair| !is_plain_false(pair, name))
-        .any(|pair| may_hold(&wanted, pair))
+        .any(|pair| may_contain(&wanted, pair))
 }
 
 fn is_plain_false(pair: &str, name: &str) -> bool {
     pair.strip_prefix(name) == Some("=false")
 }
 
-fn may_hold(wanted: &str, pair: &str) -> bool {
+fn may_contain(wanted: &str, pair: &str) -> bool {
     let mut text = Cow::Borrowed(pair);
     for _ in 0..DECODING_ROUNDS_MAX {
         if fold(&text).contains(wanted) {

@@ -7,7 +7,7 @@ use crate::{
     net::IncomingRequest,
     ninjaone::{
         catalogue::CallbackParameters,
-        operation::{Class, Operation},
+        operation::{Operation, RiskClass},
     },
 };
 
@@ -65,7 +65,7 @@ impl Authorized {
 
     /// The class of this request: the operation's, raised to `secrets` by a parameter that asks for secrets.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> RiskClass {
         self.grant.class
     }
 

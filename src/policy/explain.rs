@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     net::Method,
-    ninjaone::operation::{Class, Operation},
+    ninjaone::operation::{Operation, RiskClass},
 };
 
 use super::{
@@ -140,15 +140,15 @@ impl RequiredHeader {
 pub enum Conclusion {
     /// Provided that the duties among the steps are met.
     Allowed {
-        class: Class,
+        class: RiskClass,
         rule: Rule,
     },
     Denied {
-        class: Class,
+        class: RiskClass,
         rule: Rule,
     },
     NotAllowed {
-        class: Class,
+        class: RiskClass,
     },
     UnknownOperation,
     TenantUnknown,
@@ -170,7 +170,7 @@ impl Conclusion {
 
     /// The class of the request, where it came to a verdict.
     #[must_use]
-    pub const fn class(&self) -> Option<Class> {
+    pub const fn class(&self) -> Option<RiskClass> {
         match self {
             Self::Allowed { class, .. }
             | Self::Denied { class, .. }
@@ -334,7 +334,7 @@ impl PolicySet {
             .filter_map(|method| self.find_operation(method, request.path))
             .map(|(operation, _)| Arc::clone(operation))
             .collect();
-        for similar in self.catalogue.alike(request.path, SUGGESTIONS_MAX) {
+        for similar in self.catalogue.similar(request.path, SUGGESTIONS_MAX) {
             if nearest.iter().all(|known| known.index != similar.index) {
                 nearest.push(Arc::clone(similar));
             }
@@ -359,13 +359,13 @@ fn explain_decision(
     page: &CallerPolicy,
     tenant: &Arc<Tenant>,
     operation: &Operation,
-    class: Class,
+    class: RiskClass,
     mut steps: Vec<ExplanationStep>,
 ) -> Explanation {
     if class != operation.class {
         steps.push(ExplanationStep::ClassRaised {
             parameter: operation
-                .secrets_if
+                .secrets_parameter
                 .as_deref()
                 .unwrap_or_default()
                 .to_owned(),
@@ -406,7 +406,7 @@ fn identity_step(tenant: &Arc<Tenant>, operation: &Operation, rule: &Rule) -> Ex
     ExplanationStep::Identity {
         choice: choose_identity(
             rule.identity_preference(),
-            operation.needs,
+            operation.required_identity,
             false,
             tenant.identities,
         ),
@@ -419,7 +419,7 @@ fn identity_step(tenant: &Arc<Tenant>, operation: &Operation, rule: &Rule) -> Ex
 fn matching_rules(
     page: &CallerPolicy,
     operation: &Operation,
-    class: Class,
+    class: RiskClass,
     verdict: RuleDecision,
 ) -> impl Iterator<Item = ExplanationStep> {
     let denied = matches!(verdict, RuleDecision::Denied(_));
@@ -459,7 +459,7 @@ fn required_headers(page: &CallerPolicy) -> impl Iterator<Item = RequiredHeader>
 fn suggested_changes(
     page: &CallerPolicy,
     operation: &Operation,
-    class: Class,
+    class: RiskClass,
 ) -> Vec<SuggestedChange> {
     let applying = |effect: Effect| {
         page.rules

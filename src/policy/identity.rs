@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::{names::IdentityKind, ninjaone::operation::Needs};
+use crate::{names::IdentityKind, ninjaone::operation::RequiredIdentity};
 
 /// The identity that policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -86,13 +86,13 @@ impl IdentityReason {
 #[must_use]
 pub const fn choose_identity(
     wish: IdentityPreference,
-    needs: Needs,
+    needs: RequiredIdentity,
     is_learned: bool,
     held: ConfiguredIdentities,
 ) -> IdentityChoice {
     let (identity, because) = match (wish, needs) {
         (IdentityPreference::Pinned(identity), _) => (identity, IdentityReason::Pinned),
-        (IdentityPreference::Auto, Needs::User) => {
+        (IdentityPreference::Auto, RequiredIdentity::User) => {
             (IdentityKind::User, IdentityReason::RequiresUser)
         }
         (IdentityPreference::Auto, _) if is_learned => {

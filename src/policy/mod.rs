@@ -16,7 +16,7 @@ use crate::{
     caller::Identified,
     ninjaone::{
         catalogue::CallbackParameters,
-        operation::{Class, Operation},
+        operation::{Operation, RiskClass},
     },
 };
 
@@ -71,7 +71,7 @@ pub struct Denied {
     /// Of the operation's path.
     pub parameters: CallbackParameters,
     /// None without an operation.
-    pub class: Option<Class>,
+    pub class: Option<RiskClass>,
     /// What speaks against it first.
     pub reason: Why,
 }

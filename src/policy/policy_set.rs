@@ -8,7 +8,7 @@ use crate::{
     net::Method,
     ninjaone::{
         catalogue::{CallbackParameters, Catalogue},
-        operation::{Class, Operation, Scope},
+        operation::{Operation, RiskClass, Scope},
     },
 };
 
@@ -106,7 +106,7 @@ pub struct AllowDecision {
     pub tenant: Arc<Tenant>,
     pub operation: Arc<Operation>,
     pub parameters: CallbackParameters,
-    pub class: Class,
+    pub class: RiskClass,
     pub identity_preference: IdentityPreference,
     pub rule: Arc<str>,
 }
@@ -117,7 +117,7 @@ pub struct DenyDecision {
     pub tenant: Option<Arc<Tenant>>,
     pub operation: Option<Arc<Operation>>,
     pub parameters: CallbackParameters,
-    pub class: Option<Class>,
+    pub class: Option<RiskClass>,
     pub reason: Why,
 }
 
@@ -309,7 +309,7 @@ impl CallerPolicy {
         }
     }
 
-    pub(super) fn decision(&self, operation: &Operation, class: Class) -> RuleDecision {
+    pub(super) fn decision(&self, operation: &Operation, class: RiskClass) -> RuleDecision {
         let column = usize::from(class != operation.class);
         self.decisions
             .get(operation.index)
@@ -325,7 +325,7 @@ impl CallerPolicy {
     fn evaluate(
         &self,
         operation: &Operation,
-        class: Class,
+        class: RiskClass,
         question: &AuthorizationQuery<'_>,
     ) -> Result<&CompiledRule, Why> {
         let verdict = self.decision(operation, class);
@@ -376,20 +376,24 @@ impl From<Rule> for CompiledRule {
 
 /// The class of a request: the operation's, unless its query raises a read to `secrets`.
 #[must_use]
-pub fn effective_class(operation: &Operation, query: Option<&str>) -> Class {
-    if operation.class == Class::Read && operation.secrets_asked(query) {
+pub fn effective_class(operation: &Operation, query: Option<&str>) -> RiskClass {
+    if operation.class == RiskClass::Read && operation.requests_secrets(query) {
         raised_to_secrets(operation.class)
     } else {
         operation.class
     }
 }
 
-fn raised_to_secrets(class: Class) -> Class {
-    class.max(Class::Secrets)
+fn raised_to_secrets(class: RiskClass) -> RiskClass {
+    class.max(RiskClass::Secrets)
 }
 
 /// Deny wins over allow; of equals the first one written is named.
-fn decide_by_rules(rules: &[CompiledRule], operation: &Operation, class: Class) -> RuleDecision {
+fn decide_by_rules(
+    rules: &[CompiledRule],
+    operation: &Operation,
+    class: RiskClass,
+) -> RuleDecision {
     let first = |effect| {
         rules.iter().position(|line: &CompiledRule| {
             line.rule.effect == effect && line.rule.applies_to(operation, class)

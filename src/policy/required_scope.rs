@@ -51,7 +51,8 @@ impl PolicySet {
                 .map(|it| it.rule.identity_preference())
                 .unwrap_or_default();
             operation.scope == scope
-                && choose_identity(wish, operation.needs, false, held).identity == identity
+                && choose_identity(wish, operation.required_identity, false, held).identity
+                    == identity
         };
         let operation = self.catalogue.all().iter().find(is_needed)?;
         Some(RequiredScope {

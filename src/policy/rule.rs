@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::ninjaone::operation::{Class, Operation};
+use crate::ninjaone::operation::{Operation, RiskClass};
 
 use super::{
     identity::{IdentityPin, IdentityPreference},
@@ -63,7 +63,7 @@ impl Rule {
     /// the plain operation denies it too, and an allow covers it only where somebody wrote `secrets`, `all` or the
     /// operation itself. `scope:monitoring` was written with reads in mind.
     #[must_use]
-    pub fn applies_to(&self, operation: &Operation, class: Class) -> bool {
+    pub fn applies_to(&self, operation: &Operation, class: RiskClass) -> bool {
         let selector = &self.selector;
         match self.effect {
             Effect::Deny => {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     net::Method,
-    ninjaone::operation::{Class, Operation, Scope},
+    ninjaone::operation::{Operation, RiskClass, Scope},
 };
 
 /// Longest selector, in bytes.
@@ -18,7 +18,7 @@ const API_PREFIX: &str = "/v2";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     All,
-    Class(Class),
+    Class(RiskClass),
     /// `scope:monitoring`
     Scope(Scope),
     /// `tag:devices`; compared without regard to case.
@@ -78,7 +78,7 @@ impl Selector {
     /// Whether this selects `operation` as a request of `class`: the operation's own, or `secrets` for a read that asks
     /// for them.
     #[must_use]
-    pub fn matches(&self, operation: &Operation, class: Class) -> bool {
+    pub fn matches(&self, operation: &Operation, class: RiskClass) -> bool {
         match self {
             Self::All => true,
             Self::Class(wanted) => *wanted == class,
@@ -109,7 +109,8 @@ impl Selector {
         I::IntoIter: 'a,
     {
         all.into_iter().filter(|operation| {
-            let raised = operation.secrets_if.is_some() && self.matches(operation, Class::Secrets);
+            let raised = operation.secrets_parameter.is_some()
+                && self.matches(operation, RiskClass::Secrets);
             raised || self.matches(operation, operation.class)
         })
     }
@@ -152,7 +153,7 @@ fn parse(text: &str) -> Result<Selector, SelectorErrorKind> {
     if text == "all" {
         return Ok(Selector::All);
     }
-    if let Some(class) = Class::parse(text) {
+    if let Some(class) = RiskClass::parse(text) {
         return Ok(Selector::Class(class));
     }
     parse_operation_id(text)

@@ -6,7 +6,7 @@ use crate::audit::decision::Decision;
 
 /// The reason of a response that we make ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
+pub enum ErrorCode {
     BadRequest,
     BrowserRefused,
     HostRefused,
@@ -39,7 +39,7 @@ pub enum Code {
 /// The caller has gone, so nobody receives it. The number is nginx's "client closed request".
 const CLIENT_CLOSED: u16 = 499;
 
-impl Code {
+impl ErrorCode {
     /// The code of problem bodies, audit lines and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -37,9 +37,9 @@ use crate::{
 
 use self::{
     outcome::Outcome,
-    recorded_response::{Reply, ReplyBody},
+    recorded_response::{ProxyResponseBody, RecordedResponse},
     rules::Rules,
-    worker_metrics::Tally,
+    worker_metrics::WorkerMetrics,
 };
 
 /// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
@@ -49,13 +49,13 @@ pub struct Proxy {
     /// Where every end is put on record.
     pub ledger: Ledger,
     /// Tokens of our own token endpoint.
-    pub issued: Arc<CallerTokens>,
+    pub issued_tokens: Arc<CallerTokens>,
     /// The way out to NinjaOne.
     pub upstream: Arc<Upstream>,
     /// This worker's counts.
-    pub tally: Arc<Tally>,
+    pub metrics: Arc<WorkerMetrics>,
     /// Makes request ids.
-    pub ids: rules::RequestIds,
+    pub request_ids: rules::RequestIdGenerator,
     /// Runs requests that go on when their caller hangs up.
     pub tasks: Tasks,
 }
@@ -67,17 +67,17 @@ impl Proxy {
         arrival: ReceivedRequest,
         unproven: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let (incoming, mut body) = IncomingRequest::parse(arrival, &rules.doors)?;
-        let tokens = &self.issued;
+        let (incoming, mut body) = IncomingRequest::parse(arrival, &rules.request_rules)?;
+        let tokens = &self.issued_tokens;
         let incoming = token_endpoint::serve(incoming, &mut body, rules, tokens, unproven).await?;
         let identified = rules.callers.identify(incoming, tokens)?;
-        prove(unproven);
+        mark_authenticated(unproven);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
         let admitted = request_buffering::receive(admitted, &mut body).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
-        let (upstream, origins, vaults) = (&self.upstream, &rules.origins, &rules.credentials);
+        let (upstream, origins, vaults) = (&self.upstream, &rules.upstreams, &rules.credentials);
         let forwarded = upstream.forward(origins, vaults, intended, body).await?;
         Ok(forwarded)
     }
@@ -88,20 +88,24 @@ impl Proxy {
         &self,
         arrival: ReceivedRequest,
         unproven: Option<Arc<ConnectionControl>>,
-    ) -> Reply {
+    ) -> RecordedResponse {
         let rules = self.rules.load_full();
-        let _counted = self.tally.enter();
+        let _counted = self.metrics.track_in_flight();
         let walk = self.walk(&rules, arrival, unproven.as_deref());
         let outcome = match walk.await {
             Ok(forwarded) => Outcome::Forwarded(forwarded),
             Err(outcome) => outcome,
         };
-        Reply::from(respond::of(outcome, &self.ledger, &self.tally))
+        RecordedResponse::from(respond::record_and_respond(
+            outcome,
+            &self.ledger,
+            &self.metrics,
+        ))
     }
 }
 
 /// A caller on this connection is authenticated: the connection is not evicted from now on.
-fn prove(unproven: Option<&ConnectionControl>) {
+fn mark_authenticated(unproven: Option<&ConnectionControl>) {
     if let Some(seat) = unproven {
         seat.mark_authenticated();
     }
@@ -109,41 +113,41 @@ fn prove(unproven: Option<&ConnectionControl>) {
 
 /// What a connection holds to have its requests served.
 #[derive(Clone)]
-pub struct Door {
+pub struct ConnectionHandler {
     /// The worker's.
     pub proxy: Arc<Proxy>,
     /// The other end.
     pub peer: Peer,
     /// The connection's.
-    pub seat: Arc<ConnectionControl>,
+    pub connection: Arc<ConnectionControl>,
 }
 
-impl Handler for Door {
-    type Body = ReplyBody;
+impl Handler for ConnectionHandler {
+    type Body = ProxyResponseBody;
 
-    fn abort_response(body: ReplyBody) {
-        body.give_up();
+    fn abort_response(body: ProxyResponseBody) {
+        body.abort_slow_reader();
     }
 
-    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<ReplyBody> {
+    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<ProxyResponseBody> {
         let at = Timestamp::now();
         let method = wire.as_ref().ok().and_then(|(request, _)| request.method);
         let arrival = ReceivedRequest {
-            id: self.proxy.ids.next(at),
+            id: self.proxy.request_ids.next(at),
             received_at: at,
             started: Instant::now(),
             peer: self.peer,
             parsed: wire,
         };
         // A connection is authenticated once; most requests come on one that is.
-        let unproven = (!self.seat.is_authenticated()).then(|| Arc::clone(&self.seat));
+        let unproven = (!self.connection.is_authenticated()).then(|| Arc::clone(&self.connection));
         let proxy = Arc::clone(&self.proxy);
         match method {
             Some(Method::Get | Method::Head) | None => {
                 Box::pin(async move { proxy.handle(arrival, unproven).await.into_response() })
             }
             Some(_) => Box::pin(async move {
-                let reply = handle_to_the_end(proxy, arrival, unproven).await;
+                let reply = handle_detached(proxy, arrival, unproven).await;
                 reply.into_response()
             }),
         }
@@ -151,11 +155,11 @@ impl Handler for Door {
 }
 
 /// A write goes on when its caller hangs up: it is finished and recorded all the same.
-async fn handle_to_the_end(
+async fn handle_detached(
     proxy: Arc<Proxy>,
     arrival: ReceivedRequest,
     unproven: Option<Arc<ConnectionControl>>,
-) -> Reply {
+) -> RecordedResponse {
     let (id, peer) = (arrival.id, arrival.peer);
     let (answered, reply) = oneshot::channel();
     let journey = Arc::clone(&proxy);
@@ -165,6 +169,11 @@ async fn handle_to_the_end(
     });
     match reply.await {
         Ok(reply) => reply,
-        Err(_) => Reply::from(respond::lost(id, peer, &proxy.ledger, &proxy.tally)),
+        Err(_) => RecordedResponse::from(respond::internal_error(
+            id,
+            peer,
+            &proxy.ledger,
+            &proxy.metrics,
+        )),
     }
 }

@@ -7,12 +7,12 @@ use crate::{
     limits::Throttled,
     net::request::incoming_request::Malformed,
     policy::Denied,
-    upstream::{Failed, Forwarded},
+    upstream::{ForwardFailed, Forwarded},
 };
 
 use super::{
-    request_buffering::Unreceived,
-    token_response::{Issued, NotIssued},
+    request_buffering::BodyNotReceived,
+    token_response::{TokenIssued, TokenRefused},
 };
 
 /// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `answer.rs` and
@@ -22,14 +22,14 @@ pub enum Outcome {
     Unidentified(Box<Unidentified>),
     Denied(Box<Denied>),
     Throttled(Box<Throttled>),
-    Unreceived(Box<Unreceived>),
+    BodyNotReceived(Box<BodyNotReceived>),
     NoToken(Box<NoToken>),
     Unrecordable(Box<Unrecordable>),
-    Failed(Box<Failed>),
+    ForwardFailed(Box<ForwardFailed>),
     Forwarded(Box<Forwarded>),
     /// Answered by our own token endpoint.
-    Issued(Box<Issued>),
-    NotIssued(Box<NotIssued>),
+    TokenIssued(Box<TokenIssued>),
+    TokenRefused(Box<TokenRefused>),
 }
 
 macro_rules! ends_as {
@@ -47,10 +47,10 @@ ends_as!(
     Unidentified,
     Denied,
     Throttled,
-    Unreceived,
+    BodyNotReceived,
     NoToken,
     Unrecordable,
-    Failed,
-    Issued,
-    NotIssued
+    ForwardFailed,
+    TokenIssued,
+    TokenRefused
 );

@@ -12,100 +12,100 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::{
-    audit::{OpenEntry, Recorded, entry::Ending},
+    audit::{OpenEntry, Recorded, entry::OutcomeDetails},
     credentials::Leased,
     names::RequestId,
     net::{body::request_body::BodyProgress, response::Response},
-    upstream::upstream_body::{Cut, Http1ResponseBody},
+    upstream::upstream_body::{Http1ResponseBody, UpstreamBodyError},
 };
 
-use super::{error_code::Code, worker_metrics::Tally};
+use super::{error_code::ErrorCode, worker_metrics::WorkerMetrics};
 
 /// Carries our id of the request in every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// In the audit line of a response whose caller hung up before its end.
-pub const CALLER_GONE: &str = Code::CallerGone.as_str();
+pub const CALLER_GONE: &str = ErrorCode::CallerGone.as_str();
 /// In the audit line of a response whose caller read it too slowly.
 const CALLER_SLOW: &str = "caller-slow";
 
 /// A response that is on record.
-pub struct Reply(Response<ReplyBody>);
+pub struct RecordedResponse(Response<ProxyResponseBody>);
 
-impl From<Recorded<Response<ReplyBody>>> for Reply {
-    fn from(recorded: Recorded<Response<ReplyBody>>) -> Self {
+impl From<Recorded<Response<ProxyResponseBody>>> for RecordedResponse {
+    fn from(recorded: Recorded<Response<ProxyResponseBody>>) -> Self {
         Self(recorded.into_inner())
     }
 }
 
-impl Reply {
+impl RecordedResponse {
     /// To be written to the caller.
     #[must_use]
-    pub fn into_response(self) -> Response<ReplyBody> {
+    pub fn into_response(self) -> Response<ProxyResponseBody> {
         self.0
     }
 }
 
 /// The value of [`REQUEST_ID`].
 #[must_use]
-pub fn id_value(id: RequestId) -> HeaderValue {
+pub fn request_id_value(id: RequestId) -> HeaderValue {
     HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 /// A response's body as the server takes it: the only `http_body::Body` on its way from NinjaOne.
-pub struct ReplyBody(Content);
+pub struct ProxyResponseBody(BodyContent);
 
-enum Content {
+enum BodyContent {
     /// Ours; none once it was taken.
-    Text(Option<Bytes>),
+    Full(Option<Bytes>),
     /// NinjaOne's.
-    Stream(Box<Stream>),
+    Stream(Box<AuditedStream>),
 }
 
-impl ReplyBody {
+impl ProxyResponseBody {
     /// A body of ours.
     #[must_use]
-    pub fn text(text: Bytes) -> Self {
-        Self(Content::Text((!text.is_empty()).then_some(text)))
+    pub fn full(text: Bytes) -> Self {
+        Self(BodyContent::Full((!text.is_empty()).then_some(text)))
     }
 
     /// The caller reads it too slowly: drops it, and the audit line says so.
-    pub fn give_up(self) {
-        if let Content::Stream(mut stream) = self.0 {
-            stream.left = CALLER_SLOW;
+    pub fn abort_slow_reader(self) {
+        if let BodyContent::Stream(mut stream) = self.0 {
+            stream.abort_reason = CALLER_SLOW;
         }
     }
 
     /// NinjaOne's body. Its audit line is written when it ends.
     #[must_use]
-    pub fn stream(stream: Stream) -> Self {
+    pub fn streaming(stream: AuditedStream) -> Self {
         let mut stream = Box::new(stream);
         stream.close_if_ended();
-        Self(Content::Stream(stream))
+        Self(BodyContent::Stream(stream))
     }
 }
 
 /// NinjaOne's body while it streams, with the audit line that is written at its end, however it ends.
-pub struct Stream {
+pub struct AuditedStream {
     /// What is streamed.
     pub body: Http1ResponseBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
     /// The line's fields, but for those that are known at the end only.
-    pub ending: Ending,
+    pub details: OutcomeDetails,
     /// The request's guards: its share of the caller's concurrency.
     pub leased: Leased,
     /// How much of the request's body was sent.
-    pub passage: Option<Arc<BodyProgress>>,
+    pub body_progress: Option<Arc<BodyProgress>>,
     /// When the request came.
     pub started: Instant,
     /// Counts the duration.
-    pub tally: Arc<Tally>,
+    pub metrics: Arc<WorkerMetrics>,
     /// The error in the line if the body is dropped before its end.
-    pub left: &'static str,
+    pub abort_reason: &'static str,
 }
 
-impl Stream {
+impl AuditedStream {
     fn close_if_ended(&mut self) {
         if self.body.is_ended() {
             self.close(None);
@@ -117,16 +117,19 @@ impl Stream {
             return;
         };
         let duration = self.started.elapsed();
-        self.tally.duration.add(duration);
-        let mut ending = self.ending.clone();
+        self.metrics.duration.observe(duration);
+        let mut ending = self.details.clone();
         ending.error = error.or(ending.error);
         ending.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        ending.bytes_in = self.passage.as_ref().map_or(0, |it| it.bytes());
+        ending.bytes_in = self.body_progress.as_ref().map_or(0, |it| it.bytes());
         ending.bytes_out = self.body.bytes();
         entry.close(ending);
     }
 
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         let polled = self.body.poll_data(cx);
         match &polled {
             Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
@@ -137,39 +140,39 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for AuditedStream {
     fn drop(&mut self) {
-        self.close(Some(self.left));
+        self.close(Some(self.abort_reason));
     }
 }
 
-impl Body for ReplyBody {
+impl Body for ProxyResponseBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = UpstreamBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
         match &mut self.get_mut().0 {
-            Content::Text(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
-            Content::Stream(stream) => stream.poll_data(cx).map_ok(Frame::data),
+            BodyContent::Full(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
+            BodyContent::Stream(stream) => stream.poll_data(cx).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Content::Text(text) => text.is_none(),
-            Content::Stream(stream) => stream.body.is_ended(),
+            BodyContent::Full(text) => text.is_none(),
+            BodyContent::Stream(stream) => stream.body.is_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Content::Text(text) => {
+            BodyContent::Full(text) => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64))
             }
-            Content::Stream(stream) => stream.body.size_hint(),
+            BodyContent::Stream(stream) => stream.body.size_hint(),
         }
     }
 }

@@ -21,12 +21,12 @@ use crate::{
     upstream,
 };
 
-use super::error_code::Code;
+use super::error_code::ErrorCode;
 
 /// A response that we make ourselves.
 pub struct Refusal {
     /// Decides the status, the title and the words for programs.
-    pub code: Code,
+    pub code: ErrorCode,
     /// What happened, for people: a sentence.
     pub detail: String,
     /// What to do about it; `explain` if there is nothing better.
@@ -36,7 +36,7 @@ pub struct Refusal {
     /// The limit that was hit.
     pub bucket: Option<LimitKind>,
     /// For `RateLimit-Policy` and `RateLimit`.
-    pub standing: Option<(HeaderValue, Standing)>,
+    pub rate_limit: Option<(HeaderValue, Standing)>,
     /// More for the audit line than callers are told.
     pub error: Option<&'static str>,
     /// A more exact error type for `proxy-status`.
@@ -45,27 +45,27 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal with `code` and the problem body's `detail`, and nothing else.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
             hint: None,
             retry_after: None,
             bucket: None,
-            standing: None,
+            rate_limit: None,
             error: None,
             proxy_status: None,
         }
     }
 
-    fn hint(mut self, hint: String) -> Self {
+    fn with_hint(mut self, hint: String) -> Self {
         self.hint = Some(hint);
         self
     }
 
     /// Sets what `Retry-After` says.
     #[must_use]
-    pub fn after(mut self, retry_after: Duration) -> Self {
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }
@@ -73,67 +73,69 @@ impl Refusal {
 
 /// Of a request that was on record and got no response to pass on.
 #[must_use]
-pub fn of_failure(why: upstream::Why, authorized: &Authorized) -> Refusal {
+pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusal {
     use upstream::Why;
     match why {
         Why::OverBudget { by, retry_after } => {
             let mut refusal = Refusal::new(
-                Code::UpstreamThrottled,
+                ErrorCode::UpstreamThrottled,
                 "The tenant's budget for NinjaOne had no room in time.",
             );
             refusal.bucket = Some(by);
-            refusal.after(retry_after)
+            refusal.with_retry_after(retry_after)
         }
         Why::Throttled { retry_after } => {
-            let mut refusal =
-                Refusal::new(Code::UpstreamThrottled, "NinjaOne asks for fewer requests.");
+            let mut refusal = Refusal::new(
+                ErrorCode::UpstreamThrottled,
+                "NinjaOne asks for fewer requests.",
+            );
             refusal.bucket = Some(LimitKind::TenantPaused);
-            refusal.after(retry_after)
+            refusal.with_retry_after(retry_after)
         }
         Why::Unreachable(error) => {
             let mut refusal = Refusal::new(
-                Code::UpstreamUnreachable,
+                ErrorCode::UpstreamUnreachable,
                 format!("NinjaOne cannot be reached: {error}."),
             );
             refusal.proxy_status = Some(error.proxy_status());
-            refusal.after(Duration::from_secs(5))
+            refusal.with_retry_after(Duration::from_secs(5))
         }
-        Why::BadAnswer(error) => {
+        Why::BadResponse(error) => {
             let mut refusal = Refusal::new(
-                Code::UpstreamBadAnswer,
+                ErrorCode::UpstreamBadAnswer,
                 format!("NinjaOne may have received the request, but {error}."),
             );
             refusal.proxy_status = Some(error.proxy_status());
             refusal
         }
         Why::TokenRejected => Refusal::new(
-            Code::UpstreamBadAnswer,
+            ErrorCode::UpstreamBadAnswer,
             "NinjaOne refused the proxy's own token. Your key is good; try again.",
         ),
         Why::InsufficientPrivileges => Refusal::new(
-            Code::InsufficientPrivileges,
+            ErrorCode::InsufficientPrivileges,
             "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
         ),
         Why::NoToken(lack) => no_token(&lack, authorized),
-        Why::BodyNotKept => body_not_kept(authorized),
+        Why::BodyNotReplayable => body_not_replayable(authorized),
         Why::TimedOut => Refusal::new(
-            Code::UpstreamTimeout,
+            ErrorCode::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
         ),
-        Why::Body(fault) => of_body(fault),
+        Why::Body(fault) => from_body_error(fault),
     }
 }
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
 #[must_use]
-pub fn of_body(fault: RequestBodyError) -> Refusal {
+pub fn from_body_error(fault: RequestBodyError) -> Refusal {
     let (code, error) = match fault {
-        RequestBodyError::TooLarge => (Code::BodyTooLarge, None),
+        RequestBodyError::TooLarge => (ErrorCode::BodyTooLarge, None),
         RequestBodyError::Stalled | RequestBodyError::Slow | RequestBodyError::Overdue => {
-            (Code::BadRequest, Some(fault.as_str()))
+            (ErrorCode::BadRequest, Some(fault.as_str()))
         }
-        RequestBodyError::Malformed => (Code::BadRequest, None),
-        RequestBodyError::Broken => (Code::CallerGone, None),
+        RequestBodyError::Malformed => (ErrorCode::BadRequest, None),
+        RequestBodyError::Broken => (ErrorCode::CallerGone, None),
     };
     let mut refusal = Refusal::new(code, format!("The request was not sent whole: {fault}."));
     refusal.error = error;
@@ -144,17 +146,17 @@ pub fn of_body(fault: RequestBodyError) -> Refusal {
 #[must_use]
 pub fn malformed(it: &Malformed) -> Refusal {
     let code = match it.error {
-        RequestError::Target(TargetError::TooLong) => Code::TargetTooLong,
+        RequestError::Target(TargetError::TooLong) => ErrorCode::TargetTooLong,
         RequestError::Target(TargetError::MethodOverride)
         | RequestError::Header(HeaderError::MethodOverride)
-        | RequestError::Method => Code::MethodRefused,
-        RequestError::Header(HeaderError::Browser) => Code::BrowserRefused,
+        | RequestError::Method => ErrorCode::MethodRefused,
+        RequestError::Header(HeaderError::Browser) => ErrorCode::BrowserRefused,
         RequestError::Header(HeaderError::TooMany)
         | RequestError::HeadTooLarge
-        | RequestError::HeadUnfinished => Code::HeadTooLarge,
-        RequestError::Header(HeaderError::Expectation) => Code::ExpectationFailed,
-        RequestError::MisdirectedHost => Code::HostRefused,
-        RequestError::BodyTooLarge => Code::BodyTooLarge,
+        | RequestError::HeadUnfinished => ErrorCode::HeadTooLarge,
+        RequestError::Header(HeaderError::Expectation) => ErrorCode::ExpectationFailed,
+        RequestError::MisdirectedHost => ErrorCode::HostRefused,
+        RequestError::BodyTooLarge => ErrorCode::BodyTooLarge,
         RequestError::Target(_)
         | RequestError::Header(_)
         | RequestError::Host
@@ -162,7 +164,7 @@ pub fn malformed(it: &Malformed) -> Refusal {
         | RequestError::PseudoHeader
         | RequestError::Scheme
         | RequestError::AbsoluteForm
-        | RequestError::NotHttp => Code::BadRequest,
+        | RequestError::NotHttp => ErrorCode::BadRequest,
     };
     Refusal::new(code, sentence(&it.error.to_string()))
 }
@@ -179,7 +181,7 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
             "Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
         }
     };
-    let mut refusal = Refusal::new(Code::Unauthenticated, detail);
+    let mut refusal = Refusal::new(ErrorCode::Unauthenticated, detail);
     refusal.error = Some(it.error.as_str());
     refusal
 }
@@ -192,7 +194,7 @@ pub fn denied(it: &Denied) -> Refusal {
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
     match &it.reason {
         Why::TenantUnknown(problem) => Refusal::new(
-            Code::TenantUnknown,
+            ErrorCode::TenantUnknown,
             match problem {
                 TenantSelectionError::NoSuchTenant => {
                     format!("Caller {caller} has no tenant of that name.")
@@ -206,29 +208,29 @@ pub fn denied(it: &Denied) -> Refusal {
             },
         ),
         Why::UnknownOperation => Refusal::new(
-            Code::UnknownOperation,
+            ErrorCode::UnknownOperation,
             "No catalogued operation has this method and path; an [[operation]] in the configuration can add one.",
         ),
         Why::NotAllowed { policies } if policies.is_empty() => Refusal::new(
-            Code::PolicyDenied,
+            ErrorCode::PolicyDenied,
             format!(
                 "Caller {caller} may not call {operation}: it has no rule that allows anything."
             ),
         ),
         Why::NotAllowed { policies } => Refusal::new(
-            Code::PolicyDenied,
+            ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: {policies} does not allow it."),
         ),
         Why::DeniedBy { rule } => Refusal::new(
-            Code::PolicyDenied,
+            ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: denied by {rule}."),
         ),
         Why::ReasonRequired => Refusal::new(
-            Code::ReasonRequired,
+            ErrorCode::ReasonRequired,
             format!("Caller {caller} must say why: send 'NJP-Reason: <text>'."),
         ),
         Why::OnBehalfOfRequired => Refusal::new(
-            Code::ReasonRequired,
+            ErrorCode::ReasonRequired,
             format!("Caller {caller} must say for whom: send 'NJP-On-Behalf-Of: <name>'."),
         ),
     }
@@ -239,7 +241,7 @@ pub fn denied(it: &Denied) -> Refusal {
 pub fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
-        Code::CallerLimit,
+        ErrorCode::CallerLimit,
         match it.limit {
             LimitKind::CallerConcurrency => {
                 format!("Caller {caller} has too many requests under way.")
@@ -248,8 +250,8 @@ pub fn throttled(it: &Throttled) -> Refusal {
         },
     );
     refusal.bucket = Some(it.limit);
-    refusal.standing = Some((it.policy_header.clone(), it.rate_limit_status));
-    refusal.after(it.retry_after)
+    refusal.rate_limit = Some((it.policy_header.clone(), it.rate_limit_status));
+    refusal.with_retry_after(it.retry_after)
 }
 
 /// Of a request for which there is no token.
@@ -268,14 +270,14 @@ pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
                 IdentityKind::Service => format!("add {section}"),
                 IdentityKind::User => format!("add {section}, then run: {login}"),
             };
-            Refusal::new(Code::LoginNeeded, detail).hint(hint)
+            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(hint)
         }
         credentials::TokenUnavailableReason::LoginNeeded => {
             let detail = format!("{goes}, and nobody is logged in for it. Run: {login}");
-            Refusal::new(Code::LoginNeeded, detail).hint(login)
+            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(login)
         }
         credentials::TokenUnavailableReason::TemporarilyUnavailable => Refusal::new(
-            Code::TokenUnavailable,
+            ErrorCode::TokenUnavailable,
             format!("{goes}, and there is no valid token of it for now; nothing was done."),
         ),
     };
@@ -283,15 +285,15 @@ pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
     refusal
 }
 
-fn body_not_kept(authorized: &Authorized) -> Refusal {
+fn body_not_replayable(authorized: &Authorized) -> Refusal {
     let operation = &authorized.operation().id;
     let detail = format!(
         "NinjaOne wants a person for {operation} and did nothing; the body was too long to be sent once more. \
          Send the request again: it goes as the user from now on."
     );
-    Refusal::new(Code::SendAgain, detail)
-        .hint("send the same request again".to_owned())
-        .after(Duration::from_secs(1))
+    Refusal::new(ErrorCode::SendAgain, detail)
+        .with_hint("send the same request again".to_owned())
+        .with_retry_after(Duration::from_secs(1))
 }
 
 /// Starts with a capital and ends with a full stop.

@@ -10,16 +10,16 @@ use crate::{
 };
 
 /// Longest body that is waited for. A longer one, or one of unknown length, is read this far and streams on from there.
-pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
+pub const BUFFERED_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request whose body did not come as it should.
-pub struct Unreceived {
+pub struct BodyNotReceived {
     /// The request, which nothing is sent of.
     pub admitted: Admitted,
     /// How far the body had come.
     pub passage: Option<Arc<BodyProgress>>,
     /// What is wrong with it.
-    pub why: RequestBodyError,
+    pub error: RequestBodyError,
 }
 
 /// Passes on what has no body or a whole one, and waits for the rest of a short one or the beginning of a long one.
@@ -29,7 +29,7 @@ pub struct Unreceived {
 pub async fn receive(
     admitted: Admitted,
     body: &mut RequestBody,
-) -> Result<Admitted, Box<Unreceived>> {
+) -> Result<Admitted, Box<BodyNotReceived>> {
     if !body.is_still_arriving() {
         return Ok(admitted);
     }
@@ -41,12 +41,12 @@ pub async fn receive(
         return Ok(admitted);
     }
     // Boxed, so that what waiting needs does not lie in every request's future.
-    match Box::pin(body.read_ahead(SMALL_BODY_BYTES_MAX)).await {
+    match Box::pin(body.read_ahead(BUFFERED_BODY_BYTES_MAX)).await {
         Ok(()) => Ok(admitted),
-        Err(why) => Err(Box::new(Unreceived {
+        Err(why) => Err(Box::new(BodyNotReceived {
             admitted,
             passage: body.progress(),
-            why,
+            error: why,
         })),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     audit::{
         Recorded, Unrecordable,
         decision::Decision,
-        entry::{Ending, Source, Subject},
+        entry::{OutcomeDetails, RequestFacts, ResponseSource},
         ledger::Ledger,
     },
     caller::AuthMethod,
@@ -23,17 +23,17 @@ use crate::{
         request::incoming_request::Malformed,
         response::{Response, ResponseHeaders},
     },
-    upstream::{Failed, Forwarded, Journal},
+    upstream::{ForwardFailed, Forwarded, SendLog},
 };
 
 use super::{
-    error_code::Code,
+    error_code::ErrorCode,
     outcome::Outcome,
-    recorded_response::{self, ReplyBody, Stream},
+    recorded_response::{self, AuditedStream, ProxyResponseBody},
     refusal::{self, Refusal},
-    request_buffering::Unreceived,
-    token_response::{self, Issued, NotIssued},
-    worker_metrics::Tally,
+    request_buffering::BodyNotReceived,
+    token_response::{self, TokenIssued, TokenRefused},
+    worker_metrics::WorkerMetrics,
 };
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -43,17 +43,21 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
 
 /// Puts the outcome on record and makes the response of it.
-pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
+pub fn record_and_respond(
+    outcome: Outcome,
+    ledger: &Ledger,
+    tally: &Arc<WorkerMetrics>,
+) -> Recorded<Response<ProxyResponseBody>> {
     match outcome {
-        Outcome::Forwarded(forwarded) => pass_on(*forwarded, tally),
-        Outcome::Failed(failed) => fail(*failed, tally),
+        Outcome::Forwarded(forwarded) => forwarded_response(*forwarded, tally),
+        Outcome::ForwardFailed(failed) => failed_response(*failed, tally),
         Outcome::Malformed(it) => {
-            let subject = of_malformed(&it);
-            refuse(&refusal::malformed(&it), subject, it.started, ledger, tally)
+            let subject = malformed_facts(&it);
+            record_refusal(&refusal::malformed(&it), subject, it.started, ledger, tally)
         }
         Outcome::Unidentified(it) => {
-            let subject = Subject::of_incoming(&it.incoming);
-            refuse(
+            let subject = RequestFacts::from_incoming(&it.incoming);
+            record_refusal(
                 &refusal::unidentified(&it),
                 subject,
                 it.incoming.started(),
@@ -62,107 +66,115 @@ pub fn of(outcome: Outcome, ledger: &Ledger, tally: &Arc<Tally>) -> Recorded<Res
             )
         }
         Outcome::Denied(it) => {
-            let subject = Subject::of_denied(&it);
+            let subject = RequestFacts::from_denied(&it);
             let started = it.identified.request().started();
-            refuse(&refusal::denied(&it), subject, started, ledger, tally)
+            record_refusal(&refusal::denied(&it), subject, started, ledger, tally)
         }
         Outcome::Throttled(it) => {
-            let subject = Subject::of_authorized(&it.authorized);
+            let subject = RequestFacts::from_authorized(&it.authorized);
             let started = it.authorized.request().started();
-            refuse(&refusal::throttled(&it), subject, started, ledger, tally)
+            record_refusal(&refusal::throttled(&it), subject, started, ledger, tally)
         }
-        Outcome::Unreceived(it) => unreceived(&it, ledger, tally),
+        Outcome::BodyNotReceived(it) => body_not_received(&it, ledger, tally),
         Outcome::NoToken(it) => {
             let authorized = it.admitted.authorized();
-            let subject = Subject {
+            let subject = RequestFacts {
                 identity: Some(it.unavailable.identity),
-                ..Subject::of_authorized(authorized)
+                ..RequestFacts::from_authorized(authorized)
             };
             let started = authorized.request().started();
             let refusal = refusal::no_token(&it.unavailable, authorized);
-            refuse(&refusal, subject, started, ledger, tally)
+            record_refusal(&refusal, subject, started, ledger, tally)
         }
         Outcome::Unrecordable(it) => {
             let Unrecordable { leased } = *it;
-            let subject = Subject::of_leased(&leased);
+            let subject = RequestFacts::from_leased(&leased);
             let started = leased.request().started();
             let refusal = Refusal::new(
-                Code::AuditUnavailable,
+                ErrorCode::AuditUnavailable,
                 "The audit log cannot be written, so nothing was sent.",
             );
-            refuse(
-                &refusal.after(Duration::from_secs(5)),
+            record_refusal(
+                &refusal.with_retry_after(Duration::from_secs(5)),
                 subject,
                 started,
                 ledger,
                 tally,
             )
         }
-        Outcome::Issued(it) => issued(&it, ledger, tally),
-        Outcome::NotIssued(it) => not_issued(&it, ledger, tally),
+        Outcome::TokenIssued(it) => token_issued(&it, ledger, tally),
+        Outcome::TokenRefused(it) => token_refused(&it, ledger, tally),
     }
 }
 
 // === NinjaOne's responses
 
-fn pass_on(forwarded: Forwarded, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
+fn forwarded_response(
+    forwarded: Forwarded,
+    tally: &Arc<WorkerMetrics>,
+) -> Recorded<Response<ProxyResponseBody>> {
     let (leased, entry, status, mut fields, body, journal) = forwarded.into_parts();
     let started = leased.request().started();
-    tally.count(
+    tally.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
         Decision::Allowed,
         status.as_u16(),
     );
-    let ended = journal.ended.unwrap_or(started);
-    tally.overhead.add(own(ended - started, &journal));
+    let ended = journal.wait_ended.unwrap_or(started);
+    tally
+        .overhead
+        .observe(proxy_overhead(ended - started, &journal));
     fields.append(
         recorded_response::REQUEST_ID,
-        recorded_response::id_value(leased.request().id()),
+        recorded_response::request_id_value(leased.request().id()),
     );
-    put_standing(
+    append_rate_limit_headers(
         &mut fields,
         leased.policy_header(),
         *leased.rate_limit_status(),
     );
-    let passage = journal.passage.clone();
-    let ending = ending(
+    let passage = journal.body_progress.clone();
+    let ending = outcome_details(
         Decision::Allowed,
         None,
         None,
         status,
-        Source::Ninjaone,
+        ResponseSource::Ninjaone,
         &journal,
     );
     let tally = Arc::clone(tally);
-    entry.ride(|entry| {
-        let stream = Stream {
+    entry.defer_close(|entry| {
+        let stream = AuditedStream {
             body,
             entry: Some(entry),
-            ending,
+            details: ending,
             leased,
-            passage,
+            body_progress: passage,
             started,
-            tally,
-            left: recorded_response::CALLER_GONE,
+            metrics: tally,
+            abort_reason: recorded_response::CALLER_GONE,
         };
         Response {
             status,
             headers: fields,
-            body: ReplyBody::stream(stream),
+            body: ProxyResponseBody::streaming(stream),
         }
     })
 }
 
-fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
-    let Failed {
+fn failed_response(
+    failed: ForwardFailed,
+    tally: &Arc<WorkerMetrics>,
+) -> Recorded<Response<ProxyResponseBody>> {
+    let ForwardFailed {
         leased,
         entry,
-        why,
-        journal,
+        error: why,
+        send_log: journal,
     } = failed;
-    let mut refusal = refusal::of_failure(why, leased.authorized());
-    refusal.standing = Some((leased.policy_header().clone(), *leased.rate_limit_status()));
+    let mut refusal = refusal::from_forward_error(why, leased.authorized());
+    refusal.rate_limit = Some((leased.policy_header().clone(), *leased.rate_limit_status()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
     let sent = journal.attempts > 0;
     let (decision, error) = if sent {
@@ -171,115 +183,123 @@ fn fail(failed: Failed, tally: &Arc<Tally>) -> Recorded<Response<ReplyBody>> {
     } else {
         (refusal.code.decision(), refusal.error)
     };
-    let mut ending = ending(
+    let mut ending = outcome_details(
         decision,
         error,
         refusal.bucket,
         refusal.code.status(),
-        Source::Proxy,
+        ResponseSource::Proxy,
         &journal,
     );
     let duration = leased.request().started().elapsed();
     ending.duration_us = micros(duration);
-    tally.count(
+    tally.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
         decision,
         refusal.code.status().as_u16(),
     );
-    tally.duration.add(duration);
-    tally.overhead.add(own(duration, &journal));
-    let response = respond(&refusal, leased.request().id(), entry.subject());
+    tally.duration.observe(duration);
+    tally.overhead.observe(proxy_overhead(duration, &journal));
+    let response = problem_response(&refusal, leased.request().id(), entry.facts());
     entry.close_with(ending, response)
 }
 
 // === Refusals
 
-fn refuse(
+fn record_refusal(
     refusal: &Refusal,
-    subject: Subject,
+    subject: RequestFacts,
     started: Instant,
     ledger: &Ledger,
-    tally: &Tally,
-) -> Recorded<Response<ReplyBody>> {
-    let journal = Journal::default();
-    refuse_after(refusal, subject, started, &journal, ledger, tally)
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
+    let journal = SendLog::default();
+    record_refusal_with(refusal, subject, started, &journal, ledger, tally)
 }
 
-fn refuse_after(
+fn record_refusal_with(
     refusal: &Refusal,
-    subject: Subject,
+    subject: RequestFacts,
     started: Instant,
-    journal: &Journal,
+    journal: &SendLog,
     ledger: &Ledger,
-    tally: &Tally,
-) -> Recorded<Response<ReplyBody>> {
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
     let duration = started.elapsed();
     let decision = refusal.code.decision();
-    let mut ending = ending(
+    let mut ending = outcome_details(
         decision,
         refusal.error,
         refusal.bucket,
         refusal.code.status(),
-        Source::Proxy,
+        ResponseSource::Proxy,
         journal,
     );
     ending.duration_us = micros(duration);
-    tally.count(
+    tally.count_request(
         subject.caller.as_ref(),
         subject.operation.as_ref(),
         decision,
         refusal.code.status().as_u16(),
     );
-    tally.duration.add(duration);
-    tally.overhead.add(own(duration, journal));
-    let response = respond(refusal, subject.request, &subject);
+    tally.duration.observe(duration);
+    tally.overhead.observe(proxy_overhead(duration, journal));
+    let response = problem_response(refusal, subject.request_id, &subject);
     ledger.record(subject, ending, response)
 }
 
 /// A request whose short body did not come: nothing was sent, and the time was the caller's.
-fn unreceived(it: &Unreceived, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
+fn body_not_received(
+    it: &BodyNotReceived,
+    ledger: &Ledger,
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
     let started = it.admitted.request().started();
-    let mut refusal = refusal::of_body(it.why);
-    refusal.standing = Some((
+    let mut refusal = refusal::from_body_error(it.error);
+    refusal.rate_limit = Some((
         it.admitted.policy_header().clone(),
         *it.admitted.rate_limit_status(),
     ));
-    let journal = Journal {
-        passage: it.passage.clone(),
-        ..Journal::default()
+    let journal = SendLog {
+        body_progress: it.passage.clone(),
+        ..SendLog::default()
     };
-    let subject = Subject::of_authorized(it.admitted.authorized());
-    refuse_after(&refusal, subject, started, &journal, ledger, tally)
+    let subject = RequestFacts::from_authorized(it.admitted.authorized());
+    record_refusal_with(&refusal, subject, started, &journal, ledger, tally)
 }
 
 /// For a request that ended without an outcome, which only a bug of ours can do. If an intent was open, its line says
 /// that it was abandoned; this one says what the caller was told.
-pub fn lost(
+pub fn internal_error(
     id: RequestId,
     peer: Peer,
     ledger: &Ledger,
-    tally: &Tally,
-) -> Recorded<Response<ReplyBody>> {
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
     let refusal = Refusal::new(
-        Code::Internal,
+        ErrorCode::Internal,
         "The proxy failed; the request may have been sent.",
     );
-    let subject = Subject::of_stranger(id, peer);
-    refuse(&refusal, subject, Instant::now(), ledger, tally)
+    let subject = RequestFacts::from_peer(id, peer);
+    record_refusal(&refusal, subject, Instant::now(), ledger, tally)
 }
 
 // === The token endpoint
 
-fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let mut subject = Subject::of_incoming(&it.incoming);
+fn token_issued(
+    it: &TokenIssued,
+    ledger: &Ledger,
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
+    let mut subject = RequestFacts::from_incoming(&it.incoming);
     subject.caller = Some(it.caller.name.clone());
-    subject.proof = Some(AuthMethod::ApiKey);
-    let body = Bytes::copy_from_slice(it.answer.as_bytes());
+    subject.auth_method = Some(AuthMethod::ApiKey);
+    let body = Bytes::copy_from_slice(it.response_json.as_bytes());
     let length = body.len() as u64;
     let response = token_response(StatusCode::OK, it.incoming.id(), body);
-    tally.count(subject.caller.as_ref(), None, Decision::Allowed, 200);
-    record_own(
+    tally.count_request(subject.caller.as_ref(), None, Decision::Allowed, 200);
+    record_token_response(
         subject,
         Decision::Allowed,
         StatusCode::OK,
@@ -290,27 +310,33 @@ fn issued(it: &Issued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<Repl
     )
 }
 
-fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Response<ReplyBody>> {
-    let (status, code) = match it.why {
-        token_response::Why::InvalidClient => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
-        token_response::Why::TooManyTokens => {
-            (StatusCode::SERVICE_UNAVAILABLE, Code::TokenUnavailable)
+fn token_refused(
+    it: &TokenRefused,
+    ledger: &Ledger,
+    tally: &WorkerMetrics,
+) -> Recorded<Response<ProxyResponseBody>> {
+    let (status, code) = match it.error {
+        token_response::Why::InvalidClient => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated)
         }
-        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrant => {
-            (StatusCode::BAD_REQUEST, Code::BadRequest)
+        token_response::Why::TooManyTokens => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TokenUnavailable)
+        }
+        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrantType => {
+            (StatusCode::BAD_REQUEST, ErrorCode::BadRequest)
         }
     };
-    let subject = Subject::of_incoming(&it.incoming);
-    let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.why.error()));
+    let subject = RequestFacts::from_incoming(&it.incoming);
+    let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.error.error_code()));
     let length = body.len() as u64;
     let mut response = token_response(status, it.incoming.id(), body);
-    put_proxy_status(&mut response.headers, code, None);
+    insert_proxy_status(&mut response.headers, code, None);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
         response.headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    tally.count(None, None, code.decision(), status.as_u16());
-    record_own(
+    tally.count_request(None, None, code.decision(), status.as_u16());
+    record_token_response(
         subject,
         code.decision(),
         status,
@@ -321,8 +347,8 @@ fn not_issued(it: &NotIssued, ledger: &Ledger, tally: &Tally) -> Recorded<Respon
     )
 }
 
-fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ReplyBody> {
-    let mut response = Response::new(status, ReplyBody::text(body));
+fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ProxyResponseBody> {
+    let mut response = Response::new(status, ProxyResponseBody::full(body));
     let fields = &mut response.headers;
     fields.insert(
         header::CONTENT_TYPE,
@@ -331,27 +357,27 @@ fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<Re
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(
         recorded_response::REQUEST_ID,
-        recorded_response::id_value(id),
+        recorded_response::request_id_value(id),
     );
     response
 }
 
-fn record_own(
-    subject: Subject,
+fn record_token_response(
+    subject: RequestFacts,
     decision: Decision,
     status: StatusCode,
     started: Instant,
     bytes_out: u64,
-    response: Response<ReplyBody>,
+    response: Response<ProxyResponseBody>,
     ledger: &Ledger,
-) -> Recorded<Response<ReplyBody>> {
-    let mut ending = ending(
+) -> Recorded<Response<ProxyResponseBody>> {
+    let mut ending = outcome_details(
         decision,
         None,
         None,
         status,
-        Source::Proxy,
-        &Journal::default(),
+        ResponseSource::Proxy,
+        &SendLog::default(),
     );
     ending.duration_us = micros(started.elapsed());
     ending.bytes_out = bytes_out;
@@ -362,42 +388,49 @@ fn record_own(
 
 /// The part of a duration that was ours: without what NinjaOne took, and without what a caller took to send a short body.
 /// A long one was on its way while NinjaOne was waited for.
-fn own(duration: Duration, journal: &Journal) -> Duration {
-    let ahead = journal.passage.as_ref().map(|it| it.read_ahead_wait_time());
-    duration.saturating_sub(journal.waited + ahead.unwrap_or_default())
+fn proxy_overhead(duration: Duration, journal: &SendLog) -> Duration {
+    let ahead = journal
+        .body_progress
+        .as_ref()
+        .map(|it| it.read_ahead_wait_time());
+    duration.saturating_sub(journal.upstream_wait + ahead.unwrap_or_default())
 }
 
-fn ending(
+fn outcome_details(
     decision: Decision,
     error: Option<&'static str>,
     bucket: Option<LimitKind>,
     status: StatusCode,
-    source: Source,
-    journal: &Journal,
-) -> Ending {
-    Ending {
+    source: ResponseSource,
+    journal: &SendLog,
+) -> OutcomeDetails {
+    OutcomeDetails {
         decision,
         error,
         bucket: bucket.map(LimitKind::as_str),
         status: status.as_u16(),
         source,
         attempts: journal.attempts,
-        ninjaone_request: journal.ninjaone_request.clone(),
+        ninjaone_request_id: journal.ninjaone_request_id.clone(),
         duration_us: 0,
-        bytes_in: journal.passage.as_ref().map_or(0, |it| it.bytes()),
+        bytes_in: journal.body_progress.as_ref().map_or(0, |it| it.bytes()),
         bytes_out: 0,
     }
 }
 
-fn of_malformed(it: &Malformed) -> Subject {
-    Subject {
+fn malformed_facts(it: &Malformed) -> RequestFacts {
+    RequestFacts {
         method: it.method,
         raw_path: Some(it.path.clone()),
-        ..Subject::of_stranger(it.id, it.peer)
+        ..RequestFacts::from_peer(it.id, it.peer)
     }
 }
 
-fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<ReplyBody> {
+fn problem_response(
+    refusal: &Refusal,
+    id: RequestId,
+    subject: &RequestFacts,
+) -> Response<ProxyResponseBody> {
     let status = refusal.code.status();
     let code = refusal.code.as_str();
     // An unauthenticated caller learns nothing else.
@@ -420,9 +453,9 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
         bucket: refusal.bucket.map(LimitKind::as_str),
         error: refusal.code.ninjaone_error(),
         error_description: &refusal.detail,
-        error_code: (refusal.code == Code::Unauthenticated).then_some(10),
+        error_code: (refusal.code == ErrorCode::Unauthenticated).then_some(10),
     };
-    let mut response = Response::new(status, ReplyBody::text(problem.to_bytes()));
+    let mut response = Response::new(status, ProxyResponseBody::full(problem.to_bytes()));
     let fields = &mut response.headers;
     fields.insert(
         header::CONTENT_TYPE,
@@ -431,11 +464,11 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(
         recorded_response::REQUEST_ID,
-        recorded_response::id_value(id),
+        recorded_response::request_id_value(id),
     );
-    put_proxy_status(fields, refusal.code, refusal.proxy_status);
-    if let Some((policy, standing)) = &refusal.standing {
-        put_standing(fields, policy, *standing);
+    insert_proxy_status(fields, refusal.code, refusal.proxy_status);
+    if let Some((policy, standing)) = &refusal.rate_limit {
+        append_rate_limit_headers(fields, policy, *standing);
     }
     if let Some(after) = refusal.retry_after {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
@@ -443,16 +476,16 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
         fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     match refusal.code {
-        Code::Unauthenticated => {
+        ErrorCode::Unauthenticated => {
             let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
             fields.insert(header::WWW_AUTHENTICATE, challenge);
         }
         // An ambiguous request ends its connection: nobody guesses where the next one begins.
-        Code::BadRequest => {
+        ErrorCode::BadRequest => {
             let close = HeaderValue::from_static("close");
             fields.insert(header::CONNECTION, close);
         }
-        Code::MethodRefused => {
+        ErrorCode::MethodRefused => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
             fields.insert(header::ALLOW, allowed);
         }
@@ -461,7 +494,7 @@ fn respond(refusal: &Refusal, id: RequestId, subject: &Subject) -> Response<Repl
     response
 }
 
-fn put_proxy_status(fields: &mut ResponseHeaders, code: Code, exact: Option<&'static str>) {
+fn insert_proxy_status(fields: &mut ResponseHeaders, code: ErrorCode, exact: Option<&'static str>) {
     let error = exact.unwrap_or_else(|| code.proxy_status());
     let text = format!(
         "ninjaone-proxy; error={error}; details=\"{}\"",
@@ -472,7 +505,11 @@ fn put_proxy_status(fields: &mut ResponseHeaders, code: Code, exact: Option<&'st
     }
 }
 
-fn put_standing(fields: &mut ResponseHeaders, policy: &HeaderValue, standing: Standing) {
+fn append_rate_limit_headers(
+    fields: &mut ResponseHeaders,
+    policy: &HeaderValue,
+    standing: Standing,
+) {
     fields.append(RATELIMIT_POLICY, policy.clone());
     fields.append(RATELIMIT, standing.header());
 }

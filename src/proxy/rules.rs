@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::{
     caller::CallerDirectory, clock::Timestamp, credentials::TokenCells, limits::RateLimits,
     names::RequestId, net::request::incoming_request::RequestRules, policy::policy_set::PolicySet,
-    upstream::tenant_upstream::Origins,
+    upstream::tenant_upstream::TenantUpstreams,
 };
 
 /// The rules in force. Every table in it has the same order of callers and of tenants.
@@ -16,9 +16,9 @@ pub struct Rules {
     /// SHA-256 over the settings, in hex.
     pub fingerprint: String,
     /// When they were loaded.
-    pub loaded: Timestamp,
+    pub loaded_at: Timestamp,
     /// What every request must be like before anybody is asked who sent it.
-    pub doors: RequestRules,
+    pub request_rules: RequestRules,
     /// Who may ask.
     pub callers: CallerDirectory,
     /// Who may do what.
@@ -28,17 +28,17 @@ pub struct Rules {
     /// Every tenant's tokens.
     pub credentials: TokenCells,
     /// Every tenant's API.
-    pub origins: Origins,
+    pub upstreams: TenantUpstreams,
 }
 
 /// Makes request ids for one worker, without asking the others.
-pub struct RequestIds {
+pub struct RequestIdGenerator {
     /// 48 random bits, different for each worker and each start.
     worker: u128,
     count: AtomicU64,
 }
 
-impl RequestIds {
+impl RequestIdGenerator {
     /// `random` tells workers and starts of the process apart; its lower 48 bits count.
     #[must_use]
     pub fn new(random: u64) -> Self {

@@ -23,13 +23,13 @@ use crate::{
 use super::{
     outcome::Outcome,
     rules::Rules,
-    token_response::{Issued, NotIssued, Why},
+    token_response::{TokenIssued, TokenRefused, Why},
 };
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
 /// For the whole form: it is read before anybody has proved anything.
-const FORM_PATIENCE: Duration = Duration::from_secs(10);
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Passes on what is not for the token endpoint.
 ///
@@ -47,45 +47,49 @@ pub async fn serve(
     }
     // Boxed, so that the form does not lie in every request's future.
     Err(
-        match Box::pin(answer(&incoming, body.take(), rules, tokens)).await {
+        match Box::pin(issue_token(&incoming, body.take(), rules, tokens)).await {
             Ok((caller, answer)) => {
                 if let Some(seat) = unproven {
                     seat.mark_authenticated();
                 }
-                Box::new(Issued {
+                Box::new(TokenIssued {
                     incoming,
                     caller,
-                    answer,
+                    response_json: answer,
                 })
                 .into()
             }
-            Err(why) => Box::new(NotIssued { incoming, why }).into(),
+            Err(why) => Box::new(TokenRefused {
+                incoming,
+                error: why,
+            })
+            .into(),
         },
     )
 }
 
 /// What the client sent, as far as we care.
 #[derive(Default)]
-struct Form {
-    grant: Option<String>,
-    client: Option<String>,
-    secret: Option<Zeroizing<String>>,
+struct TokenRequestForm {
+    grant_type: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Zeroizing<String>>,
     scope: Option<String>,
 }
 
-async fn answer(
+async fn issue_token(
     incoming: &IncomingRequest,
     body: RequestBody,
     rules: &Rules,
     tokens: &CallerTokens,
 ) -> Result<(Arc<Caller>, Zeroizing<String>), Why> {
     let form = Limited::new(body, FORM_BYTES_MAX).collect();
-    let body = timeout(FORM_PATIENCE, form)
+    let body = timeout(FORM_TIMEOUT, form)
         .await
         .map_err(|_| Why::InvalidRequest)?
         .map_err(|_| Why::InvalidRequest)?
         .to_bytes();
-    let mut form = read(&body)?;
+    let mut form = parse_form(&body)?;
     if let Some(authorization) = &incoming.credentials().authorization {
         let api_key::AuthorizationHeader::Basic { name, key } =
             api_key::parse_authorization(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
@@ -93,15 +97,15 @@ async fn answer(
             return Err(Why::InvalidRequest);
         };
         // RFC 6749 section 2.3: one way of proving only.
-        if form.secret.is_some() || form.client.as_ref().is_some_and(|it| *it != name) {
+        if form.client_secret.is_some() || form.client_id.as_ref().is_some_and(|it| *it != name) {
             return Err(Why::InvalidRequest);
         }
-        (form.client, form.secret) = (Some(name), Some(key));
+        (form.client_id, form.client_secret) = (Some(name), Some(key));
     }
-    if form.grant.as_deref() != Some("client_credentials") {
-        return Err(Why::UnsupportedGrant);
+    if form.grant_type.as_deref() != Some("client_credentials") {
+        return Err(Why::UnsupportedGrantType);
     }
-    let (Some(client), Some(secret)) = (&form.client, &form.secret) else {
+    let (Some(client), Some(secret)) = (&form.client_id, &form.client_secret) else {
         return Err(Why::InvalidClient);
     };
     let (caller, key) = rules
@@ -109,7 +113,7 @@ async fn answer(
         .authenticate_client(client, secret, incoming.received_at())
         .ok_or(Why::InvalidClient)?;
     let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
-    let scope = narrowed(
+    let scope = narrow_scope(
         &rules.policy.permitted_scopes(&caller),
         form.scope.as_deref(),
     );
@@ -121,14 +125,14 @@ async fn answer(
     Ok((caller, answer))
 }
 
-fn read(body: &Bytes) -> Result<Form, Why> {
-    let mut form = Form::default();
+fn parse_form(body: &Bytes) -> Result<TokenRequestForm, Why> {
+    let mut form = TokenRequestForm::default();
     for (name, value) in form_urlencoded::parse(body) {
         let repeated = match name.as_ref() {
-            "grant_type" => form.grant.replace(value.into_owned()).is_some(),
-            "client_id" => form.client.replace(value.into_owned()).is_some(),
+            "grant_type" => form.grant_type.replace(value.into_owned()).is_some(),
+            "client_id" => form.client_id.replace(value.into_owned()).is_some(),
             "client_secret" => form
-                .secret
+                .client_secret
                 .replace(Zeroizing::new(value.into_owned()))
                 .is_some(),
             "scope" => form.scope.replace(value.into_owned()).is_some(),
@@ -143,7 +147,7 @@ fn read(body: &Bytes) -> Result<Form, Why> {
 }
 
 /// What the caller may do of what it asks for; asking for more is not an error.
-fn narrowed(allowed: &[Scope], asked: Option<&str>) -> String {
+fn narrow_scope(allowed: &[Scope], asked: Option<&str>) -> String {
     let asked: Option<Vec<&str>> = asked
         .map(|it| it.split_ascii_whitespace().collect())
         .filter(|it: &Vec<&str>| !it.is_empty());

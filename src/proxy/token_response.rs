@@ -7,21 +7,21 @@ use zeroize::Zeroizing;
 use crate::{caller::Caller, net::IncomingRequest};
 
 /// A token of ours, issued.
-pub struct Issued {
+pub struct TokenIssued {
     /// The request for a token.
     pub incoming: Box<IncomingRequest>,
     /// Whom it was issued to.
     pub caller: Arc<Caller>,
     /// The JSON of RFC 6749 section 5.1.
-    pub answer: Zeroizing<String>,
+    pub response_json: Zeroizing<String>,
 }
 
 /// No token (RFC 6749 section 5.2).
-pub struct NotIssued {
+pub struct TokenRefused {
     /// The request for a token.
     pub incoming: Box<IncomingRequest>,
     /// Why there is none.
-    pub why: Why,
+    pub error: Why,
 }
 
 /// Why there is no token.
@@ -30,18 +30,18 @@ pub enum Why {
     /// Not a form, too long, or without credentials.
     InvalidRequest,
     InvalidClient,
-    UnsupportedGrant,
+    UnsupportedGrantType,
     TooManyTokens,
 }
 
 impl Why {
     /// RFC 6749 section 5.2.
     #[must_use]
-    pub const fn error(self) -> &'static str {
+    pub const fn error_code(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
-            Self::UnsupportedGrant => "unsupported_grant_type",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TooManyTokens => "temporarily_unavailable",
         }
     }

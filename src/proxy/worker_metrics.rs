@@ -26,7 +26,7 @@ pub const BOUNDS_S: [f64; 16] = [
 
 /// What requests are counted by: closed sets only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct RequestLabels {
     /// None: nobody was identified.
     pub caller: Option<CallerName>,
     /// Its id.
@@ -39,14 +39,14 @@ pub struct Key {
 
 /// Durations by bucket.
 #[derive(Default)]
-pub struct Histogram {
+pub struct DurationHistogram {
     buckets: [AtomicU64; BOUNDS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
-impl Histogram {
+impl DurationHistogram {
     /// Counts one duration.
-    pub fn add(&self, duration: Duration) {
+    pub fn observe(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
         if let Some(bucket) = self.buckets.get(bucket) {
@@ -57,7 +57,7 @@ impl Histogram {
 
     /// Counts by bucket, the last one for what is above all bounds, and the sum in microseconds.
     #[must_use]
-    pub fn read(&self) -> ([u64; BOUNDS_US.len() + 1], u64) {
+    pub fn snapshot(&self) -> ([u64; BOUNDS_US.len() + 1], u64) {
         let counts = std::array::from_fn(|at| {
             self.buckets
                 .get(at)
@@ -69,40 +69,40 @@ impl Histogram {
 
 /// One worker's counts.
 #[derive(Default)]
-pub struct Tally {
-    requests: DashMap<Key, u64, foldhash::fast::RandomState>,
+pub struct WorkerMetrics {
+    requests: DashMap<RequestLabels, u64, foldhash::fast::RandomState>,
     /// From the request's head to the response's last byte.
-    pub duration: Histogram,
+    pub duration: DurationHistogram,
     /// Our own part of the duration.
-    pub overhead: Histogram,
+    pub overhead: DurationHistogram,
     in_flight: AtomicUsize,
 }
 
 /// A request that is on its way through the stations.
-pub struct Entered<'a>(&'a Tally);
+pub struct InFlightGuard<'a>(&'a WorkerMetrics);
 
-impl Drop for Entered<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Tally {
+impl WorkerMetrics {
     /// Counts a request in until the guard is dropped.
-    pub fn enter(&self) -> Entered<'_> {
+    pub fn track_in_flight(&self) -> InFlightGuard<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Entered(self)
+        InFlightGuard(self)
     }
 
     /// Counts a request that was answered.
-    pub fn count(
+    pub fn count_request(
         &self,
         caller: Option<&CallerName>,
         operation: Option<&Arc<Operation>>,
         decision: Decision,
         status: u16,
     ) {
-        let key = Key {
+        let key = RequestLabels {
             caller: caller.cloned(),
             operation: operation.map(|it| Arc::clone(&it.id)),
             decision,
@@ -118,14 +118,14 @@ impl Tally {
     }
 
     /// Shows each set of labels and its count.
-    pub fn each(&self, mut visit: impl FnMut(&Key, u64)) {
+    pub fn for_each(&self, mut visit: impl FnMut(&RequestLabels, u64)) {
         for entry in &self.requests {
             visit(entry.key(), *entry.value());
         }
     }
 
     /// Forgets callers that are no longer configured.
-    pub fn retain(&self, mut configured: impl FnMut(&CallerName) -> bool) {
+    pub fn retain_callers(&self, mut configured: impl FnMut(&CallerName) -> bool) {
         self.requests
             .retain(|key, _| key.caller.as_ref().is_none_or(&mut configured));
     }

@@ -11,7 +11,7 @@ use crate::{
     net::Method,
     ninjaone::{
         catalogue::CallbackParameters,
-        operation::{Needs, Operation},
+        operation::{Operation, RequiredIdentity},
         paths::REQUEST_ID_HEADER,
     },
 };
@@ -80,7 +80,7 @@ fn allowed(state: &State, asked: &Asked) -> Result<Answer, Answer> {
 
 fn needs_person(state: &State, operation: &Operation) -> bool {
     let needs_person = || state.need_person.iter().any(|it| **it == *operation.id);
-    operation.needs == Needs::User || needs_person()
+    operation.required_identity == RequiredIdentity::User || needs_person()
 }
 
 fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {

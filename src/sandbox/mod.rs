@@ -215,7 +215,7 @@ impl Ninja {
             seen: Ring::default(),
         });
         let tasks = Tasks::new();
-        tasks.spawn_until_stop(server::accept(
+        tasks.spawn_until_shutdown(server::accept(
             listener,
             options.tls,
             Arc::clone(&state),
@@ -281,13 +281,13 @@ impl Ninja {
 
     /// Closes the listener and every connection, and waits until that is done: at most five seconds.
     pub async fn stop(&self) {
-        self.tasks.stop();
-        self.tasks.join(STOP_WAIT).await;
+        self.tasks.request_shutdown();
+        self.tasks.join_timeout(STOP_WAIT).await;
     }
 }
 
 impl Drop for Ninja {
     fn drop(&mut self) {
-        self.tasks.stop();
+        self.tasks.request_shutdown();
     }
 }

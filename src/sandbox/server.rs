@@ -52,7 +52,7 @@ pub(super) async fn accept(
             continue;
         };
         let (tls, state) = (tls.clone(), Arc::clone(&state));
-        tasks.spawn_until_stop(async move {
+        tasks.spawn_until_shutdown(async move {
             // A connection that breaks off is the other end's affair.
             let _ = serve(stream, tls, state).await;
             drop(place);

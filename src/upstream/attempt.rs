@@ -26,15 +26,15 @@ use crate::{
         worker_cell::WorkerFlag,
     },
     ninjaone::{
-        api_error::{self, Fault, Meaning},
+        api_error::{self, ApiErrorBody, ApiErrorKind},
         operation::Payload,
     },
 };
 
 use super::{
     attempt_result::{Answer, Verdict},
-    send_loop::Sending,
-    tenant_upstream::{Patience, ThrottleKind},
+    send_loop::SendLoop,
+    tenant_upstream::{ThrottleKind, UpstreamTimeouts},
     upstream_body::Http1ResponseBody,
 };
 
@@ -46,9 +46,9 @@ const WRITE_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
 /// Longest body of a 401 that is read to learn why, in bytes.
 const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Longest `x-nj-request-id` that is kept, in bytes.
-const NINJAONE_REQUEST_BYTES_MAX: usize = 128;
+const NINJAONE_REQUEST_ID_BYTES_MAX: usize = 128;
 
-impl Sending<'_> {
+impl SendLoop<'_> {
     /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the response
     /// begins.
     pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> Verdict {
@@ -58,16 +58,16 @@ impl Sending<'_> {
             body.allow_upload();
         }
         if body.declares_too_large() {
-            return Verdict::Body(RequestBodyError::TooLarge);
+            return Verdict::RequestBody(RequestBodyError::TooLarge);
         }
         let passage = body.progress();
-        self.journal.passage.clone_from(&passage);
+        self.send_log.body_progress.clone_from(&passage);
         let freshness = match request.method() {
             _ if self.new_connection => ReusePolicy::NewConnection,
             Method::Get | Method::Head => ReusePolicy::Any,
             _ => ReusePolicy::IdleAtMost(WRITE_CONNECTION_IDLE_MAX),
         };
-        self.intended.set_attempts(self.journal.attempts + 1);
+        self.intended.set_attempts(self.send_log.attempts + 1);
         let begun = WorkerFlag::default();
         let sent = {
             let request = self.intended.request();
@@ -82,22 +82,22 @@ impl Sending<'_> {
                 body,
             };
             let sending = pin!(self.pool.send(outgoing, freshness, now, &begun));
-            first_byte(sending, passage.as_deref(), now, self.origin.patience()).await
+            wait_for_head(sending, passage.as_deref(), now, self.upstream.timeouts()).await
         };
         let begun = begun.get();
         if begun && !matches!(sent, Some(Err(SendError::NotSent(_)))) {
-            self.journal.attempts += 1;
+            self.send_log.attempts += 1;
         }
-        self.intended.set_attempts(self.journal.attempts);
+        self.intended.set_attempts(self.send_log.attempts);
         if let Some(fault) = passage.as_ref().and_then(|it| it.error()) {
-            return Verdict::Body(fault);
+            return Verdict::RequestBody(fault);
         }
         match sent {
             None if begun => Verdict::TimedOut,
             None => Verdict::Unsent(ExchangeError::TimedOut),
             Some(Err(SendError::NotSent(error))) => Verdict::Unsent(error),
-            Some(Err(SendError::StaleConnection)) => Verdict::DiedReused,
-            Some(Err(SendError::MaybeSent(error))) => Verdict::Lost(error),
+            Some(Err(SendError::StaleConnection)) => Verdict::StaleConnection,
+            Some(Err(SendError::MaybeSent(error))) => Verdict::ExchangeFailed(error),
             Some(Ok(answered)) => self.judge(answered, permit).await,
         }
     }
@@ -108,35 +108,35 @@ impl Sending<'_> {
             headers: mut fields,
             body,
         } = answered;
-        self.journal.ninjaone_request = ninjaone_request(&fields);
-        if let Some(kind) = throttle(status, &fields)
-            && !is_file(self.intended.operation().payload, &fields)
+        self.send_log.ninjaone_request_id = ninjaone_request_id(&fields);
+        if let Some(kind) = throttle_kind(status, &fields)
+            && !is_attachment(self.intended.operation().payload, &fields)
         {
-            return Verdict::Throttled(kind, told(&fields));
+            return Verdict::Throttled(kind, requested_delay(&fields));
         }
         // An upgrade that nobody asked for.
         if status.is_informational() {
-            return Verdict::Lost(ExchangeError::NotHttp);
+            return Verdict::ExchangeFailed(ExchangeError::NotHttp);
         }
-        let body = Http1ResponseBody::new(body, permit, self.origin.patience().body);
+        let body = Http1ResponseBody::new(body, permit, self.upstream.timeouts().body);
         if status == StatusCode::UNAUTHORIZED {
             let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
-            return match Fault::parse(&told).map(|it| it.meaning()) {
-                Some(Meaning::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
+            return match ApiErrorBody::parse(&told).map(|it| it.kind()) {
+                Some(ApiErrorKind::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
                 _ => Verdict::TokenRejected,
             };
         }
         self.token.accept();
-        pass_retry_after(&mut fields);
+        sanitize_retry_after(&mut fields);
         let answer = Answer {
             status,
-            fields,
+            headers: fields,
             body,
         };
         if matches!(status.as_u16(), 502..=504) {
-            Verdict::Unwell(answer)
+            Verdict::GatewayError(answer)
         } else {
-            Verdict::Answer(answer)
+            Verdict::Response(answer)
         }
     }
 }
@@ -144,11 +144,11 @@ impl Sending<'_> {
 /// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless
 /// NinjaOne takes
 /// it too slowly. How fast the caller sends is judged by the body itself.
-async fn first_byte<F>(
+async fn wait_for_head<F>(
     mut sending: Pin<&mut F>,
     passage: Option<&BodyProgress>,
     began: Instant,
-    patience: Patience,
+    patience: UpstreamTimeouts,
 ) -> Option<F::Output>
 where
     F: Future,
@@ -180,16 +180,16 @@ where
     }
 }
 
-fn ninjaone_request(fields: &ResponseHeaders) -> Option<Box<str>> {
+fn ninjaone_request_id(fields: &ResponseHeaders) -> Option<Box<str>> {
     let value = fields.get(&NINJAONE_REQUEST_ID)?.to_str().ok()?;
-    let end = value.len().min(NINJAONE_REQUEST_BYTES_MAX);
+    let end = value.len().min(NINJAONE_REQUEST_ID_BYTES_MAX);
     value.get(..end).map(Box::from)
 }
 
 /// NinjaOne signals its rate limits by an HTML page as often as by 429; its API never responds with HTML.
-fn throttle(status: StatusCode, fields: &ResponseHeaders) -> Option<ThrottleKind> {
+fn throttle_kind(status: StatusCode, fields: &ResponseHeaders) -> Option<ThrottleKind> {
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Some(ThrottleKind::Status);
+        return Some(ThrottleKind::TooManyRequests);
     }
     // Servers send pages with redirects and refusals of tokens too: those are what their status says.
     if status.is_redirection() || status == StatusCode::UNAUTHORIZED {
@@ -202,28 +202,28 @@ fn throttle(status: StatusCode, fields: &ResponseHeaders) -> Option<ThrottleKind
     // Pages of limits have been seen with these. Any other page is an error's: a caller that provokes one must not bring
     // the whole tenant to a stop.
     Some(match status.as_u16() {
-        200 | 403 | 503 => ThrottleKind::Page,
-        _ => ThrottleKind::ErrorPage,
+        200 | 403 | 503 => ThrottleKind::HtmlPage,
+        _ => ThrottleKind::HtmlErrorPage,
     })
 }
 
 /// An operation that downloads a file may return an HTML page: the response says that it is an attachment.
-fn is_file(payload: Payload, fields: &ResponseHeaders) -> bool {
+fn is_attachment(payload: Payload, fields: &ResponseHeaders) -> bool {
     payload == Payload::Download && fields.contains(&header::CONTENT_DISPOSITION)
 }
 
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.
-fn pass_retry_after(fields: &mut ResponseHeaders) {
+fn sanitize_retry_after(fields: &mut ResponseHeaders) {
     if !fields.contains(&header::RETRY_AFTER) {
         return;
     }
-    match told(fields) {
+    match requested_delay(fields) {
         Some(wait) => fields.insert(header::RETRY_AFTER, wait.as_secs().into()),
         None => fields.remove(&header::RETRY_AFTER),
     }
 }
 
-fn told(fields: &ResponseHeaders) -> Option<Duration> {
+fn requested_delay(fields: &ResponseHeaders) -> Option<Duration> {
     let value = fields.get(&header::RETRY_AFTER)?.to_str().ok()?;
     parse_retry_after(value, Timestamp::now())
 }

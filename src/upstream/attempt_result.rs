@@ -14,9 +14,9 @@ use super::{tenant_upstream::ThrottleKind, upstream_body::Http1ResponseBody};
 /// What came of an attempt.
 pub(super) enum Verdict {
     /// A response to pass on.
-    Answer(Answer),
+    Response(Answer),
     /// A gateway error (502, 503, 504): passed on if the request may not be retried.
-    Unwell(Answer),
+    GatewayError(Answer),
     /// 429 or an HTML page, and how long it said to wait.
     Throttled(ThrottleKind, Option<Duration>),
     /// 401: the token is no longer valid.
@@ -26,14 +26,14 @@ pub(super) enum Verdict {
     /// No head of a response came in time; the request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.
-    Body(RequestBodyError),
+    RequestBody(RequestBodyError),
     /// Not a byte was sent.
     Unsent(ExchangeError),
     /// A connection that was used before broke before the response's first byte: the server may have closed it before the
     /// request arrived.
-    DiedReused,
+    StaleConnection,
     /// The connection broke, or what came back is not HTTP.
-    Lost(ExchangeError),
+    ExchangeFailed(ExchangeError),
 }
 
 /// NinjaOne's response, ready to be passed on.
@@ -41,7 +41,7 @@ pub(super) struct Answer {
     /// As NinjaOne sent it.
     pub(super) status: StatusCode,
     /// Reduced to what a caller may see.
-    pub(super) fields: ResponseHeaders,
+    pub(super) headers: ResponseHeaders,
     /// Still to be read.
     pub(super) body: Http1ResponseBody,
 }

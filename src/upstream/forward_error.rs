@@ -9,28 +9,28 @@ use crate::{
     net::{body::request_body::RequestBodyError, client::connector::ExchangeError},
 };
 
-use super::send_log::Journal;
+use super::send_log::SendLog;
 
 /// A request that was put on record and got no response that could be passed on.
-pub struct Failed {
+pub struct ForwardFailed {
     /// The request's guards: its lease, and its share of the caller's concurrency.
     pub leased: Leased,
     /// Its line, still to be written.
     pub entry: OpenEntry,
     /// Why there is no response.
-    pub why: Why,
+    pub error: Why,
     /// What happened until then.
-    pub journal: Journal,
+    pub send_log: SendLog,
 }
 
-impl Failed {
-    pub(super) fn new(intended: Intended, why: Why, journal: Journal) -> Box<Self> {
+impl ForwardFailed {
+    pub(super) fn new(intended: Intended, why: Why, journal: SendLog) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
-            why,
-            journal,
+            error: why,
+            send_log: journal,
         })
     }
 }
@@ -53,7 +53,7 @@ pub enum Why {
     /// No connection. Nothing was sent.
     Unreachable(ExchangeError),
     /// The connection broke, or what came back is not HTTP.
-    BadAnswer(ExchangeError),
+    BadResponse(ExchangeError),
     /// NinjaOne refused a token that it gave us.
     TokenRejected,
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
@@ -61,7 +61,7 @@ pub enum Why {
     /// NinjaOne wants a user, and there is no token of one. Nothing was done.
     NoToken(TokenUnavailable),
     /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
-    BodyNotKept,
+    BodyNotReplayable,
     /// No head of a response came in time. The request may have arrived.
     TimedOut,
     /// The caller's body did not come as it should.

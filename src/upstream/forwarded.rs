@@ -8,7 +8,7 @@ use crate::{
     net::response::ResponseHeaders,
 };
 
-use super::{attempt_result::Answer, send_log::Journal, upstream_body::Http1ResponseBody};
+use super::{attempt_result::Answer, send_log::SendLog, upstream_body::Http1ResponseBody};
 
 /// A request that NinjaOne has responded to, and the response.
 ///
@@ -17,7 +17,7 @@ pub struct Forwarded {
     leased: Leased,
     entry: OpenEntry,
     answer: Answer,
-    journal: Journal,
+    send_log: SendLog,
 }
 
 impl Forwarded {
@@ -25,14 +25,14 @@ impl Forwarded {
     pub(super) fn assert_forwarded(
         intended: Intended,
         answer: Answer,
-        journal: Journal,
+        journal: SendLog,
     ) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
             answer,
-            journal,
+            send_log: journal,
         })
     }
 
@@ -47,13 +47,13 @@ impl Forwarded {
         StatusCode,
         ResponseHeaders,
         Http1ResponseBody,
-        Journal,
+        SendLog,
     ) {
         let Answer {
             status,
-            fields,
+            headers: fields,
             body,
         } = self.answer;
-        (self.leased, self.entry, status, fields, body, self.journal)
+        (self.leased, self.entry, status, fields, body, self.send_log)
     }
 }

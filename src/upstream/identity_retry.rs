@@ -10,18 +10,18 @@ use http::StatusCode;
 use tokio::time::timeout;
 
 use super::{
-    attempt_result::Verdict, forward_error::Why, send_loop::Sending,
+    attempt_result::Verdict, forward_error::Why, send_loop::SendLoop,
     user_context::may_retry_as_user,
 };
 
 /// How long the rest of a body is waited for that NinjaOne did not wait for.
 const BODY_WAIT_MS_MAX: u64 = 5_000;
 
-impl Sending<'_> {
+impl SendLoop<'_> {
     /// Whether this response may be `user_context_required`, to a request that may go as the user.
     pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
         let is_refusal =
-            matches!(verdict, Verdict::Answer(answer) if answer.status == StatusCode::FORBIDDEN);
+            matches!(verdict, Verdict::Response(answer) if answer.status == StatusCode::FORBIDDEN);
         is_refusal && may_retry_as_user(&self.intended)
     }
 
@@ -29,15 +29,15 @@ impl Sending<'_> {
     ///
     /// # Errors
     /// There is no token of one, or no body any more. The request comes back as the service's.
-    pub(super) async fn switch(mut self) -> Result<Self, Box<(Self, Why)>> {
-        self.remember();
+    pub(super) async fn switch_to_user(mut self) -> Result<Self, Box<(Self, Why)>> {
+        self.remember_user_only();
         // Without a token the caller is not asked for the rest of the body; without a body the service's lease stays.
         let tenant = self.intended.tenant().index;
         if let Err(lack) = self.vaults.wait_for_user(tenant).await {
             return Err(Box::new((self, Why::NoToken(lack))));
         }
-        if !self.take_body_again().await {
-            return Err(Box::new((self, Why::BodyNotKept)));
+        if !self.restore_body().await {
+            return Err(Box::new((self, Why::BodyNotReplayable)));
         }
         match self.intended.lease_as_user(self.vaults).await {
             Ok(intended) => {
@@ -54,7 +54,7 @@ impl Sending<'_> {
         }
     }
 
-    fn remember(&self) {
+    fn remember_user_only(&self) {
         if self.vaults.learn_user_only(self.intended.leased()) {
             tracing::info!(
                 tenant = %self.intended.tenant().name,
@@ -65,11 +65,11 @@ impl Sending<'_> {
     }
 
     /// False if the request had a body that is not there any more.
-    async fn take_body_again(&mut self) -> bool {
-        if self.journal.passage.is_none() {
+    async fn restore_body(&mut self) -> bool {
+        if self.send_log.body_progress.is_none() {
             return true;
         }
-        let Some(kept) = self.kept.take() else {
+        let Some(kept) = self.replay.take() else {
             return false;
         };
         let patience = Duration::from_millis(BODY_WAIT_MS_MAX);

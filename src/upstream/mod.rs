@@ -37,14 +37,14 @@ use crate::{
 };
 
 use self::{
-    send_loop::{SendLoopError, Sending},
-    tenant_upstream::{Origin, Origins},
+    send_loop::{SendLoop, SendLoopError},
+    tenant_upstream::{TenantUpstream, TenantUpstreams},
 };
 
 pub use self::{
-    forward_error::{Failed, Why},
+    forward_error::{ForwardFailed, Why},
     forwarded::Forwarded,
-    send_log::Journal,
+    send_log::SendLog,
 };
 
 /// The way out to NinjaOne, one for each worker: its connections are not shared between cores.
@@ -54,7 +54,7 @@ pub struct Upstream {
 }
 
 /// How often idle connections are checked.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Upstream {
     /// Without connections yet; they are opened and closed on tasks of `tasks`.
@@ -67,9 +67,9 @@ impl Upstream {
     }
 
     /// Closes connections that have been idle for too long, for as long as the worker runs.
-    pub async fn sweep(self: Arc<Self>) {
+    pub async fn close_idle_connections(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(SWEEP_INTERVAL).await;
+            tokio::time::sleep(IDLE_CHECK_INTERVAL).await;
             let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
             for pool in pools.values() {
                 pool.close_idle();
@@ -79,7 +79,7 @@ impl Upstream {
         }
     }
 
-    fn pool(&self, origin: &Origin) -> Result<Arc<Pool>, ConnectorError> {
+    fn pool(&self, origin: &TenantUpstream) -> Result<Arc<Pool>, ConnectorError> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&origin.id()) {
             return Ok(Arc::clone(pool));
@@ -95,22 +95,22 @@ impl Upstream {
     /// When NinjaOne gave no response that may be passed on.
     pub async fn forward(
         &self,
-        origins: &Origins,
+        origins: &TenantUpstreams,
         vaults: &TokenCells,
         intended: Intended,
         body: RequestBody,
-    ) -> Result<Box<Forwarded>, Box<Failed>> {
+    ) -> Result<Box<Forwarded>, Box<ForwardFailed>> {
         let Some(origin) = origins.get(intended.tenant().index) else {
             let why = Why::Unreachable(ExchangeError::Resolve);
-            return Err(Failed::new(intended, why, Journal::default()));
+            return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
         let Ok(pool) = self.pool(origin) else {
             let why = Why::Unreachable(ExchangeError::Tls);
-            return Err(Failed::new(intended, why, Journal::default()));
+            return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
         let started = Instant::now();
         let mut now = started;
-        let mut sending = Sending::new(origin, &pool, vaults, intended, body);
+        let mut sending = SendLoop::new(origin, &pool, vaults, intended, body);
         loop {
             let stopped = match sending.run(now).await {
                 Ok(answer) => return Ok(sending.finish(answer, started)),
@@ -121,7 +121,7 @@ impl Upstream {
                 // Once at most: what goes as the user is not switched. Boxed, so that what waiting needs does not lie in
                 // every request's future.
                 SendLoopError::UserRequired => {
-                    sending = match Box::pin(sending.switch()).await {
+                    sending = match Box::pin(sending.switch_to_user()).await {
                         Ok(sending) => sending,
                         Err(it) => {
                             let (sending, why) = *it;

@@ -20,115 +20,121 @@ use super::{
 };
 
 /// What to do after an attempt.
-pub(super) enum Step {
+pub(super) enum RetryDecision {
     Done(Answer),
-    Again {
+    Retry {
         wait: Option<Duration>,
         /// On a connection of its own.
-        fresh: bool,
+        new_connection: bool,
     },
-    WithNewToken,
+    RetryWithNewToken,
     /// The token is no longer valid; this request is not retried.
     RejectToken,
-    GiveUp(Why),
+    Fail(Why),
 }
 
 /// One request's retries.
-pub(super) struct Retry<'a> {
+pub(super) struct RetryState<'a> {
     budget: &'a RetryBudget,
-    repeatable: bool,
-    made: u32,
+    is_retryable: bool,
+    retries: u32,
     new_token_tried: bool,
-    fresh_tried: bool,
+    new_connection_tried: bool,
 }
 
-impl<'a> Retry<'a> {
+impl<'a> RetryState<'a> {
     pub(super) fn new(budget: &'a RetryBudget, method: Method) -> Self {
-        budget.earn();
+        budget.deposit();
         Self {
             budget,
-            repeatable: matches!(method, Method::Get | Method::Head),
-            made: 0,
+            is_retryable: matches!(method, Method::Get | Method::Head),
+            retries: 0,
             new_token_tried: false,
-            fresh_tried: false,
+            new_connection_tried: false,
         }
     }
 
     /// `paused` is how long the tenant sends nothing because of this verdict.
-    pub(super) fn after(&mut self, verdict: Verdict, paused: Option<Duration>) -> Step {
+    pub(super) fn decide(&mut self, verdict: Verdict, paused: Option<Duration>) -> RetryDecision {
         match verdict {
-            Verdict::Answer(answer) => Step::Done(answer),
-            Verdict::Unwell(answer) => self.backed_off().unwrap_or(Step::Done(answer)),
-            Verdict::Throttled(..) => self.again_when_allowed(paused),
-            Verdict::TokenRejected if !self.repeatable => Step::RejectToken,
-            Verdict::TokenRejected if self.new_token_tried => Step::RejectToken,
+            Verdict::Response(answer) => RetryDecision::Done(answer),
+            Verdict::GatewayError(answer) => self
+                .retry_with_backoff()
+                .unwrap_or(RetryDecision::Done(answer)),
+            Verdict::Throttled(..) => self.retry_after_throttle(paused),
+            Verdict::TokenRejected if !self.is_retryable => RetryDecision::RejectToken,
+            Verdict::TokenRejected if self.new_token_tried => RetryDecision::RejectToken,
             Verdict::TokenRejected => {
                 self.new_token_tried = true;
-                Step::WithNewToken
+                RetryDecision::RetryWithNewToken
             }
-            Verdict::InsufficientPrivileges => Step::GiveUp(Why::InsufficientPrivileges),
-            Verdict::TimedOut => Step::GiveUp(Why::TimedOut),
-            Verdict::Body(fault) => Step::GiveUp(Why::Body(fault)),
-            Verdict::Unsent(error) => self.after_failure(SendError::NotSent(error)),
-            Verdict::DiedReused => self.after_failure(SendError::StaleConnection),
-            Verdict::Lost(error) => self.after_failure(SendError::MaybeSent(error)),
+            Verdict::InsufficientPrivileges => RetryDecision::Fail(Why::InsufficientPrivileges),
+            Verdict::TimedOut => RetryDecision::Fail(Why::TimedOut),
+            Verdict::RequestBody(fault) => RetryDecision::Fail(Why::Body(fault)),
+            Verdict::Unsent(error) => self.decide_send_error(SendError::NotSent(error)),
+            Verdict::StaleConnection => self.decide_send_error(SendError::StaleConnection),
+            Verdict::ExchangeFailed(error) => self.decide_send_error(SendError::MaybeSent(error)),
         }
     }
 
-    fn after_failure(&mut self, error: SendError) -> Step {
+    fn decide_send_error(&mut self, error: SendError) -> RetryDecision {
         let (why, fresh) = match error {
             SendError::NotSent(error) => (Why::Unreachable(error), false),
-            SendError::StaleConnection => (Why::BadAnswer(ExchangeError::Broken), true),
-            SendError::MaybeSent(error) => (Why::BadAnswer(error), false),
+            SendError::StaleConnection => (Why::BadResponse(ExchangeError::Broken), true),
+            SendError::MaybeSent(error) => (Why::BadResponse(error), false),
         };
         // A kept connection that had died says nothing about NinjaOne: once more, at once, outside the budget.
-        if fresh && self.repeatable && !self.fresh_tried {
-            self.fresh_tried = true;
-            return Step::Again {
+        if fresh && self.is_retryable && !self.new_connection_tried {
+            self.new_connection_tried = true;
+            return RetryDecision::Retry {
                 wait: None,
-                fresh: true,
+                new_connection: true,
             };
         }
         let hopeless = matches!(why, Why::Unreachable(ExchangeError::Certificate));
         if hopeless {
-            return Step::GiveUp(why);
+            return RetryDecision::Fail(why);
         }
-        self.backed_off().unwrap_or(Step::GiveUp(why))
+        self.retry_with_backoff()
+            .unwrap_or(RetryDecision::Fail(why))
     }
 
     /// Another attempt after a pause that doubles, if this request may have one and the budget pays for it.
-    fn backed_off(&mut self) -> Option<Step> {
-        let settings = self.budget.settings();
-        if !self.repeatable || self.made + 1 >= settings.attempts_max || !self.budget.spend() {
+    fn retry_with_backoff(&mut self) -> Option<RetryDecision> {
+        let settings = self.budget.policy();
+        if !self.is_retryable
+            || self.retries + 1 >= settings.attempts_max
+            || !self.budget.withdraw()
+        {
             return None;
         }
         let longest = settings
             .backoff_from
-            .saturating_mul(1 << self.made.min(16))
+            .saturating_mul(1 << self.retries.min(16))
             .min(settings.backoff_to);
-        self.made += 1;
+        self.retries += 1;
         let wait = if settings.jitter {
-            random::up_to(longest)
+            random::jitter(longest)
         } else {
             longest
         };
-        Some(Step::Again {
+        Some(RetryDecision::Retry {
             wait: Some(wait),
-            fresh: false,
+            new_connection: false,
         })
     }
 
     /// The tenant's budget is paused by now: taking the next permit waits as long as the queue allows, or refuses.
-    fn again_when_allowed(&mut self, paused: Option<Duration>) -> Step {
-        let settings = self.budget.settings();
-        if self.repeatable && self.made + 1 < settings.attempts_max && self.budget.spend() {
-            self.made += 1;
-            return Step::Again {
+    fn retry_after_throttle(&mut self, paused: Option<Duration>) -> RetryDecision {
+        let settings = self.budget.policy();
+        if self.is_retryable && self.retries + 1 < settings.attempts_max && self.budget.withdraw() {
+            self.retries += 1;
+            return RetryDecision::Retry {
                 wait: None,
-                fresh: false,
+                new_connection: false,
             };
         }
-        Step::GiveUp(Why::Throttled {
+        RetryDecision::Fail(Why::Throttled {
             retry_after: paused.unwrap_or(Duration::from_secs(1)),
         })
     }

@@ -16,11 +16,11 @@ use crate::{
 
 use super::{
     attempt_result::{Answer, Verdict},
-    forward_error::{Failed, Why},
+    forward_error::{ForwardFailed, Why},
     forwarded::Forwarded,
-    retry::{Retry, Step},
-    send_log::Journal,
-    tenant_upstream::Origin,
+    retry::{RetryDecision, RetryState},
+    send_log::SendLog,
+    tenant_upstream::TenantUpstream,
     user_context::{keep_body_for_replay, requires_user},
 };
 
@@ -28,8 +28,8 @@ use super::{
 const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
 
 /// One request while it is being sent, and sent again.
-pub(super) struct Sending<'a> {
-    pub(super) origin: &'a Origin,
+pub(super) struct SendLoop<'a> {
+    pub(super) upstream: &'a TenantUpstream,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) vaults: &'a TokenCells,
     pub(super) intended: Intended,
@@ -39,10 +39,10 @@ pub(super) struct Sending<'a> {
     pub(super) token: Arc<AccessToken>,
     /// Whether the next attempt must go on a connection of its own.
     pub(super) new_connection: bool,
-    pub(super) journal: Journal,
-    retry: Retry<'a>,
+    pub(super) send_log: SendLog,
+    retry: RetryState<'a>,
     /// The body, if it may be needed twice.
-    pub(super) kept: Option<Arc<ReplayBuffer>>,
+    pub(super) replay: Option<Arc<ReplayBuffer>>,
 }
 
 /// Why the loop ended without a response.
@@ -58,23 +58,23 @@ impl From<Why> for SendLoopError {
     }
 }
 
-impl<'a> Sending<'a> {
+impl<'a> SendLoop<'a> {
     pub(super) fn new(
-        origin: &'a Origin,
+        upstream: &'a TenantUpstream,
         pool: &'a Arc<Pool>,
         vaults: &'a TokenCells,
         intended: Intended,
         mut body: RequestBody,
     ) -> Self {
         Self {
-            origin,
+            upstream,
             pool,
             vaults,
-            kept: keep_body_for_replay(&intended, &mut body, vaults),
+            replay: keep_body_for_replay(&intended, &mut body, vaults),
             token: Arc::clone(intended.token()),
             new_connection: false,
-            journal: Journal::default(),
-            retry: Retry::new(origin.retry(), intended.request().method()),
+            send_log: SendLog::default(),
+            retry: RetryState::new(upstream.retry_budget(), intended.request().method()),
             intended,
             body,
         }
@@ -92,18 +92,21 @@ impl<'a> Sending<'a> {
             if self.may_require_user(&verdict) && Box::pin(requires_user(&mut verdict)).await {
                 return Err(SendLoopError::UserRequired);
             }
-            let paused = self.learn(&verdict);
-            match self.retry.after(verdict, paused) {
-                Step::Done(answer) => return Ok(answer),
-                Step::GiveUp(why) => return Err(why.into()),
-                Step::Again { wait, fresh } => {
+            let paused = self.apply_throttle(&verdict);
+            match self.retry.decide(verdict, paused) {
+                RetryDecision::Done(answer) => return Ok(answer),
+                RetryDecision::Fail(why) => return Err(why.into()),
+                RetryDecision::Retry {
+                    wait,
+                    new_connection: fresh,
+                } => {
                     if let Some(wait) = wait {
                         Box::pin(tokio::time::sleep(wait)).await;
                     }
                     self.new_connection = fresh;
                 }
-                Step::WithNewToken => self.renew_token().await?,
-                Step::RejectToken => {
+                RetryDecision::RetryWithNewToken => self.renew_token().await?,
+                RetryDecision::RejectToken => {
                     self.intended.cell().reject(self.token.generation());
                     return Err(Why::TokenRejected.into());
                 }
@@ -129,14 +132,14 @@ impl<'a> Sending<'a> {
     }
 
     /// Tells the tenant's budget what NinjaOne thinks of our pace. Gives how long nothing will be sent.
-    fn learn(&self, verdict: &Verdict) -> Option<Duration> {
+    fn apply_throttle(&self, verdict: &Verdict) -> Option<Duration> {
         match verdict {
             Verdict::Throttled(kind, told) => {
-                let pause = self.origin.throttled(*kind, *told)?;
+                let pause = self.upstream.record_throttle(*kind, *told)?;
                 self.intended.budget().pause(pause);
                 return Some(pause);
             }
-            Verdict::Answer(_) => self.origin.not_throttled(),
+            Verdict::Response(_) => self.upstream.reset_throttle(),
             _ => {}
         }
         None
@@ -144,21 +147,21 @@ impl<'a> Sending<'a> {
 
     /// The request was answered.
     pub(super) fn finish(self, answer: Answer, started: Instant) -> Box<Forwarded> {
-        let journal = ended(self.journal, started);
+        let journal = ended(self.send_log, started);
         Forwarded::assert_forwarded(self.intended, answer, journal)
     }
 
     /// The request was not answered.
-    pub(super) fn fail(self, why: Why, started: Instant) -> Box<Failed> {
-        Failed::new(self.intended, why, ended(self.journal, started))
+    pub(super) fn fail(self, why: Why, started: Instant) -> Box<ForwardFailed> {
+        ForwardFailed::new(self.intended, why, ended(self.send_log, started))
     }
 }
 
-fn ended(journal: Journal, started: Instant) -> Journal {
+fn ended(journal: SendLog, started: Instant) -> SendLog {
     let now = Instant::now();
-    Journal {
-        waited: now - started,
-        ended: Some(now),
+    SendLog {
+        upstream_wait: now - started,
+        wait_ended: Some(now),
         ..journal
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Pauses after throttle pages that do not say how long: 1 s, doubled each time, up to this.
-const PAUSE_UNTOLD_MAX: Duration = Duration::from_mins(1);
+const DEFAULT_PAUSE_MAX: Duration = Duration::from_mins(1);
 /// Longest pause that NinjaOne can ask for.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
 /// Connections that nobody uses are closed after this.
@@ -29,7 +29,7 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct UpstreamTimeouts {
     /// For a connection, TLS included.
     pub connect: Duration,
     /// For the head of the response; begins anew while the caller's body is on its way.
@@ -40,7 +40,7 @@ pub struct Patience {
 
 /// How reads are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetrySettings {
+pub struct RetryPolicy {
     /// Attempts in all, the first one included.
     pub attempts_max: u32,
     /// The first pause; each following one is twice as long.
@@ -54,13 +54,13 @@ pub struct RetrySettings {
 }
 
 /// A tenant's API.
-pub struct Origin {
+pub struct TenantUpstream {
     id: u64,
     endpoint: Endpoint,
-    patience: Patience,
-    retry: RetryBudget,
+    timeouts: UpstreamTimeouts,
+    retry_budget: RetryBudget,
     /// Consecutive throttles.
-    throttles: AtomicU32,
+    throttle_streak: AtomicU32,
     throttled_by_status: AtomicU64,
     throttled_by_page: AtomicU64,
 }
@@ -69,26 +69,26 @@ pub struct Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ThrottleKind {
     /// 429
-    Status,
+    TooManyRequests,
     /// A page of HTML.
-    Page,
+    HtmlPage,
     /// A page of HTML with a status that says nothing of limits.
-    ErrorPage,
+    HtmlErrorPage,
 }
 
 /// Ids tell pools apart, also those of one tenant before and after a reload.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-impl Origin {
+impl TenantUpstream {
     /// A tenant's API of which nothing is known yet.
     #[must_use]
-    pub fn new(endpoint: Endpoint, patience: Patience, retry: RetrySettings) -> Arc<Self> {
+    pub fn new(endpoint: Endpoint, patience: UpstreamTimeouts, retry: RetryPolicy) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             endpoint,
-            patience,
-            retry: RetryBudget::new(retry),
-            throttles: AtomicU32::new(0),
+            timeouts: patience,
+            retry_budget: RetryBudget::new(retry),
+            throttle_streak: AtomicU32::new(0),
             throttled_by_status: AtomicU64::new(0),
             throttled_by_page: AtomicU64::new(0),
         })
@@ -96,8 +96,13 @@ impl Origin {
 
     /// Whether this origin is what `new` with these arguments would make: then it is kept over a reload.
     #[must_use]
-    pub fn is(&self, endpoint: &Endpoint, patience: Patience, retry: RetrySettings) -> bool {
-        self.endpoint == *endpoint && self.patience == patience && self.retry.settings == retry
+    pub fn has_same_config(
+        &self,
+        endpoint: &Endpoint,
+        patience: UpstreamTimeouts,
+        retry: RetryPolicy,
+    ) -> bool {
+        self.endpoint == *endpoint && self.timeouts == patience && self.retry_budget.policy == retry
     }
 
     /// Tells pools apart, also those of one tenant before and after a reload.
@@ -108,14 +113,14 @@ impl Origin {
 
     /// How long to wait for what.
     #[must_use]
-    pub fn patience(&self) -> Patience {
-        self.patience
+    pub fn timeouts(&self) -> UpstreamTimeouts {
+        self.timeouts
     }
 
     /// What retries may still cost.
     #[must_use]
-    pub fn retry(&self) -> &RetryBudget {
-        &self.retry
+    pub fn retry_budget(&self) -> &RetryBudget {
+        &self.retry_budget
     }
 
     /// # Errors
@@ -124,32 +129,32 @@ impl Origin {
         let connector = Connector::new(
             self.endpoint.clone(),
             AlpnOffer::Http2OrHttp1,
-            self.patience.connect,
+            self.timeouts.connect,
         )?;
         Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))
     }
 
     /// How long to send nothing after a throttle whose `Retry-After` was `told`; none after a page that says nothing
     /// of limits.
-    pub fn throttled(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
+    pub fn record_throttle(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
         let count = match kind {
-            ThrottleKind::Status => &self.throttled_by_status,
-            ThrottleKind::Page | ThrottleKind::ErrorPage => &self.throttled_by_page,
+            ThrottleKind::TooManyRequests => &self.throttled_by_status,
+            ThrottleKind::HtmlPage | ThrottleKind::HtmlErrorPage => &self.throttled_by_page,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        if kind == ThrottleKind::ErrorPage {
+        if kind == ThrottleKind::HtmlErrorPage {
             return None;
         }
-        let streak = self.throttles.fetch_add(1, Ordering::Relaxed).min(6);
+        let streak = self.throttle_streak.fetch_add(1, Ordering::Relaxed).min(6);
         let pause = told
-            .unwrap_or_else(|| Duration::from_secs(1 << streak).min(PAUSE_UNTOLD_MAX))
+            .unwrap_or_else(|| Duration::from_secs(1 << streak).min(DEFAULT_PAUSE_MAX))
             .clamp(Duration::from_secs(1), PAUSE_MAX);
         Some(pause)
     }
 
     /// How often each kind was seen.
     #[must_use]
-    pub fn throttles(&self) -> [(&'static str, u64); 2] {
+    pub fn throttle_counts(&self) -> [(&'static str, u64); 2] {
         [
             ("status", self.throttled_by_status.load(Ordering::Relaxed)),
             ("html", self.throttled_by_page.load(Ordering::Relaxed)),
@@ -157,33 +162,33 @@ impl Origin {
     }
 
     /// NinjaOne answered without a throttle: the next pause begins at 1 s again.
-    pub fn not_throttled(&self) {
-        if self.throttles.load(Ordering::Relaxed) != 0 {
-            self.throttles.store(0, Ordering::Relaxed);
+    pub fn reset_throttle(&self) {
+        if self.throttle_streak.load(Ordering::Relaxed) != 0 {
+            self.throttle_streak.store(0, Ordering::Relaxed);
         }
     }
 }
 
 /// The origins of all tenants, by the tenant's index.
-pub struct Origins(Vec<Arc<Origin>>);
+pub struct TenantUpstreams(Vec<Arc<TenantUpstream>>);
 
-impl Origins {
+impl TenantUpstreams {
     /// In the order of the tenants in the rules.
     #[must_use]
-    pub fn new(origins: Vec<Arc<Origin>>) -> Self {
+    pub fn new(origins: Vec<Arc<TenantUpstream>>) -> Self {
         Self(origins)
     }
 
     /// The API of the tenant with this index.
     #[must_use]
-    pub fn get(&self, tenant: usize) -> Option<&Arc<Origin>> {
+    pub fn get(&self, tenant: usize) -> Option<&Arc<TenantUpstream>> {
         self.0.get(tenant)
     }
 }
 
 /// Retries that may be made, in hundredths: each request earns `budget_percent`, each retry costs a hundred.
 pub struct RetryBudget {
-    settings: RetrySettings,
+    policy: RetryPolicy,
     hundredths: AtomicI64,
 }
 
@@ -192,30 +197,30 @@ const SAVED_HUNDREDTHS_MAX: i64 = 1000;
 const RETRY_HUNDREDTHS: i64 = 100;
 
 impl RetryBudget {
-    fn new(settings: RetrySettings) -> Self {
+    fn new(policy: RetryPolicy) -> Self {
         Self {
-            settings,
+            policy,
             hundredths: AtomicI64::new(SAVED_HUNDREDTHS_MAX),
         }
     }
 
     /// The configured limits.
     #[must_use]
-    pub fn settings(&self) -> RetrySettings {
-        self.settings
+    pub fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     /// A request is made.
-    pub fn earn(&self) {
+    pub fn deposit(&self) {
         if self.hundredths.load(Ordering::Relaxed) < SAVED_HUNDREDTHS_MAX {
             self.hundredths
-                .fetch_add(i64::from(self.settings.budget_percent), Ordering::Relaxed);
+                .fetch_add(i64::from(self.policy.budget_percent), Ordering::Relaxed);
         }
     }
 
     /// Pays for a retry; false if there is nothing left.
     #[must_use]
-    pub fn spend(&self) -> bool {
+    pub fn withdraw(&self) -> bool {
         self.hundredths
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
                 (saved >= RETRY_HUNDREDTHS).then_some(saved - RETRY_HUNDREDTHS)

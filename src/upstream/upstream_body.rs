@@ -23,7 +23,7 @@ use crate::{
 
 /// Why a response's body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Cut {
+pub enum UpstreamBodyError {
     #[error("NinjaOne stopped sending")]
     Stalled,
     #[error("NinjaOne sends too slowly")]
@@ -34,7 +34,7 @@ pub enum Cut {
     Broken,
 }
 
-impl From<BodyTimeout> for Cut {
+impl From<BodyTimeout> for UpstreamBodyError {
     fn from(lateness: BodyTimeout) -> Self {
         match lateness {
             BodyTimeout::Idle => Self::Stalled,
@@ -44,7 +44,7 @@ impl From<BodyTimeout> for Cut {
     }
 }
 
-impl Cut {
+impl UpstreamBodyError {
     /// The code in the audit line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -67,7 +67,7 @@ pub struct Http1ResponseBody {
     /// Chunks that were read before the caller asked for them.
     ahead: VecDeque<Bytes>,
     /// Why it ended early, to be returned after what came before.
-    cut: Option<Cut>,
+    cut: Option<UpstreamBodyError>,
 }
 
 impl Http1ResponseBody {
@@ -126,13 +126,16 @@ impl Http1ResponseBody {
         self.permit = None;
     }
 
-    fn fail(&mut self, cut: Cut) -> Poll<Option<Result<Bytes, Cut>>> {
+    fn fail(&mut self, cut: UpstreamBodyError) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         self.permit = None;
         self.cut = Some(cut);
         Poll::Ready(Some(Err(cut)))
     }
 
-    fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    fn poll_wire(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -146,7 +149,7 @@ impl Http1ResponseBody {
                 self.finish();
                 Poll::Ready(None)
             }
-            Some(Err(_)) => self.fail(Cut::Broken),
+            Some(Err(_)) => self.fail(UpstreamBodyError::Broken),
             Some(Ok(data)) => {
                 self.timer.record_received(data.len() as u64);
                 self.bytes += data.len() as u64;
@@ -162,7 +165,10 @@ impl Http1ResponseBody {
     ///
     /// # Errors
     /// See [`Cut`]. Every later call returns the same error.
-    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    pub fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         if let Some(data) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(data)));
         }

@@ -10,7 +10,7 @@ use crate::{
     credentials::TokenCells,
     names::IdentityKind,
     net::body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
-    ninjaone::api_error::{Fault, Meaning},
+    ninjaone::api_error::{ApiErrorBody, ApiErrorKind},
     policy::identity::IdentityPreference,
 };
 
@@ -46,10 +46,10 @@ pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
 /// Whether a response says `user_context_required`. A body that cannot be read, because it is compressed, long or slow,
 /// says nothing; whatever was read of it is passed on.
 pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
-    let Verdict::Answer(answer) = verdict else {
+    let Verdict::Response(answer) = verdict else {
         return false;
     };
-    if answer.fields.contains(&header::CONTENT_ENCODING) {
+    if answer.headers.contains(&header::CONTENT_ENCODING) {
         return false;
     }
     let patience = Duration::from_millis(REFUSAL_WAIT_MS_MAX);
@@ -57,5 +57,5 @@ pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
     let Ok(Some(body)) = timeout(patience, reading).await else {
         return false;
     };
-    Fault::parse(&body).map(|it| it.meaning()) == Some(Meaning::UserContextRequired)
+    ApiErrorBody::parse(&body).map(|it| it.kind()) == Some(ApiErrorKind::UserContextRequired)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Every whole line in `directory`, oldest first.
 pub(crate) fn texts(directory: &Path) -> Vec<String> {
     let mut lines = Vec::new();
-    for file in log_file::list(directory).unwrap() {
+    for file in log_file::list_log_files(directory).unwrap() {
         let text = fs::read_to_string(file.path).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         lines.extend(whole.split_terminator('\n').map(str::to_owned));

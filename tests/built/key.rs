@@ -12,7 +12,7 @@ pub(crate) fn seal() -> Vec<u8> {
 
 /// A key in our form that nobody else has.
 pub(crate) fn new_key(name: &str) -> String {
-    let (one, two) = (random::number(), random::number());
+    let (one, two) = (random::random_u64(), random::random_u64());
     format!("njp_{name}_canary{one:016x}{two:016x}abcde")
 }
 

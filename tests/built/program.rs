@@ -328,7 +328,7 @@ pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u64 = 12_000;
     const COUNT: u64 = 18_000;
     loop {
-        let port = FIRST + ninjaone_proxy::random::number() % COUNT;
+        let port = FIRST + ninjaone_proxy::random::random_u64() % COUNT;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()));
         if TcpListener::bind(address).is_ok() {
             return address;

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 use ninjaone_proxy::{
     net::Method,
     ninjaone::{
-        catalogue::{Catalogue, Clash},
+        catalogue::{Catalogue, CatalogueError},
         operation::{
-            BadTemplate, Class, Needs, Operation, ParameterKind, Payload, Scope, parameters_of,
+            Operation, ParameterKind, Payload, RequiredIdentity, RiskClass, Scope, TemplateError,
+            parse_template,
         },
     },
 };
@@ -318,12 +319,12 @@ fn a_path_that_is_nearly_one_is_unknown() {
 }
 
 fn added(method: Method, template: &str, id: &str) -> Operation {
-    Operation::added(method, template, id, Class::Read, Scope::Monitoring).unwrap()
+    Operation::custom(method, template, id, RiskClass::Read, Scope::Monitoring).unwrap()
 }
 
 #[test]
 fn an_added_operation_gets_the_next_place_and_is_found() {
-    let catalogue = Catalogue::with(vec![
+    let catalogue = Catalogue::with_added(vec![
         added(Method::Get, "/v2/some/new/{thing}", "getSomeNewThing"),
         added(Method::Put, "/v2/some/new/{thing}", "putSomeNewThing"),
     ])
@@ -336,7 +337,7 @@ fn an_added_operation_gets_the_next_place_and_is_found() {
 
 #[test]
 fn an_added_operation_may_not_take_an_id_or_a_path_that_is_taken() {
-    let clash = |operation| Catalogue::with(vec![operation]).err().unwrap();
+    let clash = |operation| Catalogue::with_added(vec![operation]).err().unwrap();
     assert!(matches!(
         clash(added(Method::Get, "/v2/new", "getDevices")),
         Clash::Id { .. }
@@ -352,7 +353,7 @@ fn an_added_operation_may_not_take_an_id_or_a_path_that_is_taken() {
 #[test]
 fn a_template_has_plain_segments_and_whole_parameters_only() {
     let names = |template: &str| {
-        parameters_of(template).map(|found| {
+        parse_template(template).map(|found| {
             found
                 .iter()
                 .map(|parameter| parameter.name.to_string())
@@ -445,7 +446,7 @@ fn a_query_asks_for_secrets_unless_it_plainly_does_not() {
         "show%C5%BFecureValues=true",
         "show%c1%b3ecureValues=true",
     ] {
-        assert!(report.secrets_asked(Some(asking)), "{asking}");
+        assert!(report.requests_secrets(Some(asking)), "{asking}");
     }
     for plain in [
         "",
@@ -455,16 +456,16 @@ fn a_query_asks_for_secrets_unless_it_plainly_does_not() {
         "pageSize=5&showSecureValues=false&showSecureValues=false",
         "df=caf%C3%A9",
     ] {
-        assert!(!report.secrets_asked(Some(plain)), "{plain}");
+        assert!(!report.requests_secrets(Some(plain)), "{plain}");
     }
-    assert!(!report.secrets_asked(None));
+    assert!(!report.requests_secrets(None));
 }
 
 #[test]
 fn an_operation_without_the_switch_never_asks_for_secrets() {
     let catalogue = Catalogue::builtin();
     let devices = catalogue.by_id("getDevices").unwrap();
-    assert!(!devices.secrets_asked(Some("showSecureValues=true")));
+    assert!(!devices.requests_secrets(Some("showSecureValues=true")));
 }
 
 /// Each character of `text` as it is or percent-encoded, as `how` says, and that `rounds` times over.
@@ -496,7 +497,7 @@ proptest! {
         let report = catalogue.by_id("getCustomFieldsReport").unwrap();
         let asked = disguised("showSecureValues=true", &how, rounds);
         let query = format!("{before}&{asked}&{after}");
-        prop_assert!(report.secrets_asked(Some(&query)), "{query}");
+        prop_assert!(report.requests_secrets(Some(&query)), "{query}");
     }
 
     #[test]

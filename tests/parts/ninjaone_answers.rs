@@ -1,7 +1,7 @@
 //! Regions, and what NinjaOne's error bodies are taken to mean.
 
 use ninjaone_proxy::ninjaone::{
-    api_error::{Fault, Meaning, is_html},
+    api_error::{ApiErrorBody, ApiErrorKind, is_html},
     region::Region,
 };
 
@@ -22,7 +22,7 @@ fn a_region_is_known_by_its_exact_name_and_a_near_one_is_suggested() {
 
 #[test]
 fn an_error_body_is_understood_in_each_of_its_shapes() {
-    let meaning = |body: &str| Fault::parse(body.as_bytes()).map(|fault| fault.meaning());
+    let meaning = |body: &str| ApiErrorBody::parse(body.as_bytes()).map(|fault| fault.kind());
     assert_eq!(
         meaning(r#"{"error":"user_context_required","error_description":"x","error_code":5}"#),
         Some(Meaning::UserContextRequired)

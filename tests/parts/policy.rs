@@ -8,7 +8,7 @@ use ninjaone_proxy::{
     net::Method,
     ninjaone::{
         catalogue::Catalogue,
-        operation::{Class, Needs},
+        operation::{RequiredIdentity, RiskClass},
     },
     policy::{
         TenantSelectionError, Why,
@@ -205,7 +205,7 @@ fn an_operation_that_needs_a_person_goes_as_user() {
         ..readers()
     };
     let grant = desk.allows(Method::Post, "/v2/device/1/script/run");
-    let needs = grant.operation.needs;
+    let needs = grant.operation.required_identity;
     let service = ConfiguredIdentities {
         service: true,
         user: false,
@@ -497,7 +497,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     };
     is(
         Pinned(Service),
-        Needs::User,
+        RequiredIdentity::User,
         true,
         BOTH,
         Service,
@@ -505,7 +505,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Pinned(User),
-        Needs::Service,
+        RequiredIdentity::Service,
         false,
         NONE,
         User,
@@ -513,7 +513,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::User,
+        RequiredIdentity::User,
         false,
         BOTH,
         User,
@@ -521,7 +521,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::Service,
+        RequiredIdentity::Service,
         true,
         BOTH,
         User,
@@ -529,7 +529,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::Service,
+        RequiredIdentity::Service,
         false,
         BOTH,
         Service,
@@ -537,7 +537,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::PerhapsUser,
+        RequiredIdentity::MaybeUser,
         false,
         BOTH,
         Service,
@@ -545,7 +545,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::Service,
+        RequiredIdentity::Service,
         false,
         USER_ALONE,
         User,
@@ -553,7 +553,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
     );
     is(
         Auto,
-        Needs::Service,
+        RequiredIdentity::Service,
         false,
         NONE,
         Service,

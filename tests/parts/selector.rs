@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ninjaone_proxy::{
     ninjaone::{
         catalogue::Catalogue,
-        operation::{Class, Operation},
+        operation::{Operation, RiskClass},
     },
     policy::selector::{Selector, SelectorErrorKind},
 };
@@ -148,7 +148,7 @@ fn a_selector_that_selects_nothing_can_be_told() {
     assert_eq!(count("getDevicez"), 0);
     assert_eq!(count("getDevices"), 1);
     assert_eq!(count("all"), all().count());
-    assert!(count("secrets") > all().filter(|it| it.class == Class::Secrets).count());
+    assert!(count("secrets") > all().filter(|it| it.class == RiskClass::Secrets).count());
 }
 
 proptest! {

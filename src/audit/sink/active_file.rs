@@ -55,8 +55,8 @@ impl ActiveFile {
         &self.log_file.path
     }
 
-    pub(super) fn first(&self) -> u64 {
-        self.log_file.first
+    pub(super) fn first_seq(&self) -> u64 {
+        self.log_file.first_seq
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -68,11 +68,11 @@ impl ActiveFile {
     }
 
     /// Cuts off everything after `bytes`.
-    pub(super) fn cut_to(&mut self, bytes: u64) -> Result<(), SinkError> {
+    pub(super) fn truncate_to(&mut self, bytes: u64) -> Result<(), SinkError> {
         self.file
             .set_len(bytes)
             .and_then(|()| self.file.sync_all())
-            .map_err(|source| self.failed("cut back", source))?;
+            .map_err(|source| self.io_error("cut back", source))?;
         self.bytes = bytes;
         self.torn = false;
         Ok(())
@@ -80,14 +80,14 @@ impl ActiveFile {
 
     /// Writes `lines` whole. If that fails, what was written of them is cut off again.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), SinkError> {
-        self.mend()?;
+        self.repair_tail()?;
         self.dirty = true;
         // `write_all` completes a short write.
         if let Err(source) = (&self.file).write_all(lines) {
             self.torn = true;
-            let error = self.failed("write to", source);
+            let error = self.io_error("write to", source);
             // If it cannot be cut now, that comes before the next write.
-            let _ = self.mend();
+            let _ = self.repair_tail();
             return Err(error);
         }
         self.bytes += lines.len() as u64;
@@ -101,19 +101,19 @@ impl ActiveFile {
         }
         self.file
             .sync_data()
-            .map_err(|source| self.failed("sync", source))?;
+            .map_err(|source| self.io_error("sync", source))?;
         self.dirty = false;
         Ok(())
     }
 
     /// Sees whether the file at our path is still the one that we wrote, and holds what we wrote.
     pub(super) fn inspect(&mut self) -> Result<(), SinkError> {
-        self.mend()?;
+        self.repair_tail()?;
         let name = || self.log_file.name.clone();
         let ours = self
             .file
             .metadata()
-            .map_err(|source| self.failed("look at", source))?;
+            .map_err(|source| self.io_error("look at", source))?;
         let there = match fs::symlink_metadata(&self.log_file.path) {
             Ok(there) => there,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -122,7 +122,7 @@ impl ActiveFile {
                     is_lost: ours.nlink() == 0,
                 });
             }
-            Err(source) => return Err(self.failed("look at", source)),
+            Err(source) => return Err(self.io_error("look at", source)),
         };
         if (there.dev(), there.ino()) != (self.device, self.inode) {
             return Err(SinkError::Replaced { name: name() });
@@ -138,14 +138,14 @@ impl ActiveFile {
         }
     }
 
-    fn mend(&mut self) -> Result<(), SinkError> {
+    fn repair_tail(&mut self) -> Result<(), SinkError> {
         if self.torn {
-            self.cut_to(self.bytes)?;
+            self.truncate_to(self.bytes)?;
         }
         Ok(())
     }
 
-    fn failed(&self, doing: &'static str, source: io::Error) -> SinkError {
+    fn io_error(&self, doing: &'static str, source: io::Error) -> SinkError {
         SinkError::Io {
             doing,
             name: self.log_file.name.clone(),

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     audit::{
-        chain::Linked,
+        chain::LinkedLines,
         log_file::{LOCK_NAME, LogFile},
     },
     files::sync_directory,
@@ -28,32 +28,32 @@ pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const DIRECTORY_MODE: u32 = 0o700;
 
 /// A log in a directory: the file that is being written, and the lock that keeps other processes out.
-pub struct Directory {
+pub struct DirectorySink {
     path: PathBuf,
     lock: File,
     active: Option<ActiveFile>,
     /// The file before the active one.
-    before: String,
+    previous_file: String,
     /// Why the file before it ended.
-    ended: &'static str,
+    rotation_reason: &'static str,
     file_bytes_max: u64,
 }
 
-impl Directory {
+impl DirectorySink {
     /// Takes over a directory that is locked.
     pub(super) fn new(
         path: PathBuf,
         lock: File,
         active: ActiveFile,
-        before: String,
+        previous_file: String,
         file_bytes_max: u64,
     ) -> Self {
         Self {
             path,
             lock,
             active: Some(active),
-            before,
-            ended: "start",
+            previous_file,
+            rotation_reason: "start",
             file_bytes_max,
         }
     }
@@ -65,7 +65,7 @@ impl Directory {
     }
 
     /// Looks first whether the file is still there: what is written to one that is not is nowhere.
-    pub(super) fn append(&mut self, linked: &Linked<'_>) -> Result<(), SinkError> {
+    pub(super) fn append(&mut self, linked: &LinkedLines<'_>) -> Result<(), SinkError> {
         self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.append(linked.bytes())
@@ -75,7 +75,7 @@ impl Directory {
     pub(super) fn sync(&mut self) -> Result<(), SinkError> {
         self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
-        active.sync().map_err(|error| self.leave(error))
+        active.sync().map_err(|error| self.abandon_file(error))
     }
 
     /// A file that fails here is never written again.
@@ -83,14 +83,18 @@ impl Directory {
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.inspect().map_err(|error| match error {
             SinkError::Io { .. } => error,
-            _ => self.leave(error),
+            _ => self.abandon_file(error),
         })
     }
 
-    pub(super) fn turn(&mut self, first: u64, day: Day) -> Result<(), SinkError> {
-        if let Some(why) = self.active.as_ref().and_then(|it| self.is_over(it, day)) {
+    pub(super) fn rotate_if_due(&mut self, first: u64, day: Day) -> Result<(), SinkError> {
+        if let Some(why) = self
+            .active
+            .as_ref()
+            .and_then(|it| self.rotation_due(it, day))
+        {
             self.sync()?;
-            self.retire(why);
+            self.close_active(why);
         }
         if self.active.is_none() {
             self.active = Some(self.start_file(first)?);
@@ -101,12 +105,13 @@ impl Directory {
         Ok(())
     }
 
-    pub(super) fn rotated(&self) -> Option<(&str, &'static str)> {
+    pub(super) fn pending_rotation(&self) -> Option<(&str, &'static str)> {
         let active = self.active.as_ref()?;
-        (active.bytes() == 0 && active.first() > 1).then_some((&*self.before, self.ended))
+        (active.bytes() == 0 && active.first_seq() > 1)
+            .then_some((&*self.previous_file, self.rotation_reason))
     }
 
-    fn is_over(&self, active: &ActiveFile, day: Day) -> Option<&'static str> {
+    fn rotation_due(&self, active: &ActiveFile, day: Day) -> Option<&'static str> {
         if active.bytes() == 0 {
             return None;
         }
@@ -116,59 +121,60 @@ impl Directory {
         (active.bytes() >= self.file_bytes_max).then_some("size")
     }
 
-    fn leave(&mut self, error: SinkError) -> SinkError {
-        self.retire(error.kind());
+    fn abandon_file(&mut self, error: SinkError) -> SinkError {
+        self.close_active(error.kind());
         error
     }
 
-    fn retire(&mut self, why: &'static str) {
+    fn close_active(&mut self, why: &'static str) {
         if let Some(active) = self.active.take() {
-            active.name().clone_into(&mut self.before);
-            self.ended = why;
+            active.name().clone_into(&mut self.previous_file);
+            self.rotation_reason = why;
         }
     }
 
     fn start_file(&mut self, first: u64) -> Result<ActiveFile, SinkError> {
-        self.keep_lock()?;
+        self.ensure_locked()?;
         let log_file = LogFile::starting_at(&self.path, first);
         let name = log_file.name.clone();
         let active = ActiveFile::open(log_file)
             .and_then(|active| sync_directory(&self.path).map(|()| active))
-            .map_err(|source| failed("start", &name, source))?;
+            .map_err(|source| io_error("start", &name, source))?;
         // An empty one is ours: we made it and then could not write.
         if active.bytes() > 0 {
-            return Err(SinkError::InTheWay { name });
+            return Err(SinkError::AlreadyExists { name });
         }
         Ok(active)
     }
 
     /// Whoever deletes the directory or the lock must not open the door to a second writer.
-    fn keep_lock(&mut self) -> Result<(), SinkError> {
+    fn ensure_locked(&mut self) -> Result<(), SinkError> {
         let lock_path = self.path.join(LOCK_NAME);
         let ours = self
             .lock
             .metadata()
-            .map_err(|source| failed("look at", LOCK_NAME, source))?;
+            .map_err(|source| io_error("look at", LOCK_NAME, source))?;
         let held = fs::symlink_metadata(&lock_path)
             .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
         if held {
             return Ok(());
         }
-        create(&self.path).map_err(|source| failed("make the directory of", LOCK_NAME, source))?;
-        self.lock = match lock(&self.path) {
+        create_directory(&self.path)
+            .map_err(|source| io_error("make the directory of", LOCK_NAME, source))?;
+        self.lock = match lock_directory(&self.path) {
             Ok(Some(lock)) => lock,
             Ok(None) => {
                 return Err(SinkError::Locked {
                     name: LOCK_NAME.to_owned(),
                 });
             }
-            Err(source) => return Err(failed("lock", LOCK_NAME, source)),
+            Err(source) => return Err(io_error("lock", LOCK_NAME, source)),
         };
         Ok(())
     }
 }
 
-fn failed(doing: &'static str, name: &str, source: io::Error) -> SinkError {
+fn io_error(doing: &'static str, name: &str, source: io::Error) -> SinkError {
     SinkError::Io {
         doing,
         name: name.to_owned(),
@@ -177,7 +183,7 @@ fn failed(doing: &'static str, name: &str, source: io::Error) -> SinkError {
 }
 
 /// Makes the directory, for us alone, if it is not there.
-pub(super) fn create(directory: &Path) -> io::Result<()> {
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     let made = DirBuilder::new()
         .recursive(true)
         .mode(DIRECTORY_MODE)
@@ -191,7 +197,7 @@ pub(super) fn create(directory: &Path) -> io::Result<()> {
 }
 
 /// Locks the directory; none if another process has.
-pub(super) fn lock(directory: &Path) -> io::Result<Option<File>> {
+pub(super) fn lock_directory(directory: &Path) -> io::Result<Option<File>> {
     let file = open_private(&directory.join(LOCK_NAME))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

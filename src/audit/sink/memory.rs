@@ -5,19 +5,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::audit::chain::Linked;
+use crate::audit::chain::LinkedLines;
 
 /// The oldest line makes room for the newest.
 pub const MEMORY_LINES_MAX: usize = 10_000;
 
 /// The newest lines, in memory; older ones are dropped.
 #[derive(Default)]
-pub struct Memory {
+pub struct MemorySink {
     lines: Mutex<VecDeque<Box<str>>>,
 }
 
-impl Memory {
-    pub(super) fn append(&self, linked: &Linked<'_>) {
+impl MemorySink {
+    pub(super) fn append(&self, linked: &LinkedLines<'_>) {
         let text = String::from_utf8_lossy(linked.bytes());
         let mut lines = self.lock();
         for line in text.lines() {

@@ -9,9 +9,9 @@ mod sink_error;
 
 use std::{path::Path, sync::Arc};
 
-use super::chain::Linked;
+use super::chain::LinkedLines;
 
-use self::{directory::Directory, memory::Memory};
+use self::{directory::DirectorySink, memory::MemorySink};
 
 pub use self::{
     day::{DAY_LENGTH, Day},
@@ -20,13 +20,13 @@ pub use self::{
 
 /// Where lines are written to.
 pub enum Sink {
-    Directory(Directory),
-    Memory(Arc<Memory>),
+    Directory(DirectorySink),
+    Memory(Arc<MemorySink>),
 }
 
 impl Sink {
     /// Writes the lines whole, or none of them.
-    pub(super) fn append(&mut self, linked: &Linked<'_>) -> Result<(), SinkError> {
+    pub(super) fn append(&mut self, linked: &LinkedLines<'_>) -> Result<(), SinkError> {
         match self {
             Self::Directory(directory) => directory.append(linked),
             Self::Memory(memory) => {
@@ -53,17 +53,17 @@ impl Sink {
     }
 
     /// Turns to a new file when that is due. `first` is the number of the line to come.
-    pub(super) fn turn(&mut self, first: u64, day: Day) -> Result<(), SinkError> {
+    pub(super) fn rotate_if_due(&mut self, first: u64, day: Day) -> Result<(), SinkError> {
         match self {
-            Self::Directory(directory) => directory.turn(first, day),
+            Self::Directory(directory) => directory.rotate_if_due(first, day),
             Self::Memory(_) => Ok(()),
         }
     }
 
     /// What the first line of a new file has to say: the file before, and why it ended.
-    pub(super) fn rotated(&self) -> Option<(&str, &'static str)> {
+    pub(super) fn pending_rotation(&self) -> Option<(&str, &'static str)> {
         match self {
-            Self::Directory(directory) => directory.rotated(),
+            Self::Directory(directory) => directory.pending_rotation(),
             Self::Memory(_) => None,
         }
     }

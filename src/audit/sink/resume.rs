@@ -10,8 +10,8 @@ use std::{
 use crate::{
     audit::{
         chain::Head,
-        hashed_line::{LINE_BYTES_MAX, Sealed},
-        log_file::{LOCK_NAME, LogFile, list},
+        hashed_line::{HashedLine, LINE_BYTES_MAX},
+        log_file::{LOCK_NAME, LogFile, list_log_files},
     },
     files::sync_directory,
 };
@@ -19,12 +19,12 @@ use crate::{
 use super::{
     DAY_LENGTH, Day, SinkError,
     active_file::ActiveFile,
-    directory::{Directory, create, lock},
+    directory::{DirectorySink, create_directory, lock_directory},
 };
 
 /// Why a log cannot be continued.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum LedgerOpenError {
     #[error("cannot {doing} {path}: {source}", path = path.display())]
     Io {
         doing: &'static str,
@@ -34,7 +34,7 @@ pub enum OpenError {
     #[error("another process writes this log: it holds {path}", path = path.display())]
     InUse { path: PathBuf },
     #[error("the log does not verify and is not continued: {path}: {why}", path = path.display())]
-    Broken { path: PathBuf, why: &'static str },
+    Corrupt { path: PathBuf, why: &'static str },
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error("cannot start the thread that writes the log: {0}")]
@@ -42,8 +42,8 @@ pub enum OpenError {
 }
 
 /// Where a log goes on.
-pub struct Resumed {
-    pub directory: Directory,
+pub struct ResumedLog {
+    pub directory: DirectorySink,
     pub head: Head,
     /// Half a line that a crash left at the end, and that was cut off.
     pub torn_bytes: u64,
@@ -53,25 +53,25 @@ pub struct Resumed {
 ///
 /// # Errors
 /// The directory cannot be used, another process writes to it, or its last line does not verify.
-pub fn resume(path: &Path, file_bytes_max: u64) -> Result<Resumed, OpenError> {
-    create(path).map_err(failed("make", path))?;
+pub fn resume(path: &Path, file_bytes_max: u64) -> Result<ResumedLog, LedgerOpenError> {
+    create_directory(path).map_err(io_error("make", path))?;
     let lock_path = path.join(LOCK_NAME);
-    let lock = lock(path)
-        .map_err(failed("lock", &lock_path))?
-        .ok_or(OpenError::InUse { path: lock_path })?;
-    let mut files = list(path).map_err(failed("read", path))?;
+    let lock = lock_directory(path)
+        .map_err(io_error("lock", &lock_path))?
+        .ok_or(LedgerOpenError::InUse { path: lock_path })?;
+    let mut files = list_log_files(path).map_err(io_error("read", path))?;
     let newest = files.pop();
     let before = files.pop();
     let before_name = before
         .as_ref()
         .map_or_else(String::new, |it| it.name.clone());
     let end = match newest {
-        Some(newest) => take_up(newest, before)?,
-        None => begin(path)?,
+        Some(newest) => resume_file(newest, before)?,
+        None => create_first_file(path)?,
     };
-    sync_directory(path).map_err(failed("sync", path))?;
-    Ok(Resumed {
-        directory: Directory::new(
+    sync_directory(path).map_err(io_error("sync", path))?;
+    Ok(ResumedLog {
+        directory: DirectorySink::new(
             path.to_owned(),
             lock,
             end.active,
@@ -83,28 +83,28 @@ pub fn resume(path: &Path, file_bytes_max: u64) -> Result<Resumed, OpenError> {
     })
 }
 
-struct End {
+struct LogEnd {
     active: ActiveFile,
     head: Head,
     torn_bytes: u64,
 }
 
-fn begin(directory: &Path) -> Result<End, OpenError> {
+fn create_first_file(directory: &Path) -> Result<LogEnd, LedgerOpenError> {
     let log_file = LogFile::starting_at(directory, Head::START.seq + 1);
     let path = log_file.path.clone();
-    Ok(End {
-        active: ActiveFile::open(log_file).map_err(failed("make", &path))?,
+    Ok(LogEnd {
+        active: ActiveFile::open(log_file).map_err(io_error("make", &path))?,
         head: Head::START,
         torn_bytes: 0,
     })
 }
 
-fn take_up(newest: LogFile, before: Option<LogFile>) -> Result<End, OpenError> {
+fn resume_file(newest: LogFile, before: Option<LogFile>) -> Result<LogEnd, LedgerOpenError> {
     let path = newest.path.clone();
-    let mut active = ActiveFile::open(newest).map_err(failed("open", &path))?;
+    let mut active = ActiveFile::open(newest).map_err(io_error("open", &path))?;
     let whole_bytes = end_of_last_line(active.file(), active.bytes())
-        .map_err(failed("read", &path))?
-        .ok_or_else(|| broken(&path, "its last line has no end"))?;
+        .map_err(io_error("read", &path))?
+        .ok_or_else(|| corrupt(&path, "its last line has no end"))?;
     let torn_bytes = active.bytes() - whole_bytes;
     let last = last_line(active.file(), whole_bytes, &path)?;
     let head = match last {
@@ -116,9 +116,9 @@ fn take_up(newest: LogFile, before: Option<LogFile>) -> Result<End, OpenError> {
     };
     // Only now that the rest is known to be good.
     if torn_bytes > 0 {
-        active.cut_to(whole_bytes)?;
+        active.truncate_to(whole_bytes)?;
     }
-    Ok(End {
+    Ok(LogEnd {
         active,
         head,
         torn_bytes,
@@ -126,21 +126,24 @@ fn take_up(newest: LogFile, before: Option<LogFile>) -> Result<End, OpenError> {
 }
 
 /// The newest file has no whole line yet: the chain ends in the one before it, and exactly there.
-fn head_before(active: &ActiveFile, before: Option<LogFile>) -> Result<Head, OpenError> {
+fn head_before(active: &ActiveFile, before: Option<LogFile>) -> Result<Head, LedgerOpenError> {
     let head = match before {
         None => Head::START,
         Some(before) => {
-            let file = File::open(&before.path).map_err(failed("open", &before.path))?;
-            let bytes = file.metadata().map_err(failed("open", &before.path))?.len();
+            let file = File::open(&before.path).map_err(io_error("open", &before.path))?;
+            let bytes = file
+                .metadata()
+                .map_err(io_error("open", &before.path))?
+                .len();
             last_line(&file, bytes, &before.path)?
-                .ok_or_else(|| broken(&before.path, "it is empty"))?
+                .ok_or_else(|| corrupt(&before.path, "it is empty"))?
                 .head
         }
     };
-    if head.seq.checked_add(1) == Some(active.first()) {
+    if head.seq.checked_add(1) == Some(active.first_seq()) {
         Ok(head)
     } else {
-        Err(broken(active.path(), "it is empty, but should not be"))
+        Err(corrupt(active.path(), "it is empty, but should not be"))
     }
 }
 
@@ -150,22 +153,23 @@ struct LastLine {
 }
 
 /// The last line of a file whose first `bytes` bytes end with a line feed.
-fn last_line(file: &File, bytes: u64, path: &Path) -> Result<Option<LastLine>, OpenError> {
+fn last_line(file: &File, bytes: u64, path: &Path) -> Result<Option<LastLine>, LedgerOpenError> {
     if bytes == 0 {
         return Ok(None);
     }
-    let tail = read_before(file, bytes).map_err(failed("read", path))?;
+    let tail = read_before(file, bytes).map_err(io_error("read", path))?;
     let line = tail
         .strip_suffix(b"\n")
-        .ok_or_else(|| broken(path, "its last line has no end"))?;
+        .ok_or_else(|| corrupt(path, "its last line has no end"))?;
     let start = line.iter().rposition(|byte| *byte == b'\n');
     let line = line.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let sealed =
-        Sealed::read(line).map_err(|_| broken(path, "its last line is not a line of the log"))?;
+    let sealed = HashedLine::parse(line)
+        .map_err(|_| corrupt(path, "its last line is not a line of the log"))?;
     if !sealed.is_intact() {
-        return Err(broken(path, "its last line was changed"));
+        return Err(corrupt(path, "its last line was changed"));
     }
-    let day = day_of(&sealed.record.at).ok_or_else(|| broken(path, "its last line has no time"))?;
+    let day =
+        day_of(&sealed.fields.at).ok_or_else(|| corrupt(path, "its last line has no time"))?;
     Ok(Some(LastLine {
         head: sealed.head(),
         day,
@@ -195,16 +199,16 @@ fn day_of(at: &str) -> Option<Day> {
     at.as_bytes().first_chunk::<DAY_LENGTH>().copied()
 }
 
-fn broken(path: &Path, why: &'static str) -> OpenError {
-    OpenError::Broken {
+fn corrupt(path: &Path, why: &'static str) -> LedgerOpenError {
+    LedgerOpenError::Corrupt {
         path: path.to_owned(),
         why,
     }
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LedgerOpenError {
     let path = path.to_owned();
-    move |source| OpenError::Io {
+    move |source| LedgerOpenError::Io {
         doing,
         path,
         source,

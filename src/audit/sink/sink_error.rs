@@ -26,7 +26,7 @@ pub enum SinkError {
     #[error("another process has locked {name}")]
     Locked { name: String },
     #[error("{name} is in the way of a new file")]
-    InTheWay { name: String },
+    AlreadyExists { name: String },
     #[error("no file is open")]
     NoFile,
 }
@@ -43,7 +43,7 @@ impl SinkError {
             | Self::Shrunk { .. }
             | Self::Grown { .. }
             | Self::Locked { .. }
-            | Self::InTheWay { .. }
+            | Self::AlreadyExists { .. }
             | Self::NoFile => false,
         }
     }
@@ -58,7 +58,7 @@ impl SinkError {
             Self::Shrunk { .. } => "shrunk",
             Self::Grown { .. } => "grown",
             Self::Locked { .. } => "locked",
-            Self::InTheWay { .. } => "in-the-way",
+            Self::AlreadyExists { .. } => "in-the-way",
         }
     }
 }

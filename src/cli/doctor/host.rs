@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    admin::health::span,
+    admin::health::humanize_duration,
     clock::Timestamp,
     credentials::grant::discovery::{DiscoveryError, OAuthPaths},
     limits::retry_after::parse_http_date,
@@ -174,7 +174,10 @@ fn clock_skew(answer: &Response<Bytes>) -> Check {
     let way = if ours > theirs { "ahead of" } else { "behind" };
     Check::warning(
         Name::ClockSkew,
-        format!("this machine's clock is {} {way} NinjaOne's", span(apart)),
+        format!(
+            "this machine's clock is {} {way} NinjaOne's",
+            humanize_duration(apart)
+        ),
         "Let the machine keep time (chrony, systemd-timesyncd): the audit log is dated with it.",
     )
 }

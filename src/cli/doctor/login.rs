@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use crate::{
-    admin::health::span,
+    admin::health::humanize_duration,
     app::wiring::{StoreOpenError, login_slot, open_store, user_application},
     clock::{Moment, Timestamp},
     config::{self, UserIdentity},
@@ -203,7 +203,7 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
         return needed(tenant, &format!("{why} (at {})", ended.at));
     }
     let now = Timestamp::now();
-    let ago = |at: Timestamp| format!("{} ago", span(now.since(at).as_secs()));
+    let ago = |at: Timestamp| format!("{} ago", humanize_duration(now.since(at).as_secs()));
     let who = format!(
         "logged in {}, refresh token last used {}",
         ago(kept.logged_in_at),
@@ -215,7 +215,10 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
             None => needed(tenant, "the login has ended: it could not be renewed"),
             Some(left) => Check::warning(
                 Name::Login,
-                format!("cannot be renewed, and ends in {}", span(left.as_secs())),
+                format!(
+                    "cannot be renewed, and ends in {}",
+                    humanize_duration(left.as_secs())
+                ),
                 format!(
                     "Then run: ninjaone-proxy login {tenant}. For one that lasts: platform Web or Native with `offline_access`."
                 ),
@@ -241,13 +244,21 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
     if unused > keepalive * KEEPALIVES_MISSED_MAX {
         return Check::warning(
             Name::Login,
-            format!("{who}, and `keepalive` is {}", span(keepalive.as_secs())),
+            format!(
+                "{who}, and `keepalive` is {}",
+                humanize_duration(keepalive.as_secs())
+            ),
             "Let the proxy run: refresh tokens that are not used lapse after about 30 days.",
         );
     }
     let token = left.map_or_else(
         || "its access token has ended".to_owned(),
-        |left| format!("its access token is valid for {}", span(left.as_secs())),
+        |left| {
+            format!(
+                "its access token is valid for {}",
+                humanize_duration(left.as_secs())
+            )
+        },
     );
     Check::ok(Name::Login, format!("{who}; {token}"))
 }

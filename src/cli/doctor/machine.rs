@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    admin::{health::Health, status_snapshot::Snapshot},
-    audit::verify::{Unreadable, verify_newest},
+    admin::{health::Health, status_snapshot::StatusSnapshot},
+    audit::verify::{VerifyError, verify_newest},
     clock::{Moment, Timestamp},
     config::{Bind, Config},
     files::{ACCESSIBLE_BY_OTHERS, PRIVATE_MODE, forbidden_mode, write_new},
@@ -69,13 +69,13 @@ pub(super) fn audit_chain(path: &Path) -> Check {
     let name = Name::AuditChain;
     let shown = path.display();
     match verify_newest(path) {
-        Ok(report) if report.is_whole() => Check::ok(
+        Ok(report) if report.is_intact() => Check::ok(
             name,
             format!("the newest file is whole, up to line {}", report.head.seq),
         ),
         Ok(report) => {
             let what = report.breaks.first().map_or_else(String::new, |it| {
-                format!(": {} line {}: {}", it.at.file, it.at.line, it.finding)
+                format!(": {} line {}: {}", it.at.file, it.at.line, it.error)
             });
             Check::failed(
                 name,
@@ -85,8 +85,8 @@ pub(super) fn audit_chain(path: &Path) -> Check {
                 ),
             )
         }
-        Err(Unreadable::NoLog { .. }) => Check::skipped(name, "nothing is recorded yet"),
-        Err(Unreadable::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+        Err(VerifyError::NoLog { .. }) => Check::skipped(name, "nothing is recorded yet"),
+        Err(VerifyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Check::skipped(name, "nothing is recorded yet")
         }
         Err(error) => Check::failed(
@@ -143,7 +143,7 @@ fn others_rights(directory: &Path) -> Option<u32> {
     forbidden_mode(&fs::metadata(directory).ok()?, ACCESSIBLE_BY_OTHERS)
 }
 
-pub(super) fn proxy(snapshot: Option<&Snapshot>) -> Check {
+pub(super) fn proxy(snapshot: Option<&StatusSnapshot>) -> Check {
     let name = Name::Proxy;
     let Some(it) = snapshot else {
         return Check::skipped(name, "none is running at the admin address");
@@ -161,7 +161,7 @@ pub(super) fn proxy(snapshot: Option<&Snapshot>) -> Check {
 }
 
 /// Checks that each address is free, or used by the running proxy.
-pub(super) fn ports(config: &Config, running: Option<&Snapshot>) -> Check {
+pub(super) fn ports(config: &Config, running: Option<&StatusSnapshot>) -> Check {
     let name = Name::Ports;
     let mut wanted: Vec<SocketAddr> = Vec::new();
     let binds = config

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::{
-    admin::health::span,
+    admin::health::humanize_duration,
     app::wiring::service_application,
     config::ServiceIdentity,
     credentials::grant::{
@@ -37,7 +37,7 @@ pub(super) async fn look(
         Ok(offered) => {
             let token = format!(
                 "NinjaOne issues tokens, valid for {}",
-                span(offered.lifetime.as_secs())
+                humanize_duration(offered.lifetime.as_secs())
             );
             vec![
                 Check::ok(Name::ServiceToken, token),

@@ -14,7 +14,7 @@ use crate::{
     net::Method,
     ninjaone::{
         catalogue::Catalogue,
-        operation::{Class, Operation},
+        operation::{Operation, RiskClass},
     },
 };
 
@@ -76,9 +76,9 @@ impl Record {
                 query: None,
             });
         };
-        let raised = operation.class == Class::Read
-            && self.class.as_deref() == Some(Class::Secrets.as_str());
-        let flag = operation.secrets_if.as_deref().filter(|_| raised);
+        let raised = operation.class == RiskClass::Read
+            && self.class.as_deref() == Some(RiskClass::Secrets.as_str());
+        let flag = operation.secrets_parameter.as_deref().filter(|_| raised);
         Some(Asked {
             method,
             path: self.fill(operation),
@@ -120,7 +120,7 @@ impl Record {
 pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
     let mut left = SEARCHED_BYTES_MAX;
     let mut intent = None;
-    for file in log_file::list(directory)?.iter().rev() {
+    for file in log_file::list_log_files(directory)?.iter().rev() {
         let (found, read) = find_in(&file.path, id, left)?;
         match found {
             Some(record) if record.kind == "outcome" => return Ok(Search::Found(record)),
@@ -139,7 +139,7 @@ pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
 
 /// The request's last line in a file, and how many bytes were read.
 fn find_in(path: &Path, id: RequestId, bytes_max: u64) -> io::Result<(Option<Box<Record>>, u64)> {
-    let mut reader = BufReader::new(log_file::open_to_read(path)?.take(bytes_max));
+    let mut reader = BufReader::new(log_file::open_for_reading(path)?.take(bytes_max));
     let mut line = Vec::new();
     let mut found = None;
     while next_line(&mut reader, &mut line)? {

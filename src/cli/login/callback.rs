@@ -102,8 +102,10 @@ impl Callback {
 
     /// Stops accepting at once; the response under way may finish.
     pub(super) async fn close(self) {
-        self.tasks.stop();
-        self.tasks.join(Duration::from_millis(CLOSE_MS_MAX)).await;
+        self.tasks.request_shutdown();
+        self.tasks
+            .join_timeout(Duration::from_millis(CLOSE_MS_MAX))
+            .await;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
         settings::{keyword::Keyword, operation},
     },
     names::IdentityKind,
-    ninjaone::operation::{Class, Needs, Operation, Parameter, ParameterKind},
+    ninjaone::operation::{Operation, Parameter, ParameterKind, RequiredIdentity, RiskClass},
 };
 
 use super::Check;
@@ -100,13 +100,13 @@ impl Check<'_> {
             scope: (*scope)?.0,
             scope_basis: "configured".into(),
             class: (*class)?.0,
-            needs: match identity {
-                Some(Keyword(IdentityKind::User)) => Needs::User,
-                Some(Keyword(IdentityKind::Service)) | None => Needs::Service,
+            required_identity: match identity {
+                Some(Keyword(IdentityKind::User)) => RequiredIdentity::User,
+                Some(Keyword(IdentityKind::Service)) | None => RequiredIdentity::Service,
             },
             payload: body.0,
             parameters: parameters?,
-            secrets_if: None,
+            secrets_parameter: None,
             paging: NOTHING.into(),
             notes: NOTHING.into(),
         })
@@ -154,7 +154,7 @@ fn is_id(text: &str) -> bool {
     let holds = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let starts = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
     // Otherwise a policy could not tell it from a class.
-    let is_class = text == "all" || Class::parse(text).is_some();
+    let is_class = text == "all" || RiskClass::parse(text).is_some();
     starts && text.len() <= ID_BYTES_MAX && text.bytes().all(holds) && !is_class
 }
 

@@ -7,12 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    admin::{admin_keys::Role, health::Ready},
+    admin::{admin_keys::AdminRole, health::ReadinessCondition},
     credentials::{grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow},
     names::IdentityKind,
     net::Method,
     ninjaone::{
-        operation::{Class, Payload, Scope},
+        operation::{Payload, RiskClass, Scope},
         region::Region,
     },
 };
@@ -164,7 +164,7 @@ impl KeywordSet for Method {
     }
 }
 
-impl KeywordSet for Class {
+impl KeywordSet for RiskClass {
     const NAME: &'static str = "Class";
     const DESCRIPTION: &'static str = "How risky an operation is.";
     const ALL: &'static [Self] = &Self::ALL;
@@ -188,7 +188,7 @@ impl KeywordSet for Payload {
     }
 }
 
-impl KeywordSet for Ready {
+impl KeywordSet for ReadinessCondition {
     const NAME: &'static str = "Ready";
     const DESCRIPTION: &'static str = "When `/readyz` says yes.";
     const ALL: &'static [Self] = &[Self::AllTokens, Self::AnyToken, Self::Listening];
@@ -202,7 +202,7 @@ impl KeywordSet for Ready {
     }
 }
 
-impl KeywordSet for Role {
+impl KeywordSet for AdminRole {
     const NAME: &'static str = "Role";
     const DESCRIPTION: &'static str = "What somebody may do on the admin listener.";
     const ALL: &'static [Self] = &[Self::Operator, Self::Auditor];

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    admin::{admin_keys::Role, health::Ready},
+    admin::{admin_keys::AdminRole, health::ReadinessCondition},
     config::value::address::loopback_hosts,
 };
 
@@ -65,7 +65,7 @@ pub struct Admin {
     /// Address of `/livez`, `/readyz` and `/startupz` alone; "" for none.
     pub probes: String,
     /// When `/readyz` says yes.
-    pub ready: Keyword<Ready>,
+    pub ready: Keyword<ReadinessCondition>,
     /// Host names that are answered, without port.
     pub hosts: Vec<String>,
     /// Who may change things there, by key.
@@ -83,7 +83,7 @@ pub struct Access {
     pub key: Option<String>,
     /// "operator" may change things, "auditor" may look.
     #[schemars(extend("x-required" = true))]
-    pub role: Option<Keyword<Role>>,
+    pub role: Option<Keyword<AdminRole>>,
 }
 
 impl Default for Admin {
@@ -91,7 +91,7 @@ impl Default for Admin {
         Self {
             listen: "127.0.0.1:6466".into(),
             probes: String::new(),
-            ready: Keyword(Ready::AnyToken),
+            ready: Keyword(ReadinessCondition::AnyToken),
             hosts: loopback_hosts(),
             access: Vec::new(),
             watchdog: "5s".into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     names::IdentityKind,
     net::Method,
-    ninjaone::operation::{Class, Payload, Scope},
+    ninjaone::operation::{Payload, RiskClass, Scope},
 };
 
 use super::keyword::Keyword;
@@ -26,7 +26,7 @@ pub struct Operation {
     pub id: Option<String>,
     /// How risky it is.
     #[schemars(extend("x-required" = true))]
-    pub class: Option<Keyword<Class>>,
+    pub class: Option<Keyword<RiskClass>>,
     /// The permission that NinjaOne asks for.
     #[schemars(extend("x-required" = true))]
     pub scope: Option<Keyword<Scope>>,

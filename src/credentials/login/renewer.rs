@@ -76,7 +76,7 @@ impl LoginRenewer {
     async fn run(&mut self, heartbeat: &Heartbeat) -> Infallible {
         loop {
             heartbeat.beat();
-            heartbeat.stall_if_told().await;
+            heartbeat.stall_if_injected().await;
             self.apply_store_changes().await;
             self.retry_save().await;
             if self.state.is_due_or_sleep(heartbeat).await {

@@ -107,7 +107,7 @@ impl LoginStore {
                 });
             }
             let pause =
-                Duration::from_millis(1) + random::up_to(Duration::from_millis(LOCK_PAUSE_MS_MAX));
+                Duration::from_millis(1) + random::jitter(Duration::from_millis(LOCK_PAUSE_MS_MAX));
             sleep(pause.min(left)).await;
         }
     }

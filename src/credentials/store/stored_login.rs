@@ -119,7 +119,7 @@ pub fn boot_id() -> &'static str {
     BOOT.get_or_init(|| {
         let said = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         match said.trim() {
-            "" => format!("unknown-{:016x}", random::number()),
+            "" => format!("unknown-{:016x}", random::random_u64()),
             id => id.to_owned(),
         }
     })

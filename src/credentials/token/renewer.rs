@@ -113,7 +113,7 @@ impl RenewerStop {
     ) {
         tokio::select! {
             () = self.handle_dropped.cancelled() => {}
-            () = self.tasks.stopping() => {}
+            () = self.tasks.shutdown_requested() => {}
             never = endless => match never {},
         }
     }

@@ -66,7 +66,7 @@ pub(in crate::credentials) fn retry_delays(hint: RetryHint, failures: u32) -> Op
     let pause = |most: u64| {
         let above = grown.min(most).saturating_sub(BACKOFF_MS_MIN);
         let pause =
-            Duration::from_millis(BACKOFF_MS_MIN) + random::up_to(Duration::from_millis(above));
+            Duration::from_millis(BACKOFF_MS_MIN) + random::jitter(Duration::from_millis(above));
         pause.max(asked)
     };
     Some(RetryDelays {
@@ -78,7 +78,7 @@ pub(in crate::credentials) fn retry_delays(hint: RetryHint, failures: u32) -> Op
 /// A random time from 95 to 105 % of `delay`.
 fn jittered(delay: Duration) -> Duration {
     let least = delay / 100 * (100 - JITTER_PERCENT);
-    least + random::up_to(delay / 100 * (2 * JITTER_PERCENT))
+    least + random::jitter(delay / 100 * (2 * JITTER_PERCENT))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl ServiceRenewer {
     async fn run(&mut self, heartbeat: &Heartbeat) -> Infallible {
         loop {
             heartbeat.beat();
-            heartbeat.stall_if_told().await;
+            heartbeat.stall_if_injected().await;
             if self.state.is_due_or_sleep(heartbeat).await {
                 RenewalState::beat_during_renewal(heartbeat, self.renew()).await;
             }

@@ -79,7 +79,7 @@ impl RequestBody {
         let Self::Stream(body) = self else {
             return None;
         };
-        body.keep()
+        body.keep_body_for_replay()
     }
 
     /// Whether it declares more than may come. Undeclared bytes are counted as they come.

@@ -38,7 +38,7 @@ impl StreamingBody {
     }
 
     /// Remembers what passes from here on; none if more is declared than can be kept.
-    pub(in crate::net) fn keep(&mut self) -> Option<Arc<ReplayBuffer>> {
+    pub(in crate::net) fn keep_body_for_replay(&mut self) -> Option<Arc<ReplayBuffer>> {
         let (keeping, kept) = ReplayRecorder::start(self.size_hint().lower())?;
         self.replay_recorder = Some(keeping);
         Some(kept)

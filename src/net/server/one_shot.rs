@@ -96,7 +96,7 @@ pub async fn serve<D: OneShotHandler>(
     loop {
         let first = tokio::select! {
             biased;
-            () = tasks.stopping() => return,
+            () = tasks.shutdown_requested() => return,
             first = listener.accept() => first.and_then(|(stream, _)| stream.into_std()),
         };
         let burst = AcceptBatch::collect(first, &queue, bounds.connections_max);

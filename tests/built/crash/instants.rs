@@ -59,12 +59,12 @@ async fn kill_again_and_again(kills: usize) -> Vec<Fate> {
 async fn wait_for_an_instant(world: &World, number: usize) {
     if number.is_multiple_of(2) {
         // Not to wait for anything: the instant is what is tried.
-        tokio::time::sleep(random::up_to(INSTANT_MAX)).await;
+        tokio::time::sleep(random::jitter(INSTANT_MAX)).await;
         return;
     }
     let before = world.ninja.token_calls();
     until("a renewal", async || world.ninja.token_calls() > before).await;
-    tokio::time::sleep(random::up_to(RENEWAL_MAX)).await;
+    tokio::time::sleep(random::jitter(RENEWAL_MAX)).await;
 }
 
 /// A caller that never pauses until it is dropped.

@@ -7,7 +7,7 @@ use ninjaone_proxy::{
     net::{Method, request::target::Target},
     ninjaone::{
         catalogue::Catalogue,
-        operation::{Class, Operation, ParameterKind},
+        operation::{Operation, ParameterKind, RiskClass},
     },
 };
 use percent_encoding::percent_decode_str;
@@ -53,7 +53,7 @@ fn path_of(operation: &Operation) -> String {
 }
 
 fn may_read(operation: &Operation) -> bool {
-    operation.class == Class::Read
+    operation.class == RiskClass::Read
 }
 
 /// The families P1 to P7, P9 and P10: writings of `path` that must never arrive.
@@ -192,7 +192,7 @@ fn cases(catalogue: &Catalogue) -> Vec<Case> {
             ] {
                 add(format!("{base}{own}"), May::Never);
             }
-            if let Some(name) = &operation.secrets_if {
+            if let Some(name) = &operation.secrets_parameter {
                 for query in asking(name) {
                     add(format!("{plain}?{query}"), May::Never);
                 }
@@ -314,7 +314,7 @@ fn decided(catalogue: &Catalogue, method: Method, text: &str) -> Option<(Arc<str
     let (operation, _) = catalogue.find(method, target.canonical_path())?;
     Some((
         Arc::clone(&operation.id),
-        operation.secrets_asked(target.query()),
+        operation.requests_secrets(target.query()),
     ))
 }
 

@@ -94,10 +94,10 @@ impl Hostile {
         });
         let tasks = Tasks::new();
         let (shared, connections) = (Arc::clone(&stage), tasks.clone());
-        tasks.spawn_until_stop(async move {
+        tasks.spawn_until_shutdown(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let stage = Arc::clone(&shared);
-                connections.spawn_until_stop(async move {
+                connections.spawn_until_shutdown(async move {
                     // A connection that breaks is what some scripts want.
                     let _ = serve(stream, &stage).await;
                 });
@@ -118,14 +118,14 @@ impl Hostile {
 impl Hostile {
     /// Nobody listens any more when this returns.
     pub(crate) async fn close(&self) {
-        self.tasks.stop();
-        self.tasks.join(PATIENCE).await;
+        self.tasks.request_shutdown();
+        self.tasks.join_timeout(PATIENCE).await;
     }
 }
 
 impl Drop for Hostile {
     fn drop(&mut self) {
-        self.tasks.stop();
+        self.tasks.request_shutdown();
     }
 }
 

@@ -345,7 +345,10 @@ async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
 
     assert_eq!(status.code(), Some(0), "{}", world.log().text());
     let report = verify(&here, &[]).unwrap();
-    assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
+    assert!(
+        report.is_intact() && report.remarks.is_empty(),
+        "{report:?}"
+    );
     let lines = audit_log::lines(&here);
     for id in world.answered.all() {
         let is_its = |it: &&Value| it["type"] == "outcome" && it["request"] == id.as_str();

@@ -139,7 +139,10 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     assert!(idle.is_closed().await);
     let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
-    assert!(report.is_whole() && report.remarks.is_empty(), "{report:?}");
+    assert!(
+        report.is_intact() && report.remarks.is_empty(),
+        "{report:?}"
+    );
     let lines = audit_log::lines(&audit);
     let outcomes = lines.iter().filter(|it| it["type"] == "outcome").count();
     assert!(outcomes >= 41, "{outcomes}");
@@ -172,7 +175,7 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
     let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
     assert!(
-        report.is_whole() && report.remarks.is_empty(),
+        report.is_intact() && report.remarks.is_empty(),
         "{:?}",
         report.remarks
     );
@@ -252,7 +255,7 @@ async fn killed_without_mercy_the_log_goes_on_where_it_was() {
 
     let audit = running.audit();
     let report = verify(&audit, &[]).unwrap();
-    assert!(report.is_whole(), "{:?}", report.breaks);
+    assert!(report.is_intact(), "{:?}", report.breaks);
     let starts = audit_log::lines(&audit);
     let starts = starts.iter().filter(|it| it["type"] == "start").count();
     assert_eq!(starts, 2);

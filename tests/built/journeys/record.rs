@@ -79,7 +79,7 @@ pub(crate) fn arrivals(behind: &Behind) -> Vec<Arrival> {
 pub(crate) fn audit(world: &World, told: &[String], log: &str) {
     let directory = world.audit_path();
     let report = verify(&directory, &[]).expect("a log");
-    assert!(report.is_whole(), "{:?}", report.breaks);
+    assert!(report.is_intact(), "{:?}", report.breaks);
     assert_eq!(report.remarks, [], "intents and outcomes do not match");
     let lines = audit_log::lines(&directory);
     assert_eq!(lines.last().unwrap()["type"], "stop");
@@ -178,7 +178,7 @@ fn no_secret_is_told(world: &World, told: &[String], log: &str) {
         secrets.insert(token.trim_start_matches("Bearer ").to_owned());
     }
     let mut audit = String::new();
-    for file in log_file::list(&world.audit_path()).unwrap() {
+    for file in log_file::list_log_files(&world.audit_path()).unwrap() {
         audit.push_str(&fs::read_to_string(file.path).unwrap());
     }
     let places = [("audit", audit.as_str()), ("log", log)];

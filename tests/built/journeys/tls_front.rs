@@ -46,13 +46,13 @@ impl Front {
             connections: Mutex::new(Tasks::new()),
         });
         let (tasks, kept) = (Tasks::new(), Arc::clone(&shared));
-        tasks.spawn_until_stop(async move {
+        tasks.spawn_until_shutdown(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 kept.accepted.fetch_add(1, Ordering::SeqCst);
                 let tls = Arc::clone(&kept.tls.lock().unwrap());
                 let connections = kept.connections.lock().unwrap().clone();
                 let wrong = kept.wrong.load(Ordering::SeqCst);
-                connections.spawn_until_stop(async move {
+                connections.spawn_until_shutdown(async move {
                     // How it ends is for the two ends to know.
                     let _ = pass(stream, target, tls, wrong).await;
                 });
@@ -77,8 +77,8 @@ impl Front {
     /// Every connection is gone when this returns; new ones are welcome.
     pub(crate) async fn hang_up(&self) {
         let gone = std::mem::replace(&mut *self.shared.connections.lock().unwrap(), Tasks::new());
-        gone.stop();
-        gone.join(PATIENCE).await;
+        gone.request_shutdown();
+        gone.join_timeout(PATIENCE).await;
     }
 
     /// Comes back with another certificate or protocol.
@@ -90,8 +90,8 @@ impl Front {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.tasks.stop();
-        self.shared.connections.lock().unwrap().stop();
+        self.tasks.request_shutdown();
+        self.shared.connections.lock().unwrap().request_shutdown();
     }
 }
 

@@ -6,19 +6,21 @@ use ninjaone_proxy::{
     admin::{
         health::Health,
         metrics_snapshot::{
-            Figures, Histogram, LoginFigures, Renewals, Requests, Throttled, Token, status_class,
+            HistogramSnapshot, LoginMetrics, MetricsSnapshot, RenewalCount, RequestCount,
+            ThrottleCount, TokenMetrics, status_class,
         },
         status_snapshot::{
-            Audit, AuditState, Budget, Caller, Config, Identity, IdentityState, Listener, Login,
-            SCHEMA, Snapshot, Tenant, Traffic,
+            AuditState, AuditStatus, BudgetStatus, CallerStatus, ConfigStatus, IdentityState,
+            IdentityStatus, ListenerStatus, SCHEMA, StatusSnapshot, TenantStatus, Traffic,
+            UserLoginStatus,
         },
     },
     audit::decision::Decision,
 };
 
-pub(crate) fn identity(name: &str, state: IdentityState) -> Identity {
+pub(crate) fn identity(name: &str, state: IdentityState) -> IdentityStatus {
     let valid = state == IdentityState::Valid;
-    Identity {
+    IdentityStatus {
         identity: name.to_owned(),
         state,
         expires_at: valid.then(|| "2026-11-17T15:02:11.000000Z".to_owned()),
@@ -31,9 +33,9 @@ pub(crate) fn identity(name: &str, state: IdentityState) -> Identity {
 }
 
 /// A person's identity, with a token from a login that can be renewed.
-pub(crate) fn person() -> Identity {
-    Identity {
-        login: Some(Login {
+pub(crate) fn person() -> IdentityStatus {
+    IdentityStatus {
+        login: Some(UserLoginStatus {
             logged_in_at: Some("2026-11-10T08:30:00.000000Z".to_owned()),
             refreshed_at: Some("2026-11-17T14:02:11.000000Z".to_owned()),
             renewable: true,
@@ -45,7 +47,9 @@ pub(crate) fn person() -> Identity {
 }
 
 /// As [`healthy`], with a person beside the machine.
-pub(crate) fn with_person(change: impl FnOnce(&mut Identity, &mut Login)) -> Snapshot {
+pub(crate) fn with_person(
+    change: impl FnOnce(&mut IdentityStatus, &mut UserLoginStatus),
+) -> StatusSnapshot {
     let mut person = person();
     let mut login = person.login.take().unwrap();
     change(&mut person, &mut login);
@@ -53,8 +57,8 @@ pub(crate) fn with_person(change: impl FnOnce(&mut Identity, &mut Login)) -> Sna
     changed(|it| it.tenants[0].identities.push(person))
 }
 
-pub(crate) fn healthy() -> Snapshot {
-    Snapshot {
+pub(crate) fn healthy() -> StatusSnapshot {
+    StatusSnapshot {
         schema: SCHEMA.to_owned(),
         health: Health::Healthy,
         degraded: Vec::new(),
@@ -65,7 +69,7 @@ pub(crate) fn healthy() -> Snapshot {
         uptime_s: 273_600,
         starting: false,
         draining: false,
-        config: Config {
+        config: ConfigStatus {
             generation: 1,
             fingerprint: "5b1f0c5b1f0c5b1f0c".to_owned(),
             loaded_at: "2026-11-17T14:02:11.000000Z".to_owned(),
@@ -90,7 +94,7 @@ pub(crate) fn healthy() -> Snapshot {
             requests: 12_345,
             refused: 3,
         }],
-        audit: Audit {
+        audit: AuditStatus {
             state: AuditState::Writing,
             records: 1_404_882,
             failures: 0,
@@ -110,18 +114,18 @@ pub(crate) fn healthy() -> Snapshot {
     }
 }
 
-pub(crate) fn changed(change: impl FnOnce(&mut Snapshot)) -> Snapshot {
+pub(crate) fn changed(change: impl FnOnce(&mut StatusSnapshot)) -> StatusSnapshot {
     let mut snapshot = healthy();
     change(&mut snapshot);
-    snapshot.assessed()
+    snapshot.with_health()
 }
 
-pub(crate) fn without_token() -> Snapshot {
+pub(crate) fn without_token() -> StatusSnapshot {
     changed(|it| it.tenants[0].identities = vec![identity("service", IdentityState::Unavailable)])
 }
 
-pub(crate) fn figures() -> Figures {
-    Figures {
+pub(crate) fn figures() -> MetricsSnapshot {
+    MetricsSnapshot {
         version: "0.1.0",
         requests: vec![Requests {
             caller: Arc::from("powerbi"),
@@ -130,12 +134,12 @@ pub(crate) fn figures() -> Figures {
             status_class: status_class(2),
             count: 7,
         }],
-        duration: Histogram {
+        duration: HistogramSnapshot {
             bounds_s: vec![0.005, 0.01, 60.0],
             counts: vec![1, 2, 0, 4],
             sum_s: 301.5,
         },
-        overhead: Histogram {
+        overhead: HistogramSnapshot {
             bounds_s: vec![0.000_05, 0.001],
             counts: Vec::new(),
             sum_s: 0.0,
@@ -169,6 +173,6 @@ pub(crate) fn figures() -> Figures {
             count: 1,
         }],
         audit_records: 14,
-        ..Figures::default()
+        ..MetricsSnapshot::default()
     }
 }

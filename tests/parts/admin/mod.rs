@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use ninjaone_proxy::{
     admin::{
-        Admin,
-        health::{Health, Ready, span},
+        AdminService,
+        health::{Health, ReadinessCondition, humanize_duration},
         metrics,
         server::{CONNECTIONS_MAX, serve},
-        status_snapshot::{AuditState, IdentityState, Login, Snapshot, Stalled},
+        status_snapshot::{
+            AuditState, IdentityState, StalledPart, StatusSnapshot, UserLoginStatus,
+        },
     },
     cli::{
         exit::ExitStatus,
@@ -28,8 +30,8 @@ use tokio::{
 
 use fixture::{changed, figures, healthy, identity, with_person, without_token};
 
-fn admin_of(snapshot: Snapshot, ready: Ready) -> Admin {
-    Admin::new(
+fn admin_of(snapshot: StatusSnapshot, ready: ReadinessCondition) -> AdminService {
+    AdminService::new(
         Box::new(move || snapshot.clone()),
         Some(Box::new(figures)),
         ready,
@@ -37,8 +39,8 @@ fn admin_of(snapshot: Snapshot, ready: Ready) -> Admin {
     )
 }
 
-fn admin() -> Admin {
-    admin_of(healthy(), Ready::AnyToken)
+fn admin() -> AdminService {
+    admin_of(healthy(), ReadinessCondition::AnyToken)
 }
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -53,12 +55,12 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-fn get(admin: &Admin, target: &str) -> Response<Bytes> {
+fn get(admin: &AdminService, target: &str) -> Response<Bytes> {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    admin.answer(
+    admin.respond_without_body(
         &Method::GET,
         path,
         query,
@@ -83,13 +85,13 @@ fn probes_say_ok_while_all_is_well() {
 #[test]
 fn whoever_has_a_part_that_stalled_is_not_ready() {
     let stalled = changed(|it| {
-        it.stalled.push(Stalled {
+        it.stalled.push(StalledPart {
             part: "listener 127.0.0.1:6465".to_owned(),
             silent_s: 7,
             is_fatal: true,
         });
     });
-    let answer = get(&admin_of(stalled, Ready::AnyToken), "/readyz");
+    let answer = get(&admin_of(stalled, ReadinessCondition::AnyToken), "/readyz");
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(body(&answer).contains("[-]parts failed: stalled: listener 127.0.0.1:6465"));
 }
@@ -115,7 +117,8 @@ fn whoever_refuses_every_request_for_want_of_a_record_says_so_and_is_not_ready()
             .iter()
             .any(|it| it.contains("everything but reads is refused (no space"))
     );
-    let ready = |snapshot| get(&admin_of(snapshot, Ready::AnyToken), "/readyz").status();
+    let ready =
+        |snapshot| get(&admin_of(snapshot, ReadinessCondition::AnyToken), "/readyz").status();
     assert_eq!(ready(failing(false)), StatusCode::OK);
     assert_eq!(ready(failing(true)), StatusCode::SERVICE_UNAVAILABLE);
 }
@@ -131,7 +134,7 @@ fn a_verbose_probe_lists_each_check() {
 
 #[test]
 fn without_a_token_it_is_not_ready_and_still_alive() {
-    let admin = admin_of(without_token(), Ready::AnyToken);
+    let admin = admin_of(without_token(), ReadinessCondition::AnyToken);
     let answer = get(&admin, "/readyz");
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(body(&answer).contains("[-]tokens failed: no valid token for acme/service"));
@@ -160,14 +163,20 @@ fn the_mode_says_how_many_tokens_ready_needs() {
 
 #[test]
 fn draining_is_not_ready_and_starting_not_started() {
-    let draining = admin_of(changed(|it| it.draining = true), Ready::Listening);
+    let draining = admin_of(
+        changed(|it| it.draining = true),
+        ReadinessCondition::Listening,
+    );
     assert_eq!(
         get(&draining, "/readyz").status(),
         StatusCode::SERVICE_UNAVAILABLE
     );
     assert_eq!(get(&draining, "/startupz").status(), StatusCode::OK);
     assert_eq!(get(&draining, "/livez").status(), StatusCode::OK);
-    let starting = admin_of(changed(|it| it.starting = true), Ready::Listening);
+    let starting = admin_of(
+        changed(|it| it.starting = true),
+        ReadinessCondition::Listening,
+    );
     for path in ["/readyz", "/startupz"] {
         assert_eq!(
             get(&starting, path).status(),
@@ -180,7 +189,7 @@ fn draining_is_not_ready_and_starting_not_started() {
 fn a_host_that_is_not_ours_is_misdirected() {
     let status = |pairs: &[(&'static str, &'static str)]| {
         admin()
-            .answer(&Method::GET, "/status", None, &headers(pairs))
+            .respond_without_body(&Method::GET, "/status", None, &headers(pairs))
             .status()
     };
     for host in [
@@ -216,7 +225,7 @@ fn a_host_that_is_not_ours_is_misdirected() {
 fn web_pages_are_refused_and_people_with_browsers_are_not() {
     let status = |name, value| {
         admin()
-            .answer(
+            .respond_without_body(
                 &Method::GET,
                 "/status",
                 None,
@@ -240,7 +249,7 @@ fn web_pages_are_refused_and_people_with_browsers_are_not() {
 fn other_paths_are_not_found_and_other_methods_not_allowed() {
     assert_eq!(get(&admin(), "/").status(), StatusCode::NOT_FOUND);
     assert_eq!(get(&admin(), "/v2/devices").status(), StatusCode::NOT_FOUND);
-    let answer = admin().answer(
+    let answer = admin().respond_without_body(
         &Method::POST,
         "/status",
         None,
@@ -252,9 +261,9 @@ fn other_paths_are_not_found_and_other_methods_not_allowed() {
 
 #[test]
 fn the_probes_listener_has_probes_alone_for_any_host_and_gives_no_reasons() {
-    let probes = Admin::probes_only(Box::new(without_token), Ready::AnyToken);
+    let probes = AdminService::probes_only(Box::new(without_token), ReadinessCondition::AnyToken);
     let ask = |path| {
-        probes.answer(
+        probes.respond_without_body(
             &Method::GET,
             path,
             Some("verbose"),
@@ -272,7 +281,12 @@ fn the_probes_listener_has_probes_alone_for_any_host_and_gives_no_reasons() {
 
 #[test]
 fn metrics_may_be_off() {
-    let admin = Admin::new(Box::new(healthy), None, Ready::AnyToken, Vec::new());
+    let admin = AdminService::new(
+        Box::new(healthy),
+        None,
+        ReadinessCondition::AnyToken,
+        Vec::new(),
+    );
     assert_eq!(get(&admin, "/metrics").status(), StatusCode::NOT_FOUND);
 }
 
@@ -371,7 +385,7 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
 }
 
 /// The line of the screen about the person's token.
-fn line_of_person(snapshot: &Snapshot) -> String {
+fn line_of_person(snapshot: &StatusSnapshot) -> String {
     let text = screen(snapshot);
     let line = text.lines().find(|it| it.contains("token of acme/user"));
     line.expect("a line").trim().to_owned()
@@ -405,7 +419,7 @@ fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
     let snapshot = with_person(|person, login| {
         person.state = IdentityState::LoginNeeded;
         person.last_error = Some("the login has ended".to_owned());
-        *login = Login::default();
+        *login = UserLoginStatus::default();
     });
     assert_eq!(snapshot.health, Health::NeedsLogin);
     let line =
@@ -461,13 +475,16 @@ fn a_missing_login_makes_unready_only_where_all_tokens_are_asked_for() {
     let snapshot = || {
         with_person(|person, login| {
             person.state = IdentityState::LoginNeeded;
-            *login = Login::default();
+            *login = UserLoginStatus::default();
         })
     };
     for (ready, status) in [
-        (Ready::AllTokens, StatusCode::SERVICE_UNAVAILABLE),
-        (Ready::AnyToken, StatusCode::OK),
-        (Ready::Listening, StatusCode::OK),
+        (
+            ReadinessCondition::AllTokens,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ),
+        (ReadinessCondition::AnyToken, StatusCode::OK),
+        (ReadinessCondition::Listening, StatusCode::OK),
     ] {
         let answer = get(&admin_of(snapshot(), ready), "/readyz");
         assert_eq!(answer.status(), status, "{ready:?}");
@@ -495,7 +512,7 @@ struct Running {
     tasks: Tasks,
 }
 
-async fn run(admin: Admin) -> Running {
+async fn run(admin: AdminService) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let tasks = Tasks::new();
@@ -553,13 +570,13 @@ async fn with_one_connection_more_than_the_bound_the_oldest_goes() {
 #[tokio::test]
 async fn a_stop_ends_the_server() {
     let running = run(admin()).await;
-    running.tasks.stop();
-    assert!(running.tasks.join(Duration::from_secs(5)).await);
+    running.tasks.request_shutdown();
+    assert!(running.tasks.join_timeout(Duration::from_secs(5)).await);
 }
 
 #[tokio::test]
 async fn status_prints_what_the_listener_says_and_exits_by_health() {
-    let running = run(admin_of(without_token(), Ready::AnyToken)).await;
+    let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let ask = async |json: bool| {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = Status { admin: None }
@@ -573,7 +590,7 @@ async fn status_prints_what_the_listener_says_and_exits_by_health() {
     assert_eq!(code, 1);
     assert!(text.contains("is down"), "{text}");
     let (_, json) = ask(true).await;
-    let object: Snapshot = serde_json::from_str(&json).unwrap();
+    let object: StatusSnapshot = serde_json::from_str(&json).unwrap();
     assert_eq!(object, without_token());
 }
 
@@ -622,7 +639,7 @@ async fn status_says_how_to_start_what_does_not_answer() {
 
 #[tokio::test]
 async fn a_healthcheck_is_silent_and_answers_by_its_exit_code() {
-    let running = run(admin_of(without_token(), Ready::AnyToken)).await;
+    let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let check = async |ready: bool, verbose: bool| {
         let mut err = Vec::new();
         let healthcheck = Healthcheck {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use ninjaone_proxy::ninjaone::operation::Class;
+use ninjaone_proxy::ninjaone::operation::RiskClass;
 use tempfile::tempdir;
 
 use super::world::{CLOSE_MAX, answered, log_files, open, subject, verdict};
@@ -25,15 +25,15 @@ async fn child_that_writes_until_it_is_killed() {
     let ledger = open(Path::new(&directory));
     let pid = u64::from(std::process::id());
     for number in 0.. {
-        let written = subject((pid << 32) + number, Class::Write);
-        let request = written.request;
+        let written = subject((pid << 32) + number, RiskClass::Write);
+        let request = written.request_id;
         let entry = ledger.write_intent(written).await.unwrap();
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "durable {request}").unwrap();
         stdout.flush().unwrap();
         entry.close(answered());
         for more in 0..50 {
-            let read = subject(more, Class::Read);
+            let read = subject(more, RiskClass::Read);
             ledger.reserve(read).unwrap().close(answered());
         }
     }
@@ -87,12 +87,12 @@ fn a_killed_process_leaves_every_promised_intent_and_at_most_half_a_line() {
         promised.extend(run_and_kill(place.path(), 1 + kill * 3));
         let report = verdict(place.path());
         assert!(report.breaks_total <= 1, "{report:?}");
-        let torn = report.breaks.iter().all(|it| it.finding.kind() == "torn");
+        let torn = report.breaks.iter().all(|it| it.error.kind() == "torn");
         assert!(torn, "{report:?}");
     }
     assert!(open(place.path()).close_within("test", CLOSE_MAX));
     let report = verdict(place.path());
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_intact(), "{report:?}");
     let intents = intents(place.path());
     let missing: Vec<_> = promised
         .iter()

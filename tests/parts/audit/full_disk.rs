@@ -6,8 +6,8 @@ use super::{
 };
 use crate::small_disk::SmallDisk;
 use ninjaone_proxy::{
-    audit::ledger::{CannotRecord, Ledger},
-    ninjaone::operation::Class,
+    audit::ledger::{Ledger, LedgerWriteError},
+    ninjaone::operation::RiskClass,
 };
 
 #[tokio::test]
@@ -22,21 +22,21 @@ async fn a_full_disk_loses_nothing_leaves_no_half_line_and_is_recovered_from() {
 
     // Entries that are in flight when the disk fills up, and more than it holds.
     let in_flight: Vec<_> = (0..100)
-        .map(|number| ledger.reserve(subject(number, Class::Read)).unwrap())
+        .map(|number| ledger.reserve(subject(number, RiskClass::Read)).unwrap())
         .collect();
     for entry in in_flight {
         entry.close(answered());
     }
     trouble_is_noticed_by_itself(&ledger).await;
-    let refused = ledger.write_intent(subject(1, Class::Write)).await;
+    let refused = ledger.write_intent(subject(1, RiskClass::Write)).await;
     assert_eq!(refused.err(), Some(CannotRecord));
-    assert!(verdict(&disk.log()).is_whole(), "no half line stays");
+    assert!(verdict(&disk.log()).is_intact(), "no half line stays");
 
     disk.enlarge();
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verdict(&disk.log());
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_intact(), "{report:?}");
     let outcomes = types(&disk.log()).into_iter().filter(|it| it == "outcome");
     assert_eq!(outcomes.count(), 101);
     let gap = lines(&disk.log())
@@ -53,12 +53,12 @@ async fn an_intent_that_was_refused_and_is_written_later_is_followed_by_its_refu
     let ledger = open(&disk.log());
     disk.fill(64 * 1024);
     let mut number = 0;
-    while let Ok(entry) = ledger.write_intent(subject(number, Class::Write)).await {
+    while let Ok(entry) = ledger.write_intent(subject(number, RiskClass::Write)).await {
         entry.close(answered());
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(subject(number, Class::Write), ending, ());
+    ledger.record(subject(number, RiskClass::Write), ending, ());
 
     disk.enlarge();
     is_well_again(&ledger).await;

@@ -4,13 +4,13 @@ use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use ninjaone_proxy::{
     audit::{
-        entry::Event,
+        entry::AuditEvent,
         entry_queue::QUEUE_ENTRIES_MAX,
-        ledger::{CannotRecord, Ledger, Options, Where},
-        sink::{memory::MEMORY_LINES_MAX, resume::OpenError},
+        ledger::{Ledger, LedgerOptions, LedgerStorage, LedgerWriteError},
+        sink::{memory::MEMORY_LINES_MAX, resume::LedgerOpenError},
         verify::RemarkKind,
     },
-    ninjaone::operation::Class,
+    ninjaone::operation::RiskClass,
 };
 use tempfile::tempdir;
 
@@ -25,16 +25,16 @@ async fn a_read_leaves_one_line_and_a_change_two() {
     let ledger = open(place.path());
 
     ledger
-        .reserve(subject(1, Class::Read))
+        .reserve(subject(1, RiskClass::Read))
         .unwrap()
         .close(answered());
-    let entry = ledger.write_intent(subject(2, Class::Dangerous)).await;
+    let entry = ledger.write_intent(subject(2, RiskClass::Dangerous)).await;
     entry.unwrap().close(answered());
     assert!(ledger.close_within("test", CLOSE_MAX));
 
     let expected = ["start", "outcome", "intent", "outcome", "stop"];
     assert_eq!(types(place.path()), expected);
-    assert!(verdict(place.path()).is_whole());
+    assert!(verdict(place.path()).is_intact());
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_line_has_the_members_of_the_contract_in_their_order() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
     ledger
-        .reserve(subject(1, Class::Read))
+        .reserve(subject(1, RiskClass::Read))
         .unwrap()
         .close(answered());
     ledger.flush().await.unwrap();
@@ -61,7 +61,7 @@ async fn an_intent_is_on_disk_when_it_has_been_written() {
     let ledger = open(place.path());
     for number in 0..20 {
         let entry = ledger
-            .write_intent(subject(number, Class::Write))
+            .write_intent(subject(number, RiskClass::Write))
             .await
             .unwrap();
         let last = lines(place.path()).pop().unwrap();
@@ -89,7 +89,7 @@ fn intents_of_several_runtimes_are_written_side_by_side() {
     assert!(ledger.close_within("test", CLOSE_MAX));
 
     let report = verdict(place.path());
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_intact(), "{report:?}");
     assert_eq!(report.lines, 4 * 125 + 2);
     assert_eq!(report.remarks_total, 0);
 }
@@ -108,7 +108,7 @@ async fn the_chain_goes_on_across_restarts_and_files() {
         assert!(ledger.close_within("test", CLOSE_MAX));
     }
     let report = verdict(place.path());
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_intact(), "{report:?}");
     assert!(report.files > 3, "{report:?}");
     let rotations = types(place.path()).into_iter().filter(|it| it == "rotate");
     assert_eq!(rotations.count() as u64, report.files - 1);
@@ -122,12 +122,12 @@ async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_re
     let ledger = Ledger::open(options).unwrap();
     // A writer that is quick enough is in time even for no wait at all: then the next one is late.
     let mut number = 1;
-    while let Ok(entry) = ledger.write_intent(subject(number, Class::Write)).await {
+    while let Ok(entry) = ledger.write_intent(subject(number, RiskClass::Write)).await {
         drop(entry);
         number += 1;
     }
     let ending = refused("audit-unavailable");
-    ledger.record(subject(number, Class::Write), ending, ());
+    ledger.record(subject(number, RiskClass::Write), ending, ());
     ledger.flush().await.unwrap();
 
     assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
@@ -141,7 +141,7 @@ async fn an_intent_whose_request_is_dropped_in_the_wait_gets_an_outcome() {
     // As above: a quick writer needs more than one try to be too slow.
     let mut number = 1;
     loop {
-        let intent = ledger.write_intent(subject(number, Class::Write));
+        let intent = ledger.write_intent(subject(number, RiskClass::Write));
         match tokio::time::timeout(Duration::ZERO, intent).await {
             Ok(entry) => drop(entry),
             Err(_) => break,
@@ -158,7 +158,7 @@ async fn an_intent_whose_request_is_dropped_in_the_wait_gets_an_outcome() {
 async fn an_entry_that_nobody_closes_is_abandoned() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    drop(ledger.reserve(subject(1, Class::Read)).unwrap());
+    drop(ledger.reserve(subject(1, RiskClass::Read)).unwrap());
     ledger.flush().await.unwrap();
 
     let last = lines(place.path()).pop().unwrap();
@@ -170,10 +170,10 @@ async fn an_entry_that_nobody_closes_is_abandoned() {
 async fn refusals_and_events_are_recorded() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let (of, ending) = (subject(1, Class::Write), refused("policy-denied"));
+    let (of, ending) = (subject(1, RiskClass::Write), refused("policy-denied"));
     let value = ledger.record(of, ending, "refusal");
     assert_eq!(value.into_inner(), "refusal");
-    ledger.event(Event::Caller {
+    ledger.event(AuditEvent::Caller {
         caller: "powerbi".into(),
         change: "added",
     });
@@ -224,10 +224,10 @@ fn half_a_line_is_cut_off_at_the_next_start_and_said() {
     let path = log_files(place.path()).remove(0);
     let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
     file.write_all(b"{\"v\":1,\"se").unwrap();
-    assert!(!verdict(place.path()).is_whole());
+    assert!(!verdict(place.path()).is_intact());
 
     assert!(open(place.path()).close_within("test", CLOSE_MAX));
-    assert!(verdict(place.path()).is_whole());
+    assert!(verdict(place.path()).is_intact());
     let gap = &lines(place.path())[2];
     assert_eq!(gap["type"], "gap");
     assert_eq!(gap["why"], "torn tail of 10 bytes removed");
@@ -251,16 +251,18 @@ async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
     let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
-        .map(|_| ledger.reserve(subject(1, Class::Read)).unwrap())
+        .map(|_| ledger.reserve(subject(1, RiskClass::Read)).unwrap())
         .collect();
     assert_eq!(
         ledger.reserve(subject(2, Class::Read)).err(),
         Some(CannotRecord)
     );
-    let intent = ledger.write_intent(subject(2, Class::Write)).await;
+    let intent = ledger.write_intent(subject(2, RiskClass::Write)).await;
     assert_eq!(intent.err(), Some(CannotRecord));
     // Refusals and events have room of their own.
-    ledger.event(Event::Stop { why: "test".into() });
+    ledger.event(AuditEvent::Stop {
+        reason: "test".into(),
+    });
     ledger.flush().await.unwrap();
     assert_eq!(types(place.path()), ["start", "stop"]);
     assert_eq!(ledger.snapshot().queued, held.len());
@@ -273,11 +275,11 @@ async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
     options.serve_reads_unrecorded = true;
     let ledger = Ledger::open(options).unwrap();
     let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
-        .map(|_| ledger.reserve(subject(1, Class::Read)).unwrap())
+        .map(|_| ledger.reserve(subject(1, RiskClass::Read)).unwrap())
         .collect();
     for _ in 0..3 {
         ledger
-            .reserve(subject(2, Class::Read))
+            .reserve(subject(2, RiskClass::Read))
             .unwrap()
             .close(answered());
     }
@@ -286,22 +288,22 @@ async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
     assert_eq!((&gap["type"], &gap["lost"]), (&"gap".into(), &3.into()));
     drop(held);
     assert!(ledger.close_within("test", CLOSE_MAX));
-    assert!(verdict(place.path()).is_whole());
+    assert!(verdict(place.path()).is_intact());
 }
 
 #[tokio::test]
 async fn a_ledger_in_memory_keeps_the_newest_lines_and_leaves_no_file() {
-    let options = Options::new(Where::Memory, "boot-1", "0.1.0", "f00d");
+    let options = LedgerOptions::new(LedgerStorage::Memory, "boot-1", "0.1.0", "f00d");
     let ledger = Ledger::open(options).unwrap();
     for number in 0..MEMORY_LINES_MAX as u64 {
         ledger
-            .reserve(subject(number, Class::Read))
+            .reserve(subject(number, RiskClass::Read))
             .unwrap()
             .close(answered());
     }
     ledger.flush().await.unwrap();
     let entry = ledger
-        .write_intent(subject(77, Class::Write))
+        .write_intent(subject(77, RiskClass::Write))
         .await
         .unwrap();
     let newest = ledger.newest(usize::MAX);
@@ -316,15 +318,18 @@ async fn a_ledger_in_memory_keeps_the_newest_lines_and_leaves_no_file() {
 async fn an_intent_without_an_outcome_is_remarked_on_but_is_no_break() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let entry = ledger.write_intent(subject(5, Class::Write)).await.unwrap();
+    let entry = ledger
+        .write_intent(subject(5, RiskClass::Write))
+        .await
+        .unwrap();
     let report = verdict(place.path());
-    assert!(report.is_whole());
+    assert!(report.is_intact());
     let remark = &report.remarks[0];
     assert_eq!(remark.kind, RemarkKind::IntentWithoutOutcome);
     assert_eq!((remark.at.line, &*remark.request), (2, request(5).as_str()));
     entry.close(answered());
     ledger
-        .reserve(subject(6, Class::Write))
+        .reserve(subject(6, RiskClass::Write))
         .unwrap()
         .close(answered());
     ledger.flush().await.unwrap();
@@ -336,7 +341,10 @@ async fn an_intent_without_an_outcome_is_remarked_on_but_is_no_break() {
 async fn a_snapshot_says_how_the_log_stands() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
+    let entry = ledger
+        .write_intent(subject(1, RiskClass::Write))
+        .await
+        .unwrap();
     let snapshot = ledger.snapshot();
     let report = verdict(place.path());
     assert_eq!(

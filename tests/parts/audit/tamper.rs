@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ninjaone_proxy::audit::{
     chain::Head,
     ledger::Ledger,
-    verify::{Finding, verify},
+    verify::{IntegrityError, verify},
 };
 use tempfile::{TempDir, tempdir};
 
@@ -260,7 +260,7 @@ async fn every_kind_of_tampering_is_seen_by_both_verifiers() {
     let place = tempdir().unwrap();
     clean_log(place.path()).await;
     let clean = verdict(place.path());
-    assert!(clean.is_whole() && clean.files >= 3, "{clean:?}");
+    assert!(clean.is_intact() && clean.files >= 3, "{clean:?}");
 
     for (operator, (name, tamper)) in OPERATORS.iter().enumerate() {
         for round in 1..=ROUNDS {
@@ -275,7 +275,7 @@ async fn every_kind_of_tampering_is_seen_by_both_verifiers() {
             } else {
                 verify(tampered.path(), &[]).unwrap()
             };
-            assert!(!report.is_whole(), "not seen: {name}, round {round}");
+            assert!(!report.is_intact(), "not seen: {name}, round {round}");
         }
     }
 }
@@ -285,12 +285,12 @@ async fn a_cut_end_shows_against_an_anchor() {
     let place = tempdir().unwrap();
     clean_log(place.path()).await;
     let anchor = verify(place.path(), &[]).unwrap().head;
-    assert!(verify(place.path(), &[anchor]).unwrap().is_whole());
+    assert!(verify(place.path(), &[anchor]).unwrap().is_intact());
 
     let mut log = Log::read(place.path());
     log.0.last_mut().unwrap().1.pop();
     let tampered = log.write();
-    assert!(verdict(tampered.path()).is_whole());
+    assert!(verdict(tampered.path()).is_intact());
     let report = verify(tampered.path(), &[anchor]).unwrap();
     assert_eq!(report.breaks[0].finding, Finding::AnchorMissing { anchor });
 
@@ -299,7 +299,7 @@ async fn a_cut_end_shows_against_an_anchor() {
         hash: anchor.hash,
     };
     let report = verify(place.path(), &[other]).unwrap();
-    let expected = Finding::AnchorContradicted { seq: 3 };
+    let expected = IntegrityError::AnchorContradicted { seq: 3 };
     assert_eq!(report.breaks[0].finding, expected);
 }
 

@@ -4,10 +4,10 @@ use std::{fs, io::Write, path::Path, time::Duration};
 
 use ninjaone_proxy::{
     audit::{
-        ledger::{CannotRecord, Ledger},
-        verify::{Finding, verify},
+        ledger::{Ledger, LedgerWriteError},
+        verify::{IntegrityError, verify},
     },
-    ninjaone::operation::Class,
+    ninjaone::operation::RiskClass,
 };
 use tempfile::tempdir;
 use tokio::time::{Instant, timeout};
@@ -29,10 +29,10 @@ pub(crate) async fn trouble_is_noticed_by_itself(ledger: &Ledger) {
 pub(crate) async fn is_well_again(ledger: &Ledger) {
     let well = until("the log goes on", || {
         let snapshot = ledger.snapshot();
-        snapshot.failures > 0 && snapshot.broken.is_none()
+        snapshot.failures > 0 && snapshot.failure.is_none()
     });
     timeout(SOON, well).await.expect("goes on within a second");
-    let entry = ledger.write_intent(subject(99, Class::Write)).await;
+    let entry = ledger.write_intent(subject(99, RiskClass::Write)).await;
     entry.expect("changes are served again").close(answered());
 }
 
@@ -52,12 +52,12 @@ async fn an_intent_is_refused_when_the_file_was_deleted_and_the_next_file_says_s
     let ledger = open(place.path());
     fs::remove_file(log_files(place.path()).remove(0)).unwrap();
 
-    let refused = ledger.write_intent(subject(1, Class::Write)).await;
+    let refused = ledger.write_intent(subject(1, RiskClass::Write)).await;
     assert_eq!(refused.err(), Some(CannotRecord));
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
     says_what_happened(place.path(), "deleted");
-    assert!(!verdict(place.path()).is_whole());
+    assert!(!verdict(place.path()).is_intact());
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_file_that_was_replaced_is_noticed() {
     assert!(ledger.close_within("test", CLOSE_MAX));
     says_what_happened(place.path(), "replaced");
     // The copy held all that was written, so the chain is whole.
-    assert!(verdict(place.path()).is_whole());
+    assert!(verdict(place.path()).is_intact());
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_directory_that_vanished_is_made_again_and_stays_locked() {
     assert!(Ledger::open(options(&directory)).is_err());
     assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verify(&directory, &[]).unwrap();
-    let first_missing = Finding::Missing { first: 1, last: 1 };
+    let first_missing = IntegrityError::Missing { first: 1, last: 1 };
     assert_eq!(report.breaks[0].finding, first_missing);
 }
 
@@ -146,10 +146,10 @@ async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
 
     let started = Instant::now();
     for number in 0..50 {
-        let refused = ledger.write_intent(subject(number, Class::Write)).await;
+        let refused = ledger.write_intent(subject(number, RiskClass::Write)).await;
         assert_eq!(refused.err(), Some(CannotRecord));
         ledger
-            .reserve(subject(number, Class::Read))
+            .reserve(subject(number, RiskClass::Read))
             .unwrap()
             .close(answered());
     }
@@ -157,9 +157,9 @@ async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
         started.elapsed() < SOON,
         "refused at once, not after a wait"
     );
-    let broken = ledger.snapshot().broken.unwrap();
+    let broken = ledger.snapshot().failure.unwrap();
     assert!(
-        broken.why.contains("deleted") || broken.why.contains("cannot"),
+        broken.reason.contains("deleted") || broken.reason.contains("cannot"),
         "{broken:?}"
     );
 
@@ -182,18 +182,21 @@ async fn reads_are_refused_too_where_nothing_may_go_unrecorded() {
     fs::remove_dir_all(&directory).unwrap();
     fs::write(&directory, "in the way").unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
-    assert!(ledger.reserve(subject(1, Class::Read)).is_err());
+    assert!(ledger.reserve(subject(1, RiskClass::Read)).is_err());
 }
 
 #[tokio::test]
 async fn what_was_written_to_a_file_that_is_deleted_before_it_is_synced_is_written_again() {
     let place = tempdir().unwrap();
     let ledger = open(place.path());
-    let entry = ledger.write_intent(subject(1, Class::Write)).await.unwrap();
+    let entry = ledger
+        .write_intent(subject(1, RiskClass::Write))
+        .await
+        .unwrap();
     let path = log_files(place.path()).remove(0);
     entry.close(answered());
     ledger
-        .reserve(subject(2, Class::Read))
+        .reserve(subject(2, RiskClass::Read))
         .unwrap()
         .close(answered());
     let written = || fs::read_to_string(&path).unwrap().lines().count() == 4;

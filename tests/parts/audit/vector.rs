@@ -5,10 +5,10 @@ use std::{fs, iter, path::Path};
 use ninjaone_proxy::{
     audit::{
         chain::{Chain, Head},
-        entry::{Entry, Event},
+        entry::{AuditEntry, AuditEvent},
     },
     clock::Timestamp,
-    ninjaone::operation::Class,
+    ninjaone::operation::RiskClass,
 };
 
 use tempfile::tempdir;
@@ -27,23 +27,23 @@ fn directory() -> &'static Path {
 #[test]
 fn three_entries_become_these_three_lines() {
     let at = |micros: i64| Timestamp::from_unix_micros(1_763_388_131_123_456 + micros);
-    let subject = subject(7, Class::Write);
+    let subject = subject(7, RiskClass::Write);
     let entries = [
-        Entry::Event {
+        AuditEntry::Event {
             at: at(0),
-            event: Event::Start {
+            event: AuditEvent::Start {
                 version: "0.1.0",
                 config: "f00d".into(),
             },
         },
-        Entry::Intent {
+        AuditEntry::Intent {
             at: at(1000),
-            subject: subject.clone(),
+            facts: subject.clone(),
         },
-        Entry::Outcome {
+        AuditEntry::Outcome {
             at: at(413_345),
-            subject,
-            ending: answered(),
+            facts: subject,
+            details: answered(),
         },
     ];
     let mut chain = Chain::resume(Head::START);
@@ -52,7 +52,7 @@ fn three_entries_become_these_three_lines() {
         let linked = chain.link(&mut buffer, "boot-1", iter::once(entry));
         bytes.extend_from_slice(linked.bytes());
         let head = linked.head();
-        chain.follow(head);
+        chain.advance(head);
     }
     let frozen = fs::read_to_string(directory().join("audit-000000000001.jsonl")).unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), frozen);
@@ -75,12 +75,12 @@ fn a_log_of_an_earlier_day_is_continued_in_a_new_file() {
     );
     assert_eq!(line["from"], name);
     let report = verdict(place.path());
-    assert!(report.is_whole() && report.files == 2, "{report:?}");
+    assert!(report.is_intact() && report.files == 2, "{report:?}");
 }
 
 #[test]
 fn the_frozen_lines_verify() {
     let report = verdict(directory());
-    assert!(report.is_whole(), "{report:?}");
+    assert!(report.is_intact(), "{report:?}");
     assert_eq!(report.head.to_string(), HEAD);
 }

@@ -11,14 +11,14 @@ use std::{
 use ninjaone_proxy::{
     audit::{
         decision::Decision,
-        entry::{Ending, Source, Subject},
-        ledger::{Ledger, Options, Where},
-        verify::{Report, verify},
+        entry::{OutcomeDetails, RequestFacts, ResponseSource},
+        ledger::{Ledger, LedgerOptions, LedgerStorage},
+        verify::{VerifyReport, verify},
     },
     caller::AuthMethod,
     names::{IdentityKind, RequestId},
     net::{Method, Peer},
-    ninjaone::operation::{Class, Needs, Operation, Payload, Scope},
+    ninjaone::operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
     policy::{Tenant, identity::ConfiguredIdentities},
 };
 use serde_json::Value;
@@ -31,10 +31,10 @@ pub(crate) fn request(number: u64) -> RequestId {
     RequestId::new(1_763_388_131_123, u128::from(number))
 }
 
-pub(crate) fn subject(number: u64, class: Class) -> Subject {
-    Subject {
+pub(crate) fn subject(number: u64, class: RiskClass) -> RequestFacts {
+    RequestFacts {
         caller: Some("helpdesk-bot".parse().unwrap()),
-        proof: Some(AuthMethod::ApiKey),
+        auth_method: Some(AuthMethod::ApiKey),
         on_behalf_of: Some("j.doe@msp.example".into()),
         reason: Some("TICKET-5512".into()),
         tenant: Some(Arc::new(Tenant {
@@ -50,14 +50,14 @@ pub(crate) fn subject(number: u64, class: Class) -> Subject {
         operation: Some(Arc::new(operation(class))),
         class: Some(class),
         rule: Some("helpdesk".into()),
-        ..Subject::of_stranger(
+        ..RequestFacts::from_peer(
             request(number),
             Peer::Tcp("10.4.1.9:50122".parse().unwrap()),
         )
     }
 }
 
-fn operation(class: Class) -> Operation {
+fn operation(class: RiskClass) -> Operation {
     Operation {
         index: 0,
         id: "createTicket".into(),
@@ -67,44 +67,44 @@ fn operation(class: Class) -> Operation {
         scope: Scope::Management,
         scope_basis: "inferred".into(),
         class,
-        needs: Needs::Service,
+        required_identity: RequiredIdentity::Service,
         payload: Payload::Plain,
         parameters: Box::default(),
-        secrets_if: None,
+        secrets_parameter: None,
         paging: "none".into(),
         notes: "".into(),
     }
 }
 
-pub(crate) fn answered() -> Ending {
-    Ending {
+pub(crate) fn answered() -> OutcomeDetails {
+    OutcomeDetails {
         decision: Decision::Allowed,
         error: None,
         bucket: None,
         status: 204,
-        source: Source::Ninjaone,
+        source: ResponseSource::Ninjaone,
         attempts: 1,
-        ninjaone_request: Some("a41f09".into()),
+        ninjaone_request_id: Some("a41f09".into()),
         duration_us: 412_345,
         bytes_in: 211,
         bytes_out: 0,
     }
 }
 
-pub(crate) fn refused(code: &'static str) -> Ending {
-    Ending {
+pub(crate) fn refused(code: &'static str) -> OutcomeDetails {
+    OutcomeDetails {
         decision: Decision::Refused(code),
         status: 503,
-        source: Source::Proxy,
+        source: ResponseSource::Proxy,
         attempts: 0,
-        ninjaone_request: None,
+        ninjaone_request_id: None,
         ..answered()
     }
 }
 
-pub(crate) fn options(directory: &Path) -> Options {
-    let place = Where::Directory(directory.to_owned());
-    let mut options = Options::new(place, "boot-1", "0.1.0", "f00d");
+pub(crate) fn options(directory: &Path) -> LedgerOptions {
+    let place = LedgerStorage::Directory(directory.to_owned());
+    let mut options = LedgerOptions::new(place, "boot-1", "0.1.0", "f00d");
     // The machine that runs the tests may be busy with other things.
     options.intent_wait = PATIENCE;
     options
@@ -118,9 +118,9 @@ pub(crate) fn open(directory: &Path) -> Ledger {
 pub(crate) async fn write_some(ledger: &Ledger, numbers: std::ops::Range<u64>) {
     for number in numbers {
         let entry = if number % 4 == 0 {
-            ledger.write_intent(subject(number, Class::Write)).await
+            ledger.write_intent(subject(number, RiskClass::Write)).await
         } else {
-            ledger.reserve(subject(number, Class::Read))
+            ledger.reserve(subject(number, RiskClass::Read))
         };
         entry.unwrap().close(answered());
     }
@@ -150,7 +150,7 @@ pub(crate) fn types(directory: &Path) -> Vec<String> {
 }
 
 /// Both verifiers must come to the same verdict; this is ours.
-pub(crate) fn verdict(directory: &Path) -> Report {
+pub(crate) fn verdict(directory: &Path) -> VerifyReport {
     let report = verify(directory, &[]).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parts/audit/verify.py");
     let said = Command::new(python())
@@ -160,7 +160,7 @@ pub(crate) fn verdict(directory: &Path) -> Report {
         .output()
         .expect("python3 runs the independent verifier");
     let text = String::from_utf8(said.stdout).unwrap();
-    if report.is_whole() {
+    if report.is_intact() {
         let head = report.head.hash;
         assert_eq!(text, format!("ok lines={} head={head}\n", report.lines));
         assert_eq!(said.status.code(), Some(0));

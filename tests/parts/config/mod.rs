@@ -25,13 +25,13 @@ use ninjaone_proxy::{
         },
     },
     net::Method,
-    ninjaone::operation::{Class, Needs, Operation, Payload, Scope},
+    ninjaone::operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
 };
 use tempfile::TempDir;
 
 type Loaded = Result<(Config, Vec<Warning>), Problems>;
 
-fn operation(method: Method, template: &str, id: &str, tag: &str, class: Class) -> Operation {
+fn operation(method: Method, template: &str, id: &str, tag: &str, class: RiskClass) -> Operation {
     Operation {
         index: 0,
         id: id.into(),
@@ -41,10 +41,10 @@ fn operation(method: Method, template: &str, id: &str, tag: &str, class: Class) 
         scope: Scope::Monitoring,
         scope_basis: "spec".into(),
         class,
-        needs: Needs::Service,
+        required_identity: RequiredIdentity::Service,
         payload: Payload::Plain,
         parameters: Box::default(),
-        secrets_if: None,
+        secrets_parameter: None,
         paging: "".into(),
         notes: "".into(),
     }

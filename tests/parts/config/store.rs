@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ninjaone_proxy::{
-    admin::admin_keys::Role,
+    admin::admin_keys::AdminRole,
     config::{Seal, Store},
 };
 

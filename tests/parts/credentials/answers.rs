@@ -193,8 +193,8 @@ async fn a_life_in_quotes_is_read_and_one_without_end_is_cut() {
 #[tokio::test]
 async fn nobody_at_the_token_endpoint_is_an_error_by_name() {
     let server = Server::start(numbered).await;
-    server.tasks.stop();
-    assert!(server.tasks.join(LONG).await);
+    server.tasks.request_shutdown();
+    assert!(server.tasks.join_timeout(LONG).await);
 
     let mut kept = server.keep(USUAL);
 

@@ -332,10 +332,10 @@ async fn the_keeper_ends_with_its_handle_and_with_the_program() {
         if by_handle {
             kept.handle = None;
         } else {
-            kept.tasks.stop();
+            kept.tasks.request_shutdown();
         }
 
-        assert!(kept.tasks.join(LONG).await);
+        assert!(kept.tasks.join_timeout(LONG).await);
 
         assert!(
             kept.vault.current().is_some(),

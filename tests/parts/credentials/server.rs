@@ -67,12 +67,12 @@ impl Server {
         let script: Script = Arc::new(script);
         let (calls, seen) = (Arc::clone(&server.calls), Arc::clone(&server.seen));
         let (turns, tasks) = (Arc::clone(&server.turns), server.tasks.clone());
-        server.tasks.spawn_until_stop(async move {
+        server.tasks.spawn_until_shutdown(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = calls.fetch_add(1, Ordering::SeqCst) + 1;
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
                 let turns = Arc::clone(&turns);
-                tasks.spawn_until_stop(async move {
+                tasks.spawn_until_shutdown(async move {
                     answer(stream, number, &script, &seen, &turns).await;
                 });
             }
@@ -116,7 +116,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.tasks.stop();
+        self.tasks.request_shutdown();
     }
 }
 
@@ -174,7 +174,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.tasks.stop();
+        self.tasks.request_shutdown();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ninjaone_proxy::{
     ninjaone::{
         catalogue::Catalogue,
-        operation::{Class, ParameterKind},
+        operation::{ParameterKind, RiskClass},
     },
     sandbox::Options,
 };
@@ -138,7 +138,7 @@ async fn every_read_of_the_catalogue_is_answered() {
     let place = Place::new();
     let token = place.token().await;
     for operation in Catalogue::builtin().all() {
-        if operation.method.as_str() != "GET" || operation.class > Class::Secrets {
+        if operation.method.as_str() != "GET" || operation.class > RiskClass::Secrets {
             continue;
         }
         let mut target = operation.template.to_string();

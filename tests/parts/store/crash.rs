@@ -23,7 +23,7 @@ fn run_and_kill(task: Task, place: &Place) -> Vec<String> {
     let mut child = Child::new(task, place.path()).start();
     let mut said = vec![child.hear().expect("the child goes on")];
     // Not to wait for anything: the instant is what is tried.
-    thread::sleep(random::up_to(Duration::from_millis(INSTANT_MS_MAX)));
+    thread::sleep(random::jitter(Duration::from_millis(INSTANT_MS_MAX)));
     said.extend(child.kill());
     said
 }
