@@ -26,7 +26,7 @@ impl Tasks {
         self.tracker.spawn(future);
     }
 
-    /// Runs `future` until it ends or [`Tasks::stop`] is called, whichever comes first.
+    /// Runs `future` until it ends or [`Tasks::request_shutdown`] is called, whichever comes first.
     pub fn spawn_until_shutdown<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,

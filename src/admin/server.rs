@@ -1,4 +1,4 @@
-//! Serves an [`Admin`] over HTTP/1.1: few connections, one request on each, one deadline for all of it.
+//! Serves an [`AdminService`] over HTTP/1.1: few connections, one request on each, one deadline for all of it.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ pub const SCHEMA: &str = "status/1";
 pub struct StatusSnapshot {
     pub schema: String,
     pub health: Health,
-    /// What needs attention, a sentence each; see [`Snapshot::assessed`].
+    /// What needs attention, a sentence each; see [`StatusSnapshot::with_health`].
     pub degraded: Vec<String>,
     pub version: String,
     pub pid: u32,

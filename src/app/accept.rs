@@ -16,43 +16,43 @@ use crate::net::{
     tls::ServerCertificate,
 };
 
-use super::worker::{Handed, Worker};
+use super::worker::{PendingConnection, Worker};
 
 /// Pause after running out of file descriptors: retrying at once would only burn CPU.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+const FD_EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two log lines about rejected connections, for each reason.
-const TELL_INTERVAL: Duration = Duration::from_secs(5);
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest time that a connection waits for a worker with room.
-const HAND_WAIT_MAX: Duration = Duration::from_secs(5);
-const HAND_PAUSE: Duration = Duration::from_millis(5);
+const DISPATCH_WAIT_MAX: Duration = Duration::from_secs(5);
+const DISPATCH_RETRY_INTERVAL: Duration = Duration::from_millis(5);
 /// Longest time that it waits for an evicted connection to close.
-const LEAVING_WAIT_MAX: Duration = Duration::from_millis(500);
+const EVICTION_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A bound listener, and the certificate it presents if it speaks TLS.
-pub(crate) struct Entrance {
+pub(crate) struct BoundListener {
     pub listener: Listener,
     pub certificate: Option<Arc<ServerCertificate>>,
 }
 
 /// Accepts connections until dropped.
 pub(crate) async fn accept(
-    entrance: Entrance,
+    entrance: BoundListener,
     workers: Arc<Vec<Worker>>,
     connections: Arc<Connections>,
 ) {
     loop {
         let (accepted, peer) = match entrance.listener.accept().await {
             Ok(accepted) => accepted,
-            Err(error) if is_want_of_files(&error) => {
-                // Logged by `tell_of_turned_away`.
+            Err(error) if is_fd_exhausted(&error) => {
+                // Logged by `log_rejected_connections`.
                 connections.free_descriptor();
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                tokio::time::sleep(FD_EXHAUSTED_PAUSE).await;
                 continue;
             }
             Err(error) => {
                 tracing::warn!(%error, listener = entrance.listener.local_address(), "a connection could not be accepted");
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                tokio::time::sleep(FD_EXHAUSTED_PAUSE).await;
                 continue;
             }
         };
@@ -65,13 +65,13 @@ pub(crate) async fn accept(
                 | ConnectionLimitError::EvictionsPending,
             ) => continue,
         };
-        let handed = Handed {
+        let handed = PendingConnection {
             accepted,
             peer,
-            ticket,
+            permit: ticket,
             certificate: entrance.certificate.clone(),
         };
-        hand(handed, &workers).await;
+        dispatch(handed, &workers).await;
     }
 }
 
@@ -80,11 +80,11 @@ async fn admit(
     connections: &Arc<Connections>,
     peer: Peer,
 ) -> Result<ConnectionPermit, ConnectionLimitError> {
-    let gives_up = Instant::now() + LEAVING_WAIT_MAX;
+    let gives_up = Instant::now() + EVICTION_WAIT_MAX;
     loop {
         match connections.admit(peer) {
             Err(ConnectionLimitError::EvictionsPending) if Instant::now() < gives_up => {
-                tokio::time::sleep(HAND_PAUSE).await;
+                tokio::time::sleep(DISPATCH_RETRY_INTERVAL).await;
             }
             Err(ConnectionLimitError::EvictionsPending) => {
                 connections.record_eviction_timeout();
@@ -97,14 +97,14 @@ async fn admit(
 
 /// Dispatches a connection to the responsive worker with the fewest. While none has room, new connections wait in the
 /// kernel's backlog.
-async fn hand(handed: Handed, workers: &[Worker]) {
-    let gives_up = Instant::now() + HAND_WAIT_MAX;
+async fn dispatch(handed: PendingConnection, workers: &[Worker]) {
+    let gives_up = Instant::now() + DISPATCH_WAIT_MAX;
     let mut handed = handed;
     loop {
         let mut fewest_first: Vec<_> = workers.iter().collect();
-        fewest_first.sort_by_key(|it| (it.is_stalled(), it.load()));
+        fewest_first.sort_by_key(|it| (it.is_stalled(), it.connection_count()));
         for worker in fewest_first {
-            handed = match worker.hand(handed) {
+            handed = match worker.dispatch(handed) {
                 Ok(()) => return,
                 Err(back) => back,
             };
@@ -114,24 +114,24 @@ async fn hand(handed: Handed, workers: &[Worker]) {
             tracing::error!(%peer, "no worker takes connections: one was dropped");
             return;
         }
-        tokio::time::sleep(HAND_PAUSE).await;
+        tokio::time::sleep(DISPATCH_RETRY_INTERVAL).await;
     }
 }
 
 /// Whether the process (`EMFILE`) or the machine (`ENFILE`) is out of file descriptors.
-fn is_want_of_files(error: &io::Error) -> bool {
+fn is_fd_exhausted(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno.is_some_and(|it| it == Errno::MFILE || it == Errno::NFILE)
 }
 
 /// Logs rejected and evicted connections with their number since the last line: the first at once, then at most one line
 /// every few seconds for each reason. Runs until dropped.
-pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
+pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
     let told = connections.rejections();
     let (mut refused, mut evicted) = (told.refused(), told.evicted());
     loop {
         told.changed().await;
-        for (reason, count) in news(&mut refused, told.refused()) {
+        for (reason, count) in count_changes(&mut refused, told.refused()) {
             let reason = reason.as_str();
             tracing::warn!(
                 reason,
@@ -139,7 +139,7 @@ pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
                 "connections were turned away: no place could be freed"
             );
         }
-        for (why, count) in news(&mut evicted, told.evicted()) {
+        for (why, count) in count_changes(&mut evicted, told.evicted()) {
             let reason = why.as_str();
             match why {
                 // No new connection needed their place.
@@ -156,12 +156,12 @@ pub(crate) async fn tell_of_turned_away(connections: Arc<Connections>) {
                 ),
             }
         }
-        tokio::time::sleep(TELL_INTERVAL).await;
+        tokio::time::sleep(LOG_INTERVAL).await;
     }
 }
 
 /// The counts that have grown since `before`.
-fn news(
+fn count_changes(
     before: &mut RejectionCounts,
     now: RejectionCounts,
 ) -> impl Iterator<Item = (RejectionReason, u64)> {

@@ -16,29 +16,29 @@ use tokio::sync::mpsc;
 
 use crate::{net::tls::ServerCertificate, watchdog::Heartbeat};
 
-use super::reload::{Loaded, Reloader};
+use super::reload::{ReloadResult, Reloader};
 
 /// Poll interval. A change takes effect once two polls have seen it, so within twice this.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Most events that wait for the control loop.
-const NEWS_MAX: usize = 4;
+const EVENTS_MAX: usize = 4;
 
 /// What the watcher reports to the control loop.
-pub(crate) enum News {
+pub(crate) enum ReloadEvent {
     /// The files are being read.
     Loading,
     /// They were read, with or without errors.
-    Loaded(Loaded),
+    Loaded(ReloadResult),
 }
 
 /// The watcher thread. It ends when this is dropped.
-pub(crate) struct Watch {
-    load: SyncSender<()>,
-    news: mpsc::Receiver<News>,
+pub(crate) struct ConfigWatcher {
+    reload_requests: SyncSender<()>,
+    events: mpsc::Receiver<ReloadEvent>,
 }
 
-impl Watch {
+impl ConfigWatcher {
     /// The thread's name, also for the watchdog.
     pub(crate) const PART: &str = "reload";
 
@@ -53,12 +53,12 @@ impl Watch {
     ) -> io::Result<Self> {
         // One pending request stands for all that come before it is served.
         let (load, wishes) = sync_channel(1);
-        let (tell, news) = mpsc::channel(NEWS_MAX);
-        let watching = Watching {
+        let (tell, news) = mpsc::channel(EVENTS_MAX);
+        let watching = WatcherThread {
             reloader,
             certificates,
-            wishes,
-            tell,
+            reload_requests: wishes,
+            events: tell,
         };
         std::thread::Builder::new()
             .name(Self::PART.to_owned())
@@ -66,18 +66,21 @@ impl Watch {
                 watching.run(&heartbeat);
                 heartbeat.retire();
             })?;
-        Ok(Self { load, news })
+        Ok(Self {
+            reload_requests: load,
+            events: news,
+        })
     }
 
     /// Reloads the files, whether they have changed or not.
-    pub(crate) fn load_now(&self) {
+    pub(crate) fn reload_now(&self) {
         // Full: a reload is pending already.
-        let _ = self.load.try_send(());
+        let _ = self.reload_requests.try_send(());
     }
 
     /// The next event. Never resolves once the thread has ended: the watchdog reports that.
-    pub(crate) async fn next(&mut self) -> News {
-        match self.news.recv().await {
+    pub(crate) async fn next_event(&mut self) -> ReloadEvent {
+        match self.events.recv().await {
             Some(news) => news,
             None => std::future::pending().await,
         }
@@ -85,20 +88,20 @@ impl Watch {
 }
 
 /// The state of the watcher thread.
-struct Watching {
+struct WatcherThread {
     reloader: Reloader,
     certificates: Vec<Arc<ServerCertificate>>,
-    wishes: Receiver<()>,
-    tell: mpsc::Sender<News>,
+    reload_requests: Receiver<()>,
+    events: mpsc::Sender<ReloadEvent>,
 }
 
-impl Watching {
+impl WatcherThread {
     fn run(mut self, heartbeat: &Heartbeat) {
         loop {
             heartbeat.beat();
-            let is_due = match self.wishes.recv_timeout(LOOK_INTERVAL) {
+            let is_due = match self.reload_requests.recv_timeout(POLL_INTERVAL) {
                 Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => self.reloader.notices_change(),
+                Err(RecvTimeoutError::Timeout) => self.reloader.has_changed(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if is_due && self.load(heartbeat).is_err() {
@@ -108,11 +111,11 @@ impl Watching {
     }
 
     /// A secret may come from a command, which has its own timeout: that is slow, not stalled.
-    fn load(&mut self, heartbeat: &Heartbeat) -> Result<(), mpsc::error::SendError<News>> {
+    fn load(&mut self, heartbeat: &Heartbeat) -> Result<(), mpsc::error::SendError<ReloadEvent>> {
         heartbeat.in_system_call(|| {
-            self.tell.blocking_send(News::Loading)?;
+            self.events.blocking_send(ReloadEvent::Loading)?;
             let loaded = self.reloader.load(&self.certificates);
-            self.tell.blocking_send(News::Loaded(loaded))
+            self.events.blocking_send(ReloadEvent::Loaded(loaded))
         })
     }
 }

@@ -5,14 +5,14 @@ use std::io;
 use sd_notify::NotifyState;
 
 use super::{
-    config_watcher::{News, Watch},
+    config_watcher::{ConfigWatcher, ReloadEvent},
     program::Program,
     reload::Reloader,
-    signals::{Asked, Signals},
+    signals::{SignalRequest, Signals},
 };
 
 /// The watchdog's name of the control loop.
-const PART: &str = "control";
+const WATCHDOG_PART: &str = "control";
 
 /// Serves until SIGTERM or SIGINT, reloads the configuration when it changes, and drains. Without a reloader nothing is
 /// reloaded.
@@ -24,26 +24,26 @@ pub(crate) async fn run(
     reloader: Option<Reloader>,
     mut signals: Signals,
 ) -> io::Result<()> {
-    let heartbeat = program.watchdog.watch(PART);
-    let mut watch = reloader.and_then(|it| watch(it, &program));
-    tell(&[NotifyState::Ready]);
+    let heartbeat = program.watchdog.watch(WATCHDOG_PART);
+    let mut watch = reloader.and_then(|it| start_watcher(it, &program));
+    notify_service_manager(&[NotifyState::Ready]);
     let why = loop {
         heartbeat.beat();
         tokio::select! {
             asked = signals.next() => match (asked, &watch) {
-                (Asked::Stop(why), _) => break why,
-                (Asked::Reload, Some(watch)) => watch.load_now(),
-                (Asked::Reload, None) => {}
+                (SignalRequest::Stop(why), _) => break why,
+                (SignalRequest::Reload, Some(watch)) => watch.reload_now(),
+                (SignalRequest::Reload, None) => {}
             },
-            news = next(&mut watch) => follow(news, &mut program),
+            news = next_event(&mut watch) => apply_event(news, &mut program),
             () = tokio::time::sleep(heartbeat.interval()) => {}
         }
     };
     heartbeat.retire();
     tracing::info!(why, "draining");
-    tell(&[NotifyState::Stopping]);
+    notify_service_manager(&[NotifyState::Stopping]);
     drop(watch);
-    let is_clean = program.drain(why, signals.stop_again()).await;
+    let is_clean = program.shutdown(why, signals.second_stop()).await;
     tracing::info!("stopped");
     if is_clean {
         Ok(())
@@ -52,9 +52,9 @@ pub(crate) async fn run(
     }
 }
 
-fn watch(reloader: Reloader, program: &Program) -> Option<Watch> {
-    let heartbeat = program.watchdog.watch(Watch::PART);
-    match Watch::start(reloader, program.certificates.clone(), heartbeat) {
+fn start_watcher(reloader: Reloader, program: &Program) -> Option<ConfigWatcher> {
+    let heartbeat = program.watchdog.watch(ConfigWatcher::PART);
+    match ConfigWatcher::start(reloader, program.certificates.clone(), heartbeat) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::error!(%error, "the configuration is not watched");
@@ -63,29 +63,29 @@ fn watch(reloader: Reloader, program: &Program) -> Option<Watch> {
     }
 }
 
-async fn next(watch: &mut Option<Watch>) -> News {
+async fn next_event(watch: &mut Option<ConfigWatcher>) -> ReloadEvent {
     match watch {
-        Some(watch) => watch.next().await,
+        Some(watch) => watch.next_event().await,
         None => std::future::pending().await,
     }
 }
 
-fn follow(news: News, program: &mut Program) {
+fn apply_event(news: ReloadEvent, program: &mut Program) {
     match news {
-        News::Loading => {
+        ReloadEvent::Loading => {
             if let Ok(now) = NotifyState::monotonic_usec_now() {
-                tell(&[NotifyState::Reloading, now]);
+                notify_service_manager(&[NotifyState::Reloading, now]);
             }
         }
-        News::Loaded(loaded) => {
-            loaded.take_effect(program);
-            tell(&[NotifyState::Ready]);
+        ReloadEvent::Loaded(loaded) => {
+            loaded.apply(program);
+            notify_service_manager(&[NotifyState::Ready]);
         }
     }
 }
 
 /// Notifies the service manager, if there is one (`sd_notify`).
-fn tell(state: &[NotifyState<'_>]) {
+fn notify_service_manager(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the service manager could not be told");
     }

@@ -5,12 +5,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Reserved for everything but callers' connections, unless there are fewer than twice as many in all: for connections that
 /// are closing, the admin and probes listeners at their limit, connections to NinjaOne, files.
-const KEPT: u64 = 1024;
+const RESERVED_DESCRIPTORS: u64 = 1024;
 
 /// How many of the `wanted` connections callers may have. Raises the soft limit of this process to the hard one.
 #[must_use]
-pub(crate) fn places(wanted: usize) -> usize {
-    let places = places_of(wanted, raised());
+pub(crate) fn connection_limit(wanted: usize) -> usize {
+    let places = connections_within(wanted, raise_fd_limit());
     if places < wanted {
         tracing::warn!(
             wanted,
@@ -21,16 +21,19 @@ pub(crate) fn places(wanted: usize) -> usize {
     places
 }
 
-fn places_of(wanted: usize, files: Option<u64>) -> usize {
+fn connections_within(wanted: usize, files: Option<u64>) -> usize {
     let Some(files) = files else {
         return wanted;
     };
-    let most = files.saturating_sub(KEPT).max(files / 2).max(1);
+    let most = files
+        .saturating_sub(RESERVED_DESCRIPTORS)
+        .max(files / 2)
+        .max(1);
     wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// The limit in force; `None` if there is no limit.
-fn raised() -> Option<u64> {
+fn raise_fd_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return current;
@@ -54,12 +57,12 @@ mod tests {
 
     #[test]
     fn callers_never_get_all_descriptors() {
-        assert_eq!(places_of(4096, None), 4096);
-        assert_eq!(places_of(4096, Some(65_536)), 4096);
-        assert_eq!(places_of(4096, Some(4096)), 4096 - 1024);
-        assert_eq!(places_of(4096, Some(1024)), 512);
-        assert_eq!(places_of(4096, Some(256)), 128);
-        assert_eq!(places_of(4096, Some(1)), 1);
-        assert_eq!(places_of(10, Some(1024)), 10);
+        assert_eq!(connections_within(4096, None), 4096);
+        assert_eq!(connections_within(4096, Some(65_536)), 4096);
+        assert_eq!(connections_within(4096, Some(4096)), 4096 - 1024);
+        assert_eq!(connections_within(4096, Some(1024)), 512);
+        assert_eq!(connections_within(4096, Some(256)), 128);
+        assert_eq!(connections_within(4096, Some(1)), 1);
+        assert_eq!(connections_within(10, Some(1024)), 10);
     }
 }

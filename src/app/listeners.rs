@@ -3,38 +3,38 @@
 use std::{io, sync::Arc};
 
 use crate::{
-    config::{Bind, Listen, TlsBind},
+    config::{BindAddress, ListenConfig, TlsListenerConfig},
     net::{
         server::listener::{BindError, Listener},
         tls::{ServerCertificate, TlsError},
     },
 };
 
-use super::accept::Entrance;
+use super::accept::BoundListener;
 
 /// Sockets that the service manager passed, by name (`sd_listen_fds`).
-pub(crate) struct Inherited(Vec<(String, Option<std::net::TcpListener>)>);
+pub(crate) struct InheritedSockets(Vec<(String, Option<std::net::TcpListener>)>);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub(crate) enum ListenerOpenError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("fd:{0}: the service manager passed no socket of that name")]
-    NotInherited(String),
+    NoInheritedSocket(String),
     #[error("fd:{0}: {1}")]
-    Inherited(String, io::Error),
+    InheritedSocket(String, io::Error),
     #[error("{path}: no group {group:?} on this system")]
-    NoGroup { path: String, group: String },
+    UnknownGroup { path: String, group: String },
     #[error("{path}: the group cannot be set: {error}")]
-    Group { path: String, error: io::Error },
+    SetGroup { path: String, error: io::Error },
 }
 
-impl Inherited {
+impl InheritedSockets {
     /// Takes the sockets that this process inherited. Only the first call finds them.
     #[must_use]
-    pub(crate) fn of_process() -> Self {
+    pub(crate) fn from_process() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut passed = listenfd::ListenFd::from_env();
         let sockets = names
@@ -58,14 +58,18 @@ impl Inherited {
 ///
 /// # Errors
 /// The address is in use or cannot be bound.
-pub(crate) fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listener, OpenError> {
+pub(crate) fn open_listener(
+    bind: &BindAddress,
+    inherited: &mut InheritedSockets,
+) -> Result<Listener, ListenerOpenError> {
     match bind {
-        Bind::Address(address) => Ok(Listener::tcp(*address)?),
-        Bind::Inherited(name) => {
+        BindAddress::Address(address) => Ok(Listener::tcp(*address)?),
+        BindAddress::Inherited(name) => {
             let socket = inherited
                 .take(name)
-                .ok_or_else(|| OpenError::NotInherited(name.clone()))?;
-            Listener::from_tcp(socket).map_err(|error| OpenError::Inherited(name.clone(), error))
+                .ok_or_else(|| ListenerOpenError::NoInheritedSocket(name.clone()))?;
+            Listener::from_tcp(socket)
+                .map_err(|error| ListenerOpenError::InheritedSocket(name.clone(), error))
         }
     }
 }
@@ -74,27 +78,30 @@ pub(crate) fn open_one(bind: &Bind, inherited: &mut Inherited) -> Result<Listene
 ///
 /// # Errors
 /// The error of the first one that cannot be opened.
-pub(crate) fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Entrance>, OpenError> {
+pub(crate) fn open_listeners(
+    listen: &ListenConfig,
+    inherited: &mut InheritedSockets,
+) -> Result<Vec<BoundListener>, ListenerOpenError> {
     let mut entrances = Vec::new();
     for bind in &listen.http {
-        entrances.push(Entrance {
-            listener: open_one(bind, inherited)?,
+        entrances.push(BoundListener {
+            listener: open_listener(bind, inherited)?,
             certificate: None,
         });
     }
-    for TlsBind { bind, cert, key } in &listen.https {
+    for TlsListenerConfig { bind, cert, key } in &listen.https {
         let certificate = Arc::new(ServerCertificate::load(cert, key)?);
-        entrances.push(Entrance {
-            listener: open_one(bind, inherited)?,
+        entrances.push(BoundListener {
+            listener: open_listener(bind, inherited)?,
             certificate: Some(certificate),
         });
     }
     for unix in &listen.unix {
         let listener = Listener::unix(&unix.path, unix.mode)?;
         if let Some(group) = &unix.group {
-            give_to_group(&unix.path, group)?;
+            set_group(&unix.path, group)?;
         }
-        entrances.push(Entrance {
+        entrances.push(BoundListener {
             listener,
             certificate: None,
         });
@@ -102,14 +109,14 @@ pub(crate) fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Ent
     Ok(entrances)
 }
 
-fn give_to_group(path: &std::path::Path, group: &str) -> Result<(), OpenError> {
+fn set_group(path: &std::path::Path, group: &str) -> Result<(), ListenerOpenError> {
     let shown = path.display().to_string();
-    let id = group_id(group).ok_or_else(|| OpenError::NoGroup {
+    let id = group_id(group).ok_or_else(|| ListenerOpenError::UnknownGroup {
         path: shown.clone(),
         group: group.to_owned(),
     })?;
     std::os::unix::fs::chown(path, None, Some(id))
-        .map_err(|error| OpenError::Group { path: shown, error })
+        .map_err(|error| ListenerOpenError::SetGroup { path: shown, error })
 }
 
 /// Resolves a group id: a number, or a name in `/etc/group`.

@@ -35,17 +35,17 @@ const FLUSH_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 const THREAD_NAME: &str = "log";
 
-static LOG: OnceLock<Log> = OnceLock::new();
+static LOG: OnceLock<LogQueue> = OnceLock::new();
 
 /// The running log.
-struct Log {
+struct LogQueue {
     queued: Arc<AtomicU64>,
     written: Arc<AtomicU64>,
     unwritable: Arc<AtomicU64>,
     dropped: ErrorCounter,
     /// Lost lines that have been reported, and how many lines had been written by then.
-    told: AtomicU64,
-    written_when_told: AtomicU64,
+    reported: AtomicU64,
+    written_when_reported: AtomicU64,
     /// Never dropped: dropping would join a thread that may be blocked on a pipe.
     _guard: WorkerGuard,
 }
@@ -58,7 +58,7 @@ pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
-    let filter = EnvFilter::try_new(most_of(level)).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(cap_level(level)).unwrap_or_else(|_| EnvFilter::new("info"));
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
@@ -81,7 +81,7 @@ pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
 }
 
 /// Turns `trace` into `debug`: more is not compiled in, and the library would say so on stderr itself.
-fn most_of(level: &str) -> String {
+fn cap_level(level: &str) -> String {
     let parts = level.split(',').map(|part| match part.rsplit_once('=') {
         Some((target, level)) if level.eq_ignore_ascii_case("trace") => format!("{target}=debug"),
         None if part.trim().eq_ignore_ascii_case("trace") => "debug".to_owned(),
@@ -90,12 +90,12 @@ fn most_of(level: &str) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-fn open() -> io::Result<Lines> {
+fn open() -> io::Result<LogMakeWriter> {
     // The log has its own descriptor, so others that write to stderr never wait for a lock that its thread holds.
     let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let (queued, written, unwritable) =
         <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
-    let sink = Sink {
+    let sink = StderrWriter {
         stderr,
         written: Arc::clone(&written),
         unwritable: Arc::clone(&unwritable),
@@ -106,18 +106,18 @@ fn open() -> io::Result<Lines> {
         .thread_name(THREAD_NAME)
         .finish(sink);
     let dropped = queue.error_counter();
-    let lines = Lines {
+    let lines = LogMakeWriter {
         queue,
         queued: Arc::clone(&queued),
     };
     // Set once: `start` has checked that there is none.
-    let _ = LOG.set(Log {
+    let _ = LOG.set(LogQueue {
         queued,
         written,
         unwritable,
         dropped,
-        told: AtomicU64::new(0),
-        written_when_told: AtomicU64::new(0),
+        reported: AtomicU64::new(0),
+        written_when_reported: AtomicU64::new(0),
         _guard: guard,
     });
     Ok(lines)
@@ -126,21 +126,21 @@ fn open() -> io::Result<Lines> {
 /// Lines lost since the start, because the queue was full or stderr did not take them.
 #[must_use]
 pub(crate) fn lost_lines() -> u64 {
-    LOG.get().map_or(0, Log::lost)
+    LOG.get().map_or(0, LogQueue::lost)
 }
 
 /// Logs how many lines were lost, once there is room for that line.
-pub(crate) fn tell_of_lost_lines() {
+pub(crate) fn report_lost_lines() {
     let Some(log) = LOG.get() else { return };
-    let (lost, told) = (log.lost(), log.told.load(Ordering::Relaxed));
+    let (lost, told) = (log.lost(), log.reported.load(Ordering::Relaxed));
     // Where stderr takes nothing, this line would itself be lost and reported.
     let written = log.written.load(Ordering::Acquire);
-    let takes_lines = written > log.written_when_told.load(Ordering::Relaxed);
+    let takes_lines = written > log.written_when_reported.load(Ordering::Relaxed);
     if lost == told || !takes_lines || log.waiting() >= QUEUED_LINES_MAX as u64 {
         return;
     }
-    log.told.store(lost, Ordering::Relaxed);
-    log.written_when_told.store(written, Ordering::Relaxed);
+    log.reported.store(lost, Ordering::Relaxed);
+    log.written_when_reported.store(written, Ordering::Relaxed);
     tracing::warn!(
         lines = lost - told,
         "log lines were lost: stderr took them too slowly, or not at all"
@@ -157,7 +157,7 @@ pub(crate) fn flush() {
     }
 }
 
-impl Log {
+impl LogQueue {
     fn lost(&self) -> u64 {
         self.dropped() + self.unwritable.load(Ordering::Relaxed)
     }
@@ -176,12 +176,12 @@ impl Log {
 }
 
 /// Makes a writer into the queue for each line.
-struct Lines {
+struct LogMakeWriter {
     queue: NonBlocking,
     queued: Arc<AtomicU64>,
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogMakeWriter {
     type Writer = NonBlocking;
 
     /// One line is one write: the subscriber formats the whole line first.
@@ -192,15 +192,15 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// What the log's thread writes to. A line that cannot be written is counted and dropped.
-struct Sink {
+struct StderrWriter {
     stderr: File,
     written: Arc<AtomicU64>,
     unwritable: Arc<AtomicU64>,
 }
 
-impl Sink {
+impl StderrWriter {
     /// Like `write_all`, but also for descriptors that another process has made non-blocking.
-    fn write_whole(&mut self, mut line: &[u8]) -> io::Result<()> {
+    fn write_line(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
             match self.stderr.write(line) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -220,9 +220,9 @@ impl Sink {
     }
 }
 
-impl Write for Sink {
+impl Write for StderrWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let count = match self.write_whole(line) {
+        let count = match self.write_line(line) {
             Ok(()) => &self.written,
             Err(_) => &self.unwritable,
         };

@@ -11,9 +11,9 @@ use std::{
 };
 
 /// How often a worker checks how many connections have closed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Fewest closed connections that make it worthwhile.
-const GONE_MIN: usize = 64;
+const CLOSED_CONNECTIONS_MIN: usize = 64;
 /// Rounds until everything is returned: one frees blocks, the next their pages, then what held those.
 const ROUNDS: u32 = 10;
 /// After this many allocations above [`ALLOCATED_BYTES`] the allocator returns what it can (mimalloc's
@@ -23,13 +23,13 @@ const ALLOCATIONS: usize = 10_000;
 const ALLOCATED_BYTES: usize = 2048;
 
 /// Runs on the worker's own thread, which owns the memory, and never ends; `load` is its number of connections.
-pub(crate) async fn give_back(load: Arc<AtomicUsize>) {
+pub(crate) async fn release_freed_memory(load: Arc<AtomicUsize>) {
     let (mut most, mut rounds) = (0, 0);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let now = load.load(Ordering::Relaxed);
         most = most.max(now);
-        if most - now >= GONE_MIN {
+        if most - now >= CLOSED_CONNECTIONS_MIN {
             (most, rounds) = (now, ROUNDS);
         }
         if rounds > 0 {

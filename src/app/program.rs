@@ -16,7 +16,7 @@ use crate::{
     },
     caller::tokens::CallerTokens,
     clock::Timestamp,
-    config::{Bind, Config},
+    config::{BindAddress, Config},
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
@@ -41,29 +41,29 @@ use crate::{
 
 use super::{
     VERSION,
-    accept::{Entrance, accept, tell_of_turned_away},
+    accept::{BoundListener, accept, log_rejected_connections},
     fd_limit,
-    listeners::{self, Inherited},
-    rules_builder::Assembly,
-    status_collector::{ConfigState, Status},
-    supervisor::{self, Desk},
+    listeners::{self, InheritedSockets},
+    rules_builder::RulesBuilder,
+    status_collector::{ConfigState, StatusCollector},
+    supervisor::{self, AdminListener},
     token_events,
-    token_renewers::Keepers,
+    token_renewers::TokenRenewers,
     wiring::{self, StoreOpenError},
     worker::Worker,
 };
 
 /// Longest time that a request's head may take.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time that a TLS handshake may take.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle timeout of a keep-alive connection. Longer than clients' own, so that we seldom close first.
-const IDLE_PATIENCE: Duration = Duration::from_mins(3);
+const KEEP_ALIVE_IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 /// The watchdog's name of a worker is this and its number.
-const WORKER: &str = "worker";
+const WORKER_NAME_PREFIX: &str = "worker";
 
 /// Whether anything is written to disk.
-pub(crate) enum Record {
+pub(crate) enum Persistence {
     /// The audit log and the store are in the directories of the configuration.
     Configured,
     /// Everything stays in memory; logins are in this store.
@@ -73,11 +73,11 @@ pub(crate) enum Record {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error(transparent)]
-    Entrance(#[from] listeners::OpenError),
+    Listener(#[from] listeners::ListenerOpenError),
     #[error("the audit log: {0}")]
     Ledger(#[from] resume::LedgerOpenError),
     #[error("an [[operation]] of the configuration: {0}")]
-    Clash(#[from] CatalogueError),
+    Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Store(#[from] StoreOpenError),
     #[error("a thread cannot be started: {0}")]
@@ -86,21 +86,21 @@ pub(crate) enum StartError {
 
 /// A running program.
 pub(crate) struct Program {
-    pub status: Arc<Status>,
-    pub assembly: Assembly,
+    pub status: Arc<StatusCollector>,
+    pub rules_builder: RulesBuilder,
     /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<LoginEndpoint>,
     /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
     /// Refresh-token calls under way: the process does not end before their results are stored.
-    pub calls: RefreshCalls,
+    pub refresh_calls: RefreshCalls,
     /// Longest time that a shutdown waits for accepted requests.
-    pub drain: Duration,
-    pub(super) entrances: Tasks,
-    pub(super) keepers: Tasks,
-    pub(super) admin: Tasks,
-    pub(super) cut: Tasks,
+    pub drain_timeout: Duration,
+    pub(super) listener_tasks: Tasks,
+    pub(super) renewer_tasks: Tasks,
+    pub(super) admin_tasks: Tasks,
+    pub(super) abort_tasks: Tasks,
     pub(super) workers: Arc<Vec<Worker>>,
 }
 
@@ -112,78 +112,78 @@ impl Program {
     /// Something cannot be opened; then nothing is left running.
     pub(crate) fn start(
         config: &Config,
-        record: &Record,
-        inherited: &mut Inherited,
+        record: &Persistence,
+        inherited: &mut InheritedSockets,
         calls: RefreshCalls,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
-        let opened = Opened::open(config, inherited)?;
+        let opened = OpenListeners::open(config, inherited)?;
         let store = open_store(config, record)?;
-        let watchdog = Watchdog::new(config.admin.watchdog);
+        let watchdog = Watchdog::new(config.admin.watchdog_timeout);
         let ledger = open_ledger(config, record, &boot, &watchdog)?;
 
         let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
         let logins = login_endpoint(config, store.clone(), ledger.clone(), keepers.clone());
-        let mut assembly = Assembly::new(Keepers::new(
+        let mut assembly = RulesBuilder::new(TokenRenewers::new(
             keepers.clone(),
             token_events::observer(ledger.clone()),
             store,
             calls.clone(),
             watchdog.clone(),
         ));
-        let rules = Arc::new(ArcSwap::from_pointee(assembly.rules(config, None)?));
-        let shared = Shared {
+        let rules = Arc::new(ArcSwap::from_pointee(assembly.build(config, None)?));
+        let shared = WorkerResources {
             rules: Arc::clone(&rules),
             ledger: ledger.clone(),
             issued: Arc::default(),
         };
         let (workers, tallies) =
             start_workers(config, &shared, &cut, &watchdog).map_err(StartError::Thread)?;
-        let status = Arc::new(Status {
+        let status = Arc::new(StatusCollector {
             boot,
             started: Timestamp::now(),
             rules,
             ledger,
-            connections: connections(config),
-            tallies,
-            listeners: opened.listeners(),
+            connections: connection_registry(config),
+            worker_metrics: tallies,
+            listeners: opened.addresses(),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let desks = desks(config, &status, &logins, opened.admin, opened.probes);
+        let desks = admin_listeners(config, &status, &logins, opened.admin, opened.probes);
         desks
             .and_then(|desks| supervisor::start(watchdog.clone(), desks, admin.clone()))
             .map_err(StartError::Thread)?;
-        let certificates = opened.entrances.iter();
+        let certificates = opened.callers.iter();
         let certificates = certificates.filter_map(|it| it.certificate.clone());
         let certificates = certificates.collect();
         let workers = Arc::new(workers);
-        accept_callers(opened.entrances, &workers, &status, &entrances);
+        accept_connections(opened.callers, &workers, &status, &entrances);
         Ok(Self {
             status,
-            assembly,
+            rules_builder: assembly,
             logins,
             certificates,
             watchdog,
-            calls,
-            drain: config.listen.drain,
-            entrances,
-            keepers,
-            admin,
-            cut,
+            refresh_calls: calls,
+            drain_timeout: config.listen.drain_timeout,
+            listener_tasks: entrances,
+            renewer_tasks: keepers,
+            admin_tasks: admin,
+            abort_tasks: cut,
             workers,
         })
     }
 }
 
-fn accept_callers(
-    opened: Vec<Entrance>,
+fn accept_connections(
+    opened: Vec<BoundListener>,
     workers: &Arc<Vec<Worker>>,
-    status: &Status,
+    status: &StatusCollector,
     entrances: &Tasks,
 ) {
-    entrances.spawn_until_shutdown(tell_of_turned_away(Arc::clone(&status.connections)));
+    entrances.spawn_until_shutdown(log_rejected_connections(Arc::clone(&status.connections)));
     for entrance in opened {
         let name = format!("listener {}", entrance.listener.local_address());
         let heartbeat = status.watchdog.watch(name);
@@ -210,16 +210,19 @@ async fn accept_until_stopped(
 }
 
 /// The bound listeners, before anything is served.
-struct Opened {
-    entrances: Vec<Entrance>,
+struct OpenListeners {
+    callers: Vec<BoundListener>,
     admin: Option<Listener>,
     probes: Option<Listener>,
 }
 
-impl Opened {
-    fn open(config: &Config, inherited: &mut Inherited) -> Result<Self, listeners::OpenError> {
-        let mut open = |bind: Option<&Bind>| {
-            bind.map(|it| listeners::open_one(it, inherited))
+impl OpenListeners {
+    fn open(
+        config: &Config,
+        inherited: &mut InheritedSockets,
+    ) -> Result<Self, listeners::ListenerOpenError> {
+        let mut open = |bind: Option<&BindAddress>| {
+            bind.map(|it| listeners::open_listener(it, inherited))
                 .transpose()
         };
         let (admin, probes) = (
@@ -227,15 +230,15 @@ impl Opened {
             open(config.admin.probes.as_ref())?,
         );
         Ok(Self {
-            entrances: listeners::open(&config.listen, inherited)?,
+            callers: listeners::open_listeners(&config.listen, inherited)?,
             admin,
             probes,
         })
     }
 
     /// The role and address of each.
-    fn listeners(&self) -> Vec<(&'static str, String)> {
-        let callers = self.entrances.iter().map(|it| {
+    fn addresses(&self) -> Vec<(&'static str, String)> {
+        let callers = self.callers.iter().map(|it| {
             let local = it.listener.local_address();
             let scheme = match (&it.listener, &it.certificate) {
                 (Listener::Unix(..), _) => "unix:",
@@ -254,15 +257,15 @@ impl Opened {
     }
 }
 
-fn connections(config: &Config) -> Arc<Connections> {
+fn connection_registry(config: &Config) -> Arc<Connections> {
     Connections::new(ConnectionLimits {
-        total_max: fd_limit::places(config.listen.connections_max),
+        total_max: fd_limit::connection_limit(config.listen.connections_max),
         per_peer_max: config.listen.connections_per_peer_max,
     })
 }
 
 /// Resources that all workers share.
-struct Shared {
+struct WorkerResources {
     rules: Arc<ArcSwap<Rules>>,
     ledger: Ledger,
     issued: Arc<CallerTokens>,
@@ -270,17 +273,17 @@ struct Shared {
 
 fn start_workers(
     config: &Config,
-    shared: &Shared,
+    shared: &WorkerResources,
     cut: &Tasks,
     watchdog: &Watchdog,
 ) -> io::Result<(Vec<Worker>, Vec<Arc<WorkerMetrics>>)> {
     let options = ServerOptions {
         head_bytes_max: config.listen.head_bytes_max,
-        handshake_timeout: HANDSHAKE_PATIENCE,
+        handshake_timeout: TLS_HANDSHAKE_TIMEOUT,
         timeouts: ConnectionTimeouts {
-            head: HEAD_PATIENCE,
-            idle: IDLE_PATIENCE,
-            unauthenticated_idle: config.listen.unproven_idle,
+            head: HEAD_READ_TIMEOUT,
+            idle: KEEP_ALIVE_IDLE_TIMEOUT,
+            unauthenticated_idle: config.listen.unauthenticated_idle,
             // Overridden by the rules in force when a connection is accepted.
             response: wiring::body_timeouts(config),
         },
@@ -301,28 +304,28 @@ fn start_workers(
             request_ids: RequestIdGenerator::new(random::random_u64()),
             tasks,
         };
-        let heartbeat = watchdog.watch(format!("{WORKER}-{number}"));
+        let heartbeat = watchdog.watch(format!("{WORKER_NAME_PREFIX}-{number}"));
         workers.push(Worker::start(heartbeat, options, cut.clone(), make)?);
     }
     Ok((workers, tallies))
 }
 
-fn open_store(config: &Config, record: &Record) -> Result<Option<LoginStore>, StoreOpenError> {
+fn open_store(config: &Config, record: &Persistence) -> Result<Option<LoginStore>, StoreOpenError> {
     match record {
-        Record::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
-        Record::Memory(store) => Ok(Some(store.clone())),
+        Persistence::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
+        Persistence::Memory(store) => Ok(Some(store.clone())),
     }
 }
 
 fn open_ledger(
     config: &Config,
-    record: &Record,
+    record: &Persistence,
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, resume::LedgerOpenError> {
     let place = match record {
-        Record::Configured => LedgerStorage::Directory(config.audit.path.clone()),
-        Record::Memory(_) => LedgerStorage::Memory,
+        Persistence::Configured => LedgerStorage::Directory(config.audit.path.clone()),
+        Persistence::Memory(_) => LedgerStorage::Memory,
     };
     let mut options = ledger::LedgerOptions::new(place, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
@@ -343,34 +346,43 @@ fn login_endpoint(
 }
 
 /// The listeners that the supervisor serves.
-fn desks(
+fn admin_listeners(
     config: &Config,
-    status: &Arc<Status>,
+    status: &Arc<StatusCollector>,
     logins: &Arc<LoginEndpoint>,
     admin: Option<Listener>,
     probes: Option<Listener>,
-) -> io::Result<Vec<Desk>> {
-    let admin = admin.map(|it| admin_desk(config, status, logins, it));
-    let probes = probes.map(|it| probes_desk(config, status, it));
+) -> io::Result<Vec<AdminListener>> {
+    let admin = admin.map(|it| admin_listener(config, status, logins, it));
+    let probes = probes.map(|it| probes_listener(config, status, it));
     admin.into_iter().chain(probes).collect()
 }
 
-fn admin_desk(
+fn admin_listener(
     config: &Config,
-    status: &Arc<Status>,
+    status: &Arc<StatusCollector>,
     logins: &Arc<LoginEndpoint>,
     listener: Listener,
-) -> io::Result<Desk> {
-    let figures = config.telemetry.metrics.then(|| status.figures_source());
+) -> io::Result<AdminListener> {
+    let figures = config.telemetry.metrics.then(|| status.metrics_source());
     let hosts = config.admin.hosts.clone();
-    let admin = AdminService::new(status.snapshot_source(), figures, config.admin.ready, hosts)
-        .with_watchdog(status.watchdog.clone())
-        .with_logins(Arc::clone(logins));
+    let admin = AdminService::new(
+        status.snapshot_source(),
+        figures,
+        config.admin.readiness,
+        hosts,
+    )
+    .with_watchdog(status.watchdog.clone())
+    .with_logins(Arc::clone(logins));
     Ok((listener.into_std()?, Arc::new(admin)))
 }
 
-fn probes_desk(config: &Config, status: &Arc<Status>, listener: Listener) -> io::Result<Desk> {
-    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.ready)
+fn probes_listener(
+    config: &Config,
+    status: &Arc<StatusCollector>,
+    listener: Listener,
+) -> io::Result<AdminListener> {
+    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.readiness)
         .with_watchdog(status.watchdog.clone());
     Ok((listener.into_std()?, Arc::new(admin)))
 }

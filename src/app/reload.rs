@@ -8,7 +8,7 @@ use crate::{
     config::{
         self, Config,
         read::{
-            diagnostics::{Problems, Warning},
+            diagnostics::{ConfigurationError, Warning},
             sources::Sources,
         },
     },
@@ -25,11 +25,11 @@ use super::{
 /// Watches the configuration's files for changes and reads them again.
 pub struct Reloader {
     sources: Sources,
-    watched: Vec<PathBuf>,
+    watched_paths: Vec<PathBuf>,
     /// The files when the configuration was read.
-    loaded: FilesSnapshot,
+    loaded_snapshot: FilesSnapshot,
     /// The files at the last check, if they had changed.
-    changed: Option<FilesSnapshot>,
+    changed_snapshot: Option<FilesSnapshot>,
     restart_only: RestartOnlySettings,
 }
 
@@ -39,109 +39,111 @@ impl Reloader {
     pub fn new(sources: Sources, config: &Config) -> Self {
         Self {
             sources,
-            loaded: FilesSnapshot::take(&config.watched),
-            watched: config.watched.clone(),
-            changed: None,
+            loaded_snapshot: FilesSnapshot::take(&config.watched_paths),
+            watched_paths: config.watched_paths.clone(),
+            changed_snapshot: None,
             restart_only: RestartOnlySettings::of(config),
         }
     }
 
     /// True once two checks in a row have seen the same change, so that a file is not read while it is being written.
-    pub fn notices_change(&mut self) -> bool {
-        let now = FilesSnapshot::take(&self.watched);
-        if now == self.loaded {
-            self.changed = None;
+    pub fn has_changed(&mut self) -> bool {
+        let now = FilesSnapshot::take(&self.watched_paths);
+        if now == self.loaded_snapshot {
+            self.changed_snapshot = None;
             return false;
         }
-        if self.changed.as_ref() == Some(&now) {
+        if self.changed_snapshot.as_ref() == Some(&now) {
             return true;
         }
-        self.changed = Some(now);
+        self.changed_snapshot = Some(now);
         false
     }
 
     /// Reads everything again. This blocks: files may be slow, and a secret may come from a command.
-    pub(crate) fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> Loaded {
-        self.changed = None;
-        self.loaded = FilesSnapshot::take(&self.watched);
+    pub(crate) fn load(&mut self, certificates: &[Arc<ServerCertificate>]) -> ReloadResult {
+        self.changed_snapshot = None;
+        self.loaded_snapshot = FilesSnapshot::take(&self.watched_paths);
         let (config, warnings) = match config::load(&self.sources, &wiring::builtin_operations()) {
             Ok(read) => read,
-            Err(problems) => return Loaded::Refused(told(&problems)),
+            Err(problems) => return ReloadResult::Rejected(summary(&problems)),
         };
         // The snapshot is older than what was read: a change in between is noticed.
-        if self.watched != config.watched {
-            self.watched.clone_from(&config.watched);
-            self.loaded = FilesSnapshot::take(&self.watched);
+        if self.watched_paths != config.watched_paths {
+            self.watched_paths.clone_from(&config.watched_paths);
+            self.loaded_snapshot = FilesSnapshot::take(&self.watched_paths);
         }
         let read = certificates.iter().map(|it| it.read_from_disk());
         match read.collect() {
-            Ok(certificates) => Loaded::Read(Box::new(Fresh {
-                pending: self.restart_only.changed(&RestartOnlySettings::of(&config)),
+            Ok(certificates) => ReloadResult::Read(Box::new(LoadedConfig {
+                pending_restart: self.restart_only.changed(&RestartOnlySettings::of(&config)),
                 config,
                 warnings,
                 certificates,
             })),
-            Err(error) => Loaded::Refused(TlsError::to_string(&error)),
+            Err(error) => ReloadResult::Rejected(TlsError::to_string(&error)),
         }
     }
 }
 
-fn told(problems: &Problems) -> String {
+fn summary(problems: &ConfigurationError) -> String {
     let first = problems.as_slice().first();
-    let first = first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
-    match problems.errors().saturating_sub(1) {
+    let first = first.map_or_else(String::new, |it| {
+        format!("{}: {}", it.location(), it.message)
+    });
+    match problems.error_count().saturating_sub(1) {
         0 => first,
         more => format!("{first} (and {more} more)"),
     }
 }
 
 /// The result of reading the files.
-pub(crate) enum Loaded {
+pub(crate) enum ReloadResult {
     /// The configuration is in order.
-    Read(Box<Fresh>),
+    Read(Box<LoadedConfig>),
     /// Why the configuration was rejected.
-    Refused(String),
+    Rejected(String),
 }
 
 /// A loaded configuration, ready to be applied.
-pub(crate) struct Fresh {
+pub(crate) struct LoadedConfig {
     config: Config,
     warnings: Vec<Warning>,
     certificates: Vec<Arc<ServerConfig>>,
     /// Changed settings that need a restart.
-    pending: Vec<&'static str>,
+    pending_restart: Vec<&'static str>,
 }
 
-impl Loaded {
+impl ReloadResult {
     /// Replaces the rules, or changes nothing.
-    pub(crate) fn take_effect(self, program: &mut Program) {
+    pub(crate) fn apply(self, program: &mut Program) {
         match self {
-            Self::Refused(why) => refuse(program, &why),
-            Self::Read(fresh) => fresh.take_effect(program),
+            Self::Rejected(why) => reject(program, &why),
+            Self::Read(fresh) => fresh.apply(program),
         }
     }
 }
 
-impl Fresh {
-    fn take_effect(self, program: &mut Program) {
+impl LoadedConfig {
+    fn apply(self, program: &mut Program) {
         for warning in &self.warnings {
-            tracing::warn!(place = warning.place(), "{}", warning.message);
+            tracing::warn!(place = warning.location(), "{}", warning.message);
         }
         let config = self.config;
         let before = program.status.rules.load_full();
         if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
-            return refuse(program, "it names no tenant any more; is the file whole?");
+            return reject(program, "it names no tenant any more; is the file whole?");
         }
-        let rules = match program.assembly.rules(&config, Some(&before)) {
+        let rules = match program.rules_builder.build(&config, Some(&before)) {
             Ok(rules) => rules,
-            Err(clash) => return refuse(program, &clash.to_string()),
+            Err(clash) => return reject(program, &clash.to_string()),
         };
         for (certificate, fresh) in program.certificates.iter().zip(self.certificates) {
             certificate.install(fresh);
         }
         let mut state = ConfigState::of(&config);
-        state.tries = program.status.config.load().tries + 1;
-        state.pending = self.pending;
+        state.load_attempts = program.status.config.load().load_attempts + 1;
+        state.pending_restart = self.pending_restart;
         swap(
             program,
             &before,
@@ -161,13 +163,13 @@ fn swap(
 ) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
-    let configured: BTreeSet<CallerName> = names(&rules);
+    let configured: BTreeSet<CallerName> = caller_names(&rules);
     program.status.rules.store(rules.into());
     program.logins.set_targets(places);
-    for tally in &program.status.tallies {
+    for tally in &program.status.worker_metrics {
         tally.retain_callers(|caller| configured.contains(caller));
     }
-    for setting in &state.pending {
+    for setting in &state.pending_restart {
         tracing::warn!(setting, "changed; it takes effect at the next start");
     }
     tracing::info!(generation, "configuration loaded");
@@ -186,7 +188,7 @@ fn swap(
     program.status.config.store(state.into());
 }
 
-fn refuse(program: &Program, why: &str) {
+fn reject(program: &Program, why: &str) {
     let rules = program.status.rules.load();
     tracing::error!(
         why,
@@ -194,7 +196,7 @@ fn refuse(program: &Program, why: &str) {
     );
     let mut state = (**program.status.config.load()).clone();
     state.last_error = Some(why.to_owned());
-    state.tries += 1;
+    state.load_attempts += 1;
     program.status.config.store(state.into());
     program.status.ledger.event(AuditEvent::Config {
         generation: rules.generation,
@@ -203,7 +205,7 @@ fn refuse(program: &Program, why: &str) {
     });
 }
 
-fn names(rules: &Rules) -> BTreeSet<CallerName> {
+fn caller_names(rules: &Rules) -> BTreeSet<CallerName> {
     rules
         .callers
         .callers()
@@ -213,7 +215,7 @@ fn names(rules: &Rules) -> BTreeSet<CallerName> {
 }
 
 fn caller_changes(before: &Rules, after: &Rules) -> Vec<(CallerName, &'static str)> {
-    let (before, after) = (names(before), names(after));
+    let (before, after) = (caller_names(before), caller_names(after));
     let added = after.difference(&before).map(|it| (it.clone(), "added"));
     let removed = before.difference(&after).map(|it| (it.clone(), "removed"));
     added.chain(removed).collect()

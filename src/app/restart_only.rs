@@ -5,22 +5,29 @@
 
 use std::time::Duration;
 
-use crate::config::{Admin, Audit, Bind, Config, Listen, Store, Telemetry, TlsBind, UnixBind};
+use crate::config::{
+    AdminConfig, AuditConfig, BindAddress, Config, ListenConfig, StoreConfig, TelemetryConfig,
+    TlsListenerConfig, UnixListenerConfig,
+};
 
 /// The settings in force that only a restart changes.
 pub(super) struct RestartOnlySettings {
-    sockets: (Vec<Bind>, Vec<UnixBind>, Vec<TlsBind>),
+    sockets: (
+        Vec<BindAddress>,
+        Vec<UnixListenerConfig>,
+        Vec<TlsListenerConfig>,
+    ),
     workers: usize,
     /// In total, and for each peer.
     connections_max: (usize, usize),
     unproven_idle: Duration,
     head_bytes_max: usize,
     drain: Duration,
-    admin: Admin,
-    audit: Audit,
+    admin: AdminConfig,
+    audit: AuditConfig,
     /// Its seals are secrets: they are compared, never printed.
-    store: Option<Store>,
-    telemetry: Telemetry,
+    store: Option<StoreConfig>,
+    telemetry: TelemetryConfig,
 }
 
 impl RestartOnlySettings {
@@ -40,18 +47,18 @@ impl RestartOnlySettings {
             retry: _,
             // Properties of the files, not settings.
             fingerprint: _,
-            watched: _,
+            watched_paths: _,
         } = config;
-        let Listen {
+        let ListenConfig {
             http,
             unix,
             https,
             workers,
             connections_max,
             connections_per_peer_max,
-            unproven_idle,
+            unauthenticated_idle: unproven_idle,
             head_bytes_max,
-            drain,
+            drain_timeout: drain,
             // Part of the rules, so a reload applies them.
             hosts: _,
             body_bytes_max: _,
@@ -82,7 +89,7 @@ impl RestartOnlySettings {
             drain,
             admin,
             audit:
-                Audit {
+                AuditConfig {
                     path,
                     serve_reads_unrecorded,
                 },

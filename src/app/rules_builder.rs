@@ -15,35 +15,35 @@ use crate::{
 };
 
 use super::{
-    token_renewers::Keepers,
+    token_renewers::TokenRenewers,
     wiring::{self, endpoint},
 };
 
 /// Builds rules, and keeps what outlives them.
-pub(crate) struct Assembly {
+pub(crate) struct RulesBuilder {
     generation: u64,
-    keepers: Keepers,
-    origins: Vec<(TenantName, Arc<TenantUpstream>)>,
-    learned: Vec<Lesson>,
+    renewers: TokenRenewers,
+    upstreams: Vec<(TenantName, Arc<TenantUpstream>)>,
+    user_only_operations: Vec<RememberedTenant>,
 }
 
 /// What was learned about a tenant, and the endpoint and operations for which it holds.
-struct Lesson {
+struct RememberedTenant {
     tenant: TenantName,
     endpoint: Endpoint,
     operations: Arc<[Operation]>,
-    learned: Arc<UserOnlyOperations>,
+    user_only_operations: Arc<UserOnlyOperations>,
 }
 
-impl Assembly {
+impl RulesBuilder {
     /// Nothing has been built yet.
     #[must_use]
-    pub(crate) fn new(keepers: Keepers) -> Self {
+    pub(crate) fn new(renewers: TokenRenewers) -> Self {
         Self {
             generation: 0,
-            keepers,
-            origins: Vec::new(),
-            learned: Vec::new(),
+            renewers,
+            upstreams: Vec::new(),
+            user_only_operations: Vec::new(),
         }
     }
 
@@ -51,16 +51,19 @@ impl Assembly {
     ///
     /// # Errors
     /// An `[[operation]]` clashes with the catalogue.
-    pub(crate) fn rules(
+    pub(crate) fn build(
         &mut self,
         config: &Config,
         previous: Option<&Rules>,
     ) -> Result<Rules, CatalogueError> {
         let catalogue = wiring::catalogue(config)?;
-        self.learned = self.learned(config, catalogue.all().len());
-        let learned = self.learned.iter().map(|it| Arc::clone(&it.learned));
-        let identities = self.keepers.identities(config, learned);
-        let origins = self.origins(config);
+        self.user_only_operations = self.user_only_operations(config, catalogue.all().len());
+        let learned = self
+            .user_only_operations
+            .iter()
+            .map(|it| Arc::clone(&it.user_only_operations));
+        let identities = self.renewers.identities(config, learned);
+        let origins = self.upstreams(config);
         self.generation += 1;
         let rules = Rules {
             generation: self.generation,
@@ -73,38 +76,38 @@ impl Assembly {
             credentials: TokenCells::new(identities),
             upstreams: TenantUpstreams::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
         };
-        self.origins = origins;
+        self.upstreams = origins;
         Ok(rules)
     }
 
     /// One for each tenant. It is taken over as long as the endpoint and the operations are the same; otherwise it is
     /// learned again, at the cost of one refused request for each operation.
-    fn learned(&self, config: &Config, count: usize) -> Vec<Lesson> {
+    fn user_only_operations(&self, config: &Config, count: usize) -> Vec<RememberedTenant> {
         let operations: Arc<[Operation]> = config.operations.clone().into();
-        let lesson = |tenant: &config::Tenant| {
+        let lesson = |tenant: &config::TenantConfig| {
             let endpoint = endpoint(&tenant.origin);
-            let same = self.learned.iter().find(|it| {
+            let same = self.user_only_operations.iter().find(|it| {
                 it.tenant == tenant.name && it.endpoint == endpoint && it.operations == operations
             });
-            Lesson {
+            RememberedTenant {
                 tenant: tenant.name.clone(),
                 endpoint,
                 operations: Arc::clone(&operations),
-                learned: same.map_or_else(
+                user_only_operations: same.map_or_else(
                     || Arc::new(UserOnlyOperations::new(count)),
-                    |it| Arc::clone(&it.learned),
+                    |it| Arc::clone(&it.user_only_operations),
                 ),
             }
         };
         config.tenants.iter().map(lesson).collect()
     }
 
-    fn origins(&self, config: &Config) -> Vec<(TenantName, Arc<TenantUpstream>)> {
+    fn upstreams(&self, config: &Config) -> Vec<(TenantName, Arc<TenantUpstream>)> {
         let patience = wiring::upstream_timeouts(config);
         let retry = wiring::retry_settings(config);
-        let origin = |tenant: &config::Tenant| {
+        let origin = |tenant: &config::TenantConfig| {
             let endpoint = endpoint(&tenant.origin);
-            let same = self.origins.iter().find(|(name, it)| {
+            let same = self.upstreams.iter().find(|(name, it)| {
                 *name == tenant.name && it.has_same_config(&endpoint, patience, retry)
             });
             let origin = same.map_or_else(

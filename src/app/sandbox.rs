@@ -11,8 +11,9 @@ use crate::{
     caller::api_key::KeyHash,
     clock::Reading,
     config::{
-        Admin, Audit, Bind, Budget, Caller, CallerLimit, Config, Listen, LogFormat, Origin,
-        Platform, Redirect, Retry, ServiceIdentity, Telemetry, Tenant, Timeouts, UserIdentity,
+        AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
+        Config, ListenConfig, LogFormat, Origin, Platform, RedirectUri, RetryConfig,
+        ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig, UserIdentity,
         value::address::loopback_hosts,
     },
     credentials::{
@@ -30,31 +31,33 @@ use crate::{
         rule::{Effect, Rule},
         selector::Selector,
     },
-    sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, NoLogin},
+    sandbox::{
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Sandbox, SandboxLoginError,
+    },
     secret::Secret,
 };
 
 use super::wiring::login_slot;
 
 /// A caller of the sandbox, with its allow and deny selectors.
-struct Known {
+struct SandboxCaller {
     name: &'static str,
     allow: &'static [&'static str],
     deny: &'static [&'static str],
 }
 
-const KNOWN: [Known; 3] = [
-    Known {
+const SANDBOX_CALLERS: [SandboxCaller; 3] = [
+    SandboxCaller {
         name: "reporting",
         allow: &["read"],
         deny: &["secrets"],
     },
-    Known {
+    SandboxCaller {
         name: "helpdesk",
         allow: &["read", "resetAlert", "tag:ticketing", "runScriptOnDevice"],
         deny: &[],
     },
-    Known {
+    SandboxCaller {
         name: "operator",
         allow: &["all"],
         deny: &[],
@@ -67,7 +70,7 @@ const REDIRECT: &str = "http://127.0.0.1:6468/callback";
 
 /// The addresses that the sandbox listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct SandboxAddresses {
     pub callers: SocketAddr,
     pub admin: SocketAddr,
     pub ninjaone: SocketAddr,
@@ -76,7 +79,7 @@ pub(crate) struct Places {
 /// The name and key of each caller. The same seed gives the same keys: they open nothing but a sandbox.
 #[must_use]
 pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
-    KNOWN
+    SANDBOX_CALLERS
         .iter()
         .map(|it| (it.name, key(it.name, seed)))
         .collect()
@@ -90,74 +93,77 @@ fn key(name: &str, seed: u64) -> String {
 
 /// The configuration of the sandbox.
 #[must_use]
-pub(crate) fn config(places: Places, seed: u64, workers: usize) -> Config {
+pub(crate) fn config(places: SandboxAddresses, seed: u64, workers: usize) -> Config {
     Config {
         listen: listen(places.callers, workers),
         tenants: tenant(places.ninjaone).into_iter().collect(),
-        callers: KNOWN.iter().filter_map(|it| caller(it, seed)).collect(),
+        callers: SANDBOX_CALLERS
+            .iter()
+            .filter_map(|it| caller(it, seed))
+            .collect(),
         operations: Vec::new(),
-        budget: Budget {
+        budget: BudgetConfig {
             rate: rate(1000),
             burst: 1000,
             concurrency: 64,
-            queue: Duration::from_secs(2),
+            queue_timeout: Duration::from_secs(2),
         },
-        timeouts: Timeouts {
+        timeouts: TimeoutConfig {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_mins(1),
             idle: Duration::from_secs(30),
-            body_rate: 1024,
+            body_rate_min: 1024,
             body_total: Duration::from_mins(30),
         },
-        retry: Retry {
-            attempts: 3,
+        retry: RetryConfig {
+            attempts_max: 3,
             backoff_from: Duration::from_millis(250),
             backoff_to: Duration::from_secs(8),
             jitter: true,
             budget_percent: 10,
         },
-        audit: Audit {
+        audit: AuditConfig {
             path: PathBuf::new(),
             serve_reads_unrecorded: true,
         },
-        admin: Admin {
-            listen: Some(Bind::Address(places.admin)),
+        admin: AdminConfig {
+            listen: Some(BindAddress::Address(places.admin)),
             probes: None,
-            ready: ReadinessCondition::AnyToken,
+            readiness: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
             access: Vec::new(),
-            watchdog: Duration::from_secs(5),
+            watchdog_timeout: Duration::from_secs(5),
         },
         store: None,
-        telemetry: Telemetry {
+        telemetry: TelemetryConfig {
             log_format: LogFormat::Auto,
             log_level: "warn".to_owned(),
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
-        watched: Vec::new(),
+        watched_paths: Vec::new(),
     }
 }
 
-fn listen(callers: SocketAddr, workers: usize) -> Listen {
-    Listen {
-        http: vec![Bind::Address(callers)],
+fn listen(callers: SocketAddr, workers: usize) -> ListenConfig {
+    ListenConfig {
+        http: vec![BindAddress::Address(callers)],
         unix: Vec::new(),
         https: Vec::new(),
         hosts: loopback_hosts(),
         head_bytes_max: 32 * 1024,
         body_bytes_max: 16 * 1024 * 1024,
         upload_bytes_max: 100 * 1024 * 1024,
-        drain: Duration::from_secs(20),
+        drain_timeout: Duration::from_secs(20),
         workers,
         connections_max: 4096,
         connections_per_peer_max: 256,
-        unproven_idle: Duration::from_secs(10),
+        unauthenticated_idle: Duration::from_secs(10),
     }
 }
 
-fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
-    Some(Tenant {
+fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
+    Some(TenantConfig {
         name: TENANT.parse().ok()?,
         label: Some("make-believe NinjaOne".to_owned()),
         origin: Origin {
@@ -181,8 +187,8 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
             scopes: ["monitoring", "management", "offline_access"]
                 .map(str::to_owned)
                 .to_vec(),
-            redirect: Redirect {
-                text: REDIRECT.to_owned(),
+            redirect: RedirectUri {
+                uri: REDIRECT.to_owned(),
                 loopback: REDIRECT_ADDRESS.parse().ok(),
                 path: "/callback".to_owned(),
             },
@@ -195,9 +201,9 @@ fn tenant(ninjaone: SocketAddr) -> Option<Tenant> {
 
 /// Why the sandbox's store has no login.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotLoggedIn {
+pub(crate) enum SandboxStoreError {
     #[error(transparent)]
-    Refused(#[from] NoLogin),
+    Refused(#[from] SandboxLoginError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -206,7 +212,7 @@ pub(crate) enum NotLoggedIn {
 ///
 /// # Errors
 /// The simulated NinjaOne refuses the login.
-pub(crate) fn store(ninja: &Ninja) -> Result<LoginStore, NotLoggedIn> {
+pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
     let store = LoginStore::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let now = Reading::now();
@@ -234,7 +240,7 @@ pub(crate) fn store(ninja: &Ninja) -> Result<LoginStore, NotLoggedIn> {
     Ok(store)
 }
 
-fn caller(known: &Known, seed: u64) -> Option<Caller> {
+fn caller(known: &SandboxCaller, seed: u64) -> Option<CallerConfig> {
     let owner: Arc<str> = Arc::from(format!("caller.{}", known.name));
     let rule = |effect: Effect, text: &&str| {
         Some(Rule {
@@ -248,7 +254,7 @@ fn caller(known: &Known, seed: u64) -> Option<Caller> {
     let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));
     let denied = known.deny.iter().filter_map(|it| rule(Effect::Deny, it));
     let key = KeyHash::of(key(known.name, seed).as_bytes())?;
-    Some(Caller {
+    Some(CallerConfig {
         name: known.name.parse().ok()?,
         keys: vec![key.to_bytes()],
         expires: None,
@@ -256,7 +262,7 @@ fn caller(known: &Known, seed: u64) -> Option<Caller> {
         rules: allowed.chain(denied).collect(),
         reason_required: false,
         on_behalf_of_required: false,
-        limit: CallerLimit {
+        limit: CallerLimitConfig {
             rate: rate(50),
             burst: 100,
             concurrency: 16,

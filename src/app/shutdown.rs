@@ -11,57 +11,63 @@ use crate::tasks::Tasks;
 
 use super::{
     program::Program,
-    shutdown_deadline::{END_MAX, REFRESH_CALL_MAX},
+    shutdown_deadline::{REFRESH_CALL_GRACE, SHUTDOWN_GRACE},
     worker::Worker,
 };
 
-/// How long each component may take to stop: all of them together stay below [`END_MAX`].
-const PART_END_MAX: Duration = Duration::from_millis(500);
-/// Part of [`END_MAX`] reserved for the last log lines.
-const LOG_END: Duration = Duration::from_millis(800);
+/// How long each component may take to stop: all of them together stay below [`SHUTDOWN_GRACE`].
+const COMPONENT_STOP_MAX: Duration = Duration::from_millis(500);
+/// Part of [`SHUTDOWN_GRACE`] reserved for the last log lines.
+const LOG_FLUSH_RESERVE: Duration = Duration::from_millis(800);
 /// Least time to close the audit log, however long the rest of the shutdown took.
-const CLOSE_MIN: Duration = Duration::from_secs(2);
+const AUDIT_CLOSE_MIN: Duration = Duration::from_secs(2);
 
 impl Program {
     /// Accepts no more connections, lets every accepted request be answered and recorded, and ends: at the latest
-    /// [`END_MAX`] after the configured drain timeout, or after `hurry` resolves. No renewal begins; the response to a refresh
-    /// token that has been sent may take [`REFRESH_CALL_MAX`] longer. True if nothing that belongs on disk was lost.
-    pub(crate) async fn drain(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
-        let ends = Instant::now() + self.drain + END_MAX - LOG_END;
+    /// [`SHUTDOWN_GRACE`] after the configured drain timeout, or after `hurry` resolves. No renewal begins; the response to a refresh
+    /// token that has been sent may take [`REFRESH_CALL_GRACE`] longer. True if nothing that belongs on disk was lost.
+    pub(crate) async fn shutdown(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
+        let ends = Instant::now() + self.drain_timeout + SHUTDOWN_GRACE - LOG_FLUSH_RESERVE;
         self.status.draining.store(true, Ordering::Release);
-        self.calls.close();
-        self.keepers.request_shutdown();
-        self.entrances.request_shutdown();
-        self.entrances.join_timeout(PART_END_MAX).await;
+        self.refresh_calls.close();
+        self.renewer_tasks.request_shutdown();
+        self.listener_tasks.request_shutdown();
+        self.listener_tasks.join_timeout(COMPONENT_STOP_MAX).await;
         self.status.connections.graceful_shutdown();
-        end_workers(self.workers, self.drain, hurry, &self.cut, || {
-            self.status.connections.open_count()
-        })
+        stop_workers(
+            self.workers,
+            self.drain_timeout,
+            hurry,
+            &self.abort_tasks,
+            || self.status.connections.open_count(),
+        )
         .await;
-        if !self.keepers.join_timeout(PART_END_MAX).await && self.calls.any_in_flight() {
-            self.keepers.join_timeout(REFRESH_CALL_MAX).await;
+        if !self.renewer_tasks.join_timeout(COMPONENT_STOP_MAX).await
+            && self.refresh_calls.any_in_flight()
+        {
+            self.renewer_tasks.join_timeout(REFRESH_CALL_GRACE).await;
         }
-        let is_login_lost = self.calls.any_in_flight();
+        let is_login_lost = self.refresh_calls.any_in_flight();
         if is_login_lost {
             tracing::error!("a renewed login could not be stored: it must be logged in again");
         }
         let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
         let left = ends
             .saturating_duration_since(Instant::now())
-            .max(CLOSE_MIN);
+            .max(AUDIT_CLOSE_MIN);
         let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
         let is_log_whole = closing.await.unwrap_or(false);
         if !is_log_whole {
             tracing::error!("the audit log could not be written to its end");
         }
-        self.admin.request_shutdown();
-        self.admin.join_timeout(PART_END_MAX).await;
+        self.admin_tasks.request_shutdown();
+        self.admin_tasks.join_timeout(COMPONENT_STOP_MAX).await;
         is_log_whole && !is_login_lost
     }
 }
 
 /// Waits for the workers to finish their requests; what is left after `drain`, or when `hurry` resolves, is aborted.
-async fn end_workers(
+async fn stop_workers(
     workers: Arc<Vec<Worker>>,
     drain: Duration,
     hurry: impl Future<Output = ()>,
@@ -88,6 +94,6 @@ async fn end_workers(
         let open = open();
         tracing::warn!(open, "connections are cut: they did not end in time");
         cut.request_shutdown();
-        let _ = tokio::time::timeout(PART_END_MAX, joined).await;
+        let _ = tokio::time::timeout(COMPONENT_STOP_MAX, joined).await;
     }
 }

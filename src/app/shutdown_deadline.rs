@@ -13,42 +13,42 @@ use crate::credentials::login::refresh_calls::RefreshCalls;
 
 use super::{
     logging,
-    signals::{Asked, Signals},
+    signals::{SignalRequest, Signals},
 };
 
 /// How long the program has to end by itself after the drain timeout, including the last log lines.
-pub(crate) const END_MAX: Duration = Duration::from_millis(4_300);
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_300);
 
 /// How much longer a refresh-token call that has been sent may take to be answered and stored.
-pub(crate) const REFRESH_CALL_MAX: Duration = Duration::from_secs(15);
+pub(crate) const REFRESH_CALL_GRACE: Duration = Duration::from_secs(15);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Time to close the audit log after the last refresh-token call has been stored.
-const CLOSE_MAX: Duration = Duration::from_secs(3);
+const AUDIT_CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
 
 /// The drain timeout, once it is known.
 #[derive(Clone, Default)]
-pub(crate) struct Deadline(Arc<OnceLock<Duration>>);
+pub(crate) struct ShutdownDeadline(Arc<OnceLock<Duration>>);
 
-impl Deadline {
+impl ShutdownDeadline {
     /// From now on there are requests to drain, for at most `drain`. Only the first call counts.
-    pub(crate) fn set_drain(&self, drain: Duration) {
+    pub(crate) fn set_drain_timeout(&self, drain: Duration) {
         let _ = self.0.set(drain);
     }
 }
 
 /// Calls `end`, which must end the process, after a stop signal: at once while nothing is served yet, otherwise after the
-/// drain timeout plus [`END_MAX`], and [`REFRESH_CALL_MAX`] later still if a refresh token is in use.
+/// drain timeout plus [`SHUTDOWN_GRACE`], and [`REFRESH_CALL_GRACE`] later still if a refresh token is in use.
 ///
 /// # Errors
 /// The thread or its runtime cannot be started.
 pub(crate) fn start(
     calls: RefreshCalls,
-    end: impl FnOnce(Why) + Send + 'static,
-) -> io::Result<Deadline> {
-    let deadline = Deadline::default();
+    end: impl FnOnce(ExitReason) + Send + 'static,
+) -> io::Result<ShutdownDeadline> {
+    let deadline = ShutdownDeadline::default();
     let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -56,11 +56,11 @@ pub(crate) fn start(
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
         .spawn(move || match runtime.block_on(wait(&known, calls)) {
-            Ok(Why::NothingServed) => end(Why::NothingServed),
-            Ok(Why::TooLong) => {
+            Ok(ExitReason::NothingServed) => end(ExitReason::NothingServed),
+            Ok(ExitReason::DeadlineExceeded) => {
                 tracing::error!("the stop takes too long: the process is ended");
                 logging::flush();
-                end(Why::TooLong);
+                end(ExitReason::DeadlineExceeded);
             }
             Err(error) => {
                 tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
@@ -71,28 +71,28 @@ pub(crate) fn start(
 
 /// Why the deadline ends the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum ExitReason {
     /// It was told to stop before it served anything.
     NothingServed,
     /// It was told to stop and did not end in time.
-    TooLong,
+    DeadlineExceeded,
 }
 
-async fn wait(deadline: &Deadline, calls: RefreshCalls) -> io::Result<Why> {
+async fn wait(deadline: &ShutdownDeadline, calls: RefreshCalls) -> io::Result<ExitReason> {
     let mut signals = Signals::new()?;
-    while !matches!(signals.next().await, Asked::Stop(_)) {}
+    while !matches!(signals.next().await, SignalRequest::Stop(_)) {}
     let Some(drain) = deadline.0.get() else {
-        return Ok(Why::NothingServed);
+        return Ok(ExitReason::NothingServed);
     };
-    tokio::time::sleep(*drain + END_MAX).await;
+    tokio::time::sleep(*drain + SHUTDOWN_GRACE).await;
     if calls.any_in_flight() {
         let stored = async {
             while calls.any_in_flight() {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
-            tokio::time::sleep(CLOSE_MAX).await;
+            tokio::time::sleep(AUDIT_CLOSE_MAX).await;
         };
-        let _ = tokio::time::timeout(REFRESH_CALL_MAX, stored).await;
+        let _ = tokio::time::timeout(REFRESH_CALL_GRACE, stored).await;
     }
-    Ok(Why::TooLong)
+    Ok(ExitReason::DeadlineExceeded)
 }

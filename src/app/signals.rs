@@ -12,7 +12,7 @@ pub(crate) struct Signals {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum SignalRequest {
     /// SIGTERM or SIGINT.
     Stop(&'static str),
     /// SIGHUP.
@@ -32,16 +32,16 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
-            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => SignalRequest::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => SignalRequest::Stop("SIGINT"),
+            _ = self.hangup.recv() => SignalRequest::Reload,
         }
     }
 
     /// Resolves at the next stop signal: the operator does not want to wait any longer.
-    pub(crate) async fn stop_again(&mut self) {
-        while self.next().await == Asked::Reload {}
+    pub(crate) async fn second_stop(&mut self) {
+        while self.next().await == SignalRequest::Reload {}
     }
 }

@@ -49,9 +49,9 @@ pub(crate) struct ConfigState {
     /// Why the last reload was rejected.
     pub last_error: Option<String>,
     /// How often a load was attempted.
-    pub tries: u64,
+    pub load_attempts: u64,
     /// Changed settings that need a restart.
-    pub pending: Vec<&'static str>,
+    pub pending_restart: Vec<&'static str>,
 }
 
 /// What the status shows of a tenant's settings.
@@ -85,8 +85,8 @@ impl ConfigState {
         Self {
             tenants: tenants.collect(),
             last_error: None,
-            tries: 1,
-            pending: Vec::new(),
+            load_attempts: 1,
+            pending_restart: Vec::new(),
         }
     }
 }
@@ -99,13 +99,13 @@ const fn percent(at: RenewalSchedule) -> Option<u8> {
 }
 
 /// Collects the status and the metrics.
-pub(crate) struct Status {
+pub(crate) struct StatusCollector {
     pub boot: String,
     pub started: Timestamp,
     pub rules: Arc<ArcSwap<Rules>>,
     pub ledger: Ledger,
     pub connections: Arc<Connections>,
-    pub tallies: Vec<Arc<WorkerMetrics>>,
+    pub worker_metrics: Vec<Arc<WorkerMetrics>>,
     /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
@@ -113,7 +113,7 @@ pub(crate) struct Status {
     pub watchdog: Watchdog,
 }
 
-impl Status {
+impl StatusCollector {
     #[must_use]
     pub(crate) fn snapshot_source(self: &Arc<Self>) -> StatusSource {
         let status = Arc::clone(self);
@@ -121,9 +121,9 @@ impl Status {
     }
 
     #[must_use]
-    pub(crate) fn figures_source(self: &Arc<Self>) -> MetricsSource {
+    pub(crate) fn metrics_source(self: &Arc<Self>) -> MetricsSource {
         let status = Arc::clone(self);
-        Box::new(move || status.figures())
+        Box::new(move || status.metrics_snapshot())
     }
 
     #[must_use]
@@ -137,9 +137,9 @@ impl Status {
             schema: status_snapshot::SCHEMA.to_owned(),
             health: Health::Healthy,
             degraded: config
-                .pending
+                .pending_restart
                 .iter()
-                .map(|setting| pending(setting))
+                .map(|setting| restart_needed_text(setting))
                 .collect(),
             version: VERSION.to_owned(),
             pid: std::process::id(),
@@ -153,7 +153,7 @@ impl Status {
                 fingerprint: rules.fingerprint.clone(),
                 loaded_at: rules.loaded_at.to_string(),
                 last_error: config.last_error.clone(),
-                tries: config.tries,
+                tries: config.load_attempts,
             },
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
@@ -201,9 +201,13 @@ impl Status {
         }
     }
 
-    fn traffic(&self, counts: &BTreeMap<CountKey, u64>) -> status_snapshot::Traffic {
+    fn traffic(&self, counts: &BTreeMap<RequestCountKey, u64>) -> status_snapshot::Traffic {
         let mut traffic = status_snapshot::Traffic {
-            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            in_flight: self
+                .worker_metrics
+                .iter()
+                .map(|it| it.in_flight() as u64)
+                .sum(),
             ..status_snapshot::Traffic::default()
         };
         for (key, count) in counts {
@@ -219,9 +223,9 @@ impl Status {
     }
 
     /// The request counts of all workers.
-    fn counts(&self) -> BTreeMap<CountKey, u64> {
+    fn counts(&self) -> BTreeMap<RequestCountKey, u64> {
         let mut counts = BTreeMap::new();
-        for tally in &self.tallies {
+        for tally in &self.worker_metrics {
             tally.for_each(|key, count| {
                 let key = (
                     key.caller.clone(),
@@ -236,7 +240,7 @@ impl Status {
     }
 
     #[must_use]
-    pub(crate) fn figures(&self) -> MetricsSnapshot {
+    pub(crate) fn metrics_snapshot(&self) -> MetricsSnapshot {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
         let turned_away = self.connections.rejections();
@@ -255,7 +259,11 @@ impl Status {
             requests: requests.collect(),
             duration: self.histogram(|it| &it.duration),
             overhead: self.histogram(|it| &it.overhead),
-            in_flight: self.tallies.iter().map(|it| it.in_flight() as u64).sum(),
+            in_flight: self
+                .worker_metrics
+                .iter()
+                .map(|it| it.in_flight() as u64)
+                .sum(),
             connections: self.connections.open_count() as u64,
             connections_refused: by_reason(turned_away.refused(), Some(RejectionReason::Idle)),
             connections_evicted: by_reason(turned_away.evicted(), None),
@@ -290,7 +298,7 @@ impl Status {
     ) -> metrics_snapshot::HistogramSnapshot {
         let mut counts = vec![0; worker_metrics::BOUNDS_S.len() + 1];
         let mut sum_us = 0;
-        for tally in &self.tallies {
+        for tally in &self.worker_metrics {
             let (own, own_sum_us) = which(tally).snapshot();
             for (total, count) in counts.iter_mut().zip(own) {
                 *total += count;
@@ -325,9 +333,9 @@ fn by_reason(counts: RejectionCounts, never: Option<RejectionReason>) -> Vec<(&'
 }
 
 /// Caller, operation, decision, status class.
-type CountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
+type RequestCountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
 
-fn pending(setting: &str) -> String {
+fn restart_needed_text(setting: &str) -> String {
     format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
 }
 
@@ -350,7 +358,7 @@ fn tenants(
                 .chain(user)
                 .map(|(vault, percent)| identity(&vault, percent, now))
                 .collect(),
-            learned_user_operations: learned(rules, index),
+            learned_user_operations: user_only_operations(rules, index),
             budget: budget.map_or_else(status_snapshot::BudgetStatus::default, |it| {
                 status_snapshot::BudgetStatus {
                     in_flight: it.in_flight.into(),
@@ -363,7 +371,7 @@ fn tenants(
     config.tenants.iter().enumerate().map(tenant).collect()
 }
 
-fn learned(rules: &Rules, tenant: usize) -> Vec<String> {
+fn user_only_operations(rules: &Rules, tenant: usize) -> Vec<String> {
     let learned = rules.credentials.user_only_operations(tenant);
     let operations = rules.policy.catalogue().all().iter();
     operations
@@ -420,7 +428,10 @@ fn login(state: &StoredLoginStatus) -> status_snapshot::UserLoginStatus {
     }
 }
 
-fn callers(rules: &Rules, counts: &BTreeMap<CountKey, u64>) -> Vec<status_snapshot::CallerStatus> {
+fn callers(
+    rules: &Rules,
+    counts: &BTreeMap<RequestCountKey, u64>,
+) -> Vec<status_snapshot::CallerStatus> {
     let caller = |name: &CallerName| {
         let own = counts
             .iter()

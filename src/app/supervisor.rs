@@ -20,13 +20,13 @@ const THREAD_NAME: &str = "supervisor";
 const PINGS_PER_TIME_OUT: u32 = 3;
 
 /// A listener of the supervisor, not yet registered with its runtime, and its handler.
-pub(crate) type Desk = (TcpListener, Arc<AdminService>);
+pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
 
 /// Starts the thread. It ends when `tasks` have been asked to stop and have ended.
 ///
 /// # Errors
 /// The thread or its runtime cannot be started, or a listener cannot be registered.
-pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::Result<()> {
+pub(crate) fn start(watchdog: Watchdog, desks: Vec<AdminListener>, tasks: Tasks) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -41,7 +41,7 @@ pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::R
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = look(watchdog) => {}
+                    () = supervise(watchdog) => {}
                     () = tasks.shutdown_complete() => {}
                 }
             });
@@ -50,8 +50,8 @@ pub(crate) fn start(watchdog: Watchdog, desks: Vec<Desk>, tasks: Tasks) -> io::R
     Ok(())
 }
 
-async fn look(watchdog: Watchdog) {
-    let mut pings = Pings::of_service_manager();
+async fn supervise(watchdog: Watchdog) {
+    let mut pings = ServiceManagerPings::from_environment();
     let mut looks = interval(CHECK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Instant::now();
@@ -60,7 +60,7 @@ async fn look(watchdog: Watchdog) {
         let now = Instant::now();
         watchdog.check(now - before).iter().for_each(log);
         before = now;
-        logging::tell_of_lost_lines();
+        logging::report_lost_lines();
         let stalled = |it: &PartStatus| it.liveness == Liveness::Stalled;
         if !watchdog.parts().iter().any(stalled) {
             pings.ping(now);
@@ -82,13 +82,13 @@ fn log(part: &PartStatus) {
 }
 
 /// Notifies the service manager's own watchdog (`sd_watchdog_enabled`), if it has one.
-struct Pings {
+struct ServiceManagerPings {
     interval: Option<Duration>,
     last: Option<Instant>,
 }
 
-impl Pings {
-    fn of_service_manager() -> Self {
+impl ServiceManagerPings {
+    fn from_environment() -> Self {
         let time_out = sd_notify::watchdog_enabled();
         Self {
             interval: time_out.map(|it| it / PINGS_PER_TIME_OUT),

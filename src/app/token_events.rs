@@ -14,10 +14,10 @@ use crate::{
 pub(super) fn observer(ledger: Ledger) -> TokenObserver {
     Arc::new(move |event: TokenEvent| {
         log(&event);
-        ledger.event(entry(&event));
+        ledger.event(audit_event(&event));
         // The login was revoked, and its token with it.
         if event.kind == TokenEventKind::LoggedOut {
-            ledger.event(revoked(&event));
+            ledger.event(revocation_event(&event));
         }
     })
 }
@@ -51,7 +51,7 @@ fn log(event: &TokenEvent) {
     }
 }
 
-fn entry(event: &TokenEvent) -> AuditEvent {
+fn audit_event(event: &TokenEvent) -> AuditEvent {
     let tenant = event.tenant.as_str().into();
     let (identity, generation) = (event.identity, event.generation);
     let (result, error) = match event.kind {
@@ -76,7 +76,7 @@ fn entry(event: &TokenEvent) -> AuditEvent {
     }
 }
 
-fn revoked(event: &TokenEvent) -> AuditEvent {
+fn revocation_event(event: &TokenEvent) -> AuditEvent {
     AuditEvent::Token {
         tenant: event.tenant.as_str().into(),
         identity: event.identity,

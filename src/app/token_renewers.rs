@@ -27,32 +27,32 @@ use crate::{
 use super::wiring::{endpoint, login_slot, service_application, user_application};
 
 /// All running token renewers.
-pub(crate) struct Keepers {
+pub(crate) struct TokenRenewers {
     tasks: Tasks,
     observer: TokenObserver,
     store: Option<LoginStore>,
-    calls: RefreshCalls,
+    refresh_calls: RefreshCalls,
     watchdog: Watchdog,
-    kept: Vec<Kept>,
+    running: Vec<RunningRenewer>,
 }
 
 /// A running token renewer, and what it was started with.
-struct Kept {
+struct RunningRenewer {
     tenant: TenantName,
     endpoint: Endpoint,
-    identity: Identity,
-    vault: Arc<TokenCell>,
+    identity: IdentityConfig,
+    token_cell: Arc<TokenCell>,
     /// Stops the renewer when dropped.
     _handle: RenewerHandle,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Identity {
+enum IdentityConfig {
     Service(config::ServiceIdentity),
     User(config::UserIdentity),
 }
 
-impl Keepers {
+impl TokenRenewers {
     /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are kept in
     /// `store`; without one there are none.
     #[must_use]
@@ -60,16 +60,16 @@ impl Keepers {
         tasks: Tasks,
         observer: TokenObserver,
         store: Option<LoginStore>,
-        calls: RefreshCalls,
+        refresh_calls: RefreshCalls,
         watchdog: Watchdog,
     ) -> Self {
         Self {
             tasks,
             observer,
             store,
-            calls,
+            refresh_calls,
             watchdog,
-            kept: Vec::new(),
+            running: Vec::new(),
         }
     }
 
@@ -80,12 +80,13 @@ impl Keepers {
         config: &Config,
         learned: impl Iterator<Item = Arc<UserOnlyOperations>>,
     ) -> Vec<TenantCredentials> {
-        let mut before = std::mem::take(&mut self.kept);
+        let mut before = std::mem::take(&mut self.running);
         let mut all = Vec::new();
         for (tenant, learned) in config.tenants.iter().zip(learned) {
-            let service = tenant.service.clone().map(Identity::Service);
-            let user = tenant.user.clone().map(Identity::User);
-            let mut vault = |identity: Option<Identity>| self.vault(tenant, identity?, &mut before);
+            let service = tenant.service.clone().map(IdentityConfig::Service);
+            let user = tenant.user.clone().map(IdentityConfig::User);
+            let mut vault =
+                |identity: Option<IdentityConfig>| self.token_cell(tenant, identity?, &mut before);
             all.push(TenantCredentials {
                 service: vault(service),
                 user: vault(user),
@@ -95,11 +96,11 @@ impl Keepers {
         all
     }
 
-    fn vault(
+    fn token_cell(
         &mut self,
-        tenant: &config::Tenant,
-        identity: Identity,
-        before: &mut Vec<Kept>,
+        tenant: &config::TenantConfig,
+        identity: IdentityConfig,
+        before: &mut Vec<RunningRenewer>,
     ) -> Option<Arc<TokenCell>> {
         let endpoint = endpoint(&tenant.origin);
         let same = before.iter().position(|it| {
@@ -109,12 +110,17 @@ impl Keepers {
             Some(at) => before.swap_remove(at),
             None => self.start(tenant.name.clone(), endpoint, identity)?,
         };
-        let vault = Arc::clone(&kept.vault);
-        self.kept.push(kept);
+        let vault = Arc::clone(&kept.token_cell);
+        self.running.push(kept);
         Some(vault)
     }
 
-    fn start(&self, tenant: TenantName, endpoint: Endpoint, identity: Identity) -> Option<Kept> {
+    fn start(
+        &self,
+        tenant: TenantName,
+        endpoint: Endpoint,
+        identity: IdentityConfig,
+    ) -> Option<RunningRenewer> {
         let keeping = |kind: IdentityKind, refresh_at: RenewalSchedule| RenewerOptions {
             tenant: tenant.clone(),
             schedule: refresh_at,
@@ -122,7 +128,7 @@ impl Keepers {
             heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
         };
         let (vault, handle) = match &identity {
-            Identity::Service(it) => {
+            IdentityConfig::Service(it) => {
                 let credentials = ClientCredentials {
                     application: service_application(&endpoint, it),
                     scopes: it.scopes.clone(),
@@ -130,7 +136,7 @@ impl Keepers {
                 let keeping = keeping(IdentityKind::Service, it.refresh_at);
                 ServiceRenewer::start(keeping, credentials, &self.tasks)
             }
-            Identity::User(it) => {
+            IdentityConfig::User(it) => {
                 let application = user_application(&endpoint, it);
                 let login =
                     LoginSession::new(application, self.store.clone()?, login_slot(&tenant));
@@ -138,16 +144,16 @@ impl Keepers {
                     keeping(IdentityKind::User, it.refresh_at),
                     Box::new(login),
                     it.keepalive,
-                    self.calls.clone(),
+                    self.refresh_calls.clone(),
                     &self.tasks,
                 )
             }
         };
-        Some(Kept {
+        Some(RunningRenewer {
             tenant,
             endpoint,
             identity,
-            vault,
+            token_cell: vault,
             _handle: handle,
         })
     }

@@ -115,7 +115,7 @@ pub enum StoreOpenError {
 ///
 /// # Errors
 /// The directory or a key is not suitable for secrets.
-pub fn open_store(store: &config::Store) -> Result<LoginStore, StoreOpenError> {
+pub fn open_store(store: &config::StoreConfig) -> Result<LoginStore, StoreOpenError> {
     let mut keys = store.seals.iter().map(|seal| match seal {
         config::Seal::Key(key) => SealKey::from_bytes(key.expose()),
         config::Seal::Passphrase(text) => SealKey::from_passphrase(text.expose().as_bytes()),
@@ -135,7 +135,7 @@ pub(crate) fn authorization_params(
         application: user_application(endpoint, user),
         flow: user.grant,
         scopes: user.scopes.clone(),
-        redirect_uri: user.redirect.text.clone(),
+        redirect_uri: user.redirect.uri.clone(),
     }
 }
 
@@ -155,11 +155,11 @@ pub(crate) fn login_targets(config: &Config) -> Vec<LoginTarget> {
 }
 
 /// The keys of the admin listener, each with its role.
-pub(super) fn admin_access(config: &config::Admin) -> AdminKeys {
+pub(super) fn admin_access(config: &config::AdminConfig) -> AdminKeys {
     let keys = config
         .access
         .iter()
-        .map(|config::Access { key, role }| (KeyHash::from_bytes(*key), *role));
+        .map(|config::AdminAccessConfig { key, role }| (KeyHash::from_bytes(*key), *role));
     AdminKeys::new(keys.collect())
 }
 
@@ -176,15 +176,15 @@ pub(super) fn upstream_timeouts(config: &Config) -> UpstreamTimeouts {
 pub(super) fn body_timeouts(config: &Config) -> BodyTimeouts {
     BodyTimeouts {
         idle: config.timeouts.idle,
-        min_rate: config.timeouts.body_rate,
+        min_rate: config.timeouts.body_rate_min,
         total: config.timeouts.body_total,
     }
 }
 
 /// How reads are retried.
 pub(super) const fn retry_settings(config: &Config) -> RetryPolicy {
-    let config::Retry {
-        attempts,
+    let config::RetryConfig {
+        attempts_max: attempts,
         backoff_from,
         backoff_to,
         jitter,
@@ -212,7 +212,7 @@ pub(super) fn request_rules(config: &Config) -> RequestRules {
 
 /// The callers and their keys.
 pub(super) fn caller_directory(config: &Config) -> caller::CallerDirectory {
-    let entry = |caller: &config::Caller| caller::CallerEntry {
+    let entry = |caller: &config::CallerConfig| caller::CallerEntry {
         name: caller.name.clone(),
         keys: caller
             .keys
@@ -228,7 +228,7 @@ pub(super) fn caller_directory(config: &Config) -> caller::CallerDirectory {
 /// The rules of all callers over `catalogue`. The proxy and `explain` use the same.
 #[must_use]
 pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> PolicySet {
-    let caller = |caller: &config::Caller| CallerSource {
+    let caller = |caller: &config::CallerConfig| CallerSource {
         name: caller.name.clone(),
         rules: caller.rules.clone(),
         tenants: caller.tenants.clone(),
@@ -236,7 +236,7 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> PolicySe
         on_behalf_of_required: caller.on_behalf_of_required,
         policies: Vec::new(),
     };
-    let tenant = |tenant: &config::Tenant| TenantSource {
+    let tenant = |tenant: &config::TenantConfig| TenantSource {
         name: tenant.name.clone(),
         identities: ConfiguredIdentities {
             service: tenant.service.is_some(),
@@ -253,8 +253,8 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> PolicySe
 /// The limits of callers and tenants; counters are taken over from `previous`.
 pub(super) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimits {
     let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-    let caller = |caller: &config::Caller| {
-        let config::CallerLimit {
+    let caller = |caller: &config::CallerConfig| {
+        let config::CallerLimitConfig {
             rate,
             burst,
             concurrency,
@@ -266,11 +266,11 @@ pub(super) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimi
         };
         (caller.name.clone(), limit)
     };
-    let config::Budget {
+    let config::BudgetConfig {
         rate,
         burst,
         concurrency,
-        queue,
+        queue_timeout: queue,
     } = config.budget;
     let budget = BudgetLimit {
         rate,

@@ -40,22 +40,22 @@ use crate::{
 use super::memory_release;
 
 /// Most connections that wait for a worker to take them.
-const HANDED_MAX: usize = 256;
+const PENDING_CONNECTIONS_MAX: usize = 256;
 /// The idle timeout ends a response that NinjaOne does not continue; a caller that does not read gets this much longer, so
 /// that the audit log can tell the two apart.
 const WRITE_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker, with its permit.
-pub(crate) struct Handed {
+pub(crate) struct PendingConnection {
     pub accepted: AcceptedSocket,
     pub peer: Peer,
-    pub ticket: ConnectionPermit,
+    pub permit: ConnectionPermit,
     pub certificate: Option<Arc<ServerCertificate>>,
 }
 
 /// A running worker.
 pub(crate) struct Worker {
-    hand: mpsc::Sender<Handed>,
+    sender: mpsc::Sender<PendingConnection>,
     load: Arc<AtomicUsize>,
     sign: StallFlag,
     thread: JoinHandle<()>,
@@ -75,7 +75,7 @@ impl Worker {
     where
         F: FnOnce(Tasks) -> Proxy + Send + 'static,
     {
-        let (hand, handed) = mpsc::channel(HANDED_MAX);
+        let (hand, handed) = mpsc::channel(PENDING_CONNECTIONS_MAX);
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
         let sign = heartbeat.stall_flag();
@@ -87,7 +87,7 @@ impl Worker {
             .spawn(move || {
                 let working = async {
                     tokio::select! {
-                        () = work(handed, options, &counted, make_proxy) => {}
+                        () = run(handed, options, &counted, make_proxy) => {}
                         () = cut.shutdown_requested() => {}
                     }
                 };
@@ -97,7 +97,7 @@ impl Worker {
                 runtime.shutdown_background();
             })?;
         Ok(Self {
-            hand,
+            sender: hand,
             load,
             sign,
             thread,
@@ -106,7 +106,7 @@ impl Worker {
 
     /// The number of connections that this worker serves.
     #[must_use]
-    pub(crate) fn load(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
@@ -120,9 +120,9 @@ impl Worker {
     ///
     /// # Errors
     /// The worker has not taken the connections dispatched before, or has ended.
-    pub(crate) fn hand(&self, handed: Handed) -> Result<(), Handed> {
+    pub(crate) fn dispatch(&self, handed: PendingConnection) -> Result<(), PendingConnection> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        self.hand.try_send(handed).map_err(|error| {
+        self.sender.try_send(handed).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
             error.into_inner()
         })
@@ -135,8 +135,8 @@ impl Worker {
     }
 }
 
-async fn work<F>(
-    mut handed: mpsc::Receiver<Handed>,
+async fn run<F>(
+    mut handed: mpsc::Receiver<PendingConnection>,
     options: ServerOptions,
     load: &Arc<AtomicUsize>,
     make_proxy: F,
@@ -147,7 +147,7 @@ async fn work<F>(
     let (connections, requests) = (Tasks::new(), Tasks::new());
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_shutdown(Arc::clone(&proxy.upstream).close_idle_connections());
-    requests.spawn_until_shutdown(memory_release::give_back(Arc::clone(load)));
+    requests.spawn_until_shutdown(memory_release::release_freed_memory(Arc::clone(load)));
     while let Some(next) = handed.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
@@ -161,19 +161,19 @@ async fn work<F>(
     proxy.tasks.join_timeout(Duration::MAX).await;
 }
 
-async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
-    let Handed {
+async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOptions) {
+    let PendingConnection {
         accepted,
         peer,
-        ticket,
+        permit: ticket,
         certificate,
     } = handed;
     let seat = Arc::clone(ticket.control());
-    let connection = Connection {
-        options: options_now(options, &proxy),
+    let connection = WorkerConnection {
+        options: current_options(options, &proxy),
         proxy,
         peer,
-        ticket,
+        permit: ticket,
     };
     // An evicted connection is dropped wherever it is.
     seat.run(serve_accepted(connection, accepted, certificate))
@@ -181,7 +181,7 @@ async fn serve(handed: Handed, proxy: Arc<Proxy>, options: ServerOptions) {
 }
 
 /// A connection keeps the timeouts that were in force when it was accepted.
-fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
+fn current_options(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
     let body = proxy.rules.load().request_rules.body_timeouts;
     let mut options = options;
     options.timeouts.response = BodyTimeouts {
@@ -192,7 +192,7 @@ fn options_now(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
 }
 
 async fn serve_accepted(
-    connection: Connection,
+    connection: WorkerConnection,
     accepted: AcceptedSocket,
     certificate: Option<Arc<ServerCertificate>>,
 ) {
@@ -217,14 +217,14 @@ async fn serve_accepted(
 }
 
 /// A connection that this worker serves.
-struct Connection {
+struct WorkerConnection {
     proxy: Arc<Proxy>,
     peer: Peer,
-    ticket: ConnectionPermit,
+    permit: ConnectionPermit,
     options: ServerOptions,
 }
 
-impl Connection {
+impl WorkerConnection {
     async fn serve_plain<S>(self, socket: S)
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
@@ -233,12 +233,12 @@ impl Connection {
         let sniffed = tokio::select! {
             biased;
             sniffed = sniff::sniff(&socket, patience.unauthenticated_idle, patience.head) => sniffed,
-            () = self.ticket.control().shutdown_requested() => return,
+            () = self.permit.control().shutdown_requested() => return,
         };
         match sniffed {
             Ok(protocol) => self.serve(socket, protocol).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.ticket.record_idle_timeout()
+                self.permit.record_idle_timeout()
             }
             // A peer that just hangs up needs no log line.
             Err(_) => {}
@@ -253,10 +253,10 @@ impl Connection {
         let accepted = tokio::select! {
             biased;
             accepted = accepting => accepted,
-            () = self.ticket.control().shutdown_requested() => return,
+            () = self.permit.control().shutdown_requested() => return,
         };
         if accepted.is_err() {
-            self.ticket.record_idle_timeout();
+            self.permit.record_idle_timeout();
         }
         if let Ok(Ok(stream)) = accepted {
             let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -271,7 +271,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let seat = Arc::clone(self.ticket.control());
+        let seat = Arc::clone(self.permit.control());
         let door = ConnectionHandler {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
@@ -291,15 +291,15 @@ impl Connection {
             Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
         };
         match ended {
-            ConnectionEnd::NotHttp => self.record_unanswered(RequestError::NotHttp),
-            ConnectionEnd::HeadEvicted => self.record_unanswered(RequestError::HeadUnfinished),
-            ConnectionEnd::TimedOut => self.ticket.record_idle_timeout(),
+            ConnectionEnd::NotHttp => self.record_without_request(RequestError::NotHttp),
+            ConnectionEnd::HeadEvicted => self.record_without_request(RequestError::HeadUnfinished),
+            ConnectionEnd::TimedOut => self.permit.record_idle_timeout(),
             ConnectionEnd::Closed | ConnectionEnd::Broken => {}
         }
     }
 
     /// Records bytes that are not a request: over HTTP/2 the library sees them, over HTTP/1.1 our parser reports them.
-    fn record_unanswered(&self, why: RequestError) {
+    fn record_without_request(&self, why: RequestError) {
         let malformed = Malformed {
             id: self.proxy.request_ids.next(Timestamp::now()),
             started: tokio::time::Instant::now(),

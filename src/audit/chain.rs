@@ -148,7 +148,7 @@ impl Chain {
         self.head
     }
 
-    /// Links as many entries as fit in one write. The chain itself goes on only with [`Chain::follow`], when they are
+    /// Links as many entries as fit in one write. The chain itself goes on only with [`Chain::advance`], when they are
     /// written: if they cannot be, the same entries are linked anew.
     pub fn link<'b, 'e>(
         &self,

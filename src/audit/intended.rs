@@ -58,7 +58,7 @@ impl Intended {
         self.leased.operation()
     }
 
-    /// The identity that policy asks for, see [`Authorized::wish`](crate::policy::Authorized::wish).
+    /// The identity that policy asks for, see [`Authorized::identity_preference`](crate::policy::Authorized::wish).
     #[must_use]
     pub fn identity_preference(&self) -> IdentityPreference {
         self.leased.identity_preference()
@@ -88,7 +88,7 @@ impl Intended {
         self.leased.identity()
     }
 
-    /// What it was lent, for [`Vaults::learn`].
+    /// What it was lent, for [`TokenCells::learn_user_only`].
     #[must_use]
     pub fn leased(&self) -> &Leased {
         &self.leased

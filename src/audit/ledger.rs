@@ -25,10 +25,10 @@ use super::{
     },
 };
 
-/// The default of [`Options::intent_wait`].
+/// The default of [`LedgerOptions::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;
 
-/// The silence after which the writer counts as stalled, unless [`Options::watchdog`] says otherwise.
+/// The silence after which the writer counts as stalled, unless [`LedgerOptions::watchdog`] says otherwise.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// The thread that writes, and the name by which the watchdog knows it.

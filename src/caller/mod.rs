@@ -1,4 +1,4 @@
-//! WHO IS ASKING? `Incoming` ──► `Identified`: authenticates the caller by API key or token.
+//! WHO IS ASKING? `IncomingRequest` ──► `Identified`: authenticates the caller by API key or token.
 
 pub mod api_key;
 mod authenticated;

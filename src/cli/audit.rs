@@ -19,22 +19,22 @@ const SHOWN_MAX: usize = 20;
 
 /// Look into the audit log
 #[derive(Debug, clap::Args)]
-pub struct Audit {
+pub struct AuditArgs {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: AuditCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub enum AuditCommand {
     /// Prove the log whole, or show where it breaks and how
     ///
     /// Exit code 0: whole. 7: broken. 1: it could not be read. Lines cut off the end of the log show only against an
     /// anchor: a line's number and hash as an earlier run of this command printed it as the head.
-    Verify(Verify),
+    Verify(AuditVerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Verify {
+pub struct AuditVerifyArgs {
     /// The directory of the log; by default the configuration's `audit.path`
     pub directory: Option<PathBuf>,
 
@@ -43,7 +43,7 @@ pub struct Verify {
     pub anchors: Vec<Head>,
 }
 
-impl Verify {
+impl AuditVerifyArgs {
     /// Verifies `directory`; prints the verdict to `out` and diagnostics to `talk`.
     pub fn run(
         &self,

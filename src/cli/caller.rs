@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        caller_files::{self, Changed, NewCaller, NotChanged},
-        effective_settings::{self, Shown},
+        caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
+        effective_settings::{self, EffectiveSetting},
         read::{
             key_path::KeyPath,
-            load::{self, Written},
+            load::{self, LoadedSettings},
             sources::Sources,
         },
         settings::caller,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    config::{Surroundings, counted},
+    config::{ConfigContext, pluralized},
     exit::ExitStatus,
 };
 
@@ -35,19 +35,19 @@ pub struct CallerArgs {
 #[derive(Debug, Subcommand)]
 pub enum CallerCommand {
     /// Make a caller and its key; the key is printed once and stored nowhere
-    Add(AddArgs),
+    Add(CallerAddArgs),
     /// List all callers
     List,
     /// Show a caller's settings and where they are written
     Show { name: String },
     /// Give a caller one more key, so that the old one can be retired without a gap
-    Rotate(RotateArgs),
+    Rotate(CallerRotateArgs),
     /// Remove a caller, or one of its keys
-    Revoke(RevokeArgs),
+    Revoke(CallerRevokeArgs),
 }
 
 #[derive(Debug, Args)]
-pub struct AddArgs {
+pub struct CallerAddArgs {
     /// Letters, digits, '-', '_' and '.'
     pub name: String,
     /// What it may do: a class, "scope:…", "tag:…", an operation id, "METHOD /path"; may be repeated
@@ -68,7 +68,7 @@ pub struct AddArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RotateArgs {
+pub struct CallerRotateArgs {
     pub name: String,
     /// The old keys end at once
     #[arg(long)]
@@ -76,7 +76,7 @@ pub struct RotateArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RevokeArgs {
+pub struct CallerRevokeArgs {
     pub name: String,
     /// Only the key whose digest begins so
     #[arg(long, value_name = "PREFIX")]
@@ -89,7 +89,7 @@ pub struct RevokeArgs {
 /// `out` or `err` cannot be written.
 pub fn run(
     args: &CallerArgs,
-    around: &Surroundings<'_>,
+    around: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -105,25 +105,25 @@ pub fn run(
         CallerCommand::List => list(&sources, around.json, out, err),
         CallerCommand::Show { name } => show(name, &sources, around.json, out, err),
         CallerCommand::Rotate(args) => {
-            let changed = caller_files::rotate(&sources, around.known, &args.name, args.now);
-            finish(changed, &args.name, around.json, out, err)
+            let changed = caller_files::rotate(&sources, around.operations, &args.name, args.now);
+            report_change(changed, &args.name, around.json, out, err)
         }
         CallerCommand::Revoke(args) => {
             let changed = match &args.key {
                 Some(prefix) => {
-                    caller_files::revoke_key(&sources, around.known, &args.name, prefix)
+                    caller_files::revoke_key(&sources, around.operations, &args.name, prefix)
                 }
-                None => caller_files::revoke(&sources, around.known, &args.name),
+                None => caller_files::revoke(&sources, around.operations, &args.name),
             };
-            finish(changed, &args.name, around.json, out, err)
+            report_change(changed, &args.name, around.json, out, err)
         }
     }
 }
 
 fn add(
-    args: &AddArgs,
+    args: &CallerAddArgs,
     sources: &Sources,
-    around: &Surroundings<'_>,
+    around: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -152,13 +152,13 @@ fn add(
             "warning: nothing is allowed to this caller yet: give --allow or --policy"
         )?;
     }
-    let changed = caller_files::add(sources, around.known, &new);
-    finish(changed, &args.name, around.json, out, err)
+    let changed = caller_files::add(sources, around.operations, &new);
+    report_change(changed, &args.name, around.json, out, err)
 }
 
 /// Reports the result of a change.
-fn finish(
-    changed: Result<Changed, NotChanged>,
+fn report_change(
+    changed: Result<CallerFileChange, CallerFileError>,
     name: &str,
     as_json: bool,
     out: &mut dyn Write,
@@ -166,7 +166,7 @@ fn finish(
 ) -> io::Result<ExitStatus> {
     let changed = match changed {
         Ok(changed) => changed,
-        Err(error) => return refuse(&error, err),
+        Err(error) => return report_error(&error, err),
     };
     let file = changed.file.display().to_string();
     match &changed.key {
@@ -187,7 +187,7 @@ fn finish(
         }
         None => writeln!(err, "revoked in {file}")?,
     }
-    if let Some(problems) = &changed.remaining {
+    if let Some(problems) = &changed.remaining_errors {
         writeln!(
             err,
             "\n{problems}\n\nThe change is made, but the configuration cannot be loaded as it is."
@@ -197,11 +197,11 @@ fn finish(
     Ok(ExitStatus::Done)
 }
 
-fn refuse(error: &NotChanged, err: &mut dyn Write) -> io::Result<ExitStatus> {
+fn report_error(error: &CallerFileError, err: &mut dyn Write) -> io::Result<ExitStatus> {
     writeln!(err, "error: {error}")?;
     match error {
-        NotChanged::NoSuchCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
-        NotChanged::WrittenElsewhere { name, place } => {
+        CallerFileError::UnknownCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
+        CallerFileError::DefinedElsewhere { name, place } => {
             writeln!(
                 err,
                 "to revoke it, delete [caller.{name}] at {place}; to change its keys, edit `key` there"
@@ -227,11 +227,11 @@ fn list(
             .collect();
         let answer = json!({"schema": "callers/1", "callers": callers});
         writeln!(out, "{answer:#}")?;
-        return status(&written, err);
+        return warn_of_errors(&written, err);
     }
     let width = callers.keys().map(String::len).max().unwrap_or_default();
     for (name, caller) in callers {
-        let keys = counted(key_count(caller), "key");
+        let keys = pluralized(key_count(caller), "key");
         let expires = caller
             .expires
             .as_deref()
@@ -250,7 +250,7 @@ fn list(
             rules.join(", ")
         )?;
     }
-    status(&written, err)
+    warn_of_errors(&written, err)
 }
 
 fn show(
@@ -262,7 +262,7 @@ fn show(
 ) -> io::Result<ExitStatus> {
     let written = load::read(sources);
     let Some(caller) = written.settings.caller.get(name) else {
-        return refuse(&NotChanged::NoSuchCaller(name.to_owned(), None), err);
+        return report_error(&CallerFileError::UnknownCaller(name.to_owned(), None), err);
     };
     if as_json {
         let mut answer = caller_json(name, caller, &written);
@@ -270,21 +270,21 @@ fn show(
             top.insert("schema".into(), "caller/1".into());
         }
         writeln!(out, "{answer:#}")?;
-        return status(&written, err);
+        return warn_of_errors(&written, err);
     }
     let start = format!("caller.{name}.");
-    let shown = effective_settings::settings(&written).into_iter();
-    let own: Vec<Shown> = shown.filter(|it| it.setting.starts_with(&start)).collect();
+    let shown = effective_settings::effective_settings(&written).into_iter();
+    let own: Vec<EffectiveSetting> = shown.filter(|it| it.setting.starts_with(&start)).collect();
     for it in own {
         let setting = it.setting.trim_start_matches(&start);
         writeln!(out, "{setting} = {}  # {}", it.value, it.origin)?;
     }
-    status(&written, err)
+    warn_of_errors(&written, err)
 }
 
 /// Warns if what was shown is not in force.
-fn status(written: &Written, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    if written.findings.has_errors() {
+fn warn_of_errors(written: &LoadedSettings, err: &mut dyn Write) -> io::Result<ExitStatus> {
+    if written.diagnostics.has_errors() {
         writeln!(
             err,
             "warning: the configuration has errors: ninjaone-proxy config check"
@@ -293,19 +293,21 @@ fn status(written: &Written, err: &mut dyn Write) -> io::Result<ExitStatus> {
     Ok(ExitStatus::Done)
 }
 
-fn key_count(caller: &caller::Caller) -> usize {
+fn key_count(caller: &caller::CallerSettings) -> usize {
     caller.key.as_ref().map_or(0, |keys| keys.as_slice().len())
 }
 
-fn place(name: &str, written: &Written) -> String {
-    let origin = written.origins.get(&KeyPath::of(&["caller", name]));
+fn place(name: &str, written: &LoadedSettings) -> String {
+    let origin = written
+        .provenance
+        .get(&KeyPath::from_keys(&["caller", name]));
     origin.map_or_else(String::new, |origin| {
-        effective_settings::place(origin, &written.texts)
+        effective_settings::provenance_text(origin, &written.files)
     })
 }
 
-fn caller_json(name: &str, caller: &caller::Caller, written: &Written) -> Value {
-    let caller::Caller {
+fn caller_json(name: &str, caller: &caller::CallerSettings, written: &LoadedSettings) -> Value {
+    let caller::CallerSettings {
         expires,
         policy,
         allow,

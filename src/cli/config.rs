@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::{
     config::{
         self,
-        effective_settings::Shown,
+        effective_settings::EffectiveSetting,
         read::{
-            diagnostics::{Problem, Problems},
+            diagnostics::{ConfigurationError, Diagnostic},
             json_schema::json_schema,
-            sources::{Sources, default_path},
+            sources::{Sources, find_config_file},
         },
     },
     ninjaone::operation::Operation,
@@ -41,23 +41,23 @@ pub enum ConfigCommand {
 }
 
 /// The context of the commands that read the configuration.
-pub struct Surroundings<'a> {
+pub struct ConfigContext<'a> {
     /// `--config`
     pub file: Option<&'a Path>,
     /// `--json`
     pub json: bool,
     pub environment: Vec<(String, String)>,
     /// The operations of the catalogue.
-    pub known: &'a [Operation],
+    pub operations: &'a [Operation],
 }
 
-impl Surroundings<'_> {
+impl ConfigContext<'_> {
     /// Where the configuration is read from.
     ///
     /// # Errors
     /// There is no configuration file.
-    pub fn sources(&self) -> Result<Sources, Problems> {
-        let file: PathBuf = default_path(self.file, &self.environment)?;
+    pub fn sources(&self) -> Result<Sources, ConfigurationError> {
+        let file: PathBuf = find_config_file(self.file, &self.environment)?;
         Ok(Sources {
             file,
             environment: self.environment.clone(),
@@ -71,7 +71,7 @@ impl Surroundings<'_> {
 /// `out` or `err` cannot be written.
 pub fn run(
     args: &ConfigArgs,
-    around: &Surroundings<'_>,
+    around: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -83,7 +83,7 @@ pub fn run(
 }
 
 fn check(
-    around: &Surroundings<'_>,
+    around: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -92,12 +92,12 @@ fn check(
         Err(problems) => return report(problems.as_slice(), None, around.json, out, err),
     };
     let name = sources.file.display().to_string();
-    match config::load(&sources, around.known) {
+    match config::load(&sources, around.operations) {
         Ok((config, warnings)) => {
             let counts = format!(
                 "{}, {}",
-                counted(config.tenants.len(), "tenant"),
-                counted(config.callers.len(), "caller"),
+                pluralized(config.tenants.len(), "tenant"),
+                pluralized(config.callers.len(), "caller"),
             );
             report(
                 &warnings,
@@ -113,7 +113,7 @@ fn check(
 
 /// Prints problems to `err` and the summary to `out`. `well` is the summary if there was no error.
 fn report(
-    problems: &[Problem],
+    problems: &[Diagnostic],
     well: Option<&str>,
     as_json: bool,
     out: &mut dyn Write,
@@ -138,14 +138,14 @@ fn report(
     let warnings = problems.len() - errors;
     match (well, warnings) {
         (Some(well), 0) => writeln!(out, "{well}")?,
-        (Some(well), _) => writeln!(out, "{well}, {}", counted(warnings, "warning"))?,
-        (None, 0) => writeln!(out, "{}", counted(errors, "error"))?,
+        (Some(well), _) => writeln!(out, "{well}, {}", pluralized(warnings, "warning"))?,
+        (None, 0) => writeln!(out, "{}", pluralized(errors, "error"))?,
         (None, _) => {
             writeln!(
                 out,
                 "{}, {}",
-                counted(errors, "error"),
-                counted(warnings, "warning")
+                pluralized(errors, "error"),
+                pluralized(warnings, "warning")
             )?;
         }
     }
@@ -153,12 +153,12 @@ fn report(
 }
 
 /// `1 error`, `2 errors`.
-pub(super) fn counted(count: usize, what: &str) -> String {
+pub(super) fn pluralized(count: usize, what: &str) -> String {
     let end = if count == 1 { "" } else { "s" };
     format!("{count} {what}{end}")
 }
 
-fn problem_json(problem: &Problem) -> Value {
+fn problem_json(problem: &Diagnostic) -> Value {
     let number = |it: usize| if it == 0 { Value::Null } else { json!(it) };
     json!({
         "severity": problem.severity.as_str(),
@@ -171,13 +171,13 @@ fn problem_json(problem: &Problem) -> Value {
 }
 
 fn show(
-    around: &Surroundings<'_>,
+    around: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let shown = around
         .sources()
-        .and_then(|sources| config::printable(&sources, around.known));
+        .and_then(|sources| config::printable(&sources, around.operations));
     let shown = match shown {
         Ok(shown) => shown,
         Err(problems) => {
@@ -206,7 +206,7 @@ fn show(
 
 const COLUMN_MAX: usize = 72;
 
-fn line(shown: &Shown) -> String {
+fn line(shown: &EffectiveSetting) -> String {
     format!("{} = {}", shown.setting, shown.value)
 }
 

@@ -9,17 +9,17 @@ use std::{
 use crate::{
     app::wiring::builtin_operations,
     config::{
-        self, Bind, Config,
+        self, BindAddress, Config,
         read::{
-            diagnostics::{Problems, Warning},
+            diagnostics::{ConfigurationError, Warning},
             load,
-            sources::{Sources, candidates},
+            sources::{Sources, config_file_candidates},
         },
     },
     ninjaone::operation::Operation,
 };
 
-use super::{Global, config::Surroundings};
+use super::{GlobalArgs, config::ConfigContext};
 
 /// The default address of the admin listener.
 const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
@@ -35,12 +35,12 @@ pub(super) struct Context {
     pub(super) verbose: bool,
     pub(super) no_input: bool,
     environment: Vec<(String, String)>,
-    known: Vec<Operation>,
+    operations: Vec<Operation>,
 }
 
 impl Context {
     #[must_use]
-    pub(super) fn new(global: &Global) -> Self {
+    pub(super) fn new(global: &GlobalArgs) -> Self {
         let text = |it: std::ffi::OsString| it.into_string().ok();
         Self {
             file: global.config.clone(),
@@ -51,12 +51,12 @@ impl Context {
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
                 .collect(),
-            known: builtin_operations(),
+            operations: builtin_operations(),
         }
     }
 
     #[must_use]
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn env_var(&self, name: &str) -> Option<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found
             .map(|(_, value)| value.as_str())
@@ -65,17 +65,17 @@ impl Context {
 
     /// The paths where a configuration is searched, in order.
     #[must_use]
-    pub(super) fn candidates(&self) -> Vec<PathBuf> {
-        candidates(self.file.as_deref(), &self.environment)
+    pub(super) fn config_file_candidates(&self) -> Vec<PathBuf> {
+        config_file_candidates(self.file.as_deref(), &self.environment)
     }
 
     #[must_use]
-    pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
+    pub(super) fn config_context(&self) -> ConfigContext<'_> {
+        ConfigContext {
             file: self.file.as_deref(),
             json: self.json,
             environment: self.environment.clone(),
-            known: &self.known,
+            operations: &self.operations,
         }
     }
 
@@ -83,9 +83,11 @@ impl Context {
     ///
     /// # Errors
     /// All problems of the configuration.
-    pub(super) fn loaded(&self) -> Result<(Config, Vec<Warning>, Sources), Problems> {
-        let sources = self.surroundings().sources()?;
-        let (config, warnings) = config::load(&sources, &self.known)?;
+    pub(super) fn load_with_warnings(
+        &self,
+    ) -> Result<(Config, Vec<Warning>, Sources), ConfigurationError> {
+        let sources = self.config_context().sources()?;
+        let (config, warnings) = config::load(&sources, &self.operations)?;
         Ok((config, warnings, sources))
     }
 
@@ -94,7 +96,7 @@ impl Context {
     /// # Errors
     /// `err` cannot be written to.
     pub(super) fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
-        match self.loaded() {
+        match self.load_with_warnings() {
             Ok((config, warnings, _)) => {
                 if !self.quiet {
                     for warning in &warnings {
@@ -113,8 +115,8 @@ impl Context {
     /// Loads the configuration; `None` if it has errors, which are not reported.
     #[must_use]
     pub(super) fn load_quietly(&self) -> Option<Config> {
-        let sources = self.surroundings().sources().ok()?;
-        config::load(&sources, &self.known)
+        let sources = self.config_context().sources().ok()?;
+        config::load(&sources, &self.operations)
             .ok()
             .map(|(config, _)| config)
     }
@@ -137,15 +139,15 @@ impl Context {
     }
 
     /// `None` if there is no configuration.
-    fn admin_settings(&self) -> Option<config::settings::operating::Admin> {
-        let sources = self.surroundings().sources().ok()?;
+    fn admin_settings(&self) -> Option<config::settings::operating::AdminSettings> {
+        let sources = self.config_context().sources().ok()?;
         Some(load::read(&sources).settings.admin)
     }
 }
 
 fn address(written: &str) -> Option<SocketAddr> {
-    match config::value::address::parse_bind(written) {
-        Ok(Bind::Address(address)) => Some(address),
+    match config::value::address::parse_bind_address(written) {
+        Ok(BindAddress::Address(address)) => Some(address),
         _ => None,
     }
 }

@@ -30,28 +30,28 @@ use crate::{
 };
 
 use self::{
-    check::{Check, Name},
-    login::Whose,
-    report::Report,
+    check::{CheckName, DoctorCheck},
+    login::LoginExpectations,
+    report::DoctorReport,
 };
 
 use super::{context::Context, exit::ExitStatus, status};
 
 /// Longest time for all disk checks, and for all checks of one tenant: together less than the 30 seconds that people wait
 /// for a command.
-const DISK_MS_MAX: u64 = 20_000;
-const TENANT_MS_MAX: u64 = 28_000;
+const DISK_TIMEOUT_MS: u64 = 20_000;
+const TENANT_TIMEOUT_MS: u64 = 28_000;
 
 const OFFLINE: &str = "--offline: nothing leaves this machine";
 
 /// The checks of a tenant's host.
-const OF_HOST: [Name; 6] = [
-    Name::Dns,
-    Name::Tcp,
-    Name::Tls,
-    Name::Http,
-    Name::ClockSkew,
-    Name::Discovery,
+const HOST_CHECKS: [CheckName; 6] = [
+    CheckName::Dns,
+    CheckName::Tcp,
+    CheckName::Tls,
+    CheckName::Http,
+    CheckName::ClockSkew,
+    CheckName::Discovery,
 ];
 
 /// Look for everything that may keep the proxy from working, and say what to do about it
@@ -59,7 +59,7 @@ const OF_HOST: [Name; 6] = [
 /// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
 /// work. 78: the configuration is wrong.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorArgs {
     /// Look at this tenant only
     tenant: Option<String>,
     /// Send nothing to NinjaOne
@@ -67,7 +67,7 @@ pub(super) struct Doctor {
     offline: bool,
 }
 
-impl Doctor {
+impl DoctorArgs {
     /// Runs all checks and prints the report.
     ///
     /// # Errors
@@ -78,17 +78,18 @@ impl Doctor {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        let (config, warnings) = match around.loaded() {
+        let (config, warnings) = match around.load_with_warnings() {
             Ok((config, warnings, _)) => (config, warnings),
             Err(problems) => {
                 let first = problems.as_slice().iter().find(|it| it.is_error());
-                let first =
-                    first.map_or_else(String::new, |it| format!("{}: {}", it.place(), it.message));
+                let first = first.map_or_else(String::new, |it| {
+                    format!("{}: {}", it.location(), it.message)
+                });
                 writeln!(err, "{problems}\n")?;
-                let seen = format!("{} wrong; the first at {first}", problems.errors());
+                let seen = format!("{} wrong; the first at {first}", problems.error_count());
                 let remedy = "Mend what stands above, then: ninjaone-proxy config check";
-                let wrong = Check::failed(Name::Configuration, seen, remedy);
-                return Report(vec![wrong]).print(around, out);
+                let wrong = DoctorCheck::failed(CheckName::Configuration, seen, remedy);
+                return DoctorReport(vec![wrong]).print(around, out);
             }
         };
         if let Some(wanted) = &self.tenant
@@ -102,21 +103,25 @@ impl Doctor {
             )?;
             return Ok(ExitStatus::Failed);
         }
-        let running = status::ask(around.admin_address()).await;
+        let running = status::fetch_snapshot(around.admin_address()).await;
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
         checks.push(machine::proxy(running.as_ref()));
-        checks.extend(self.disks(&config, running).await);
-        checks.extend(self.tenants(config).await);
-        Report(checks).print(around, out)
+        checks.extend(self.disk_checks(&config, running).await);
+        checks.extend(self.tenant_checks(config).await);
+        DoctorReport(checks).print(around, out)
     }
 
-    async fn disks(&self, config: &Config, running: Option<StatusSnapshot>) -> Vec<Check> {
+    async fn disk_checks(
+        &self,
+        config: &Config,
+        running: Option<StatusSnapshot>,
+    ) -> Vec<DoctorCheck> {
         let ports = machine::ports(config, running.as_ref());
         let audit = config.audit.path.clone();
         let store = config.store.as_ref().map(|it| it.path.clone());
         let looked = spawn_blocking(move || {
             let store = store.map_or_else(
-                || Check::skipped(Name::StoreDirectory, "there is no `[store]`"),
+                || DoctorCheck::skipped(CheckName::StoreDirectory, "there is no `[store]`"),
                 |path| machine::store_directory(&path),
             );
             vec![
@@ -126,15 +131,19 @@ impl Doctor {
             ]
         });
         let mut checks = vec![ports];
-        checks.extend(in_time(looked).await.unwrap_or_else(|| {
-            let names = [Name::AuditDirectory, Name::AuditChain, Name::StoreDirectory];
+        checks.extend(with_disk_timeout(looked).await.unwrap_or_else(|| {
+            let names = [
+                CheckName::AuditDirectory,
+                CheckName::AuditChain,
+                CheckName::StoreDirectory,
+            ];
             names.map(slow_disk).to_vec()
         }));
         checks
     }
 
-    async fn tenants(&self, config: Config) -> Vec<Check> {
-        let book = book(&config);
+    async fn tenant_checks(&self, config: Config) -> Vec<DoctorCheck> {
+        let book = policy_set(&config);
         let Config { tenants, store, .. } = config;
         let mut patients = JoinSet::new();
         for (place, tenant) in tenants.into_iter().enumerate() {
@@ -145,7 +154,7 @@ impl Doctor {
             if !is_wanted {
                 continue;
             }
-            let patient = Patient {
+            let patient = TenantChecks {
                 endpoint: endpoint(&tenant.origin),
                 service_needs: book.required_scopes(place, IdentityKind::Service),
                 user_needs: book.required_scopes(place, IdentityKind::User),
@@ -153,7 +162,7 @@ impl Doctor {
                 store: store.clone(),
                 is_offline: self.offline,
             };
-            patients.spawn(async move { (place, patient.examine().await) });
+            patients.spawn(async move { (place, patient.run().await) });
         }
         let mut examined = patients.join_all().await;
         examined.sort_by_key(|(place, _)| *place);
@@ -164,7 +173,7 @@ impl Doctor {
     }
 }
 
-impl Report {
+impl DoctorReport {
     fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {
         if around.json {
             self.print_json(out)?;
@@ -175,20 +184,20 @@ impl Report {
     }
 }
 
-fn configuration(config: &Config, warnings: &[Warning]) -> Check {
-    let name = Name::Configuration;
+fn configuration(config: &Config, warnings: &[Warning]) -> DoctorCheck {
+    let name = CheckName::Configuration;
     let what = format!(
         "{}, {}",
         counted(config.tenants.len(), "tenant"),
         counted(config.callers.len(), "caller")
     );
     let Some(first) = warnings.first() else {
-        return Check::ok(name, what);
+        return DoctorCheck::ok(name, what);
     };
     let count = counted(warnings.len(), "warning");
-    let seen = format!("{what}; {count}: {}: {}", first.place(), first.message);
+    let seen = format!("{what}; {count}: {}: {}", first.location(), first.message);
     let remedy = first.hint.clone().unwrap_or_default();
-    Check::warning(
+    DoctorCheck::warning(
         name,
         seen,
         format!("{remedy} (all of them: ninjaone-proxy config check)"),
@@ -200,20 +209,20 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-fn book(config: &Config) -> PolicySet {
+fn policy_set(config: &Config) -> PolicySet {
     // The loaded configuration has no clash with the catalogue: that would be an error.
     let catalogue = wiring::catalogue(config).unwrap_or_else(|_| Catalogue::builtin().into());
     wiring::policy_set(config, catalogue)
 }
 
 /// `None` if the disk hangs.
-async fn in_time<T>(looking: tokio::task::JoinHandle<T>) -> Option<T> {
-    let looked = timeout(Duration::from_millis(DISK_MS_MAX), looking).await;
+async fn with_disk_timeout<T>(looking: tokio::task::JoinHandle<T>) -> Option<T> {
+    let looked = timeout(Duration::from_millis(DISK_TIMEOUT_MS), looking).await;
     looked.ok()?.ok()
 }
 
-fn slow_disk(name: Name) -> Check {
-    Check::failed(
+fn slow_disk(name: CheckName) -> DoctorCheck {
+    DoctorCheck::failed(
         name,
         "the disk does not answer",
         "Look at the disk, or at the network that it is behind.",
@@ -221,34 +230,34 @@ fn slow_disk(name: Name) -> Check {
 }
 
 /// The checks of one tenant, and what they need.
-struct Patient {
-    tenant: config::Tenant,
+struct TenantChecks {
+    tenant: config::TenantConfig,
     endpoint: Endpoint,
-    store: Option<config::Store>,
+    store: Option<config::StoreConfig>,
     service_needs: Vec<RequiredScope>,
     user_needs: Vec<RequiredScope>,
     is_offline: bool,
 }
 
-impl Patient {
-    async fn examine(self) -> Vec<Check> {
+impl TenantChecks {
+    async fn run(self) -> Vec<DoctorCheck> {
         let name = self.tenant.name.to_string();
-        let examined = timeout(Duration::from_millis(TENANT_MS_MAX), self.looks()).await;
+        let examined = timeout(Duration::from_millis(TENANT_TIMEOUT_MS), self.run_checks()).await;
         let checks = examined.unwrap_or_else(|_| {
-            vec![Check::failed(
-                Name::Http,
+            vec![DoctorCheck::failed(
+                CheckName::Http,
                 "looking at this tenant took too long",
                 "Try again; see whether NinjaOne is slow.",
             )]
         });
-        checks.into_iter().map(|it| it.of(&name)).collect()
+        checks.into_iter().map(|it| it.for_tenant(&name)).collect()
     }
 
-    async fn looks(self) -> Vec<Check> {
+    async fn run_checks(self) -> Vec<DoctorCheck> {
         let (mut checks, is_answering) = if self.is_offline {
-            (self.untouched(&OF_HOST), false)
+            (self.skipped_offline(&HOST_CHECKS), false)
         } else {
-            host::look(&self.endpoint).await
+            host::check_host(&self.endpoint).await
         };
         let why = if self.is_offline {
             OFFLINE
@@ -265,50 +274,50 @@ impl Patient {
         checks
     }
 
-    fn untouched(&self, names: &[Name]) -> Vec<Check> {
+    fn skipped_offline(&self, names: &[CheckName]) -> Vec<DoctorCheck> {
         let names = names
             .iter()
-            .filter(|it| self.endpoint.tls || **it != Name::Tls);
-        names.map(|it| Check::skipped(*it, OFFLINE)).collect()
+            .filter(|it| self.endpoint.tls || **it != CheckName::Tls);
+        names.map(|it| DoctorCheck::skipped(*it, OFFLINE)).collect()
     }
 
-    async fn service(&self, is_answering: bool, why: &str) -> Vec<Check> {
+    async fn service(&self, is_answering: bool, why: &str) -> Vec<DoctorCheck> {
         let Some(identity) = &self.tenant.service else {
             return Vec::new();
         };
         if is_answering {
-            return service::look(&self.endpoint, identity, &self.service_needs).await;
+            return service::check_service(&self.endpoint, identity, &self.service_needs).await;
         }
-        let names = [Name::ServiceToken, Name::ServiceScopes];
-        names.map(|it| Check::skipped(it, why)).to_vec()
+        let names = [CheckName::ServiceToken, CheckName::ServiceScopes];
+        names.map(|it| DoctorCheck::skipped(it, why)).to_vec()
     }
 
-    async fn user(&self, is_answering: bool, why: &str) -> Vec<Check> {
+    async fn user(&self, is_answering: bool, why: &str) -> Vec<DoctorCheck> {
         let Some(identity) = &self.tenant.user else {
             return Vec::new();
         };
         let page = if is_answering {
             user::authorize(&self.endpoint, identity).await
         } else {
-            Check::skipped(Name::Authorize, why)
+            DoctorCheck::skipped(CheckName::Authorize, why)
         };
         vec![user::redirect(identity), page]
     }
 
-    async fn login(self) -> Vec<Check> {
+    async fn login(self) -> Vec<DoctorCheck> {
         let (Some(identity), Some(store)) = (self.tenant.user, self.store) else {
             return Vec::new();
         };
         let looked = spawn_blocking(move || {
-            let whose = Whose {
+            let whose = LoginExpectations {
                 tenant: &self.tenant.name,
                 endpoint: &self.endpoint,
                 identity: &identity,
                 needs: &self.user_needs,
             };
-            login::look(&store, &whose)
+            login::check_login(&store, &whose)
         });
-        let looked = in_time(looked).await;
-        looked.unwrap_or_else(|| vec![slow_disk(Name::StoreSlot)])
+        let looked = with_disk_timeout(looked).await;
+        looked.unwrap_or_else(|| vec![slow_disk(CheckName::StoreSlot)])
     }
 }

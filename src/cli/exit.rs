@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{admin::health::Health, app::shutdown_deadline::Why};
+use crate::{admin::health::Health, app::shutdown_deadline::ExitReason};
 
 /// What a command ends with. The numbers are a contract: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +54,11 @@ impl From<Health> for ExitStatus {
 }
 
 /// The exit code of a process that its shutdown deadline ends.
-impl From<Why> for ExitStatus {
-    fn from(why: Why) -> Self {
+impl From<ExitReason> for ExitStatus {
+    fn from(why: ExitReason) -> Self {
         match why {
-            Why::NothingServed => Self::Done,
-            Why::TooLong => Self::Failed,
+            ExitReason::NothingServed => Self::Done,
+            ExitReason::DeadlineExceeded => Self::Failed,
         }
     }
 }

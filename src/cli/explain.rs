@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-use self::recorded_request::{Record, Search};
+use self::recorded_request::{RecordSearch, RecordedRequest};
 
 use super::exit::ExitStatus;
 
 /// Explain what the policies say about a request, without sending it.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// A caller's name; or the id of a request that is in the audit log
     #[arg(value_name = "CALLER|REQUEST_ID")]
     pub subject: String,
@@ -43,12 +43,12 @@ pub struct Explain {
 }
 
 /// What to explain.
-enum Wanted {
-    Imagined { method: Method, target: Target },
+enum ExplainSubject {
+    Hypothetical { method: Method, target: Target },
     Recorded(RequestId),
 }
 
-impl Explain {
+impl ExplainArgs {
     /// Explains with the policies in `book`; a request id is looked up in `audit_directory`.
     ///
     /// Exit codes: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage.
@@ -63,12 +63,12 @@ impl Explain {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        match self.wanted() {
+        match self.parse_subject() {
             Err(problem) => {
                 writeln!(err, "error: {problem}")?;
                 Ok(ExitStatus::WrongUsage)
             }
-            Ok(Wanted::Imagined { method, target }) => {
+            Ok(ExplainSubject::Hypothetical { method, target }) => {
                 let request = ExplainRequest {
                     caller: &self.subject,
                     tenant: self.tenant.as_deref(),
@@ -77,22 +77,22 @@ impl Explain {
                     path: target.canonical_path(),
                     query: target.query(),
                 };
-                tell(&request, &book.explain(&request), None, as_json, out)
+                print_explanation(&request, &book.explain(&request), None, as_json, out)
             }
-            Ok(Wanted::Recorded(id)) => {
+            Ok(ExplainSubject::Recorded(id)) => {
                 self.explain_recorded(id, book, audit_directory, as_json, out, err)
             }
         }
     }
 
-    fn wanted(&self) -> Result<Wanted, String> {
+    fn parse_subject(&self) -> Result<ExplainSubject, String> {
         let joined = self.request.join(" ");
         let words: Vec<&str> = joined.split_ascii_whitespace().collect();
         match words.as_slice() {
             [] => self
                 .subject
                 .parse()
-                .map(Wanted::Recorded)
+                .map(ExplainSubject::Recorded)
                 .map_err(|problem| {
                     format!(
                         "\"{}\" alone is not enough: {problem}; for a caller give METHOD and TARGET too, \
@@ -100,7 +100,7 @@ impl Explain {
                         self.subject, self.subject
                     )
                 }),
-            [method, target] => Ok(Wanted::Imagined {
+            [method, target] => Ok(ExplainSubject::Hypothetical {
                 method: parse_method(method)?,
                 target: parse_target(target)
                     .map_err(|problem| format!("the target {target} is refused: {problem}"))?,
@@ -121,8 +121,8 @@ impl Explain {
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
         let record = match recorded_request::find(audit_directory, id) {
-            Ok(Search::Found(record)) => *record,
-            Ok(Search::NotThere) => {
+            Ok(RecordSearch::Found(record)) => *record,
+            Ok(RecordSearch::NotFound) => {
                 writeln!(
                     err,
                     "error: request {id} is not in {}",
@@ -130,7 +130,7 @@ impl Explain {
                 )?;
                 return Ok(ExitStatus::Failed);
             }
-            Ok(Search::GaveUp) => {
+            Ok(RecordSearch::LimitReached) => {
                 writeln!(
                     err,
                     "error: request {id} is not in the newest {} MiB of {directory}; look further with: grep -r {id} {directory}",
@@ -148,9 +148,9 @@ impl Explain {
                 return Ok(ExitStatus::Failed);
             }
         };
-        let asked = record.asked(book.catalogue());
+        let asked = record.to_request(book.catalogue());
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
-            return tell_unjudged(&record, as_json, out);
+            return print_undecided(&record, as_json, out);
         };
         let request = ExplainRequest {
             caller,
@@ -160,7 +160,7 @@ impl Explain {
             path: &asked.path,
             query: asked.query.as_deref(),
         };
-        tell(
+        print_explanation(
             &request,
             &book.explain(&request),
             Some(&record),
@@ -185,10 +185,10 @@ fn parse_target(text: &str) -> Result<Target, TargetError> {
     Target::parse(&received)
 }
 
-fn tell(
+fn print_explanation(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
-    then: Option<&Record>,
+    then: Option<&RecordedRequest>,
     as_json: bool,
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -196,9 +196,9 @@ fn tell(
         writeln!(out, "{}", to_json(request, explanation, then))?;
     } else {
         if let Some(record) = then {
-            writeln!(out, "{}\n", text::of_record(record))?;
+            writeln!(out, "{}\n", text::record_text(record))?;
         }
-        write!(out, "{}", text::of(request, explanation))?;
+        write!(out, "{}", text::explanation_text(request, explanation))?;
     }
     Ok(match explanation.conclusion {
         Conclusion::Allowed { .. } => ExitStatus::Done,
@@ -208,12 +208,16 @@ fn tell(
 }
 
 /// Prints a recorded request that ended before any policy was evaluated.
-fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Result<ExitStatus> {
+fn print_undecided(
+    record: &RecordedRequest,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     if as_json {
         let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });
         writeln!(out, "{object}")?;
     } else {
-        writeln!(out, "{}", text::of_record(record))?;
+        writeln!(out, "{}", text::record_text(record))?;
         writeln!(
             out,
             "It was not known who asked or for what, so no policy has a say in it."
@@ -225,7 +229,7 @@ fn tell_unjudged(record: &Record, as_json: bool, out: &mut dyn Write) -> io::Res
 fn to_json(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
-    then: Option<&Record>,
+    then: Option<&RecordedRequest>,
 ) -> Value {
     let conclusion = &explanation.conclusion;
     let rule = match conclusion {
@@ -238,7 +242,7 @@ fn to_json(
     let find =
         |pick: fn(&ExplanationStep) -> Option<String>| explanation.steps.iter().find_map(pick);
     let steps: Vec<Value> = explanation.steps.iter().map(text::step_json).collect();
-    let changes: Vec<String> = explanation.changes.iter().map(text::of_change).collect();
+    let changes: Vec<String> = explanation.changes.iter().map(text::change_text).collect();
     json!({
         "schema": "explain/1",
         "caller": request.caller,
@@ -261,6 +265,6 @@ fn to_json(
         }),
         "steps": steps,
         "changes": changes,
-        "then": then.map(Record::to_json),
+        "then": then.map(RecordedRequest::to_json),
     })
 }

@@ -10,12 +10,12 @@ use http::StatusCode;
 
 use super::{exit::ExitStatus, status::get};
 
-const TIME_OUT: Duration = Duration::from_secs(2);
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+const TIMEOUT: Duration = Duration::from_secs(2);
+const RESPONSE_BYTES_MAX: usize = 64 << 10;
 
 /// Ask the running proxy whether it is alive; silent unless -v.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Healthcheck {
+pub struct HealthcheckArgs {
     /// Ask whether it is ready to serve, instead of whether it is alive
     #[arg(long)]
     pub ready: bool,
@@ -24,7 +24,7 @@ pub struct Healthcheck {
     pub address: Option<SocketAddr>,
 }
 
-impl Healthcheck {
+impl HealthcheckArgs {
     /// Exit codes: 0 yes, 1 no, or no response within two seconds.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Healthcheck {
         } else {
             "/livez?verbose"
         };
-        let answer = get(address, path, ANSWER_BYTES_MAX, TIME_OUT).await;
+        let answer = get(address, path, RESPONSE_BYTES_MAX, TIMEOUT).await;
         if verbose {
             match &answer {
                 Ok(answer) => write!(err, "{}", String::from_utf8_lossy(answer.body()))?,

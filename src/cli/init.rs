@@ -22,11 +22,13 @@ use crate::{
 };
 
 use self::{
-    answers::{Answers, NoAnswer},
-    files::Written,
+    answers::{AnswerError, Answers},
+    files::WrittenFiles,
 };
 
-use super::{config::Surroundings, context::Context, exit::ExitStatus, login::exit_of_token_error};
+use super::{
+    config::ConfigContext, context::Context, exit::ExitStatus, login::exit_of_token_error,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
@@ -64,7 +66,7 @@ pub(super) async fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(file) = place(around) else {
+    let Some(file) = target_path(around) else {
         writeln!(
             err,
             "error: there is no place for a configuration: give --config"
@@ -79,9 +81,9 @@ pub(super) async fn run(
         )?;
         return Ok(ExitStatus::Failed);
     }
-    let answers = match answers::gather(args, around.no_input, err).await? {
+    let answers = match answers::collect(args, around.no_input, err).await? {
         Ok(answers) => answers,
-        Err(NoAnswer(why)) => {
+        Err(AnswerError(why)) => {
             writeln!(err, "error: {why}")?;
             return Ok(ExitStatus::WrongUsage);
         }
@@ -89,10 +91,14 @@ pub(super) async fn run(
     let offered = if args.untried {
         None
     } else {
-        match try_out(&answers).await {
+        match verify_credentials(&answers).await {
             Ok(offered) => Some(offered),
             Err(error) => {
-                writeln!(err, "error: nothing was written: {}", explained(error))?;
+                writeln!(
+                    err,
+                    "error: nothing was written: {}",
+                    token_error_text(error)
+                )?;
                 return Ok(exit_of_token_error(error));
             }
         }
@@ -109,20 +115,20 @@ pub(super) async fn run(
         writeln!(err, "{problems}\n\nNothing was written.")?;
         return Ok(ExitStatus::ConfigurationWrong);
     }
-    tell(&written, &answers, offered.as_ref(), around, out, err)?;
+    print_next_steps(&written, &answers, offered.as_ref(), around, out, err)?;
     Ok(ExitStatus::Done)
 }
 
 /// Where to write: the given path; for root that of the system; otherwise the first path that is searched.
-fn place(around: &Context) -> Option<PathBuf> {
-    let mut candidates = around.candidates();
+fn target_path(around: &Context) -> Option<PathBuf> {
+    let mut candidates = around.config_file_candidates();
     if rustix::process::geteuid().is_root() {
         return candidates.pop();
     }
     candidates.into_iter().next()
 }
 
-async fn try_out(answers: &Answers) -> Result<TokenSummary, TokenEndpointError> {
+async fn verify_credentials(answers: &Answers) -> Result<TokenSummary, TokenEndpointError> {
     let credentials = ClientCredentials {
         application: Application {
             endpoint: endpoint(&answers.origin),
@@ -135,7 +141,7 @@ async fn try_out(answers: &Answers) -> Result<TokenSummary, TokenEndpointError> 
     credentials.verify().await
 }
 
-fn explained(error: TokenEndpointError) -> String {
+fn token_error_text(error: TokenEndpointError) -> String {
     match error {
         TokenEndpointError::Rejected(TokenRejection::WrongRegion) => {
             "NinjaOne does not know this client id on this host: the region or the client id is wrong".into()
@@ -149,10 +155,15 @@ fn explained(error: TokenEndpointError) -> String {
     }
 }
 
-fn problems(file: &Path, around: &Context) -> Option<config::read::diagnostics::Problems> {
-    let Surroundings {
-        environment, known, ..
-    } = around.surroundings();
+fn problems(
+    file: &Path,
+    around: &Context,
+) -> Option<config::read::diagnostics::ConfigurationError> {
+    let ConfigContext {
+        environment,
+        operations: known,
+        ..
+    } = around.config_context();
     let sources = config::read::sources::Sources {
         file: file.to_owned(),
         environment,
@@ -160,8 +171,8 @@ fn problems(file: &Path, around: &Context) -> Option<config::read::diagnostics::
     config::load(&sources, known).err()
 }
 
-fn tell(
-    written: &Written,
+fn print_next_steps(
+    written: &WrittenFiles,
     answers: &Answers,
     offered: Option<&TokenSummary>,
     around: &Context,

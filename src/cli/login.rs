@@ -19,15 +19,15 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    config::{Config, Tenant, UserIdentity, value::duration},
+    config::{Config, TenantConfig, UserIdentity, value::duration},
     credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     secret::Secret,
 };
 
 use self::{
-    browser::Openable, callback::Judge, error::Failure, local_login::Here, remote_login::There,
-    reporter::Report,
+    browser::BrowserUrl, callback::CallbackMatcher, error::LoginCommandError,
+    local_login::LocalLogin, remote_login::RemoteLogin, reporter::LoginReporter,
 };
 
 use super::{context::Context, exit::ExitStatus};
@@ -38,7 +38,7 @@ pub(super) use self::error::exit_of_token_error;
 const WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// Longest pasted address, in bytes: the callback and the redirect URI before it.
-const COPIED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
+const PASTED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
@@ -57,11 +57,11 @@ pub(super) struct LoginArgs {
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_key_file: Option<PathBuf>,
     /// How long to wait for the browser; at most 5m
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait_time)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_wait)]
     wait: Duration,
 }
 
-fn wait_time(text: &str) -> Result<Duration, String> {
+fn parse_wait(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Ok(time) if !time.is_zero() && time <= WAIT_MAX => Ok(time),
         Ok(_) => Err("this is up to 5m".to_owned()),
@@ -70,7 +70,7 @@ fn wait_time(text: &str) -> Result<Duration, String> {
 }
 
 /// A login that waits for the user.
-struct Begun {
+struct LoginAttempt {
     /// `None` where the proxy chose it.
     tenant: String,
     url: String,
@@ -78,20 +78,20 @@ struct Begun {
     flow: AuthorizationFlow,
     /// The origin of the address to open; `None` where only the proxy knows it.
     origin: Option<String>,
-    judge: Judge,
-    end: End,
+    matcher: CallbackMatcher,
+    backend: LoginBackend,
 }
 
 /// Who exchanges the callback for tokens.
-enum End {
+enum LoginBackend {
     /// This process.
-    Here(Here),
+    Local(LocalLogin),
     /// A running proxy.
-    There(There),
+    Remote(RemoteLogin),
 }
 
 /// A completed login.
-struct Done {
+struct LoginSuccess {
     tenant: String,
     scopes: Vec<String>,
     renewable: bool,
@@ -108,14 +108,14 @@ pub(super) async fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let mut report = Report {
+    let mut report = LoginReporter {
         json: around.json,
         quiet: around.quiet,
         out,
         err,
     };
     let outcome = if let (Some(url), Some(key_file)) = (&args.admin, &args.admin_key_file) {
-        let proxy = match remote_login::Proxy::at(url, key_file) {
+        let proxy = match remote_login::RemoteProxy::from_url(url, key_file) {
             Ok(proxy) => proxy,
             Err(failure) => return report.failed(&failure),
         };
@@ -124,9 +124,9 @@ pub(super) async fn run(
         let Some(config) = around.load(report.err)? else {
             return Ok(ExitStatus::ConfigurationWrong);
         };
-        let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
+        let (tenant, user) = match select_tenant(&config, args.tenant.as_deref()) {
             Ok(found) => found,
-            Err(wrong) => return wrong.tell(report.err),
+            Err(wrong) => return wrong.report(report.err),
         };
         report.plan(&config, tenant, user)?;
         local_login::begin(&config, tenant, user, args.paste).await
@@ -142,43 +142,46 @@ pub(super) async fn run(
 }
 
 async fn log_in(
-    begun: Begun,
-    socket: Option<callback::Socket>,
+    begun: LoginAttempt,
+    socket: Option<callback::CallbackSocket>,
     args: &LoginArgs,
     around: &Context,
-    report: &mut Report<'_>,
-) -> io::Result<Result<Done, Failure>> {
+    report: &mut LoginReporter<'_>,
+) -> io::Result<Result<LoginSuccess, LoginCommandError>> {
     let wanted = || begun.origin.clone().unwrap_or_else(|| "https".to_owned());
-    let Some(openable) = Openable::parse(&begun.url)
-        .filter(|url| begun.origin.as_ref().is_none_or(|it| url.is_on(it)))
+    let Some(openable) = BrowserUrl::parse(&begun.url)
+        .filter(|url| begun.origin.as_ref().is_none_or(|it| url.has_origin(it)))
     else {
-        return Ok(Err(Failure::Address(wanted())));
+        return Ok(Err(LoginCommandError::UntrustedUrl(wanted())));
     };
     let callback = socket.map(|it| {
         let path = redirect_path(&begun.redirect);
-        it.open(path, begun.flow, begun.judge.clone())
+        it.serve(path, begun.flow, begun.matcher.clone())
     });
     // Installed before the address is shown: the user may interrupt at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     report.open(&begun, callback.is_some())?;
     if callback.is_some() && !args.no_browser && browser::open(&openable, around) {
-        report.opened()?;
+        report.browser_opened()?;
     }
     let came = match callback {
         Some(callback) => wait::for_browser(callback, args.wait, &mut interrupt, report).await?,
-        None => wait::for_paste(&begun.judge, args.wait, &mut interrupt, report).await?,
+        None => wait::for_paste(&begun.matcher, args.wait, &mut interrupt, report).await?,
     };
     let came = match came {
         Ok(came) => came,
         Err(failure) => return Ok(Err(failure)),
     };
-    Ok(finish(begun.end, came).await)
+    Ok(finish(begun.backend, came).await)
 }
 
-async fn finish(end: End, came: Secret<String>) -> Result<Done, Failure> {
+async fn finish(
+    end: LoginBackend,
+    came: Secret<String>,
+) -> Result<LoginSuccess, LoginCommandError> {
     match end {
-        End::Here(here) => here.finish(came).await,
-        End::There(there) => there.finish(came).await,
+        LoginBackend::Local(here) => here.finish(came).await,
+        LoginBackend::Remote(there) => there.finish(came).await,
     }
 }
 
@@ -191,30 +194,30 @@ fn redirect_path(redirect: &str) -> String {
 }
 
 /// Why no tenant can be logged in or out.
-pub(super) enum NoTenant {
+pub(super) enum LoginTenantError {
     Unknown(String),
-    WithoutUser(TenantName),
-    Several(Vec<TenantName>),
-    Nobody,
+    NoUserIdentity(TenantName),
+    Ambiguous(Vec<TenantName>),
+    NoneConfigured,
 }
 
-impl NoTenant {
-    pub(super) fn tell(self, err: &mut dyn Write) -> io::Result<ExitStatus> {
+impl LoginTenantError {
+    pub(super) fn report(self, err: &mut dyn Write) -> io::Result<ExitStatus> {
         let (text, code) = match self {
             Self::Unknown(name) => (
                 format!("there is no tenant {name:?}"),
                 ExitStatus::WrongUsage,
             ),
-            Self::Several(names) => {
+            Self::Ambiguous(names) => {
                 let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
                 let text = format!("name one of the tenants: {}", names.join(", "));
                 (text, ExitStatus::WrongUsage)
             }
-            Self::WithoutUser(name) => (
+            Self::NoUserIdentity(name) => (
                 format!("tenant {name} has no person-backed identity: add [tenant.{name}.user]"),
                 ExitStatus::ConfigurationWrong,
             ),
-            Self::Nobody => (
+            Self::NoneConfigured => (
                 "no tenant has a person-backed identity: add [tenant.NAME.user]".to_owned(),
                 ExitStatus::ConfigurationWrong,
             ),
@@ -225,17 +228,17 @@ impl NoTenant {
 }
 
 /// The tenant to log in or out, and its user identity.
-pub(super) fn tenant<'a>(
+pub(super) fn select_tenant<'a>(
     config: &'a Config,
     wanted: Option<&str>,
-) -> Result<(&'a Tenant, &'a UserIdentity), NoTenant> {
+) -> Result<(&'a TenantConfig, &'a UserIdentity), LoginTenantError> {
     if let Some(name) = wanted {
         let found = config.tenants.iter().find(|it| it.name.as_str() == name);
-        let tenant = found.ok_or_else(|| NoTenant::Unknown(name.to_owned()))?;
+        let tenant = found.ok_or_else(|| LoginTenantError::Unknown(name.to_owned()))?;
         let user = tenant.user.as_ref();
         return user
             .map(|user| (tenant, user))
-            .ok_or_else(|| NoTenant::WithoutUser(tenant.name.clone()));
+            .ok_or_else(|| LoginTenantError::NoUserIdentity(tenant.name.clone()));
     }
     let users = config
         .tenants
@@ -243,22 +246,22 @@ pub(super) fn tenant<'a>(
         .filter_map(|it| Some((it, it.user.as_ref()?)));
     let users: Vec<_> = users.collect();
     match users.as_slice() {
-        [] => Err(NoTenant::Nobody),
+        [] => Err(LoginTenantError::NoneConfigured),
         [only] => Ok(*only),
         several => {
             let names = several.iter().map(|(tenant, _)| tenant.name.clone());
-            Err(NoTenant::Several(names.collect()))
+            Err(LoginTenantError::Ambiguous(names.collect()))
         }
     }
 }
 
-impl Report<'_> {
-    fn done(&mut self, done: &Done) -> io::Result<ExitStatus> {
+impl LoginReporter<'_> {
+    fn done(&mut self, done: &LoginSuccess) -> io::Result<ExitStatus> {
         self.success(done)?;
         Ok(ExitStatus::Done)
     }
 
-    fn failed(&mut self, failure: &Failure) -> io::Result<ExitStatus> {
+    fn failed(&mut self, failure: &LoginCommandError) -> io::Result<ExitStatus> {
         self.http2_send_error(failure)?;
         Ok(failure.exit_code())
     }

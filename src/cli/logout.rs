@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::{context::Context, exit::ExitStatus, login::tenant};
+use super::{context::Context, exit::ExitStatus, login::select_tenant};
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
@@ -35,9 +35,9 @@ pub(super) async fn run(
     let Some(config) = around.load(err)? else {
         return Ok(ExitStatus::ConfigurationWrong);
     };
-    let (tenant, user) = match tenant(&config, args.tenant.as_deref()) {
+    let (tenant, user) = match select_tenant(&config, args.tenant.as_deref()) {
         Ok(found) => found,
-        Err(wrong) => return wrong.tell(err),
+        Err(wrong) => return wrong.report(err),
     };
     let Some(store) = &config.store else {
         writeln!(err, "error: the configuration has no [store]")?;
@@ -52,7 +52,7 @@ pub(super) async fn run(
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let told = Told::of(&outcome);
+    let told = LogoutReport::of(&outcome);
     if around.json {
         let object = json!({
             "schema": "logout/1",
@@ -73,7 +73,7 @@ pub(super) async fn run(
 }
 
 /// The result of a logout, ready to print.
-struct Told {
+struct LogoutReport {
     is_forgotten: bool,
     is_revoked: bool,
     /// One of a closed set of names.
@@ -82,7 +82,7 @@ struct Told {
     code: ExitStatus,
 }
 
-impl Told {
+impl LogoutReport {
     fn of(outcome: &Result<LogoutOutcome, StoreError>) -> Self {
         let by_hand = "delete it in NinjaOne under Administration, Apps, API, OAuth Tokens";
         let (is_forgotten, error, text) = match outcome {

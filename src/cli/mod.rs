@@ -36,14 +36,14 @@ use self::{context::Context, exit::ExitStatus};
 #[command(name = "ninjaone-proxy", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct Global {
+struct GlobalArgs {
     /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -78,7 +78,7 @@ enum Command {
     /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
     Sandbox(sandbox::SandboxArgs),
     /// Ask the running proxy whether it is alive; for containers
-    Healthcheck(healthcheck::Healthcheck),
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Make the running proxy load its configuration again
     Reload,
     /// Make the running proxy finish what it serves and stop
@@ -92,18 +92,18 @@ enum Command {
     /// Add, list, rotate and revoke callers
     Caller(caller::CallerArgs),
     /// Show how the running proxy is
-    Status(status::Status),
+    Status(status::StatusArgs),
     /// Look for everything that may keep the proxy from working, and say what to do about it
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorArgs),
     /// Say why a request would be allowed or refused, and what would allow it
-    Explain(explain::Explain),
+    Explain(explain::ExplainArgs),
     /// Look into the catalogue of `NinjaOne` operations
     #[command(subcommand)]
     Ops(OpsCommand),
     /// Check and show the configuration
     Config(config::ConfigArgs),
     /// Look into the audit log
-    Audit(audit::Audit),
+    Audit(audit::AuditArgs),
     /// Print completions for a shell
     Completions(meta::CompletionsArgs),
     /// Print the manual page
@@ -115,9 +115,9 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum OpsCommand {
     /// List operations
-    List(ops::ListArgs),
+    List(ops::OpsListArgs),
     /// Show all that is known of one operation
-    Show(ops::ShowArgs),
+    Show(ops::OpsShowArgs),
 }
 
 /// Parses the arguments and runs the command.
@@ -152,7 +152,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Init(args) => run::block_on(init::run(&args, &around, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &around, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &around, out, err))?,
-        Command::Caller(args) => caller::run(&args, &around.surroundings(), out, err),
+        Command::Caller(args) => caller::run(&args, &around.config_context(), out, err),
         Command::Status(args) => {
             let address = around.admin_address();
             run::block_on(args.run(address, global.json, out, err))?
@@ -160,7 +160,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Doctor(args) => run::block_on(args.run(&around, out, err))?,
         Command::Explain(args) => explain_request(&args, &around, out, err),
         Command::Ops(command) => ops_command(command, &around, out, err),
-        Command::Config(args) => config::run(&args, &around.surroundings(), out, err),
+        Command::Config(args) => config::run(&args, &around.config_context(), out, err),
         Command::Audit(args) => audit_command(&args, &around, out, err),
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
@@ -169,7 +169,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
 }
 
 fn explain_request(
-    args: &explain::Explain,
+    args: &explain::ExplainArgs,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -212,12 +212,12 @@ fn ops_command(
 }
 
 fn audit_command(
-    args: &audit::Audit,
+    args: &audit::AuditArgs,
     around: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let audit::Command::Verify(verify) = &args.command;
+    let audit::AuditCommand::Verify(verify) = &args.command;
     let directory = match &verify.directory {
         Some(directory) => directory.clone(),
         None => match around.load(err)? {

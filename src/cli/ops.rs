@@ -28,11 +28,11 @@ const ID_COLUMNS_MAX: usize = 34;
 const METHOD_COLUMNS: usize = 6;
 
 /// Two spaces between columns, one between method and path.
-const GAPS: usize = 7;
+const GAP_COLUMNS: usize = 7;
 
 /// List the operations that the proxy knows.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ListArgs {
+pub struct OpsListArgs {
     /// Only operations of this class: read, secrets, write or dangerous
     #[arg(long, value_parser = parse_class)]
     pub class: Option<RiskClass>,
@@ -56,7 +56,7 @@ pub struct ListArgs {
 
 /// Show all that is known of one operation.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ShowArgs {
+pub struct OpsShowArgs {
     /// The operation's id, such as getDevices
     #[arg(value_name = "ID")]
     pub id: String,
@@ -85,7 +85,7 @@ fn one_of<const N: usize>(names: [&str; N]) -> String {
 /// `out` or `talk` could not be written.
 pub fn list(
     catalogue: &Catalogue,
-    args: &ListArgs,
+    args: &OpsListArgs,
     out: &mut dyn Write,
     talk: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -93,7 +93,7 @@ pub fn list(
         .all()
         .iter()
         .map(|operation| &**operation)
-        .filter(|operation| fits(args, operation))
+        .filter(|operation| matches_filters(args, operation))
         .collect();
     if args.json {
         print_json(&chosen, out)?;
@@ -116,7 +116,7 @@ pub fn list(
 /// `out` or `talk` could not be written.
 pub fn show(
     catalogue: &Catalogue,
-    args: &ShowArgs,
+    args: &OpsShowArgs,
     out: &mut dyn Write,
     talk: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -136,7 +136,7 @@ pub fn show(
     Ok(ExitStatus::Done)
 }
 
-fn fits(args: &ListArgs, operation: &Operation) -> bool {
+fn matches_filters(args: &OpsListArgs, operation: &Operation) -> bool {
     let tag_fits = args
         .tag
         .as_ref()
@@ -182,15 +182,18 @@ fn print_table(operations: &[&Operation], out: &mut dyn Write) -> io::Result<()>
 /// One row. Text that does not fit its column is shortened in the middle; `ops show` and `--json` have all of it.
 fn line(out: &mut dyn Write, id_columns: usize, cells: [&str; 5]) -> io::Result<()> {
     let [class, scope, id, method, path] = cells;
-    let taken = CLASS_COLUMNS + SCOPE_COLUMNS + id_columns + METHOD_COLUMNS + GAPS;
-    let (id, path) = (fitted(id, id_columns), fitted(path, LINE_COLUMNS - taken));
+    let taken = CLASS_COLUMNS + SCOPE_COLUMNS + id_columns + METHOD_COLUMNS + GAP_COLUMNS;
+    let (id, path) = (
+        truncate_middle(id, id_columns),
+        truncate_middle(path, LINE_COLUMNS - taken),
+    );
     writeln!(
         out,
         "{class:CLASS_COLUMNS$}  {scope:SCOPE_COLUMNS$}  {id:id_columns$}  {method:METHOD_COLUMNS$} {path}"
     )
 }
 
-fn fitted(text: &str, columns: usize) -> String {
+fn truncate_middle(text: &str, columns: usize) -> String {
     let length = text.chars().count();
     if length <= columns {
         return text.to_owned();
@@ -226,16 +229,16 @@ fn to_json(operation: &Operation) -> Value {
         "scope": operation.scope.as_str(),
         "scope_basis": operation.scope_basis,
         "needs": operation.required_identity.as_str(),
-        "payload": known(operation.payload.as_str()),
-        "paging": known(&operation.paging),
+        "payload": non_empty(operation.payload.as_str()),
+        "paging": non_empty(&operation.paging),
         "parameters": parameters,
         "secrets_if": operation.secrets_parameter,
-        "notes": known(&operation.notes),
+        "notes": non_empty(&operation.notes),
     })
 }
 
 /// In the catalogue's table `-` means empty.
-fn known(text: &str) -> Option<&str> {
+fn non_empty(text: &str) -> Option<&str> {
     (text != "-").then_some(text)
 }
 
@@ -253,12 +256,12 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
         ("body", payload(operation.payload).to_owned()),
         (
             "paging",
-            known(&operation.paging).unwrap_or_default().to_owned(),
+            non_empty(&operation.paging).unwrap_or_default().to_owned(),
         ),
         ("secrets", secrets(operation)),
         (
             "notes",
-            known(&operation.notes).unwrap_or_default().to_owned(),
+            non_empty(&operation.notes).unwrap_or_default().to_owned(),
         ),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

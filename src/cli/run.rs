@@ -10,11 +10,11 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use crate::{
     app::{
         control_loop,
-        listeners::Inherited,
+        listeners::InheritedSockets,
         logging,
-        program::{Program, Record},
+        program::{Persistence, Program},
         reload::Reloader,
-        shutdown_deadline::{self, Deadline},
+        shutdown_deadline::{self, ShutdownDeadline},
         signals::Signals,
     },
     config::Config,
@@ -45,7 +45,7 @@ pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatu
     let calls = RefreshCalls::default();
     let deadline =
         shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
-    let (config, warnings, sources) = match around.loaded() {
+    let (config, warnings, sources) = match around.load_with_warnings() {
         Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(err, "{problems}")?;
@@ -60,7 +60,7 @@ pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatu
     logging::start(config.telemetry.log_format, level)?;
     harden();
     for warning in &warnings {
-        tracing::warn!(place = warning.place(), "{}", warning.message);
+        tracing::warn!(place = warning.location(), "{}", warning.message);
     }
     let reloader = Reloader::new(sources, &config);
     let ended = block_on(serve(config, reloader, &deadline, calls));
@@ -79,14 +79,14 @@ pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatu
 async fn serve(
     config: Config,
     reloader: Reloader,
-    deadline: &Deadline,
+    deadline: &ShutdownDeadline,
     calls: RefreshCalls,
 ) -> io::Result<()> {
     let signals = Signals::new()?;
     // Only now that this task receives signals: until then a stop ends the process at once.
-    deadline.set_drain(config.listen.drain);
-    let mut inherited = Inherited::of_process();
-    let program = Program::start(&config, &Record::Configured, &mut inherited, calls);
+    deadline.set_drain_timeout(config.listen.drain_timeout);
+    let mut inherited = InheritedSockets::from_process();
+    let program = Program::start(&config, &Persistence::Configured, &mut inherited, calls);
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;
     for (role, address) in &program.status.listeners {
         tracing::info!(role, address, "listening");

@@ -12,19 +12,19 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     app::{
         control_loop,
-        listeners::Inherited,
+        listeners::InheritedSockets,
         logging,
-        program::{Program, Record},
-        sandbox::{self, Places},
+        program::{Persistence, Program},
+        sandbox::{self, SandboxAddresses},
         shutdown_deadline,
-        signals::{Asked, Signals},
+        signals::{SignalRequest, Signals},
     },
     config::LogFormat,
     credentials::login::refresh_calls::RefreshCalls,
     ninjaone::paths::TOKEN_LIFE_SECONDS,
     sandbox::{
-        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, Place,
-        SINGLE_PAGE_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, ListenerSource, NATIVE_CLIENT_ID,
+        SINGLE_PAGE_CLIENT_ID, Sandbox, SandboxOptions, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
     },
 };
 
@@ -53,7 +53,7 @@ pub(super) struct SandboxArgs {
 }
 
 /// Longest time to wait for stdout to take the greeting.
-const GREETING_MAX: Duration = Duration::from_secs(1);
+const STDOUT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const CALLERS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
@@ -65,9 +65,9 @@ const CALLERS_DEFAULT: SocketAddr =
 pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitStatus> {
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
-        block_on(only_ninjaone(args))?
+        block_on(run_simulator(args))?
     } else {
-        block_on(whole(args))?
+        block_on(run_with_proxy(args))?
     };
     logging::flush();
     match ended {
@@ -80,39 +80,39 @@ pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitSta
     }
 }
 
-fn options(place: SocketAddr, args: &SandboxArgs) -> Options {
-    Options {
-        place: Place::Address(place),
+fn options(place: SocketAddr, args: &SandboxArgs) -> SandboxOptions {
+    SandboxOptions {
+        listener: ListenerSource::Address(place),
         seed: args.seed,
         token_life: Duration::from_secs(args.token_life.into()),
-        ..Options::default()
+        ..SandboxOptions::default()
     }
 }
 
 /// Writes to stdout on its own thread: a pipe that nobody reads must not block the sandbox.
 ///
 /// # Errors
-/// The error that stdout gives within [`GREETING_MAX`].
-async fn greet(text: Vec<u8>) -> io::Result<()> {
+/// The error that stdout gives within [`STDOUT_WRITE_TIMEOUT`].
+async fn print_to_stdout(text: Vec<u8>) -> io::Result<()> {
     let (tell, told) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
         let mut out = io::stdout();
         let written = out.write_all(&text).and_then(|()| out.flush());
         drop(tell.send(written));
     })?;
-    match timeout(GREETING_MAX, told).await {
+    match timeout(STDOUT_WRITE_TIMEOUT, told).await {
         Ok(Ok(written)) => written,
         // The thread keeps waiting by itself.
         Ok(Err(_)) | Err(_) => Ok(()),
     }
 }
 
-async fn only_ninjaone(args: &SandboxArgs) -> io::Result<()> {
+async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     let mut out = Vec::new();
     let out = &mut out;
     let mut signals = Signals::new()?;
     let place = args.listen.unwrap_or(args.ninjaone);
-    let ninja = Ninja::start(options(place, args)).map_err(|error| busy(place, &error))?;
+    let ninja = Sandbox::start(options(place, args)).map_err(|error| bind_error(place, &error))?;
     let address = ninja.address();
     writeln!(out, "make-believe NinjaOne on http://{address}\n")?;
     let apps = [
@@ -141,39 +141,44 @@ async fn only_ninjaone(args: &SandboxArgs) -> io::Result<()> {
         "curl -d '{{\"throttle\":\"html\",\"count\":3}}' http://{address}/sandbox/faults"
     )?;
     writeln!(out, "\nCtrl-C ends it.")?;
-    greet(std::mem::take(out)).await?;
-    while signals.next().await == Asked::Reload {}
+    print_to_stdout(std::mem::take(out)).await?;
+    while signals.next().await == SignalRequest::Reload {}
     Ok(())
 }
 
-async fn whole(args: &SandboxArgs) -> io::Result<()> {
+async fn run_with_proxy(args: &SandboxArgs) -> io::Result<()> {
     let signals = Signals::new()?;
-    let ninja =
-        Ninja::start(options(args.ninjaone, args)).map_err(|error| busy(args.ninjaone, &error))?;
-    let places = Places {
+    let ninja = Sandbox::start(options(args.ninjaone, args))
+        .map_err(|error| bind_error(args.ninjaone, &error))?;
+    let places = SandboxAddresses {
         callers: args.listen.unwrap_or(CALLERS_DEFAULT),
         admin: args.admin,
         ninjaone: ninja.address(),
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let config = sandbox::config(places, args.seed, workers);
-    let mut inherited = Inherited::of_process();
+    let mut inherited = InheritedSockets::from_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
     shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
-        .set_drain(config.listen.drain);
-    let program = Program::start(&config, &Record::Memory(store), &mut inherited, calls)
+        .set_drain_timeout(config.listen.drain_timeout);
+    let program = Program::start(&config, &Persistence::Memory(store), &mut inherited, calls)
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();
-    invite(&program, &ninja, args.seed, &mut invitation)?;
-    greet(invitation).await?;
+    write_instructions(&program, &ninja, args.seed, &mut invitation)?;
+    print_to_stdout(invitation).await?;
     let ended = control_loop::run(program, None, signals).await;
     drop(ninja);
     ended
 }
 
 /// Prints what is running, and commands that work when pasted.
-fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> io::Result<()> {
+fn write_instructions(
+    program: &Program,
+    ninja: &Sandbox,
+    seed: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let keys = sandbox::keys(seed);
     let address = |role: &str| {
         let listeners = &program.status.listeners;
@@ -225,6 +230,6 @@ fn invite(program: &Program, ninja: &Ninja, seed: u64, out: &mut dyn Write) -> i
     out.flush()
 }
 
-fn busy(place: SocketAddr, error: &io::Error) -> io::Error {
+fn bind_error(place: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{place}: {error}"))
 }

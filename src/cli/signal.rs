@@ -12,8 +12,8 @@ use crate::admin::status_snapshot::StatusSnapshot;
 use super::{context::Context, exit::ExitStatus, status};
 
 /// Longest time to wait for the result of a reload.
-const RELOAD_WAIT: Duration = Duration::from_secs(15);
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(15);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Exit codes: 0 reloaded, 78 rejected because the configuration is wrong, 1 not reachable or not permitted.
 ///
@@ -24,14 +24,14 @@ pub(super) async fn reload(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, before)) = find(around, err).await? else {
+    let Some((pid, before)) = find_running_proxy(around, err).await? else {
         return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::HUP) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
         return Ok(ExitStatus::Failed);
     }
-    let outcome = tokio::time::timeout(RELOAD_WAIT, loaded(around, &before)).await;
+    let outcome = tokio::time::timeout(RELOAD_TIMEOUT, wait_for_reload(around, &before)).await;
     match outcome {
         Ok(Ok(generation)) => {
             writeln!(out, "loaded: generation {generation}")?;
@@ -46,16 +46,16 @@ pub(super) async fn reload(
             Ok(ExitStatus::ConfigurationWrong)
         }
         Err(_) => {
-            writeln!(err, "error: no answer in {} s", RELOAD_WAIT.as_secs())?;
+            writeln!(err, "error: no answer in {} s", RELOAD_TIMEOUT.as_secs())?;
             Ok(ExitStatus::Failed)
         }
     }
 }
 
-async fn loaded(around: &Context, before: &StatusSnapshot) -> Result<u64, String> {
+async fn wait_for_reload(around: &Context, before: &StatusSnapshot) -> Result<u64, String> {
     loop {
-        tokio::time::sleep(ASK_AGAIN).await;
-        let now = match status::ask(around.admin_address()).await {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let now = match status::fetch_snapshot(around.admin_address()).await {
             Some(now) if now.config.tries > before.config.tries => now,
             _ => continue,
         };
@@ -75,7 +75,7 @@ pub(super) async fn drain(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, _)) = find(around, err).await? else {
+    let Some((pid, _)) = find_running_proxy(around, err).await? else {
         return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::TERM) {
@@ -86,8 +86,11 @@ pub(super) async fn drain(
     Ok(ExitStatus::Done)
 }
 
-async fn find(around: &Context, err: &mut dyn Write) -> io::Result<Option<(Pid, StatusSnapshot)>> {
-    let snapshot = status::ask(around.admin_address()).await;
+async fn find_running_proxy(
+    around: &Context,
+    err: &mut dyn Write,
+) -> io::Result<Option<(Pid, StatusSnapshot)>> {
+    let snapshot = status::fetch_snapshot(around.admin_address()).await;
     let pid = snapshot
         .as_ref()
         .and_then(|it| i32::try_from(it.pid).ok())

@@ -27,20 +27,20 @@ use crate::{
 
 use super::exit::ExitStatus;
 
-const TIME_OUT: Duration = Duration::from_secs(5);
-const ANSWER_BYTES_MAX: usize = 4 << 20;
+const TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
 /// Show how the running proxy is: tokens, budgets, callers, audit log.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// Where its admin listener is, if not where the configuration says
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin: Option<SocketAddr>,
 }
 
-impl Status {
+impl StatusArgs {
     /// Queries the admin listener and prints its status.
     ///
     /// Exit codes: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not reachable.
@@ -61,7 +61,7 @@ impl Status {
             )?;
             return Ok(Health::Down.into());
         };
-        let answer = get(address, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
+        let answer = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
         let body = match answer {
             Ok(answer) if answer.status() == StatusCode::OK => answer.into_body(),
             Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => {
@@ -100,15 +100,15 @@ impl Status {
             out.write_all(&body)?;
             writeln!(out)?;
         } else {
-            write!(out, "{}", screen(&snapshot))?;
+            write!(out, "{}", render(&snapshot))?;
         }
         Ok(snapshot.health.into())
     }
 }
 
 /// The status of the running proxy; `None` if it does not respond.
-pub(super) async fn ask(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
-    let answer = get(address?, "/status", ANSWER_BYTES_MAX, TIME_OUT).await;
+pub(super) async fn fetch_snapshot(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
+    let answer = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
     serde_json::from_slice(answer.ok()?.body()).ok()
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn get(
 ) -> Result<Response<Bytes>, ExchangeError> {
     let endpoint = Endpoint {
         tls: false,
-        host: reachable(address.ip()).to_string(),
+        host: connect_address(address.ip()).to_string(),
         port: address.port(),
         ca: None,
     };
@@ -132,7 +132,7 @@ pub(super) async fn get(
 }
 
 /// A listener on all addresses is reached on the loopback address.
-fn reachable(address: IpAddr) -> IpAddr {
+fn connect_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -142,7 +142,7 @@ fn reachable(address: IpAddr) -> IpAddr {
 
 /// The snapshot for people.
 #[must_use]
-pub fn screen(snapshot: &StatusSnapshot) -> String {
+pub fn render(snapshot: &StatusSnapshot) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = head(&mut text, snapshot);
@@ -170,7 +170,7 @@ fn head(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     if !it.degraded.is_empty() {
         writeln!(text, "\nNeeds attention")?;
         for sentence in &it.degraded {
-            writeln!(text, "  ! {}", one_line(sentence))?;
+            writeln!(text, "  ! {}", single_line(sentence))?;
         }
     }
     writeln!(text, "\nListening")?;
@@ -187,7 +187,7 @@ fn head(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
 fn tenant_lines(text: &mut String, tenant: &TenantStatus) -> std::fmt::Result {
     write!(text, "\nTenant {} at {}", tenant.name, tenant.origin)?;
     if let Some(label) = &tenant.label {
-        write!(text, ": {}", one_line(label))?;
+        write!(text, ": {}", single_line(label))?;
     }
     writeln!(text)?;
     for identity in &tenant.identities {
@@ -212,7 +212,7 @@ fn token(tenant: &str, it: &IdentityStatus) -> String {
         IdentityState::Starting => "being fetched".to_owned(),
         IdentityState::Unavailable => "none is valid".to_owned(),
         IdentityState::LoginNeeded => {
-            let why = it.last_error.as_deref().map(one_line);
+            let why = it.last_error.as_deref().map(single_line);
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             format!("login needed{why}; run: ninjaone-proxy login {tenant}")
         }
@@ -252,8 +252,8 @@ fn login(it: &UserLoginStatus) -> String {
 /// `2026-11-17 14:02 UTC` of an RFC 3339 time.
 fn to_the_minute(at: &str) -> String {
     match (at.get(..10), at.get(11..16)) {
-        (Some(day), Some(time)) => one_line(&format!("{day} {time} UTC")),
-        _ => one_line(at),
+        (Some(day), Some(time)) => single_line(&format!("{day} {time} UTC")),
+        _ => single_line(at),
     }
 }
 
@@ -276,8 +276,8 @@ fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
             text,
             "  {:<width$}  {} requests, {} refused",
             caller.name,
-            grouped(caller.requests),
-            grouped(caller.refused)
+            group_thousands(caller.requests),
+            group_thousands(caller.refused)
         )?;
     }
     match it.callers.len().saturating_sub(CALLERS_SHOWN_MAX) {
@@ -291,7 +291,7 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     writeln!(
         text,
         "\nTraffic  {} requests, {} under way{}{}",
-        grouped(traffic.requests),
+        group_thousands(traffic.requests),
         traffic.in_flight,
         tally(&traffic.statuses),
         tally(&traffic.decisions)
@@ -305,7 +305,7 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
         text,
         "Audit    {state} {}: {} records, {} queued, {} failures, {} lost",
         audit.path,
-        grouped(audit.records),
+        group_thousands(audit.records),
         audit.queued,
         audit.failures,
         audit.lost
@@ -327,7 +327,7 @@ fn tally(counts: &BTreeMap<String, u64>) -> String {
     let parts: Vec<String> = counts
         .iter()
         .filter(|(_, count)| **count > 0)
-        .map(|(name, count)| format!("{name} {}", grouped(*count)))
+        .map(|(name, count)| format!("{name} {}", group_thousands(*count)))
         .collect();
     if parts.is_empty() {
         return String::new();
@@ -336,7 +336,7 @@ fn tally(counts: &BTreeMap<String, u64>) -> String {
 }
 
 /// `1,404,882`
-fn grouped(number: u64) -> String {
+fn group_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -349,7 +349,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// An error's text may come from the network: it must stay on one line and not control the terminal.
-pub(super) fn one_line(text: &str) -> String {
+pub(super) fn single_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()

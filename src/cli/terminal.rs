@@ -28,9 +28,9 @@ pub(super) enum Echo {
 ///
 /// # Errors
 /// The input cannot be read, is not UTF-8, or the line is longer than `bytes_max`.
-pub(super) async fn line(echo: Echo, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
+pub(super) async fn read_line(echo: Echo, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
     let hidden = if echo == Echo::Off {
-        Hidden::begin()?
+        NoEchoGuard::begin()?
     } else {
         None
     };
@@ -74,9 +74,9 @@ fn read(raw: bool, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
 }
 
 /// A terminal without echo, until dropped. It is in character mode: in line mode the kernel truncates lines to 4,095 bytes.
-struct Hidden(Termios);
+struct NoEchoGuard(Termios);
 
-impl Hidden {
+impl NoEchoGuard {
     /// `None` if standard input is not a terminal.
     fn begin() -> io::Result<Option<Self>> {
         if !io::stdin().is_terminal() {
@@ -92,7 +92,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for NoEchoGuard {
     fn drop(&mut self) {
         // Nothing else can be done about a failure.
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);

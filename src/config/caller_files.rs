@@ -20,12 +20,12 @@ use crate::{files, names::CallerName, ninjaone::operation::Operation, random, se
 use super::{
     effective_settings,
     read::{
-        diagnostics::{Problem, Problems},
+        diagnostics::{ConfigurationError, Diagnostic},
         key_path::KeyPath,
-        load::{self, Written},
-        provenance::Origin,
+        load::{self, LoadedSettings},
+        provenance::Provenance,
         sources::Sources,
-        suggestion::nearest,
+        suggestion::closest_match,
     },
     value::key_digest,
 };
@@ -35,25 +35,25 @@ const KEY_RANDOM_BYTES: usize = 32;
 
 /// Why a caller was not created or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotChanged {
+pub enum CallerFileError {
     #[error("there is a caller {name} already, at {place}")]
-    Exists { name: CallerName, place: String },
+    AlreadyExists { name: CallerName, place: String },
     #[error("there is no caller {0}")]
-    NoSuchCaller(String, Option<String>),
+    UnknownCaller(String, Option<String>),
     #[error("caller {name} is written by hand at {place}, which this command does not change")]
-    WrittenElsewhere { name: String, place: String },
+    DefinedElsewhere { name: String, place: String },
     #[error("{path}: {source}")]
-    Storage { path: PathBuf, source: io::Error },
+    Io { path: PathBuf, source: io::Error },
     #[error("{0} has changed in the meantime or cannot be read as TOML")]
     NotReadable(PathBuf),
     #[error("the configuration would be wrong, so nothing was changed:\n{0}")]
-    WouldBeWrong(Problems),
+    InvalidConfiguration(ConfigurationError),
     #[error("caller {0} has no key that begins so")]
-    NoSuchKey(String),
+    UnknownKey(String),
     #[error("several keys begin so: give more digits")]
-    SeveralKeys,
+    AmbiguousKeyPrefix,
     #[error("this is the only key of caller {0}: revoke the caller, or rotate first")]
-    OnlyKey(String),
+    LastKey(String),
     #[error("the system gave no random bytes")]
     NoRandomness,
 }
@@ -71,46 +71,50 @@ pub struct NewCaller {
 }
 
 /// The result of a change.
-pub struct Changed {
+pub struct CallerFileChange {
     pub file: PathBuf,
     /// The new key. It is stored nowhere.
     pub key: Option<Secret<String>>,
     /// Errors that were there before. The change is made, but the configuration cannot be loaded until they are fixed.
-    pub remaining: Option<Problems>,
+    pub remaining_errors: Option<ConfigurationError>,
 }
 
 /// Creates a caller in its own file, with a new key.
 ///
 /// # Errors
 /// The caller exists already, the file cannot be written, or the configuration would be invalid.
-pub fn add(sources: &Sources, known: &[Operation], new: &NewCaller) -> Result<Changed, NotChanged> {
+pub fn add(
+    sources: &Sources,
+    known: &[Operation],
+    new: &NewCaller,
+) -> Result<CallerFileChange, CallerFileError> {
     let written = load::read(sources);
-    let path = KeyPath::of(&["caller", new.name.as_str()]);
-    if let Some(origin) = written.origins.get(&path) {
-        return Err(NotChanged::Exists {
+    let path = KeyPath::from_keys(&["caller", new.name.as_str()]);
+    if let Some(origin) = written.provenance.get(&path) {
+        return Err(CallerFileError::AlreadyExists {
             name: new.name.clone(),
-            place: effective_settings::place(origin, &written.texts),
+            place: effective_settings::provenance_text(origin, &written.files),
         });
     }
     let key = new_key(new.name.as_str())?;
-    let content = content(new, &key_digest::of(key.expose()));
+    let content = content(new, &key_digest::sha256(key.expose()));
     let directory = sources.callers_directory();
     let file = directory.join(format!("{}.toml", new.name));
     let before = errors(sources, known);
     files::create_atomically(&sources.file, &directory, &file, content.as_bytes()).map_err(
-        |source| NotChanged::Storage {
+        |source| CallerFileError::Io {
             path: file.clone(),
             source,
         },
     )?;
-    let remaining = accept(sources, known, &before).inspect_err(|_| {
+    let remaining = validate_change(sources, known, &before).inspect_err(|_| {
         // It did not exist before.
         let _ = fs::remove_file(&file);
     })?;
-    Ok(Changed {
+    Ok(CallerFileChange {
         file,
         key: Some(key),
-        remaining,
+        remaining_errors: remaining,
     })
 }
 
@@ -123,10 +127,13 @@ pub fn rotate(
     known: &[Operation],
     name: &str,
     now: bool,
-) -> Result<Changed, NotChanged> {
+) -> Result<CallerFileChange, CallerFileError> {
     let file = file_of(sources, name)?;
     let key = new_key(name)?;
-    let digest = format!("\"{}\"", key_digest::written(&key_digest::of(key.expose())));
+    let digest = format!(
+        "\"{}\"",
+        key_digest::to_text(&key_digest::sha256(key.expose()))
+    );
     let remaining = edit(sources, known, &file, name, |content, value| {
         let keys = value.get_ref().as_array();
         let newest = keys.and_then(|keys| keys.iter().last());
@@ -136,15 +143,15 @@ pub fn rotate(
             }
             (false, None, _) => {
                 let old = content.get(value.span()).unwrap_or_default();
-                put(content, value.span(), &format!("[{old}, {digest}]"))
+                splice(content, value.span(), &format!("[{old}, {digest}]"))
             }
-            _ => put(content, value.span(), &digest),
+            _ => splice(content, value.span(), &digest),
         })
     })?;
-    Ok(Changed {
+    Ok(CallerFileChange {
         file,
         key: Some(key),
-        remaining,
+        remaining_errors: remaining,
     })
 }
 
@@ -157,40 +164,42 @@ pub fn revoke_key(
     known: &[Operation],
     name: &str,
     prefix: &str,
-) -> Result<Changed, NotChanged> {
+) -> Result<CallerFileChange, CallerFileError> {
     let file = file_of(sources, name)?;
     let remaining = edit(sources, known, &file, name, |content, value| {
         let Some(list) = value.get_ref().as_array() else {
             return match value.get_ref().as_str() {
-                Some(only) if begins(only, prefix) => Err(NotChanged::OnlyKey(name.to_owned())),
-                _ => Err(NotChanged::NoSuchKey(name.to_owned())),
+                Some(only) if has_digest_prefix(only, prefix) => {
+                    Err(CallerFileError::LastKey(name.to_owned()))
+                }
+                _ => Err(CallerFileError::UnknownKey(name.to_owned())),
             };
         };
         let all: Vec<_> = list.iter().collect();
         let is_meant = |it: &&Spanned<DeValue<'_>>| {
             it.get_ref()
                 .as_str()
-                .is_some_and(|text| begins(text, prefix))
+                .is_some_and(|text| has_digest_prefix(text, prefix))
         };
         let mut meant = all.iter().enumerate().filter(|(_, it)| is_meant(it));
         let (place, element) = meant
             .next()
-            .ok_or_else(|| NotChanged::NoSuchKey(name.to_owned()))?;
+            .ok_or_else(|| CallerFileError::UnknownKey(name.to_owned()))?;
         if meant.next().is_some() {
-            return Err(NotChanged::SeveralKeys);
+            return Err(CallerFileError::AmbiguousKeyPrefix);
         }
         let before = place.checked_sub(1).and_then(|place| all.get(place));
         let bytes = match (all.get(place + 1), before) {
             (Some(next), _) => element.span().start..next.span().start,
             (None, Some(before)) => before.span().end..element.span().end,
-            (None, None) => return Err(NotChanged::OnlyKey(name.to_owned())),
+            (None, None) => return Err(CallerFileError::LastKey(name.to_owned())),
         };
-        Ok(put(content, bytes, ""))
+        Ok(splice(content, bytes, ""))
     })?;
-    Ok(Changed {
+    Ok(CallerFileChange {
         file,
         key: None,
-        remaining,
+        remaining_errors: remaining,
     })
 }
 
@@ -198,55 +207,59 @@ pub fn revoke_key(
 ///
 /// # Errors
 /// The caller does not exist, shares its file with others, or is defined in the main file; the error names the location.
-pub fn revoke(sources: &Sources, known: &[Operation], name: &str) -> Result<Changed, NotChanged> {
+pub fn revoke(
+    sources: &Sources,
+    known: &[Operation],
+    name: &str,
+) -> Result<CallerFileChange, CallerFileError> {
     let file = file_of(sources, name)?;
-    let storage = |source| NotChanged::Storage {
+    let storage = |source| CallerFileError::Io {
         path: file.clone(),
         source,
     };
     fs::remove_file(&file).map_err(storage)?;
     files::sync_parent_directory(&file).map_err(storage)?;
-    Ok(Changed {
+    Ok(CallerFileChange {
         file,
         key: None,
         // A revocation is never undone.
-        remaining: super::load(sources, known).err(),
+        remaining_errors: super::load(sources, known).err(),
     })
 }
 
 /// The file in `callers.d` that holds only this caller.
-fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, NotChanged> {
+fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
     let written = load::read(sources);
-    let path = KeyPath::of(&["caller", name]);
-    let Some(origin) = written.origins.get(&path) else {
+    let path = KeyPath::from_keys(&["caller", name]);
+    let Some(origin) = written.provenance.get(&path) else {
         let names = written.settings.caller.keys().map(String::as_str);
-        let meant = nearest(name, names).map(str::to_owned);
-        return Err(NotChanged::NoSuchCaller(name.to_owned(), meant));
+        let meant = closest_match(name, names).map(str::to_owned);
+        return Err(CallerFileError::UnknownCaller(name.to_owned(), meant));
     };
-    let elsewhere = || NotChanged::WrittenElsewhere {
+    let elsewhere = || CallerFileError::DefinedElsewhere {
         name: name.to_owned(),
-        place: effective_settings::place(origin, &written.texts),
+        place: effective_settings::provenance_text(origin, &written.files),
     };
-    let Origin::File { file, .. } = origin else {
+    let Provenance::File { file, .. } = origin else {
         return Err(elsewhere());
     };
     let path = written
-        .texts
+        .files
         .get(*file)
         .map(|text| PathBuf::from(&text.name));
-    let own = path.filter(|path| *path != sources.file && is_alone(&written, *file));
+    let own = path.filter(|path| *path != sources.file && is_only_caller_in_file(&written, *file));
     own.ok_or_else(elsewhere)
 }
 
-fn is_alone(written: &Written, wanted: usize) -> bool {
-    let callers = written.origins.iter().filter(|(path, origin)| {
-        let is_here = matches!(origin, Origin::File { file, .. } if *file == wanted);
+fn is_only_caller_in_file(written: &LoadedSettings, wanted: usize) -> bool {
+    let callers = written.provenance.iter().filter(|(path, origin)| {
+        let is_here = matches!(origin, Provenance::File { file, .. } if *file == wanted);
         is_here && path.keys().len() == 2
     });
     callers.count() == 1
 }
 
-type Edit<'e> = dyn FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, NotChanged> + 'e;
+type Edit<'e> = dyn FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, CallerFileError> + 'e;
 
 /// Changes the value of the caller's `key` in its file and nothing else.
 fn edit<'e>(
@@ -254,21 +267,21 @@ fn edit<'e>(
     known: &[Operation],
     file: &Path,
     name: &str,
-    change: impl FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, NotChanged> + 'e,
-) -> Result<Option<Problems>, NotChanged> {
+    change: impl FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, CallerFileError> + 'e,
+) -> Result<Option<ConfigurationError>, CallerFileError> {
     let change: Box<Edit<'e>> = Box::new(change);
-    let storage = |source| NotChanged::Storage {
+    let storage = |source| CallerFileError::Io {
         path: file.to_owned(),
         source,
     };
     let old = fs::read_to_string(file).map_err(storage)?;
-    let unreadable = || NotChanged::NotReadable(file.to_owned());
+    let unreadable = || CallerFileError::NotReadable(file.to_owned());
     let document = DeTable::parse(&old).map_err(|_| unreadable())?;
     let value = key_value(document.get_ref(), name).ok_or_else(unreadable)?;
     let new = change(&old, value)?;
     let before = errors(sources, known);
     files::replace_atomically(file, new.as_bytes()).map_err(storage)?;
-    accept(sources, known, &before).inspect_err(|_| {
+    validate_change(sources, known, &before).inspect_err(|_| {
         // If this fails too, the error that is reported says what is wrong with the file.
         let _ = files::replace_atomically(file, old.as_bytes());
     })
@@ -280,7 +293,7 @@ fn key_value<'v, 't>(document: &'v DeTable<'t>, name: &str) -> Option<&'v Spanne
     caller.get("key")
 }
 
-fn errors(sources: &Sources, known: &[Operation]) -> Vec<Problem> {
+fn errors(sources: &Sources, known: &[Operation]) -> Vec<Diagnostic> {
     match super::load(sources, known) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.as_slice().to_vec(),
@@ -288,15 +301,15 @@ fn errors(sources: &Sources, known: &[Operation]) -> Vec<Problem> {
 }
 
 /// Loads the configuration after a change. Errors that were there `before` do not count against it.
-fn accept(
+fn validate_change(
     sources: &Sources,
     known: &[Operation],
-    before: &[Problem],
-) -> Result<Option<Problems>, NotChanged> {
+    before: &[Diagnostic],
+) -> Result<Option<ConfigurationError>, CallerFileError> {
     let Err(problems) = super::load(sources, known) else {
         return Ok(None);
     };
-    let is_old = |new: &Problem| {
+    let is_old = |new: &Diagnostic| {
         before
             .iter()
             .any(|old| old.message == new.message && old.file == new.file)
@@ -308,19 +321,19 @@ fn accept(
     {
         Ok(Some(problems))
     } else {
-        Err(NotChanged::WouldBeWrong(problems))
+        Err(CallerFileError::InvalidConfiguration(problems))
     }
 }
 
 /// A new key: `njp_<caller>_<43 characters>`, 256 random bits in a form that secret scanners recognise.
-fn new_key(name: &str) -> Result<Secret<String>, NotChanged> {
+fn new_key(name: &str) -> Result<Secret<String>, CallerFileError> {
     let mut bytes = Zeroizing::new([0; KEY_RANDOM_BYTES]);
-    random::fill(bytes.as_mut_slice()).ok_or(NotChanged::NoRandomness)?;
+    random::fill(bytes.as_mut_slice()).ok_or(CallerFileError::NoRandomness)?;
     let digits = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
     Ok(Secret::new(format!("njp_{name}_{}", digits.as_str())))
 }
 
-fn begins(digest: &str, prefix: &str) -> bool {
+fn has_digest_prefix(digest: &str, prefix: &str) -> bool {
     let plain = |text: &str| {
         text.trim_start_matches("sha256:")
             .trim_end_matches('…')
@@ -330,10 +343,10 @@ fn begins(digest: &str, prefix: &str) -> bool {
 }
 
 fn insert(content: &str, at: usize, text: &str) -> String {
-    put(content, at..at, text)
+    splice(content, at..at, text)
 }
 
-fn put(content: &str, bytes: std::ops::Range<usize>, text: &str) -> String {
+fn splice(content: &str, bytes: std::ops::Range<usize>, text: &str) -> String {
     let before = content.get(..bytes.start).unwrap_or_default();
     let after = content.get(bytes.end..).unwrap_or_default();
     format!("{before}{text}{after}")
@@ -342,7 +355,7 @@ fn put(content: &str, bytes: std::ops::Range<usize>, text: &str) -> String {
 fn content(new: &NewCaller, digest: &[u8; 32]) -> String {
     let mut lines = vec![
         format!("[caller.{}]", quoted(new.name.as_str())),
-        format!("key = {}", quoted(&key_digest::written(digest))),
+        format!("key = {}", quoted(&key_digest::to_text(digest))),
     ];
     if let Some(expires) = &new.expires {
         lines.push(format!("expires = {}", quoted(expires)));

@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 
 use super::read::{
     key_path::KeyPath,
-    load::Written,
-    provenance::{Origin, Origins},
-    source_file::Text,
+    load::LoadedSettings,
+    provenance::{Provenance, ProvenanceMap},
+    source_file::SourceFile,
 };
 
 /// Replaces a secret.
 const MASK: &str = "•••";
 /// Shown part of a digest: enough to tell keys apart.
-const DIGEST_SHOWN: usize = "sha256:".len() + 8;
+const SHOWN_DIGEST_BYTES: usize = "sha256:".len() + 8;
 
 /// A setting, ready to be shown.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shown {
+pub(crate) struct EffectiveSetting {
     /// `limits.upstream.rate`
     pub setting: String,
     pub value: Value,
@@ -26,14 +26,14 @@ pub(crate) struct Shown {
 
 /// All settings in the order of the schema, secrets masked and digests of keys shortened.
 #[must_use]
-pub(crate) fn settings(written: &Written) -> Vec<Shown> {
+pub(crate) fn effective_settings(written: &LoadedSettings) -> Vec<EffectiveSetting> {
     let all = serde_json::to_value(&written.settings).unwrap_or_default();
     let mut shown = Vec::new();
     collect(
         &all,
-        &KeyPath::top(),
-        &written.origins,
-        &written.texts,
+        &KeyPath::root(),
+        &written.provenance,
+        &written.files,
         &mut shown,
     );
     shown
@@ -42,20 +42,20 @@ pub(crate) fn settings(written: &Written) -> Vec<Shown> {
 fn collect(
     value: &Value,
     path: &KeyPath,
-    origins: &Origins,
-    texts: &[Text],
-    shown: &mut Vec<Shown>,
+    origins: &ProvenanceMap,
+    texts: &[SourceFile],
+    shown: &mut Vec<EffectiveSetting>,
 ) {
     let last = path.keys().last().map_or("", String::as_str);
     let masked = match last {
         "client_secret" => mask_reference(value),
         "seal" => mask_references(value),
-        "key" if holds_digests(path) => Some(shorten(value)),
+        "key" if holds_digests(path) => Some(shorten_digests(value)),
         _ => None,
     };
     match (masked, value) {
         (_, Value::Null) => {}
-        (Some(value), _) => shown.push(shown_one(path, value, origins, texts)),
+        (Some(value), _) => shown.push(effective_setting(path, value, origins, texts)),
         (None, Value::Object(table)) => {
             for (key, value) in table {
                 collect(value, &path.child(key), origins, texts, shown);
@@ -66,13 +66,20 @@ fn collect(
                 collect(value, &path.element(place), origins, texts, shown);
             }
         }
-        (None, value) => shown.push(shown_one(path, value.clone(), origins, texts)),
+        (None, value) => shown.push(effective_setting(path, value.clone(), origins, texts)),
     }
 }
 
-fn shown_one(path: &KeyPath, value: Value, origins: &Origins, texts: &[Text]) -> Shown {
-    let origin = origins.get(path).map(|origin| place(origin, texts));
-    Shown {
+fn effective_setting(
+    path: &KeyPath,
+    value: Value,
+    origins: &ProvenanceMap,
+    texts: &[SourceFile],
+) -> EffectiveSetting {
+    let origin = origins
+        .get(path)
+        .map(|origin| provenance_text(origin, texts));
+    EffectiveSetting {
         setting: path.to_string(),
         value,
         origin: origin.unwrap_or_else(|| "default".to_owned()),
@@ -81,10 +88,10 @@ fn shown_one(path: &KeyPath, value: Value, origins: &Origins, texts: &[Text]) ->
 
 /// `config.toml:12`, or the name of the variable.
 #[must_use]
-pub(crate) fn place(origin: &Origin, texts: &[Text]) -> String {
+pub(crate) fn provenance_text(origin: &Provenance, texts: &[SourceFile]) -> String {
     match origin {
-        Origin::Variable(name) => name.clone(),
-        Origin::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {
+        Provenance::Variable(name) => name.clone(),
+        Provenance::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {
             format!("{}:{}", text.name, text.position(key.start).line)
         }),
     }
@@ -117,10 +124,10 @@ fn mask_reference(value: &Value) -> Option<Value> {
     )))
 }
 
-fn shorten(value: &Value) -> Value {
+fn shorten_digests(value: &Value) -> Value {
     match value {
-        Value::Array(list) => list.iter().map(shorten).collect(),
-        Value::String(text) => match text.get(..DIGEST_SHOWN) {
+        Value::Array(list) => list.iter().map(shorten_digests).collect(),
+        Value::String(text) => match text.get(..SHOWN_DIGEST_BYTES) {
             Some(start) if text.starts_with("sha256:") => json!(format!("{start}…")),
             _ => json!(MASK),
         },

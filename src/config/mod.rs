@@ -24,9 +24,9 @@ use crate::{
 };
 
 use self::{
-    effective_settings::Shown,
+    effective_settings::EffectiveSetting,
     read::{
-        diagnostics::{Problems, Warning},
+        diagnostics::{ConfigurationError, Warning},
         sources::Sources,
     },
 };
@@ -38,7 +38,10 @@ pub use self::settings::{identity::Platform, operating::LogFormat};
 ///
 /// # Errors
 /// All problems, in the order of the files. The exit code for them is 78.
-pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warning>), Problems> {
+pub fn load(
+    sources: &Sources,
+    known: &[Operation],
+) -> Result<(Config, Vec<Warning>), ConfigurationError> {
     check::check(crate::config::read::load::read(sources), sources, known)
 }
 
@@ -46,56 +49,59 @@ pub fn load(sources: &Sources, known: &[Operation]) -> Result<(Config, Vec<Warni
 ///
 /// # Errors
 /// All problems, as for [`fn@load`].
-pub(crate) fn printable(sources: &Sources, known: &[Operation]) -> Result<Vec<Shown>, Problems> {
+pub(crate) fn printable(
+    sources: &Sources,
+    known: &[Operation],
+) -> Result<Vec<EffectiveSetting>, ConfigurationError> {
     let written = crate::config::read::load::read(sources);
-    let shown = effective_settings::settings(&written);
+    let shown = effective_settings::effective_settings(&written);
     check::check(written, sources, known)?;
     Ok(shown)
 }
 
 /// The checked configuration. Only `app` and `cli` read it; `app::wiring` translates it for the stations.
 pub struct Config {
-    pub listen: Listen,
-    pub tenants: Vec<Tenant>,
-    pub callers: Vec<Caller>,
+    pub listen: ListenConfig,
+    pub tenants: Vec<TenantConfig>,
+    pub callers: Vec<CallerConfig>,
     /// What `[[operation]]` adds to the catalogue, which sets their `index`.
     pub operations: Vec<Operation>,
-    pub budget: Budget,
-    pub timeouts: Timeouts,
-    pub retry: Retry,
-    pub audit: Audit,
-    pub admin: Admin,
+    pub budget: BudgetConfig,
+    pub timeouts: TimeoutConfig,
+    pub retry: RetryConfig,
+    pub audit: AuditConfig,
+    pub admin: AdminConfig,
     /// `None`: nothing but the audit log outlives the process.
-    pub store: Option<Store>,
-    pub telemetry: Telemetry,
+    pub store: Option<StoreConfig>,
+    pub telemetry: TelemetryConfig,
     /// SHA-256 of the merged settings, in hex: ties a decision to the configuration that made it.
     pub fingerprint: String,
     /// Every file and directory that was read: a change to any of them triggers a reload.
-    pub watched: Vec<PathBuf>,
+    pub watched_paths: Vec<PathBuf>,
 }
 
 /// The listeners for callers, and the limits on their connections and requests.
-pub struct Listen {
-    pub http: Vec<Bind>,
-    pub unix: Vec<UnixBind>,
-    pub https: Vec<TlsBind>,
+pub struct ListenConfig {
+    pub http: Vec<BindAddress>,
+    pub unix: Vec<UnixListenerConfig>,
+    pub https: Vec<TlsListenerConfig>,
     /// Accepted host names: lower case, without port.
     pub hosts: Vec<String>,
     pub head_bytes_max: usize,
     pub body_bytes_max: u64,
     pub upload_bytes_max: u64,
-    pub drain: Duration,
+    pub drain_timeout: Duration,
     /// Threads that serve requests; one per core by default.
     pub workers: usize,
     pub connections_max: usize,
     pub connections_per_peer_max: usize,
     /// Idle timeout of a connection that has not authenticated yet.
-    pub unproven_idle: Duration,
+    pub unauthenticated_idle: Duration,
 }
 
 /// What to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bind {
+pub enum BindAddress {
     Address(SocketAddr),
     /// `fd:NAME`: a socket from systemd, by its `FileDescriptorName`.
     Inherited(String),
@@ -103,7 +109,7 @@ pub enum Bind {
 
 /// A Unix socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnixBind {
+pub struct UnixListenerConfig {
     pub path: PathBuf,
     pub mode: u32,
     pub group: Option<String>,
@@ -111,14 +117,14 @@ pub struct UnixBind {
 
 /// An address to listen on with TLS. `cert` and `key` are PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsBind {
-    pub bind: Bind,
+pub struct TlsListenerConfig {
+    pub bind: BindAddress,
     pub cert: PathBuf,
     pub key: PathBuf,
 }
 
 /// A NinjaOne instance. It has at least one identity.
-pub struct Tenant {
+pub struct TenantConfig {
     pub name: TenantName,
     pub label: Option<String>,
     /// `https://eu.ninjarmm.com`: scheme, host and optional port, nothing else.
@@ -159,7 +165,7 @@ pub struct UserIdentity {
     pub grant: AuthorizationFlow,
     /// Contains `offline_access` only if the platform and the grant give a refresh token.
     pub scopes: Vec<String>,
-    pub redirect: Redirect,
+    pub redirect: RedirectUri,
     /// The refresh token is used at least this often, so that it does not expire; 1 minute to 7 days.
     pub keepalive: Duration,
     pub refresh_at: RenewalSchedule,
@@ -169,9 +175,9 @@ pub struct UserIdentity {
 
 /// The redirect URI of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
+pub struct RedirectUri {
     /// Exactly as written: NinjaOne compares every character.
-    pub text: String,
+    pub uri: String,
     /// Where `login` listens; `None` if the URI is on another host or uses TLS.
     pub loopback: Option<SocketAddr>,
     /// Its path: begins with a slash, without the query.
@@ -179,7 +185,7 @@ pub struct Redirect {
 }
 
 /// A caller: how it authenticates, and what it may do.
-pub struct Caller {
+pub struct CallerConfig {
     pub name: CallerName,
     /// The SHA-256 digest of each valid key.
     pub keys: Vec<[u8; 32]>,
@@ -190,12 +196,12 @@ pub struct Caller {
     pub rules: Vec<Rule>,
     pub reason_required: bool,
     pub on_behalf_of_required: bool,
-    pub limit: CallerLimit,
+    pub limit: CallerLimitConfig,
 }
 
 /// The rate limit and the concurrency limit of one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallerLimit {
+pub struct CallerLimitConfig {
     pub rate: Rate,
     pub burst: u32,
     pub concurrency: u32,
@@ -203,32 +209,32 @@ pub struct CallerLimit {
 
 /// What a tenant may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub struct BudgetConfig {
     pub rate: Rate,
     pub burst: u32,
     pub concurrency: u32,
     /// How long a request may wait for its turn.
-    pub queue: Duration,
+    pub queue_timeout: Duration,
 }
 
 /// Timeouts towards NinjaOne, and of bodies in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+pub struct TimeoutConfig {
     pub connect: Duration,
     pub first_byte: Duration,
     /// Between two chunks of a body, in either direction.
     pub idle: Duration,
     /// Minimum average rate of a body in bytes per second, in either direction.
-    pub body_rate: u64,
+    pub body_rate_min: u64,
     /// For a whole body, in either direction.
     pub body_total: Duration,
 }
 
 /// How reads are retried. Writes never are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetryConfig {
     /// Most times that a read is sent, including the first.
-    pub attempts: u32,
+    pub attempts_max: u32,
     pub backoff_from: Duration,
     pub backoff_to: Duration,
     pub jitter: bool,
@@ -238,7 +244,7 @@ pub struct Retry {
 
 /// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audit {
+pub struct AuditConfig {
     pub path: PathBuf,
     /// Serve reads while the log cannot be written; writes are always refused then.
     pub serve_reads_unrecorded: bool,
@@ -246,19 +252,19 @@ pub struct Audit {
 
 /// The admin and probes listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    pub listen: Option<Bind>,
-    pub probes: Option<Bind>,
-    pub ready: ReadinessCondition,
+pub struct AdminConfig {
+    pub listen: Option<BindAddress>,
+    pub probes: Option<BindAddress>,
+    pub readiness: ReadinessCondition,
     pub hosts: Vec<String>,
-    pub access: Vec<Access>,
+    pub access: Vec<AdminAccessConfig>,
     /// Longest time that a component may go without a heartbeat.
-    pub watchdog: Duration,
+    pub watchdog_timeout: Duration,
 }
 
 /// A key of the admin listener, and its role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub struct AdminAccessConfig {
     /// The SHA-256 digest of the key.
     pub key: [u8; 32],
     pub role: AdminRole,
@@ -266,7 +272,7 @@ pub struct Access {
 
 /// Where logins are stored, and the keys that encrypt them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Store {
+pub struct StoreConfig {
     pub path: PathBuf,
     /// At least one. The first encrypts; all of them decrypt.
     pub seals: Vec<Seal>,
@@ -282,7 +288,7 @@ pub enum Seal {
 
 /// The program's own log, and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     pub log_format: LogFormat,
     pub log_level: String,
     /// Serve `/metrics` on the admin listener.

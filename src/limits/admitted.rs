@@ -77,7 +77,7 @@ impl Admitted {
         self.authorized.class()
     }
 
-    /// The identity that policy asks for, see [`Authorized::wish`].
+    /// The identity that policy asks for, see [`Authorized::identity_preference`].
     #[must_use]
     pub fn identity_preference(&self) -> IdentityPreference {
         self.authorized.identity_preference()

@@ -31,7 +31,7 @@ pub struct CallerRateLimit {
     pub concurrency: NonZeroU32,
 }
 
-/// Counts one caller's requests against its [`Limit`].
+/// Counts one caller's requests against its [`CallerRateLimit`].
 pub struct CallerLimiter {
     limit: CallerRateLimit,
     limiter: GcraLimiter,

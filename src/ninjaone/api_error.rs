@@ -23,7 +23,7 @@ pub struct ApiErrorBody {
 }
 
 impl ApiErrorBody {
-    /// Reads a JSON object of at most [`FAULT_BYTES_MAX`]. `None` if it is not one, or says nothing of an error.
+    /// Reads a JSON object of at most [`ERROR_BODY_BYTES_MAX`]. `None` if it is not one, or says nothing of an error.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
         if body.len() > ERROR_BODY_BYTES_MAX {

@@ -228,7 +228,7 @@ impl Operation {
     /// so each is text; the identity is the machine's.
     ///
     /// # Errors
-    /// The template is not one: see [`parameters_of`].
+    /// The template is not one: see [`parse_template`].
     pub fn custom(
         method: Method,
         template: &str,

@@ -15,7 +15,7 @@ use super::{identity::IdentityPreference, policy_set::AllowDecision, tenant::Ten
 
 /// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
 ///
-/// [`Book::authorize`](super::policy_set::Book::authorize) alone makes one.
+/// [`PolicySet::authorize`](super::policy_set::Book::authorize) alone makes one.
 pub struct Authorized {
     identified: Identified,
     grant: AllowDecision,

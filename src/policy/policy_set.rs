@@ -22,7 +22,7 @@ use super::{
 /// Everything under this is NinjaOne's API; nothing else is ever forwarded, whatever a catalogue says.
 const API_ROOT: &str = "/v2/";
 
-/// What a [`Book`] is made from.
+/// What a [`PolicySet`] is made from.
 pub struct PolicySource {
     pub catalogue: Arc<Catalogue>,
     /// In the order of every other table over tenants.
@@ -31,18 +31,18 @@ pub struct PolicySource {
     pub callers: Vec<CallerSource>,
 }
 
-/// A tenant, for [`BookSource`].
+/// A tenant, for [`PolicySource`].
 pub struct TenantSource {
     pub name: TenantName,
     pub identities: ConfiguredIdentities,
 }
 
-/// A caller and its rules, for [`BookSource`].
+/// A caller and its rules, for [`PolicySource`].
 pub struct CallerSource {
     pub name: CallerName,
     /// The rules of its policies and its own, in the order written.
     pub rules: Vec<Rule>,
-    /// Indexes into `BookSource::tenants`.
+    /// Indexes into `PolicySource::tenants`.
     pub tenants: Vec<usize>,
     pub reason_required: bool,
     pub on_behalf_of_required: bool,
@@ -100,7 +100,7 @@ pub struct AuthorizationQuery<'a> {
     pub on_behalf_of: Option<&'a str>,
 }
 
-/// What [`Book::decide`] says when it says yes. Only `Authorized` opens the next station.
+/// What [`PolicySet::decide`] says when it says yes. Only `Authorized` opens the next station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowDecision {
     pub tenant: Arc<Tenant>,
@@ -111,7 +111,7 @@ pub struct AllowDecision {
     pub rule: Arc<str>,
 }
 
-/// What [`Book::decide`] says when it says no, with as much as was known by then.
+/// What [`PolicySet::decide`] says when it says no, with as much as was known by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenyDecision {
     pub tenant: Option<Arc<Tenant>>,

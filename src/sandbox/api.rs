@@ -17,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    State, creation::mixed, exchange::Asked, oauth::token_registry::Bearer, reads, reports,
-    response::Answer, samples, writes,
+    SandboxState, creation::mix, exchange::SandboxRequest, oauth::token_registry::Bearer, reads,
+    reports, response::SandboxResponse, samples, writes,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
@@ -32,15 +32,15 @@ const ALL_METHODS: [Method; 5] = [
 ];
 
 /// A request that is allowed, and all that is needed to answer it.
-pub(super) struct Call<'a> {
-    pub(super) state: &'a State,
-    pub(super) asked: &'a Asked,
+pub(super) struct ApiCall<'a> {
+    pub(super) state: &'a SandboxState,
+    pub(super) asked: &'a SandboxRequest,
     pub(super) operation: &'a Operation,
     pub(super) parameters: &'a CallbackParameters,
     pub(super) bearer: &'a Bearer,
 }
 
-impl Call<'_> {
+impl ApiCall<'_> {
     /// The path parameter at this place, if it is a number from 0 that fits.
     pub(super) fn id_at(&self, place: usize) -> Option<u32> {
         self.text_at(place)?.parse().ok()
@@ -52,41 +52,49 @@ impl Call<'_> {
 }
 
 /// Answers a request to `/v2/…`.
-pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
-    allowed(state, asked).unwrap_or_else(|refusal| refusal)
+pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
+    respond_if_allowed(state, asked).unwrap_or_else(|refusal| refusal)
 }
 
-fn allowed(state: &State, asked: &Asked) -> Result<Answer, Answer> {
+fn respond_if_allowed(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
     let bearer = bearer(state, asked)?;
     let (operation, parameters) = operation(state, asked)?;
     if !bearer.scopes.contains(&operation.scope) {
-        return Err(Answer::insufficient_privileges());
+        return Err(SandboxResponse::insufficient_privileges());
     }
-    if needs_person(state, operation) && !bearer.user_context {
+    if is_user_only(state, operation) && !bearer.user_context {
         return Err(user_context_required());
     }
-    let call = Call {
+    let call = ApiCall {
         state,
         asked,
         operation,
         parameters: &parameters,
         bearer: &bearer,
     };
-    Ok(reads::answer(&call)
-        .or_else(|| reports::answer(&call))
-        .or_else(|| writes::answer(&call))
-        .unwrap_or_else(|| samples::answer(operation, &parameters)))
+    Ok(reads::respond(&call)
+        .or_else(|| reports::respond(&call))
+        .or_else(|| writes::respond(&call))
+        .unwrap_or_else(|| samples::respond(operation, &parameters)))
 }
 
-fn needs_person(state: &State, operation: &Operation) -> bool {
-    let needs_person = || state.need_person.iter().any(|it| **it == *operation.id);
+fn is_user_only(state: &SandboxState, operation: &Operation) -> bool {
+    let needs_person = || {
+        state
+            .user_only_operations
+            .iter()
+            .any(|it| **it == *operation.id)
+    };
     operation.required_identity == RequiredIdentity::User || needs_person()
 }
 
-fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
+fn bearer(state: &SandboxState, asked: &SandboxRequest) -> Result<Arc<Bearer>, SandboxResponse> {
     let header = asked.headers.get(AUTHORIZATION).ok_or_else(|| {
         let description = "Missing required header";
-        Answer::gateway_error(
+        SandboxResponse::gateway_error(
             StatusCode::BAD_REQUEST,
             "missing_header",
             description,
@@ -101,7 +109,7 @@ fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
         .map(|(_, token)| token)
         .ok_or_else(|| {
             let description = "Invalid 'Authorization' header";
-            Answer::gateway_error(
+            SandboxResponse::gateway_error(
                 StatusCode::BAD_REQUEST,
                 "invalid_header",
                 description,
@@ -110,7 +118,7 @@ fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
         })?;
     state.oauth.bearer(token).ok_or_else(|| {
         let description = "Invalid credentials";
-        Answer::gateway_error(
+        SandboxResponse::gateway_error(
             StatusCode::UNAUTHORIZED,
             "not_authenticated",
             description,
@@ -120,9 +128,9 @@ fn bearer(state: &State, asked: &Asked) -> Result<Arc<Bearer>, Answer> {
 }
 
 fn operation<'a>(
-    state: &'a State,
-    asked: &Asked,
-) -> Result<(&'a Arc<Operation>, CallbackParameters), Answer> {
+    state: &'a SandboxState,
+    asked: &SandboxRequest,
+) -> Result<(&'a Arc<Operation>, CallbackParameters), SandboxResponse> {
     let found = Method::parse(asked.method.as_str())
         .and_then(|method| state.catalogue.find(method, &asked.path));
     found.ok_or_else(|| {
@@ -131,16 +139,16 @@ fn operation<'a>(
             .filter(|method| state.catalogue.find(*method, &asked.path).is_some())
             .map(Method::as_str)
             .collect();
-        wrong_method(&others).unwrap_or_else(|| Answer::not_found("There is nothing here"))
+        wrong_method(&others).unwrap_or_else(|| SandboxResponse::not_found("There is nothing here"))
     })
 }
 
 /// 405, if the path is known with other methods.
-fn wrong_method(others: &[&str]) -> Option<Answer> {
+fn wrong_method(others: &[&str]) -> Option<SandboxResponse> {
     let allow = HeaderValue::from_str(&others.join(", ")).ok()?;
     (!others.is_empty()).then(|| {
         let message = "The method is not allowed here";
-        Answer::application_error(
+        SandboxResponse::application_error(
             StatusCode::METHOD_NOT_ALLOWED,
             "METHOD_NOT_ALLOWED",
             message,
@@ -149,8 +157,8 @@ fn wrong_method(others: &[&str]) -> Option<Answer> {
     })
 }
 
-fn user_context_required() -> Answer {
-    Answer::gateway_error(
+fn user_context_required() -> SandboxResponse {
+    SandboxResponse::gateway_error(
         StatusCode::FORBIDDEN,
         "user_context_required",
         "Access key does not have user context which is required for this request",
@@ -159,8 +167,12 @@ fn user_context_required() -> Answer {
 }
 
 /// The headers of every API answer: the server's name, a cookie that no client asked for, and a name for the request.
-pub(super) fn dressed(state: &State, number: u64, answer: Answer) -> Answer {
-    let id = format!("{:016x}", mixed(state.seed ^ mixed(number)));
+pub(super) fn with_api_headers(
+    state: &SandboxState,
+    number: u64,
+    answer: SandboxResponse,
+) -> SandboxResponse {
+    let id = format!("{:016x}", mix(state.seed ^ mix(number)));
     let cookie = format!("sessionKey={id}; Path=/; Secure; HttpOnly");
     let mut answer = answer.with(SERVER, HeaderValue::from_static("Grizzly"));
     for (name, text) in [(SET_COOKIE, cookie), (REQUEST_ID, id)] {

@@ -2,8 +2,8 @@
 //! offline and since when, what happened, and every uid and serial number.
 
 use crate::sandbox::world::{
-    Activity, Alert, Details, Device, Hardware, Location, NOW, OperatingSystem, Organization,
-    Policy, Things, Ticket, User,
+    Activity, Alert, Device, DeviceDetails, DevicePolicy, Hardware, NOW, OperatingSystem,
+    Organization, OrganizationLocation, SupportTicket, UserAccount, WorldData,
 };
 
 const DAY: f64 = 86_400.0;
@@ -35,7 +35,7 @@ const LOCATIONS: [(u32, u32, &str, &str); 5] = [
 ];
 
 /// A kind of device: class, part of the host name, operating system, hardware.
-struct Model {
+struct DeviceModel {
     class: &'static str,
     short: &'static str,
     policy: u32,
@@ -53,8 +53,8 @@ const fn os(manufacturer: &'static str, name: &'static str, arch: &'static str) 
     }
 }
 
-const MODELS: [Model; 4] = [
-    Model {
+const MODELS: [DeviceModel; 4] = [
+    DeviceModel {
         class: "WINDOWS_WORKSTATION",
         short: "WS",
         policy: 1,
@@ -62,7 +62,7 @@ const MODELS: [Model; 4] = [
         maker: "Dell Inc.",
         product: "OptiPlex 7010",
     },
-    Model {
+    DeviceModel {
         class: "WINDOWS_SERVER",
         short: "SRV",
         policy: 2,
@@ -74,7 +74,7 @@ const MODELS: [Model; 4] = [
         maker: "HPE",
         product: "ProLiant DL360 Gen10",
     },
-    Model {
+    DeviceModel {
         class: "MAC",
         short: "MAC",
         policy: 3,
@@ -82,7 +82,7 @@ const MODELS: [Model; 4] = [
         maker: "Apple Inc.",
         product: "MacBookPro18,3",
     },
-    Model {
+    DeviceModel {
         class: "LINUX_SERVER",
         short: "LNX",
         policy: 4,
@@ -93,7 +93,7 @@ const MODELS: [Model; 4] = [
 ];
 
 /// Which kind the devices of an organization are, in turn.
-const MIX: [usize; 8] = [1, 0, 0, 0, 2, 3, 0, 0];
+const MODEL_SEQUENCE: [usize; 8] = [1, 0, 0, 0, 2, 3, 0, 0];
 
 const POLICIES: [(&str, &str); 4] = [
     ("Windows Workstations", "WINDOWS_WORKSTATION"),
@@ -113,7 +113,7 @@ const USERS: [(&str, &str, Option<u32>); 6] = [
 ];
 
 /// Type, severity, priority, source, message.
-const TROUBLES: [(&str, &str, &str, &str, &str); 3] = [
+const ALERT_KINDS: [(&str, &str, &str, &str, &str); 3] = [
     (
         "CONDITION_AGENT_DISK_FREE_SPACE",
         "MAJOR",
@@ -138,7 +138,7 @@ const TROUBLES: [(&str, &str, &str, &str, &str); 3] = [
 ];
 
 /// Type, status code, status, what is said.
-const HAPPENINGS: [(&str, &str, &str, &str); 4] = [
+const ACTIVITY_KINDS: [(&str, &str, &str, &str); 4] = [
     (
         "PATCH_MANAGEMENT",
         "COMPLETED",
@@ -166,23 +166,23 @@ const HAPPENINGS: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// A stream of numbers that looks random and is the same for the same seed.
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// A Weyl sequence put through the finalizer of `MurmurHash3` in the variant known as `SplitMix64`.
-    const fn roll(&mut self) -> u64 {
+    const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed(self.0)
+        mix(self.0)
     }
 
     /// From 0 to `sides` - 1.
     fn below(&mut self, sides: u32) -> u32 {
-        u32::try_from(self.roll() % u64::from(sides.max(1))).unwrap_or_default()
+        u32::try_from(self.next_u64() % u64::from(sides.max(1))).unwrap_or_default()
     }
 
     /// The form of a version 4 UUID.
     fn uid(&mut self) -> String {
-        let (high, low) = (self.roll(), self.roll());
+        let (high, low) = (self.next_u64(), self.next_u64());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
             high >> 32,
@@ -195,16 +195,16 @@ impl Dice {
 }
 
 /// Every bit of the result depends on every bit of `number`.
-pub(super) const fn mixed(number: u64) -> u64 {
+pub(super) const fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
 
-pub(super) fn create(seed: u64) -> Things {
-    let mut dice = Dice(seed);
+pub(super) fn create(seed: u64) -> WorldData {
+    let mut dice = SeededRng(seed);
     let devices = devices(&mut dice);
-    Things {
+    WorldData {
         organizations: ORGANIZATIONS.iter().map(organization).collect(),
         locations: LOCATIONS.iter().map(location).collect(),
         policies: policies(),
@@ -225,8 +225,10 @@ fn organization(&(id, name, short, _): &(u32, &str, &str, u32)) -> Organization 
     }
 }
 
-fn location(&(id, organization_id, name, address): &(u32, u32, &str, &str)) -> Location {
-    Location {
+fn location(
+    &(id, organization_id, name, address): &(u32, u32, &str, &str),
+) -> OrganizationLocation {
+    OrganizationLocation {
         id,
         name: name.to_owned(),
         address: address.to_owned(),
@@ -235,7 +237,7 @@ fn location(&(id, organization_id, name, address): &(u32, u32, &str, &str)) -> L
     }
 }
 
-fn devices(dice: &mut Dice) -> Vec<Device> {
+fn devices(dice: &mut SeededRng) -> Vec<Device> {
     let mut devices = Vec::new();
     let mut id = FIRST_DEVICE;
     for (organization, _, short, count) in ORGANIZATIONS {
@@ -244,7 +246,7 @@ fn devices(dice: &mut Dice) -> Vec<Device> {
             .filter(|location| location.1 == organization)
             .map(|location| location.0)
             .collect();
-        for (turn, kind) in (1..=count).zip(MIX.iter().cycle()) {
+        for (turn, kind) in (1..=count).zip(MODEL_SEQUENCE.iter().cycle()) {
             let home = homes.iter().cycle().nth(turn as usize).copied();
             let Some(model) = MODELS.get(*kind) else {
                 continue;
@@ -259,11 +261,11 @@ fn devices(dice: &mut Dice) -> Vec<Device> {
 }
 
 fn device(
-    dice: &mut Dice,
+    dice: &mut SeededRng,
     id: u32,
     (organization_id, location_id): (u32, u32),
     name: &str,
-    model: &Model,
+    model: &DeviceModel,
 ) -> Device {
     let offline = dice.below(5) == 0;
     let silent = if offline {
@@ -292,12 +294,17 @@ fn device(
     }
 }
 
-fn details(dice: &mut Dice, id: u32, organization_id: u32, model: &Model) -> Details {
-    let number = dice.roll();
+fn details(
+    dice: &mut SeededRng,
+    id: u32,
+    organization_id: u32,
+    model: &DeviceModel,
+) -> DeviceDetails {
+    let number = dice.next_u64();
     let host = id - FIRST_DEVICE + 10;
     let mut system = model.os.clone();
     system.needs_reboot = dice.below(6) == 0;
-    Details {
+    DeviceDetails {
         ip_addresses: [format!("10.{organization_id}.0.{host}")],
         mac_addresses: [format!(
             "02:00:5E:{:02X}:{:02X}:{:02X}",
@@ -316,10 +323,10 @@ fn details(dice: &mut Dice, id: u32, organization_id: u32, model: &Model) -> Det
     }
 }
 
-fn policies() -> Vec<Policy> {
+fn policies() -> Vec<DevicePolicy> {
     (1..)
         .zip(POLICIES)
-        .map(|(id, (name, node_class))| Policy {
+        .map(|(id, (name, node_class))| DevicePolicy {
             id,
             name,
             description: "Made up by the sandbox",
@@ -330,31 +337,33 @@ fn policies() -> Vec<Policy> {
         .collect()
 }
 
-fn users(dice: &mut Dice) -> Vec<User> {
+fn users(dice: &mut SeededRng) -> Vec<UserAccount> {
     (1..)
         .zip(USERS)
-        .map(|(id, (first_name, last_name, organization_id))| User {
-            id,
-            uid: dice.uid(),
-            first_name,
-            last_name,
-            email: format!("{}@example.com", first_name.to_lowercase()),
-            enabled: true,
-            administrator: id == 1,
-            kind: if organization_id.is_some() {
-                "END_USER"
-            } else {
-                "TECHNICIAN"
+        .map(
+            |(id, (first_name, last_name, organization_id))| UserAccount {
+                id,
+                uid: dice.uid(),
+                first_name,
+                last_name,
+                email: format!("{}@example.com", first_name.to_lowercase()),
+                enabled: true,
+                administrator: id == 1,
+                kind: if organization_id.is_some() {
+                    "END_USER"
+                } else {
+                    "TECHNICIAN"
+                },
+                invitation_status: "REGISTERED",
+                organization_id,
             },
-            invitation_status: "REGISTERED",
-            organization_id,
-        })
+        )
         .collect()
 }
 
-fn alerts(dice: &mut Dice) -> Vec<Alert> {
+fn alerts(dice: &mut SeededRng) -> Vec<Alert> {
     (0..ALERTS)
-        .zip(TROUBLES.iter().cycle())
+        .zip(ALERT_KINDS.iter().cycle())
         .map(
             |(_, &(source_type, severity, priority, source_name, message))| {
                 let since = NOW - f64::from(600 + dice.below(200_000));
@@ -374,13 +383,15 @@ fn alerts(dice: &mut Dice) -> Vec<Alert> {
         .collect()
 }
 
-fn activities(dice: &mut Dice) -> Vec<Activity> {
+fn activities(dice: &mut SeededRng) -> Vec<Activity> {
     (0..ACTIVITIES)
         .zip(FIRST_ACTIVITY..)
         .map(|(place, id)| {
             let place_of_kind = dice.below(4) as usize;
-            let (kind, status_code, status, message) =
-                HAPPENINGS.get(place_of_kind).copied().unwrap_or_default();
+            let (kind, status_code, status, message) = ACTIVITY_KINDS
+                .get(place_of_kind)
+                .copied()
+                .unwrap_or_default();
             Activity {
                 id,
                 time: NOW - f64::from((ACTIVITIES - place) * 600),
@@ -395,14 +406,14 @@ fn activities(dice: &mut Dice) -> Vec<Activity> {
         .collect()
 }
 
-fn tickets() -> Vec<Ticket> {
+fn tickets() -> Vec<SupportTicket> {
     [
         (1001, "Printer does not print", 2),
         (1002, "New starter on Monday", 17),
         (1003, "Scanner is slow", 23),
     ]
     .into_iter()
-    .map(|(id, summary, client_id)| Ticket {
+    .map(|(id, summary, client_id)| SupportTicket {
         id,
         summary: summary.to_owned(),
         client_id,

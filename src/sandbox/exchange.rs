@@ -19,12 +19,12 @@ use crate::{
 };
 
 use super::{
-    State, api, control,
+    SandboxState, api, control,
     faults::{Faults, Throttle},
-    form_pairs::Query,
-    oauth::Endpoint,
-    request_log::{Arrived, Seen},
-    response::{Answer, Outgoing},
+    form_pairs::FormPairs,
+    oauth::OAuthEndpoint,
+    request_log::{NewRequest, RequestRecord},
+    response::{SandboxBody, SandboxResponse},
 };
 
 /// Longest request body.
@@ -34,11 +34,11 @@ const BODY_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const BODY_KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request with its body.
-pub(super) struct Asked {
+pub(super) struct SandboxRequest {
     pub(super) method: Method,
     /// Percent-decoded, `/api/v2` folded onto `/v2`.
     pub(super) path: String,
-    pub(super) query: Query,
+    pub(super) query: FormPairs,
     pub(super) headers: HeaderMap,
     /// At most the first mebibyte.
     pub(super) body: Bytes,
@@ -46,7 +46,7 @@ pub(super) struct Asked {
     pub(super) origin: String,
 }
 
-struct ReadBody {
+struct ReceivedBody {
     kept: Bytes,
     length: u64,
     sha256: Box<str>,
@@ -56,12 +56,12 @@ struct ReadBody {
 ///
 /// # Errors
 /// The body did not arrive whole or is too long, or the answer is lost on purpose: the connection closes.
-pub(super) async fn answer(
-    state: Arc<State>,
+pub(super) async fn respond(
+    state: Arc<SandboxState>,
     request: Request<Incoming>,
-) -> io::Result<Response<Outgoing>> {
+) -> io::Result<Response<SandboxBody>> {
     let is_head = request.method() == Method::HEAD;
-    let response = answer_in_full(state, request).await?;
+    let response = respond_with_body(state, request).await?;
     Ok(if is_head {
         head_only(response)
     } else {
@@ -70,83 +70,86 @@ pub(super) async fn answer(
 }
 
 /// HTTP/2 sends whatever body it is given, so the answer to HEAD must have none.
-fn head_only(response: Response<Outgoing>) -> Response<Outgoing> {
+fn head_only(response: Response<SandboxBody>) -> Response<SandboxBody> {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
         parts.headers.insert(CONTENT_LENGTH, length.into());
     }
-    Response::from_parts(parts, Outgoing::Whole(None))
+    Response::from_parts(parts, SandboxBody::Full(None))
 }
 
-async fn answer_in_full(
-    state: Arc<State>,
+async fn respond_with_body(
+    state: Arc<SandboxState>,
     request: Request<Incoming>,
-) -> io::Result<Response<Outgoing>> {
+) -> io::Result<Response<SandboxBody>> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
-    let asked = Asked {
-        path: folded(parts.uri.path()),
-        query: Query::parse(parts.uri.query().unwrap_or_default()),
+    let asked = SandboxRequest {
+        path: canonical_path(parts.uri.path()),
+        query: FormPairs::parse(parts.uri.query().unwrap_or_default()),
         origin: origin(state.scheme, &parts.uri, &parts.headers),
         method: parts.method,
         headers: parts.headers,
         body: body.kept,
     };
     if state.control && asked.path.starts_with(control::PREFIX) {
-        return Ok(control::answer(&state, &asked).into_response());
+        return Ok(control::respond(&state, &asked).into_response());
     }
     let target = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let seen = state.seen.push(Arrived {
+    let seen = state.requests.push(NewRequest {
         method: asked.method.as_str(),
         target: target.as_bytes(),
         headers: &asked.headers,
         body_bytes: body.length,
         body_sha256: body.sha256,
     });
-    if let Some(endpoint) = Endpoint::of(&asked.path) {
-        let answer = endpoint.answer(&state, &asked).await?;
+    if let Some(endpoint) = OAuthEndpoint::of(&asked.path) {
+        let answer = endpoint.respond(&state, &asked).await?;
         return Ok(finish(&seen, answer));
     }
     if is_api(&asked.path) {
         return api_with_faults(&state, &asked, &seen).await;
     }
-    Ok(finish(&seen, Answer::not_found("There is nothing here")))
+    Ok(finish(
+        &seen,
+        SandboxResponse::not_found("There is nothing here"),
+    ))
 }
 
-fn finish(seen: &Seen, answer: Answer) -> Response<Outgoing> {
+fn finish(seen: &RequestRecord, answer: SandboxResponse) -> Response<SandboxBody> {
     seen.http2_response(answer.status.as_u16());
     answer.into_response()
 }
 
 async fn api_with_faults(
-    state: &State,
-    asked: &Asked,
-    seen: &Seen,
-) -> io::Result<Response<Outgoing>> {
-    let faults = state.switches.for_api();
+    state: &SandboxState,
+    asked: &SandboxRequest,
+    seen: &RequestRecord,
+) -> io::Result<Response<SandboxBody>> {
+    let faults = state.faults.for_api();
     if let Some(delay) = faults.delay() {
         tokio::time::sleep(delay).await;
     }
-    let refused = refusal(&faults);
+    let refused = fault_response(&faults);
     let is_refused = refused.is_some();
-    let answer = refused.unwrap_or_else(|| api::answer(state, asked));
+    let answer = refused.unwrap_or_else(|| api::respond(state, asked));
     if faults.lose_response {
         return Err(io::Error::other("lost on purpose"));
     }
-    let answer = api::dressed(state, seen.number, answer);
+    let answer = api::with_api_headers(state, seen.number, answer);
     seen.http2_response(answer.status.as_u16());
     if faults.cut_body && !is_refused {
-        return Ok(answer.into_cut_response());
+        return Ok(answer.into_truncated_response());
     }
     Ok(answer.into_response())
 }
 
 /// The answer that the switches put in place of the real one; then nothing is done.
-fn refusal(faults: &Faults) -> Option<Answer> {
+fn fault_response(faults: &Faults) -> Option<SandboxResponse> {
     match faults.throttle {
-        Some(Throttle::Page) => return Some(Answer::throttle_page()),
+        Some(Throttle::Page) => return Some(SandboxResponse::throttle_page()),
         Some(Throttle::Status) => {
-            let answer = Answer::application_error(
+            let answer = SandboxResponse::application_error(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_MANY_REQUESTS",
                 "Rate limit exceeded",
@@ -157,12 +160,13 @@ fn refusal(faults: &Faults) -> Option<Answer> {
     }
     if let Some(status) = faults.status {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let answer = Answer::application_error(status, "ERROR", "The server could not answer");
+        let answer =
+            SandboxResponse::application_error(status, "ERROR", "The server could not answer");
         return Some(answer.with_retry_after(faults.retry_after));
     }
     faults
         .insufficient_privileges
-        .then(Answer::insufficient_privileges)
+        .then(SandboxResponse::insufficient_privileges)
 }
 
 fn is_api(path: &str) -> bool {
@@ -170,7 +174,7 @@ fn is_api(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn folded(path: &str) -> String {
+fn canonical_path(path: &str) -> String {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     match decoded.strip_prefix(API_BASE_ALIAS) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{API_BASE}{rest}"),
@@ -187,7 +191,7 @@ fn origin(scheme: &str, uri: &Uri, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
-async fn read(mut body: Incoming) -> io::Result<ReadBody> {
+async fn read(mut body: Incoming) -> io::Result<ReceivedBody> {
     let mut hash = Context::new(&SHA256);
     let mut kept = BytesMut::new();
     let mut length = 0_u64;
@@ -206,7 +210,7 @@ async fn read(mut body: Incoming) -> io::Result<ReadBody> {
         let room = BODY_KEPT_BYTES_MAX - kept.len();
         kept.extend_from_slice(data.get(..room).unwrap_or(&data));
     }
-    Ok(ReadBody {
+    Ok(ReceivedBody {
         kept: kept.freeze(),
         length,
         sha256: hex::encode(hash.finish().as_ref()).into(),

@@ -7,9 +7,9 @@ const PAIRS_MAX: usize = 64;
 
 /// Decoded pairs in the order received.
 #[derive(Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct FormPairs(Vec<(String, String)>);
 
-impl Query {
+impl FormPairs {
     /// Never fails: what is not a pair is a name without a value, and bytes that are no UTF-8 are replaced.
     pub(super) fn parse(text: &str) -> Self {
         let pairs = text

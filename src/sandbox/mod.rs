@@ -8,7 +8,7 @@
 //! `/.well-known/oauth-authorization-server`; the first two also below `/oauth/`) and every operation below `/v2` and `/api/v2`.
 //!
 //! # Apps
-//! One of each platform, unless [`Options::clients`] says otherwise:
+//! One of each platform, unless [`SandboxOptions::clients`] says otherwise:
 //!
 //! | client id | platform | client secret | redirect addresses | grants |
 //! |---|---|---|---|---|
@@ -21,7 +21,7 @@
 //! logged in; its form posts the parameters of the query, and `decision=allow` or `decision=deny`.
 //!
 //! # Control
-//! On the same listener, unless [`Options::control`] is off. Never recorded, never subject to faults, no token needed.
+//! On the same listener, unless [`SandboxOptions::control`] is off. Never recorded, never subject to faults, no token needed.
 //!
 //! | request | answer |
 //! |---|---|
@@ -96,40 +96,40 @@ use crate::{
 };
 
 use self::{
-    faults::{FaultDesk, Switches},
-    oauth::{OAuth, logins},
+    faults::{FaultControl, FaultSwitches},
+    oauth::{OAuthServer, logins},
     reports::Cursors,
-    request_log::{Ring, Seen},
+    request_log::{RequestLog, RequestRecord},
     world::World,
 };
 
 pub use self::oauth::{
     clients::{
-        Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Platform,
+        Client, ClientPlatform, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID,
         SINGLE_PAGE_CLIENT_ID, SINGLE_PAGE_REDIRECTS, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
         WEB_REDIRECTS,
     },
-    counts::{Counts, TokenCalls},
+    counts::{OAuthCounts, TokenCalls},
     grant_type::GrantType,
-    logins::{Login, NoLogin},
+    logins::{SandboxLogin, SandboxLoginError},
 };
 
 const DEFAULT_SEED: u64 = 1;
 
 const CODE_LIFE_DEFAULT: Duration = Duration::from_mins(1);
 
-/// How long [`Ninja::stop`] waits for connections to end.
-const STOP_WAIT: Duration = Duration::from_secs(5);
+/// How long [`Sandbox::stop`] waits for connections to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the sandbox listens.
-pub enum Place {
-    /// Port 0 takes a free one: see [`Ninja::address`].
+pub enum ListenerSource {
+    /// Port 0 takes a free one: see [`Sandbox::address`].
     Address(SocketAddr),
     Listener(TcpListener),
 }
 
-pub struct Options {
-    pub place: Place,
+pub struct SandboxOptions {
+    pub listener: ListenerSource,
     /// `None` is plain HTTP. The configuration's ALPN should offer `h2` and `http/1.1`.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The same seed makes the same world, byte for byte.
@@ -140,65 +140,65 @@ pub struct Options {
     /// How long the code of a login can be exchanged.
     pub code_life: Duration,
     /// Ids of operations that need a person, besides those of which the catalogue knows it.
-    pub need_person: Vec<String>,
+    pub user_only_operations: Vec<String>,
     /// Whether `/sandbox/…` is served.
     pub control: bool,
 }
 
-impl Default for Options {
+impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
-            place: Place::Address(SocketAddr::from(([127, 0, 0, 1], 0))),
+            listener: ListenerSource::Address(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls: None,
             seed: DEFAULT_SEED,
-            clients: Client::known(),
+            clients: Client::defaults(),
             token_life: Duration::from_secs(u64::from(TOKEN_LIFE_SECONDS)),
             code_life: CODE_LIFE_DEFAULT,
-            need_person: Vec::new(),
+            user_only_operations: Vec::new(),
             control: true,
         }
     }
 }
 
 /// Everything that the sandbox knows while it runs.
-struct State {
+struct SandboxState {
     catalogue: Catalogue,
     seed: u64,
     control: bool,
     /// Of the addresses that it gives of itself.
     scheme: &'static str,
-    oauth: OAuth,
-    need_person: Vec<String>,
+    oauth: OAuthServer,
+    user_only_operations: Vec<String>,
     world: World,
     cursors: Cursors,
-    switches: Switches,
-    seen: Ring,
+    faults: FaultSwitches,
+    requests: RequestLog,
 }
 
 /// A running sandbox. It ends when this is dropped.
-pub struct Ninja {
-    state: Arc<State>,
+pub struct Sandbox {
+    state: Arc<SandboxState>,
     address: SocketAddr,
     tasks: Tasks,
 }
 
-impl Ninja {
+impl Sandbox {
     /// Listens and serves on the Tokio runtime of the caller.
     ///
     /// # Errors
     /// The address is taken or may not be used, or there is no runtime.
-    pub fn start(options: Options) -> io::Result<Self> {
+    pub fn start(options: SandboxOptions) -> io::Result<Self> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(io::Error::other("the sandbox needs a Tokio runtime"));
         }
-        let listener = match options.place {
-            Place::Address(address) => TcpListener::bind(address)?,
-            Place::Listener(listener) => listener,
+        let listener = match options.listener {
+            ListenerSource::Address(address) => TcpListener::bind(address)?,
+            ListenerSource::Listener(listener) => listener,
         };
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
+        let state = Arc::new(SandboxState {
             catalogue: Catalogue::builtin(),
             seed: options.seed,
             control: options.control,
@@ -207,12 +207,12 @@ impl Ninja {
             } else {
                 "http"
             },
-            oauth: OAuth::new(options.clients, options.token_life, options.code_life),
-            need_person: options.need_person,
+            oauth: OAuthServer::new(options.clients, options.token_life, options.code_life),
+            user_only_operations: options.user_only_operations,
             world: World::new(options.seed),
             cursors: Cursors::default(),
-            switches: Switches::default(),
-            seen: Ring::default(),
+            faults: FaultSwitches::default(),
+            requests: RequestLog::default(),
         });
         let tasks = Tasks::new();
         tasks.spawn_until_shutdown(server::accept(
@@ -235,17 +235,17 @@ impl Ninja {
 
     /// Every request that is remembered, oldest first: at most [`request_log::REQUESTS_MAX`].
     #[must_use]
-    pub fn seen(&self) -> Vec<Arc<Seen>> {
-        self.state.seen.all()
+    pub fn requests(&self) -> Vec<Arc<RequestRecord>> {
+        self.state.requests.all()
     }
 
-    pub fn forget_seen(&self) {
-        self.state.seen.clear();
+    pub fn clear_requests(&self) {
+        self.state.requests.clear();
     }
 
     /// Returns once `count` requests have come since the start, answered or not: so that nobody has to sleep.
-    pub async fn received(&self, count: u64) {
-        self.state.seen.received(count).await;
+    pub async fn wait_for_requests(&self, count: u64) {
+        self.state.requests.wait_for(count).await;
     }
 
     /// How many requests came to the token endpoint since the start, whatever the answer was.
@@ -256,7 +256,7 @@ impl Ninja {
 
     /// What happened to tokens since the start, as over `/sandbox/counts`.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> OAuthCounts {
         self.state.oauth.counts()
     }
 
@@ -264,14 +264,14 @@ impl Ninja {
     ///
     /// # Errors
     /// There is no such app, or it gets no refresh tokens.
-    pub fn log_in(&self, client_id: &str) -> Result<Login, NoLogin> {
+    pub fn log_in(&self, client_id: &str) -> Result<SandboxLogin, SandboxLoginError> {
         logins::log_in(&self.state, client_id)
     }
 
     /// The switches, as over `/sandbox/faults`.
     #[must_use]
-    pub fn faults(&self) -> FaultDesk {
-        FaultDesk::new(Arc::clone(&self.state))
+    pub fn faults(&self) -> FaultControl {
+        FaultControl::new(Arc::clone(&self.state))
     }
 
     /// Access tokens, codes and logins with their refresh tokens.
@@ -282,11 +282,11 @@ impl Ninja {
     /// Closes the listener and every connection, and waits until that is done: at most five seconds.
     pub async fn stop(&self) {
         self.tasks.request_shutdown();
-        self.tasks.join_timeout(STOP_WAIT).await;
+        self.tasks.join_timeout(STOP_TIMEOUT).await;
     }
 }
 
-impl Drop for Ninja {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         self.tasks.request_shutdown();
     }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::ninjaone::operation::Payload;
 
 use super::{
-    api::Call,
-    response::Answer,
-    world::{Activity, Device, NOW, Things},
+    api::ApiCall,
+    response::SandboxResponse,
+    world::{Activity, Device, NOW, WorldData},
 };
 
 /// Rows of a page of activities, unless `pageSize` says otherwise.
@@ -21,17 +21,17 @@ const ACTIVITIES_PER_PAGE: usize = 200;
 const ACTIVITIES_PER_PAGE_MAX: usize = 1_000;
 
 /// The answer of a read that is about the world.
-pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
     if call.operation.payload == Payload::Download {
         return Some(file());
     }
-    let things = call.state.world.things();
+    let things = call.state.world.data();
     let answer = match &*call.operation.id {
         "getOrganizations" => page(call, &things.organizations, |it| it.id),
         "getOrganizationsDetailed" => {
             let chosen = paged(call, things.organizations.iter(), |it| it.id);
             let detailed: Vec<Value> = chosen.iter().map(|it| it.detailed(&things)).collect();
-            Answer::ok(&detailed)
+            SandboxResponse::ok(&detailed)
         }
         "getOrganization" => organization(call, &things),
         "getOrganizationLocations" => organization_locations(call, &things),
@@ -39,22 +39,22 @@ pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
         "getLocations" => {
             let chosen = paged(call, things.locations.iter(), |it| it.id);
             let all: Vec<Value> = chosen.iter().map(|it| it.with_organization()).collect();
-            Answer::ok(&all)
+            SandboxResponse::ok(&all)
         }
-        "getDevices" => Answer::ok(&devices(call, &things)),
+        "getDevices" => SandboxResponse::ok(&devices(call, &things)),
         "getDevicesDetailed" => {
             let chosen = devices(call, &things);
             let detailed: Vec<_> = chosen.iter().map(|it| it.detailed()).collect();
-            Answer::ok(&detailed)
+            SandboxResponse::ok(&detailed)
         }
         "getDevice" => device(call, &things),
         "getDeviceAlerts" | "getAlerts" => alerts(call, &things),
         "getDeviceActivities" | "getActivities" => activities(call, &things),
         "getUsers" => users(call, &things),
-        "getPolicies" => Answer::ok(&things.policies),
-        "getGroups" => Answer::ok(&groups(&things)),
+        "getPolicies" => SandboxResponse::ok(&things.policies),
+        "getGroups" => SandboxResponse::ok(&groups(&things)),
         "getGroupDeviceIds" => group_devices(call, &things),
-        "getBoards" => Answer::ok(&json!([board(&things)])),
+        "getBoards" => SandboxResponse::ok(&json!([board(&things)])),
         "getTicketsByBoard" => tickets(call, &things),
         "getTicketById" => ticket(call, &things),
         "getDeviceLink" => device_link(call),
@@ -65,7 +65,7 @@ pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
 
 /// Rows by ascending id, after `after`, at most `pageSize`.
 fn paged<'a, T>(
-    call: &Call<'_>,
+    call: &ApiCall<'_>,
     rows: impl Iterator<Item = &'a T>,
     id: impl Fn(&T) -> u32,
 ) -> Vec<&'a T> {
@@ -76,35 +76,37 @@ fn paged<'a, T>(
         .collect()
 }
 
-fn page<T: Serialize>(call: &Call<'_>, rows: &[T], id: impl Fn(&T) -> u32) -> Answer {
-    Answer::ok(&paged(call, rows.iter(), id))
+fn page<T: Serialize>(call: &ApiCall<'_>, rows: &[T], id: impl Fn(&T) -> u32) -> SandboxResponse {
+    SandboxResponse::ok(&paged(call, rows.iter(), id))
 }
 
-fn organization(call: &Call<'_>, things: &Things) -> Answer {
+fn organization(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     call.id_at(0)
         .and_then(|id| things.organization(id))
-        .map_or_else(no_organization, |it| Answer::ok(&it.detailed(things)))
+        .map_or_else(no_organization, |it| {
+            SandboxResponse::ok(&it.detailed(things))
+        })
 }
 
-fn no_organization() -> Answer {
-    Answer::not_found("There is no such organization")
+fn no_organization() -> SandboxResponse {
+    SandboxResponse::not_found("There is no such organization")
 }
 
-pub(super) fn no_device() -> Answer {
-    Answer::not_found("There is no such device")
+pub(super) fn no_device() -> SandboxResponse {
+    SandboxResponse::not_found("There is no such device")
 }
 
-fn organization_locations(call: &Call<'_>, things: &Things) -> Answer {
+fn organization_locations(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     match call
         .id_at(0)
         .filter(|id| things.organization(*id).is_some())
     {
         None => no_organization(),
-        Some(id) => Answer::ok(&things.locations_of(id).collect::<Vec<_>>()),
+        Some(id) => SandboxResponse::ok(&things.locations_of(id).collect::<Vec<_>>()),
     }
 }
 
-fn organization_devices(call: &Call<'_>, things: &Things) -> Answer {
+fn organization_devices(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     match call
         .id_at(0)
         .filter(|id| things.organization(*id).is_some())
@@ -112,21 +114,24 @@ fn organization_devices(call: &Call<'_>, things: &Things) -> Answer {
         None => no_organization(),
         Some(id) => {
             let own = things.devices.iter().filter(|it| it.organization_id == id);
-            Answer::ok(&paged(call, own, |it| it.id))
+            SandboxResponse::ok(&paged(call, own, |it| it.id))
         }
     }
 }
 
 /// The devices that the `df` filter lets through, a page of them.
-fn devices<'a>(call: &Call<'_>, things: &'a Things) -> Vec<&'a Device> {
+fn devices<'a>(call: &ApiCall<'_>, things: &'a WorldData) -> Vec<&'a Device> {
     let filter = call.asked.query.get("df").unwrap_or_default();
-    let kept = things.devices.iter().filter(|it| passes(filter, it));
+    let kept = things
+        .devices
+        .iter()
+        .filter(|it| matches_filter(filter, it));
     paged(call, kept, |it| it.id)
 }
 
 /// `org = 2 AND class = WINDOWS_SERVER AND offline`. As with the real one, a term that is not understood is left out
 /// without a word.
-fn passes(filter: &str, device: &Device) -> bool {
+fn matches_filter(filter: &str, device: &Device) -> bool {
     filter.split(" AND ").all(|term| {
         let term = term.trim();
         match term.split_once('=') {
@@ -147,14 +152,14 @@ fn passes(filter: &str, device: &Device) -> bool {
     })
 }
 
-fn device(call: &Call<'_>, things: &Things) -> Answer {
+fn device(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     call.id_at(0)
         .and_then(|id| things.device(id))
-        .map_or_else(no_device, |it| Answer::ok(&it.detailed()))
+        .map_or_else(no_device, |it| SandboxResponse::ok(&it.detailed()))
 }
 
 /// Of one device if the path names one, otherwise of all.
-fn alerts(call: &Call<'_>, things: &Things) -> Answer {
+fn alerts(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     let only = call.id_at(0);
     if only.is_some_and(|id| things.device(id).is_none()) {
         return no_device();
@@ -164,11 +169,11 @@ fn alerts(call: &Call<'_>, things: &Things) -> Answer {
         .iter()
         .filter(|alert| only.is_none_or(|id| id == alert.device_id))
         .collect();
-    Answer::ok(&chosen)
+    SandboxResponse::ok(&chosen)
 }
 
 /// Newest first. `newerThan` gives the ones that follow that id, `olderThan` the ones before it.
-fn activities(call: &Call<'_>, things: &Things) -> Answer {
+fn activities(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     let only = call.id_at(0);
     if only.is_some_and(|id| things.device(id).is_none()) {
         return no_device();
@@ -191,21 +196,21 @@ fn activities(call: &Call<'_>, things: &Things) -> Answer {
     };
     chosen.sort_by_key(|it| std::cmp::Reverse(it.id));
     let last = chosen.first().map_or(newer.unwrap_or_default(), |it| it.id);
-    Answer::ok(&json!({"lastActivityId": last, "activities": chosen}))
+    SandboxResponse::ok(&json!({"lastActivityId": last, "activities": chosen}))
 }
 
-fn users(call: &Call<'_>, things: &Things) -> Answer {
+fn users(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     let wanted = call.asked.query.get("userType");
     let chosen: Vec<_> = things
         .users
         .iter()
         .filter(|user| wanted.is_none_or(|kind| kind == user.kind))
         .collect();
-    Answer::ok(&chosen)
+    SandboxResponse::ok(&chosen)
 }
 
 /// One group a state, so that both can be looked at.
-fn groups(things: &Things) -> Value {
+fn groups(things: &WorldData) -> Value {
     let count = |offline| {
         things
             .devices
@@ -230,17 +235,17 @@ fn groups(things: &Things) -> Value {
     ])
 }
 
-fn group_devices(call: &Call<'_>, things: &Things) -> Answer {
+fn group_devices(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     let offline = match call.id_at(0) {
         Some(1) => false,
         Some(2) => true,
-        _ => return Answer::not_found("There is no such group"),
+        _ => return SandboxResponse::not_found("There is no such group"),
     };
     let members = things.devices.iter().filter(|it| it.offline == offline);
-    Answer::ok(&members.map(|it| it.id).collect::<Vec<u32>>())
+    SandboxResponse::ok(&members.map(|it| it.id).collect::<Vec<u32>>())
 }
 
-fn board(things: &Things) -> Value {
+fn board(things: &WorldData) -> Value {
     json!({
         "id": 1,
         "name": "All tickets",
@@ -251,41 +256,44 @@ fn board(things: &Things) -> Value {
     })
 }
 
-fn tickets(call: &Call<'_>, things: &Things) -> Answer {
+fn tickets(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     if call.id_at(0) != Some(1) {
-        return Answer::not_found("There is no such board");
+        return SandboxResponse::not_found("There is no such board");
     }
     let last = things.tickets.last().map(|it| it.id);
-    Answer::ok(&json!({
+    SandboxResponse::ok(&json!({
         "data": things.tickets,
         "metadata": {"columns": ["id", "summary", "status"], "lastCursorId": last},
     }))
 }
 
-fn ticket(call: &Call<'_>, things: &Things) -> Answer {
+fn ticket(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     call.id_at(0)
         .and_then(|id| things.tickets.iter().find(|it| it.id == u64::from(id)))
-        .map_or_else(|| Answer::not_found("There is no such ticket"), Answer::ok)
+        .map_or_else(
+            || SandboxResponse::not_found("There is no such ticket"),
+            SandboxResponse::ok,
+        )
 }
 
 /// With `redirect=true` the answer leads to another host, as the real one's does.
-fn device_link(call: &Call<'_>) -> Answer {
+fn device_link(call: &ApiCall<'_>) -> SandboxResponse {
     let Some(id) = call.id_at(0) else {
         return no_device();
     };
     let url = format!("https://console.sandbox.invalid/#/deviceDashboard/{id}/overview");
     match HeaderValue::from_str(&url) {
         Ok(location) if call.asked.query.is_true("redirect") => {
-            Answer::empty(StatusCode::FOUND).with(LOCATION, location)
+            SandboxResponse::empty(StatusCode::FOUND).with(LOCATION, location)
         }
-        _ => Answer::ok(&json!({"url": url, "expires": NOW + 3_600.0})),
+        _ => SandboxResponse::ok(&json!({"url": url, "expires": NOW + 3_600.0})),
     }
 }
 
-fn file() -> Answer {
+fn file() -> SandboxResponse {
     let content_type = HeaderValue::from_static("application/octet-stream");
     let name = HeaderValue::from_static("attachment; filename=\"sample.txt\"");
-    Answer::bytes(
+    SandboxResponse::bytes(
         StatusCode::OK,
         content_type,
         "Made up by the sandbox.\n".into(),

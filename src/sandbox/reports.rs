@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::clock::Moment;
 
 use super::{
-    api::Call,
-    creation::mixed,
-    response::Answer,
+    api::ApiCall,
+    creation::mix,
+    response::SandboxResponse,
     samples,
     world::{Device, NOW},
 };
@@ -31,7 +31,7 @@ const CURSORS_MAX: usize = 1_000;
 const CURSOR_LIFE: Duration = Duration::from_mins(15);
 
 /// Pieces of a long answer are about this long.
-const PIECE_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 
 const PROGRAMS_PER_DEVICE: usize = 480;
 
@@ -49,7 +49,7 @@ const PROGRAMS: [(&str, &str); 6] = [
 
 /// Where a client stands in a report. Only the same client may go on with it, and only in the same report.
 #[derive(Clone)]
-struct Cursor {
+struct ReportCursor {
     operation: usize,
     client: usize,
     next: usize,
@@ -58,22 +58,22 @@ struct Cursor {
 
 /// The open cursors. They live in the server, not in their names.
 #[derive(Default)]
-pub(super) struct Cursors(Mutex<Open>);
+pub(super) struct Cursors(Mutex<OpenCursors>);
 
 #[derive(Default)]
-struct Open {
-    by_name: HashMap<String, Cursor>,
+struct OpenCursors {
+    by_name: HashMap<String, ReportCursor>,
     by_age: VecDeque<String>,
     count: u64,
 }
 
 impl Cursors {
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenCursors> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where `name` stands, if the client of `call` may go on with it.
-    fn place(&self, name: &str, call: &Call<'_>) -> Option<usize> {
+    fn place(&self, name: &str, call: &ApiCall<'_>) -> Option<usize> {
         let cursor = self.open().by_name.get(name).cloned()?;
         let fits = cursor.operation == call.operation.index
             && cursor.client == call.bearer.client
@@ -82,13 +82,13 @@ impl Cursors {
     }
 
     /// Opens a cursor at row `next` and gives its name.
-    fn add(&self, call: &Call<'_>, next: usize) -> String {
+    fn add(&self, call: &ApiCall<'_>, next: usize) -> String {
         let mut open = self.open();
         open.count += 1;
         let name = format!(
             "{:016x}{:016x}",
-            mixed(call.state.seed ^ mixed(open.count)),
-            mixed(open.count.wrapping_mul(31)),
+            mix(call.state.seed ^ mix(open.count)),
+            mix(open.count.wrapping_mul(31)),
         );
         if open.by_age.len() == CURSORS_MAX
             && let Some(oldest) = open.by_age.pop_front()
@@ -98,7 +98,7 @@ impl Cursors {
         open.by_age.push_back(name.clone());
         open.by_name.insert(
             name.clone(),
-            Cursor {
+            ReportCursor {
                 operation: call.operation.index,
                 client: call.bearer.client,
                 next,
@@ -110,21 +110,21 @@ impl Cursors {
 }
 
 /// The answer of an operation that pages by a cursor and of which the shape of a row is known.
-pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
     if &*call.operation.paging != "cursor" {
         return None;
     }
-    let rows = Source::of(call)?;
+    let rows = ReportSource::of(call)?;
     Some(page(call, rows).unwrap_or_else(|refusal| refusal))
 }
 
-fn page(call: &Call<'_>, source: Source) -> Result<Answer, Answer> {
+fn page(call: &ApiCall<'_>, source: ReportSource) -> Result<SandboxResponse, SandboxResponse> {
     let query = &call.asked.query;
     let start = match query.get("cursor").filter(|name| !name.is_empty()) {
         None => 0,
         Some(name) => call.state.cursors.place(name, call).ok_or_else(|| {
             let message = "The cursor does not exist or has expired";
-            Answer::application_error(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
+            SandboxResponse::application_error(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
         })?,
     };
     let size = query
@@ -142,51 +142,58 @@ fn page(call: &Call<'_>, source: Source) -> Result<Answer, Answer> {
             "expires": NOW + CURSOR_LIFE.as_secs_f64(),
         })
     });
-    Ok(Answer::rows(Rows::new(cursor.as_ref(), source, start, end)))
+    Ok(SandboxResponse::rows(ReportRows::new(
+        cursor.as_ref(),
+        source,
+        start,
+        end,
+    )))
 }
 
 /// What the rows of a report are made from.
-struct Source {
+struct ReportSource {
     devices: Vec<Device>,
-    kind: Kind,
+    kind: RowKind,
 }
 
-enum Kind {
+enum RowKind {
     /// Programs: many rows a device, so that there is something long to read.
     Software,
     /// The same row for each device.
     Sample { row: Value, secure: bool },
 }
 
-impl Source {
-    fn of(call: &Call<'_>) -> Option<Self> {
+impl ReportSource {
+    fn of(call: &ApiCall<'_>) -> Option<Self> {
         let kind = if &*call.operation.id == "getSoftware" {
-            Kind::Software
+            RowKind::Software
         } else {
             let sample = samples::sample(&call.operation.id)?;
-            Kind::Sample {
+            RowKind::Sample {
                 row: sample.get("results")?.get(0)?.clone(),
                 secure: call.asked.query.is_true("showSecureValues"),
             }
         };
-        let devices = call.state.world.things().devices.clone();
+        let devices = call.state.world.data().devices.clone();
         Some(Self { devices, kind })
     }
 
     fn total(&self) -> usize {
         match self.kind {
-            Kind::Software => self.devices.len() * PROGRAMS_PER_DEVICE,
-            Kind::Sample { .. } => self.devices.len(),
+            RowKind::Software => self.devices.len() * PROGRAMS_PER_DEVICE,
+            RowKind::Sample { .. } => self.devices.len(),
         }
     }
 
     fn row(&self, place: usize) -> Value {
         match &self.kind {
-            Kind::Software => {
+            RowKind::Software => {
                 let device = self.devices.get(place / PROGRAMS_PER_DEVICE);
                 program(device, place % PROGRAMS_PER_DEVICE)
             }
-            Kind::Sample { row, secure } => about(row.clone(), self.devices.get(place), *secure),
+            RowKind::Sample { row, secure } => {
+                for_device(row.clone(), self.devices.get(place), *secure)
+            }
         }
     }
 }
@@ -210,7 +217,7 @@ fn program(device: Option<&Device>, number: usize) -> Value {
 }
 
 /// The sample row, with what it says of a device put right.
-fn about(mut row: Value, device: Option<&Device>, secure: bool) -> Value {
+fn for_device(mut row: Value, device: Option<&Device>, secure: bool) -> Value {
     let (Some(device), Some(members)) = (device, row.as_object_mut()) else {
         return row;
     };
@@ -237,16 +244,16 @@ fn fields(device: &Device, secure: bool) -> Value {
 }
 
 /// A page of rows that becomes bytes piece by piece.
-pub(super) struct Rows {
+pub(super) struct ReportRows {
     head: Option<String>,
-    source: Source,
+    source: ReportSource,
     next: usize,
     end: usize,
     is_done: bool,
 }
 
-impl Rows {
-    fn new(cursor: Option<&Value>, source: Source, start: usize, end: usize) -> Self {
+impl ReportRows {
+    fn new(cursor: Option<&Value>, source: ReportSource, start: usize, end: usize) -> Self {
         let head = match cursor {
             Some(cursor) => format!("{{\"cursor\":{cursor},\"results\":["),
             None => "{\"results\":[".to_owned(),
@@ -261,14 +268,14 @@ impl Rows {
     }
 
     /// The next bytes; `None` when all have been given.
-    pub(super) fn next_piece(&mut self) -> Option<Bytes> {
+    pub(super) fn next_chunk(&mut self) -> Option<Bytes> {
         if self.is_done {
             return None;
         }
         let is_first = self.head.is_some();
         let mut piece = self.head.take().unwrap_or_default();
         let start = self.next;
-        while self.next < self.end && piece.len() < PIECE_BYTES {
+        while self.next < self.end && piece.len() < CHUNK_BYTES {
             if !(is_first && self.next == start) {
                 piece.push(',');
             }

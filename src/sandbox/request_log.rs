@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub const REQUESTS_MAX: usize = 100_000;
 
 /// A request as it arrived. Headers are kept in full, credentials too: a test wants to know what left the proxy.
-pub struct Seen {
+pub struct RequestRecord {
     /// Counts from 1 since the start, over what was forgotten too.
     pub number: u64,
     pub method: Box<str>,
@@ -32,7 +32,7 @@ pub struct Seen {
     status: AtomicU16,
 }
 
-impl Seen {
+impl RequestRecord {
     /// What was answered; `None` while that is open, and if the answer was lost on purpose.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -80,7 +80,7 @@ impl Seen {
 }
 
 /// `GET /v2/devices 401`, without headers: they hold credentials.
-impl fmt::Debug for Seen {
+impl fmt::Debug for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = String::from_utf8_lossy(&self.target);
         write!(f, "{} {target} ", self.method)?;
@@ -92,7 +92,7 @@ impl fmt::Debug for Seen {
 }
 
 /// What of a request is written down.
-pub(super) struct Arrived<'a> {
+pub(super) struct NewRequest<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a [u8],
     pub(super) headers: &'a HeaderMap,
@@ -102,27 +102,27 @@ pub(super) struct Arrived<'a> {
 
 /// The last requests; the oldest makes room.
 #[derive(Default)]
-pub(super) struct Ring {
-    pages: Mutex<Pages>,
+pub(super) struct RequestLog {
+    pages: Mutex<LoggedRequests>,
     count: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Pages {
-    requests: VecDeque<Arc<Seen>>,
+struct LoggedRequests {
+    requests: VecDeque<Arc<RequestRecord>>,
     count: u64,
 }
 
-impl Ring {
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+impl RequestLog {
+    fn pages(&self) -> MutexGuard<'_, LoggedRequests> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, arrived: Arrived<'_>) -> Arc<Seen> {
+    pub(super) fn push(&self, arrived: NewRequest<'_>) -> Arc<RequestRecord> {
         let head = head_lines(arrived.headers);
         let mut pages = self.pages();
         pages.count += 1;
-        let seen = Arc::new(Seen {
+        let seen = Arc::new(RequestRecord {
             number: pages.count,
             method: arrived.method.into(),
             target: arrived.target.into(),
@@ -139,18 +139,18 @@ impl Ring {
         seen
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Seen>> {
+    pub(super) fn all(&self) -> Vec<Arc<RequestRecord>> {
         self.pages().requests.iter().cloned().collect()
     }
 
     /// Returns once `count` requests have come since the start.
-    pub(super) async fn received(&self, count: u64) {
+    pub(super) async fn wait_for(&self, count: u64) {
         // It fails only when the sender is gone, and that is held here.
         let _ = self.count.subscribe().wait_for(|it| *it >= count).await;
     }
 
     /// The last `limit`, oldest first, and how many came in all.
-    pub(super) fn last(&self, limit: usize) -> (Vec<Arc<Seen>>, u64) {
+    pub(super) fn last(&self, limit: usize) -> (Vec<Arc<RequestRecord>>, u64) {
         let pages = self.pages();
         let skipped = pages.requests.len().saturating_sub(limit);
         let last = pages.requests.iter().skip(skipped).cloned().collect();
@@ -179,8 +179,8 @@ mod tests {
 
     use super::*;
 
-    fn push(ring: &Ring) {
-        ring.push(Arrived {
+    fn push(ring: &RequestLog) {
+        ring.push(NewRequest {
             method: "GET",
             target: b"/v2/devices",
             headers: &HeaderMap::new(),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_oldest_request_makes_room_when_the_ring_is_full() {
-        let ring = Ring::default();
+        let ring = RequestLog::default();
         for _ in 0..=REQUESTS_MAX {
             push(&ring);
         }
@@ -206,8 +206,8 @@ mod tests {
         headers.insert("authorization", "Bearer x: y".parse().unwrap());
         headers.append("accept", http::HeaderValue::from_bytes(b"\xff").unwrap());
         headers.append("accept", http::HeaderValue::from_static(""));
-        let ring = Ring::default();
-        let seen = ring.push(Arrived {
+        let ring = RequestLog::default();
+        let seen = ring.push(NewRequest {
             method: "GET",
             target: b"/",
             headers: &headers,

@@ -15,31 +15,31 @@ use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::sandbox::reports::Rows;
+use crate::sandbox::reports::ReportRows;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const PAGE: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 
 /// What is sent back, unless a fault changes it.
-pub(super) struct Answer {
+pub(super) struct SandboxResponse {
     pub(super) status: StatusCode,
     pub(super) headers: Box<HeaderMap>,
-    pub(super) content: Content,
+    pub(super) content: SandboxContent,
 }
 
-pub(super) enum Content {
+pub(super) enum SandboxContent {
     Bytes(Bytes),
     /// Made while it is sent.
-    Rows(Box<Rows>),
+    Rows(Box<ReportRows>),
 }
 
-impl Answer {
+impl SandboxResponse {
     pub(super) fn empty(status: StatusCode) -> Self {
         Self {
             status,
             headers: Box::default(),
-            content: Content::Bytes(Bytes::new()),
+            content: SandboxContent::Bytes(Bytes::new()),
         }
     }
 
@@ -59,14 +59,14 @@ impl Answer {
 
     pub(super) fn bytes(status: StatusCode, content_type: HeaderValue, bytes: Bytes) -> Self {
         Self {
-            content: Content::Bytes(bytes),
+            content: SandboxContent::Bytes(bytes),
             ..Self::empty(status).with(CONTENT_TYPE, content_type)
         }
     }
 
-    pub(super) fn rows(rows: Rows) -> Self {
+    pub(super) fn rows(rows: ReportRows) -> Self {
         Self {
-            content: Content::Rows(Box::new(rows)),
+            content: SandboxContent::Rows(Box::new(rows)),
             ..Self::empty(StatusCode::OK).with(CONTENT_TYPE, JSON)
         }
     }
@@ -104,7 +104,7 @@ impl Answer {
             &json!({
                 "resultCode": result,
                 "errorMessage": message,
-                "incidentId": incident(result),
+                "incidentId": incident_id(result),
             }),
         )
     }
@@ -134,31 +134,41 @@ impl Answer {
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Outgoing> {
+    pub(super) fn into_response(self) -> Response<SandboxBody> {
         let body = match self.content {
-            Content::Bytes(bytes) => Outgoing::Whole(Some(bytes).filter(|it| !it.is_empty())),
-            Content::Rows(rows) => Outgoing::Rows(rows),
+            SandboxContent::Bytes(bytes) => {
+                SandboxBody::Full(Some(bytes).filter(|it| !it.is_empty()))
+            }
+            SandboxContent::Rows(rows) => SandboxBody::Rows(rows),
         };
-        respond(self.status, *self.headers, body)
+        build_response(self.status, *self.headers, body)
     }
 
     /// Announces the whole body, sends half of it, and breaks off. Rows break off after their first piece.
-    pub(super) fn into_cut_response(mut self) -> Response<Outgoing> {
+    pub(super) fn into_truncated_response(mut self) -> Response<SandboxBody> {
         let sent = match self.content {
-            Content::Bytes(mut bytes) => {
+            SandboxContent::Bytes(mut bytes) => {
                 let announced = bytes.len().max(1);
                 self.headers
                     .insert(CONTENT_LENGTH, HeaderValue::from(announced));
                 bytes.truncate(announced / 2);
                 Some(bytes)
             }
-            Content::Rows(mut rows) => rows.next_piece(),
+            SandboxContent::Rows(mut rows) => rows.next_chunk(),
         };
-        respond(self.status, *self.headers, Outgoing::Cut(Cut::Part(sent)))
+        build_response(
+            self.status,
+            *self.headers,
+            SandboxBody::Truncated(TruncatedBody::Part(sent)),
+        )
     }
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, body: Outgoing) -> Response<Outgoing> {
+fn build_response(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: SandboxBody,
+) -> Response<SandboxBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -166,7 +176,7 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Outgoing) -> Response<O
 }
 
 /// Stable for the same error, so that a world stays the same byte for byte.
-pub(super) fn incident(of: &str) -> String {
+pub(super) fn incident_id(of: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, of.as_bytes());
     let number = digest
         .as_ref()
@@ -177,20 +187,20 @@ pub(super) fn incident(of: &str) -> String {
 }
 
 /// A body on its way to the other end.
-pub(super) enum Outgoing {
-    Whole(Option<Bytes>),
-    Rows(Box<Rows>),
-    Cut(Cut),
+pub(super) enum SandboxBody {
+    Full(Option<Bytes>),
+    Rows(Box<ReportRows>),
+    Truncated(TruncatedBody),
 }
 
-pub(super) enum Cut {
+pub(super) enum TruncatedBody {
     Part(Option<Bytes>),
     /// The part was given; one pause, so that it is sent before the connection breaks.
     Pause,
     Break,
 }
 
-impl Body for Outgoing {
+impl Body for SandboxBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -199,28 +209,28 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|it| Ok(Frame::data(it)))),
-            Self::Rows(rows) => Poll::Ready(rows.next_piece().map(|it| Ok(Frame::data(it)))),
-            Self::Cut(cut) => cut.poll(context),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|it| Ok(Frame::data(it)))),
+            Self::Rows(rows) => Poll::Ready(rows.next_chunk().map(|it| Ok(Frame::data(it)))),
+            Self::Truncated(cut) => cut.poll(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Full(None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => {
+            Self::Full(bytes) => {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
-            Self::Rows(_) | Self::Cut(_) => SizeHint::default(),
+            Self::Rows(_) | Self::Truncated(_) => SizeHint::default(),
         }
     }
 }
 
-impl Cut {
+impl TruncatedBody {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self {
             Self::Part(part) => {

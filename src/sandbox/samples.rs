@@ -10,7 +10,7 @@ use crate::ninjaone::{
     operation::{Operation, ParameterKind},
 };
 
-use super::response::Answer;
+use super::response::SandboxResponse;
 
 /// Operation id, tab, JSON. An operation that is missing answers nothing: 204.
 const TABLE: &str = include_str!("samples.tsv");
@@ -28,16 +28,16 @@ pub(super) fn sample(id: &str) -> Option<Value> {
 }
 
 /// The sample as an answer. An object that has an `id` gets the one that the path ends with.
-pub(super) fn answer(operation: &Operation, parameters: &CallbackParameters) -> Answer {
+pub(super) fn respond(operation: &Operation, parameters: &CallbackParameters) -> SandboxResponse {
     let Some(mut value) = sample(&operation.id) else {
-        return Answer::no_content();
+        return SandboxResponse::no_content();
     };
     if let Some(id) = asked_id(operation, parameters)
         && let Some(member) = value.get_mut("id")
     {
         *member = id.into();
     }
-    Answer::json(StatusCode::OK, &value)
+    SandboxResponse::json(StatusCode::OK, &value)
 }
 
 fn asked_id(operation: &Operation, parameters: &CallbackParameters) -> Option<i64> {

@@ -16,16 +16,16 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    sandbox::{State, exchange},
+    sandbox::{SandboxState, exchange},
     tasks::Tasks,
 };
 
 const CONNECTIONS_MAX: usize = 4096;
 
 /// How long a connection may be silent before and between requests.
-const SILENCE_MAX: Duration = Duration::from_secs(75);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait when the system gives no more connections, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,7 +38,7 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 pub(super) async fn accept(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
-    state: Arc<State>,
+    state: Arc<SandboxState>,
     tasks: Tasks,
 ) {
     let tls = tls.map(TlsAcceptor::from);
@@ -63,21 +63,21 @@ pub(super) async fn accept(
 async fn serve(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    state: Arc<State>,
-) -> Result<(), Broken> {
+    state: Arc<SandboxState>,
+) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     // The protocol is told from the first bytes, and hyper waits for those without limit.
-    timeout(SILENCE_MAX, stream.peek(&mut [0])).await??;
+    timeout(IDLE_TIMEOUT, stream.peek(&mut [0])).await??;
     match tls {
-        None => speak(stream, state).await,
+        None => serve_http(stream, state).await,
         Some(acceptor) => {
-            let stream = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await??;
-            speak(stream, state).await
+            let stream = timeout(TLS_HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
+            serve_http(stream, state).await
         }
     }
 }
 
-async fn speak<S>(stream: S, state: Arc<State>) -> Result<(), Broken>
+async fn serve_http<S>(stream: S, state: Arc<SandboxState>) -> Result<(), ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -85,30 +85,30 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(SILENCE_MAX)
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .keep_alive_interval(SILENCE_MAX);
-    let service = service_fn(move |request| exchange::answer(Arc::clone(&state), request));
+        .keep_alive_interval(IDLE_TIMEOUT);
+    let service = service_fn(move |request| exchange::respond(Arc::clone(&state), request));
     builder
         .serve_connection(TokioIo::new(stream), service)
         .await
-        .map_err(|_| Broken)
+        .map_err(|_| ConnectionError)
 }
 
 /// The connection ended in the middle of something.
-struct Broken;
+struct ConnectionError;
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for ConnectionError {
     fn from(_: io::Error) -> Self {
         Self
     }
 }
 
-impl From<tokio::time::error::Elapsed> for Broken {
+impl From<tokio::time::error::Elapsed> for ConnectionError {
     fn from(_: tokio::time::error::Elapsed) -> Self {
         Self
     }

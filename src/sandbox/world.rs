@@ -25,7 +25,7 @@ pub(super) struct Organization {
 
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Location {
+pub(super) struct OrganizationLocation {
     pub(super) id: u32,
     pub(super) name: String,
     pub(super) address: String,
@@ -54,13 +54,13 @@ pub(super) struct Device {
     pub(super) last_contact: f64,
     pub(super) last_update: f64,
     #[serde(skip_serializing)]
-    pub(super) details: Details,
+    pub(super) details: DeviceDetails,
 }
 
 /// What `/v2/devices-detailed` and `/v2/device/{id}` show besides.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Details {
+pub(super) struct DeviceDetails {
     pub(super) ip_addresses: [String; 1],
     pub(super) mac_addresses: [String; 1],
     #[serde(rename = "publicIP")]
@@ -88,16 +88,16 @@ pub(super) struct Hardware {
 }
 
 #[derive(Serialize)]
-struct Detailed<'a> {
+struct DetailedDevice<'a> {
     #[serde(flatten)]
     device: &'a Device,
     #[serde(flatten)]
-    details: &'a Details,
+    details: &'a DeviceDetails,
 }
 
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Policy {
+pub(super) struct DevicePolicy {
     pub(super) id: u32,
     pub(super) name: &'static str,
     pub(super) description: &'static str,
@@ -108,7 +108,7 @@ pub(super) struct Policy {
 
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct User {
+pub(super) struct UserAccount {
     pub(super) id: u32,
     pub(super) uid: String,
     pub(super) first_name: &'static str,
@@ -154,7 +154,7 @@ pub(super) struct Activity {
 
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Ticket {
+pub(super) struct SupportTicket {
     pub(super) id: u64,
     pub(super) summary: String,
     pub(super) client_id: u32,
@@ -163,20 +163,20 @@ pub(super) struct Ticket {
 }
 
 /// Everything there is.
-pub(super) struct Things {
+pub(super) struct WorldData {
     /// By id, ascending; so are locations and devices.
     pub(super) organizations: Vec<Organization>,
-    pub(super) locations: Vec<Location>,
+    pub(super) locations: Vec<OrganizationLocation>,
     pub(super) devices: Vec<Device>,
-    pub(super) policies: Vec<Policy>,
-    pub(super) users: Vec<User>,
+    pub(super) policies: Vec<DevicePolicy>,
+    pub(super) users: Vec<UserAccount>,
     pub(super) alerts: Vec<Alert>,
     /// By id, ascending.
     pub(super) activities: Vec<Activity>,
-    pub(super) tickets: Vec<Ticket>,
+    pub(super) tickets: Vec<SupportTicket>,
 }
 
-pub(super) struct World(Mutex<Things>);
+pub(super) struct World(Mutex<WorldData>);
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
@@ -184,17 +184,20 @@ impl World {
     }
 
     /// Held for as long as it takes to read or change something; never across an await.
-    pub(super) fn things(&self) -> MutexGuard<'_, Things> {
+    pub(super) fn data(&self) -> MutexGuard<'_, WorldData> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Things {
+impl WorldData {
     pub(super) fn organization(&self, id: u32) -> Option<&Organization> {
         self.organizations.iter().find(|it| it.id == id)
     }
 
-    pub(super) fn locations_of(&self, organization: u32) -> impl Iterator<Item = &Location> {
+    pub(super) fn locations_of(
+        &self,
+        organization: u32,
+    ) -> impl Iterator<Item = &OrganizationLocation> {
         self.locations
             .iter()
             .filter(move |it| it.organization_id == organization)
@@ -205,7 +208,7 @@ impl Things {
     }
 
     /// What is written down when something is done to a device.
-    pub(super) fn note(
+    pub(super) fn add_activity(
         &mut self,
         device_id: u32,
         kind: &'static str,
@@ -230,8 +233,8 @@ impl Things {
 }
 
 impl Organization {
-    pub(super) fn detailed(&self, things: &Things) -> Value {
-        let locations: Vec<&Location> = things.locations_of(self.id).collect();
+    pub(super) fn detailed(&self, things: &WorldData) -> Value {
+        let locations: Vec<&OrganizationLocation> = things.locations_of(self.id).collect();
         let policies: Vec<Value> = things
             .policies
             .iter()
@@ -249,7 +252,7 @@ impl Organization {
     }
 }
 
-impl Location {
+impl OrganizationLocation {
     pub(super) fn with_organization(&self) -> Value {
         json!({
             "id": self.id,
@@ -263,7 +266,7 @@ impl Location {
 
 impl Device {
     pub(super) fn detailed(&self) -> impl Serialize + '_ {
-        Detailed {
+        DetailedDevice {
             device: self,
             details: &self.details,
         }

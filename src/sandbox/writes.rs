@@ -4,17 +4,17 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    api::Call,
+    api::ApiCall,
     reads::no_device,
-    response::Answer,
-    world::{NOW, Organization, Ticket},
+    response::SandboxResponse,
+    world::{NOW, Organization, SupportTicket},
 };
 
 /// How many organizations and tickets the world can hold.
-const MADE_MAX: usize = 10_000;
+const CREATED_MAX: usize = 10_000;
 
 /// The answer of a write that changes something which a read shows.
-pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
+pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
     let answer = match &*call.operation.id {
         "resetAlert" | "resetAlertSetActivityData" => reset_alert(call),
         "runScriptOnDevice" => on_device(call, "SCRIPTING", "Script run"),
@@ -33,42 +33,42 @@ pub(super) fn answer(call: &Call<'_>) -> Option<Answer> {
     Some(answer)
 }
 
-fn body(call: &Call<'_>) -> Value {
+fn body(call: &ApiCall<'_>) -> Value {
     serde_json::from_slice(&call.asked.body).unwrap_or_default()
 }
 
-fn bad_body(message: &str) -> Answer {
-    Answer::application_error(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+fn bad_body(message: &str) -> SandboxResponse {
+    SandboxResponse::application_error(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
 }
 
-fn reset_alert(call: &Call<'_>) -> Answer {
-    let mut things = call.state.world.things();
+fn reset_alert(call: &ApiCall<'_>) -> SandboxResponse {
+    let mut things = call.state.world.data();
     let uid = call.text_at(0).unwrap_or_default();
     let Some(place) = things.alerts.iter().position(|alert| alert.uid == uid) else {
-        return Answer::not_found("There is no such alert");
+        return SandboxResponse::not_found("There is no such alert");
     };
     let alert = things.alerts.remove(place);
-    things.note(
+    things.add_activity(
         alert.device_id,
         "CONDITION",
         "Reset",
         "The alert was reset.",
     );
-    Answer::no_content()
+    SandboxResponse::no_content()
 }
 
 /// Something is started on a device: 204 now, and an activity to be found later.
-fn on_device(call: &Call<'_>, activity: &'static str, subject: &str) -> Answer {
-    let mut things = call.state.world.things();
+fn on_device(call: &ApiCall<'_>, activity: &'static str, subject: &str) -> SandboxResponse {
+    let mut things = call.state.world.data();
     let Some(id) = call.id_at(0).filter(|id| things.device(*id).is_some()) else {
         return no_device();
     };
-    things.note(id, activity, subject, "Started through the API.");
-    Answer::no_content()
+    things.add_activity(id, activity, subject, "Started through the API.");
+    SandboxResponse::no_content()
 }
 
-fn update_device(call: &Call<'_>) -> Answer {
-    let mut things = call.state.world.things();
+fn update_device(call: &ApiCall<'_>) -> SandboxResponse {
+    let mut things = call.state.world.data();
     let wanted = call.id_at(0);
     let Some(device) = things.devices.iter_mut().find(|it| Some(it.id) == wanted) else {
         return no_device();
@@ -76,17 +76,17 @@ fn update_device(call: &Call<'_>) -> Answer {
     if let Some(name) = body(call).get("displayName").and_then(Value::as_str) {
         name.clone_into(&mut device.display_name);
     }
-    Answer::no_content()
+    SandboxResponse::no_content()
 }
 
-fn create_organization(call: &Call<'_>) -> Answer {
+fn create_organization(call: &ApiCall<'_>) -> SandboxResponse {
     let body = body(call);
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let Some(name) = text("name") else {
         return bad_body("`name` is missing");
     };
-    let mut things = call.state.world.things();
-    if things.organizations.len() >= MADE_MAX {
+    let mut things = call.state.world.data();
+    if things.organizations.len() >= CREATED_MAX {
         return bad_body("The sandbox holds no more organizations");
     }
     let organization = Organization {
@@ -95,22 +95,22 @@ fn create_organization(call: &Call<'_>) -> Answer {
         description: text("description").unwrap_or_default(),
         node_approval_mode: "AUTOMATIC",
     };
-    let answer = Answer::ok(&organization.detailed(&things));
+    let answer = SandboxResponse::ok(&organization.detailed(&things));
     things.organizations.push(organization);
     answer
 }
 
-fn create_ticket(call: &Call<'_>) -> Answer {
+fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
     let body = body(call);
     let Some(summary) = body.get("subject").and_then(Value::as_str) else {
         return bad_body("`subject` is missing");
     };
     let client = body.get("clientId").and_then(Value::as_u64);
-    let mut things = call.state.world.things();
-    if things.tickets.len() >= MADE_MAX {
+    let mut things = call.state.world.data();
+    if things.tickets.len() >= CREATED_MAX {
         return bad_body("The sandbox holds no more tickets");
     }
-    let ticket = Ticket {
+    let ticket = SupportTicket {
         id: things.tickets.last().map_or(1, |last| last.id + 1),
         summary: summary.to_owned(),
         client_id: client
@@ -119,7 +119,7 @@ fn create_ticket(call: &Call<'_>) -> Answer {
         status: "NEW",
         create_time: NOW,
     };
-    let answer = Answer::ok(&json!({
+    let answer = SandboxResponse::ok(&json!({
         "id": ticket.id,
         "subject": ticket.summary,
         "clientId": ticket.client_id,

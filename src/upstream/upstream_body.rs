@@ -164,7 +164,7 @@ impl Http1ResponseBody {
     /// The next chunk, those read ahead first; none at the end.
     ///
     /// # Errors
-    /// See [`Cut`]. Every later call returns the same error.
+    /// See [`UpstreamBodyError`]. Every later call returns the same error.
     pub fn poll_data(
         &mut self,
         cx: &mut Context<'_>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Waits until `done`, and panics when [`PATIENCE`] is over.
+/// Waits until `done`, and panics when [`TIMEOUTS`] is over.
 pub(crate) async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
     until_within(PATIENCE, what, done).await;
 }

@@ -340,13 +340,15 @@ fn an_added_operation_may_not_take_an_id_or_a_path_that_is_taken() {
     let clash = |operation| Catalogue::with_added(vec![operation]).err().unwrap();
     assert!(matches!(
         clash(added(Method::Get, "/v2/new", "getDevices")),
-        Clash::Id { .. }
+        CatalogueError::DuplicateId { .. }
     ));
     let same_path = clash(added(Method::Get, "/v2/device/{number}", "getDeviceAgain"));
-    assert!(matches!(same_path, Clash::Path { with, .. } if *with == *"getDevice"));
+    assert!(
+        matches!(same_path, CatalogueError::DuplicatePath { with, .. } if *with == *"getDevice")
+    );
     assert!(matches!(
         clash(added(Method::Head, "/v2/new", "headNew")),
-        Clash::Head { .. }
+        CatalogueError::HeadMethod { .. }
     ));
 }
 
@@ -364,11 +366,11 @@ fn a_template_has_plain_segments_and_whole_parameters_only() {
         names("/v2/a/{b}/c/{scan-group-id}").unwrap(),
         ["b", "scan-group-id"]
     );
-    assert_eq!(names("/v3/a"), Err(BadTemplate::Elsewhere));
-    assert_eq!(names("/v2/"), Err(BadTemplate::EmptySegment));
-    assert_eq!(names("/v2/a/"), Err(BadTemplate::EmptySegment));
-    assert_eq!(names("/v2/a//b"), Err(BadTemplate::EmptySegment));
-    assert_eq!(names("/v2/{a}/{a}"), Err(BadTemplate::SameName));
+    assert_eq!(names("/v3/a"), Err(TemplateError::OutsideApi));
+    assert_eq!(names("/v2/"), Err(TemplateError::EmptySegment));
+    assert_eq!(names("/v2/a/"), Err(TemplateError::EmptySegment));
+    assert_eq!(names("/v2/a//b"), Err(TemplateError::EmptySegment));
+    assert_eq!(names("/v2/{a}/{a}"), Err(TemplateError::DuplicateParameter));
     for wrong in [
         "/v2/{}",
         "/v2/x{a}",
@@ -378,7 +380,7 @@ fn a_template_has_plain_segments_and_whole_parameters_only() {
         "/v2/a?b",
         "/v2/{a",
     ] {
-        assert_eq!(names(wrong), Err(BadTemplate::Segment), "{wrong}");
+        assert_eq!(names(wrong), Err(TemplateError::InvalidSegment), "{wrong}");
     }
 }
 
@@ -397,7 +399,10 @@ fn a_slip_of_the_finger_is_answered_with_the_id_that_was_meant() {
 fn the_operations_that_matter_most_are_classed_as_they_should_be() {
     let catalogue = Catalogue::builtin();
     let run = catalogue.by_id("runScriptOnDevice").unwrap();
-    assert_eq!((run.class, run.needs), (Class::Dangerous, Needs::User));
+    assert_eq!(
+        (run.class, run.required_identity),
+        (RiskClass::Dangerous, RequiredIdentity::User)
+    );
     let upload = catalogue.by_id("uploadTempAttachments").unwrap();
     assert_eq!(upload.payload, Payload::Upload);
     let of_class = |class| {
@@ -407,12 +412,12 @@ fn the_operations_that_matter_most_are_classed_as_they_should_be() {
             .filter(|it| it.class == class)
             .count()
     };
-    assert_eq!(Class::ALL.map(of_class), [146, 7, 126, 36]);
+    assert_eq!(RiskClass::ALL.map(of_class), [146, 7, 126, 36]);
     assert_eq!(
         catalogue
             .all()
             .iter()
-            .filter(|it| it.secrets_if.is_some())
+            .filter(|it| it.secrets_parameter.is_some())
             .count(),
         4
     );

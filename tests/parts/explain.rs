@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use clap::Parser;
 use ninjaone_proxy::{
     caller::Caller,
-    cli::explain::Explain,
+    cli::explain::ExplainArgs,
     names::IdentityKind,
     ninjaone::catalogue::Catalogue,
     policy::{
@@ -23,7 +23,7 @@ use serde_json::Value;
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
-    explain: Explain,
+    explain: ExplainArgs,
 }
 
 fn rule(effect: Effect, selector: &str, owner: &str, line: usize) -> Rule {

@@ -25,23 +25,23 @@ fn an_error_body_is_understood_in_each_of_its_shapes() {
     let meaning = |body: &str| ApiErrorBody::parse(body.as_bytes()).map(|fault| fault.kind());
     assert_eq!(
         meaning(r#"{"error":"user_context_required","error_description":"x","error_code":5}"#),
-        Some(Meaning::UserContextRequired)
+        Some(ApiErrorKind::UserContextRequired)
     );
     assert_eq!(
         meaning(r#"{"error":"insufficient_privileges"}"#),
-        Some(Meaning::InsufficientPrivileges)
+        Some(ApiErrorKind::InsufficientPrivileges)
     );
     assert_eq!(
         meaning(r#"{"error_code":10}"#),
-        Some(Meaning::NotAuthenticated)
+        Some(ApiErrorKind::NotAuthenticated)
     );
     assert_eq!(
         meaning(r#"{"resultCode":"NOT_FOUND","incidentId":"W-1"}"#),
-        Some(Meaning::Application)
+        Some(ApiErrorKind::Application)
     );
     assert_eq!(
         meaning(r#"{"errorCode":3,"message":"m"}"#),
-        Some(Meaning::Application)
+        Some(ApiErrorKind::Application)
     );
     assert_eq!(meaning(r#"{"id":5}"#), None);
     assert_eq!(meaning("<html>"), None);
@@ -54,7 +54,7 @@ fn an_error_body_that_is_too_long_is_not_read() {
         r#"{{"error":"not_authenticated","x":"{}"}}"#,
         "x".repeat(64 * 1024)
     );
-    assert_eq!(Fault::parse(long.as_bytes()), None);
+    assert_eq!(ApiErrorBody::parse(long.as_bytes()), None);
 }
 
 #[test]

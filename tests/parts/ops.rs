@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use ninjaone_proxy::{
-    cli::ops::{ListArgs, ShowArgs, list, show},
+    cli::ops::{OpsListArgs, OpsShowArgs, list, show},
     ninjaone::catalogue::Catalogue,
 };
 use serde_json::Value;
@@ -18,8 +18,8 @@ struct Line {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    List(ListArgs),
-    Show(ShowArgs),
+    List(OpsListArgs),
+    Show(OpsShowArgs),
 }
 
 /// Exit code, stdout, stderr.

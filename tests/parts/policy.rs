@@ -166,7 +166,7 @@ fn nothing_is_allowed_that_no_rule_allows() {
 fn a_read_is_allowed_by_the_class_read_and_the_grant_says_by_which_rule() {
     let grant = readers().allows(Method::Get, "/v2/device/17");
     assert_eq!(&*grant.rule, "reporting");
-    assert_eq!(grant.class, Class::Read);
+    assert_eq!(grant.class, RiskClass::Read);
     assert_eq!(grant.tenant.name.as_str(), "acme");
     assert_eq!(grant.identity_preference, IdentityPreference::Auto);
     assert_eq!(&*grant.parameters.values()[0], "17");
@@ -214,16 +214,19 @@ fn an_operation_that_needs_a_person_goes_as_user() {
         choose_identity(grant.identity_preference, needs, false, service).identity,
         IdentityKind::User
     );
-    assert_eq!(grant.class, Class::Dangerous);
+    assert_eq!(grant.class, RiskClass::Dangerous);
 }
 
 #[test]
 fn a_parameter_that_asks_for_secrets_raises_a_read_out_of_the_class_read() {
-    assert_eq!(readers().allows(Method::Get, PLAIN_READ).class, Class::Read);
+    assert_eq!(
+        readers().allows(Method::Get, PLAIN_READ).class,
+        RiskClass::Read
+    );
     let refusal = readers()
         .decide(Method::Get, SECRET_READ)
         .expect_err("raised");
-    assert_eq!(refusal.class, Some(Class::Secrets));
+    assert_eq!(refusal.class, Some(RiskClass::Secrets));
     assert_eq!(refusal.reason, not_allowed());
 }
 
@@ -264,7 +267,7 @@ fn secrets_all_or_the_operation_itself_cover_a_read_that_asks_for_secrets() {
         };
         assert_eq!(
             desk.allows(Method::Get, SECRET_READ).class,
-            Class::Secrets,
+            RiskClass::Secrets,
             "{selector}"
         );
     }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::status::one_line;
+use crate::cli::status::single_line;
 
 /// What is checked. Scripts rely on the names: they may be added, but not renamed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Name {
+pub(super) enum CheckName {
     /// The files can be read, their secrets are private, and they make sense.
     Configuration,
     /// This machine's clocks can be believed.
@@ -43,7 +43,7 @@ pub(super) enum Name {
     LoginScopes,
 }
 
-impl Name {
+impl CheckName {
     #[must_use]
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Name {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CheckStatus {
     Ok,
     /// It works, but needs attention.
     Warning,
@@ -82,7 +82,7 @@ pub(super) enum Verdict {
     Skipped,
 }
 
-impl Verdict {
+impl CheckStatus {
     #[must_use]
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -95,51 +95,61 @@ impl Verdict {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Check {
-    pub(super) name: Name,
+pub(super) struct DoctorCheck {
+    pub(super) name: CheckName,
     pub(super) tenant: Option<String>,
-    pub(super) verdict: Verdict,
+    pub(super) status: CheckStatus,
     /// Both become one line, whatever the network sent.
-    pub(super) seen: String,
+    pub(super) observed: String,
     pub(super) remedy: Option<String>,
 }
 
-impl Check {
-    pub(super) fn ok(name: Name, seen: impl AsRef<str>) -> Self {
-        Self::new(name, Verdict::Ok, seen.as_ref(), None)
+impl DoctorCheck {
+    pub(super) fn ok(name: CheckName, seen: impl AsRef<str>) -> Self {
+        Self::new(name, CheckStatus::Ok, seen.as_ref(), None)
     }
 
-    pub(super) fn skipped(name: Name, why: impl AsRef<str>) -> Self {
-        Self::new(name, Verdict::Skipped, why.as_ref(), None)
+    pub(super) fn skipped(name: CheckName, why: impl AsRef<str>) -> Self {
+        Self::new(name, CheckStatus::Skipped, why.as_ref(), None)
     }
 
-    pub(super) fn warning(name: Name, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
-        Self::new(name, Verdict::Warning, seen.as_ref(), Some(remedy.as_ref()))
+    pub(super) fn warning(name: CheckName, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+        Self::new(
+            name,
+            CheckStatus::Warning,
+            seen.as_ref(),
+            Some(remedy.as_ref()),
+        )
     }
 
-    pub(super) fn failed(name: Name, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
-        Self::new(name, Verdict::Failed, seen.as_ref(), Some(remedy.as_ref()))
+    pub(super) fn failed(name: CheckName, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+        Self::new(
+            name,
+            CheckStatus::Failed,
+            seen.as_ref(),
+            Some(remedy.as_ref()),
+        )
     }
 
-    fn new(name: Name, verdict: Verdict, seen: &str, remedy: Option<&str>) -> Self {
+    fn new(name: CheckName, status: CheckStatus, seen: &str, remedy: Option<&str>) -> Self {
         Self {
             name,
             tenant: None,
-            verdict,
-            seen: one_line(seen),
-            remedy: remedy.map(one_line),
+            status,
+            observed: single_line(seen),
+            remedy: remedy.map(single_line),
         }
     }
 
     #[must_use]
-    pub(super) fn of(mut self, tenant: &str) -> Self {
+    pub(super) fn for_tenant(mut self, tenant: &str) -> Self {
         self.tenant = Some(tenant.to_owned());
         self
     }
 
     #[must_use]
     pub(super) const fn needs_attention(&self) -> bool {
-        matches!(self.verdict, Verdict::Warning | Verdict::Failed)
+        matches!(self.status, CheckStatus::Warning | CheckStatus::Failed)
     }
 
     /// `acme/service-token`, or the name alone.
@@ -159,8 +169,8 @@ impl Check {
         if let Some(tenant) = &self.tenant {
             members.insert("tenant".to_owned(), json!(tenant));
         }
-        members.insert("verdict".to_owned(), json!(self.verdict.as_str()));
-        members.insert("seen".to_owned(), json!(self.seen));
+        members.insert("verdict".to_owned(), json!(self.status.as_str()));
+        members.insert("seen".to_owned(), json!(self.observed));
         if let Some(remedy) = &self.remedy {
             members.insert("do".to_owned(), json!(remedy));
         }

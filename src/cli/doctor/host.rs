@@ -18,28 +18,33 @@ use crate::{
     ninjaone::paths::DISCOVERY_PATH,
 };
 
-use super::check::{Check, Name};
+use super::check::{CheckName, DoctorCheck};
 
 /// Timeouts of the name lookup and of the connection.
-const DNS_MS_MAX: u64 = 3_000;
-const TCP_MS_MAX: u64 = 3_000;
+const DNS_TIMEOUT_MS: u64 = 3_000;
+const TCP_TIMEOUT_MS: u64 = 3_000;
 
 /// Most addresses that are shown and tried.
 const ADDRESSES_MAX: usize = 4;
 
 /// Clock difference worth reporting: we count a token's life, and the host ends it.
-const SKEW_S_MAX: u64 = 60;
+const CLOCK_SKEW_S_MAX: u64 = 60;
 
-const AFTER_HOST: [Name; 4] = [Name::Tls, Name::Http, Name::ClockSkew, Name::Discovery];
+const AFTER_HOST: [CheckName; 4] = [
+    CheckName::Tls,
+    CheckName::Http,
+    CheckName::ClockSkew,
+    CheckName::Discovery,
+];
 
 /// Checks the host step by step. True if it responds, so that further checks make sense.
-pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
+pub(super) async fn check_host(endpoint: &Endpoint) -> (Vec<DoctorCheck>, bool) {
     let mut checks = Vec::new();
-    if reach(endpoint, &mut checks).await.is_err() {
+    if connect(endpoint, &mut checks).await.is_err() {
         let after = AFTER_HOST
             .into_iter()
-            .filter(|it| endpoint.tls || *it != Name::Tls);
-        checks.extend(after.map(|it| Check::skipped(it, "the host cannot be reached")));
+            .filter(|it| endpoint.tls || *it != CheckName::Tls);
+        checks.extend(after.map(|it| DoctorCheck::skipped(it, "the host cannot be reached")));
         return (checks, false);
     }
     let answer = OAuthPaths::fetch_metadata(endpoint).await;
@@ -50,8 +55,8 @@ pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
         Ok(answer) => {
             let status = answer.status().as_u16();
             let origin = endpoint.origin();
-            checks.push(Check::ok(
-                Name::Http,
+            checks.push(DoctorCheck::ok(
+                CheckName::Http,
                 format!("{origin} answers (status {status} to {DISCOVERY_PATH})"),
             ));
             checks.push(clock_skew(&answer));
@@ -59,37 +64,44 @@ pub(super) async fn look(endpoint: &Endpoint) -> (Vec<Check>, bool) {
             (checks, true)
         }
         Err(error) => {
-            checks.extend(unanswered(endpoint, error));
+            checks.extend(no_response(endpoint, error));
             (checks, false)
         }
     }
 }
 
-struct Unreached;
+struct HostUnreachableError;
 
-async fn reach(endpoint: &Endpoint, checks: &mut Vec<Check>) -> Result<(), Unreached> {
+async fn connect(
+    endpoint: &Endpoint,
+    checks: &mut Vec<DoctorCheck>,
+) -> Result<(), HostUnreachableError> {
     let (host, port) = (endpoint.host.as_str(), endpoint.port);
-    let resolved = timeout(Duration::from_millis(DNS_MS_MAX), lookup_host((host, port))).await;
+    let resolved = timeout(
+        Duration::from_millis(DNS_TIMEOUT_MS),
+        lookup_host((host, port)),
+    )
+    .await;
     let addresses: Vec<_> = match resolved {
         Ok(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
         Ok(Err(_)) | Err(_) => Vec::new(),
     };
     if addresses.is_empty() {
-        checks.push(Check::failed(
-            Name::Dns,
+        checks.push(DoctorCheck::failed(
+            CheckName::Dns,
             format!("{host} has no address, as far as this machine can tell"),
             "Check the tenant's `region` or `url`, and this machine's name servers.",
         ));
-        checks.push(Check::skipped(
-            Name::Tcp,
+        checks.push(DoctorCheck::skipped(
+            CheckName::Tcp,
             "there is no address to connect to",
         ));
-        return Err(Unreached);
+        return Err(HostUnreachableError);
     }
     let texts: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
     let is_name = host.parse::<IpAddr>().is_err();
-    checks.push(Check::ok(
-        Name::Dns,
+    checks.push(DoctorCheck::ok(
+        CheckName::Dns,
         if is_name {
             format!("{host} is {}", texts.join(", "))
         } else {
@@ -97,13 +109,13 @@ async fn reach(endpoint: &Endpoint, checks: &mut Vec<Check>) -> Result<(), Unrea
         },
     ));
     let connected = timeout(
-        Duration::from_millis(TCP_MS_MAX),
+        Duration::from_millis(TCP_TIMEOUT_MS),
         TcpStream::connect(addresses.as_slice()),
     );
     let why = match connected.await {
         Ok(Ok(_)) => {
-            checks.push(Check::ok(
-                Name::Tcp,
+            checks.push(DoctorCheck::ok(
+                CheckName::Tcp,
                 format!("port {port} takes connections"),
             ));
             return Ok(());
@@ -111,41 +123,41 @@ async fn reach(endpoint: &Endpoint, checks: &mut Vec<Check>) -> Result<(), Unrea
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer".to_owned(),
     };
-    checks.push(Check::failed(
-        Name::Tcp,
+    checks.push(DoctorCheck::failed(
+        CheckName::Tcp,
         format!("no connection to {host} port {port}: {why}"),
         "Let this machine reach it: look at firewalls and the port of `url`. There is no way through an outgoing proxy.",
     ));
-    Err(Unreached)
+    Err(HostUnreachableError)
 }
 
-fn tls(endpoint: &Endpoint, answer: &Result<Response<Bytes>, ExchangeError>) -> Check {
+fn tls(endpoint: &Endpoint, answer: &Result<Response<Bytes>, ExchangeError>) -> DoctorCheck {
     let host = &endpoint.host;
     match answer {
-        Err(ExchangeError::Certificate) => Check::failed(
-            Name::Tls,
+        Err(ExchangeError::Certificate) => DoctorCheck::failed(
+            CheckName::Tls,
             format!(
                 "the certificate of {host} is not accepted: expired, for another name, or of an authority that is not known here"
             ),
             "Check `url` and this machine's clock. If a gateway of yours opens TLS, name its authority in the tenant's `ca`.",
         ),
-        Err(ExchangeError::Tls) => Check::failed(
-            Name::Tls,
+        Err(ExchangeError::Tls) => DoctorCheck::failed(
+            CheckName::Tls,
             format!("TLS with {host} failed, or cannot be set up here"),
             "Check that `url` and its port speak HTTPS, that `ca` can be read, and that this machine has certificate authorities.",
         ),
-        _ => Check::ok(Name::Tls, format!("the certificate is one for {host}")),
+        _ => DoctorCheck::ok(CheckName::Tls, format!("the certificate is one for {host}")),
     }
 }
 
 /// After connecting: TLS, then HTTP.
-fn unanswered(endpoint: &Endpoint, error: ExchangeError) -> Vec<Check> {
+fn no_response(endpoint: &Endpoint, error: ExchangeError) -> Vec<DoctorCheck> {
     let http = match error {
         ExchangeError::Certificate | ExchangeError::Tls => {
-            Check::skipped(Name::Http, "there is no TLS to speak it over")
+            DoctorCheck::skipped(CheckName::Http, "there is no TLS to speak it over")
         }
-        other => Check::failed(
-            Name::Http,
+        other => DoctorCheck::failed(
+            CheckName::Http,
             format!(
                 "{} does not answer as it should: {other}",
                 endpoint.origin()
@@ -153,27 +165,30 @@ fn unanswered(endpoint: &Endpoint, error: ExchangeError) -> Vec<Check> {
             "Check that `url` is NinjaOne's own and that no gateway stands in between.",
         ),
     };
-    let after = [Name::ClockSkew, Name::Discovery];
-    let after = after.map(|it| Check::skipped(it, "the host does not answer"));
+    let after = [CheckName::ClockSkew, CheckName::Discovery];
+    let after = after.map(|it| DoctorCheck::skipped(it, "the host does not answer"));
     std::iter::once(http).chain(after).collect()
 }
 
-fn clock_skew(answer: &Response<Bytes>) -> Check {
+fn clock_skew(answer: &Response<Bytes>) -> DoctorCheck {
     let date = answer.headers().get(header::DATE);
     let date = date
         .and_then(|it| it.to_str().ok())
         .and_then(parse_http_date);
     let Some(theirs) = date else {
-        return Check::skipped(Name::ClockSkew, "NinjaOne's answer has no date");
+        return DoctorCheck::skipped(CheckName::ClockSkew, "NinjaOne's answer has no date");
     };
     let ours = Timestamp::now().unix_seconds();
     let apart = ours.abs_diff(theirs);
-    if apart <= SKEW_S_MAX {
-        return Check::ok(Name::ClockSkew, format!("{apart} s apart from NinjaOne's"));
+    if apart <= CLOCK_SKEW_S_MAX {
+        return DoctorCheck::ok(
+            CheckName::ClockSkew,
+            format!("{apart} s apart from NinjaOne's"),
+        );
     }
     let way = if ours > theirs { "ahead of" } else { "behind" };
-    Check::warning(
-        Name::ClockSkew,
+    DoctorCheck::warning(
+        CheckName::ClockSkew,
         format!(
             "this machine's clock is {} {way} NinjaOne's",
             humanize_duration(apart)
@@ -182,40 +197,42 @@ fn clock_skew(answer: &Response<Bytes>) -> Check {
     )
 }
 
-fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
-    let name = Name::Discovery;
+fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> DoctorCheck {
+    let name = CheckName::Discovery;
     let origin = endpoint.origin();
     let known = "the usual paths are used";
     let check_host = "Check `region` or `url`: credentials are sent to the configured host only.";
     match OAuthPaths::from_metadata(endpoint, answer) {
-        Ok(paths) => Check::ok(
+        Ok(paths) => DoctorCheck::ok(
             name,
             format!("tokens at {}, login at {}", paths.token, paths.authorize),
         ),
-        Err(DiscoveryError::UnexpectedStatus(404)) => Check::ok(name, format!("absent; {known}")),
-        Err(DiscoveryError::UnexpectedStatus(status)) => Check::warning(
+        Err(DiscoveryError::UnexpectedStatus(404)) => {
+            DoctorCheck::ok(name, format!("absent; {known}"))
+        }
+        Err(DiscoveryError::UnexpectedStatus(status)) => DoctorCheck::warning(
             name,
             format!("it answers with status {status}; {known}"),
             "Nothing, if tokens are issued. Otherwise check that `url` is NinjaOne's own.",
         ),
-        Err(DiscoveryError::InvalidMetadata) => Check::warning(
+        Err(DiscoveryError::InvalidMetadata) => DoctorCheck::warning(
             name,
             format!("what {origin} answers is not what NinjaOne would say; {known}"),
             "Check that `url` is NinjaOne's own and that no gateway stands in between.",
         ),
-        Err(DiscoveryError::IssuerMismatch(issuer)) => Check::warning(
+        Err(DiscoveryError::IssuerMismatch(issuer)) => DoctorCheck::warning(
             name,
             format!(
                 "{origin} names itself {}; that is not believed, and {known}",
-                short(&issuer)
+                truncated(&issuer)
             ),
             check_host,
         ),
-        Err(DiscoveryError::ForeignHost(address)) => Check::warning(
+        Err(DiscoveryError::ForeignHost(address)) => DoctorCheck::warning(
             name,
             format!(
                 "{origin} points to {}; that is not followed, and {known}",
-                short(&address)
+                truncated(&address)
             ),
             check_host,
         ),
@@ -223,7 +240,7 @@ fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> Check {
 }
 
 /// Foreign text, shortened to one line.
-fn short(text: &str) -> String {
+fn truncated(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 100;
     text.chars().take(SHOWN_CHARS_MAX).collect()
 }

@@ -22,15 +22,15 @@ use crate::{
 };
 
 use super::{
-    check::{Check, Name},
-    service::scopes,
+    check::{CheckName, DoctorCheck},
+    service::scopes_check,
 };
 
 /// How many keepalive intervals a login may miss before that is reported.
 const KEEPALIVES_MISSED_MAX: u32 = 2;
 
 /// Whose login it is, and what it must allow.
-pub(super) struct Whose<'a> {
+pub(super) struct LoginExpectations<'a> {
     pub(super) tenant: &'a TenantName,
     pub(super) endpoint: &'a Endpoint,
     pub(super) identity: &'a UserIdentity,
@@ -38,15 +38,18 @@ pub(super) struct Whose<'a> {
 }
 
 /// Checks the stored login. Blocks on the disk.
-pub(super) fn look(store: &config::Store, whose: &Whose<'_>) -> Vec<Check> {
+pub(super) fn check_login(
+    store: &config::StoreConfig,
+    whose: &LoginExpectations<'_>,
+) -> Vec<DoctorCheck> {
     let none = "nothing is stored yet";
     // Opening a store creates its directory, which would then belong to the user of this command.
     if !store.path.exists() {
         return vec![
-            Check::skipped(Name::StoreSlot, none),
-            Check::skipped(Name::StoreLock, none),
-            needed(whose.tenant, "nobody has logged in"),
-            Check::skipped(Name::LoginScopes, "there is no login"),
+            DoctorCheck::skipped(CheckName::StoreSlot, none),
+            DoctorCheck::skipped(CheckName::StoreLock, none),
+            login_required(whose.tenant, "nobody has logged in"),
+            DoctorCheck::skipped(CheckName::LoginScopes, "there is no login"),
         ];
     }
     let slot = login_slot(whose.tenant);
@@ -55,23 +58,29 @@ pub(super) fn look(store: &config::Store, whose: &Whose<'_>) -> Vec<Check> {
         StoreOpenError::Store(error) => error.to_string(),
     });
     let read = opened.and_then(|store| {
-        let found = store.read(&slot).map_err(|error| store_trouble(&error))?;
+        let found = store
+            .read(&slot)
+            .map_err(|error| store_error_text(&error))?;
         Ok((store, found))
     });
     match read {
         Ok((store, found)) => checks(&store, &slot, found, whose),
         Err(error) => {
-            let after = [Name::StoreLock, Name::Login, Name::LoginScopes];
-            let after = after.map(|it| Check::skipped(it, "the store cannot be read"));
+            let after = [
+                CheckName::StoreLock,
+                CheckName::Login,
+                CheckName::LoginScopes,
+            ];
+            let after = after.map(|it| DoctorCheck::skipped(it, "the store cannot be read"));
             let remedy = "Do what it says, as the user who runs the proxy; only if nothing brings it back, log in again.";
-            std::iter::once(Check::failed(Name::StoreSlot, error, remedy))
+            std::iter::once(DoctorCheck::failed(CheckName::StoreSlot, error, remedy))
                 .chain(after)
                 .collect()
         }
     }
 }
 
-fn store_trouble(error: &StoreError) -> String {
+fn store_error_text(error: &StoreError) -> String {
     format!("{error} ({})", error.name())
 }
 
@@ -79,19 +88,25 @@ fn checks(
     store: &LoginStore,
     slot: &Slot,
     found: Option<FoundLogin>,
-    whose: &Whose<'_>,
-) -> Vec<Check> {
-    let mut checks = vec![stored(store, slot, found.as_ref()), lock(store, slot)];
+    whose: &LoginExpectations<'_>,
+) -> Vec<DoctorCheck> {
+    let mut checks = vec![
+        slot_check(store, slot, found.as_ref()),
+        lock_check(store, slot),
+    ];
     match found {
         None => {
-            checks.push(needed(whose.tenant, "nobody is logged in"));
-            checks.push(Check::skipped(Name::LoginScopes, "there is no login"));
+            checks.push(login_required(whose.tenant, "nobody is logged in"));
+            checks.push(DoctorCheck::skipped(
+                CheckName::LoginScopes,
+                "there is no login",
+            ));
         }
         Some(FoundLogin { login: kept, .. }) => {
-            checks.push(login(&kept, whose));
+            checks.push(login_check(&kept, whose));
             let granted = granted(&kept);
-            checks.push(scopes(
-                Name::LoginScopes,
+            checks.push(scopes_check(
+                CheckName::LoginScopes,
                 IdentityKind::User,
                 &granted,
                 whose.needs,
@@ -110,52 +125,52 @@ fn granted(kept: &StoredLogin) -> Vec<Box<str>> {
         .collect()
 }
 
-fn stored(store: &LoginStore, slot: &Slot, found: Option<&FoundLogin>) -> Check {
-    let name = Name::StoreSlot;
+fn slot_check(store: &LoginStore, slot: &Slot, found: Option<&FoundLogin>) -> DoctorCheck {
+    let name = CheckName::StoreSlot;
     let Some(found) = found else {
-        return Check::ok(name, "empty, and can be read");
+        return DoctorCheck::ok(name, "empty, and can be read");
     };
     if let Some(damage) = &found.damage {
-        return Check::warning(
+        return DoctorCheck::warning(
             name,
-            format!("read from its copy, because {}", store_trouble(damage)),
+            format!("read from its copy, because {}", store_error_text(damage)),
             "Nothing at once: the next renewal makes it good. Look at the disk, and at who can write there.",
         );
     }
     match store.is_sealed_by_first_key(slot) {
-        Ok(true) => Check::ok(name, "can be read, and is sealed with the first key"),
-        Ok(false) => Check::warning(
+        Ok(true) => DoctorCheck::ok(name, "can be read, and is sealed with the first key"),
+        Ok(false) => DoctorCheck::warning(
             name,
             "can be read, but an older key of `store.seal` sealed it",
             "Keep the older key in `store.seal` until a renewal has sealed it with the first one; then take it out.",
         ),
-        Err(error) => Check::warning(name, store_trouble(&error), "Run this again."),
+        Err(error) => DoctorCheck::warning(name, store_error_text(&error), "Run this again."),
     }
 }
 
 /// Checks without creating the file, which would then belong to us.
-fn lock(store: &LoginStore, slot: &Slot) -> Check {
-    let name = Name::StoreLock;
+fn lock_check(store: &LoginStore, slot: &Slot) -> DoctorCheck {
+    let name = CheckName::StoreLock;
     let path = store.lock_path(slot);
     if !path.exists() {
-        return Check::ok(name, "free");
+        return DoctorCheck::ok(name, "free");
     }
     match store.try_lock(slot) {
-        Ok(Some(_)) => Check::ok(name, "free"),
+        Ok(Some(_)) => DoctorCheck::ok(name, "free"),
         Ok(None) => {
             let holder = holder(&path).map_or_else(
                 || "by another process".to_owned(),
                 |pid| format!("by process {pid}"),
             );
-            Check::warning(
+            DoctorCheck::warning(
                 name,
                 format!("held {holder}: it renews the login, or cannot store what it was given"),
                 "Look again in a minute. If it stays so, see `ninjaone-proxy status`, and do not end that process: a login may be in its memory only.",
             )
         }
-        Err(error) => Check::failed(
+        Err(error) => DoctorCheck::failed(
             name,
-            store_trouble(&error),
+            store_error_text(&error),
             "Do what it says: without the lock no login is renewed.",
         ),
     }
@@ -175,15 +190,15 @@ fn holder(path: &Path) -> Option<u32> {
     })
 }
 
-fn needed(tenant: &TenantName, why: &str) -> Check {
-    Check::failed(
-        Name::Login,
+fn login_required(tenant: &TenantName, why: &str) -> DoctorCheck {
+    DoctorCheck::failed(
+        CheckName::Login,
         why,
         format!("Somebody must log in: ninjaone-proxy login {tenant}"),
     )
 }
 
-fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
+fn login_check(kept: &StoredLogin, whose: &LoginExpectations<'_>) -> DoctorCheck {
     let tenant = whose.tenant;
     let application = user_application(whose.endpoint, whose.identity);
     let host = whose.endpoint.authority();
@@ -193,14 +208,14 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
         } else {
             format!("{}, and the configured host is {host}", kept.host)
         };
-        return needed(
+        return login_required(
             tenant,
             &format!("the login that is kept belongs to {other}"),
         );
     }
     if let Some(ended) = &kept.ended {
         let why = LoginEndReason::from_stored_name(&ended.reason);
-        return needed(tenant, &format!("{why} (at {})", ended.at));
+        return login_required(tenant, &format!("{why} (at {})", ended.at));
     }
     let now = Timestamp::now();
     let ago = |at: Timestamp| format!("{} ago", humanize_duration(now.since(at).as_secs()));
@@ -212,9 +227,9 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
     let left = access_left(kept);
     if kept.refresh_token.is_none() {
         return match left {
-            None => needed(tenant, "the login has ended: it could not be renewed"),
-            Some(left) => Check::warning(
-                Name::Login,
+            None => login_required(tenant, "the login has ended: it could not be renewed"),
+            Some(left) => DoctorCheck::warning(
+                CheckName::Login,
                 format!(
                     "cannot be renewed, and ends in {}",
                     humanize_duration(left.as_secs())
@@ -231,8 +246,8 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
         } else {
             "has not come to its end"
         };
-        return Check::warning(
-            Name::Login,
+        return DoctorCheck::warning(
+            CheckName::Login,
             format!("{who}; the renewal begun {} {what}", ago(mark.at)),
             format!(
                 "Look again in a minute. If no proxy is running, start it: its next renewal tells whether this login lives. If not: ninjaone-proxy login {tenant}"
@@ -242,8 +257,8 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
     let keepalive = whose.identity.keepalive;
     let unused = now.since(kept.refreshed_at);
     if unused > keepalive * KEEPALIVES_MISSED_MAX {
-        return Check::warning(
-            Name::Login,
+        return DoctorCheck::warning(
+            CheckName::Login,
             format!(
                 "{who}, and `keepalive` is {}",
                 humanize_duration(keepalive.as_secs())
@@ -260,7 +275,7 @@ fn login(kept: &StoredLogin, whose: &Whose<'_>) -> Check {
             )
         },
     );
-    Check::ok(Name::Login, format!("{who}; {token}"))
+    DoctorCheck::ok(CheckName::Login, format!("{who}; {token}"))
 }
 
 fn access_left(kept: &StoredLogin) -> Option<Duration> {

@@ -6,25 +6,25 @@ use serde_json::json;
 
 use crate::cli::exit::ExitStatus;
 
-use super::check::{Check, Name, Verdict};
+use super::check::{CheckName, CheckStatus, DoctorCheck};
 
-pub(super) struct Report(pub(super) Vec<Check>);
+pub(super) struct DoctorReport(pub(super) Vec<DoctorCheck>);
 
-impl Report {
+impl DoctorReport {
     /// 78 the configuration is wrong, 1 something else failed, 4 somebody must log in, 6 something needs attention.
     #[must_use]
     pub(super) fn exit_code(&self) -> ExitStatus {
-        let failed = |name: fn(Name) -> bool| {
-            let mut failures = self.0.iter().filter(|it| it.verdict == Verdict::Failed);
+        let failed = |name: fn(CheckName) -> bool| {
+            let mut failures = self.0.iter().filter(|it| it.status == CheckStatus::Failed);
             failures.any(|it| name(it.name))
         };
-        if failed(|name| name == Name::Configuration) {
+        if failed(|name| name == CheckName::Configuration) {
             ExitStatus::ConfigurationWrong
-        } else if failed(|name| name != Name::Login) {
+        } else if failed(|name| name != CheckName::Login) {
             ExitStatus::Failed
         } else if failed(|_| true) {
             ExitStatus::LoginNeeded
-        } else if self.0.iter().any(Check::needs_attention) {
+        } else if self.0.iter().any(DoctorCheck::needs_attention) {
             ExitStatus::Degraded
         } else {
             ExitStatus::Done
@@ -36,7 +36,7 @@ impl Report {
         let document = json!({
             "schema": "doctor/1",
             "healthy": self.exit_code() == ExitStatus::Done,
-            "checks": self.0.iter().map(Check::json).collect::<Vec<_>>(),
+            "checks": self.0.iter().map(DoctorCheck::json).collect::<Vec<_>>(),
         });
         writeln!(out, "{document}")
     }
@@ -49,15 +49,15 @@ impl Report {
         };
         let width = shown().map(|it| it.title().len()).max().unwrap_or_default();
         for check in shown() {
-            let verdict = match check.verdict {
-                Verdict::Failed => "FAILED",
+            let verdict = match check.status {
+                CheckStatus::Failed => "FAILED",
                 other => other.as_str(),
             };
             writeln!(
                 out,
                 "{:<width$}  {verdict:<7}  {}",
                 check.title(),
-                check.seen
+                check.observed
             )?;
         }
         let remedies = || shown().filter_map(|it| Some((it, it.remedy.as_ref()?)));
@@ -74,8 +74,8 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let count = |verdict| self.0.iter().filter(|it| it.verdict == verdict).count();
-        let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
+        let count = |verdict| self.0.iter().filter(|it| it.status == verdict).count();
+        let (failed, warnings) = (count(CheckStatus::Failed), count(CheckStatus::Warning));
         if failed + warnings == 0 {
             return "Nothing needs attention.".to_owned();
         }

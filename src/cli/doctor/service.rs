@@ -18,17 +18,17 @@ use crate::{
     policy::required_scope::RequiredScope,
 };
 
-use super::check::{Check, Name};
+use super::check::{CheckName, DoctorCheck};
 
 /// Longest time to try the scopes one by one to find the missing one.
-const SCOPES_MS_MAX: u64 = 5_000;
+const SCOPES_TIMEOUT_MS: u64 = 5_000;
 
 /// Requests one token and checks it.
-pub(super) async fn look(
+pub(super) async fn check_service(
     endpoint: &Endpoint,
     identity: &ServiceIdentity,
     needs: &[RequiredScope],
-) -> Vec<Check> {
+) -> Vec<DoctorCheck> {
     let grant = ClientCredentials {
         application: service_application(endpoint, identity),
         scopes: identity.scopes.clone(),
@@ -40,9 +40,9 @@ pub(super) async fn look(
                 humanize_duration(offered.lifetime.as_secs())
             );
             vec![
-                Check::ok(Name::ServiceToken, token),
-                scopes(
-                    Name::ServiceScopes,
+                DoctorCheck::ok(CheckName::ServiceToken, token),
+                scopes_check(
+                    CheckName::ServiceScopes,
                     IdentityKind::Service,
                     &offered.scopes,
                     needs,
@@ -56,35 +56,35 @@ pub(super) async fn look(
                 }
                 other => no_token(endpoint, other),
             };
-            let scopes = Check::skipped(Name::ServiceScopes, "there is no token");
+            let scopes = DoctorCheck::skipped(CheckName::ServiceScopes, "there is no token");
             vec![refused, scopes]
         }
     }
 }
 
 /// Checks that the granted scopes cover what callers may do.
-pub(super) fn scopes(
-    name: Name,
+pub(super) fn scopes_check(
+    name: CheckName,
     identity: IdentityKind,
     granted: &[Box<str>],
     needs: &[RequiredScope],
-) -> Check {
+) -> DoctorCheck {
     if granted.is_empty() {
-        return Check::skipped(name, "NinjaOne does not say which scopes it grants");
+        return DoctorCheck::skipped(name, "NinjaOne does not say which scopes it grants");
     }
     let lacking: Vec<&RequiredScope> = needs
         .iter()
         .filter(|need| granted.iter().all(|it| **it != *need.scope.as_str()))
         .collect();
     let Some(first) = lacking.first() else {
-        return Check::ok(
+        return DoctorCheck::ok(
             name,
             format!("{}: all that callers need", granted.join(" ")),
         );
     };
     let missing: Vec<&str> = lacking.iter().map(|it| it.scope.as_str()).collect();
     let missing = missing.join(" ");
-    Check::warning(
+    DoctorCheck::warning(
         name,
         format!(
             "granted is {}; {missing} is missing: caller {} may call {} here, and NinjaOne will refuse it",
@@ -99,7 +99,7 @@ pub(super) fn scopes(
     )
 }
 
-fn no_token(endpoint: &Endpoint, error: TokenEndpointError) -> Check {
+fn no_token(endpoint: &Endpoint, error: TokenEndpointError) -> DoctorCheck {
     let host = endpoint.authority();
     let seen = match error {
         TokenEndpointError::Rejected(TokenRejection::WrongRegion) => {
@@ -107,7 +107,7 @@ fn no_token(endpoint: &Endpoint, error: TokenEndpointError) -> Check {
         }
         other => format!("{host}: {other}"),
     };
-    Check::failed(Name::ServiceToken, seen, remedy(endpoint, error))
+    DoctorCheck::failed(CheckName::ServiceToken, seen, remedy(endpoint, error))
 }
 
 /// The remedy when there is no token.
@@ -151,17 +151,21 @@ pub(super) fn wrong_region(endpoint: &Endpoint) -> String {
     )
 }
 
-async fn invalid_scope(grant: &ClientCredentials) -> Check {
+async fn invalid_scope(grant: &ClientCredentials) -> DoctorCheck {
     let asked = &grant.scopes;
-    let tried = timeout(Duration::from_millis(SCOPES_MS_MAX), lacking(grant)).await;
+    let tried = timeout(
+        Duration::from_millis(SCOPES_TIMEOUT_MS),
+        missing_scopes(grant),
+    )
+    .await;
     let lacking = tried.unwrap_or_default();
     let found = if lacking.is_empty() {
         "at least one of them".to_owned()
     } else {
         lacking.join(" ")
     };
-    Check::failed(
-        Name::ServiceToken,
+    DoctorCheck::failed(
+        CheckName::ServiceToken,
         format!(
             "asked for {}: the application in NinjaOne lacks {found} (`invalid_scope`)",
             asked.join(" ")
@@ -173,7 +177,7 @@ async fn invalid_scope(grant: &ClientCredentials) -> Check {
 }
 
 /// The scopes that are refused on their own as well.
-async fn lacking(grant: &ClientCredentials) -> Vec<String> {
+async fn missing_scopes(grant: &ClientCredentials) -> Vec<String> {
     let mut lacking = Vec::new();
     for scope in &grant.scopes {
         let alone = ClientCredentials {

@@ -18,21 +18,21 @@ use crate::{
 };
 
 use super::{
-    check::{Check, Name},
+    check::{CheckName, DoctorCheck},
     service::wrong_region,
 };
 
 /// Timeout of the login page, including discovery.
-const AUTHORIZE_MS_MAX: u64 = 8_000;
+const AUTHORIZE_TIMEOUT_MS: u64 = 8_000;
 
 /// Longest login page that is read, in bytes; only its start counts.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
-pub(super) fn redirect(identity: &UserIdentity) -> Check {
-    let name = Name::Redirect;
-    let text = &identity.redirect.text;
+pub(super) fn redirect(identity: &UserIdentity) -> DoctorCheck {
+    let name = CheckName::Redirect;
+    let text = &identity.redirect.uri;
     if identity.platform == Platform::Native {
-        return Check::ok(
+        return DoctorCheck::ok(
             name,
             format!(
                 "{text}: NinjaOne has http://127.0.0.1 and any port for every Native application"
@@ -42,14 +42,14 @@ pub(super) fn redirect(identity: &UserIdentity) -> Check {
     let exact = format!("must be registered in NinjaOne to the letter: {text}");
     let (_, after_scheme) = text.split_once("://").unwrap_or_default();
     if after_scheme.contains('/') && !text.ends_with('/') {
-        return Check::ok(name, exact);
+        return DoctorCheck::ok(name, exact);
     }
     let ends = if text.ends_with('/') {
         "ends with a slash"
     } else {
         "has no path, and browsers and forms like to add a slash"
     };
-    Check::warning(
+    DoctorCheck::warning(
         name,
         format!("{exact} ({ends})"),
         "Compare the last character with what NinjaOne shows: with and without a slash are two addresses. A path such as /callback avoids the trap.",
@@ -57,25 +57,25 @@ pub(super) fn redirect(identity: &UserIdentity) -> Check {
 }
 
 /// Requests the login page as `login` would, without logging in.
-pub(super) async fn authorize(endpoint: &Endpoint, identity: &UserIdentity) -> Check {
-    let asked = ask(endpoint, identity);
-    let answer = timeout(Duration::from_millis(AUTHORIZE_MS_MAX), asked).await;
+pub(super) async fn authorize(endpoint: &Endpoint, identity: &UserIdentity) -> DoctorCheck {
+    let asked = request_authorize_page(endpoint, identity);
+    let answer = timeout(Duration::from_millis(AUTHORIZE_TIMEOUT_MS), asked).await;
     match answer {
-        Ok(Ok(answer)) => judge(endpoint, identity, &answer),
-        Ok(Err(error)) => unanswered(&error.to_string()),
-        Err(_) => unanswered("it took too long"),
+        Ok(Ok(answer)) => check_authorize_page(endpoint, identity, &answer),
+        Ok(Err(error)) => no_response(&error.to_string()),
+        Err(_) => no_response("it took too long"),
     }
 }
 
-fn unanswered(why: &str) -> Check {
-    Check::warning(
-        Name::Authorize,
+fn no_response(why: &str) -> DoctorCheck {
+    DoctorCheck::warning(
+        CheckName::Authorize,
         format!("NinjaOne's login page does not answer: {why}"),
         "Try again; see the checks of the host above.",
     )
 }
 
-async fn ask(
+async fn request_authorize_page(
     endpoint: &Endpoint,
     identity: &UserIdentity,
 ) -> Result<Response<Bytes>, ExchangeError> {
@@ -87,18 +87,22 @@ async fn ask(
     let request = Request::get(target)
         .body(Bytes::new())
         .map_err(|_| ExchangeError::NotHttp)?;
-    let time_out = Duration::from_millis(AUTHORIZE_MS_MAX);
+    let time_out = Duration::from_millis(AUTHORIZE_TIMEOUT_MS);
     exchange(endpoint, request, PAGE_BYTES_MAX, time_out).await
 }
 
-fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>) -> Check {
-    let name = Name::Authorize;
+fn check_authorize_page(
+    endpoint: &Endpoint,
+    identity: &UserIdentity,
+    answer: &Response<Bytes>,
+) -> DoctorCheck {
+    let name = CheckName::Authorize;
     let (host, status) = (endpoint.authority(), answer.status());
     let location = answer.headers().get(header::LOCATION);
     let location = location.and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let redirect = &identity.redirect.text;
+    let redirect = &identity.redirect.uri;
     if status.as_u16() == 404 {
-        return Check::failed(
+        return DoctorCheck::failed(
             name,
             format!(
                 "{host} has no login page for this client id (404): it is unknown there, or the application is of the platform API Services, which nobody logs in to"
@@ -110,15 +114,15 @@ fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>)
         );
     }
     if status.is_redirection() && location.contains(AUTHORIZE_ERROR_PATH) {
-        return refused_address(redirect, &said(location));
+        return redirect_rejected(redirect, &error_from_location(location));
     }
     if status.is_redirection() && location.starts_with(redirect.as_str()) {
-        return match said(location).as_str() {
-            "" => Check::ok(
+        return match error_from_location(location).as_str() {
+            "" => DoctorCheck::ok(
                 name,
                 format!("{host} accepts the client id and the redirect"),
             ),
-            "invalid_scope" => Check::failed(
+            "invalid_scope" => DoctorCheck::failed(
                 name,
                 format!(
                     "{host} refuses the scopes {} (`invalid_scope`)",
@@ -126,7 +130,7 @@ fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>)
                 ),
                 "Tick them on the application (Administration, Apps, API), with Refresh Token for `offline_access`, or take them out of the user's `scopes`.",
             ),
-            error => Check::failed(
+            error => DoctorCheck::failed(
                 name,
                 format!("{host} refuses the login: {error}"),
                 "Check the platform and the grant types of the application in NinjaOne: authorization code, and refresh token.",
@@ -134,18 +138,18 @@ fn judge(endpoint: &Endpoint, identity: &UserIdentity, answer: &Response<Bytes>)
         };
     }
     if status.is_success() || status.is_redirection() {
-        return Check::ok(
+        return DoctorCheck::ok(
             name,
             format!("{host} shows its login page for this client id and redirect"),
         );
     }
-    unanswered(&format!("status {}", status.as_u16()))
+    no_response(&format!("status {}", status.as_u16()))
 }
 
 /// NinjaOne's own error page: it cannot redirect the browser back.
-fn refused_address(redirect: &str, error: &str) -> Check {
-    Check::failed(
-        Name::Authorize,
+fn redirect_rejected(redirect: &str, error: &str) -> DoctorCheck {
+    DoctorCheck::failed(
+        CheckName::Authorize,
         format!("NinjaOne refuses the redirect ({error}): {redirect} is not registered exactly so"),
         format!(
             "Register {redirect} to the letter (Administration, Apps, API), down to the last slash; a Native application takes http://127.0.0.1:PORT only, never localhost. After a change NinjaOne may remember the old one for about an hour."
@@ -154,7 +158,7 @@ fn refused_address(redirect: &str, error: &str) -> Check {
 }
 
 /// The error in a redirect's address, safe to print.
-fn said(location: &str) -> String {
+fn error_from_location(location: &str) -> String {
     const SAID_CHARS_MAX: usize = 100;
     let at = location
         .find(['?', '#'])

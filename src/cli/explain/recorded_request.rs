@@ -23,16 +23,16 @@ use super::parse_target;
 /// Most bytes of the log that are searched, newest files first.
 pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;
 
-pub(super) enum Search {
-    Found(Box<Record>),
-    NotThere,
+pub(super) enum RecordSearch {
+    Found(Box<RecordedRequest>),
+    NotFound,
     /// Not found within [`SEARCHED_BYTES_MAX`].
-    GaveUp,
+    LimitReached,
 }
 
 /// The fields that are used of a request's audit line.
 #[derive(Debug, Deserialize)]
-pub(super) struct Record {
+pub(super) struct RecordedRequest {
     #[serde(rename = "type")]
     kind: String,
     request: Option<String>,
@@ -53,15 +53,15 @@ pub(super) struct Record {
 }
 
 /// A recorded request in a form that can be evaluated again.
-pub(super) struct Asked {
+pub(super) struct ReplayedRequest {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Option<String>,
 }
 
-impl Record {
+impl RecordedRequest {
     /// The log does not have the query, so a read of class `secrets` gets the parameter that makes it one.
-    pub(super) fn asked(&self, catalogue: &Catalogue) -> Option<Asked> {
+    pub(super) fn to_request(&self, catalogue: &Catalogue) -> Option<ReplayedRequest> {
         let method = Method::parse(self.method.as_deref()?)?;
         let operation = self.operation.as_deref().and_then(|id| catalogue.by_id(id));
         let Some(operation) = operation else {
@@ -70,7 +70,7 @@ impl Record {
                 |_| received.to_owned(),
                 |target| target.canonical_path().to_owned(),
             );
-            return Some(Asked {
+            return Some(ReplayedRequest {
                 method,
                 path,
                 query: None,
@@ -79,9 +79,9 @@ impl Record {
         let raised = operation.class == RiskClass::Read
             && self.class.as_deref() == Some(RiskClass::Secrets.as_str());
         let flag = operation.secrets_parameter.as_deref().filter(|_| raised);
-        Some(Asked {
+        Some(ReplayedRequest {
             method,
-            path: self.fill(operation),
+            path: self.fill_template(operation),
             query: flag.map(|name| format!("{name}=true")),
         })
     }
@@ -98,7 +98,7 @@ impl Record {
     }
 
     /// The template with the recorded values. An unrecorded value becomes one that fits any parameter.
-    fn fill(&self, operation: &Operation) -> String {
+    fn fill_template(&self, operation: &Operation) -> String {
         let segments = operation.template.split('/').map(|segment| {
             let name = segment
                 .strip_prefix('{')
@@ -117,13 +117,13 @@ impl Record {
 ///
 /// # Errors
 /// The directory or a file in it cannot be read.
-pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
+pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<RecordSearch> {
     let mut left = SEARCHED_BYTES_MAX;
     let mut intent = None;
     for file in log_file::list_log_files(directory)?.iter().rev() {
         let (found, read) = find_in(&file.path, id, left)?;
         match found {
-            Some(record) if record.kind == "outcome" => return Ok(Search::Found(record)),
+            Some(record) if record.kind == "outcome" => return Ok(RecordSearch::Found(record)),
             Some(record) => intent = Some(record),
             // The outcome would be in this file or in a newer one.
             None if intent.is_some() => break,
@@ -131,19 +131,23 @@ pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<Search> {
         }
         left = left.saturating_sub(read);
         if left == 0 {
-            return Ok(intent.map_or(Search::GaveUp, Search::Found));
+            return Ok(intent.map_or(RecordSearch::LimitReached, RecordSearch::Found));
         }
     }
-    Ok(intent.map_or(Search::NotThere, Search::Found))
+    Ok(intent.map_or(RecordSearch::NotFound, RecordSearch::Found))
 }
 
 /// The request's last line in a file, and how many bytes were read.
-fn find_in(path: &Path, id: RequestId, bytes_max: u64) -> io::Result<(Option<Box<Record>>, u64)> {
+fn find_in(
+    path: &Path,
+    id: RequestId,
+    bytes_max: u64,
+) -> io::Result<(Option<Box<RecordedRequest>>, u64)> {
     let mut reader = BufReader::new(log_file::open_for_reading(path)?.take(bytes_max));
     let mut line = Vec::new();
     let mut found = None;
     while next_line(&mut reader, &mut line)? {
-        if let Some(record) = about(&line, id) {
+        if let Some(record) = parse_if_about(&line, id) {
             found = Some(record);
         }
     }
@@ -170,12 +174,12 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     }
 }
 
-fn about(line: &[u8], id: RequestId) -> Option<Box<Record>> {
+fn parse_if_about(line: &[u8], id: RequestId) -> Option<Box<RecordedRequest>> {
     let text = std::str::from_utf8(line).ok()?;
     if !text.contains(id.as_str()) {
         return None;
     }
-    let record: Record = serde_json::from_str(text).ok()?;
+    let record: RecordedRequest = serde_json::from_str(text).ok()?;
     let is_of_a_request = matches!(&*record.kind, "intent" | "outcome");
     let same = record.request.as_deref() == Some(id.as_str());
     (same && is_of_a_request).then(|| Box::new(record))

@@ -17,33 +17,33 @@ use crate::{
     },
 };
 
-use super::recorded_request::Record;
+use super::recorded_request::RecordedRequest;
 
 /// The whole text, with a trailing newline.
-pub(super) fn of(request: &ExplainRequest<'_>, explanation: &Explanation) -> String {
+pub(super) fn explanation_text(request: &ExplainRequest<'_>, explanation: &Explanation) -> String {
     let mut text = format!(
         "{}: {} {}\n\n",
-        visible(request.caller),
+        escape_control(request.caller),
         request.method,
-        visible(request.path)
+        escape_control(request.path)
     );
     for (number, step) in (1..).zip(&explanation.steps) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{number:>3}. {:<10} {}", label(step), of_step(step));
+        let _ = writeln!(text, "{number:>3}. {:<10} {}", label(step), step_text(step));
     }
-    let _ = writeln!(text, "\n{}", of_conclusion(explanation));
+    let _ = writeln!(text, "\n{}", conclusion_text(explanation));
     if !explanation.changes.is_empty() {
         text.push_str("\nTo allow it:\n");
         for change in &explanation.changes {
-            let _ = writeln!(text, "  - {}", of_change(change));
+            let _ = writeln!(text, "  - {}", change_text(change));
         }
     }
     text
 }
 
 /// One line about a recorded request.
-pub(super) fn of_record(record: &Record) -> String {
-    let or = |text: &Option<String>, other: &str| visible(text.as_deref().unwrap_or(other));
+pub(super) fn record_text(record: &RecordedRequest) -> String {
+    let or = |text: &Option<String>, other: &str| escape_control(text.as_deref().unwrap_or(other));
     let mut text = format!(
         "Recorded {}: {} {} by {}; decision {}",
         or(&record.at, "at an unknown time"),
@@ -53,10 +53,10 @@ pub(super) fn of_record(record: &Record) -> String {
         or(&record.decision, "not reached"),
     );
     if let Some(policy) = &record.policy {
-        let _ = write!(text, ", policy {}", visible(policy));
+        let _ = write!(text, ", policy {}", escape_control(policy));
     }
     if let Some(identity) = &record.identity {
-        let _ = write!(text, ", as {}", visible(identity));
+        let _ = write!(text, ", as {}", escape_control(identity));
     }
     if let Some(status) = record.status {
         let _ = write!(text, ", status {status}");
@@ -66,7 +66,7 @@ pub(super) fn of_record(record: &Record) -> String {
 }
 
 pub(super) fn step_json(step: &ExplanationStep) -> Value {
-    let mut object = json!({ "step": label(step), "text": of_step(step) });
+    let mut object = json!({ "step": label(step), "text": step_text(step) });
     let mut add = |name: &str, value: Value| {
         if let Some(members) = object.as_object_mut() {
             members.insert(name.to_owned(), value);
@@ -90,7 +90,7 @@ pub(super) fn step_json(step: &ExplanationStep) -> Value {
     object
 }
 
-pub(super) fn of_change(change: &SuggestedChange) -> String {
+pub(super) fn change_text(change: &SuggestedChange) -> String {
     match change {
         SuggestedChange::Allow {
             operation,
@@ -122,7 +122,7 @@ pub(super) fn of_change(change: &SuggestedChange) -> String {
         SuggestedChange::AddOperation { method, path } => format!(
             "if NinjaOne has it, add [[operation]] with method = \"{method}\" and path = \"{}\", with {{name}} for each value, \
              and then allow it",
-            visible(path)
+            escape_control(path)
         ),
     }
 }
@@ -139,13 +139,13 @@ fn label(step: &ExplanationStep) -> &'static str {
     }
 }
 
-fn of_step(step: &ExplanationStep) -> String {
+fn step_text(step: &ExplanationStep) -> String {
     match step {
-        ExplanationStep::Caller { name } => format!("{} is known", visible(name)),
+        ExplanationStep::Caller { name } => format!("{} is known", escape_control(name)),
         ExplanationStep::NoSuchCaller { name, nearest } => {
             format!(
                 "no caller is named {}{}",
-                visible(name),
+                escape_control(name),
                 did_you_mean(nearest)
             )
         }
@@ -163,11 +163,11 @@ fn of_step(step: &ExplanationStep) -> String {
         ExplanationStep::NoTenant {
             error: problem,
             may_use,
-        } => of_tenant_problem(problem, may_use),
+        } => tenant_problem_text(problem, may_use),
         ExplanationStep::Operation {
             operation,
             parameters,
-        } => of_operation(operation, parameters),
+        } => operation_text(operation, parameters),
         ExplanationStep::NoSuchOperation { outside: true, .. } => {
             "nothing outside /v2/ is ever forwarded".to_owned()
         }
@@ -184,7 +184,7 @@ fn of_step(step: &ExplanationStep) -> String {
         ExplanationStep::ClassRaised { parameter } => {
             format!("raised from read to secrets, because the query has {parameter}")
         }
-        ExplanationStep::Rule { rule, role: part } => of_rule(rule, *part),
+        ExplanationStep::Rule { rule, role: part } => rule_text(rule, *part),
         ExplanationStep::NoRule { policies } => format!("no rule of {policies} allows it"),
         ExplanationStep::RequiredHeader(duty) => {
             format!("the request must carry {}; without it: 428", duty.name())
@@ -193,11 +193,11 @@ fn of_step(step: &ExplanationStep) -> String {
             choice,
             pin,
             tenant,
-        } => of_identity(*choice, pin.as_ref(), tenant),
+        } => identity_text(*choice, pin.as_ref(), tenant),
     }
 }
 
-fn of_identity(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Tenant) -> String {
+fn identity_text(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Tenant) -> String {
     let IdentityChoice {
         identity,
         reason: because,
@@ -229,7 +229,7 @@ fn of_identity(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Tenan
     text
 }
 
-fn of_tenant_problem(problem: &TenantSelectionError, may_use: &[String]) -> String {
+fn tenant_problem_text(problem: &TenantSelectionError, may_use: &[String]) -> String {
     let problem = match problem {
         TenantSelectionError::NoSuchTenant => "none of that name that this caller may use",
         TenantSelectionError::Ambiguous => "the request names none, and there are several",
@@ -241,7 +241,7 @@ fn of_tenant_problem(problem: &TenantSelectionError, may_use: &[String]) -> Stri
     }
 }
 
-fn of_operation(operation: &Operation, parameters: &[(String, String)]) -> String {
+fn operation_text(operation: &Operation, parameters: &[(String, String)]) -> String {
     let mut text = format!(
         "{} ({} {}): class {}, scope {} ({}), tag {}",
         operation.id,
@@ -253,12 +253,12 @@ fn of_operation(operation: &Operation, parameters: &[(String, String)]) -> Strin
         operation.tag,
     );
     for (name, value) in parameters {
-        let _ = write!(text, ", {name} = {}", visible(value));
+        let _ = write!(text, ", {name} = {}", escape_control(value));
     }
     text
 }
 
-fn of_rule(rule: &Rule, part: RuleRole) -> String {
+fn rule_text(rule: &Rule, part: RuleRole) -> String {
     let part = match part {
         RuleRole::Decides => "decides",
         RuleRole::Agrees => "agrees",
@@ -270,7 +270,7 @@ fn of_rule(rule: &Rule, part: RuleRole) -> String {
     format!("{rule} at {}: {part}", rule.location)
 }
 
-fn of_conclusion(explanation: &Explanation) -> String {
+fn conclusion_text(explanation: &Explanation) -> String {
     let code = explanation.conclusion.code();
     match &explanation.conclusion {
         Conclusion::Allowed { rule, .. } => {
@@ -321,7 +321,7 @@ fn did_you_mean(nearest: &[String]) -> String {
 }
 
 /// A caller chose this text, so control characters are removed: they must not reach the terminal.
-fn visible(text: &str) -> String {
+fn escape_control(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    cli::terminal::{Echo, line},
+    cli::terminal::{Echo, read_line},
     config::{
         Origin,
         value::{address, secret_ref},
@@ -20,7 +20,7 @@ const LINE_BYTES_MAX: usize = 4096;
 pub(super) struct Answers {
     pub(super) tenant: TenantName,
     /// As written: a region or a URL.
-    pub(super) place: Place,
+    pub(super) address: TenantAddress,
     pub(super) origin: Origin,
     pub(super) client_id: String,
     pub(super) secret: Secret<String>,
@@ -29,59 +29,59 @@ pub(super) struct Answers {
     pub(super) user_client_id: Option<String>,
 }
 
-pub(super) enum Place {
+pub(super) enum TenantAddress {
     Region(Region),
     Url(String),
 }
 
 /// An answer is missing or wrong.
-pub(super) struct NoAnswer(pub(super) String);
+pub(super) struct AnswerError(pub(super) String);
 
-pub(super) async fn gather(
+pub(super) async fn collect(
     args: &InitArgs,
     no_input: bool,
     err: &mut dyn Write,
-) -> io::Result<Result<Answers, NoAnswer>> {
-    let mut asker = Asker { no_input, err };
+) -> io::Result<Result<Answers, AnswerError>> {
+    let mut asker = Prompter { no_input, err };
     Ok(match asker.all(args).await {
         Ok(answers) => Ok(answers),
-        Err(Stop::Wrong(why)) => Err(NoAnswer(why)),
-        Err(Stop::Io(error)) => return Err(error),
+        Err(PromptError::Wrong(why)) => Err(AnswerError(why)),
+        Err(PromptError::Io(error)) => return Err(error),
     })
 }
 
-struct Asker<'a> {
+struct Prompter<'a> {
     no_input: bool,
     err: &'a mut dyn Write,
 }
 
-enum Stop {
+enum PromptError {
     Wrong(String),
     Io(io::Error),
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for PromptError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl Asker<'_> {
-    async fn all(&mut self, args: &InitArgs) -> Result<Answers, Stop> {
+impl Prompter<'_> {
+    async fn all(&mut self, args: &InitArgs) -> Result<Answers, PromptError> {
         let tenant = args.tenant.parse();
         let tenant = tenant.map_err(|error| wrong("--tenant", &error))?;
         let written = if let Some(written) = args.region.as_ref().or(args.url.as_ref()) {
             written.clone()
         } else {
             let question = "1. Where is your NinjaOne? us, us2, eu, ca, oc, fed, jp, or a URL such as https://acme.rmmservice.com";
-            self.ask(question, "--region or --url", Echo::On).await?
+            self.prompt(question, "--region or --url", Echo::On).await?
         };
-        let (place, origin) = place(&written)?;
+        let (place, origin) = parse_address(&written)?;
         let client_id = if let Some(id) = &args.client_id {
             id.clone()
         } else {
             let question = "2. Client ID of an application of the platform API Services (NinjaOne: Administration, Apps, API)";
-            self.ask(question, "--client-id", Echo::On).await?
+            self.prompt(question, "--client-id", Echo::On).await?
         };
         let (secret, secret_file) = if let Some(file) = &args.client_secret_file {
             let read = secret_ref::from_file(file).and_then(|it| it.text());
@@ -91,13 +91,13 @@ impl Asker<'_> {
         } else {
             let question = "3. Its client secret (not shown while you type or paste it)";
             let secret = self
-                .ask(question, "--client-secret-file", Echo::Off)
+                .prompt(question, "--client-secret-file", Echo::Off)
                 .await?;
             (Secret::new(secret), None)
         };
         Ok(Answers {
             tenant,
-            place,
+            address: place,
             origin,
             client_id,
             secret,
@@ -106,29 +106,37 @@ impl Asker<'_> {
         })
     }
 
-    async fn ask(&mut self, question: &str, flag: &str, echo: Echo) -> Result<String, Stop> {
+    async fn prompt(
+        &mut self,
+        question: &str,
+        flag: &str,
+        echo: Echo,
+    ) -> Result<String, PromptError> {
         if self.no_input {
-            return Err(Stop::Wrong(format!("with --no-input, {flag} is needed")));
+            return Err(PromptError::Wrong(format!(
+                "with --no-input, {flag} is needed"
+            )));
         }
         write!(self.err, "{question}\n> ")?;
         self.err.flush()?;
         let read = tokio::select! {
-            read = line(echo, LINE_BYTES_MAX) => read?,
+            read = read_line(echo, LINE_BYTES_MAX) => read?,
             _ = tokio::signal::ctrl_c() => None,
         };
         if echo == Echo::Off {
             writeln!(self.err)?;
         }
         let text = read.map(|it| it.expose().trim().to_owned());
-        text.filter(|it| !it.is_empty())
-            .ok_or_else(|| Stop::Wrong(format!("no answer was given; it can be given with {flag}")))
+        text.filter(|it| !it.is_empty()).ok_or_else(|| {
+            PromptError::Wrong(format!("no answer was given; it can be given with {flag}"))
+        })
     }
 }
 
-fn place(written: &str) -> Result<(Place, Origin), Stop> {
+fn parse_address(written: &str) -> Result<(TenantAddress, Origin), PromptError> {
     if written.contains("://") {
         let origin = address::parse_origin(written).map_err(|error| wrong("the URL", &error))?;
-        return Ok((Place::Url(written.to_owned()), origin));
+        return Ok((TenantAddress::Url(written.to_owned()), origin));
     }
     let region: Region = written
         .parse()
@@ -139,9 +147,9 @@ fn place(written: &str) -> Result<(Place, Origin), Stop> {
         port: 443,
         ca: None,
     };
-    Ok((Place::Region(region), origin))
+    Ok((TenantAddress::Region(region), origin))
 }
 
-fn wrong(what: &str, error: &dyn std::fmt::Display) -> Stop {
-    Stop::Wrong(format!("{what}: {error}"))
+fn wrong(what: &str, error: &dyn std::fmt::Display) -> PromptError {
+    PromptError::Wrong(format!("{what}: {error}"))
 }

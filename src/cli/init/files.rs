@@ -15,21 +15,21 @@ use crate::{
     secret::Secret,
 };
 
-use super::answers::{Answers, Place};
+use super::answers::{Answers, TenantAddress};
 
 const KEY_BYTES: usize = 32;
 
 /// A service's own user reads its configuration; secrets are passed to it in other ways.
 const READABLE: u32 = 0o644;
 
-pub(super) struct Written {
+pub(super) struct WrittenFiles {
     pub(super) config: PathBuf,
-    beside: Vec<PathBuf>,
+    secret_files: Vec<PathBuf>,
 }
 
-impl Written {
+impl WrittenFiles {
     pub(super) fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.config).chain(&self.beside)
+        std::iter::once(&self.config).chain(&self.secret_files)
     }
 
     /// Removes what was written.
@@ -43,14 +43,14 @@ impl Written {
 
 /// # Errors
 /// The path that could not be written; files written before it have been removed again.
-pub(super) fn write(file: &Path, answers: &Answers) -> Result<Written, (PathBuf, io::Error)> {
-    let mut written = Written {
+pub(super) fn write(file: &Path, answers: &Answers) -> Result<WrittenFiles, (PathBuf, io::Error)> {
+    let mut written = WrittenFiles {
         config: file.to_owned(),
-        beside: Vec::new(),
+        secret_files: Vec::new(),
     };
-    let outcome = write_all(file, answers, &mut written.beside);
+    let outcome = write_all(file, answers, &mut written.secret_files);
     if let Err((path, error)) = outcome {
-        for path in &written.beside {
+        for path in &written.secret_files {
             let _ = fs::remove_file(path);
         }
         return Err((path, error));
@@ -104,9 +104,9 @@ fn write_all(
 fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
     // A JSON string is also a TOML string.
     let quoted = |text: &str| Value::from(text).to_string();
-    let place = match &answers.place {
-        Place::Region(region) => format!("region  = {}", quoted(region.as_str())),
-        Place::Url(url) => format!("url     = {}", quoted(url)),
+    let place = match &answers.address {
+        TenantAddress::Region(region) => format!("region  = {}", quoted(region.as_str())),
+        TenantAddress::Url(url) => format!("url     = {}", quoted(url)),
     };
     let (name, client_id) = (answers.tenant.as_str(), quoted(&answers.client_id));
     let name = if name.contains('.') {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// An address that is safe to open.
-pub(super) struct Openable<'a>(&'a str);
+pub(super) struct BrowserUrl<'a>(&'a str);
 
-impl<'a> Openable<'a> {
+impl<'a> BrowserUrl<'a> {
     /// Accepts `https://`, or `http://` on the loopback, without characters that a program could take for anything else.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'`\\<>^{|}$;()!".contains(&byte);
@@ -23,7 +23,7 @@ impl<'a> Openable<'a> {
     }
 
     /// Whether it is on this scheme, host and port.
-    pub(super) fn is_on(&self, wanted: &str) -> bool {
+    pub(super) fn has_origin(&self, wanted: &str) -> bool {
         let rest = self.0.strip_prefix(wanted);
         rest.is_some_and(|it| it.starts_with(['/', '?']))
     }
@@ -38,7 +38,7 @@ pub(super) fn origin(url: &str) -> Option<Origin> {
 }
 
 /// False if there is no browser or no display.
-pub(super) fn open(url: &Openable<'_>, around: &Context) -> bool {
+pub(super) fn open(url: &BrowserUrl<'_>, around: &Context) -> bool {
     let Some(words) = command(url.0, around) else {
         return false;
     };
@@ -51,7 +51,7 @@ pub(super) fn open(url: &Openable<'_>, around: &Context) -> bool {
 fn command(url: &str, around: &Context) -> Option<Vec<String>> {
     // A list, in order of preference.
     if let Some(wanted) = around
-        .variable("BROWSER")
+        .env_var("BROWSER")
         .and_then(|it| it.split(':').next())
     {
         let mut words: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
@@ -67,7 +67,7 @@ fn command(url: &str, around: &Context) -> Option<Vec<String>> {
     }
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
-        .any(|name| around.variable(name).is_some());
+        .any(|name| around.env_var(name).is_some());
     has_screen.then(|| vec!["xdg-open".into(), url.into()])
 }
 

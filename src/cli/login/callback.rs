@@ -27,12 +27,12 @@ use crate::{
 };
 
 use super::{
-    callback_page::{self, FRAGMENT_PATH, Page},
-    error::Failure,
+    callback_page::{self, CallbackPage, FRAGMENT_PATH},
+    error::LoginCommandError,
 };
 
 /// Decides whether parameters belong to the login.
-pub(super) type Judge = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+pub(super) type CallbackMatcher = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 const BOUNDS: OneShotLimits = OneShotLimits {
     connections_max: 16,
@@ -44,134 +44,142 @@ const BOUNDS: OneShotLimits = OneShotLimits {
 };
 
 /// Longest time to send the last response.
-const CLOSE_MS_MAX: u64 = 900;
+const CLOSE_TIMEOUT_MS: u64 = 900;
 
 /// A bound socket that does not respond yet: bound before anything is shown, so that no other program can take the port.
-pub(super) struct Socket {
+pub(super) struct CallbackSocket {
     listener: TcpListener,
-    pub(super) at: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
-impl Socket {
-    pub(super) async fn bind(at: SocketAddr) -> Result<Self, Failure> {
+impl CallbackSocket {
+    pub(super) async fn bind(at: SocketAddr) -> Result<Self, LoginCommandError> {
         let listener = TcpListener::bind(at).await;
         let bound = listener.and_then(|it| Ok((it.local_addr()?, it)));
-        let (at, listener) = bound.map_err(|error| Failure::of_bind(at, &error))?;
-        Ok(Self { listener, at })
+        let (at, listener) = bound.map_err(|error| LoginCommandError::from_bind(at, &error))?;
+        Ok(Self {
+            listener,
+            address: at,
+        })
     }
 
     /// Starts to respond. `path` is that of the redirect URI.
-    pub(super) fn open(self, path: String, flow: AuthorizationFlow, judge: Judge) -> Callback {
+    pub(super) fn serve(
+        self,
+        path: String,
+        flow: AuthorizationFlow,
+        judge: CallbackMatcher,
+    ) -> CallbackListener {
         let (tell, arrived) = oneshot::channel();
         let (tasks, refused) = (Tasks::new(), Arc::<AtomicU32>::default());
-        let desk = Arc::new(Desk {
-            at: self.at,
+        let desk = Arc::new(CallbackServer {
+            address: self.address,
             path,
             flow,
-            judge,
-            tell: Mutex::new(Some(tell)),
-            refused: Arc::clone(&refused),
+            matcher: judge,
+            sender: Mutex::new(Some(tell)),
+            rejected: Arc::clone(&refused),
         });
         let serving = one_shot::serve(self.listener, BOUNDS, desk, tasks.clone());
         tasks.spawn(serving);
-        Callback {
+        CallbackListener {
             tasks,
-            arrived,
-            refused,
+            received: arrived,
+            rejected: refused,
         }
     }
 }
 
 /// A listener for one login. It ends with its tasks at the latest.
-pub(super) struct Callback {
+pub(super) struct CallbackListener {
     tasks: Tasks,
-    arrived: oneshot::Receiver<Secret<String>>,
-    refused: Arc<AtomicU32>,
+    received: oneshot::Receiver<Secret<String>>,
+    rejected: Arc<AtomicU32>,
 }
 
-impl Callback {
+impl CallbackListener {
     /// The parameters of the callback, once.
-    pub(super) async fn arrival(&mut self) -> Option<Secret<String>> {
-        (&mut self.arrived).await.ok()
+    pub(super) async fn received(&mut self) -> Option<Secret<String>> {
+        (&mut self.received).await.ok()
     }
 
     /// The number of requests that did not belong to this login.
-    pub(super) fn refused(&self) -> u32 {
-        self.refused.load(Ordering::Relaxed)
+    pub(super) fn rejected_count(&self) -> u32 {
+        self.rejected.load(Ordering::Relaxed)
     }
 
     /// Stops accepting at once; the response under way may finish.
     pub(super) async fn close(self) {
         self.tasks.request_shutdown();
         self.tasks
-            .join_timeout(Duration::from_millis(CLOSE_MS_MAX))
+            .join_timeout(Duration::from_millis(CLOSE_TIMEOUT_MS))
             .await;
     }
 }
 
-struct Desk {
-    at: SocketAddr,
+struct CallbackServer {
+    address: SocketAddr,
     path: String,
     flow: AuthorizationFlow,
-    judge: Judge,
+    matcher: CallbackMatcher,
     /// Taken by the only callback.
-    tell: Mutex<Option<oneshot::Sender<Secret<String>>>>,
-    refused: Arc<AtomicU32>,
+    sender: Mutex<Option<oneshot::Sender<Secret<String>>>>,
+    rejected: Arc<AtomicU32>,
 }
 
 /// A response under construction.
-struct Answer {
+struct CallbackResponse {
     status: StatusCode,
-    page: Page,
+    page: CallbackPage,
     allow: Option<&'static str>,
 }
 
-impl one_shot::OneShotHandler for Desk {
+impl one_shot::OneShotHandler for CallbackServer {
     /// What is no callback is refused with its body read or not: nobody waits here but a browser.
     fn check_head(&self, _: &Request<()>) -> HeadDecision {
         HeadDecision::ReadBody
     }
 
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        self.told(&request).into_response()
+        self.respond(&request).into_response()
     }
 }
 
-impl Desk {
-    fn told(&self, request: &Request<Bytes>) -> Answer {
+impl CallbackServer {
+    fn respond(&self, request: &Request<Bytes>) -> CallbackResponse {
         let (target, headers) = (request.uri(), request.headers());
-        if !self.is_called_by_name(headers) || target.authority().is_some() {
-            return refusal(StatusCode::MISDIRECTED_REQUEST);
+        if !self.has_own_host(headers) || target.authority().is_some() {
+            return rejection(StatusCode::MISDIRECTED_REQUEST);
         }
         let is_script = self.flow == AuthorizationFlow::Implicit && target.path() == FRAGMENT_PATH;
         if !is_script && target.path() != self.path {
-            return refusal(StatusCode::NOT_FOUND);
+            return rejection(StatusCode::NOT_FOUND);
         }
         let method = if is_script { Method::POST } else { Method::GET };
         if request.method() != method {
-            return Answer {
+            return CallbackResponse {
                 allow: Some(if is_script { "POST" } else { "GET" }),
-                ..refusal(StatusCode::METHOD_NOT_ALLOWED)
+                ..rejection(StatusCode::METHOD_NOT_ALLOWED)
             };
         }
         if is_script {
-            return self.fragment(request);
+            return self.receive_fragment(request);
         }
         if !is_navigation(headers) {
-            return refusal(StatusCode::FORBIDDEN);
+            return rejection(StatusCode::FORBIDDEN);
         }
         let query = target.query().unwrap_or_default();
         if query.len() > CALLBACK_BYTES_MAX {
-            return refusal(StatusCode::URI_TOO_LONG);
+            return rejection(StatusCode::URI_TOO_LONG);
         }
-        if self.flow == AuthorizationFlow::Implicit && !is_complaint(query) {
-            return Answer::of(StatusCode::OK, Page::Script);
+        if self.flow == AuthorizationFlow::Implicit && !is_error_response(query) {
+            return CallbackResponse::of(StatusCode::OK, CallbackPage::FragmentScript);
         }
-        self.take(query)
+        self.receive_callback(query)
     }
 
     /// The fragment that our own page posted.
-    fn fragment(&self, request: &Request<Bytes>) -> Answer {
+    fn receive_fragment(&self, request: &Request<Bytes>) -> CallbackResponse {
         let headers = request.headers();
         let origin = format!("http://{}", self.authorities().swap_remove(0));
         let is_ours = match headers.get("sec-fetch-site") {
@@ -179,33 +187,33 @@ impl Desk {
             None => headers.get(ORIGIN).is_some_and(|it| it == origin.as_str()),
         };
         match std::str::from_utf8(request.body()) {
-            Ok(fragment) if is_ours => self.take(fragment),
-            _ => refusal(StatusCode::FORBIDDEN),
+            Ok(fragment) if is_ours => self.receive_callback(fragment),
+            _ => rejection(StatusCode::FORBIDDEN),
         }
     }
 
-    fn take(&self, parameters: &str) -> Answer {
-        let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
+    fn receive_callback(&self, parameters: &str) -> CallbackResponse {
+        let mut tell = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if tell.is_none() {
-            return refusal(StatusCode::GONE);
+            return rejection(StatusCode::GONE);
         }
-        if !(self.judge)(parameters) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return refusal(StatusCode::BAD_REQUEST);
+        if !(self.matcher)(parameters) {
+            self.rejected.fetch_add(1, Ordering::Relaxed);
+            return rejection(StatusCode::BAD_REQUEST);
         }
         if let Some(tell) = tell.take() {
             // The receiver may just have given up.
             let _ = tell.send(Secret::new(parameters.to_owned()));
         }
-        let page = if is_complaint(parameters) {
-            Page::Denied
+        let page = if is_error_response(parameters) {
+            CallbackPage::Denied
         } else {
-            Page::Arrived
+            CallbackPage::Received
         };
-        Answer::of(StatusCode::OK, page)
+        CallbackResponse::of(StatusCode::OK, page)
     }
 
-    fn is_called_by_name(&self, headers: &HeaderMap) -> bool {
+    fn has_own_host(&self, headers: &HeaderMap) -> bool {
         let mut named = headers.get_all(HOST).iter();
         let (Some(host), None) = (named.next(), named.next()) else {
             return false;
@@ -215,7 +223,7 @@ impl Desk {
 
     /// As a browser writes it: the scheme's own port is left out.
     fn authorities(&self) -> Vec<String> {
-        let whole = self.at.to_string();
+        let whole = self.address.to_string();
         match whole.strip_suffix(":80") {
             Some(short) => vec![short.to_owned(), whole],
             None => vec![whole],
@@ -233,17 +241,17 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 }
 
 /// Some servers put the errors of the implicit grant into the query. A token does not belong there.
-fn is_complaint(query: &str) -> bool {
+fn is_error_response(query: &str) -> bool {
     let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     names.any(|it| it == "error") && !query.contains("access_token")
 }
 
-fn refusal(status: StatusCode) -> Answer {
-    Answer::of(status, Page::Refused)
+fn rejection(status: StatusCode) -> CallbackResponse {
+    CallbackResponse::of(status, CallbackPage::Rejected)
 }
 
-impl Answer {
-    const fn of(status: StatusCode, page: Page) -> Self {
+impl CallbackResponse {
+    const fn of(status: StatusCode, page: CallbackPage) -> Self {
         Self {
             status,
             page,

@@ -30,49 +30,49 @@ const CLEAR: &str = r#"history.replaceState(null,"",location.pathname)"#;
 
 const STYLE: &str = "body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:18vh auto;padding:0 1.5em;color:#1d2733;background:#f6f7f9}h1{font-size:1.3em}";
 
-const FIXED: &str =
+const BASE_POLICY: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Page {
-    Arrived,
+pub(super) enum CallbackPage {
+    Received,
     /// NinjaOne or the user refused.
     Denied,
     /// The request does not belong to this login.
-    Refused,
-    Script,
+    Rejected,
+    FragmentScript,
 }
 
-impl Page {
-    const fn sentence(self) -> &'static str {
+impl CallbackPage {
+    const fn message(self) -> &'static str {
         match self {
-            Self::Arrived => {
+            Self::Received => {
                 "The login has arrived: the terminal says how it ended. This window can be closed."
             }
             Self::Denied => {
                 "NinjaOne did not allow the login: the terminal says why. This window can be closed."
             }
-            Self::Refused => "This is not the login that is waited for. Look at the terminal.",
-            Self::Script => "One moment.",
+            Self::Rejected => "This is not the login that is waited for. Look at the terminal.",
+            Self::FragmentScript => "One moment.",
         }
     }
 
     const fn script(self) -> Option<&'static str> {
         match self {
-            Self::Arrived | Self::Denied => Some(CLEAR),
-            Self::Refused => None,
-            Self::Script => Some(SCRIPT),
+            Self::Received | Self::Denied => Some(CLEAR),
+            Self::Rejected => None,
+            Self::FragmentScript => Some(SCRIPT),
         }
     }
 
     /// The content security policy: only what is in the page may run or be shown.
-    fn policy(self) -> String {
-        let mut policy = format!("{FIXED}; style-src {}", source(STYLE));
+    fn content_security_policy(self) -> String {
+        let mut policy = format!("{BASE_POLICY}; style-src {}", source(STYLE));
         if let Some(script) = self.script() {
             policy.push_str("; script-src ");
             policy.push_str(&source(script));
         }
-        if self == Self::Script {
+        if self == Self::FragmentScript {
             policy.push_str("; connect-src 'self'");
         }
         policy
@@ -84,7 +84,7 @@ fn source(text: &str) -> String {
     format!("'sha256-{hash}'")
 }
 
-pub(super) fn response(status: StatusCode, page: Page) -> Response<Bytes> {
+pub(super) fn response(status: StatusCode, page: CallbackPage) -> Response<Bytes> {
     let html = html(page);
     let mut response = Response::new(Bytes::from(html));
     *response.status_mut() = status;
@@ -96,18 +96,18 @@ pub(super) fn response(status: StatusCode, page: Page) -> Response<Bytes> {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         // Used if the policy below were not a valid header value, which it always is.
-        (CONTENT_SECURITY_POLICY, FIXED),
+        (CONTENT_SECURITY_POLICY, BASE_POLICY),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if let Ok(policy) = HeaderValue::from_str(&page.policy()) {
+    if let Ok(policy) = HeaderValue::from_str(&page.content_security_policy()) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
 }
 
-fn html(page: Page) -> String {
-    let sentence = page.sentence();
+fn html(page: CallbackPage) -> String {
+    let sentence = page.message();
     let script = page.script();
     let script = script.map_or_else(String::new, |it| format!("<script>{it}</script>"));
     format!(

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum LoginCommandError {
     #[error(
         "{0} is in use by another program, which must not see this login: end it, or log in with --paste"
     )]
@@ -23,27 +23,27 @@ pub(super) enum Failure {
     #[error("{0} cannot be listened on: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("the redirect {0} is not an address of this machine: log in with --paste")]
-    NotHere(String),
+    RedirectNotLocal(String),
     #[error("nobody came back from NinjaOne in time; {0}")]
     TimedOut(&'static str),
     #[error("interrupted")]
     Interrupted,
     #[error("the input ended before the address of the browser came")]
-    NoInput,
+    EndOfInput,
     #[error("{}{}", if .0.ends_login() { "" } else { "what came back is not this login: " }, .0)]
     Callback(#[from] CallbackError),
     #[error(transparent)]
-    Begin(#[from] AuthorizationError),
+    Authorization(#[from] AuthorizationError),
     #[error(transparent)]
     Completion(#[from] CompletionError),
     #[error("a login could not be kept, so none was begun: {0}")]
     Store(#[from] StoreError),
     #[error("the address of the login is not one that may be opened: it is not on {0}")]
-    Address(String),
+    UntrustedUrl(String),
     #[error("the proxy cannot be reached at {0}: {1}")]
     Unreachable(String, ExchangeError),
     #[error("{0} does not answer as the admin listener of a proxy does")]
-    NotAProxy(String),
+    UnexpectedResponse(String),
     /// The proxy's own error.
     #[error("the proxy says: {detail}")]
     Proxy { error: String, detail: String },
@@ -51,8 +51,8 @@ pub(super) enum Failure {
     Key(String),
 }
 
-impl Failure {
-    pub(super) fn of_bind(at: SocketAddr, error: &io::Error) -> Self {
+impl LoginCommandError {
+    pub(super) fn from_bind(at: SocketAddr, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::PortTaken(at),
             kind => Self::Listen(at, kind.into()),
@@ -64,17 +64,17 @@ impl Failure {
         match self {
             Self::PortTaken(_) => "port-taken",
             Self::Listen(..) => "port-unavailable",
-            Self::NotHere(_) => "redirect-elsewhere",
+            Self::RedirectNotLocal(_) => "redirect-elsewhere",
             Self::TimedOut(_) => "timed-out",
             Self::Interrupted => "interrupted",
-            Self::NoInput => "no-input",
+            Self::EndOfInput => "no-input",
             Self::Callback(error) => error.as_str(),
-            Self::Begin(error) => error.as_str(),
+            Self::Authorization(error) => error.as_str(),
             Self::Completion(error) => error.as_str(),
             Self::Store(_) => "store",
-            Self::Address(_) => "address",
+            Self::UntrustedUrl(_) => "address",
             Self::Unreachable(..) => "proxy-unreachable",
-            Self::NotAProxy(_) => "proxy-unknown",
+            Self::UnexpectedResponse(_) => "proxy-unknown",
             Self::Proxy { error, .. } => error,
             Self::Key(_) => "key",
         }
@@ -91,16 +91,17 @@ impl Failure {
             Self::Proxy { error, .. } if error == "busy" || error == "stopping" => {
                 ExitStatus::TryAgainLater
             }
-            Self::Begin(error) | Self::Completion(CompletionError::Authorization(error)) => {
-                exit_of(error)
+            Self::Authorization(error)
+            | Self::Completion(CompletionError::Authorization(error)) => {
+                authorization_error_exit_code(error)
             }
-            Self::NotHere(_) | Self::Key(_) => ExitStatus::ConfigurationWrong,
+            Self::RedirectNotLocal(_) | Self::Key(_) => ExitStatus::ConfigurationWrong,
             _ => ExitStatus::Failed,
         }
     }
 }
 
-fn exit_of(error: &AuthorizationError) -> ExitStatus {
+fn authorization_error_exit_code(error: &AuthorizationError) -> ExitStatus {
     match error {
         AuthorizationError::Exchange(error) => exit_of_token_error(*error),
         AuthorizationError::InvalidUrl => ExitStatus::ConfigurationWrong,

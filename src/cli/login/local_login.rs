@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     app::wiring::{self, StoreOpenError},
-    config::{Config, Tenant, UserIdentity},
+    config::{Config, TenantConfig, UserIdentity},
     credentials::{
         login::{
             authorization::{AuthorizationFlow, AuthorizationRequest},
@@ -19,12 +19,15 @@ use crate::{
     secret::Secret,
 };
 
-use super::{Begun, Done, End, Failure, Judge, callback::Socket};
+use super::{
+    CallbackMatcher, LoginAttempt, LoginBackend, LoginCommandError, LoginSuccess,
+    callback::CallbackSocket,
+};
 
 /// Lock timeout of the check that the store can be written.
-const TRIAL_LOCK_MS: u64 = 200;
+const PROBE_LOCK_TIMEOUT_MS: u64 = 200;
 
-pub(super) struct Here {
+pub(super) struct LocalLogin {
     request: Arc<Mutex<Option<AuthorizationRequest>>>,
     store: LoginStore,
     slot: Slot,
@@ -33,19 +36,19 @@ pub(super) struct Here {
 /// Binds the callback listener, checks that the store can be written, and begins the login.
 pub(super) async fn begin(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantConfig,
     user: &UserIdentity,
     paste: bool,
-) -> Result<(Begun, Option<Socket>), Failure> {
+) -> Result<(LoginAttempt, Option<CallbackSocket>), LoginCommandError> {
     let slot = wiring::login_slot(&tenant.name);
     let store = open(config, &slot).await?;
     let mut wanted = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
     let mut socket = None;
     if !paste {
-        let elsewhere = || Failure::NotHere(user.redirect.text.clone());
+        let elsewhere = || LoginCommandError::RedirectNotLocal(user.redirect.uri.clone());
         let at = user.redirect.loopback.ok_or_else(elsewhere)?;
-        let bound = Socket::bind(at).await?;
-        wanted = wanted.with_port(bound.at.port());
+        let bound = CallbackSocket::bind(at).await?;
+        wanted = wanted.with_port(bound.address.port());
         socket = Some(bound);
     } else if wanted.needs_port() {
         // Nothing listens there: the browser shows an error page, and its address is all that is needed.
@@ -59,14 +62,14 @@ pub(super) async fn begin(
         request.flow(),
     );
     let request = Arc::new(Mutex::new(Some(request)));
-    let begun = Begun {
+    let begun = LoginAttempt {
         tenant: tenant.name.as_str().to_owned(),
         url,
         redirect,
         flow,
         origin: Some(origin),
-        judge: judge(&request, flow, paste),
-        end: End::Here(Here {
+        matcher: callback_matcher(&request, flow, paste),
+        backend: LoginBackend::Local(LocalLogin {
             request,
             store,
             slot,
@@ -78,27 +81,32 @@ pub(super) async fn begin(
 /// The port in a redirect URI with any port if nothing listens.
 const PASTE_PORT: u16 = 6468;
 
-async fn open(config: &Config, slot: &Slot) -> Result<LoginStore, Failure> {
+async fn open(config: &Config, slot: &Slot) -> Result<LoginStore, LoginCommandError> {
     let Some(settings) = &config.store else {
-        return Err(Failure::Key("the configuration has no [store]".to_owned()));
+        return Err(LoginCommandError::Key(
+            "the configuration has no [store]".to_owned(),
+        ));
     };
     let store = wiring::open_store(settings).map_err(|error| match error {
-        StoreOpenError::Store(error) => Failure::Store(error),
-        StoreOpenError::Key(error) => Failure::Key(error.to_string()),
+        StoreOpenError::Store(error) => LoginCommandError::Store(error),
+        StoreOpenError::Key(error) => LoginCommandError::Key(error.to_string()),
     })?;
-    match store.lock(slot, Duration::from_millis(TRIAL_LOCK_MS)).await {
+    match store
+        .lock(slot, Duration::from_millis(PROBE_LOCK_TIMEOUT_MS))
+        .await
+    {
         // A renewal is under way, so the store can be written.
         Ok(_) | Err(StoreError::Busy { .. }) => Ok(store),
-        Err(error) => Err(Failure::Store(error)),
+        Err(error) => Err(LoginCommandError::Store(error)),
     }
 }
 
 /// Accepts parameters that belong to this login, or that end it.
-fn judge(
+fn callback_matcher(
     request: &Arc<Mutex<Option<AuthorizationRequest>>>,
     flow: AuthorizationFlow,
     paste: bool,
-) -> Judge {
+) -> CallbackMatcher {
     let request = Arc::clone(request);
     Arc::new(move |parameters| {
         let request = request.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,8 +128,11 @@ fn judge(
     })
 }
 
-impl Here {
-    pub(super) async fn finish(self, came: Secret<String>) -> Result<Done, Failure> {
+impl LocalLogin {
+    pub(super) async fn finish(
+        self,
+        came: Secret<String>,
+    ) -> Result<LoginSuccess, LoginCommandError> {
         let request = self
             .request
             .lock()
@@ -130,7 +141,7 @@ impl Here {
         let request = request.ok_or(CallbackError::StateMismatch)?;
         let received = request.parse_pasted(came.expose())?;
         let completed = complete_login(request, received, &self.store, &self.slot).await?;
-        Ok(Done {
+        Ok(LoginSuccess {
             tenant: self.slot.tenant.as_str().to_owned(),
             scopes: completed.scopes.iter().map(ToString::to_string).collect(),
             renewable: completed.renewable,

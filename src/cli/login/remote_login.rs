@@ -15,26 +15,29 @@ use crate::{
     secret::Secret,
 };
 
-use super::{Begun, Done, End, Failure, Judge, callback::Socket};
+use super::{
+    CallbackMatcher, LoginAttempt, LoginBackend, LoginCommandError, LoginSuccess,
+    callback::CallbackSocket,
+};
 
 /// Timeout: as long as the proxy may take for discovery, the exchange, and a renewal that holds the store.
-const TIME_OUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// The admin listener of a proxy, and the key to it.
-pub(super) struct Proxy {
+pub(super) struct RemoteProxy {
     endpoint: Endpoint,
     key: Secret<String>,
 }
 
-pub(super) struct There {
-    proxy: Proxy,
+pub(super) struct RemoteLogin {
+    proxy: RemoteProxy,
     id: String,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct AdminLoginResponse {
     next_step: String,
     #[serde(default)]
     id: String,
@@ -59,44 +62,44 @@ struct Answer {
 }
 
 pub(super) async fn begin(
-    proxy: Proxy,
+    proxy: RemoteProxy,
     tenant: Option<&str>,
     paste: bool,
-) -> Result<(Begun, Option<Socket>), Failure> {
+) -> Result<(LoginAttempt, Option<CallbackSocket>), LoginCommandError> {
     let mut wanted = json!({});
     if let Some(tenant) = tenant {
         wanted["tenant"] = tenant.into();
     }
     let mut socket = None;
-    let answer = match proxy.ask("/login", &wanted).await {
-        Err(Failure::Proxy { error, .. }) if error == "port-needed" => {
-            let any = Socket::bind(([127, 0, 0, 1], 0).into()).await?;
-            wanted["port"] = any.at.port().into();
+    let answer = match proxy.post("/login", &wanted).await {
+        Err(LoginCommandError::Proxy { error, .. }) if error == "port-needed" => {
+            let any = CallbackSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+            wanted["port"] = any.address.port().into();
             socket = Some(any);
-            proxy.ask("/login", &wanted).await?
+            proxy.post("/login", &wanted).await?
         }
         other => other?,
     };
     if !paste && socket.is_none() {
-        let elsewhere = || Failure::NotHere(answer.redirect_uri.clone());
+        let elsewhere = || LoginCommandError::RedirectNotLocal(answer.redirect_uri.clone());
         let redirect = redirect_uri::parse(&answer.redirect_uri).map_err(|_| elsewhere())?;
-        socket = Some(Socket::bind(redirect.loopback.ok_or_else(elsewhere)?).await?);
+        socket = Some(CallbackSocket::bind(redirect.loopback.ok_or_else(elsewhere)?).await?);
     }
     let socket = socket.filter(|_| !paste);
     let state = state_of(&answer.authorize_url)
-        .ok_or_else(|| Failure::NotAProxy(proxy.endpoint.origin()))?;
+        .ok_or_else(|| LoginCommandError::UnexpectedResponse(proxy.endpoint.origin()))?;
     let flow = match answer.grant.as_str() {
         "implicit" => AuthorizationFlow::Implicit,
         _ => AuthorizationFlow::Code,
     };
-    let begun = Begun {
+    let begun = LoginAttempt {
         tenant: answer.tenant,
         url: answer.authorize_url,
         redirect: answer.redirect_uri,
         flow,
         origin: None,
-        judge: judge(state, flow),
-        end: End::There(There {
+        matcher: callback_matcher(state, flow),
+        backend: LoginBackend::Remote(RemoteLogin {
             proxy,
             id: answer.id,
         }),
@@ -105,7 +108,7 @@ pub(super) async fn begin(
 }
 
 /// Accepts what has this login's `state`; the proxy checks the rest.
-fn judge(state: Secret<String>, flow: AuthorizationFlow) -> Judge {
+fn callback_matcher(state: Secret<String>, flow: AuthorizationFlow) -> CallbackMatcher {
     Arc::new(move |text| {
         let (_, parameters) = split_pasted(text, flow);
         find(parameters, "state").is_some_and(|it| it == state)
@@ -122,48 +125,58 @@ fn find(parameters: &str, wanted: &str) -> Option<Secret<String>> {
     Some(Secret::new(value.into_owned()))
 }
 
-impl Proxy {
-    pub(super) fn at(url: &str, key_file: &Path) -> Result<Self, Failure> {
+impl RemoteProxy {
+    pub(super) fn from_url(url: &str, key_file: &Path) -> Result<Self, LoginCommandError> {
         let origin = address::parse_origin(url)
-            .map_err(|error| Failure::Key(format!("--admin: {error}")))?;
+            .map_err(|error| LoginCommandError::Key(format!("--admin: {error}")))?;
         let key = secret_ref::from_file(key_file)
             .and_then(|it| it.text())
-            .map_err(|error| Failure::Key(format!("--admin-key-file: {error}")))?;
+            .map_err(|error| LoginCommandError::Key(format!("--admin-key-file: {error}")))?;
         Ok(Self {
             endpoint: endpoint(&origin),
             key,
         })
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<AdminLoginResponse, LoginCommandError> {
         let origin = || self.endpoint.origin();
         let mut request = Request::new(Bytes::from(body.to_string()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = path.parse().map_err(|_| Failure::NotAProxy(origin()))?;
+        *request.uri_mut() = path
+            .parse()
+            .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
         let bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose()));
-        let mut bearer =
-            bearer.map_err(|_| Failure::Key("--admin-key-file: this is not a key".to_owned()))?;
+        let mut bearer = bearer.map_err(|_| {
+            LoginCommandError::Key("--admin-key-file: this is not a key".to_owned())
+        })?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        let answer = exchange(&self.endpoint, request, ANSWER_BYTES_MAX, TIME_OUT)
+        let answer = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
             .await
-            .map_err(|error| Failure::Unreachable(origin(), error))?;
-        let answer: Answer =
-            serde_json::from_slice(answer.body()).map_err(|_| Failure::NotAProxy(origin()))?;
+            .map_err(|error| LoginCommandError::Unreachable(origin(), error))?;
+        let answer: AdminLoginResponse = serde_json::from_slice(answer.body())
+            .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
         if answer.next_step == "failed" {
             let (error, detail) = (answer.error, answer.detail);
-            return Err(Failure::Proxy { error, detail });
+            return Err(LoginCommandError::Proxy { error, detail });
         }
         Ok(answer)
     }
 }
 
-impl There {
-    pub(super) async fn finish(self, came: Secret<String>) -> Result<Done, Failure> {
+impl RemoteLogin {
+    pub(super) async fn finish(
+        self,
+        came: Secret<String>,
+    ) -> Result<LoginSuccess, LoginCommandError> {
         let path = format!("/login/{}", self.id);
         let body = json!({ "callback": came.expose() });
-        let answer = self.proxy.ask(&path, &body).await?;
-        Ok(Done {
+        let answer = self.proxy.post(&path, &body).await?;
+        Ok(LoginSuccess {
             tenant: answer.tenant,
             scopes: answer.scopes,
             renewable: answer.renewable,

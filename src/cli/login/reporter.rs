@@ -8,27 +8,27 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, Platform, Tenant, UserIdentity},
+    config::{Config, Platform, TenantConfig, UserIdentity},
     credentials::login::authorization::AuthorizationFlow,
 };
 
-use super::{Begun, Done, Failure};
+use super::{LoginAttempt, LoginCommandError, LoginSuccess};
 
 const SCHEMA: &str = "login/1";
 
-pub(super) struct Report<'a> {
+pub(super) struct LoginReporter<'a> {
     pub(super) json: bool,
     pub(super) quiet: bool,
     pub(super) out: &'a mut dyn Write,
     pub(super) err: &'a mut dyn Write,
 }
 
-impl Report<'_> {
+impl LoginReporter<'_> {
     /// What the login will do, before it begins.
     pub(super) fn plan(
         &mut self,
         config: &Config,
-        tenant: &Tenant,
+        tenant: &TenantConfig,
         user: &UserIdentity,
     ) -> io::Result<()> {
         if self.json || self.quiet {
@@ -55,7 +55,7 @@ impl Report<'_> {
         writeln!(self.err, "  application  {} ({platform})", user.client_id)?;
         writeln!(self.err, "  grant        {grant}")?;
         writeln!(self.err, "  scopes       {}", user.scopes.join(" "))?;
-        writeln!(self.err, "  redirect     {}", user.redirect.text)?;
+        writeln!(self.err, "  redirect     {}", user.redirect.uri)?;
         writeln!(self.err, "               {register}")?;
         if let Some(store) = &config.store {
             let place = store.path.display();
@@ -65,10 +65,10 @@ impl Report<'_> {
     }
 
     /// The address to open.
-    pub(super) fn open(&mut self, begun: &Begun, listens: bool) -> io::Result<()> {
+    pub(super) fn open(&mut self, begun: &LoginAttempt, listens: bool) -> io::Result<()> {
         if self.json {
             let next_step = if listens { "open" } else { "paste" };
-            return self.object(&json!({
+            return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": next_step,
                 "tenant": begun.tenant,
@@ -89,7 +89,7 @@ impl Report<'_> {
         self.err.flush()
     }
 
-    pub(super) fn opened(&mut self) -> io::Result<()> {
+    pub(super) fn browser_opened(&mut self) -> io::Result<()> {
         if self.json || self.quiet {
             return Ok(());
         }
@@ -97,8 +97,8 @@ impl Report<'_> {
     }
 
     /// A countdown.
-    pub(super) fn left(&mut self, left: Duration, refused: u32) -> io::Result<()> {
-        if !self.counts() {
+    pub(super) fn countdown(&mut self, left: Duration, refused: u32) -> io::Result<()> {
+        if !self.shows_countdown() {
             return Ok(());
         }
         let seconds = left.as_secs_f64().ceil();
@@ -114,18 +114,18 @@ impl Report<'_> {
         self.err.flush()
     }
 
-    pub(super) fn waited(&mut self) -> io::Result<()> {
-        if !self.counts() {
+    pub(super) fn end_countdown(&mut self) -> io::Result<()> {
+        if !self.shows_countdown() {
             return Ok(());
         }
         writeln!(self.err)
     }
 
-    fn counts(&self) -> bool {
+    fn shows_countdown(&self) -> bool {
         !self.json && !self.quiet && io::stderr().is_terminal()
     }
 
-    pub(super) fn not_this_login(&mut self) -> io::Result<()> {
+    pub(super) fn callback_rejected(&mut self) -> io::Result<()> {
         if self.json {
             return Ok(());
         }
@@ -135,9 +135,9 @@ impl Report<'_> {
         )
     }
 
-    pub(super) fn success(&mut self, done: &Done) -> io::Result<()> {
+    pub(super) fn success(&mut self, done: &LoginSuccess) -> io::Result<()> {
         if self.json {
-            return self.object(&json!({
+            return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": "done",
                 "tenant": done.tenant,
@@ -164,9 +164,9 @@ impl Report<'_> {
         )
     }
 
-    pub(super) fn http2_send_error(&mut self, failure: &Failure) -> io::Result<()> {
+    pub(super) fn http2_send_error(&mut self, failure: &LoginCommandError) -> io::Result<()> {
         if self.json {
-            return self.object(&json!({
+            return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": "failed",
                 "error": failure.as_str(),
@@ -176,7 +176,7 @@ impl Report<'_> {
         writeln!(self.err, "error: {failure}")
     }
 
-    fn object(&mut self, object: &Value) -> io::Result<()> {
+    fn print_json(&mut self, object: &Value) -> io::Result<()> {
         writeln!(self.out, "{object}")?;
         self.out.flush()
     }

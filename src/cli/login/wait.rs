@@ -8,61 +8,61 @@ use tokio::{
 };
 
 use crate::{
-    cli::terminal::{Echo, line},
+    cli::terminal::{Echo, read_line},
     secret::Secret,
 };
 
 use super::{
-    COPIED_BYTES_MAX, Failure,
-    callback::{Callback, Judge},
-    reporter::Report,
+    LoginCommandError, PASTED_BYTES_MAX,
+    callback::{CallbackListener, CallbackMatcher},
+    reporter::LoginReporter,
 };
 
 const TICK: Duration = Duration::from_secs(1);
 
 /// The callback's parameters, or why there are none. The listener is closed on return.
 pub(super) async fn for_browser(
-    mut callback: Callback,
+    mut callback: CallbackListener,
     longest: Duration,
     interrupt: &mut Signal,
-    report: &mut Report<'_>,
-) -> io::Result<Result<Secret<String>, Failure>> {
+    report: &mut LoginReporter<'_>,
+) -> io::Result<Result<Secret<String>, LoginCommandError>> {
     let until = Instant::now() + longest;
     let mut tick = interval(TICK);
     let outcome = loop {
         tokio::select! {
-            came = callback.arrival() => break came.ok_or(Failure::TimedOut("the listener ended")),
-            () = sleep_until(until) => break Err(Failure::TimedOut(
+            came = callback.received() => break came.ok_or(LoginCommandError::TimedOut("the listener ended")),
+            () = sleep_until(until) => break Err(LoginCommandError::TimedOut(
                 "if the browser says that it cannot connect, log in with --paste",
             )),
-            _ = interrupt.recv() => break Err(Failure::Interrupted),
+            _ = interrupt.recv() => break Err(LoginCommandError::Interrupted),
             _ = tick.tick() => {
                 let left = until.saturating_duration_since(Instant::now());
-                report.left(left, callback.refused())?;
+                report.countdown(left, callback.rejected_count())?;
             }
         }
     };
-    report.waited()?;
+    report.end_countdown()?;
     callback.close().await;
     Ok(outcome)
 }
 
 /// Reads lines until one belongs to the login.
 pub(super) async fn for_paste(
-    judge: &Judge,
+    judge: &CallbackMatcher,
     longest: Duration,
     interrupt: &mut Signal,
-    report: &mut Report<'_>,
-) -> io::Result<Result<Secret<String>, Failure>> {
+    report: &mut LoginReporter<'_>,
+) -> io::Result<Result<Secret<String>, LoginCommandError>> {
     let until = Instant::now() + longest;
     loop {
         let read = tokio::select! {
-            read = line(Echo::Off, COPIED_BYTES_MAX) => read?,
-            () = sleep_until(until) => return Ok(Err(Failure::TimedOut("nothing was pasted"))),
-            _ = interrupt.recv() => return Ok(Err(Failure::Interrupted)),
+            read = read_line(Echo::Off, PASTED_BYTES_MAX) => read?,
+            () = sleep_until(until) => return Ok(Err(LoginCommandError::TimedOut("nothing was pasted"))),
+            _ = interrupt.recv() => return Ok(Err(LoginCommandError::Interrupted)),
         };
         let Some(read) = read else {
-            return Ok(Err(Failure::NoInput));
+            return Ok(Err(LoginCommandError::EndOfInput));
         };
         if read.expose().trim().is_empty() {
             continue;
@@ -70,6 +70,6 @@ pub(super) async fn for_paste(
         if judge(read.expose()) {
             return Ok(Ok(read));
         }
-        report.not_this_login()?;
+        report.callback_rejected()?;
     }
 }

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::config::{
-    Access, Admin, Bind, Listen,
+    AdminAccessConfig, AdminConfig, BindAddress, ListenConfig,
     read::key_path::KeyPath,
     settings::operating,
     value::{
         address,
-        key_digest::{self, NotADigest},
+        key_digest::{self, KeyDigestParseError},
     },
 };
 
-use super::Check;
+use super::Checker;
 
 /// A busy machine may not schedule a thread for this long.
 const WATCHDOG_MIN: Duration = Duration::from_secs(1);
@@ -20,9 +20,13 @@ const WATCHDOG_MAX: Duration = Duration::from_mins(5);
 
 const ACCESS_MAX: usize = 64;
 
-impl Check<'_> {
-    pub(super) fn admin(&mut self, settings: &operating::Admin, listen: &Listen) -> Admin {
-        let operating::Admin {
+impl Checker<'_> {
+    pub(super) fn admin(
+        &mut self,
+        settings: &operating::AdminSettings,
+        listen: &ListenConfig,
+    ) -> AdminConfig {
+        let operating::AdminSettings {
             listen: address,
             probes,
             ready,
@@ -30,9 +34,9 @@ impl Check<'_> {
             access,
             watchdog,
         } = settings;
-        let top = KeyPath::of(&["admin"]);
+        let top = KeyPath::from_keys(&["admin"]);
         let admin = self.admin_bind(address, &top.child("listen"), listen);
-        if let Some(Bind::Address(address)) = &admin
+        if let Some(BindAddress::Address(address)) = &admin
             && !address.ip().is_loopback()
         {
             self.warning(
@@ -43,20 +47,20 @@ impl Check<'_> {
         }
         let probes = self.admin_bind(probes, &top.child("probes"), listen);
         if let (Some(one), Some(other)) = (&admin, &probes)
-            && address::clash(one, other)
+            && address::binds_conflict(one, other)
         {
             self.error(
                 &top.child("probes"),
                 "`admin.listen` listens on this address already",
             );
         }
-        Admin {
+        AdminConfig {
             listen: admin,
             probes,
-            ready: ready.0,
+            readiness: ready.0,
             hosts: self.hosts(hosts, &top.child("hosts")),
             access: self.access(access, &top.child("access")),
-            watchdog: self.watchdog(watchdog, &top.child("watchdog")),
+            watchdog_timeout: self.watchdog(watchdog, &top.child("watchdog")),
         }
     }
 
@@ -74,7 +78,12 @@ impl Check<'_> {
         silence_max
     }
 
-    fn admin_bind(&mut self, text: &str, path: &KeyPath, listen: &Listen) -> Option<Bind> {
+    fn admin_bind(
+        &mut self,
+        text: &str,
+        path: &KeyPath,
+        listen: &ListenConfig,
+    ) -> Option<BindAddress> {
         if text.is_empty() {
             return None;
         }
@@ -84,22 +93,26 @@ impl Check<'_> {
             .http
             .iter()
             .chain(https)
-            .any(|it| address::clash(it, &bind))
+            .any(|it| address::binds_conflict(it, &bind))
         {
             self.error(path, "callers connect to this address already");
         }
         Some(bind)
     }
 
-    fn access(&mut self, settings: &[operating::Access], path: &KeyPath) -> Vec<Access> {
+    fn access(
+        &mut self,
+        settings: &[operating::AdminAccessSettings],
+        path: &KeyPath,
+    ) -> Vec<AdminAccessConfig> {
         if settings.len() > ACCESS_MAX {
             self.error(path, format!("at most {ACCESS_MAX} keys have access"));
             return Vec::new();
         }
-        let mut access: Vec<Access> = Vec::new();
+        let mut access: Vec<AdminAccessConfig> = Vec::new();
         for (place, entry) in settings.iter().enumerate() {
             let path = path.element(place);
-            let operating::Access { key, role } = entry;
+            let operating::AdminAccessSettings { key, role } = entry;
             let key = self.admin_key(key.as_deref(), &path);
             if role.is_none() {
                 self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");
@@ -110,7 +123,7 @@ impl Check<'_> {
             if access.iter().any(|it| it.key == key) {
                 self.error(&path.child("key"), "this key stands in the list already");
             }
-            access.push(Access { key, role: role.0 });
+            access.push(AdminAccessConfig { key, role: role.0 });
         }
         access
     }
@@ -128,9 +141,9 @@ impl Check<'_> {
         match key_digest::parse(text) {
             Ok(digest) => Some(digest),
             Err(error) => {
-                let hint = (error == NotADigest::Plain)
+                let hint = (error == KeyDigestParseError::PlaintextKey)
                     .then(|| "printf %s \"$KEY\" | sha256sum".to_owned());
-                self.hidden_error(&path, error.to_string(), hint);
+                self.redacted_error(&path, error.to_string(), hint);
                 None
             }
         }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use crate::{
     clock::Timestamp,
     config::{
-        Caller, CallerLimit, Tenant,
-        read::{key_path::KeyPath, suggestion::nearest},
+        CallerConfig, CallerLimitConfig, TenantConfig,
+        read::{key_path::KeyPath, suggestion::closest_match},
         settings::{
             self, Settings,
-            caller::{self, Limit, Presence},
+            caller::{self, CallerLimitSettings, HeaderRequirementSetting},
             keyword::Keyword,
             operating,
         },
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{Check, operating::usual_burst};
+use super::{Checker, operating::default_burst};
 
 const KEYS_MAX: usize = 16;
 const PLAIN_KEY_HINT: &str = "`ninjaone-proxy caller add` makes a key and stores its digest; if a key stood here, replace it";
@@ -32,31 +32,31 @@ const PLAIN_KEY_HINT: &str = "`ninjaone-proxy caller add` makes a key and stores
 /// A checked policy.
 struct PolicyRules {
     rules: Vec<Rule>,
-    limit: WrittenLimit,
+    limit: PartialLimit,
 }
 
 /// A limit, as far as it is set.
 #[derive(Clone, Copy, Default)]
-struct WrittenLimit {
+struct PartialLimit {
     rate: Option<Rate>,
     burst: Option<u32>,
     concurrency: Option<u32>,
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn callers(
         &mut self,
         settings: &Settings,
-        tenants: &[Tenant],
+        tenants: &[TenantConfig],
         known: &[&Operation],
-    ) -> Vec<Caller> {
+    ) -> Vec<CallerConfig> {
         let policies = self.policies(settings, known);
-        let usual = self.usual_limit(settings);
-        let top = KeyPath::of(&["caller"]);
+        let usual = self.default_limit(settings);
+        let top = KeyPath::from_keys(&["caller"]);
         let mut callers = Vec::new();
-        let mut owners = operators(&settings.admin);
+        let mut owners = admin_key_owners(&settings.admin);
         for (name, caller) in &settings.caller {
-            let caller::Caller {
+            let caller::CallerSettings {
                 require_reason,
                 on_behalf_of,
                 // Each is checked by its own function below.
@@ -72,15 +72,15 @@ impl Check<'_> {
             let path = top.child(name);
             let parsed = name.parse::<CallerName>();
             if let Err(error) = &parsed {
-                self.findings
-                    .error(self.at_key(&path), error.to_string(), None);
+                self.diagnostics
+                    .error(self.key_location(&path), error.to_string(), None);
             }
             let keys = self.keys(caller, name, &path, &mut owners);
             let rules = self.caller_rules(caller, name, &path, &policies, known);
             let limit = self.caller_limit(caller, &path, &policies, usual);
             let expires = self.expires(caller, &path);
             let tenants = self.caller_tenants(caller, &path, tenants, settings);
-            let named: Vec<&caller::Policy> = caller
+            let named: Vec<&caller::PolicySettings> = caller
                 .policy
                 .iter()
                 .filter_map(|it| settings.policy.get(it))
@@ -88,15 +88,17 @@ impl Check<'_> {
             let Ok(name) = parsed else {
                 continue;
             };
-            callers.push(Caller {
+            callers.push(CallerConfig {
                 name,
                 keys,
                 expires,
                 tenants,
                 rules,
                 reason_required: *require_reason || named.iter().any(|it| it.require_reason),
-                on_behalf_of_required: *on_behalf_of == Presence::Required
-                    || named.iter().any(|it| it.on_behalf_of == Presence::Required),
+                on_behalf_of_required: *on_behalf_of == HeaderRequirementSetting::Required
+                    || named
+                        .iter()
+                        .any(|it| it.on_behalf_of == HeaderRequirementSetting::Required),
                 limit,
             });
         }
@@ -108,10 +110,10 @@ impl Check<'_> {
         settings: &Settings,
         known: &[&Operation],
     ) -> HashMap<String, PolicyRules> {
-        let top = KeyPath::of(&["policy"]);
+        let top = KeyPath::from_keys(&["policy"]);
         let mut policies = HashMap::new();
         for (name, policy) in &settings.policy {
-            let caller::Policy {
+            let caller::PolicySettings {
                 allow,
                 deny,
                 limit,
@@ -122,12 +124,12 @@ impl Check<'_> {
             } = policy;
             let path = top.child(name);
             if let Err(error) = name.parse::<PolicyName>() {
-                self.findings
-                    .error(self.at_key(&path), error.to_string(), None);
+                self.diagnostics
+                    .error(self.key_location(&path), error.to_string(), None);
             }
             let mut rules = self.rules(allow, Effect::Allow, name, &path.child("allow"), known);
             rules.extend(self.rules(deny, Effect::Deny, name, &path.child("deny"), known));
-            self.pin(&mut rules, *identity, name, &path);
+            self.pin_identities(&mut rules, *identity, name, &path);
             let limit = self.limit(limit, &path.child("limit"));
             policies.insert(name.clone(), PolicyRules { rules, limit });
         }
@@ -136,7 +138,7 @@ impl Check<'_> {
 
     fn keys(
         &mut self,
-        caller: &caller::Caller,
+        caller: &caller::CallerSettings,
         name: &str,
         path: &KeyPath,
         owners: &mut HashMap<[u8; 32], KeyPath>,
@@ -154,7 +156,7 @@ impl Check<'_> {
             );
         } else if written.is_empty() {
             let hint = format!("`ninjaone-proxy caller rotate {name}` adds one");
-            self.error_hint(
+            self.error_with_hint(
                 &at_key,
                 "a caller without a key can never prove who it is",
                 hint,
@@ -171,13 +173,13 @@ impl Check<'_> {
             } else {
                 at_key.clone()
             };
-            if self.findings.is_at(&self.at(&path)) {
+            if self.diagnostics.has_at(&self.value_location(&path)) {
                 continue;
             }
             match key_digest::parse(text) {
                 Ok(digest) => {
                     if let Some(other) = owners.insert(digest, path.clone()) {
-                        self.error_hint(
+                        self.error_with_hint(
                             &path,
                             format!("`{other}` has the same key"),
                             "each caller needs keys of its own",
@@ -187,17 +189,19 @@ impl Check<'_> {
                 }
                 Err(error) => {
                     let hint = match error {
-                        key_digest::NotADigest::Plain => Some(PLAIN_KEY_HINT.to_owned()),
+                        key_digest::KeyDigestParseError::PlaintextKey => {
+                            Some(PLAIN_KEY_HINT.to_owned())
+                        }
                         _ => None,
                     };
-                    self.hidden_error(&path, error.to_string(), hint);
+                    self.redacted_error(&path, error.to_string(), hint);
                 }
             }
         }
         keys
     }
 
-    fn expires(&mut self, caller: &caller::Caller, path: &KeyPath) -> Option<Timestamp> {
+    fn expires(&mut self, caller: &caller::CallerSettings, path: &KeyPath) -> Option<Timestamp> {
         let text = caller.expires.as_ref()?;
         let path = path.child("expires");
         match expiry::parse(text) {
@@ -220,9 +224,9 @@ impl Check<'_> {
 
     fn caller_tenants(
         &mut self,
-        caller: &caller::Caller,
+        caller: &caller::CallerSettings,
         path: &KeyPath,
-        tenants: &[Tenant],
+        tenants: &[TenantConfig],
         settings: &Settings,
     ) -> Vec<usize> {
         let Some(names) = &caller.tenants else {
@@ -230,7 +234,7 @@ impl Check<'_> {
         };
         let path = path.child("tenants");
         if names.is_empty() {
-            self.error_hint(
+            self.error_with_hint(
                 &path,
                 "a caller without a tenant can reach nothing",
                 "remove the line for all tenants",
@@ -245,7 +249,7 @@ impl Check<'_> {
                 }
             } else if !settings.tenant.contains_key(name) {
                 let known: Vec<&str> = settings.tenant.keys().map(String::as_str).collect();
-                self.dangling(&path, "tenant", name, &known);
+                self.unknown_reference(&path, "tenant", name, &known);
             }
         }
         places
@@ -253,7 +257,7 @@ impl Check<'_> {
 
     fn caller_rules(
         &mut self,
-        caller: &caller::Caller,
+        caller: &caller::CallerSettings,
         name: &str,
         path: &KeyPath,
         policies: &HashMap<String, PolicyRules>,
@@ -267,7 +271,7 @@ impl Check<'_> {
             }
             let names: Vec<&str> = policies.keys().map(String::as_str).collect();
             let path = path.child("policy").element(place);
-            self.dangling(&path, "policy", policy, &names);
+            self.unknown_reference(&path, "policy", policy, &names);
         }
         let owner = format!("caller.{name}");
         rules.extend(self.rules(
@@ -284,14 +288,14 @@ impl Check<'_> {
             &path.child("deny"),
             known,
         ));
-        self.pin(&mut rules, caller.identity, &owner, path);
+        self.pin_identities(&mut rules, caller.identity, &owner, path);
         let writes_rules = ["policy", "allow"]
             .iter()
-            .any(|key| self.origins.has(&path.child(key)));
+            .any(|key| self.provenance.contains(&path.child(key)));
         if !rules.iter().any(|rule| rule.effect == Effect::Allow) && !writes_rules {
-            let at = self.at_key(path);
+            let at = self.key_location(path);
             let hint = "give it a `policy` or an `allow` list".to_owned();
-            self.findings.absence_warning(
+            self.diagnostics.missing_warning(
                 at,
                 format!("no rule allows caller `{name}` anything"),
                 Some(hint),
@@ -301,7 +305,7 @@ impl Check<'_> {
     }
 
     /// Sets the identity for the requests that the rules of `owner` allow, overriding that of a policy.
-    fn pin(
+    fn pin_identities(
         &self,
         rules: &mut [Rule],
         identity: Option<Keyword<IdentityKind>>,
@@ -314,7 +318,7 @@ impl Check<'_> {
         let pin = IdentityPin {
             identity: identity.0,
             owner: owner.into(),
-            location: self.place(&path.child("identity")),
+            location: self.rule_location(&path.child("identity")),
         };
         for rule in rules.iter_mut().filter(|it| it.effect == Effect::Allow) {
             rule.identity_pin = Some(pin.clone());
@@ -322,61 +326,67 @@ impl Check<'_> {
     }
 
     /// Reports a reference to something that does not exist.
-    pub(super) fn dangling(&mut self, path: &KeyPath, what: &str, name: &str, known: &[&str]) {
-        let at = self.at(path);
-        if self.findings.is_at(&at) {
+    pub(super) fn unknown_reference(
+        &mut self,
+        path: &KeyPath,
+        what: &str,
+        name: &str,
+        known: &[&str],
+    ) {
+        let at = self.value_location(path);
+        if self.diagnostics.has_at(&at) {
             return;
         }
         let mut known = known.to_vec();
         known.sort_unstable();
-        let hint = match nearest(name, known.iter().copied()) {
+        let hint = match closest_match(name, known.iter().copied()) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None if known.is_empty() => format!("there is no [{what}.NAME] at all"),
             None => format!("there are: {}", known.join(", ")),
         };
-        self.findings
-            .absence(at, format!("there is no {what} `{name}`"), Some(hint));
+        self.diagnostics
+            .missing(at, format!("there is no {what} `{name}`"), Some(hint));
     }
 
     /// The limit of a caller: its own, otherwise the lowest of its policies, otherwise that of `[limits.caller]`. A burst
     /// belongs to a rate: one from further out than the rate does not count.
     fn caller_limit(
         &mut self,
-        caller: &caller::Caller,
+        caller: &caller::CallerSettings,
         path: &KeyPath,
         policies: &HashMap<String, PolicyRules>,
-        usual: WrittenLimit,
-    ) -> CallerLimit {
+        usual: PartialLimit,
+    ) -> CallerLimitConfig {
         let own = self.limit(&caller.limit, &path.child("limit"));
         let named = caller.policy.iter().filter_map(|name| policies.get(name));
         let shared = named
             .map(|policy| policy.limit.with_burst())
-            .fold(WrittenLimit::default(), WrittenLimit::lowest);
-        own.over(shared).over(usual).complete()
+            .fold(PartialLimit::default(), PartialLimit::strictest);
+        own.or_inherit(shared).or_inherit(usual).complete()
     }
 
-    fn usual_limit(&mut self, settings: &Settings) -> WrittenLimit {
-        let settings::CallerLimit {
+    fn default_limit(&mut self, settings: &Settings) -> PartialLimit {
+        let settings::DefaultCallerLimitSettings {
             rate,
             burst,
             concurrency,
         } = &settings.limits.caller;
-        let path = KeyPath::of(&["limits", "caller", "rate"]);
-        WrittenLimit {
+        let path = KeyPath::from_keys(&["limits", "caller", "rate"]);
+        PartialLimit {
             rate: Some(self.rate(&path, rate)),
             burst: *burst,
             concurrency: Some(*concurrency),
         }
     }
 
-    fn limit(&mut self, limit: &Limit, path: &KeyPath) -> WrittenLimit {
-        let Limit {
+    fn limit(&mut self, limit: &CallerLimitSettings, path: &KeyPath) -> PartialLimit {
+        let CallerLimitSettings {
             rate,
             burst,
             concurrency,
         } = limit;
         let rate = rate.as_ref();
-        WrittenLimit {
+        PartialLimit {
             rate: rate.map(|text| self.rate(&path.child("rate"), text)),
             burst: *burst,
             concurrency: *concurrency,
@@ -385,8 +395,8 @@ impl Check<'_> {
 }
 
 /// The keys of the admin listener: no caller may have one of them.
-fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
-    let path = KeyPath::of(&["admin", "access"]);
+fn admin_key_owners(admin: &operating::AdminSettings) -> HashMap<[u8; 32], KeyPath> {
+    let path = KeyPath::from_keys(&["admin", "access"]);
     let keys = admin.access.iter().enumerate().filter_map(|(place, it)| {
         let digest = key_digest::parse(it.key.as_deref()?).ok()?;
         Some((digest, path.element(place).child("key")))
@@ -394,9 +404,9 @@ fn operators(admin: &operating::Admin) -> HashMap<[u8; 32], KeyPath> {
     keys.collect()
 }
 
-impl WrittenLimit {
+impl PartialLimit {
     /// This limit, completed by the one `below` it.
-    fn over(self, below: Self) -> Self {
+    fn or_inherit(self, below: Self) -> Self {
         Self {
             rate: self.rate.or(below.rate),
             burst: self.burst.or(if self.rate.is_some() {
@@ -411,37 +421,37 @@ impl WrittenLimit {
 
     /// Fills in the usual burst, so that one from further out is not applied to this rate.
     fn with_burst(self) -> Self {
-        let burst = self.burst.or(self.rate.map(usual_burst));
+        let burst = self.burst.or(self.rate.map(default_burst));
         Self { burst, ..self }
     }
 
-    fn lowest(self, other: Self) -> Self {
+    fn strictest(self, other: Self) -> Self {
         let slower = match (self.rate, other.rate) {
             (Some(one), Some(two)) if per_hour(two) < per_hour(one) => Some(two),
             (one, two) => one.or(two),
         };
         Self {
             rate: slower,
-            burst: lower(self.burst, other.burst),
-            concurrency: lower(self.concurrency, other.concurrency),
+            burst: stricter(self.burst, other.burst),
+            concurrency: stricter(self.concurrency, other.concurrency),
         }
     }
 
-    fn complete(self) -> CallerLimit {
+    fn complete(self) -> CallerLimitConfig {
         let one = Rate::new(
             std::num::NonZeroU32::MIN,
             crate::limits::rate::Period::Second,
         );
         let rate = self.rate.unwrap_or(one);
-        CallerLimit {
+        CallerLimitConfig {
             rate,
-            burst: self.burst.unwrap_or_else(|| usual_burst(rate)),
+            burst: self.burst.unwrap_or_else(|| default_burst(rate)),
             concurrency: self.concurrency.unwrap_or(1),
         }
     }
 }
 
-fn lower(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+fn stricter(one: Option<u32>, other: Option<u32>) -> Option<u32> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

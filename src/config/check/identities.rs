@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use crate::{
     config::{
-        Platform, Redirect, ServiceIdentity, UserIdentity,
-        read::{document_reader::secret_forms, key_path::KeyPath},
+        Platform, RedirectUri, ServiceIdentity, UserIdentity,
+        read::{document_reader::secret_ref_help, key_path::KeyPath},
         settings::{
-            identity::{Service, User, UserScope},
+            identity::{ServiceIdentitySettings, UserIdentitySettings, UserScope},
             keyword::{Keyword, KeywordSet},
             secret::SecretRef,
         },
         value::{
             duration, percentage,
-            redirect_uri::{self, NotARedirect},
+            redirect_uri::{self, RedirectUriParseError},
         },
     },
     credentials::{
@@ -24,7 +24,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::Check;
+use super::Checker;
 
 const CLIENT_ID_BYTES_MAX: usize = 512;
 const PERCENT_MIN: u8 = 1;
@@ -32,13 +32,13 @@ const PERCENT_MAX: u8 = 95;
 const KEEPALIVE_MIN: Duration = Duration::from_mins(1);
 const KEEPALIVE_MAX: Duration = Duration::from_hours(7 * 24);
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn service(
         &mut self,
-        settings: &Service,
+        settings: &ServiceIdentitySettings,
         path: &KeyPath,
     ) -> Option<ServiceIdentity> {
-        let Service {
+        let ServiceIdentitySettings {
             client_id,
             client_secret,
             scopes,
@@ -49,7 +49,7 @@ impl Check<'_> {
         let client_secret = if let Some(reference) = client_secret {
             self.secret(reference, &path.child("client_secret"))
         } else {
-            self.missing(path, "client_secret", secret_forms());
+            self.missing(path, "client_secret", secret_ref_help());
             None
         };
         let refresh_at = self.refresh_at(refresh_at, &path.child("refresh_at"));
@@ -63,8 +63,12 @@ impl Check<'_> {
         })
     }
 
-    pub(super) fn user(&mut self, settings: &User, path: &KeyPath) -> Option<UserIdentity> {
-        let User {
+    pub(super) fn user(
+        &mut self,
+        settings: &UserIdentitySettings,
+        path: &KeyPath,
+    ) -> Option<UserIdentity> {
+        let UserIdentitySettings {
             client_id,
             client_secret,
             platform,
@@ -76,11 +80,11 @@ impl Check<'_> {
             client_auth: Keyword(client_auth),
         } = settings;
         let client_id = self.client_id(client_id.as_deref(), path);
-        let has_secret = self.origins.has(&path.child("client_secret"));
+        let has_secret = self.provenance.contains(&path.child("client_secret"));
         let platform = platform_of(*platform, has_secret);
         let client_secret = self.user_secret(client_secret.as_ref(), platform, path);
         if !has_secret && *client_auth == ClientAuthMethod::ClientSecretBasic {
-            self.error_hint(
+            self.error_with_hint(
                 &path.child("client_auth"),
                 "there is no client secret that could be sent in a header",
                 "remove it",
@@ -123,28 +127,28 @@ impl Check<'_> {
         reference: Option<&SecretRef>,
         platform: Platform,
         path: &KeyPath,
-    ) -> Result<Option<Secret<String>>, Refused> {
+    ) -> Result<Option<Secret<String>>, ReportedError> {
         let at = path.child("client_secret");
         match (platform, reference) {
             (Platform::Web, None) => {
                 let hint = format!(
                     "{}; an application without a secret is `platform = \"native\"` or \"single-page\"",
-                    secret_forms()
+                    secret_ref_help()
                 );
                 self.missing(path, "client_secret", hint);
-                Err(Refused)
+                Err(ReportedError)
             }
             (Platform::Web, Some(reference)) => {
-                self.secret(reference, &at).map(Some).ok_or(Refused)
+                self.secret(reference, &at).map(Some).ok_or(ReportedError)
             }
             (Platform::Native | Platform::SinglePage, None) => Ok(None),
             (Platform::Native | Platform::SinglePage, Some(_)) => {
-                self.error_hint(
+                self.error_with_hint(
                     &at,
                     format!("a {} application has no client secret", platform.word()),
                     "remove it, or write `platform = \"web\"` if NinjaOne shows one for the application",
                 );
-                Err(Refused)
+                Err(ReportedError)
             }
         }
     }
@@ -172,12 +176,15 @@ impl Check<'_> {
                 Platform::SinglePage => "a single-page application",
                 Platform::Web | Platform::Native => "the implicit grant",
             };
-            self.error_hint(
+            self.error_with_hint(
                 &at,
                 format!("{without} has no refresh token: `offline_access` makes no sense"),
                 "remove \"offline_access\"",
             );
-        } else if !is_offline && refreshes && !self.findings.is_within(&self.at(&at)) {
+        } else if !is_offline
+            && refreshes
+            && !self.diagnostics.has_within(&self.value_location(&at))
+        {
             self.warning(
                 &at,
                 "without `offline_access` there is no refresh token: somebody must log in again at each token's end",
@@ -188,22 +195,22 @@ impl Check<'_> {
         texts.map(str::to_owned).collect()
     }
 
-    fn redirect(&mut self, text: &str, platform: Platform, path: &KeyPath) -> Option<Redirect> {
+    fn redirect(&mut self, text: &str, platform: Platform, path: &KeyPath) -> Option<RedirectUri> {
         let redirect = match redirect_uri::parse(text) {
             Ok(redirect) => redirect,
             Err(error) => {
                 let hint = error.hint().map(str::to_owned);
-                if error == NotARedirect::UserInfo {
-                    self.hidden_error(path, error.to_string(), hint);
+                if error == RedirectUriParseError::UserInfo {
+                    self.redacted_error(path, error.to_string(), hint);
                 } else {
-                    let at = self.at(path);
-                    self.findings.error(at, error.to_string(), hint);
+                    let at = self.value_location(path);
+                    self.diagnostics.error(at, error.to_string(), hint);
                 }
                 return None;
             }
         };
-        if platform == Platform::Native && !redirect_uri::is_native(&redirect) {
-            self.error_hint(
+        if platform == Platform::Native && !redirect_uri::is_native_loopback(&redirect) {
+            self.error_with_hint(
                 path,
                 "a native application's redirect begins with \"http://127.0.0.1:\" and a port",
                 "such as \"http://127.0.0.1:6468/callback\"",
@@ -211,7 +218,7 @@ impl Check<'_> {
             return None;
         }
         if platform != Platform::Native && redirect.loopback.is_some_and(|it| it.port() == 0) {
-            self.error_hint(
+            self.error_with_hint(
                 path,
                 "only a native application is sent back to any port (0)",
                 "write the port that is registered in NinjaOne",
@@ -260,7 +267,7 @@ impl Check<'_> {
 }
 
 /// Something is wrong and has been reported.
-struct Refused;
+struct ReportedError;
 
 fn is_client_id(text: &str) -> bool {
     (1..=CLIENT_ID_BYTES_MAX).contains(&text.len())

@@ -3,23 +3,24 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use crate::config::{
-    Bind, Listen, TlsBind, UnixBind, read::key_path::KeyPath, settings, value::address,
+    BindAddress, ListenConfig, TlsListenerConfig, UnixListenerConfig, read::key_path::KeyPath,
+    settings, value::address,
 };
 
-use super::Check;
+use super::Checker;
 
 /// Minimum and maximum.
 const HEAD_BYTES: (u64, u64) = (1 << 10, 1 << 20);
 const BODY_BYTES: (u64, u64) = (1, 16 << 30);
 /// A caller across a slow network needs this long to authenticate.
-const UNPROVEN_IDLE_MIN: Duration = Duration::from_millis(100);
+const UNAUTHENTICATED_IDLE_MIN: Duration = Duration::from_millis(100);
 /// `sockaddr_un.sun_path` without its terminator (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
-impl Check<'_> {
-    fn unproven_idle(&mut self, text: &str, path: &KeyPath) -> Duration {
+impl Checker<'_> {
+    fn unauthenticated_idle(&mut self, text: &str, path: &KeyPath) -> Duration {
         let idle = self.duration(path, text);
-        if idle < UNPROVEN_IDLE_MIN {
+        if idle < UNAUTHENTICATED_IDLE_MIN {
             self.error(
                 path,
                 "no caller could prove anything in that time: \"100ms\" or more",
@@ -28,8 +29,8 @@ impl Check<'_> {
         idle
     }
 
-    pub(super) fn listen(&mut self, settings: &settings::Listen) -> Listen {
-        let settings::Listen {
+    pub(super) fn listen(&mut self, settings: &settings::ListenSettings) -> ListenConfig {
+        let settings::ListenSettings {
             http,
             unix,
             https,
@@ -43,33 +44,33 @@ impl Check<'_> {
             connections_per_peer,
             unproven_idle,
         } = settings;
-        let top = KeyPath::of(&["listen"]);
+        let top = KeyPath::from_keys(&["listen"]);
         let is_deaf = http.is_empty() && unix.is_empty() && https.is_empty();
         let http = self.http(http, &top.child("http"));
         let unix = self.unix(unix, &top.child("unix"));
         let https = self.https(https, &top.child("https"));
         if is_deaf {
             let path = top.child("http");
-            self.error_hint(
+            self.error_with_hint(
                 &path,
                 "nobody can connect: there is no listener",
                 "give `http`, `https` or `unix` an entry",
             );
         }
-        self.refuse_clashes(&http, &https);
+        self.reject_bind_conflicts(&http, &https);
         let http = without_paths(http);
         let https = without_paths(https);
         let head = self.size(&top.child("max_header"), max_header, HEAD_BYTES);
         let body = self.size(&top.child("max_body"), max_body, BODY_BYTES);
         let upload = self.size(&top.child("max_upload"), max_upload, BODY_BYTES);
-        if upload < body && self.origins.has(&top.child("max_upload")) {
+        if upload < body && self.provenance.contains(&top.child("max_upload")) {
             self.warning(
                 &top.child("max_upload"),
                 "an upload may be shorter than any other body",
                 "raise it to at least `max_body`",
             );
         }
-        Listen {
+        ListenConfig {
             http,
             unix,
             https,
@@ -77,22 +78,23 @@ impl Check<'_> {
             head_bytes_max: usize::try_from(head).unwrap_or(usize::MAX),
             body_bytes_max: body,
             upload_bytes_max: upload,
-            drain: self.duration(&top.child("drain"), drain),
-            workers: workers.map_or_else(cores, as_usize),
+            drain_timeout: self.duration(&top.child("drain"), drain),
+            workers: workers.map_or_else(available_cores, as_usize),
             connections_max: as_usize(*connections),
             connections_per_peer_max: as_usize(*connections_per_peer),
-            unproven_idle: self.unproven_idle(unproven_idle, &top.child("unproven_idle")),
+            unauthenticated_idle: self
+                .unauthenticated_idle(unproven_idle, &top.child("unproven_idle")),
         }
     }
 
-    fn http(&mut self, texts: &[String], path: &KeyPath) -> Vec<(KeyPath, Bind)> {
+    fn http(&mut self, texts: &[String], path: &KeyPath) -> Vec<(KeyPath, BindAddress)> {
         let mut binds = Vec::new();
         for (place, text) in texts.iter().enumerate() {
             let path = path.element(place);
             let Some(bind) = self.bind(text, &path) else {
                 continue;
             };
-            if let Bind::Address(address) = &bind
+            if let BindAddress::Address(address) = &bind
                 && !address.ip().is_loopback()
             {
                 self.warning(
@@ -106,12 +108,12 @@ impl Check<'_> {
         binds
     }
 
-    pub(super) fn bind(&mut self, text: &str, path: &KeyPath) -> Option<Bind> {
-        match address::parse_bind(text) {
+    pub(super) fn bind(&mut self, text: &str, path: &KeyPath) -> Option<BindAddress> {
+        match address::parse_bind_address(text) {
             Ok(bind) => Some(bind),
             Err(error) => {
                 // The reader has reported an empty placeholder already.
-                if !text.is_empty() || self.is_text(path) {
+                if !text.is_empty() || self.was_accepted(path) {
                     self.error(path, error);
                 }
                 None
@@ -119,10 +121,14 @@ impl Check<'_> {
         }
     }
 
-    fn unix(&mut self, sockets: &[settings::UnixSocket], path: &KeyPath) -> Vec<UnixBind> {
+    fn unix(
+        &mut self,
+        sockets: &[settings::UnixListenerSettings],
+        path: &KeyPath,
+    ) -> Vec<UnixListenerConfig> {
         let mut binds = Vec::new();
         for (place, socket) in sockets.iter().enumerate() {
-            let settings::UnixSocket {
+            let settings::UnixListenerSettings {
                 path: file,
                 mode,
                 group,
@@ -139,7 +145,7 @@ impl Check<'_> {
                 let message = format!("a socket's path has 1 to {SOCKET_PATH_BYTES_MAX} bytes");
                 self.error(&path.child("path"), message);
             }
-            binds.push(UnixBind {
+            binds.push(UnixListenerConfig {
                 path: file,
                 mode,
                 group: group.clone(),
@@ -162,12 +168,12 @@ impl Check<'_> {
 
     fn https(
         &mut self,
-        listeners: &[settings::TlsListener],
+        listeners: &[settings::TlsListenerSettings],
         path: &KeyPath,
-    ) -> Vec<(KeyPath, TlsBind)> {
+    ) -> Vec<(KeyPath, TlsListenerConfig)> {
         let mut binds = Vec::new();
         for (place, listener) in listeners.iter().enumerate() {
-            let settings::TlsListener { bind, cert, key } = listener;
+            let settings::TlsListenerSettings { bind, cert, key } = listener;
             let path = path.element(place);
             for (name, value) in [("bind", bind), ("cert", cert), ("key", key)] {
                 if value.is_none() {
@@ -185,19 +191,23 @@ impl Check<'_> {
             let cert = self.existing_file(&path.child("cert"), cert);
             let key = self.existing_file(&path.child("key"), key);
             if let Some(bind) = bind {
-                binds.push((path.child("bind"), TlsBind { bind, cert, key }));
+                binds.push((path.child("bind"), TlsListenerConfig { bind, cert, key }));
             }
         }
         binds
     }
 
-    fn refuse_clashes(&mut self, http: &[(KeyPath, Bind)], https: &[(KeyPath, TlsBind)]) {
+    fn reject_bind_conflicts(
+        &mut self,
+        http: &[(KeyPath, BindAddress)],
+        https: &[(KeyPath, TlsListenerConfig)],
+    ) {
         let plain = http.iter().map(|(path, bind)| (path, bind));
         let tls = https.iter().map(|(path, it)| (path, &it.bind));
         let all: Vec<_> = plain.chain(tls).collect();
         for (place, (path, bind)) in all.iter().enumerate() {
             let mut before = all.iter().take(place);
-            if let Some((other, _)) = before.find(|(_, it)| address::clash(it, bind)) {
+            if let Some((other, _)) = before.find(|(_, it)| address::binds_conflict(it, bind)) {
                 self.error(path, format!("`{other}` listens on this address already"));
             }
         }
@@ -205,7 +215,7 @@ impl Check<'_> {
 
     pub(super) fn hosts(&mut self, texts: &[String], path: &KeyPath) -> Vec<String> {
         if texts.is_empty() {
-            self.error_hint(
+            self.error_with_hint(
                 path,
                 "no request would be answered: there is no host",
                 "name the hosts that callers use in their URLs",
@@ -223,8 +233,8 @@ impl Check<'_> {
     }
 
     /// Whether the value at `path` is the one that was written, not a placeholder.
-    fn is_text(&self, path: &KeyPath) -> bool {
-        !self.findings.is_at(&self.at(path))
+    fn was_accepted(&self, path: &KeyPath) -> bool {
+        !self.diagnostics.has_at(&self.value_location(path))
     }
 }
 
@@ -232,7 +242,7 @@ fn without_paths<T>(binds: Vec<(KeyPath, T)>) -> Vec<T> {
     binds.into_iter().map(|(_, bind)| bind).collect()
 }
 
-fn cores() -> usize {
+fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 

@@ -23,14 +23,14 @@ use crate::{hex, ninjaone::operation::Operation};
 use super::{
     Config,
     read::{
-        diagnostics::{At, Findings, Problems, Warning},
+        diagnostics::{ConfigurationError, Diagnostics, SourceLocation, Warning},
         key_path::KeyPath,
-        load::Written,
-        provenance::Origins,
-        source_file::Text,
+        load::LoadedSettings,
+        provenance::ProvenanceMap,
+        source_file::SourceFile,
         sources::Sources,
     },
-    settings::{Limits, Settings},
+    settings::{LimitsSettings, Settings},
     value::{duration, size},
 };
 
@@ -39,63 +39,63 @@ use super::{
 /// # Errors
 /// All problems, in the order of the files.
 pub(super) fn check(
-    written: Written,
+    written: LoadedSettings,
     sources: &Sources,
     known: &[Operation],
-) -> Result<(Config, Vec<Warning>), Problems> {
-    let Written {
+) -> Result<(Config, Vec<Warning>), ConfigurationError> {
+    let LoadedSettings {
         settings,
-        origins,
-        mut texts,
-        findings,
-        is_broken,
+        provenance: origins,
+        files: mut texts,
+        diagnostics: findings,
+        is_incomplete: is_broken,
     } = written;
-    let mut check = Check {
+    let mut check = Checker {
         sources,
-        origins: &origins,
-        texts: &texts,
-        findings,
-        hidden: Vec::new(),
-        watched: watched_at_first(sources, &texts),
+        provenance: &origins,
+        files: &texts,
+        diagnostics: findings,
+        redacted: Vec::new(),
+        watched_paths: initial_watched_paths(sources, &texts),
     };
     let config = check.config(&settings, known);
-    let Check {
-        mut findings,
-        hidden,
+    let Checker {
+        diagnostics: mut findings,
+        redacted: hidden,
         ..
     } = check;
     for (file, bytes) in hidden {
         if let Some(text) = texts.get_mut(file) {
-            text.hide(bytes);
+            text.redact(bytes);
         }
     }
     if is_broken {
-        findings.drop_absences();
+        findings.discard_missing();
     }
     if findings.has_errors() {
-        return Err(findings.into_refusal(&texts));
+        return Err(findings.into_error(&texts));
     }
-    Ok((config, findings.into_problems(&texts)))
+    Ok((config, findings.into_diagnostics(&texts)))
 }
 
-fn watched_at_first(sources: &Sources, texts: &[Text]) -> Vec<PathBuf> {
+fn initial_watched_paths(sources: &Sources, texts: &[SourceFile]) -> Vec<PathBuf> {
     let mut watched = vec![sources.file.clone(), sources.callers_directory()];
     watched.extend(texts.iter().skip(1).map(|text| PathBuf::from(&text.name)));
     watched
 }
 
 /// What all parts of the check share.
-struct Check<'a> {
+struct Checker<'a> {
     sources: &'a Sources,
-    origins: &'a Origins,
-    texts: &'a [Text],
-    findings: Findings,
+    provenance: &'a ProvenanceMap,
+    files: &'a [SourceFile],
+    diagnostics: Diagnostics,
     /// Bytes of files that must not be shown, by file.
-    hidden: Vec<(usize, Range<usize>)>,
-    watched: Vec<PathBuf>,
+    redacted: Vec<(usize, Range<usize>)>,
+    watched_paths: Vec<PathBuf>,
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     fn config(&mut self, settings: &Settings, known: &[Operation]) -> Config {
         // Destructured without `..`, here and in every part: a new setting does not compile until it is checked.
         let Settings {
@@ -113,7 +113,7 @@ impl Check<'_> {
             policy: _,
             store: _,
         } = settings;
-        let Limits {
+        let LimitsSettings {
             upstream,
             // Checked with the callers.
             caller: _,
@@ -143,52 +143,61 @@ impl Check<'_> {
             store,
             telemetry,
             fingerprint: fingerprint(settings),
-            watched: std::mem::take(&mut self.watched),
+            watched_paths: std::mem::take(&mut self.watched_paths),
         }
     }
 
-    fn at(&self, path: &KeyPath) -> At {
-        self.origins.nearest(path).map_or(At::Nowhere, At::value)
+    fn value_location(&self, path: &KeyPath) -> SourceLocation {
+        self.provenance
+            .closest(path)
+            .map_or(SourceLocation::Unknown, SourceLocation::value)
     }
 
-    fn at_key(&self, path: &KeyPath) -> At {
-        self.origins.nearest(path).map_or(At::Nowhere, At::key)
+    fn key_location(&self, path: &KeyPath) -> SourceLocation {
+        self.provenance
+            .closest(path)
+            .map_or(SourceLocation::Unknown, SourceLocation::key)
     }
 
     fn error(&mut self, path: &KeyPath, message: impl fmt::Display) {
-        self.findings
-            .error(self.at(path), message.to_string(), None);
+        self.diagnostics
+            .error(self.value_location(path), message.to_string(), None);
     }
 
-    fn error_hint(&mut self, path: &KeyPath, message: impl fmt::Display, hint: impl Into<String>) {
-        let at = self.at(path);
-        self.findings
+    fn error_with_hint(
+        &mut self,
+        path: &KeyPath,
+        message: impl fmt::Display,
+        hint: impl Into<String>,
+    ) {
+        let at = self.value_location(path);
+        self.diagnostics
             .error(at, message.to_string(), Some(hint.into()));
     }
 
     /// Reports an error about a value that must not be shown.
-    fn hidden_error(&mut self, path: &KeyPath, message: String, hint: Option<String>) {
-        let at = self.at(path);
-        if let At::Bytes { file, bytes } = &at {
-            self.hidden.push((*file, bytes.clone()));
+    fn redacted_error(&mut self, path: &KeyPath, message: String, hint: Option<String>) {
+        let at = self.value_location(path);
+        if let SourceLocation::Span { file, bytes } = &at {
+            self.redacted.push((*file, bytes.clone()));
         }
-        self.findings.error(at, message, hint);
+        self.diagnostics.error(at, message, hint);
     }
 
     fn warning(&mut self, path: &KeyPath, message: impl fmt::Display, hint: impl Into<String>) {
-        let at = self.at(path);
-        self.findings
+        let at = self.value_location(path);
+        self.diagnostics
             .warning(at, message.to_string(), Some(hint.into()));
     }
 
     /// Reports that `key` is missing in `table`, unless it was written and is wrong, which has been reported already.
     fn missing(&mut self, table: &KeyPath, key: &str, hint: impl Into<String>) {
-        if self.origins.has(&table.child(key)) {
+        if self.provenance.contains(&table.child(key)) {
             return;
         }
-        let at = self.at_key(table);
+        let at = self.key_location(table);
         let message = format!("`{key}` is missing in `{table}`");
-        self.findings.absence(at, message, Some(hint.into()));
+        self.diagnostics.missing(at, message, Some(hint.into()));
     }
 
     /// Parses a duration above zero.
@@ -218,7 +227,7 @@ impl Check<'_> {
 
     /// Resolves a path against the directory of the configuration file.
     fn path(&self, text: &str) -> PathBuf {
-        self.sources.directory().join(text)
+        self.sources.caller_directory().join(text)
     }
 
     /// A file that must exist, and whose change triggers a reload.
@@ -229,7 +238,7 @@ impl Check<'_> {
             Ok(_) => self.error(path, format!("{} is not a file", file.display())),
             Err(error) => self.error(path, format!("{} cannot be read: {error}", file.display())),
         }
-        self.watched.push(file.clone());
+        self.watched_paths.push(file.clone());
         file
     }
 }

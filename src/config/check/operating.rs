@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use crate::{
     config::{
-        Audit, Budget, Retry, Telemetry, Timeouts,
+        AuditConfig, BudgetConfig, RetryConfig, TelemetryConfig, TimeoutConfig,
         read::key_path::KeyPath,
         settings::{self, operating},
         value::{byte_rate, percentage},
@@ -12,27 +12,27 @@ use crate::{
     limits::rate::{Period, Rate},
 };
 
-use super::Check;
+use super::Checker;
 
 /// The levels in a log filter such as `info,ninjaone_proxy::upstream=debug`.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const BUDGET_PERCENT_MAX: u8 = 50;
 
-impl Check<'_> {
-    pub(super) fn timeouts(&mut self, settings: &settings::Timeouts) -> Timeouts {
-        let settings::Timeouts {
+impl Checker<'_> {
+    pub(super) fn timeouts(&mut self, settings: &settings::TimeoutSettings) -> TimeoutConfig {
+        let settings::TimeoutSettings {
             connect,
             first_byte,
             idle,
             body_rate,
             body_total,
         } = settings;
-        let top = KeyPath::of(&["timeouts"]);
-        Timeouts {
+        let top = KeyPath::from_keys(&["timeouts"]);
+        TimeoutConfig {
             connect: self.duration(&top.child("connect"), connect),
             first_byte: self.duration(&top.child("first_byte"), first_byte),
             idle: self.duration(&top.child("idle"), idle),
-            body_rate: self.byte_rate(&top.child("body_rate"), body_rate),
+            body_rate_min: self.byte_rate(&top.child("body_rate"), body_rate),
             body_total: self.duration(&top.child("body_total"), body_total),
         }
     }
@@ -45,13 +45,13 @@ impl Check<'_> {
         1
     }
 
-    pub(super) fn retry(&mut self, settings: &settings::Retry) -> Retry {
-        let settings::Retry {
+    pub(super) fn retry(&mut self, settings: &settings::RetrySettings) -> RetryConfig {
+        let settings::RetrySettings {
             attempts,
-            backoff: settings::Backoff { from, to, jitter },
+            backoff: settings::BackoffSettings { from, to, jitter },
             budget,
         } = settings;
-        let top = KeyPath::of(&["retry"]);
+        let top = KeyPath::from_keys(&["retry"]);
         let at_backoff = top.child("backoff");
         let backoff_from = self.duration(&at_backoff.child("from"), from);
         let backoff_to = self.duration(&at_backoff.child("to"), to);
@@ -76,8 +76,8 @@ impl Check<'_> {
                 0
             }
         };
-        Retry {
-            attempts: *attempts,
+        RetryConfig {
+            attempts_max: *attempts,
             backoff_from,
             backoff_to,
             jitter: *jitter,
@@ -85,20 +85,20 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn budget(&mut self, settings: &settings::Upstream) -> Budget {
-        let settings::Upstream {
+    pub(super) fn budget(&mut self, settings: &settings::UpstreamLimitSettings) -> BudgetConfig {
+        let settings::UpstreamLimitSettings {
             rate,
             burst,
             concurrency,
             queue,
         } = settings;
-        let top = KeyPath::of(&["limits", "upstream"]);
+        let top = KeyPath::from_keys(&["limits", "upstream"]);
         let rate = self.rate(&top.child("rate"), rate);
-        Budget {
+        BudgetConfig {
             rate,
-            burst: burst.unwrap_or_else(|| usual_burst(rate)),
+            burst: burst.unwrap_or_else(|| default_burst(rate)),
             concurrency: *concurrency,
-            queue: self.queue(&top.child("queue"), queue),
+            queue_timeout: self.queue(&top.child("queue"), queue),
         }
     }
 
@@ -123,34 +123,34 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn audit(&mut self, settings: &operating::Audit) -> Audit {
-        let operating::Audit {
+    pub(super) fn audit(&mut self, settings: &operating::AuditSettings) -> AuditConfig {
+        let operating::AuditSettings {
             path,
-            on_failure: operating::OnFailure { write, read },
+            on_failure: operating::AuditFailureSettings { write, read },
         } = settings;
         // There is no other choice.
-        let operating::Refuse::Refuse = write;
+        let operating::WriteFailureSetting::Refuse = write;
         if path.is_empty() {
-            let at = KeyPath::of(&["audit", "path"]);
+            let at = KeyPath::from_keys(&["audit", "path"]);
             self.error(&at, "the audit log needs a directory");
         }
-        Audit {
+        AuditConfig {
             path: self.path(path),
-            serve_reads_unrecorded: *read == operating::ServeOrRefuse::Serve,
+            serve_reads_unrecorded: *read == operating::ReadFailureSetting::Serve,
         }
     }
 
-    pub(super) fn telemetry(&mut self, settings: &operating::Telemetry) -> Telemetry {
-        let operating::Telemetry {
-            log: operating::Log { format, level },
+    pub(super) fn telemetry(&mut self, settings: &operating::TelemetrySettings) -> TelemetryConfig {
+        let operating::TelemetrySettings {
+            log: operating::LogSettings { format, level },
             metrics,
         } = settings;
-        let at_level = KeyPath::of(&["telemetry", "log", "level"]);
+        let at_level = KeyPath::from_keys(&["telemetry", "log", "level"]);
         for part in level.split(',') {
             let word = part.rsplit('=').next().unwrap_or(part).trim();
             if !LEVELS.contains(&word.to_ascii_lowercase().as_str()) {
                 let message = format!("a level is one of {}", LEVELS.join(", "));
-                self.error_hint(
+                self.error_with_hint(
                     &at_level,
                     message,
                     "parts may differ: \"info,ninjaone_proxy::upstream=debug\"",
@@ -158,7 +158,7 @@ impl Check<'_> {
                 break;
             }
         }
-        Telemetry {
+        TelemetryConfig {
             log_format: *format,
             log_level: level.clone(),
             metrics: *metrics,
@@ -167,7 +167,7 @@ impl Check<'_> {
 }
 
 /// The default burst: what the rate gives in two seconds, rounded up; at least 1.
-pub(super) fn usual_burst(rate: Rate) -> u32 {
+pub(super) fn default_burst(rate: Rate) -> u32 {
     let seconds = u32::try_from(rate.period().duration().as_secs()).unwrap_or(1);
     let twice = rate.count().get().saturating_mul(2);
     twice.div_ceil(seconds.max(1)).max(1)

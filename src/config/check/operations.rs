@@ -9,24 +9,24 @@ use crate::{
     ninjaone::operation::{Operation, Parameter, ParameterKind, RequiredIdentity, RiskClass},
 };
 
-use super::Check;
+use super::Checker;
 
 const OPERATIONS_MAX: usize = 1000;
 const TEMPLATE_BYTES_MAX: usize = 512;
 const ID_BYTES_MAX: usize = 128;
-const ROOT: &str = "/v2/";
+const PATH_PREFIX: &str = "/v2/";
 /// The tag of an operation without one.
-const TAG: &str = "added";
+const DEFAULT_TAG: &str = "added";
 /// What the catalogue writes for an empty value.
-const NOTHING: &str = "-";
+const NO_VALUE: &str = "-";
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn operations(
         &mut self,
-        settings: &[operation::Operation],
+        settings: &[operation::OperationSettings],
         known: &[Operation],
     ) -> Vec<Operation> {
-        let top = KeyPath::of(&["operation"]);
+        let top = KeyPath::from_keys(&["operation"]);
         if settings.len() > OPERATIONS_MAX {
             self.error(
                 &top,
@@ -42,13 +42,13 @@ impl Check<'_> {
             };
             let all = || known.iter().chain(&operations);
             let same_id = all().find(|it| it.id == operation.id);
-            let same_place = all().find(|it| is_same_place(it, &operation));
+            let same_place = all().find(|it| is_same_endpoint(it, &operation));
             if let Some(other) = same_id {
                 let message = format!("this id is taken: {} {}", other.method, other.template);
                 self.error(&path.child("id"), message);
             } else if let Some(other) = same_place {
                 let message = format!("this operation is known already: `{}`", other.id);
-                self.error_hint(&path.child("path"), message, "remove the entry");
+                self.error_with_hint(&path.child("path"), message, "remove the entry");
             } else {
                 operations.push(operation);
             }
@@ -56,8 +56,12 @@ impl Check<'_> {
         operations
     }
 
-    fn operation(&mut self, settings: &operation::Operation, path: &KeyPath) -> Option<Operation> {
-        let operation::Operation {
+    fn operation(
+        &mut self,
+        settings: &operation::OperationSettings,
+        path: &KeyPath,
+    ) -> Option<Operation> {
+        let operation::OperationSettings {
             method,
             path: template,
             id,
@@ -90,7 +94,7 @@ impl Check<'_> {
                 "an id is 1 to 128 letters, digits, '-', '_' and '.', and starts with a letter",
             );
         }
-        let tag = if tag.is_empty() { TAG } else { tag };
+        let tag = if tag.is_empty() { DEFAULT_TAG } else { tag };
         Some(Operation {
             index: 0,
             id: id?.into(),
@@ -107,18 +111,19 @@ impl Check<'_> {
             payload: body.0,
             parameters: parameters?,
             secrets_parameter: None,
-            paging: NOTHING.into(),
-            notes: NOTHING.into(),
+            paging: NO_VALUE.into(),
+            notes: NO_VALUE.into(),
         })
     }
 
     fn template(&mut self, text: &str, path: &KeyPath) -> Option<Box<[Parameter]>> {
         let segments = text
-            .strip_prefix(ROOT)
+            .strip_prefix(PATH_PREFIX)
             .filter(|_| text.len() <= TEMPLATE_BYTES_MAX);
         let Some(segments) = segments else {
-            let message =
-                format!("a path begins with {ROOT} and has at most {TEMPLATE_BYTES_MAX} bytes");
+            let message = format!(
+                "a path begins with {PATH_PREFIX} and has at most {TEMPLATE_BYTES_MAX} bytes"
+            );
             self.error(path, message);
             return None;
         };
@@ -159,7 +164,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Whether the same requests match both operations.
-fn is_same_place(one: &Operation, other: &Operation) -> bool {
+fn is_same_endpoint(one: &Operation, other: &Operation) -> bool {
     let plain = |template: &str| -> Vec<String> {
         let segments = template.split('/');
         let name = |it: &str| {

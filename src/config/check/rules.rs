@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::read::{key_path::KeyPath, provenance::Origin, suggestion::nearest},
+    config::read::{key_path::KeyPath, provenance::Provenance, suggestion::closest_match},
     ninjaone::operation::Operation,
     policy::{
         rule::{Effect, Rule},
@@ -11,11 +11,11 @@ use crate::{
     },
 };
 
-use super::Check;
+use super::Checker;
 
 const RULES_MAX: usize = 1000;
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn rules(
         &mut self,
         texts: &[String],
@@ -35,7 +35,7 @@ impl Check<'_> {
         let mut rules = Vec::new();
         for (place, text) in texts.iter().enumerate() {
             let path = path.element(place);
-            if self.findings.is_at(&self.at(&path)) {
+            if self.diagnostics.has_at(&self.value_location(&path)) {
                 continue;
             }
             let Some(selector) = self.selector(text, &path, known) else {
@@ -45,7 +45,7 @@ impl Check<'_> {
                 effect,
                 selector,
                 owner: Arc::clone(&owner),
-                location: self.place(&path),
+                location: self.rule_location(&path),
                 identity_pin: None,
             });
         }
@@ -60,33 +60,33 @@ impl Check<'_> {
                 return None;
             }
         };
-        if !known.is_empty() && !selects_something(&selector, known) {
-            let (message, hint) = selects_nothing(&selector, text, known);
-            let at = self.at(path);
+        if !known.is_empty() && !matches_any(&selector, known) {
+            let (message, hint) = no_match_message(&selector, text, known);
+            let at = self.value_location(path);
             // It may mean an [[operation]] in a file that could not be read completely.
-            self.findings.absence(at, message, hint);
+            self.diagnostics.missing(at, message, hint);
             return None;
         }
         Some(selector)
     }
 
     /// The location of a rule: `config.toml:41`, or the environment variable.
-    pub(super) fn place(&self, path: &KeyPath) -> Arc<str> {
-        match self.origins.nearest(path) {
-            Some(Origin::File { file, value, .. }) => match self.texts.get(*file) {
+    pub(super) fn rule_location(&self, path: &KeyPath) -> Arc<str> {
+        match self.provenance.closest(path) {
+            Some(Provenance::File { file, value, .. }) => match self.files.get(*file) {
                 Some(text) => {
                     let line = text.position(value.start).line;
                     Arc::from(format!("{}:{line}", text.short_name))
                 }
                 None => Arc::from(""),
             },
-            Some(Origin::Variable(name)) => Arc::from(name.as_str()),
+            Some(Provenance::Variable(name)) => Arc::from(name.as_str()),
             None => Arc::from(""),
         }
     }
 }
 
-fn selects_something(selector: &Selector, known: &[&Operation]) -> bool {
+fn matches_any(selector: &Selector, known: &[&Operation]) -> bool {
     match selector {
         // Valid even if no operation is of that kind today.
         Selector::All | Selector::Class(_) | Selector::Scope(_) => true,
@@ -96,7 +96,7 @@ fn selects_something(selector: &Selector, known: &[&Operation]) -> bool {
     }
 }
 
-fn selects_nothing(
+fn no_match_message(
     selector: &Selector,
     text: &str,
     known: &[&Operation],
@@ -108,18 +108,18 @@ fn selects_nothing(
             let tags = known.iter().map(|it| &*it.tag);
             (
                 format!("no operation has the tag `{tag}`"),
-                mean(nearest(tag, tags), "tag:"),
+                mean(closest_match(tag, tags), "tag:"),
             )
         }
         Selector::Path { method, pattern } => {
             let same_method = known.iter().filter(|it| it.method == *method);
             let hint = mean(
-                nearest(pattern, same_method.map(|it| &*it.template)),
+                closest_match(pattern, same_method.map(|it| &*it.template)),
                 &format!("{method} "),
             );
             (
                 format!("no operation is `{method} {pattern}`"),
-                Some(hint.unwrap_or_else(look_up)),
+                Some(hint.unwrap_or_else(ops_list_hint)),
             )
         }
         _ => {
@@ -130,15 +130,15 @@ fn selects_nothing(
                 "dangerous",
                 "all",
             ]);
-            let hint = mean(nearest(text, words), "");
+            let hint = mean(closest_match(text, words), "");
             (
                 format!("there is no operation `{text}`"),
-                Some(hint.unwrap_or_else(look_up)),
+                Some(hint.unwrap_or_else(ops_list_hint)),
             )
         }
     }
 }
 
-fn look_up() -> String {
+fn ops_list_hint() -> String {
     "`ninjaone-proxy ops list` shows them all; [[operation]] adds one".into()
 }

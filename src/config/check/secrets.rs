@@ -2,32 +2,32 @@
 
 use crate::{
     config::{
-        read::{document_reader::secret_forms, key_path::KeyPath},
+        read::{document_reader::secret_ref_help, key_path::KeyPath},
         settings::secret::SecretRef,
-        value::secret_ref::{self, Fetched, NoSecret},
+        value::secret_ref::{self, SecretBytes, SecretError},
     },
     secret::Secret,
 };
 
-use super::Check;
+use super::Checker;
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn secret(
         &mut self,
         reference: &SecretRef,
         path: &KeyPath,
     ) -> Option<Secret<String>> {
-        let fetched = self.fetched(reference, path, secret_forms())?;
-        self.sound(fetched.text(), path)
+        let fetched = self.fetch_secret(reference, path, secret_ref_help())?;
+        self.ok_or_report(fetched.text(), path)
     }
 
     /// Reads the secret that `reference` names. `forms` is the hint that says how to write a reference.
-    pub(super) fn fetched(
+    pub(super) fn fetch_secret(
         &mut self,
         reference: &SecretRef,
         path: &KeyPath,
         forms: String,
-    ) -> Option<Fetched> {
+    ) -> Option<SecretBytes> {
         let SecretRef {
             file,
             env,
@@ -37,46 +37,50 @@ impl Check<'_> {
         let found = match (file, env, credential, exec) {
             (Some(file), None, None, None) => self.secret_file(file),
             (None, Some(name), None, None) => {
-                secret_ref::from_variable(name, self.sources.variable(name))
+                secret_ref::from_variable(name, self.sources.env_var(name))
             }
             (None, None, Some(name), None) => self.credential(name),
             (None, None, None, Some(command)) => {
-                secret_ref::from_command(command, secret_ref::EXEC_TIME_OUT)
+                secret_ref::from_command(command, secret_ref::EXEC_TIMEOUT)
             }
             (None, None, None, None) => {
-                if !self.findings.is_within(&self.at(path)) {
-                    self.error_hint(path, "it is not said where the secret is kept", forms);
+                if !self.diagnostics.has_within(&self.value_location(path)) {
+                    self.error_with_hint(path, "it is not said where the secret is kept", forms);
                 }
                 return None;
             }
             _ => {
-                self.error_hint(path, "a secret is kept in one place", forms);
+                self.error_with_hint(path, "a secret is kept in one place", forms);
                 return None;
             }
         };
-        self.sound(found, path)
+        self.ok_or_report(found, path)
     }
 
-    pub(super) fn secret_file(&mut self, file: &str) -> Result<Fetched, NoSecret> {
+    pub(super) fn secret_file(&mut self, file: &str) -> Result<SecretBytes, SecretError> {
         let file = self.path(file);
-        self.watched.push(file.clone());
+        self.watched_paths.push(file.clone());
         secret_ref::from_file(&file)
     }
 
-    fn credential(&mut self, name: &str) -> Result<Fetched, NoSecret> {
-        let directory = self.sources.variable("CREDENTIALS_DIRECTORY");
+    fn credential(&mut self, name: &str) -> Result<SecretBytes, SecretError> {
+        let directory = self.sources.env_var("CREDENTIALS_DIRECTORY");
         let (file, secret) = secret_ref::from_credential(name, directory)?;
-        self.watched.push(file);
+        self.watched_paths.push(file);
         Ok(secret)
     }
 
     /// The secret, or `None` after reporting why there is none.
-    pub(super) fn sound<T>(&mut self, found: Result<T, NoSecret>, path: &KeyPath) -> Option<T> {
+    pub(super) fn ok_or_report<T>(
+        &mut self,
+        found: Result<T, SecretError>,
+        path: &KeyPath,
+    ) -> Option<T> {
         match found {
             Ok(found) => Some(found),
             Err(error) => {
-                let at = self.at(path);
-                self.findings.error(at, error.to_string(), error.hint());
+                let at = self.value_location(path);
+                self.diagnostics.error(at, error.to_string(), error.hint());
                 None
             }
         }

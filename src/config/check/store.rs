@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::config::{
-    Seal, Store,
-    read::{document_reader::seal_forms, key_path::KeyPath},
+    Seal, StoreConfig,
+    read::{document_reader::seal_ref_help, key_path::KeyPath},
     settings::{
         Settings,
         caller::OneOrMany,
@@ -14,28 +14,28 @@ use crate::config::{
     value::secret_ref::KEY_HINT,
 };
 
-use super::Check;
+use super::Checker;
 
 /// Where systemd puts it (`StateDirectory=`).
-const USUAL_PATH: &str = "/var/lib/ninjaone-proxy";
+const DEFAULT_STORE_PATH: &str = "/var/lib/ninjaone-proxy";
 /// Most keys: the one in use, and those that it replaced.
 const SEALS_MAX: usize = 8;
 
-impl Check<'_> {
+impl Checker<'_> {
     /// `None` without a seal: nothing is ever stored unencrypted.
-    pub(super) fn store(&mut self, settings: &Settings) -> Option<Store> {
-        let store::Store { path, seal } = &settings.store;
-        let top = KeyPath::of(&["store"]);
+    pub(super) fn store(&mut self, settings: &Settings) -> Option<StoreConfig> {
+        let store::StoreSettings { path, seal } = &settings.store;
+        let top = KeyPath::from_keys(&["store"]);
         let path = self.store_path(path.as_deref(), &top.child("path"));
         let at_seal = top.child("seal");
         let Some(written) = seal else {
-            if !self.origins.has(&at_seal) {
-                self.without_seal(settings, &top);
+            if !self.provenance.contains(&at_seal) {
+                self.report_missing_seal(settings, &top);
             }
             return None;
         };
         let seals = self.seals(written, &at_seal);
-        Some(Store { path, seals })
+        Some(StoreConfig { path, seals })
     }
 
     fn store_path(&mut self, written: Option<&str>, path: &KeyPath) -> PathBuf {
@@ -46,20 +46,20 @@ impl Check<'_> {
             return self.path(text);
         }
         // If the unit has several directories, systemd separates them with colons.
-        let state = self.sources.variable("STATE_DIRECTORY");
+        let state = self.sources.env_var("STATE_DIRECTORY");
         let state = state.and_then(|all| all.split(':').next());
         let state = state.filter(|first| !first.is_empty());
-        PathBuf::from(state.unwrap_or(USUAL_PATH))
+        PathBuf::from(state.unwrap_or(DEFAULT_STORE_PATH))
     }
 
-    fn without_seal(&mut self, settings: &Settings, path: &KeyPath) {
+    fn report_missing_seal(&mut self, settings: &Settings, path: &KeyPath) {
         for (name, tenant) in &settings.tenant {
-            let user = KeyPath::of(&["tenant", name, "user"]);
-            if tenant.user.is_some() || self.origins.has(&user) {
+            let user = KeyPath::from_keys(&["tenant", name, "user"]);
+            if tenant.user.is_some() || self.provenance.contains(&user) {
                 let message =
                     "`store.seal` is missing: what a login gives is kept on disk, encrypted";
-                let at = self.at_key(&user);
-                self.findings.absence(at, message, Some(KEY_HINT.into()));
+                let at = self.key_location(&user);
+                self.diagnostics.missing(at, message, Some(KEY_HINT.into()));
             }
         }
         let is_used = settings.tenant.values().any(|it| it.user.is_some());
@@ -73,7 +73,7 @@ impl Check<'_> {
         let is_list = matches!(written, OneOrMany::Many(_));
         let written = written.as_slice();
         if written.is_empty() {
-            self.error_hint(path, "a store needs a seal", KEY_HINT);
+            self.error_with_hint(path, "a store needs a seal", KEY_HINT);
         }
         if written.len() > SEALS_MAX {
             self.error(path, format!("a store has at most {SEALS_MAX} seals"));
@@ -90,7 +90,7 @@ impl Check<'_> {
                 continue;
             };
             if seals.contains(&seal) {
-                self.error_hint(&path, "this seal stands in the list already", "remove it");
+                self.error_with_hint(&path, "this seal stands in the list already", "remove it");
             }
             seals.push(seal);
         }
@@ -112,8 +112,8 @@ impl Check<'_> {
             exec,
         };
         let Some(passphrase_file) = passphrase_file else {
-            let fetched = self.fetched(&reference, path, seal_forms())?;
-            return self.sound(fetched.key(), path).map(Seal::Key);
+            let fetched = self.fetch_secret(&reference, path, seal_ref_help())?;
+            return self.ok_or_report(fetched.key(), path).map(Seal::Key);
         };
         let SecretRef {
             file,
@@ -122,12 +122,12 @@ impl Check<'_> {
             exec,
         } = reference;
         if [file, env, credential].iter().any(Option::is_some) || exec.is_some() {
-            self.error_hint(path, "a secret is kept in one place", seal_forms());
+            self.error_with_hint(path, "a secret is kept in one place", seal_ref_help());
             return None;
         }
         let passphrase = self
             .secret_file(&passphrase_file)
             .and_then(|it| it.passphrase());
-        self.sound(passphrase, path).map(Seal::Passphrase)
+        self.ok_or_report(passphrase, path).map(Seal::Passphrase)
     }
 }

@@ -4,35 +4,38 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{
-        Origin, Tenant,
-        read::{diagnostics::At, key_path::KeyPath, unsupported::LEGACY_KEYS},
+        Origin, TenantConfig,
+        read::{diagnostics::SourceLocation, key_path::KeyPath, unsupported::LEGACY_KEYS},
         settings,
         value::address,
     },
     names::TenantName,
 };
 
-use super::Check;
+use super::Checker;
 
 const LABEL_BYTES_MAX: usize = 256;
 
-impl Check<'_> {
-    pub(super) fn tenants(&mut self, settings: &BTreeMap<String, settings::Tenant>) -> Vec<Tenant> {
-        let top = KeyPath::of(&["tenant"]);
+impl Checker<'_> {
+    pub(super) fn tenants(
+        &mut self,
+        settings: &BTreeMap<String, settings::TenantSettings>,
+    ) -> Vec<TenantConfig> {
+        let top = KeyPath::from_keys(&["tenant"]);
         let mut tenants = Vec::new();
         for (name, tenant) in settings {
             let path = top.child(name);
             let parsed = name.parse::<TenantName>();
             if let Err(error) = &parsed {
-                self.findings
-                    .error(self.at_key(&path), error.to_string(), None);
+                self.diagnostics
+                    .error(self.key_location(&path), error.to_string(), None);
             }
             let tenant = self.tenant(tenant, &path, parsed.ok());
             tenants.extend(tenant);
         }
         if settings.is_empty() {
-            self.findings.absence_warning(
-                At::Nowhere,
+            self.diagnostics.missing_warning(
+                SourceLocation::Unknown,
                 "there is no tenant: nothing can be reached",
                 Some("add a [tenant.NAME]".into()),
             );
@@ -42,11 +45,11 @@ impl Check<'_> {
 
     fn tenant(
         &mut self,
-        settings: &settings::Tenant,
+        settings: &settings::TenantSettings,
         path: &KeyPath,
         name: Option<TenantName>,
-    ) -> Option<Tenant> {
-        let settings::Tenant {
+    ) -> Option<TenantConfig> {
+        let settings::TenantSettings {
             label,
             ca,
             service,
@@ -71,12 +74,12 @@ impl Check<'_> {
                 format!("a label has at most {LABEL_BYTES_MAX} bytes"),
             );
         }
-        self.some_identity(settings, path);
+        self.require_identity(settings, path);
         let service = service.as_ref();
         let service = service.map(|it| self.service(it, &path.child("service")));
         let user = user.as_ref();
         let user = user.map(|it| self.user(it, &path.child("user")));
-        Some(Tenant {
+        Some(TenantConfig {
             name: name?,
             label: label.clone(),
             origin: origin?,
@@ -85,24 +88,24 @@ impl Check<'_> {
         })
     }
 
-    fn some_identity(&mut self, settings: &settings::Tenant, path: &KeyPath) {
+    fn require_identity(&mut self, settings: &settings::TenantSettings, path: &KeyPath) {
         // An identity that was written and is wrong has been reported already.
         let mut attempts = ["service", "user"].into_iter().chain(LEGACY_KEYS);
-        let is_tried = attempts.any(|key| self.origins.has(&path.child(key)));
+        let is_tried = attempts.any(|key| self.provenance.contains(&path.child(key)));
         if is_tried || settings.service.is_some() || settings.user.is_some() {
             return;
         }
         let message = format!("`service` or `user` is missing in `{path}`");
         let hint = "service = { client_id = \"…\", client_secret = { file = \"…\" } } for a machine, \
                     user = { client_id = \"…\" } for a person who logs in";
-        self.findings
-            .absence(self.at_key(path), message, Some(hint.into()));
+        self.diagnostics
+            .missing(self.key_location(path), message, Some(hint.into()));
     }
 
-    fn origin(&mut self, settings: &settings::Tenant, path: &KeyPath) -> Option<Origin> {
+    fn origin(&mut self, settings: &settings::TenantSettings, path: &KeyPath) -> Option<Origin> {
         match (settings.region, &settings.url) {
             (Some(_), Some(_)) => {
-                self.error_hint(
+                self.error_with_hint(
                     &path.child("url"),
                     "a tenant has a `region` or a `url`, not both",
                     "remove one of them",
@@ -118,8 +121,8 @@ impl Check<'_> {
             (None, Some(url)) => match address::parse_origin(url) {
                 Ok(origin) => Some(origin),
                 Err(error) => {
-                    if error == address::NotAnOrigin::UserInfo {
-                        self.hidden_error(&path.child("url"), error.to_string(), None);
+                    if error == address::OriginParseError::UserInfo {
+                        self.redacted_error(&path.child("url"), error.to_string(), None);
                     } else {
                         self.error(&path.child("url"), error);
                     }
@@ -129,12 +132,12 @@ impl Check<'_> {
             (None, None) => {
                 let written = ["region", "url"]
                     .iter()
-                    .any(|key| self.origins.has(&path.child(key)));
+                    .any(|key| self.provenance.contains(&path.child(key)));
                 if !written {
-                    let at = self.at_key(path);
+                    let at = self.key_location(path);
                     let message = format!("`region` or `url` is missing in `{path}`");
                     let hint = "region = \"eu\" (us, us2, eu, ca, oc, fed, jp), or url = \"https://…\" of a branded instance";
-                    self.findings.absence(at, message, Some(hint.into()));
+                    self.diagnostics.missing(at, message, Some(hint.into()));
                 }
                 None
             }

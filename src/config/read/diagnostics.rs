@@ -4,10 +4,10 @@ use std::{fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{provenance::Origin, source_file::Text};
+use super::{provenance::Provenance, source_file::SourceFile};
 
 /// Most problems that are kept; the rest are only counted.
-const PROBLEMS_MAX: usize = 1000;
+const DIAGNOSTICS_MAX: usize = 1000;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,7 @@ impl Severity {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Diagnostic {
     /// The file as the operator named it, or the environment variable; empty if there is no location.
     pub file: String,
     /// From 1; 0 if it is not in a file.
@@ -46,12 +46,12 @@ pub struct Problem {
 }
 
 /// A problem that does not prevent the configuration from being used.
-pub type Warning = Problem;
+pub type Warning = Diagnostic;
 
-impl Problem {
+impl Diagnostic {
     /// `config.toml:3:7`, `NJP__LISTEN__DRAIN`, or nothing.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         if self.line == 0 {
             self.file.clone()
         } else {
@@ -67,7 +67,7 @@ impl Problem {
 }
 
 /// With the location, the line and a caret, without a trailing newline.
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rendered)
     }
@@ -75,22 +75,22 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong, in the order of the files; at least one of them is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct ConfigurationError(Vec<Diagnostic>);
 
-impl Problems {
+impl ConfigurationError {
     /// All problems, errors and warnings.
     #[must_use]
-    pub fn as_slice(&self) -> &[Problem] {
+    pub fn as_slice(&self) -> &[Diagnostic] {
         &self.0
     }
 
     #[must_use]
-    pub(crate) fn errors(&self) -> usize {
+    pub(crate) fn error_count(&self) -> usize {
         self.0.iter().filter(|problem| problem.is_error()).count()
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, problem) in self.0.iter().enumerate() {
             if place > 0 {
@@ -102,78 +102,93 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigurationError {}
 
 /// The location of a finding, before lines are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum At {
-    Bytes {
+pub(crate) enum SourceLocation {
+    Span {
         file: usize,
         bytes: Range<usize>,
     },
     /// A whole file or directory, or an environment variable, by name.
     Named(String),
-    Nowhere,
+    Unknown,
 }
 
-impl At {
+impl SourceLocation {
     /// The key of what has this origin.
     #[must_use]
-    pub(crate) fn key(origin: &Origin) -> Self {
+    pub(crate) fn key(origin: &Provenance) -> Self {
         match origin {
-            Origin::File { file, key, .. } => Self::bytes(*file, key.clone()),
-            Origin::Variable(name) => Self::Named(name.clone()),
+            Provenance::File { file, key, .. } => Self::span(*file, key.clone()),
+            Provenance::Variable(name) => Self::Named(name.clone()),
         }
     }
 
     /// The value of what has this origin.
     #[must_use]
-    pub(crate) fn value(origin: &Origin) -> Self {
+    pub(crate) fn value(origin: &Provenance) -> Self {
         match origin {
-            Origin::File { file, value, .. } => Self::bytes(*file, value.clone()),
-            Origin::Variable(name) => Self::Named(name.clone()),
+            Provenance::File { file, value, .. } => Self::span(*file, value.clone()),
+            Provenance::Variable(name) => Self::Named(name.clone()),
         }
     }
 
     #[must_use]
-    pub(crate) const fn bytes(file: usize, bytes: Range<usize>) -> Self {
-        Self::Bytes { file, bytes }
+    pub(crate) const fn span(file: usize, bytes: Range<usize>) -> Self {
+        Self::Span { file, bytes }
     }
 }
 
 /// A problem whose line and column are not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub at: At,
+pub(crate) struct PendingDiagnostic {
+    pub location: SourceLocation,
     pub message: String,
     pub hint: Option<String>,
     pub severity: Severity,
     /// Something is missing. If a file could not be read completely, that may be the only reason.
-    pub is_absence: bool,
+    pub is_missing: bool,
 }
 
 /// Everything found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Finding>);
+pub(crate) struct Diagnostics(Vec<PendingDiagnostic>);
 
-impl Findings {
-    pub(crate) fn error(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+impl Diagnostics {
+    pub(crate) fn error(
+        &mut self,
+        at: SourceLocation,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.push(at, message.into(), hint, Severity::Error, false);
     }
 
-    pub(crate) fn warning(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        at: SourceLocation,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.push(at, message.into(), hint, Severity::Warning, false);
     }
 
     /// Reports something missing as an error.
-    pub(crate) fn absence(&mut self, at: At, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn missing(
+        &mut self,
+        at: SourceLocation,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.push(at, message.into(), hint, Severity::Error, true);
     }
 
     /// Reports something missing as a warning.
-    pub(crate) fn absence_warning(
+    pub(crate) fn missing_warning(
         &mut self,
-        at: At,
+        at: SourceLocation,
         message: impl Into<String>,
         hint: Option<String>,
     ) {
@@ -182,20 +197,20 @@ impl Findings {
 
     fn push(
         &mut self,
-        at: At,
+        at: SourceLocation,
         message: String,
         hint: Option<String>,
         severity: Severity,
         is_absence: bool,
     ) {
-        let finding = Finding {
-            at,
+        let finding = PendingDiagnostic {
+            location: at,
             message,
             hint,
             severity,
-            is_absence,
+            is_missing: is_absence,
         };
-        if self.0.len() > PROBLEMS_MAX || !self.0.contains(&finding) {
+        if self.0.len() > DIAGNOSTICS_MAX || !self.0.contains(&finding) {
             self.0.push(finding);
         }
     }
@@ -205,31 +220,31 @@ impl Findings {
     }
 
     /// Drops the findings in these lines.
-    pub(crate) fn drop_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
-        self.0.retain(|finding| match &finding.at {
-            At::Bytes { bytes, .. } => !lines.contains(&line_of(bytes.start)),
+    pub(crate) fn discard_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
+        self.0.retain(|finding| match &finding.location {
+            SourceLocation::Span { bytes, .. } => !lines.contains(&line_of(bytes.start)),
             _ => true,
         });
     }
 
-    pub(crate) fn drop_absences(&mut self) {
-        self.0.retain(|finding| !finding.is_absence);
+    pub(crate) fn discard_missing(&mut self) {
+        self.0.retain(|finding| !finding.is_missing);
     }
 
     /// Whether there is a finding at exactly this location.
     #[must_use]
-    pub(crate) fn is_at(&self, at: &At) -> bool {
-        self.0.iter().any(|finding| finding.at == *at)
+    pub(crate) fn has_at(&self, at: &SourceLocation) -> bool {
+        self.0.iter().any(|finding| finding.location == *at)
     }
 
     /// Whether there is a finding within this location.
     #[must_use]
-    pub(crate) fn is_within(&self, at: &At) -> bool {
-        let At::Bytes { file, bytes } = at else {
-            return self.is_at(at);
+    pub(crate) fn has_within(&self, at: &SourceLocation) -> bool {
+        let SourceLocation::Span { file, bytes } = at else {
+            return self.has_at(at);
         };
-        self.0.iter().any(|finding| match &finding.at {
-            At::Bytes {
+        self.0.iter().any(|finding| match &finding.location {
+            SourceLocation::Span {
                 file: other,
                 bytes: part,
             } => file == other && bytes.start <= part.start && part.end <= bytes.end,
@@ -244,52 +259,52 @@ impl Findings {
 
     /// Resolves the findings to problems, in the order of `texts` and of the locations in them.
     #[must_use]
-    pub(crate) fn into_problems(mut self, texts: &[Text]) -> Vec<Problem> {
-        self.0.sort_by_key(|finding| match &finding.at {
-            At::Bytes { file, bytes } => (*file, bytes.start),
-            At::Named(_) => (usize::MAX, 0),
-            At::Nowhere => (usize::MAX, 1),
+    pub(crate) fn into_diagnostics(mut self, texts: &[SourceFile]) -> Vec<Diagnostic> {
+        self.0.sort_by_key(|finding| match &finding.location {
+            SourceLocation::Span { file, bytes } => (*file, bytes.start),
+            SourceLocation::Named(_) => (usize::MAX, 0),
+            SourceLocation::Unknown => (usize::MAX, 1),
         });
-        let more = self.0.len().saturating_sub(PROBLEMS_MAX);
-        self.0.truncate(PROBLEMS_MAX);
-        let mut problems: Vec<_> = self.0.into_iter().map(|it| placed(it, texts)).collect();
+        let more = self.0.len().saturating_sub(DIAGNOSTICS_MAX);
+        self.0.truncate(DIAGNOSTICS_MAX);
+        let mut problems: Vec<_> = self.0.into_iter().map(|it| locate(it, texts)).collect();
         if more > 0 {
             let message = format!("{more} more problems are not shown");
-            problems.push(Problem::nowhere(message, None));
+            problems.push(Diagnostic::without_location(message, None));
         }
         problems
     }
 
     /// Resolves the findings to an error.
     #[must_use]
-    pub(crate) fn into_refusal(self, texts: &[Text]) -> Problems {
-        Problems(self.into_problems(texts))
+    pub(crate) fn into_error(self, texts: &[SourceFile]) -> ConfigurationError {
+        ConfigurationError(self.into_diagnostics(texts))
     }
 }
 
-impl Problem {
+impl Diagnostic {
     /// An error without a location.
     #[must_use]
-    pub(crate) fn nowhere(message: String, hint: Option<String>) -> Self {
-        let finding = Finding {
-            at: At::Nowhere,
+    pub(crate) fn without_location(message: String, hint: Option<String>) -> Self {
+        let finding = PendingDiagnostic {
+            location: SourceLocation::Unknown,
             message,
             hint,
             severity: Severity::Error,
-            is_absence: false,
+            is_missing: false,
         };
-        placed(finding, &[])
+        locate(finding, &[])
     }
 }
 
-impl From<Problem> for Problems {
-    fn from(problem: Problem) -> Self {
+impl From<Diagnostic> for ConfigurationError {
+    fn from(problem: Diagnostic) -> Self {
         Self(vec![problem])
     }
 }
 
-fn placed(finding: Finding, texts: &[Text]) -> Problem {
-    let mut problem = Problem {
+fn locate(finding: PendingDiagnostic, texts: &[SourceFile]) -> Diagnostic {
+    let mut problem = Diagnostic {
         file: String::new(),
         line: 0,
         column: 0,
@@ -298,8 +313,8 @@ fn placed(finding: Finding, texts: &[Text]) -> Problem {
         severity: finding.severity,
         rendered: String::new(),
     };
-    match &finding.at {
-        At::Bytes { file, bytes } => {
+    match &finding.location {
+        SourceLocation::Span { file, bytes } => {
             if let Some(text) = texts.get(*file) {
                 let position = text.position(bytes.start);
                 problem.file.clone_from(&text.name);
@@ -309,10 +324,10 @@ fn placed(finding: Finding, texts: &[Text]) -> Problem {
                 return problem;
             }
         }
-        At::Named(name) => problem.file.clone_from(name),
-        At::Nowhere => {}
+        SourceLocation::Named(name) => problem.file.clone_from(name),
+        SourceLocation::Unknown => {}
     }
-    problem.rendered = render_place(&problem);
+    problem.rendered = render_without_snippet(&problem);
     problem
 }
 
@@ -323,8 +338,8 @@ const fn level(severity: Severity) -> Level<'static> {
     }
 }
 
-fn render_line(problem: &Problem, text: &Text, bytes: &Range<usize>) -> String {
-    let (start, line) = text.shown_line(bytes.start);
+fn render_line(problem: &Diagnostic, text: &SourceFile, bytes: &Range<usize>) -> String {
+    let (start, line) = text.redacted_line(bytes.start);
     let from = bytes.start.saturating_sub(start).min(line.len());
     // At least one caret, and none beyond the first line of the value.
     let to = bytes.end.saturating_sub(start).min(line.len()).max(from);
@@ -340,7 +355,7 @@ fn render_line(problem: &Problem, text: &Text, bytes: &Range<usize>) -> String {
 }
 
 /// Renders a problem without a source line in the same style.
-fn render_place(problem: &Problem) -> String {
+fn render_without_snippet(problem: &Diagnostic) -> String {
     let mut text = format!("{}: {}", problem.severity.as_str(), problem.message);
     if !problem.file.is_empty() {
         text.push_str("\n --> ");
@@ -353,7 +368,7 @@ fn render_place(problem: &Problem) -> String {
     text
 }
 
-fn render(group: Group<'_>, problem: &Problem) -> String {
+fn render(group: Group<'_>, problem: &Diagnostic) -> String {
     let group = match &problem.hint {
         Some(hint) => group.element(Level::HELP.message(hint.as_str())),
         None => group,

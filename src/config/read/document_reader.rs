@@ -10,12 +10,12 @@ use toml::{
 };
 
 use super::{
-    diagnostics::{At, Findings},
+    diagnostics::{Diagnostics, SourceLocation},
     key_path::KeyPath,
-    provenance::{Origin, Origins},
-    schema::{Key, Sensitive, Shape, choice_list},
+    provenance::{Provenance, ProvenanceMap},
+    schema::{Schema, SchemaKey, Sensitive, choice_list},
     source_file::SECRET_WORDS,
-    suggestion::nearest,
+    suggestion::closest_match,
     unsupported,
 };
 
@@ -25,7 +25,7 @@ pub(in crate::config) const INLINE_SECRET: &str =
 
 /// What a document comes from.
 #[derive(Debug, Clone)]
-pub(in crate::config) enum Document {
+pub(in crate::config) enum DocumentSource {
     /// Index in the list of files.
     File(usize),
     /// An environment variable, by its name.
@@ -33,20 +33,20 @@ pub(in crate::config) enum Document {
 }
 
 /// Reads one document.
-pub(in crate::config) struct Reader<'a> {
-    pub(in crate::config) document: Document,
-    pub(in crate::config) origins: &'a mut Origins,
-    pub(in crate::config) findings: &'a mut Findings,
+pub(in crate::config) struct DocumentReader<'a> {
+    pub(in crate::config) document: DocumentSource,
+    pub(in crate::config) provenance: &'a mut ProvenanceMap,
+    pub(in crate::config) diagnostics: &'a mut Diagnostics,
     /// Bytes of the document that must not be shown.
-    pub(in crate::config) hidden: Vec<Range<usize>>,
+    pub(in crate::config) redacted: Vec<Range<usize>>,
 }
 
-impl Reader<'_> {
+impl DocumentReader<'_> {
     /// Reads a table. What is wrong is reported and left out.
     pub(in crate::config) fn table(
         &mut self,
         table: &DeTable<'_>,
-        shape: &Shape,
+        shape: &Schema,
         path: &KeyPath,
     ) -> Map<String, Value> {
         let mut entries: Vec<_> = table.iter().collect();
@@ -55,7 +55,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name: &str = key.get_ref();
             let below = path.child(name);
-            self.note(below.clone(), key.span(), value.span());
+            self.record_provenance(below.clone(), key.span(), value.span());
             if let Some(value) = self.entry(name, &key.span(), value, shape, &below) {
                 map.insert(name.to_owned(), value);
             }
@@ -68,97 +68,102 @@ impl Reader<'_> {
         name: &str,
         place: &Range<usize>,
         value: &Spanned<DeValue<'_>>,
-        shape: &Shape,
+        shape: &Schema,
         path: &KeyPath,
     ) -> Option<Value> {
         match shape {
-            Shape::Named { each, .. } => self.value(value, each, path),
-            Shape::Table(keys) => {
+            Schema::Map { each, .. } => self.value(value, each, path),
+            Schema::Table(keys) => {
                 if let Some(key) = shape.key(name) {
-                    return self.known(key, value, path);
+                    return self.known_key(key, value, path);
                 }
-                self.unknown(name, place.clone(), keys, path);
-                self.hide_unknown(name, value, keys);
+                self.unknown_key(name, place.clone(), keys, path);
+                self.redact_unknown(name, value, keys);
                 None
             }
             _ => None,
         }
     }
 
-    fn known(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &KeyPath) -> Option<Value> {
-        match key.secret {
+    fn known_key(
+        &mut self,
+        key: &SchemaKey,
+        value: &Spanned<DeValue<'_>>,
+        path: &KeyPath,
+    ) -> Option<Value> {
+        match key.sensitive {
             Some(Sensitive::ClientSecret) if !value.get_ref().is_table() => {
-                return self.inline_secret(value, secret_forms());
+                return self.inline_secret(value, secret_ref_help());
             }
             Some(Sensitive::Seal) if !is_seal(value.get_ref()) => {
-                return self.inline_secret(value, seal_forms());
+                return self.inline_secret(value, seal_ref_help());
             }
-            Some(Sensitive::CallerKey) => self.hide_plain_keys(value),
+            Some(Sensitive::CallerKey) => self.redact_plaintext_keys(value),
             _ => {}
         }
-        self.value(value, &key.shape, path)
+        self.value(value, &key.schema, path)
     }
 
     /// Reports an inline secret and redacts it.
     fn inline_secret(&mut self, value: &Spanned<DeValue<'_>>, forms: String) -> Option<Value> {
-        self.hide_texts(value);
-        self.findings
+        self.redact_texts(value);
+        self.diagnostics
             .error(self.at(value.span()), INLINE_SECRET, Some(forms));
         None
     }
 
-    fn unknown(&mut self, name: &str, place: Range<usize>, keys: &[Key], path: &KeyPath) {
+    fn unknown_key(&mut self, name: &str, place: Range<usize>, keys: &[SchemaKey], path: &KeyPath) {
         let at = self.at(place);
-        if let Some(message) = unsupported::refusal(path.keys(), name) {
-            self.findings.error(at, message, None);
+        if let Some(message) = unsupported::unsupported_message(path.keys(), name) {
+            self.diagnostics.error(at, message, None);
             return;
         }
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let hint = nearest(name, names.iter().copied()).map_or_else(
+        let hint = closest_match(name, names.iter().copied()).map_or_else(
             || format!("known here: {}", names.join(", ")),
             |meant| format!("did you mean `{meant}`?"),
         );
         let message = match path.parent() {
-            Some(parent) if parent != KeyPath::top() => {
+            Some(parent) if parent != KeyPath::root() => {
                 format!("there is no setting `{name}` in `{parent}`")
             }
             _ => format!("there is no setting `{name}`"),
         };
-        self.findings.error(at, message, Some(hint));
+        self.diagnostics.error(at, message, Some(hint));
     }
 
     /// Reads a value. If it is wrong, reports that and gives `None`.
     pub(in crate::config) fn value(
         &mut self,
         value: &Spanned<DeValue<'_>>,
-        shape: &Shape,
+        shape: &Schema,
         path: &KeyPath,
     ) -> Option<Value> {
         let kind = match (shape, value.get_ref()) {
-            (Shape::Table(_) | Shape::Named { .. }, DeValue::Table(table)) => {
+            (Schema::Table(_) | Schema::Map { .. }, DeValue::Table(table)) => {
                 ValueKind::Table(self.table(table, shape, path))
             }
-            (Shape::List(each), DeValue::Array(_)) => self.list(value, each, path)?,
-            (Shape::Text | Shape::Date, DeValue::String(text)) => {
+            (Schema::List(each), DeValue::Array(_)) => self.list(value, each, path)?,
+            (Schema::Text | Schema::Date, DeValue::String(text)) => {
                 ValueKind::String(text.clone().into_owned())
             }
-            (Shape::Date, DeValue::Datetime(moment)) => ValueKind::String(moment.to_string()),
-            (Shape::Truth, DeValue::Boolean(truth)) => ValueKind::Boolean(*truth),
-            (Shape::Whole { least, most }, DeValue::Integer(digits)) => {
+            (Schema::Date, DeValue::Datetime(moment)) => ValueKind::String(moment.to_string()),
+            (Schema::Boolean, DeValue::Boolean(truth)) => ValueKind::Boolean(*truth),
+            (Schema::Integer { least, most }, DeValue::Integer(digits)) => {
                 let whole = i64::from_str_radix(digits.as_str(), digits.radix()).ok();
                 let Some(whole) = whole.filter(|whole| (*least..=*most).contains(whole)) else {
                     let message =
                         format!("expected {}, found {}", shape.expected(), digits.as_str());
-                    self.findings.error(self.at(value.span()), message, None);
+                    self.diagnostics.error(self.at(value.span()), message, None);
                     return None;
                 };
                 ValueKind::I64(whole)
             }
-            (Shape::Choice(choices), DeValue::String(text)) => {
+            (Schema::Enum(choices), DeValue::String(text)) => {
                 self.choice(text, choices, value.span())?
             }
-            (Shape::Either(shapes), found) => {
-                if let Some(fitting) = shapes.iter().find(|shape| may_be(shape, found)) {
+            (Schema::OneOf(shapes), found) => {
+                if let Some(fitting) = shapes.iter().find(|shape| accepts(shape, found)) {
                     return self.value(value, fitting, path);
                 }
                 self.wrong_kind(value, shape);
@@ -175,18 +180,18 @@ impl Reader<'_> {
     fn list(
         &mut self,
         list: &Spanned<DeValue<'_>>,
-        each: &Shape,
+        each: &Schema,
         path: &KeyPath,
     ) -> Option<ValueKind> {
         let elements = list.get_ref().as_array()?;
         let mut values = Vec::new();
         for (place, element) in elements.iter().enumerate() {
             let below = path.element(place);
-            self.note(below.clone(), element.span(), element.span());
+            self.record_provenance(below.clone(), element.span(), element.span());
             match self.value(element, each, &below) {
                 Some(value) => values.push(value),
                 // So that the others keep their indexes.
-                None => values.push(stand_in(each)),
+                None => values.push(placeholder(each)),
             }
         }
         Some(ValueKind::Array(values))
@@ -196,75 +201,77 @@ impl Reader<'_> {
         if choices.iter().any(|choice| choice == text) {
             return Some(ValueKind::String(text.to_owned()));
         }
-        let meant = nearest(text, choices.iter().map(String::as_str));
+        let meant = closest_match(text, choices.iter().map(String::as_str));
         let hint = meant.map(|meant| format!("did you mean \"{meant}\"?"));
         let message = format!("expected {}, found \"{text}\"", choice_list(choices));
-        self.findings.error(self.at(span), message, hint);
+        self.diagnostics.error(self.at(span), message, hint);
         None
     }
 
-    fn wrong_kind(&mut self, value: &Spanned<DeValue<'_>>, shape: &Shape) {
+    fn wrong_kind(&mut self, value: &Spanned<DeValue<'_>>, shape: &Schema) {
         let message = format!(
             "expected {}, found {}",
             shape.expected(),
-            found(value.get_ref())
+            describe_kind(value.get_ref())
         );
-        self.findings.error(self.at(value.span()), message, None);
+        self.diagnostics.error(self.at(value.span()), message, None);
     }
 
-    fn note(&mut self, path: KeyPath, key: Range<usize>, value: Range<usize>) {
+    fn record_provenance(&mut self, path: KeyPath, key: Range<usize>, value: Range<usize>) {
         let origin = match &self.document {
-            Document::File(file) => Origin::File {
+            DocumentSource::File(file) => Provenance::File {
                 file: *file,
                 key,
                 value,
             },
-            Document::Variable(name) => Origin::Variable(name.clone()),
+            DocumentSource::Variable(name) => Provenance::Variable(name.clone()),
         };
-        self.origins.insert(path, origin);
+        self.provenance.insert(path, origin);
     }
 
-    fn at(&self, bytes: Range<usize>) -> At {
+    fn at(&self, bytes: Range<usize>) -> SourceLocation {
         match &self.document {
-            Document::File(file) => At::bytes(*file, bytes),
-            Document::Variable(name) => At::Named(name.clone()),
+            DocumentSource::File(file) => SourceLocation::span(*file, bytes),
+            DocumentSource::Variable(name) => SourceLocation::Named(name.clone()),
         }
     }
 
     /// Redacts the value of an unknown key if its name suggests a secret.
-    fn hide_unknown(&mut self, name: &str, value: &Spanned<DeValue<'_>>, keys: &[Key]) {
-        let meant = nearest(name, keys.iter().map(|key| key.name.as_str()));
+    fn redact_unknown(&mut self, name: &str, value: &Spanned<DeValue<'_>>, keys: &[SchemaKey]) {
+        let meant = closest_match(name, keys.iter().map(|key| key.name.as_str()));
         let secret = keys.iter().find(|key| Some(key.name.as_str()) == meant);
-        if is_secret_name(name) || secret.is_some_and(|key| key.secret.is_some()) {
-            self.hide_texts(value);
+        if is_secret_name(name) || secret.is_some_and(|key| key.sensitive.is_some()) {
+            self.redact_texts(value);
             return;
         }
         if let DeValue::Table(table) = value.get_ref() {
             for (key, value) in table {
-                self.hide_unknown(key.get_ref(), value, &[]);
+                self.redact_unknown(key.get_ref(), value, &[]);
             }
         } else if let DeValue::Array(list) = value.get_ref() {
             for value in list {
-                self.hide_unknown(name, value, keys);
+                self.redact_unknown(name, value, keys);
             }
         }
     }
 
     /// Redacts every text in `value`: any of them may be a secret.
-    fn hide_texts(&mut self, value: &Spanned<DeValue<'_>>) {
+    fn redact_texts(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => table.values().for_each(|value| self.hide_texts(value)),
-            DeValue::Array(list) => list.iter().for_each(|value| self.hide_texts(value)),
+            DeValue::Table(table) => table.values().for_each(|value| self.redact_texts(value)),
+            DeValue::Array(list) => list.iter().for_each(|value| self.redact_texts(value)),
             DeValue::Boolean(_) => {}
-            _ => self.hidden.push(value.span()),
+            _ => self.redacted.push(value.span()),
         }
     }
 
-    fn hide_plain_keys(&mut self, value: &Spanned<DeValue<'_>>) {
+    fn redact_plaintext_keys(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Array(list) => list.iter().for_each(|value| self.hide_plain_keys(value)),
+            DeValue::Array(list) => list
+                .iter()
+                .for_each(|value| self.redact_plaintext_keys(value)),
             DeValue::String(text) if is_digest_like(text) => {}
-            _ => self.hide_texts(value),
+            _ => self.redact_texts(value),
         }
     }
 }
@@ -281,7 +288,7 @@ fn is_digest_like(text: &str) -> bool {
 
 /// The hint that lists the four forms of a secret reference.
 #[must_use]
-pub(in crate::config) fn secret_forms() -> String {
+pub(in crate::config) fn secret_ref_help() -> String {
     "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" } or \
      { exec = [\"PROGRAM\", \"ARGUMENT\"] }"
         .to_owned()
@@ -289,7 +296,7 @@ pub(in crate::config) fn secret_forms() -> String {
 
 /// The hint that lists the five forms of a reference to a key of the store.
 #[must_use]
-pub(in crate::config) fn seal_forms() -> String {
+pub(in crate::config) fn seal_ref_help() -> String {
     "write where it is kept: { file = \"PATH\" }, { env = \"VARIABLE\" }, { credential = \"NAME\" }, \
      { exec = [\"PROGRAM\", \"ARGUMENT\"] } or { passphrase_file = \"PATH\" }"
         .to_owned()
@@ -300,37 +307,37 @@ fn is_seal(value: &DeValue<'_>) -> bool {
     value.is_table() || value.as_array().is_some_and(is_list)
 }
 
-fn may_be(shape: &Shape, value: &DeValue<'_>) -> bool {
+fn accepts(shape: &Schema, value: &DeValue<'_>) -> bool {
     match shape {
-        Shape::Table(_) | Shape::Named { .. } => value.is_table(),
-        Shape::List(_) => value.is_array(),
-        Shape::Text | Shape::Choice(_) => value.is_str(),
-        Shape::Date => value.is_str() || value.is_datetime(),
-        Shape::Whole { .. } => value.is_integer(),
-        Shape::Truth => value.is_bool(),
-        Shape::Either(shapes) => shapes.iter().any(|shape| may_be(shape, value)),
+        Schema::Table(_) | Schema::Map { .. } => value.is_table(),
+        Schema::List(_) => value.is_array(),
+        Schema::Text | Schema::Enum(_) => value.is_str(),
+        Schema::Date => value.is_str() || value.is_datetime(),
+        Schema::Integer { .. } => value.is_integer(),
+        Schema::Boolean => value.is_bool(),
+        Schema::OneOf(shapes) => shapes.iter().any(|shape| accepts(shape, value)),
     }
 }
 
 /// A placeholder of the right kind.
-fn stand_in(shape: &Shape) -> Value {
+fn placeholder(shape: &Schema) -> Value {
     let kind = match shape {
-        Shape::Table(_) | Shape::Named { .. } => ValueKind::Table(Map::new()),
-        Shape::List(_) => ValueKind::Array(Vec::new()),
-        Shape::Whole { least, .. } => ValueKind::I64(*least),
-        Shape::Truth => ValueKind::Boolean(false),
-        Shape::Choice(choices) => ValueKind::String(choices.first().cloned().unwrap_or_default()),
-        Shape::Text | Shape::Date => ValueKind::String(String::new()),
-        Shape::Either(shapes) => {
+        Schema::Table(_) | Schema::Map { .. } => ValueKind::Table(Map::new()),
+        Schema::List(_) => ValueKind::Array(Vec::new()),
+        Schema::Integer { least, .. } => ValueKind::I64(*least),
+        Schema::Boolean => ValueKind::Boolean(false),
+        Schema::Enum(choices) => ValueKind::String(choices.first().cloned().unwrap_or_default()),
+        Schema::Text | Schema::Date => ValueKind::String(String::new()),
+        Schema::OneOf(shapes) => {
             return shapes
                 .first()
-                .map_or_else(|| Value::new(None, ""), stand_in);
+                .map_or_else(|| Value::new(None, ""), placeholder);
         }
     };
     Value::new(None, kind)
 }
 
-fn found(value: &DeValue<'_>) -> &'static str {
+fn describe_kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",

@@ -8,12 +8,14 @@ use toml::{
 use ::config::{Map, Value, ValueKind};
 
 use super::{
-    diagnostics::{At, Findings},
-    document_reader::{Document, INLINE_SECRET, Reader, seal_forms, secret_forms},
+    diagnostics::{Diagnostics, SourceLocation},
+    document_reader::{
+        DocumentReader, DocumentSource, INLINE_SECRET, seal_ref_help, secret_ref_help,
+    },
     key_path::KeyPath,
-    provenance::{Origin, Origins},
-    schema::{Sensitive, Shape},
-    suggestion::nearest,
+    provenance::{Provenance, ProvenanceMap},
+    schema::{Schema, Sensitive},
+    suggestion::closest_match,
     unsupported,
 };
 
@@ -27,9 +29,9 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Reads all our variables, one layer each. `origins` already has what the files set.
 pub(in crate::config) fn read(
     environment: &[(String, String)],
-    shape: &Shape,
-    origins: &mut Origins,
-    findings: &mut Findings,
+    shape: &Schema,
+    origins: &mut ProvenanceMap,
+    findings: &mut Diagnostics,
 ) -> Vec<Map<String, Value>> {
     let mut ours: Vec<_> = environment
         .iter()
@@ -38,85 +40,87 @@ pub(in crate::config) fn read(
     ours.sort();
     let mut layers = Vec::new();
     for (name, text) in ours {
-        if let Some(layer) = variable(name, text, shape, origins, findings) {
+        if let Some(layer) = read_variable(name, text, shape, origins, findings) {
             layers.push(layer);
         }
     }
     layers
 }
 
-fn variable(
+fn read_variable(
     name: &str,
     text: &str,
-    shape: &Shape,
-    origins: &mut Origins,
-    findings: &mut Findings,
+    shape: &Schema,
+    origins: &mut ProvenanceMap,
+    findings: &mut Diagnostics,
 ) -> Option<Map<String, Value>> {
-    let (path, shape, secret) = locate(name, shape, origins, findings)?;
+    let (path, shape, secret) = resolve_path(name, shape, origins, findings)?;
     if text.len() > VALUE_BYTES_MAX {
         let message = format!("the value is longer than {VALUE_BYTES_MAX} bytes");
-        findings.error(At::Named(name.to_owned()), message, None);
+        findings.error(SourceLocation::Named(name.to_owned()), message, None);
         return None;
     }
-    let owned = match typed(text, shape) {
+    let owned = match parse_value(text, shape) {
         Ok(value) => value,
         Err(message) => {
             let (message, hint) = match secret {
-                Some(Sensitive::ClientSecret) => (INLINE_SECRET.to_owned(), Some(secret_forms())),
-                Some(Sensitive::Seal) => (INLINE_SECRET.to_owned(), Some(seal_forms())),
+                Some(Sensitive::ClientSecret) => {
+                    (INLINE_SECRET.to_owned(), Some(secret_ref_help()))
+                }
+                Some(Sensitive::Seal) => (INLINE_SECRET.to_owned(), Some(seal_ref_help())),
                 _ => (message, None),
             };
-            findings.error(At::Named(name.to_owned()), message, hint);
+            findings.error(SourceLocation::Named(name.to_owned()), message, hint);
             return None;
         }
     };
-    if !matches!(shape, Shape::Table(_) | Shape::Named { .. }) {
-        origins.forget_below(&path);
+    if !matches!(shape, Schema::Table(_) | Schema::Map { .. }) {
+        origins.remove_descendants(&path);
     }
     for depth in 1..=path.keys().len() {
         let keys: Vec<&str> = path.keys().iter().take(depth).map(String::as_str).collect();
-        let above = KeyPath::of(&keys);
-        if above == path || !origins.has(&above) {
-            origins.insert(above, Origin::Variable(name.to_owned()));
+        let above = KeyPath::from_keys(&keys);
+        if above == path || !origins.contains(&above) {
+            origins.insert(above, Provenance::Variable(name.to_owned()));
         }
     }
-    let mut reader = Reader {
-        document: Document::Variable(name.to_owned()),
-        origins,
-        findings,
-        hidden: Vec::new(),
+    let mut reader = DocumentReader {
+        document: DocumentSource::Variable(name.to_owned()),
+        provenance: origins,
+        diagnostics: findings,
+        redacted: Vec::new(),
     };
     let value = reader.value(&owned, shape, &path)?;
-    wrap(path.keys(), value)
+    nest(path.keys(), value)
 }
 
 /// `{ a = { b = value } }` for the path `a.b`.
-fn wrap(keys: &[String], value: Value) -> Option<Map<String, Value>> {
+fn nest(keys: &[String], value: Value) -> Option<Map<String, Value>> {
     let (first, rest) = keys.split_first()?;
     let inner = match rest {
         [] => value,
-        _ => Value::new(None, ValueKind::Table(wrap(rest, value)?)),
+        _ => Value::new(None, ValueKind::Table(nest(rest, value)?)),
     };
     Some(Map::from_iter([(first.clone(), inner)]))
 }
 
 /// Resolves a variable's name to a setting.
-fn locate<'s>(
+fn resolve_path<'s>(
     name: &str,
-    top: &'s Shape,
-    origins: &Origins,
-    findings: &mut Findings,
-) -> Option<(KeyPath, &'s Shape, Option<Sensitive>)> {
-    let at = || At::Named(name.to_owned());
-    let mut path = KeyPath::top();
+    top: &'s Schema,
+    origins: &ProvenanceMap,
+    findings: &mut Diagnostics,
+) -> Option<(KeyPath, &'s Schema, Option<Sensitive>)> {
+    let at = || SourceLocation::Named(name.to_owned());
+    let mut path = KeyPath::root();
     let mut shape = top;
     let mut secret = None;
     for part in name.trim_start_matches(PREFIX).split(SEPARATOR) {
         let key = part.to_lowercase();
         match shape {
-            Shape::Table(keys) => {
+            Schema::Table(keys) => {
                 let Some(known) = shape.key(&key) else {
-                    unknown(
+                    report_unknown(
                         name,
                         &path.child(&key),
                         keys.iter().map(|it| it.name.as_str()),
@@ -125,10 +129,10 @@ fn locate<'s>(
                     return None;
                 };
                 path = path.child(&known.name);
-                shape = &known.shape;
-                secret = known.secret;
+                shape = &known.schema;
+                secret = known.sensitive;
             }
-            Shape::Named { each, what } => match origins.named(&path, part) {
+            Schema::Map { each, what } => match origins.resolve_name(&path, part) {
                 Ok(found) => {
                     path = path.child(&found.unwrap_or(key));
                     shape = each;
@@ -149,37 +153,38 @@ fn locate<'s>(
     Some((path, shape, secret))
 }
 
-fn unknown<'a>(
+fn report_unknown<'a>(
     name: &str,
     path: &KeyPath,
     known: impl Iterator<Item = &'a str>,
-    findings: &mut Findings,
+    findings: &mut Diagnostics,
 ) {
-    let at = At::Named(name.to_owned());
-    if let Some(message) = unsupported::refusal(path.keys(), &path.to_string()) {
+    let at = SourceLocation::Named(name.to_owned());
+    if let Some(message) = unsupported::unsupported_message(path.keys(), &path.to_string()) {
         findings.error(at, message, None);
         return;
     }
     let last = path.keys().last().map_or("", String::as_str);
     let parent = path.parent().unwrap_or_default();
-    let hint = nearest(last, known).map(|meant| format!("did you mean `{}`?", parent.child(meant)));
+    let hint =
+        closest_match(last, known).map(|meant| format!("did you mean `{}`?", parent.child(meant)));
     findings.error(at, format!("there is no setting `{path}`"), hint);
 }
 
 /// Parses the text as a TOML value of the kind that the setting takes.
-fn typed<'t>(text: &'t str, shape: &Shape) -> Result<Spanned<DeValue<'t>>, String> {
+fn parse_value<'t>(text: &'t str, shape: &Schema) -> Result<Spanned<DeValue<'t>>, String> {
     let trimmed = text.trim();
     let is_toml = match shape {
-        Shape::Text | Shape::Date | Shape::Choice(_) => false,
-        Shape::Whole { .. } | Shape::Truth | Shape::Table(_) | Shape::Named { .. } => true,
-        Shape::List(_) | Shape::Either(_) => trimmed.starts_with(['[', '{']),
+        Schema::Text | Schema::Date | Schema::Enum(_) => false,
+        Schema::Integer { .. } | Schema::Boolean | Schema::Table(_) | Schema::Map { .. } => true,
+        Schema::List(_) | Schema::OneOf(_) => trimmed.starts_with(['[', '{']),
     };
     let span = 0..text.len();
     if is_toml {
         return DeValue::parse(trimmed).map_err(|_| format!("expected {}", shape.expected()));
     }
     let value = match shape {
-        Shape::List(_) => DeValue::Array(comma_list(text)),
+        Schema::List(_) => DeValue::Array(comma_list(text)),
         _ => DeValue::String(text.into()),
     };
     Ok(Spanned::new(span, value))

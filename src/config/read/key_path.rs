@@ -8,13 +8,13 @@ pub(crate) struct KeyPath(Vec<String>);
 
 impl KeyPath {
     #[must_use]
-    pub(crate) fn top() -> Self {
+    pub(crate) fn root() -> Self {
         Self::default()
     }
 
     /// The path `keys`, from the root.
     #[must_use]
-    pub(crate) fn of(keys: &[&str]) -> Self {
+    pub(crate) fn from_keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|&key| key.to_owned()).collect())
     }
 

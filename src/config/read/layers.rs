@@ -6,9 +6,9 @@ use crate::config::settings::Settings;
 
 /// The settings of one file or environment variable.
 #[derive(Debug, Clone)]
-struct Layer(Map<String, Value>);
+struct LayerSource(Map<String, Value>);
 
-impl Source for Layer {
+impl Source for LayerSource {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
         Box::new(self.clone())
     }
@@ -22,10 +22,10 @@ impl Source for Layer {
 ///
 /// # Errors
 /// The result does not fit [`Settings`], which the reader of the layers should have reported.
-pub(in crate::config) fn join(layers: Vec<Map<String, Value>>) -> Result<Settings, ConfigError> {
+pub(in crate::config) fn merge(layers: Vec<Map<String, Value>>) -> Result<Settings, ConfigError> {
     let mut builder = Config::builder();
     for layer in layers {
-        builder = builder.add_source(Layer(layer));
+        builder = builder.add_source(LayerSource(layer));
     }
     builder.build()?.try_deserialize()
 }

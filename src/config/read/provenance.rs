@@ -6,7 +6,7 @@ use super::key_path::KeyPath;
 
 /// Where a setting was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Provenance {
     File {
         /// Index in the list of files that were read.
         file: usize,
@@ -21,11 +21,11 @@ pub(crate) enum Origin {
 
 /// The origin of every key that was written, whether or not its value is valid.
 #[derive(Debug, Default)]
-pub(crate) struct Origins(BTreeMap<KeyPath, Origin>);
+pub(crate) struct ProvenanceMap(BTreeMap<KeyPath, Provenance>);
 
-impl Origins {
+impl ProvenanceMap {
     /// Records that the setting at `path` comes from `origin`.
-    pub(crate) fn insert(&mut self, path: KeyPath, origin: Origin) {
+    pub(crate) fn insert(&mut self, path: KeyPath, origin: Provenance) {
         self.0.insert(path, origin);
     }
 
@@ -35,12 +35,12 @@ impl Origins {
         self.0.extend(other.0);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Origin)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Provenance)> {
         self.0.iter()
     }
 
     /// Removes everything below `path`: a later layer replaces the whole value.
-    pub(crate) fn forget_below(&mut self, path: &KeyPath) {
+    pub(crate) fn remove_descendants(&mut self, path: &KeyPath) {
         let below: Vec<KeyPath> = self
             .0
             .range(path.clone()..)
@@ -56,18 +56,18 @@ impl Origins {
 
     /// Whether anything was written at exactly `path`.
     #[must_use]
-    pub(crate) fn has(&self, path: &KeyPath) -> bool {
+    pub(crate) fn contains(&self, path: &KeyPath) -> bool {
         self.0.contains_key(path)
     }
 
     #[must_use]
-    pub(crate) fn get(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(crate) fn get(&self, path: &KeyPath) -> Option<&Provenance> {
         self.0.get(path)
     }
 
     /// The origin of `path`, or of the nearest enclosing key that was written.
     #[must_use]
-    pub(crate) fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(crate) fn closest(&self, path: &KeyPath) -> Option<&Provenance> {
         let mut path = path.clone();
         loop {
             if let Some(origin) = self.0.get(&path) {
@@ -78,12 +78,16 @@ impl Origins {
     }
 }
 
-impl Origins {
+impl ProvenanceMap {
     /// The name below `path` that part of an environment variable's name stands for: `HELPDESK_BOT` for `helpdesk-bot`.
     ///
     /// # Errors
     /// All names that fit, if there are several.
-    pub(crate) fn named(&self, path: &KeyPath, part: &str) -> Result<Option<String>, Vec<String>> {
+    pub(crate) fn resolve_name(
+        &self,
+        path: &KeyPath,
+        part: &str,
+    ) -> Result<Option<String>, Vec<String>> {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let depth = path.keys().len();
         let mut fitting: Vec<String> = self

@@ -4,35 +4,35 @@ use serde_json::Value;
 
 /// What a value may be.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum Schema {
     /// A table with these keys and no others.
-    Table(Vec<Key>),
+    Table(Vec<SchemaKey>),
     /// A table of things that the operator names: `a caller`.
-    Named {
+    Map {
         what: String,
-        each: Box<Shape>,
+        each: Box<Schema>,
     },
-    List(Box<Shape>),
+    List(Box<Schema>),
     Text,
     /// A TOML date or date-time, or a text that holds one.
     Date,
-    Whole {
+    Integer {
         least: i64,
         most: i64,
     },
-    Truth,
+    Boolean,
     /// One of these texts.
-    Choice(Vec<String>),
-    Either(Vec<Shape>),
+    Enum(Vec<String>),
+    OneOf(Vec<Schema>),
 }
 
 /// A key of a table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key {
+pub struct SchemaKey {
     pub name: String,
-    pub shape: Shape,
+    pub schema: Schema,
     /// Whether its value must never be inline, nor shown.
-    pub secret: Option<Sensitive>,
+    pub sensitive: Option<Sensitive>,
 }
 
 /// The kind of secret that is easily written where a reference or a digest belongs.
@@ -45,27 +45,27 @@ pub enum Sensitive {
     CallerKey,
 }
 
-impl Shape {
+impl Schema {
     /// Reads a JSON Schema as `schemars` generates it for the types of `settings`.
     #[must_use]
-    pub fn of(schema: &Value) -> Self {
-        shape(schema, schema)
+    pub fn from_json_schema(schema: &Value) -> Self {
+        parse_schema(schema, schema)
     }
 
     /// "a table", "a list": what this expects, for people.
     #[must_use]
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Table(_) | Self::Named { .. } => "a table".into(),
+            Self::Table(_) | Self::Map { .. } => "a table".into(),
             Self::List(_) => "a list".into(),
             Self::Text => "a text in quotes".into(),
             Self::Date => {
                 "a date such as 2027-03-31 or a moment such as 2027-03-31T18:00:00Z".into()
             }
-            Self::Whole { least, most } => format!("a whole number from {least} to {most}"),
-            Self::Truth => "true or false".into(),
-            Self::Choice(choices) => choice_list(choices),
-            Self::Either(shapes) => {
+            Self::Integer { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Boolean => "true or false".into(),
+            Self::Enum(choices) => choice_list(choices),
+            Self::OneOf(shapes) => {
                 let all: Vec<String> = shapes.iter().map(Self::expected).collect();
                 all.join(" or ")
             }
@@ -74,7 +74,7 @@ impl Shape {
 
     /// The key `name` of a table.
     #[must_use]
-    pub(crate) fn key(&self, name: &str) -> Option<&Key> {
+    pub(crate) fn key(&self, name: &str) -> Option<&SchemaKey> {
         match self {
             Self::Table(keys) => keys.iter().find(|key| key.name == name),
             _ => None,
@@ -93,38 +93,38 @@ pub(crate) fn choice_list(choices: &[String]) -> String {
     }
 }
 
-fn shape(schema: &Value, root: &Value) -> Shape {
+fn parse_schema(schema: &Value, root: &Value) -> Schema {
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
         let pointer = target.trim_start_matches('#');
         return root
             .pointer(pointer)
-            .map_or(Shape::Text, |it| shape(it, root));
+            .map_or(Schema::Text, |it| parse_schema(it, root));
     }
     if schema.get("x-date").is_some() {
-        return Shape::Date;
+        return Schema::Date;
     }
     if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
-        return Shape::Choice(texts(choices));
+        return Schema::Enum(texts(choices));
     }
     for word in ["anyOf", "oneOf"] {
         if let Some(choices) = schema.get(word).and_then(Value::as_array) {
-            return alternatives(choices, root);
+            return parse_alternatives(choices, root);
         }
     }
     match schema.get("type").and_then(Value::as_str) {
-        Some("object") => table(schema, root),
+        Some("object") => parse_table(schema, root),
         Some("array") => {
             let each = schema
                 .get("items")
-                .map_or(Shape::Text, |it| shape(it, root));
-            Shape::List(Box::new(each))
+                .map_or(Schema::Text, |it| parse_schema(it, root));
+            Schema::List(Box::new(each))
         }
-        Some("integer") => Shape::Whole {
+        Some("integer") => Schema::Integer {
             least: number(schema, "minimum").unwrap_or(0),
             most: number(schema, "maximum").unwrap_or(i64::from(u32::MAX)),
         },
-        Some("boolean") => Shape::Truth,
-        _ => Shape::Text,
+        Some("boolean") => Schema::Boolean,
+        _ => Schema::Text,
     }
 }
 
@@ -137,39 +137,39 @@ fn texts(values: &[Value]) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-fn alternatives(choices: &[Value], root: &Value) -> Shape {
+fn parse_alternatives(choices: &[Value], root: &Value) -> Schema {
     let constants: Vec<String> = choices
         .iter()
         .filter_map(|choice| choice.get("const").and_then(Value::as_str))
         .map(str::to_owned)
         .collect();
     if constants.len() == choices.len() {
-        return Shape::Choice(constants);
+        return Schema::Enum(constants);
     }
     match choices {
-        [only] => shape(only, root),
-        _ => Shape::Either(choices.iter().map(|it| shape(it, root)).collect()),
+        [only] => parse_schema(only, root),
+        _ => Schema::OneOf(choices.iter().map(|it| parse_schema(it, root)).collect()),
     }
 }
 
-fn table(schema: &Value, root: &Value) -> Shape {
+fn parse_table(schema: &Value, root: &Value) -> Schema {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         let each = schema.get("additionalProperties").unwrap_or(&Value::Null);
         let what = schema.get("x-named").and_then(Value::as_str);
-        return Shape::Named {
+        return Schema::Map {
             what: what.unwrap_or("an entry").to_owned(),
-            each: Box::new(shape(each, root)),
+            each: Box::new(parse_schema(each, root)),
         };
     };
-    let keys = properties.iter().map(|(name, value)| Key {
+    let keys = properties.iter().map(|(name, value)| SchemaKey {
         name: name.clone(),
-        shape: shape(value, root),
-        secret: match value.get("x-secret").and_then(Value::as_str) {
+        schema: parse_schema(value, root),
+        sensitive: match value.get("x-secret").and_then(Value::as_str) {
             Some("client-secret") => Some(Sensitive::ClientSecret),
             Some("seal") => Some(Sensitive::Seal),
             Some(_) => Some(Sensitive::CallerKey),
             None => None,
         },
     });
-    Shape::Table(keys.collect())
+    Schema::Table(keys.collect())
 }

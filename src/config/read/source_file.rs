@@ -16,14 +16,14 @@ pub(in crate::config) const SECRET_WORDS: [&str; 8] = [
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct Text {
+pub(crate) struct SourceFile {
     /// As shown to people: the path as the operator gave it.
     pub name: String,
     /// As shown in the location of a rule: `config.toml`, `callers.d/powerbi.toml`.
     pub short_name: String,
     content: String,
     line_starts: Vec<usize>,
-    secrets: Vec<Range<usize>>,
+    redacted: Vec<Range<usize>>,
 }
 
 /// A position in a text. Both numbers start at 1; the column counts characters.
@@ -33,7 +33,7 @@ pub(crate) struct Position {
     pub column: usize,
 }
 
-impl Text {
+impl SourceFile {
     #[must_use]
     pub(crate) fn new(name: String, short_name: String, content: String) -> Self {
         let breaks = content.match_indices('\n').map(|(at, _)| at + 1);
@@ -43,7 +43,7 @@ impl Text {
             short_name,
             content,
             line_starts,
-            secrets: Vec::new(),
+            redacted: Vec::new(),
         }
     }
 
@@ -64,12 +64,12 @@ impl Text {
     }
 
     /// Redacts these bytes: they are never shown.
-    pub(crate) fn hide(&mut self, bytes: Range<usize>) {
-        self.secrets.push(bytes);
+    pub(crate) fn redact(&mut self, bytes: Range<usize>) {
+        self.redacted.push(bytes);
     }
 
     /// Redacts the value in the line of `offset` if it may be a secret, for a line that cannot be parsed.
-    pub(crate) fn hide_assigned(&mut self, offset: usize) {
+    pub(crate) fn redact_assignment(&mut self, offset: usize) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
         let start = start.unwrap_or_default();
@@ -91,19 +91,19 @@ impl Text {
             (None, None) => Some(0),
         };
         if let Some(from) = from {
-            self.hide(start + from..start + text.len());
+            self.redact(start + from..start + text.len());
         }
     }
 
     /// The start offset and the text of the line at `offset`, without its newline, redacted bytes replaced by `*`.
     #[must_use]
-    pub(crate) fn shown_line(&self, offset: usize) -> (usize, String) {
+    pub(crate) fn redacted_line(&self, offset: usize) -> (usize, String) {
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied();
         let start = start.unwrap_or_default();
         let rest = self.content.get(start..).unwrap_or_default();
         let text = rest.lines().next().unwrap_or_default();
-        let is_hidden = |at: usize| self.secrets.iter().any(|secret| secret.contains(&at));
+        let is_hidden = |at: usize| self.redacted.iter().any(|secret| secret.contains(&at));
         let mut shown = String::with_capacity(text.len());
         for (at, letter) in text.char_indices() {
             if is_hidden(start + at) {

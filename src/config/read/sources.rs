@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    diagnostics::{At, Findings, Problem, Problems},
-    source_file::Text,
+    diagnostics::{ConfigurationError, Diagnostic, Diagnostics, SourceLocation},
+    source_file::SourceFile,
 };
 
 /// Longest configuration file.
@@ -33,14 +33,14 @@ pub struct Sources {
 
 impl Sources {
     #[must_use]
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+    pub(crate) fn env_var(&self, name: &str) -> Option<&str> {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The directory that relative paths in the configuration start from.
     #[must_use]
-    pub(crate) fn directory(&self) -> &Path {
+    pub(crate) fn caller_directory(&self) -> &Path {
         match self.file.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -61,11 +61,11 @@ impl Sources {
 ///
 /// # Errors
 /// There is none; the error names the paths that were tried.
-pub fn default_path(
+pub fn find_config_file(
     given: Option<&Path>,
     environment: &[(String, String)],
-) -> Result<PathBuf, Problems> {
-    let candidates = candidates(given, environment);
+) -> Result<PathBuf, ConfigurationError> {
+    let candidates = config_file_candidates(given, environment);
     if let Some(found) = candidates.iter().find(|path| path.is_file()) {
         return Ok(found.clone());
     }
@@ -81,12 +81,15 @@ pub fn default_path(
         Some(_) => "check the path given with --config",
         None => "write one (`ninjaone-proxy init`), or name it with --config",
     };
-    Err(Problem::nowhere(message, Some(hint.to_owned())).into())
+    Err(Diagnostic::without_location(message, Some(hint.to_owned())).into())
 }
 
 /// The paths where a configuration is searched, in order.
 #[must_use]
-pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)]) -> Vec<PathBuf> {
+pub(crate) fn config_file_candidates(
+    given: Option<&Path>,
+    environment: &[(String, String)],
+) -> Vec<PathBuf> {
     if let Some(given) = given {
         return vec![given.to_owned()];
     }
@@ -112,7 +115,7 @@ pub(crate) fn candidates(given: Option<&Path>, environment: &[(String, String)])
 }
 
 /// Reads the configuration file and then those of callers, sorted by name.
-pub(in crate::config) fn read(sources: &Sources, findings: &mut Findings) -> Vec<Text> {
+pub(in crate::config) fn read(sources: &Sources, findings: &mut Diagnostics) -> Vec<SourceFile> {
     let mut texts = Vec::new();
     read_into(
         &sources.file,
@@ -128,11 +131,11 @@ pub(in crate::config) fn read(sources: &Sources, findings: &mut Findings) -> Vec
     texts
 }
 
-fn read_into(path: &Path, short: String, texts: &mut Vec<Text>, findings: &mut Findings) {
+fn read_into(path: &Path, short: String, texts: &mut Vec<SourceFile>, findings: &mut Diagnostics) {
     let name = path.display().to_string();
     match read_file(path) {
-        Ok(content) => texts.push(Text::new(name, short, content)),
-        Err(why) => findings.error(At::Named(name), why, None),
+        Ok(content) => texts.push(SourceFile::new(name, short, content)),
+        Err(why) => findings.error(SourceLocation::Named(name), why, None),
     }
 }
 
@@ -166,8 +169,8 @@ fn read_file(path: &Path) -> Result<String, String> {
 }
 
 /// The files of callers, sorted. Hidden files and editors' backups are skipped.
-fn caller_files(directory: &Path, findings: &mut Findings) -> Vec<PathBuf> {
-    let at = || At::Named(directory.display().to_string());
+fn caller_files(directory: &Path, findings: &mut Diagnostics) -> Vec<PathBuf> {
+    let at = || SourceLocation::Named(directory.display().to_string());
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),

@@ -1,13 +1,13 @@
 //! "Did you mean": finds the known name that is closest to a misspelt one.
 
 /// Minimum similarity, from 0 to 1, for a word to be suggested.
-const LIKENESS_MIN: f64 = 0.75;
+const SIMILARITY_MIN: f64 = 0.75;
 /// Words longer than this are not compared: the comparison is quadratic.
 const WORD_BYTES_MAX: usize = 128;
 
 /// The name in `known` that `written` was probably meant to be.
 #[must_use]
-pub(in crate::config) fn nearest<'a, I>(written: &str, known: I) -> Option<&'a str>
+pub(in crate::config) fn closest_match<'a, I>(written: &str, known: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,
 {
@@ -23,7 +23,7 @@ where
             continue;
         }
         let score = likeness(word);
-        if score >= LIKENESS_MIN && best.is_none_or(|(_, highest)| score > highest) {
+        if score >= SIMILARITY_MIN && best.is_none_or(|(_, highest)| score > highest) {
             best = Some((word, score));
         }
     }

@@ -14,45 +14,45 @@ const UNSUPPORTED: [(&[&str], Advice); 37] = [
         Advice::LegacyKey,
     ),
     (&["tenant", "*", "*", "api_key"], Advice::LegacyKey),
-    (&["store", "url"], Advice::OneMachine),
-    (&["store", "seal", "aws_kms"], Advice::SealHere),
-    (&["store", "seal", "*", "aws_kms"], Advice::SealHere),
-    (&["policy", "*", "organizations"], Advice::Fence),
-    (&["policy", "*", "scripts"], Advice::Fence),
-    (&["policy", "*", "where"], Advice::Fence),
-    (&["policy", "*", "hours"], Advice::Fence),
-    (&["policy", "*", "max_pages"], Advice::Fence),
+    (&["store", "url"], Advice::LocalStoreOnly),
+    (&["store", "seal", "aws_kms"], Advice::NoKms),
+    (&["store", "seal", "*", "aws_kms"], Advice::NoKms),
+    (&["policy", "*", "organizations"], Advice::Restriction),
+    (&["policy", "*", "scripts"], Advice::Restriction),
+    (&["policy", "*", "where"], Advice::Restriction),
+    (&["policy", "*", "hours"], Advice::Restriction),
+    (&["policy", "*", "max_pages"], Advice::Restriction),
     (&["policy", "*", "mode"], Advice::Enforced),
-    (&["caller", "*", "organizations"], Advice::Fence),
-    (&["caller", "*", "scripts"], Advice::Fence),
-    (&["caller", "*", "where"], Advice::Fence),
-    (&["caller", "*", "hours"], Advice::Fence),
-    (&["caller", "*", "max_pages"], Advice::Fence),
+    (&["caller", "*", "organizations"], Advice::Restriction),
+    (&["caller", "*", "scripts"], Advice::Restriction),
+    (&["caller", "*", "where"], Advice::Restriction),
+    (&["caller", "*", "hours"], Advice::Restriction),
+    (&["caller", "*", "max_pages"], Advice::Restriction),
     (&["caller", "*", "mode"], Advice::Enforced),
     (&["caller", "*", "mtls"], Advice::KeyOnly),
     (&["caller", "*", "jwt"], Advice::KeyOnly),
     (&["caller", "*", "unix"], Advice::KeyOnly),
     (&["listen", "trusted_proxies"], Advice::PeerOnly),
     (&["listen", "https", "*", "client_ca"], Advice::KeyOnly),
-    (&["audit", "checkpoint"], Advice::Promise),
-    (&["audit", "forward"], Advice::Promise),
-    (&["audit", "retain"], Advice::Promise),
-    (&["audit", "bodies"], Advice::Promise),
+    (&["audit", "checkpoint"], Advice::Guarantee),
+    (&["audit", "forward"], Advice::Guarantee),
+    (&["audit", "retain"], Advice::Guarantee),
+    (&["audit", "bodies"], Advice::Guarantee),
     (&["admin", "access", "*", "unix"], Advice::AdminKeyOnly),
     (&["admin", "dashboard"], Advice::NoEffect),
     (&["telemetry", "otlp"], Advice::NoEffect),
     (&["telemetry", "trace_sample"], Advice::NoEffect),
-    (&["retry", "replay_guard"], Advice::Promise),
+    (&["retry", "replay_guard"], Advice::Guarantee),
 ];
 
 #[derive(Clone, Copy)]
 enum Advice {
-    Fence,
+    Restriction,
     Enforced,
-    Promise,
+    Guarantee,
     NoEffect,
-    OneMachine,
-    SealHere,
+    LocalStoreOnly,
+    NoKms,
     LegacyKey,
     KeyOnly,
     AdminKeyOnly,
@@ -62,12 +62,12 @@ enum Advice {
 impl Advice {
     const fn text(self) -> &'static str {
         match self {
-            Self::Fence => "remove it, because a fence that is ignored protects nothing",
+            Self::Restriction => "remove it, because a fence that is ignored protects nothing",
             Self::Enforced => "remove it: every policy is enforced",
-            Self::Promise => "remove it, because a promise that is not kept is worse than none",
+            Self::Guarantee => "remove it, because a promise that is not kept is worse than none",
             Self::NoEffect => "remove it: it would have no effect",
-            Self::OneMachine => "remove it: the store is a directory on this machine",
-            Self::SealHere => {
+            Self::LocalStoreOnly => "remove it: the store is a directory on this machine",
+            Self::NoKms => {
                 "write where a key of 32 bytes is kept; `exec` may ask a key management service for it"
             }
             Self::LegacyKey => {
@@ -88,7 +88,7 @@ pub(in crate::config) const LEGACY_KEYS: [&str; 4] =
 
 /// The message about the setting `name` at `keys`, if this version does not support it.
 #[must_use]
-pub(in crate::config) fn refusal(keys: &[String], name: &str) -> Option<String> {
+pub(in crate::config) fn unsupported_message(keys: &[String], name: &str) -> Option<String> {
     let fits = |pattern: &[&str]| {
         let same = |(wanted, key): (&&str, &String)| *wanted == "*" || *wanted == key.as_str();
         pattern.len() == keys.len() && pattern.iter().zip(keys).all(same)

@@ -10,7 +10,7 @@ use super::keyword::Keyword;
 /// Who may ask.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Caller {
+pub struct CallerSettings {
     /// "sha256:" and the digest of the key in hex; several may stand, so that a key can be changed without a gap.
     #[schemars(extend("x-required" = true, "x-secret" = "key"))]
     pub key: Option<OneOrMany<String>>,
@@ -24,11 +24,11 @@ pub struct Caller {
     /// What this caller may not do, whatever allows it.
     pub deny: Vec<String>,
     /// Instead of the limits of its policies and of [limits.caller].
-    pub limit: Limit,
+    pub limit: CallerLimitSettings,
     /// The tenants that this caller may use; all if not set.
     pub tenants: Option<Vec<String>>,
     /// Whether `NJP-On-Behalf-Of` must be sent.
-    pub on_behalf_of: Presence,
+    pub on_behalf_of: HeaderRequirementSetting,
     /// Whether `NJP-Reason` must be sent.
     pub require_reason: bool,
     /// As whom this caller's requests go, whatever its policies or the operations say.
@@ -57,7 +57,7 @@ impl<T> OneOrMany<T> {
 /// Whether something must be there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Presence {
+pub enum HeaderRequirementSetting {
     #[default]
     Optional,
     Required,
@@ -66,17 +66,17 @@ pub enum Presence {
 /// A set of rules that callers share.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Policy {
+pub struct PolicySettings {
     /// What is allowed: classes, scopes, tags, operation ids, methods and paths.
     pub allow: Vec<String>,
     /// What is not, whatever allows it.
     pub deny: Vec<String>,
     /// Instead of [limits.caller]; of several policies the lowest holds.
-    pub limit: Limit,
+    pub limit: CallerLimitSettings,
     /// Whether `NJP-Reason` must be sent.
     pub require_reason: bool,
     /// Whether `NJP-On-Behalf-Of` must be sent.
-    pub on_behalf_of: Presence,
+    pub on_behalf_of: HeaderRequirementSetting,
     /// As whom the requests go that this policy allows, whatever the operations say.
     pub identity: Option<Keyword<IdentityKind>>,
 }
@@ -84,7 +84,7 @@ pub struct Policy {
 /// What one caller may do per time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limit {
+pub struct CallerLimitSettings {
     /// Such as "5/s", "60/min" or "1000/h".
     pub rate: Option<String>,
     /// How many may come at once; if not set, what the rate gives in two seconds, but at least 1.

@@ -13,7 +13,7 @@ use super::{keyword::Keyword, secret::SecretRef};
 /// A machine identity: client credentials.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Service {
+pub struct ServiceIdentitySettings {
     /// The client id of the application in NinjaOne.
     #[schemars(extend("x-required" = true))]
     pub client_id: Option<String>,
@@ -28,7 +28,7 @@ pub struct Service {
     pub client_auth: Keyword<ClientAuthMethod>,
 }
 
-impl Default for Service {
+impl Default for ServiceIdentitySettings {
     fn default() -> Self {
         Self {
             client_id: None,
@@ -43,7 +43,7 @@ impl Default for Service {
 /// A person-backed identity: somebody logs in once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct User {
+pub struct UserIdentitySettings {
     /// The client id of the application in NinjaOne.
     #[schemars(extend("x-required" = true))]
     pub client_id: Option<String>,
@@ -66,7 +66,7 @@ pub struct User {
     pub client_auth: Keyword<ClientAuthMethod>,
 }
 
-impl Default for User {
+impl Default for UserIdentitySettings {
     fn default() -> Self {
         Self {
             client_id: None,

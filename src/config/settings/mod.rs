@@ -19,12 +19,12 @@ pub mod store;
 use crate::ninjaone::region::Region;
 
 use self::{
-    caller::{Caller, Policy},
-    identity::{Service, User},
+    caller::{CallerSettings, PolicySettings},
+    identity::{ServiceIdentitySettings, UserIdentitySettings},
     keyword::Keyword,
-    operating::{Admin, Audit, Telemetry},
-    operation::Operation,
-    store::Store,
+    operating::{AdminSettings, AuditSettings, TelemetrySettings},
+    operation::OperationSettings,
+    store::StoreSettings,
 };
 
 use super::value::address::loopback_hosts;
@@ -34,44 +34,44 @@ use super::value::address::loopback_hosts;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where callers connect.
-    pub listen: Listen,
+    pub listen: ListenSettings,
     /// The NinjaOne instances that we hold credentials for, by name.
     #[schemars(extend("x-named" = "a tenant"))]
-    pub tenant: BTreeMap<String, Tenant>,
+    pub tenant: BTreeMap<String, TenantSettings>,
     /// Who may ask, by name. Nothing is allowed that no rule allows.
     #[schemars(extend("x-named" = "a caller"))]
-    pub caller: BTreeMap<String, Caller>,
+    pub caller: BTreeMap<String, CallerSettings>,
     /// Sets of rules that callers share, by name.
     #[schemars(extend("x-named" = "a policy"))]
-    pub policy: BTreeMap<String, Policy>,
+    pub policy: BTreeMap<String, PolicySettings>,
     /// What may be done per time.
-    pub limits: Limits,
+    pub limits: LimitsSettings,
     /// Operations that NinjaOne has added since this build.
-    pub operation: Vec<Operation>,
+    pub operation: Vec<OperationSettings>,
     /// How long NinjaOne and the bodies of both sides may take.
-    pub timeouts: Timeouts,
+    pub timeouts: TimeoutSettings,
     /// How reads are repeated. Writes never are.
-    pub retry: Retry,
+    pub retry: RetrySettings,
     /// What happened, on record.
-    pub audit: Audit,
+    pub audit: AuditSettings,
     /// The listeners of those who operate the proxy.
-    pub admin: Admin,
+    pub admin: AdminSettings,
     /// What outlives the process, encrypted.
-    pub store: Store,
+    pub store: StoreSettings,
     /// The log and the metrics.
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetrySettings,
 }
 
 /// Where callers connect.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Listen {
+pub struct ListenSettings {
     /// Addresses for plain HTTP: "127.0.0.1:6465", ":0" for any free port of the loopback, "fd:http" for a systemd socket.
     pub http: Vec<String>,
     /// Unix sockets.
-    pub unix: Vec<UnixSocket>,
+    pub unix: Vec<UnixListenerSettings>,
     /// Addresses for HTTPS.
-    pub https: Vec<TlsListener>,
+    pub https: Vec<TlsListenerSettings>,
     /// Host names that are answered, without port.
     pub hosts: Vec<String>,
     /// Longest head of a request, such as "32KiB".
@@ -95,7 +95,7 @@ pub struct Listen {
     pub unproven_idle: String,
 }
 
-impl Default for Listen {
+impl Default for ListenSettings {
     fn default() -> Self {
         Self {
             http: vec!["127.0.0.1:6465".into()],
@@ -117,7 +117,7 @@ impl Default for Listen {
 /// A Unix socket.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct UnixSocket {
+pub struct UnixListenerSettings {
     /// Where the socket is made.
     #[schemars(extend("x-required" = true))]
     pub path: Option<String>,
@@ -130,7 +130,7 @@ pub struct UnixSocket {
 /// An address for HTTPS.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct TlsListener {
+pub struct TlsListenerSettings {
     /// An address such as "0.0.0.0:6443".
     #[schemars(extend("x-required" = true))]
     pub bind: Option<String>,
@@ -145,7 +145,7 @@ pub struct TlsListener {
 /// A NinjaOne instance. It has a `region` or a `url`, and at least one of `service` and `user`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Tenant {
+pub struct TenantSettings {
     /// The region that the instance is in.
     pub region: Option<Keyword<Region>>,
     /// The address of a branded instance, such as `https://acme.rmmservice.com`.
@@ -155,25 +155,25 @@ pub struct Tenant {
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<String>,
     /// The machine identity.
-    pub service: Option<Service>,
+    pub service: Option<ServiceIdentitySettings>,
     /// The person-backed identity, for operations that NinjaOne refuses to machines.
-    pub user: Option<User>,
+    pub user: Option<UserIdentitySettings>,
 }
 
 /// What may be done per time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitsSettings {
     /// What each tenant sees of us.
-    pub upstream: Upstream,
+    pub upstream: UpstreamLimitSettings,
     /// What each caller may do, unless a policy or the caller says otherwise.
-    pub caller: CallerLimit,
+    pub caller: DefaultCallerLimitSettings,
 }
 
 /// What a tenant sees of us.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Upstream {
+pub struct UpstreamLimitSettings {
     /// Such as "10/s".
     pub rate: String,
     /// How many may go at once; if not set, what the rate gives in two seconds, but at least 1.
@@ -186,7 +186,7 @@ pub struct Upstream {
     pub queue: String,
 }
 
-impl Default for Upstream {
+impl Default for UpstreamLimitSettings {
     fn default() -> Self {
         Self {
             rate: "10/s".into(),
@@ -200,7 +200,7 @@ impl Default for Upstream {
 /// What a caller may do, unless something else is said.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct CallerLimit {
+pub struct DefaultCallerLimitSettings {
     /// Such as "5/s".
     pub rate: String,
     /// How many may come at once; if not set, what the rate gives in two seconds, but at least 1.
@@ -211,7 +211,7 @@ pub struct CallerLimit {
     pub concurrency: u32,
 }
 
-impl Default for CallerLimit {
+impl Default for DefaultCallerLimitSettings {
     fn default() -> Self {
         Self {
             rate: "5/s".into(),
@@ -224,7 +224,7 @@ impl Default for CallerLimit {
 /// How long NinjaOne and the bodies of both sides may take.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Timeouts {
+pub struct TimeoutSettings {
     /// To accept a connection.
     pub connect: String,
     /// To begin its answer.
@@ -237,7 +237,7 @@ pub struct Timeouts {
     pub body_total: String,
 }
 
-impl Default for Timeouts {
+impl Default for TimeoutSettings {
     fn default() -> Self {
         Self {
             connect: "5s".into(),
@@ -252,21 +252,21 @@ impl Default for Timeouts {
 /// How reads are repeated.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retry {
+pub struct RetrySettings {
     /// How often a read is sent at most, the first time included.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: u32,
     /// How long to wait in between.
-    pub backoff: Backoff,
+    pub backoff: BackoffSettings,
     /// Repetitions as a share of recent requests.
     pub budget: String,
 }
 
-impl Default for Retry {
+impl Default for RetrySettings {
     fn default() -> Self {
         Self {
             attempts: 3,
-            backoff: Backoff::default(),
+            backoff: BackoffSettings::default(),
             budget: "10%".into(),
         }
     }
@@ -275,7 +275,7 @@ impl Default for Retry {
 /// How long to wait between two attempts; it doubles each time.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Backoff {
+pub struct BackoffSettings {
     /// The first time.
     pub from: String,
     /// At most.
@@ -284,7 +284,7 @@ pub struct Backoff {
     pub jitter: bool,
 }
 
-impl Default for Backoff {
+impl Default for BackoffSettings {
     fn default() -> Self {
         Self {
             from: "250ms".into(),

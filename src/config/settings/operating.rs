@@ -13,18 +13,18 @@ use super::keyword::Keyword;
 /// What happened, on record.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Audit {
+pub struct AuditSettings {
     /// The directory of the log.
     pub path: String,
     /// What is done while the log cannot be written.
-    pub on_failure: OnFailure,
+    pub on_failure: AuditFailureSettings,
 }
 
-impl Default for Audit {
+impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             path: "/var/log/ninjaone-proxy/audit".into(),
-            on_failure: OnFailure::default(),
+            on_failure: AuditFailureSettings::default(),
         }
     }
 }
@@ -32,17 +32,17 @@ impl Default for Audit {
 /// What is done while the log cannot be written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct OnFailure {
+pub struct AuditFailureSettings {
     /// With everything that is not a read: it is refused, always.
-    pub write: Refuse,
+    pub write: WriteFailureSetting,
     /// With reads.
-    pub read: ServeOrRefuse,
+    pub read: ReadFailureSetting,
 }
 
 /// The only choice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Refuse {
+pub enum WriteFailureSetting {
     #[default]
     Refuse,
 }
@@ -50,7 +50,7 @@ pub enum Refuse {
 /// Go on without a record, or do not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ServeOrRefuse {
+pub enum ReadFailureSetting {
     #[default]
     Serve,
     Refuse,
@@ -59,7 +59,7 @@ pub enum ServeOrRefuse {
 /// The listeners of those who operate the proxy.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Admin {
+pub struct AdminSettings {
     /// Address of `/status`, `/metrics` and the probes; "" for none.
     pub listen: String,
     /// Address of `/livez`, `/readyz` and `/startupz` alone; "" for none.
@@ -69,7 +69,7 @@ pub struct Admin {
     /// Host names that are answered, without port.
     pub hosts: Vec<String>,
     /// Who may change things there, by key.
-    pub access: Vec<Access>,
+    pub access: Vec<AdminAccessSettings>,
     /// How long a part of the program may go without a sign of life before `/livez` fails.
     pub watchdog: String,
 }
@@ -77,7 +77,7 @@ pub struct Admin {
 /// Who may do what on the admin listener.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Access {
+pub struct AdminAccessSettings {
     /// "sha256:" and the digest of the key in hex.
     #[schemars(extend("x-required" = true, "x-secret" = "key"))]
     pub key: Option<String>,
@@ -86,7 +86,7 @@ pub struct Access {
     pub role: Option<Keyword<AdminRole>>,
 }
 
-impl Default for Admin {
+impl Default for AdminSettings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:6466".into(),
@@ -102,17 +102,17 @@ impl Default for Admin {
 /// The log and the metrics.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Telemetry {
+pub struct TelemetrySettings {
     /// The log of the program itself.
-    pub log: Log,
+    pub log: LogSettings,
     /// Whether the admin listener serves `/metrics`.
     pub metrics: bool,
 }
 
-impl Default for Telemetry {
+impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
-            log: Log::default(),
+            log: LogSettings::default(),
             metrics: true,
         }
     }
@@ -121,14 +121,14 @@ impl Default for Telemetry {
 /// The log of the program itself.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct LogSettings {
     /// "auto": text on a terminal, JSON otherwise.
     pub format: LogFormat,
     /// "error", "warn", "info" or "debug" ("trace" says no more); parts may differ: "info,hyper=debug".
     pub level: String,
 }
 
-impl Default for Log {
+impl Default for LogSettings {
     fn default() -> Self {
         Self {
             format: LogFormat::default(),

@@ -14,7 +14,7 @@ use super::keyword::Keyword;
 /// An operation that the catalogue does not have.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Operation {
+pub struct OperationSettings {
     /// The method, in capitals.
     #[schemars(extend("x-required" = true))]
     pub method: Option<Keyword<Method>>,
@@ -38,7 +38,7 @@ pub struct Operation {
     pub identity: Option<Keyword<IdentityKind>>,
 }
 
-impl Default for Operation {
+impl Default for OperationSettings {
     fn default() -> Self {
         Self {
             method: None,

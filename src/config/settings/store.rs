@@ -8,7 +8,7 @@ use super::caller::OneOrMany;
 /// What outlives the process, encrypted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Store {
+pub struct StoreSettings {
     /// The directory; `$STATE_DIRECTORY` or "/var/lib/ninjaone-proxy" if not set.
     pub path: Option<String>,
     /// Where the key is kept that the store is encrypted with. Of several, the first seals and the others only open.

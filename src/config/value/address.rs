@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{Bind, Origin};
+use crate::config::{BindAddress, Origin};
 
 /// The names of the loopback interface: the host names accepted by default.
 #[must_use]
@@ -12,9 +12,9 @@ pub(crate) fn loopback_hosts() -> Vec<String> {
 
 /// Why a text is not a listener address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotABind {
+pub(crate) enum BindAddressParseError {
     #[error("an address is \"127.0.0.1:6465\", \"[::1]:6465\", \":0\" (loopback) or \"fd:NAME\"")]
-    Form,
+    InvalidFormat,
     #[error(
         "a host name is not an address to listen on: write the IP address, such as \"127.0.0.1:6465\""
     )]
@@ -27,7 +27,7 @@ pub(crate) enum NotABind {
 const SOCKET_NAME_BYTES_MAX: usize = 255;
 
 /// Parses a listener address.
-pub(crate) fn parse_bind(text: &str) -> Result<Bind, NotABind> {
+pub(crate) fn parse_bind_address(text: &str) -> Result<BindAddress, BindAddressParseError> {
     let text = text.trim();
     if let Some(name) = text.strip_prefix("fd:") {
         let fits = (1..=SOCKET_NAME_BYTES_MAX).contains(&name.len());
@@ -35,23 +35,23 @@ pub(crate) fn parse_bind(text: &str) -> Result<Bind, NotABind> {
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b':');
         return if fits && holds {
-            Ok(Bind::Inherited(name.to_owned()))
+            Ok(BindAddress::Inherited(name.to_owned()))
         } else {
-            Err(NotABind::SocketName)
+            Err(BindAddressParseError::SocketName)
         };
     }
     if let Some(port) = text.strip_prefix(':') {
-        let port = parse_port(port).ok_or(NotABind::Form)?;
-        return Ok(Bind::Address((Ipv4Addr::LOCALHOST, port).into()));
+        let port = parse_port(port).ok_or(BindAddressParseError::InvalidFormat)?;
+        return Ok(BindAddress::Address((Ipv4Addr::LOCALHOST, port).into()));
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Bind::Address(address));
+        return Ok(BindAddress::Address(address));
     }
     match text.rsplit_once(':') {
         Some((host, port)) if parse_port(port).is_some() && is_host_name(host) => {
-            Err(NotABind::HostName)
+            Err(BindAddressParseError::HostName)
         }
-        _ => Err(NotABind::Form),
+        _ => Err(BindAddressParseError::InvalidFormat),
     }
 }
 
@@ -62,29 +62,29 @@ fn parse_port(text: &str) -> Option<u16> {
 
 /// Whether two listeners need the same port.
 #[must_use]
-pub(crate) fn clash(one: &Bind, other: &Bind) -> bool {
+pub(crate) fn binds_conflict(one: &BindAddress, other: &BindAddress) -> bool {
     match (one, other) {
-        (Bind::Address(one), Bind::Address(other)) => {
+        (BindAddress::Address(one), BindAddress::Address(other)) => {
             let same_ip =
                 one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
             one.port() != 0 && one.port() == other.port() && same_ip
         }
-        (Bind::Inherited(one), Bind::Inherited(other)) => one == other,
+        (BindAddress::Inherited(one), BindAddress::Inherited(other)) => one == other,
         _ => false,
     }
 }
 
 /// Why a text is not a host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotAHost {
+pub(crate) enum HostParseError {
     #[error("a host is written without its port")]
-    Port,
+    HasPort,
     #[error("a host is a name such as \"njp.internal\" or an IP address such as \"10.0.0.5\"")]
-    Form,
+    InvalidFormat,
 }
 
 /// Parses a host name or IP address without port; the result is in lower case and has no brackets.
-pub(crate) fn parse_host(text: &str) -> Result<String, NotAHost> {
+pub(crate) fn parse_host(text: &str) -> Result<String, HostParseError> {
     let text = text.trim();
     let inner = text
         .strip_prefix('[')
@@ -96,15 +96,15 @@ pub(crate) fn parse_host(text: &str) -> Result<String, NotAHost> {
         let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let is_host = is_host_name(host) || host.starts_with('[');
         return Err(if is_port && is_host {
-            NotAHost::Port
+            HostParseError::HasPort
         } else {
-            NotAHost::Form
+            HostParseError::InvalidFormat
         });
     }
     if is_host_name(text) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(NotAHost::Form)
+        Err(HostParseError::InvalidFormat)
     }
 }
 
@@ -125,7 +125,7 @@ fn is_host_name(text: &str) -> bool {
 
 /// Why a text is not the URL of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotAnOrigin {
+pub(crate) enum OriginParseError {
     #[error("a tenant's url begins with https://")]
     Scheme,
     #[error("plain http:// is allowed to a loopback address only")]
@@ -137,28 +137,31 @@ pub(crate) enum NotAnOrigin {
     #[error(
         "a tenant's url is a scheme, a host and perhaps a port, such as \"https://acme.rmmservice.com\""
     )]
-    Form,
+    InvalidFormat,
 }
 
 /// Parses `https://host[:port]`; `http://` only for a loopback host.
-pub(crate) fn parse_origin(text: &str) -> Result<Origin, NotAnOrigin> {
-    let (scheme, rest) = text.trim().split_once("://").ok_or(NotAnOrigin::Scheme)?;
+pub(crate) fn parse_origin(text: &str) -> Result<Origin, OriginParseError> {
+    let (scheme, rest) = text
+        .trim()
+        .split_once("://")
+        .ok_or(OriginParseError::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
-        _ => return Err(NotAnOrigin::Scheme),
+        _ => return Err(OriginParseError::Scheme),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
-        return Err(NotAnOrigin::UserInfo);
+        return Err(OriginParseError::UserInfo);
     }
     if rest.contains(['/', '?', '#', '\\']) {
-        return Err(NotAnOrigin::Path);
+        return Err(OriginParseError::Path);
     }
-    let (host, port) = parse_authority(rest).ok_or(NotAnOrigin::Form)?;
+    let (host, port) = parse_authority(rest).ok_or(OriginParseError::InvalidFormat)?;
     let port = port.unwrap_or(if tls { 443 } else { 80 });
     if !tls && !is_loopback(&host) {
-        return Err(NotAnOrigin::PlainHttp);
+        return Err(OriginParseError::PlainHttp);
     }
     let ca = None;
     Ok(Origin {

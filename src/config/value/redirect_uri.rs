@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::Redirect;
+use crate::config::RedirectUri;
 
 use super::address;
 
@@ -13,11 +13,11 @@ const REDIRECT_BYTES_MAX: usize = 2048;
 
 /// Why a text is not a redirect URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotARedirect {
+pub(crate) enum RedirectUriParseError {
     #[error(
         "a redirect is a whole URL of at most {REDIRECT_BYTES_MAX} bytes, such as \"http://127.0.0.1:6468/callback\""
     )]
-    Form,
+    InvalidFormat,
     #[error("a redirect begins with http:// or https://")]
     Scheme,
     #[error("a redirect has no fragment (#)")]
@@ -30,7 +30,7 @@ pub(crate) enum NotARedirect {
     PlainHttp,
 }
 
-impl NotARedirect {
+impl RedirectUriParseError {
     /// What to do about it.
     #[must_use]
     pub(crate) const fn hint(self) -> Option<&'static str> {
@@ -43,43 +43,46 @@ impl NotARedirect {
 }
 
 /// Parses an absolute URL and keeps it exactly as written.
-pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
+pub(crate) fn parse(text: &str) -> Result<RedirectUri, RedirectUriParseError> {
     let is_url = text.bytes().all(is_url_byte);
     if !is_url || text.len() > REDIRECT_BYTES_MAX {
-        return Err(NotARedirect::Form);
+        return Err(RedirectUriParseError::InvalidFormat);
     }
-    let (scheme, rest) = text.split_once("://").ok_or(NotARedirect::Scheme)?;
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or(RedirectUriParseError::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
-        _ => return Err(NotARedirect::Scheme),
+        _ => return Err(RedirectUriParseError::Scheme),
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     if authority.contains('@') {
-        return Err(NotARedirect::UserInfo);
+        return Err(RedirectUriParseError::UserInfo);
     }
     if rest.contains('#') {
-        return Err(NotARedirect::Fragment);
+        return Err(RedirectUriParseError::Fragment);
     }
     // Port 0 stands for any: `login` replaces it with the port that it gets.
     let (authority, any_port) = match authority.strip_suffix(":0") {
         Some(host) if host == ANY_PORT_HOST => (host, true),
         _ => (authority, false),
     };
-    let (host, port) = address::parse_authority(authority).ok_or(NotARedirect::Form)?;
+    let (host, port) =
+        address::parse_authority(authority).ok_or(RedirectUriParseError::InvalidFormat)?;
     let port = if any_port { Some(0) } else { port };
     if host == "localhost" || host.ends_with(".localhost") {
-        return Err(NotARedirect::Localhost);
+        return Err(RedirectUriParseError::Localhost);
     }
     let loopback = match (tls, loopback(&host)) {
-        (false, None) => return Err(NotARedirect::PlainHttp),
+        (false, None) => return Err(RedirectUriParseError::PlainHttp),
         (false, Some(ip)) => Some(SocketAddr::new(ip, port.unwrap_or(80))),
         (true, _) => None,
     };
     let path = rest.split('?').next().unwrap_or_default();
-    Ok(Redirect {
-        text: text.to_owned(),
+    Ok(RedirectUri {
+        uri: text.to_owned(),
         loopback,
         path: if path.is_empty() { "/" } else { path }.to_owned(),
     })
@@ -87,8 +90,8 @@ pub(crate) fn parse(text: &str) -> Result<Redirect, NotARedirect> {
 
 /// Whether a native application may have this URI: NinjaOne registers `http://127.0.0.1` with any port for them.
 #[must_use]
-pub(crate) fn is_native(redirect: &Redirect) -> bool {
-    redirect.text.starts_with("http://127.0.0.1:")
+pub(crate) fn is_native_loopback(redirect: &RedirectUri) -> bool {
+    redirect.uri.starts_with("http://127.0.0.1:")
 }
 
 /// Whether a character may be in a URL (RFC 3986 appendix A).

@@ -32,116 +32,116 @@ const PASSPHRASE_CHARACTERS_MIN: usize = 12;
 pub(in crate::config) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
                                    and write in [store]: seal = { file = \"store.key\" }";
 /// How long a command may take to print a secret.
-pub(crate) const EXEC_TIME_OUT: Duration = Duration::from_secs(10);
+pub(crate) const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Poll interval for the exit of a command that has closed its output.
-const END_POLL: Duration = Duration::from_millis(10);
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Where container engines and orchestrators put secrets, after `$CREDENTIALS_DIRECTORY`.
 const CREDENTIAL_DIRECTORIES: [&str; 2] = ["/run/secrets", "/var/run/secrets/ninjaone-proxy"];
 
 /// Why a secret cannot be read. The messages never contain any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoSecret {
+pub enum SecretError {
     #[error("the secret file {0} does not exist")]
-    NoFile(String),
+    FileNotFound(String),
     #[error("the secret file {path} cannot be read: {why}")]
     Unreadable { path: String, why: String },
     #[error("{0} is not a file")]
     NotAFile(String),
     #[error("the secret file {path} may be read or changed by others (mode {mode:04o})")]
-    Exposed { path: String, mode: u32 },
+    InsecurePermissions { path: String, mode: u32 },
     #[error(
         "the secret file {path} belongs to user {owner}, who is neither root nor the user that runs this"
     )]
-    OwnedByOther { path: String, owner: u32 },
+    WrongOwner { path: String, owner: u32 },
     #[error("the secret is empty")]
     Empty,
     #[error("the secret is longer than {SECRET_BYTES_MAX} bytes")]
     TooLong,
     #[error("the secret is not UTF-8 text")]
-    NotText,
+    NotUtf8,
     #[error("the secret holds a control character")]
     ControlCharacter,
     #[error("the environment variable {0} is not set")]
-    NoVariable(String),
+    VariableNotSet(String),
     #[error("a credential's name is a file name, without a slash")]
-    NotACredentialName,
+    InvalidCredentialName,
     #[error("there is no credential {name}; looked in {places}")]
-    NoCredential { name: String, places: String },
+    CredentialNotFound { name: String, places: String },
     #[error("the command is empty")]
-    NoCommand,
+    EmptyCommand,
     #[error("the command {program} cannot be started: {why}")]
-    NotStarted { program: String, why: String },
+    SpawnFailed { program: String, why: String },
     #[error("the command {program} did not end within {within:?}")]
     TimedOut { program: String, within: Duration },
     #[error("the command {program} failed ({status})")]
-    Failed { program: String, status: String },
+    CommandFailed { program: String, status: String },
     #[error("this is not a key of {KEY_BYTES} bytes: raw, as 64 hex digits or in base64")]
-    NotAKey,
+    InvalidKey,
     #[error("this key is not random: all of its bytes are the same")]
-    NotRandom,
+    WeakKey,
     #[error("a passphrase has at least {PASSPHRASE_CHARACTERS_MIN} characters")]
-    ShortPassphrase,
+    PassphraseTooShort,
 }
 
-impl NoSecret {
+impl SecretError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Exposed { path, .. } => Some(format!("chmod 600 {path}")),
-            Self::OwnedByOther { path, .. } => Some(format!(
+            Self::InsecurePermissions { path, .. } => Some(format!("chmod 600 {path}")),
+            Self::WrongOwner { path, .. } => Some(format!(
                 "chown it to the user that runs ninjaone-proxy, or to root: {path}"
             )),
-            Self::NoCredential { .. } => Some(
+            Self::CredentialNotFound { .. } => Some(
                 "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
             ),
-            Self::Failed { .. } => Some("run it by hand to see what it says".into()),
-            Self::NotAKey | Self::NotRandom => Some(KEY_HINT.into()),
+            Self::CommandFailed { .. } => Some("run it by hand to see what it says".into()),
+            Self::InvalidKey | Self::WeakKey => Some(KEY_HINT.into()),
             _ => None,
         }
     }
 }
 
 /// The bytes of a secret, not validated yet.
-pub struct Fetched(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
-impl Fetched {
+impl SecretBytes {
     /// A client secret: one line of text.
-    pub fn text(&self) -> Result<Secret<String>, NoSecret> {
+    pub fn text(&self) -> Result<Secret<String>, SecretError> {
         text(&self.0)
     }
 
     /// A passphrase: a text of at least 12 characters.
-    pub(crate) fn passphrase(&self) -> Result<Secret<String>, NoSecret> {
+    pub(crate) fn passphrase(&self) -> Result<Secret<String>, SecretError> {
         let text = text(&self.0)?;
         if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
-            return Err(NoSecret::ShortPassphrase);
+            return Err(SecretError::PassphraseTooShort);
         }
         Ok(text)
     }
 
     /// A key of 32 bytes: raw, as 64 hex digits, or in base64 or base64url.
-    pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, NoSecret> {
+    pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, SecretError> {
         // 32 random bytes are hardly ever text, and 32 typed characters are not a key.
         let decoded = match text(&self.0) {
-            Ok(text) => decoded(text.expose().trim()).ok_or(NoSecret::NotAKey)?,
-            Err(NoSecret::NotText | NoSecret::ControlCharacter) => self.0.clone(),
+            Ok(text) => decode_key(text.expose().trim()).ok_or(SecretError::InvalidKey)?,
+            Err(SecretError::NotUtf8 | SecretError::ControlCharacter) => self.0.clone(),
             Err(error) => return Err(error),
         };
         let key: [u8; KEY_BYTES] = decoded
             .as_slice()
             .try_into()
-            .map_err(|_| NoSecret::NotAKey)?;
+            .map_err(|_| SecretError::InvalidKey)?;
         let first = key.first();
         if key.iter().all(|byte| Some(byte) == first) {
-            return Err(NoSecret::NotRandom);
+            return Err(SecretError::WeakKey);
         }
         Ok(Secret::new(key))
     }
 }
 
 /// Decodes hex, or base64 in either alphabet, padded or not.
-fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_key(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
     if hex::decode_into(text.as_bytes(), &mut bytes).is_some() {
         return Some(bytes);
@@ -153,14 +153,14 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Reads a secret from a file that only its owner may read.
-pub(crate) fn from_file(path: &Path) -> Result<Fetched, NoSecret> {
-    read_file(path, Exposure::Refused).map(Fetched)
+pub(crate) fn from_file(path: &Path) -> Result<SecretBytes, SecretError> {
+    read_file(path, PermissionCheck::Enforced).map(SecretBytes)
 }
 
 /// Reads a secret from an environment variable.
-pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, NoSecret> {
-    let value = value.ok_or_else(|| NoSecret::NoVariable(name.to_owned()))?;
-    Ok(Fetched(Zeroizing::new(value.as_bytes().to_vec())))
+pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<SecretBytes, SecretError> {
+    let value = value.ok_or_else(|| SecretError::VariableNotSet(name.to_owned()))?;
+    Ok(SecretBytes(Zeroizing::new(value.as_bytes().to_vec())))
 }
 
 /// Reads a credential of systemd, Docker or Kubernetes; also gives its file. The platform controls who can read that file,
@@ -168,9 +168,9 @@ pub(crate) fn from_variable(name: &str, value: Option<&str>) -> Result<Fetched, 
 pub(crate) fn from_credential(
     name: &str,
     credentials_directory: Option<&str>,
-) -> Result<(PathBuf, Fetched), NoSecret> {
+) -> Result<(PathBuf, SecretBytes), SecretError> {
     if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
-        return Err(NoSecret::NotACredentialName);
+        return Err(SecretError::InvalidCredentialName);
     }
     let directories: Vec<&str> = credentials_directory
         .into_iter()
@@ -179,27 +179,27 @@ pub(crate) fn from_credential(
     for directory in &directories {
         let path = Path::new(directory).join(name);
         if path.exists() {
-            let bytes = read_file(&path, Exposure::LeftToPlatform)?;
-            return Ok((path, Fetched(bytes)));
+            let bytes = read_file(&path, PermissionCheck::LeftToPlatform)?;
+            return Ok((path, SecretBytes(bytes)));
         }
     }
-    Err(NoSecret::NoCredential {
+    Err(SecretError::CredentialNotFound {
         name: name.to_owned(),
         places: directories.join(", "),
     })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Exposure {
-    Refused,
+enum PermissionCheck {
+    Enforced,
     LeftToPlatform,
 }
 
-fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+fn read_file(path: &Path, exposure: PermissionCheck) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let shown = || path.display().to_string();
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => NoSecret::NoFile(shown()),
-        _ => NoSecret::Unreadable {
+        io::ErrorKind::NotFound => SecretError::FileNotFound(shown()),
+        _ => SecretError::Unreadable {
             path: shown(),
             why: error.to_string(),
         },
@@ -213,18 +213,18 @@ fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSe
         .map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     if !about.is_file() {
-        return Err(NoSecret::NotAFile(shown()));
+        return Err(SecretError::NotAFile(shown()));
     }
-    if exposure == Exposure::Refused {
+    if exposure == PermissionCheck::Enforced {
         if let Some(mode) = forbidden_mode(&about, ACCESSIBLE_BY_OTHERS) {
-            return Err(NoSecret::Exposed {
+            return Err(SecretError::InsecurePermissions {
                 path: shown(),
                 mode,
             });
         }
         // Root may hand us a secret.
         if let Some(owner) = foreign_owner(&about).filter(|owner| *owner != 0) {
-            return Err(NoSecret::OwnedByOther {
+            return Err(SecretError::WrongOwner {
                 path: shown(),
                 owner,
             });
@@ -232,7 +232,7 @@ fn read_file(path: &Path, exposure: Exposure) -> Result<Zeroizing<Vec<u8>>, NoSe
     }
     read_bounded(file)
         .map_err(unreadable)?
-        .ok_or(NoSecret::TooLong)
+        .ok_or(SecretError::TooLong)
 }
 
 /// Reads to the end; `None` if it is too long.
@@ -245,27 +245,27 @@ fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
 }
 
 /// The secret without the trailing newline that editors and `echo` leave.
-fn text(bytes: &[u8]) -> Result<Secret<String>, NoSecret> {
+fn text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
     if bytes.len() > SECRET_BYTES_MAX {
-        return Err(NoSecret::TooLong);
+        return Err(SecretError::TooLong);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| NoSecret::NotText)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotUtf8)?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.trim().is_empty() {
-        return Err(NoSecret::Empty);
+        return Err(SecretError::Empty);
     }
     if text.chars().any(char::is_control) {
-        return Err(NoSecret::ControlCharacter);
+        return Err(SecretError::ControlCharacter);
     }
     Ok(Secret::new(text.to_owned()))
 }
 
 /// Reads a secret from the output of a command. The command gets no input, its stderr is discarded, and it is killed if it
 /// takes longer than `within` to close its output, or as long again to exit.
-pub fn from_command(command: &[String], within: Duration) -> Result<Fetched, NoSecret> {
-    let (program, arguments) = command.split_first().ok_or(NoSecret::NoCommand)?;
-    let not_started = |error: io::Error| NoSecret::NotStarted {
+pub fn from_command(command: &[String], within: Duration) -> Result<SecretBytes, SecretError> {
+    let (program, arguments) = command.split_first().ok_or(SecretError::EmptyCommand)?;
+    let not_started = |error: io::Error| SecretError::SpawnFailed {
         program: program.clone(),
         why: error.to_string(),
     };
@@ -277,28 +277,28 @@ pub fn from_command(command: &[String], within: Duration) -> Result<Fetched, NoS
         .process_group(0)
         .spawn()
         .map_err(not_started)?;
-    let printed = printed(&mut child, program, within);
+    let printed = read_output(&mut child, program, within);
     if printed.is_err() {
-        end(&mut child);
+        kill_process_group(&mut child);
     }
     let bytes = printed?;
-    let status = ended(&mut child, program, within)?;
+    let status = wait_for_exit(&mut child, program, within)?;
     if !status.success() {
-        return Err(NoSecret::Failed {
+        return Err(SecretError::CommandFailed {
             program: program.clone(),
             status: status.to_string(),
         });
     }
-    Ok(Fetched(bytes))
+    Ok(SecretBytes(bytes))
 }
 
-fn printed(
+fn read_output(
     child: &mut Child,
     program: &str,
     within: Duration,
-) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let Some(output) = child.stdout.take() else {
-        return Err(NoSecret::Empty);
+        return Err(SecretError::Empty);
     };
     // A read from a pipe has no timeout, so a thread does it. It ends with the command.
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -309,43 +309,47 @@ fn printed(
             bytes.zeroize();
         }
     });
-    let failed = |status: String| NoSecret::Failed {
+    let failed = |status: String| SecretError::CommandFailed {
         program: program.to_owned(),
         status,
     };
     started.map_err(|error| failed(error.to_string()))?;
     match receiver.recv_timeout(within) {
         Ok(Ok(Some(bytes))) => Ok(bytes),
-        Ok(Ok(None)) => Err(NoSecret::TooLong),
+        Ok(Ok(None)) => Err(SecretError::TooLong),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(timed_out(program, within)),
     }
 }
 
 /// Waits for the exit of a command that has closed its output; nearly always it exits at once.
-fn ended(child: &mut Child, program: &str, within: Duration) -> Result<ExitStatus, NoSecret> {
+fn wait_for_exit(
+    child: &mut Child,
+    program: &str,
+    within: Duration,
+) -> Result<ExitStatus, SecretError> {
     let mut waited = Duration::ZERO;
     while waited < within {
-        waited += END_POLL;
+        waited += EXIT_POLL_INTERVAL;
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
-            Ok(None) => std::thread::sleep(END_POLL),
+            Ok(None) => std::thread::sleep(EXIT_POLL_INTERVAL),
             Err(_) => break,
         }
     }
-    end(child);
+    kill_process_group(child);
     Err(timed_out(program, within))
 }
 
-fn timed_out(program: &str, within: Duration) -> NoSecret {
-    NoSecret::TimedOut {
+fn timed_out(program: &str, within: Duration) -> SecretError {
+    SecretError::TimedOut {
         program: program.to_owned(),
         within,
     }
 }
 
 /// Kills the command and its child processes.
-fn end(child: &mut Child) {
+fn kill_process_group(child: &mut Child) {
     let group = i32::try_from(child.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);

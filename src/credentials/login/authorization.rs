@@ -66,7 +66,7 @@ impl AuthorizationParams {
         self
     }
 
-    /// Whether [`Wanted::at_port`] must be called before the login begins.
+    /// Whether [`AuthorizationParams::with_port`] must be called before the login begins.
     #[must_use]
     pub fn needs_port(&self) -> bool {
         let rest = self.redirect_uri.strip_prefix(LOOPBACK_ANY_PORT);
@@ -190,7 +190,7 @@ impl AuthorizationRequest {
         self.parse_callback(parameters)
     }
 
-    /// Parses the query, or with [`Flow::Implicit`] the fragment, of a callback. May be called again after an error.
+    /// Parses the query, or with [`AuthorizationFlow::Implicit`] the fragment, of a callback. May be called again after an error.
     ///
     /// # Errors
     /// See [`CallbackError`].

@@ -111,7 +111,7 @@ impl StoreDirectory {
     }
 
     /// Replaces a file by renaming `draft` to it: a reader sees the old or the new bytes, nothing else. Durable after
-    /// [`Directory::sync`].
+    /// [`StoreDirectory::sync`].
     pub(super) fn replace(&self, name: &str, draft: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let replaced = self.write_draft(draft, bytes).and_then(|()| {
             renameat(&self.descriptor, draft, &self.descriptor, name)

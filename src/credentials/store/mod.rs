@@ -174,7 +174,7 @@ impl SlotLock {
     }
 
     /// Writes a login, durably. After an error the slot holds the old or the new login, and the write may be repeated. Fails
-    /// if the slot holds something unreadable: see [`Locked::start_anew`].
+    /// if the slot holds something unreadable: see [`SlotLock::overwrite`].
     pub fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
         match self {
             Self::File(lock) => lock.write(kept),

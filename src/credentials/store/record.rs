@@ -20,7 +20,7 @@ pub(super) struct StoreRecord {
 }
 
 impl StoreRecord {
-    /// The JSON of a login; none if it would be longer than [`TEXT_BYTES_MAX`].
+    /// The JSON of a login; none if it would be longer than [`PLAINTEXT_BYTES_MAX`].
     pub(super) fn to_json(revision: u64, kept: &StoredLogin) -> Option<Zeroizing<Vec<u8>>> {
         bounded_json(&LoginJson {
             revision,
@@ -44,7 +44,7 @@ impl StoreRecord {
         })
     }
 
-    /// Parses what [`Record::text_of`] writes; none for anything else.
+    /// Parses what [`StoreRecord::to_json`] writes; none for anything else.
     pub(super) fn from_json(text: &[u8]) -> Option<Self> {
         let text: LoginJson<'_> = serde_json::from_slice(text).ok()?;
         let moment = Timestamp::from_unix_micros;

@@ -14,7 +14,7 @@ pub enum TokenState {
     NeverMinted,
     Fresh,
     Renewing,
-    /// The last renewal failed. The token may still be valid, see [`VaultSnapshot::usable`].
+    /// The last renewal failed. The token may still be valid, see [`TokenSnapshot::usable`].
     Failing,
     /// The token has expired and no renewal has begun yet, as after a suspend.
     Expired,

@@ -42,7 +42,7 @@ pub struct BodyReceiver {
     remaining: Option<u64>,
 }
 
-/// The sending end. Dropped before the body's end, the receiver gets [`BrokeOff::Gone`].
+/// The sending end. Dropped before the body's end, the receiver gets [`IncomingBodyError::Disconnected`].
 pub struct BodySender(SharedChannel);
 
 /// What the receiver wants.

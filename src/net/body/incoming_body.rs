@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{channel::BodyReceiver, incoming_body_error::IncomingBodyError};
 
 /// A request's body as the server side of a connection reads it. Yields data frames; those of HTTP/2 may be followed by
-/// trailers. Ends early with a [`BrokeOff`].
+/// trailers. Ends early with a [`IncomingBodyError`].
 pub enum IncomingBody {
     /// There is none.
     Empty,

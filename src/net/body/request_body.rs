@@ -103,7 +103,7 @@ impl RequestBody {
     /// Reads until all of it has come, or `bytes_max` bytes. What was read stays in the body.
     ///
     /// # Errors
-    /// See [`BodyFault`]. Nothing of the body can be sent then.
+    /// See [`RequestBodyError`]. Nothing of the body can be sent then.
     pub async fn read_ahead(&mut self, bytes_max: u64) -> Result<(), RequestBodyError> {
         let Self::Stream(body) = self else {
             return Ok(());

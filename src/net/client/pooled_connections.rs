@@ -172,7 +172,7 @@ impl PooledConnections {
         freshness: ReusePolicy,
         now: Instant,
     ) -> Option<Http2Sender> {
-        // The shared connection serves `New` too: see there.
+        // The shared connection serves `NewConnection` too: see there.
         let idle_age_max = self.idle_age_max(freshness).unwrap_or(self.idle_max);
         let shared = state.shared.as_mut()?;
         let idle = now.saturating_duration_since(shared.last_used);

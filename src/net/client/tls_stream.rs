@@ -3,7 +3,7 @@
 //!
 //! A stream is in one of five states. *Handshaking*: only inside [`TlsStream::connect`], which returns nothing else than a
 //! stream past it. *Open*: both sides may send; within it the stream is *settled* while `part` holds no beginning of a record
-//! and `out` no unwritten record, and only a settled stream may idle and be used again. *Over* (`is_over`): the server has
+//! and `out` no unwritten record, and only a settled stream may idle and be used again. *Over* (`is_peer_closed`): the server has
 //! sent `close_notify`, so nothing more comes. *Broken* (`is_broken`): what came is not
 //! TLS, failed authentication, or was unsolicited; the library must not be asked again, reads and writes fail, and only `out`
 //! may still be flushed. *Closed*: after [`TlsStream::close`], which sends our

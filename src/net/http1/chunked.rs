@@ -78,7 +78,7 @@ impl ChunkedDecoder {
     /// Takes the next data off the front of `buffer`.
     ///
     /// # Errors
-    /// See [`ChunkError`]. After an error every call fails.
+    /// See [`ChunkedError`]. After an error every call fails.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<DecodedBody, ChunkedError> {
         loop {
             if let ChunkedState::Data { left } = self.state {

@@ -80,7 +80,7 @@ pub enum RequestHeaderKind {
     TransferEncoding,
 }
 
-/// The longest name in [`Purpose::of`], in bytes.
+/// The longest name in [`RequestHeaderKind::from_name`], in bytes.
 const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
 
 impl RequestHeaderKind {

@@ -85,7 +85,7 @@ pub struct RequestRules {
 
 /// A well-formed request: everything that two readers could read differently has been refused.
 ///
-/// Made by [`Incoming::parse`] alone and read-only from then on, so that what policy looks at is what is sent. The body
+/// Made by [`IncomingRequest::parse`] alone and read-only from then on, so that what policy looks at is what is sent. The body
 /// travels beside it.
 pub struct IncomingRequest {
     id: RequestId,
@@ -103,11 +103,11 @@ pub struct IncomingRequest {
 
 /// A request that is malformed, that two readers could read differently, or that is not for us.
 pub struct Malformed {
-    /// As in [`Arrival`].
+    /// As in [`ReceivedRequest`].
     pub id: RequestId,
-    /// As in [`Arrival`].
+    /// As in [`ReceivedRequest`].
     pub started: Instant,
-    /// As in [`Arrival`].
+    /// As in [`ReceivedRequest`].
     pub peer: Peer,
     /// If that could be told.
     pub method: Option<Method>,

@@ -20,7 +20,7 @@ pub enum RejectionReason {
 }
 
 impl RejectionReason {
-    /// All reasons, in the order of [`Counts`].
+    /// All reasons, in the order of [`RejectionCounts`].
     pub const ALL: [Self; 5] = [
         Self::Total,
         Self::Peer,
@@ -52,7 +52,7 @@ impl RejectionReason {
     }
 }
 
-/// Counts by [`Why`].
+/// Counts by [`RejectionReason`].
 pub type RejectionCounts = [(RejectionReason, u64); RejectionReason::ALL.len()];
 
 /// The counts of the process.

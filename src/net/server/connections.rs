@@ -114,7 +114,7 @@ impl Connections {
     /// Takes a place for a connection from `peer`; evicts the oldest unauthenticated connection if there is no other.
     ///
     /// # Errors
-    /// See [`Full`].
+    /// See [`ConnectionLimitError`].
     pub fn admit(self: &Arc<Self>, peer: Peer) -> Result<ConnectionPermit, ConnectionLimitError> {
         let neighbour = PeerGroup::of(peer);
         let mut state = self.lock();

@@ -10,9 +10,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sandbox::{State, oauth::grant_type::GrantType};
+use crate::sandbox::{SandboxState, oauth::grant_type::GrantType};
 
-pub use self::token::{Cause, StatedLife, TokenTrouble, UnknownTrouble};
+pub use self::token::{
+    ExpiresInFault, GrantErrorCode, TokenEndpointFault, TokenEndpointFaultParseError,
+};
 
 /// Longest delay that can be asked for, and how long a request hangs that is to hang.
 pub(super) const DELAY_MAX: Duration = Duration::from_mins(10);
@@ -41,7 +43,7 @@ pub struct Faults {
     #[serde(skip_serializing_if = "is_off")]
     pub cut_body: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<TokenTrouble>,
+    pub token: Option<TokenEndpointFault>,
     /// The trouble is for requests with this `grant_type` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_grant: Option<GrantType>,
@@ -67,15 +69,15 @@ pub struct Faults {
 
 /// The switches that are no fault of one request: `count` does not concern them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Lasting {
+pub(super) struct PersistentFaults {
     pub(super) token_life_seconds: Option<u32>,
     pub(super) reuse_ends_login: bool,
     pub(super) issuer_in_answers: bool,
     pub(super) no_discovery: bool,
 }
 
-impl From<Lasting> for Faults {
-    fn from(lasting: Lasting) -> Self {
+impl From<PersistentFaults> for Faults {
+    fn from(lasting: PersistentFaults) -> Self {
         Self {
             token_life_seconds: lasting.token_life_seconds,
             reuse_ends_login: lasting.reuse_ends_login,
@@ -109,7 +111,7 @@ fn is_error_status(status: u16) -> bool {
 
 /// Why switches were not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadFaults {
+pub enum FaultsError {
     #[error("not an object of switches: {0}")]
     NotUnderstood(String),
     #[error("`status` is from 400 to 599")]
@@ -125,25 +127,25 @@ impl Faults {
     ///
     /// # Errors
     /// It is not an object of known switches, or one has a value that it cannot have.
-    pub fn parse(body: &[u8]) -> Result<Self, BadFaults> {
+    pub fn parse(body: &[u8]) -> Result<Self, FaultsError> {
         // Through a map: a list would be taken for the switches in their order.
         let faults: Self = serde_json::from_slice::<Map<String, Value>>(body)
             .and_then(|switches| serde_json::from_value(Value::Object(switches)))
-            .map_err(|error| BadFaults::NotUnderstood(error.to_string()))?;
+            .map_err(|error| FaultsError::NotUnderstood(error.to_string()))?;
         if faults.status.is_some_and(|it| !is_error_status(it)) {
-            return Err(BadFaults::Status);
+            return Err(FaultsError::Status);
         }
         if faults.count == Some(0) {
-            return Err(BadFaults::Count);
+            return Err(FaultsError::Count);
         }
         if faults.token_grant.is_some() && faults.token.is_none() {
-            return Err(BadFaults::GrantWithoutTrouble);
+            return Err(FaultsError::GrantWithoutTrouble);
         }
         Ok(faults)
     }
 
-    fn lasting(&self) -> Lasting {
-        Lasting {
+    fn persistent(&self) -> PersistentFaults {
+        PersistentFaults {
             token_life_seconds: self.token_life_seconds,
             reuse_ends_login: self.reuse_ends_login,
             issuer_in_answers: self.issuer_in_answers,
@@ -151,11 +153,11 @@ impl Faults {
         }
     }
 
-    fn concern_the_token_request(&self, grant: Option<GrantType>) -> bool {
+    fn apply_to_token_request(&self, grant: Option<GrantType>) -> bool {
         self.token.is_some() && (self.token_grant.is_none() || self.token_grant == grant)
     }
 
-    fn concern_the_api(&self) -> bool {
+    fn apply_to_api(&self) -> bool {
         self.throttle.is_some()
             || self.status.is_some()
             || self.insufficient_privileges
@@ -172,9 +174,9 @@ impl Faults {
 
 /// The switches as they stand.
 #[derive(Default)]
-pub(super) struct Switches(Mutex<Faults>);
+pub(super) struct FaultSwitches(Mutex<Faults>);
 
-impl Switches {
+impl FaultSwitches {
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,23 +184,23 @@ impl Switches {
     /// The faults of the API request that asks, which counts.
     pub(super) fn for_api(&self) -> Faults {
         let mut faults = self.faults();
-        if !faults.concern_the_api() {
+        if !faults.apply_to_api() {
             return Faults::default();
         }
         count_down(&mut faults)
     }
 
-    pub(super) fn lasting(&self) -> Lasting {
-        self.faults().lasting()
+    pub(super) fn persistent(&self) -> PersistentFaults {
+        self.faults().persistent()
     }
 
     /// The trouble of the token request that asks, which counts, and its `Retry-After`.
     pub(super) fn for_token(
         &self,
         grant: Option<GrantType>,
-    ) -> (Option<TokenTrouble>, Option<u32>) {
+    ) -> (Option<TokenEndpointFault>, Option<u32>) {
         let mut faults = self.faults();
-        if !faults.concern_the_token_request(grant) {
+        if !faults.apply_to_token_request(grant) {
             return (None, None);
         }
         let applied = count_down(&mut faults);
@@ -210,7 +212,7 @@ fn count_down(faults: &mut Faults) -> Faults {
     let applied = faults.clone();
     match faults.count {
         None => {}
-        Some(0 | 1) => *faults = faults.lasting().into(),
+        Some(0 | 1) => *faults = faults.persistent().into(),
         Some(more) => faults.count = Some(more - 1),
     }
     applied
@@ -218,12 +220,12 @@ fn count_down(faults: &mut Faults) -> Faults {
 
 /// Where faults are switched on and off.
 #[derive(Clone)]
-pub struct FaultDesk {
-    state: Arc<State>,
+pub struct FaultControl {
+    state: Arc<SandboxState>,
 }
 
-impl FaultDesk {
-    pub(super) const fn new(state: Arc<State>) -> Self {
+impl FaultControl {
+    pub(super) const fn new(state: Arc<SandboxState>) -> Self {
         Self { state }
     }
 
@@ -235,7 +237,7 @@ impl FaultDesk {
         if std::mem::take(&mut faults.expire_tokens) {
             self.state.oauth.expire_all();
         }
-        *self.state.switches.faults() = faults;
+        *self.state.faults.faults() = faults;
     }
 
     pub fn clear(&self) {
@@ -244,7 +246,7 @@ impl FaultDesk {
 
     /// Those that are on, with what is left of `count`.
     #[must_use]
-    pub fn now(&self) -> Faults {
-        self.state.switches.faults().clone()
+    pub fn current(&self) -> Faults {
+        self.state.faults.faults().clone()
     }
 }

@@ -11,11 +11,11 @@ use super::{DELAY_MAX, is_error_status};
 /// What the token endpoint does instead of what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum TokenTrouble {
+pub enum TokenEndpointFault {
     /// 400 to 599, with the body that is known for it. Nothing is done, as in all until `Hang`.
     Status(u16),
     /// 400 with this word.
-    Refuse(Cause),
+    Refuse(GrantErrorCode),
     Page,
     /// 200 without a body.
     Empty,
@@ -35,12 +35,12 @@ pub enum TokenTrouble {
     /// A token with this scope alone.
     Only(Scope),
     /// A token with this as `expires_in`.
-    Life(StatedLife),
+    Life(ExpiresInFault),
 }
 
 /// Why a refresh token or a code is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum GrantErrorCode {
     /// What NinjaOne says.
     InvalidToken,
     /// What it says by one report.
@@ -51,7 +51,7 @@ pub enum Cause {
 
 /// What `expires_in` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatedLife {
+pub enum ExpiresInFault {
     Seconds(i64),
     /// `"3600"`: a string where a number should be.
     Text,
@@ -64,9 +64,9 @@ pub enum StatedLife {
     "`token` is a status from 400 to 599, invalid_token, expired_token, invalid_grant, html, empty, not_json, hang, slow:MS, \
      slow_start:MS, lose_response, no_refresh_token, scope:NAME, expires_in:N, expires_in:string or expires_in:absent"
 )]
-pub struct UnknownTrouble;
+pub struct TokenEndpointFaultParseError;
 
-impl TokenTrouble {
+impl TokenEndpointFault {
     /// How long to wait before anything is done.
     pub(in crate::sandbox) fn delay_before(self) -> Option<Duration> {
         match self {
@@ -87,12 +87,12 @@ impl TokenTrouble {
     /// Those that are a name and a value.
     fn with_value(name: &str, value: &str) -> Option<Self> {
         match (name, value) {
-            ("expires_in", "string") => Some(Self::Life(StatedLife::Text)),
-            ("expires_in", "absent") => Some(Self::Life(StatedLife::Absent)),
+            ("expires_in", "string") => Some(Self::Life(ExpiresInFault::Text)),
+            ("expires_in", "absent") => Some(Self::Life(ExpiresInFault::Absent)),
             ("expires_in", seconds) => seconds
                 .parse()
                 .ok()
-                .map(StatedLife::Seconds)
+                .map(ExpiresInFault::Seconds)
                 .map(Self::Life),
             ("slow", millis) => millis.parse().ok().map(Self::Slow),
             ("slow_start", millis) => millis.parse().ok().map(Self::SlowStart),
@@ -110,7 +110,7 @@ impl TokenTrouble {
             "lose_response" => Self::LoseResponse,
             "no_refresh_token" => Self::NoRefreshToken,
             text => {
-                return Cause::parse(text)
+                return GrantErrorCode::parse(text)
                     .map(Self::Refuse)
                     .or_else(|| status(text));
             }
@@ -122,12 +122,12 @@ fn delay(millis: u32) -> Duration {
     Duration::from_millis(u64::from(millis)).min(DELAY_MAX)
 }
 
-fn status(text: &str) -> Option<TokenTrouble> {
+fn status(text: &str) -> Option<TokenEndpointFault> {
     let status = text.parse().ok()?;
-    is_error_status(status).then_some(TokenTrouble::Status(status))
+    is_error_status(status).then_some(TokenEndpointFault::Status(status))
 }
 
-impl Cause {
+impl GrantErrorCode {
     const ALL: [Self; 3] = [Self::InvalidToken, Self::ExpiredToken, Self::InvalidGrant];
 
     /// As in `error`.
@@ -144,43 +144,45 @@ impl Cause {
     }
 }
 
-impl FromStr for TokenTrouble {
-    type Err = UnknownTrouble;
+impl FromStr for TokenEndpointFault {
+    type Err = TokenEndpointFaultParseError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownTrouble> {
+    fn from_str(text: &str) -> Result<Self, TokenEndpointFaultParseError> {
         match text.split_once(':') {
             Some((name, value)) => Self::with_value(name, value),
             None => Self::without_value(text),
         }
-        .ok_or(UnknownTrouble)
+        .ok_or(TokenEndpointFaultParseError)
     }
 }
 
-impl TryFrom<String> for TokenTrouble {
-    type Error = UnknownTrouble;
+impl TryFrom<String> for TokenEndpointFault {
+    type Error = TokenEndpointFaultParseError;
 
-    fn try_from(text: String) -> Result<Self, UnknownTrouble> {
+    fn try_from(text: String) -> Result<Self, TokenEndpointFaultParseError> {
         text.parse()
     }
 }
 
-impl From<TokenTrouble> for String {
-    fn from(trouble: TokenTrouble) -> Self {
+impl From<TokenEndpointFault> for String {
+    fn from(trouble: TokenEndpointFault) -> Self {
         match trouble {
-            TokenTrouble::Status(status) => status.to_string(),
-            TokenTrouble::Refuse(cause) => cause.as_str().to_owned(),
-            TokenTrouble::Page => "html".to_owned(),
-            TokenTrouble::Empty => "empty".to_owned(),
-            TokenTrouble::NotJson => "not_json".to_owned(),
-            TokenTrouble::Hang => "hang".to_owned(),
-            TokenTrouble::SlowStart(millis) => format!("slow_start:{millis}"),
-            TokenTrouble::Slow(millis) => format!("slow:{millis}"),
-            TokenTrouble::LoseResponse => "lose_response".to_owned(),
-            TokenTrouble::NoRefreshToken => "no_refresh_token".to_owned(),
-            TokenTrouble::Only(scope) => format!("scope:{scope}"),
-            TokenTrouble::Life(StatedLife::Seconds(seconds)) => format!("expires_in:{seconds}"),
-            TokenTrouble::Life(StatedLife::Text) => "expires_in:string".to_owned(),
-            TokenTrouble::Life(StatedLife::Absent) => "expires_in:absent".to_owned(),
+            TokenEndpointFault::Status(status) => status.to_string(),
+            TokenEndpointFault::Refuse(cause) => cause.as_str().to_owned(),
+            TokenEndpointFault::Page => "html".to_owned(),
+            TokenEndpointFault::Empty => "empty".to_owned(),
+            TokenEndpointFault::NotJson => "not_json".to_owned(),
+            TokenEndpointFault::Hang => "hang".to_owned(),
+            TokenEndpointFault::SlowStart(millis) => format!("slow_start:{millis}"),
+            TokenEndpointFault::Slow(millis) => format!("slow:{millis}"),
+            TokenEndpointFault::LoseResponse => "lose_response".to_owned(),
+            TokenEndpointFault::NoRefreshToken => "no_refresh_token".to_owned(),
+            TokenEndpointFault::Only(scope) => format!("scope:{scope}"),
+            TokenEndpointFault::Life(ExpiresInFault::Seconds(seconds)) => {
+                format!("expires_in:{seconds}")
+            }
+            TokenEndpointFault::Life(ExpiresInFault::Text) => "expires_in:string".to_owned(),
+            TokenEndpointFault::Life(ExpiresInFault::Absent) => "expires_in:absent".to_owned(),
         }
     }
 }

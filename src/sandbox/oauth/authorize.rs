@@ -8,7 +8,9 @@ use http::{HeaderValue, Method, StatusCode, header::LOCATION};
 
 use crate::{
     ninjaone::paths::AUTHORIZE_ERROR_PATH,
-    sandbox::{State, exchange::Asked, form_pairs::Query, response::Answer},
+    sandbox::{
+        SandboxState, exchange::SandboxRequest, form_pairs::FormPairs, response::SandboxResponse,
+    },
 };
 
 use super::{
@@ -16,10 +18,10 @@ use super::{
     clients::Client,
     discovery::issuer,
     granted_scopes::ValidatedToken,
-    issued_code::{Bound, Challenge},
+    issued_code::{CodeBinding, PkceChallenge},
     page,
-    responses::{dressed, invalid_request, no_such_client, server_error},
-    token_strings::{self, Texts},
+    responses::{invalid_request, no_such_client, server_error, with_oauth_headers},
+    token_strings::{self, TokenStrings},
 };
 
 /// What the page sends back with `decision`.
@@ -39,23 +41,23 @@ const PARAMETERS: [&str; 7] = [
 ];
 
 /// A request that may be put to a person.
-struct Request<'a> {
+struct AuthorizeRequest<'a> {
     place: usize,
     client: &'a Client,
     granted: ValidatedToken,
-    wanted: Wanted,
-    back: Back<'a>,
+    wanted: ResponseType,
+    back: RedirectTarget<'a>,
 }
 
 /// What the app asks for.
-enum Wanted {
-    Code(Option<Challenge>),
+enum ResponseType {
+    Code(Option<PkceChallenge>),
     /// The token itself, at once: the implicit grant.
     Token,
 }
 
 /// The way back to the app.
-struct Back<'a> {
+struct RedirectTarget<'a> {
     redirect: &'a str,
     state: Option<&'a str>,
     /// RFC 9207.
@@ -64,28 +66,31 @@ struct Back<'a> {
     in_fragment: bool,
 }
 
-pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
+pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
     let answered = match asked.method {
-        Method::GET => ask(state, asked),
+        Method::GET => show_consent(state, asked),
         Method::POST => decide(state, asked),
-        _ => Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED)),
+        _ => Ok(SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED)),
     };
-    dressed(answered.unwrap_or_else(|refusal| refusal))
+    with_oauth_headers(answered.unwrap_or_else(|refusal| refusal))
 }
 
 /// `GET /ws/oauth/error`: where a person ends who cannot be sent back to an app.
-pub(super) fn error(asked: &Asked) -> Answer {
+pub(super) fn error(asked: &SandboxRequest) -> SandboxResponse {
     let text = |name: &str| asked.query.get(name).unwrap_or_default().to_owned();
-    dressed(page::error(&text("error"), &text("error_description")))
+    with_oauth_headers(page::error(&text("error"), &text("error_description")))
 }
 
-fn ask(state: &State, asked: &Asked) -> Result<Answer, Answer> {
-    let request = Request::read(state, &asked.query, &asked.origin)?;
+fn show_consent(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
+    let request = AuthorizeRequest::read(state, &asked.query, &asked.origin)?;
     let carried: Vec<(&str, &str)> = PARAMETERS
         .into_iter()
         .filter_map(|name| Some((name, asked.query.get(name)?)))
         .collect();
-    let question = page::Question {
+    let question = page::ConsentPrompt {
         app: &request.client.id,
         granted: &request.granted,
         redirect: request.back.redirect,
@@ -96,9 +101,12 @@ fn ask(state: &State, asked: &Asked) -> Result<Answer, Answer> {
     Ok(page::consent(&question))
 }
 
-fn decide(state: &State, asked: &Asked) -> Result<Answer, Answer> {
+fn decide(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
     let form = form(asked).ok_or_else(invalid_request)?;
-    let request = Request::read(state, &form, &asked.origin)?;
+    let request = AuthorizeRequest::read(state, &form, &asked.origin)?;
     match form.get("decision") {
         Some(ALLOW) => request.allow(state),
         Some(DENY) => Ok(request.back.error("access_denied")),
@@ -106,35 +114,39 @@ fn decide(state: &State, asked: &Asked) -> Result<Answer, Answer> {
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> AuthorizeRequest<'a> {
     /// A person is sent back only to an address that is the app's. Until that is known, what is wrong is told here, and after
     /// that it is told to the app (RFC 6749 section 4.1.2.1).
-    fn read(state: &'a State, query: &'a Query, origin: &str) -> Result<Self, Answer> {
+    fn read(
+        state: &'a SandboxState,
+        query: &'a FormPairs,
+        origin: &str,
+    ) -> Result<Self, SandboxResponse> {
         let (place, client) = query
             .get("client_id")
             .and_then(|id| state.oauth.client(id))
             .ok_or_else(no_such_client)?;
-        if !client.platform.logs_people_in() {
-            return Err(Answer::not_found("There is nothing here"));
+        if !client.platform.supports_user_login() {
+            return Err(SandboxResponse::not_found("There is nothing here"));
         }
         let redirect = query
             .get("redirect_uri")
             .filter(|target| client.may_redirect_to(target))
             .ok_or_else(wrong_redirect)?;
         let response_type = query.get("response_type");
-        let back = Back {
+        let back = RedirectTarget {
             redirect,
             state: query.get("state"),
             issuer: state
-                .switches
-                .lasting()
+                .faults
+                .persistent()
                 .issuer_in_answers
                 .then(|| issuer(origin)),
             in_fragment: response_type == Some("token"),
         };
         let wanted = match response_type {
-            Some("code") => challenge(client, query).map(Wanted::Code),
-            Some("token") => Ok(Wanted::Token),
+            Some("code") => challenge(client, query).map(ResponseType::Code),
+            Some("token") => Ok(ResponseType::Token),
             Some(_) => Err("unsupported_response_type"),
             None => Err("invalid_request"),
         };
@@ -151,12 +163,12 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn allow(self, state: &State) -> Result<Answer, Answer> {
+    fn allow(self, state: &SandboxState) -> Result<SandboxResponse, SandboxResponse> {
         let no_randomness = || server_error(StatusCode::INTERNAL_SERVER_ERROR);
         match self.wanted {
-            Wanted::Code(challenge) => {
+            ResponseType::Code(challenge) => {
                 let code = token_strings::code().ok_or_else(no_randomness)?;
-                let bound = Bound {
+                let bound = CodeBinding {
                     client: self.place,
                     redirect: self.back.redirect.to_owned(),
                     challenge,
@@ -167,9 +179,9 @@ impl<'a> Request<'a> {
                     .put_code(&code, bound, self.granted, oauth.code_life);
                 Ok(self.back.with(&[("code", &code)]))
             }
-            Wanted::Token => {
-                let texts = Texts::new().ok_or_else(no_randomness)?;
-                let terms = state.oauth.terms(&state.switches.lasting());
+            ResponseType::Token => {
+                let texts = TokenStrings::new().ok_or_else(no_randomness)?;
+                let terms = state.oauth.issuance_policy(&state.faults.persistent());
                 let granted = self.granted.online();
                 let mut issued = state.oauth.issued();
                 let tokens = issued.log_in(texts, self.place, granted, &terms);
@@ -185,28 +197,28 @@ impl<'a> Request<'a> {
 }
 
 /// S256 only, and needed from an app that has no secret.
-fn challenge(client: &Client, query: &Query) -> Result<Option<Challenge>, &'static str> {
+fn challenge(client: &Client, query: &FormPairs) -> Result<Option<PkceChallenge>, &'static str> {
     let method = query.get("code_challenge_method");
     let Some(challenge) = query.get("code_challenge") else {
-        let is_needed = client.platform.needs_challenge() || method.is_some();
+        let is_needed = client.platform.requires_pkce() || method.is_some();
         return if is_needed {
             Err("invalid_request")
         } else {
             Ok(None)
         };
     };
-    Challenge::parse(challenge)
+    PkceChallenge::parse(challenge)
         .filter(|_| method == Some("S256"))
         .map(Some)
         .ok_or("invalid_request")
 }
 
-impl Back<'_> {
-    fn error(&self, error: &str) -> Answer {
+impl RedirectTarget<'_> {
+    fn error(&self, error: &str) -> SandboxResponse {
         self.with(&[("error", error)])
     }
 
-    fn with(&self, pairs: &[(&str, &str)]) -> Answer {
+    fn with(&self, pairs: &[(&str, &str)]) -> SandboxResponse {
         let mut answer = Serializer::new(String::new());
         answer.extend_pairs(pairs);
         answer.extend_pairs(self.state.map(|state| ("state", state)));
@@ -221,14 +233,14 @@ impl Back<'_> {
 }
 
 /// An address that is not the app's gets nothing: the person is told.
-fn wrong_redirect() -> Answer {
+fn wrong_redirect() -> SandboxResponse {
     let told = "error=unauthorized_client&error_description=Invalid+redirect_uri";
     redirect(&format!("{AUTHORIZE_ERROR_PATH}?{told}"))
 }
 
-fn redirect(target: &str) -> Answer {
+fn redirect(target: &str) -> SandboxResponse {
     match HeaderValue::from_str(target) {
-        Ok(target) => Answer::empty(StatusCode::FOUND).with(LOCATION, target),
+        Ok(target) => SandboxResponse::empty(StatusCode::FOUND).with(LOCATION, target),
         Err(_) => invalid_request(),
     }
 }

@@ -5,14 +5,14 @@ use std::{
     hash::Hash,
 };
 
-pub(super) struct Aged<K, V> {
+pub(super) struct BoundedMap<K, V> {
     entries: HashMap<K, V>,
     /// Every key that was put in, the removed ones too, until they are the oldest.
     by_age: VecDeque<K>,
     max: usize,
 }
 
-impl<K: Hash + Eq + Clone, V> Aged<K, V> {
+impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     pub(super) fn new(max: usize) -> Self {
         Self {
             entries: HashMap::new(),
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_oldest_entry_makes_room_and_a_removed_one_counts_until_it_is_the_oldest() {
-        let mut aged = Aged::new(2);
+        let mut aged = BoundedMap::new(2);
         assert_eq!(aged.insert(1, "a"), None);
         assert_eq!(aged.insert(2, "b"), None);
         assert_eq!(aged.insert(3, "c"), Some("a"));

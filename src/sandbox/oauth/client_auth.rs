@@ -5,15 +5,15 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, header::CONTENT_TYPE};
 
 use crate::{
     sandbox::{
-        exchange::Asked,
-        form_pairs::{Query, decode},
-        response::Answer,
+        exchange::SandboxRequest,
+        form_pairs::{FormPairs, decode},
+        response::SandboxResponse,
     },
     secret::Secret,
 };
 
 use super::{
-    OAuth,
+    OAuthServer,
     clients::Client,
     responses::{invalid_client, invalid_request, no_such_client},
 };
@@ -21,16 +21,16 @@ use super::{
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A form, and the app that proved to have sent it.
-pub(super) struct Proved<'a> {
+pub(super) struct AuthenticatedForm<'a> {
     pub(super) place: usize,
     pub(super) client: &'a Client,
-    pub(super) form: Query,
+    pub(super) form: FormPairs,
 }
 
 /// The body as a form; `None` if it does not claim to be one.
-pub(super) fn form(asked: &Asked) -> Option<Query> {
+pub(super) fn form(asked: &SandboxRequest) -> Option<FormPairs> {
     let text = std::str::from_utf8(&asked.body).ok()?;
-    is_form(&asked.headers).then(|| Query::parse(text))
+    is_form(&asked.headers).then(|| FormPairs::parse(text))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -42,7 +42,10 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 /// RFC 6749 section 2.3.1: Basic with form-encoded parts, or both in the form; not both. An app without a secret gives its id
 /// alone.
-pub(super) fn prove<'a>(oauth: &'a OAuth, asked: &Asked) -> Result<Proved<'a>, Answer> {
+pub(super) fn authenticate_client<'a>(
+    oauth: &'a OAuthServer,
+    asked: &SandboxRequest,
+) -> Result<AuthenticatedForm<'a>, SandboxResponse> {
     let form = form(asked).ok_or_else(invalid_request)?;
     let (id, secret) = match asked.headers.get(AUTHORIZATION) {
         Some(_) if form.get("client_secret").is_some() => return Err(invalid_request()),
@@ -55,10 +58,10 @@ pub(super) fn prove<'a>(oauth: &'a OAuth, asked: &Asked) -> Result<Proved<'a>, A
         ),
     };
     let (place, client) = oauth.client(&id).ok_or_else(no_such_client)?;
-    if !client.is_proved_by(&Secret::new(secret)) {
+    if !client.authenticates_with(&Secret::new(secret)) {
         return Err(invalid_client());
     }
-    Ok(Proved {
+    Ok(AuthenticatedForm {
         place,
         client,
         form,

@@ -41,7 +41,7 @@ const NATIVE_REDIRECT: &str = "http://127.0.0.1";
 
 /// The kinds of app that NinjaOne offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
+pub enum ClientPlatform {
     /// A server: it has a secret, and logs people in.
     Web,
     /// A program on a person's machine: no secret, PKCE, any port of the machine itself.
@@ -52,28 +52,28 @@ pub enum Platform {
     ApiServices,
 }
 
-impl Platform {
+impl ClientPlatform {
     pub(super) const fn has_secret(self) -> bool {
         matches!(self, Self::Web | Self::ApiServices)
     }
 
-    pub(super) const fn logs_people_in(self) -> bool {
+    pub(super) const fn supports_user_login(self) -> bool {
         !matches!(self, Self::ApiServices)
     }
 
-    pub(super) const fn gets_refresh_tokens(self) -> bool {
+    pub(super) const fn supports_refresh_tokens(self) -> bool {
         matches!(self, Self::Web | Self::Native)
     }
 
     /// Whether a code is given only for a challenge: who has no secret proves itself by PKCE (RFC 7636).
-    pub(super) const fn needs_challenge(self) -> bool {
-        self.logs_people_in() && !self.has_secret()
+    pub(super) const fn requires_pkce(self) -> bool {
+        self.supports_user_login() && !self.has_secret()
     }
 
-    pub(super) const fn offers(self, grant: GrantType) -> bool {
+    pub(super) const fn supports_grant(self, grant: GrantType) -> bool {
         match grant {
-            GrantType::AuthorizationCode => self.logs_people_in(),
-            GrantType::RefreshToken => self.gets_refresh_tokens(),
+            GrantType::AuthorizationCode => self.supports_user_login(),
+            GrantType::RefreshToken => self.supports_refresh_tokens(),
             GrantType::ClientCredentials => matches!(self, Self::ApiServices),
         }
     }
@@ -89,7 +89,7 @@ pub struct Client {
     /// The tokens that it gets by client credentials carry a person, as those of a login do: operations that need one are
     /// done.
     pub user_context: bool,
-    pub platform: Platform,
+    pub platform: ClientPlatform,
     /// Where a person may be sent back to: exactly one of these, to the slash. Of no meaning for Native and API Services.
     pub redirects: Vec<String>,
 }
@@ -101,7 +101,7 @@ impl Default for Client {
             secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
             scopes: Scope::ALL.to_vec(),
             user_context: false,
-            platform: Platform::ApiServices,
+            platform: ClientPlatform::ApiServices,
             redirects: Vec::new(),
         }
     }
@@ -110,26 +110,26 @@ impl Default for Client {
 impl Client {
     /// One app of each platform; the service first.
     #[must_use]
-    pub fn known() -> Vec<Self> {
+    pub fn defaults() -> Vec<Self> {
         vec![
             Self::default(),
             Self {
                 id: WEB_CLIENT_ID.to_owned(),
                 secret: Secret::new(WEB_CLIENT_SECRET.to_owned()),
-                platform: Platform::Web,
+                platform: ClientPlatform::Web,
                 redirects: WEB_REDIRECTS.map(str::to_owned).to_vec(),
                 ..Self::default()
             },
-            Self::without_secret(NATIVE_CLIENT_ID, Platform::Native, &[]),
+            Self::without_secret(NATIVE_CLIENT_ID, ClientPlatform::Native, &[]),
             Self::without_secret(
                 SINGLE_PAGE_CLIENT_ID,
-                Platform::SinglePage,
+                ClientPlatform::SinglePage,
                 &SINGLE_PAGE_REDIRECTS,
             ),
         ]
     }
 
-    fn without_secret(id: &str, platform: Platform, redirects: &[&str]) -> Self {
+    fn without_secret(id: &str, platform: ClientPlatform, redirects: &[&str]) -> Self {
         Self {
             id: id.to_owned(),
             secret: Secret::new(String::new()),
@@ -140,7 +140,7 @@ impl Client {
     }
 
     /// A public app proves itself by its id alone; a secret that it sends cannot be right.
-    pub(super) fn is_proved_by(&self, secret: &Secret<String>) -> bool {
+    pub(super) fn authenticates_with(&self, secret: &Secret<String>) -> bool {
         let expected = if self.platform.has_secret() {
             &self.secret
         } else {
@@ -151,20 +151,22 @@ impl Client {
 
     pub(super) fn may_redirect_to(&self, target: &str) -> bool {
         match self.platform {
-            Platform::Web | Platform::SinglePage => {
+            ClientPlatform::Web | ClientPlatform::SinglePage => {
                 self.redirects.iter().any(|known| known == target)
             }
-            Platform::Native => is_loopback_redirect(target),
-            Platform::ApiServices => false,
+            ClientPlatform::Native => is_loopback_redirect(target),
+            ClientPlatform::ApiServices => false,
         }
     }
 
     /// All scopes and a refresh token; `None` if the platform gets none.
-    pub(super) fn everything_offline(&self) -> Option<ValidatedToken> {
-        self.platform.gets_refresh_tokens().then(|| ValidatedToken {
-            scopes: self.scopes.clone(),
-            offline: true,
-        })
+    pub(super) fn all_scopes_offline(&self) -> Option<ValidatedToken> {
+        self.platform
+            .supports_refresh_tokens()
+            .then(|| ValidatedToken {
+                scopes: self.scopes.clone(),
+                offline: true,
+            })
     }
 
     /// All scopes of the app if none is asked for. `None` if one is asked for that it does not have: that is refused, not
@@ -175,7 +177,7 @@ impl Client {
             offline: false,
         };
         let most = ValidatedToken {
-            offline: self.platform.gets_refresh_tokens(),
+            offline: self.platform.supports_refresh_tokens(),
             ..all.clone()
         };
         let Some(asked) = asked.filter(|it| !it.trim().is_empty()) else {

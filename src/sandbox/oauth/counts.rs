@@ -6,7 +6,7 @@ use crate::sandbox::oauth::grant_type::GrantType;
 
 /// Counted since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct OAuthCounts {
     /// Requests to the token endpoint, whatever the answer was.
     pub token_calls: TokenCalls,
     /// Logins that began, each with its own refresh tokens.

@@ -5,14 +5,14 @@ use serde_json::json;
 
 use crate::{
     ninjaone::paths::{AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH},
-    sandbox::{State, exchange::Asked, response::Answer},
+    sandbox::{SandboxState, exchange::SandboxRequest, response::SandboxResponse},
 };
 
 /// The members that NinjaOne gives; `authorization_response_iss_parameter_supported` (RFC 9207) only while it is true.
-pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
-    let lasting = state.switches.lasting();
+pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
+    let lasting = state.faults.persistent();
     if lasting.no_discovery || asked.method != Method::GET {
-        return Answer::not_found("There is nothing here");
+        return SandboxResponse::not_found("There is nothing here");
     }
     let origin = &asked.origin;
     let mut metadata = json!({
@@ -32,7 +32,7 @@ pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
         let supported = "authorization_response_iss_parameter_supported";
         members.insert(supported.to_owned(), json!(true));
     }
-    Answer::ok(&metadata)
+    SandboxResponse::ok(&metadata)
 }
 
 /// `origin` has no slash at its end, NinjaOne's issuer has one.

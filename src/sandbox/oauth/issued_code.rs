@@ -16,16 +16,16 @@ const VERIFIER_CHARACTERS_MAX: usize = 128;
 
 /// RFC 7636 section 4.2, method S256.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Challenge(Box<str>);
+pub(super) struct PkceChallenge(Box<str>);
 
-impl Challenge {
+impl PkceChallenge {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         (text.len() == CHALLENGE_CHARACTERS && text.bytes().all(is_base64url))
             .then(|| Self(text.into()))
     }
 
-    fn is_met_by(&self, verifier: &str) -> bool {
+    fn matches_verifier(&self, verifier: &str) -> bool {
         let is_unreserved =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let hash = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
@@ -36,34 +36,34 @@ impl Challenge {
 }
 
 /// What a code stands for.
-pub(super) struct Code {
-    pub(super) bound: Bound,
+pub(super) struct IssuedCode {
+    pub(super) binding: CodeBinding,
     pub(super) granted: ValidatedToken,
     pub(super) ends: Moment,
     /// The login that came of it: it is exchanged once.
-    pub(super) spent_for: Option<LoginId>,
+    pub(super) redeemed_login: Option<LoginId>,
 }
 
 /// What a code was given for: who exchanges it must come with the same.
-pub(super) struct Bound {
+pub(super) struct CodeBinding {
     /// Place of the client.
     pub(super) client: usize,
     pub(super) redirect: String,
-    pub(super) challenge: Option<Challenge>,
+    pub(super) challenge: Option<PkceChallenge>,
 }
 
 /// What comes with a code to the token endpoint.
-pub(super) struct Redemption<'a> {
+pub(super) struct CodeRedemption<'a> {
     pub(super) client: usize,
     pub(super) redirect: &'a str,
     pub(super) verifier: Option<&'a str>,
 }
 
-impl Bound {
+impl CodeBinding {
     /// A verifier without a challenge is refused too: somebody took the challenge away (RFC 9700 section 4.8.2).
-    pub(super) fn matches(&self, redemption: &Redemption<'_>) -> bool {
+    pub(super) fn matches(&self, redemption: &CodeRedemption<'_>) -> bool {
         let is_proved = match (&self.challenge, redemption.verifier) {
-            (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+            (Some(challenge), Some(verifier)) => challenge.matches_verifier(verifier),
             (None, None) => true,
             _ => false,
         };

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{ninjaone::operation::Scope, sandbox::State, secret::Secret};
+use crate::{ninjaone::operation::Scope, sandbox::SandboxState, secret::Secret};
 
-use super::{token, token_registry::Tokens, token_strings::Texts};
+use super::{token, token_registry::TokenPair, token_strings::TokenStrings};
 
 /// What a person's login gave to the app.
-pub struct Login {
+pub struct SandboxLogin {
     pub access_token: Secret<String>,
     /// Good for one use.
     pub refresh_token: Secret<String>,
@@ -20,7 +20,7 @@ pub struct Login {
 
 /// Why nobody could log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoLogin {
+pub enum SandboxLoginError {
     #[error("there is no app with this client id")]
     UnknownClient,
     #[error("the app's platform gets no refresh tokens: only Web and Native do")]
@@ -30,9 +30,12 @@ pub enum NoLogin {
 }
 
 /// All scopes of the app, and `offline_access`.
-pub(in crate::sandbox) fn log_in(state: &State, client_id: &str) -> Result<Login, NoLogin> {
+pub(in crate::sandbox) fn log_in(
+    state: &SandboxState,
+    client_id: &str,
+) -> Result<SandboxLogin, SandboxLoginError> {
     let tokens = begin(state, client_id)?;
-    Ok(Login {
+    Ok(SandboxLogin {
         access_token: Secret::new(tokens.access),
         refresh_token: Secret::new(tokens.refresh.unwrap_or_default()),
         life: tokens.life,
@@ -41,21 +44,24 @@ pub(in crate::sandbox) fn log_in(state: &State, client_id: &str) -> Result<Login
 }
 
 /// The same as the token endpoint's answer.
-pub(in crate::sandbox) fn log_in_as_json(state: &State, client_id: &str) -> Result<Value, NoLogin> {
+pub(in crate::sandbox) fn log_in_as_json(
+    state: &SandboxState,
+    client_id: &str,
+) -> Result<Value, SandboxLoginError> {
     let tokens = begin(state, client_id)?;
     let life = json!(tokens.life.as_secs());
     Ok(token::body(&tokens, Some(life)))
 }
 
-fn begin(state: &State, client_id: &str) -> Result<Tokens, NoLogin> {
+fn begin(state: &SandboxState, client_id: &str) -> Result<TokenPair, SandboxLoginError> {
     let (place, client) = state
         .oauth
         .client(client_id)
-        .ok_or(NoLogin::UnknownClient)?;
+        .ok_or(SandboxLoginError::UnknownClient)?;
     let granted = client
-        .everything_offline()
-        .ok_or(NoLogin::NoRefreshTokens)?;
-    let texts = Texts::new().ok_or(NoLogin::NoRandomness)?;
-    let terms = state.oauth.terms(&state.switches.lasting());
+        .all_scopes_offline()
+        .ok_or(SandboxLoginError::NoRefreshTokens)?;
+    let texts = TokenStrings::new().ok_or(SandboxLoginError::NoRandomness)?;
+    let terms = state.oauth.issuance_policy(&state.faults.persistent());
     Ok(state.oauth.issued().log_in(texts, place, granted, &terms))
 }

@@ -30,24 +30,26 @@ use crate::ninjaone::paths::{
 
 use self::{
     clients::Client,
-    counts::Counts,
-    token_registry::{Bearer, Issued, Terms},
+    counts::OAuthCounts,
+    token_registry::{Bearer, TokenIssuancePolicy, TokenRegistry},
 };
 
-use super::{State, exchange::Asked, faults::Lasting, response::Answer};
+use super::{
+    SandboxState, exchange::SandboxRequest, faults::PersistentFaults, response::SandboxResponse,
+};
 
 /// The apps, and what they were given.
-pub(super) struct OAuth {
+pub(super) struct OAuthServer {
     clients: Vec<Client>,
     /// Of an access token, unless a switch says otherwise.
-    life: Duration,
+    token_life: Duration,
     code_life: Duration,
-    issued: Mutex<Issued>,
+    issued: Mutex<TokenRegistry>,
 }
 
 /// What a path stands for.
 #[derive(Clone, Copy)]
-pub(super) enum Endpoint {
+pub(super) enum OAuthEndpoint {
     Discovery,
     Authorize,
     AuthorizeError,
@@ -55,7 +57,7 @@ pub(super) enum Endpoint {
     Revoke,
 }
 
-impl Endpoint {
+impl OAuthEndpoint {
     pub(super) fn of(path: &str) -> Option<Self> {
         match path {
             DISCOVERY_PATH => Some(Self::Discovery),
@@ -68,28 +70,32 @@ impl Endpoint {
 
     /// # Errors
     /// The answer is lost on purpose.
-    pub(super) async fn answer(self, state: &State, asked: &Asked) -> io::Result<Answer> {
+    pub(super) async fn respond(
+        self,
+        state: &SandboxState,
+        asked: &SandboxRequest,
+    ) -> io::Result<SandboxResponse> {
         match self {
-            Self::Discovery => Ok(discovery::answer(state, asked)),
-            Self::Authorize => Ok(authorize::answer(state, asked)),
+            Self::Discovery => Ok(discovery::respond(state, asked)),
+            Self::Authorize => Ok(authorize::respond(state, asked)),
             Self::AuthorizeError => Ok(authorize::error(asked)),
-            Self::Token => token::answer(state, asked).await,
-            Self::Revoke => Ok(revoke::answer(state, asked)),
+            Self::Token => token::respond(state, asked).await,
+            Self::Revoke => Ok(revoke::respond(state, asked)),
         }
     }
 }
 
-impl OAuth {
-    pub(super) fn new(clients: Vec<Client>, life: Duration, code_life: Duration) -> Self {
+impl OAuthServer {
+    pub(super) fn new(clients: Vec<Client>, token_life: Duration, code_life: Duration) -> Self {
         Self {
             clients,
-            life,
+            token_life,
             code_life,
-            issued: Mutex::new(Issued::new()),
+            issued: Mutex::new(TokenRegistry::new()),
         }
     }
 
-    fn issued(&self) -> MutexGuard<'_, Issued> {
+    fn issued(&self) -> MutexGuard<'_, TokenRegistry> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -100,10 +106,12 @@ impl OAuth {
     }
 
     /// The terms of a request that no fault applies to.
-    fn terms(&self, lasting: &Lasting) -> Terms {
+    fn issuance_policy(&self, lasting: &PersistentFaults) -> TokenIssuancePolicy {
         let life = lasting.token_life_seconds;
-        Terms {
-            life: life.map_or(self.life, |seconds| Duration::from_secs(seconds.into())),
+        TokenIssuancePolicy {
+            life: life.map_or(self.token_life, |seconds| {
+                Duration::from_secs(seconds.into())
+            }),
             only: None,
             rotate: true,
             reuse_ends_login: lasting.reuse_ends_login,
@@ -115,7 +123,7 @@ impl OAuth {
         self.issued().bearer(token)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> OAuthCounts {
         self.issued().counts
     }
 

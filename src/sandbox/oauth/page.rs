@@ -7,7 +7,7 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
 };
 
-use crate::{ninjaone::paths::AUTHORIZE_PATH, sandbox::response::Answer};
+use crate::{ninjaone::paths::AUTHORIZE_PATH, sandbox::response::SandboxResponse};
 
 use super::granted_scopes::ValidatedToken;
 
@@ -23,7 +23,7 @@ const HARDENED: [(HeaderName, &str); 3] = [
 ];
 
 /// What a person is asked.
-pub(super) struct Question<'a> {
+pub(super) struct ConsentPrompt<'a> {
     pub(super) app: &'a str,
     pub(super) granted: &'a ValidatedToken,
     /// Where the answer goes.
@@ -35,7 +35,7 @@ pub(super) struct Question<'a> {
     pub(super) deny: &'a str,
 }
 
-pub(super) fn consent(question: &Question<'_>) -> Answer {
+pub(super) fn consent(question: &ConsentPrompt<'_>) -> SandboxResponse {
     let app = escaped(question.app);
     let scopes = question.granted.to_string();
     let scopes: Vec<String> = scopes.split(' ').map(scope_line).collect();
@@ -69,7 +69,7 @@ fn hidden_field((name, value): &(&str, &str)) -> String {
     format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n")
 }
 
-pub(super) fn error(error: &str, description: &str) -> Answer {
+pub(super) fn error(error: &str, description: &str) -> SandboxResponse {
     let inside = format!(
         "<h1>This did not work</h1>\n<p>{}</p>\n<p>{}</p>",
         escaped(error),
@@ -78,12 +78,17 @@ pub(super) fn error(error: &str, description: &str) -> Answer {
     page(StatusCode::BAD_REQUEST, "Error", &inside, None)
 }
 
-fn page(status: StatusCode, title: &str, inside: &str, form_target: Option<&str>) -> Answer {
+fn page(
+    status: StatusCode,
+    title: &str,
+    inside: &str,
+    form_target: Option<&str>,
+) -> SandboxResponse {
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <style>{STYLE}</style></head>\n<body>\n{inside}\n</body></html>\n"
     );
-    let mut answer = Answer::bytes(status, HTML, html.into());
+    let mut answer = SandboxResponse::bytes(status, HTML, html.into());
     for (name, value) in HARDENED {
         answer = answer.with(name, HeaderValue::from_static(value));
     }

@@ -2,28 +2,31 @@
 
 use http::{Method, StatusCode};
 
-use crate::sandbox::{State, exchange::Asked, response::Answer};
+use crate::sandbox::{SandboxState, exchange::SandboxRequest, response::SandboxResponse};
 
 use super::{
-    client_auth::prove,
-    responses::{dressed, invalid_request, unauthorized_client},
+    client_auth::authenticate_client,
+    responses::{invalid_request, unauthorized_client, with_oauth_headers},
 };
 
-pub(super) fn answer(state: &State, asked: &Asked) -> Answer {
+pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
     if asked.method != Method::POST {
-        return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+        return SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED);
     }
-    dressed(revoke(state, asked).unwrap_or_else(|refusal| refusal))
+    with_oauth_headers(revoke(state, asked).unwrap_or_else(|refusal| refusal))
 }
 
 /// 200 for a token that nobody knows too: it is as dead as it should be.
-fn revoke(state: &State, asked: &Asked) -> Result<Answer, Answer> {
-    let proved = prove(&state.oauth, asked)?;
+fn revoke(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
+    let proved = authenticate_client(&state.oauth, asked)?;
     let token = proved.form.get("token").ok_or_else(invalid_request)?;
     state
         .oauth
         .issued()
         .revoke(token, proved.place)
         .map_err(|_| unauthorized_client())?;
-    Ok(Answer::empty(StatusCode::OK))
+    Ok(SandboxResponse::empty(StatusCode::OK))
 }

@@ -6,107 +6,121 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    State,
-    exchange::Asked,
-    faults::{Cause, StatedLife, TokenTrouble},
-    response::Answer,
+    SandboxState,
+    exchange::SandboxRequest,
+    faults::{ExpiresInFault, GrantErrorCode, TokenEndpointFault},
+    response::SandboxResponse,
 };
 
 use super::{
-    client_auth::{Proved, form, prove},
+    client_auth::{AuthenticatedForm, authenticate_client, form},
     grant_type::GrantType,
-    issued_code::Redemption,
+    issued_code::CodeRedemption,
     responses::{
-        dressed, invalid_client, invalid_request, invalid_scope, invalid_token, no_such_client,
-        refusal, server_error, unauthorized_client,
+        error_response, invalid_client, invalid_request, invalid_scope, invalid_token,
+        no_such_client, server_error, unauthorized_client, with_oauth_headers,
     },
-    token_registry::{Bearer, NotRotated, Terms, Tokens},
-    token_strings::Texts,
+    token_registry::{Bearer, RotationError, TokenIssuancePolicy, TokenPair},
+    token_strings::TokenStrings,
 };
 
 /// # Errors
 /// The answer is lost on purpose.
-pub(super) async fn answer(state: &State, asked: &Asked) -> io::Result<Answer> {
+pub(super) async fn respond(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+) -> io::Result<SandboxResponse> {
     let grant = grant_type(asked);
     state.oauth.issued().counts.token_calls.count(grant);
     if asked.method != Method::POST {
-        return Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let (trouble, retry_after) = state.switches.for_token(grant);
-    if let Some(delay) = trouble.and_then(TokenTrouble::delay_before) {
+    let (trouble, retry_after) = state.faults.for_token(grant);
+    if let Some(delay) = trouble.and_then(TokenEndpointFault::delay_before) {
         tokio::time::sleep(delay).await;
     }
-    let answer = match trouble.and_then(|it| refused(it, retry_after)) {
+    let answer = match trouble.and_then(|it| fault_response(it, retry_after)) {
         Some(refused) => refused,
         None => issue(state, asked, trouble).unwrap_or_else(|refused| refused),
     };
-    if let Some(delay) = trouble.and_then(TokenTrouble::delay_after) {
+    if let Some(delay) = trouble.and_then(TokenEndpointFault::delay_after) {
         tokio::time::sleep(delay).await;
     }
-    if trouble == Some(TokenTrouble::LoseResponse) {
+    if trouble == Some(TokenEndpointFault::LoseResponse) {
         return Err(io::Error::other("lost on purpose"));
     }
-    Ok(dressed(answer))
+    Ok(with_oauth_headers(answer))
 }
 
-fn grant_type(asked: &Asked) -> Option<GrantType> {
+fn grant_type(asked: &SandboxRequest) -> Option<GrantType> {
     GrantType::parse(form(asked)?.get("grant_type")?)
 }
 
 /// The answer of a trouble because of which nothing is done.
-fn refused(trouble: TokenTrouble, retry_after: Option<u32>) -> Option<Answer> {
+fn fault_response(
+    trouble: TokenEndpointFault,
+    retry_after: Option<u32>,
+) -> Option<SandboxResponse> {
     Some(match trouble {
-        TokenTrouble::Hang
-        | TokenTrouble::Slow(_)
-        | TokenTrouble::SlowStart(_)
-        | TokenTrouble::LoseResponse
-        | TokenTrouble::NoRefreshToken
-        | TokenTrouble::Only(_)
-        | TokenTrouble::Life(_) => return None,
-        TokenTrouble::Page => Answer::throttle_page(),
-        TokenTrouble::Empty => Answer::empty(StatusCode::OK),
-        TokenTrouble::NotJson => Answer::bytes(
+        TokenEndpointFault::Hang
+        | TokenEndpointFault::Slow(_)
+        | TokenEndpointFault::SlowStart(_)
+        | TokenEndpointFault::LoseResponse
+        | TokenEndpointFault::NoRefreshToken
+        | TokenEndpointFault::Only(_)
+        | TokenEndpointFault::Life(_) => return None,
+        TokenEndpointFault::Page => SandboxResponse::throttle_page(),
+        TokenEndpointFault::Empty => SandboxResponse::empty(StatusCode::OK),
+        TokenEndpointFault::NotJson => SandboxResponse::bytes(
             StatusCode::OK,
             HeaderValue::from_static("application/json"),
             "{\"access_token\":".into(),
         ),
-        TokenTrouble::Refuse(cause) => refusal(cause.as_str()),
-        TokenTrouble::Status(400) => refusal(Cause::InvalidToken.as_str()),
-        TokenTrouble::Status(401) => invalid_client(),
-        TokenTrouble::Status(404) => no_such_client(),
-        TokenTrouble::Status(status) => {
+        TokenEndpointFault::Refuse(cause) => error_response(cause.as_str()),
+        TokenEndpointFault::Status(400) => error_response(GrantErrorCode::InvalidToken.as_str()),
+        TokenEndpointFault::Status(401) => invalid_client(),
+        TokenEndpointFault::Status(404) => no_such_client(),
+        TokenEndpointFault::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             server_error(status).with_retry_after(retry_after)
         }
     })
 }
 
-fn issue(state: &State, asked: &Asked, trouble: Option<TokenTrouble>) -> Result<Answer, Answer> {
-    let proved = prove(&state.oauth, asked)?;
+fn issue(
+    state: &SandboxState,
+    asked: &SandboxRequest,
+    trouble: Option<TokenEndpointFault>,
+) -> Result<SandboxResponse, SandboxResponse> {
+    let proved = authenticate_client(&state.oauth, asked)?;
     let grant = proved.form.get("grant_type").ok_or_else(invalid_request)?;
-    let grant = GrantType::parse(grant).ok_or_else(|| refusal("unsupported_grant_type"))?;
-    if !proved.client.platform.offers(grant) {
+    let grant = GrantType::parse(grant).ok_or_else(|| error_response("unsupported_grant_type"))?;
+    if !proved.client.platform.supports_grant(grant) {
         return Err(unauthorized_client());
     }
-    let terms = terms(state, trouble);
-    let texts = Texts::new().ok_or_else(|| server_error(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let terms = issuance_policy(state, trouble);
+    let texts =
+        TokenStrings::new().ok_or_else(|| server_error(StatusCode::INTERNAL_SERVER_ERROR))?;
     let tokens = match grant {
-        GrantType::ClientCredentials => for_the_app_itself(state, &proved, texts, &terms)?,
-        GrantType::AuthorizationCode => for_a_code(state, &proved, texts, &terms)?,
-        GrantType::RefreshToken => for_a_refresh_token(state, &proved, texts, &terms)?,
+        GrantType::ClientCredentials => client_credentials_grant(state, &proved, texts, &terms)?,
+        GrantType::AuthorizationCode => authorization_code_grant(state, &proved, texts, &terms)?,
+        GrantType::RefreshToken => refresh_token_grant(state, &proved, texts, &terms)?,
     };
     let stated = stated_life(&tokens, trouble);
-    Ok(Answer::ok(&body(&tokens, stated)))
+    Ok(SandboxResponse::ok(&body(&tokens, stated)))
 }
 
-fn terms(state: &State, trouble: Option<TokenTrouble>) -> Terms {
-    let terms = state.oauth.terms(&state.switches.lasting());
+fn issuance_policy(
+    state: &SandboxState,
+    trouble: Option<TokenEndpointFault>,
+) -> TokenIssuancePolicy {
+    let terms = state.oauth.issuance_policy(&state.faults.persistent());
     match trouble {
-        Some(TokenTrouble::Only(scope)) => Terms {
+        Some(TokenEndpointFault::Only(scope)) => TokenIssuancePolicy {
             only: Some(scope),
             ..terms
         },
-        Some(TokenTrouble::NoRefreshToken) => Terms {
+        Some(TokenEndpointFault::NoRefreshToken) => TokenIssuancePolicy {
             rotate: false,
             ..terms
         },
@@ -114,12 +128,12 @@ fn terms(state: &State, trouble: Option<TokenTrouble>) -> Terms {
     }
 }
 
-fn for_the_app_itself(
-    state: &State,
-    proved: &Proved<'_>,
-    texts: Texts,
-    terms: &Terms,
-) -> Result<Tokens, Answer> {
+fn client_credentials_grant(
+    state: &SandboxState,
+    proved: &AuthenticatedForm<'_>,
+    texts: TokenStrings,
+    terms: &TokenIssuancePolicy,
+) -> Result<TokenPair, SandboxResponse> {
     let client = proved.client;
     let granted = client
         .granted(proved.form.get("scope"))
@@ -134,8 +148,8 @@ fn for_the_app_itself(
         user_context: client.user_context,
     };
     let mut issued = state.oauth.issued();
-    issued.admit(texts.access.clone(), bearer, terms.life);
-    Ok(Tokens {
+    issued.insert_access_token(texts.access.clone(), bearer, terms.life);
+    Ok(TokenPair {
         access: texts.access,
         refresh: None,
         life: terms.life,
@@ -143,15 +157,15 @@ fn for_the_app_itself(
     })
 }
 
-fn for_a_code(
-    state: &State,
-    proved: &Proved<'_>,
-    texts: Texts,
-    terms: &Terms,
-) -> Result<Tokens, Answer> {
+fn authorization_code_grant(
+    state: &SandboxState,
+    proved: &AuthenticatedForm<'_>,
+    texts: TokenStrings,
+    terms: &TokenIssuancePolicy,
+) -> Result<TokenPair, SandboxResponse> {
     let form = &proved.form;
     let code = form.get("code").ok_or_else(invalid_request)?;
-    let redemption = Redemption {
+    let redemption = CodeRedemption {
         client: proved.place,
         redirect: form.get("redirect_uri").ok_or_else(invalid_request)?,
         verifier: form.get("code_verifier"),
@@ -162,36 +176,36 @@ fn for_a_code(
         .ok_or_else(invalid_token)
 }
 
-fn for_a_refresh_token(
-    state: &State,
-    proved: &Proved<'_>,
-    texts: Texts,
-    terms: &Terms,
-) -> Result<Tokens, Answer> {
+fn refresh_token_grant(
+    state: &SandboxState,
+    proved: &AuthenticatedForm<'_>,
+    texts: TokenStrings,
+    terms: &TokenIssuancePolicy,
+) -> Result<TokenPair, SandboxResponse> {
     let form = &proved.form;
     let refresh = form.get("refresh_token").ok_or_else(invalid_request)?;
     let mut issued = state.oauth.issued();
     issued
         .rotate(refresh, proved.place, form.get("scope"), texts, terms)
         .map_err(|not_rotated| match not_rotated {
-            NotRotated::Dead => invalid_token(),
-            NotRotated::Scope => invalid_scope(),
+            RotationError::InvalidToken => invalid_token(),
+            RotationError::Scope => invalid_scope(),
         })
 }
 
 /// What `expires_in` says, if it is there.
-fn stated_life(tokens: &Tokens, trouble: Option<TokenTrouble>) -> Option<Value> {
+fn stated_life(tokens: &TokenPair, trouble: Option<TokenEndpointFault>) -> Option<Value> {
     let seconds = tokens.life.as_secs();
     match trouble {
-        Some(TokenTrouble::Life(StatedLife::Seconds(seconds))) => Some(json!(seconds)),
-        Some(TokenTrouble::Life(StatedLife::Text)) => Some(json!(seconds.to_string())),
-        Some(TokenTrouble::Life(StatedLife::Absent)) => None,
+        Some(TokenEndpointFault::Life(ExpiresInFault::Seconds(seconds))) => Some(json!(seconds)),
+        Some(TokenEndpointFault::Life(ExpiresInFault::Text)) => Some(json!(seconds.to_string())),
+        Some(TokenEndpointFault::Life(ExpiresInFault::Absent)) => None,
         _ => Some(json!(seconds)),
     }
 }
 
 /// RFC 6749 section 5.1, with the members in NinjaOne's order.
-pub(super) fn body(tokens: &Tokens, life: Option<Value>) -> Value {
+pub(super) fn body(tokens: &TokenPair, life: Option<Value>) -> Value {
     let mut body = serde_json::Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

@@ -6,11 +6,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use crate::{clock::Moment, ninjaone::operation::Scope};
 
 use super::{
-    bounded_map::Aged,
-    counts::Counts,
+    bounded_map::BoundedMap,
+    counts::OAuthCounts,
     granted_scopes::ValidatedToken,
-    issued_code::{Bound, Code, Redemption},
-    token_strings::Texts,
+    issued_code::{CodeBinding, CodeRedemption, IssuedCode},
+    token_strings::TokenStrings,
 };
 
 /// How many access tokens are remembered; the oldest makes room.
@@ -23,7 +23,7 @@ const CODES_MAX: usize = 1_000;
 const LOGINS_MAX: usize = 1_000;
 
 /// How many exchanged refresh tokens are remembered, to know them again; the oldest makes room.
-const SPENT_MAX: usize = 10_000;
+const ROTATED_MAX: usize = 10_000;
 
 /// What an access token stands for.
 pub(in crate::sandbox) struct Bearer {
@@ -38,7 +38,7 @@ pub(in crate::sandbox) struct Bearer {
 pub(super) struct LoginId(u64);
 
 /// How tokens are given at present.
-pub(super) struct Terms {
+pub(super) struct TokenIssuancePolicy {
     /// Of an access token.
     pub(super) life: Duration,
     /// The access token gets this scope alone.
@@ -50,7 +50,7 @@ pub(super) struct Terms {
 }
 
 /// What an answer gives.
-pub(super) struct Tokens {
+pub(super) struct TokenPair {
     pub(super) access: String,
     pub(super) refresh: Option<String>,
     pub(super) life: Duration,
@@ -58,55 +58,55 @@ pub(super) struct Tokens {
 }
 
 /// Why a refresh token was not exchanged.
-pub(super) enum NotRotated {
+pub(super) enum RotationError {
     /// Unknown, exchanged before, of another app, or its login has ended.
-    Dead,
+    InvalidToken,
     /// More was asked for than the login gave.
     Scope,
 }
 
 /// A token that was given to another app.
-pub(super) struct NotYours;
+pub(super) struct WrongClientError;
 
-struct Access {
+struct AccessTokenEntry {
     bearer: Arc<Bearer>,
     ends: Moment,
     login: Option<LoginId>,
 }
 
-struct Login {
+struct LoginEntry {
     client: usize,
     granted: ValidatedToken,
     refresh: Option<Box<str>>,
 }
 
-pub(super) struct Issued {
-    accesses: Aged<Box<str>, Access>,
-    codes: Aged<Box<str>, Code>,
-    logins: Aged<LoginId, Login>,
+pub(super) struct TokenRegistry {
+    access_tokens: BoundedMap<Box<str>, AccessTokenEntry>,
+    codes: BoundedMap<Box<str>, IssuedCode>,
+    logins: BoundedMap<LoginId, LoginEntry>,
     /// The refresh tokens that are good: at most one a login.
-    current: HashMap<Box<str>, LoginId>,
-    spent: Aged<Box<str>, LoginId>,
+    refresh_tokens: HashMap<Box<str>, LoginId>,
+    rotated: BoundedMap<Box<str>, LoginId>,
     last_login: u64,
-    pub(super) counts: Counts,
+    pub(super) counts: OAuthCounts,
 }
 
-impl Issued {
+impl TokenRegistry {
     pub(super) fn new() -> Self {
         Self {
-            accesses: Aged::new(TOKENS_MAX),
-            codes: Aged::new(CODES_MAX),
-            logins: Aged::new(LOGINS_MAX),
-            current: HashMap::new(),
-            spent: Aged::new(SPENT_MAX),
+            access_tokens: BoundedMap::new(TOKENS_MAX),
+            codes: BoundedMap::new(CODES_MAX),
+            logins: BoundedMap::new(LOGINS_MAX),
+            refresh_tokens: HashMap::new(),
+            rotated: BoundedMap::new(ROTATED_MAX),
             last_login: 0,
-            counts: Counts::default(),
+            counts: OAuthCounts::default(),
         }
     }
 
     /// What the living access token with this text stands for.
     pub(super) fn bearer(&self, token: &str) -> Option<Arc<Bearer>> {
-        let access = self.accesses.get(token)?;
+        let access = self.access_tokens.get(token)?;
         let is_logged_in = access
             .login
             .is_none_or(|login| self.logins.get(&login).is_some());
@@ -114,38 +114,38 @@ impl Issued {
     }
 
     /// A token that no login stands behind.
-    pub(super) fn admit(&mut self, text: String, bearer: Bearer, life: Duration) {
-        let access = Access {
+    pub(super) fn insert_access_token(&mut self, text: String, bearer: Bearer, life: Duration) {
+        let access = AccessTokenEntry {
             bearer: Arc::new(bearer),
             ends: Moment::now().plus(life),
             login: None,
         };
-        self.accesses.insert(text.into(), access);
+        self.access_tokens.insert(text.into(), access);
     }
 
     /// Begins a login; with a refresh token if `offline_access` was given.
     pub(super) fn log_in(
         &mut self,
-        texts: Texts,
+        texts: TokenStrings,
         client: usize,
         granted: ValidatedToken,
-        terms: &Terms,
-    ) -> Tokens {
+        terms: &TokenIssuancePolicy,
+    ) -> TokenPair {
         self.begin(texts, client, granted, terms).1
     }
 
     fn begin(
         &mut self,
-        texts: Texts,
+        texts: TokenStrings,
         client: usize,
         granted: ValidatedToken,
-        terms: &Terms,
-    ) -> (LoginId, Tokens) {
+        terms: &TokenIssuancePolicy,
+    ) -> (LoginId, TokenPair) {
         self.counts.logins += 1;
         self.last_login += 1;
         let id = LoginId(self.last_login);
         let refresh = (granted.offline && terms.rotate).then_some(texts.refresh);
-        let login = Login {
+        let login = LoginEntry {
             client,
             granted: granted.clone(),
             refresh: refresh.as_deref().map(Into::into),
@@ -154,10 +154,10 @@ impl Issued {
             self.forget_refresh(&oldest);
         }
         if let Some(refresh) = &refresh {
-            self.current.insert(refresh.as_str().into(), id);
+            self.refresh_tokens.insert(refresh.as_str().into(), id);
         }
-        let granted = self.give_access(texts.access.clone(), (id, client), granted, terms);
-        let tokens = Tokens {
+        let granted = self.issue_access_token(texts.access.clone(), (id, client), granted, terms);
+        let tokens = TokenPair {
             access: texts.access,
             refresh,
             life: terms.life,
@@ -167,12 +167,12 @@ impl Issued {
     }
 
     /// Gives what the access token may do.
-    fn give_access(
+    fn issue_access_token(
         &mut self,
         text: String,
         (login, client): (LoginId, usize),
         granted: ValidatedToken,
-        terms: &Terms,
+        terms: &TokenIssuancePolicy,
     ) -> ValidatedToken {
         let granted = match terms.only {
             Some(only) => granted.narrowed_to(only),
@@ -183,27 +183,27 @@ impl Issued {
             scopes: granted.scopes.clone(),
             user_context: true,
         };
-        let access = Access {
+        let access = AccessTokenEntry {
             bearer: Arc::new(bearer),
             ends: Moment::now().plus(terms.life),
             login: Some(login),
         };
-        self.accesses.insert(text.into(), access);
+        self.access_tokens.insert(text.into(), access);
         granted
     }
 
     pub(super) fn put_code(
         &mut self,
         text: &str,
-        bound: Bound,
+        bound: CodeBinding,
         granted: ValidatedToken,
         life: Duration,
     ) {
-        let code = Code {
-            bound,
+        let code = IssuedCode {
+            binding: bound,
             granted,
             ends: Moment::now().plus(life),
-            spent_for: None,
+            redeemed_login: None,
         };
         self.codes.insert(text.into(), code);
     }
@@ -213,23 +213,23 @@ impl Issued {
     pub(super) fn redeem(
         &mut self,
         code: &str,
-        redemption: &Redemption<'_>,
-        texts: Texts,
-        terms: &Terms,
-    ) -> Option<Tokens> {
+        redemption: &CodeRedemption<'_>,
+        texts: TokenStrings,
+        terms: &TokenIssuancePolicy,
+    ) -> Option<TokenPair> {
         let known = self.codes.get(code)?;
-        if let Some(login) = known.spent_for {
+        if let Some(login) = known.redeemed_login {
             self.counts.code_reuses += 1;
-            self.end(login);
+            self.end_login(login);
             return None;
         }
-        if Moment::now() >= known.ends || !known.bound.matches(redemption) {
+        if Moment::now() >= known.ends || !known.binding.matches(redemption) {
             return None;
         }
         let granted = known.granted.clone();
         let (login, tokens) = self.begin(texts, redemption.client, granted, terms);
         if let Some(known) = self.codes.get_mut(code) {
-            known.spent_for = Some(login);
+            known.redeemed_login = Some(login);
         }
         Some(tokens)
     }
@@ -241,28 +241,31 @@ impl Issued {
         refresh: &str,
         client: usize,
         asked: Option<&str>,
-        texts: Texts,
-        terms: &Terms,
-    ) -> Result<Tokens, NotRotated> {
-        let Some(id) = self.current.get(refresh).copied() else {
-            self.note_reuse(refresh, terms);
-            return Err(NotRotated::Dead);
+        texts: TokenStrings,
+        terms: &TokenIssuancePolicy,
+    ) -> Result<TokenPair, RotationError> {
+        let Some(id) = self.refresh_tokens.get(refresh).copied() else {
+            self.record_reuse(refresh, terms);
+            return Err(RotationError::InvalidToken);
         };
-        let login = self.logins.get_mut(&id).ok_or(NotRotated::Dead)?;
+        let login = self
+            .logins
+            .get_mut(&id)
+            .ok_or(RotationError::InvalidToken)?;
         if login.client != client {
-            return Err(NotRotated::Dead);
+            return Err(RotationError::InvalidToken);
         }
-        let granted = narrowed(&login.granted, asked).ok_or(NotRotated::Scope)?;
+        let granted = narrowed(&login.granted, asked).ok_or(RotationError::Scope)?;
         let successor = terms.rotate.then_some(texts.refresh);
         if let Some(successor) = &successor {
             login.refresh = Some(successor.as_str().into());
-            self.current.remove(refresh);
-            self.current.insert(successor.as_str().into(), id);
-            self.spent.insert(refresh.into(), id);
+            self.refresh_tokens.remove(refresh);
+            self.refresh_tokens.insert(successor.as_str().into(), id);
+            self.rotated.insert(refresh.into(), id);
             self.counts.rotations += 1;
         }
-        let granted = self.give_access(texts.access.clone(), (id, client), granted, terms);
-        Ok(Tokens {
+        let granted = self.issue_access_token(texts.access.clone(), (id, client), granted, terms);
+        Ok(TokenPair {
             access: texts.access,
             refresh: successor,
             life: terms.life,
@@ -270,42 +273,42 @@ impl Issued {
         })
     }
 
-    fn note_reuse(&mut self, refresh: &str, terms: &Terms) {
-        let Some(login) = self.spent.get(refresh).copied() else {
+    fn record_reuse(&mut self, refresh: &str, terms: &TokenIssuancePolicy) {
+        let Some(login) = self.rotated.get(refresh).copied() else {
             return;
         };
         self.counts.reuses += 1;
         if terms.reuse_ends_login {
-            self.end(login);
+            self.end_login(login);
         }
     }
 
-    fn end(&mut self, login: LoginId) {
+    fn end_login(&mut self, login: LoginId) {
         if let Some(ended) = self.logins.remove(&login) {
             self.forget_refresh(&ended);
         }
     }
 
-    fn forget_refresh(&mut self, login: &Login) {
+    fn forget_refresh(&mut self, login: &LoginEntry) {
         if let Some(refresh) = &login.refresh {
-            self.current.remove(refresh);
+            self.refresh_tokens.remove(refresh);
         }
     }
 
     /// RFC 7009 section 2: a refresh token takes its login with it, an access token goes alone. What is unknown is dead
     /// already.
-    pub(super) fn revoke(&mut self, token: &str, client: usize) -> Result<(), NotYours> {
-        if let Some(login) = self.current.get(token).copied() {
+    pub(super) fn revoke(&mut self, token: &str, client: usize) -> Result<(), WrongClientError> {
+        if let Some(login) = self.refresh_tokens.get(token).copied() {
             if self.logins.get(&login).map(|it| it.client) != Some(client) {
-                return Err(NotYours);
+                return Err(WrongClientError);
             }
-            self.end(login);
+            self.end_login(login);
             self.counts.revocations += 1;
-        } else if let Some(access) = self.accesses.get(token) {
+        } else if let Some(access) = self.access_tokens.get(token) {
             if access.bearer.client != client {
-                return Err(NotYours);
+                return Err(WrongClientError);
             }
-            self.accesses.remove(token);
+            self.access_tokens.remove(token);
             self.counts.revocations += 1;
         }
         Ok(())
@@ -313,18 +316,18 @@ impl Issued {
 
     /// Nothing that was issued is known any more.
     pub(super) fn revoke_all(&mut self) {
-        self.accesses.clear();
+        self.access_tokens.clear();
         self.codes.clear();
         self.logins.clear();
-        self.current.clear();
-        self.spent.clear();
+        self.refresh_tokens.clear();
+        self.rotated.clear();
     }
 
     /// Every access token has expired; refresh tokens are good still. To the API an expired token and an unknown one are the
     /// same.
     pub(super) fn expire_all(&mut self) {
         let now = Moment::now();
-        for access in self.accesses.values_mut() {
+        for access in self.access_tokens.values_mut() {
             access.ends = now;
         }
     }

@@ -12,12 +12,12 @@ const CODE_BYTES: usize = 32;
 const UUID_BYTES: usize = 16;
 
 /// The texts of one answer's tokens; made before anything is changed, so that nothing is half done without randomness.
-pub(super) struct Texts {
+pub(super) struct TokenStrings {
     pub(super) access: String,
     pub(super) refresh: String,
 }
 
-impl Texts {
+impl TokenStrings {
     /// `None` if the system has no randomness to give.
     pub(super) fn new() -> Option<Self> {
         Some(Self {

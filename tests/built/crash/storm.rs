@@ -54,7 +54,7 @@ async fn a_thousand_rejections_make_one_renewal_and_send_no_write_again() {
     })
     .await;
     let calls = world.ninja.counts().token_calls;
-    world.ninja.forget_seen();
+    world.ninja.clear_requests();
     world.trouble(r#"{"expire_tokens":true}"#);
 
     let writes = all_at_once(proxy.callers(), Callers::user_request).await;
@@ -68,7 +68,7 @@ async fn a_thousand_rejections_make_one_renewal_and_send_no_write_again() {
     assert_eq!(refused.count(), rejected);
     assert!(rejected > 0);
 
-    world.ninja.forget_seen();
+    world.ninja.clear_requests();
     let reads = all_at_once(proxy.callers(), Callers::read).await;
     assert!(reads.iter().all(|it| it.status == 200));
     let sent = world.api_requests();

@@ -19,7 +19,8 @@ use ninjaone_proxy::{
         },
     },
     sandbox::{
-        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options, faults::Faults,
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Sandbox, SandboxOptions,
+        faults::Faults,
     },
 };
 
@@ -37,7 +38,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const KEY: &str = "njp_main_a-key-that-only-these-tests-know";
 
 pub(crate) struct World {
-    pub(crate) ninja: Ninja,
+    pub(crate) ninja: Sandbox,
     directory: Directory,
     config: OnceLock<Config>,
     since: Mutex<Since>,
@@ -53,15 +54,15 @@ struct Since {
 impl World {
     /// NinjaOne's access tokens live for `life`.
     pub(crate) fn new(life: Duration) -> Self {
-        let options = Options {
+        let options = SandboxOptions {
             token_life: life,
-            ..Options::default()
+            ..SandboxOptions::default()
         };
         let directory = Directory::new();
         directory.write("store.key", hex(&seal()));
         directory.write("acme.secret", DEFAULT_CLIENT_SECRET);
         Self {
-            ninja: Ninja::start(options).unwrap(),
+            ninja: Sandbox::start(options).unwrap(),
             directory,
             config: OnceLock::new(),
             since: Mutex::default(),
@@ -121,7 +122,7 @@ impl World {
 
     /// What was answered to each request to the API, oldest first.
     pub(crate) fn api_requests(&self) -> Vec<Option<u16>> {
-        let seen = self.ninja.seen();
+        let seen = self.ninja.requests();
         let api = seen.iter().filter(|it| it.target.starts_with(b"/v2/"));
         api.map(|it| it.status()).collect()
     }

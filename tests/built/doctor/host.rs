@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use ninjaone_proxy::sandbox::Options;
+use ninjaone_proxy::sandbox::SandboxOptions;
 
 use super::world::{World, answering, service};
 
@@ -125,7 +125,7 @@ async fn offline_sends_nothing() {
     ] {
         said.says(name, "skipped", &["--offline"]);
     }
-    assert!(world.ninja.seen().is_empty());
+    assert!(world.ninja.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,9 +151,9 @@ async fn a_certificate_of_an_unknown_authority_is_told_until_it_is_named() {
         .with_single_cert(vec![key.cert.der().clone()], private.unwrap())
         .unwrap();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let world = World::with(Options {
+    let world = World::with(SandboxOptions {
         tls: Some(Arc::new(tls)),
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let url = format!("https://{}", world.ninja.address());
     world.configure_at(&url, &service(), "");

@@ -7,7 +7,9 @@ use ninjaone_proxy::{
         LoginStore,
         seal_key::{SealKey, SealKeys},
     },
-    sandbox::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, faults::Faults},
+    sandbox::{
+        Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox, SandboxOptions, faults::Faults,
+    },
 };
 use serde_json::Value;
 
@@ -34,7 +36,7 @@ pub(crate) const fn varied(seed: u8) -> [u8; 32] {
 }
 
 pub(crate) struct World {
-    pub(crate) ninja: Ninja,
+    pub(crate) ninja: Sandbox,
     directory: Directory,
 }
 
@@ -48,19 +50,19 @@ pub(crate) struct Said {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with_clients(Client::known())
+        Self::with_clients(Client::defaults())
     }
 
     pub(crate) fn with_clients(clients: Vec<Client>) -> Self {
-        Self::with(Options {
+        Self::with(SandboxOptions {
             clients,
-            ..Options::default()
+            ..SandboxOptions::default()
         })
     }
 
-    pub(crate) fn with(options: Options) -> Self {
+    pub(crate) fn with(options: SandboxOptions) -> Self {
         let world = Self {
-            ninja: Ninja::start(options).unwrap(),
+            ninja: Sandbox::start(options).unwrap(),
             directory: Directory::new(),
         };
         world.write("acme.secret", DEFAULT_CLIENT_SECRET.as_bytes());

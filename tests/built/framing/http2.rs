@@ -1,7 +1,7 @@
 //! What HTTP/1.1 refuses is refused over HTTP/2: with an id, a body and a line in the log.
 
 use ninjaone_proxy::{
-    sandbox::{Client, Ninja, Options},
+    sandbox::{Client, Sandbox, SandboxOptions},
     secret::Secret,
 };
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::frames::{self, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, 
 use super::front::{CLIENT_ID, CLIENT_SECRET, Front};
 
 struct World {
-    ninja: Ninja,
+    ninja: Sandbox,
     proxy: Front,
 }
 
@@ -22,15 +22,15 @@ impl World {
             secret: Secret::new(CLIENT_SECRET.to_owned()),
             ..Client::default()
         };
-        let ninja = Ninja::start(Options {
+        let ninja = Sandbox::start(SandboxOptions {
             clients: vec![client],
-            ..Options::default()
+            ..SandboxOptions::default()
         });
         let ninja = ninja.unwrap();
         let url = format!("\"http://{}\"", ninja.address());
         let proxy = Front::start(&[("url", url)], &[]);
         assert_eq!(proxy.get_once_ready("/v2/users").await.status, 200);
-        ninja.forget_seen();
+        ninja.clear_requests();
         Self { ninja, proxy }
     }
 
@@ -58,14 +58,14 @@ impl World {
         let problem: Value = serde_json::from_str(&got.body)
             .unwrap_or_else(|_| panic!("{why}: no problem, but {got:?}"));
         self.on_record(&problem, why).await;
-        assert!(self.ninja.seen().is_empty(), "{why} arrived");
+        assert!(self.ninja.requests().is_empty(), "{why} arrived");
 
         connection
             .send(&frames::request(3, &block(&self.fields("", None))))
             .await;
         let good = connection.answer(3).await;
         assert!(good.body.starts_with('['), "after {why}: {good:?}");
-        self.ninja.forget_seen();
+        self.ninja.clear_requests();
         problem
     }
 
@@ -234,7 +234,7 @@ async fn a_request_with_trailers_that_must_not_be_is_refused() {
             ("connection", "close"),
         ] {
             let why = format!("{name} {value:?}, length {with_length}");
-            world.ninja.forget_seen();
+            world.ninja.clear_requests();
             let mut connection = world.proxy.http2().await;
             connection
                 .send(&frame(HEADERS, END_HEADERS, 1, &block(&fields)))
@@ -249,7 +249,7 @@ async fn a_request_with_trailers_that_must_not_be_is_refused() {
                 .unwrap_or_else(|_| panic!("{why}: no problem, but {got:?}"));
             assert_eq!(problem["status"], 400, "{why}: {problem}");
             world.on_record(&problem, &why).await;
-            let seen = world.ninja.seen();
+            let seen = world.ninja.requests();
             assert!(
                 seen.iter().all(|it| it.status().is_none_or(|it| it >= 400)),
                 "{why}: NinjaOne did it"

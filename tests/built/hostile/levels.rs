@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use ninjaone_proxy::sandbox::{Ninja, Options};
+use ninjaone_proxy::sandbox::{Sandbox, SandboxOptions};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::{
@@ -117,9 +117,9 @@ async fn an_upstream_that_acknowledges_what_nobody_sent_stops_no_worker_at_any_l
 async fn http2_on_both_sides_is_served_at_every_level() {
     let authority = Authority::new();
     let tls = authority.certify("localhost", HTTP2_OR_HTTP1);
-    let ninja = Ninja::start(Options {
+    let ninja = Sandbox::start(SandboxOptions {
         tls: Some(tls),
-        ..Options::default()
+        ..SandboxOptions::default()
     })
     .unwrap();
     let (url, ca) = (over_tls(ninja.address().port()), authority.file());

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, ops::Deref, sync::Arc};
 use ninjaone_proxy::{
     app::sandbox,
     sandbox::{
-        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Ninja, Options,
-        request_log::Seen,
+        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Sandbox, SandboxOptions,
+        request_log::RequestRecord,
     },
 };
 use serde_json::Value;
@@ -111,7 +111,7 @@ fn configuration(ninjaone: SocketAddr) -> Settings {
 
 /// The program in front of the sandbox's NinjaOne.
 pub(crate) struct Stack {
-    pub(crate) ninja: Ninja,
+    pub(crate) ninja: Sandbox,
     pub(crate) proxy: Proxied,
 }
 
@@ -121,14 +121,14 @@ impl Stack {
     }
 
     pub(crate) fn with(settings: &[Setting]) -> Self {
-        let ninja = Ninja::start(Options::default()).unwrap();
+        let ninja = Sandbox::start(SandboxOptions::default()).unwrap();
         let proxy = Proxied::start(ninja.address(), settings);
         Self { ninja, proxy }
     }
 
     /// What reached NinjaOne, less the calls for tokens.
-    pub(crate) fn arrived(&self) -> Vec<Arc<Seen>> {
-        let mut seen = self.ninja.seen();
+    pub(crate) fn arrived(&self) -> Vec<Arc<RequestRecord>> {
+        let mut seen = self.ninja.requests();
         seen.retain(|it| &*it.target != b"/ws/oauth/token");
         seen
     }

@@ -107,7 +107,7 @@ async fn a_write_whose_caller_hangs_up_is_finished_and_recorded() {
     let mut wire = world.wire().await;
     let ask = world.ask("operator", "PATCH", "/v2/device/101");
     wire.send(ask.body("{}").bytes()).await;
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
 
     drop(wire);
 
@@ -125,7 +125,7 @@ async fn a_drain_waits_for_a_write_whose_caller_hung_up() {
     let mut wire = world.wire().await;
     let ask = world.ask("operator", "PATCH", "/v2/device/101");
     wire.send(ask.body("{}").bytes()).await;
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
     drop(wire);
     let path = world.audit_path();
 
@@ -198,7 +198,7 @@ async fn a_read_whose_caller_hangs_up_before_the_answer_is_on_record() {
     let mut wire = world.wire().await;
     let ask = world.ask("reports", "GET", "/v2/users");
     wire.send(ask.bytes()).await;
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
 
     drop(wire);
 

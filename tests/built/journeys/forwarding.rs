@@ -45,7 +45,7 @@ async fn a_write_arrives_once_with_its_body_and_an_intent_before_it() {
 
     answer.is(204);
     assert_eq!(world.saw(), ["PATCH /v2/device/101 204"]);
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     let write = seen.last().unwrap();
     assert_eq!(write.body_bytes, body.len() as u64);
     let hash = hex(digest(&SHA256, body.as_bytes()).as_ref());
@@ -287,7 +287,7 @@ async fn an_upload_streams_through_while_it_is_still_being_sent() {
     let answer = wire.answer().await.unwrap();
 
     assert!(answer.status < 300, "{}", answer.text());
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     let upload = seen.last().unwrap();
     assert_eq!(upload.body_bytes, length as u64);
     assert_eq!(*upload.body_sha256, *hex(hash.finish().as_ref()));
@@ -310,7 +310,7 @@ async fn a_chunked_body_arrives_whole_without_its_trailers() {
     let answer = wire.answer().await.unwrap();
 
     answer.is(204);
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     let body = br#"{"displayName":"pc-17"}"#;
     let hash = hex(digest(&SHA256, body).as_ref());
     assert_eq!(*seen.last().unwrap().body_sha256, *hash);
@@ -387,7 +387,7 @@ async fn a_long_answer_streams_to_a_caller_that_reads_it_late() {
     let ask = world.ask("reports", "GET", "/v2/queries/software?pageSize=10000");
 
     wire.send(ask.bytes()).await;
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
     let answer = tokio::time::timeout(Duration::from_secs(10), wire.answer())
         .await
         .unwrap()

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use ninjaone_proxy::sandbox::Options;
+use ninjaone_proxy::sandbox::SandboxOptions;
 
 use crate::{proxy::identities, wait::until};
 
@@ -18,9 +18,9 @@ const REFUSAL: &str = r#"{"error":"user_context_required","error_description":"A
 
 /// NinjaOne wants a person for these, and the catalogue does not know.
 fn wanting_a_person_for(ids: &[&str]) -> Plan {
-    World::plan().sandbox(Options {
-        need_person: ids.iter().map(|it| (*it).to_owned()).collect(),
-        ..Options::default()
+    World::plan().sandbox(SandboxOptions {
+        user_only_operations: ids.iter().map(|it| (*it).to_owned()).collect(),
+        ..SandboxOptions::default()
     })
 }
 

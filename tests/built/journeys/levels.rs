@@ -1,7 +1,7 @@
 //! How much the log says changes nothing for callers: what makes the program, or a library in it, log in the middle of a
 //! request is answered at every level.
 
-use ninjaone_proxy::sandbox::Options;
+use ninjaone_proxy::sandbox::SandboxOptions;
 use tokio::task::JoinSet;
 
 use crate::wait::until;
@@ -15,11 +15,11 @@ const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
 async fn what_turns_out_to_need_a_person_is_served_at_every_level_by_a_single_worker() {
     for level in LEVELS {
         let world = World::plan()
-            .sandbox(Options {
-                need_person: ["getDevices", "createOrganization"]
+            .sandbox(SandboxOptions {
+                user_only_operations: ["getDevices", "createOrganization"]
                     .map(str::to_owned)
                     .to_vec(),
-                ..Options::default()
+                ..SandboxOptions::default()
             })
             .person(Person::LoggedIn)
             .set("listen", "workers", "1")

@@ -53,7 +53,7 @@ async fn a_caller_with_all_its_requests_under_way_waits_for_one_to_end() {
         let place = world.place();
         tasks.spawn(async move { place.get("two", "/v2/users").await.status });
     }
-    world.ninja().received(3).await;
+    world.ninja().wait_for_requests(3).await;
 
     let refused = world.get("two", "/v2/users").await;
     let other = world.get("reports", "/v2/users").await;
@@ -108,7 +108,7 @@ async fn a_long_queue_of_one_caller_is_not_anothers_wait() {
         let place = world.place();
         crowd.spawn(async move { place.get("crowd", "/v2/users").await.status });
     }
-    world.ninja().received(5).await;
+    world.ninja().wait_for_requests(5).await;
 
     let began = Instant::now();
     world.get("reports", "/v2/users").await.is(200);
@@ -129,7 +129,7 @@ async fn a_request_that_finds_no_room_in_time_is_refused_and_nothing_is_sent() {
     world.trouble(r#"{"slow_ms":1500,"count":1}"#);
     let place = world.place();
     let first = tokio::spawn(async move { place.get("reports", "/v2/users").await.status });
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
 
     let read = world.get("reports", "/v2/devices").await;
     let write = world.post("operator", "/v2/organizations", "{}").await;

@@ -148,7 +148,7 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
     assert!(outcomes >= 41, "{outcomes}");
     assert_eq!(lines.last().unwrap()["type"], "stop");
     assert_eq!(lines.last().unwrap()["why"], "SIGTERM");
-    world.ninja().forget_seen();
+    world.ninja().clear_requests();
     world.end().await;
 }
 
@@ -187,7 +187,7 @@ async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
         .unwrap();
     assert_eq!(line["error"], "abandoned");
     world.no_trouble();
-    world.ninja().forget_seen();
+    world.ninja().clear_requests();
     world.end().await;
 }
 
@@ -232,7 +232,7 @@ async fn sighup_and_a_changed_file_load_the_configuration_within_a_second() {
     }
     running.program().signal(Signal::TERM);
     assert!(running.program().ends().await.success());
-    world.ninja().forget_seen();
+    world.ninja().clear_requests();
     world.end().await;
 }
 
@@ -259,7 +259,7 @@ async fn killed_without_mercy_the_log_goes_on_where_it_was() {
     let starts = audit_log::lines(&audit);
     let starts = starts.iter().filter(|it| it["type"] == "start").count();
     assert_eq!(starts, 2);
-    world.ninja().forget_seen();
+    world.ninja().clear_requests();
     world.end().await;
 }
 
@@ -304,7 +304,7 @@ async fn a_port_in_use_ends_with_1_and_is_named() {
     assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(told.contains(&taken.to_string()), "{told}");
     assert!(told.contains("in use"), "{told}");
-    world.ninja().forget_seen();
+    world.ninja().clear_requests();
     world.end().await;
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn arrivals(behind: &Behind) -> Vec<Arrival> {
             got.iter().map(arrival).collect()
         }
         Behind::Sandbox(ninja) => {
-            let seen = ninja.seen();
+            let seen = ninja.requests();
             let api = seen.iter().filter(|it| is_api(&it.target));
             api.map(|it| Arrival {
                 method: it.method.to_string(),

@@ -146,7 +146,7 @@ async fn a_request_under_way_is_judged_by_the_rules_that_it_began_with() {
     world.trouble(r#"{"slow_ms":300,"count":1}"#);
     let place = world.place();
     let under_way = tokio::spawn(async move { place.get("reports", "/v2/users").await });
-    world.ninja().received(2).await;
+    world.ninja().wait_for_requests(2).await;
 
     world.rewrite(|toml| toml.replace("allow = [\"read\"]", "deny = [\"read\"]"));
     world.reload().await;

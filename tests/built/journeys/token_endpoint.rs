@@ -189,7 +189,7 @@ async fn nothing_below_ws_or_oauth_is_ever_forwarded() {
         answer.refuses(403, "unknown-operation");
     }
 
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     assert_eq!(seen.len(), 1, "the proxy's own token call alone: {seen:?}");
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use ninjaone_proxy::sandbox::{Options, Place as Listening};
+use ninjaone_proxy::sandbox::{ListenerSource as Listening, SandboxOptions};
 use rustls::ServerConfig;
 use tokio::task::JoinSet;
 
@@ -26,9 +26,9 @@ const WORKERS: u64 = 2;
 async fn plan(tls: Arc<ServerConfig>, trusted: &Authority) -> (Plan, Front) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let front = Front::of(listener.local_addr().unwrap(), tls).await;
-    let options = Options {
-        place: Listening::Listener(listener),
-        ..Options::default()
+    let options = SandboxOptions {
+        listener: Listening::Listener(listener),
+        ..SandboxOptions::default()
     };
     let url = format!("\"https://localhost:{}\"", front.address.port());
     let plan = World::plan()
@@ -74,7 +74,7 @@ async fn read_write_and_upload(alpn: &[&str]) -> Vec<Arrival> {
     assert!(written.unwrap().status < 300);
     assert!(uploaded.unwrap().status < 300);
     assert_eq!(head.unwrap().status, 200);
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     assert_eq!(*seen[0].target, *b"/ws/oauth/token");
     assert_eq!(seen[3].body_bytes, 1 << 20);
     assert_eq!(*seen[3].body_sha256, *sha256);
@@ -126,7 +126,7 @@ async fn a_chunked_upload_arrives_whole_over_http2() {
 
     assert!(wire.answer().await.unwrap().status < 300);
 
-    let seen = world.ninja().seen();
+    let seen = world.ninja().requests();
     let upload = seen.last().unwrap();
     assert_eq!(upload.body_bytes, 1 << 20);
     assert_eq!(upload.header("transfer-encoding"), None);
@@ -181,7 +181,7 @@ async fn nothing_is_sent_to(tls: Arc<ServerConfig>, trusted: &Authority) {
     write.refuses(503, "token-unavailable").retry_after();
     assert!(told.as_str().unwrap().contains("certificate"), "{told}");
     assert!(front.accepted() > 0);
-    assert_eq!(world.ninja().seen().len(), 0);
+    assert_eq!(world.ninja().requests().len(), 0);
     world.end().await;
 }
 
@@ -270,11 +270,11 @@ async fn reads_that_a_lost_http2_connection_carried_are_answered_over_few_new_on
     warm.send_on(&mut wire).await.unwrap().is(200);
     read_at_once(&world, 20).await;
     world.trouble(r#"{"slow_ms":400}"#);
-    let before = (front.accepted(), world.ninja().seen().len() as u64);
+    let before = (front.accepted(), world.ninja().requests().len() as u64);
 
     let reads = read_at_once(&world, 40);
     let breaking = async {
-        world.ninja().received(before.1 + 40).await;
+        world.ninja().wait_for_requests(before.1 + 40).await;
         front.hang_up().await;
     };
     tokio::join!(reads, breaking);
@@ -289,11 +289,11 @@ async fn a_write_that_a_lost_http2_connection_carried_is_not_sent_again() {
     let (world, front, _trusted) = world(HTTP2_OR_HTTP1).await;
     read_at_once(&world, 10).await;
     world.trouble(r#"{"slow_ms":2000,"count":1}"#);
-    let before = world.ninja().seen().len() as u64;
+    let before = world.ninja().requests().len() as u64;
 
     let write = world.post("operator", "/v2/organizations", "{}");
     let breaking = async {
-        world.ninja().received(before + 1).await;
+        world.ninja().wait_for_requests(before + 1).await;
         front.hang_up().await;
     };
     let (write, ()) = tokio::join!(write, breaking);

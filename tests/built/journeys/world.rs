@@ -8,7 +8,7 @@ use ninjaone_proxy::{
     config::{self, Config, read::sources::Sources},
     ninjaone::operation::Scope,
     random,
-    sandbox::{Client, Ninja, Options, Platform, faults::Faults},
+    sandbox::{Client, ClientPlatform, Sandbox, SandboxOptions, faults::Faults},
     secret::Secret,
 };
 use rustix::process::Signal;
@@ -39,7 +39,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// What is behind the product.
 pub(crate) enum Behind {
-    Sandbox(Ninja),
+    Sandbox(Sandbox),
     Hostile(Hostile),
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Plan {
     faults: Option<Faults>,
     person: Option<Person>,
     /// Of the sandbox: where it listens and what it proves itself with.
-    options: Options,
+    options: SandboxOptions,
     /// Of the program, beside that of the test.
     environment: Vec<(String, String)>,
     stderr: Stderr,
@@ -115,7 +115,7 @@ impl Plan {
     }
 
     /// A sandbox that is not the usual one; its clients and the life of its tokens stay the plan's.
-    pub(crate) fn sandbox(mut self, options: Options) -> Self {
+    pub(crate) fn sandbox(mut self, options: SandboxOptions) -> Self {
         self.options = options;
         self
     }
@@ -147,7 +147,7 @@ impl Plan {
     /// Waits until the product listens, and not for its first token.
     pub(crate) fn build(mut self) -> World {
         self.settings.choose_addresses(&self.stderr);
-        let secret = format!("client-secret-canary-{:016x}", random::number());
+        let secret = format!("client-secret-canary-{:016x}", random::random_u64());
         let behind = match self.hostile {
             Some(hostile) => Behind::Hostile(hostile),
             None => Behind::Sandbox(sandbox(&secret, self.token_life, self.scopes, self.options)),
@@ -199,8 +199,8 @@ fn sandbox(
     secret: &str,
     token_life: Duration,
     scopes: Option<Vec<Scope>>,
-    options: Options,
-) -> Ninja {
+    options: SandboxOptions,
+) -> Sandbox {
     let client = Client {
         id: CLIENT_ID.to_owned(),
         secret: Secret::new(secret.to_owned()),
@@ -212,15 +212,15 @@ fn sandbox(
     };
     let person = Client {
         id: PERSON_ID.to_owned(),
-        platform: Platform::Native,
+        platform: ClientPlatform::Native,
         ..client.clone()
     };
-    let options = Options {
+    let options = SandboxOptions {
         clients: vec![client, person],
         token_life,
         ..options
     };
-    Ninja::start(options).unwrap()
+    Sandbox::start(options).unwrap()
 }
 
 /// What is written, as the program reads it.
@@ -267,7 +267,7 @@ impl World {
             hostile: None,
             faults: None,
             person: None,
-            options: Options::default(),
+            options: SandboxOptions::default(),
             environment: Vec::new(),
             stderr: Stderr::Read,
         };
@@ -289,7 +289,7 @@ impl World {
     }
 
     #[track_caller]
-    pub(crate) fn ninja(&self) -> &Ninja {
+    pub(crate) fn ninja(&self) -> &Sandbox {
         match &self.behind {
             Behind::Sandbox(ninja) => ninja,
             Behind::Hostile(_) => panic!("no sandbox in this world"),
@@ -341,7 +341,7 @@ impl World {
 
     /// The requests that reached NinjaOne's API, as `GET /v2/devices 200`.
     pub(crate) fn saw(&self) -> Vec<String> {
-        let seen = self.ninja().seen();
+        let seen = self.ninja().requests();
         let api = seen.iter().filter(|it| record::is_api(&it.target));
         api.map(|it| format!("{it:?}")).collect()
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ninjaone_proxy::sandbox::{
-    Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ninja, Options, WEB_CLIENT_SECRET,
+    Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox, SandboxOptions, WEB_CLIENT_SECRET,
 };
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 
 pub(crate) struct World {
-    pub(crate) ninja: Ninja,
+    pub(crate) ninja: Sandbox,
     pub(crate) directory: Directory,
     /// Of this machine, free a moment ago.
     pub(crate) redirect: String,
@@ -45,15 +45,15 @@ impl World {
             .build()
             .unwrap();
         let redirect = format!("http://{}/callback", free_address());
-        let mut clients = Client::known();
+        let mut clients = Client::defaults();
         for client in &mut clients {
             client.redirects.push(redirect.clone());
         }
         let ninja = {
             let _guard = runtime.enter();
-            Ninja::start(Options {
+            Sandbox::start(SandboxOptions {
                 clients,
-                ..Options::default()
+                ..SandboxOptions::default()
             })
             .unwrap()
         };

@@ -16,7 +16,7 @@ use super::{
     running::{KEY, OTHER_KEY, Plan, Running, get, post},
 };
 
-/// See `net::pace::WINDOW_S`.
+/// See `net::body::throughput_window::WINDOW_S`.
 const WINDOW: Duration = Duration::from_secs(30);
 /// For a verdict: one window, a caller's five seconds more, and what a busy machine takes.
 const VERDICT: Duration = Duration::from_secs(55);

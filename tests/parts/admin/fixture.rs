@@ -76,20 +76,20 @@ pub(crate) fn healthy() -> StatusSnapshot {
             last_error: None,
             tries: 1,
         },
-        listeners: vec![Listener {
+        listeners: vec![ListenerStatus {
             role: "callers".to_owned(),
             address: "http://127.0.0.1:6465".to_owned(),
             connections: 2,
         }],
-        tenants: vec![Tenant {
+        tenants: vec![TenantStatus {
             name: "acme".to_owned(),
             label: Some("Acme MSP".to_owned()),
             origin: "https://eu.ninjarmm.com".to_owned(),
             learned_user_operations: Vec::new(),
             identities: vec![identity("service", IdentityState::Valid)],
-            budget: Budget::default(),
+            budget: BudgetStatus::default(),
         }],
-        callers: vec![Caller {
+        callers: vec![CallerStatus {
             name: "powerbi".to_owned(),
             requests: 12_345,
             refused: 3,
@@ -127,7 +127,7 @@ pub(crate) fn without_token() -> StatusSnapshot {
 pub(crate) fn figures() -> MetricsSnapshot {
     MetricsSnapshot {
         version: "0.1.0",
-        requests: vec![Requests {
+        requests: vec![RequestCount {
             caller: Arc::from("powerbi"),
             operation: Arc::from("getDevices"),
             decision: Decision::Allowed,
@@ -145,29 +145,29 @@ pub(crate) fn figures() -> MetricsSnapshot {
             sum_s: 0.0,
         },
         tokens: vec![
-            Token {
+            TokenMetrics {
                 tenant: Arc::from("acme"),
                 identity: "service",
                 expires_unix_s: Some(1_795_000_000),
                 login: None,
             },
-            Token {
+            TokenMetrics {
                 tenant: Arc::from("acme"),
                 identity: "user",
                 expires_unix_s: None,
-                login: Some(LoginFigures {
+                login: Some(LoginMetrics {
                     needed: true,
                     unsaved: false,
                 }),
             },
         ],
-        renewals: vec![Renewals {
+        renewals: vec![RenewalCount {
             tenant: Arc::from("acme"),
             identity: "service",
             result: "renewed",
             count: 2,
         }],
-        throttled: vec![Throttled {
+        throttled: vec![ThrottleCount {
             tenant: Arc::from("acme"),
             kind: "html",
             count: 1,

@@ -18,8 +18,8 @@ use ninjaone_proxy::{
     },
     cli::{
         exit::ExitStatus,
-        healthcheck::Healthcheck,
-        status::{Status, screen},
+        healthcheck::HealthcheckArgs,
+        status::{StatusArgs, render},
     },
     tasks::Tasks,
 };
@@ -152,13 +152,19 @@ fn the_mode_says_how_many_tokens_ready_needs() {
         })
     };
     let status = |snapshot, ready| get(&admin_of(snapshot, ready), "/readyz").status();
-    assert_eq!(status(half(), Ready::AnyToken), StatusCode::OK);
+    assert_eq!(status(half(), ReadinessCondition::AnyToken), StatusCode::OK);
     assert_eq!(
-        status(half(), Ready::AllTokens),
+        status(half(), ReadinessCondition::AllTokens),
         StatusCode::SERVICE_UNAVAILABLE
     );
-    assert_eq!(status(without_token(), Ready::Listening), StatusCode::OK);
-    assert_eq!(status(healthy(), Ready::AllTokens), StatusCode::OK);
+    assert_eq!(
+        status(without_token(), ReadinessCondition::Listening),
+        StatusCode::OK
+    );
+    assert_eq!(
+        status(healthy(), ReadinessCondition::AllTokens),
+        StatusCode::OK
+    );
 }
 
 #[test]
@@ -371,7 +377,7 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
     let snapshot = changed(|it| {
         it.tenants[0].identities[0].last_error = Some("503\u{1b}[2J\nfake".to_owned());
     });
-    let text = screen(&snapshot);
+    let text = render(&snapshot);
     assert!(text.starts_with("ninjaone-proxy 0.1.0 is degraded; up 3 d 4 h, pid 4711\n\nNeeds attention\n  ! acme/service: the last renewal failed"));
     for piece in [
         "token of acme/service: valid 48 min, renews in 36 min",
@@ -386,7 +392,7 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
 
 /// The line of the screen about the person's token.
 fn line_of_person(snapshot: &StatusSnapshot) -> String {
-    let text = screen(snapshot);
+    let text = render(snapshot);
     let line = text.lines().find(|it| it.contains("token of acme/user"));
     line.expect("a line").trim().to_owned()
 }
@@ -503,7 +509,7 @@ fn spans_are_said_in_at_most_two_units() {
         (86_400, "1 d"),
         (1_051_200, "12 d 4 h"),
     ] {
-        assert_eq!(span(seconds), text);
+        assert_eq!(humanize_duration(seconds), text);
     }
 }
 
@@ -579,7 +585,7 @@ async fn status_prints_what_the_listener_says_and_exits_by_health() {
     let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let ask = async |json: bool| {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = Status { admin: None }
+        let code = StatusArgs { admin: None }
             .run(Some(running.address), json, &mut out, &mut err)
             .await
             .unwrap();
@@ -605,7 +611,7 @@ async fn a_listener_on_all_addresses_is_asked_on_the_loopback_one() {
         let tasks = Tasks::new();
         tasks.spawn(serve(listener, Arc::new(admin()), tasks.clone()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let status = Status {
+        let status = StatusArgs {
             admin: Some(address),
         };
         let code = status.run(None, false, &mut out, &mut err).await.unwrap();
@@ -624,7 +630,7 @@ async fn status_says_how_to_start_what_does_not_answer() {
     let address = free.local_addr().unwrap();
     drop(free);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = Status {
+    let status = StatusArgs {
         admin: Some(address),
     };
     let code = status.run(None, false, &mut out, &mut err).await.unwrap();
@@ -642,7 +648,7 @@ async fn a_healthcheck_is_silent_and_answers_by_its_exit_code() {
     let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let check = async |ready: bool, verbose: bool| {
         let mut err = Vec::new();
-        let healthcheck = Healthcheck {
+        let healthcheck = HealthcheckArgs {
             ready,
             address: None,
         };

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use clap::Parser;
-use ninjaone_proxy::cli::audit::{Audit, Command};
+use ninjaone_proxy::cli::audit::{AuditArgs, AuditCommand};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -12,13 +12,13 @@ use super::world::{CLOSE_MAX, log_files, open};
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
-    audit: Audit,
+    audit: AuditArgs,
 }
 
 /// The exit code, standard output and standard error.
 fn verify(arguments: &[&str], directory: &Path, json: bool) -> (u8, String, String) {
     let line = ["audit", "verify"].iter().chain(arguments);
-    let Command::Verify(verify) = Line::try_parse_from(line).unwrap().audit.command;
+    let AuditCommand::Verify(verify) = Line::try_parse_from(line).unwrap().audit.command;
     let (mut out, mut talk) = (Vec::new(), Vec::new());
     let code = verify.run(directory, json, &mut out, &mut talk).into();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -29,7 +29,7 @@ async fn a_full_disk_loses_nothing_leaves_no_half_line_and_is_recovered_from() {
     }
     trouble_is_noticed_by_itself(&ledger).await;
     let refused = ledger.write_intent(subject(1, RiskClass::Write)).await;
-    assert_eq!(refused.err(), Some(CannotRecord));
+    assert_eq!(refused.err(), Some(LedgerWriteError));
     assert!(verdict(&disk.log()).is_intact(), "no half line stays");
 
     disk.enlarge();

@@ -190,7 +190,7 @@ fn a_second_writer_is_refused_and_told_of_the_lock() {
     let place = tempdir().unwrap();
     let _first = open(place.path());
     let second = Ledger::open(options(place.path())).err().unwrap();
-    assert!(matches!(second, OpenError::InUse { .. }));
+    assert!(matches!(second, LedgerOpenError::InUse { .. }));
     assert!(second.to_string().contains("audit.lock"), "{second}");
 }
 
@@ -242,7 +242,7 @@ fn a_log_whose_last_line_was_changed_is_not_continued() {
     fs::write(&path, text.replace("\"why\":\"test\"", "\"why\":\"tset\"")).unwrap();
 
     let error = Ledger::open(options(place.path())).err().unwrap();
-    assert!(matches!(error, OpenError::Broken { .. }), "{error}");
+    assert!(matches!(error, LedgerOpenError::Corrupt { .. }), "{error}");
     assert_ne!(text, fs::read_to_string(&path).unwrap());
 }
 
@@ -254,11 +254,11 @@ async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
         .map(|_| ledger.reserve(subject(1, RiskClass::Read)).unwrap())
         .collect();
     assert_eq!(
-        ledger.reserve(subject(2, Class::Read)).err(),
-        Some(CannotRecord)
+        ledger.reserve(subject(2, RiskClass::Read)).err(),
+        Some(LedgerWriteError)
     );
     let intent = ledger.write_intent(subject(2, RiskClass::Write)).await;
-    assert_eq!(intent.err(), Some(CannotRecord));
+    assert_eq!(intent.err(), Some(LedgerWriteError));
     // Refusals and events have room of their own.
     ledger.event(AuditEvent::Stop {
         reason: "test".into(),
@@ -353,6 +353,6 @@ async fn a_snapshot_says_how_the_log_stands() {
     );
     assert_eq!((snapshot.queued, snapshot.head), (1, report.head));
     assert_eq!(snapshot.path.as_ref(), log_files(place.path()).first());
-    assert_eq!(snapshot.broken, None);
+    assert_eq!(snapshot.failure, None);
     drop(entry);
 }

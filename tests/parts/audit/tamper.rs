@@ -292,7 +292,10 @@ async fn a_cut_end_shows_against_an_anchor() {
     let tampered = log.write();
     assert!(verdict(tampered.path()).is_intact());
     let report = verify(tampered.path(), &[anchor]).unwrap();
-    assert_eq!(report.breaks[0].finding, Finding::AnchorMissing { anchor });
+    assert_eq!(
+        report.breaks[0].error,
+        IntegrityError::AnchorMissing { anchor }
+    );
 
     let other = Head {
         seq: 3,
@@ -300,7 +303,7 @@ async fn a_cut_end_shows_against_an_anchor() {
     };
     let report = verify(place.path(), &[other]).unwrap();
     let expected = IntegrityError::AnchorContradicted { seq: 3 };
-    assert_eq!(report.breaks[0].finding, expected);
+    assert_eq!(report.breaks[0].error, expected);
 }
 
 #[tokio::test]
@@ -315,7 +318,7 @@ async fn the_report_says_where_and_how() {
     assert_eq!(found.at.file, "audit-000000000001.jsonl");
     assert_eq!((found.at.line, found.at.seq), (5, Some(6)));
     assert_eq!(
-        found.finding.to_string(),
+        found.error.to_string(),
         "lines 5 to 5 are missing before it"
     );
     assert_eq!(report.breaks_total, 1);

@@ -53,7 +53,7 @@ async fn an_intent_is_refused_when_the_file_was_deleted_and_the_next_file_says_s
     fs::remove_file(log_files(place.path()).remove(0)).unwrap();
 
     let refused = ledger.write_intent(subject(1, RiskClass::Write)).await;
-    assert_eq!(refused.err(), Some(CannotRecord));
+    assert_eq!(refused.err(), Some(LedgerWriteError));
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
     says_what_happened(place.path(), "deleted");
@@ -129,7 +129,7 @@ async fn a_directory_that_vanished_is_made_again_and_stays_locked() {
     assert!(ledger.close_within("test", CLOSE_MAX));
     let report = verify(&directory, &[]).unwrap();
     let first_missing = IntegrityError::Missing { first: 1, last: 1 };
-    assert_eq!(report.breaks[0].finding, first_missing);
+    assert_eq!(report.breaks[0].error, first_missing);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
     let started = Instant::now();
     for number in 0..50 {
         let refused = ledger.write_intent(subject(number, RiskClass::Write)).await;
-        assert_eq!(refused.err(), Some(CannotRecord));
+        assert_eq!(refused.err(), Some(LedgerWriteError));
         ledger
             .reserve(subject(number, RiskClass::Read))
             .unwrap()

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use ninjaone_proxy::config::{
-    caller_files::{self, Changed, NewCaller, NotChanged},
+    caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
     value::key_digest,
 };
 
@@ -20,15 +20,15 @@ fn new(name: &str) -> NewCaller {
     }
 }
 
-fn add(house: &House, name: &str) -> Result<Changed, NotChanged> {
+fn add(house: &House, name: &str) -> Result<CallerFileChange, CallerFileError> {
     caller_files::add(&house.sources(), &known(), &new(name))
 }
 
-fn key(changed: &Changed) -> String {
+fn key(changed: &CallerFileChange) -> String {
     changed.key.as_ref().unwrap().expose().clone()
 }
 
-fn refusal(result: Result<Changed, NotChanged>) -> String {
+fn refusal(result: Result<CallerFileChange, CallerFileError>) -> String {
     match result {
         Ok(changed) => panic!("changed {}", changed.file.display()),
         Err(error) => error.to_string(),
@@ -51,7 +51,7 @@ fn a_new_caller_is_a_file_with_the_digest_of_its_key() {
     assert!(!text.contains(random));
     let config = house.accepted();
     assert_eq!(config.callers[0].name.as_str(), "powerbi");
-    assert_eq!(config.callers[0].keys, [key_digest::of(&key)]);
+    assert_eq!(config.callers[0].keys, [key_digest::sha256(&key)]);
     assert_eq!(config.callers[0].rules.len(), 3);
     assert_eq!(
         &*config.callers[0].rules[0].location,
@@ -106,7 +106,7 @@ fn a_caller_that_would_make_the_configuration_wrong_is_taken_back() {
 fn a_configuration_that_was_wrong_before_does_not_keep_callers_from_being_made() {
     let house = House::with_tenant("[listen]\ndrain = \"soon\"\n");
     let changed = add(&house, "powerbi").unwrap();
-    assert!(changed.remaining.is_some());
+    assert!(changed.remaining_errors.is_some());
     assert!(house.path("callers.d/powerbi.toml").exists());
 }
 
@@ -128,7 +128,7 @@ fn rotation_adds_a_key_and_leaves_the_rest_of_the_file_as_it_is() {
             &format!("# by hand\n[caller.x]\n{before}\nallow = [\"read\"] # why\n"),
         );
         let changed = caller_files::rotate(&house.sources(), &known(), "x", false).unwrap();
-        let written = key_digest::written(&key_digest::of(&key(&changed)));
+        let written = key_digest::to_text(&key_digest::sha256(&key(&changed)));
         let after = after.replace("NEW", &written);
         assert_eq!(
             house.read("callers.d/x.toml"),
@@ -146,7 +146,7 @@ fn rotation_at_once_ends_the_old_keys() {
     assert_ne!(key(&changed), old);
     assert_eq!(
         house.accepted().callers[0].keys,
-        [key_digest::of(&key(&changed))]
+        [key_digest::sha256(&key(&changed))]
     );
 }
 

@@ -3,7 +3,7 @@
 use clap::Parser;
 use ninjaone_proxy::cli::{
     caller::{self, CallerArgs},
-    config::{self, ConfigArgs, Surroundings},
+    config::{self, ConfigArgs, ConfigContext},
 };
 use serde_json::Value;
 
@@ -37,11 +37,11 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
     let line = Line::try_parse_from(["ninjaone-proxy"].iter().chain(words)).unwrap();
     let file = house.path("config.toml");
     let known = known();
-    let around = Surroundings {
+    let around = ConfigContext {
         file: Some(&file),
         json,
         environment: house.environment.clone(),
-        known: &known,
+        operations: &known,
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let exit = match &line.command {

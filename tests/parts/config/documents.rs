@@ -3,7 +3,7 @@
 use std::fs;
 
 use ninjaone_proxy::config::{
-    read::{json_schema::json_schema, load, schema::Shape},
+    read::{json_schema::json_schema, load, schema::Schema},
     settings::Settings,
 };
 use serde_json::{Value, json};
@@ -72,13 +72,17 @@ fn the_commented_configuration_holds_the_defaults() {
 fn every_setting_stands_in_the_commented_configuration() {
     let text = template();
     let mut missing = Vec::new();
-    look_for(&Shape::of(&json_schema()), &text, &mut missing);
+    look_for(
+        &Schema::from_json_schema(&json_schema()),
+        &text,
+        &mut missing,
+    );
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-fn look_for(shape: &Shape, text: &str, missing: &mut Vec<String>) {
+fn look_for(shape: &Schema, text: &str, missing: &mut Vec<String>) {
     match shape {
-        Shape::Table(keys) => {
+        Schema::Table(keys) => {
             for key in keys {
                 let name = &key.name;
                 let forms = [
@@ -90,11 +94,11 @@ fn look_for(shape: &Shape, text: &str, missing: &mut Vec<String>) {
                 if !forms.iter().any(|form| text.contains(form)) {
                     missing.push(name.clone());
                 }
-                look_for(&key.shape, text, missing);
+                look_for(&key.schema, text, missing);
             }
         }
-        Shape::Named { each, .. } | Shape::List(each) => look_for(each, text, missing),
-        Shape::Either(shapes) => shapes
+        Schema::Map { each, .. } | Schema::List(each) => look_for(each, text, missing),
+        Schema::OneOf(shapes) => shapes
             .iter()
             .for_each(|shape| look_for(shape, text, missing)),
         _ => {}

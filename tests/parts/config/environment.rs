@@ -2,14 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use ninjaone_proxy::config::{Bind, read::diagnostics::Problem};
+use ninjaone_proxy::config::{BindAddress, read::diagnostics::Diagnostic};
 
 use super::{House, digest};
 
 #[test]
 fn a_variable_overrides_the_file() {
     let house = House::with_tenant("[listen]\ndrain = \"7s\"\n").set("NJP__LISTEN__DRAIN", "5s");
-    assert_eq!(house.accepted().listen.drain, Duration::from_secs(5));
+    assert_eq!(
+        house.accepted().listen.drain_timeout,
+        Duration::from_secs(5)
+    );
 }
 
 #[test]
@@ -19,8 +22,8 @@ fn lists_are_separated_by_commas_or_are_toml() {
         "[\"127.0.0.1:1234\", \"127.0.0.1:1235\"]",
     ] {
         let house = House::with_tenant("").set("NJP__LISTEN__HTTP", text);
-        let wanted: Vec<Bind> = ["127.0.0.1:1234", "127.0.0.1:1235"]
-            .map(|it| Bind::Address(it.parse::<SocketAddr>().unwrap()))
+        let wanted: Vec<BindAddress> = ["127.0.0.1:1234", "127.0.0.1:1235"]
+            .map(|it| BindAddress::Address(it.parse::<SocketAddr>().unwrap()))
             .into();
         assert_eq!(house.accepted().listen.http, wanted);
     }
@@ -101,7 +104,11 @@ fn what_is_wrong_in_a_variable_is_reported_under_its_name() {
             "the secret itself",
         );
     let problems = house.refused();
-    let places: Vec<String> = problems.as_slice().iter().map(Problem::place).collect();
+    let places: Vec<String> = problems
+        .as_slice()
+        .iter()
+        .map(Diagnostic::location)
+        .collect();
     assert_eq!(places.len(), 6, "{problems}");
     assert!(
         places.iter().all(|place| place.starts_with("NJP__")),

@@ -41,7 +41,7 @@ fn an_application_with_a_secret_is_a_web_application() {
     assert_eq!(user.client_secret.unwrap().expose(), "a secret for tests");
     assert_eq!(user.grant, AuthorizationFlow::Code);
     assert_eq!(user.scopes, ["monitoring", "management", "offline_access"]);
-    assert_eq!(user.redirect.text, "http://127.0.0.1:6468/callback");
+    assert_eq!(user.redirect.uri, "http://127.0.0.1:6468/callback");
     assert_eq!(user.keepalive, Duration::from_hours(12));
     assert_eq!(user.refresh_at, RenewalSchedule::AtLifetimePercent(80));
     assert_eq!(user.client_auth, ClientAuthMethod::ClientSecretPost);
@@ -122,7 +122,7 @@ fn a_redirect_is_kept_as_it_is_written() {
     for (platform, text, listens, path) in cases {
         let config = redirect(platform, text).accepted();
         let redirect = config.tenants[0].user.clone().unwrap().redirect;
-        assert_eq!(redirect.text, text);
+        assert_eq!(redirect.uri, text);
         assert_eq!(
             redirect.loopback,
             listens.map(|it| it.parse().unwrap()),

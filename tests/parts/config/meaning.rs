@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    config::read::sources::default_path, credentials::token::schedule::RenewalSchedule,
+    config::read::sources::find_config_file, credentials::token::schedule::RenewalSchedule,
     policy::rule::Rule,
 };
 
@@ -262,7 +262,7 @@ fn everything_that_was_read_is_watched() {
             digest('a')
         ),
     );
-    let watched = house.accepted().watched;
+    let watched = house.accepted().watched_paths;
     for name in [
         "config.toml",
         "callers.d",
@@ -281,7 +281,9 @@ fn a_missing_file_names_all_places_that_were_looked_at() {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    let problems = default_path(None, &environment).unwrap_err().to_string();
+    let problems = find_config_file(None, &environment)
+        .unwrap_err()
+        .to_string();
     for place in [
         "/nonexistent/a/config.toml",
         "/nonexistent/b/config.toml",

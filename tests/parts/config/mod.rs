@@ -20,7 +20,7 @@ use ninjaone_proxy::{
     config::{
         self, Config,
         read::{
-            diagnostics::{Problems, Warning},
+            diagnostics::{ConfigurationError, Warning},
             sources::Sources,
         },
     },
@@ -29,7 +29,7 @@ use ninjaone_proxy::{
 };
 use tempfile::TempDir;
 
-type Loaded = Result<(Config, Vec<Warning>), Problems>;
+type Loaded = Result<(Config, Vec<Warning>), ConfigurationError>;
 
 fn operation(method: Method, template: &str, id: &str, tag: &str, class: RiskClass) -> Operation {
     Operation {
@@ -54,21 +54,27 @@ fn operation(method: Method, template: &str, id: &str, tag: &str, class: RiskCla
 fn known() -> Vec<Operation> {
     let (get, post) = (Method::Get, Method::Post);
     vec![
-        operation(get, "/v2/devices", "getDevices", "devices", Class::Read),
-        operation(get, "/v2/device/{id}", "getDevice", "devices", Class::Read),
+        operation(get, "/v2/devices", "getDevices", "devices", RiskClass::Read),
+        operation(
+            get,
+            "/v2/device/{id}",
+            "getDevice",
+            "devices",
+            RiskClass::Read,
+        ),
         operation(
             post,
             "/v2/ticketing/ticket",
             "createTicket",
             "ticketing",
-            Class::Write,
+            RiskClass::Write,
         ),
         operation(
             post,
             "/v2/device/{id}/script/run",
             "runScriptOnDevice",
             "management",
-            Class::Dangerous,
+            RiskClass::Dangerous,
         ),
     ]
 }
@@ -152,7 +158,7 @@ impl House {
         warnings.iter().map(|it| it.message.clone()).collect()
     }
 
-    fn refused(&self) -> Problems {
+    fn refused(&self) -> ConfigurationError {
         match self.load() {
             Ok(_) => panic!("the configuration was accepted"),
             Err(problems) => problems,

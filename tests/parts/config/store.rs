@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ninjaone_proxy::{
     admin::admin_keys::AdminRole,
-    config::{Seal, Store},
+    config::{Seal, StoreConfig},
 };
 
 use super::{House, digest};
@@ -22,7 +22,7 @@ fn with_seal(seal: &str) -> House {
     House::new(&format!("{}[store]\nseal = {seal}\n", super::TENANT))
 }
 
-fn store(house: &House) -> Store {
+fn store(house: &House) -> StoreConfig {
     house.accepted().store.unwrap()
 }
 
@@ -200,7 +200,10 @@ fn people_on_the_admin_listener_have_a_role() {
     let read: Vec<_> = access.iter().map(|it| (it.key, it.role)).collect();
     assert_eq!(
         read,
-        [([0xaa; 32], Role::Operator), ([0xbb; 32], Role::Auditor)]
+        [
+            ([0xaa; 32], AdminRole::Operator),
+            ([0xbb; 32], AdminRole::Auditor)
+        ]
     );
 }
 

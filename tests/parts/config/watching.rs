@@ -11,13 +11,13 @@ use super::House;
 fn a_change_is_noticed_when_it_was_the_same_at_two_looks() {
     let house = House::with_tenant("");
     let mut reloader = Reloader::new(house.sources(), &house.accepted());
-    assert!(!reloader.notices_change());
+    assert!(!reloader.has_changed());
 
     house.write("callers.d/guest.toml", "# half");
-    assert!(!reloader.notices_change());
+    assert!(!reloader.has_changed());
     house.write("callers.d/guest.toml", "# half of it, and the rest");
-    assert!(!reloader.notices_change(), "it is still being written");
-    assert!(reloader.notices_change(), "the same at two looks");
+    assert!(!reloader.has_changed(), "it is still being written");
+    assert!(reloader.has_changed(), "the same at two looks");
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn a_change_that_was_taken_back_is_none() {
     let file = house.path("config.toml");
     let kept = house.path("kept");
     fs::rename(&file, &kept).unwrap();
-    assert!(!reloader.notices_change());
+    assert!(!reloader.has_changed());
     fs::rename(kept, file).unwrap();
-    assert!(!reloader.notices_change());
-    assert!(!reloader.notices_change());
+    assert!(!reloader.has_changed());
+    assert!(!reloader.has_changed());
 }

@@ -7,7 +7,7 @@ use ninjaone_proxy::{
         catalogue::Catalogue,
         operation::{ParameterKind, RiskClass},
     },
-    sandbox::Options,
+    sandbox::SandboxOptions,
 };
 
 use super::wire::{Place, ids};
@@ -56,9 +56,9 @@ async fn three_organizations_have_twenty_five_devices_in_pages() {
 #[tokio::test]
 async fn the_same_seed_makes_the_same_world_and_another_seed_another_one() {
     let world = async |seed| {
-        let place = Place::with(Options {
+        let place = Place::with(SandboxOptions {
             seed,
-            ..Options::default()
+            ..SandboxOptions::default()
         });
         let token = place.token().await;
         place.get(&token, "/v2/devices-detailed").await.body

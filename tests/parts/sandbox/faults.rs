@@ -1,6 +1,6 @@
 //! Faults that are switched on from the same process.
 
-use ninjaone_proxy::sandbox::faults::{Faults, Throttle, TokenTrouble};
+use ninjaone_proxy::sandbox::faults::{Faults, Throttle, TokenEndpointFault};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -21,10 +21,10 @@ async fn throttling_is_a_status_or_a_page_and_counts_down() {
         (throttled.status, throttled.header("retry-after")),
         (429, Some("7"))
     );
-    assert_eq!(place.ninja.faults().now().count, Some(1));
+    assert_eq!(place.ninja.faults().current().count, Some(1));
     assert_eq!(place.get(&token, "/v2/devices").await.status, 429);
     assert_eq!(place.get(&token, "/v2/devices").await.status, 200);
-    assert_eq!(place.ninja.faults().now(), Faults::default());
+    assert_eq!(place.ninja.faults().current(), Faults::default());
 
     place.ninja.faults().set(Faults {
         throttle: Some(Throttle::Page),
@@ -53,7 +53,7 @@ async fn a_lost_response_is_done_and_not_answered() {
     let body = r#"{"name":"Lost and found"}"#;
     let lost = send(place.at, "POST", "/v2/organizations", &headers, body).await;
     assert!(lost.is_none());
-    assert_eq!(place.ninja.seen().last().unwrap().status(), None);
+    assert_eq!(place.ninja.requests().last().unwrap().status(), None);
     let organizations = place.get(&token, "/v2/organizations").await.json();
     assert_eq!(organizations[3]["name"], "Lost and found");
 }
@@ -103,7 +103,7 @@ async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
     let place = Place::new();
     let with = async |trouble: &str| {
         place.ninja.faults().set(Faults {
-            token: Some(trouble.parse::<TokenTrouble>().unwrap()),
+            token: Some(trouble.parse::<TokenEndpointFault>().unwrap()),
             count: Some(1),
             ..Faults::default()
         });
@@ -133,7 +133,7 @@ async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
     assert_eq!(with("slow:1").await.status, 200);
     assert_eq!(place.form(FORM).await.json()["expires_in"], 3600);
     for wrong in ["", "200", "slow:", "expires_in:soon", "teapot"] {
-        assert!(wrong.parse::<TokenTrouble>().is_err(), "{wrong}");
+        assert!(wrong.parse::<TokenEndpointFault>().is_err(), "{wrong}");
     }
 }
 
@@ -141,14 +141,14 @@ async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
 async fn a_token_request_that_hangs_is_not_answered_and_the_sandbox_still_stops() {
     let place = Place::new();
     place.ninja.faults().set(Faults {
-        token: Some(TokenTrouble::Hang),
+        token: Some(TokenEndpointFault::Hang),
         ..Faults::default()
     });
     tokio::select! {
         _ = place.form(FORM) => panic!("it was answered"),
-        () = place.ninja.received(1) => {}
+        () = place.ninja.wait_for_requests(1) => {}
     }
-    assert_eq!(place.ninja.seen()[0].status(), None);
+    assert_eq!(place.ninja.requests()[0].status(), None);
     place.ninja.stop().await;
     assert!(TcpStream::connect(place.at).await.is_err());
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ninjaone_proxy::sandbox::{
-    DEFAULT_CLIENT_ID, NATIVE_CLIENT_ID, Options, SINGLE_PAGE_CLIENT_ID, WEB_CLIENT_ID,
+    DEFAULT_CLIENT_ID, NATIVE_CLIENT_ID, SINGLE_PAGE_CLIENT_ID, SandboxOptions, WEB_CLIENT_ID,
     WEB_CLIENT_SECRET, faults::Faults,
 };
 use serde_json::json;
@@ -250,9 +250,9 @@ async fn a_code_that_comes_twice_ends_the_login_that_came_of_it() {
 
 #[tokio::test]
 async fn a_code_expires() {
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         code_life: Duration::ZERO,
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let code = place.code(&native()).await;
     let reply = place.redeem(&native_redemption(&code)).await;

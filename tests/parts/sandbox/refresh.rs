@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ninjaone_proxy::sandbox::{
-    Counts, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, NoLogin,
-    SINGLE_PAGE_CLIENT_ID, TokenCalls, WEB_CLIENT_ID, WEB_CLIENT_SECRET, faults::Faults,
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, OAuthCounts, SINGLE_PAGE_CLIENT_ID,
+    SandboxLoginError, TokenCalls, WEB_CLIENT_ID, WEB_CLIENT_SECRET, faults::Faults,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn a_refresh_token_rotates_on_every_use_and_the_old_one_is_dead_at_once() 
     );
     let third = place.refresh(refresh_of(&second)).await;
     assert_eq!(third.status, 200, "reuse alone does no harm");
-    let expected = Counts {
+    let expected = OAuthCounts {
         token_calls: TokenCalls {
             authorization_code: 1,
             refresh_token: 3,
@@ -43,7 +43,7 @@ async fn a_refresh_token_rotates_on_every_use_and_the_old_one_is_dead_at_once() 
         logins: 1,
         rotations: 2,
         reuses: 1,
-        ..Counts::default()
+        ..OAuthCounts::default()
     };
     assert_eq!(place.ninja.counts(), expected);
     assert_eq!(place.ninja.token_calls(), 4);
@@ -207,9 +207,15 @@ async fn a_login_can_be_there_from_the_start() {
         "monitoring management control offline_access"
     );
     let error = |id: &str| place.ninja.log_in(id).err();
-    assert_eq!(error("other"), Some(NoLogin::UnknownClient));
-    assert_eq!(error(DEFAULT_CLIENT_ID), Some(NoLogin::NoRefreshTokens));
-    assert_eq!(error(SINGLE_PAGE_CLIENT_ID), Some(NoLogin::NoRefreshTokens));
+    assert_eq!(error("other"), Some(SandboxLoginError::UnknownClient));
+    assert_eq!(
+        error(DEFAULT_CLIENT_ID),
+        Some(SandboxLoginError::NoRefreshTokens)
+    );
+    assert_eq!(
+        error(SINGLE_PAGE_CLIENT_ID),
+        Some(SandboxLoginError::NoRefreshTokens)
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use ninjaone_proxy::{sandbox::Options, tasks::Tasks};
+use ninjaone_proxy::{sandbox::SandboxOptions, tasks::Tasks};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,7 +28,7 @@ async fn what_was_received_is_remembered_to_the_byte() {
             "PATCH /v2/device/101 401",
         ]
     );
-    let seen = place.ninja.seen();
+    let seen = place.ninja.requests();
     assert_eq!(
         seen[2].header("authorization"),
         Some(format!("Bearer {token}").as_bytes())
@@ -38,8 +38,8 @@ async fn what_was_received_is_remembered_to_the_byte() {
         &*seen[2].body_sha256,
         "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     );
-    place.ninja.forget_seen();
-    assert!(place.ninja.seen().is_empty());
+    place.ninja.clear_requests();
+    assert!(place.ninja.requests().is_empty());
 }
 
 #[tokio::test]
@@ -90,14 +90,14 @@ async fn another_process_can_look_and_switch_over_the_control_address() {
     assert_eq!(seen["requests"][0]["target"], "/v2/devices");
     assert_eq!(seen["requests"][0]["status"], 503);
     assert_eq!(control("DELETE", "/sandbox/requests", "").await.status, 204);
-    assert!(place.ninja.seen().is_empty());
+    assert!(place.ninja.requests().is_empty());
 }
 
 #[tokio::test]
 async fn without_control_there_is_nothing_below_sandbox() {
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         control: false,
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let reply = send(place.at, "GET", "/sandbox/faults", "", "")
         .await
@@ -161,9 +161,9 @@ async fn tls_is_spoken_with_a_given_certificate() {
         .with_single_cert(vec![certificate.clone()], private)
         .unwrap();
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         tls: Some(Arc::new(server)),
-        ..Options::default()
+        ..SandboxOptions::default()
     });
 
     let mut roots = rustls::RootCertStore::empty();

@@ -98,7 +98,7 @@ async fn a_lost_answer_has_rotated_the_token() {
         .await;
     assert_eq!(place.try_refresh(&refresh).await, None);
     assert_eq!(place.ninja.counts().rotations, 1);
-    assert_eq!(place.ninja.seen().last().unwrap().status(), None);
+    assert_eq!(place.ninja.requests().last().unwrap().status(), None);
     assert_eq!(place.refresh(&refresh).await.status, 400);
     assert_eq!(place.ninja.counts().reuses, 1);
 }
@@ -108,13 +108,13 @@ async fn a_slow_answer_has_rotated_before_the_pause_and_a_slow_start_only_after_
     let place = Place::new();
     let refresh = place.first_refresh_token();
     for (trouble, rotations) in [("slow_start:600000", 0), ("slow:600000", 1)] {
-        let before = place.ninja.seen().len();
+        let before = place.ninja.requests().len();
         place.switch(json!({"token": trouble, "count": 1})).await;
         let came = u64::try_from(before + 1).unwrap();
         tokio::select! {
             _ = place.try_refresh(&refresh) => panic!("it was answered"),
             () = async {
-                place.ninja.received(came).await;
+                place.ninja.wait_for_requests(came).await;
                 until(|| place.ninja.counts().rotations == rotations).await;
             } => {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ninjaone_proxy::{
     ninjaone::operation::Scope,
-    sandbox::{Client, DEFAULT_CLIENT_SECRET, Options},
+    sandbox::{Client, DEFAULT_CLIENT_SECRET, SandboxOptions},
     secret::Secret,
 };
 use serde_json::json;
@@ -120,9 +120,9 @@ async fn a_missing_a_malformed_and_a_wrong_proof_have_the_known_bodies() {
 
 #[tokio::test]
 async fn a_token_expires_and_is_then_not_authenticated() {
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         token_life: Duration::ZERO,
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let token = place.token().await;
     assert_eq!(place.get(&token, "/v2/devices").await.status, 401);
@@ -130,12 +130,12 @@ async fn a_token_expires_and_is_then_not_authenticated() {
 
 #[tokio::test]
 async fn a_token_without_the_scope_is_told_so_with_401() {
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         clients: vec![Client {
             scopes: vec![Scope::Monitoring],
             ..Client::default()
         }],
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let token = place.token().await;
     let reply = place.call(&token, "POST", "/v2/organizations", "{}").await;
@@ -153,9 +153,9 @@ async fn an_operation_that_needs_a_person_is_refused_to_a_machine_and_done_for_a
         user_context: true,
         ..Client::default()
     };
-    let place = Place::with(Options {
+    let place = Place::with(SandboxOptions {
         clients: vec![Client::default(), person],
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let token = place.token().await;
     let refused = place

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ninjaone_proxy::sandbox::{Ninja, Options};
+use ninjaone_proxy::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -79,17 +79,17 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 
 /// A sandbox and the way to it.
 pub(crate) struct Place {
-    pub(crate) ninja: Ninja,
+    pub(crate) ninja: Sandbox,
     pub(crate) at: SocketAddr,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self::with(Options::default())
+        Self::with(SandboxOptions::default())
     }
 
-    pub(crate) fn with(options: Options) -> Self {
-        let ninja = Ninja::start(options).unwrap();
+    pub(crate) fn with(options: SandboxOptions) -> Self {
+        let ninja = Sandbox::start(options).unwrap();
         let at = ninja.address();
         Self { ninja, at }
     }
@@ -119,7 +119,7 @@ impl Place {
 
     pub(crate) fn saw(&self) -> Vec<String> {
         self.ninja
-            .seen()
+            .requests()
             .iter()
             .map(|seen| format!("{seen:?}"))
             .collect()

@@ -20,7 +20,7 @@ use crate::net::{
 
 use super::connection_activity::ConnectionActivity;
 
-/// The connection's future under timeouts. `Finish` is called once, when a graceful shutdown is requested.
+/// The connection's future under timeouts. `FinishLogin` is called once, when a graceful shutdown is requested.
 pub(super) struct Watch<C, Finish> {
     connection: Pin<Box<C>>,
     graceful_shutdown: Option<Finish>,

@@ -60,7 +60,7 @@ impl HpackDecoder {
     /// Decodes a block; hands its fields to `take`, name and value, in order.
     ///
     /// # Errors
-    /// See [`NotABlock`].
+    /// See [`HpackError`].
     pub fn decode(
         &mut self,
         block: &[u8],

@@ -28,7 +28,7 @@ struct HuffmanTable {
     count: [u32; LENGTH_MAX + 1],
     start: [usize; LENGTH_MAX + 1],
     symbols: [u16; 257],
-    /// By the next `SHORT` bits: the symbol whose code they begin with, and its length; length 0 for a longer code.
+    /// By the next `SHORT_CODE_BITS` bits: the symbol whose code they begin with, and its length; length 0 for a longer code.
     short: [(u8, u8); 1 << SHORT_CODE_BITS],
 }
 

@@ -23,7 +23,7 @@ use super::hpack;
 /// The field that says why a request is refused. A caller's own is dropped.
 const REFUSED_HEADER: HeaderName = HeaderName::from_static("njp-refused");
 
-/// What a request can be refused for here. [`REFUSED`] carries the index in this list.
+/// What a request can be refused for here. [`REFUSED_HEADER`] carries the index in this list.
 const REFUSAL_ERRORS: [RequestError; 15] = [
     RequestError::NotHttp,
     RequestError::Method,
