@@ -58,7 +58,7 @@ const PROOFS: [Proof; 7] = [
         name: "Recorded",
         file: "audit/recorded.rs",
         assertion: "assert_recorded",
-        asserted_by: ("audit/open_entry.rs", "ride"),
+        asserted_by: ("audit/open_entry.rs", "defer_close"),
     },
     Proof {
         name: "Forwarded",
@@ -69,7 +69,7 @@ const PROOFS: [Proof; 7] = [
 ];
 
 /// The file that makes the first value of the journey, which has a parser in place of an assertion.
-const FIRST_STATION: &str = "net/incoming.rs";
+const FIRST_STATION: &str = "net/request/incoming_request.rs";
 
 /// Methods of proofs that change something, none of it what was proved: the credentials are taken out before anybody is
 /// identified, and the open line counts attempts.
@@ -79,7 +79,7 @@ const MAY_CHANGE_A_PROOF: [&str; 2] = ["take_credentials", "set_attempts"];
 const MAY_EXPOSE_SECRETS: [&str; 8] = [
     "app/wiring.rs",
     "config/",
-    "credentials/callback.rs",
+    "credentials/login/callback.rs",
     "credentials/grant",
     "credentials/store/record.rs",
     "cli/caller",
@@ -96,23 +96,30 @@ const HOMES: [(&str, &[&str]); 17] = [
         "rustls",
         &[
             "net/tls.rs",
-            "net/tls_stream.rs",
-            "net/client.rs",
+            "net/client/tls_stream.rs",
+            "net/client/connector.rs",
             "sandbox/",
         ],
     ),
     ("tokio_rustls", &["net/tls.rs", "sandbox/"]),
     (
         "rustls_pki_types",
-        &["net/tls.rs", "net/tls_stream.rs", "net/client.rs"],
+        &[
+            "net/tls.rs",
+            "net/client/tls_stream.rs",
+            "net/client/connector.rs",
+        ],
     ),
-    ("rustls_platform_verifier", &["net/tls.rs", "net/client.rs"]),
+    (
+        "rustls_platform_verifier",
+        &["net/tls.rs", "net/client/connector.rs"],
+    ),
     // The sandbox serves with the library alone.
     ("hyper", &["net/", "sandbox/"]),
     ("hyper_util", &["net/", "sandbox/"]),
     ("httparse", &["net/"]),
     ("oauth2", &["credentials/"]),
-    ("argon2", &["credentials/store/key.rs"]),
+    ("argon2", &["credentials/store/seal_key.rs"]),
     ("governor", &["limits/"]),
     ("config", &["config/"]),
     ("toml", &["config/"]),
