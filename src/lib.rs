@@ -1,21 +1,21 @@
 //! `ninjaone-proxy`: an authenticating reverse proxy and token broker in front of the NinjaOne API.
 //!
-//! The modules stand in the order of a request's journey, and a module imports only from modules above it
-//! (`tests/architecture.rs` keeps that). Each station takes the value that the station before it made and returns the next
-//! one; nobody else can make that value, so code that forgets to authorise, to limit or to record does not compile.
+//! The modules are declared in the order in which a request passes them, and a module imports only from modules above it
+//! (`tests/architecture` enforces that). Each station takes the proof that the previous station made and returns the next one.
+//! Nobody else can make a proof, so code that forgets to authorise, limit or record a request does not compile.
 //!
 //! ```text
 //!   vocabulary    names   clock   random   hex   secret   files   lock   tasks   watchdog
 //!   plumbing      net                                      HTTP, TLS, sockets; knows nothing of NinjaOne
 //!   vendor        ninjaone                                 operations, scopes, regions; facts, no I/O
 //!   ═══════════════════════════════ the journey ═══════════════════════════════
-//!   caller        Incoming    ──►  Identified              who is asking?
-//!   policy        Identified  ──►  Authorized              may they?
-//!   limits        Authorized  ──►  Admitted                may they now?
-//!   credentials   Admitted    ──►  Leased                  with which token?
-//!   audit         Leased      ──►  Intended                put it on record
-//!   upstream      Intended    ──►  Forwarded               send it
-//!   proxy         Outcome     ──►  Recorded<Outcome> ──►  Reply
+//!   caller        IncomingRequest ──►  Identified          who is asking?
+//!   policy        Identified      ──►  Authorized          may they?
+//!   limits        Authorized      ──►  Admitted            may they now?
+//!   credentials   Admitted        ──►  Leased              with which token?
+//!   audit         Leased          ──►  Intended            put it on record
+//!   upstream      Intended        ──►  Forwarded           send it
+//!   proxy         Outcome         ──►  Recorded<Outcome> ──►  RecordedResponse
 //!   ════════════════════════════════════════════════════════════════════════════
 //!   beside        admin   sandbox
 //!   edge          config ──► app ──► cli ──► main
