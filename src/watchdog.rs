@@ -253,7 +253,7 @@ impl Heartbeat {
     /// Only test builds have a switch.
     #[cfg(not(debug_assertions))]
     #[expect(clippy::unused_async, reason = "test builds wait here")]
-    pub async fn stall_if_told(&self) {}
+    pub async fn stall_if_injected(&self) {}
 
     /// The part ends because it was asked to: nobody expects another beat.
     pub fn retire(self) {
