@@ -13,12 +13,12 @@ use crate::net::{
 
 use super::{
     head::{RESPONSE_HEAD_BYTES_MAX, RESPONSE_HEADERS_MAX, ResponseHead},
-    response_head_reader::Wait,
+    response_head_reader::ResponseHeadReader,
 };
 
 /// The head that is parsed from these parts, and what is left unread after it.
 fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(ResponseHead, Bytes)>, ()> {
-    let (mut wait, mut read) = (Wait::new(method), BytesMut::new());
+    let (mut wait, mut read) = (ResponseHeadReader::new(method), BytesMut::new());
     for (number, piece) in pieces.into_iter().enumerate() {
         read.extend_from_slice(piece);
         if let Some(head) = wait.read(&mut read).map_err(drop)? {

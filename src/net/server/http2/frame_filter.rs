@@ -66,7 +66,7 @@ pub struct FrameFilter<S> {
     socket: S,
     head_bytes_max: usize,
     read_state: FrameReadState,
-    /// The head of a frame, as far as it has come.
+    /// The header of a frame, as far as it has come.
     frame_header: ([u8; FRAME_HEADER_BYTES], usize),
     /// An incomplete header block.
     header_block: Option<HeaderBlock>,
@@ -260,14 +260,14 @@ impl<S> FrameFilter<S> {
         // A second block on a stream ends its body (RFC 9113 section 8.1).
         let is_trailers = block.stream <= self.last_stream;
         self.last_stream = self.last_stream.max(block.stream);
-        let mut judge = RequestHeadValidator::new(self.head_bytes_max, is_trailers);
+        let mut validator = RequestHeadValidator::new(self.head_bytes_max, is_trailers);
         let decoded = self
             .decoder
-            .decode(compressed, |name, value| judge.add_field(name, value));
+            .decode(compressed, |name, value| validator.add_field(name, value));
         decoded.map_err(|_| FrameError)?;
         let ends_stream = block.flags & END_STREAM;
-        let judged = judge.finish(ends_stream != 0);
-        write_header_block(block.stream, ends_stream, &judged, &mut self.out);
+        let validated = validator.finish(ends_stream != 0);
+        write_header_block(block.stream, ends_stream, &validated, &mut self.out);
         Ok(())
     }
 
