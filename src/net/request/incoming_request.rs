@@ -17,7 +17,7 @@ use crate::{
 use super::{
     allowed_hosts::{AllowedHosts, HostMatch},
     headers::{HeaderError, RequestHeaders},
-    parsed_request::{ParsedRequest, RECORDED_PATH_BYTES_MAX, RequestHead},
+    parsed_request::{ParsedRequest, RequestHead, recorded_path},
     presented_credentials::PresentedCredentials,
     request_error::RequestError,
     request_rules::RequestRules,
@@ -94,7 +94,7 @@ impl IncomingRequest {
                 started,
                 peer,
                 method,
-                path: printable(path),
+                path: recorded_path(path.as_bytes()),
                 error,
             })
         };
@@ -235,17 +235,4 @@ fn check_host(
         HostMatch::Misdirected => Err(RequestError::MisdirectedHost),
         HostMatch::Malformed => Err(RequestError::Host),
     }
-}
-
-fn printable(path: &str) -> Box<str> {
-    path.bytes()
-        .take(RECORDED_PATH_BYTES_MAX)
-        .map(|b| {
-            if b.is_ascii_graphic() {
-                char::from(b)
-            } else {
-                '?'
-            }
-        })
-        .collect()
 }

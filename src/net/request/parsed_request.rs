@@ -10,7 +10,21 @@ use super::{
 };
 
 /// Longest part of a refused path that is recorded, in bytes.
-pub const RECORDED_PATH_BYTES_MAX: usize = 256;
+const RECORDED_PATH_BYTES_MAX: usize = 256;
+
+/// The start of a refused path as it is recorded: printable ASCII, with `?` for any other byte.
+pub(in crate::net) fn recorded_path(path: &[u8]) -> Box<str> {
+    path.iter()
+        .take(RECORDED_PATH_BYTES_MAX)
+        .map(|byte| {
+            if byte.is_ascii_graphic() {
+                char::from(*byte)
+            } else {
+                '?'
+            }
+        })
+        .collect()
+}
 
 /// What a protocol made of the bytes: a head and a body, or neither.
 pub type ParsedRequest = Result<(RequestHead, IncomingBody), RequestParseError>;

@@ -13,7 +13,7 @@ use crate::net::{
     request::{
         headers::{HEADERS_MAX, HeaderError},
         origin_form::check_origin_form,
-        parsed_request::{RECORDED_PATH_BYTES_MAX, RequestParseError},
+        parsed_request::{RequestParseError, recorded_path},
         request_error::RequestError,
         target::TargetError,
     },
@@ -221,18 +221,7 @@ impl RequestHeadValidator {
         let method = Method::parse(method).map_or("", Method::as_str);
         let path = self.path.as_deref().unwrap_or_default();
         let path = path.split(|it| matches!(it, b'?' | b'#')).next();
-        let path: String = path
-            .unwrap_or_default()
-            .iter()
-            .take(RECORDED_PATH_BYTES_MAX)
-            .map(|it| {
-                if it.is_ascii_graphic() {
-                    char::from(*it)
-                } else {
-                    '?'
-                }
-            })
-            .collect();
+        let path = recorded_path(path.unwrap_or_default());
         let mut block = Vec::new();
         // A response to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
         let asked = if method == "HEAD" { "HEAD" } else { "POST" };
