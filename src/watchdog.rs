@@ -7,13 +7,15 @@ use std::{
     convert::Infallible,
     future::{Future, pending},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::lock::Lock;
 
 /// How often the parts are looked at.
 pub const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -33,7 +35,7 @@ pub struct Watchdog(Arc<Inner>);
 
 struct Inner {
     silence_max: Duration,
-    watched: Mutex<Vec<WatchedPart>>,
+    watched: Lock<Vec<WatchedPart>>,
 }
 
 struct WatchedPart {
@@ -96,7 +98,7 @@ impl Watchdog {
     pub fn new(silence_max: Duration) -> Self {
         Self(Arc::new(Inner {
             silence_max,
-            watched: Mutex::default(),
+            watched: Lock::default(),
         }))
     }
 
@@ -146,10 +148,7 @@ impl Watchdog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<WatchedPart>> {
-        self.0
-            .watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.watched.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 //! that the browser received. PKCE verifier, code exchange and tokens stay in this process.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use crate::{
         },
         store::{LoginStore, stored_login::Slot},
     },
+    lock::Lock,
     random,
     tasks::Tasks,
 };
@@ -65,7 +66,7 @@ pub struct LoginEndpoint {
     ledger: Ledger,
     /// Outlive the connection: a granted login is stored even if the client hangs up.
     tasks: Tasks,
-    pending: Mutex<Vec<PendingLogin>>,
+    pending: Lock<Vec<PendingLogin>>,
 }
 
 struct PendingLogin {
@@ -108,7 +109,7 @@ impl LoginEndpoint {
             store,
             ledger,
             tasks,
-            pending: Mutex::default(),
+            pending: Lock::default(),
         }
     }
 
@@ -325,7 +326,7 @@ impl LoginEndpoint {
 
     /// Those that have not taken too long.
     fn pending(&self) -> MutexGuard<'_, Vec<PendingLogin>> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock();
         let now = Instant::now();
         pending.retain(|it| it.expires_at > now);
         pending

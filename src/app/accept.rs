@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use crate::net::{
     Peer,
     server::{
+        connection_permit::ConnectionPermit,
         connection_rejections::{RejectionCounts, RejectionReason},
-        connections::{ConnectionLimitError, ConnectionPermit, Connections},
+        connections::{ConnectionLimitError, Connections},
         listener::Listener,
     },
     tls::ServerCertificate,

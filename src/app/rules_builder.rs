@@ -8,7 +8,7 @@ use crate::{
     config::{self, Config},
     credentials::{TokenCells, user_only_operations::UserOnlyOperations},
     names::TenantName,
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     ninjaone::{catalogue::CatalogueError, operation::Operation},
     proxy::rules::Rules,
     upstream::tenant_upstream::{TenantUpstream, TenantUpstreams},

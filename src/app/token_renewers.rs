@@ -19,7 +19,7 @@ use crate::{
         user_only_operations::UserOnlyOperations,
     },
     names::{IdentityKind, TenantName},
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     tasks::Tasks,
     watchdog::Watchdog,
 };

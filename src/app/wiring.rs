@@ -19,9 +19,9 @@ use crate::{
     limits::{RateLimits, budget::BudgetLimit, caller_limiter::CallerRateLimit},
     names::{IdentityKind, TenantName},
     net::{
-        body::throughput_window::BodyTimeouts,
-        client::connector::Endpoint,
-        request::{allowed_hosts::AllowedHosts, incoming_request::RequestRules},
+        body::timeouts::BodyTimeouts,
+        client::endpoint::Endpoint,
+        request::{allowed_hosts::AllowedHosts, request_rules::RequestRules},
     },
     ninjaone::{
         catalogue::{Catalogue, CatalogueError},

@@ -21,11 +21,12 @@ use crate::{
     clock::Timestamp,
     net::{
         Peer,
-        body::throughput_window::BodyTimeouts,
-        request::incoming_request::{Malformed, RequestError},
+        body::timeouts::BodyTimeouts,
+        request::{incoming_request::Malformed, request_error::RequestError},
         server::{
-            connections::ConnectionPermit,
+            connection_permit::ConnectionPermit,
             handler::{ConnectionEnd, ServerOptions},
+            http1::Http1ServerConnection,
             http2,
             listener::AcceptedSocket,
             sniff::{self, Peek, Protocol},
@@ -168,7 +169,7 @@ async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOpti
         permit: ticket,
         certificate,
     } = handed;
-    let seat = Arc::clone(ticket.control());
+    let control = Arc::clone(ticket.control());
     let connection = WorkerConnection {
         options: current_options(options, &proxy),
         proxy,
@@ -176,7 +177,8 @@ async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOpti
         permit: ticket,
     };
     // An evicted connection is dropped wherever it is.
-    seat.run(serve_accepted(connection, accepted, certificate))
+    control
+        .run(serve_accepted(connection, accepted, certificate))
         .await;
 }
 
@@ -229,16 +231,16 @@ impl WorkerConnection {
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
     {
-        let patience = self.options.timeouts;
+        let timeouts = self.options.timeouts;
         let sniffed = tokio::select! {
             biased;
-            sniffed = sniff::sniff(&socket, patience.unauthenticated_idle, patience.head) => sniffed,
+            sniffed = sniff::sniff(&socket, timeouts.unauthenticated_idle, timeouts.head) => sniffed,
             () = self.permit.control().shutdown_requested() => return,
         };
         match sniffed {
             Ok(protocol) => self.serve(socket, protocol).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.permit.record_idle_timeout()
+                self.permit.record_idle_timeout();
             }
             // A peer that just hangs up needs no log line.
             Err(_) => {}
@@ -271,24 +273,18 @@ impl WorkerConnection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let seat = Arc::clone(self.permit.control());
-        let door = ConnectionHandler {
+        let control = Arc::clone(self.permit.control());
+        let handler = ConnectionHandler {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
-            connection: Arc::clone(&seat),
+            connection: Arc::clone(&control),
         };
         let ended = match protocol {
             Protocol::Http1 => {
-                crate::net::server::http1::Http1ServerConnection::new(
-                    socket,
-                    door,
-                    seat,
-                    self.options,
-                )
-                .await
+                Http1ServerConnection::new(socket, handler, control, self.options).await
             }
             // Boxed, so that an idle HTTP/1.1 connection does not hold its memory.
-            Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
+            Protocol::Http2 => Box::pin(http2::serve(socket, handler, control, self.options)).await,
         };
         match ended {
             ConnectionEnd::NotHttp => self.record_without_request(RequestError::NotHttp),

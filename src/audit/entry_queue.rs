@@ -5,13 +5,15 @@
 
 use std::{
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use tokio::sync::oneshot;
+
+use crate::lock::Lock;
 
 use super::entry::AuditEntry;
 
@@ -28,8 +30,9 @@ const CAPACITY_AT_START: usize = 1024;
 pub(super) type Waiter = oneshot::Sender<()>;
 
 pub(super) struct EntryQueue {
-    pending: Mutex<Batch>,
-    /// The writer sleeps here.
+    pending: Lock<Batch>,
+    /// The writer sleeps here. Condition variables hand the guard back themselves, so they ignore poisoning here, as [`Lock`]
+    /// does.
     wake: Condvar,
     /// Who closes the ledger sleeps here.
     ended: Condvar,
@@ -66,7 +69,7 @@ impl Batch {
 impl EntryQueue {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            pending: Mutex::new(Batch::new()),
+            pending: Lock::new(Batch::new()),
             wake: Condvar::new(),
             ended: Condvar::new(),
             occupied: AtomicUsize::new(0),
@@ -218,7 +221,7 @@ impl EntryQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 }
 

@@ -1,14 +1,10 @@
 //! The ledger: the API for writing to the audit log, and what happens while the log cannot be written.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 use crate::{
-    clock::Timestamp, credentials::Leased, ninjaone::operation::RiskClass, watchdog::Watchdog,
+    clock::Timestamp, credentials::Leased, lock::Lock, ninjaone::operation::RiskClass,
+    watchdog::Watchdog,
 };
 
 use super::{
@@ -16,7 +12,7 @@ use super::{
     chain::Head,
     entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
     entry_queue::EntryQueue,
-    ledger_writer::{LedgerWriter, WriterFailure, WriterStatus, lock_status},
+    ledger_writer::{LedgerWriter, WriterFailure, WriterStatus},
     sink::{
         Sink,
         directory::FILE_BYTES_MAX,
@@ -108,7 +104,7 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     queue: Arc<EntryQueue>,
-    writer_status: Arc<Mutex<WriterStatus>>,
+    writer_status: Arc<Lock<WriterStatus>>,
     memory: Option<Arc<MemorySink>>,
     serve_reads_unrecorded: bool,
     intent_wait: Duration,
@@ -259,7 +255,7 @@ impl Ledger {
     /// How the ledger is at this moment.
     #[must_use]
     pub fn snapshot(&self) -> LedgerSnapshot {
-        let standing = lock_status(&self.0.writer_status).clone();
+        let standing = self.0.writer_status.lock().clone();
         LedgerSnapshot {
             records: standing.records,
             failures: standing.failures,

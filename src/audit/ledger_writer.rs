@@ -1,16 +1,10 @@
 //! The writer thread: takes batches off the queue, chains and writes them, syncs, and recovers from errors.
 
-use std::{
-    collections::VecDeque,
-    iter,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, iter, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use crate::{
     clock::{Moment, Timestamp, rfc3339},
+    lock::Lock,
     watchdog::Heartbeat,
 };
 
@@ -68,7 +62,7 @@ pub(super) struct LedgerWriter {
     /// The last line that is known to be durable.
     durable_seq: u64,
     outage: Option<Outage>,
-    status: Arc<Mutex<WriterStatus>>,
+    status: Arc<Lock<WriterStatus>>,
     /// Last, so that the sink has let go of its lock when others hear of the end.
     _end_guard: EndGuard,
 }
@@ -118,11 +112,11 @@ impl LedgerWriter {
             synced: Moment::now(),
             durable_seq: head.seq,
             outage: None,
-            status: Arc::new(Mutex::new(standing)),
+            status: Arc::new(Lock::new(standing)),
         }
     }
 
-    pub(super) fn status(&self) -> Arc<Mutex<WriterStatus>> {
+    pub(super) fn status(&self) -> Arc<Lock<WriterStatus>> {
         Arc::clone(&self.status)
     }
 
@@ -266,7 +260,7 @@ impl LedgerWriter {
 
     fn advance_chain(&mut self, head: Head, count: usize) {
         self.chain.advance(head);
-        self.locked_status().records += count as u64;
+        self.status.lock().records += count as u64;
     }
 
     fn write_gap(&mut self, why: Box<str>) -> Result<(), SinkError> {
@@ -345,11 +339,11 @@ impl LedgerWriter {
                 retry_at,
             });
         }
-        self.locked_status().failures += 1;
+        self.status.lock().failures += 1;
     }
 
     fn publish_status(&self) {
-        let mut standing = self.locked_status();
+        let mut standing = self.status.lock();
         standing.head = self.chain.head();
         standing.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
         // While there is no file, the one that was given up is where to look.
@@ -358,10 +352,6 @@ impl LedgerWriter {
         {
             standing.path = Some(path.to_owned());
         }
-    }
-
-    fn locked_status(&self) -> MutexGuard<'_, WriterStatus> {
-        lock_status(&self.status)
     }
 }
 
@@ -373,10 +363,6 @@ impl Drop for EndGuard {
         self.0.set_broken(true);
         self.0.mark_ended();
     }
-}
-
-pub(super) fn lock_status(standing: &Mutex<WriterStatus>) -> MutexGuard<'_, WriterStatus> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn today() -> Day {

@@ -24,7 +24,7 @@ use crate::{
     app::wiring::{self, endpoint},
     config::{self, Config, read::diagnostics::Warning},
     names::IdentityKind,
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     ninjaone::catalogue::Catalogue,
     policy::{policy_set::PolicySet, required_scope::RequiredScope},
 };

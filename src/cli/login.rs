@@ -22,6 +22,7 @@ use crate::{
     config::{Config, TenantConfig, UserIdentity, value::duration},
     credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
+    net::url::UrlParts,
     secret::Secret,
 };
 
@@ -187,9 +188,7 @@ async fn finish(
 
 /// The path of a redirect URI.
 fn redirect_path(redirect: &str) -> String {
-    let rest = redirect.split_once("://").map_or("", |(_, rest)| rest);
-    let path = rest.find(['/', '?']).and_then(|at| rest.get(at..));
-    let path = path.and_then(|it| it.split('?').next()).unwrap_or_default();
+    let path = UrlParts::split(redirect).map_or("", |it| it.path);
     if path.is_empty() { "/" } else { path }.to_owned()
 }
 

@@ -19,10 +19,7 @@ use crate::{
             UserLoginStatus,
         },
     },
-    net::client::{
-        connector::{Endpoint, ExchangeError},
-        exchange::exchange,
-    },
+    net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
 };
 
 use super::exit::ExitStatus;

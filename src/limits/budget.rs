@@ -7,7 +7,7 @@
 use std::{
     convert::Infallible,
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -15,6 +15,8 @@ use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until, timeout_at},
 };
+
+use crate::lock::Lock;
 
 use super::{
     fair_queue::{FairQueue, QueueTicket},
@@ -40,7 +42,7 @@ pub struct BudgetLimit {
 pub struct Budget {
     limit: BudgetLimit,
     limiter: GcraLimiter,
-    state: Mutex<BudgetState>,
+    state: Lock<BudgetState>,
     /// Held by the one waiter that keeps time for all.
     timer: tokio::sync::Mutex<()>,
     /// Tells the timekeeper that time, not a permit, is what the queue waits for now.
@@ -83,7 +85,7 @@ impl Budget {
         Self {
             limiter: GcraLimiter::new(limit.rate, limit.burst),
             limit,
-            state: Mutex::new(BudgetState {
+            state: Lock::new(BudgetState {
                 in_flight: 0,
                 paused_until: None,
                 queue: FairQueue::new(),
@@ -289,7 +291,7 @@ impl Budget {
 
     fn lock(&self) -> MutexGuard<'_, BudgetState> {
         // Nothing between lock and unlock can leave the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -50,9 +50,9 @@ impl ResponseHeaders {
 }
 
 impl From<ResponseHeaders> for HeaderMap {
-    fn from(fields: ResponseHeaders) -> Self {
-        let mut map = Self::with_capacity(fields.0.len());
-        for (name, value) in fields.0 {
+    fn from(headers: ResponseHeaders) -> Self {
+        let mut map = Self::with_capacity(headers.0.len());
+        for (name, value) in headers.0 {
             map.append(name, value);
         }
         map
@@ -84,9 +84,9 @@ impl<B> Response<B> {
 
 impl<B> From<Response<B>> for http::Response<B> {
     fn from(response: Response<B>) -> Self {
-        let mut made = Self::new(response.body);
-        *made.status_mut() = response.status;
-        *made.headers_mut() = response.headers.into();
-        made
+        let mut converted = Self::new(response.body);
+        *converted.status_mut() = response.status;
+        *converted.headers_mut() = response.headers.into();
+        converted
     }
 }

@@ -43,6 +43,15 @@ fn split_off(text: &str, at: char) -> (&str, Option<&str>) {
     }
 }
 
+/// `scheme://authority` at the front of an absolute URL, as written; none without `://`.
+#[must_use]
+pub fn origin(url: &str) -> Option<&str> {
+    let UrlParts {
+        scheme, authority, ..
+    } = UrlParts::split(url)?;
+    url.get(..scheme.len() + "://".len() + authority.len())
+}
+
 /// Host and port of an authority without user information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostPort<'a> {
@@ -116,6 +125,8 @@ mod tests {
         assert_eq!(split("http://h?q/r"), ("http", "h", "", Some("q/r"), None));
         assert_eq!(split("http://h#/?"), ("http", "h", "", None, Some("/?")));
         assert_eq!(UrlParts::split("/path"), None);
+        assert_eq!(origin("https://h:1?q"), Some("https://h:1"));
+        assert_eq!(origin("//h/path"), None);
     }
 
     #[test]

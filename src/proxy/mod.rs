@@ -25,7 +25,10 @@ use crate::{
     clock::Timestamp,
     net::{
         Method, Peer,
-        request::incoming_request::{IncomingRequest, ParsedRequest, ReceivedRequest},
+        request::{
+            incoming_request::{IncomingRequest, ReceivedRequest},
+            parsed_request::ParsedRequest,
+        },
         server::{
             connection_control::ConnectionControl,
             handler::{Handler, ResponseFuture},

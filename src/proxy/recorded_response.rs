@@ -15,7 +15,7 @@ use crate::{
     audit::{OpenEntry, Recorded, entry::OutcomeDetails},
     credentials::Leased,
     names::RequestId,
-    net::{body::request_body::BodyProgress, response::Response},
+    net::{body::progress::BodyProgress, response::Response},
     upstream::upstream_body::{Http1ResponseBody, UpstreamBodyError},
 };
 

@@ -10,10 +10,9 @@ use crate::{
     limits::{LimitKind, Standing, Throttled},
     names::IdentityKind,
     net::{
-        body::request_body::RequestBodyError,
+        body::request_body_error::RequestBodyError,
         request::{
-            headers::HeaderError,
-            incoming_request::{Malformed, RequestError},
+            headers::HeaderError, incoming_request::Malformed, request_error::RequestError,
             target::TargetError,
         },
     },

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::{
     limits::Admitted,
-    net::body::request_body::{BodyProgress, RequestBody, RequestBodyError},
+    net::body::{
+        progress::BodyProgress, request_body::RequestBody, request_body_error::RequestBodyError,
+    },
     ninjaone::operation::Payload,
 };
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     caller::CallerDirectory, clock::Timestamp, credentials::TokenCells, limits::RateLimits,
-    names::RequestId, net::request::incoming_request::RequestRules, policy::policy_set::PolicySet,
+    names::RequestId, net::request::request_rules::RequestRules, policy::policy_set::PolicySet,
     upstream::tenant_upstream::TenantUpstreams,
 };
 

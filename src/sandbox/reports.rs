@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::clock::Moment;
+use crate::{clock::Moment, lock::Lock};
 
 use super::{
     api::ApiCall,
@@ -58,7 +58,7 @@ struct ReportCursor {
 
 /// The open cursors. They live in the server, not in their names.
 #[derive(Default)]
-pub(super) struct Cursors(Mutex<OpenCursors>);
+pub(super) struct Cursors(Lock<OpenCursors>);
 
 #[derive(Default)]
 struct OpenCursors {
@@ -69,7 +69,7 @@ struct OpenCursors {
 
 impl Cursors {
     fn open(&self) -> MutexGuard<'_, OpenCursors> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Where `name` stands, if the client of `call` may go on with it.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU16, Ordering},
     },
 };
@@ -12,6 +12,8 @@ use std::{
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+use crate::lock::Lock;
 
 /// How many requests are remembered.
 pub const REQUESTS_MAX: usize = 100_000;
@@ -103,7 +105,7 @@ pub(super) struct NewRequest<'a> {
 /// The last requests; the oldest makes room.
 #[derive(Default)]
 pub(super) struct RequestLog {
-    pages: Mutex<LoggedRequests>,
+    pages: Lock<LoggedRequests>,
     count: watch::Sender<u64>,
 }
 
@@ -115,7 +117,7 @@ struct LoggedRequests {
 
 impl RequestLog {
     fn pages(&self) -> MutexGuard<'_, LoggedRequests> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock()
     }
 
     pub(super) fn push(&self, arrived: NewRequest<'_>) -> Arc<RequestRecord> {

@@ -1,11 +1,11 @@
 //! The simulated world: the customers of a fictitious service provider, what they have, and how writes change it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::sandbox::creation;
+use crate::{lock::Lock, sandbox::creation};
 
 /// When it is in the sandbox, in seconds since 1970: always 2026-11-17T14:00:00Z, so that a seed gives the same bytes on
 /// every day.
@@ -176,16 +176,16 @@ pub(super) struct WorldData {
     pub(super) tickets: Vec<SupportTicket>,
 }
 
-pub(super) struct World(Mutex<WorldData>);
+pub(super) struct World(Lock<WorldData>);
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Mutex::new(creation::create(seed)))
+        Self(Lock::new(creation::create(seed)))
     }
 
     /// Held for as long as it takes to read or change something; never across an await.
     pub(super) fn data(&self) -> MutexGuard<'_, WorldData> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -14,13 +14,16 @@ use crate::{
     net::{
         Method,
         body::{
-            request_body::{BodyProgress, RequestBodyError},
+            progress::BodyProgress,
+            request_body_error::RequestBodyError,
             throughput_window::{self, ThroughputWindow},
         },
         client::{
-            connector::ExchangeError,
+            exchange_error::ExchangeError,
             forwardable_headers::NINJAONE_REQUEST_ID,
-            pool::{ClientResponse, OutgoingRequest, ReusePolicy, SendError},
+            outgoing_request::{OutgoingRequest, ReusePolicy},
+            response::ClientResponse,
+            send_error::SendError,
         },
         response::ResponseHeaders,
         worker_cell::WorkerFlag,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::net::{
-    body::request_body::RequestBodyError, client::connector::ExchangeError,
+    body::request_body_error::RequestBodyError, client::exchange_error::ExchangeError,
     response::ResponseHeaders,
 };
 

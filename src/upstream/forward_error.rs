@@ -6,7 +6,7 @@ use crate::{
     audit::{Intended, OpenEntry},
     credentials::{Leased, TokenUnavailable},
     limits::LimitKind,
-    net::{body::request_body::RequestBodyError, client::connector::ExchangeError},
+    net::{body::request_body_error::RequestBodyError, client::exchange_error::ExchangeError},
 };
 
 use super::send_log::SendLog;

@@ -15,23 +15,17 @@ pub mod tenant_upstream;
 pub mod upstream_body;
 mod user_context;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
     credentials::TokenCells,
+    lock::Lock,
     net::{
         body::request_body::RequestBody,
-        client::{
-            connector::{ConnectorError, ExchangeError},
-            pool::Pool,
-        },
+        client::{connector::ConnectorError, exchange_error::ExchangeError, pool::Pool},
     },
     tasks::Tasks,
 };
@@ -49,7 +43,7 @@ pub use self::{
 
 /// The way out to NinjaOne, one for each worker: its connections are not shared between cores.
 pub struct Upstream {
-    pools: Mutex<HashMap<u64, Arc<Pool>, foldhash::fast::RandomState>>,
+    pools: Lock<HashMap<u64, Arc<Pool>, foldhash::fast::RandomState>>,
     tasks: Tasks,
 }
 
@@ -61,7 +55,7 @@ impl Upstream {
     #[must_use]
     pub fn new(tasks: Tasks) -> Arc<Self> {
         Arc::new(Self {
-            pools: Mutex::default(),
+            pools: Lock::default(),
             tasks,
         })
     }
@@ -70,7 +64,7 @@ impl Upstream {
     pub async fn close_idle_connections(self: Arc<Self>) {
         loop {
             tokio::time::sleep(IDLE_CHECK_INTERVAL).await;
-            let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pools = self.pools.lock();
             for pool in pools.values() {
                 pool.close_idle();
             }
@@ -80,7 +74,7 @@ impl Upstream {
     }
 
     fn pool(&self, origin: &TenantUpstream) -> Result<Arc<Pool>, ConnectorError> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.pools.lock();
         if let Some(pool) = pools.get(&origin.id()) {
             return Ok(Arc::clone(pool));
         }

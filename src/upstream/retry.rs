@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{
     net::{
         Method,
-        client::{connector::ExchangeError, pool::SendError},
+        client::{exchange_error::ExchangeError, send_error::SendError},
     },
     random,
 };

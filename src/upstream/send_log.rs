@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::net::body::request_body::BodyProgress;
+use crate::net::body::progress::BodyProgress;
 
 /// What happened to a request on its way to NinjaOne.
 #[derive(Debug, Clone, Default)]

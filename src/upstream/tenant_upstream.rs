@@ -10,9 +10,10 @@ use std::{
 
 use crate::{
     net::{
-        body::throughput_window::BodyTimeouts,
+        body::timeouts::BodyTimeouts,
         client::{
-            connector::{Connector, ConnectorError, Endpoint},
+            connector::{Connector, ConnectorError},
+            endpoint::Endpoint,
             pool::Pool,
         },
         tls::AlpnOffer,

@@ -14,10 +14,10 @@ use crate::{
     limits::budget::Permit,
     net::{
         body::{
-            throughput_window::BodyTimeouts,
+            timeouts::BodyTimeouts,
             timer::{BodyTimeout, BodyTimer},
         },
-        client::response_body::AnswerStream,
+        client::response_body::ClientResponseBody,
     },
 };
 
@@ -58,7 +58,7 @@ impl UpstreamBodyError {
 
 /// The body of NinjaOne's response.
 pub struct Http1ResponseBody {
-    inner: AnswerStream,
+    inner: ClientResponseBody,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
     timer: BodyTimer,
@@ -73,11 +73,11 @@ pub struct Http1ResponseBody {
 impl Http1ResponseBody {
     /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
-    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyTimeouts) -> Self {
+    pub fn new(inner: ClientResponseBody, permit: Permit, timeouts: BodyTimeouts) -> Self {
         let mut body = Self {
             inner,
             permit: Some(permit),
-            timer: BodyTimer::new(patience),
+            timer: BodyTimer::new(timeouts),
             bytes: 0,
             ended: false,
             ahead: VecDeque::new(),

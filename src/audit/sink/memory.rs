@@ -1,11 +1,8 @@
 //! Keeps lines in memory: for the sandbox, which leaves nothing on disk.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::MutexGuard};
 
-use crate::audit::chain::LinkedLines;
+use crate::{audit::chain::LinkedLines, lock::Lock};
 
 /// The oldest line makes room for the newest.
 pub const MEMORY_LINES_MAX: usize = 10_000;
@@ -13,7 +10,7 @@ pub const MEMORY_LINES_MAX: usize = 10_000;
 /// The newest lines, in memory; older ones are dropped.
 #[derive(Default)]
 pub struct MemorySink {
-    lines: Mutex<VecDeque<Box<str>>>,
+    lines: Lock<VecDeque<Box<str>>>,
 }
 
 impl MemorySink {
@@ -36,6 +33,6 @@ impl MemorySink {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Box<str>>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock()
     }
 }

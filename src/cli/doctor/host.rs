@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     credentials::grant::discovery::{DiscoveryError, OAuthPaths},
     limits::retry_after::parse_http_date,
-    net::client::connector::{Endpoint, ExchangeError},
+    net::client::{endpoint::Endpoint, exchange_error::ExchangeError},
     ninjaone::paths::DISCOVERY_PATH,
 };
 

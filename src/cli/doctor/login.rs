@@ -17,7 +17,7 @@ use crate::{
         },
     },
     names::{IdentityKind, TenantName},
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     policy::required_scope::RequiredScope,
 };
 

@@ -13,7 +13,7 @@ use crate::{
         token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     names::IdentityKind,
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     ninjaone::region::Region,
     policy::required_scope::RequiredScope,
 };

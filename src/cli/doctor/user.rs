@@ -10,10 +10,7 @@ use crate::{
     app::wiring::authorization_params,
     config::{Platform, UserIdentity},
     credentials::login::authorization::AuthorizationRequest,
-    net::client::{
-        connector::{Endpoint, ExchangeError},
-        exchange::exchange,
-    },
+    net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
     ninjaone::paths::AUTHORIZE_ERROR_PATH,
 };
 

@@ -9,6 +9,7 @@ use crate::{
         value::{address, secret_ref},
     },
     names::TenantName,
+    net::url::UrlParts,
     ninjaone::region::Region,
     secret::Secret,
 };
@@ -134,7 +135,7 @@ impl Prompter<'_> {
 }
 
 fn parse_address(written: &str) -> Result<(TenantAddress, Origin), PromptError> {
-    if written.contains("://") {
+    if UrlParts::split(written).is_some() {
         let origin = address::parse_origin(written).map_err(|error| wrong("the URL", &error))?;
         return Ok((TenantAddress::Url(written.to_owned()), origin));
     }

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     cli::context::Context,
     config::{Origin, value::address},
+    net::url,
 };
 
 /// An address that is safe to open.
@@ -31,10 +32,7 @@ impl<'a> BrowserUrl<'a> {
 
 /// The scheme, host and port of a safe address.
 pub(super) fn origin(url: &str) -> Option<Origin> {
-    let after_scheme = url.find("://")? + "://".len();
-    let rest = url.get(after_scheme..)?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    address::parse_origin(url.get(..after_scheme + end)?).ok()
+    address::parse_origin(url::origin(url)?).ok()
 }
 
 /// False if there is no browser or no display.

@@ -6,7 +6,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
+    lock::Lock,
     net::server::one_shot::{self, HeadDecision, OneShotLimits},
     secret::Secret,
     tasks::Tasks,
@@ -77,7 +78,7 @@ impl CallbackSocket {
             path,
             flow,
             matcher: judge,
-            sender: Mutex::new(Some(tell)),
+            sender: Lock::new(Some(tell)),
             rejected: Arc::clone(&refused),
         });
         let serving = one_shot::serve(self.listener, BOUNDS, desk, tasks.clone());
@@ -123,7 +124,7 @@ struct CallbackServer {
     flow: AuthorizationFlow,
     matcher: CallbackMatcher,
     /// Taken by the only callback.
-    sender: Mutex<Option<oneshot::Sender<Secret<String>>>>,
+    sender: Lock<Option<oneshot::Sender<Secret<String>>>>,
     rejected: Arc<AtomicU32>,
 }
 
@@ -193,7 +194,7 @@ impl CallbackServer {
     }
 
     fn receive_callback(&self, parameters: &str) -> CallbackResponse {
-        let mut tell = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = self.sender.lock();
         if tell.is_none() {
             return rejection(StatusCode::GONE);
         }

@@ -11,7 +11,7 @@ use crate::{
         },
         store::error::StoreError,
     },
-    net::client::connector::ExchangeError,
+    net::client::exchange_error::ExchangeError,
 };
 
 #[derive(Debug, thiserror::Error)]

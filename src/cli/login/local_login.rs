@@ -1,9 +1,6 @@
 //! A login by this process, into the store that it shares with the proxy.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     app::wiring::{self, StoreOpenError},
@@ -16,6 +13,7 @@ use crate::{
         },
         store::{LoginStore, error::StoreError, stored_login::Slot},
     },
+    lock::Lock,
     secret::Secret,
 };
 
@@ -28,7 +26,7 @@ use super::{
 const PROBE_LOCK_TIMEOUT_MS: u64 = 200;
 
 pub(super) struct LocalLogin {
-    request: Arc<Mutex<Option<AuthorizationRequest>>>,
+    request: Arc<Lock<Option<AuthorizationRequest>>>,
     store: LoginStore,
     slot: Slot,
 }
@@ -61,7 +59,7 @@ pub(super) async fn begin(
         request.redirect_uri().to_owned(),
         request.flow(),
     );
-    let request = Arc::new(Mutex::new(Some(request)));
+    let request = Arc::new(Lock::new(Some(request)));
     let begun = LoginAttempt {
         tenant: tenant.name.as_str().to_owned(),
         url,
@@ -103,13 +101,13 @@ async fn open(config: &Config, slot: &Slot) -> Result<LoginStore, LoginCommandEr
 
 /// Accepts parameters that belong to this login, or that end it.
 fn callback_matcher(
-    request: &Arc<Mutex<Option<AuthorizationRequest>>>,
+    request: &Arc<Lock<Option<AuthorizationRequest>>>,
     flow: AuthorizationFlow,
     paste: bool,
 ) -> CallbackMatcher {
     let request = Arc::clone(request);
     Arc::new(move |parameters| {
-        let request = request.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = request.lock();
         let Some(request) = request.as_ref() else {
             return false;
         };
@@ -133,11 +131,7 @@ impl LocalLogin {
         self,
         came: Secret<String>,
     ) -> Result<LoginSuccess, LoginCommandError> {
-        let request = self
-            .request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let request = self.request.lock().take();
         let request = request.ok_or(CallbackError::StateMismatch)?;
         let received = request.parse_pasted(came.expose())?;
         let completed = complete_login(request, received, &self.store, &self.slot).await?;

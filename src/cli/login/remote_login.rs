@@ -11,7 +11,7 @@ use crate::{
     app::wiring::endpoint,
     config::value::{address, redirect_uri, secret_ref},
     credentials::login::authorization::{AuthorizationFlow, split_pasted},
-    net::client::{connector::Endpoint, exchange::exchange},
+    net::client::{endpoint::Endpoint, exchange::exchange},
     secret::Secret,
 };
 

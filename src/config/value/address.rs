@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{BindAddress, Origin};
+use crate::{
+    config::{BindAddress, Origin},
+    net::url::{UrlParts, parse_port},
+};
 
 /// The names of the loopback interface: the host names accepted by default.
 #[must_use]
@@ -53,11 +56,6 @@ pub(crate) fn parse_bind_address(text: &str) -> Result<BindAddress, BindAddressP
         }
         _ => Err(BindAddressParseError::InvalidFormat),
     }
-}
-
-fn parse_port(text: &str) -> Option<u16> {
-    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_decimal)
 }
 
 /// Whether two listeners need the same port.
@@ -142,23 +140,21 @@ pub(crate) enum OriginParseError {
 
 /// Parses `https://host[:port]`; `http://` only for a loopback host.
 pub(crate) fn parse_origin(text: &str) -> Result<Origin, OriginParseError> {
-    let (scheme, rest) = text
-        .trim()
-        .split_once("://")
-        .ok_or(OriginParseError::Scheme)?;
-    let tls = match scheme.to_ascii_lowercase().as_str() {
+    let text = text.trim();
+    let url = UrlParts::split(text).ok_or(OriginParseError::Scheme)?;
+    let tls = match url.scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
         _ => return Err(OriginParseError::Scheme),
     };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains('@') {
+    if text.contains('@') {
         return Err(OriginParseError::UserInfo);
     }
-    if rest.contains(['/', '?', '#', '\\']) {
+    let is_bare = matches!(url.path, "" | "/") && url.query.is_none() && url.fragment.is_none();
+    if !is_bare || url.authority.contains('\\') {
         return Err(OriginParseError::Path);
     }
-    let (host, port) = parse_authority(rest).ok_or(OriginParseError::InvalidFormat)?;
+    let (host, port) = parse_authority(url.authority).ok_or(OriginParseError::InvalidFormat)?;
     let port = port.unwrap_or(if tls { 443 } else { 80 });
     if !tls && !is_loopback(&host) {
         return Err(OriginParseError::PlainHttp);
@@ -179,6 +175,7 @@ pub(in crate::config) fn parse_authority(text: &str) -> Option<(String, Option<u
     (port != Some(0)).then_some((host, port))
 }
 
+/// Unlike [`HostPort::split`](crate::net::url::HostPort::split), accepts an IPv6 address with a port but without brackets.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let end = authority.rfind(']').map_or(0, |at| at + 1);
     match authority.get(end..)?.rfind(':') {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::RedirectUri;
+use crate::{config::RedirectUri, net::url::UrlParts};
 
 use super::address;
 
@@ -48,26 +48,22 @@ pub(crate) fn parse(text: &str) -> Result<RedirectUri, RedirectUriParseError> {
     if !is_url || text.len() > REDIRECT_BYTES_MAX {
         return Err(RedirectUriParseError::InvalidFormat);
     }
-    let (scheme, rest) = text
-        .split_once("://")
-        .ok_or(RedirectUriParseError::Scheme)?;
-    let tls = match scheme.to_ascii_lowercase().as_str() {
+    let url = UrlParts::split(text).ok_or(RedirectUriParseError::Scheme)?;
+    let tls = match url.scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
         _ => return Err(RedirectUriParseError::Scheme),
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(end);
-    if authority.contains('@') {
+    if url.authority.contains('@') {
         return Err(RedirectUriParseError::UserInfo);
     }
-    if rest.contains('#') {
+    if url.fragment.is_some() {
         return Err(RedirectUriParseError::Fragment);
     }
     // Port 0 stands for any: `login` replaces it with the port that it gets.
-    let (authority, any_port) = match authority.strip_suffix(":0") {
+    let (authority, any_port) = match url.authority.strip_suffix(":0") {
         Some(host) if host == ANY_PORT_HOST => (host, true),
-        _ => (authority, false),
+        _ => (url.authority, false),
     };
     let (host, port) =
         address::parse_authority(authority).ok_or(RedirectUriParseError::InvalidFormat)?;
@@ -80,11 +76,14 @@ pub(crate) fn parse(text: &str) -> Result<RedirectUri, RedirectUriParseError> {
         (false, Some(ip)) => Some(SocketAddr::new(ip, port.unwrap_or(80))),
         (true, _) => None,
     };
-    let path = rest.split('?').next().unwrap_or_default();
     Ok(RedirectUri {
         uri: text.to_owned(),
         loopback,
-        path: if path.is_empty() { "/" } else { path }.to_owned(),
+        path: match url.path {
+            "" => "/",
+            path => path,
+        }
+        .to_owned(),
     })
 }
 

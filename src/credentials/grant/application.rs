@@ -11,10 +11,7 @@ use oauth2::{
 };
 
 use crate::{
-    net::client::{
-        connector::{Endpoint, ExchangeError},
-        exchange::exchange,
-    },
+    net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
     secret::Secret,
 };
 

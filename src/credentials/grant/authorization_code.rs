@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 
-use crate::{clock::Reading, net::client::connector::ExchangeError, secret::Secret};
+use crate::{clock::Reading, net::client::exchange_error::ExchangeError, secret::Secret};
 
 use super::{
     TokenSet,

@@ -7,10 +7,7 @@ use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::{
-    net::client::{
-        connector::{Endpoint, ExchangeError},
-        exchange::exchange,
-    },
+    net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
     ninjaone::paths::{AUTHORIZE_PATH, DISCOVERY_PATH, REVOKE_PATH, TOKEN_PATH},
 };
 

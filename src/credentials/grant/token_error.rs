@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::net::client::connector::ExchangeError;
+use crate::net::client::exchange_error::ExchangeError;
 
 /// Why a call to the token endpoint, or to the revocation endpoint, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
+
+use crate::lock::Lock;
 
 use super::{
     FoundLogin,
@@ -12,7 +14,7 @@ use super::{
 
 /// Logins in memory. Clones share them.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<HashMap<Slot, MemorySlot>>>);
+pub struct MemoryStore(Arc<Lock<HashMap<Slot, MemorySlot>>>);
 
 #[derive(Default)]
 struct MemorySlot {
@@ -48,7 +50,7 @@ impl MemoryStore {
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Slot, MemorySlot>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -16,7 +16,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use crate::{hex, random};
+use crate::{hex, lock::Lock, random};
 
 /// Most keys that a store can have. A rotation needs two.
 pub const SEAL_KEYS_MAX: usize = 8;
@@ -81,7 +81,7 @@ impl SealKey {
         }
         Ok(Self(KeyMaterial::Passphrase(Passphrase {
             text: Zeroizing::new(text.to_vec()),
-            derived: Mutex::default(),
+            derived: Lock::default(),
             salt_in_use: OnceLock::new(),
         })))
     }
@@ -137,7 +137,7 @@ impl SealKeys {
 struct Passphrase {
     text: Zeroizing<Vec<u8>>,
     /// By salt, so that a store derives its key once.
-    derived: Mutex<HashMap<Salt, Arc<AeadKey>>>,
+    derived: Lock<HashMap<Salt, Arc<AeadKey>>>,
     /// The salt of the first file that was opened, so that all files of a store come to share one.
     salt_in_use: OnceLock<Salt>,
 }
@@ -160,7 +160,7 @@ impl Passphrase {
     /// None if there is not enough memory for Argon2.
     fn derive(&self, salt: Salt) -> Option<Arc<AeadKey>> {
         // Holds the lock while it derives, so that two threads derive the same key once.
-        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut derived = self.derived.lock();
         if let Some(key) = derived.get(&salt) {
             return Some(Arc::clone(key));
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     clock::{Moment, Timestamp},
     credentials::{TokenUnavailable, TokenUnavailableReason, login::renewal_error::RenewalError},
+    lock::Lock,
     names::{IdentityKind, TenantName},
 };
 
@@ -46,7 +47,7 @@ pub struct TokenCell {
     /// Wakes the token renewer.
     wake: Notify,
     waiters: AtomicUsize,
-    history: Mutex<RenewalHistory>,
+    history: Lock<RenewalHistory>,
 }
 
 /// What the token renewer is doing.
@@ -110,7 +111,7 @@ impl TokenCell {
             phase: watch::Sender::new(RenewerPhase::Idle),
             wake: Notify::new(),
             waiters: AtomicUsize::new(0),
-            history: Mutex::default(),
+            history: Lock::default(),
         }
     }
 
@@ -272,7 +273,7 @@ impl TokenCell {
 
     fn history(&self) -> MutexGuard<'_, RenewalHistory> {
         // A panic while it was locked can have left no more than a wrong count.
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        self.history.lock()
     }
 }
 

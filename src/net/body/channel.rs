@@ -58,11 +58,11 @@ pub enum BodyDemand {
 #[must_use]
 pub fn channel(length: Option<u64>) -> (BodySender, BodyReceiver) {
     let shared = SharedChannel::default();
-    let inflow = BodyReceiver {
+    let receiver = BodyReceiver {
         shared: shared.clone(),
         remaining: length,
     };
-    (BodySender(shared), inflow)
+    (BodySender(shared), receiver)
 }
 
 impl BodySender {
@@ -80,9 +80,9 @@ impl BodySender {
     }
 
     /// Hands over the chunk that was asked for.
-    pub fn send(&self, piece: Bytes) {
+    pub fn send(&self, chunk: Bytes) {
         let mut state = self.0.lock();
-        state.chunk = Some(piece);
+        state.chunk = Some(chunk);
         state.is_requested = false;
         wake(state, |it| &mut it.receiver_waker);
     }
@@ -97,9 +97,9 @@ impl BodySender {
         self.close(Err(IncomingBodyError::Malformed));
     }
 
-    fn close(&self, how: Result<(), IncomingBodyError>) {
+    fn close(&self, result: Result<(), IncomingBodyError>) {
         let mut state = self.0.lock();
-        state.result.get_or_insert(how);
+        state.result.get_or_insert(result);
         wake(state, |it| &mut it.receiver_waker);
     }
 }
@@ -122,9 +122,9 @@ impl Drop for BodyReceiver {
 /// Wakes without holding the lock: the woken task may run at once.
 fn wake(
     mut state: MutexGuard<'_, ChannelState>,
-    whom: impl Fn(&mut ChannelState) -> &mut Option<Waker>,
+    waker_of: impl Fn(&mut ChannelState) -> &mut Option<Waker>,
 ) {
-    let waker = whom(&mut state).take();
+    let waker = waker_of(&mut state).take();
     drop(state);
     if let Some(waker) = waker {
         waker.wake();
@@ -141,11 +141,11 @@ impl Body for BodyReceiver {
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let this = self.get_mut();
         let mut state = this.shared.lock();
-        if let Some(piece) = state.chunk.take() {
+        if let Some(chunk) = state.chunk.take() {
             if let Some(left) = &mut this.remaining {
-                *left = left.saturating_sub(piece.len() as u64);
+                *left = left.saturating_sub(chunk.len() as u64);
             }
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match state.result {
             Some(Ok(())) => return Poll::Ready(None),

@@ -136,8 +136,8 @@ impl MeteredBody {
     ) -> Poll<Option<Result<Bytes, RequestBodyError>>> {
         loop {
             let Poll::Ready(next) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                let lateness = ready!(self.timer.poll_timeout(cx));
-                return Poll::Ready(Some(Err(self.record_error(lateness.into()))));
+                let timeout = ready!(self.timer.poll_timeout(cx));
+                return Poll::Ready(Some(Err(self.record_error(timeout.into()))));
             };
             let bytes = match &next {
                 Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
@@ -158,8 +158,8 @@ impl MeteredBody {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    let came = self.progress.add_bytes(data.len() as u64);
-                    if came > self.bytes_max {
+                    let received = self.progress.add_bytes(data.len() as u64);
+                    if received > self.bytes_max {
                         return Poll::Ready(Some(Err(
                             self.record_error(RequestBodyError::TooLarge)
                         )));

@@ -1,4 +1,5 @@
-//! TODO: what this folder is for.
+//! A request's body, from the caller's connection to NinjaOne: read on demand, metered, timed and, where a retry may need it,
+//! recorded. Bodies know neither protocol nor side.
 
 pub mod channel;
 pub mod incoming_body;

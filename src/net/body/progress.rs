@@ -37,7 +37,7 @@ impl BodyProgress {
         Duration::from_micros(self.wait_us.get())
     }
 
-    /// The part of [`waited`](Self::waited) before anybody sent the body on.
+    /// The part of [`wait_time`](Self::wait_time) before anybody sent the body on.
     #[must_use]
     pub fn read_ahead_wait_time(&self) -> Duration {
         Duration::from_micros(self.read_ahead_wait_us.get())
@@ -58,9 +58,9 @@ impl BodyProgress {
         self.bytes.add(bytes)
     }
 
-    pub(in crate::net) fn set_error(&self, fault: RequestBodyError) {
+    pub(in crate::net) fn set_error(&self, error: RequestBodyError) {
         // The first error says what happened; what follows is a consequence.
-        let _ = self.error.set(fault);
+        let _ = self.error.set(error);
     }
 
     pub(in crate::net) fn finish(&self) {

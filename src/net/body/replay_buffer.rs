@@ -55,28 +55,24 @@ pub struct ReplayBody {
 }
 
 impl ReplayRecorder {
-    /// Starts recording; none if more is declared than can be kept. `announced`: bytes.
-    pub(in crate::net) fn start(announced: u64) -> Option<(Self, Arc<ReplayBuffer>)> {
-        if announced > REPLAY_BYTES_MAX as u64 {
+    /// Starts recording; none if more is declared than can be kept. `declared`: bytes.
+    pub(in crate::net) fn start(declared: u64) -> Option<(Self, Arc<ReplayBuffer>)> {
+        if declared > REPLAY_BYTES_MAX as u64 {
             return None;
         }
-        let kept = Arc::new(ReplayBuffer {
+        let buffer = Arc::new(ReplayBuffer {
             state: Lock::new(ReplayState::Recording {
                 chunks: VecDeque::new(),
                 bytes: 0,
             }),
             changed: Notify::new(),
         });
-        Some((Self(Arc::clone(&kept)), kept))
+        Some((Self(Arc::clone(&buffer)), buffer))
     }
 
     pub(in crate::net) fn record(&self, data: &Bytes) {
         let mut state = self.0.lock();
-        let ReplayState::Recording {
-            chunks: pieces,
-            bytes,
-        } = &mut *state
-        else {
+        let ReplayState::Recording { chunks, bytes } = &mut *state else {
             return;
         };
         if *bytes + data.len() > REPLAY_BYTES_MAX {
@@ -84,20 +80,16 @@ impl ReplayRecorder {
             self.0.changed.notify_one();
         } else if !data.is_empty() {
             *bytes += data.len();
-            pieces.push_back(data.clone());
+            chunks.push_back(data.clone());
         }
     }
 
     /// Nobody sends the body any more, and the caller has not sent all of it.
     pub(in crate::net) fn interrupt(self, rest: Box<MeteredBody>) {
         let mut state = self.0.lock();
-        if let ReplayState::Recording {
-            chunks: pieces,
-            bytes,
-        } = &mut *state
-        {
+        if let ReplayState::Recording { chunks, bytes } = &mut *state {
             *state = ReplayState::Partial {
-                chunks: std::mem::take(pieces),
+                chunks: std::mem::take(chunks),
                 bytes: *bytes,
                 rest,
             };
@@ -107,13 +99,9 @@ impl ReplayRecorder {
     /// The body is complete.
     pub(in crate::net) fn finish(self) {
         let mut state = self.0.lock();
-        if let ReplayState::Recording {
-            chunks: pieces,
-            bytes,
-        } = &mut *state
-        {
+        if let ReplayState::Recording { chunks, bytes } = &mut *state {
             *state = ReplayState::Complete {
-                chunks: std::mem::take(pieces),
+                chunks: std::mem::take(chunks),
                 bytes: *bytes,
             };
         }
@@ -139,20 +127,17 @@ impl ReplayBuffer {
             self.changed.notified().await;
         }
         let state = std::mem::replace(&mut *self.lock(), ReplayState::Unavailable);
-        let (pieces, bytes) = match state {
-            ReplayState::Complete {
-                chunks: pieces,
-                bytes,
-            } => (pieces, bytes),
+        let (chunks, bytes) = match state {
+            ReplayState::Complete { chunks, bytes } => (chunks, bytes),
             ReplayState::Partial {
-                chunks: pieces,
+                chunks,
                 bytes,
                 rest,
-            } => read_remaining(pieces, bytes, rest).await?,
+            } => read_remaining(chunks, bytes, rest).await?,
             ReplayState::Recording { .. } | ReplayState::Unavailable => return None,
         };
         Some(ReplayBody {
-            chunks: pieces,
+            chunks,
             remaining_bytes: bytes,
             progress: Arc::default(),
         })
@@ -169,7 +154,7 @@ impl ReplayBuffer {
 
 /// Reads what the caller has still to send; none if it is too long or ends early.
 async fn read_remaining(
-    mut pieces: VecDeque<Bytes>,
+    mut chunks: VecDeque<Bytes>,
     mut bytes: usize,
     mut rest: Box<MeteredBody>,
 ) -> Option<(VecDeque<Bytes>, usize)> {
@@ -179,9 +164,9 @@ async fn read_remaining(
         if bytes > REPLAY_BYTES_MAX {
             return None;
         }
-        pieces.push_back(data);
+        chunks.push_back(data);
     }
-    Some((pieces, bytes))
+    Some((chunks, bytes))
 }
 
 impl ReplayBody {

@@ -12,12 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use super::{
     incoming_body::IncomingBody,
     metered_body::MeteredBody,
+    progress::BodyProgress,
     replay_buffer::{ReplayBody, ReplayBuffer},
+    request_body_error::RequestBodyError,
     streaming_body::StreamingBody,
     timeouts::BodyTimeouts,
 };
-
-pub use super::{progress::BodyProgress, request_body_error::RequestBodyError};
 
 /// What is sent with a request. As a [`Body`] it yields data frames only.
 pub enum RequestBody {
@@ -38,12 +38,12 @@ impl RequestBody {
         inner: IncomingBody,
         bytes_max: u64,
         upload_bytes_max: u64,
-        patience: BodyTimeouts,
+        timeouts: BodyTimeouts,
     ) -> Self {
         if inner.is_end_stream() {
             return Self::Empty;
         }
-        let metered = MeteredBody::new(inner, bytes_max, upload_bytes_max, patience);
+        let metered = MeteredBody::new(inner, bytes_max, upload_bytes_max, timeouts);
         Self::Stream(Box::new(StreamingBody::new(metered)))
     }
 
@@ -70,16 +70,16 @@ impl RequestBody {
         }
     }
 
-    /// Records what passes, up to [`kept_body::KEPT_BYTES_MAX`], so that it can be sent once more; none if the body does not
+    /// Records what passes, up to [`REPLAY_BYTES_MAX`], so that it can be sent once more; none if the body does not
     /// stream, or declares more than that.
     ///
-    /// [`kept_body::KEPT_BYTES_MAX`]: super::replay_buffer::KEPT_BYTES_MAX
+    /// [`REPLAY_BYTES_MAX`]: super::replay_buffer::REPLAY_BYTES_MAX
     #[must_use]
     pub fn buffer_for_replay(&mut self) -> Option<Arc<ReplayBuffer>> {
         let Self::Stream(body) = self else {
             return None;
         };
-        body.keep_body_for_replay()
+        body.record_for_replay()
     }
 
     /// Whether it declares more than may come. Undeclared bytes are counted as they come.
@@ -124,7 +124,7 @@ impl RequestBody {
     /// Nobody sends it any more. What the caller has still to send may be wanted for the replay.
     pub(in crate::net) fn abandon(self) {
         if let Self::Stream(body) = self {
-            body.leave();
+            body.abandon();
         }
     }
 

@@ -20,8 +20,8 @@ pub enum RequestBodyError {
 }
 
 impl From<BodyTimeout> for RequestBodyError {
-    fn from(lateness: BodyTimeout) -> Self {
-        match lateness {
+    fn from(timeout: BodyTimeout) -> Self {
+        match timeout {
             BodyTimeout::Idle => Self::Stalled,
             BodyTimeout::TooSlow => Self::Slow,
             BodyTimeout::Total => Self::Overdue,

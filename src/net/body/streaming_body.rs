@@ -1,4 +1,4 @@
-//! A caller's body while it streams to NinjaOne, remembered for a replay where one may be needed.
+//! A caller's body while it streams to NinjaOne, recorded for a replay where one may be needed.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ use super::{
 /// A caller's body on its way through.
 pub struct StreamingBody {
     metered: MeteredBody,
-    /// Remembers what passes, for a request that may have to be sent once more.
+    /// Records what passes, for a request that may have to be sent once more.
     replay_recorder: Option<ReplayRecorder>,
 }
 
@@ -37,17 +37,17 @@ impl StreamingBody {
         &mut self.metered
     }
 
-    /// Remembers what passes from here on; none if more is declared than can be kept.
-    pub(in crate::net) fn keep_body_for_replay(&mut self) -> Option<Arc<ReplayBuffer>> {
-        let (keeping, kept) = ReplayRecorder::start(self.size_hint().lower())?;
-        self.replay_recorder = Some(keeping);
-        Some(kept)
+    /// Records what passes from here on; none if more is declared than can be kept.
+    pub(in crate::net) fn record_for_replay(&mut self) -> Option<Arc<ReplayBuffer>> {
+        let (recorder, buffer) = ReplayRecorder::start(self.size_hint().lower())?;
+        self.replay_recorder = Some(recorder);
+        Some(buffer)
     }
 
     /// Nobody sends it any more. What the caller has still to send may be wanted for the replay.
-    pub(in crate::net) fn leave(self) {
-        if let Some(keeping) = self.replay_recorder {
-            keeping.interrupt(Box::new(self.metered));
+    pub(in crate::net) fn abandon(self) {
+        if let Some(recorder) = self.replay_recorder {
+            recorder.interrupt(Box::new(self.metered));
         }
     }
 
@@ -64,15 +64,15 @@ impl StreamingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, RequestBodyError>>> {
         let next = ready!(self.metered.poll_data(cx));
-        if let Some(keeping) = &self.replay_recorder {
+        if let Some(recorder) = &self.replay_recorder {
             if let Some(Ok(data)) = &next {
-                keeping.record(data);
+                recorder.record(data);
             }
             let is_end = matches!(next, None | Some(Ok(_))) && self.is_end_stream();
             if (next.is_none() || is_end)
-                && let Some(keeping) = self.replay_recorder.take()
+                && let Some(recorder) = self.replay_recorder.take()
             {
-                keeping.finish();
+                recorder.finish();
             }
         }
         Poll::Ready(next)

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use super::timeouts::BodyTimeouts;
-
 /// Length of a window, in seconds of waiting.
 pub const WINDOW_S: u64 = 30;
 
@@ -60,8 +58,8 @@ impl ThroughputWindow {
 
 /// When the time for all of a body is over; none if that is beyond the clock's range.
 #[must_use]
-pub fn deadline(began: Instant, total: Duration) -> Option<Instant> {
-    began.checked_add(total)
+pub fn deadline(started: Instant, total: Duration) -> Option<Instant> {
+    started.checked_add(total)
 }
 
 #[cfg(test)]
@@ -71,14 +69,14 @@ mod tests {
     const RATE: u64 = 1024;
 
     fn of(steps: &[(u64, u64)]) -> Vec<bool> {
-        let mut pace = ThroughputWindow::default();
-        let mut told = Vec::new();
+        let mut window = ThroughputWindow::default();
+        let mut verdicts = Vec::new();
         for (bytes, ms) in steps {
-            pace.add_bytes(*bytes);
-            pace.add_wait(Duration::from_millis(*ms));
-            told.push(pace.is_too_slow(RATE));
+            window.add_bytes(*bytes);
+            window.add_wait(Duration::from_millis(*ms));
+            verdicts.push(window.is_too_slow(RATE));
         }
-        told
+        verdicts
     }
 
     #[test]

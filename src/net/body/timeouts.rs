@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct BodyTimeouts {
     /// Longest wait between two chunks.
     pub idle: Duration,
-    /// Least throughput on average, in bytes a second; see [`Pace`](super::throughput_window::Pace).
+    /// Least throughput on average, in bytes a second; see [`ThroughputWindow`](super::throughput_window::ThroughputWindow).
     pub min_rate: u64,
     /// For all of it.
     pub total: Duration,

@@ -95,24 +95,24 @@ impl BodyTimer {
 
     /// To be polled when nothing has come: ready once a timeout has passed.
     pub fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<BodyTimeout> {
-        let (patience, bytes) = (self.timeouts, self.bytes);
+        let (timeouts, bytes) = (self.timeouts, self.bytes);
         let waits = self
             .wait_state
             .get_or_insert_with(|| Box::new(WaitState::new(bytes, Instant::now())));
         if waits.current.is_none() {
             let now = Instant::now();
             waits.begin_wait(now);
-            waits.arm_timer(patience, now);
+            waits.arm_timer(timeouts, now);
         }
         loop {
             if let Some(timer) = &mut waits.timer {
                 ready!(timer.as_mut().poll(cx));
             }
             let now = Instant::now();
-            if let Some(lateness) = waits.check_timeouts(patience, now) {
-                return Poll::Ready(lateness);
+            if let Some(timeout) = waits.check_timeouts(timeouts, now) {
+                return Poll::Ready(timeout);
             }
-            waits.arm_timer(patience, now);
+            waits.arm_timer(timeouts, now);
         }
     }
 }
@@ -145,31 +145,31 @@ impl WaitState {
         }
     }
 
-    fn check_timeouts(&mut self, patience: BodyTimeouts, now: Instant) -> Option<BodyTimeout> {
+    fn check_timeouts(&mut self, timeouts: BodyTimeouts, now: Instant) -> Option<BodyTimeout> {
         let wait = self.current.as_mut()?;
         self.throughput
             .add_wait(now.saturating_duration_since(wait.counted_until));
         wait.counted_until = now;
-        if now.saturating_duration_since(wait.since) >= patience.idle {
+        if now.saturating_duration_since(wait.since) >= timeouts.idle {
             return Some(BodyTimeout::Idle);
         }
-        if self.throughput.is_too_slow(patience.min_rate) {
+        if self.throughput.is_too_slow(timeouts.min_rate) {
             return Some(BodyTimeout::TooSlow);
         }
-        let end = throughput_window::deadline(self.started, patience.total)?;
+        let end = throughput_window::deadline(self.started, timeouts.total)?;
         (now >= end).then_some(BodyTimeout::Total)
     }
 
     /// When the wait under way is to be checked next.
-    fn next_check(&self, patience: BodyTimeouts, now: Instant) -> Instant {
+    fn next_check(&self, timeouts: BodyTimeouts, now: Instant) -> Instant {
         let since = self.current.map_or(now, |it| it.since);
-        let next = (since + patience.idle).min(now + self.throughput.remaining());
-        throughput_window::deadline(self.started, patience.total).map_or(next, |end| end.min(next))
+        let next = (since + timeouts.idle).min(now + self.throughput.remaining());
+        throughput_window::deadline(self.started, timeouts.total).map_or(next, |end| end.min(next))
     }
 
     /// A timer that is set for earlier is left alone: it fires, finds nothing wrong and is set anew.
-    fn arm_timer(&mut self, patience: BodyTimeouts, now: Instant) {
-        let next = self.next_check(patience, now);
+    fn arm_timer(&mut self, timeouts: BodyTimeouts, now: Instant) {
+        let next = self.next_check(timeouts, now);
         match &mut self.timer {
             Some(timer) if timer.deadline() > now && timer.deadline() <= next => {}
             Some(timer) => timer.as_mut().reset(next),
@@ -198,9 +198,9 @@ mod tests {
             let comes = now + Duration::from_secs(seconds);
             while waits.next_check(TIMEOUTS, now) < comes {
                 now = waits.next_check(TIMEOUTS, now);
-                if let Some(lateness) = waits.check_timeouts(TIMEOUTS, now) {
+                if let Some(timeout) = waits.check_timeouts(TIMEOUTS, now) {
                     waits.end_wait(now);
-                    return (lateness, waits.total_wait.as_secs());
+                    return (timeout, waits.total_wait.as_secs());
                 }
             }
             waits.throughput.add_bytes(bytes);

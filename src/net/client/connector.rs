@@ -13,13 +13,13 @@ use crate::{
 };
 
 use super::{
+    endpoint::Endpoint,
+    exchange_error::ExchangeError,
     http1::{Http1ClientConnection, transport::Transport},
     http2::Http2Sender,
     tls_io::TlsIo,
     tls_stream::TlsStream,
 };
-
-pub use super::{endpoint::Endpoint, exchange_error::ExchangeError};
 
 /// Makes connections to one server.
 pub struct Connector {

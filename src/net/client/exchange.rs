@@ -16,7 +16,7 @@ use super::{
     endpoint::Endpoint,
     exchange_error::ExchangeError,
     http1::OutgoingRequestHead,
-    response_body::AnswerStream,
+    response_body::ClientResponseBody,
 };
 
 /// Sends one request over HTTP/1.1 on a connection of its own and reads the whole response. The request's URI is a path;
@@ -24,18 +24,18 @@ use super::{
 /// reach a caller.
 ///
 /// # Errors
-/// The response's body is longer than `answer_bytes_max`, `time_out` passed, or the network failed.
+/// The response's body is longer than `response_bytes_max`, `time_limit` passed, or the network failed.
 pub async fn exchange(
     endpoint: &Endpoint,
     request: Request<Bytes>,
-    answer_bytes_max: usize,
-    time_out: Duration,
+    response_bytes_max: usize,
+    time_limit: Duration,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, time_out)
+    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, time_limit)
         .map_err(|_| ExchangeError::Tls)?;
     timeout(
-        time_out,
-        exchange_over(&connector, request, answer_bytes_max),
+        time_limit,
+        exchange_over(&connector, request, response_bytes_max),
     )
     .await
     .map_err(|_| ExchangeError::TimedOut)?
@@ -44,7 +44,7 @@ pub async fn exchange(
 async fn exchange_over(
     connector: &Connector,
     request: Request<Bytes>,
-    answer_bytes_max: usize,
+    response_bytes_max: usize,
 ) -> Result<Response<Bytes>, ExchangeError> {
     let DialedConnection::Http1(connection) = connector.dial(&Tasks::new()).await? else {
         return Err(ExchangeError::NotHttp);
@@ -64,13 +64,13 @@ async fn exchange_over(
         headers: &headers,
         extra_headers: &[],
     };
-    let answer = connection
+    let received = connection
         .send(&head, RequestBody::from_bytes(body))
         .await?;
-    let body = AnswerStream::http1(answer.connection, None);
-    let body = body.collect(answer_bytes_max).await?;
+    let body = ClientResponseBody::http1(received.connection, None);
+    let body = body.collect(response_bytes_max).await?;
     let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers.into();
+    *response.status_mut() = received.status;
+    *response.headers_mut() = received.headers.into();
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! Why a request to a server failed, whatever the protocol.
 
-use super::http1::Failure;
+use super::http1::Http1ClientError;
 
 /// Why a request to a server failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -52,11 +52,13 @@ impl ExchangeError {
     }
 }
 
-impl From<Failure> for ExchangeError {
-    fn from(failure: Failure) -> Self {
+impl From<Http1ClientError> for ExchangeError {
+    fn from(failure: Http1ClientError) -> Self {
         match failure {
-            Failure::NotHttp => Self::NotHttp,
-            Failure::NoResponse | Failure::Broken | Failure::RequestBody => Self::Broken,
+            Http1ClientError::NotHttp => Self::NotHttp,
+            Http1ClientError::NoResponse
+            | Http1ClientError::Broken
+            | Http1ClientError::RequestBody => Self::Broken,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::net::{body::request_body::RequestBody, method::Method};
 
 use super::{
     exchange_error::ExchangeError, forwardable_headers, outgoing_request::OutgoingRequest,
-    response::ClientResponse, response_body::AnswerStream, send_error::SendError,
+    response::ClientResponse, response_body::ClientResponseBody, send_error::SendError,
 };
 
 /// Room for the headers of most requests.
@@ -53,7 +53,7 @@ pub fn http2_response(
     Ok(ClientResponse {
         status: parts.status,
         headers: forwardable_headers::filter_response_headers(parts.headers),
-        body: AnswerStream::http2(body),
+        body: ClientResponseBody::http2(body),
     })
 }
 

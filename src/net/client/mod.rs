@@ -1,4 +1,5 @@
-//! TODO: what this folder is for.
+//! The client side: connections to configured servers, NinjaOne first, pooled by each worker, and the requests on them.
+//! Nothing here knows callers.
 
 pub mod connector;
 pub mod endpoint;

@@ -10,16 +10,13 @@ use crate::{net::worker_cell::WorkerFlag, tasks::Tasks};
 use super::{
     connector::{Connector, DialedConnection},
     exchange_error::ExchangeError,
-    http1::{Failure, Http1ClientConnection, OutgoingRequestHead},
+    http1::{Http1ClientConnection, Http1ClientError, OutgoingRequestHead},
     http2::Http2Sender,
     http2_messages::{http2_request, http2_response, http2_send_error},
-    pooled_connections::{PooledConnections, ServerProtocol},
-    response_body::AnswerStream,
-};
-
-pub use super::{
     outgoing_request::{OutgoingRequest, ReusePolicy},
+    pooled_connections::{PooledConnections, ServerProtocol},
     response::ClientResponse,
+    response_body::ClientResponseBody,
     send_error::SendError,
 };
 
@@ -37,7 +34,7 @@ struct FailedDial {
 pub struct Pool {
     connector: Connector,
     tasks: Tasks,
-    kept: Arc<PooledConnections>,
+    connections: Arc<PooledConnections>,
     /// Held while the first connection is made: it tells whether the others are needed. In it, the last one that failed.
     dialing: tokio::sync::Mutex<Option<FailedDial>>,
 }
@@ -49,7 +46,7 @@ impl Pool {
         Arc::new(Self {
             connector,
             tasks,
-            kept: Arc::new(PooledConnections::new(idle_max)),
+            connections: Arc::new(PooledConnections::new(idle_max)),
             dialing: tokio::sync::Mutex::const_new(None),
         })
     }
@@ -62,59 +59,60 @@ impl Pool {
 
     /// Closes connections that have been idle for too long, and those that the server has closed.
     pub fn close_idle(&self) {
-        self.kept.close_idle();
+        self.connections.close_idle();
     }
 
     /// Whether no connection is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.connections.is_empty()
     }
 
-    /// Sends once; `begun` is set when a connection is handed the request, so that who gives up waiting knows. A request that
-    /// provably did not leave is put on another connection; one that may have left never is.
+    /// Sends once; `send_started` is set when a connection is handed the request, so that who gives up waiting knows. A
+    /// request that provably did not leave is put on another connection; one that may have left never is.
     ///
     /// # Errors
     /// See [`SendError`].
     pub async fn send(
         &self,
         outgoing: OutgoingRequest<'_>,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
         now: Instant,
-        begun: &WorkerFlag,
+        send_started: &WorkerFlag,
     ) -> Result<ClientResponse, SendError> {
-        let (connection, reused) = match self.reuse(freshness, now).await {
+        let (connection, reused) = match self.reuse(reuse_policy, now).await {
             Some(kept) => (kept, true),
             // Boxed: a TLS handshake's state is many times a request's, and few requests need one.
-            None => Box::pin(self.dial_or_reuse(freshness)).await?,
+            None => Box::pin(self.dial_or_reuse(reuse_policy)).await?,
         };
         match connection {
             DialedConnection::Http1(connection) => {
-                begun.set(true);
+                send_started.set(true);
                 self.send_http1(connection, outgoing, reused, now).await
             }
             DialedConnection::Http2(sender) => {
-                Box::pin(self.send_http2(sender, outgoing, freshness, reused, begun)).await
+                Box::pin(self.send_http2(sender, outgoing, reuse_policy, reused, send_started))
+                    .await
             }
         }
     }
 
-    async fn reuse(&self, freshness: ReusePolicy, now: Instant) -> Option<DialedConnection> {
-        poll_fn(|cx| Poll::Ready(self.kept.reuse(freshness, now, cx))).await
+    async fn reuse(&self, reuse_policy: ReusePolicy, now: Instant) -> Option<DialedConnection> {
+        poll_fn(|cx| Poll::Ready(self.connections.reuse(reuse_policy, now, cx))).await
     }
 
     /// A connection that is ready, and whether it has served before.
     async fn dial_or_reuse(
         &self,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
     ) -> Result<(DialedConnection, bool), SendError> {
         let asked = Instant::now();
-        let mut first = match self.kept.protocol() {
+        let mut first = match self.connections.protocol() {
             ServerProtocol::Http1 => None,
             ServerProtocol::Unknown | ServerProtocol::Http2 => Some(self.dialing.lock().await),
         };
         if let Some(last) = &mut first {
-            if let Some(found) = self.reuse(freshness, Instant::now()).await {
+            if let Some(found) = self.reuse(reuse_policy, Instant::now()).await {
                 return Ok((found, true));
             }
             // That attempt was this request's as well: those who waited for it need not each try in turn.
@@ -124,7 +122,7 @@ impl Pool {
         }
         match self.connector.dial(&self.tasks).await {
             Ok(dialed) => {
-                self.kept.remember(&dialed);
+                self.connections.remember(&dialed);
                 Ok((dialed, false))
             }
             Err(error) => {
@@ -154,16 +152,16 @@ impl Pool {
             headers: outgoing.headers,
             extra_headers: outgoing.extra_headers,
         };
-        let answer = connection.send(&head, outgoing.body).await;
-        let answer = answer.map_err(|failure| match failure {
-            Failure::NoResponse if reused => SendError::StaleConnection,
+        let response = connection.send(&head, outgoing.body).await;
+        let response = response.map_err(|failure| match failure {
+            Http1ClientError::NoResponse if reused => SendError::StaleConnection,
             other => SendError::MaybeSent(other.into()),
         })?;
-        let pool = Some((Arc::clone(&self.kept), now));
+        let pool = Some((Arc::clone(&self.connections), now));
         Ok(ClientResponse {
-            status: answer.status,
-            headers: answer.headers,
-            body: AnswerStream::http1(answer.connection, pool),
+            status: response.status,
+            headers: response.headers,
+            body: ClientResponseBody::http1(response.connection, pool),
         })
     }
 
@@ -171,15 +169,15 @@ impl Pool {
         &self,
         sender: Http2Sender,
         outgoing: OutgoingRequest<'_>,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
         reused: bool,
-        begun: &WorkerFlag,
+        send_started: &WorkerFlag,
     ) -> Result<ClientResponse, SendError> {
         let (mut sender, mut reused) = (sender, reused);
         let has_body = !outgoing.body.is_empty();
         let mut request = http2_request(outgoing, self.connector.authority());
         for _ in 0..UNSENT_ATTEMPTS_MAX {
-            begun.set(true);
+            send_started.set(true);
             let mut error = match sender.try_send(request).await {
                 Ok(response) => return http2_response(response),
                 Err(error) => error,
@@ -187,15 +185,15 @@ impl Pool {
             let Some(back) = error.take_message() else {
                 // A body that its caller aborts ends a stream, not the connection.
                 if !has_body {
-                    self.kept.forget_http2(sender.id());
+                    self.connections.forget_http2(sender.id());
                 }
                 return Err(http2_send_error(&error.into_error(), reused));
             };
             // Given back by the connection: nothing of it was sent.
             request = back;
-            (sender, reused) = match self.kept.reuse_shared(freshness, Instant::now()) {
+            (sender, reused) = match self.connections.reuse_shared(reuse_policy, Instant::now()) {
                 Some(kept) => (kept, true),
-                None => match self.dial_or_reuse(freshness).await? {
+                None => match self.dial_or_reuse(reuse_policy).await? {
                     (DialedConnection::Http2(sender), reused) => (sender, reused),
                     // The server speaks another protocol than a moment ago.
                     (DialedConnection::Http1(_), _) => break,

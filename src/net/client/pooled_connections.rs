@@ -20,7 +20,7 @@ use super::{
 /// Most idle HTTP/1.1 connections that a worker keeps to one endpoint; one more is closed.
 pub const IDLE_CONNECTIONS_MAX: usize = 1024;
 
-/// What the server speaks.
+/// The protocol that the server chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerProtocol {
     /// No connection has been made yet.
@@ -73,13 +73,13 @@ impl PooledConnections {
         }
     }
 
-    /// What the server spoke when it was connected to last.
+    /// The protocol that the server chose when it was connected to last.
     #[must_use]
     pub fn protocol(&self) -> ServerProtocol {
         self.state.lock().protocol
     }
 
-    /// Remembers what the server speaks, and a connection that others can share.
+    /// Remembers the protocol that the server chose, and a connection that others can share.
     pub fn remember(&self, dialed: &DialedConnection) {
         let mut state = self.state.lock();
         match dialed {
@@ -108,29 +108,29 @@ impl PooledConnections {
     /// A connection that can take a request now.
     pub fn reuse(
         &self,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<DialedConnection> {
         let mut state = self.state.lock();
         match state.protocol {
             ServerProtocol::Http2 => {
-                let sender = self.reuse_http2(&mut state, freshness, now);
+                let sender = self.reuse_http2(&mut state, reuse_policy, now);
                 sender.map(DialedConnection::Http2)
             }
             ServerProtocol::Http1 | ServerProtocol::Unknown => {
-                let connection = self.reuse_http1(&mut state, freshness, now, cx);
+                let connection = self.reuse_http1(&mut state, reuse_policy, now, cx);
                 connection.map(DialedConnection::Http1)
             }
         }
     }
 
     /// The shared HTTP/2 connection, if it can take a request now.
-    pub fn reuse_shared(&self, freshness: ReusePolicy, now: Instant) -> Option<Http2Sender> {
-        self.reuse_http2(&mut self.state.lock(), freshness, now)
+    pub fn reuse_shared(&self, reuse_policy: ReusePolicy, now: Instant) -> Option<Http2Sender> {
+        self.reuse_http2(&mut self.state.lock(), reuse_policy, now)
     }
 
-    /// A connection that failed one request is not given to another, unless a newer one has taken its place.
+    /// A connection that failed one request is not given to another, unless a newer one has replaced it.
     pub fn forget_http2(&self, id: u64) {
         let mut state = self.state.lock();
         state.shared.take_if(|it| it.sender.id() == id);
@@ -158,8 +158,8 @@ impl PooledConnections {
     }
 
     /// How long a kept connection may have been idle; none if none will do.
-    fn idle_age_max(&self, freshness: ReusePolicy) -> Option<Duration> {
-        match freshness {
+    fn idle_age_max(&self, reuse_policy: ReusePolicy) -> Option<Duration> {
+        match reuse_policy {
             ReusePolicy::NewConnection => None,
             ReusePolicy::Any => Some(self.idle_max),
             ReusePolicy::IdleAtMost(age) => Some(age.min(self.idle_max)),
@@ -169,11 +169,11 @@ impl PooledConnections {
     fn reuse_http2(
         &self,
         state: &mut PooledState,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
         now: Instant,
     ) -> Option<Http2Sender> {
         // The shared connection serves `NewConnection` too: see there.
-        let idle_age_max = self.idle_age_max(freshness).unwrap_or(self.idle_max);
+        let idle_age_max = self.idle_age_max(reuse_policy).unwrap_or(self.idle_max);
         let shared = state.shared.as_mut()?;
         let idle = now.saturating_duration_since(shared.last_used);
         if shared.sender.is_closed() || idle >= idle_age_max {
@@ -188,11 +188,11 @@ impl PooledConnections {
     fn reuse_http1(
         &self,
         state: &mut PooledState,
-        freshness: ReusePolicy,
+        reuse_policy: ReusePolicy,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Box<Http1ClientConnection>> {
-        let idle_age_max = self.idle_age_max(freshness)?;
+        let idle_age_max = self.idle_age_max(reuse_policy)?;
         let is_young =
             |it: &mut IdleConnection| now.saturating_duration_since(it.last_used) < idle_age_max;
         while let Some(mut top) = state.idle.pop_if(is_young) {

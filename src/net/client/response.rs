@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::net::response::ResponseHeaders;
 
-use super::response_body::AnswerStream;
+use super::response_body::ClientResponseBody;
 
 /// A response whose body is still to be read.
 pub struct ClientResponse {
@@ -13,5 +13,5 @@ pub struct ClientResponse {
     /// Those that may reach a caller, and no others.
     pub headers: ResponseHeaders,
     /// To be read to its end, or dropped.
-    pub body: AnswerStream,
+    pub body: ClientResponseBody,
 }

@@ -21,9 +21,9 @@ pub type ReturnTo = (Arc<PooledConnections>, Instant);
 
 /// A response's body. Dropped before its end, an HTTP/1.1 connection is closed, so that no stray byte reaches another
 /// caller.
-pub struct AnswerStream(Source);
+pub struct ClientResponseBody(BodySource);
 
-enum Source {
+enum BodySource {
     /// The request owns the connection until the body has been read.
     Http1(Box<Http1ClientConnection>, Option<ReturnTo>),
     Http2(hyper::body::Incoming),
@@ -31,30 +31,30 @@ enum Source {
     Done,
 }
 
-impl AnswerStream {
+impl ClientResponseBody {
     /// The body of the response that `connection` has read the head of. Without a pool the connection is closed at its end.
     pub(in crate::net) fn http1(
         connection: Box<Http1ClientConnection>,
         pool: Option<ReturnTo>,
     ) -> Self {
-        let mut body = Self(Source::Http1(connection, pool));
+        let mut body = Self(BodySource::Http1(connection, pool));
         body.return_connection_if_ended();
         body
     }
 
     pub(in crate::net) const fn http2(body: hyper::body::Incoming) -> Self {
-        Self(Source::Http2(body))
+        Self(BodySource::Http2(body))
     }
 
     fn return_connection_if_ended(&mut self) {
-        if !matches!(&self.0, Source::Http1(connection, _) if connection.is_response_done()) {
+        if !matches!(&self.0, BodySource::Http1(connection, _) if connection.is_response_done()) {
             return;
         }
-        if let Source::Http1(mut connection, Some((pool, sent))) =
-            std::mem::replace(&mut self.0, Source::Done)
+        if let BodySource::Http1(mut connection, Some((pool, sent_at))) =
+            std::mem::replace(&mut self.0, BodySource::Done)
             && connection.prepare_for_reuse()
         {
-            pool.return_connection(connection, sent);
+            pool.return_connection(connection, sent_at);
         }
     }
 
@@ -67,9 +67,9 @@ impl AnswerStream {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, ExchangeError>>> {
         match &mut self.0 {
-            Source::Http1(connection, _) => match ready!(connection.poll_data(cx)) {
+            BodySource::Http1(connection, _) => match ready!(connection.poll_data(cx)) {
                 Some(Err(failure)) => {
-                    self.0 = Source::Done;
+                    self.0 = BodySource::Done;
                     Poll::Ready(Some(Err(failure.into())))
                 }
                 next => {
@@ -77,7 +77,7 @@ impl AnswerStream {
                     Poll::Ready(next.map(|it| it.map_err(ExchangeError::from)))
                 }
             },
-            Source::Http2(body) => loop {
+            BodySource::Http2(body) => loop {
                 match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                     None => return Poll::Ready(None),
                     Some(Err(error)) => {
@@ -90,7 +90,7 @@ impl AnswerStream {
                     }
                 }
             },
-            Source::Done => Poll::Ready(None),
+            BodySource::Done => Poll::Ready(None),
         }
     }
 
@@ -98,9 +98,9 @@ impl AnswerStream {
     #[must_use]
     pub fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Source::Http1(connection, _) => connection.is_response_done(),
-            Source::Http2(body) => body.is_end_stream(),
-            Source::Done => true,
+            BodySource::Http1(connection, _) => connection.is_response_done(),
+            BodySource::Http2(body) => body.is_end_stream(),
+            BodySource::Done => true,
         }
     }
 
@@ -108,9 +108,9 @@ impl AnswerStream {
     #[must_use]
     pub fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::Http1(connection, _) => connection.response_size_hint(),
-            Source::Http2(body) => body.size_hint(),
-            Source::Done => SizeHint::with_exact(0),
+            BodySource::Http1(connection, _) => connection.response_size_hint(),
+            BodySource::Http2(body) => body.size_hint(),
+            BodySource::Done => SizeHint::with_exact(0),
         }
     }
 

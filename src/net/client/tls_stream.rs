@@ -2,13 +2,13 @@
 //! decrypted there, so that an idle connection holds none, and a busy one finds it warm in the cache.
 //!
 //! A stream is in one of five states. *Handshaking*: only inside [`TlsStream::connect`], which returns nothing else than a
-//! stream past it. *Open*: both sides may send; within it the stream is *settled* while `part` holds no beginning of a record
-//! and `out` no unwritten record, and only a settled stream may idle and be used again. *Over* (`is_peer_closed`): the server has
-//! sent `close_notify`, so nothing more comes. *Broken* (`is_broken`): what came is not
-//! TLS, failed authentication, or was unsolicited; the library must not be asked again, reads and writes fail, and only `out`
-//! may still be flushed. *Closed*: after [`TlsStream::close`], which sends our
-//! `close_notify` and shuts the socket down; the stream is about to be dropped. Nothing leads back to an earlier state. The
-//! end of the socket without `close_notify` is an error of the read that meets it, not a state (RFC 8446 section 6.1).
+//! stream past it. *Open*: both sides may send; within it the stream is *settled* while `partial_record` holds no beginning
+//! of a record and `write_buffer` no unwritten record, and only a settled stream may idle and be used again. *Over*
+//! (`is_peer_closed`): the server has sent `close_notify`, so nothing more comes. *Broken* (`is_broken`): what came is not
+//! TLS, failed authentication, or was unsolicited; the library must not be asked again, reads and writes fail, and only
+//! `write_buffer` may still be flushed. *Closed*: after [`TlsStream::close`], which sends our `close_notify` and shuts the
+//! socket down; the stream is about to be dropped. Nothing leads back to an earlier state. The end of the socket without
+//! `close_notify` is an error of the read that meets it, not a state (RFC 8446 section 6.1).
 
 use std::{
     cell::RefCell,
@@ -157,8 +157,8 @@ impl TlsStream {
                 taken += data.len();
                 take(data, more);
             }))?;
-            // What the library replies leaves now, or with what is written next. A server that takes no more may have
-            // responded already: the next write finds out.
+            // What the library sends in response leaves now, or with what is written next. A server that takes no more may
+            // have responded already: the next write finds out.
             let _ = self.poll_flush(cx);
         }
         Poll::Ready(Ok(taken))
@@ -184,7 +184,7 @@ impl TlsStream {
                 return false;
             }
             match self.read_unsolicited() {
-                // A reply, such as to a key update: with a full socket it waits for the next request.
+                // A response, such as to a key update: with a full socket it waits for the next request.
                 Ok(true) => {
                     let _ = self.poll_flush(cx);
                 }
@@ -320,7 +320,8 @@ impl TlsStream {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let bytes = bytes.get(..WRITE_BYTES_MAX).unwrap_or(bytes);
-        // All that can be processed of `part` was processed when it was read; the library wants to see the rest each time.
+        // All that can be processed of `partial_record` was processed when it was read; the library wants to see the rest
+        // each time.
         match self
             .session
             .process_tls_records(&mut self.partial_record)

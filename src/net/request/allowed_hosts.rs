@@ -1,4 +1,4 @@
-//! Which `Host` values are answered: a short list, so that DNS rebinding leads nowhere.
+//! Which `Host` values are accepted: a short list, so that DNS rebinding leads nowhere.
 
 use crate::net::url::HostPort;
 

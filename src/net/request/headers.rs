@@ -131,13 +131,9 @@ impl RequestHeadersBuilder {
     ///
     /// # Errors
     /// When the header is one that we refuse, or could be read in two ways.
-    pub fn add(
-        &mut self,
-        purpose: RequestHeaderKind,
-        value: HeaderValue,
-    ) -> Result<(), HeaderError> {
+    pub fn add(&mut self, kind: RequestHeaderKind, value: HeaderValue) -> Result<(), HeaderError> {
         let sorted = &mut self.headers;
-        match purpose {
+        match kind {
             RequestHeaderKind::Host => set_once(&mut sorted.host, value),
             RequestHeaderKind::ForwardOnce(name) => {
                 if sorted.forwarded.iter().any(|(kept, _)| *kept == name) {
@@ -200,24 +196,24 @@ pub fn parse_request_headers(headers: HeaderMap) -> Result<RequestHeaders, Heade
     if headers.len() > HEADERS_MAX {
         return Err(HeaderError::TooMany);
     }
-    let mut sorting = RequestHeadersBuilder::default();
+    let mut builder = RequestHeadersBuilder::default();
     let mut current = None;
     for (name, value) in headers {
         if let Some(name) = name {
             current = RequestHeaderKind::from_name(name.as_str());
         }
-        if let Some(purpose) = &current {
-            sorting.add(purpose.clone(), value)?;
+        if let Some(kind) = &current {
+            builder.add(kind.clone(), value)?;
         }
     }
-    Ok(sorting.build())
+    Ok(builder.build())
 }
 
-fn set_once(place: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {
-    if place.is_some() {
+fn set_once(slot: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {
+    if slot.is_some() {
         return Err(HeaderError::Repeated);
     }
-    *place = Some(value);
+    *slot = Some(value);
     Ok(())
 }
 
@@ -236,16 +232,16 @@ fn push_forwarded(
     Ok(())
 }
 
-fn set_text_header(place: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderError> {
+fn set_text_header(slot: &mut Option<Box<str>>, value: &HeaderValue) -> Result<(), HeaderError> {
     let text = std::str::from_utf8(value.as_bytes())
         .map_err(|_| HeaderError::InvalidText)?
         .trim();
-    if place.is_some() {
+    if slot.is_some() {
         return Err(HeaderError::Repeated);
     }
     if text.is_empty() || text.len() > TEXT_HEADER_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(HeaderError::InvalidText);
     }
-    *place = Some(text.into());
+    *slot = Some(text.into());
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! Turns what a protocol parsed into a well-formed request, or refuses it.
 
-use http::{
-    HeaderName, HeaderValue,
-    uri::{Authority, PathAndQuery},
-};
+use http::{HeaderName, HeaderValue, uri::Authority};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -11,7 +8,7 @@ use crate::{
     clock::Timestamp,
     names::RequestId,
     net::{
-        body::{incoming_body::IncomingBody, request_body::RequestBody, timeouts::BodyTimeouts},
+        body::{incoming_body::IncomingBody, request_body::RequestBody},
         method::Method,
         peer::Peer,
     },
@@ -20,12 +17,12 @@ use crate::{
 use super::{
     allowed_hosts::{AllowedHosts, HostMatch},
     headers::{HeaderError, RequestHeaders},
+    parsed_request::{ParsedRequest, RequestHead, recorded_path},
     presented_credentials::PresentedCredentials,
-    target::{Target, TargetError},
+    request_error::RequestError,
+    request_rules::RequestRules,
+    target::Target,
 };
-
-/// Longest part of a refused path that is recorded, in bytes.
-pub const RECORDED_PATH_BYTES_MAX: usize = 256;
 
 /// A request as it came off a connection.
 pub struct ReceivedRequest {
@@ -39,48 +36,6 @@ pub struct ReceivedRequest {
     pub peer: Peer,
     /// What the protocol made of the bytes.
     pub parsed: ParsedRequest,
-}
-
-/// What a protocol made of the bytes: a head and a body, or neither.
-pub type ParsedRequest = Result<(RequestHead, IncomingBody), RequestParseError>;
-
-/// A request's head, parsed but not checked.
-pub struct RequestHead {
-    /// None: an unknown one.
-    pub method: Option<Method>,
-    /// As sent; not parsed yet.
-    pub target: PathAndQuery,
-    /// HTTP/2's `:authority`.
-    pub authority: Option<Authority>,
-    /// Sorted by what they are for.
-    pub headers: Result<RequestHeaders, HeaderError>,
-    /// The head's size as HTTP/1.1 writes it.
-    pub head_bytes: usize,
-}
-
-/// Malformed bytes, or a request that must not be read further. Over HTTP/1.1 the connection ends.
-pub struct RequestParseError {
-    /// If that could be told.
-    pub method: Option<Method>,
-    /// What stood in the request line's path, if that could be told.
-    pub path: Box<str>,
-    /// The first error.
-    pub error: RequestError,
-}
-
-/// The rules that every request must keep, whoever sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestRules {
-    /// Names that `Host` may have.
-    pub allowed_hosts: AllowedHosts,
-    /// Longest head, in bytes.
-    pub head_bytes_max: usize,
-    /// Longest body, in bytes, for operations that take no file.
-    pub body_bytes_max: u64,
-    /// Longest body, in bytes, for operations that take one.
-    pub upload_bytes_max: u64,
-    /// For a body to arrive.
-    pub body_timeouts: BodyTimeouts,
 }
 
 /// A well-formed request: everything that two readers could read differently has been refused.
@@ -117,86 +72,54 @@ pub struct Malformed {
     pub error: RequestError,
 }
 
-/// Why a request is refused before authentication. The texts go to the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    #[error("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE")]
-    Method,
-    #[error("the request names no host, or names it in two ways")]
-    Host,
-    #[error("this host name is not answered here")]
-    MisdirectedHost,
-    #[error("the request's head is longer than allowed")]
-    HeadTooLarge,
-    #[error("the request's head was not finished, and its room was needed for others")]
-    HeadUnfinished,
-    #[error("a pseudo-header field is missing, repeated, unknown or out of place")]
-    PseudoHeader,
-    #[error("the scheme is neither http nor https")]
-    Scheme,
-    #[error("GET and HEAD carry no body")]
-    UnexpectedBody,
-    #[error("the body is longer than any operation takes")]
-    BodyTooLarge,
-    #[error("the target must not name a host")]
-    AbsoluteForm,
-    /// The HTTP parser refused the bytes themselves.
-    #[error("the bytes are not an HTTP request")]
-    NotHttp,
-}
-
 impl IncomingRequest {
     /// Checks a request that came off the wire; gives it and its body, of which nothing has been read yet.
     ///
     /// # Errors
     /// When the request could be read in two ways, is from a browser, or names a host that is not ours.
     pub fn parse(
-        arrival: ReceivedRequest,
-        doors: &RequestRules,
+        received: ReceivedRequest,
+        rules: &RequestRules,
     ) -> Result<(Box<Self>, RequestBody), Box<Malformed>> {
         let ReceivedRequest {
             id,
-            received_at: at,
+            received_at,
             started,
             peer,
-            parsed: wire,
-        } = arrival;
-        let malformed = |method: Option<Method>, path: &str, why: RequestError| {
+            parsed,
+        } = received;
+        let malformed = |method: Option<Method>, path: &str, error: RequestError| {
             Box::new(Malformed {
                 id,
                 started,
                 peer,
                 method,
-                path: printable(path),
-                error: why,
+                path: recorded_path(path.as_bytes()),
+                error,
             })
         };
-        let (mut received, body) = wire.map_err(|it| malformed(it.method, &it.path, it.error))?;
-        let headers = std::mem::replace(&mut received.headers, Ok(RequestHeaders::default()));
-        match check(&received, headers, &body, doors) {
-            Ok((method, target, sorted)) => {
+        let (mut head, body) = parsed.map_err(|it| malformed(it.method, &it.path, it.error))?;
+        let headers = std::mem::replace(&mut head.headers, Ok(RequestHeaders::default()));
+        match check(&head, headers, &body, rules) {
+            Ok((method, target, headers)) => {
                 let request = Box::new(Self {
                     id,
-                    received_at: at,
+                    received_at,
                     started,
                     peer,
                     method,
                     target,
-                    credentials: sorted.credentials,
-                    tenant: sorted.tenant,
-                    reason: sorted.reason,
-                    on_behalf_of: sorted.on_behalf_of,
-                    headers: sorted.forwarded,
+                    credentials: headers.credentials,
+                    tenant: headers.tenant,
+                    reason: headers.reason,
+                    on_behalf_of: headers.on_behalf_of,
+                    headers: headers.forwarded,
                 });
-                let (most, upload_most) = (doors.body_bytes_max, doors.upload_bytes_max);
-                let body = RequestBody::new(body, most, upload_most, doors.body_timeouts);
+                let (bytes_max, upload_bytes_max) = (rules.body_bytes_max, rules.upload_bytes_max);
+                let body = RequestBody::new(body, bytes_max, upload_bytes_max, rules.body_timeouts);
                 Ok((request, body))
             }
-            Err(why) => Err(malformed(received.method, received.target.path(), why)),
+            Err(error) => Err(malformed(head.method, head.target.path(), error)),
         }
     }
 
@@ -273,35 +196,35 @@ impl IncomingRequest {
 }
 
 fn check(
-    received: &RequestHead,
+    head: &RequestHead,
     headers: Result<RequestHeaders, HeaderError>,
     body: &IncomingBody,
-    doors: &RequestRules,
+    rules: &RequestRules,
 ) -> Result<(Method, Target, RequestHeaders), RequestError> {
-    let method = received.method.ok_or(RequestError::Method)?;
-    if received.head_bytes > doors.head_bytes_max {
+    let method = head.method.ok_or(RequestError::Method)?;
+    if head.head_bytes > rules.head_bytes_max {
         return Err(RequestError::HeadTooLarge);
     }
-    let sorted = headers?;
-    check_host(received.authority.as_ref(), &sorted, &doors.allowed_hosts)?;
-    let target = Target::parse(&received.target)?;
+    let headers = headers?;
+    check_host(head.authority.as_ref(), &headers, &rules.allowed_hosts)?;
+    let target = Target::parse(&head.target)?;
     if matches!(method, Method::Get | Method::Head) && !body.is_end_stream() {
         return Err(RequestError::UnexpectedBody);
     }
-    if body.size_hint().lower() > doors.upload_bytes_max.max(doors.body_bytes_max) {
+    if body.size_hint().lower() > rules.upload_bytes_max.max(rules.body_bytes_max) {
         return Err(RequestError::BodyTooLarge);
     }
-    Ok((method, target, sorted))
+    Ok((method, target, headers))
 }
 
-/// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one host, and the same in both places.
+/// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one host, and the same in both fields.
 fn check_host(
     authority: Option<&Authority>,
-    sorted: &RequestHeaders,
+    headers: &RequestHeaders,
     hosts: &AllowedHosts,
 ) -> Result<(), RequestError> {
     let authority = authority.map(|it| it.as_str().as_bytes());
-    let host = sorted.host.as_ref().map(HeaderValue::as_bytes);
+    let host = headers.host.as_ref().map(HeaderValue::as_bytes);
     let value = match (authority, host) {
         (Some(authority), Some(host)) if authority != host => return Err(RequestError::Host),
         (Some(value), _) | (None, Some(value)) => value,
@@ -312,17 +235,4 @@ fn check_host(
         HostMatch::Misdirected => Err(RequestError::MisdirectedHost),
         HostMatch::Malformed => Err(RequestError::Host),
     }
-}
-
-fn printable(path: &str) -> Box<str> {
-    path.bytes()
-        .take(RECORDED_PATH_BYTES_MAX)
-        .map(|b| {
-            if b.is_ascii_graphic() {
-                char::from(b)
-            } else {
-                '?'
-            }
-        })
-        .collect()
 }

@@ -1,7 +1,7 @@
-//! The form of a request target that is answered here, the same over every protocol.
+//! The form of a request target that is accepted, the same over every protocol.
 
 use super::{
-    incoming_request::RequestError,
+    request_error::RequestError,
     target::{TARGET_BYTES_MAX, TargetError},
 };
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, io};
 
 /// Most connections that are accepted together.
-const BURST_MAX: usize = 1024;
+const ACCEPT_BATCH_MAX: usize = 1024;
 /// How many bytes of what has come are searched for the end of a head.
 const PEEKED_BYTES: usize = 1024;
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -26,23 +26,23 @@ impl AcceptBatch {
     pub(in crate::net) fn collect(
         first: io::Result<std::net::TcpStream>,
         queue: &std::net::TcpListener,
-        most: usize,
+        waiting_max: usize,
     ) -> Self {
-        let mut burst = Self::default();
-        let mut goes_on = burst.add(first, most);
-        for _ in 1..BURST_MAX {
-            if !goes_on {
+        let mut batch = Self::default();
+        let mut may_continue = batch.add(first, waiting_max);
+        for _ in 1..ACCEPT_BATCH_MAX {
+            if !may_continue {
                 break;
             }
-            goes_on = burst.add(queue.accept().map(|(stream, _)| stream), most);
+            may_continue = batch.add(queue.accept().map(|(stream, _)| stream), waiting_max);
         }
-        burst
+        batch
     }
 
     /// False when accepting more makes no sense.
-    fn add(&mut self, accepted: io::Result<std::net::TcpStream>, most: usize) -> bool {
+    fn add(&mut self, accepted: io::Result<std::net::TcpStream>, waiting_max: usize) -> bool {
         match accepted.map_err(|error| error.kind()) {
-            Ok(stream) => self.push(stream, most),
+            Ok(stream) => self.push(stream, waiting_max),
             Err(io::ErrorKind::WouldBlock) => return false,
             Err(io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
             Err(_) => {
@@ -53,7 +53,7 @@ impl AcceptBatch {
         true
     }
 
-    fn push(&mut self, stream: std::net::TcpStream, most: usize) {
+    fn push(&mut self, stream: std::net::TcpStream, waiting_max: usize) {
         // Accepted sockets do not have it from their listener.
         if stream.set_nonblocking(true).is_err() {
             return;
@@ -62,7 +62,7 @@ impl AcceptBatch {
             self.ready.push(stream);
             return;
         }
-        if self.waiting.len() >= most {
+        if self.waiting.len() >= waiting_max {
             self.waiting.pop_front();
         }
         self.waiting.push_back(stream);
@@ -74,8 +74,8 @@ fn has_sent_head(stream: &std::net::TcpStream) -> bool {
     let mut room = [0; PEEKED_BYTES];
     match stream.peek(&mut room) {
         Ok(length) => {
-            let come = room.get(..length).unwrap_or_default();
-            come.windows(HEAD_END.len()).any(|it| it == HEAD_END)
+            let peeked = room.get(..length).unwrap_or_default();
+            peeked.windows(HEAD_END.len()).any(|it| it == HEAD_END)
         }
         Err(_) => false,
     }

@@ -120,32 +120,32 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_is_asked_to_finish_goes_on_and_who_is_told_to_leave_does_not() {
-        let seat = ConnectionControl::default();
-        let mut running = pin!(seat.run(std::future::pending::<()>()));
+    async fn a_graceful_shutdown_lets_the_connection_run_and_closing_now_does_not() {
+        let control = ConnectionControl::default();
+        let mut running = pin!(control.run(std::future::pending::<()>()));
         let cx = &mut Context::from_waker(Waker::noop());
 
-        seat.graceful_shutdown();
+        control.graceful_shutdown();
         assert!(running.as_mut().poll(cx).is_pending());
-        seat.close_now();
-        seat.graceful_shutdown();
+        control.close_now();
+        control.graceful_shutdown();
 
         assert_eq!(running.await, None);
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_woken() {
-        let seat = ConnectionControl::default();
-        let asking = async { seat.graceful_shutdown() };
+    async fn a_shutdown_request_wakes_whoever_waits_for_it() {
+        let control = ConnectionControl::default();
+        let asking = async { control.graceful_shutdown() };
 
-        tokio::join!(seat.shutdown_requested(), asking);
+        tokio::join!(control.shutdown_requested(), asking);
     }
 
     #[test]
-    fn a_proof_is_kept() {
-        let seat = ConnectionControl::default();
-        assert!(!seat.is_authenticated());
-        seat.mark_authenticated();
-        assert!(seat.is_authenticated());
+    fn authentication_is_remembered() {
+        let control = ConnectionControl::default();
+        assert!(!control.is_authenticated());
+        control.mark_authenticated();
+        assert!(control.is_authenticated());
     }
 }

@@ -22,7 +22,7 @@ use super::timeouts::{ConnectionTimeouts, ConnectionWait};
 pub struct ConnectionTimer {
     timeouts: ConnectionTimeouts,
     wait: ConnectionWait,
-    /// What had happened when the wait began.
+    /// What had happened when the wait started.
     progress: u64,
     wait_started: Instant,
     /// How fast the caller reads the response under way.
@@ -69,7 +69,7 @@ impl ConnectionTimer {
         {
             return true;
         }
-        let Some(patience) = self.timeouts.timeout_for(waiting) else {
+        let Some(timeout) = self.timeouts.timeout_for(waiting) else {
             if self.wait != waiting {
                 (self.wait, self.progress) = (waiting, progress);
             }
@@ -85,10 +85,10 @@ impl ConnectionTimer {
             (self.wait, self.progress) = (waiting, progress);
             self.wait_started = now;
         }
-        let mut deadline = self.wait_started + patience;
+        let mut deadline = self.wait_started + timeout;
         if waiting == ConnectionWait::Write {
-            let began = *self.response_wait_started.get_or_insert(now);
-            let end = throughput_window::deadline(began, self.timeouts.response.total);
+            let started = *self.response_wait_started.get_or_insert(now);
+            let end = throughput_window::deadline(started, self.timeouts.response.total);
             deadline = end.map_or(deadline, |it| it.min(deadline));
         }
         if now >= deadline {

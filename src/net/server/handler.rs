@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::net::{request::incoming_request::ParsedRequest, response::Response};
+use crate::net::{request::parsed_request::ParsedRequest, response::Response};
 
 use super::timeouts::ConnectionTimeouts;
 
@@ -44,7 +44,7 @@ pub trait Handler: Clone + Unpin + Send + Sync + 'static {
         + 'static;
 
     /// Responds to a request, or to bytes that could not be parsed as one. Dropped, the future ends the request.
-    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<Self::Body>;
+    fn handle(&self, request: ParsedRequest) -> ResponseFuture<Self::Body>;
 
     /// Ends a response that its caller reads too slowly, or not at all.
     fn abort_response(body: Self::Body) {

@@ -41,8 +41,8 @@ impl HeadReservation {
     #[must_use]
     pub fn reserve(&mut self, bytes: usize, waker: &Waker) -> bool {
         let mut heads = INCOMPLETE_HEADS.lock();
-        let number = match self.id {
-            Some(number) if heads.by_age.contains_key(&number) => number,
+        let id = match self.id {
+            Some(id) if heads.by_age.contains_key(&id) => id,
             Some(_) => {
                 self.id = None;
                 return false;
@@ -52,15 +52,15 @@ impl HeadReservation {
                 heads.last_id
             }
         };
-        self.id = Some(number);
+        self.id = Some(id);
         let waker = waker.clone();
-        let before = heads.by_age.insert(number, IncompleteHead { bytes, waker });
+        let before = heads.by_age.insert(id, IncompleteHead { bytes, waker });
         heads.bytes += bytes;
         heads.bytes -= before.map_or(0, |it| it.bytes);
-        let gone = heads.evict_oldest();
+        let evicted = heads.evict_oldest();
         drop(heads);
         // Woken without holding the lock: the woken task may run at once.
-        gone.into_iter().for_each(Waker::wake);
+        evicted.into_iter().for_each(Waker::wake);
         true
     }
 
@@ -72,10 +72,10 @@ impl HeadReservation {
 
     /// Frees the memory: the head is complete, or never will be.
     pub fn release(&mut self) {
-        if let Some(number) = self.id.take() {
+        if let Some(id) = self.id.take() {
             let mut heads = INCOMPLETE_HEADS.lock();
-            let gone = heads.by_age.remove(&number);
-            heads.bytes -= gone.map_or(0, |it| it.bytes);
+            let removed = heads.by_age.remove(&id);
+            heads.bytes -= removed.map_or(0, |it| it.bytes);
         }
     }
 }
@@ -89,14 +89,14 @@ impl Drop for HeadReservation {
 impl IncompleteHeads {
     /// Evicts the oldest until the others have room; returns their wakers.
     fn evict_oldest(&mut self) -> Vec<Waker> {
-        let mut gone = Vec::new();
+        let mut evicted = Vec::new();
         while self.bytes > INCOMPLETE_HEADS_BYTES_MAX
             && let Some((_, mut oldest)) = self.by_age.pop_first()
         {
             self.bytes -= mem::take(&mut oldest.bytes);
-            gone.push(oldest.waker);
+            evicted.push(oldest.waker);
         }
-        gone
+        evicted
     }
 }
 
@@ -106,16 +106,17 @@ mod tests {
 
     use super::*;
 
-    /// The only test that keeps this much: the room is the process's.
+    /// The only test that keeps this much: the memory is the process's.
     #[test]
-    fn the_oldest_head_lets_go_when_there_is_no_room_for_another() {
+    fn the_oldest_head_is_evicted_when_there_is_no_room_for_another() {
         let waker = Waker::noop();
         let quarter = INCOMPLETE_HEADS_BYTES_MAX / 4;
-        let mut shares: Vec<HeadReservation> = (0..5).map(|_| HeadReservation::default()).collect();
-        for share in &mut shares {
-            assert!(share.reserve(quarter, waker));
+        let mut reservations: Vec<HeadReservation> =
+            (0..5).map(|_| HeadReservation::default()).collect();
+        for reservation in &mut reservations {
+            assert!(reservation.reserve(quarter, waker));
         }
-        let [first, second, third, ..] = shares.as_mut_slice() else {
+        let [first, second, third, ..] = reservations.as_mut_slice() else {
             return;
         };
         assert!(!first.reserve(quarter, waker));

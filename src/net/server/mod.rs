@@ -1,8 +1,11 @@
-//! TODO: what this folder is for.
+//! The server side: listeners, callers' connections with their limits and timeouts, and the protocols on them. Nothing here
+//! knows NinjaOne.
 
 pub(in crate::net) mod accept_batch;
 pub mod connection_control;
+pub mod connection_permit;
 pub mod connection_rejections;
+mod connection_table;
 pub mod connection_timer;
 pub mod connections;
 pub mod handler;

@@ -79,10 +79,10 @@ pub trait OneShotHandler: Send + Sync + 'static {
 }
 
 /// Accepts connections until `tasks` are asked to stop. Those under way are finished; `tasks` can be waited for.
-pub async fn serve<D: OneShotHandler>(
+pub async fn serve<H: OneShotHandler>(
     listener: TcpListener,
-    bounds: OneShotLimits,
-    desk: Arc<D>,
+    limits: OneShotLimits,
+    handler: Arc<H>,
     tasks: Tasks,
 ) {
     let (listener, queue) = match duplicate_listener(listener) {
@@ -92,30 +92,30 @@ pub async fn serve<D: OneShotHandler>(
             return;
         }
     };
-    let mut open = OneShotConnections::new(bounds.connections_max);
+    let mut connections = OneShotConnections::new(limits.connections_max);
     loop {
         let first = tokio::select! {
             biased;
             () = tasks.shutdown_requested() => return,
             first = listener.accept() => first.and_then(|(stream, _)| stream.into_std()),
         };
-        let burst = AcceptBatch::collect(first, &queue, bounds.connections_max);
-        for stream in burst.ready.into_iter().chain(burst.waiting) {
+        let batch = AcceptBatch::collect(first, &queue, limits.connections_max);
+        for stream in batch.ready.into_iter().chain(batch.waiting) {
             let Ok(stream) = TcpStream::from_std(stream) else {
                 continue;
             };
-            let (place, desk) = (open.open(), Arc::clone(&desk));
+            let (guard, handler) = (connections.open(), Arc::clone(&handler));
             tasks.spawn(async move {
-                let connection = serve_connection(stream, bounds, desk);
-                place.control.run(connection).await;
+                let connection = serve_connection(stream, limits, handler);
+                guard.control.run(connection).await;
             });
-            if open.should_yield() {
+            if connections.should_yield() {
                 tokio::task::yield_now().await;
             }
         }
-        if burst.has_failed {
+        if batch.has_failed {
             // One connection less may be one descriptor more.
-            open.close_oldest();
+            connections.close_oldest();
             sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
         }
     }
@@ -168,20 +168,20 @@ impl OneShotConnections {
         if self.controls.len() >= 2 * self.connections_max {
             self.controls.retain(|it| it.strong_count() > 0);
         }
-        let seat = Arc::<ConnectionControl>::default();
-        self.controls.push_back(Arc::downgrade(&seat));
+        let control = Arc::<ConnectionControl>::default();
+        self.controls.push_back(Arc::downgrade(&control));
         self.open_count.fetch_add(1, Ordering::Relaxed);
         self.accepted_since_yield += 1;
         OpenGuard {
-            control: seat,
+            control,
             open_count: Arc::clone(&self.open_count),
         }
     }
 
     fn close_oldest(&mut self) {
         while let Some(oldest) = self.controls.pop_front() {
-            if let Some(seat) = oldest.upgrade() {
-                return seat.close_now();
+            if let Some(control) = oldest.upgrade() {
+                return control.close_now();
             }
         }
     }
@@ -196,38 +196,38 @@ impl OneShotConnections {
     }
 }
 
-async fn serve_connection<D: OneShotHandler>(
+async fn serve_connection<H: OneShotHandler>(
     stream: TcpStream,
-    bounds: OneShotLimits,
-    desk: Arc<D>,
+    limits: OneShotLimits,
+    handler: Arc<H>,
 ) {
-    let began = Instant::now();
-    let head = began + Duration::from_millis(bounds.head_timeout_ms);
+    let started = Instant::now();
+    let head = started + Duration::from_millis(limits.head_timeout_ms);
     // A connection on which nothing comes costs nothing more than this.
     if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
         return;
     }
-    let is_let_through = Arc::new(AtomicBool::new(false));
+    let is_accepted = Arc::new(AtomicBool::new(false));
     let service = {
-        let is_let_through = Arc::clone(&is_let_through);
+        let is_accepted = Arc::clone(&is_accepted);
         service_fn(move |request: Request<Incoming>| {
-            let (desk, is_let_through) = (Arc::clone(&desk), Arc::clone(&is_let_through));
+            let (handler, is_accepted) = (Arc::clone(&handler), Arc::clone(&is_accepted));
             async move {
-                let response = respond(&*desk, request, bounds.body_bytes_max, &is_let_through);
+                let response = respond(&*handler, request, limits.body_bytes_max, &is_accepted);
                 Ok::<_, Infallible>(response.await.map(Full::new))
             }
         })
     };
     let connection = http1::Builder::new()
-        .max_buf_size(bounds.head_bytes_max)
+        .max_buf_size(limits.head_bytes_max)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .without_shutdown();
     let mut connection = std::pin::pin!(connection);
     let ended = match timeout_at(head, connection.as_mut()).await {
         Ok(ended) => ended,
-        Err(_) if is_let_through.load(Ordering::Relaxed) => {
-            let all = began + Duration::from_millis(bounds.connection_timeout_ms);
+        Err(_) if is_accepted.load(Ordering::Relaxed) => {
+            let all = started + Duration::from_millis(limits.connection_timeout_ms);
             match timeout_at(all, connection).await {
                 Ok(ended) => ended,
                 Err(_) => return,
@@ -242,20 +242,20 @@ async fn serve_connection<D: OneShotHandler>(
     }
 }
 
-async fn respond<D: OneShotHandler>(
-    desk: &D,
+async fn respond<H: OneShotHandler>(
+    handler: &H,
     request: Request<Incoming>,
     body_bytes_max: usize,
-    is_let_through: &AtomicBool,
+    is_accepted: &AtomicBool,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let head = Request::from_parts(parts, ());
-    if let HeadDecision::Respond(answer) = desk.check_head(&head) {
-        return answer;
+    if let HeadDecision::Respond(response) = handler.check_head(&head) {
+        return response;
     }
-    is_let_through.store(true, Ordering::Relaxed);
+    is_accepted.store(true, Ordering::Relaxed);
     match read_body(body, body_bytes_max).await {
-        Ok(body) => desk.handle(head.map(|()| body)).await,
+        Ok(body) => handler.handle(head.map(|()| body)).await,
         Err(refusal) => refusal,
     }
 }

@@ -1,4 +1,4 @@
-//! Which connections are counted together: one party may have many addresses, and must not get many places by them.
+//! Which connections are counted together: one party may have many addresses, and must not get more connections by them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_ipv6_network_of_64_bits_are_one_neighbour() {
+    fn addresses_of_one_ipv6_network_of_64_bits_are_one_group() {
         assert_eq!(
             of("2001:db8:1:2::1"),
             of("2001:db8:1:2:ffff:ffff:ffff:ffff")
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_peer_is_one_neighbour_however_it_is_written() {
+    fn an_ipv4_peer_is_one_group_however_it_is_written() {
         assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
         assert_ne!(of("::ffff:192.0.2.7"), of("::ffff:192.0.2.8"));
         assert_ne!(of("192.0.2.7"), of("192.0.2.8"));

@@ -3,14 +3,17 @@
 mod token;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sandbox::{SandboxState, oauth::grant_type::GrantType};
+use crate::{
+    lock::Lock,
+    sandbox::{SandboxState, oauth::grant_type::GrantType},
+};
 
 pub use self::token::{
     ExpiresInFault, GrantErrorCode, TokenEndpointFault, TokenEndpointFaultParseError,
@@ -174,11 +177,11 @@ impl Faults {
 
 /// The switches as they stand.
 #[derive(Default)]
-pub(super) struct FaultSwitches(Mutex<Faults>);
+pub(super) struct FaultSwitches(Lock<Faults>);
 
 impl FaultSwitches {
     fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The faults of the API request that asks, which counts.

@@ -19,13 +19,16 @@ mod token_strings;
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
-use crate::ninjaone::paths::{
-    AUTHORIZE_ERROR_PATH, AUTHORIZE_PATH, AUTHORIZE_PATH_ALIAS, DISCOVERY_PATH, REVOKE_PATH,
-    is_token_path,
+use crate::{
+    lock::Lock,
+    ninjaone::paths::{
+        AUTHORIZE_ERROR_PATH, AUTHORIZE_PATH, AUTHORIZE_PATH_ALIAS, DISCOVERY_PATH, REVOKE_PATH,
+        is_token_path,
+    },
 };
 
 use self::{
@@ -44,7 +47,7 @@ pub(super) struct OAuthServer {
     /// Of an access token, unless a switch says otherwise.
     token_life: Duration,
     code_life: Duration,
-    issued: Mutex<TokenRegistry>,
+    issued: Lock<TokenRegistry>,
 }
 
 /// What a path stands for.
@@ -91,12 +94,12 @@ impl OAuthServer {
             clients,
             token_life,
             code_life,
-            issued: Mutex::new(TokenRegistry::new()),
+            issued: Lock::new(TokenRegistry::new()),
         }
     }
 
     fn issued(&self) -> MutexGuard<'_, TokenRegistry> {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+        self.issued.lock()
     }
 
     /// The app with this id, and its place.

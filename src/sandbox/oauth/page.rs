@@ -7,7 +7,7 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
 };
 
-use crate::{ninjaone::paths::AUTHORIZE_PATH, sandbox::response::SandboxResponse};
+use crate::{net::url, ninjaone::paths::AUTHORIZE_PATH, sandbox::response::SandboxResponse};
 
 use super::granted_scopes::ValidatedToken;
 
@@ -110,9 +110,7 @@ fn content_policy(form_target: Option<&str>) -> String {
 
 /// `https://host:port` of an address; none if it could be read as anything but one source of the policy.
 fn origin_of(address: &str) -> Option<&str> {
-    let (scheme, rest) = address.split_once("://")?;
-    let host_bytes = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let origin = address.get(..scheme.len() + "://".len() + host_bytes)?;
+    let origin = url::origin(address)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:/[]".contains(&byte);
     origin.bytes().all(is_plain).then_some(origin)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ninjaone_proxy::{
     credentials::grant::token_error::{RetryHint, TokenEndpointError},
-    net::client::connector::ExchangeError,
+    net::client::exchange_error::ExchangeError,
 };
 use tokio::time::Instant;
 

@@ -24,7 +24,7 @@ use ninjaone_proxy::{
             snapshot::TokenState,
         },
     },
-    net::client::connector::Endpoint,
+    net::client::endpoint::Endpoint,
     secret::Secret,
     tasks::Tasks,
     watchdog::Watchdog,

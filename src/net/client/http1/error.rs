@@ -1,8 +1,8 @@
 //! Why a request over HTTP/1.1 brought no complete response.
 
-/// Why a request brought no complete response.
+/// Why a request over HTTP/1.1 brought no complete response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum Http1ClientError {
     #[error("the connection ended before the first byte of an answer")]
     NoResponse,
     #[error("the connection ended within the answer")]

@@ -103,9 +103,9 @@ pub fn parse_response_head(
     method: Method,
 ) -> Result<Option<ResponseHead>, ResponseHeadError> {
     let mut lines = [const { MaybeUninit::uninit() }; RESPONSE_HEADERS_MAX];
-    let mut answer = httparse::Response::new(&mut []);
+    let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut answer,
+        &mut response,
         buffer,
         &mut lines,
     )?;
@@ -121,30 +121,31 @@ pub fn parse_response_head(
     }
     // The parser would pass over empty lines before the first.
     let head = buffer.get(..length).unwrap_or_default();
-    if head.first() != Some(&b'H') || !framing::ends_lines_with_crlf(head, answer.headers.len()) {
+    if head.first() != Some(&b'H') || !framing::ends_lines_with_crlf(head, response.headers.len()) {
         return Err(ResponseHeadError::LineEnd);
     }
-    let status = answer
+    let status = response
         .code
         .filter(|it| forwardable_headers::VALID_STATUS_CODES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(ResponseHeadError::Status)?;
-    let (mut sorted, mut fields) = (
+    let (mut framing_headers, mut headers) = (
         ResponseFramingHeaders::default(),
         ResponseHeaders::default(),
     );
-    for line in answer.headers.iter() {
-        sorted.add(line, &mut fields)?;
+    for line in response.headers.iter() {
+        framing_headers.add(line, &mut headers)?;
     }
-    let is_http11 = answer.version == Some(1);
-    let framing = sorted.framing(status, method, is_http11)?;
-    let persists = is_http11 && !sorted.connection_close && framing != Framing::UntilClose;
+    let is_http11 = response.version == Some(1);
+    let framing = framing_headers.framing(status, method, is_http11)?;
+    let keep_alive =
+        is_http11 && !framing_headers.connection_close && framing != Framing::UntilClose;
     buffer.advance(length);
     Ok(Some(ResponseHead {
         status,
-        headers: fields,
+        headers,
         framing,
-        keep_alive: persists,
+        keep_alive,
     }))
 }
 

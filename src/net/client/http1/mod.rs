@@ -24,10 +24,10 @@ use crate::net::{body::request_body::RequestBody, response::ResponseHeaders};
 
 use self::{
     head::ResponseHead, request_body_writer::RequestBodyWriter, response_body::ResponseBodyReader,
-    response_head_reader::Wait, transport::Transport,
+    response_head_reader::ResponseHeadReader, transport::Transport,
 };
 
-pub use self::{error::Failure, head::OutgoingRequestHead};
+pub use self::{error::Http1ClientError, head::OutgoingRequestHead};
 
 /// Bytes read at once of a head; nearly every response fits one read.
 const HEAD_READ_BYTES: usize = 16 * 1024;
@@ -95,18 +95,18 @@ impl Http1ClientConnection {
     /// comes early is passed on, and the connection serves no other request.
     ///
     /// # Errors
-    /// See [`Failure`]. The connection is closed.
+    /// See [`Http1ClientError`]. The connection is closed.
     pub async fn send(
         mut self: Box<Self>,
         head: &OutgoingRequestHead<'_>,
         body: RequestBody,
-    ) -> Result<Http1Response, Failure> {
-        let upload = RequestBodyWriter::new(body);
-        head::write_request_head(&mut self.write_buffer, head, upload.framing(head.method));
-        self.request_body = Some(upload);
+    ) -> Result<Http1Response, Http1ClientError> {
+        let writer = RequestBodyWriter::new(body);
+        head::write_request_head(&mut self.write_buffer, head, writer.framing(head.method));
+        self.request_body = Some(writer);
         self.send_state = SendState::NotStarted;
-        let mut wait = Wait::new(head.method);
-        let head = poll_fn(|cx| self.poll_handler(cx, &mut wait)).await?;
+        let mut reader = ResponseHeadReader::new(head.method);
+        let head = poll_fn(|cx| self.poll_response_head(cx, &mut reader)).await?;
         self.response_body = ResponseBodyReader::new(head.framing, head.keep_alive);
         Ok(Http1Response {
             status: head.status,
@@ -115,23 +115,23 @@ impl Http1ClientConnection {
         })
     }
 
-    fn poll_handler(
+    fn poll_response_head(
         &mut self,
         cx: &mut Context<'_>,
-        wait: &mut Wait,
-    ) -> Poll<Result<ResponseHead, Failure>> {
+        reader: &mut ResponseHeadReader,
+    ) -> Poll<Result<ResponseHead, Http1ClientError>> {
         self.drive_send(cx)?;
         loop {
-            let broken = if self.read_buffer.is_empty() && !wait.has_interim() {
-                Failure::NoResponse
+            let broken = if self.read_buffer.is_empty() && !reader.has_interim() {
+                Http1ClientError::NoResponse
             } else {
-                Failure::Broken
+                Http1ClientError::Broken
             };
             match ready!(self.poll_fill(cx, HEAD_READ_BYTES)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(broken)),
                 Ok(_) => {}
             }
-            if let Some(head) = wait.read(&mut self.read_buffer)? {
+            if let Some(head) = reader.read(&mut self.read_buffer)? {
                 return Poll::Ready(Ok(head));
             }
         }
@@ -142,7 +142,7 @@ impl Http1ClientConnection {
     }
 
     /// Sends what can be sent now. A server that takes no more of a request may have responded already.
-    fn drive_send(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+    fn drive_send(&mut self, cx: &mut Context<'_>) -> Result<(), Http1ClientError> {
         if matches!(self.send_state, SendState::Done | SendState::Rejected) {
             return Ok(());
         }
@@ -152,7 +152,9 @@ impl Http1ClientConnection {
                 self.send_state = SendState::Done;
                 Ok(())
             }
-            Poll::Ready(Err(Failure::NoResponse)) if self.send_state == SendState::Started => {
+            Poll::Ready(Err(Http1ClientError::NoResponse))
+                if self.send_state == SendState::Started =>
+            {
                 self.send_state = SendState::Rejected;
                 self.request_body = None;
                 Ok(())
@@ -161,14 +163,14 @@ impl Http1ClientConnection {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Http1ClientError>> {
         loop {
             self.fill_write_buffer(cx)?;
             while let Some(rest) = self.write_buffer.get(self.written..)
                 && !rest.is_empty()
             {
                 match ready!(self.transport.poll_write(cx, rest)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Err(Failure::NoResponse)),
+                    Ok(0) | Err(_) => return Poll::Ready(Err(Http1ClientError::NoResponse)),
                     Ok(length) => {
                         self.written += length;
                         self.send_state = SendState::Started;
@@ -181,7 +183,7 @@ impl Http1ClientConnection {
             if self.request_body.is_some() && wrote {
                 continue;
             }
-            ready!(self.transport.poll_flush(cx)).map_err(|_| Failure::NoResponse)?;
+            ready!(self.transport.poll_flush(cx)).map_err(|_| Http1ClientError::NoResponse)?;
             return match &self.request_body {
                 Some(_) => Poll::Pending,
                 None => Poll::Ready(Ok(())),
@@ -190,11 +192,11 @@ impl Http1ClientConnection {
     }
 
     /// Takes what there is of the request's body, to be written with what is written anyway.
-    fn fill_write_buffer(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+    fn fill_write_buffer(&mut self, cx: &mut Context<'_>) -> Result<(), Http1ClientError> {
         while self.write_buffer.len() < UNWRITTEN_BYTES_MAX
-            && let Some(upload) = &mut self.request_body
+            && let Some(writer) = &mut self.request_body
         {
-            match upload.poll_append(cx, &mut self.write_buffer) {
+            match writer.poll_append(cx, &mut self.write_buffer) {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Ok(false)) => self.request_body = None,
                 Poll::Ready(Err(error)) => return Err(error),
@@ -207,8 +209,11 @@ impl Http1ClientConnection {
     /// The next chunk of the response's body. The rest of the request goes out meanwhile.
     ///
     /// # Errors
-    /// See [`Failure`]. The connection is fit for nothing but to be closed.
-    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+    /// See [`Http1ClientError`]. The connection is fit for nothing but to be closed.
+    pub fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Http1ClientError>>> {
         if let Err(failure) = self.drive_send(cx) {
             return Poll::Ready(Some(Err(failure)));
         }

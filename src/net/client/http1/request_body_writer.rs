@@ -11,7 +11,7 @@ use http_body::Body;
 
 use crate::net::{body::request_body::RequestBody, http1::framing::Framing, method::Method};
 
-use super::error::Failure;
+use super::error::Http1ClientError;
 
 /// What is left of a request's body.
 pub struct RequestBodyWriter {
@@ -58,7 +58,7 @@ impl RequestBodyWriter {
         &mut self,
         cx: &mut Context<'_>,
         out: &mut Vec<u8>,
-    ) -> Poll<Result<bool, Failure>> {
+    ) -> Poll<Result<bool, Http1ClientError>> {
         if self.framing == Framing::None {
             return Poll::Ready(Ok(false));
         }
@@ -71,12 +71,12 @@ impl RequestBodyWriter {
                 Ok(data) => self.append(&data, out),
                 Err(_) => Ok(true),
             }),
-            Some(Err(_)) => Poll::Ready(Err(Failure::RequestBody)),
+            Some(Err(_)) => Poll::Ready(Err(Http1ClientError::RequestBody)),
             None => Poll::Ready(self.finish(out)),
         }
     }
 
-    fn append(&mut self, data: &Bytes, out: &mut Vec<u8>) -> Result<bool, Failure> {
+    fn append(&mut self, data: &Bytes, out: &mut Vec<u8>) -> Result<bool, Http1ClientError> {
         if data.is_empty() {
             return Ok(true);
         }
@@ -90,15 +90,15 @@ impl RequestBodyWriter {
         self.remaining = self
             .remaining
             .checked_sub(data.len() as u64)
-            .ok_or(Failure::RequestBody)?;
+            .ok_or(Http1ClientError::RequestBody)?;
         out.extend_from_slice(data);
         Ok(self.remaining > 0)
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<bool, Http1ClientError> {
         match self.framing {
             Framing::Chunked => out.extend_from_slice(b"0\r\n\r\n"),
-            _ if self.remaining > 0 => return Err(Failure::RequestBody),
+            _ if self.remaining > 0 => return Err(Http1ClientError::RequestBody),
             _ => {}
         }
         Ok(false)

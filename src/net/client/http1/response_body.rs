@@ -11,7 +11,7 @@ use crate::net::http1::{
     framing::{BodyDecoder, Framing},
 };
 
-use super::{error::Failure, transport::Transport};
+use super::{error::Http1ClientError, transport::Transport};
 
 /// Read at once of a long body.
 const BODY_READ_BYTES: usize = 64 * 1024;
@@ -84,7 +84,7 @@ impl ResponseBodyReader {
         cx: &mut Context<'_>,
         transport: &mut Transport,
         read: &mut BytesMut,
-    ) -> Poll<Option<Result<Bytes, Failure>>> {
+    ) -> Poll<Option<Result<Bytes, Http1ClientError>>> {
         loop {
             match self.decoder.decode(read) {
                 Ok(DecodedBody::Data(data)) => {
@@ -98,12 +98,12 @@ impl ResponseBodyReader {
                     return Poll::Ready(None);
                 }
                 Ok(DecodedBody::NeedMore) => {}
-                Err(_) => return Poll::Ready(Some(Err(Failure::NotHttp))),
+                Err(_) => return Poll::Ready(Some(Err(Http1ClientError::NotHttp))),
             }
             match (self.read_state, &self.decoder) {
                 (ReadState::Open, _) => ready!(self.poll_read(cx, transport, read)),
                 (ReadState::Ended, BodyDecoder::UntilClose) => self.decoder = BodyDecoder::Done,
-                _ => return Poll::Ready(Some(Err(Failure::Broken))),
+                _ => return Poll::Ready(Some(Err(Http1ClientError::Broken))),
             }
         }
     }

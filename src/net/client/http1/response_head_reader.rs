@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::net::method::Method;
 
 use super::{
-    error::Failure,
+    error::Http1ClientError,
     head::{self, RESPONSE_HEAD_BYTES_MAX, ResponseHead},
 };
 
@@ -15,14 +15,14 @@ use super::{
 const INTERIM_RESPONSES_MAX: u32 = 8;
 
 /// Finds the head of the final response in what has been read.
-pub(super) struct Wait {
+pub(super) struct ResponseHeadReader {
     method: Method,
     /// So much was there when it was not the whole head.
     scanned: usize,
     interim_responses: u32,
 }
 
-impl Wait {
+impl ResponseHeadReader {
     /// For the response to a request with `method`, which decides whether it may have a body.
     pub(super) const fn new(method: Method) -> Self {
         Self {
@@ -40,8 +40,11 @@ impl Wait {
     /// Takes the final response's head off the front of `read`; none while it is incomplete. Interim responses are skipped.
     ///
     /// # Errors
-    /// [`Failure::NotHttp`]: it is malformed, switches protocols, or follows too many interim responses.
-    pub(super) fn read(&mut self, read: &mut BytesMut) -> Result<Option<ResponseHead>, Failure> {
+    /// [`Http1ClientError::NotHttp`]: it is malformed, switches protocols, or follows too many interim responses.
+    pub(super) fn read(
+        &mut self,
+        read: &mut BytesMut,
+    ) -> Result<Option<ResponseHead>, Http1ClientError> {
         loop {
             // A head that comes byte by byte is parsed once a line, not once a byte.
             let new = read.get(self.scanned..).unwrap_or_default();
@@ -49,7 +52,7 @@ impl Wait {
                 return Ok(None);
             }
             let parsed = head::parse_response_head(read, self.method);
-            let Some(head) = parsed.map_err(|_| Failure::NotHttp)? else {
+            let Some(head) = parsed.map_err(|_| Http1ClientError::NotHttp)? else {
                 self.scanned = read.len();
                 return Ok(None);
             };
@@ -61,7 +64,7 @@ impl Wait {
             if head.status == StatusCode::SWITCHING_PROTOCOLS
                 || self.interim_responses > INTERIM_RESPONSES_MAX
             {
-                return Err(Failure::NotHttp);
+                return Err(Http1ClientError::NotHttp);
             }
             self.scanned = 0;
         }

@@ -13,16 +13,16 @@ use crate::net::{
 
 use super::{
     head::{RESPONSE_HEAD_BYTES_MAX, RESPONSE_HEADERS_MAX, ResponseHead},
-    response_head_reader::Wait,
+    response_head_reader::ResponseHeadReader,
 };
 
 /// The head that is parsed from these parts, and what is left unread after it.
-fn head_of(method: Method, pieces: [&[u8]; 2]) -> Result<Option<(ResponseHead, Bytes)>, ()> {
-    let (mut wait, mut read) = (Wait::new(method), BytesMut::new());
-    for (number, piece) in pieces.into_iter().enumerate() {
-        read.extend_from_slice(piece);
+fn head_of(method: Method, parts: [&[u8]; 2]) -> Result<Option<(ResponseHead, Bytes)>, ()> {
+    let (mut wait, mut read) = (ResponseHeadReader::new(method), BytesMut::new());
+    for (number, part) in parts.into_iter().enumerate() {
+        read.extend_from_slice(part);
         if let Some(head) = wait.read(&mut read).map_err(drop)? {
-            for later in pieces.into_iter().skip(number + 1) {
+            for later in parts.into_iter().skip(number + 1) {
                 read.extend_from_slice(later);
             }
             return Ok(Some((head, read.freeze())));
@@ -202,11 +202,11 @@ fn only_headers_that_may_reach_a_caller_are_kept() {
 /// The data of a chunked body, whether it has ended, and what is left unread.
 type Unchunked = Result<(Vec<u8>, bool, Bytes), ChunkedError>;
 
-fn unchunk(pieces: &[&[u8]]) -> Unchunked {
+fn unchunk(parts: &[&[u8]]) -> Unchunked {
     let (mut chunks, mut read, mut data) = (ChunkedDecoder::default(), BytesMut::new(), Vec::new());
     let mut ended = false;
-    for piece in pieces {
-        read.extend_from_slice(piece);
+    for part in parts {
+        read.extend_from_slice(part);
         loop {
             match chunks.decode(&mut read)? {
                 DecodedBody::Data(more) => data.extend_from_slice(&more),

@@ -62,8 +62,8 @@ impl Transport {
     pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Plain(socket) => {
-                let looked = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-                matches!(recv(&*socket, &mut [0; 1], looked), Err(Errno::AGAIN))
+                let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+                matches!(recv(&*socket, &mut [0; 1], peek), Err(Errno::AGAIN))
             }
             Self::Tls(stream) => stream.is_reusable(cx),
         }

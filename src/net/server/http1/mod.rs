@@ -1,4 +1,4 @@
-//! HTTP/1.1 towards callers (RFC 9112): one request at a time on a connection, read and answered on the connection's own
+//! HTTP/1.1 towards callers (RFC 9112): one request at a time on a connection, read and responded to on the connection's own
 //! task. An idle connection holds no buffers. Whatever comes gets a response and an audit line, malformed bytes too.
 
 pub mod date;
@@ -46,12 +46,12 @@ where
     pub fn new(
         socket: S,
         handler: H,
-        seat: Arc<ConnectionControl>,
+        control: Arc<ConnectionControl>,
         options: ServerOptions,
     ) -> Self {
         Self {
             stage: Stage::Head,
-            session: Session::new(socket, handler, seat, options),
+            session: Session::new(socket, handler, control, options),
         }
     }
 
@@ -61,8 +61,8 @@ where
         loop {
             let step = match &mut self.stage {
                 Stage::Head => session.poll_head(cx),
-                Stage::Handling(answering) => session.poll_handler(answering, cx),
-                Stage::Sending(sending) => session.poll_response(sending, cx),
+                Stage::Handling(response_future) => session.poll_handler(response_future, cx),
+                Stage::Sending(writer) => session.poll_response(writer, cx),
                 Stage::Discarding { left } => session.poll_discarding(left, cx),
                 Stage::Lingering { left, is_shut } => {
                     session.poll_lingering_close(left, is_shut, cx)
@@ -76,11 +76,11 @@ where
         }
     }
 
-    /// A timeout has passed. A handler whose response is under way hears that the caller read too slowly.
+    /// A timeout has passed. A handler whose response is under way is told that the caller read too slowly.
     fn abort_response(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Head);
-        if let Stage::Sending(sending) = stage
-            && let Some(body) = sending.into_body()
+        if let Stage::Sending(writer) = stage
+            && let Some(body) = writer.into_body()
         {
             H::abort_response(body);
         }

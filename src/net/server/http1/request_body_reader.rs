@@ -83,14 +83,14 @@ impl RequestBodyReader {
                 IncomingBody::Buffered(buffer::split_bytes(read, length)),
             );
         }
-        let (source, inflow) = channel::channel(length);
-        let upload = Self {
+        let (sender, receiver) = channel::channel(length);
+        let reader = Self {
             decoder: BodyDecoder::new(framing),
-            sender: Some(source),
+            sender: Some(sender),
             expects_continue,
             is_broken: false,
         };
-        (upload, IncomingBody::Http1(inflow))
+        (reader, IncomingBody::Http1(receiver))
     }
 
     /// Whether it has been read to its end.
@@ -126,14 +126,14 @@ impl RequestBodyReader {
     /// Passes on what has come, as far as it is asked for. Ready when more bytes, or the end of the connection, would make a
     /// difference.
     pub fn poll_feed(&mut self, read: &mut BytesMut, cx: &Context<'_>) -> Poll<()> {
-        while let Some(source) = &self.sender {
-            if ready!(source.poll_demand(cx)) == BodyDemand::Cancelled {
+        while let Some(sender) = &self.sender {
+            if ready!(sender.poll_demand(cx)) == BodyDemand::Cancelled {
                 self.sender = None;
                 break;
             }
             match self.decoder.decode(read) {
                 Ok(DecodedBody::Data(data)) => {
-                    source.send(data);
+                    sender.send(data);
                     if self.decoder.is_at_end(read) {
                         self.finish();
                     }
@@ -142,8 +142,8 @@ impl RequestBodyReader {
                 Ok(DecodedBody::NeedMore) => break,
                 Err(_) => {
                     self.is_broken = true;
-                    if let Some(source) = self.sender.take() {
-                        source.fail_malformed();
+                    if let Some(sender) = self.sender.take() {
+                        sender.fail_malformed();
                     }
                 }
             }
@@ -158,8 +158,8 @@ impl RequestBodyReader {
 
     fn finish(&mut self) {
         self.decoder = BodyDecoder::Done;
-        if let Some(source) = self.sender.take() {
-            source.complete();
+        if let Some(sender) = self.sender.take() {
+            sender.complete();
         }
     }
 

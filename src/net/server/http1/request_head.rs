@@ -11,8 +11,9 @@ use crate::net::{
     method::Method,
     request::{
         headers::{HEADERS_MAX, HeaderError, RequestHeaderKind, RequestHeadersBuilder},
-        incoming_request::{RequestError, RequestHead, RequestParseError},
         origin_form::check_origin_form,
+        parsed_request::{RequestHead, RequestParseError},
+        request_error::RequestError,
         target::{TARGET_BYTES_MAX, TargetError},
     },
 };
@@ -33,12 +34,12 @@ pub struct Http1RequestHead {
 
 type HeaderSlots<'bytes> = [MaybeUninit<httparse::Header<'bytes>>; HEADERS_MAX];
 
-/// The length of the head at the front of `buffer`, its empty line included; none while it is incomplete. `looked_at` bytes
+/// The length of the head at the front of `buffer`, its empty line included; none while it is incomplete. `scanned` bytes
 /// were searched before. Lines that end with a bare LF are found too, to be refused at once.
 #[must_use]
-pub fn find_end(buffer: &[u8], looked_at: usize) -> Option<usize> {
+pub fn find_end(buffer: &[u8], scanned: usize) -> Option<usize> {
     // The bytes that were searched last may be half of what is sought.
-    let from = looked_at.saturating_sub(2);
+    let from = scanned.saturating_sub(2);
     let searched = buffer.get(from..)?;
     memchr::memchr_iter(b'\n', searched).find_map(|at| {
         let more = match searched.get(at + 1..)? {
@@ -59,7 +60,7 @@ pub fn check_partial(part: &[u8]) -> Result<(), RequestParseError> {
     let mut request = httparse::Request::new(&mut []);
     match parse(part, &mut request, &mut lines) {
         Ok(_) => Ok(()),
-        Err(why) => Err(parse_error(&request, why)),
+        Err(error) => Err(parse_error(&request, error)),
     }
 }
 
@@ -77,7 +78,7 @@ pub fn parse_head(bytes: &Bytes) -> Result<Http1RequestHead, RequestParseError> 
         // The parser sees another end of the head than we do.
         _ => Err(RequestError::NotHttp),
     });
-    read.map_err(|why| parse_error(&request, why))
+    read.map_err(|error| parse_error(&request, error))
 }
 
 /// The error for a head that is longer than allowed, with what could be read of it.
@@ -87,13 +88,13 @@ pub fn too_large_error(part: &[u8]) -> RequestParseError {
     let mut request = httparse::Request::new(&mut []);
     // What it makes of the lines does not matter.
     let _ = parse(part, &mut request, &mut lines);
-    let why = match (request.method, request.path) {
+    let error = match (request.method, request.path) {
         (None, _) => RequestError::NotHttp,
         (Some(_), None) => TargetError::TooLong.into(),
         (Some(_), Some(path)) if path.len() > TARGET_BYTES_MAX => TargetError::TooLong.into(),
         (Some(_), Some(_)) => RequestError::HeadTooLarge,
     };
-    parse_error(&request, why)
+    parse_error(&request, error)
 }
 
 /// The error for an incomplete head whose memory is needed, with what could be read of it.
@@ -143,52 +144,52 @@ fn from_httparse(
     let method = Method::parse(request.method.unwrap_or_default()).ok_or(RequestError::Method)?;
     let target = parse_target(bytes, request.path.unwrap_or_default())?;
     let is_http11 = request.version == Some(1);
-    let (mut said, mut sorting, mut refused) = (
+    let (mut framing_headers, mut builder, mut header_error) = (
         RequestFramingHeaders::default(),
         RequestHeadersBuilder::default(),
         None,
     );
     for line in request.headers.iter() {
-        let Some(purpose) = RequestHeaderKind::from_name(line.name) else {
+        let Some(kind) = RequestHeaderKind::from_name(line.name) else {
             continue;
         };
-        said.add(&purpose, line.value)?;
+        framing_headers.add(&kind, line.value)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
             .map_err(|_| RequestError::NotHttp)?;
-        if refused.is_none() {
-            refused = sorting.add(purpose, value).err();
+        if header_error.is_none() {
+            header_error = builder.add(kind, value).err();
         }
     }
     Ok(Http1RequestHead {
-        framing: said.framing(is_http11)?,
+        framing: framing_headers.framing(is_http11)?,
         // RFC 9110 section 10.1.1: who speaks HTTP/1.0 does not know the sign.
-        expects_continue: is_http11 && said.expects_continue,
-        keep_alive: is_http11 && !said.connection_close,
+        expects_continue: is_http11 && framing_headers.expects_continue,
+        keep_alive: is_http11 && !framing_headers.connection_close,
         is_http11,
         head: RequestHead {
             method: Some(method),
             target,
             authority: None,
-            headers: refused.map_or_else(|| Ok(sorting.build()), Err),
+            headers: header_error.map_or_else(|| Ok(builder.build()), Err),
             head_bytes: bytes.len(),
         },
     })
 }
 
-/// RFC 9112 section 3.2: only the origin form is answered here. The rest is left to `Target`.
+/// RFC 9112 section 3.2: only the origin form is accepted here. The rest is left to `Target`.
 fn parse_target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, RequestError> {
     check_origin_form(received.as_bytes())?;
     PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes()))
         .map_err(|_| TargetError::PathCharacter.into())
 }
 
-fn parse_error(request: &httparse::Request<'_, '_>, why: RequestError) -> RequestParseError {
+fn parse_error(request: &httparse::Request<'_, '_>, error: RequestError) -> RequestParseError {
     let target = request.path.unwrap_or_default();
     let path = target.split(['?', '#']).next().unwrap_or_default();
     RequestParseError {
         method: request.method.and_then(Method::parse),
         path: path.into(),
-        error: why,
+        error,
     }
 }
 
@@ -202,8 +203,8 @@ struct RequestFramingHeaders {
 }
 
 impl RequestFramingHeaders {
-    fn add(&mut self, purpose: &RequestHeaderKind, value: &[u8]) -> Result<(), RequestError> {
-        match purpose {
+    fn add(&mut self, kind: &RequestHeaderKind, value: &[u8]) -> Result<(), RequestError> {
+        match kind {
             RequestHeaderKind::ContentLength => {
                 let length = framing::parse_decimal(value).ok_or(HeaderError::Framing)?;
                 if self.length.replace(length).is_some() {
@@ -217,7 +218,7 @@ impl RequestFramingHeaders {
                 }
             }
             RequestHeaderKind::Connection => {
-                self.connection_close |= framing::has_close_option(value)
+                self.connection_close |= framing::has_close_option(value);
             }
             RequestHeaderKind::Expect => self.expects_continue = true,
             _ => {}

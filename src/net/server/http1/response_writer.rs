@@ -24,7 +24,7 @@ const HEAD_ROOM_BYTES: usize = 1024;
 
 /// What a request says about how its response is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
+pub(super) struct ResponseContext {
     /// The response has no body (RFC 9110 section 9.3.2).
     pub is_head: bool,
     /// The caller understands chunks.
@@ -58,29 +58,29 @@ impl<B> ResponseWriter<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    /// Writes the head. Clears `request.persists` where no other request may follow.
+    /// Writes the head. Clears `context.keep_alive` where no other request may follow.
     pub(super) fn begin(
         response: Response<B>,
-        request: &mut Request,
-        outflow: &mut WriteBuffer,
+        context: &mut ResponseContext,
+        buffer: &mut WriteBuffer,
     ) -> Self {
         let Response {
             status,
             headers: fields,
             body,
         } = response;
-        let has_none = request.is_head || is_bodiless(status);
+        let has_none = context.is_head || is_bodiless(status);
         let framing = match body.size_hint().exact() {
             _ if has_none => Framing::None,
             Some(length) => Framing::Length(length),
-            None if request.is_http11 => Framing::Chunked,
+            None if context.is_http11 => Framing::Chunked,
             None => Framing::UntilClose,
         };
-        request.keep_alive &=
+        context.keep_alive &=
             framing != Framing::UntilClose && !fields.contains(&header::CONNECTION);
-        let out = outflow.front();
+        let out = buffer.front();
         out.reserve(HEAD_ROOM_BYTES);
-        write_head(out, status, &fields, framing, request.keep_alive);
+        write_head(out, status, &fields, framing, context.keep_alive);
         let is_empty = matches!(framing, Framing::None | Framing::Length(0));
         Self {
             body: (!is_empty).then_some(body),
@@ -95,9 +95,9 @@ where
     }
 
     /// Moves what there is of the body to the write buffer.
-    pub(super) fn fill(&mut self, cx: &mut Context<'_>, outflow: &mut WriteBuffer) -> FillResult {
+    pub(super) fn fill(&mut self, cx: &mut Context<'_>, buffer: &mut WriteBuffer) -> FillResult {
         while let Some(body) = &mut self.body {
-            if outflow.len() >= BUFFERED_BYTES_MAX {
+            if buffer.len() >= BUFFERED_BYTES_MAX {
                 return FillResult::BufferFull;
             }
             match Pin::new(&mut *body).poll_frame(cx) {
@@ -106,14 +106,14 @@ where
                     let is_end = body.is_end_stream();
                     // Trailers end here (RFC 9110 section 6.5.1).
                     if let Ok(data) = frame.into_data() {
-                        self.push(data, outflow);
+                        self.push(data, buffer);
                     }
                     if is_end && self.body.is_some() {
-                        self.finish(outflow);
+                        self.finish(buffer);
                     }
                 }
                 Poll::Ready(Some(Err(_))) => self.abort(),
-                Poll::Ready(None) => self.finish(outflow),
+                Poll::Ready(None) => self.finish(buffer),
             }
         }
         if self.is_aborted {
@@ -123,24 +123,24 @@ where
         }
     }
 
-    fn push(&mut self, data: Bytes, outflow: &mut WriteBuffer) {
+    fn push(&mut self, data: Bytes, buffer: &mut WriteBuffer) {
         match &mut self.framing {
             Framing::Length(left) => match left.checked_sub(data.len() as u64) {
                 Some(rest) => {
                     *left = rest;
-                    outflow.push(data);
+                    buffer.push(data);
                 }
                 None => self.abort(),
             },
-            Framing::Chunked => outflow.push_chunk(data),
-            Framing::None | Framing::UntilClose => outflow.push(data),
+            Framing::Chunked => buffer.push_chunk(data),
+            Framing::None | Framing::UntilClose => buffer.push(data),
         }
     }
 
-    fn finish(&mut self, outflow: &mut WriteBuffer) {
+    fn finish(&mut self, buffer: &mut WriteBuffer) {
         match self.framing {
             Framing::Length(left) if left > 0 => return self.abort(),
-            Framing::Chunked => outflow.push_last_chunk(),
+            Framing::Chunked => buffer.push_last_chunk(),
             _ => {}
         }
         self.body = None;
@@ -162,7 +162,7 @@ fn write_head(
     status: StatusCode,
     fields: &ResponseHeaders,
     framing: Framing,
-    persists: bool,
+    keep_alive: bool,
 ) {
     let mut put = |part: &[u8]| out.extend_from_slice(part);
     put(b"HTTP/1.1 ");
@@ -200,7 +200,7 @@ fn write_head(
         date::write(out);
         out.extend_from_slice(b"\r\n");
     }
-    if !persists {
+    if !keep_alive {
         out.extend_from_slice(b"connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");

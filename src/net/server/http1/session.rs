@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
     method::Method,
-    request::incoming_request::RequestParseError,
+    request::parsed_request::RequestParseError,
     response::Response,
     server::{
         connection_control::ConnectionControl,
@@ -27,7 +27,7 @@ use crate::net::{
 use super::{
     request_body_reader::{DISCARDED_BYTES_MAX, DiscardResult, RequestBodyReader},
     request_head::{self, Http1RequestHead},
-    response_writer::{FillResult, Request, ResponseWriter},
+    response_writer::{FillResult, ResponseContext, ResponseWriter},
     stage::{Stage, Step},
     write_buffer::WriteBuffer,
 };
@@ -57,7 +57,7 @@ pub(super) struct Session<S, H: Handler> {
     /// What is still to come of the body of the request under way.
     request_body: RequestBodyReader,
     write_buffer: WriteBuffer,
-    response_context: Request,
+    response_context: ResponseContext,
     /// Counts requests that began and bytes that were written.
     progress: u64,
     /// The caller does not take what we write.
@@ -74,20 +74,20 @@ where
     pub(super) fn new(
         socket: S,
         handler: H,
-        seat: Arc<ConnectionControl>,
+        control: Arc<ConnectionControl>,
         options: ServerOptions,
     ) -> Self {
         Self {
             socket,
             handler,
             head_bytes_max: options.head_bytes_max,
-            control: seat,
+            control,
             timer: ConnectionTimer::new(options.timeouts),
             read_buffer: BytesMut::new(),
             scanned: 0,
             request_body: RequestBodyReader::empty(),
             write_buffer: WriteBuffer::default(),
-            response_context: Request {
+            response_context: ResponseContext {
                 is_head: false,
                 is_http11: true,
                 keep_alive: true,
@@ -137,8 +137,8 @@ where
             if is_to_be_looked_at && let Some(stage) = self.begin_if_head_complete() {
                 return Poll::Ready(Step::Enter(stage));
             }
-            let came = match self.poll_read(cx) {
-                Poll::Ready(came) => came,
+            let read = match self.poll_read(cx) {
+                Poll::Ready(read) => read,
                 Poll::Pending
                     if self.read_buffer.is_empty() && self.control.is_shutdown_requested(cx) =>
                 {
@@ -151,7 +151,7 @@ where
                     return Poll::Ready(Step::Enter(stage));
                 }
             };
-            match came {
+            match read {
                 Ok(0) if self.read_buffer.is_empty() => {
                     return Poll::Ready(Step::End(ConnectionEnd::Closed));
                 }
@@ -173,7 +173,7 @@ where
                 let is_worth_it = self.scanned == 0 || new.contains(&b'\n');
                 self.scanned = self.read_buffer.len();
                 match is_worth_it.then(|| request_head::check_partial(&self.read_buffer)) {
-                    Some(Err(unreadable)) => Err(unreadable),
+                    Some(Err(error)) => Err(error),
                     Some(Ok(())) | None => return None,
                 }
             }
@@ -181,7 +181,7 @@ where
         };
         Some(match head {
             Ok(head) => self.begin_request(head),
-            Err(unreadable) => self.reject(unreadable),
+            Err(error) => self.reject(error),
         })
     }
 
@@ -205,16 +205,16 @@ where
     }
 
     /// Hands malformed bytes to the handler. Nothing that follows them is read.
-    fn reject(&mut self, unreadable: RequestParseError) -> Stage<H::Body> {
+    fn reject(&mut self, error: RequestParseError) -> Stage<H::Body> {
         self.finish_head();
         self.read_buffer = BytesMut::new();
-        self.response_context = Request {
+        self.response_context = ResponseContext {
             is_head: false,
             is_http11: true,
             keep_alive: false,
         };
         self.request_body = RequestBodyReader::broken();
-        Stage::Handling(self.handler.handle(Err(unreadable)))
+        Stage::Handling(self.handler.handle(Err(error)))
     }
 
     fn begin_request(&mut self, head: Http1RequestHead) -> Stage<H::Body> {
@@ -223,17 +223,17 @@ where
             head: request,
             framing,
             expects_continue,
-            keep_alive: persists,
+            keep_alive,
             is_http11,
         } = head;
-        self.response_context = Request {
+        self.response_context = ResponseContext {
             is_head: request.method == Some(Method::Head),
             is_http11,
-            keep_alive: persists,
+            keep_alive,
         };
-        let (upload, body) =
+        let (reader, body) =
             RequestBodyReader::begin(framing, expects_continue, &mut self.read_buffer);
-        self.request_body = upload;
+        self.request_body = reader;
         Stage::Handling(self.handler.handle(Ok((request, body))))
     }
 
@@ -241,10 +241,10 @@ where
 
     pub(super) fn poll_handler(
         &mut self,
-        answering: &mut ResponseFuture<H::Body>,
+        response_future: &mut ResponseFuture<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
-        if let Poll::Ready(response) = answering.as_mut().poll(cx) {
+        if let Poll::Ready(response) = response_future.as_mut().poll(cx) {
             return Poll::Ready(Step::Enter(self.begin_response(response, cx)));
         }
         self.poll_caller(cx).map(Step::End)
@@ -300,14 +300,14 @@ where
 
     pub(super) fn poll_response(
         &mut self,
-        sending: &mut ResponseWriter<H::Body>,
+        writer: &mut ResponseWriter<H::Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Step<H::Body>> {
-        let gathered = sending.fill(cx, &mut self.write_buffer);
+        let filled = writer.fill(cx, &mut self.write_buffer);
         if ready!(self.poll_write(cx)).is_err() {
             return Poll::Ready(Step::End(ConnectionEnd::Broken));
         }
-        match gathered {
+        match filled {
             FillResult::Complete => Poll::Ready(Step::Enter(self.finish_request())),
             FillResult::BufferFull => Poll::Ready(Step::Stay),
             FillResult::Aborted => Poll::Ready(Step::End(ConnectionEnd::Broken)),
@@ -376,9 +376,9 @@ where
             // An error changes nothing: the connection ends either way.
             *is_shut = Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
         }
-        let came = ready!(self.poll_read_and_discard(cx)).unwrap_or_default() as u64;
-        *left = left.saturating_sub(came);
-        Poll::Ready(if came == 0 || *left == 0 {
+        let read = ready!(self.poll_read_and_discard(cx)).unwrap_or_default() as u64;
+        *left = left.saturating_sub(read);
+        Poll::Ready(if read == 0 || *left == 0 {
             Step::End(ConnectionEnd::Closed)
         } else {
             Step::Stay

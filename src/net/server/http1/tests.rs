@@ -22,13 +22,13 @@ enum ParseOutcome {
     Incomplete,
 }
 
-fn parse_pieces(pieces: [&[u8]; 2]) -> ParseOutcome {
+fn parse_parts(parts: [&[u8]; 2]) -> ParseOutcome {
     let mut read = BytesMut::new();
-    let mut looked_at = 0;
-    for piece in pieces {
-        read.extend_from_slice(piece);
-        let Some(length) = request_head::find_end(&read, looked_at) else {
-            looked_at = read.len();
+    let mut scanned = 0;
+    for part in parts {
+        read.extend_from_slice(part);
+        let Some(length) = request_head::find_end(&read, scanned) else {
+            scanned = read.len();
             if !read.is_empty() && request_head::check_partial(&read).is_err() {
                 return ParseOutcome::Malformed;
             }
@@ -40,8 +40,7 @@ fn parse_pieces(pieces: [&[u8]; 2]) -> ParseOutcome {
                 framing: head.framing,
                 persists: head.keep_alive,
                 is_refused: head.head.headers.is_err(),
-                left: read.len() + pieces[1].len()
-                    - if looked_at > 0 { pieces[1].len() } else { 0 },
+                left: read.len() + parts[1].len() - if scanned > 0 { parts[1].len() } else { 0 },
             },
             Err(_) => ParseOutcome::Malformed,
         };
@@ -51,11 +50,11 @@ fn parse_pieces(pieces: [&[u8]; 2]) -> ParseOutcome {
 
 /// The same wherever the bytes are split; a part that cannot become a head may be refused early.
 fn of(bytes: &[u8]) -> ParseOutcome {
-    let whole = parse_pieces([bytes, b""]);
+    let whole = parse_parts([bytes, b""]);
     for at in 1..bytes.len() {
         let (first, second) = bytes.split_at(at);
         assert_eq!(
-            parse_pieces([first, second]),
+            parse_parts([first, second]),
             whole,
             "split at {at}: {}",
             bytes.escape_ascii()
@@ -166,7 +165,7 @@ fn what_is_refused_for_its_headers_can_still_be_followed_by_another_request() {
 #[test]
 fn what_follows_a_head_is_left_alone() {
     let bytes = b"GET /v2/x HTTP/1.1\r\nHost: a\r\n\r\nGET /v2/y";
-    let ParseOutcome::Head { left, .. } = parse_pieces([bytes, b""]) else {
+    let ParseOutcome::Head { left, .. } = parse_parts([bytes, b""]) else {
         panic!("unreadable");
     };
     assert_eq!(left, "GET /v2/y".len());

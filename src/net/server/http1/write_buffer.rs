@@ -17,7 +17,7 @@ const COPIED_BYTES_MAX: usize = 2 * 1024;
 /// Most slices that one system call takes.
 const SLICES_MAX: usize = 16;
 
-/// Bytes on their way out, in order: those of `front` that are not written yet, then `pieces`.
+/// Bytes on their way out: first those of `front` that are not written yet, then `segments`.
 #[derive(Default)]
 pub struct WriteBuffer {
     front: Vec<u8>,
@@ -45,26 +45,26 @@ impl WriteBuffer {
     }
 
     /// Appends bytes as they are.
-    pub fn push(&mut self, piece: Bytes) {
-        if piece.len() <= COPIED_BYTES_MAX && self.segments.is_empty() {
-            self.front.extend_from_slice(&piece);
-        } else if !piece.is_empty() {
-            self.segments_bytes += piece.len();
-            self.segments.push_back(piece);
+    pub fn push(&mut self, bytes: Bytes) {
+        if bytes.len() <= COPIED_BYTES_MAX && self.segments.is_empty() {
+            self.front.extend_from_slice(&bytes);
+        } else if !bytes.is_empty() {
+            self.segments_bytes += bytes.len();
+            self.segments.push_back(bytes);
         }
     }
 
     /// Appends one chunk in the chunked coding (RFC 9112 section 7.1).
-    pub fn push_chunk(&mut self, piece: Bytes) {
+    pub fn push_chunk(&mut self, chunk: Bytes) {
         // A chunk of no bytes would be the end.
-        if piece.is_empty() {
+        if chunk.is_empty() {
             return;
         }
         let mut size = Vec::with_capacity(2 * size_of::<usize>() + 2);
         // Writing to memory does not fail.
-        let _ = write!(size, "{:x}\r\n", piece.len());
+        let _ = write!(size, "{:x}\r\n", chunk.len());
         self.push(size.into());
-        self.push(piece);
+        self.push(chunk);
         self.push(Bytes::from_static(b"\r\n"));
     }
 
@@ -115,13 +115,13 @@ impl WriteBuffer {
         self.written += of_front;
         let mut left = length - of_front;
         self.segments_bytes -= left;
-        while let Some(piece) = self.segments.front_mut()
+        while let Some(segment) = self.segments.front_mut()
             && left > 0
         {
-            let of_piece = left.min(piece.len());
-            piece.advance(of_piece);
-            left -= of_piece;
-            if piece.is_empty() {
+            let of_segment = left.min(segment.len());
+            segment.advance(of_segment);
+            left -= of_segment;
+            if segment.is_empty() {
                 self.segments.pop_front();
             }
         }

@@ -67,7 +67,7 @@ impl<H: Handler> ActiveResponse<H> {
         self.chunk_given_at = Some(Instant::now());
     }
 
-    fn is_read_too_slowly(&mut self, patience: BodyTimeouts, now: Instant) -> bool {
+    fn is_read_too_slowly(&mut self, timeouts: BodyTimeouts, now: Instant) -> bool {
         let Some(given) = self.chunk_given_at.replace(now) else {
             self.chunk_given_at = None;
             return false;
@@ -75,8 +75,8 @@ impl<H: Handler> ActiveResponse<H> {
         self.throughput
             .add_wait(now.saturating_duration_since(given));
         let is_over =
-            throughput_window::deadline(self.started, patience.total).is_some_and(|end| now >= end);
-        is_over || self.throughput.is_too_slow(patience.min_rate)
+            throughput_window::deadline(self.started, timeouts.total).is_some_and(|end| now >= end);
+        is_over || self.throughput.is_too_slow(timeouts.min_rate)
     }
 }
 
@@ -97,28 +97,28 @@ pub struct ActiveResponses<H: Handler> {
 }
 
 impl<H: Handler> ActiveResponses<H> {
-    /// None is under way; `patience` holds for each.
+    /// None is under way; `timeouts` holds for each.
     #[must_use]
-    pub fn new(patience: BodyTimeouts) -> Arc<Self> {
+    pub fn new(timeouts: BodyTimeouts) -> Arc<Self> {
         Arc::new(Self {
-            timeouts: patience,
+            timeouts,
             slots: Lock::default(),
         })
     }
 
     /// Adds a response.
     #[must_use]
-    pub fn insert(&self, held: ActiveResponse<H>) -> Arc<ResponseSlot<H>> {
-        let place = Arc::new(ResponseSlot(Lock::new(Some(held))));
-        self.slots().push(Arc::clone(&place));
-        place
+    pub fn insert(&self, response: ActiveResponse<H>) -> Arc<ResponseSlot<H>> {
+        let slot = Arc::new(ResponseSlot(Lock::new(Some(response))));
+        self.slots().push(Arc::clone(&slot));
+        slot
     }
 
     /// Removes a response that has ended.
-    pub fn remove(&self, place: &Arc<ResponseSlot<H>>) {
-        let mut places = self.slots();
-        if let Some(at) = places.iter().position(|it| Arc::ptr_eq(it, place)) {
-            places.swap_remove(at);
+    pub fn remove(&self, slot: &Arc<ResponseSlot<H>>) {
+        let mut slots = self.slots();
+        if let Some(at) = slots.iter().position(|it| Arc::ptr_eq(it, slot)) {
+            slots.swap_remove(at);
         }
     }
 
@@ -128,11 +128,11 @@ impl<H: Handler> ActiveResponses<H> {
     }
 
     fn abort_where(&self, mut which: impl FnMut(&mut ActiveResponse<H>) -> bool) {
-        let places: Vec<_> = self.slots().iter().map(Arc::clone).collect();
-        for place in places {
-            let mut held = place.lock();
-            let slow = held.take_if(&mut which);
-            drop(held);
+        let slots: Vec<_> = self.slots().iter().map(Arc::clone).collect();
+        for slot in slots {
+            let mut response = slot.lock();
+            let slow = response.take_if(&mut which);
+            drop(response);
             if let Some(slow) = slow {
                 H::abort_response(slow.body);
             }
@@ -157,7 +157,7 @@ pub struct SlowReaderCheck<H: Handler> {
 }
 
 impl<H: Handler> SlowReaderCheck<H> {
-    /// Checks `readers` when polled.
+    /// Checks `responses` when polled.
     #[must_use]
     pub fn new(responses: Arc<ActiveResponses<H>>) -> Self {
         Self {

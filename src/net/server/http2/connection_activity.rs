@@ -7,7 +7,7 @@ use crate::net::worker_cell::{WorkerCounter, WorkerFlag};
 /// The activity of one connection. Written by its worker only.
 #[derive(Default)]
 pub struct ConnectionActivity {
-    /// Requests that are being handled or answered.
+    /// Requests that are being handled or responded to.
     pub(super) in_flight: WorkerCounter,
     /// Those of them whose response has begun: they wait for the caller to take it.
     pub(super) responding: WorkerCounter,

@@ -20,8 +20,8 @@ use crate::net::{
 
 use super::connection_activity::ConnectionActivity;
 
-/// The connection's future under timeouts. `FinishLogin` is called once, when a graceful shutdown is requested.
-pub(super) struct Watch<C, Finish> {
+/// The connection's future under timeouts. `Finish` is called once, when a graceful shutdown is requested.
+pub(super) struct ConnectionMonitor<C, Finish> {
     connection: Pin<Box<C>>,
     graceful_shutdown: Option<Finish>,
     activity: Arc<ConnectionActivity>,
@@ -29,7 +29,7 @@ pub(super) struct Watch<C, Finish> {
     timer: ConnectionTimer,
 }
 
-impl<C, Finish> Watch<C, Finish>
+impl<C, Finish> ConnectionMonitor<C, Finish>
 where
     C: Future,
     Finish: FnOnce(Pin<&mut C>),
@@ -40,24 +40,24 @@ where
         finish: Finish,
         activity: Arc<ConnectionActivity>,
         control: Arc<ConnectionControl>,
-        patience: ConnectionTimeouts,
+        timeouts: ConnectionTimeouts,
     ) -> Self {
-        // How fast each response is read is judged by itself: see `readers`.
-        let answer = BodyTimeouts {
-            idle: patience.response.idle,
+        // How fast each response is read is judged by itself: see `active_responses`.
+        let response = BodyTimeouts {
+            idle: timeouts.response.idle,
             min_rate: 0,
             total: Duration::MAX,
         };
-        let patience = ConnectionTimeouts {
-            response: answer,
-            ..patience
+        let timeouts = ConnectionTimeouts {
+            response,
+            ..timeouts
         };
         Self {
             connection: Box::pin(connection),
             graceful_shutdown: Some(finish),
             activity,
             control,
-            timer: ConnectionTimer::new(patience),
+            timer: ConnectionTimer::new(timeouts),
         }
     }
 
@@ -87,7 +87,7 @@ where
     }
 }
 
-impl<C, Finish> Future for Watch<C, Finish>
+impl<C, Finish> Future for ConnectionMonitor<C, Finish>
 where
     C: Future,
     Finish: FnOnce(Pin<&mut C>) + Unpin,

@@ -66,7 +66,7 @@ pub struct FrameFilter<S> {
     socket: S,
     head_bytes_max: usize,
     read_state: FrameReadState,
-    /// The head of a frame, as far as it has come.
+    /// The header of a frame, as far as it has come.
     frame_header: ([u8; FRAME_HEADER_BYTES], usize),
     /// An incomplete header block.
     header_block: Option<HeaderBlock>,
@@ -177,7 +177,7 @@ impl<S> FrameFilter<S> {
     fn end_frame(&mut self) -> Result<(), FrameError> {
         match self.read_state {
             FrameReadState::PassThrough(0) | FrameReadState::Skipping(0) => {
-                self.read_state = FrameReadState::FrameHeader
+                self.read_state = FrameReadState::FrameHeader;
             }
             FrameReadState::HeaderBlock(0) => {
                 self.read_state = FrameReadState::FrameHeader;
@@ -236,7 +236,7 @@ impl<S> FrameFilter<S> {
             }
             (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(FrameError),
             (kind, None) if kind > CONTINUATION => {
-                self.read_state = FrameReadState::Skipping(length)
+                self.read_state = FrameReadState::Skipping(length);
             }
             // RFC 9113 section 5.1: there is no body where no request has begun.
             (DATA, None) if stream == 0 || stream > self.last_stream => return Err(FrameError),
@@ -260,14 +260,14 @@ impl<S> FrameFilter<S> {
         // A second block on a stream ends its body (RFC 9113 section 8.1).
         let is_trailers = block.stream <= self.last_stream;
         self.last_stream = self.last_stream.max(block.stream);
-        let mut judge = RequestHeadValidator::new(self.head_bytes_max, is_trailers);
+        let mut validator = RequestHeadValidator::new(self.head_bytes_max, is_trailers);
         let decoded = self
             .decoder
-            .decode(compressed, |name, value| judge.add_field(name, value));
+            .decode(compressed, |name, value| validator.add_field(name, value));
         decoded.map_err(|_| FrameError)?;
         let ends_stream = block.flags & END_STREAM;
-        let judged = judge.finish(ends_stream != 0);
-        write_header_block(block.stream, ends_stream, &judged, &mut self.out);
+        let validated = validator.finish(ends_stream != 0);
+        write_header_block(block.stream, ends_stream, &validated, &mut self.out);
         Ok(())
     }
 

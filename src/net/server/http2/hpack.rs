@@ -97,7 +97,7 @@ impl HpackDecoder {
         Ok(())
     }
 
-    /// Looks an indexed field up and copies it to `name` and `value`.
+    /// Reads a literal field into `name` and `value`; its name may be indexed.
     fn read_literal(&mut self, rest: &mut &[u8], prefix: u32) -> Result<(), HpackError> {
         let index = read_integer(rest, prefix)?;
         let mut name = std::mem::take(&mut self.name);
@@ -155,14 +155,14 @@ fn read_integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
         *rest = after;
         Ok(usize::from(*first))
     };
-    let most = (1 << prefix) - 1;
-    let mut value = next()? & most;
-    if value < most {
+    let prefix_max = (1 << prefix) - 1;
+    let mut value = next()? & prefix_max;
+    if value < prefix_max {
         return Ok(value);
     }
-    for place in 0..INTEGER_BYTES_MAX {
+    for index in 0..INTEGER_BYTES_MAX {
         let byte = next()?;
-        value += (byte & 0x7f) << (7 * place);
+        value += (byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             return Ok(value);
         }

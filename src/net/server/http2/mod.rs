@@ -1,4 +1,4 @@
-//! HTTP/2 towards callers (RFC 9113), by the library behind the frame filter `gate`. Requests and responses are brought into
+//! HTTP/2 towards callers (RFC 9113), by the library behind the [`frame_filter`]. Requests and responses are brought into
 //! the form that they share with HTTP/1.1.
 
 pub mod active_responses;
@@ -32,16 +32,16 @@ use crate::net::{
     method::Method,
     request::{
         headers,
-        incoming_request::{ParsedRequest, RequestHead},
+        parsed_request::{ParsedRequest, RequestHead},
     },
 };
 
 use self::{
     active_responses::{ActiveResponses, SlowReaderCheck},
     connection_activity::ConnectionActivity,
-    connection_monitor::Watch,
+    connection_monitor::ConnectionMonitor,
     frame_filter::{FrameFilter, FrameFilterEnd},
-    monitored_socket::Watched,
+    monitored_socket::MonitoredSocket,
     request_body::Http2RequestBody,
     response_body::{CountedResponseBody, CountedResponseFuture},
 };
@@ -64,27 +64,27 @@ const HEADER_LIST_SLACK_BYTES: usize = 8 * 1024;
 pub async fn serve<S, H>(
     socket: S,
     handler: H,
-    seat: Arc<ConnectionControl>,
+    control: Arc<ConnectionControl>,
     options: ServerOptions,
 ) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let vigil = Arc::new(ConnectionActivity::default());
+    let activity = Arc::new(ConnectionActivity::default());
     let filter_end = Arc::<OnceLock<FrameFilterEnd>>::default();
-    let gate = FrameFilter::new(
+    let filter = FrameFilter::new(
         socket,
         options.head_bytes_max,
         Arc::clone(&filter_end),
-        Arc::clone(&vigil),
+        Arc::clone(&activity),
     );
-    let io = TokioIo::new(Watched::new(gate, Arc::clone(&vigil)));
-    let readers = ActiveResponses::<H>::new(options.timeouts.response);
+    let io = TokioIo::new(MonitoredSocket::new(filter, Arc::clone(&activity)));
+    let responses = ActiveResponses::<H>::new(options.timeouts.response);
     let service = HandlerService {
         handler,
-        responses: Arc::clone(&readers),
-        activity: Arc::clone(&vigil),
+        responses: Arc::clone(&responses),
+        activity: Arc::clone(&activity),
     };
     let list_bytes_max = options.head_bytes_max + HEADER_LIST_SLACK_BYTES;
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -97,18 +97,19 @@ where
         .max_header_list_size(u32::try_from(list_bytes_max).unwrap_or(u32::MAX))
         .serve_connection(io, service);
     let finish = |it: Pin<&mut http2::Connection<_, _, _>>| it.graceful_shutdown();
-    let mut watch = Watch::new(connection, finish, vigil, seat, options.timeouts);
-    let mut look = SlowReaderCheck::new(Arc::clone(&readers));
+    let mut monitor =
+        ConnectionMonitor::new(connection, finish, activity, control, options.timeouts);
+    let mut slow_readers = SlowReaderCheck::new(Arc::clone(&responses));
     let ended = poll_fn(|cx| {
-        let polled = Pin::new(&mut watch).poll(cx);
+        let polled = Pin::new(&mut monitor).poll(cx);
         if polled.is_pending() {
-            look.poll(cx);
+            slow_readers.poll(cx);
         }
         polled
     });
     match (ended.await, filter_end.get()) {
         (None, _) => {
-            readers.abort_all();
+            responses.abort_all();
             ConnectionEnd::TimedOut
         }
         (Some(_), Some(FrameFilterEnd::HeadEvicted)) => ConnectionEnd::HeadEvicted,
@@ -133,10 +134,10 @@ impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let is_head = request.method() == http::Method::HEAD;
-        let answering = self.handler.handle(parse_request(request));
+        let response = self.handler.handle(parse_request(request));
         CountedResponseFuture::new(
             is_head,
-            answering,
+            response,
             self.activity.begin_request(),
             &self.responses,
         )
@@ -145,12 +146,12 @@ impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
 
 fn parse_request(request: Request<Incoming>) -> ParsedRequest {
     let (parts, body) = request.into_parts();
-    if let Some(unreadable) = request_head_validator::decode_refusal(&parts.headers) {
-        return Err(unreadable);
+    if let Some(error) = request_head_validator::decode_refusal(&parts.headers) {
+        return Err(error);
     }
     let target = parts.uri.path_and_query().cloned();
     let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let received = RequestHead {
+    let head = RequestHead {
         method: Method::parse(parts.method.as_str()),
         head_bytes: head_bytes(&parts.method, &target, &parts.headers),
         target,
@@ -162,7 +163,7 @@ fn parse_request(request: Request<Incoming>) -> ParsedRequest {
     } else {
         IncomingBody::Http2(Box::new(Http2RequestBody::new(body)))
     };
-    Ok((received, body))
+    Ok((head, body))
 }
 
 /// The size of a head as HTTP/1.1 would write it: the request line, and for each field its name, ": ", value and line end.

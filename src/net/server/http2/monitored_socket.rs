@@ -12,19 +12,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection_activity::ConnectionActivity;
 
 /// A socket that records in the connection's activity what becomes of its writes.
-pub(super) struct Watched<S> {
+pub(super) struct MonitoredSocket<S> {
     socket: S,
     activity: Arc<ConnectionActivity>,
 }
 
-impl<S> Watched<S> {
-    /// Watches `socket` for `vigil`.
+impl<S> MonitoredSocket<S> {
+    /// Records in `activity` what becomes of writes to `socket`.
     pub(super) fn new(socket: S, activity: Arc<ConnectionActivity>) -> Self {
         Self { socket, activity }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MonitoredSocket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -34,7 +34,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S> Watched<S> {
+impl<S> MonitoredSocket<S> {
     fn record_write<T>(&self, polled: Poll<T>) -> Poll<T> {
         let blocked = polled.is_pending();
         if !blocked {
@@ -45,7 +45,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredSocket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -12,8 +12,9 @@ use crate::net::{
     method::Method,
     request::{
         headers::{HEADERS_MAX, HeaderError},
-        incoming_request::{RECORDED_PATH_BYTES_MAX, RequestError, RequestParseError},
         origin_form::check_origin_form,
+        parsed_request::{RequestParseError, recorded_path},
+        request_error::RequestError,
         target::TargetError,
     },
 };
@@ -95,33 +96,33 @@ impl RequestHeadValidator {
         if self.error.is_some() && !is_pseudo {
             return;
         }
-        let judged = if is_pseudo {
+        let result = if is_pseudo {
             self.add_pseudo_header(name, value)
         } else {
             self.add_regular_field(name, value)
         };
-        if let Err(fault) = judged {
-            self.error.get_or_insert(fault);
+        if let Err(error) = result {
+            self.error.get_or_insert(error);
         }
     }
 
     /// RFC 9113 section 8.3: each once, before all others, none in trailers and none that we do not know.
     fn add_pseudo_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), RequestError> {
-        let place = match name {
+        let slot = match name {
             b":method" => &mut self.method,
             b":scheme" => &mut self.scheme,
             b":authority" => &mut self.authority,
             b":path" => &mut self.path,
             _ => return Err(RequestError::PseudoHeader),
         };
-        if self.field_count > 0 || self.is_trailers || place.is_some() {
+        if self.field_count > 0 || self.is_trailers || slot.is_some() {
             return Err(RequestError::PseudoHeader);
         }
         self.bytes += value.len();
         if self.bytes > self.head_bytes_max {
             return Err(RequestError::HeadTooLarge);
         }
-        *place = Some(value.into());
+        *slot = Some(value.into());
         Ok(())
     }
 
@@ -163,18 +164,18 @@ impl RequestHeadValidator {
         if self.is_trailers {
             // Trailers are dropped: see `MeteredBody`.
             let mut block = Vec::new();
-            if let Some(fault) = self.error {
-                encode_refusal(fault, "", "", &mut block);
+            if let Some(error) = self.error {
+                encode_refusal(error, "", "", &mut block);
             }
             return block;
         }
-        let judged = match self.error.take() {
-            Some(fault) => Err(fault),
+        let result = match self.error.take() {
+            Some(error) => Err(error),
             None => self.validate(ends_stream),
         };
-        match judged {
+        match result {
             Ok(block) => block,
-            Err(fault) => self.refusal_block(fault),
+            Err(error) => self.refusal_block(error),
         }
     }
 
@@ -214,31 +215,20 @@ impl RequestHeadValidator {
         Ok(block)
     }
 
-    fn refusal_block(&self, fault: RequestError) -> Vec<u8> {
+    fn refusal_block(&self, error: RequestError) -> Vec<u8> {
         let method = as_utf8(self.method.as_deref()).unwrap_or_default();
         // Unknown methods are not told apart.
         let method = Method::parse(method).map_or("", Method::as_str);
         let path = self.path.as_deref().unwrap_or_default();
         let path = path.split(|it| matches!(it, b'?' | b'#')).next();
-        let path: String = path
-            .unwrap_or_default()
-            .iter()
-            .take(RECORDED_PATH_BYTES_MAX)
-            .map(|it| {
-                if it.is_ascii_graphic() {
-                    char::from(*it)
-                } else {
-                    '?'
-                }
-            })
-            .collect();
+        let path = recorded_path(path.unwrap_or_default());
         let mut block = Vec::new();
         // A response to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
         let asked = if method == "HEAD" { "HEAD" } else { "POST" };
         for (name, value) in [(":method", asked), (":scheme", "http"), (":path", "/")] {
             hpack::encode_field(name.as_bytes(), value.as_bytes(), &mut block);
         }
-        encode_refusal(fault, method, &path, &mut block);
+        encode_refusal(error, method, &path, &mut block);
         block
     }
 }
@@ -254,8 +244,8 @@ fn as_utf8(value: Option<&[u8]>) -> Option<&str> {
     value.and_then(|it| std::str::from_utf8(it).ok())
 }
 
-fn encode_refusal(fault: RequestError, method: &str, path: &str, block: &mut Vec<u8>) {
-    let number = REFUSAL_ERRORS.iter().position(|it| *it == fault);
+fn encode_refusal(error: RequestError, method: &str, path: &str, block: &mut Vec<u8>) {
+    let number = REFUSAL_ERRORS.iter().position(|it| *it == error);
     let value = format!("{} {method} {path}", number.unwrap_or_default());
     // No blanks at its ends: it is a value like any other.
     hpack::encode_field(
@@ -277,10 +267,10 @@ pub fn decode_refusal(fields: &HeaderMap) -> Option<RequestParseError> {
     let value = fields.get(REFUSED_HEADER)?.to_str().unwrap_or_default();
     let mut parts = value.splitn(3, ' ');
     let number = parts.next().and_then(|it| it.parse::<usize>().ok());
-    let fault = number.and_then(|it| REFUSAL_ERRORS.get(it).copied());
+    let error = number.and_then(|it| REFUSAL_ERRORS.get(it).copied());
     Some(RequestParseError {
         method: parts.next().and_then(Method::parse),
         path: parts.next().unwrap_or_default().into(),
-        error: fault.unwrap_or(RequestError::NotHttp),
+        error: error.unwrap_or(RequestError::NotHttp),
     })
 }

@@ -35,13 +35,13 @@ impl<H: Handler> CountedResponseFuture<H> {
         is_head: bool,
         response: ResponseFuture<H::Body>,
         in_flight: InFlightRequest,
-        readers: &Arc<ActiveResponses<H>>,
+        responses: &Arc<ActiveResponses<H>>,
     ) -> Self {
         Self {
             is_head,
             response,
             in_flight: Some(in_flight),
-            responses: Arc::clone(readers),
+            responses: Arc::clone(responses),
         }
     }
 }
@@ -56,9 +56,9 @@ impl<H: Handler> Future for CountedResponseFuture<H> {
         if let Some(in_flight) = &mut in_flight {
             in_flight.response_started();
         }
-        let (readers, is_head) = (&this.responses, this.is_head);
+        let (responses, is_head) = (&this.responses, this.is_head);
         Poll::Ready(Ok(response.map(|body| {
-            let mut counted = CountedResponseBody::new(body, in_flight, readers);
+            let mut counted = CountedResponseBody::new(body, in_flight, responses);
             counted.is_end |= is_head;
             counted
         })))
@@ -80,13 +80,13 @@ impl<H: Handler> CountedResponseBody<H> {
     fn new(
         body: H::Body,
         in_flight: Option<InFlightRequest>,
-        readers: &Arc<ActiveResponses<H>>,
+        responses: &Arc<ActiveResponses<H>>,
     ) -> Self {
         Self {
             is_end: body.is_end_stream(),
             size: body.size_hint(),
-            slot: readers.insert(ActiveResponse::new(body, in_flight)),
-            responses: Arc::clone(readers),
+            slot: responses.insert(ActiveResponse::new(body, in_flight)),
+            responses: Arc::clone(responses),
             error: None,
         }
     }
@@ -115,21 +115,21 @@ impl<H: Handler> Body for CountedResponseBody<H> {
         if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let mut place = this.slot.lock();
-        let Some(held) = &mut *place else {
+        let mut slot = this.slot.lock();
+        let Some(active) = &mut *slot else {
             return Poll::Ready(Some(Err(SlowReaderError.into())));
         };
-        held.chunk_requested();
-        if let Some(in_flight) = &held.in_flight {
+        active.chunk_requested();
+        if let Some(in_flight) = &active.in_flight {
             in_flight.record_progress();
         }
-        let polled = ready!(Pin::new(&mut held.body).poll_frame(cx));
-        this.is_end = held.body.is_end_stream();
-        this.size = held.body.size_hint();
+        let polled = ready!(Pin::new(&mut active.body).poll_frame(cx));
+        this.is_end = active.body.is_end_stream();
+        this.size = active.body.size_hint();
         match polled {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
-                held.chunk_given(frame.data_ref().map_or(0, Bytes::len));
+                active.chunk_given(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
             // The library drops what it has not written yet when a body fails, be it the head. It writes when a body makes it

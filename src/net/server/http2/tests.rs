@@ -150,14 +150,14 @@ fn request(more: &[(&str, &str)]) -> Vec<u8> {
 async fn passed(sent: &[u8], at: usize) -> (Vec<u8>, bool) {
     let ended = Arc::<std::sync::OnceLock<FrameFilterEnd>>::default();
     let (first, second) = sent.split_at(at);
-    let mut gate = FrameFilter::new(
+    let mut filter = FrameFilter::new(
         first.chain(second),
         HEAD_BYTES_MAX,
         Arc::clone(&ended),
         Arc::default(),
     );
     let mut out = Vec::new();
-    gate.read_to_end(&mut out).await.unwrap();
+    filter.read_to_end(&mut out).await.unwrap();
     (out, ended.get() == Some(&FrameFilterEnd::Malformed))
 }
 

@@ -1,0 +1,35 @@
+//! Why a request is refused before authentication.
+
+use super::{headers::HeaderError, target::TargetError};
+
+/// Why a request is refused before authentication. The texts go to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE")]
+    Method,
+    #[error("the request names no host, or names it in two ways")]
+    Host,
+    #[error("this host name is not answered here")]
+    MisdirectedHost,
+    #[error("the request's head is longer than allowed")]
+    HeadTooLarge,
+    #[error("the request's head was not finished, and its room was needed for others")]
+    HeadUnfinished,
+    #[error("a pseudo-header field is missing, repeated, unknown or out of place")]
+    PseudoHeader,
+    #[error("the scheme is neither http nor https")]
+    Scheme,
+    #[error("GET and HEAD carry no body")]
+    UnexpectedBody,
+    #[error("the body is longer than any operation takes")]
+    BodyTooLarge,
+    #[error("the target must not name a host")]
+    AbsoluteForm,
+    /// The HTTP parser refused the bytes themselves.
+    #[error("the bytes are not an HTTP request")]
+    NotHttp,
+}
