@@ -3,6 +3,7 @@
 //! names file and line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod circles;
 mod homes;
 mod imports;
 mod names;
