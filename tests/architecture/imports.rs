@@ -23,14 +23,14 @@ const NET_FOLDERS: [(&str, &[&str]); 5] = [
 #[test]
 fn a_module_imports_only_from_modules_declared_above_it() {
     let order = declared_modules();
-    let place = |module: &str| order.iter().position(|it| it == module);
+    let position = |module: &str| order.iter().position(|it| it == module);
     let mut findings = Vec::new();
     for file in sources() {
-        let Some(own) = place(&file.module) else {
+        let Some(own) = position(&file.module) else {
             continue;
         };
         for (line, used) in crate_paths(&file.code) {
-            match place(&used) {
+            match position(&used) {
                 Some(other) if other <= own => {}
                 Some(_) => findings.push(format!(
                     "{}:{line}: `{}` may not import `{used}`, which lib.rs declares below it",
@@ -173,25 +173,25 @@ fn path_starts(code: &str, start: usize) -> Vec<usize> {
 }
 
 /// Something that a file takes from another module.
-pub struct Import {
-    pub line: usize,
+pub(crate) struct Import {
+    pub(crate) line: usize,
     /// From the crate's root.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// What it is called here.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it is passed on: `pub use`.
-    pub is_re_export: bool,
+    pub(crate) is_re_export: bool,
 }
 
 /// The path of a file's module, from the crate's root.
-pub fn module_of(file: &Source) -> Vec<String> {
+pub(crate) fn module_of(file: &Source) -> Vec<String> {
     let path = file.path.trim_end_matches(".rs").trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }
 
 /// What a file imports with `use` and what it names by a path that begins with `crate`, `super` or `self`; without its own
 /// tests.
-pub fn imports(file: &Source) -> Vec<Import> {
+pub(crate) fn imports(file: &Source) -> Vec<Import> {
     let own = module_of(file);
     if own.last().is_some_and(|it| it == "tests") {
         return Vec::new();

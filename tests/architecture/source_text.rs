@@ -6,18 +6,18 @@ use std::{
     sync::LazyLock,
 };
 
-pub struct Source {
+pub(crate) struct Source {
     /// Below `src`, with forward slashes.
-    pub path: String,
+    pub(crate) path: String,
     /// The module of `lib.rs` that it belongs to.
-    pub module: String,
-    pub text: String,
+    pub(crate) module: String,
+    pub(crate) text: String,
     /// `text` with comments and literals blanked: same lines, same columns.
-    pub code: String,
+    pub(crate) code: String,
 }
 
 /// Every file of `src`, sorted by path; read once.
-pub fn sources() -> &'static [Source] {
+pub(crate) fn sources() -> &'static [Source] {
     static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_all);
     &SOURCES
 }
@@ -41,7 +41,7 @@ fn read_all() -> Vec<Source> {
     found
 }
 
-pub fn read(root: &Path, path: &PathBuf) -> Source {
+pub(crate) fn read(root: &Path, path: &PathBuf) -> Source {
     let text = fs::read_to_string(path).unwrap();
     let below = path.strip_prefix(root).unwrap();
     let first = below.iter().next().unwrap().to_str().unwrap();
@@ -54,7 +54,7 @@ pub fn read(root: &Path, path: &PathBuf) -> Source {
 }
 
 /// The modules of `lib.rs`, in order.
-pub fn declared_modules() -> Vec<String> {
+pub(crate) fn declared_modules() -> Vec<String> {
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let code = code_only(&fs::read_to_string(lib).unwrap());
     let modules: Vec<String> = code
@@ -71,20 +71,20 @@ pub fn declared_modules() -> Vec<String> {
     modules
 }
 
-pub fn line_of(code: &str, at: usize) -> usize {
+pub(crate) fn line_of(code: &str, at: usize) -> usize {
     code[..at].matches('\n').count() + 1
 }
 
-pub fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-pub fn word_at(code: &str) -> &str {
+pub(crate) fn word_at(code: &str) -> &str {
     code.split(|c| !is_word(c)).next().unwrap_or_default()
 }
 
 /// Line, name and length of every function with a body. Lines without code (comment, inside of a text) do not count.
-pub fn functions(code: &str) -> Vec<(usize, String, usize)> {
+pub(crate) fn functions(code: &str) -> Vec<(usize, String, usize)> {
     let mut found = Vec::new();
     for (at, token) in code.match_indices("fn ") {
         let name = word_at(&code[at + token.len()..]);
@@ -103,7 +103,7 @@ pub fn functions(code: &str) -> Vec<(usize, String, usize)> {
 }
 
 /// One past the closing brace; none for a declaration without a body.
-pub fn body_end(code: &str) -> Option<usize> {
+pub(crate) fn body_end(code: &str) -> Option<usize> {
     let mut depth = 0;
     let mut brackets = 0;
     for (at, c) in code.char_indices() {
@@ -125,7 +125,7 @@ pub fn body_end(code: &str) -> Option<usize> {
 }
 
 /// The text with comments and the insides of literals turned to spaces, so that a search finds code only.
-pub fn code_only(text: &str) -> String {
+pub(crate) fn code_only(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     let mut last = ' ';

@@ -33,9 +33,9 @@ impl Log {
     fn read_on(&self, mut from: impl Read + Send + 'static) -> JoinHandle<()> {
         let log = self.clone();
         thread::spawn(move || {
-            let mut piece = vec![0; 64 * 1024];
-            while let Ok(length @ 1..) = from.read(&mut piece) {
-                log.0.lock().unwrap().extend_from_slice(&piece[..length]);
+            let mut chunk = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from.read(&mut chunk) {
+                log.0.lock().unwrap().extend_from_slice(&chunk[..length]);
             }
         })
     }

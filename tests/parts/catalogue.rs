@@ -180,9 +180,9 @@ fn the_digest_and_the_catalogue_agree_with_the_api_description_where_it_lies_bes
 #[test]
 fn every_operation_stands_at_the_place_that_its_index_says_and_is_found_by_its_id() {
     let catalogue = Catalogue::builtin();
-    for (place, operation) in catalogue.all().iter().enumerate() {
-        assert_eq!(operation.index, place);
-        assert_eq!(catalogue.by_id(&operation.id).unwrap().index, place);
+    for (index, operation) in catalogue.all().iter().enumerate() {
+        assert_eq!(operation.index, index);
+        assert_eq!(catalogue.by_id(&operation.id).unwrap().index, index);
     }
 }
 
@@ -478,8 +478,8 @@ fn disguised(text: &str, how: &[bool], rounds: usize) -> String {
     let mut text = text.to_owned();
     for _ in 0..rounds {
         let mut next = String::new();
-        for (place, byte) in text.bytes().enumerate() {
-            if byte == b'%' || how[place % how.len()] {
+        for (index, byte) in text.bytes().enumerate() {
+            if byte == b'%' || how[index % how.len()] {
                 write!(next, "%{byte:02x}").unwrap();
             } else {
                 next.push(char::from(byte));

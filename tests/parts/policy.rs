@@ -1,4 +1,4 @@
-//! What policies allow and refuse: precedence, secrets, tenants, duties.
+//! What policies allow and refuse: precedence, secrets, tenants, required headers.
 
 use std::sync::{Arc, LazyLock};
 
@@ -53,7 +53,7 @@ fn tenant(name: &str) -> TenantSource {
 
 /// Two tenants and a caller `powerbi`, who may use those listed.
 #[derive(Clone, Copy, Default)]
-struct Desk<'a> {
+struct TestPolicy<'a> {
     allow: &'a [&'a str],
     deny: &'a [&'a str],
     tenants: &'a [usize],
@@ -63,16 +63,16 @@ struct Desk<'a> {
 
 const ACME: &[usize] = &[0];
 
-fn readers() -> Desk<'static> {
-    Desk {
+fn readers() -> TestPolicy<'static> {
+    TestPolicy {
         allow: &["read"],
         tenants: ACME,
-        ..Desk::default()
+        ..TestPolicy::default()
     }
 }
 
-impl Desk<'_> {
-    fn book(&self) -> PolicySet {
+impl TestPolicy<'_> {
+    fn policy_set(&self) -> PolicySet {
         let allow = self.allow.iter().map(|it| (Effect::Allow, it));
         let deny = self.deny.iter().map(|it| (Effect::Deny, it));
         let rules = allow
@@ -95,7 +95,7 @@ impl Desk<'_> {
     }
 
     fn decide(&self, method: Method, target: &str) -> Result<AllowDecision, DenyDecision> {
-        decide(&self.book(), method, target, |question| question)
+        decide(&self.policy_set(), method, target, |query| query)
     }
 
     fn refuses(&self, method: Method, target: &str) -> Why {
@@ -119,7 +119,7 @@ fn first(name: &str) -> Caller {
 }
 
 fn decide<'a>(
-    book: &PolicySet,
+    policy_set: &PolicySet,
     method: Method,
     target: &'a str,
     change: impl FnOnce(AuthorizationQuery<'a>) -> AuthorizationQuery<'a>,
@@ -128,7 +128,7 @@ fn decide<'a>(
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    book.decide(&change(AuthorizationQuery {
+    policy_set.decide(&change(AuthorizationQuery {
         caller: &POWERBI,
         base_path_tenant: None,
         header_tenant: None,
@@ -150,10 +150,10 @@ const SECRET_READ: &str = "/v2/queries/custom-fields?showSecureValues=true";
 const PLAIN_READ: &str = "/v2/queries/custom-fields";
 
 #[test]
-fn nothing_is_allowed_that_no_rule_allows() {
-    let nobody = Desk {
+fn a_request_is_denied_unless_a_rule_allows_it() {
+    let nobody = TestPolicy {
         tenants: ACME,
-        ..Desk::default()
+        ..TestPolicy::default()
     };
     assert_eq!(nobody.refuses(Method::Get, "/v2/devices"), not_allowed());
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_read_is_allowed_by_the_class_read_and_the_grant_says_by_which_rule() {
 #[test]
 fn head_is_allowed_where_get_is() {
     readers().allows(Method::Head, "/v2/devices");
-    let other = Desk {
+    let other = TestPolicy {
         allow: &["write"],
         ..readers()
     };
@@ -184,27 +184,27 @@ fn head_is_allowed_where_get_is() {
 
 #[test]
 fn deny_wins_over_allow_in_whichever_order_they_stand() {
-    let desk = Desk {
+    let policy = TestPolicy {
         allow: &["all", "getDevices"],
         deny: &["tag:DEVICES"],
         ..readers()
     };
     assert_eq!(
-        desk.refuses(Method::Get, "/v2/device/17"),
+        policy.refuses(Method::Get, "/v2/device/17"),
         Why::DeniedBy {
             rule: Arc::from("policy reporting: deny = [\"tag:DEVICES\"]")
         }
     );
-    desk.allows(Method::Get, "/v2/organizations");
+    policy.allows(Method::Get, "/v2/organizations");
 }
 
 #[test]
-fn an_operation_that_needs_a_person_goes_as_user() {
-    let desk = Desk {
+fn an_operation_that_needs_a_user_goes_as_user() {
+    let policy = TestPolicy {
         allow: &["all"],
         ..readers()
     };
-    let grant = desk.allows(Method::Post, "/v2/device/1/script/run");
+    let grant = policy.allows(Method::Post, "/v2/device/1/script/run");
     let needs = grant.operation.required_identity;
     let service = ConfiguredIdentities {
         service: true,
@@ -240,13 +240,13 @@ fn a_broad_allow_does_not_cover_a_read_that_asks_for_secrets() {
         "GET /v2/queries/**",
     ];
     for selector in broad {
-        let desk = Desk {
+        let policy = TestPolicy {
             allow: &[selector],
             ..readers()
         };
-        desk.allows(Method::Get, PLAIN_READ);
+        policy.allows(Method::Get, PLAIN_READ);
         assert_eq!(
-            desk.refuses(Method::Get, SECRET_READ),
+            policy.refuses(Method::Get, SECRET_READ),
             not_allowed(),
             "{selector}"
         );
@@ -261,12 +261,12 @@ fn secrets_all_or_the_operation_itself_cover_a_read_that_asks_for_secrets() {
         .id
         .to_string();
     for selector in ["secrets", "all", &id, "GET /api/v2/queries/custom-fields"] {
-        let desk = Desk {
+        let policy = TestPolicy {
             allow: &[selector],
             ..readers()
         };
         assert_eq!(
-            desk.allows(Method::Get, SECRET_READ).class,
+            policy.allows(Method::Get, SECRET_READ).class,
             RiskClass::Secrets,
             "{selector}"
         );
@@ -276,25 +276,25 @@ fn secrets_all_or_the_operation_itself_cover_a_read_that_asks_for_secrets() {
 #[test]
 fn a_deny_of_secrets_or_of_the_plain_operation_catches_the_raised_one() {
     for selector in ["secrets", "read", "scope:monitoring", "tag:queries", "all"] {
-        let desk = Desk {
+        let policy = TestPolicy {
             allow: &["all"],
             deny: &[selector],
             ..readers()
         };
-        let why = desk.refuses(Method::Get, SECRET_READ);
+        let why = policy.refuses(Method::Get, SECRET_READ);
         assert!(matches!(why, Why::DeniedBy { .. }), "{selector}: {why:?}");
     }
-    let desk = Desk {
+    let policy = TestPolicy {
         allow: &["all"],
         deny: &["secrets"],
         ..readers()
     };
-    desk.allows(Method::Get, PLAIN_READ);
+    policy.allows(Method::Get, PLAIN_READ);
 }
 
 #[test]
 fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
-    let desk = Desk {
+    let policy = TestPolicy {
         allow: &["all"],
         ..readers()
     };
@@ -308,12 +308,12 @@ fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
         "/",
         "/v2",
     ] {
-        let refusal = desk.decide(Method::Get, target).expect_err(target);
+        let refusal = policy.decide(Method::Get, target).expect_err(target);
         assert_eq!(refusal.reason, Why::UnknownOperation);
         assert_eq!(refusal.operation, None);
     }
     assert_eq!(
-        desk.refuses(Method::Delete, "/v2/devices"),
+        policy.refuses(Method::Delete, "/v2/devices"),
         Why::UnknownOperation
     );
 }
@@ -325,25 +325,25 @@ fn a_caller_with_one_tenant_need_not_name_it() {
 
 #[test]
 fn a_caller_with_several_tenants_must_name_one() {
-    let desk = Desk {
+    let policy = TestPolicy {
         tenants: &[0, 1],
         ..readers()
     };
     assert_eq!(
-        desk.refuses(Method::Get, "/v2/devices"),
+        policy.refuses(Method::Get, "/v2/devices"),
         Why::TenantUnknown(TenantSelectionError::Ambiguous)
     );
-    let book = desk.book();
+    let policy_set = policy.policy_set();
     for (base_path, header) in [
         (Some("globex"), None),
         (None, Some("globex")),
         (Some("globex"), Some("globex")),
     ] {
-        let grant = decide(&book, Method::Get, "/v2/devices", |question| {
+        let grant = decide(&policy_set, Method::Get, "/v2/devices", |query| {
             AuthorizationQuery {
                 base_path_tenant: base_path,
                 header_tenant: header,
-                ..question
+                ..query
             }
         });
         let tenant = grant.expect("named").tenant;
@@ -353,15 +353,15 @@ fn a_caller_with_several_tenants_must_name_one() {
 
 #[test]
 fn base_path_and_header_must_not_contradict_each_other() {
-    let desk = Desk {
+    let policy = TestPolicy {
         tenants: &[0, 1],
         ..readers()
     };
-    let refusal = decide(&desk.book(), Method::Get, "/v2/devices", |question| {
+    let refusal = decide(&policy.policy_set(), Method::Get, "/v2/devices", |query| {
         AuthorizationQuery {
             base_path_tenant: Some("acme"),
             header_tenant: Some("globex"),
-            ..question
+            ..query
         }
     });
     assert_eq!(
@@ -372,12 +372,12 @@ fn base_path_and_header_must_not_contradict_each_other() {
 
 #[test]
 fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
-    let book = readers().book();
+    let policy_set = readers().policy_set();
     let ask = |name| {
-        decide(&book, Method::Get, "/v2/devices", |question| {
+        decide(&policy_set, Method::Get, "/v2/devices", |query| {
             AuthorizationQuery {
                 header_tenant: Some(name),
-                ..question
+                ..query
             }
         })
     };
@@ -386,7 +386,7 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
         ask("globex").expect_err("not theirs").reason,
         Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
-    let none = Desk {
+    let none = TestPolicy {
         tenants: &[],
         ..readers()
     };
@@ -397,19 +397,19 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
 }
 
 #[test]
-fn a_required_reason_and_person_are_asked_for_once_the_rules_allow() {
-    let desk = Desk {
+fn a_required_reason_and_user_are_asked_for_once_the_rules_allow() {
+    let policy = TestPolicy {
         reason: true,
         on_behalf_of: true,
         ..readers()
     };
-    let book = desk.book();
-    let ask = |reason, person| {
-        decide(&book, Method::Get, "/v2/devices", |question| {
+    let policy_set = policy.policy_set();
+    let ask = |reason, user| {
+        decide(&policy_set, Method::Get, "/v2/devices", |query| {
             AuthorizationQuery {
                 reason,
-                on_behalf_of: person,
-                ..question
+                on_behalf_of: user,
+                ..query
             }
         })
         .map_err(|refusal| refusal.reason)
@@ -418,16 +418,16 @@ fn a_required_reason_and_person_are_asked_for_once_the_rules_allow() {
     assert_eq!(ask(Some("  "), Some("j.doe")), Err(Why::ReasonRequired));
     assert_eq!(ask(Some("T-1"), None), Err(Why::OnBehalfOfRequired));
     assert!(ask(Some("T-1"), Some("j.doe")).is_ok());
-    assert_eq!(desk.refuses(Method::Delete, "/v2/alert/1"), not_allowed());
+    assert_eq!(policy.refuses(Method::Delete, "/v2/alert/1"), not_allowed());
 }
 
 #[test]
-fn an_index_of_other_rules_opens_nobodys_page() {
-    let book = readers().book();
-    let refusal = decide(&book, Method::Get, "/v2/devices", |question| {
+fn an_index_of_other_rules_finds_no_policy() {
+    let policy_set = readers().policy_set();
+    let refusal = decide(&policy_set, Method::Get, "/v2/devices", |query| {
         AuthorizationQuery {
             caller: &STRANGER,
-            ..question
+            ..query
         }
     });
     assert!(matches!(
@@ -440,13 +440,13 @@ proptest! {
     /// P13: the alias decides nothing, neither in a rule nor (folded before it comes here) in a request.
     #[test]
     fn the_decision_is_the_same_under_both_aliases(
-        place in 0_usize..315,
+        index in 0_usize..315,
         ask_place in 0_usize..315,
         wild in 0_usize..4,
         deny in any::<bool>(),
     ) {
         let catalogue = catalogue();
-        let template = &catalogue.all()[place].template;
+        let template = &catalogue.all()[index].template;
         let below = template.strip_prefix("/v2").unwrap();
         let pattern = match wild {
             0 => below.to_owned(),
@@ -458,16 +458,16 @@ proptest! {
         let path: String = asked.template.split('/').map(|segment| {
             if segment.starts_with('{') { "/7".to_owned() } else { format!("/{segment}") }
         }).collect::<String>().replacen("//", "/", 1);
-        let method = catalogue.all()[place].method;
+        let method = catalogue.all()[index].method;
         let [short, long] = ["/v2", "/api/v2"].map(|root| format!("{method} {root}{pattern}"));
         let decide = |selector: &str| {
             let selectors = [selector];
-            let desk = if deny {
-                Desk { allow: &["all"], deny: &selectors, tenants: ACME, ..Desk::default() }
+            let policy = if deny {
+                TestPolicy { allow: &["all"], deny: &selectors, tenants: ACME, ..TestPolicy::default() }
             } else {
-                Desk { allow: &selectors, tenants: ACME, ..Desk::default() }
+                TestPolicy { allow: &selectors, tenants: ACME, ..TestPolicy::default() }
             };
-            desk.decide(asked.method, &path)
+            policy.decide(asked.method, &path)
         };
         prop_assert_eq!(decide(&short), decide(&long));
     }
@@ -565,7 +565,7 @@ fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_
 }
 
 #[test]
-fn the_rule_that_decides_says_as_whom() {
+fn the_rule_that_decides_chooses_the_identity() {
     let pinned = |selector, identity| Rule {
         identity_pin: Some(IdentityPin {
             identity,
@@ -579,7 +579,7 @@ fn the_rule_that_decides_says_as_whom() {
         rule(Effect::Allow, "tag:devices", 41),
         pinned("read", IdentityKind::Service),
     ];
-    let book = PolicySet::new(PolicySource {
+    let policy_set = PolicySet::new(PolicySource {
         catalogue: catalogue(),
         tenants: vec![tenant("acme")],
         callers: vec![CallerSource {
@@ -602,7 +602,7 @@ fn the_rule_that_decides_says_as_whom() {
             IdentityPreference::Pinned(IdentityKind::Service),
         ),
     ] {
-        let grant = decide(&book, Method::Get, target, |it| it).unwrap();
+        let grant = decide(&policy_set, Method::Get, target, |it| it).unwrap();
         assert_eq!(grant.identity_preference, wish, "{target}");
     }
 }

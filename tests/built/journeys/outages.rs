@@ -71,13 +71,13 @@ enum Meanwhile {
     Silence,
 }
 
-/// Does `trouble` to the file that is being written, sees the program through it, and lets `mend` put back what the
+/// Does `trouble` to the file that is being written, sees the program through it, and lets `repair` put back what the
 /// verifier of the whole log needs. The log is where it was all the time, so the program helps itself.
 async fn survives(
     level: &str,
     meanwhile: Meanwhile,
     trouble: impl FnOnce(&Path),
-    mend: impl FnOnce(&Path),
+    repair: impl FnOnce(&Path),
 ) {
     let (plan, tells_warnings) = plan_at(level);
     let world = plan.start().await;
@@ -105,7 +105,7 @@ async fn survives(
     }
     tells_of_each_turn_once(&world, tells_warnings).await;
     assert_ne!(newest(&world), file, "another file was begun");
-    mend(&file);
+    repair(&file);
     let lines = world.lines().await;
     assert!(lines.iter().any(|it| it["type"] == "gap"));
     world.end().await;
@@ -367,9 +367,9 @@ async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
 async fn the_outcome_of_a_write_that_is_under_way_when_the_log_is_deleted_is_on_record() {
     let mut world = World::new().await;
     world.trouble(r#"{"slow_ms":1500,"count":1}"#);
-    let place = world.place();
+    let client = world.client();
     let asked =
-        tokio::spawn(async move { place.post("operator", "/v2/organizations", MADE).await });
+        tokio::spawn(async move { client.post("operator", "/v2/organizations", MADE).await });
     until("the write at NinjaOne", async || !world.saw().is_empty()).await;
 
     fs::remove_file(newest(&world)).unwrap();

@@ -18,7 +18,7 @@ use crate::{
     program::{PROGRAM, Program},
     proxy::Proxy,
     settings::{Setting, Settings},
-    wait::{PATIENCE, until},
+    wait::{WAIT_MAX, until},
     wire::Wire,
 };
 
@@ -346,7 +346,7 @@ async fn the_sandbox_is_ready_within_a_second_and_its_lines_work() {
     assert_eq!(statuses, ["200", "403", "204", "204", "200"], "{told}");
 
     signal(&child.0, "INT");
-    let status = tokio::time::timeout(PATIENCE, ends(&mut child.0))
+    let status = tokio::time::timeout(WAIT_MAX, ends(&mut child.0))
         .await
         .unwrap();
     assert!(status.success());

@@ -28,7 +28,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use fixture::{changed, figures, healthy, identity, with_person, without_token};
+use fixture::{changed, figures, healthy, identity, with_user, without_token};
 
 fn admin_of(snapshot: StatusSnapshot, ready: ReadinessCondition) -> AdminService {
     AdminService::new(
@@ -379,19 +379,19 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
     });
     let text = render(&snapshot);
     assert!(text.starts_with("ninjaone-proxy 0.1.0 is degraded; up 3 d 4 h, pid 4711\n\nNeeds attention\n  ! acme/service: the last renewal failed"));
-    for piece in [
+    for chunk in [
         "token of acme/service: valid 48 min, renews in 36 min",
         "powerbi  12,345 requests, 3 refused",
         "1,404,882 records",
         "2xx 12,342, 4xx 3",
     ] {
-        assert!(text.contains(piece), "{piece} in:\n{text}");
+        assert!(text.contains(chunk), "{chunk} in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'));
 }
 
-/// The line of the screen about the person's token.
-fn line_of_person(snapshot: &StatusSnapshot) -> String {
+/// The line of the screen about the user's token.
+fn line_of_user(snapshot: &StatusSnapshot) -> String {
     let text = render(snapshot);
     let line = text.lines().find(|it| it.contains("token of acme/user"));
     line.expect("a line").trim().to_owned()
@@ -399,10 +399,10 @@ fn line_of_person(snapshot: &StatusSnapshot) -> String {
 
 #[test]
 fn a_login_that_is_kept_alive_is_healthy_and_shown_with_its_date() {
-    let snapshot = with_person(|_, _| ());
+    let snapshot = with_user(|_, _| ());
     assert_eq!(snapshot.health, Health::Healthy);
     assert_eq!(
-        line_of_person(&snapshot),
+        line_of_user(&snapshot),
         "token of acme/user: valid 48 min, renews in 36 min, logged in 2026-11-10 08:30 UTC"
     );
     let shown = serde_json::to_value(&snapshot).unwrap();
@@ -422,15 +422,15 @@ fn a_login_that_is_kept_alive_is_healthy_and_shown_with_its_date() {
 
 #[test]
 fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
-    let snapshot = with_person(|person, login| {
-        person.state = IdentityState::LoginNeeded;
-        person.last_error = Some("the login has ended".to_owned());
+    let snapshot = with_user(|user, login| {
+        user.state = IdentityState::LoginNeeded;
+        user.last_error = Some("the login has ended".to_owned());
         *login = UserLoginStatus::default();
     });
     assert_eq!(snapshot.health, Health::NeedsLogin);
     let line =
         "token of acme/user: login needed (the login has ended); run: ninjaone-proxy login acme";
-    assert_eq!(line_of_person(&snapshot), line);
+    assert_eq!(line_of_user(&snapshot), line);
     assert_eq!(
         snapshot.degraded,
         ["acme/user: a person must log in (the login has ended). Run: ninjaone-proxy login acme"]
@@ -439,7 +439,7 @@ fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
 
 #[test]
 fn a_login_that_is_not_on_disk_is_degraded_and_says_what_is_wrong_with_the_disk() {
-    let unsaved = with_person(|_, login| {
+    let unsaved = with_user(|_, login| {
         login.unsaved_since = Some("2026-11-17T14:05:59.000000Z".to_owned());
         login.store_fault = Some("cannot write acme.user.draft: no space".to_owned());
     });
@@ -447,25 +447,25 @@ fn a_login_that_is_not_on_disk_is_degraded_and_says_what_is_wrong_with_the_disk(
         (unsaved.health, u8::from(ExitStatus::from(unsaved.health))),
         (Health::Degraded, 6)
     );
-    assert!(line_of_person(&unsaved).ends_with(", KEPT IN MEMORY ONLY since 2026-11-17 14:05 UTC"));
+    assert!(line_of_user(&unsaved).ends_with(", KEPT IN MEMORY ONLY since 2026-11-17 14:05 UTC"));
     assert_eq!(unsaved.degraded.len(), 1);
     assert!(unsaved.degraded[0].contains("is lost if the proxy ends: cannot write"));
 
-    let fault = with_person(|_, login| login.store_fault = Some("damaged".to_owned()));
+    let fault = with_user(|_, login| login.store_fault = Some("damaged".to_owned()));
     assert_eq!(fault.health, Health::Degraded);
-    assert!(line_of_person(&fault).ends_with(", the store has a fault"));
+    assert!(line_of_user(&fault).ends_with(", the store has a fault"));
     assert_eq!(fault.degraded, ["acme/user: the store of logins: damaged."]);
 }
 
 #[test]
 fn a_login_that_cannot_be_renewed_is_shown_with_its_end() {
-    let snapshot = with_person(|person, login| {
-        person.renews_in_s = None;
+    let snapshot = with_user(|user, login| {
+        user.renews_in_s = None;
         login.renewable = false;
     });
     assert_eq!(snapshot.health, Health::Degraded);
     assert_eq!(
-        line_of_person(&snapshot),
+        line_of_user(&snapshot),
         "token of acme/user: valid 48 min, cannot be renewed, then login is needed, logged in 2026-11-10 08:30 UTC"
     );
     assert_eq!(
@@ -479,8 +479,8 @@ fn a_login_that_cannot_be_renewed_is_shown_with_its_end() {
 #[test]
 fn a_missing_login_makes_unready_only_where_all_tokens_are_asked_for() {
     let snapshot = || {
-        with_person(|person, login| {
-            person.state = IdentityState::LoginNeeded;
+        with_user(|user, login| {
+            user.state = IdentityState::LoginNeeded;
             *login = UserLoginStatus::default();
         })
     };
