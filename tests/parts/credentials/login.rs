@@ -1,6 +1,6 @@
 //! A user's login: renewed by one process at a time, stored before it is used, and never lost silently.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use ninjaone_proxy::{
     clock::{Reading, Timestamp},
@@ -18,7 +18,6 @@ use ninjaone_proxy::{
         },
         store::{
             LoginStore,
-            seal_key::{SealKey, SealKeys},
             stored_login::{RenewalMarker, Slot, StoredAccessToken, StoredLogin as Stored},
         },
         token::{
@@ -43,7 +42,7 @@ fn slot() -> Slot {
 }
 
 /// A login whose access token has ended.
-fn login(server: &Server, refresh: Option<&str>) -> Stored {
+pub(super) fn login(server: &Server, refresh: Option<&str>) -> Stored {
     let at = Timestamp::now();
     Stored {
         generation: 1,
@@ -59,7 +58,7 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
     }
 }
 
-fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
+pub(super) fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
     let token = Secret::new(text.to_owned());
     Stored {
         access_token: Some(StoredAccessToken::dated(token, Reading::now(), life)),
@@ -67,7 +66,7 @@ fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
     }
 }
 
-fn write(store: &LoginStore, login: &Stored) {
+pub(super) fn write(store: &LoginStore, login: &Stored) {
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
     locked.write(login).unwrap();
 }
@@ -76,12 +75,12 @@ fn stored(store: &LoginStore) -> Stored {
     store.read(&slot()).unwrap().expect("a login").login
 }
 
-fn refresh_token(store: &LoginStore) -> String {
+pub(super) fn refresh_token(store: &LoginStore) -> String {
     let token = stored(store).refresh_token.expect("a refresh token");
     token.expose().clone()
 }
 
-fn renewer(
+pub(super) fn renewer(
     server: &Server,
     store: &LoginStore,
     refresh_at: RenewalSchedule,
@@ -99,12 +98,12 @@ fn renewer(
     })
 }
 
-fn usual(server: &Server, store: &LoginStore) -> Kept {
+pub(super) fn usual(server: &Server, store: &LoginStore) -> Kept {
     renewer(server, store, USUAL, Duration::from_hours(12))
 }
 
 /// The nth token and the nth refresh token. The first call is the question for the server's paths.
-fn rotating(number: usize) -> Vec<u8> {
+pub(super) fn rotating(number: usize) -> Vec<u8> {
     match number {
         1 => no_discovery(),
         call => rotated(call - 1, 3600),
@@ -123,7 +122,7 @@ fn no_discovery() -> Vec<u8> {
     reply("404 Not Found", "", "")
 }
 
-fn refused() -> Vec<u8> {
+pub(super) fn refused() -> Vec<u8> {
     json("400 Bad Request", r#"{"error":"invalid_token"}"#)
 }
 
@@ -422,87 +421,4 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
     assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     let call = server.seen.lock().unwrap().last().unwrap().clone();
     assert!(call.contains("refresh_token=canary-refresh-2"));
-}
-
-/// A store on disk that can be put out of order.
-struct Disk {
-    store: LoginStore,
-    directory: tempfile::TempDir,
-}
-
-impl Disk {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let keys = SealKeys::new(SealKey::from_bytes(&[7; 32]).unwrap(), Vec::new()).unwrap();
-        let store = LoginStore::open(directory.path(), keys).unwrap();
-        Self { store, directory }
-    }
-
-    /// Something stands where new records are drafted.
-    fn refuse_writes(&self) {
-        fs::create_dir(self.draft()).unwrap();
-    }
-
-    fn take_writes(&self) {
-        fs::remove_dir(self.draft()).unwrap();
-    }
-
-    fn draft(&self) -> PathBuf {
-        self.directory.path().join("acme.user.draft")
-    }
-}
-
-#[tokio::test]
-async fn what_cannot_be_stored_is_used_shown_and_stored_as_soon_as_it_can_be() {
-    let server = Server::start(rotating).await;
-    let all = u32::try_from(server.turns.available_permits()).unwrap();
-    server.turns.acquire_many(all).await.unwrap().forget();
-    server.turns.add_permits(1);
-    let disk = Disk::new();
-    write(&disk.store, &login(&server, Some("canary-refresh-1")));
-    let mut kept = usual(&server, &disk.store);
-    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-    while server.calls() < 2 {
-        tokio::task::yield_now().await;
-    }
-
-    disk.refuse_writes();
-    server.turns.add_permits(10);
-
-    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
-    let event = kept.next().await;
-    assert_eq!(event.kind, TokenEventKind::PersistFailed);
-    assert!(event.store_fault.is_some());
-    let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
-    assert_eq!(token.authorization(), "Bearer canary-access-2");
-    let state = kept.cell.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_some() && state.store_fault.is_some());
-
-    disk.take_writes();
-
-    assert_eq!(kept.next().await.kind, TokenEventKind::Persisted);
-    assert_eq!(refresh_token(&disk.store), "canary-refresh-2");
-    let state = kept.cell.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_none() && state.store_fault.is_none());
-}
-
-#[tokio::test]
-async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
-    let server = Server::start(rotating).await;
-    let disk = Disk::new();
-    let login = login(&server, Some("canary-refresh-1"));
-    write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
-    let keepalive = Duration::from_secs(1);
-    let mut kept = renewer(&server, &disk.store, USUAL, keepalive);
-    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-
-    disk.refuse_writes();
-
-    assert_eq!(kept.refused().await, RenewalError::Store);
-    assert!(kept.cell.current().is_some());
-    // The host may be asked for its paths: that uses up nothing.
-    let seen = server.seen.lock().unwrap().clone();
-    assert!(seen.iter().all(|it| it.starts_with("GET ")), "{seen:?}");
-    disk.take_writes();
-    assert_eq!(kept.next().await.kind, TokenEventKind::Renewed);
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod login;
+mod login_storage;
 mod server;
 
 use std::{sync::Arc, time::Duration};
