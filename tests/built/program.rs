@@ -7,7 +7,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -323,12 +326,14 @@ pub(crate) fn plain_http(listeners: &[(String, String)], role: &str) -> Option<S
 }
 
 /// An address that nobody uses, for a program whose log does not say where it listens. Below the ports that the system
-/// gives to others, so that it stays free until it is taken.
+/// gives to others, and no other test of this process gets it, so that it stays free until it is taken.
 pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u64 = 12_000;
     const COUNT: u64 = 18_000;
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(ninjaone_proxy::random::random_u64() % COUNT));
     loop {
-        let port = FIRST + ninjaone_proxy::random::random_u64() % COUNT;
+        let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()));
         if TcpListener::bind(address).is_ok() {
             return address;

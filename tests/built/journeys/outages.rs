@@ -1,5 +1,5 @@
-//! Somebody or something takes the audit log away under the running program: nothing is changed while it lasts, it is said
-//! and shown, and then everything goes on by itself.
+//! The audit log is taken away from the running program: while that lasts, writes are refused and the state is logged and
+//! shown; then the program recovers by itself.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use ninjaone_proxy::audit::verify::verify;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{audit_log, small_disk::SmallDisk, wait::until, wire::Wire};
+use crate::{audit_log, program::log_level, small_disk::SmallDisk, wait::until, wire::Wire};
 
 use super::world::{Plan, World};
 
@@ -60,7 +60,11 @@ async fn tells_of_each_turn_once(world: &World, tells_warnings: bool) {
 /// A plan at this level, and whether its log tells of warnings.
 fn plan_at(level: &str) -> (Plan, bool) {
     let plan = World::plan().set("telemetry.log", "level", &format!("\"{level}\""));
-    (plan, level != "error")
+    (plan, tells_warnings(level))
+}
+
+fn tells_warnings(level: &str) -> bool {
+    level != "error"
 }
 
 /// What callers do before the trouble is noticed.
@@ -224,7 +228,7 @@ async fn goes_on(world: &World, reads: &[String]) {
         world.status().await["health"] == "healthy"
     })
     .await;
-    tells_of_each_turn_once(world, true).await;
+    tells_of_each_turn_once(world, tells_warnings(&log_level())).await;
     let lines = world.lines().await;
     let is_read = |it: &&Value| reads.iter().any(|id| it["request"] == id.as_str());
     let written: Vec<_> = lines.iter().filter(is_read).collect();
@@ -252,7 +256,7 @@ async fn a_directory_that_is_gone_is_made_again() {
         world.status().await["health"] == "healthy"
     })
     .await;
-    tells_of_each_turn_once(&world, true).await;
+    tells_of_each_turn_once(&world, tells_warnings(&log_level())).await;
     // With its first files put back, the chain is whole.
     for file in fs::read_dir(&away).unwrap() {
         let file = file.unwrap();
@@ -301,9 +305,10 @@ async fn a_disk_that_is_full_for_two_seconds_loses_nothing() {
     world.end().await;
 }
 
-/// A world whose log has something in its way, and two lines that wait for it to go.
+/// A world whose audit log has something in its way, and two lines that wait for it to go. The program tells of its stop,
+/// whatever `NJP_TEST_LOG` asks for.
 async fn with_lines_that_wait() -> (World, PathBuf, PathBuf) {
-    let world = World::new().await;
+    let world = plan_at("info").0.start().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
     let (here, away) = (world.audit_path(), world.directory().join("away"));
