@@ -1,4 +1,4 @@
-//! HTTP/2 by hand (RFC 9113): frames that no library would send, and those that come.
+//! HTTP/2 by hand (RFC 9113): frames that no library would send, and the frames that come back.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A disk that can be full: a file system in memory of a few kilobytes.
+//! A disk that can fill up: a file system of a few kilobytes in memory.
 
 use std::{fs, io::Write, path::PathBuf, process::Command};
 

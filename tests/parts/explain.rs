@@ -1,4 +1,4 @@
-//! What `explain` tells, and that it tells the same story as the decision.
+//! What `explain` prints, and that it agrees with the decision.
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Limits: what a caller may do per time, what a tenant may spend, and what we believe of a `Retry-After`.
+//! Limits: what a caller may do per time, what a tenant may spend, and how far a `Retry-After` is believed.
 
 use std::{
     num::NonZeroU32,

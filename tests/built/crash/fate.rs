@@ -1,4 +1,4 @@
-//! What became of a login after a program was killed.
+//! What became of a login after the program was killed.
 
 use super::{
     running::{Running, token_events},

@@ -1,4 +1,4 @@
-//! The built program with a user's login: started by whatever, asked, killed.
+//! The built program with a user's login, started, asked and killed.
 
 use std::{
     ops::{Deref, DerefMut},

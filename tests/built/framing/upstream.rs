@@ -1,4 +1,4 @@
-//! A server that says exactly what a test wants, in records that it can cut: no library's server would.
+//! A server that sends exactly what a test wants, in records cut where the test wants; no library's server would.
 
 use std::{
     io::{Read, Write},

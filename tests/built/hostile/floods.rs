@@ -1,4 +1,4 @@
-//! Callers that are slow, silent or too many: they are shed, and the others are served.
+//! Callers that are slow, silent or too many are shed, and the others are served.
 
 use std::{net::SocketAddr, time::Duration};
 

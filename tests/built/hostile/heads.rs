@@ -1,4 +1,4 @@
-//! Heads that two readers could frame differently: at most one request comes of each, and never a smuggled one.
+//! Heads that two parsers could frame differently: each makes at most one request, never a smuggled one.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 

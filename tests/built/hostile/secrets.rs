@@ -1,4 +1,4 @@
-//! What must not be in the audit log, the metrics, the status or a refusal; and lines that cannot be forged.
+//! Secrets that must not appear in the audit log, metrics, status or refusals; and lines that cannot be forged.
 
 use crate::wire::{Client, Wire, get};
 

@@ -1,4 +1,4 @@
-//! Targets that another reader could read as another operation: none gets past a policy, and what passes is not touched.
+//! Targets that another parser could read as another operation: none gets past policy, and what passes is not rewritten.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What comes back from NinjaOne, however strange it is.
+//! NinjaOne's responses, however strange.
 
 use std::time::{Duration, Instant};
 

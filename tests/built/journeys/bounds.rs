@@ -1,4 +1,4 @@
-//! Every bound that can be hit from outside, at its last good value and at the first bad one.
+//! Every bound that can be reached from outside, at its last good and its first bad value.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Who is asking: the ways of proving it, and that a bad proof is the end of it.
+//! Authentication of callers: each method, and that bad credentials end the request.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 

@@ -1,4 +1,4 @@
-//! One connection of HTTP/1.1: what follows what, what is read of what nobody wants, and how it ends.
+//! One HTTP/1.1 connection: pipelining, unwanted bodies, and how it ends.
 
 use std::time::{Duration, Instant};
 

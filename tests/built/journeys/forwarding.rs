@@ -1,4 +1,4 @@
-//! What leaves for NinjaOne: the request that the caller sent, less everything that is not NinjaOne's business.
+//! What is sent to NinjaOne: the caller's request, less everything that is not NinjaOne's business.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A NinjaOne that follows a script, byte for byte: for what no honest server would say.
+//! A NinjaOne that follows a script, byte for byte, and sends what no honest server would.
 
 use crate::wait::WAIT_MAX;
 

@@ -1,4 +1,4 @@
-//! Now? What a caller may do per time, and what a tenant may spend.
+//! Limits: what a caller may do per time, and what a tenant may spend.
 
 use std::time::{Duration, Instant};
 

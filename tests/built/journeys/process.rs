@@ -1,4 +1,4 @@
-//! The program as it is installed: started, signalled, read by its exit code.
+//! The installed program: starts, signals, exit codes.
 
 use std::{
     io::{BufRead, BufReader, Read},

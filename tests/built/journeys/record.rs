@@ -1,4 +1,4 @@
-//! What must be true of every world when it ends, whatever happened in it.
+//! What must be true at the end of every world, whatever happened in it.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! A refused request reaches nobody: every code that this version has, in full.
+//! A refused request reaches nobody: every refusal code of this version, in full.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Loading the configuration again while requests are served.
+//! Reloading the configuration while requests are served.
 
 use std::{
     sync::{

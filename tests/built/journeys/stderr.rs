@@ -1,4 +1,4 @@
-//! Whatever stderr is, and whoever has stopped reading it: requests, writes, signals and the stop go on.
+//! Whatever stderr is, and even if nobody reads it: requests, writes, signals and the stop go on.
 
 use std::{
     io::{self, PipeReader, Read, Write, pipe},

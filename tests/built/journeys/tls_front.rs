@@ -1,4 +1,4 @@
-//! What stands between the product and NinjaOne: it speaks TLS, counts connections, and breaks them.
+//! A TLS front between the proxy and NinjaOne that counts connections and breaks them.
 
 use std::{
     io,

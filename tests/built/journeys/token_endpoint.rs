@@ -1,4 +1,4 @@
-//! Our own token endpoint: an unmodified NinjaOne client gets a token of ours, which is worth what its key is worth.
+//! Our own token endpoint: an unmodified NinjaOne client gets a token of ours, worth as much as its key.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 

@@ -1,4 +1,4 @@
-//! Tokens over their whole life, and what callers notice of it: nothing.
+//! Tokens from first to last: callers notice nothing.
 
 use std::{
     sync::{

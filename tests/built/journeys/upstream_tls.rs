@@ -1,4 +1,4 @@
-//! HTTPS to NinjaOne: which protocol is spoken, whose certificate is believed, and what happens when connections go.
+//! HTTPS to NinjaOne: the protocol, the trusted certificates, and lost connections.
 
 use std::{net::TcpListener, sync::Arc};
 

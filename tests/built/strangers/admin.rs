@@ -1,4 +1,4 @@
-//! Strangers at the admin's listeners: an orchestrator restarts what does not answer its probe.
+//! Strangers at the admin listeners: an orchestrator restarts whatever does not answer its probe.
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,4 +1,4 @@
-//! What comes so slowly that only its average tells, all at the same time: one window of it is half a minute.
+//! Bodies so slow that only their average shows it, all tested at once: one window is half a minute.
 
 use std::time::{Duration, Instant};
 

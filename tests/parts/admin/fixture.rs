@@ -1,4 +1,4 @@
-//! A running proxy as its snapshot and figures would show it.
+//! Snapshots of a running proxy.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Probes, status and metrics: who gets which answer, and what the command line makes of it.
+//! Probes, status and metrics: who gets which response, and what the commands make of it.
 
 mod access;
 mod fixture;

@@ -1,4 +1,4 @@
-//! Killed in the middle of everything: what was promised is on disk, and the log goes on.
+//! Killed at any moment: every line that was promised is on disk, and the log continues.
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,4 @@
-//! Whatever is done to a log that lies on disk, both verifiers see it.
+//! Whatever is done to a log on disk, both verifiers see it.
 
 use std::{
     fmt::Write,

@@ -1,4 +1,4 @@
-//! Files vanish, shrink or are replaced: nothing that changes anything is sent meanwhile, and then the log goes on.
+//! Files vanish, shrink or are replaced: no write is sent meanwhile, and then the log continues.
 
 use std::{fs, io::Write, path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Frozen bytes: logs of today must verify with the program of tomorrow.
+//! Frozen bytes: tomorrow's program must verify today's logs.
 
 use std::{fs, iter, path::Path};
 

@@ -1,4 +1,4 @@
-//! What a token endpoint can answer, and the name of everything that is wrong with it.
+//! Responses of a token endpoint, and the error for each that is wrong.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Credentials: tokens are minted once, renewed in time, and never sent when they cannot be trusted.
+//! Credentials: tokens are obtained once, renewed in time, and never sent when they cannot be trusted.
 
 mod answers;
 mod login;

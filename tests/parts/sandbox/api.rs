@@ -1,4 +1,4 @@
-//! What the made-up world shows, and what writing changes.
+//! The sandbox's simulated world: what reads show and what writes change.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Faults that are switched on from the same process.
+//! Faults switched on from the same process.
 
 use ninjaone_proxy::sandbox::faults::{Faults, Throttle, TokenEndpointFault};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The authorize page and the codes that come of it, for each platform.
+//! The authorize page and the codes that it issues, for each platform.
 
 use std::time::Duration;
 

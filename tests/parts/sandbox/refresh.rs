@@ -1,4 +1,4 @@
-//! Refresh tokens: rotation, reuse, revocation, and logins that are there without a page.
+//! Refresh tokens: rotation, reuse, revocation, and logins made without a page.
 
 use std::time::Duration;
 

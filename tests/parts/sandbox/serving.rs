@@ -1,4 +1,4 @@
-//! How it listens, what it remembers, and its control address.
+//! Listening, the request log, and the control address.
 
 use std::sync::Arc;
 

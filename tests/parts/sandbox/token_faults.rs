@@ -1,4 +1,4 @@
-//! What can go wrong at the token endpoint and around it, switched on as another process would.
+//! Faults at the token endpoint and around it, switched on from another process.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The token endpoint, and what a token opens.
+//! The token endpoint, and what a token gives access to.
 
 use std::time::Duration;
 

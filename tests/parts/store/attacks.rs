@@ -1,4 +1,4 @@
-//! Others prepare the directory: rights, links, pipes, owners.
+//! A directory that somebody else prepared: permissions, links, pipes, owners.
 
 use std::{
     fs,

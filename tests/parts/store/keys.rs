@@ -1,4 +1,4 @@
-//! Keys and passphrases: wrong ones are told apart from damage, and old ones can be replaced.
+//! Keys and passphrases: a wrong one is told apart from damage, and an old one can be replaced.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! A login is written, read, replaced and forgotten.
+//! A login is written, read, replaced and erased.
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 

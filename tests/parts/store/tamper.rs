@@ -1,4 +1,4 @@
-//! Bytes are changed, cut, put back: always noticed, each with its own name, and never taken for a logout.
+//! Bytes changed, cut or put back: always noticed, each under its own name, and never taken for a logout.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Frozen files of format 1: what was once written opens for ever.
+//! Frozen files of format 1: what was once written can be opened for ever.
 
 use std::{fs, path::Path};
 
