@@ -1,4 +1,4 @@
-//! An answer over HTTP/1.1, as it came.
+//! An HTTP/1.1 response as the tests received it.
 
 use serde_json::Value;
 

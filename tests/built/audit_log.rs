@@ -1,4 +1,4 @@
-//! The audit log, as it lies on disk.
+//! The audit log as it is on disk.
 
 use std::{fs, path::Path};
 

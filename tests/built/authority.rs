@@ -1,4 +1,4 @@
-//! A certificate authority of the tests' own, and servers that it certifies.
+//! A certificate authority for the tests, and servers with its certificates.
 
 use std::sync::Arc;
 

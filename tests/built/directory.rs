@@ -46,7 +46,7 @@ impl Directory {
         self.join("config.toml")
     }
 
-    /// Where the audit log is, unless a test chose another place.
+    /// Where the audit log is, unless a test chose another directory.
     pub(crate) fn audit(&self) -> PathBuf {
         self.join("audit")
     }

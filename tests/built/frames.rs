@@ -1,4 +1,4 @@
-//! HTTP/2 by hand (RFC 9113): frames that no library would send, and those that come.
+//! HTTP/2 by hand (RFC 9113): frames that no library would send, and the frames that come back.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::wait::PATIENCE;
+use crate::wait::WAIT_MAX;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -155,7 +155,7 @@ impl Connection {
 
     /// The next frame; none at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
-        timeout(PATIENCE, self.read_on())
+        timeout(WAIT_MAX, self.read_on())
             .await
             .expect("a frame in time")
     }
@@ -168,12 +168,12 @@ impl Connection {
                 }
                 return Some(frame);
             }
-            let mut piece = vec![0; PIECE_BYTES];
-            let length = self.socket.read(&mut piece).await.unwrap_or(0);
+            let mut chunk = vec![0; PIECE_BYTES];
+            let length = self.socket.read(&mut chunk).await.unwrap_or(0);
             if length == 0 {
                 return None;
             }
-            self.read.extend_from_slice(&piece[..length]);
+            self.read.extend_from_slice(&chunk[..length]);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Callers' keys, and the hashes of them that a configuration holds.
+//! Callers' keys, and their hashes in a configuration.
 
 use std::fmt::Write as _;
 

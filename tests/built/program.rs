@@ -7,7 +7,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -33,9 +36,9 @@ impl Log {
     fn read_on(&self, mut from: impl Read + Send + 'static) -> JoinHandle<()> {
         let log = self.clone();
         thread::spawn(move || {
-            let mut piece = vec![0; 64 * 1024];
-            while let Ok(length @ 1..) = from.read(&mut piece) {
-                log.0.lock().unwrap().extend_from_slice(&piece[..length]);
+            let mut chunk = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from.read(&mut chunk) {
+                log.0.lock().unwrap().extend_from_slice(&chunk[..length]);
             }
         })
     }
@@ -323,12 +326,14 @@ pub(crate) fn plain_http(listeners: &[(String, String)], role: &str) -> Option<S
 }
 
 /// An address that nobody uses, for a program whose log does not say where it listens. Below the ports that the system
-/// gives to others, so that it stays free until it is taken.
+/// gives to others, and no other test of this process gets it, so that it stays free until it is taken.
 pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u64 = 12_000;
     const COUNT: u64 = 18_000;
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(ninjaone_proxy::random::random_u64() % COUNT));
     loop {
-        let port = FIRST + ninjaone_proxy::random::random_u64() % COUNT;
+        let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()));
         if TcpListener::bind(address).is_ok() {
             return address;

@@ -16,12 +16,12 @@ use crate::{
 
 /// Where a program listens. Copies go to tasks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct ListenerAddresses {
     pub(crate) callers: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
 
-impl Place {
+impl ListenerAddresses {
     /// A connection of a caller's.
     pub(crate) async fn wire(self) -> Wire {
         Wire::to(self.callers).await
@@ -75,7 +75,7 @@ pub(crate) fn identities(status: &Value) -> Vec<(String, Value)> {
 /// A running program in its directory; it is killed when dropped.
 pub(crate) struct Proxy {
     pub(crate) program: Program,
-    pub(crate) place: Place,
+    pub(crate) addresses: ListenerAddresses,
     /// Role and address of every listener, as far as the log tells.
     pub(crate) listeners: Vec<(String, String)>,
     // Goes after the program that writes there.
@@ -83,10 +83,10 @@ pub(crate) struct Proxy {
 }
 
 impl Deref for Proxy {
-    type Target = Place;
+    type Target = ListenerAddresses;
 
-    fn deref(&self) -> &Place {
-        &self.place
+    fn deref(&self) -> &ListenerAddresses {
+        &self.addresses
     }
 }
 
@@ -107,19 +107,19 @@ impl Proxy {
     ) -> Self {
         let chosen = |section, key| settings.get(section, key)?.parse::<SocketAddr>().ok();
         let chosen = [chosen("listen", "http"), chosen("admin", "listen")];
-        let (place, listeners) = match chosen {
+        let (addresses, listeners) = match chosen {
             [Some(callers), Some(admin)] if callers.port() != 0 && admin.port() != 0 => {
                 program.answers_at(admin);
-                (Place { callers, admin }, Vec::new())
+                (ListenerAddresses { callers, admin }, Vec::new())
             }
             _ => {
                 let listeners = program.listens("admin");
-                (place_of(&listeners), listeners)
+                (addresses_of(&listeners), listeners)
             }
         };
         Self {
             program,
-            place,
+            addresses,
             listeners,
             directory,
         }
@@ -133,7 +133,7 @@ impl Proxy {
         let listeners = program.listens_or_ends("admin").await?;
         Ok(Self {
             program,
-            place: place_of(&listeners),
+            addresses: addresses_of(&listeners),
             listeners,
             directory,
         })
@@ -179,9 +179,9 @@ impl Proxy {
     }
 }
 
-fn place_of(listeners: &[(String, String)]) -> Place {
+fn addresses_of(listeners: &[(String, String)]) -> ListenerAddresses {
     let of_role = |role: &str| plain_http(listeners, role);
-    Place {
+    ListenerAddresses {
         callers: of_role("callers").expect("a listener for callers"),
         admin: of_role("admin").expect("an admin listener"),
     }

@@ -1,4 +1,4 @@
-//! A configuration that is still being written: values as TOML, by section and key.
+//! A configuration under construction: values as TOML, by section and key.
 
 use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr};
 

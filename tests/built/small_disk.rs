@@ -1,4 +1,4 @@
-//! A disk that can be full: a file system in memory of a few kilobytes.
+//! A disk that can fill up: a file system of a few kilobytes in memory.
 
 use std::{fs, io::Write, path::PathBuf, process::Command};
 
@@ -9,13 +9,13 @@ pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     pub(crate) fn mount() -> Option<Self> {
-        let place = tempdir().unwrap();
+        let mount_point = tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-            .arg(place.path())
+            .arg(mount_point.path())
             .status();
         if mounted.is_ok_and(|it| it.success()) {
-            return Some(Self(place));
+            return Some(Self(mount_point));
         }
         let _ = writeln!(
             std::io::stderr(),

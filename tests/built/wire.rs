@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{answer::Answer, wait::PATIENCE};
+use crate::{answer::Answer, wait::WAIT_MAX};
 
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -126,7 +126,7 @@ pub(crate) struct Wire {
     rest: Vec<u8>,
     coming: Option<Coming>,
     answered: Answered,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Wire {
@@ -142,7 +142,7 @@ impl Wire {
             rest: Vec::new(),
             coming: None,
             answered: Answered::default(),
-            patience: PATIENCE,
+            timeout: WAIT_MAX,
         }
     }
 
@@ -152,9 +152,9 @@ impl Wire {
         self
     }
 
-    /// Waits so long for each piece of an answer.
-    pub(crate) fn patient(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// Waits so long for each chunk of an answer.
+    pub(crate) fn patient(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -261,17 +261,17 @@ impl Wire {
     }
 
     async fn more(&mut self) -> bool {
-        timeout(self.patience, self.read())
+        timeout(self.timeout, self.read())
             .await
             .expect("an answer in time")
     }
 
     /// Reads once; false at the end.
     async fn read(&mut self) -> bool {
-        let mut piece = vec![0; PIECE_BYTES];
+        let mut chunk = vec![0; PIECE_BYTES];
         // A reset ends what was sent, like a close.
-        let length = self.stream.read(&mut piece).await.unwrap_or(0);
-        self.rest.extend_from_slice(&piece[..length]);
+        let length = self.stream.read(&mut chunk).await.unwrap_or(0);
+        self.rest.extend_from_slice(&chunk[..length]);
         length > 0
     }
 }

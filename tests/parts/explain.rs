@@ -1,4 +1,4 @@
-//! What `explain` tells, and that it tells the same story as the decision.
+//! What `explain` prints, and that it agrees with the decision.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -58,7 +58,7 @@ fn caller(name: &str, rules: Vec<Rule>, tenants: Vec<usize>) -> CallerSource {
     }
 }
 
-fn book_of(callers: Vec<CallerSource>) -> PolicySet {
+fn policy_set_of(callers: Vec<CallerSource>) -> PolicySet {
     PolicySet::new(PolicySource {
         catalogue: Arc::new(Catalogue::builtin()),
         tenants: vec![tenant("acme"), tenant("globex")],
@@ -66,10 +66,10 @@ fn book_of(callers: Vec<CallerSource>) -> PolicySet {
     })
 }
 
-fn book() -> PolicySet {
+fn policy_set() -> PolicySet {
     let own = |effect, selector, line| rule(effect, selector, "caller.powerbi", line);
     let agents = |effect, selector, line| rule(effect, selector, "agents", line);
-    book_of(vec![
+    policy_set_of(vec![
         caller(
             "powerbi",
             vec![
@@ -118,7 +118,7 @@ fn explain_from(directory: &Path, arguments: &[&str], json: bool) -> Told {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = line
         .explain
-        .run(&book(), directory, json, &mut out, &mut err)
+        .run(&policy_set(), directory, json, &mut out, &mut err)
         .unwrap();
     Told {
         code: code.into(),
@@ -135,7 +135,7 @@ fn explain(arguments: &[&str]) -> Told {
 fn an_allowed_request_is_told_step_by_step() {
     let told = explain(&["powerbi", "GET", "/v2/device/17"]);
     assert_eq!(told.code, 0);
-    for piece in [
+    for chunk in [
         "powerbi is known",
         "acme: the only one",
         "getDevice (GET /v2/device/{id}): class read, scope monitoring (inferred), tag devices, id = 17",
@@ -143,7 +143,7 @@ fn an_allowed_request_is_told_step_by_step() {
         "sent to NinjaOne as service: nothing asks for a person",
         "Allowed by caller.powerbi: allow = [\"read\"] (config.toml:12).",
     ] {
-        assert!(told.out.contains(piece), "{piece} in:\n{}", told.out);
+        assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }
     assert!(!told.out.contains("To allow it"));
 }
@@ -170,13 +170,13 @@ fn the_smallest_change_is_the_operation_in_the_callers_own_allow() {
 fn every_deny_must_go_and_an_allow_be_added_where_both_are_missing() {
     let told = explain(&["agents", "POST /tenant/acme/v2/device/17/script/run"]);
     assert_eq!(told.code, 5);
-    for piece in [
+    for chunk in [
         "acme: named by the base path",
         "remove \"dangerous\" from deny of [policy.agents] (config.toml:42)",
         "remove \"runScriptOnDevice\" from deny of [policy.agents] (config.toml:43)",
         "add \"runScriptOnDevice\" to allow of [caller.agents]\n",
     ] {
-        assert!(told.out.contains(piece), "{piece} in:\n{}", told.out);
+        assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }
 }
 
@@ -201,18 +201,18 @@ fn a_read_raised_to_secrets_names_the_parameter_and_needs_the_exact_operation() 
         "globex",
     ]);
     assert_eq!(told.code, 5);
-    for piece in [
+    for chunk in [
         "globex: named by NJP-Tenant",
         "raised from read to secrets, because the query has showSecureValues",
         "covers this operation only when it is not asked for secrets",
         "add \"getCustomFieldsReport\" to allow",
     ] {
-        assert!(told.out.contains(piece), "{piece} in:\n{}", told.out);
+        assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }
 }
 
 #[test]
-fn duties_are_told_with_the_yes() {
+fn required_headers_are_named_with_the_allow() {
     let told = explain(&["helpdesk", "DELETE /v2/alert/abc"]);
     assert_eq!(told.code, 0);
     assert!(
@@ -285,10 +285,10 @@ fn it_says_as_whom_a_request_goes_and_why() {
         ),
         (&by_catalogue, "the operation needs a person"),
     ] {
-        let piece = format!(
+        let chunk = format!(
             "sent to NinjaOne as user: {because}; but [tenant.acme.user] is not configured: 503 login-needed"
         );
-        assert!(told.out.contains(&piece), "{piece} in:\n{}", told.out);
+        assert!(told.out.contains(&chunk), "{chunk} in:\n{}", told.out);
     }
     let line = explain_from(
         Path::new("/nonexistent"),
@@ -346,12 +346,12 @@ fn a_recorded_request_is_found_and_explained_by_the_rules_now_in_force() {
     let told = explain_from(directory.path(), &[&ID.to_lowercase()], false);
 
     assert_eq!(told.code, 5, "{}{}", told.out, told.err);
-    for piece in [
+    for chunk in [
         "Recorded 2026-11-17T14:02:11.123456Z: POST /v2/device/{id}/script/run by powerbi; decision policy-denied, status 403",
         "id = 123",
         "no rule allows it",
     ] {
-        assert!(told.out.contains(piece), "{piece} in:\n{}", told.out);
+        assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }
 }
 
@@ -423,9 +423,9 @@ const SELECTORS: [&str; 12] = [
 ];
 
 fn any_rules() -> impl Strategy<Value = Vec<Rule>> {
-    let any_rule = (any::<bool>(), 0..SELECTORS.len()).prop_map(|(deny, place)| {
+    let any_rule = (any::<bool>(), 0..SELECTORS.len()).prop_map(|(deny, index)| {
         let effect = if deny { Effect::Deny } else { Effect::Allow };
-        rule(effect, SELECTORS[place], "caller.it", 7)
+        rule(effect, SELECTORS[index], "caller.it", 7)
     });
     prop::collection::vec(any_rule, 0..6)
 }
@@ -437,8 +437,8 @@ proptest! {
         asked in 0_usize..315,
         secure in any::<bool>(),
     ) {
-        let book = book_of(vec![caller("it", rules.clone(), vec![0])]);
-        let operation = Arc::clone(&book.catalogue().all()[asked]);
+        let policy_set = policy_set_of(vec![caller("it", rules.clone(), vec![0])]);
+        let operation = Arc::clone(&policy_set.catalogue().all()[asked]);
         let path = operation.template.split('/').map(|segment| {
             if segment.starts_with('{') { "7" } else { segment }
         }).collect::<Vec<_>>().join("/");
@@ -447,17 +447,17 @@ proptest! {
             caller: "it", tenant: None, base_path_tenant: None,
             method: operation.method, path: &path, query,
         };
-        let decide = |book: &PolicySet| {
+        let decide = |policy_set: &PolicySet| {
             let caller = Caller { name: "it".parse().unwrap(), index: 0 };
-            book.decide(&AuthorizationQuery {
+            policy_set.decide(&AuthorizationQuery {
                 caller: &caller, base_path_tenant: None, header_tenant: None,
                 method: operation.method, path: &path, query, reason: None, on_behalf_of: None,
             }).map_err(|refusal| refusal.reason)
         };
 
-        let explanation = book.explain(&request);
+        let explanation = policy_set.explain(&request);
 
-        match (&explanation.conclusion, decide(&book)) {
+        match (&explanation.conclusion, decide(&policy_set)) {
             (Conclusion::Allowed { .. }, Ok(_))
             | (Conclusion::Denied { .. }, Err(Why::DeniedBy { .. }))
             | (Conclusion::NotAllowed { .. }, Err(Why::NotAllowed { .. }))
@@ -478,8 +478,8 @@ proptest! {
                 other => prop_assert!(false, "{other:?}"),
             }
         }
-        let book = book_of(vec![caller("it", changed, vec![0])]);
-        prop_assert!(decide(&book).is_ok());
-        prop_assert_eq!(book.explain(&request).conclusion.code(), "allowed");
+        let policy_set = policy_set_of(vec![caller("it", changed, vec![0])]);
+        prop_assert!(decide(&policy_set).is_ok());
+        prop_assert_eq!(policy_set.explain(&request).conclusion.code(), "allowed");
     }
 }

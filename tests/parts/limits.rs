@@ -1,4 +1,4 @@
-//! Limits: what a caller may do per time, what a tenant may spend, and what we believe of a `Retry-After`.
+//! Limits: what a caller may do per time, what a tenant may spend, and how far a `Retry-After` is believed.
 
 use std::{
     num::NonZeroU32,
@@ -245,8 +245,8 @@ async fn a_caller_that_floods_does_not_delay_another_by_more_than_one_round() {
         }
     }
 
-    let place = order.iter().position(|name| *name == "other").unwrap();
-    assert!(place <= 1, "served as number {place}");
+    let position = order.iter().position(|name| *name == "other").unwrap();
+    assert!(position <= 1, "served as number {position}");
     assert_eq!(order.len(), 1025);
     let rest = budget.snapshot();
     assert_eq!((rest.in_flight, rest.waiting), (0, 0));

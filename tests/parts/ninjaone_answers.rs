@@ -1,4 +1,4 @@
-//! Regions, and what NinjaOne's error bodies are taken to mean.
+//! Regions, and how NinjaOne's error bodies are read.
 
 use ninjaone_proxy::ninjaone::{
     api_error::{ApiErrorBody, ApiErrorKind, is_html},

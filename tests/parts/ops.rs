@@ -1,4 +1,4 @@
-//! `ops list` and `ops show`: what they print, and what they exit with.
+//! `ops list` and `ops show`: output and exit codes.
 
 use clap::Parser;
 use ninjaone_proxy::{

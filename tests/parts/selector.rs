@@ -1,4 +1,4 @@
-//! How selectors are written, and what they select.
+//! The syntax of selectors, and what they select.
 
 use std::sync::Arc;
 

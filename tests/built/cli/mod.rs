@@ -1,4 +1,4 @@
-//! Transcripts: what a person types and what the program answers, kept as documents that run. The `console` blocks of
+//! Transcripts: what a user types and what the program prints, kept as documents that run. The `console` blocks of
 //! `tests/built/cli/*.md` and of `README.md` are typed into the built binary, in a folder of their own for each document.
 //!
 //! ```text

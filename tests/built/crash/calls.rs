@@ -1,4 +1,4 @@
-//! What happens while a token call is under way: kills, orders to end, other configurations.
+//! Kills, stops and reloads while a token call is under way.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The disk fails while the program renews the login: nothing is silent, and nothing is lost as long as it lives.
+//! The disk fails while the program renews the login: every failure is reported, and no login is lost while it runs.
 
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
-//! What became of a login after a program was killed.
+//! What became of a login after the program was killed.
 
 use super::{
-    running::{Running, token_news},
+    running::{Running, token_events},
     world::{House, World, until},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It was renewed again, and requests as the person succeed.
+    /// It was renewed again, and requests as the user succeed.
     GoesOn,
     /// NinjaOne had exchanged its refresh token and the answer was not on disk: it is named as lost.
     Lost,
@@ -18,8 +18,8 @@ pub(crate) async fn find_out(world: &World, house: &House) -> Fate {
     let left = world.kept();
     let reuses = world.ninja.counts().reuses;
     let losses = || {
-        let news = token_news(&house.audit());
-        news.iter().filter(|it| *it == "login-lost-crash").count()
+        let events = token_events(&house.audit());
+        events.iter().filter(|it| *it == "login-lost-crash").count()
     };
     let losses_before = losses();
     let proxy = Running::start(&house.clone().refresh_at("1%")).await;

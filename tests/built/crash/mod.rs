@@ -1,7 +1,7 @@
-//! A person's login is never lost without a word: the built program, killed and hindered at every step, in front of a
+//! A user's login is never lost silently: the built program, killed and hindered at every step, in front of a
 //! NinjaOne that counts what it exchanged.
 //!
-//! A login can be lost in one place only: after NinjaOne has exchanged the refresh token and before the answer is on disk.
+//! A login can be lost at one point only: after NinjaOne has exchanged the refresh token and before the answer is on disk.
 //! Then the program says so.
 //!
 //! `strace` does the killing and hindering; without root it may not look into the program, which hides its memory.

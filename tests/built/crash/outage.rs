@@ -1,4 +1,4 @@
-//! NinjaOne's token endpoint is down, for as long as a token lives and longer.
+//! NinjaOne's token endpoint is down for longer than a token lives.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The built program with a person's login: started by whatever, asked, killed.
+//! The built program with a user's login, started, asked and killed.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -17,9 +17,9 @@ use crate::{
     wire::Wire,
 };
 
-use super::world::{House, KEY, PATIENCE, until};
+use super::world::{House, KEY, WAIT_MAX, until};
 
-/// As a person: what the machine's identity may not do.
+/// As the user: what the service identity may not do.
 const USER_REQUEST: (&str, &str) = ("POST", "/v2/device/101/script/run");
 
 /// A running program, killed when dropped.
@@ -57,7 +57,7 @@ impl Running {
     }
 
     pub(crate) fn callers(&self) -> Callers {
-        Callers(self.place)
+        Callers(self.addresses)
     }
 
     pub(crate) async fn succeeds_as_user(&self) -> bool {
@@ -84,10 +84,10 @@ impl Running {
         tokio::task::spawn_blocking(run).await.unwrap()
     }
 
-    pub(crate) async fn has_on_record(&self, news: &str) {
-        until(news, async || {
-            let told = token_news(&self.directory.audit());
-            told.iter().any(|it| it == news)
+    pub(crate) async fn has_on_record(&self, event: &str) {
+        until(event, async || {
+            let told = token_events(&self.directory.audit());
+            told.iter().any(|it| it == event)
         })
         .await;
     }
@@ -95,7 +95,7 @@ impl Running {
 
 /// The way in for callers: copies go to tasks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Callers(proxy::Place);
+pub(crate) struct Callers(proxy::ListenerAddresses);
 
 impl Callers {
     /// None if the connection breaks off.
@@ -117,7 +117,7 @@ impl Callers {
     async fn ask(self, method: &str, target: &str) -> Option<Answer> {
         let address = self.0.callers;
         let stream = TcpStream::connect(address).await.ok()?;
-        let mut wire = Wire::over(stream).patient(PATIENCE);
+        let mut wire = Wire::over(stream).patient(WAIT_MAX);
         let body = if method == "POST" { "{}" } else { "" };
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: {address}\r\nX-Api-Key: {KEY}\r\nConnection: close\r\n\
@@ -130,7 +130,7 @@ impl Callers {
 }
 
 /// What is on record about tokens, oldest first: the result, or the error if there is one.
-pub(crate) fn token_news(audit: &Path) -> Vec<String> {
+pub(crate) fn token_events(audit: &Path) -> Vec<String> {
     let lines = if audit.exists() {
         audit_log::texts(audit)
     } else {
@@ -139,9 +139,9 @@ pub(crate) fn token_news(audit: &Path) -> Vec<String> {
     // What a kill has cut is no line.
     let read = lines.iter().filter_map(|it| serde_json::from_str(it).ok());
     let tokens = read.filter(|it: &Value| it["type"] == "token");
-    let news = tokens.map(|it| {
+    let events = tokens.map(|it| {
         let told = it["error"].as_str().or(it["result"].as_str());
         told.unwrap_or_default().to_owned()
     });
-    news.collect()
+    events.collect()
 }

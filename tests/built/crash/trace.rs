@@ -1,4 +1,4 @@
-//! `strace`, which kills a program at one of its system calls on the store, or lets them fail.
+//! `strace`, which kills the program at one of its system calls on the store, or makes the call fail.
 
 use std::{
     fs,

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Longest that a test waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Of the only caller.
 pub(crate) const KEY: &str = "njp_main_a-key-that-only-these-tests-know";
@@ -147,7 +147,7 @@ impl World {
         [vec![self.store_path()], files.into()].concat()
     }
 
-    /// A place to start a program from. All of one world share the store.
+    /// A directory to start a program from. All of one world share the store.
     pub(crate) fn house(&self, name: &str) -> House {
         House {
             directory: self.directory.join(name),
@@ -187,7 +187,7 @@ impl House {
         self
     }
 
-    /// With a machine's identity beside the person's.
+    /// With a service identity beside the user's.
     pub(crate) fn with_service(mut self) -> Self {
         self.with_service = true;
         self
@@ -254,7 +254,7 @@ pub(crate) fn is_long() -> bool {
 
 /// Waits longer than other tests: many programs run at a time, each under the eyes of `strace`.
 pub(crate) async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
-    until_within(PATIENCE, what, done).await;
+    until_within(WAIT_MAX, what, done).await;
 }
 
 /// Does the same in several worlds at a time, each on a thread of its own.

@@ -1,4 +1,4 @@
-//! The login that is kept: every state of it is told, and none is changed.
+//! The stored login: `doctor` reports every state of it and changes none.
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! This machine: the configuration, the audit log, the ports, and the proxy that runs.
+//! This machine: the configuration, the audit log, the ports, and the running proxy.
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 

@@ -1,4 +1,4 @@
-//! `doctor` on the built program: each trouble has its check, its verdict and words that say what to do.
+//! `doctor` on the built program: each problem has its check, its verdict and a hint what to do.
 
 mod host;
 mod login;

@@ -1,4 +1,4 @@
-//! The machine identity: every way in which NinjaOne can refuse a token is told apart.
+//! The service identity: `doctor` tells apart every way in which NinjaOne can refuse a token.
 
 use ninjaone_proxy::{
     ninjaone::operation::Scope,

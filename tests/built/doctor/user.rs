@@ -1,4 +1,4 @@
-//! The person-backed identity in NinjaOne: the redirect to the letter, and whether a login would be accepted.
+//! The user identity in NinjaOne: the redirect URI, character for character, and whether a login would be accepted.
 
 use ninjaone_proxy::sandbox::{
     DEFAULT_CLIENT_ID, NATIVE_CLIENT_ID, SINGLE_PAGE_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET,

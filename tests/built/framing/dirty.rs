@@ -1,4 +1,4 @@
-//! What stands behind an answer, in whichever layer, is never the next caller's.
+//! Bytes after a response, in whichever layer, never reach the next caller.
 
 use std::sync::{Mutex, mpsc};
 

@@ -1,4 +1,4 @@
-//! The built program in front of a server of the test's own, with a caller who may do everything.
+//! The built program in front of the test's own server, with a caller who may do everything.
 
 use std::ops::Deref;
 

@@ -1,4 +1,4 @@
-//! Heads that begin and do not end: what all of them hold together has a bound, and is given back.
+//! Unfinished request heads: together they have a bound, and their memory is given back.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The built program's wire: what stands behind an answer, what HTTP/2 may say, and heads that do not end.
+//! Framing on both sides: bytes after a response, what HTTP/2 may carry, and heads that never end.
 #![allow(clippy::disallowed_methods)]
 
 mod dirty;

@@ -1,4 +1,4 @@
-//! Statuses that HTTP does not have.
+//! Status codes that HTTP does not define.
 
 use rustls::version::TLS13;
 

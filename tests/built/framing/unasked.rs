@@ -55,7 +55,7 @@ fn odd_frames() -> Vec<(&'static str, Vec<u8>)> {
             frame(PRIORITY, 0, 1, &[0, 0, 0, 1, 0]),
         ),
         ("a kind that nobody knows", frame(99, 255, 7, b"?")),
-        ("a farewell", frame(GOAWAY, 0, 0, &[0; 8])),
+        ("a GOAWAY", frame(GOAWAY, 0, 0, &[0; 8])),
     ]
 }
 

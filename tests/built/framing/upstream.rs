@@ -1,4 +1,4 @@
-//! A server that says exactly what a test wants, in records that it can cut: no library's server would.
+//! A server that sends exactly what a test wants, in records cut where the test wants; no library's server would.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +14,7 @@ use rustls::{ServerConnection, SupportedProtocolVersion};
 use crate::{
     authority::Authority,
     frames::{ACK, Frame, HEADERS, PREFACE, SETTINGS, frame},
-    wait::PATIENCE,
+    wait::WAIT_MAX,
 };
 
 const TOKEN: &str = r#"{"access_token":"wire-token","token_type":"Bearer","expires_in":3600}"#;
@@ -141,7 +141,7 @@ impl Peer {
         self.send(&record);
     }
 
-    /// What `text` looks like on the wire; to be sent in order.
+    /// What `text` looks like on the wire; to be sent one after the other.
     pub(crate) fn record(&mut self, text: &[u8]) -> Vec<u8> {
         let Some(tls) = &mut self.tls else {
             return text.to_vec();
@@ -170,7 +170,7 @@ impl Peer {
 
     fn is_http2(&mut self) -> bool {
         if let Some(tls) = &mut self.tls {
-            self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            self.socket.set_read_timeout(Some(WAIT_MAX)).unwrap();
             while tls.is_handshaking() {
                 if tls.complete_io(&mut self.socket).is_err() {
                     return false;

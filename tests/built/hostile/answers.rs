@@ -1,4 +1,4 @@
-//! Answers that no well-behaved server gives, and what a caller may see of each.
+//! Responses that no well-behaved server sends, and what a caller may see of each.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A NinjaOne that answers whatever it is told to, byte for byte.
+//! A NinjaOne that sends whatever it is told to, byte for byte.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! Callers that are slow, silent or too many: they are shed, and the others are served.
+//! Callers that are slow, silent or too many are shed, and the others are served.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -81,7 +81,7 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
         slow.spawn(async move {
             let mut wire = Wire::to(at).await;
             let began = Instant::now();
-            let pieces: &[&[u8]] = match number % 4 {
+            let chunks: &[&[u8]] = match number % 4 {
                 0 => &[
                     b"GET /v2/devices HTTP/1.1\r\nHost: localhost\r\n",
                     b"X-A: b\r\n",
@@ -90,14 +90,14 @@ async fn slow_heads_and_silent_connections_are_closed_in_time() {
                 2 => &[b"PR", b"I"],
                 _ => &[b"", b""],
             };
-            wire.try_send(pieces[0]).await;
+            wire.try_send(chunks[0]).await;
             loop {
                 let (_, closed) = wire.drain(Duration::from_secs(1)).await;
                 if closed || began.elapsed() > HEAD_PATIENCE * 3 {
                     return began.elapsed();
                 }
                 if number % 4 == 0 {
-                    wire.try_send(pieces[1]).await;
+                    wire.try_send(chunks[1]).await;
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! Heads that two readers could frame differently, and what may come of each.
+//! Heads that two parsers could frame differently, and the outcomes allowed for each.
 
 use super::{
     head_writings::{CHUNKS, ENCODINGS, LENGTHS, NAMES},

@@ -1,4 +1,4 @@
-//! Ways to write what frames a body.
+//! Spellings of the headers that frame a body.
 
 pub(crate) const ENCODINGS: [&str; 40] = [
     "gzip, chunked",

@@ -1,4 +1,4 @@
-//! Heads that two readers could frame differently: at most one request comes of each, and never a smuggled one.
+//! Heads that two parsers could frame differently: each makes at most one request, never a smuggled one.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,11 +15,11 @@ const HEADS_MIN: usize = 500;
 const AT_ONCE: usize = 32;
 
 /// Sends a case on a connection of its own; whether the other end closed by itself, and what it said.
-async fn send(at: SocketAddr, bytes: &[u8], patience: Duration) -> (String, bool) {
+async fn send(at: SocketAddr, bytes: &[u8], timeout: Duration) -> (String, bool) {
     let mut wire = Wire::to(at).await;
     // The other end may well have had enough before the end.
     wire.try_send(bytes).await;
-    let (said, closed) = wire.drain(patience).await;
+    let (said, closed) = wire.drain(timeout).await;
     (String::from_utf8_lossy(&said).into_owned(), closed)
 }
 
@@ -27,7 +27,7 @@ async fn send(at: SocketAddr, bytes: &[u8], patience: Duration) -> (String, bool
 #[expect(clippy::too_many_lines, reason = "sends, then judges what came of all")]
 async fn at_most_one_request_comes_of_a_head_and_never_a_smuggled_one() {
     /// Long enough for every answer to have come.
-    const PATIENCE: Duration = Duration::from_millis(700);
+    const WAIT_MAX: Duration = Duration::from_millis(700);
     let stack = Stack::start();
     let all = Arc::new(cases());
     assert!(all.len() >= HEADS_MIN, "only {} heads", all.len());
@@ -40,7 +40,7 @@ async fn at_most_one_request_comes_of_a_head_and_never_a_smuggled_one() {
         let (all, places, at) = (Arc::clone(&all), Arc::clone(&places), stack.proxy.callers);
         sending.spawn(async move {
             let _place = places.acquire().await.unwrap();
-            (number, send(at, &all[number].bytes, PATIENCE).await)
+            (number, send(at, &all[number].bytes, WAIT_MAX).await)
         });
     }
     let said: HashMap<usize, (String, bool)> = sending.join_all().await.into_iter().collect();

@@ -1,4 +1,4 @@
-//! Only hosts on the list are answered, and nothing that comes from a web page.
+//! Only requests for allowed hosts are served, and none that comes from a web page.
 
 use crate::wire::{Client, Wire};
 

@@ -1,4 +1,4 @@
-//! A NinjaOne over HTTP/2 and TLS, made by hand: it answers as it should, and says frames between that nobody asked for.
+//! A handmade NinjaOne over HTTP/2 and TLS: it responds as it should and sends unsolicited frames in between.
 
 use std::{io, net::SocketAddr, sync::Arc};
 

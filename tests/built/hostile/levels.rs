@@ -22,7 +22,7 @@ const LEVELS: [&str; 4] = ["\"error\"", "\"warn\"", "\"info\"", "\"debug\""];
 const WORKERS: Setting = ("listen", "workers", "2");
 /// Open at once, so that each worker has some of them.
 const CONNECTIONS: usize = 8;
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// An acknowledgement of a PING that was never sent (RFC 9113 section 6.7).
 fn unasked_ping_ack() -> Vec<u8> {
@@ -39,7 +39,7 @@ async fn all_workers_answer(callers: SocketAddr, level: &str) {
         for wire in &mut wires {
             let read = request("GET", "/v2/organizations", &key("reporting"), "");
             wire.send(&read).await;
-            let reply = timeout(PATIENCE, wire.answer()).await;
+            let reply = timeout(WAIT_MAX, wire.answer()).await;
             let status = reply.unwrap_or(None).map(|it| it.status);
             assert_eq!(status, Some(200), "round {round} at {level}");
         }

@@ -1,4 +1,4 @@
-//! What must not be in the audit log, the metrics, the status or a refusal; and lines that cannot be forged.
+//! Secrets that must not appear in the audit log, metrics, status or refusals; and lines that cannot be forged.
 
 use crate::wire::{Client, Wire, get};
 
@@ -119,7 +119,7 @@ async fn no_secret_is_in_the_log_the_metrics_the_status_or_a_refusal() {
             answered += 1;
         }
     }
-    // The make-believe token of NinjaOne is a canary too, and must have been used.
+    // The token of the simulated NinjaOne is a canary too, and must have been used.
     assert!(
         evil.asked()
             .iter()
@@ -191,25 +191,25 @@ fn escaped(text: &str) -> String {
 
 fn payloads(key: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for piece in PIECES {
-        let hex = escaped(piece);
+    for chunk in PIECES {
+        let hex = escaped(chunk);
         let lines = |first: &str, more: &str| {
             format!("{first} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key}\r\n{more}\r\n")
         };
         all.extend([
-            lines(&format!("GET /v2/{piece}"), ""),
+            lines(&format!("GET /v2/{chunk}"), ""),
             lines(&format!("GET /v2/{hex}"), ""),
             lines(&format!("GET /v2/alert/{hex}"), ""),
             lines(&format!("DELETE /v2/alert/{hex}"), ""),
-            lines(&format!("GET /v2/devices?x={piece}"), ""),
-            lines("GET /v2/devices", &format!("NJP-Reason: a{piece}b\r\n")),
+            lines(&format!("GET /v2/devices?x={chunk}"), ""),
+            lines("GET /v2/devices", &format!("NJP-Reason: a{chunk}b\r\n")),
             lines(
                 "GET /v2/devices",
-                &format!("NJP-On-Behalf-Of: a{piece}b\r\n"),
+                &format!("NJP-On-Behalf-Of: a{chunk}b\r\n"),
             ),
-            lines("GET /v2/devices", &format!("NJP-Tenant: a{piece}b\r\n")),
-            lines("GET /v2/devices", &format!("User-Agent: a{piece}b\r\n")),
-            lines(&format!("GET{piece} /v2/devices"), ""),
+            lines("GET /v2/devices", &format!("NJP-Tenant: a{chunk}b\r\n")),
+            lines("GET /v2/devices", &format!("User-Agent: a{chunk}b\r\n")),
+            lines(&format!("GET{chunk} /v2/devices"), ""),
             lines(&format!("GET /tenant/{hex}/v2/devices"), ""),
         ]);
     }

@@ -1,4 +1,4 @@
-//! Targets that another reader could read as another operation: none gets past a policy, and what passes is not touched.
+//! Targets that another parser could read as another operation: none gets past policy, and what passes is not rewritten.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -319,7 +319,7 @@ fn decided(catalogue: &Catalogue, method: Method, text: &str) -> Option<(Arc<str
 }
 
 fn hostile_path() -> impl Strategy<Value = String> {
-    let pieces = prop::sample::select(vec![
+    let chunks = prop::sample::select(vec![
         "/",
         "/v2",
         "/api",
@@ -356,7 +356,7 @@ fn hostile_path() -> impl Strategy<Value = String> {
         "@",
         "~",
     ]);
-    prop::collection::vec(pieces, 1..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+    prop::collection::vec(chunks, 1..12).prop_map(|chunks| format!("/{}", chunks.concat()))
 }
 
 proptest! {

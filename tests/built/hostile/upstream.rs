@@ -1,4 +1,4 @@
-//! A hostile NinjaOne: no stray byte reaches another caller, no dirty connection is used again, nothing is leaked.
+//! A hostile NinjaOne: no stray byte reaches another caller, no dirty connection is reused, nothing is leaked.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What comes back from NinjaOne, however strange it is.
+//! NinjaOne's responses, however strange.
 
 use std::time::{Duration, Instant};
 
@@ -314,7 +314,7 @@ async fn a_caller_that_hangs_up_while_a_read_streams_is_on_record() {
 
     let line = world.outcome(&id).await;
     assert_eq!(line["error"], "caller-gone");
-    until("a free place", async || {
+    until("a free connection", async || {
         world.status().await["tenants"][0]["budget"]["in_flight"] == 0
     })
     .await;
@@ -359,9 +359,9 @@ async fn deaf(address: std::net::SocketAddr) -> (socket2::Socket, Vec<tokio::net
     socket.bind(&address.into()).unwrap();
     socket.listen(1).unwrap();
     let mut queued = Vec::new();
-    let patience = Duration::from_millis(300);
+    let timeout = Duration::from_millis(300);
     while let Ok(stream) =
-        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+        tokio::time::timeout(timeout, tokio::net::TcpStream::connect(address)).await
     {
         queued.push(stream.unwrap());
     }

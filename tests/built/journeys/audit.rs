@@ -1,4 +1,4 @@
-//! On record: what cannot be written down is not done, and what was begun is written down to its end.
+//! The audit log: a request that cannot be recorded is not sent, and one that was begun is recorded to its end.
 
 use std::fs;
 

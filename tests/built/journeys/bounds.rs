@@ -1,10 +1,10 @@
-//! Every bound that can be hit from outside, at its last good value and at the first bad one.
+//! Every bound that can be reached from outside, at its last good and its first bad value.
 
 use std::time::{Duration, Instant};
 
 use crate::{key::hex, wait::until};
 
-use super::{place::Ask, world::World};
+use super::{proxy_client::Ask, world::World};
 
 #[tokio::test]
 async fn sixty_four_headers_are_taken_and_sixty_five_are_not() {
@@ -38,9 +38,9 @@ async fn a_head_of_thirty_two_kibibytes_is_taken_and_a_longer_one_is_not() {
     assert_eq!(with(30 * 1024).bytes().len(), 30 * 1024);
     let piecemeal = async |bytes: usize| {
         let mut wire = world.wire().await;
-        for piece in with(bytes).bytes().chunks(1000) {
+        for chunk in with(bytes).bytes().chunks(1000) {
             // The connection may be closed before everything is sent.
-            wire.try_send(piece).await;
+            wire.try_send(chunk).await;
         }
         wire.answer().await.expect("an answer")
     };
@@ -180,7 +180,7 @@ async fn one_address_has_so_many_connections_and_no_more() {
     ask.send_on(&mut open[0]).await.unwrap().is(200);
 
     drop(open.pop());
-    until("a free place", async || {
+    until("a free connection", async || {
         ask.try_send().await.is_some_and(|it| it.status == 200)
     })
     .await;
@@ -197,7 +197,7 @@ async fn by_default_one_address_has_two_hundred_and_fifty_six_connections() {
     }
     until("all of them", async || world.connections().await == 256).await;
 
-    // One more takes the place of the oldest that never proved anything.
+    // One more replaces the oldest that never authenticated.
     let ask = world.ask("reports", "GET", "/v2/users");
     ask.send().await.is(200);
     assert!(open[0].is_closed().await);
@@ -236,7 +236,11 @@ async fn a_key_of_256_characters_is_good_and_a_longer_one_is_none() {
     };
     let plan = World::plan().also(&toml("long", &key));
     let world = plan.also(&toml("longer", &longer)).start().await;
-    let with = |key: &str| world.stranger("GET", "/v2/users").header("X-Api-Key", key);
+    let with = |key: &str| {
+        world
+            .unauthenticated("GET", "/v2/users")
+            .header("X-Api-Key", key)
+    };
 
     with(&key).send().await.is(200);
     with(&longer).send().await.refuses(401, "unauthenticated");

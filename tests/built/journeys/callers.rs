@@ -1,4 +1,4 @@
-//! Who is asking: the ways of proving it, and that a bad proof is the end of it.
+//! Authentication of callers: each method, and that bad credentials end the request.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -7,7 +7,7 @@ use crate::{
     key::{caller_toml, hex, new_key},
 };
 
-use super::{place::Ask, world::World};
+use super::{proxy_client::Ask, world::World};
 
 const TARGET: &str = "/v2/organizations";
 
@@ -16,7 +16,7 @@ fn basic(name: &str, key: &str) -> String {
 }
 
 fn with(world: &World, headers: &[(&str, &str)]) -> Ask {
-    let ask = world.stranger("GET", TARGET);
+    let ask = world.unauthenticated("GET", TARGET);
     let add = |ask: Ask, (name, value): &(&str, &str)| ask.header(name, value);
     headers.iter().fold(ask, add)
 }
@@ -199,10 +199,16 @@ async fn each_of_a_callers_keys_is_good() {
 async fn who_is_refused_learns_nothing_of_what_there_is() {
     let world = World::new().await;
 
-    let known = world.stranger("GET", "/v2/organizations").send().await;
-    let unknown = world.stranger("GET", "/v2/no/such/thing").send().await;
+    let known = world
+        .unauthenticated("GET", "/v2/organizations")
+        .send()
+        .await;
+    let unknown = world
+        .unauthenticated("GET", "/v2/no/such/thing")
+        .send()
+        .await;
     let write = world
-        .stranger("DELETE", "/v2/device/101/owner")
+        .unauthenticated("DELETE", "/v2/device/101/owner")
         .send()
         .await;
 

@@ -1,4 +1,4 @@
-//! One connection of HTTP/1.1: what follows what, what is read of what nobody wants, and how it ends.
+//! One HTTP/1.1 connection: pipelining, unwanted bodies, and how it ends.
 
 use std::time::{Duration, Instant};
 
@@ -214,7 +214,7 @@ async fn every_answer_says_when_it_was_made() {
     let world = World::new().await;
     for answer in [
         world.get("reports", "/v2/users").await,
-        world.stranger("GET", "/v2/users").send().await,
+        world.unauthenticated("GET", "/v2/users").send().await,
     ] {
         let dates = answer.all("date");
         assert_eq!(dates.len(), 1, "{dates:?}");
@@ -237,8 +237,8 @@ async fn a_line_end_between_two_requests_is_passed_over() {
 
     wire.answer().await.unwrap().is(200);
     wire.answer().await.unwrap().is(200);
-    for piece in [&b"\r"[..], b"\n", &read] {
-        wire.send(piece).await;
+    for chunk in [&b"\r"[..], b"\n", &read] {
+        wire.send(chunk).await;
     }
     wire.answer().await.unwrap().is(200);
     world.end().await;
@@ -266,7 +266,7 @@ async fn ask_and_ask(world: &World, times: usize) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(world.callers).await.unwrap();
-    let ask = world.stranger("GET", "/v2/users").bytes();
+    let ask = world.unauthenticated("GET", "/v2/users").bytes();
     let all = ask.repeat(times);
     // It is not taken to its end where answers are not read.
     let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&all)).await;

@@ -1,4 +1,4 @@
-//! What leaves for NinjaOne: the request that the caller sent, less everything that is not NinjaOne's business.
+//! What is sent to NinjaOne: the caller's request, less everything that is not NinjaOne's business.
 
 use std::time::Duration;
 
@@ -269,9 +269,9 @@ async fn a_tenant_that_is_not_the_callers_is_unknown_and_a_missing_choice_is_ref
 #[tokio::test]
 async fn an_upload_streams_through_while_it_is_still_being_sent() {
     let world = World::new().await;
-    let piece = vec![b'u'; 256 * 1024];
-    let (pieces, mut hash) = (96, aws_lc_rs::digest::Context::new(&SHA256));
-    let length = pieces * piece.len();
+    let chunk = vec![b'u'; 256 * 1024];
+    let (chunks, mut hash) = (96, aws_lc_rs::digest::Context::new(&SHA256));
+    let length = chunks * chunk.len();
     let key = world.key("operator").to_owned();
     let mut wire = world.wire().await;
 
@@ -280,9 +280,9 @@ async fn an_upload_streams_through_while_it_is_still_being_sent() {
         world.callers,
     ))
     .await;
-    for _ in 0..pieces {
-        hash.update(&piece);
-        wire.send(&piece).await;
+    for _ in 0..chunks {
+        hash.update(&chunk);
+        wire.send(&chunk).await;
     }
     let answer = wire.answer().await.unwrap();
 

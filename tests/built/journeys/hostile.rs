@@ -1,6 +1,6 @@
-//! A NinjaOne that follows a script, byte for byte: for what no honest server would say.
+//! A NinjaOne that follows a script, byte for byte, and sends what no honest server would.
 
-use crate::wait::PATIENCE;
+use crate::wait::WAIT_MAX;
 
 use std::{
     net::SocketAddr,
@@ -119,7 +119,7 @@ impl Hostile {
     /// Nobody listens any more when this returns.
     pub(crate) async fn close(&self) {
         self.tasks.request_shutdown();
-        self.tasks.join_timeout(PATIENCE).await;
+        self.tasks.join_timeout(WAIT_MAX).await;
     }
 }
 
@@ -217,8 +217,8 @@ async fn until(
 }
 
 async fn more(stream: &mut TcpStream, rest: &mut Vec<u8>) -> std::io::Result<bool> {
-    let mut piece = vec![0; 16 * 1024];
-    let length = stream.read(&mut piece).await?;
-    rest.extend_from_slice(&piece[..length]);
+    let mut chunk = vec![0; 16 * 1024];
+    let length = stream.read(&mut chunk).await?;
+    rest.extend_from_slice(&chunk[..length]);
     Ok(length > 0)
 }

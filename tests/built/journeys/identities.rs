@@ -1,4 +1,4 @@
-//! As whom requests go to NinjaOne, and what happens when it wants a person.
+//! Which identity carries a request to NinjaOne, and what happens when NinjaOne wants a user.
 
 use std::io::Write as _;
 
@@ -8,15 +8,15 @@ use crate::{proxy::identities, wait::until};
 
 use super::{
     hostile::{Act, Hostile},
-    person::Person,
-    place::Ask,
+    proxy_client::Ask,
+    user_login::UserLogin,
     world::{Plan, World},
 };
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";
 const REFUSAL: &str = r#"{"error":"user_context_required","error_description":"Access key does not have user context which is required for this request","error_code":5}"#;
 
-/// NinjaOne wants a person for these, and the catalogue does not know.
+/// NinjaOne wants a user for these, and the catalogue does not know.
 fn wanting_a_person_for(ids: &[&str]) -> Plan {
     World::plan().sandbox(SandboxOptions {
         user_only_operations: ids.iter().map(|it| (*it).to_owned()).collect(),
@@ -38,7 +38,7 @@ async fn learned(world: &World) -> serde_json::Value {
 
 #[tokio::test]
 async fn an_operation_that_needs_a_person_goes_as_the_person_at_once() {
-    let world = World::plan().person(Person::LoggedIn).start().await;
+    let world = World::plan().user(UserLogin::LoggedIn).start().await;
 
     let answer = world.post("operator", RUN_SCRIPT, r#"{"id":1}"#).await;
 
@@ -55,7 +55,7 @@ async fn an_operation_that_needs_a_person_goes_as_the_person_at_once() {
 #[tokio::test]
 async fn a_read_that_turns_out_to_need_a_person_is_sent_again_and_remembered() {
     let world = wanting_a_person_for(&["getDevices"])
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -80,7 +80,7 @@ async fn a_read_that_turns_out_to_need_a_person_is_sent_again_and_remembered() {
 #[tokio::test]
 async fn a_write_is_sent_again_whole_and_its_intent_was_on_record_before() {
     let world = wanting_a_person_for(&["createOrganization"])
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -108,7 +108,7 @@ async fn a_write_is_sent_again_whole_and_its_intent_was_on_record_before() {
 #[tokio::test]
 async fn a_body_that_comes_in_pieces_is_sent_again_whole() {
     let world = wanting_a_person_for(&["createOrganization"])
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
     let body = r#"{"name":"Fabrikam"}"#;
@@ -121,9 +121,9 @@ async fn a_body_that_comes_in_pieces_is_sent_again_whole() {
         world.callers
     ))
     .await;
-    for piece in [one, two] {
+    for chunk in [one, two] {
         tokio::task::yield_now().await;
-        wire.send(format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+        wire.send(format!("{:x}\r\n{chunk}\r\n", chunk.len())).await;
     }
     wire.send("0\r\n\r\n").await;
     let answer = wire.answer().await.unwrap();
@@ -137,7 +137,7 @@ async fn the_second_sending_has_a_permit_of_its_own_and_costs_no_retry() {
     let world = wanting_a_person_for(&["createOrganization", "getDevices"])
         .set("limits.upstream", "concurrency", "1")
         .set("retry", "attempts", "1")
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -152,7 +152,7 @@ async fn the_second_sending_has_a_permit_of_its_own_and_costs_no_retry() {
 #[tokio::test]
 async fn many_requests_may_find_it_out_at_once() {
     let world = wanting_a_person_for(&["createOrganization"])
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
     let asks = (0..20).map(|number| {
@@ -178,7 +178,7 @@ async fn a_refusal_that_comes_before_the_body_is_whole_waits_for_the_rest() {
     });
     let world = World::plan()
         .behind(hostile.await)
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
     // Longer than what is waited for before anything is sent, shorter than what is kept.
@@ -202,7 +202,7 @@ async fn whoever_is_refused_as_the_person_too_gets_that_answer() {
     let hostile = Hostile::start(move |_| Act::Keep(refusal.clone())).await;
     let world = World::plan()
         .behind(hostile)
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -217,7 +217,7 @@ async fn whoever_is_refused_as_the_person_too_gets_that_answer() {
 #[tokio::test]
 async fn a_body_that_is_too_long_to_keep_is_to_be_sent_by_the_caller_again() {
     let world = wanting_a_person_for(&["createOrganization"])
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
     let long = organization(&world, &"x".repeat(300 * 1024));
@@ -278,11 +278,11 @@ async fn without_a_user_identity_the_refusal_says_what_to_configure() {
 #[tokio::test]
 async fn a_person_without_a_token_for_now_is_worth_waiting_for() {
     let world = wanting_a_person_for(&["getDevices"])
-        .person(Person::WithoutToken)
+        .user(UserLogin::WithoutToken)
         .faults(r#"{"token":"503","token_grant":"refresh_token"}"#)
         .build();
     until(
-        "the service's token, and a refusal of the person's",
+        "the service's token, and a refusal of the user's",
         async || {
             let status = world.status().await;
             let all = identities(&status);
@@ -303,7 +303,7 @@ async fn a_person_without_a_token_for_now_is_worth_waiting_for() {
 async fn what_is_pinned_to_the_service_gets_ninjaones_refusal_as_it_is() {
     let world = wanting_a_person_for(&["getDevices"])
         .caller("reports", "allow = [\"read\"]\nidentity = \"service\"")
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -325,7 +325,7 @@ async fn what_is_pinned_to_the_user_goes_as_the_user_by_policy_or_caller() {
             "policy = [\"as-user\"]\nallow = [\"getOrganizations\"]",
         )
         .caller("robot", "policy = [\"as-user\"]\nidentity = \"service\"")
-        .person(Person::LoggedIn)
+        .user(UserLogin::LoggedIn)
         .start()
         .await;
 
@@ -344,7 +344,7 @@ async fn what_is_pinned_to_the_user_goes_as_the_user_by_policy_or_caller() {
 
 #[tokio::test]
 async fn a_tenant_with_a_person_alone_goes_as_the_person() {
-    let plan = World::plan().person(Person::LoggedIn);
+    let plan = World::plan().user(UserLogin::LoggedIn);
     let world = plan.set("tenant.acme", "service", "").start().await;
 
     let answer = world.get("reports", "/v2/devices").await;

@@ -6,11 +6,11 @@ use tokio::task::JoinSet;
 
 use crate::wait::until;
 
-use super::{person::Person, world::World};
+use super::{user_login::UserLogin, world::World};
 
 const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
 
-/// The catalogue gives both to the service, and NinjaOne wants a person: a worker says so in the log.
+/// The catalogue gives both to the service, and NinjaOne wants a user: a worker says so in the log.
 #[tokio::test]
 async fn what_turns_out_to_need_a_person_is_served_at_every_level_by_a_single_worker() {
     for level in LEVELS {
@@ -21,7 +21,7 @@ async fn what_turns_out_to_need_a_person_is_served_at_every_level_by_a_single_wo
                     .to_vec(),
                 ..SandboxOptions::default()
             })
-            .person(Person::LoggedIn)
+            .user(UserLogin::LoggedIn)
             .set("listen", "workers", "1")
             .set("telemetry.log", "level", &format!("\"{level}\""))
             .start()
@@ -67,8 +67,8 @@ async fn whatever_is_told_in_the_log_requests_go_on_at_every_level() {
         .await;
         let mut readers = JoinSet::new();
         for _ in 0..8 {
-            let place = world.place();
-            readers.spawn(async move { place.get("reports", "/v2/users").await.status });
+            let client = world.client();
+            readers.spawn(async move { client.get("reports", "/v2/users").await.status });
         }
         assert_eq!(readers.join_all().await, [200; 8], "{level}");
         world.end().await;

@@ -1,4 +1,4 @@
-//! Now? What a caller may do per time, and what a tenant may spend.
+//! Limits: what a caller may do per time, and what a tenant may spend.
 
 use std::time::{Duration, Instant};
 
@@ -50,8 +50,8 @@ async fn a_caller_with_all_its_requests_under_way_waits_for_one_to_end() {
     world.trouble(r#"{"slow_ms":400}"#);
     let mut tasks = JoinSet::new();
     for _ in 0..2 {
-        let place = world.place();
-        tasks.spawn(async move { place.get("two", "/v2/users").await.status });
+        let client = world.client();
+        tasks.spawn(async move { client.get("two", "/v2/users").await.status });
     }
     world.ninja().wait_for_requests(3).await;
 
@@ -72,10 +72,10 @@ async fn a_flooding_caller_costs_another_nothing() {
     let world = World::plan().caller("flood", rules).start().await;
     let mut flood = JoinSet::new();
     for _ in 0..8 {
-        let place = world.place();
+        let client = world.client();
         flood.spawn(async move {
-            let mut wire = place.wire().await;
-            let ask = place.ask("flood", "GET", "/v2/users");
+            let mut wire = client.wire().await;
+            let ask = client.ask("flood", "GET", "/v2/users");
             let mut refused = 0;
             for _ in 0..150 {
                 let answer = ask.send_on(&mut wire).await.unwrap();
@@ -105,8 +105,8 @@ async fn a_long_queue_of_one_caller_is_not_anothers_wait() {
     world.trouble(r#"{"slow_ms":40}"#);
     let mut crowd = JoinSet::new();
     for _ in 0..60 {
-        let place = world.place();
-        crowd.spawn(async move { place.get("crowd", "/v2/users").await.status });
+        let client = world.client();
+        crowd.spawn(async move { client.get("crowd", "/v2/users").await.status });
     }
     world.ninja().wait_for_requests(5).await;
 
@@ -127,8 +127,8 @@ async fn a_request_that_finds_no_room_in_time_is_refused_and_nothing_is_sent() {
         .start()
         .await;
     world.trouble(r#"{"slow_ms":1500,"count":1}"#);
-    let place = world.place();
-    let first = tokio::spawn(async move { place.get("reports", "/v2/users").await.status });
+    let client = world.client();
+    let first = tokio::spawn(async move { client.get("reports", "/v2/users").await.status });
     world.ninja().wait_for_requests(2).await;
 
     let read = world.get("reports", "/v2/devices").await;
@@ -157,8 +157,8 @@ async fn ninjaone_never_sees_more_per_second_than_its_budget() {
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..60 {
-        let place = world.place();
-        tasks.spawn(async move { place.get("reports", "/v2/users").await.status });
+        let client = world.client();
+        tasks.spawn(async move { client.get("reports", "/v2/users").await.status });
     }
 
     let statuses = tasks.join_all().await;
@@ -179,8 +179,8 @@ async fn the_budget_is_shared_by_all_workers() {
         .await;
     let mut tasks = JoinSet::new();
     for _ in 0..40 {
-        let place = world.place();
-        tasks.spawn(async move { place.get("counted", "/v2/users").await.status });
+        let client = world.client();
+        tasks.spawn(async move { client.get("counted", "/v2/users").await.status });
     }
 
     let statuses = tasks.join_all().await;
@@ -204,9 +204,9 @@ async fn waiting_in_the_queue_is_not_taken_from_ninjaones_time_to_answer() {
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for number in 0..3 {
-        let place = world.place();
+        let client = world.client();
         let made = format!("{{\"name\":\"Patient {number}\"}}");
-        tasks.spawn(async move { place.post("operator", "/v2/organizations", &made).await });
+        tasks.spawn(async move { client.post("operator", "/v2/organizations", &made).await });
     }
 
     let answers = tasks.join_all().await;

@@ -1,4 +1,4 @@
-//! A person's login over its whole life, and what callers notice of it: nothing, or what to do.
+//! A user's login from start to end. Callers notice nothing, or are told what to do.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::wait::until;
 
 use super::{
-    person::{self, Person},
+    user_login::{self, UserLogin},
     world::{Plan, World},
 };
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";
 
-fn with_person(person: Person) -> Plan {
-    World::plan().person(person)
+fn with_user(user: UserLogin) -> Plan {
+    World::plan().user(user)
 }
 
 async fn run_script(world: &World) -> u16 {
@@ -45,7 +45,7 @@ fn results(lines: &[Value], kind: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn over_several_lives_of_a_login_no_request_fails_and_no_refresh_token_is_used_twice() {
-    let plan = with_person(Person::WithoutToken).token_life(Duration::from_secs(2));
+    let plan = with_user(UserLogin::WithoutToken).token_life(Duration::from_secs(2));
     let world = plan.start().await;
 
     while world.ninja().counts().rotations < 4 {
@@ -58,7 +58,7 @@ async fn over_several_lives_of_a_login_no_request_fails_and_no_refresh_token_is_
 
 #[tokio::test]
 async fn a_start_with_a_good_token_in_the_store_asks_for_none() {
-    let world = with_person(Person::LoggedIn).start().await;
+    let world = with_user(UserLogin::LoggedIn).start().await;
 
     assert!(run_script(&world).await < 300);
 
@@ -70,7 +70,7 @@ async fn a_start_with_a_good_token_in_the_store_asks_for_none() {
 
 #[tokio::test]
 async fn while_nobody_is_logged_in_a_caller_is_told_what_to_do_and_reads_go_on() {
-    let world = with_person(Person::LoggedOut).build();
+    let world = with_user(UserLogin::LoggedOut).build();
     until("both states", async || {
         state(&world).await == "login-needed"
             && world.get("reports", "/v2/users").await.status == 200
@@ -94,18 +94,18 @@ async fn while_nobody_is_logged_in_a_caller_is_told_what_to_do_and_reads_go_on()
 
 #[tokio::test]
 async fn whoever_logs_in_while_the_proxy_runs_is_noticed_and_so_is_a_logout() {
-    let world = with_person(Person::LoggedOut).build();
+    let world = with_user(UserLogin::LoggedOut).build();
     until("the first look", async || {
         state(&world).await == "login-needed"
     })
     .await;
     let config = world.config();
 
-    person::log_in(Person::LoggedIn, &world.behind, &config);
+    user_login::log_in(UserLogin::LoggedIn, &world.behind, &config);
     until("the login", async || state(&world).await == "valid").await;
     assert!(run_script(&world).await < 300);
-    let slot = person::slot(&config);
-    let locked = person::store(&config).try_lock(&slot).unwrap();
+    let slot = user_login::slot(&config);
+    let locked = user_login::store(&config).try_lock(&slot).unwrap();
     locked.expect("nobody holds it").erase().unwrap();
     until("the logout", async || state(&world).await == "login-needed").await;
     assert_eq!(run_script(&world).await, 503);
@@ -118,7 +118,7 @@ async fn whoever_logs_in_while_the_proxy_runs_is_noticed_and_so_is_a_logout() {
 
 #[tokio::test]
 async fn a_lost_answer_costs_the_login_and_is_named() {
-    let world = with_person(Person::WithoutToken)
+    let world = with_user(UserLogin::WithoutToken)
         .faults(r#"{"token":"lose_response","token_grant":"refresh_token","count":1}"#)
         .build();
 
@@ -141,7 +141,7 @@ async fn a_lost_answer_costs_the_login_and_is_named() {
 
 #[tokio::test]
 async fn a_login_whose_token_ended_is_back_soon_after_the_token_endpoint() {
-    let plan = with_person(Person::WithoutToken).token_life(Duration::from_secs(2));
+    let plan = with_user(UserLogin::WithoutToken).token_life(Duration::from_secs(2));
     let world = plan.start().await;
     world.trouble(r#"{"token":"503","token_grant":"refresh_token"}"#);
     until("the end of the token", async || {
@@ -165,7 +165,7 @@ async fn a_login_whose_token_ended_is_back_soon_after_the_token_endpoint() {
 
 #[tokio::test]
 async fn a_storm_of_rejected_writes_makes_one_renewal_and_repeats_none() {
-    let world = with_person(Person::LoggedIn).start().await;
+    let world = with_user(UserLogin::LoggedIn).start().await;
     let mut storm = JoinSet::new();
     world.trouble(r#"{"expire_tokens":true}"#);
 

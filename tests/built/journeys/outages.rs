@@ -1,5 +1,5 @@
-//! Somebody or something takes the audit log away under the running program: nothing is changed while it lasts, it is said
-//! and shown, and then everything goes on by itself.
+//! The audit log is taken away from the running program: while that lasts, writes are refused and the state is logged and
+//! shown; then the program recovers by itself.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use ninjaone_proxy::audit::verify::verify;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{audit_log, small_disk::SmallDisk, wait::until, wire::Wire};
+use crate::{audit_log, program::log_level, small_disk::SmallDisk, wait::until, wire::Wire};
 
 use super::world::{Plan, World};
 
@@ -60,7 +60,11 @@ async fn tells_of_each_turn_once(world: &World, tells_warnings: bool) {
 /// A plan at this level, and whether its log tells of warnings.
 fn plan_at(level: &str) -> (Plan, bool) {
     let plan = World::plan().set("telemetry.log", "level", &format!("\"{level}\""));
-    (plan, level != "error")
+    (plan, tells_warnings(level))
+}
+
+fn tells_warnings(level: &str) -> bool {
+    level != "error"
 }
 
 /// What callers do before the trouble is noticed.
@@ -71,13 +75,13 @@ enum Meanwhile {
     Silence,
 }
 
-/// Does `trouble` to the file that is being written, sees the program through it, and lets `mend` put back what the
+/// Does `trouble` to the file that is being written, sees the program through it, and lets `repair` put back what the
 /// verifier of the whole log needs. The log is where it was all the time, so the program helps itself.
 async fn survives(
     level: &str,
     meanwhile: Meanwhile,
     trouble: impl FnOnce(&Path),
-    mend: impl FnOnce(&Path),
+    repair: impl FnOnce(&Path),
 ) {
     let (plan, tells_warnings) = plan_at(level);
     let world = plan.start().await;
@@ -105,7 +109,7 @@ async fn survives(
     }
     tells_of_each_turn_once(&world, tells_warnings).await;
     assert_ne!(newest(&world), file, "another file was begun");
-    mend(&file);
+    repair(&file);
     let lines = world.lines().await;
     assert!(lines.iter().any(|it| it["type"] == "gap"));
     world.end().await;
@@ -224,7 +228,7 @@ async fn goes_on(world: &World, reads: &[String]) {
         world.status().await["health"] == "healthy"
     })
     .await;
-    tells_of_each_turn_once(world, true).await;
+    tells_of_each_turn_once(world, tells_warnings(&log_level())).await;
     let lines = world.lines().await;
     let is_read = |it: &&Value| reads.iter().any(|id| it["request"] == id.as_str());
     let written: Vec<_> = lines.iter().filter(is_read).collect();
@@ -252,7 +256,7 @@ async fn a_directory_that_is_gone_is_made_again() {
         world.status().await["health"] == "healthy"
     })
     .await;
-    tells_of_each_turn_once(&world, true).await;
+    tells_of_each_turn_once(&world, tells_warnings(&log_level())).await;
     // With its first files put back, the chain is whole.
     for file in fs::read_dir(&away).unwrap() {
         let file = file.unwrap();
@@ -301,9 +305,10 @@ async fn a_disk_that_is_full_for_two_seconds_loses_nothing() {
     world.end().await;
 }
 
-/// A world whose log has something in its way, and two lines that wait for it to go.
+/// A world whose audit log has something in its way, and two lines that wait for it to go. The program tells of its stop,
+/// whatever `NJP_TEST_LOG` asks for.
 async fn with_lines_that_wait() -> (World, PathBuf, PathBuf) {
-    let world = World::new().await;
+    let world = plan_at("info").0.start().await;
     assert_eq!(write(&world).await, 200);
     world.lines().await;
     let (here, away) = (world.audit_path(), world.directory().join("away"));
@@ -367,9 +372,9 @@ async fn a_log_that_comes_back_during_the_stop_is_written_to_its_end() {
 async fn the_outcome_of_a_write_that_is_under_way_when_the_log_is_deleted_is_on_record() {
     let mut world = World::new().await;
     world.trouble(r#"{"slow_ms":1500,"count":1}"#);
-    let place = world.place();
+    let client = world.client();
     let asked =
-        tokio::spawn(async move { place.post("operator", "/v2/organizations", MADE).await });
+        tokio::spawn(async move { client.post("operator", "/v2/organizations", MADE).await });
     until("the write at NinjaOne", async || !world.saw().is_empty()).await;
 
     fs::remove_file(newest(&world)).unwrap();

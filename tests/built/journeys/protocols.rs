@@ -1,4 +1,4 @@
-//! The other ways in: HTTP/2 with prior knowledge, a Unix socket, HTTPS.
+//! The other listeners: HTTP/2 with prior knowledge, a Unix socket, HTTPS.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What must be true of every world when it ends, whatever happened in it.
+//! What must be true at the end of every world, whatever happened in it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -122,7 +122,7 @@ fn writes_are_announced(world: &World, lines: &[Value]) {
             assert!(attempts == 0 || intent.is_some(), "{line}");
             let is_write = line["method"] != "GET" && line["method"] != "HEAD";
             if attempts > 1 && is_write {
-                // As the service, which NinjaOne refused, and then as the person.
+                // As the service, which NinjaOne refused, and then as the user.
                 let went_as = (&intent.unwrap()["identity"], &line["identity"]);
                 let is_switched = attempts == 2 && went_as.0 == "service" && went_as.1 == "user";
                 assert!(is_switched, "a write was sent twice: {line}");

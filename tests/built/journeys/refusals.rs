@@ -1,10 +1,10 @@
-//! A refused request reaches nobody: every code that this version has, in full.
+//! A refused request reaches nobody: every refusal code of this version, in full.
 
 use std::time::Duration;
 
 use crate::{answer::Answer, wait::until};
 
-use super::{place::Ask, world::World};
+use super::{proxy_client::Ask, world::World};
 
 async fn nothing_arrived(world: &World, answer: &Answer, code: &str) {
     assert_eq!(world.saw(), Vec::<String>::new());
@@ -89,7 +89,7 @@ async fn an_operation_that_the_catalogue_lacks_is_refused_until_it_is_added() {
         answer.refuses(403, "unknown-operation");
         nothing_arrived(&world, &answer, "unknown-operation").await;
     }
-    // The make-believe NinjaOne does not know it, but it was asked.
+    // The sandbox does not know it, but it was asked.
     let added = world.get("reports", "/v2/brand/new/7").await;
     added.is(404);
     assert_eq!(world.outcome(added.id()).await["operation"], "getNew");

@@ -1,4 +1,4 @@
-//! Loading the configuration again while requests are served.
+//! Reloading the configuration while requests are served.
 
 use std::{
     sync::{
@@ -37,13 +37,13 @@ async fn on_record(world: &World) -> (u64, u64) {
 async fn rules_are_swapped_under_load_without_a_failed_request() {
     let world = World::new().await;
     let stop = Arc::<AtomicBool>::default();
-    let (place, stopping) = (world.place(), Arc::clone(&stop));
+    let (client, stopping) = (world.client(), Arc::clone(&stop));
     let load = tokio::spawn(async move {
         let mut count = 0;
         while !stopping.load(Ordering::Relaxed) {
-            let mut wire = place.wire().await;
+            let mut wire = client.wire().await;
             for _ in 0..10 {
-                let ask = place.ask("reports", "GET", "/v2/organizations");
+                let ask = client.ask("reports", "GET", "/v2/organizations");
                 ask.send_on(&mut wire).await.unwrap().is(200);
                 count += 1;
             }
@@ -57,7 +57,9 @@ async fn rules_are_swapped_under_load_without_a_failed_request() {
         let toml = caller_toml(&name, &key, "allow = [\"read\"]");
         world.rewrite(|before| format!("{before}\n{toml}"));
         world.reload().await;
-        let ask = world.stranger("GET", "/v2/users").header("X-Api-Key", &key);
+        let ask = world
+            .unauthenticated("GET", "/v2/users")
+            .header("X-Api-Key", &key);
         ask.send().await.is(200);
     }
 
@@ -115,7 +117,9 @@ async fn a_caller_in_a_file_of_its_own_comes_and_goes() {
     let callers = world.directory().join("callers.d");
     std::fs::create_dir(&callers).unwrap();
     let key = new_key("guest");
-    let ask = world.stranger("GET", "/v2/users").header("X-Api-Key", &key);
+    let ask = world
+        .unauthenticated("GET", "/v2/users")
+        .header("X-Api-Key", &key);
     ask.send().await.refuses(401, "unauthenticated");
 
     std::fs::write(
@@ -144,8 +148,8 @@ async fn a_caller_in_a_file_of_its_own_comes_and_goes() {
 async fn a_request_under_way_is_judged_by_the_rules_that_it_began_with() {
     let world = World::new().await;
     world.trouble(r#"{"slow_ms":300,"count":1}"#);
-    let place = world.place();
-    let under_way = tokio::spawn(async move { place.get("reports", "/v2/users").await });
+    let client = world.client();
+    let under_way = tokio::spawn(async move { client.get("reports", "/v2/users").await });
     world.ninja().wait_for_requests(2).await;
 
     world.rewrite(|toml| toml.replace("allow = [\"read\"]", "deny = [\"read\"]"));
@@ -185,7 +189,7 @@ async fn a_secret_that_was_changed_is_used_at_once_and_the_old_token_until_then(
     write_private(&secret, "another-client-secret-canary");
     world.reload().await;
 
-    // The make-believe NinjaOne does not know the new secret: nothing is sent with the old token either.
+    // The sandbox does not know the new secret: nothing is sent with the old token either.
     let answer = world.get("reports", "/v2/users").await;
     answer.refuses(503, "token-unavailable");
     write_private(&secret, &world.secret);

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{program::PROGRAM, wait::until};
 
 use super::{
-    person::Person,
+    user_login::UserLogin,
     world::{Plan, World},
 };
 
@@ -145,7 +145,7 @@ async fn the_renewer_of_a_service_that_stops_is_seen() {
 
 #[tokio::test]
 async fn the_renewer_of_a_login_that_stops_is_seen() {
-    let plan = World::plan().person(Person::LoggedIn);
+    let plan = World::plan().user(UserLogin::LoggedIn);
     a_stopped_part_is_seen(plan, "task", "renewer acme/user").await;
 }
 
@@ -292,12 +292,12 @@ async fn sigterm_ends_the_program_whatever_part_has_stopped() {
 #[tokio::test]
 async fn no_renewal_begins_after_sigterm_while_requests_are_still_answered() {
     const TOKEN_LIFE: Duration = Duration::from_secs(2);
-    let plan = World::plan().person(Person::LoggedIn);
+    let plan = World::plan().user(UserLogin::LoggedIn);
     let world = plan.token_life(TOKEN_LIFE).start().await;
     until("renewals", async || world.ninja().counts().rotations > 0).await;
     world.trouble(r#"{"slow_ms":4000}"#);
-    let place = world.place();
-    let asked = tokio::spawn(async move { place.get("reports", "/v2/organizations").await });
+    let client = world.client();
+    let asked = tokio::spawn(async move { client.get("reports", "/v2/organizations").await });
     until("the request at NinjaOne", async || !world.saw().is_empty()).await;
 
     world.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! Whatever stderr is, and whoever has stopped reading it: requests, writes, signals and the stop go on.
+//! Whatever stderr is, and even if nobody reads it: requests, writes, signals and the stop go on.
 
 use std::{
     io::{self, PipeReader, Read, Write, pipe},
@@ -49,8 +49,8 @@ async fn nobody_waits(world: World) {
     world.get("reports", "/v2/users").await.is(200);
     let mut readers = JoinSet::new();
     for _ in 0..8 {
-        let place = world.place();
-        readers.spawn(async move { place.get("reports", "/v2/users").await.status });
+        let client = world.client();
+        readers.spawn(async move { client.get("reports", "/v2/users").await.status });
     }
     assert_eq!(readers.join_all().await, [200; 8]);
     world.admin("/livez").await.is(200);
@@ -67,9 +67,9 @@ fn full_pipe() -> (PipeReader, Stderr) {
     let (reader, mut writer) = pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
     fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
-    for piece in [4096, 1] {
+    for chunk in [4096, 1] {
         let full = loop {
-            if let Err(error) = writer.write(&vec![b'.'; piece]) {
+            if let Err(error) = writer.write(&vec![b'.'; chunk]) {
                 break error;
             }
         };
@@ -97,9 +97,9 @@ async fn ping_over_http2(world: &World, count: usize) {
         to
     });
     // As many come back, beside what the other end says of itself.
-    let (mut came, mut piece) = (0, vec![0; 64 * 1024]);
+    let (mut came, mut chunk) = (0, vec![0; 64 * 1024]);
     while came < ping.len() * count {
-        let length = from.read(&mut piece).await.unwrap();
+        let length = from.read(&mut chunk).await.unwrap();
         assert!(length > 0, "the connection was ended after {came} bytes");
         came += length;
     }
@@ -125,11 +125,11 @@ async fn lines_that_find_no_room_are_counted_and_told_of_when_there_is_some() {
     .await;
 
     let told = std::thread::spawn(move || {
-        let (mut text, mut piece) = (String::new(), vec![0; 64 * 1024]);
+        let (mut text, mut chunk) = (String::new(), vec![0; 64 * 1024]);
         while !text.contains("log lines were lost") {
-            let length = reader.read(&mut piece).unwrap();
+            let length = reader.read(&mut chunk).unwrap();
             assert!(length > 0, "the end, and not a word of what was lost");
-            text.push_str(&String::from_utf8_lossy(&piece[..length]));
+            text.push_str(&String::from_utf8_lossy(&chunk[..length]));
         }
         // The pipe stays open, and is read no more.
         reader

@@ -1,4 +1,4 @@
-//! What stands between the product and NinjaOne: it speaks TLS, counts connections, and breaks them.
+//! A TLS front between the proxy and NinjaOne that counts connections and breaks them.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::wait::PATIENCE;
+use crate::wait::WAIT_MAX;
 
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
@@ -78,7 +78,7 @@ impl Front {
     pub(crate) async fn hang_up(&self) {
         let gone = std::mem::replace(&mut *self.shared.connections.lock().unwrap(), Tasks::new());
         gone.request_shutdown();
-        gone.join_timeout(PATIENCE).await;
+        gone.join_timeout(WAIT_MAX).await;
     }
 
     /// Comes back with another certificate or protocol.

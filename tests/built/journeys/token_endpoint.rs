@@ -1,33 +1,33 @@
-//! Our own token endpoint: an unmodified NinjaOne client gets a token of ours, which is worth what its key is worth.
+//! Our own token endpoint: an unmodified NinjaOne client gets a token of ours, worth as much as its key.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use crate::{answer::Answer, key::new_key};
 
 use super::{
-    place::{Ask, Place},
+    proxy_client::{Ask, ProxyClient},
     world::World,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn form(place: &Place, body: &str) -> Ask {
-    form_at(place, "/ws/oauth/token", body)
+fn form(client: &ProxyClient, body: &str) -> Ask {
+    form_at(client, "/ws/oauth/token", body)
 }
 
-fn form_at(place: &Place, path: &str, body: &str) -> Ask {
-    let ask = place.stranger("POST", path);
+fn form_at(client: &ProxyClient, path: &str, body: &str) -> Ask {
+    let ask = client.unauthenticated("POST", path);
     ask.header("Content-Type", FORM).body(body)
 }
 
-fn credentials(place: &Place, caller: &str) -> String {
-    let key = place.key(caller);
+fn credentials(client: &ProxyClient, caller: &str) -> String {
+    let key = client.key(caller);
     format!("grant_type=client_credentials&client_id={caller}&client_secret={key}")
 }
 
-fn bearer(place: &Place, answer: &Answer, target: &str) -> Ask {
+fn bearer(client: &ProxyClient, answer: &Answer, target: &str) -> Ask {
     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let ask = place.stranger("GET", target);
+    let ask = client.unauthenticated("GET", target);
     ask.header("Authorization", &format!("Bearer {token}"))
 }
 
@@ -106,12 +106,14 @@ async fn a_token_may_do_no_more_than_its_caller() {
     let answer = form(&world, &credentials(&world, "reports")).send().await;
 
     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let ask = world.stranger("POST", "/v2/organizations").body("{}");
+    let ask = world
+        .unauthenticated("POST", "/v2/organizations")
+        .body("{}");
     let ask = ask.header("Authorization", &format!("Bearer {token}"));
 
     ask.send().await.refuses(403, "policy-denied");
     let as_key = world
-        .stranger("GET", "/v2/users")
+        .unauthenticated("GET", "/v2/users")
         .header("X-Api-Key", &token);
     as_key.send().await.refuses(401, "unauthenticated");
     assert_eq!(world.saw(), Vec::<String>::new());

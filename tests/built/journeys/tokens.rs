@@ -1,4 +1,4 @@
-//! Tokens over their whole life, and what callers notice of it: nothing.
+//! Tokens from first to last: callers notice nothing.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use crate::{answer::Answer, wait::until};
 
 use super::{
     hostile::{Act, Hostile},
-    place::Place,
+    proxy_client::ProxyClient,
     world::World,
 };
 
@@ -26,20 +26,20 @@ struct Load {
 }
 
 impl Load {
-    fn start(place: &Place) -> Self {
+    fn start(client: &ProxyClient) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let mut tasks = JoinSet::new();
         for caller in 0..5 {
-            let (place, stop) = (place.clone(), Arc::clone(&stop));
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
             let ask = match caller {
-                0 => place.ask("operator", "PATCH", "/v2/device/101").body("{}"),
-                _ => place.ask("reports", "GET", "/v2/organizations"),
+                0 => client.ask("operator", "PATCH", "/v2/device/101").body("{}"),
+                _ => client.ask("reports", "GET", "/v2/organizations"),
             };
             tasks.spawn(async move {
                 let (mut count, mut failed) = (0, Vec::new());
                 while !stop.load(Ordering::Relaxed) {
                     count += 1;
-                    let mut wire = place.wire().await;
+                    let mut wire = client.wire().await;
                     for _ in 0..10 {
                         let answer = ask.send_on(&mut wire).await.expect("an answer");
                         if answer.status >= 300 {
@@ -157,8 +157,8 @@ async fn a_thousand_requests_at_the_start_make_one_token_call() {
         .build();
     let mut tasks = JoinSet::new();
     for _ in 0..1000 {
-        let place = world.place();
-        tasks.spawn(async move { place.get("reports", "/v2/users").await });
+        let client = world.client();
+        tasks.spawn(async move { client.get("reports", "/v2/users").await });
     }
 
     let answers = tasks.join_all().await;
@@ -177,8 +177,8 @@ async fn a_storm_of_401_makes_one_renewal_and_every_read_succeeds() {
     world.ninja().revoke_all_tokens();
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
-        let place = world.place();
-        tasks.spawn(async move { place.get("reports", "/v2/users").await });
+        let client = world.client();
+        tasks.spawn(async move { client.get("reports", "/v2/users").await });
     }
 
     let answers = tasks.join_all().await;

@@ -1,4 +1,4 @@
-//! HTTPS to NinjaOne: which protocol is spoken, whose certificate is believed, and what happens when connections go.
+//! HTTPS to NinjaOne: the protocol, the trusted certificates, and lost connections.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -111,7 +111,7 @@ async fn a_chunked_upload_arrives_whole_over_http2() {
     let (world, _front, _trusted) = world(HTTP2_OR_HTTP1).await;
     let key = world.key("operator").to_owned();
     let mut wire = world.wire().await;
-    let piece = vec![b'c'; 64 * 1024];
+    let chunk = vec![b'c'; 64 * 1024];
     wire.send(format!(
         "POST {UPLOAD} HTTP/1.1\r\nHost: {}\r\nX-Api-Key: {key}\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
         world.callers,
@@ -119,7 +119,7 @@ async fn a_chunked_upload_arrives_whole_over_http2() {
     .await;
     for _ in 0..16 {
         wire.send("10000\r\n").await;
-        wire.send(&piece).await;
+        wire.send(&chunk).await;
         wire.send("\r\n").await;
     }
     wire.send("0\r\n\r\n").await;
@@ -154,8 +154,8 @@ async fn two_hundred_reads_at_once_share_one_http2_connection_a_worker() {
 async fn read_at_once(world: &World, count: usize) {
     let mut reads = JoinSet::new();
     for _ in 0..count {
-        let place = world.place();
-        reads.spawn(async move { place.get("reports", "/v2/users").await });
+        let client = world.client();
+        reads.spawn(async move { client.get("reports", "/v2/users").await });
     }
     while let Some(answer) = reads.join_next().await {
         answer.unwrap().is(200);

@@ -27,14 +27,14 @@ use crate::{
 
 use super::{
     hostile::Hostile,
-    person::{self, Person},
-    place::Place,
+    proxy_client::ProxyClient,
     record::{self, Arrival},
+    user_login::{self, UserLogin},
 };
 
 pub(crate) const CLIENT_ID: &str = "journeys-client";
-/// Of the application that a person logs in to.
-pub(crate) const PERSON_ID: &str = "journeys-person";
+/// Of the application that the user logs in to.
+pub(crate) const USER_CLIENT_ID: &str = "journeys-person";
 const HOUR: Duration = Duration::from_hours(1);
 
 /// What is behind the product.
@@ -64,7 +64,7 @@ pub(crate) struct Plan {
     hostile: Option<Hostile>,
     /// On before the product starts.
     faults: Option<Faults>,
-    person: Option<Person>,
+    user: Option<UserLogin>,
     /// Of the sandbox: where it listens and what it proves itself with.
     options: SandboxOptions,
     /// Of the program, beside that of the test.
@@ -132,9 +132,9 @@ impl Plan {
     }
 
     /// A user identity beside the service.
-    pub(crate) fn person(mut self, person: Person) -> Self {
-        person::configure(&mut self.settings);
-        self.person = Some(person);
+    pub(crate) fn user(mut self, user: UserLogin) -> Self {
+        user_login::configure(&mut self.settings);
+        self.user = Some(user);
         self
     }
 
@@ -157,7 +157,7 @@ impl Plan {
         }
         let directory = Directory::new();
         directory.write("acme.secret", &secret);
-        person::write_key(&directory);
+        user_login::write_key(&directory);
         let mut settings = self.settings;
         settings.tenant(behind.address(), CLIENT_ID);
         let mut keys = Vec::new();
@@ -170,8 +170,8 @@ impl Plan {
             settings.also(&toml);
         }
         directory.configure(&settings.toml());
-        if let Some(person) = self.person.filter(|it| *it != Person::LoggedOut) {
-            person::log_in(person, &behind, &configuration(&directory));
+        if let Some(user) = self.user.filter(|it| *it != UserLogin::LoggedOut) {
+            user_login::log_in(user, &behind, &configuration(&directory));
         }
         let audit = settings.get("audit", "path").expect("an audit log");
         let audit = directory.join(audit);
@@ -180,8 +180,8 @@ impl Plan {
         let proxy = Proxy::listening(program, directory, &settings);
         let answered = Answered::default();
         World {
-            place: Place {
-                at: proxy.place,
+            client: ProxyClient {
+                at: proxy.addresses,
                 keys,
                 answered: answered.clone(),
             },
@@ -210,13 +210,13 @@ fn sandbox(
         scopes: scopes.unwrap_or_else(|| client.scopes.clone()),
         ..client
     };
-    let person = Client {
-        id: PERSON_ID.to_owned(),
+    let user = Client {
+        id: USER_CLIENT_ID.to_owned(),
         platform: ClientPlatform::Native,
         ..client.clone()
     };
     let options = SandboxOptions {
-        clients: vec![client, person],
+        clients: vec![client, user],
         token_life,
         ..options
     };
@@ -236,7 +236,7 @@ fn configuration(directory: &Directory) -> Config {
 
 /// A running world. It must be ended with [`World::end`], which audits it.
 pub(crate) struct World {
-    place: Place,
+    client: ProxyClient,
     proxy: Proxy,
     /// The program was ended by the test.
     is_over: bool,
@@ -248,10 +248,10 @@ pub(crate) struct World {
 }
 
 impl std::ops::Deref for World {
-    type Target = Place;
+    type Target = ProxyClient;
 
-    fn deref(&self) -> &Place {
-        &self.place
+    fn deref(&self) -> &ProxyClient {
+        &self.client
     }
 }
 
@@ -266,7 +266,7 @@ impl World {
             scopes: None,
             hostile: None,
             faults: None,
-            person: None,
+            user: None,
             options: SandboxOptions::default(),
             environment: Vec::new(),
             stderr: Stderr::Read,
@@ -325,8 +325,8 @@ impl World {
         &self.proxy.directory
     }
 
-    pub(crate) fn place(&self) -> Place {
-        self.place.clone()
+    pub(crate) fn client(&self) -> ProxyClient {
+        self.client.clone()
     }
 
     /// Switches faults on, as `POST /sandbox/faults` would.

@@ -1,4 +1,4 @@
-//! A browser, and a person in front of it; and others who speak HTTP.
+//! A browser with a user in front of it, and other HTTP clients.
 
 use tokio::runtime;
 

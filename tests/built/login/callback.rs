@@ -1,4 +1,4 @@
-//! Who and what the callback turns away (security: login callback).
+//! Requests that the callback server turns away (security: login callback).
 
 use std::{
     io::Read,

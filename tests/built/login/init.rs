@@ -1,4 +1,4 @@
-//! A first configuration: written once, and only if NinjaOne takes the credentials.
+//! `init` writes a first configuration once, and only if NinjaOne accepts the credentials.
 
 use std::{
     io::Write,

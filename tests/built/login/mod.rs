@@ -1,4 +1,4 @@
-//! Logging in and out through the built program, against a make-believe NinjaOne: a person's browser is played over raw
+//! Logging in and out through the built program, against a sandbox: the user's browser is simulated over raw
 //! HTTP, and so is everybody else who could send something to the callback.
 
 mod browser;

@@ -1,4 +1,4 @@
-//! Each platform and grant logs in and out.
+//! Every platform and grant can log in and out.
 
 use crate::directory::write_private;
 

@@ -1,4 +1,4 @@
-//! A make-believe NinjaOne, a configuration for it, and the program at work.
+//! A sandbox, a configuration for it, and the running program.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,4 @@
-//! Strangers at the admin's listeners: an orchestrator restarts what does not answer its probe.
+//! Strangers at the admin listeners: an orchestrator restarts whatever does not answer its probe.
 
 use std::{
     io::{Read as _, Write as _},
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    wait::{PATIENCE, until},
+    wait::{WAIT_MAX, until},
     wire::Wire,
 };
 
@@ -94,7 +94,7 @@ async fn probe(at: SocketAddr) -> Duration {
     let probing = move || {
         let began = Instant::now();
         let mut stream = std::net::TcpStream::connect(at).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
         stream.write_all(LIVEZ.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

@@ -1,4 +1,4 @@
-//! A NinjaOne that sends as the tests want it: the sandbox's answers are short and come at once.
+//! A NinjaOne that sends at the pace of a test: the sandbox's responses are short and come at once.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What comes so slowly that only its average tells, all at the same time: one window of it is half a minute.
+//! Bodies so slow that only their average shows it, all tested at once: one window is half a minute.
 
 use std::time::{Duration, Instant};
 
@@ -23,23 +23,23 @@ const VERDICT: Duration = Duration::from_secs(55);
 /// Requests that may be at NinjaOne.
 const CONCURRENCY: u32 = 8;
 
-/// Sends `piece` each `interval` until an answer comes.
-async fn drip(mut wire: Wire, piece: usize, interval: Duration) -> (Option<Answer>, Duration) {
+/// Sends `chunk` each `interval` until an answer comes.
+async fn drip(mut wire: Wire, chunk: usize, interval: Duration) -> (Option<Answer>, Duration) {
     let began = Instant::now();
     loop {
         tokio::select! {
             answer = wire.answer() => return (answer, began.elapsed()),
             () = sleep(interval) => {}
         }
-        wire.try_send(vec![b'x'; piece]).await;
+        wire.try_send(vec![b'x'; chunk]).await;
     }
 }
 
-async fn upload(running: &Running, length: usize, piece: usize, every: Duration) -> Verdict {
+async fn upload(running: &Running, length: usize, chunk: usize, every: Duration) -> Verdict {
     let mut wire = running.wire().await;
     let framing = format!("Content-Length: {length}");
     wire.send(post("/v2/contacts", KEY, &framing)).await;
-    let (answer, took) = drip(wire, piece, every).await;
+    let (answer, took) = drip(wire, chunk, every).await;
     let answer = answer.expect("an answer");
     let line = running.outcome(answer.id()).await;
     let error = line["error"].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The built program in front of a NinjaOne that sends as a test wants it, with two callers.
+//! The built program in front of a NinjaOne that sends at the pace of a test, with two callers.
 
 use std::{net::SocketAddr, ops::Deref, path::PathBuf, process::Command};
 

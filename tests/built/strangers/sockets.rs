@@ -1,4 +1,4 @@
-//! Who holds a place, and who has to give it up.
+//! Who holds a connection, and who has to give it up.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::{
     running::{CLIENT_ID, KEY, Plan, Running, get},
 };
 
-/// Much longer than `unproven_idle` in these tests, and much shorter than what a proven connection has.
+/// Much longer than `unproven_idle` in these tests, and much shorter than what an authenticated connection has.
 const SOON: Duration = Duration::from_secs(8);
 
 async fn plan() -> Plan {
@@ -23,7 +23,7 @@ async fn plan() -> Plan {
 }
 
 /// A connection that has proved who it is.
-async fn proven(running: &Running) -> Wire {
+async fn authenticated(running: &Running) -> Wire {
     let mut wire = running.wire().await;
     wire.send(get("/v2/users", KEY)).await;
     assert_eq!(wire.answer().await.unwrap().status, 200);
@@ -43,7 +43,7 @@ async fn refused(running: &Running, reason: &str) -> u64 {
 #[tokio::test]
 async fn silent_connections_of_an_address_shut_nobody_of_it_out() {
     let running = plan().await.start().await;
-    let mut first = proven(&running).await;
+    let mut first = authenticated(&running).await;
     let mut silent = Vec::new();
     for _ in 0..300 {
         silent.push(running.wire().await);
@@ -79,12 +79,12 @@ async fn silent_connections_of_many_shut_nobody_out_in_all() {
 }
 
 #[tokio::test]
-async fn where_all_are_proven_the_newcomer_is_turned_away_and_it_is_told() {
+async fn where_all_are_authenticated_the_newcomer_is_turned_away_and_it_is_told() {
     let plan = plan().await.listen("connections_per_peer", "3");
     let running = plan.start().await;
     let mut wires = Vec::new();
     for _ in 0..3 {
-        wires.push(proven(&running).await);
+        wires.push(authenticated(&running).await);
     }
 
     let mut more = running.wire().await;
@@ -106,7 +106,7 @@ async fn who_has_proved_nothing_does_not_idle_for_long() {
     let plan = plan().await.listen("unproven_idle", "\"300ms\"");
     let running = plan.start().await;
     let began = Instant::now();
-    let mut stays = proven(&running).await;
+    let mut stays = authenticated(&running).await;
     let mut silent = running.wire().await;
     let (mut no_key, mut strange) = (running.wire().await, running.wire().await);
     no_key
@@ -158,9 +158,9 @@ async fn a_token_that_was_issued_is_a_proof() {
 async fn over_http2_pings_are_no_proof_and_a_401_is_none() {
     let plan = plan().await.listen("unproven_idle", "\"300ms\"");
     let running = plan.start().await;
-    let mut proven = Connection::open(running.callers).await;
-    proven.get(1, "/v2/users", KEY).await;
-    assert_eq!(proven.head(1).await, Some(200));
+    let mut authenticated = Connection::open(running.callers).await;
+    authenticated.get(1, "/v2/users", KEY).await;
+    assert_eq!(authenticated.head(1).await, Some(200));
     let mut wrong = Connection::open(running.callers).await;
     wrong
         .get(
@@ -178,7 +178,11 @@ async fn over_http2_pings_are_no_proof_and_a_401_is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(wrong.closes_within(SOON).await);
-    assert!(!proven.closes_within(Duration::from_millis(900)).await);
+    assert!(
+        !authenticated
+            .closes_within(Duration::from_millis(900))
+            .await
+    );
 }
 
 #[tokio::test]

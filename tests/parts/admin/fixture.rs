@@ -1,4 +1,4 @@
-//! A running proxy as its snapshot and figures would show it.
+//! Snapshots of a running proxy.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(crate) fn identity(name: &str, state: IdentityState) -> IdentityStatus {
     }
 }
 
-/// A person's identity, with a token from a login that can be renewed.
-pub(crate) fn person() -> IdentityStatus {
+/// A user's identity, with a token from a login that can be renewed.
+pub(crate) fn user() -> IdentityStatus {
     IdentityStatus {
         login: Some(UserLoginStatus {
             logged_in_at: Some("2026-11-10T08:30:00.000000Z".to_owned()),
@@ -46,15 +46,15 @@ pub(crate) fn person() -> IdentityStatus {
     }
 }
 
-/// As [`healthy`], with a person beside the machine.
-pub(crate) fn with_person(
+/// As [`healthy`], with a user beside the service.
+pub(crate) fn with_user(
     change: impl FnOnce(&mut IdentityStatus, &mut UserLoginStatus),
 ) -> StatusSnapshot {
-    let mut person = person();
-    let mut login = person.login.take().unwrap();
-    change(&mut person, &mut login);
-    person.login = Some(login);
-    changed(|it| it.tenants[0].identities.push(person))
+    let mut user = user();
+    let mut login = user.login.take().unwrap();
+    change(&mut user, &mut login);
+    user.login = Some(login);
+    changed(|it| it.tenants[0].identities.push(user))
 }
 
 pub(crate) fn healthy() -> StatusSnapshot {

@@ -31,9 +31,9 @@ fn small_log(directory: &Path) {
 
 #[test]
 fn a_whole_log_is_said_to_be_whole_with_its_head_to_note_elsewhere() {
-    let place = tempdir().unwrap();
-    small_log(place.path());
-    let (code, out, talk) = verify(&[], place.path(), false);
+    let temp_dir = tempdir().unwrap();
+    small_log(temp_dir.path());
+    let (code, out, talk) = verify(&[], temp_dir.path(), false);
     assert_eq!((code, &*talk), (0, ""));
     assert!(
         out.starts_with("The audit log is whole: 2 lines in 1 file.\n"),
@@ -44,28 +44,28 @@ fn a_whole_log_is_said_to_be_whole_with_its_head_to_note_elsewhere() {
         .find_map(|line| line.trim().strip_prefix("head  "))
         .unwrap();
 
-    let (code, ..) = verify(&["--anchor", head], place.path(), false);
+    let (code, ..) = verify(&["--anchor", head], temp_dir.path(), false);
     assert_eq!(code, 0);
     let later = head.replacen('2', "3", 1);
-    let (code, out, _) = verify(&["--anchor", &later], place.path(), false);
+    let (code, out, _) = verify(&["--anchor", &later], temp_dir.path(), false);
     assert_eq!(code, 7);
     assert!(out.contains("is not in the log"), "{out}");
 }
 
 #[test]
 fn a_broken_log_is_exit_code_7_and_says_where() {
-    let place = tempdir().unwrap();
-    small_log(place.path());
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    small_log(temp_dir.path());
+    let path = log_files(temp_dir.path()).remove(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("boot-1", "boot-2", 1)).unwrap();
 
-    let (code, out, _) = verify(&[], place.path(), false);
+    let (code, out, _) = verify(&[], temp_dir.path(), false);
     assert_eq!(code, 7);
     let place_and_finding = "audit-000000000001.jsonl:1 (line 1 of the log): was changed";
     assert!(out.contains(place_and_finding), "{out}");
 
-    let (code, out, _) = verify(&[], place.path(), true);
+    let (code, out, _) = verify(&[], temp_dir.path(), true);
     let document: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(code, 7);
     assert_eq!(document["schema"], "audit-verify/1");
@@ -76,8 +76,8 @@ fn a_broken_log_is_exit_code_7_and_says_where() {
 
 #[test]
 fn a_log_that_is_not_there_is_exit_code_1() {
-    let place = tempdir().unwrap();
-    let (code, out, talk) = verify(&[], place.path(), true);
+    let temp_dir = tempdir().unwrap();
+    let (code, out, talk) = verify(&[], temp_dir.path(), true);
     assert_eq!((code, &*out), (1, ""));
     assert!(talk.contains("no log"), "{talk}");
 }

@@ -1,4 +1,4 @@
-//! Killed in the middle of everything: what was promised is on disk, and the log goes on.
+//! Killed at any moment: every line that was promised is on disk, and the log continues.
 
 use std::{
     collections::HashSet,
@@ -81,19 +81,19 @@ fn intents(directory: &Path) -> HashSet<String> {
 
 #[test]
 fn a_killed_process_leaves_every_promised_intent_and_at_most_half_a_line() {
-    let place = tempdir().unwrap();
+    let temp_dir = tempdir().unwrap();
     let mut promised = Vec::new();
     for kill in 0..KILLS {
-        promised.extend(run_and_kill(place.path(), 1 + kill * 3));
-        let report = verdict(place.path());
+        promised.extend(run_and_kill(temp_dir.path(), 1 + kill * 3));
+        let report = verdict(temp_dir.path());
         assert!(report.breaks_total <= 1, "{report:?}");
         let torn = report.breaks.iter().all(|it| it.error.kind() == "torn");
         assert!(torn, "{report:?}");
     }
-    assert!(open(place.path()).close_within("test", CLOSE_MAX));
-    let report = verdict(place.path());
+    assert!(open(temp_dir.path()).close_within("test", CLOSE_MAX));
+    let report = verdict(temp_dir.path());
     assert!(report.is_intact(), "{report:?}");
-    let intents = intents(place.path());
+    let intents = intents(temp_dir.path());
     let missing: Vec<_> = promised
         .iter()
         .filter(|id| !intents.contains(*id))

@@ -1,4 +1,4 @@
-//! A disk that is full: nothing that changes anything is sent, and nothing that happened is forgotten.
+//! A full disk: no write is sent, and nothing that happened is forgotten.
 
 use super::{
     trouble::{is_well_again, trouble_is_noticed_by_itself},

@@ -21,8 +21,8 @@ use super::world::{
 
 #[tokio::test]
 async fn a_read_leaves_one_line_and_a_change_two() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
 
     ledger
         .reserve(subject(1, RiskClass::Read))
@@ -33,21 +33,21 @@ async fn a_read_leaves_one_line_and_a_change_two() {
     assert!(ledger.close_within("test", CLOSE_MAX));
 
     let expected = ["start", "outcome", "intent", "outcome", "stop"];
-    assert_eq!(types(place.path()), expected);
-    assert!(verdict(place.path()).is_intact());
+    assert_eq!(types(temp_dir.path()), expected);
+    assert!(verdict(temp_dir.path()).is_intact());
 }
 
 #[tokio::test]
 async fn a_line_has_the_members_of_the_contract_in_their_order() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     ledger
         .reserve(subject(1, RiskClass::Read))
         .unwrap()
         .close(answered());
     ledger.flush().await.unwrap();
 
-    let line = lines(place.path()).pop().unwrap();
+    let line = lines(temp_dir.path()).pop().unwrap();
     let names: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
     let expected = "v seq at type request boot caller auth on_behalf_of reason peer tenant identity method path \
                     operation class scope decision policy status source attempts ninjaone_request duration_us bytes_in \
@@ -57,14 +57,14 @@ async fn a_line_has_the_members_of_the_contract_in_their_order() {
 
 #[tokio::test]
 async fn an_intent_is_on_disk_when_it_has_been_written() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     for number in 0..20 {
         let entry = ledger
             .write_intent(subject(number, RiskClass::Write))
             .await
             .unwrap();
-        let last = lines(place.path()).pop().unwrap();
+        let last = lines(temp_dir.path()).pop().unwrap();
         assert_eq!(last["type"], "intent");
         assert_eq!(last["request"], request(number).as_str());
         entry.close(answered());
@@ -74,8 +74,8 @@ async fn an_intent_is_on_disk_when_it_has_been_written() {
 
 #[test]
 fn intents_of_several_runtimes_are_written_side_by_side() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     thread::scope(|scope| {
         for worker in 0..4 {
             let ledger = ledger.clone();
@@ -88,7 +88,7 @@ fn intents_of_several_runtimes_are_written_side_by_side() {
     });
     assert!(ledger.close_within("test", CLOSE_MAX));
 
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert!(report.is_intact(), "{report:?}");
     assert_eq!(report.lines, 4 * 125 + 2);
     assert_eq!(report.remarks_total, 0);
@@ -96,9 +96,9 @@ fn intents_of_several_runtimes_are_written_side_by_side() {
 
 #[tokio::test]
 async fn the_chain_goes_on_across_restarts_and_files() {
-    let place = tempdir().unwrap();
+    let temp_dir = tempdir().unwrap();
     for run in 0..3 {
-        let mut options = options(place.path());
+        let mut options = options(temp_dir.path());
         options.file_bytes_max = 8 * 1024;
         let ledger = Ledger::open(options).unwrap();
         for number in 0..10 {
@@ -107,17 +107,19 @@ async fn the_chain_goes_on_across_restarts_and_files() {
         }
         assert!(ledger.close_within("test", CLOSE_MAX));
     }
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert!(report.is_intact(), "{report:?}");
     assert!(report.files > 3, "{report:?}");
-    let rotations = types(place.path()).into_iter().filter(|it| it == "rotate");
+    let rotations = types(temp_dir.path())
+        .into_iter()
+        .filter(|it| it == "rotate");
     assert_eq!(rotations.count() as u64, report.files - 1);
 }
 
 #[tokio::test]
 async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_refusal() {
-    let place = tempdir().unwrap();
-    let mut options = options(place.path());
+    let temp_dir = tempdir().unwrap();
+    let mut options = options(temp_dir.path());
     options.intent_wait = Duration::ZERO;
     let ledger = Ledger::open(options).unwrap();
     // A writer that is quick enough is in time even for no wait at all: then the next one is late.
@@ -130,14 +132,14 @@ async fn an_intent_that_is_not_durable_in_time_is_refused_and_followed_by_its_re
     ledger.record(subject(number, RiskClass::Write), ending, ());
     ledger.flush().await.unwrap();
 
-    assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
-    assert_eq!(verdict(place.path()).remarks_total, 0);
+    assert!(types(temp_dir.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
+    assert_eq!(verdict(temp_dir.path()).remarks_total, 0);
 }
 
 #[tokio::test]
 async fn an_intent_whose_request_is_dropped_in_the_wait_gets_an_outcome() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     // As above: a quick writer needs more than one try to be too slow.
     let mut number = 1;
     loop {
@@ -150,26 +152,26 @@ async fn an_intent_whose_request_is_dropped_in_the_wait_gets_an_outcome() {
     }
     ledger.flush().await.unwrap();
 
-    assert!(types(place.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
-    assert_eq!(lines(place.path()).last().unwrap()["error"], "abandoned");
+    assert!(types(temp_dir.path()).ends_with(&["intent".to_owned(), "outcome".to_owned()]));
+    assert_eq!(lines(temp_dir.path()).last().unwrap()["error"], "abandoned");
 }
 
 #[tokio::test]
 async fn an_entry_that_nobody_closes_is_abandoned() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     drop(ledger.reserve(subject(1, RiskClass::Read)).unwrap());
     ledger.flush().await.unwrap();
 
-    let last = lines(place.path()).pop().unwrap();
+    let last = lines(temp_dir.path()).pop().unwrap();
     assert_eq!(last["error"], "abandoned");
     assert_eq!(last["status"], 499);
 }
 
 #[tokio::test]
 async fn refusals_and_events_are_recorded() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     let (of, ending) = (subject(1, RiskClass::Write), refused("policy-denied"));
     let value = ledger.record(of, ending, "refusal");
     assert_eq!(value.into_inner(), "refusal");
@@ -179,7 +181,7 @@ async fn refusals_and_events_are_recorded() {
     });
     ledger.flush().await.unwrap();
 
-    let lines = lines(place.path());
+    let lines = lines(temp_dir.path());
     assert_eq!(lines[1]["decision"], "policy-denied");
     assert_eq!(lines[2]["type"], "caller");
     assert_eq!(lines[2]["caller"], "powerbi");
@@ -187,17 +189,17 @@ async fn refusals_and_events_are_recorded() {
 
 #[test]
 fn a_second_writer_is_refused_and_told_of_the_lock() {
-    let place = tempdir().unwrap();
-    let _first = open(place.path());
-    let second = Ledger::open(options(place.path())).err().unwrap();
+    let temp_dir = tempdir().unwrap();
+    let _first = open(temp_dir.path());
+    let second = Ledger::open(options(temp_dir.path())).err().unwrap();
     assert!(matches!(second, LedgerOpenError::InUse { .. }));
     assert!(second.to_string().contains("audit.lock"), "{second}");
 }
 
 #[test]
 fn the_log_is_for_its_owner_alone() {
-    let place = tempdir().unwrap();
-    let directory = place.path().join("deep/audit");
+    let temp_dir = tempdir().unwrap();
+    let directory = temp_dir.path().join("deep/audit");
     assert!(open(&directory).close_within("test", CLOSE_MAX));
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(directory.clone()), 0o700);
@@ -206,9 +208,9 @@ fn the_log_is_for_its_owner_alone() {
 
 #[test]
 fn a_link_is_not_followed() {
-    let place = tempdir().unwrap();
-    let elsewhere = place.path().join("elsewhere");
-    let directory = place.path().join("audit");
+    let temp_dir = tempdir().unwrap();
+    let elsewhere = temp_dir.path().join("elsewhere");
+    let directory = temp_dir.path().join("audit");
     fs::create_dir(&directory).unwrap();
     fs::write(&elsewhere, "").unwrap();
     let link = directory.join("audit-000000000001.jsonl");
@@ -219,37 +221,37 @@ fn a_link_is_not_followed() {
 
 #[test]
 fn half_a_line_is_cut_off_at_the_next_start_and_said() {
-    let place = tempdir().unwrap();
-    assert!(open(place.path()).close_within("test", CLOSE_MAX));
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    assert!(open(temp_dir.path()).close_within("test", CLOSE_MAX));
+    let path = log_files(temp_dir.path()).remove(0);
     let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
     file.write_all(b"{\"v\":1,\"se").unwrap();
-    assert!(!verdict(place.path()).is_intact());
+    assert!(!verdict(temp_dir.path()).is_intact());
 
-    assert!(open(place.path()).close_within("test", CLOSE_MAX));
-    assert!(verdict(place.path()).is_intact());
-    let gap = &lines(place.path())[2];
+    assert!(open(temp_dir.path()).close_within("test", CLOSE_MAX));
+    assert!(verdict(temp_dir.path()).is_intact());
+    let gap = &lines(temp_dir.path())[2];
     assert_eq!(gap["type"], "gap");
     assert_eq!(gap["why"], "torn tail of 10 bytes removed");
 }
 
 #[test]
 fn a_log_whose_last_line_was_changed_is_not_continued() {
-    let place = tempdir().unwrap();
-    assert!(open(place.path()).close_within("test", CLOSE_MAX));
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    assert!(open(temp_dir.path()).close_within("test", CLOSE_MAX));
+    let path = log_files(temp_dir.path()).remove(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"why\":\"test\"", "\"why\":\"tset\"")).unwrap();
 
-    let error = Ledger::open(options(place.path())).err().unwrap();
+    let error = Ledger::open(options(temp_dir.path())).err().unwrap();
     assert!(matches!(error, LedgerOpenError::Corrupt { .. }), "{error}");
     assert_ne!(text, fs::read_to_string(&path).unwrap());
 }
 
 #[tokio::test]
 async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
         .map(|_| ledger.reserve(subject(1, RiskClass::Read)).unwrap())
         .collect();
@@ -264,14 +266,14 @@ async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
         reason: "test".into(),
     });
     ledger.flush().await.unwrap();
-    assert_eq!(types(place.path()), ["start", "stop"]);
+    assert_eq!(types(temp_dir.path()), ["start", "stop"]);
     assert_eq!(ledger.snapshot().queued, held.len());
 }
 
 #[tokio::test]
 async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
-    let place = tempdir().unwrap();
-    let mut options = options(place.path());
+    let temp_dir = tempdir().unwrap();
+    let mut options = options(temp_dir.path());
     options.serve_reads_unrecorded = true;
     let ledger = Ledger::open(options).unwrap();
     let held: Vec<_> = (0..QUEUE_ENTRIES_MAX)
@@ -284,11 +286,11 @@ async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
             .close(answered());
     }
     super::world::until("the loss is on record", || ledger.snapshot().lost == 0).await;
-    let gap = lines(place.path()).pop().unwrap();
+    let gap = lines(temp_dir.path()).pop().unwrap();
     assert_eq!((&gap["type"], &gap["lost"]), (&"gap".into(), &3.into()));
     drop(held);
     assert!(ledger.close_within("test", CLOSE_MAX));
-    assert!(verdict(place.path()).is_intact());
+    assert!(verdict(temp_dir.path()).is_intact());
 }
 
 #[tokio::test]
@@ -316,13 +318,13 @@ async fn a_ledger_in_memory_keeps_the_newest_lines_and_leaves_no_file() {
 
 #[tokio::test]
 async fn an_intent_without_an_outcome_is_remarked_on_but_is_no_break() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     let entry = ledger
         .write_intent(subject(5, RiskClass::Write))
         .await
         .unwrap();
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert!(report.is_intact());
     let remark = &report.remarks[0];
     assert_eq!(remark.kind, RemarkKind::IntentWithoutOutcome);
@@ -333,26 +335,26 @@ async fn an_intent_without_an_outcome_is_remarked_on_but_is_no_break() {
         .unwrap()
         .close(answered());
     ledger.flush().await.unwrap();
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert_eq!(report.remarks[0].kind, RemarkKind::OutcomeWithoutIntent);
 }
 
 #[tokio::test]
 async fn a_snapshot_says_how_the_log_stands() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     let entry = ledger
         .write_intent(subject(1, RiskClass::Write))
         .await
         .unwrap();
     let snapshot = ledger.snapshot();
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert_eq!(
         (snapshot.records, snapshot.failures, snapshot.lost),
         (2, 0, 0)
     );
     assert_eq!((snapshot.queued, snapshot.head), (1, report.head));
-    assert_eq!(snapshot.path.as_ref(), log_files(place.path()).first());
+    assert_eq!(snapshot.path.as_ref(), log_files(temp_dir.path()).first());
     assert_eq!(snapshot.failure, None);
     drop(entry);
 }

@@ -1,4 +1,4 @@
-//! The audit log: what is written, what survives, and what its two verifiers see.
+//! The audit log: what is written, what survives, and what both verifiers see.
 
 mod cli;
 mod crash;

@@ -1,4 +1,4 @@
-//! Whatever is done to a log that lies on disk, both verifiers see it.
+//! Whatever is done to a log on disk, both verifiers see it.
 
 use std::{
     fmt::Write,
@@ -48,22 +48,22 @@ impl Log {
     }
 
     fn write(&self) -> TempDir {
-        let place = tempdir().unwrap();
+        let temp_dir = tempdir().unwrap();
         for (name, lines) in &self.0 {
-            fs::write(place.path().join(name), lines.concat()).unwrap();
+            fs::write(temp_dir.path().join(name), lines.concat()).unwrap();
         }
-        place
+        temp_dir
     }
 
     /// Any line but the last of all: what is cut off the end does not show without an anchor.
     fn any(&self, dice: &mut Dice) -> (usize, usize) {
         let total: usize = self.0.iter().map(|(_, lines)| lines.len()).sum();
-        let mut place = dice.below(total - 1);
+        let mut temp_dir = dice.below(total - 1);
         for (file, (_, lines)) in self.0.iter().enumerate() {
-            if place < lines.len() {
-                return (file, place);
+            if temp_dir < lines.len() {
+                return (file, temp_dir);
             }
-            place -= lines.len();
+            temp_dir -= lines.len();
         }
         unreachable!("the place is below the total")
     }
@@ -87,27 +87,27 @@ type Tamper = fn(&mut Log, &mut Dice);
 
 const OPERATORS: &[(&str, Tamper)] = &[
     ("flip a bit", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         let mut bytes = std::mem::take(line).into_bytes();
         let at = dice.below(bytes.len());
         bytes[at] ^= 1;
         *line = String::from_utf8(bytes).unwrap();
     }),
     ("remove a byte", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         let at = dice.below(line.len());
         line.remove(at);
     }),
     ("change a word", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = line.replace("boot-1", "boot-2");
     }),
     ("change a word and make the hash right", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = rehash(&line.replace("boot-1", "boot-2"));
     }),
     ("delete a line", |log, dice| {
@@ -155,48 +155,48 @@ const OPERATORS: &[(&str, Tamper)] = &[
         log.0[file].1.insert(line, "# nothing to see\n".to_owned());
     }),
     ("write a line in another way", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = line.replacen("\":", "\": ", 1);
     }),
     ("put a member after the hash", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = line.replace("\"}\n", "\",\"more\":1}\n");
     }),
     ("write the hash in upper case", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         let at = line.rfind(":\"").unwrap();
         let upper = line[at..].to_uppercase();
         line.replace_range(at.., &upper);
     }),
     ("replace a hash by another line's", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         let at = line.rfind(":\"").unwrap() + 2;
         line.replace_range(at..at + 64, &"ab".repeat(32));
     }),
     ("replace prev and make the hash right", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         let at = line.find("\"prev\":\"").unwrap() + 8;
         line.replace_range(at..at + 64, &"ab".repeat(32));
         *line = rehash(line);
     }),
     ("renumber a line and make the hash right", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = rehash(&line.replacen("\"seq\":", "\"seq\":9", 1));
     }),
     ("end a line as Windows does", |log, dice| {
-        let place = log.any(dice);
-        let line = log.line(place);
+        let temp_dir = log.any(dice);
+        let line = log.line(temp_dir);
         *line = line.replace('\n', "\r\n");
     }),
     ("join two lines", |log, dice| {
-        let place = log.any(dice);
-        log.line(place).pop();
+        let temp_dir = log.any(dice);
+        log.line(temp_dir).pop();
     }),
     ("cut the end in the middle of a line", |log, dice| {
         let last = log.0.last_mut().unwrap().1.last_mut().unwrap();
@@ -257,16 +257,16 @@ async fn clean_log(directory: &Path) {
 
 #[tokio::test]
 async fn every_kind_of_tampering_is_seen_by_both_verifiers() {
-    let place = tempdir().unwrap();
-    clean_log(place.path()).await;
-    let clean = verdict(place.path());
+    let temp_dir = tempdir().unwrap();
+    clean_log(temp_dir.path()).await;
+    let clean = verdict(temp_dir.path());
     assert!(clean.is_intact() && clean.files >= 3, "{clean:?}");
 
     for (operator, (name, tamper)) in OPERATORS.iter().enumerate() {
         for round in 1..=ROUNDS {
             let mut dice = Dice(round * 1_000_003 + operator as u64 * 7919);
             dice.below(2);
-            let mut log = Log::read(place.path());
+            let mut log = Log::read(temp_dir.path());
             tamper(&mut log, &mut dice);
             let tampered = log.write();
             // `verdict` insists that both agree.
@@ -282,12 +282,12 @@ async fn every_kind_of_tampering_is_seen_by_both_verifiers() {
 
 #[tokio::test]
 async fn a_cut_end_shows_against_an_anchor() {
-    let place = tempdir().unwrap();
-    clean_log(place.path()).await;
-    let anchor = verify(place.path(), &[]).unwrap().head;
-    assert!(verify(place.path(), &[anchor]).unwrap().is_intact());
+    let temp_dir = tempdir().unwrap();
+    clean_log(temp_dir.path()).await;
+    let anchor = verify(temp_dir.path(), &[]).unwrap().head;
+    assert!(verify(temp_dir.path(), &[anchor]).unwrap().is_intact());
 
-    let mut log = Log::read(place.path());
+    let mut log = Log::read(temp_dir.path());
     log.0.last_mut().unwrap().1.pop();
     let tampered = log.write();
     assert!(verdict(tampered.path()).is_intact());
@@ -301,16 +301,16 @@ async fn a_cut_end_shows_against_an_anchor() {
         seq: 3,
         hash: anchor.hash,
     };
-    let report = verify(place.path(), &[other]).unwrap();
+    let report = verify(temp_dir.path(), &[other]).unwrap();
     let expected = IntegrityError::AnchorContradicted { seq: 3 };
     assert_eq!(report.breaks[0].error, expected);
 }
 
 #[tokio::test]
 async fn the_report_says_where_and_how() {
-    let place = tempdir().unwrap();
-    clean_log(place.path()).await;
-    let mut log = Log::read(place.path());
+    let temp_dir = tempdir().unwrap();
+    clean_log(temp_dir.path()).await;
+    let mut log = Log::read(temp_dir.path());
     log.0[0].1.remove(4);
     let tampered = log.write();
     let report = verdict(tampered.path());
@@ -326,21 +326,21 @@ async fn the_report_says_where_and_how() {
 
 #[test]
 fn an_empty_directory_is_no_log() {
-    let place = tempdir().unwrap();
-    assert!(verify(place.path(), &[]).is_err());
-    assert!(verify(&place.path().join("nowhere"), &[]).is_err());
+    let temp_dir = tempdir().unwrap();
+    assert!(verify(temp_dir.path(), &[]).is_err());
+    assert!(verify(&temp_dir.path().join("nowhere"), &[]).is_err());
 }
 
 #[tokio::test]
 async fn a_fifo_in_the_place_of_a_file_is_refused_and_holds_nobody_up() {
-    let place = tempdir().unwrap();
-    clean_log(place.path()).await;
-    let file = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    clean_log(temp_dir.path()).await;
+    let file = log_files(temp_dir.path()).remove(0);
     fs::remove_file(&file).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&file).status();
     assert!(made.unwrap().success());
 
-    let refused = verify(place.path(), &[]).unwrap_err();
+    let refused = verify(temp_dir.path(), &[]).unwrap_err();
     assert!(
         refused.to_string().contains("not a regular file"),
         "{refused}"

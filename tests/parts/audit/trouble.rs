@@ -1,4 +1,4 @@
-//! Files vanish, shrink or are replaced: nothing that changes anything is sent meanwhile, and then the log goes on.
+//! Files vanish, shrink or are replaced: no write is sent meanwhile, and then the log continues.
 
 use std::{fs, io::Write, path::Path, time::Duration};
 
@@ -48,32 +48,32 @@ fn says_what_happened(directory: &Path, why: &str) {
 
 #[tokio::test]
 async fn an_intent_is_refused_when_the_file_was_deleted_and_the_next_file_says_so() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    fs::remove_file(log_files(place.path()).remove(0)).unwrap();
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
+    fs::remove_file(log_files(temp_dir.path()).remove(0)).unwrap();
 
     let refused = ledger.write_intent(subject(1, RiskClass::Write)).await;
     assert_eq!(refused.err(), Some(LedgerWriteError));
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
-    says_what_happened(place.path(), "deleted");
-    assert!(!verdict(place.path()).is_intact());
+    says_what_happened(temp_dir.path(), "deleted");
+    assert!(!verdict(temp_dir.path()).is_intact());
 }
 
 #[tokio::test]
 async fn a_deleted_file_is_noticed_without_a_request() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    fs::remove_file(log_files(place.path()).remove(0)).unwrap();
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
+    fs::remove_file(log_files(temp_dir.path()).remove(0)).unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
 }
 
 #[tokio::test]
 async fn a_file_that_was_cut_is_noticed_and_left_alone() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
+    let path = log_files(temp_dir.path()).remove(0);
     fs::File::options()
         .write(true)
         .open(&path)
@@ -84,43 +84,43 @@ async fn a_file_that_was_cut_is_noticed_and_left_alone() {
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
     assert_eq!(fs::read(path).unwrap(), b"");
-    says_what_happened(place.path(), "shrunk");
+    says_what_happened(temp_dir.path(), "shrunk");
 }
 
 #[tokio::test]
 async fn a_file_that_was_replaced_is_noticed() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
+    let path = log_files(temp_dir.path()).remove(0);
     let text = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, text).unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
-    says_what_happened(place.path(), "replaced");
+    says_what_happened(temp_dir.path(), "replaced");
     // The copy held all that was written, so the chain is whole.
-    assert!(verdict(place.path()).is_intact());
+    assert!(verdict(temp_dir.path()).is_intact());
 }
 
 #[tokio::test]
 async fn a_file_to_which_somebody_else_wrote_is_noticed() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
-    let path = log_files(place.path()).remove(0);
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
+    let path = log_files(temp_dir.path()).remove(0);
     let mut file = fs::File::options().append(true).open(path).unwrap();
     file.write_all(b"{\"forged\":true}\n").unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert_eq!(report.breaks_total, 1, "{report:?}");
 }
 
 #[tokio::test]
 async fn a_directory_that_vanished_is_made_again_and_stays_locked() {
-    let place = tempdir().unwrap();
-    let directory = place.path().join("audit");
+    let temp_dir = tempdir().unwrap();
+    let directory = temp_dir.path().join("audit");
     let ledger = open(&directory);
     fs::remove_dir_all(&directory).unwrap();
     trouble_is_noticed_by_itself(&ledger).await;
@@ -134,8 +134,8 @@ async fn a_directory_that_vanished_is_made_again_and_stays_locked() {
 
 #[tokio::test]
 async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
-    let place = tempdir().unwrap();
-    let directory = place.path().join("audit");
+    let temp_dir = tempdir().unwrap();
+    let directory = temp_dir.path().join("audit");
     let mut options = options(&directory);
     options.serve_reads_unrecorded = true;
     let ledger = Ledger::open(options).unwrap();
@@ -176,8 +176,8 @@ async fn while_the_log_is_broken_changes_are_refused_and_reads_are_kept() {
 
 #[tokio::test]
 async fn reads_are_refused_too_where_nothing_may_go_unrecorded() {
-    let place = tempdir().unwrap();
-    let directory = place.path().join("audit");
+    let temp_dir = tempdir().unwrap();
+    let directory = temp_dir.path().join("audit");
     let ledger = open(&directory);
     fs::remove_dir_all(&directory).unwrap();
     fs::write(&directory, "in the way").unwrap();
@@ -187,13 +187,13 @@ async fn reads_are_refused_too_where_nothing_may_go_unrecorded() {
 
 #[tokio::test]
 async fn what_was_written_to_a_file_that_is_deleted_before_it_is_synced_is_written_again() {
-    let place = tempdir().unwrap();
-    let ledger = open(place.path());
+    let temp_dir = tempdir().unwrap();
+    let ledger = open(temp_dir.path());
     let entry = ledger
         .write_intent(subject(1, RiskClass::Write))
         .await
         .unwrap();
-    let path = log_files(place.path()).remove(0);
+    let path = log_files(temp_dir.path()).remove(0);
     entry.close(answered());
     ledger
         .reserve(subject(2, RiskClass::Read))
@@ -206,7 +206,7 @@ async fn what_was_written_to_a_file_that_is_deleted_before_it_is_synced_is_writt
     trouble_is_noticed_by_itself(&ledger).await;
     is_well_again(&ledger).await;
     assert!(ledger.close_within("test", CLOSE_MAX));
-    let lines = lines(place.path());
+    let lines = lines(temp_dir.path());
     let its =
         |it: &&serde_json::Value| it["type"] == "outcome" && it["request"] == request(1).as_str();
     assert_eq!(lines.iter().filter(its).count(), 1, "{lines:?}");

@@ -1,4 +1,4 @@
-//! Frozen bytes: logs of today must verify with the program of tomorrow.
+//! Frozen bytes: tomorrow's program must verify today's logs.
 
 use std::{fs, iter, path::Path};
 
@@ -61,20 +61,20 @@ fn three_entries_become_these_three_lines() {
 
 #[test]
 fn a_log_of_an_earlier_day_is_continued_in_a_new_file() {
-    let place = tempdir().unwrap();
+    let temp_dir = tempdir().unwrap();
     let name = "audit-000000000001.jsonl";
     let frozen = fs::read(directory().join(name)).unwrap();
-    fs::write(place.path().join(name), &frozen).unwrap();
-    assert!(open(place.path()).close_within("test", CLOSE_MAX));
+    fs::write(temp_dir.path().join(name), &frozen).unwrap();
+    assert!(open(temp_dir.path()).close_within("test", CLOSE_MAX));
 
-    assert_eq!(fs::read(place.path().join(name)).unwrap(), frozen);
-    let line = &lines(place.path())[3];
+    assert_eq!(fs::read(temp_dir.path().join(name)).unwrap(), frozen);
+    let line = &lines(temp_dir.path())[3];
     assert_eq!(
         (&line["type"], &line["why"]),
         (&"rotate".into(), &"day".into())
     );
     assert_eq!(line["from"], name);
-    let report = verdict(place.path());
+    let report = verdict(temp_dir.path());
     assert!(report.is_intact() && report.files == 2, "{report:?}");
 }
 

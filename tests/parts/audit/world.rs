@@ -23,7 +23,7 @@ use ninjaone_proxy::{
 };
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a test waits for a ledger to write what is left.
 pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -103,10 +103,10 @@ pub(crate) fn refused(code: &'static str) -> OutcomeDetails {
 }
 
 pub(crate) fn options(directory: &Path) -> LedgerOptions {
-    let place = LedgerStorage::Directory(directory.to_owned());
-    let mut options = LedgerOptions::new(place, "boot-1", "0.1.0", "f00d");
+    let temp_dir = LedgerStorage::Directory(directory.to_owned());
+    let mut options = LedgerOptions::new(temp_dir, "boot-1", "0.1.0", "f00d");
     // The machine that runs the tests may be busy with other things.
-    options.intent_wait = PATIENCE;
+    options.intent_wait = WAIT_MAX;
     options
 }
 
@@ -191,7 +191,7 @@ fn python() -> &'static str {
 /// Looks again and again until `condition` holds.
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(2));
-    let waited = tokio::time::timeout(PATIENCE, async {
+    let waited = tokio::time::timeout(WAIT_MAX, async {
         while !condition() {
             looks.tick().await;
         }

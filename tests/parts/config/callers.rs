@@ -1,4 +1,4 @@
-//! The files of callers: read beside the configuration, made and changed by commands.
+//! Callers' files: read beside the configuration, created and changed by commands.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

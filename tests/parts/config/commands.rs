@@ -1,4 +1,4 @@
-//! The commands `config` and `caller` as the operator meets them.
+//! The commands `config` and `caller`.
 
 use clap::Parser;
 use ninjaone_proxy::cli::{

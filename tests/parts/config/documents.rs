@@ -1,4 +1,4 @@
-//! The commented configuration and the schema say what the types say.
+//! The commented configuration and the schema agree with the types.
 
 use std::fs;
 

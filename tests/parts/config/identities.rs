@@ -1,4 +1,4 @@
-//! Person-backed identities: which applications there are, and what each of them may have.
+//! User identities: which applications there are, and which settings each may have.
 
 use std::time::Duration;
 

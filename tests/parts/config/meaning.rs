@@ -1,4 +1,4 @@
-//! What settings come to.
+//! What each setting resolves to.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Configuration: what is accepted, what is refused, and in which words.
+//! Configuration: what is accepted, what is refused, and with which words.
 
 mod callers;
 mod commands;

@@ -1,4 +1,4 @@
-//! Where secrets come from, and that none is ever shown.
+//! Where secrets come from, and that none is ever printed.
 
 use std::time::Duration;
 

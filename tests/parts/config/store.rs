@@ -1,4 +1,4 @@
-//! The store: where it is, what it is encrypted with, and who may do what on the admin listener.
+//! The store: its location, its key, and who may do what on the admin listener.
 
 use std::path::Path;
 

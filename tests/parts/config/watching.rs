@@ -1,4 +1,4 @@
-//! When a change on disk is acted upon.
+//! When a change on disk triggers a reload.
 
 use std::fs;
 

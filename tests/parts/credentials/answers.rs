@@ -1,4 +1,4 @@
-//! What a token endpoint can answer, and the name of everything that is wrong with it.
+//! Responses of a token endpoint, and the error for each that is wrong.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn each_has_its_name(table: Vec<Row>) {
 
         assert_eq!(error.as_str(), name, "{told}");
         assert!(!format!("{error} {error:?}").contains("canary"));
-        assert!(kept.vault.current().is_none(), "{told}");
+        assert!(kept.cell.current().is_none(), "{told}");
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_life_in_quotes_is_read_and_one_without_end_is_cut() {
         let server = Server::that_says(token("t", life)).await;
         let kept = server.keep(USUAL);
 
-        let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+        let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
 
         let lives = token.expires().since(token.minted());
         assert_eq!(lives, Duration::from_secs(expected_s), "{life}");

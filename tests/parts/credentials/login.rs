@@ -1,6 +1,6 @@
-//! A person's login: renewed by one at a time, stored before it is used, and never lost without a word.
+//! A user's login: renewed by one process at a time, stored before it is used, and never lost silently.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use ninjaone_proxy::{
     clock::{Reading, Timestamp},
@@ -18,7 +18,6 @@ use ninjaone_proxy::{
         },
         store::{
             LoginStore,
-            seal_key::{SealKey, SealKeys},
             stored_login::{RenewalMarker, Slot, StoredAccessToken, StoredLogin as Stored},
         },
         token::{
@@ -43,7 +42,7 @@ fn slot() -> Slot {
 }
 
 /// A login whose access token has ended.
-fn login(server: &Server, refresh: Option<&str>) -> Stored {
+pub(super) fn login(server: &Server, refresh: Option<&str>) -> Stored {
     let at = Timestamp::now();
     Stored {
         generation: 1,
@@ -59,7 +58,7 @@ fn login(server: &Server, refresh: Option<&str>) -> Stored {
     }
 }
 
-fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
+pub(super) fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
     let token = Secret::new(text.to_owned());
     Stored {
         access_token: Some(StoredAccessToken::dated(token, Reading::now(), life)),
@@ -67,7 +66,7 @@ fn with_access(login: Stored, text: &str, life: Duration) -> Stored {
     }
 }
 
-fn write(store: &LoginStore, login: &Stored) {
+pub(super) fn write(store: &LoginStore, login: &Stored) {
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
     locked.write(login).unwrap();
 }
@@ -76,12 +75,12 @@ fn stored(store: &LoginStore) -> Stored {
     store.read(&slot()).unwrap().expect("a login").login
 }
 
-fn refresh_token(store: &LoginStore) -> String {
+pub(super) fn refresh_token(store: &LoginStore) -> String {
     let token = stored(store).refresh_token.expect("a refresh token");
     token.expose().clone()
 }
 
-fn keeper(
+pub(super) fn renewer(
     server: &Server,
     store: &LoginStore,
     refresh_at: RenewalSchedule,
@@ -99,12 +98,12 @@ fn keeper(
     })
 }
 
-fn usual(server: &Server, store: &LoginStore) -> Kept {
-    keeper(server, store, USUAL, Duration::from_hours(12))
+pub(super) fn usual(server: &Server, store: &LoginStore) -> Kept {
+    renewer(server, store, USUAL, Duration::from_hours(12))
 }
 
 /// The nth token and the nth refresh token. The first call is the question for the server's paths.
-fn rotating(number: usize) -> Vec<u8> {
+pub(super) fn rotating(number: usize) -> Vec<u8> {
     match number {
         1 => no_discovery(),
         call => rotated(call - 1, 3600),
@@ -123,7 +122,7 @@ fn no_discovery() -> Vec<u8> {
     reply("404 Not Found", "", "")
 }
 
-fn refused() -> Vec<u8> {
+pub(super) fn refused() -> Vec<u8> {
     json("400 Bad Request", r#"{"error":"invalid_token"}"#)
 }
 
@@ -134,7 +133,7 @@ async fn a_login_is_renewed_with_its_refresh_token_and_the_next_one_is_stored() 
     write(&store, &login(&server, Some("canary-refresh-1")));
     let mut kept = usual(&server, &store);
 
-    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
 
     assert_eq!(token.authorization(), "Bearer canary-access-2");
     assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
@@ -164,14 +163,14 @@ async fn a_token_that_another_process_got_is_used_without_a_call() {
     write(&store, &with_access(login, "canary-kept", LONG * 100));
     let kept = usual(&server, &store);
 
-    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
 
     assert_eq!(token.authorization(), "Bearer canary-kept");
     assert_eq!(server.calls(), 0);
 }
 
 #[tokio::test]
-async fn of_many_keepers_of_one_login_one_makes_the_call() {
+async fn of_many_renewers_of_one_login_one_makes_the_call() {
     let server = Server::start(|number| match server_call(number) {
         None => no_discovery(),
         Some(call) => rotated(call, 3600),
@@ -182,7 +181,7 @@ async fn of_many_keepers_of_one_login_one_makes_the_call() {
     let kept: Vec<Kept> = (0..8).map(|_| usual(&server, &store)).collect();
 
     for one in &kept {
-        let token = one.vault.wait_for_token(LONG).await.ok().unwrap();
+        let token = one.cell.wait_for_token(LONG).await.ok().unwrap();
         assert_eq!(token.authorization(), "Bearer canary-access-2");
     }
 
@@ -210,7 +209,7 @@ async fn whoever_waits_for_the_lock_takes_the_token_that_its_holder_writes() {
     locked.write(&next).unwrap();
 
     assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
     assert_eq!(token.authorization(), "Bearer canary-next");
     assert_eq!(server.calls(), 0);
     drop(locked);
@@ -250,7 +249,7 @@ async fn an_answer_that_did_not_arrive_is_named_when_it_cost_the_login() {
 
     kept.until(TokenState::LoginNeeded).await;
     assert_eq!(stored(&store).ended.unwrap().reason, "login-lost-answer");
-    let needed = kept.vault.wait_for_token(LONG).await.err();
+    let needed = kept.cell.wait_for_token(LONG).await.err();
     assert_eq!(needed, Some(TokenWaitError::LoginNeeded));
     assert_eq!(server.calls(), 3);
 }
@@ -276,7 +275,7 @@ async fn a_login_lost_by_the_end_of_a_process_is_named_so() {
         TokenEventKind::LoginEnded(LoginEndReason::LostInCrash)
     );
 
-    let (_, error) = kept.vault.snapshot().last_error.unwrap();
+    let (_, error) = kept.cell.snapshot().last_error.unwrap();
     assert!(error.to_string().contains("before the answer was on disk"));
 }
 
@@ -291,7 +290,7 @@ async fn a_process_that_ended_before_it_called_costs_nothing() {
     write(&store, &left);
     let kept = usual(&server, &store);
 
-    assert!(kept.vault.wait_for_token(LONG).await.is_ok());
+    assert!(kept.cell.wait_for_token(LONG).await.is_ok());
 
     assert!(stored(&store).renewal_marker.is_none());
 }
@@ -319,7 +318,7 @@ async fn a_refused_refresh_token_ends_the_login_and_a_new_login_is_noticed() {
     store_login(&store, &slot(), again).await.unwrap();
 
     assert_eq!(kept.next().await.kind, TokenEventKind::LoggedIn);
-    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    let token = kept.cell.wait_for_token(LONG).await.ok().unwrap();
     assert_eq!(token.authorization(), "Bearer canary-new");
     assert_eq!(stored(&store).generation, 2);
 }
@@ -332,15 +331,15 @@ async fn a_logout_by_another_process_ends_the_use_of_its_token() {
     write(&store, &with_access(login, "canary-kept", LONG * 100));
     let mut kept = usual(&server, &store);
     assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-    assert!(kept.vault.current().is_some());
+    assert!(kept.cell.current().is_some());
 
     let locked = store.try_lock(&slot()).unwrap().expect("nobody holds it");
     locked.erase().unwrap();
 
     assert_eq!(kept.next().await.kind, TokenEventKind::LoggedOut);
-    assert!(kept.vault.current().is_none());
+    assert!(kept.cell.current().is_none());
     assert_eq!(
-        kept.vault.wait_for_token(LONG).await.err(),
+        kept.cell.wait_for_token(LONG).await.err(),
         Some(TokenWaitError::LoginNeeded)
     );
     assert_eq!(server.calls(), 0);
@@ -352,14 +351,14 @@ async fn without_a_refresh_token_the_end_is_told_ahead_and_the_token_is_used_to_
     let store = LoginStore::memory();
     let login = with_access(login(&server, None), "canary-spa", Duration::from_secs(4));
     write(&store, &login);
-    let mut kept = keeper(&server, &store, RenewalSchedule::AtLifetimePercent(5), LONG);
+    let mut kept = renewer(&server, &store, RenewalSchedule::AtLifetimePercent(5), LONG);
     assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
 
     assert_eq!(kept.refused().await, LoginError::NotRenewable.into());
 
-    assert!(kept.vault.current().is_some());
+    assert!(kept.cell.current().is_some());
     kept.until(TokenState::LoginNeeded).await;
-    assert!(kept.vault.current().is_none());
+    assert!(kept.cell.current().is_none());
     assert_eq!(server.calls(), 0);
 }
 
@@ -376,7 +375,7 @@ async fn a_login_of_another_application_is_not_used() {
 
     assert_eq!(kept.refused().await, LoginError::OtherApplication.into());
 
-    assert!(kept.vault.current().is_none());
+    assert!(kept.cell.current().is_none());
     assert_eq!(server.calls(), 0);
 }
 
@@ -386,7 +385,7 @@ async fn a_refresh_token_is_used_once_in_each_keepalive() {
     let store = LoginStore::memory();
     write(&store, &login(&server, Some("canary-refresh-1")));
     let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &store, USUAL, keepalive);
+    let mut kept = renewer(&server, &store, USUAL, keepalive);
 
     let began = Instant::now();
     assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
@@ -422,87 +421,4 @@ async fn an_answer_without_a_usable_access_token_keeps_the_new_refresh_token() {
     assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     let call = server.seen.lock().unwrap().last().unwrap().clone();
     assert!(call.contains("refresh_token=canary-refresh-2"));
-}
-
-/// A store on disk that can be put out of order.
-struct Disk {
-    store: LoginStore,
-    directory: tempfile::TempDir,
-}
-
-impl Disk {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let keys = SealKeys::new(SealKey::from_bytes(&[7; 32]).unwrap(), Vec::new()).unwrap();
-        let store = LoginStore::open(directory.path(), keys).unwrap();
-        Self { store, directory }
-    }
-
-    /// Something stands where new records are drafted.
-    fn refuse_writes(&self) {
-        fs::create_dir(self.draft()).unwrap();
-    }
-
-    fn take_writes(&self) {
-        fs::remove_dir(self.draft()).unwrap();
-    }
-
-    fn draft(&self) -> PathBuf {
-        self.directory.path().join("acme.user.draft")
-    }
-}
-
-#[tokio::test]
-async fn what_cannot_be_stored_is_used_shown_and_stored_as_soon_as_it_can_be() {
-    let server = Server::start(rotating).await;
-    let all = u32::try_from(server.turns.available_permits()).unwrap();
-    server.turns.acquire_many(all).await.unwrap().forget();
-    server.turns.add_permits(1);
-    let disk = Disk::new();
-    write(&disk.store, &login(&server, Some("canary-refresh-1")));
-    let mut kept = usual(&server, &disk.store);
-    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-    while server.calls() < 2 {
-        tokio::task::yield_now().await;
-    }
-
-    disk.refuse_writes();
-    server.turns.add_permits(10);
-
-    assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
-    let event = kept.next().await;
-    assert_eq!(event.kind, TokenEventKind::PersistFailed);
-    assert!(event.store_fault.is_some());
-    let token = kept.vault.wait_for_token(LONG).await.ok().unwrap();
-    assert_eq!(token.authorization(), "Bearer canary-access-2");
-    let state = kept.vault.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_some() && state.store_fault.is_some());
-
-    disk.take_writes();
-
-    assert_eq!(kept.next().await.kind, TokenEventKind::Persisted);
-    assert_eq!(refresh_token(&disk.store), "canary-refresh-2");
-    let state = kept.vault.snapshot().login.unwrap();
-    assert!(state.unsaved_since.is_none() && state.store_fault.is_none());
-}
-
-#[tokio::test]
-async fn while_the_token_is_good_nothing_is_risked_with_a_store_that_fails() {
-    let server = Server::start(rotating).await;
-    let disk = Disk::new();
-    let login = login(&server, Some("canary-refresh-1"));
-    write(&disk.store, &with_access(login, "canary-kept", LONG * 100));
-    let keepalive = Duration::from_secs(1);
-    let mut kept = keeper(&server, &disk.store, USUAL, keepalive);
-    assert_eq!(kept.next().await.kind, TokenEventKind::Adopted);
-
-    disk.refuse_writes();
-
-    assert_eq!(kept.refused().await, RenewalError::Store);
-    assert!(kept.vault.current().is_some());
-    // The host may be asked for its paths: that uses up nothing.
-    let seen = server.seen.lock().unwrap().clone();
-    assert!(seen.iter().all(|it| it.starts_with("GET ")), "{seen:?}");
-    disk.take_writes();
-    assert_eq!(kept.next().await.kind, TokenEventKind::Renewed);
 }

@@ -1,7 +1,8 @@
-//! Credentials: tokens are minted once, renewed in time, and never sent when they cannot be trusted.
+//! Credentials: tokens are obtained once, renewed in time, and never sent when they cannot be trusted.
 
 mod answers;
 mod login;
+mod login_storage;
 mod server;
 
 use std::{sync::Arc, time::Duration};
@@ -29,7 +30,7 @@ async fn the_secret_goes_in_the_body_and_the_token_comes_back() {
     let mut kept = server.keep(USUAL);
 
     let token = kept
-        .vault
+        .cell
         .wait_for_token(LONG)
         .await
         .unwrap_or_else(|_| panic!());
@@ -72,10 +73,10 @@ async fn nothing_that_is_shown_holds_a_secret() {
     let event = kept.next().await;
     kept.until(TokenState::Fresh).await;
 
-    let shown = format!("{:?} {event:?}", kept.vault.snapshot());
+    let shown = format!("{:?} {event:?}", kept.cell.snapshot());
 
     assert!(!shown.contains("canary"), "{shown}");
-    let snapshot = kept.vault.snapshot();
+    let snapshot = kept.cell.snapshot();
     assert_eq!(snapshot.results, [("minted", 1)]);
     assert!(snapshot.usable && snapshot.expires_at.is_some());
 }
@@ -87,23 +88,22 @@ async fn a_thousand_requests_without_a_token_make_one_call_also_when_the_first_o
     server.turns.acquire_many(all).await.unwrap().forget();
     let kept = server.keep(USUAL);
     let mut waiting = JoinSet::new();
-    let ask = |vault: &Arc<TokenCell>| {
-        let vault = Arc::clone(vault);
+    let ask = |cell: &Arc<TokenCell>| {
+        let cell = Arc::clone(cell);
         async move {
-            vault
-                .wait_for_token(LONG)
+            cell.wait_for_token(LONG)
                 .await
                 .map(|token| token.generation())
         }
     };
-    let first = waiting.spawn(ask(&kept.vault));
-    while kept.vault.snapshot().waiting == 0 {
+    let first = waiting.spawn(ask(&kept.cell));
+    while kept.cell.snapshot().waiting == 0 {
         tokio::task::yield_now().await;
     }
     for _ in 1..1000 {
-        waiting.spawn(ask(&kept.vault));
+        waiting.spawn(ask(&kept.cell));
     }
-    while kept.vault.snapshot().waiting < 1000 {
+    while kept.cell.snapshot().waiting < 1000 {
         tokio::task::yield_now().await;
     }
 
@@ -122,7 +122,7 @@ async fn a_thousand_requests_without_a_token_make_one_call_also_when_the_first_o
     }
     assert_eq!((given, left), (999, 1));
     assert_eq!(server.calls(), 1);
-    assert_eq!(kept.vault.snapshot().waiting, 0);
+    assert_eq!(kept.cell.snapshot().waiting, 0);
 }
 
 #[tokio::test]
@@ -131,10 +131,10 @@ async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() 
     let all = u32::try_from(server.turns.available_permits()).unwrap();
     server.turns.acquire_many(all).await.unwrap().forget();
     let kept = server.keep(RenewalSchedule::AtLifetimePercent(1));
-    let vault = Arc::clone(&kept.vault);
+    let cell = Arc::clone(&kept.cell);
     let mut waiting = JoinSet::new();
-    waiting.spawn(async move { vault.wait_for_token(LONG).await.is_ok() });
-    while kept.vault.snapshot().waiting == 0 {
+    waiting.spawn(async move { cell.wait_for_token(LONG).await.is_ok() });
+    while kept.cell.snapshot().waiting == 0 {
         tokio::task::yield_now().await;
     }
     // An answer so slow that its token is due for renewal when it comes.
@@ -146,7 +146,7 @@ async fn whoever_waits_gets_a_token_although_the_next_renewal_follows_at_once() 
     while server.calls() < 2 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(kept.vault.snapshot().state, TokenState::Renewing);
+    assert_eq!(kept.cell.snapshot().state, TokenState::Renewing);
 }
 
 #[tokio::test]
@@ -156,14 +156,14 @@ async fn those_who_wait_have_a_bound() {
     let kept = server.keep(USUAL);
     let mut waiting = JoinSet::new();
     for _ in 0..4_096 {
-        let vault = Arc::clone(&kept.vault);
-        waiting.spawn(async move { vault.wait_for_token(LONG).await.is_ok() });
+        let cell = Arc::clone(&kept.cell);
+        waiting.spawn(async move { cell.wait_for_token(LONG).await.is_ok() });
     }
-    while kept.vault.snapshot().waiting < 4_096 {
+    while kept.cell.snapshot().waiting < 4_096 {
         tokio::task::yield_now().await;
     }
 
-    let one_more = kept.vault.wait_for_token(LONG).await.err().unwrap();
+    let one_more = kept.cell.wait_for_token(LONG).await.err().unwrap();
 
     assert_eq!(pause(one_more), Duration::from_secs(1));
     server.turns.add_permits(1);
@@ -177,7 +177,7 @@ async fn whoever_waits_for_a_renewal_does_not_wait_for_ever() {
     server.turns.acquire_many(1_000).await.unwrap().forget();
     let kept = server.keep(USUAL);
 
-    let outcome = kept.vault.wait_for_token(Duration::from_millis(50)).await;
+    let outcome = kept.cell.wait_for_token(Duration::from_millis(50)).await;
 
     assert_eq!(pause(outcome.err().unwrap()), Duration::from_secs(1));
 }
@@ -192,17 +192,17 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
     .await;
     let mut kept = server.keep(RenewalSchedule::AtLifetimePercent(1));
     assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
-    let first = kept.vault.current().unwrap();
+    let first = kept.cell.current().unwrap();
     let failed = kept.refused().await;
     assert_eq!(failed.as_str(), "server-error");
 
-    let still = kept.vault.current().unwrap();
+    let still = kept.cell.current().unwrap();
     assert!(
         Arc::ptr_eq(&first, &still),
         "served although its renewal failed"
     );
     let refused_at = loop {
-        match kept.vault.current() {
+        match kept.cell.current() {
             Some(token) => assert!(Moment::now() < token.expires() || token.generation() > 1),
             None => break Moment::now(),
         }
@@ -213,7 +213,7 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
     // Whoever asks now is refused cleanly or gets the next token, never the old one.
     let started = Instant::now();
     let next = loop {
-        match kept.vault.wait_for_token(LONG).await {
+        match kept.cell.wait_for_token(LONG).await {
             Ok(token) => break token,
             Err(unavailable) => assert!(pause(unavailable) <= Duration::from_secs(4)),
         }
@@ -227,15 +227,14 @@ async fn a_valid_token_is_served_while_its_renewal_fails_and_an_expired_one_neve
 async fn a_storm_of_rejections_makes_one_renewal() {
     let server = Server::start(numbered).await;
     let mut kept = server.keep(USUAL);
-    let first = kept.vault.wait_for_token(LONG).await.ok().unwrap();
+    let first = kept.cell.wait_for_token(LONG).await.ok().unwrap();
     first.accept();
     let mut storm = JoinSet::new();
     for _ in 0..1000 {
-        let vault = Arc::clone(&kept.vault);
+        let cell = Arc::clone(&kept.cell);
         storm.spawn(async move {
-            vault.reject(1);
-            vault
-                .wait_for_newer_than(1, LONG)
+            cell.reject(1);
+            cell.wait_for_newer_than(1, LONG)
                 .await
                 .map(|token| token.generation())
         });
@@ -252,9 +251,9 @@ async fn a_storm_of_rejections_makes_one_renewal() {
     assert_eq!(server.calls(), 2);
     assert_eq!(kept.next().await.kind, TokenEventKind::Minted);
     assert_eq!(kept.next().await.kind, TokenEventKind::Forced);
-    // Late news of the first token change nothing.
-    kept.vault.reject(1);
-    let same = kept.vault.wait_for_newer_than(1, LONG).await.ok().unwrap();
+    // A late rejection of the first token changes nothing.
+    kept.cell.reject(1);
+    let same = kept.cell.wait_for_newer_than(1, LONG).await.ok().unwrap();
     assert_eq!(same.generation(), 2);
     assert_eq!(server.calls(), 2);
 }
@@ -263,14 +262,14 @@ async fn a_storm_of_rejections_makes_one_renewal() {
 async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
     let server = Server::start(numbered).await;
     let kept = server.keep(USUAL);
-    kept.vault.wait_for_token(LONG).await.ok().unwrap();
-    let second = kept.vault.wait_for_newer_than(1, LONG).await.ok().unwrap();
+    kept.cell.wait_for_token(LONG).await.ok().unwrap();
+    let second = kept.cell.wait_for_newer_than(1, LONG).await.ok().unwrap();
     assert_eq!(second.generation(), 2);
 
     let started = Instant::now();
     for _ in 0..1000 {
         let refused = kept
-            .vault
+            .cell
             .wait_for_newer_than(2, Duration::from_secs(5))
             .await;
         let retry_after = pause(refused.err().unwrap());
@@ -282,25 +281,25 @@ async fn tokens_that_are_always_rejected_are_not_renewed_again_and_again() {
         "refused at once"
     );
     assert_eq!(server.calls(), 2);
-    assert!(kept.vault.current().is_some(), "it may work for others");
+    assert!(kept.cell.current().is_some(), "it may work for others");
 }
 
 #[tokio::test]
 async fn a_wrong_configuration_ends_the_waiting_and_is_tried_again_slowly() {
     let server = Server::that_says(json("400 Bad Request", r#"{"error":"invalid_scope"}"#)).await;
     let mut kept = server.keep(USUAL);
-    let waited = kept.vault.wait_for_token(LONG).await;
+    let waited = kept.cell.wait_for_token(LONG).await;
 
     assert_eq!(
         kept.refused().await,
         RenewalError::TokenEndpoint(TokenRejection::InvalidScope.into())
     );
     kept.until(TokenState::Failing).await;
-    for retry_after in [waited, kept.vault.wait_for_token(LONG).await] {
+    for retry_after in [waited, kept.cell.wait_for_token(LONG).await] {
         let retry_after = pause(retry_after.err().unwrap());
         assert!(retry_after > Duration::from_secs(50) && retry_after < Duration::from_secs(64));
     }
-    let snapshot = kept.vault.snapshot();
+    let snapshot = kept.cell.snapshot();
     assert!(snapshot.failing_since.is_some() && !snapshot.usable);
     assert_eq!(snapshot.results, [("invalid-scope", 1)]);
 }
@@ -317,18 +316,18 @@ async fn a_throttled_token_endpoint_is_left_alone_as_long_as_it_asks() {
     );
     kept.until(TokenState::Failing).await;
 
-    let waited = kept.vault.wait_for_token(LONG).await.err().unwrap();
+    let waited = kept.cell.wait_for_token(LONG).await.err().unwrap();
 
     assert!(pause(waited) > Duration::from_secs(290));
     assert_eq!(server.calls(), 1);
 }
 
 #[tokio::test]
-async fn the_keeper_ends_with_its_handle_and_with_the_program() {
+async fn the_renewer_ends_with_its_handle_and_with_the_program() {
     let server = Server::start(numbered).await;
     for by_handle in [true, false] {
         let mut kept = server.keep(USUAL);
-        kept.vault.wait_for_token(LONG).await.ok().unwrap();
+        kept.cell.wait_for_token(LONG).await.ok().unwrap();
         if by_handle {
             kept.handle = None;
         } else {
@@ -338,11 +337,11 @@ async fn the_keeper_ends_with_its_handle_and_with_the_program() {
         assert!(kept.tasks.join_timeout(LONG).await);
 
         assert!(
-            kept.vault.current().is_some(),
-            "a valid token outlives its keeper"
+            kept.cell.current().is_some(),
+            "a valid token outlives its renewer"
         );
         assert!(
-            kept.vault.wait_for_newer_than(1, LONG).await.is_err(),
+            kept.cell.wait_for_newer_than(1, LONG).await.is_err(),
             "nobody will renew it"
         );
     }

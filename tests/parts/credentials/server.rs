@@ -1,4 +1,4 @@
-//! A token endpoint over TCP that says what a test tells it to, and a vault that uses it.
+//! A token endpoint over TCP that says what a test tells it to, and a token cell that uses it.
 
 use std::{
     sync::{
@@ -120,9 +120,9 @@ impl Drop for Server {
     }
 }
 
-/// A vault with its keeper, and what the keeper reports.
+/// A token cell with its renewer, and what the renewer reports.
 pub(crate) struct Kept {
-    pub(crate) vault: Arc<TokenCell>,
+    pub(crate) cell: Arc<TokenCell>,
     pub(crate) handle: Option<RenewerHandle>,
     pub(crate) events: mpsc::Receiver<TokenEvent>,
     pub(crate) tasks: Tasks,
@@ -141,9 +141,9 @@ impl Kept {
             observer: Arc::new(move |event| drop(sender.try_send(event))),
             heartbeat: Watchdog::new(LONG).watch("renewer"),
         };
-        let (vault, handle) = start(keeping, &tasks);
+        let (cell, handle) = start(keeping, &tasks);
         Self {
-            vault,
+            cell,
             handle: Some(handle),
             events,
             tasks,
@@ -161,10 +161,10 @@ impl Kept {
         }
     }
 
-    /// Until the vault looks as described; the keeper reports before it rests.
+    /// Until the cell looks as described; the renewer reports before it rests.
     pub(crate) async fn until(&self, state: TokenState) {
         let reached = async {
-            while self.vault.snapshot().state != state {
+            while self.cell.snapshot().state != state {
                 tokio::task::yield_now().await;
             }
         };

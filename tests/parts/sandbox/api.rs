@@ -1,4 +1,4 @@
-//! What the made-up world shows, and what writing changes.
+//! The sandbox's simulated world: what reads show and what writes change.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use ninjaone_proxy::{
     sandbox::SandboxOptions,
 };
 
-use super::wire::{Place, ids};
+use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn three_organizations_have_twenty_five_devices_in_pages() {
-    let place = Place::new();
-    let token = place.token().await;
-    let organizations = ids(&place.get(&token, "/v2/organizations").await.json());
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let organizations = ids(&sandbox.get(&token, "/v2/organizations").await.json());
     assert_eq!(organizations, [2, 17, 23]);
 
     let (mut all, mut after) = (Vec::new(), 0);
     loop {
         let target = format!("/api/v2/devices?pageSize=10&after={after}");
-        let page = ids(&place.get(&token, &target).await.json());
+        let page = ids(&sandbox.get(&token, &target).await.json());
         let Some(last) = page.last() else { break };
         after = *last;
         all.extend(page);
@@ -32,10 +32,10 @@ async fn three_organizations_have_twenty_five_devices_in_pages() {
     let mut of_organizations = BTreeSet::new();
     for id in organizations {
         let target = format!("/v2/organization/{id}/devices");
-        of_organizations.extend(ids(&place.get(&token, &target).await.json()));
+        of_organizations.extend(ids(&sandbox.get(&token, &target).await.json()));
     }
     assert_eq!(of_organizations.into_iter().collect::<Vec<_>>(), all);
-    let servers = place
+    let servers = sandbox
         .get(
             &token,
             "/v2/devices?df=org%20%3D%202%20AND%20class%20%3D%20WINDOWS_SERVER",
@@ -49,19 +49,22 @@ async fn three_organizations_have_twenty_five_devices_in_pages() {
             .iter()
             .all(|it| it["nodeClass"] == "WINDOWS_SERVER")
     );
-    assert_eq!(place.get(&token, "/v2/device/123").await.json()["id"], 123);
-    assert_eq!(place.get(&token, "/v2/device/99").await.status, 404);
+    assert_eq!(
+        sandbox.get(&token, "/v2/device/123").await.json()["id"],
+        123
+    );
+    assert_eq!(sandbox.get(&token, "/v2/device/99").await.status, 404);
 }
 
 #[tokio::test]
 async fn the_same_seed_makes_the_same_world_and_another_seed_another_one() {
     let world = async |seed| {
-        let place = Place::with(SandboxOptions {
+        let sandbox = TestSandbox::with(SandboxOptions {
             seed,
             ..SandboxOptions::default()
         });
-        let token = place.token().await;
-        place.get(&token, "/v2/devices-detailed").await.body
+        let token = sandbox.token().await;
+        sandbox.get(&token, "/v2/devices-detailed").await.body
     };
     assert_eq!(world(7).await, world(7).await);
     assert_ne!(world(7).await, world(8).await);
@@ -69,9 +72,9 @@ async fn the_same_seed_makes_the_same_world_and_another_seed_another_one() {
 
 #[tokio::test]
 async fn a_cursor_leads_through_a_report_and_belongs_to_its_report() {
-    let place = Place::new();
-    let token = place.token().await;
-    let first = place
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let first = sandbox
         .get(&token, "/v2/queries/software?pageSize=10000")
         .await;
     assert_eq!(first.header("transfer-encoding"), Some("chunked"));
@@ -79,19 +82,19 @@ async fn a_cursor_leads_through_a_report_and_belongs_to_its_report() {
     assert_eq!(first["results"].as_array().unwrap().len(), 10_000);
     let name = first["cursor"]["name"].as_str().unwrap().to_owned();
     let target = format!("/v2/queries/software?pageSize=10000&cursor={name}");
-    let second = place.get(&token, &target).await.json();
+    let second = sandbox.get(&token, &target).await.json();
     assert_eq!(second["results"].as_array().unwrap().len(), 2_000);
     assert!(second.get("cursor").is_none());
     let elsewhere = format!("/v2/queries/volumes?cursor={name}");
-    assert_eq!(place.get(&token, &elsewhere).await.status, 400);
+    assert_eq!(sandbox.get(&token, &elsewhere).await.status, 400);
 }
 
 #[tokio::test]
 async fn secure_fields_are_masked_unless_they_are_asked_for() {
-    let place = Place::new();
-    let token = place.token().await;
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
     let report =
-        async |target: &str| String::from_utf8(place.get(&token, target).await.body).unwrap();
+        async |target: &str| String::from_utf8(sandbox.get(&token, target).await.body).unwrap();
     let masked = report("/v2/queries/custom-fields").await;
     assert!(!masked.contains("sandbox-secure-value"));
     let shown = report("/v2/queries/custom-fields?showSecureValues=true").await;
@@ -100,16 +103,19 @@ async fn secure_fields_are_masked_unless_they_are_asked_for() {
 
 #[tokio::test]
 async fn activities_page_by_id_in_both_directions() {
-    let place = Place::new();
-    let token = place.token().await;
-    let newest = place.get(&token, "/v2/activities?pageSize=5").await.json();
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let newest = sandbox
+        .get(&token, "/v2/activities?pageSize=5")
+        .await
+        .json();
     assert_eq!(ids(&newest["activities"]), [5480, 5479, 5478, 5477, 5476]);
-    let older = place
+    let older = sandbox
         .get(&token, "/v2/activities?pageSize=2&olderThan=5476")
         .await
         .json();
     assert_eq!(ids(&older["activities"]), [5475, 5474]);
-    let newer = place
+    let newer = sandbox
         .get(&token, "/v2/activities?pageSize=2&newerThan=5470")
         .await
         .json();
@@ -119,14 +125,20 @@ async fn activities_page_by_id_in_both_directions() {
 
 #[tokio::test]
 async fn resetting_an_alert_removes_it() {
-    let place = Place::new();
-    let token = place.token().await;
-    let alerts = place.get(&token, "/v2/alerts").await.json();
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let alerts = sandbox.get(&token, "/v2/alerts").await.json();
     let uid = alerts[0]["uid"].as_str().unwrap();
     let target = format!("/v2/alert/{uid}");
-    assert_eq!(place.call(&token, "DELETE", &target, "").await.status, 204);
-    assert_eq!(place.call(&token, "DELETE", &target, "").await.status, 404);
-    let left = place.get(&token, "/v2/alerts").await.json();
+    assert_eq!(
+        sandbox.call(&token, "DELETE", &target, "").await.status,
+        204
+    );
+    assert_eq!(
+        sandbox.call(&token, "DELETE", &target, "").await.status,
+        404
+    );
+    let left = sandbox.get(&token, "/v2/alerts").await.json();
     assert_eq!(
         left.as_array().unwrap().len() + 1,
         alerts.as_array().unwrap().len()
@@ -135,8 +147,8 @@ async fn resetting_an_alert_removes_it() {
 
 #[tokio::test]
 async fn every_read_of_the_catalogue_is_answered() {
-    let place = Place::new();
-    let token = place.token().await;
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
     for operation in Catalogue::builtin().all() {
         if operation.method.as_str() != "GET" || operation.class > RiskClass::Secrets {
             continue;
@@ -151,7 +163,7 @@ async fn every_read_of_the_catalogue_is_answered() {
             };
             target = target.replace(&format!("{{{}}}", parameter.name), value);
         }
-        let reply = place.get(&token, &target).await;
+        let reply = sandbox.get(&token, &target).await;
         assert!(
             [200, 404].contains(&reply.status),
             "{} {}: {}",
@@ -167,9 +179,9 @@ async fn every_read_of_the_catalogue_is_answered() {
 
 #[tokio::test]
 async fn an_api_answer_has_a_cookie_a_request_id_and_the_name_of_the_server() {
-    let place = Place::new();
-    let token = place.token().await;
-    let reply = place.get(&token, "/v2/devices").await;
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let reply = sandbox.get(&token, "/v2/devices").await;
     assert_eq!(reply.header("server"), Some("Grizzly"));
     assert!(
         reply
@@ -178,7 +190,7 @@ async fn an_api_answer_has_a_cookie_a_request_id_and_the_name_of_the_server() {
             .starts_with("sessionKey=")
     );
     assert!(reply.header("x-nj-request-id").is_some());
-    let unknown = place.get(&token, "/v2/nothing").await;
+    let unknown = sandbox.get(&token, "/v2/nothing").await;
     assert_eq!(unknown.status, 404);
     assert!(
         unknown.json()["incidentId"]
@@ -186,9 +198,9 @@ async fn an_api_answer_has_a_cookie_a_request_id_and_the_name_of_the_server() {
             .unwrap()
             .starts_with("WEB_MGMT_SERVICE-")
     );
-    let wrong = place.call(&token, "DELETE", "/v2/devices", "").await;
+    let wrong = sandbox.call(&token, "DELETE", "/v2/devices", "").await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET")));
-    let redirect = place
+    let redirect = sandbox
         .get(&token, "/v2/device/101/dashboard-url?redirect=true")
         .await;
     assert_eq!(redirect.status, 302);

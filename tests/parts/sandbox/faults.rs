@@ -1,75 +1,75 @@
-//! Faults that are switched on from the same process.
+//! Faults switched on from the same process.
 
 use ninjaone_proxy::sandbox::faults::{Faults, Throttle, TokenEndpointFault};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::wire::{FORM, Place, send};
+use super::wire::{FORM, TestSandbox, send};
 
 #[tokio::test]
 async fn throttling_is_a_status_or_a_page_and_counts_down() {
-    let place = Place::new();
-    let token = place.token().await;
-    place.ninja.faults().set(Faults {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    sandbox.ninja.faults().set(Faults {
         throttle: Some(Throttle::Status),
         retry_after: Some(7),
         count: Some(2),
         ..Faults::default()
     });
-    let throttled = place.get(&token, "/v2/devices").await;
+    let throttled = sandbox.get(&token, "/v2/devices").await;
     assert_eq!(
         (throttled.status, throttled.header("retry-after")),
         (429, Some("7"))
     );
-    assert_eq!(place.ninja.faults().current().count, Some(1));
-    assert_eq!(place.get(&token, "/v2/devices").await.status, 429);
-    assert_eq!(place.get(&token, "/v2/devices").await.status, 200);
-    assert_eq!(place.ninja.faults().current(), Faults::default());
+    assert_eq!(sandbox.ninja.faults().current().count, Some(1));
+    assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 429);
+    assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 200);
+    assert_eq!(sandbox.ninja.faults().current(), Faults::default());
 
-    place.ninja.faults().set(Faults {
+    sandbox.ninja.faults().set(Faults {
         throttle: Some(Throttle::Page),
         ..Faults::default()
     });
-    let page = place.get(&token, "/v2/devices").await;
+    let page = sandbox.get(&token, "/v2/devices").await;
     assert_eq!(page.status, 200);
     assert!(
         page.header("content-type")
             .unwrap()
             .starts_with("text/html")
     );
-    assert_eq!(place.form(FORM).await.status, 200);
+    assert_eq!(sandbox.form(FORM).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_lost_response_is_done_and_not_answered() {
-    let place = Place::new();
-    let token = place.token().await;
-    place.ninja.faults().set(Faults {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    sandbox.ninja.faults().set(Faults {
         lose_response: true,
         count: Some(1),
         ..Faults::default()
     });
     let headers = format!("Authorization: Bearer {token}\r\n");
     let body = r#"{"name":"Lost and found"}"#;
-    let lost = send(place.at, "POST", "/v2/organizations", &headers, body).await;
+    let lost = send(sandbox.at, "POST", "/v2/organizations", &headers, body).await;
     assert!(lost.is_none());
-    assert_eq!(place.ninja.requests().last().unwrap().status(), None);
-    let organizations = place.get(&token, "/v2/organizations").await.json();
+    assert_eq!(sandbox.ninja.requests().last().unwrap().status(), None);
+    let organizations = sandbox.get(&token, "/v2/organizations").await.json();
     assert_eq!(organizations[3]["name"], "Lost and found");
 }
 
 #[tokio::test]
 async fn a_cut_body_is_shorter_than_announced_and_a_cut_stream_has_no_end() {
-    let place = Place::new();
-    let token = place.token().await;
-    place.ninja.faults().set(Faults {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    sandbox.ninja.faults().set(Faults {
         cut_body: true,
         ..Faults::default()
     });
-    let cut = place.get(&token, "/v2/devices").await;
+    let cut = sandbox.get(&token, "/v2/devices").await;
     let announced: usize = cut.header("content-length").unwrap().parse().unwrap();
     assert_eq!(cut.body.len(), announced / 2);
-    let cut = place
+    let cut = sandbox
         .get(&token, "/v2/queries/software?pageSize=1000")
         .await;
     assert!(cut.body.len() > 1_000);
@@ -78,7 +78,7 @@ async fn a_cut_body_is_shorter_than_announced_and_a_cut_stream_has_no_end() {
 
 #[tokio::test]
 async fn tokens_can_be_expired_and_revoked_and_a_new_one_serves() {
-    let place = Place::new();
+    let sandbox = TestSandbox::new();
     for faults in [
         Faults {
             expire_tokens: true,
@@ -89,25 +89,25 @@ async fn tokens_can_be_expired_and_revoked_and_a_new_one_serves() {
             ..Faults::default()
         },
     ] {
-        let token = place.token().await;
-        assert_eq!(place.get(&token, "/v2/devices").await.status, 200);
-        place.ninja.faults().set(faults);
-        assert_eq!(place.get(&token, "/v2/devices").await.status, 401);
-        let token = place.token().await;
-        assert_eq!(place.get(&token, "/v2/devices").await.status, 200);
+        let token = sandbox.token().await;
+        assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 200);
+        sandbox.ninja.faults().set(faults);
+        assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 401);
+        let token = sandbox.token().await;
+        assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 200);
     }
 }
 
 #[tokio::test]
 async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
-    let place = Place::new();
+    let sandbox = TestSandbox::new();
     let with = async |trouble: &str| {
-        place.ninja.faults().set(Faults {
+        sandbox.ninja.faults().set(Faults {
             token: Some(trouble.parse::<TokenEndpointFault>().unwrap()),
             count: Some(1),
             ..Faults::default()
         });
-        place.form(FORM).await
+        sandbox.form(FORM).await
     };
     for status in [400, 401, 404, 429, 500, 503] {
         assert_eq!(with(&status.to_string()).await.status, status);
@@ -131,7 +131,7 @@ async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
             .is_none()
     );
     assert_eq!(with("slow:1").await.status, 200);
-    assert_eq!(place.form(FORM).await.json()["expires_in"], 3600);
+    assert_eq!(sandbox.form(FORM).await.json()["expires_in"], 3600);
     for wrong in ["", "200", "slow:", "expires_in:soon", "teapot"] {
         assert!(wrong.parse::<TokenEndpointFault>().is_err(), "{wrong}");
     }
@@ -139,16 +139,16 @@ async fn the_token_endpoint_fails_in_each_way_that_is_asked_for() {
 
 #[tokio::test]
 async fn a_token_request_that_hangs_is_not_answered_and_the_sandbox_still_stops() {
-    let place = Place::new();
-    place.ninja.faults().set(Faults {
+    let sandbox = TestSandbox::new();
+    sandbox.ninja.faults().set(Faults {
         token: Some(TokenEndpointFault::Hang),
         ..Faults::default()
     });
     tokio::select! {
-        _ = place.form(FORM) => panic!("it was answered"),
-        () = place.ninja.wait_for_requests(1) => {}
+        _ = sandbox.form(FORM) => panic!("it was answered"),
+        () = sandbox.ninja.wait_for_requests(1) => {}
     }
-    assert_eq!(place.ninja.requests()[0].status(), None);
-    place.ninja.stop().await;
-    assert!(TcpStream::connect(place.at).await.is_err());
+    assert_eq!(sandbox.ninja.requests()[0].status(), None);
+    sandbox.ninja.stop().await;
+    assert!(TcpStream::connect(sandbox.at).await.is_err());
 }

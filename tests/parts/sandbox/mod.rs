@@ -3,9 +3,9 @@
 mod api;
 mod faults;
 mod login;
-mod person;
 mod refresh;
 mod serving;
 mod token_faults;
 mod tokens;
+mod user_login;
 mod wire;

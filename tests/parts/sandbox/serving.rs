@@ -1,4 +1,4 @@
-//! How it listens, what it remembers, and its control address.
+//! Listening, the request log, and the control address.
 
 use std::sync::Arc;
 
@@ -11,24 +11,26 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::wire::{Place, send};
+use super::wire::{TestSandbox, send};
 
 #[tokio::test]
 async fn what_was_received_is_remembered_to_the_byte() {
-    let place = Place::new();
-    let token = place.token().await;
-    place.get(&token, "/api/v2/devices?df=a%20b+c&df=%zz").await;
-    place.ninja.revoke_all_tokens();
-    place.call(&token, "PATCH", "/v2/device/101", "{}").await;
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    sandbox
+        .get(&token, "/api/v2/devices?df=a%20b+c&df=%zz")
+        .await;
+    sandbox.ninja.revoke_all_tokens();
+    sandbox.call(&token, "PATCH", "/v2/device/101", "{}").await;
     assert_eq!(
-        place.saw(),
+        sandbox.saw(),
         [
             "POST /ws/oauth/token 200",
             "GET /api/v2/devices?df=a%20b+c&df=%zz 200",
             "PATCH /v2/device/101 401",
         ]
     );
-    let seen = place.ninja.requests();
+    let seen = sandbox.ninja.requests();
     assert_eq!(
         seen[2].header("authorization"),
         Some(format!("Bearer {token}").as_bytes())
@@ -38,20 +40,20 @@ async fn what_was_received_is_remembered_to_the_byte() {
         &*seen[2].body_sha256,
         "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     );
-    place.ninja.clear_requests();
-    assert!(place.ninja.requests().is_empty());
+    sandbox.ninja.clear_requests();
+    assert!(sandbox.ninja.requests().is_empty());
 }
 
 #[tokio::test]
 async fn another_process_can_look_and_switch_over_the_control_address() {
-    let place = Place::new();
+    let sandbox = TestSandbox::new();
     let control = async |method: &str, target: &str, body: &str| {
-        send(place.at, method, target, "", body).await.unwrap()
+        send(sandbox.at, method, target, "", body).await.unwrap()
     };
     let on = control("POST", "/sandbox/faults", r#"{"status":503,"count":1}"#).await;
     assert_eq!(on.json(), json!({"status": 503, "count": 1}));
-    let token = place.token().await;
-    assert_eq!(place.get(&token, "/v2/devices").await.status, 503);
+    let token = sandbox.token().await;
+    assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 503);
     assert_eq!(
         control("GET", "/sandbox/faults", "").await.json(),
         json!({})
@@ -90,16 +92,16 @@ async fn another_process_can_look_and_switch_over_the_control_address() {
     assert_eq!(seen["requests"][0]["target"], "/v2/devices");
     assert_eq!(seen["requests"][0]["status"], 503);
     assert_eq!(control("DELETE", "/sandbox/requests", "").await.status, 204);
-    assert!(place.ninja.requests().is_empty());
+    assert!(sandbox.ninja.requests().is_empty());
 }
 
 #[tokio::test]
 async fn without_control_there_is_nothing_below_sandbox() {
-    let place = Place::with(SandboxOptions {
+    let sandbox = TestSandbox::with(SandboxOptions {
         control: false,
         ..SandboxOptions::default()
     });
-    let reply = send(place.at, "GET", "/sandbox/faults", "", "")
+    let reply = send(sandbox.at, "GET", "/sandbox/faults", "", "")
         .await
         .unwrap();
     assert_eq!(reply.status, 404);
@@ -107,16 +109,16 @@ async fn without_control_there_is_nothing_below_sandbox() {
 
 #[tokio::test]
 async fn http_2_is_spoken_by_prior_knowledge() {
-    let place = Place::new();
-    let token = place.token().await;
-    let stream = TokioIo::new(TcpStream::connect(place.at).await.unwrap());
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let stream = TokioIo::new(TcpStream::connect(sandbox.at).await.unwrap());
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
             .await
             .unwrap();
     let running = Tasks::new();
     running.spawn(async move { connection.await.unwrap_or_default() });
-    let head = http::Request::head(format!("http://{}/v2/devices", place.at))
+    let head = http::Request::head(format!("http://{}/v2/devices", sandbox.at))
         .header("authorization", format!("Bearer {token}"))
         .body(Full::<bytes::Bytes>::default())
         .unwrap();
@@ -134,7 +136,7 @@ async fn http_2_is_spoken_by_prior_knowledge() {
     );
     let request = http::Request::get(format!(
         "http://{}/v2/queries/software?pageSize=500",
-        place.at
+        sandbox.at
     ))
     .header("authorization", format!("Bearer {token}"))
     .body(Full::<bytes::Bytes>::default())
@@ -144,7 +146,10 @@ async fn http_2_is_spoken_by_prior_knowledge() {
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     let value: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(value["results"].as_array().unwrap().len(), 500);
-    assert_eq!(place.saw()[2], "GET /v2/queries/software?pageSize=500 200");
+    assert_eq!(
+        sandbox.saw()[2],
+        "GET /v2/queries/software?pageSize=500 200"
+    );
 }
 
 #[tokio::test]
@@ -161,7 +166,7 @@ async fn tls_is_spoken_with_a_given_certificate() {
         .with_single_cert(vec![certificate.clone()], private)
         .unwrap();
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let place = Place::with(SandboxOptions {
+    let sandbox = TestSandbox::with(SandboxOptions {
         tls: Some(Arc::new(server)),
         ..SandboxOptions::default()
     });
@@ -173,7 +178,7 @@ async fn tls_is_spoken_with_a_given_certificate() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(place.at).await.unwrap();
+    let stream = TcpStream::connect(sandbox.at).await.unwrap();
     let name = "localhost".try_into().unwrap();
     let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client))
         .connect(name, stream)

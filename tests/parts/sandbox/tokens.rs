@@ -1,4 +1,4 @@
-//! The token endpoint, and what a token opens.
+//! The token endpoint, and what a token gives access to.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use ninjaone_proxy::{
 };
 use serde_json::json;
 
-use super::wire::{FORM, Place, send};
+use super::wire::{FORM, TestSandbox, send};
 
 #[tokio::test]
 async fn a_token_is_given_for_the_secret_in_the_form_or_as_basic_and_at_both_paths() {
-    let place = Place::new();
-    let reply = place.form(FORM).await;
+    let sandbox = TestSandbox::new();
+    let reply = sandbox.form(FORM).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("server"), Some("nginx"));
     assert_eq!(reply.header("cache-control"), Some("no-store"));
@@ -30,43 +30,43 @@ async fn a_token_is_given_for_the_secret_in_the_form_or_as_basic_and_at_both_pat
         "Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     );
     let form = "grant_type=client_credentials&scope=monitoring";
-    let reply = send(place.at, "POST", "/oauth/token", &headers, form)
+    let reply = send(sandbox.at, "POST", "/oauth/token", &headers, form)
         .await
         .unwrap();
     assert_eq!(
         (reply.status, reply.json()["scope"].as_str()),
         (200, Some("monitoring"))
     );
-    assert_eq!(place.ninja.token_calls(), 2);
+    assert_eq!(sandbox.ninja.token_calls(), 2);
 }
 
 #[tokio::test]
 async fn the_token_endpoint_refuses_as_ninjaone_does() {
-    let place = Place::new();
-    let unknown = place
+    let sandbox = TestSandbox::new();
+    let unknown = sandbox
         .form("grant_type=client_credentials&client_id=other&client_secret=x")
         .await;
     assert_eq!(unknown.status, 404);
     assert_eq!(unknown.json()["resultCode"], "Client app not exist");
-    let wrong = place
+    let wrong = sandbox
         .form("grant_type=client_credentials&client_id=sandbox-client&client_secret=x")
         .await;
     assert_eq!(
         (wrong.status, wrong.json()),
         (401, json!({"error": "invalid_client"}))
     );
-    let scope = place
+    let scope = sandbox
         .form(&format!("{FORM}&scope=monitoring%20offline_access"))
         .await;
     assert_eq!(
         (scope.status, scope.json()),
         (400, json!({"error": "invalid_scope"}))
     );
-    let grant = place
+    let grant = sandbox
         .form(&FORM.replace("client_credentials", "password"))
         .await;
     assert_eq!(grant.json(), json!({"error": "unsupported_grant_type"}));
-    let json = send(place.at, "POST", "/ws/oauth/token", "", "{}")
+    let json = send(sandbox.at, "POST", "/ws/oauth/token", "", "{}")
         .await
         .unwrap();
     assert_eq!(json.json(), json!({"error": "invalid_request"}));
@@ -74,9 +74,9 @@ async fn the_token_endpoint_refuses_as_ninjaone_does() {
 
 #[tokio::test]
 async fn discovery_names_the_endpoints_of_the_host_that_was_asked() {
-    let place = Place::new();
+    let sandbox = TestSandbox::new();
     let reply = send(
-        place.at,
+        sandbox.at,
         "GET",
         "/.well-known/oauth-authorization-server",
         "",
@@ -84,19 +84,25 @@ async fn discovery_names_the_endpoints_of_the_host_that_was_asked() {
     )
     .await
     .unwrap();
-    let expected = format!("http://{}/ws/oauth/token", place.at);
+    let expected = format!("http://{}/ws/oauth/token", sandbox.at);
     assert_eq!(reply.json()["token_endpoint"], expected);
-    let none = send(place.at, "GET", "/.well-known/openid-configuration", "", "")
-        .await
-        .unwrap();
+    let none = send(
+        sandbox.at,
+        "GET",
+        "/.well-known/openid-configuration",
+        "",
+        "",
+    )
+    .await
+    .unwrap();
     assert_eq!(none.status, 404);
 }
 
 #[tokio::test]
 async fn a_missing_a_malformed_and_a_wrong_proof_have_the_known_bodies() {
-    let place = Place::new();
+    let sandbox = TestSandbox::new();
     let ask = async |headers: &str| {
-        send(place.at, "GET", "/v2/devices", headers, "")
+        send(sandbox.at, "GET", "/v2/devices", headers, "")
             .await
             .unwrap()
     };
@@ -120,25 +126,27 @@ async fn a_missing_a_malformed_and_a_wrong_proof_have_the_known_bodies() {
 
 #[tokio::test]
 async fn a_token_expires_and_is_then_not_authenticated() {
-    let place = Place::with(SandboxOptions {
+    let sandbox = TestSandbox::with(SandboxOptions {
         token_life: Duration::ZERO,
         ..SandboxOptions::default()
     });
-    let token = place.token().await;
-    assert_eq!(place.get(&token, "/v2/devices").await.status, 401);
+    let token = sandbox.token().await;
+    assert_eq!(sandbox.get(&token, "/v2/devices").await.status, 401);
 }
 
 #[tokio::test]
 async fn a_token_without_the_scope_is_told_so_with_401() {
-    let place = Place::with(SandboxOptions {
+    let sandbox = TestSandbox::with(SandboxOptions {
         clients: vec![Client {
             scopes: vec![Scope::Monitoring],
             ..Client::default()
         }],
         ..SandboxOptions::default()
     });
-    let token = place.token().await;
-    let reply = place.call(&token, "POST", "/v2/organizations", "{}").await;
+    let token = sandbox.token().await;
+    let reply = sandbox
+        .call(&token, "POST", "/v2/organizations", "{}")
+        .await;
     assert_eq!(
         (reply.status, &reply.json()["error"]),
         (401, &json!("insufficient_privileges"))
@@ -153,12 +161,12 @@ async fn an_operation_that_needs_a_person_is_refused_to_a_machine_and_done_for_a
         user_context: true,
         ..Client::default()
     };
-    let place = Place::with(SandboxOptions {
+    let sandbox = TestSandbox::with(SandboxOptions {
         clients: vec![Client::default(), person],
         ..SandboxOptions::default()
     });
-    let token = place.token().await;
-    let refused = place
+    let token = sandbox.token().await;
+    let refused = sandbox
         .call(&token, "POST", "/v2/device/123/script/run", "{}")
         .await;
     assert_eq!(refused.status, 403);
@@ -170,15 +178,15 @@ async fn an_operation_that_needs_a_person_is_refused_to_a_machine_and_done_for_a
             "error_code": 5,
         })
     );
-    let reply = place
+    let reply = sandbox
         .form("grant_type=client_credentials&client_id=person&client_secret=person-secret")
         .await;
     let token = reply.json()["access_token"].as_str().unwrap().to_owned();
-    let before = place
+    let before = sandbox
         .get(&token, "/v2/device/123/activities?pageSize=1")
         .await
         .json();
-    let done = place
+    let done = sandbox
         .call(&token, "POST", "/v2/device/123/script/run", "{}")
         .await;
     assert_eq!(done.status, 204);
@@ -186,6 +194,6 @@ async fn an_operation_that_needs_a_person_is_refused_to_a_machine_and_done_for_a
         "/v2/device/123/activities?newerThan={}",
         before["lastActivityId"]
     );
-    let after = place.get(&token, &newer).await.json();
+    let after = sandbox.get(&token, &newer).await.json();
     assert_eq!(after["activities"][0]["activityType"], "SCRIPTING");
 }

@@ -78,12 +78,12 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 }
 
 /// A sandbox and the way to it.
-pub(crate) struct Place {
+pub(crate) struct TestSandbox {
     pub(crate) ninja: Sandbox,
     pub(crate) at: SocketAddr,
 }
 
-impl Place {
+impl TestSandbox {
     pub(crate) fn new() -> Self {
         Self::with(SandboxOptions::default())
     }

@@ -1,4 +1,4 @@
-//! Others prepare the place: rights, links, pipes, owners.
+//! A directory that somebody else prepared: permissions, links, pipes, owners.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use ninjaone_proxy::credentials::store::{LoginStore, error::StoreError};
 
 use super::{
     child::{Child, Task},
-    world::{Place, error_of, generation, kept, locked, seal_keys, slot, write},
+    world::{StoreDirectory, error_of, generation, kept, locked, seal_keys, slot, write},
 };
 
 const SOMEBODY: u32 = 65_534;
@@ -22,28 +22,28 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 /// A new login cures what was done to the files.
-fn is_cured_by_a_login(place: &Place) {
-    locked(&place.store()).overwrite(&kept(1)).unwrap();
-    assert_eq!(generation(&place.store()), 1);
-    write(&place.store(), 2);
-    assert_eq!(generation(&place.store()), 2);
+fn is_cured_by_a_login(directory: &StoreDirectory) {
+    locked(&directory.store()).overwrite(&kept(1)).unwrap();
+    assert_eq!(generation(&directory.store()), 1);
+    write(&directory.store(), 2);
+    assert_eq!(generation(&directory.store()), 2);
 }
 
 #[test]
 fn a_umask_changes_nothing() {
     for umask in ["000", "077", "777"] {
-        let place = Place::new();
-        let said = Child::new(Task::Write, place.path())
+        let directory = StoreDirectory::new();
+        let said = Child::new(Task::Write, directory.path())
             .env("STORE_TEST_UMASK", umask)
             .output();
         assert_eq!(said, "stored 1");
-        for path in ["login", "last", "seen", "lock"].map(|kind| place.file(kind)) {
+        for path in ["login", "last", "seen", "lock"].map(|kind| directory.file(kind)) {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, 0o600, "{}", path.display());
         }
-        let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+        let mode = fs::metadata(directory.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o700);
-        assert_eq!(generation(&place.store()), 1);
+        assert_eq!(generation(&directory.store()), 1);
     }
 }
 
@@ -51,39 +51,39 @@ fn a_umask_changes_nothing() {
 fn a_file_that_others_can_use_is_refused() {
     for kind in ["login", "seen"] {
         for mode in [0o666, 0o640, 0o604, 0o610] {
-            let place = Place::with_login(1);
-            set_mode(&place.file(kind), mode);
-            let path = place.file(kind);
-            assert_eq!(place.error(), StoreError::NotPrivate { path, mode });
-            is_cured_by_a_login(&place);
+            let directory = StoreDirectory::with_login(1);
+            set_mode(&directory.file(kind), mode);
+            let path = directory.file(kind);
+            assert_eq!(directory.error(), StoreError::NotPrivate { path, mode });
+            is_cured_by_a_login(&directory);
         }
     }
 }
 
 #[test]
 fn a_file_that_waits_in_the_place_of_the_first_login_is_refused() {
-    let place = Place::new();
-    drop(place.store());
-    place.make("login", 0o666);
-    assert_eq!(place.error().name(), "not-private");
-    is_cured_by_a_login(&place);
+    let directory = StoreDirectory::new();
+    drop(directory.store());
+    directory.make("login", 0o666);
+    assert_eq!(directory.error().name(), "not-private");
+    is_cured_by_a_login(&directory);
 }
 
 #[test]
 fn a_file_that_waits_in_the_place_of_the_draft_is_not_used() {
-    let place = Place::with_login(1);
-    let elsewhere = place.around().join("elsewhere");
+    let directory = StoreDirectory::with_login(1);
+    let elsewhere = directory.around().join("elsewhere");
     fs::write(&elsewhere, "untouched").unwrap();
     let prepare: [&dyn Fn(); 3] = [
-        &|| place.make("draft", 0o666),
-        &|| symlink(&elsewhere, place.file("draft")).unwrap(),
-        &|| fs::hard_link(&elsewhere, place.file("draft")).unwrap(),
+        &|| directory.make("draft", 0o666),
+        &|| symlink(&elsewhere, directory.file("draft")).unwrap(),
+        &|| fs::hard_link(&elsewhere, directory.file("draft")).unwrap(),
     ];
     for (generation, prepare) in (2..).zip(prepare) {
-        let lock = locked(&place.store());
+        let lock = locked(&directory.store());
         prepare();
         lock.write(&kept(generation)).unwrap();
-        assert_eq!(super::world::generation(&place.store()), generation);
+        assert_eq!(super::world::generation(&directory.store()), generation);
     }
     assert_eq!(fs::read(elsewhere).unwrap(), b"untouched");
 }
@@ -91,71 +91,77 @@ fn a_file_that_waits_in_the_place_of_the_draft_is_not_used() {
 #[test]
 fn a_symbolic_link_is_not_followed() {
     for kind in ["login", "seen"] {
-        let place = Place::with_login(1);
-        let target = place.around().join("target");
-        fs::rename(place.file(kind), &target).unwrap();
-        symlink(&target, place.file(kind)).unwrap();
+        let directory = StoreDirectory::with_login(1);
+        let target = directory.around().join("target");
+        fs::rename(directory.file(kind), &target).unwrap();
+        symlink(&target, directory.file(kind)).unwrap();
         let before = fs::read(&target).unwrap();
-        assert_eq!(place.error(), StoreError::Symlink(place.file(kind)));
-        is_cured_by_a_login(&place);
+        assert_eq!(directory.error(), StoreError::Symlink(directory.file(kind)));
+        is_cured_by_a_login(&directory);
         assert_eq!(fs::read(&target).unwrap(), before);
     }
 }
 
 #[test]
 fn a_logout_touches_nothing_behind_a_link() {
-    let place = Place::with_login(1);
-    let target = place.around().join("target");
+    let directory = StoreDirectory::with_login(1);
+    let target = directory.around().join("target");
     fs::write(&target, "untouched").unwrap();
-    place.remove("login");
-    place.remove("last");
-    symlink(&target, place.file("login")).unwrap();
-    fs::hard_link(&target, place.file("last")).unwrap();
-    locked(&place.store()).erase().unwrap();
+    directory.remove("login");
+    directory.remove("last");
+    symlink(&target, directory.file("login")).unwrap();
+    fs::hard_link(&target, directory.file("last")).unwrap();
+    locked(&directory.store()).erase().unwrap();
     assert_eq!(fs::read(&target).unwrap(), b"untouched");
-    assert!(!place.file("login").is_symlink() && !place.file("last").exists());
+    assert!(!directory.file("login").is_symlink() && !directory.file("last").exists());
 }
 
 #[test]
 fn a_lock_file_that_others_can_use_is_refused() {
-    let place = Place::with_login(1);
-    set_mode(&place.file("lock"), 0o666);
-    let error = error_of(place.store().try_lock(&slot()));
+    let directory = StoreDirectory::with_login(1);
+    set_mode(&directory.file("lock"), 0o666);
+    let error = error_of(directory.store().try_lock(&slot()));
     assert_eq!(error.name(), "not-private");
 
-    place.remove("lock");
-    symlink("/etc/passwd", place.file("lock")).unwrap();
-    let error = error_of(place.store().try_lock(&slot()));
-    assert_eq!(error, StoreError::Symlink(place.file("lock")));
+    directory.remove("lock");
+    symlink("/etc/passwd", directory.file("lock")).unwrap();
+    let error = error_of(directory.store().try_lock(&slot()));
+    assert_eq!(error, StoreError::Symlink(directory.file("lock")));
 }
 
 #[test]
 fn a_pipe_or_a_directory_is_no_file_and_is_not_waited_for() {
     for kind in ["login", "seen"] {
-        let place = Place::with_login(1);
-        place.remove(kind);
+        let directory = StoreDirectory::with_login(1);
+        directory.remove(kind);
         let made = Command::new("mkfifo")
             .args(["-m", "600"])
-            .arg(place.file(kind))
+            .arg(directory.file(kind))
             .status();
         assert!(made.unwrap().success());
-        assert_eq!(place.error(), StoreError::NotAFile(place.file(kind)));
-        is_cured_by_a_login(&place);
+        assert_eq!(
+            directory.error(),
+            StoreError::NotAFile(directory.file(kind))
+        );
+        is_cured_by_a_login(&directory);
 
-        place.remove(kind);
-        fs::create_dir(place.file(kind)).unwrap();
-        assert_eq!(place.error(), StoreError::NotAFile(place.file(kind)));
+        directory.remove(kind);
+        fs::create_dir(directory.file(kind)).unwrap();
+        assert_eq!(
+            directory.error(),
+            StoreError::NotAFile(directory.file(kind))
+        );
     }
 }
 
 #[test]
 fn a_second_name_of_a_file_is_refused() {
     for kind in ["login", "seen"] {
-        let place = Place::with_login(1);
-        fs::hard_link(place.file(kind), place.around().join("second")).unwrap();
-        let path = place.file(kind);
-        assert_eq!(place.error(), StoreError::HardLinked { path, links: 2 });
-        is_cured_by_a_login(&place);
+        let directory = StoreDirectory::with_login(1);
+        fs::hard_link(directory.file(kind), directory.around().join("second")).unwrap();
+        let path = directory.file(kind);
+        assert_eq!(directory.error(), StoreError::HardLinked { path, links: 2 });
+        is_cured_by_a_login(&directory);
     }
 }
 
@@ -174,43 +180,43 @@ fn a_file_or_directory_of_somebody_else_is_refused() {
         ours: 0,
     };
     for kind in ["login", "seen"] {
-        let place = Place::with_login(1);
-        chown(place.file(kind), Some(SOMEBODY), None).unwrap();
-        assert_eq!(place.error(), wrong_owner(place.file(kind)));
-        is_cured_by_a_login(&place);
+        let directory = StoreDirectory::with_login(1);
+        chown(directory.file(kind), Some(SOMEBODY), None).unwrap();
+        assert_eq!(directory.error(), wrong_owner(directory.file(kind)));
+        is_cured_by_a_login(&directory);
     }
-    let place = Place::with_login(1);
-    chown(place.path(), Some(SOMEBODY), None).unwrap();
-    let error = error_of(LoginStore::open(place.path(), seal_keys()));
-    assert_eq!(error, wrong_owner(place.path().to_owned()));
+    let directory = StoreDirectory::with_login(1);
+    chown(directory.path(), Some(SOMEBODY), None).unwrap();
+    let error = error_of(LoginStore::open(directory.path(), seal_keys()));
+    assert_eq!(error, wrong_owner(directory.path().to_owned()));
 }
 
 #[test]
 fn a_directory_into_which_others_may_write_is_refused() {
-    let place = Place::with_login(1);
-    let store = place.store();
+    let directory = StoreDirectory::with_login(1);
+    let store = directory.store();
     for mode in [0o777, 0o1777, 0o720, 0o702] {
-        set_mode(place.path(), mode);
-        let path = place.path().to_owned();
+        set_mode(directory.path(), mode);
+        let path = directory.path().to_owned();
         let expected = StoreError::NotPrivate { path, mode };
         assert_eq!(
-            error_of(LoginStore::open(place.path(), seal_keys())),
+            error_of(LoginStore::open(directory.path(), seal_keys())),
             expected
         );
         assert_eq!(error_of(store.read(&slot())), expected);
         assert_eq!(error_of(store.try_lock(&slot())), expected);
     }
-    set_mode(place.path(), 0o755);
-    assert_eq!(generation(&place.store()), 1);
+    set_mode(directory.path(), 0o755);
+    assert_eq!(generation(&directory.store()), 1);
 }
 
 #[test]
 fn a_directory_behind_a_symbolic_link_is_refused() {
-    let place = Place::with_login(1);
-    let link = place.around().join("link");
-    symlink(place.path(), &link).unwrap();
-    let dangling = place.around().join("dangling");
-    symlink(place.around().join("nowhere"), &dangling).unwrap();
+    let directory = StoreDirectory::with_login(1);
+    let link = directory.around().join("link");
+    symlink(directory.path(), &link).unwrap();
+    let dangling = directory.around().join("dangling");
+    symlink(directory.around().join("nowhere"), &dangling).unwrap();
     for (link, given) in [
         (&link, link.clone()),
         (&link, link.join("")),
@@ -220,7 +226,7 @@ fn a_directory_behind_a_symbolic_link_is_refused() {
         let error = error_of(LoginStore::open(&given, seal_keys()));
         assert_eq!(error, StoreError::Symlink(link.clone()));
     }
-    let file = place.file("login");
+    let file = directory.file("login");
     let error = error_of(LoginStore::open(&file, seal_keys()));
     assert_eq!(error, StoreError::NotADirectory(file));
 }

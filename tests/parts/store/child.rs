@@ -22,7 +22,7 @@ const SAID: &str = "> ";
 
 /// How often a child counts.
 pub(crate) const ROUNDS: u64 = 12;
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Whether there is time for what takes minutes.
 pub(crate) fn is_long() -> bool {
@@ -115,7 +115,7 @@ async fn count(directory: &Path) {
 
 /// Adds one, and fails if somebody else holds the lock at the same time.
 pub(crate) async fn count_once(store: &LoginStore, directory: &Path) {
-    let lock = store.lock(&slot(), PATIENCE).await.unwrap();
+    let lock = store.lock(&slot(), WAIT_MAX).await.unwrap();
     let alone = directory.with_extension("alone");
     File::create_new(&alone).expect("nobody else has the lock");
     let before = generation(store);

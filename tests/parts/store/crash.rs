@@ -8,7 +8,7 @@ use ninjaone_proxy::random;
 
 use super::{
     child::{Child, Task, is_long},
-    world::{Place, generation, locked},
+    world::{StoreDirectory, generation, locked},
 };
 
 /// Longer than a write takes, so that kills come at every step of one.
@@ -19,8 +19,8 @@ fn kills() -> u64 {
 }
 
 /// Starts the task, kills it some time after its first word, and gives all that it said.
-fn run_and_kill(task: Task, place: &Place) -> Vec<String> {
-    let mut child = Child::new(task, place.path()).start();
+fn run_and_kill(task: Task, directory: &StoreDirectory) -> Vec<String> {
+    let mut child = Child::new(task, directory.path()).start();
     let mut said = vec![child.hear().expect("the child goes on")];
     // Not to wait for anything: the instant is what is tried.
     thread::sleep(random::jitter(Duration::from_millis(INSTANT_MS_MAX)));
@@ -34,28 +34,31 @@ fn stored(line: &str) -> Option<u64> {
 
 #[test]
 fn a_killed_writer_loses_nothing_that_was_durable() {
-    let place = Place::new();
+    let directory = StoreDirectory::new();
     let mut last = 0;
     for kill in 0..kills() {
-        let said = run_and_kill(Task::WriteForever, &place);
+        let said = run_and_kill(Task::WriteForever, &directory);
         let durable = said.iter().filter_map(|line| stored(line)).max().unwrap();
         assert!(durable > last, "goes on where it was: {said:?}");
-        last = generation(&place.store());
+        last = generation(&directory.store());
         assert!(
             last == durable || last == durable + 1,
             "kill {kill}: {last} is kept, {durable} was durable"
         );
-        drop(locked(&place.store()));
-        assert!(!place.file("draft").exists(), "the left-over is removed");
+        drop(locked(&directory.store()));
+        assert!(
+            !directory.file("draft").exists(),
+            "the left-over is removed"
+        );
     }
 }
 
 #[test]
 fn a_killed_logout_is_a_login_or_a_logout_and_nothing_else() {
-    let place = Place::new();
+    let directory = StoreDirectory::new();
     for _ in 0..kills() / 2 {
-        let said = run_and_kill(Task::ForgetForever, &place);
-        let now = generation(&place.store());
+        let said = run_and_kill(Task::ForgetForever, &directory);
+        let now = generation(&directory.store());
         match said.last().unwrap().as_str() {
             // The next logout says so before it begins.
             "stored 1" => assert!(now == 1, "{said:?}"),
@@ -63,7 +66,7 @@ fn a_killed_logout_is_a_login_or_a_logout_and_nothing_else() {
             "forgets" | "forgot" => assert!(now <= 1, "{said:?}"),
             other => panic!("{other}"),
         }
-        locked(&place.store()).erase().unwrap();
-        assert_eq!(generation(&place.store()), 0);
+        locked(&directory.store()).erase().unwrap();
+        assert_eq!(generation(&directory.store()), 0);
     }
 }

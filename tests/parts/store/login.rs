@@ -1,4 +1,4 @@
-//! A login is written, read, replaced and forgotten.
+//! A login is written, read, replaced and erased.
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -13,12 +13,14 @@ use ninjaone_proxy::{
     secret::Secret,
 };
 
-use super::world::{KINDS, Place, error_of, generation, kept, locked, seal_keys, slot, write};
+use super::world::{
+    KINDS, StoreDirectory, error_of, generation, kept, locked, seal_keys, slot, write,
+};
 
 #[test]
 fn what_is_written_is_read_by_everybody() {
-    let place = Place::new();
-    for store in [place.store(), LoginStore::memory()] {
+    let directory = StoreDirectory::new();
+    for store in [directory.store(), LoginStore::memory()] {
         assert_eq!(generation(&store), 0);
         write(&store, 1);
         assert_eq!(generation(&store), 1);
@@ -42,7 +44,7 @@ fn what_is_written_is_read_by_everybody() {
         assert!(lock.read().unwrap().unwrap().login == more);
     }
     assert!(
-        place
+        directory
             .read()
             .unwrap()
             .unwrap()
@@ -54,8 +56,8 @@ fn what_is_written_is_read_by_everybody() {
 
 #[test]
 fn slots_are_apart() {
-    let place = Place::with_login(3);
-    let store = place.store();
+    let directory = StoreDirectory::with_login(3);
+    let store = directory.store();
     let others = [
         ("acme", IdentityKind::Service),
         ("acme.user", IdentityKind::User),
@@ -91,8 +93,8 @@ fn a_token_is_dated_in_this_boot_only() {
 
 #[test]
 fn a_look_tells_whether_something_was_written() {
-    let place = Place::new();
-    for store in [place.store(), LoginStore::memory()] {
+    let directory = StoreDirectory::new();
+    for store in [directory.store(), LoginStore::memory()] {
         let mut before = store.revision(&slot()).unwrap();
         for generation in 1..4 {
             write(&store, generation);
@@ -108,9 +110,9 @@ fn a_look_tells_whether_something_was_written() {
 
 #[test]
 fn nothing_readable_is_on_disk_and_nobody_else_may_look() {
-    let place = Place::with_login(2);
-    assert_eq!(mode_of(place.path()), 0o700);
-    for item in fs::read_dir(place.path()).unwrap() {
+    let directory = StoreDirectory::with_login(2);
+    assert_eq!(mode_of(directory.path()), 0o700);
+    for item in fs::read_dir(directory.path()).unwrap() {
         let path = item.unwrap().path();
         assert_eq!(mode_of(&path), 0o600, "{}", path.display());
         let bytes = fs::read(&path).unwrap();
@@ -119,7 +121,7 @@ fn nothing_readable_is_on_disk_and_nobody_else_may_look() {
             assert!(!windows.any(|it| it == text.as_bytes()), "{text}");
         }
     }
-    assert!(!place.file("draft").exists());
+    assert!(!directory.file("draft").exists());
 }
 
 fn mode_of(path: &std::path::Path) -> u32 {
@@ -128,22 +130,22 @@ fn mode_of(path: &std::path::Path) -> u32 {
 
 #[test]
 fn a_login_that_is_too_long_is_refused_and_the_old_one_stays() {
-    let place = Place::with_login(1);
+    let directory = StoreDirectory::with_login(1);
     let mut long = kept(2);
     long.refresh_token = Some(Secret::new("x".repeat(65_000)));
-    let error = locked(&place.store()).write(&long).unwrap_err();
+    let error = locked(&directory.store()).write(&long).unwrap_err();
     assert!(matches!(error, StoreError::TooLong { .. }), "{error}");
-    assert_eq!(generation(&place.store()), 1);
+    assert_eq!(generation(&directory.store()), 1);
 
     long.refresh_token = Some(Secret::new("x".repeat(60_000)));
-    locked(&place.store()).write(&long).unwrap();
-    assert!(place.read().unwrap().unwrap().login == long);
+    locked(&directory.store()).write(&long).unwrap();
+    assert!(directory.read().unwrap().unwrap().login == long);
 }
 
 #[test]
 fn a_logout_leaves_no_login_and_the_next_one_can_come() {
-    let place = Place::with_login(2);
-    for store in [place.store(), LoginStore::memory()] {
+    let directory = StoreDirectory::with_login(2);
+    for store in [directory.store(), LoginStore::memory()] {
         write(&store, 3);
         for _ in 0..2 {
             locked(&store).erase().unwrap();
@@ -152,26 +154,26 @@ fn a_logout_leaves_no_login_and_the_next_one_can_come() {
         write(&store, 1);
         assert_eq!(generation(&store), 1);
     }
-    locked(&place.store()).erase().unwrap();
+    locked(&directory.store()).erase().unwrap();
     for kind in KINDS {
         let stays = matches!(kind, "seen" | "lock");
-        assert_eq!(place.file(kind).exists(), stays, "{kind}");
+        assert_eq!(directory.file(kind).exists(), stays, "{kind}");
     }
 }
 
 #[test]
 fn a_logout_where_nobody_logged_in_leaves_nothing() {
-    let place = Place::new();
-    locked(&place.store()).erase().unwrap();
-    assert!(!place.file("seen").exists());
-    assert_eq!(generation(&place.store()), 0);
+    let directory = StoreDirectory::new();
+    locked(&directory.store()).erase().unwrap();
+    assert!(!directory.file("seen").exists());
+    assert_eq!(generation(&directory.store()), 0);
 }
 
 #[test]
 fn a_logout_overwrites_what_it_removes() {
-    let place = Place::with_login(1);
-    let mut kinds = ["login", "last"].map(|kind| fs::File::open(place.file(kind)).unwrap());
-    locked(&place.store()).erase().unwrap();
+    let directory = StoreDirectory::with_login(1);
+    let mut kinds = ["login", "last"].map(|kind| fs::File::open(directory.file(kind)).unwrap());
+    locked(&directory.store()).erase().unwrap();
     for file in &mut kinds {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(file, &mut bytes).unwrap();
@@ -181,20 +183,20 @@ fn a_logout_overwrites_what_it_removes() {
 
 #[test]
 fn a_login_that_was_put_back_after_a_logout_does_not_count() {
-    let place = Place::with_login(2);
-    let old = place.bytes("login");
-    locked(&place.store()).erase().unwrap();
-    place.put("login", &old);
-    place.put("last", &old);
-    assert_eq!(generation(&place.store()), 0);
-    write(&place.store(), 1);
-    assert_eq!(generation(&place.store()), 1);
+    let directory = StoreDirectory::with_login(2);
+    let old = directory.bytes("login");
+    locked(&directory.store()).erase().unwrap();
+    directory.put("login", &old);
+    directory.put("last", &old);
+    assert_eq!(generation(&directory.store()), 0);
+    write(&directory.store(), 1);
+    assert_eq!(generation(&directory.store()), 1);
 }
 
 #[test]
 fn the_directory_is_made_with_all_above_it() {
-    let place = Place::new();
-    let deep = place.around().join("a/b/c");
+    let directory = StoreDirectory::new();
+    let deep = directory.around().join("a/b/c");
     let store = LoginStore::open(&deep, seal_keys()).unwrap();
     write(&store, 1);
     assert_eq!(mode_of(&deep), 0o700);

@@ -1,4 +1,4 @@
-//! The store of logins: what is written stays, whoever dies and whatever the disk does, and what was changed is noticed.
+//! The store of logins: what is written stays, whoever dies and whatever the disk does, and tampering is noticed.
 
 mod attacks;
 mod child;

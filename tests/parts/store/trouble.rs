@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use super::{
     child::{Child, Task, is_long},
-    world::{KINDS, Place, generation, kept, locked, slot, write},
+    world::{KINDS, StoreDirectory, generation, kept, locked, slot, write},
 };
 
 /// Each with the ways in which it can fail. `?` because not every architecture has both names.
@@ -30,24 +30,30 @@ const CALLS_MAX: usize = 60;
 const CALLS_MIN: usize = 40;
 
 /// What a child said while the `at`-th of the calls failed; none if it makes fewer.
-fn run(task: Task, place: &Place, calls: &str, error: &str, at: usize) -> Option<String> {
-    let log = place.around().join("strace.log");
+fn run(
+    task: Task,
+    directory: &StoreDirectory,
+    calls: &str,
+    error: &str,
+    at: usize,
+) -> Option<String> {
+    let log = directory.around().join("strace.log");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(&log);
     strace.args(["-e", &format!("trace={calls}")]);
     strace.args(["-e", &format!("inject={calls}:error={error}:when={at}")]);
-    for path in paths(place) {
+    for path in paths(directory) {
         strace.arg("-P").arg(path);
     }
-    let said = Child::under(strace, task, place.path()).output();
+    let said = Child::under(strace, task, directory.path()).output();
     let log = fs::read_to_string(&log).expect("strace is installed and may trace");
     log.contains("(INJECTED)").then_some(said)
 }
 
-fn paths(place: &Place) -> Vec<std::path::PathBuf> {
-    let around = fs::canonicalize(place.around()).unwrap();
-    let files = KINDS.map(|kind| place.file(kind));
-    [around, place.path().to_owned()]
+fn paths(directory: &StoreDirectory) -> Vec<std::path::PathBuf> {
+    let around = fs::canonicalize(directory.around()).unwrap();
+    let files = KINDS.map(|kind| directory.file(kind));
+    [around, directory.path().to_owned()]
         .into_iter()
         .chain(files)
         .collect()
@@ -58,8 +64,8 @@ fn paths(place: &Place) -> Vec<std::path::PathBuf> {
 /// `check` looks at what the child said and left. Gives how many calls failed.
 fn fail_each_call(
     task: Task,
-    prepare: impl Fn() -> Place,
-    check: impl Fn(&Place, &str, &str),
+    prepare: impl Fn() -> StoreDirectory,
+    check: impl Fn(&StoreDirectory, &str, &str),
 ) -> usize {
     let mut failed = 0;
     for (calls, errors) in FAILURES {
@@ -71,11 +77,11 @@ fn fail_each_call(
             };
             let before = failed;
             for error in &errors[ways] {
-                let place = prepare();
-                if let Some(said) = run(task, &place, calls, error, at) {
+                let directory = prepare();
+                if let Some(said) = run(task, &directory, calls, error, at) {
                     failed += 1;
                     check(
-                        &place,
+                        &directory,
                         &said,
                         &format!("{task:?} {calls} {error} {at}: {said}"),
                     );
@@ -102,14 +108,14 @@ fn was_told(said: &str, case: &str) {
 fn a_failing_disk_loses_no_login_and_is_told() {
     let failed = fail_each_call(
         Task::Write,
-        || Place::with_login(1),
-        |place, said, case| {
+        || StoreDirectory::with_login(1),
+        |directory, said, case| {
             was_told(said, case);
-            let now = generation(&place.store());
+            let now = generation(&directory.store());
             let stored = said.contains("stored 2");
             assert!(now == 2 || now == 1 && !stored, "{case}");
-            write(&place.store(), now + 1);
-            assert_eq!(generation(&place.store()), now + 1, "{case}");
+            write(&directory.store(), now + 1);
+            assert_eq!(generation(&directory.store()), now + 1, "{case}");
         },
     );
     assert!(failed > CALLS_MIN, "{failed}");
@@ -117,28 +123,28 @@ fn a_failing_disk_loses_no_login_and_is_told() {
 
 #[test]
 fn a_failing_disk_spoils_no_first_login() {
-    let failed = fail_each_call(Task::Write, Place::new, |place, said, case| {
+    let failed = fail_each_call(Task::Write, StoreDirectory::new, |directory, said, case| {
         was_told(said, case);
-        let now = generation(&place.store());
+        let now = generation(&directory.store());
         assert!(now == 1 || now == 0 && !said.contains("stored"), "{case}");
-        write(&place.store(), 1);
-        assert_eq!(generation(&place.store()), 1, "{case}");
+        write(&directory.store(), 1);
+        assert_eq!(generation(&directory.store()), 1, "{case}");
     });
     assert!(failed > CALLS_MIN, "{failed}");
 }
 
 #[test]
 fn a_failing_disk_makes_no_half_logout() {
-    let prepare = || Place::with_login(1);
-    let failed = fail_each_call(Task::Forget, prepare, |place, said, case| {
-        let now = generation(&place.store());
+    let prepare = || StoreDirectory::with_login(1);
+    let failed = fail_each_call(Task::Forget, prepare, |directory, said, case| {
+        let now = generation(&directory.store());
         assert!(now == 0 || !said.contains("forgot"), "{case}");
-        locked(&place.store()).erase().unwrap();
-        assert_eq!(generation(&place.store()), 0, "{case}");
-        let left: BTreeSet<_> = names(place.path());
+        locked(&directory.store()).erase().unwrap();
+        assert_eq!(generation(&directory.store()), 0, "{case}");
+        let left: BTreeSet<_> = names(directory.path());
         let expected = ["lock", "seen"].map(|kind| format!("{}.{kind}", slot()));
         assert_eq!(left, BTreeSet::from(expected), "{case}");
-        locked(&place.store()).write(&kept(1)).unwrap();
+        locked(&directory.store()).write(&kept(1)).unwrap();
     });
     assert!(failed > CALLS_MIN, "{failed}");
 }

@@ -1,4 +1,4 @@
-//! Frozen files of format 1: what was once written opens for ever.
+//! Frozen files of format 1: what was once written can be opened for ever.
 
 use std::{fs, path::Path};
 
@@ -8,20 +8,21 @@ use ninjaone_proxy::credentials::store::{
     stored_login::{LoginEnd, RenewalMarker, StoredLogin},
 };
 
-use super::world::{Place, kept, locked, slot};
+use super::world::{StoreDirectory, kept, locked, slot};
 
 const HEADER_BYTES: usize = 35;
 const BOOT: &str = "0b5c6f0e-3f5c-4d0e-9a55-2f8f4b1d6c11";
 
 /// A store whose files are those of `tests/vectors/store/<name>`.
-fn frozen(place: &Place, name: &str, key: SealKey) -> LoginStore {
-    let store = LoginStore::open(place.path(), SealKeys::new(key, Vec::new()).unwrap()).unwrap();
+fn frozen(directory: &StoreDirectory, name: &str, key: SealKey) -> LoginStore {
+    let store =
+        LoginStore::open(directory.path(), SealKeys::new(key, Vec::new()).unwrap()).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/vectors/store")
         .join(name);
     for kind in ["login", "last", "seen"] {
         let file = folder.join(format!("{}.{kind}", slot()));
-        place.put(kind, &fs::read(file).unwrap());
+        directory.put(kind, &fs::read(file).unwrap());
     }
     store
 }
@@ -45,15 +46,15 @@ fn expected() -> StoredLogin {
 }
 
 fn opens_and_is_still_written_so(name: &str, key: SealKey) {
-    let place = Place::new();
-    let store = frozen(&place, name, key);
+    let directory = StoreDirectory::new();
+    let store = frozen(&directory, name, key);
     let found = store.read(&slot()).unwrap().unwrap();
     assert_eq!(found.damage, None);
     assert!(found.login == expected());
 
-    let before = ["login", "seen"].map(|kind| place.bytes(kind));
+    let before = ["login", "seen"].map(|kind| directory.bytes(kind));
     locked(&store).write(&expected()).unwrap();
-    let after = ["login", "seen"].map(|kind| place.bytes(kind));
+    let after = ["login", "seen"].map(|kind| directory.bytes(kind));
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before[..HEADER_BYTES], after[..HEADER_BYTES]);
         assert_eq!(before.len(), after.len());

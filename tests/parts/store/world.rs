@@ -23,12 +23,12 @@ use tempfile::TempDir;
 pub(crate) const KINDS: [&str; 5] = ["login", "last", "seen", "lock", "draft"];
 
 /// A directory for a store, which is made by the store itself.
-pub(crate) struct Place {
+pub(crate) struct StoreDirectory {
     around: TempDir,
     path: PathBuf,
 }
 
-impl Place {
+impl StoreDirectory {
     pub(crate) fn new() -> Self {
         let around = tempfile::tempdir().unwrap();
         let path = around.path().join("store");
@@ -37,12 +37,12 @@ impl Place {
 
     /// With a login of this generation in it, and one of each generation before.
     pub(crate) fn with_login(generation: u64) -> Self {
-        let place = Self::new();
-        let store = place.store();
+        let directory = Self::new();
+        let store = directory.store();
         for generation in 1..=generation {
             write(&store, generation);
         }
-        place
+        directory
     }
 
     pub(crate) fn path(&self) -> &Path {

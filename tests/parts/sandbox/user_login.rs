@@ -1,4 +1,4 @@
-//! A person in front of the consent page, and the app that sent them there.
+//! A user in front of the consent page, and the app that sent them there.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use ninjaone_proxy::sandbox::{
 };
 use serde_json::Value;
 
-use super::wire::{Place, Reply, send};
+use super::wire::{Reply, TestSandbox, send};
 
 /// RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -87,7 +87,7 @@ pub(crate) fn sent(reply: &Reply) -> Sent {
     }
 }
 
-impl Place {
+impl TestSandbox {
     pub(crate) async fn authorize(&self, pairs: &[(&str, &str)]) -> Reply {
         let target = format!("/ws/oauth/authorize?{}", encoded(pairs));
         send(self.at, "GET", &target, "", "").await.unwrap()
@@ -116,7 +116,7 @@ impl Place {
         self.post(action, &fields).await
     }
 
-    /// The code that the app gets when the person agrees.
+    /// The code that the app gets when the user agrees.
     pub(crate) async fn code(&self, pairs: &[(&str, &str)]) -> String {
         let sent = sent(&self.decide(pairs, "allow").await);
         sent.get("code").unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! A person beside the service, or alone: the tenant's user identity as an operator configures it, and what the store
+//! A user identity beside the service, or alone: the tenant's user identity as an operator configures it, and what the store
 //! holds of a login when the product starts.
 
 use std::time::Duration;
@@ -16,13 +16,13 @@ use ninjaone_proxy::{
 
 use crate::{directory::Directory, key::seal, settings::Settings};
 
-use super::world::{Behind, PERSON_ID};
+use super::world::{Behind, USER_CLIENT_ID};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Who the person is to the product when it starts.
+/// The state of the user's login when the program starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Person {
+pub(crate) enum UserLogin {
     /// With a token that is good for a while.
     LoggedIn,
     /// With a refresh token, and without an access token.
@@ -35,7 +35,11 @@ pub(crate) fn configure(settings: &mut Settings) {
     let mut set = |section: &str, key: &str, value: &str| {
         settings.set_unless_chosen(section, key, value);
     };
-    set("tenant.acme.user", "client_id", &format!("\"{PERSON_ID}\""));
+    set(
+        "tenant.acme.user",
+        "client_id",
+        &format!("\"{USER_CLIENT_ID}\""),
+    );
     set("store", "path", "\"store\"");
     set("store", "seal", "{ file = \"store.key\" }");
 }
@@ -54,10 +58,10 @@ pub(crate) fn slot(config: &Config) -> Slot {
 }
 
 /// Puts a login into the store, as the `login` command does.
-pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
+pub(crate) fn log_in(user: UserLogin, behind: &Behind, config: &Config) {
     let (access, refresh, life) = match behind {
         Behind::Sandbox(ninja) => {
-            let login = ninja.log_in(PERSON_ID).unwrap();
+            let login = ninja.log_in(USER_CLIENT_ID).unwrap();
             (login.access_token, login.refresh_token, login.life)
         }
         Behind::Hostile(_) => (
@@ -70,13 +74,13 @@ pub(crate) fn log_in(person: Person, behind: &Behind, config: &Config) {
     let dated = StoredAccessToken::dated(access, now, life);
     let kept = StoredLogin {
         generation: 1,
-        client_id: PERSON_ID.to_owned(),
+        client_id: USER_CLIENT_ID.to_owned(),
         host: behind.address().to_string(),
         scopes: Vec::new(),
         logged_in_at: now.at,
         refreshed_at: now.at,
         refresh_token: Some(refresh),
-        access_token: Some(dated).filter(|_| person == Person::LoggedIn),
+        access_token: Some(dated).filter(|_| user == UserLogin::LoggedIn),
         renewal_marker: None,
         ended: None,
     };

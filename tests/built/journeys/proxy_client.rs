@@ -1,4 +1,4 @@
-//! The way to the product, and requests as callers make them.
+//! A client of the running program, and requests as callers make them.
 
 use std::{fmt::Write as _, ops::Deref};
 
@@ -8,23 +8,23 @@ use crate::{
     wire::{Answered, Wire},
 };
 
-/// The way to the product: clones go to tasks.
+/// A client of the running program; clones go to tasks.
 #[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) at: proxy::Place,
+pub(crate) struct ProxyClient {
+    pub(crate) at: proxy::ListenerAddresses,
     pub(crate) keys: Vec<(String, String)>,
     pub(crate) answered: Answered,
 }
 
-impl Deref for Place {
-    type Target = proxy::Place;
+impl Deref for ProxyClient {
+    type Target = proxy::ListenerAddresses;
 
-    fn deref(&self) -> &proxy::Place {
+    fn deref(&self) -> &proxy::ListenerAddresses {
         &self.at
     }
 }
 
-impl Place {
+impl ProxyClient {
     pub(crate) fn key(&self, name: &str) -> &str {
         let found = self.keys.iter().find(|(known, _)| known == name);
         &found.expect("a known caller").1
@@ -34,16 +34,17 @@ impl Place {
         self.at.wire().await.noting(&self.answered)
     }
 
-    /// A request by a caller, proven with `X-Api-Key`.
+    /// A request by a caller, authenticated with `X-Api-Key`.
     pub(crate) fn ask(&self, caller: &str, method: &str, target: &str) -> Ask {
         let key = self.key(caller).to_owned();
-        self.stranger(method, target).header("X-Api-Key", &key)
+        self.unauthenticated(method, target)
+            .header("X-Api-Key", &key)
     }
 
-    /// A request without a proof.
-    pub(crate) fn stranger(&self, method: &str, target: &str) -> Ask {
+    /// A request without credentials.
+    pub(crate) fn unauthenticated(&self, method: &str, target: &str) -> Ask {
         Ask {
-            place: self.clone(),
+            client: self.clone(),
             method: method.to_owned(),
             target: target.to_owned(),
             headers: vec![("Host".to_owned(), self.callers.to_string())],
@@ -64,7 +65,7 @@ impl Place {
 /// One request.
 #[derive(Clone)]
 pub(crate) struct Ask {
-    place: Place,
+    client: ProxyClient,
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -108,7 +109,7 @@ impl Ask {
 
     /// None if the connection closed without an answer.
     pub(crate) async fn try_send(&self) -> Option<Answer> {
-        let mut wire = self.place.wire().await;
+        let mut wire = self.client.wire().await;
         self.send_on(&mut wire).await
     }
 
