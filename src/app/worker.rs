@@ -238,7 +238,7 @@ impl WorkerConnection {
         match sniffed {
             Ok(protocol) => self.serve(socket, protocol).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.permit.record_idle_timeout()
+                self.permit.record_idle_timeout();
             }
             // A peer that just hangs up needs no log line.
             Err(_) => {}

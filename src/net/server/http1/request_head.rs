@@ -217,7 +217,7 @@ impl RequestFramingHeaders {
                 }
             }
             RequestHeaderKind::Connection => {
-                self.connection_close |= framing::has_close_option(value)
+                self.connection_close |= framing::has_close_option(value);
             }
             RequestHeaderKind::Expect => self.expects_continue = true,
             _ => {}

@@ -177,7 +177,7 @@ impl<S> FrameFilter<S> {
     fn end_frame(&mut self) -> Result<(), FrameError> {
         match self.read_state {
             FrameReadState::PassThrough(0) | FrameReadState::Skipping(0) => {
-                self.read_state = FrameReadState::FrameHeader
+                self.read_state = FrameReadState::FrameHeader;
             }
             FrameReadState::HeaderBlock(0) => {
                 self.read_state = FrameReadState::FrameHeader;
@@ -236,7 +236,7 @@ impl<S> FrameFilter<S> {
             }
             (HEADERS | CONTINUATION | PUSH_PROMISE, _) | (_, Some(_)) => return Err(FrameError),
             (kind, None) if kind > CONTINUATION => {
-                self.read_state = FrameReadState::Skipping(length)
+                self.read_state = FrameReadState::Skipping(length);
             }
             // RFC 9113 section 5.1: there is no body where no request has begun.
             (DATA, None) if stream == 0 || stream > self.last_stream => return Err(FrameError),
