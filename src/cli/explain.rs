@@ -1,6 +1,7 @@
 //! `explain`: why a request would be allowed or refused, and what would have to change.
 
 mod recorded_request;
+mod target;
 mod text;
 
 use std::{
@@ -8,15 +9,11 @@ use std::{
     path::Path,
 };
 
-use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 
 use crate::{
     names::RequestId,
-    net::{
-        Method,
-        request::target::{Target, TargetError},
-    },
+    net::{Method, request::target::Target},
     ninjaone::operation::RiskClass,
     policy::{
         explain::{Conclusion, ExplainRequest, Explanation, ExplanationStep},
@@ -24,7 +21,10 @@ use crate::{
     },
 };
 
-use self::recorded_request::{RecordSearch, RecordedRequest};
+use self::{
+    recorded_request::{RecordSearch, RecordedRequest},
+    target::parse_target,
+};
 
 use super::exit::ExitStatus;
 
@@ -174,15 +174,6 @@ fn parse_method(text: &str) -> Result<Method, String> {
     Method::parse(&text.to_ascii_uppercase()).ok_or_else(|| {
         format!("\"{text}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE")
     })
-}
-
-/// Parses a target as the journey does. A fragment is refused here, because the `http` crate silently drops it.
-fn parse_target(text: &str) -> Result<Target, TargetError> {
-    if text.contains('#') {
-        return Err(TargetError::Fragment);
-    }
-    let received: PathAndQuery = text.parse().map_err(|_| TargetError::NotAPath)?;
-    Target::parse(&received)
 }
 
 fn print_explanation(

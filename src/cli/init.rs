@@ -1,6 +1,7 @@
 //! `init`: asks three questions and writes a minimal configuration.
 
 mod answers;
+mod args;
 mod files;
 
 use std::{
@@ -8,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
 use serde_json::json;
 
 use crate::{
@@ -30,30 +30,7 @@ use super::{
     config::ConfigContext, context::Context, exit::ExitStatus, login::exit_of_token_error,
 };
 
-#[derive(Debug, Args)]
-pub(super) struct InitArgs {
-    /// Where the tenant is: us, us2, eu, ca, oc, fed or jp
-    #[arg(long, conflicts_with = "url")]
-    region: Option<String>,
-    /// Where the tenant is, if it has a host of its own: <https://acme.rmmservice.com>
-    #[arg(long)]
-    url: Option<String>,
-    /// The client id of an application of the platform API Services
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// A file with its client secret, readable by its owner alone; the configuration will refer to it
-    #[arg(long, value_name = "FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// What the tenant is called here
-    #[arg(long, default_value = "main")]
-    tenant: String,
-    /// The client id of a Native application besides, for what NinjaOne allows to people only; makes the store's key too
-    #[arg(long, value_name = "ID")]
-    user_client_id: Option<String>,
-    /// Write without trying whether NinjaOne takes the credentials
-    #[arg(long)]
-    untried: bool,
-}
+pub(super) use self::args::InitArgs;
 
 /// Exit codes: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot be
 /// reached, 78 NinjaOne rejects the credentials.

@@ -7,6 +7,7 @@ mod context;
 mod doctor;
 pub mod exit;
 pub mod explain;
+mod global_args;
 pub mod healthcheck;
 mod init;
 mod login;
@@ -21,15 +22,14 @@ mod terminal;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::{app::wiring, ninjaone::catalogue::Catalogue};
 
-use self::{context::Context, exit::ExitStatus};
+use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
@@ -39,36 +39,6 @@ struct Cli {
     global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct GlobalArgs {
-    /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    /// Colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-    /// Say less
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say more
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// Never ask; fail instead
-    #[arg(long, global = true)]
-    no_input: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]

@@ -117,7 +117,7 @@ async fn respond_with_body(
 }
 
 fn finish(seen: &RequestRecord, answer: SandboxResponse) -> Response<SandboxBody> {
-    seen.http2_response(answer.status.as_u16());
+    seen.set_status(answer.status.as_u16());
     answer.into_response()
 }
 
@@ -137,7 +137,7 @@ async fn api_with_faults(
         return Err(io::Error::other("lost on purpose"));
     }
     let answer = api::with_api_headers(state, seen.number, answer);
-    seen.http2_response(answer.status.as_u16());
+    seen.set_status(answer.status.as_u16());
     if faults.cut_body && !is_refused {
         return Ok(answer.into_truncated_response());
     }

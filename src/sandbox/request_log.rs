@@ -39,7 +39,7 @@ impl RequestRecord {
         Some(self.status.load(Ordering::Acquire)).filter(|status| *status != 0)
     }
 
-    pub(super) fn http2_response(&self, status: u16) {
+    pub(super) fn set_status(&self, status: u16) {
         self.status.store(status, Ordering::Release);
     }
 

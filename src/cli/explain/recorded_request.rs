@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::parse_target;
+use super::target::parse_target;
 
 /// Most bytes of the log that are searched, newest files first.
 pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;

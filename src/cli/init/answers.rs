@@ -13,7 +13,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::InitArgs;
+use super::args::InitArgs;
 
 const LINE_BYTES_MAX: usize = 4096;
 

@@ -16,8 +16,9 @@ use crate::{
 };
 
 use super::{
-    CallbackMatcher, LoginAttempt, LoginBackend, LoginCommandError, LoginSuccess,
-    callback::CallbackSocket,
+    attempt::{LoginAttempt, LoginSuccess},
+    callback::{CallbackMatcher, CallbackSocket},
+    error::LoginCommandError,
 };
 
 /// Timeout: as long as the proxy may take for discovery, the exchange, and a renewal that holds the store.
@@ -65,7 +66,7 @@ pub(super) async fn begin(
     proxy: RemoteProxy,
     tenant: Option<&str>,
     paste: bool,
-) -> Result<(LoginAttempt, Option<CallbackSocket>), LoginCommandError> {
+) -> Result<(LoginAttempt, RemoteLogin, Option<CallbackSocket>), LoginCommandError> {
     let mut wanted = json!({});
     if let Some(tenant) = tenant {
         wanted["tenant"] = tenant.into();
@@ -92,19 +93,19 @@ pub(super) async fn begin(
         "implicit" => AuthorizationFlow::Implicit,
         _ => AuthorizationFlow::Code,
     };
-    let begun = LoginAttempt {
+    let attempt = LoginAttempt {
         tenant: answer.tenant,
         url: answer.authorize_url,
         redirect: answer.redirect_uri,
         flow,
         origin: None,
         matcher: callback_matcher(state, flow),
-        backend: LoginBackend::Remote(RemoteLogin {
-            proxy,
-            id: answer.id,
-        }),
     };
-    Ok((begun, socket))
+    let login = RemoteLogin {
+        proxy,
+        id: answer.id,
+    };
+    Ok((attempt, login, socket))
 }
 
 /// Accepts what has this login's `state`; the proxy checks the rest.
@@ -171,10 +172,10 @@ impl RemoteProxy {
 impl RemoteLogin {
     pub(super) async fn finish(
         self,
-        came: Secret<String>,
+        callback: Secret<String>,
     ) -> Result<LoginSuccess, LoginCommandError> {
         let path = format!("/login/{}", self.id);
-        let body = json!({ "callback": came.expose() });
+        let body = json!({ "callback": callback.expose() });
         let answer = self.proxy.post(&path, &body).await?;
         Ok(LoginSuccess {
             tenant: answer.tenant,

@@ -12,7 +12,10 @@ use crate::{
     credentials::login::authorization::AuthorizationFlow,
 };
 
-use super::{LoginAttempt, LoginCommandError, LoginSuccess};
+use super::{
+    attempt::{LoginAttempt, LoginSuccess},
+    error::LoginCommandError,
+};
 
 const SCHEMA: &str = "login/1";
 
@@ -65,25 +68,25 @@ impl LoginReporter<'_> {
     }
 
     /// The address to open.
-    pub(super) fn open(&mut self, begun: &LoginAttempt, listens: bool) -> io::Result<()> {
+    pub(super) fn open(&mut self, attempt: &LoginAttempt, listens: bool) -> io::Result<()> {
         if self.json {
             let next_step = if listens { "open" } else { "paste" };
             return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": next_step,
-                "tenant": begun.tenant,
-                "authorize_url": begun.url,
-                "redirect_uri": begun.redirect,
+                "tenant": attempt.tenant,
+                "authorize_url": attempt.url,
+                "redirect_uri": attempt.redirect,
             }));
         }
         writeln!(self.err, "\nOpen this address in a browser:\n")?;
-        writeln!(self.err, "{}\n", begun.url)?;
+        writeln!(self.err, "{}\n", attempt.url)?;
         if !listens {
             writeln!(
                 self.err,
                 "The browser will end at {} and may say that it cannot be reached.\n\
                  Paste the whole address that it ended at (it is not shown here), then Enter:",
-                begun.redirect
+                attempt.redirect
             )?;
         }
         self.err.flush()
@@ -164,7 +167,7 @@ impl LoginReporter<'_> {
         )
     }
 
-    pub(super) fn http2_send_error(&mut self, failure: &LoginCommandError) -> io::Result<()> {
+    pub(super) fn error(&mut self, failure: &LoginCommandError) -> io::Result<()> {
         if self.json {
             return self.print_json(&json!({
                 "schema": SCHEMA,

@@ -9,14 +9,18 @@ use tokio::{
 
 use crate::{
     cli::terminal::{Echo, read_line},
+    credentials::login::callback::CALLBACK_BYTES_MAX,
     secret::Secret,
 };
 
 use super::{
-    LoginCommandError, PASTED_BYTES_MAX,
     callback::{CallbackListener, CallbackMatcher},
+    error::LoginCommandError,
     reporter::LoginReporter,
 };
+
+/// Longest pasted address, in bytes: the callback and the redirect URI before it.
+const PASTED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 const TICK: Duration = Duration::from_secs(1);
 
