@@ -26,12 +26,16 @@ pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
 ///
 /// # Errors
 /// The thread or its runtime cannot be started, or a listener cannot be registered.
-pub(crate) fn start(watchdog: Watchdog, desks: Vec<AdminListener>, tasks: Tasks) -> io::Result<()> {
+pub(crate) fn start(
+    watchdog: Watchdog,
+    listeners: Vec<AdminListener>,
+    tasks: Tasks,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let inside = runtime.enter();
-    for (listener, admin) in desks {
+    for (listener, admin) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
     }

@@ -57,28 +57,28 @@ pub(crate) struct PendingConnection {
 pub(crate) struct Worker {
     sender: mpsc::Sender<PendingConnection>,
     load: Arc<AtomicUsize>,
-    sign: StallFlag,
+    stall_flag: StallFlag,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Starts the thread, which calls `make_proxy`. When `cut` stops, open connections are dropped.
+    /// Starts the thread, which calls `make_proxy`. When `abort_tasks` stops, open connections are dropped.
     ///
     /// # Errors
     /// The thread or its runtime cannot be started.
     pub(crate) fn start<F>(
         heartbeat: Heartbeat,
         options: ServerOptions,
-        cut: Tasks,
+        abort_tasks: Tasks,
         make_proxy: F,
     ) -> io::Result<Self>
     where
         F: FnOnce(Tasks) -> Proxy + Send + 'static,
     {
-        let (hand, handed) = mpsc::channel(PENDING_CONNECTIONS_MAX);
+        let (sender, receiver) = mpsc::channel(PENDING_CONNECTIONS_MAX);
         let load = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&load);
-        let sign = heartbeat.stall_flag();
+        let open_connections = Arc::clone(&load);
+        let stall_flag = heartbeat.stall_flag();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -87,8 +87,8 @@ impl Worker {
             .spawn(move || {
                 let working = async {
                     tokio::select! {
-                        () = run(handed, options, &counted, make_proxy) => {}
-                        () = cut.shutdown_requested() => {}
+                        () = run(receiver, options, &open_connections, make_proxy) => {}
+                        () = abort_tasks.shutdown_requested() => {}
                     }
                 };
                 runtime.block_on(heartbeat.beat_during(Duration::MAX, working));
@@ -97,9 +97,9 @@ impl Worker {
                 runtime.shutdown_background();
             })?;
         Ok(Self {
-            sender: hand,
+            sender,
             load,
-            sign,
+            stall_flag,
             thread,
         })
     }
@@ -113,16 +113,16 @@ impl Worker {
     /// Whether the watchdog takes the worker for stalled.
     #[must_use]
     pub(crate) fn is_stalled(&self) -> bool {
-        self.sign.is_stalled()
+        self.stall_flag.is_stalled()
     }
 
     /// Hands a connection over, or returns it if the worker has no room.
     ///
     /// # Errors
     /// The worker has not taken the connections dispatched before, or has ended.
-    pub(crate) fn dispatch(&self, handed: PendingConnection) -> Result<(), PendingConnection> {
+    pub(crate) fn dispatch(&self, pending: PendingConnection) -> Result<(), PendingConnection> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        self.sender.try_send(handed).map_err(|error| {
+        self.sender.try_send(pending).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
             error.into_inner()
         })
@@ -136,7 +136,7 @@ impl Worker {
 }
 
 async fn run<F>(
-    mut handed: mpsc::Receiver<PendingConnection>,
+    mut receiver: mpsc::Receiver<PendingConnection>,
     options: ServerOptions,
     load: &Arc<AtomicUsize>,
     make_proxy: F,
@@ -148,7 +148,7 @@ async fn run<F>(
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_shutdown(Arc::clone(&proxy.upstream).close_idle_connections());
     requests.spawn_until_shutdown(memory_release::release_freed_memory(Arc::clone(load)));
-    while let Some(next) = handed.recv().await {
+    while let Some(next) = receiver.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
             serve(next, proxy, options).await;
@@ -161,22 +161,23 @@ async fn run<F>(
     proxy.tasks.join_timeout(Duration::MAX).await;
 }
 
-async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOptions) {
+async fn serve(pending: PendingConnection, proxy: Arc<Proxy>, options: ServerOptions) {
     let PendingConnection {
         accepted,
         peer,
-        permit: ticket,
+        permit,
         certificate,
-    } = handed;
-    let seat = Arc::clone(ticket.control());
+    } = pending;
+    let control = Arc::clone(permit.control());
     let connection = WorkerConnection {
         options: current_options(options, &proxy),
         proxy,
         peer,
-        permit: ticket,
+        permit,
     };
     // An evicted connection is dropped wherever it is.
-    seat.run(serve_accepted(connection, accepted, certificate))
+    control
+        .run(serve_accepted(connection, accepted, certificate))
         .await;
 }
 
@@ -229,10 +230,10 @@ impl WorkerConnection {
     where
         S: AsyncRead + AsyncWrite + Peek + Unpin + Send + 'static,
     {
-        let patience = self.options.timeouts;
+        let timeouts = self.options.timeouts;
         let sniffed = tokio::select! {
             biased;
-            sniffed = sniff::sniff(&socket, patience.unauthenticated_idle, patience.head) => sniffed,
+            sniffed = sniff::sniff(&socket, timeouts.unauthenticated_idle, timeouts.head) => sniffed,
             () = self.permit.control().shutdown_requested() => return,
         };
         match sniffed {
@@ -271,24 +272,24 @@ impl WorkerConnection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let seat = Arc::clone(self.permit.control());
-        let door = ConnectionHandler {
+        let control = Arc::clone(self.permit.control());
+        let handler = ConnectionHandler {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
-            connection: Arc::clone(&seat),
+            connection: Arc::clone(&control),
         };
         let ended = match protocol {
             Protocol::Http1 => {
                 crate::net::server::http1::Http1ServerConnection::new(
                     socket,
-                    door,
-                    seat,
+                    handler,
+                    control,
                     self.options,
                 )
                 .await
             }
             // Boxed, so that an idle HTTP/1.1 connection does not hold its memory.
-            Protocol::Http2 => Box::pin(http2::serve(socket, door, seat, self.options)).await,
+            Protocol::Http2 => Box::pin(http2::serve(socket, handler, control, self.options)).await,
         };
         match ended {
             ConnectionEnd::NotHttp => self.record_without_request(RequestError::NotHttp),

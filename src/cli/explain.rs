@@ -57,7 +57,7 @@ impl ExplainArgs {
     /// `out` or `err` cannot be written to.
     pub fn run(
         &self,
-        book: &PolicySet,
+        policy: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -77,10 +77,10 @@ impl ExplainArgs {
                     path: target.canonical_path(),
                     query: target.query(),
                 };
-                print_explanation(&request, &book.explain(&request), None, as_json, out)
+                print_explanation(&request, &policy.explain(&request), None, as_json, out)
             }
             Ok(ExplainSubject::Recorded(id)) => {
-                self.explain_recorded(id, book, audit_directory, as_json, out, err)
+                self.explain_recorded(id, policy, audit_directory, as_json, out, err)
             }
         }
     }
@@ -114,7 +114,7 @@ impl ExplainArgs {
     fn explain_recorded(
         &self,
         id: RequestId,
-        book: &PolicySet,
+        policy: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -148,7 +148,7 @@ impl ExplainArgs {
                 return Ok(ExitStatus::Failed);
             }
         };
-        let asked = record.to_request(book.catalogue());
+        let asked = record.to_request(policy.catalogue());
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
             return print_undecided(&record, as_json, out);
         };
@@ -162,7 +162,7 @@ impl ExplainArgs {
         };
         print_explanation(
             &request,
-            &book.explain(&request),
+            &policy.explain(&request),
             Some(&record),
             as_json,
             out,

@@ -1,4 +1,4 @@
-//! `healthcheck`: queries a probe and answers by exit code, for Docker's `HEALTHCHECK` and the like.
+//! `healthcheck`: queries a probe and reports by exit code, for Docker's `HEALTHCHECK` and the like.
 
 use std::{
     io::{self, Write},

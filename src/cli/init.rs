@@ -39,11 +39,11 @@ pub(super) use self::args::InitArgs;
 /// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &InitArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(file) = target_path(around) else {
+    let Some(file) = target_path(context) else {
         writeln!(
             err,
             "error: there is no place for a configuration: give --config"
@@ -58,7 +58,7 @@ pub(super) async fn run(
         )?;
         return Ok(ExitStatus::Failed);
     }
-    let answers = match answers::collect(args, around.no_input, err).await? {
+    let answers = match answers::collect(args, context.no_input, err).await? {
         Ok(answers) => answers,
         Err(AnswerError(why)) => {
             writeln!(err, "error: {why}")?;
@@ -87,18 +87,18 @@ pub(super) async fn run(
             return Ok(ExitStatus::Failed);
         }
     };
-    if let Some(problems) = problems(&file, around) {
+    if let Some(problems) = problems(&file, context) {
         written.remove();
         writeln!(err, "{problems}\n\nNothing was written.")?;
         return Ok(ExitStatus::ConfigurationWrong);
     }
-    print_next_steps(&written, &answers, offered.as_ref(), around, out, err)?;
+    print_next_steps(&written, &answers, offered.as_ref(), context, out, err)?;
     Ok(ExitStatus::Done)
 }
 
 /// Where to write: the given path; for root that of the system; otherwise the first path that is searched.
-fn target_path(around: &Context) -> Option<PathBuf> {
-    let mut candidates = around.config_file_candidates();
+fn target_path(context: &Context) -> Option<PathBuf> {
+    let mut candidates = context.config_file_candidates();
     if rustix::process::geteuid().is_root() {
         return candidates.pop();
     }
@@ -134,13 +134,13 @@ fn token_error_text(error: TokenEndpointError) -> String {
 
 fn problems(
     file: &Path,
-    around: &Context,
+    context: &Context,
 ) -> Option<config::read::diagnostics::ConfigurationError> {
     let ConfigContext {
         environment,
         operations: known,
         ..
-    } = around.config_context();
+    } = context.config_context();
     let sources = config::read::sources::Sources {
         file: file.to_owned(),
         environment,
@@ -152,7 +152,7 @@ fn print_next_steps(
     written: &WrittenFiles,
     answers: &Answers,
     offered: Option<&TokenSummary>,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<()> {
@@ -167,7 +167,7 @@ fn print_next_steps(
     let files = written.all().map(|it| it.display().to_string());
     let files: Vec<String> = files.collect();
     let scopes = offered.map(|it| it.scopes.clone());
-    if around.json {
+    if context.json {
         let object = json!({
             "schema": "init/1",
             "config": config,

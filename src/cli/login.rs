@@ -84,13 +84,13 @@ enum LoginBackend {
 /// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &LoginArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let mut report = LoginReporter {
-        json: around.json,
-        quiet: around.quiet,
+        json: context.json,
+        quiet: context.quiet,
         out,
         err,
     };
@@ -103,7 +103,7 @@ pub(super) async fn run(
             .await
             .map(|(attempt, remote, socket)| (attempt, LoginBackend::Remote(remote), socket))
     } else {
-        let Some(config) = around.load(report.err)? else {
+        let Some(config) = context.load(report.err)? else {
             return Ok(ExitStatus::ConfigurationWrong);
         };
         let (tenant, user) = match select_tenant(&config, args.tenant.as_deref()) {
@@ -117,7 +117,7 @@ pub(super) async fn run(
     };
     let done = match outcome {
         Ok((attempt, backend, socket)) => {
-            match wait_for_callback(&attempt, socket, args, around, &mut report).await? {
+            match wait_for_callback(&attempt, socket, args, context, &mut report).await? {
                 Ok(callback) => exchange(backend, callback).await,
                 Err(failure) => Err(failure),
             }
@@ -134,7 +134,7 @@ async fn wait_for_callback(
     attempt: &LoginAttempt,
     socket: Option<callback::CallbackSocket>,
     args: &LoginArgs,
-    around: &Context,
+    context: &Context,
     report: &mut LoginReporter<'_>,
 ) -> io::Result<Result<Secret<String>, LoginCommandError>> {
     let wanted = || attempt.origin.clone().unwrap_or_else(|| "https".to_owned());
@@ -150,7 +150,7 @@ async fn wait_for_callback(
     // Installed before the address is shown: the user may interrupt at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     report.open(attempt, callback.is_some())?;
-    if callback.is_some() && !args.no_browser && browser::open(&openable, around) {
+    if callback.is_some() && !args.no_browser && browser::open(&openable, context) {
         report.browser_opened()?;
     }
     match callback {

@@ -140,7 +140,7 @@ fn connect_address(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The snapshot for people.
+/// Prints the snapshot as text.
 #[must_use]
 pub fn render(snapshot: &StatusSnapshot) -> String {
     let mut text = String::new();
@@ -339,8 +339,8 @@ fn tally(counts: &BTreeMap<String, u64>) -> String {
 fn group_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -231,7 +231,7 @@ impl CallbackServer {
     }
 }
 
-/// A person's browser going somewhere, and not a page's script or frame (Fetch Metadata). Other programs say nothing.
+/// A navigation by the user, not a page's script or frame (Fetch Metadata). Other programs do not send these headers.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let is = |name: &str, wanted: &str| headers.get(name).is_none_or(|it| it == wanted);
     let says_origin = headers.get(ORIGIN).is_some_and(|it| it != "null");

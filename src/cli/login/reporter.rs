@@ -61,8 +61,8 @@ impl LoginReporter<'_> {
         writeln!(self.err, "  redirect     {}", user.redirect.uri)?;
         writeln!(self.err, "               {register}")?;
         if let Some(store) = &config.store {
-            let place = store.path.display();
-            writeln!(self.err, "  kept in      {place}, encrypted")?;
+            let directory = store.path.display();
+            writeln!(self.err, "  kept in      {directory}, encrypted")?;
         }
         Ok(())
     }
@@ -138,22 +138,26 @@ impl LoginReporter<'_> {
         )
     }
 
-    pub(super) fn success(&mut self, done: &LoginSuccess) -> io::Result<()> {
+    pub(super) fn success(&mut self, success: &LoginSuccess) -> io::Result<()> {
         if self.json {
             return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": "done",
-                "tenant": done.tenant,
+                "tenant": success.tenant,
                 "identity": "user",
-                "scopes": done.scopes,
-                "renewable": done.renewable,
-                "expires_at": done.expires_at,
+                "scopes": success.scopes,
+                "renewable": success.renewable,
+                "expires_at": success.expires_at,
             }));
         }
-        let until = done.expires_at.as_deref().unwrap_or("unknown");
-        writeln!(self.out, "Logged in: tenant {}, identity user", done.tenant)?;
-        writeln!(self.out, "  scopes       {}", done.scopes.join(" "))?;
-        if done.renewable {
+        let until = success.expires_at.as_deref().unwrap_or("unknown");
+        writeln!(
+            self.out,
+            "Logged in: tenant {}, identity user",
+            success.tenant
+        )?;
+        writeln!(self.out, "  scopes       {}", success.scopes.join(" "))?;
+        if success.renewable {
             writeln!(
                 self.out,
                 "  token until  {until}, then renewed by the proxy"

@@ -64,7 +64,7 @@ pub(crate) fn parse(text: &str) -> Result<RedirectUri, RedirectUriParseError> {
     if rest.contains('#') {
         return Err(RedirectUriParseError::Fragment);
     }
-    // Port 0 stands for any: `login` replaces it with the port that it gets.
+    // Port 0 means any: `login` replaces it with the port that it gets.
     let (authority, any_port) = match authority.strip_suffix(":0") {
         Some(host) if host == ANY_PORT_HOST => (host, true),
         _ => (authority, false),
