@@ -171,8 +171,8 @@ fn report_change(
     let file = changed.file.display().to_string();
     match &changed.key {
         Some(key) if as_json => {
-            let answer = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
-            writeln!(out, "{answer:#}")?;
+            let object = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
+            writeln!(out, "{object:#}")?;
         }
         Some(key) => {
             writeln!(
@@ -182,8 +182,8 @@ fn report_change(
             writeln!(out, "{}", key.expose())?;
         }
         None if as_json => {
-            let answer = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
-            writeln!(out, "{answer:#}")?;
+            let object = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
+            writeln!(out, "{object:#}")?;
         }
         None => writeln!(err, "revoked in {file}")?,
     }
@@ -225,8 +225,8 @@ fn list(
             .iter()
             .map(|(name, caller)| caller_json(name, caller, &written))
             .collect();
-        let answer = json!({"schema": "callers/1", "callers": callers});
-        writeln!(out, "{answer:#}")?;
+        let object = json!({"schema": "callers/1", "callers": callers});
+        writeln!(out, "{object:#}")?;
         return warn_of_errors(&written, err);
     }
     let width = callers.keys().map(String::len).max().unwrap_or_default();
@@ -265,11 +265,11 @@ fn show(
         return report_error(&CallerFileError::UnknownCaller(name.to_owned(), None), err);
     };
     if as_json {
-        let mut answer = caller_json(name, caller, &written);
-        if let Some(top) = answer.as_object_mut() {
+        let mut object = caller_json(name, caller, &written);
+        if let Some(top) = object.as_object_mut() {
             top.insert("schema".into(), "caller/1".into());
         }
-        writeln!(out, "{answer:#}")?;
+        writeln!(out, "{object:#}")?;
         return warn_of_errors(&written, err);
     }
     let start = format!("caller.{name}.");

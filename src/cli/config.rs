@@ -126,9 +126,9 @@ fn report(
     };
     if as_json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
-        let answer =
+        let object =
             json!({"schema": "config-check/1", "ok": well.is_some(), "problems": problems});
-        writeln!(out, "{answer:#}")?;
+        writeln!(out, "{object:#}")?;
         return Ok(exit);
     }
     for problem in problems {
@@ -190,8 +190,8 @@ fn show(
             .iter()
             .map(|it| json!({"setting": it.setting, "value": it.value, "origin": it.origin}))
             .collect();
-        let answer = json!({"schema": "config-show/1", "settings": settings});
-        writeln!(out, "{answer:#}")?;
+        let object = json!({"schema": "config-show/1", "settings": settings});
+        writeln!(out, "{object:#}")?;
         return Ok(ExitStatus::Done);
     }
     let lines: Vec<String> = shown.iter().map(line).collect();

@@ -95,8 +95,8 @@ enum OpsCommand {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Not locked: a command may run for months, and other threads write to both.
-    let done = dispatch(cli, &mut io::stdout(), &mut io::stderr());
-    match done {
+    let result = dispatch(cli, &mut io::stdout(), &mut io::stderr());
+    match result {
         Ok(code) => ExitCode::from(code),
         // The reader of our output has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
@@ -154,8 +154,8 @@ fn explain_request(
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let book = wiring::policy_set(&config, catalogue);
-    args.run(&book, &config.audit.path, context.json, out, err)
+    let policy = wiring::policy_set(&config, catalogue);
+    args.run(&policy, &config.audit.path, context.json, out, err)
 }
 
 fn ops_command(

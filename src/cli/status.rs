@@ -61,10 +61,10 @@ impl StatusArgs {
             )?;
             return Ok(Health::Down.into());
         };
-        let answer = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-        let body = match answer {
-            Ok(answer) if answer.status() == StatusCode::OK => answer.into_body(),
-            Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => {
+        let response = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
+        let body = match response {
+            Ok(response) if response.status() == StatusCode::OK => response.into_body(),
+            Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
                 writeln!(
                     err,
                     "error: {address} is not among the names that the admin listener answers to: add \"{}\" to admin.hosts",
@@ -72,11 +72,11 @@ impl StatusArgs {
                 )?;
                 return Ok(Health::Down.into());
             }
-            Ok(answer) => {
+            Ok(response) => {
                 writeln!(
                     err,
                     "error: {address} answers {}: it is not our admin listener",
-                    answer.status()
+                    response.status()
                 )?;
                 return Ok(Health::Down.into());
             }
@@ -108,8 +108,8 @@ impl StatusArgs {
 
 /// The status of the running proxy; `None` if it does not respond.
 pub(super) async fn fetch_snapshot(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
-    let answer = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-    serde_json::from_slice(answer.ok()?.body()).ok()
+    let response = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
+    serde_json::from_slice(response.ok()?.body()).ok()
 }
 
 /// Sends one `GET` to a listener on this machine.

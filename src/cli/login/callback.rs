@@ -68,24 +68,24 @@ impl CallbackSocket {
         self,
         path: String,
         flow: AuthorizationFlow,
-        judge: CallbackMatcher,
+        matcher: CallbackMatcher,
     ) -> CallbackListener {
-        let (tell, arrived) = oneshot::channel();
-        let (tasks, refused) = (Tasks::new(), Arc::<AtomicU32>::default());
-        let desk = Arc::new(CallbackServer {
+        let (sender, received) = oneshot::channel();
+        let (tasks, rejected) = (Tasks::new(), Arc::<AtomicU32>::default());
+        let server = Arc::new(CallbackServer {
             address: self.address,
             path,
             flow,
-            matcher: judge,
-            sender: Mutex::new(Some(tell)),
-            rejected: Arc::clone(&refused),
+            matcher,
+            sender: Mutex::new(Some(sender)),
+            rejected: Arc::clone(&rejected),
         });
-        let serving = one_shot::serve(self.listener, BOUNDS, desk, tasks.clone());
+        let serving = one_shot::serve(self.listener, BOUNDS, server, tasks.clone());
         tasks.spawn(serving);
         CallbackListener {
             tasks,
-            received: arrived,
-            rejected: refused,
+            received,
+            rejected,
         }
     }
 }
@@ -193,17 +193,17 @@ impl CallbackServer {
     }
 
     fn receive_callback(&self, parameters: &str) -> CallbackResponse {
-        let mut tell = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if tell.is_none() {
+        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        if sender.is_none() {
             return rejection(StatusCode::GONE);
         }
         if !(self.matcher)(parameters) {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             return rejection(StatusCode::BAD_REQUEST);
         }
-        if let Some(tell) = tell.take() {
+        if let Some(sender) = sender.take() {
             // The receiver may just have given up.
-            let _ = tell.send(Secret::new(parameters.to_owned()));
+            let _ = sender.send(Secret::new(parameters.to_owned()));
         }
         let page = if is_error_response(parameters) {
             CallbackPage::Denied

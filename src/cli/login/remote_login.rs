@@ -67,43 +67,43 @@ pub(super) async fn begin(
     tenant: Option<&str>,
     paste: bool,
 ) -> Result<(LoginAttempt, RemoteLogin, Option<CallbackSocket>), LoginCommandError> {
-    let mut wanted = json!({});
+    let mut request = json!({});
     if let Some(tenant) = tenant {
-        wanted["tenant"] = tenant.into();
+        request["tenant"] = tenant.into();
     }
     let mut socket = None;
-    let answer = match proxy.post("/login", &wanted).await {
+    let response = match proxy.post("/login", &request).await {
         Err(LoginCommandError::Proxy { error, .. }) if error == "port-needed" => {
             let any = CallbackSocket::bind(([127, 0, 0, 1], 0).into()).await?;
-            wanted["port"] = any.address.port().into();
+            request["port"] = any.address.port().into();
             socket = Some(any);
-            proxy.post("/login", &wanted).await?
+            proxy.post("/login", &request).await?
         }
         other => other?,
     };
     if !paste && socket.is_none() {
-        let elsewhere = || LoginCommandError::RedirectNotLocal(answer.redirect_uri.clone());
-        let redirect = redirect_uri::parse(&answer.redirect_uri).map_err(|_| elsewhere())?;
+        let elsewhere = || LoginCommandError::RedirectNotLocal(response.redirect_uri.clone());
+        let redirect = redirect_uri::parse(&response.redirect_uri).map_err(|_| elsewhere())?;
         socket = Some(CallbackSocket::bind(redirect.loopback.ok_or_else(elsewhere)?).await?);
     }
     let socket = socket.filter(|_| !paste);
-    let state = state_of(&answer.authorize_url)
+    let state = state_of(&response.authorize_url)
         .ok_or_else(|| LoginCommandError::UnexpectedResponse(proxy.endpoint.origin()))?;
-    let flow = match answer.grant.as_str() {
+    let flow = match response.grant.as_str() {
         "implicit" => AuthorizationFlow::Implicit,
         _ => AuthorizationFlow::Code,
     };
     let attempt = LoginAttempt {
-        tenant: answer.tenant,
-        url: answer.authorize_url,
-        redirect: answer.redirect_uri,
+        tenant: response.tenant,
+        url: response.authorize_url,
+        redirect: response.redirect_uri,
         flow,
         origin: None,
         matcher: callback_matcher(state, flow),
     };
     let login = RemoteLogin {
         proxy,
-        id: answer.id,
+        id: response.id,
     };
     Ok((attempt, login, socket))
 }
@@ -156,16 +156,16 @@ impl RemoteProxy {
         })?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        let answer = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
+        let response = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
             .await
             .map_err(|error| LoginCommandError::Unreachable(origin(), error))?;
-        let answer: AdminLoginResponse = serde_json::from_slice(answer.body())
+        let response: AdminLoginResponse = serde_json::from_slice(response.body())
             .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
-        if answer.next_step == "failed" {
-            let (error, detail) = (answer.error, answer.detail);
+        if response.next_step == "failed" {
+            let (error, detail) = (response.error, response.detail);
             return Err(LoginCommandError::Proxy { error, detail });
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -176,12 +176,12 @@ impl RemoteLogin {
     ) -> Result<LoginSuccess, LoginCommandError> {
         let path = format!("/login/{}", self.id);
         let body = json!({ "callback": callback.expose() });
-        let answer = self.proxy.post(&path, &body).await?;
+        let response = self.proxy.post(&path, &body).await?;
         Ok(LoginSuccess {
-            tenant: answer.tenant,
-            scopes: answer.scopes,
-            renewable: answer.renewable,
-            expires_at: answer.expires_at,
+            tenant: response.tenant,
+            scopes: response.scopes,
+            renewable: response.renewable,
+            expires_at: response.expires_at,
         })
     }
 }
