@@ -38,12 +38,12 @@ pub(crate) struct BoundListener {
 
 /// Accepts connections until dropped.
 pub(crate) async fn accept(
-    entrance: BoundListener,
+    bound: BoundListener,
     workers: Arc<Vec<Worker>>,
     connections: Arc<Connections>,
 ) {
     loop {
-        let (accepted, peer) = match entrance.listener.accept().await {
+        let (accepted, peer) = match bound.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) if is_fd_exhausted(&error) => {
                 // Logged by `log_rejected_connections`.
@@ -52,13 +52,13 @@ pub(crate) async fn accept(
                 continue;
             }
             Err(error) => {
-                tracing::warn!(%error, listener = entrance.listener.local_address(), "a connection could not be accepted");
+                tracing::warn!(%error, listener = bound.listener.local_address(), "a connection could not be accepted");
                 tokio::time::sleep(FD_EXHAUSTED_PAUSE).await;
                 continue;
             }
         };
-        let ticket = match admit(&connections, peer).await {
-            Ok(ticket) => ticket,
+        let permit = match admit(&connections, peer).await {
+            Ok(permit) => permit,
             Err(ConnectionLimitError::ShuttingDown) => return,
             Err(
                 ConnectionLimitError::Total
@@ -66,13 +66,13 @@ pub(crate) async fn accept(
                 | ConnectionLimitError::EvictionsPending,
             ) => continue,
         };
-        let handed = PendingConnection {
+        let pending = PendingConnection {
             accepted,
             peer,
-            permit: ticket,
-            certificate: entrance.certificate.clone(),
+            permit,
+            certificate: bound.certificate.clone(),
         };
-        dispatch(handed, &workers).await;
+        dispatch(pending, &workers).await;
     }
 }
 
@@ -81,10 +81,10 @@ async fn admit(
     connections: &Arc<Connections>,
     peer: Peer,
 ) -> Result<ConnectionPermit, ConnectionLimitError> {
-    let gives_up = Instant::now() + EVICTION_WAIT_MAX;
+    let deadline = Instant::now() + EVICTION_WAIT_MAX;
     loop {
         match connections.admit(peer) {
-            Err(ConnectionLimitError::EvictionsPending) if Instant::now() < gives_up => {
+            Err(ConnectionLimitError::EvictionsPending) if Instant::now() < deadline => {
                 tokio::time::sleep(DISPATCH_RETRY_INTERVAL).await;
             }
             Err(ConnectionLimitError::EvictionsPending) => {
@@ -98,20 +98,20 @@ async fn admit(
 
 /// Dispatches a connection to the responsive worker with the fewest. While none has room, new connections wait in the
 /// kernel's backlog.
-async fn dispatch(handed: PendingConnection, workers: &[Worker]) {
-    let gives_up = Instant::now() + DISPATCH_WAIT_MAX;
-    let mut handed = handed;
+async fn dispatch(pending: PendingConnection, workers: &[Worker]) {
+    let deadline = Instant::now() + DISPATCH_WAIT_MAX;
+    let mut pending = pending;
     loop {
         let mut fewest_first: Vec<_> = workers.iter().collect();
         fewest_first.sort_by_key(|it| (it.is_stalled(), it.connection_count()));
         for worker in fewest_first {
-            handed = match worker.dispatch(handed) {
+            pending = match worker.dispatch(pending) {
                 Ok(()) => return,
                 Err(back) => back,
             };
         }
-        if Instant::now() >= gives_up {
-            let peer = handed.peer;
+        if Instant::now() >= deadline {
+            let peer = pending.peer;
             tracing::error!(%peer, "no worker takes connections: one was dropped");
             return;
         }
@@ -128,11 +128,11 @@ fn is_fd_exhausted(error: &io::Error) -> bool {
 /// Logs rejected and evicted connections with their number since the last line: the first at once, then at most one line
 /// every few seconds for each reason. Runs until dropped.
 pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
-    let told = connections.rejections();
-    let (mut refused, mut evicted) = (told.refused(), told.evicted());
+    let rejections = connections.rejections();
+    let (mut refused, mut evicted) = (rejections.refused(), rejections.evicted());
     loop {
-        told.changed().await;
-        for (reason, count) in count_changes(&mut refused, told.refused()) {
+        rejections.changed().await;
+        for (reason, count) in count_changes(&mut refused, rejections.refused()) {
             let reason = reason.as_str();
             tracing::warn!(
                 reason,
@@ -140,10 +140,10 @@ pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
                 "connections were turned away: no place could be freed"
             );
         }
-        for (why, count) in count_changes(&mut evicted, told.evicted()) {
+        for (why, count) in count_changes(&mut evicted, rejections.evicted()) {
             let reason = why.as_str();
             match why {
-                // No new connection needed their place.
+                // No new connection needed their slot.
                 RejectionReason::Idle => {
                     tracing::debug!(reason, count, "connections that proved nothing were closed");
                 }

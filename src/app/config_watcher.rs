@@ -51,24 +51,24 @@ impl ConfigWatcher {
         certificates: Vec<Arc<ServerCertificate>>,
         heartbeat: Heartbeat,
     ) -> io::Result<Self> {
-        // One pending request stands for all that come before it is served.
-        let (load, wishes) = sync_channel(1);
-        let (tell, news) = mpsc::channel(EVENTS_MAX);
-        let watching = WatcherThread {
+        // One pending request covers all that arrive before it is served.
+        let (request_reload, reload_requests) = sync_channel(1);
+        let (send_event, events) = mpsc::channel(EVENTS_MAX);
+        let watcher = WatcherThread {
             reloader,
             certificates,
-            reload_requests: wishes,
-            events: tell,
+            reload_requests,
+            events: send_event,
         };
         std::thread::Builder::new()
             .name(Self::PART.to_owned())
             .spawn(move || {
-                watching.run(&heartbeat);
+                watcher.run(&heartbeat);
                 heartbeat.retire();
             })?;
         Ok(Self {
-            reload_requests: load,
-            events: news,
+            reload_requests: request_reload,
+            events,
         })
     }
 
@@ -81,7 +81,7 @@ impl ConfigWatcher {
     /// The next event. Never resolves once the thread has ended: the watchdog reports that.
     pub(crate) async fn next_event(&mut self) -> ReloadEvent {
         match self.events.recv().await {
-            Some(news) => news,
+            Some(event) => event,
             None => std::future::pending().await,
         }
     }

@@ -25,24 +25,24 @@ pub(crate) async fn run(
     mut signals: Signals,
 ) -> io::Result<()> {
     let heartbeat = program.watchdog.watch(WATCHDOG_PART);
-    let mut watch = reloader.and_then(|it| start_watcher(it, &program));
+    let mut watcher = reloader.and_then(|it| start_watcher(it, &program));
     notify_service_manager(&[NotifyState::Ready]);
     let why = loop {
         heartbeat.beat();
         tokio::select! {
-            asked = signals.next() => match (asked, &watch) {
+            request = signals.next() => match (request, &watcher) {
                 (SignalRequest::Stop(why), _) => break why,
-                (SignalRequest::Reload, Some(watch)) => watch.reload_now(),
+                (SignalRequest::Reload, Some(watcher)) => watcher.reload_now(),
                 (SignalRequest::Reload, None) => {}
             },
-            news = next_event(&mut watch) => apply_event(news, &mut program),
+            event = next_event(&mut watcher) => apply_event(event, &mut program),
             () = tokio::time::sleep(heartbeat.interval()) => {}
         }
     };
     heartbeat.retire();
     tracing::info!(why, "draining");
     notify_service_manager(&[NotifyState::Stopping]);
-    drop(watch);
+    drop(watcher);
     let is_clean = program.shutdown(why, signals.second_stop()).await;
     tracing::info!("stopped");
     if is_clean {
@@ -55,7 +55,7 @@ pub(crate) async fn run(
 fn start_watcher(reloader: Reloader, program: &Program) -> Option<ConfigWatcher> {
     let heartbeat = program.watchdog.watch(ConfigWatcher::PART);
     match ConfigWatcher::start(reloader, program.certificates.clone(), heartbeat) {
-        Ok(watch) => Some(watch),
+        Ok(watcher) => Some(watcher),
         Err(error) => {
             tracing::error!(%error, "the configuration is not watched");
             None
@@ -63,15 +63,15 @@ fn start_watcher(reloader: Reloader, program: &Program) -> Option<ConfigWatcher>
     }
 }
 
-async fn next_event(watch: &mut Option<ConfigWatcher>) -> ReloadEvent {
-    match watch {
-        Some(watch) => watch.next_event().await,
+async fn next_event(watcher: &mut Option<ConfigWatcher>) -> ReloadEvent {
+    match watcher {
+        Some(watcher) => watcher.next_event().await,
         None => std::future::pending().await,
     }
 }
 
-fn apply_event(news: ReloadEvent, program: &mut Program) {
-    match news {
+fn apply_event(event: ReloadEvent, program: &mut Program) {
+    match event {
         ReloadEvent::Loading => {
             if let Ok(now) = NotifyState::monotonic_usec_now() {
                 notify_service_manager(&[NotifyState::Reloading, now]);

@@ -82,16 +82,16 @@ pub(crate) fn open_listeners(
     listen: &ListenConfig,
     inherited: &mut InheritedSockets,
 ) -> Result<Vec<BoundListener>, ListenerOpenError> {
-    let mut entrances = Vec::new();
+    let mut bound = Vec::new();
     for bind in &listen.http {
-        entrances.push(BoundListener {
+        bound.push(BoundListener {
             listener: open_listener(bind, inherited)?,
             certificate: None,
         });
     }
     for TlsListenerConfig { bind, cert, key } in &listen.https {
         let certificate = Arc::new(ServerCertificate::load(cert, key)?);
-        entrances.push(BoundListener {
+        bound.push(BoundListener {
             listener: open_listener(bind, inherited)?,
             certificate: Some(certificate),
         });
@@ -101,12 +101,12 @@ pub(crate) fn open_listeners(
         if let Some(group) = &unix.group {
             set_group(&unix.path, group)?;
         }
-        entrances.push(BoundListener {
+        bound.push(BoundListener {
             listener,
             certificate: None,
         });
     }
-    Ok(entrances)
+    Ok(bound)
 }
 
 fn set_group(path: &std::path::Path, group: &str) -> Result<(), ListenerOpenError> {

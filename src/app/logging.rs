@@ -70,7 +70,7 @@ pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
         // It would report them on stderr itself, and block on it.
         .log_internal_errors(false)
         .with_target(false);
-    // A log that is already running is kept: only tests start it twice.
+    // If logging is already running, nothing changes: only tests start it twice.
     let _ = if json {
         builder.json().flatten_event(true).try_init()
     } else {

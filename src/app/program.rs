@@ -112,66 +112,67 @@ impl Program {
     /// Something cannot be opened; then nothing is left running.
     pub(crate) fn start(
         config: &Config,
-        record: &Persistence,
+        persistence: &Persistence,
         inherited: &mut InheritedSockets,
         calls: RefreshCalls,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
         let opened = OpenListeners::open(config, inherited)?;
-        let store = open_store(config, record)?;
+        let store = open_store(config, persistence)?;
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
-        let ledger = open_ledger(config, record, &boot, &watchdog)?;
+        let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
 
-        let (entrances, admin, cut, keepers) = <(Tasks, Tasks, Tasks, Tasks)>::default();
-        let logins = login_endpoint(config, store.clone(), ledger.clone(), keepers.clone());
-        let mut assembly = RulesBuilder::new(TokenRenewers::new(
-            keepers.clone(),
+        let (listener_tasks, admin, abort_tasks, renewer_tasks) =
+            <(Tasks, Tasks, Tasks, Tasks)>::default();
+        let logins = login_endpoint(config, store.clone(), ledger.clone(), renewer_tasks.clone());
+        let mut rules_builder = RulesBuilder::new(TokenRenewers::new(
+            renewer_tasks.clone(),
             token_events::observer(ledger.clone()),
             store,
             calls.clone(),
             watchdog.clone(),
         ));
-        let rules = Arc::new(ArcSwap::from_pointee(assembly.build(config, None)?));
+        let rules = Arc::new(ArcSwap::from_pointee(rules_builder.build(config, None)?));
         let shared = WorkerResources {
             rules: Arc::clone(&rules),
             ledger: ledger.clone(),
             issued: Arc::default(),
         };
-        let (workers, tallies) =
-            start_workers(config, &shared, &cut, &watchdog).map_err(StartError::Thread)?;
+        let (workers, worker_metrics) =
+            start_workers(config, &shared, &abort_tasks, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(StatusCollector {
             boot,
             started: Timestamp::now(),
             rules,
             ledger,
             connections: connection_registry(config),
-            worker_metrics: tallies,
+            worker_metrics,
             listeners: opened.addresses(),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let desks = admin_listeners(config, &status, &logins, opened.admin, opened.probes);
-        desks
-            .and_then(|desks| supervisor::start(watchdog.clone(), desks, admin.clone()))
+        let served = admin_listeners(config, &status, &logins, opened.admin, opened.probes);
+        served
+            .and_then(|served| supervisor::start(watchdog.clone(), served, admin.clone()))
             .map_err(StartError::Thread)?;
         let certificates = opened.callers.iter();
         let certificates = certificates.filter_map(|it| it.certificate.clone());
         let certificates = certificates.collect();
         let workers = Arc::new(workers);
-        accept_connections(opened.callers, &workers, &status, &entrances);
+        accept_connections(opened.callers, &workers, &status, &listener_tasks);
         Ok(Self {
             status,
-            rules_builder: assembly,
+            rules_builder,
             logins,
             certificates,
             watchdog,
             refresh_calls: calls,
             drain_timeout: config.listen.drain_timeout,
-            listener_tasks: entrances,
-            renewer_tasks: keepers,
+            listener_tasks,
+            renewer_tasks,
             admin_tasks: admin,
-            abort_tasks: cut,
+            abort_tasks,
             workers,
         })
     }
@@ -181,18 +182,18 @@ fn accept_connections(
     opened: Vec<BoundListener>,
     workers: &Arc<Vec<Worker>>,
     status: &StatusCollector,
-    entrances: &Tasks,
+    listener_tasks: &Tasks,
 ) {
-    entrances.spawn_until_shutdown(log_rejected_connections(Arc::clone(&status.connections)));
-    for entrance in opened {
-        let name = format!("listener {}", entrance.listener.local_address());
+    listener_tasks.spawn_until_shutdown(log_rejected_connections(Arc::clone(&status.connections)));
+    for bound in opened {
+        let name = format!("listener {}", bound.listener.local_address());
         let heartbeat = status.watchdog.watch(name);
         let connections = Arc::clone(&status.connections);
-        let accepting = accept(entrance, Arc::clone(workers), connections);
-        entrances.spawn(accept_until_stopped(
+        let accepting = accept(bound, Arc::clone(workers), connections);
+        listener_tasks.spawn(accept_until_stopped(
             accepting,
             heartbeat,
-            entrances.clone(),
+            listener_tasks.clone(),
         ));
     }
 }
@@ -200,11 +201,11 @@ fn accept_connections(
 async fn accept_until_stopped(
     accepting: impl Future<Output = ()>,
     heartbeat: Heartbeat,
-    entrances: Tasks,
+    listener_tasks: Tasks,
 ) {
     tokio::select! {
         () = heartbeat.beat_during(Duration::MAX, accepting) => {}
-        () = entrances.shutdown_requested() => {}
+        () = listener_tasks.shutdown_requested() => {}
     }
     heartbeat.retire();
 }
@@ -274,7 +275,7 @@ struct WorkerResources {
 fn start_workers(
     config: &Config,
     shared: &WorkerResources,
-    cut: &Tasks,
+    abort_tasks: &Tasks,
     watchdog: &Watchdog,
 ) -> io::Result<(Vec<Worker>, Vec<Arc<WorkerMetrics>>)> {
     let options = ServerOptions {
@@ -288,10 +289,10 @@ fn start_workers(
             response: wiring::body_timeouts(config),
         },
     };
-    let (mut workers, mut tallies) = (Vec::new(), Vec::new());
+    let (mut workers, mut worker_metrics) = (Vec::new(), Vec::new());
     for number in 0..config.listen.workers.max(1) {
-        let tally = Arc::<WorkerMetrics>::default();
-        tallies.push(Arc::clone(&tally));
+        let metrics = Arc::<WorkerMetrics>::default();
+        worker_metrics.push(Arc::clone(&metrics));
         let (rules, ledger) = (Arc::clone(&shared.rules), shared.ledger.clone());
         let issued = Arc::clone(&shared.issued);
         let make = move |tasks: Tasks| Proxy {
@@ -300,18 +301,26 @@ fn start_workers(
             issued_tokens: issued,
             // Pooled connections to NinjaOne end with their worker; no shutdown waits for them.
             upstream: Upstream::new(Tasks::new()),
-            metrics: tally,
+            metrics,
             request_ids: RequestIdGenerator::new(random::random_u64()),
             tasks,
         };
         let heartbeat = watchdog.watch(format!("{WORKER_NAME_PREFIX}-{number}"));
-        workers.push(Worker::start(heartbeat, options, cut.clone(), make)?);
+        workers.push(Worker::start(
+            heartbeat,
+            options,
+            abort_tasks.clone(),
+            make,
+        )?);
     }
-    Ok((workers, tallies))
+    Ok((workers, worker_metrics))
 }
 
-fn open_store(config: &Config, record: &Persistence) -> Result<Option<LoginStore>, StoreOpenError> {
-    match record {
+fn open_store(
+    config: &Config,
+    persistence: &Persistence,
+) -> Result<Option<LoginStore>, StoreOpenError> {
+    match persistence {
         Persistence::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
         Persistence::Memory(store) => Ok(Some(store.clone())),
     }
@@ -319,15 +328,15 @@ fn open_store(config: &Config, record: &Persistence) -> Result<Option<LoginStore
 
 fn open_ledger(
     config: &Config,
-    record: &Persistence,
+    persistence: &Persistence,
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, resume::LedgerOpenError> {
-    let place = match record {
+    let storage = match persistence {
         Persistence::Configured => LedgerStorage::Directory(config.audit.path.clone()),
         Persistence::Memory(_) => LedgerStorage::Memory,
     };
-    let mut options = ledger::LedgerOptions::new(place, boot, VERSION, &config.fingerprint);
+    let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.watchdog = watchdog.clone();
     Ledger::open(options)
@@ -364,11 +373,11 @@ fn admin_listener(
     logins: &Arc<LoginEndpoint>,
     listener: Listener,
 ) -> io::Result<AdminListener> {
-    let figures = config.telemetry.metrics.then(|| status.metrics_source());
+    let metrics = config.telemetry.metrics.then(|| status.metrics_source());
     let hosts = config.admin.hosts.clone();
     let admin = AdminService::new(
         status.snapshot_source(),
-        figures,
+        metrics,
         config.admin.readiness,
         hosts,
     )

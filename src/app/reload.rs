@@ -99,7 +99,7 @@ fn summary(problems: &ConfigurationError) -> String {
 
 /// The result of reading the files.
 pub(crate) enum ReloadResult {
-    /// The configuration is in order.
+    /// The configuration is valid.
     Read(Box<LoadedConfig>),
     /// Why the configuration was rejected.
     Rejected(String),
@@ -119,7 +119,7 @@ impl ReloadResult {
     pub(crate) fn apply(self, program: &mut Program) {
         match self {
             Self::Rejected(why) => reject(program, &why),
-            Self::Read(fresh) => fresh.apply(program),
+            Self::Read(loaded) => loaded.apply(program),
         }
     }
 }
@@ -138,8 +138,8 @@ impl LoadedConfig {
             Ok(rules) => rules,
             Err(clash) => return reject(program, &clash.to_string()),
         };
-        for (certificate, fresh) in program.certificates.iter().zip(self.certificates) {
-            certificate.install(fresh);
+        for (certificate, loaded) in program.certificates.iter().zip(self.certificates) {
+            certificate.install(loaded);
         }
         let mut state = ConfigState::of(&config);
         state.load_attempts = program.status.config.load().load_attempts + 1;
@@ -159,15 +159,15 @@ fn swap(
     before: &Rules,
     rules: Rules,
     state: ConfigState,
-    places: Vec<LoginTarget>,
+    targets: Vec<LoginTarget>,
 ) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
     let configured: BTreeSet<CallerName> = caller_names(&rules);
     program.status.rules.store(rules.into());
-    program.logins.set_targets(places);
-    for tally in &program.status.worker_metrics {
-        tally.retain_callers(|caller| configured.contains(caller));
+    program.logins.set_targets(targets);
+    for metrics in &program.status.worker_metrics {
+        metrics.retain_callers(|caller| configured.contains(caller));
     }
     for setting in &state.pending_restart {
         tracing::warn!(setting, "changed; it takes effect at the next start");

@@ -63,7 +63,7 @@ impl RulesBuilder {
             .iter()
             .map(|it| Arc::clone(&it.user_only_operations));
         let identities = self.renewers.identities(config, learned);
-        let origins = self.upstreams(config);
+        let upstreams = self.upstreams(config);
         self.generation += 1;
         let rules = Rules {
             generation: self.generation,
@@ -74,9 +74,11 @@ impl RulesBuilder {
             policy: wiring::policy_set(config, catalogue),
             limits: wiring::limits(config, previous.map(|it| &it.limits)),
             credentials: TokenCells::new(identities),
-            upstreams: TenantUpstreams::new(origins.iter().map(|(_, it)| Arc::clone(it)).collect()),
+            upstreams: TenantUpstreams::new(
+                upstreams.iter().map(|(_, it)| Arc::clone(it)).collect(),
+            ),
         };
-        self.upstreams = origins;
+        self.upstreams = upstreams;
         Ok(rules)
     }
 
@@ -84,7 +86,7 @@ impl RulesBuilder {
     /// learned again, at the cost of one refused request for each operation.
     fn user_only_operations(&self, config: &Config, count: usize) -> Vec<RememberedTenant> {
         let operations: Arc<[Operation]> = config.operations.clone().into();
-        let lesson = |tenant: &config::TenantConfig| {
+        let remembered = |tenant: &config::TenantConfig| {
             let endpoint = endpoint(&tenant.origin);
             let same = self.user_only_operations.iter().find(|it| {
                 it.tenant == tenant.name && it.endpoint == endpoint && it.operations == operations
@@ -99,23 +101,23 @@ impl RulesBuilder {
                 ),
             }
         };
-        config.tenants.iter().map(lesson).collect()
+        config.tenants.iter().map(remembered).collect()
     }
 
     fn upstreams(&self, config: &Config) -> Vec<(TenantName, Arc<TenantUpstream>)> {
-        let patience = wiring::upstream_timeouts(config);
+        let timeouts = wiring::upstream_timeouts(config);
         let retry = wiring::retry_settings(config);
-        let origin = |tenant: &config::TenantConfig| {
+        let upstream = |tenant: &config::TenantConfig| {
             let endpoint = endpoint(&tenant.origin);
             let same = self.upstreams.iter().find(|(name, it)| {
-                *name == tenant.name && it.has_same_config(&endpoint, patience, retry)
+                *name == tenant.name && it.has_same_config(&endpoint, timeouts, retry)
             });
-            let origin = same.map_or_else(
-                || TenantUpstream::new(endpoint.clone(), patience, retry),
+            let upstream = same.map_or_else(
+                || TenantUpstream::new(endpoint.clone(), timeouts, retry),
                 |(_, it)| Arc::clone(it),
             );
-            (tenant.name.clone(), origin)
+            (tenant.name.clone(), upstream)
         };
-        config.tenants.iter().map(origin).collect()
+        config.tenants.iter().map(upstream).collect()
     }
 }

@@ -93,10 +93,10 @@ fn key(name: &str, seed: u64) -> String {
 
 /// The configuration of the sandbox.
 #[must_use]
-pub(crate) fn config(places: SandboxAddresses, seed: u64, workers: usize) -> Config {
+pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> Config {
     Config {
-        listen: listen(places.callers, workers),
-        tenants: tenant(places.ninjaone).into_iter().collect(),
+        listen: listen(addresses.callers, workers),
+        tenants: tenant(addresses.ninjaone).into_iter().collect(),
         callers: SANDBOX_CALLERS
             .iter()
             .filter_map(|it| caller(it, seed))
@@ -127,7 +127,7 @@ pub(crate) fn config(places: SandboxAddresses, seed: u64, workers: usize) -> Con
             serve_reads_unrecorded: true,
         },
         admin: AdminConfig {
-            listen: Some(BindAddress::Address(places.admin)),
+            listen: Some(BindAddress::Address(addresses.admin)),
             probes: None,
             readiness: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
@@ -216,7 +216,7 @@ pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
     let store = LoginStore::memory();
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let now = Reading::now();
-    let kept = StoredLogin {
+    let stored = StoredLogin {
         generation: 1,
         client_id: NATIVE_CLIENT_ID.to_owned(),
         host: ninja.address().to_string(),
@@ -235,7 +235,7 @@ pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
     if let Ok(tenant) = TENANT.parse()
         && let Some(locked) = store.try_lock(&login_slot(&tenant))?
     {
-        locked.write(&kept)?;
+        locked.write(&stored)?;
     }
     Ok(store)
 }

@@ -23,7 +23,7 @@ const LOG_FLUSH_RESERVE: Duration = Duration::from_millis(800);
 const AUDIT_CLOSE_MIN: Duration = Duration::from_secs(2);
 
 impl Program {
-    /// Accepts no more connections, lets every accepted request be answered and recorded, and ends: at the latest
+    /// Accepts no more connections, lets every accepted request get its response and its audit line, and ends: at the latest
     /// [`SHUTDOWN_GRACE`] after the configured drain timeout, or after `hurry` resolves. No renewal begins; the response to a refresh
     /// token that has been sent may take [`REFRESH_CALL_GRACE`] longer. True if nothing that belongs on disk was lost.
     pub(crate) async fn shutdown(self, why: &str, hurry: impl Future<Output = ()>) -> bool {
@@ -71,12 +71,12 @@ async fn stop_workers(
     workers: Arc<Vec<Worker>>,
     drain: Duration,
     hurry: impl Future<Output = ()>,
-    cut: &Tasks,
+    abort_tasks: &Tasks,
     open: impl Fn() -> usize,
 ) {
     let Ok(workers) = Arc::try_unwrap(workers) else {
         tracing::error!("a listener did not end: what it accepts is cut");
-        return cut.request_shutdown();
+        return abort_tasks.request_shutdown();
     };
     let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
     let joined = tokio::task::spawn_blocking(move || {
@@ -93,7 +93,7 @@ async fn stop_workers(
     if !in_time {
         let open = open();
         tracing::warn!(open, "connections are cut: they did not end in time");
-        cut.request_shutdown();
+        abort_tasks.request_shutdown();
         let _ = tokio::time::timeout(COMPONENT_STOP_MAX, joined).await;
     }
 }

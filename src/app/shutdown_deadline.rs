@@ -19,7 +19,7 @@ use super::{
 /// How long the program has to end by itself after the drain timeout, including the last log lines.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_300);
 
-/// How much longer a refresh-token call that has been sent may take to be answered and stored.
+/// How much longer a refresh-token call that has been sent may take until its response is stored.
 pub(crate) const REFRESH_CALL_GRACE: Duration = Duration::from_secs(15);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);

@@ -225,8 +225,8 @@ impl StatusCollector {
     /// The request counts of all workers.
     fn counts(&self) -> BTreeMap<RequestCountKey, u64> {
         let mut counts = BTreeMap::new();
-        for tally in &self.worker_metrics {
-            tally.for_each(|key, count| {
+        for worker in &self.worker_metrics {
+            worker.for_each(|key, count| {
                 let key = (
                     key.caller.clone(),
                     key.operation.clone(),
@@ -298,8 +298,8 @@ impl StatusCollector {
     ) -> metrics_snapshot::HistogramSnapshot {
         let mut counts = vec![0; worker_metrics::BOUNDS_S.len() + 1];
         let mut sum_us = 0;
-        for tally in &self.worker_metrics {
-            let (own, own_sum_us) = which(tally).snapshot();
+        for worker in &self.worker_metrics {
+            let (own, own_sum_us) = which(worker).snapshot();
             for (total, count) in counts.iter_mut().zip(own) {
                 *total += count;
             }
@@ -346,8 +346,8 @@ fn tenants(
 ) -> Vec<status_snapshot::TenantStatus> {
     let tenant = |(index, it): (usize, &TenantState)| {
         let of = |kind| Some(rules.credentials.get(index, kind)?.snapshot());
-        let service = of(IdentityKind::Service).map(|vault| (vault, it.service_percent));
-        let user = of(IdentityKind::User).map(|vault| (vault, it.user_percent));
+        let service = of(IdentityKind::Service).map(|token| (token, it.service_percent));
+        let user = of(IdentityKind::User).map(|token| (token, it.user_percent));
         let budget = rules.limits.budget(index).map(|it| it.snapshot());
         status_snapshot::TenantStatus {
             name: it.name.to_string(),
@@ -356,7 +356,7 @@ fn tenants(
             identities: service
                 .into_iter()
                 .chain(user)
-                .map(|(vault, percent)| identity(&vault, percent, now))
+                .map(|(token, percent)| identity(&token, percent, now))
                 .collect(),
             learned_user_operations: user_only_operations(rules, index),
             budget: budget.map_or_else(status_snapshot::BudgetStatus::default, |it| {
@@ -381,11 +381,11 @@ fn user_only_operations(rules: &Rules, tenant: usize) -> Vec<String> {
 }
 
 fn identity(
-    vault: &TokenSnapshot,
+    token: &TokenSnapshot,
     refresh_percent: Option<u8>,
     now: Timestamp,
 ) -> status_snapshot::IdentityStatus {
-    let is_renewable = vault.login.as_ref().is_none_or(|it| {
+    let is_renewable = token.login.as_ref().is_none_or(|it| {
         let login = it.login.as_ref();
         login.is_some_and(|it| it.renewable)
     });
@@ -393,27 +393,27 @@ fn identity(
         if !is_renewable {
             return None;
         }
-        let (from, to) = (vault.minted_at?, vault.expires_at?);
+        let (from, to) = (token.minted_at?, token.expires_at?);
         let percent = u32::from(refresh_percent?);
         Some(from.plus(to.since(from) * percent / 100))
     };
     status_snapshot::IdentityStatus {
-        identity: vault.identity.to_string(),
-        state: match (vault.usable, vault.generation) {
+        identity: token.identity.to_string(),
+        state: match (token.usable, token.generation) {
             (true, _) => IdentityState::Valid,
-            (false, _) if vault.state == TokenState::LoginNeeded => IdentityState::LoginNeeded,
-            (false, 0) if vault.failing_since.is_none() => IdentityState::Starting,
+            (false, _) if token.state == TokenState::LoginNeeded => IdentityState::LoginNeeded,
+            (false, 0) if token.failing_since.is_none() => IdentityState::Starting,
             (false, _) => IdentityState::Unavailable,
         },
-        expires_at: vault.expires_at.map(|it| it.to_string()),
-        expires_in_s: vault.expires_at.map(|it| it.since(now).as_secs()),
+        expires_at: token.expires_at.map(|it| it.to_string()),
+        expires_in_s: token.expires_at.map(|it| it.since(now).as_secs()),
         renews_in_s: renews_at().map(|it| it.since(now).as_secs()),
-        generation: vault.generation,
-        last_error: match (vault.failing_since, &vault.last_error) {
+        generation: token.generation,
+        last_error: match (token.failing_since, &token.last_error) {
             (Some(_), Some((_, error))) => Some(error.to_string()),
             _ => None,
         },
-        login: vault.login.as_ref().map(login),
+        login: token.login.as_ref().map(login),
     }
 }
 
@@ -455,29 +455,29 @@ fn callers(
         .collect()
 }
 
-fn token(vault: &TokenSnapshot) -> metrics_snapshot::TokenMetrics {
+fn token(token: &TokenSnapshot) -> metrics_snapshot::TokenMetrics {
     metrics_snapshot::TokenMetrics {
-        tenant: Arc::from(vault.tenant.as_str()),
-        identity: vault.identity.as_str(),
-        expires_unix_s: vault.expires_at.map(Timestamp::unix_seconds),
-        login: vault
+        tenant: Arc::from(token.tenant.as_str()),
+        identity: token.identity.as_str(),
+        expires_unix_s: token.expires_at.map(Timestamp::unix_seconds),
+        login: token
             .login
             .as_ref()
             .map(|it| metrics_snapshot::LoginMetrics {
-                needed: vault.state == TokenState::LoginNeeded,
+                needed: token.state == TokenState::LoginNeeded,
                 unsaved: it.unsaved_since.is_some(),
             }),
     }
 }
 
-fn renewals(vault: &TokenSnapshot) -> Vec<metrics_snapshot::RenewalCount> {
+fn renewals(token: &TokenSnapshot) -> Vec<metrics_snapshot::RenewalCount> {
     let result = |(result, count): &(&'static str, u64)| metrics_snapshot::RenewalCount {
-        tenant: Arc::from(vault.tenant.as_str()),
-        identity: vault.identity.as_str(),
+        tenant: Arc::from(token.tenant.as_str()),
+        identity: token.identity.as_str(),
         result,
         count: *count,
     };
-    vault.results.iter().map(result).collect()
+    token.results.iter().map(result).collect()
 }
 
 fn throttled(rules: &Rules) -> Vec<metrics_snapshot::ThrottleCount> {

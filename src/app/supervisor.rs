@@ -17,7 +17,7 @@ use super::logging;
 const THREAD_NAME: &str = "supervisor";
 
 /// How many notifications the service manager gets within its watchdog timeout.
-const PINGS_PER_TIME_OUT: u32 = 3;
+const PINGS_PER_TIMEOUT: u32 = 3;
 
 /// A listener of the supervisor, not yet registered with its runtime, and its handler.
 pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
@@ -26,16 +26,20 @@ pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
 ///
 /// # Errors
 /// The thread or its runtime cannot be started, or a listener cannot be registered.
-pub(crate) fn start(watchdog: Watchdog, desks: Vec<AdminListener>, tasks: Tasks) -> io::Result<()> {
+pub(crate) fn start(
+    watchdog: Watchdog,
+    listeners: Vec<AdminListener>,
+    tasks: Tasks,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let inside = runtime.enter();
-    for (listener, admin) in desks {
+    let runtime_guard = runtime.enter();
+    for (listener, admin) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
     }
-    drop(inside);
+    drop(runtime_guard);
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
         .spawn(move || {
@@ -52,11 +56,11 @@ pub(crate) fn start(watchdog: Watchdog, desks: Vec<AdminListener>, tasks: Tasks)
 
 async fn supervise(watchdog: Watchdog) {
     let mut pings = ServiceManagerPings::from_environment();
-    let mut looks = interval(CHECK_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(CHECK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Instant::now();
     loop {
-        looks.tick().await;
+        ticks.tick().await;
         let now = Instant::now();
         watchdog.check(now - before).iter().for_each(log);
         before = now;
@@ -89,9 +93,9 @@ struct ServiceManagerPings {
 
 impl ServiceManagerPings {
     fn from_environment() -> Self {
-        let time_out = sd_notify::watchdog_enabled();
+        let timeout = sd_notify::watchdog_enabled();
         Self {
-            interval: time_out.map(|it| it / PINGS_PER_TIME_OUT),
+            interval: timeout.map(|it| it / PINGS_PER_TIMEOUT),
             last: None,
         }
     }

@@ -53,7 +53,7 @@ enum IdentityConfig {
 }
 
 impl TokenRenewers {
-    /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are kept in
+    /// Renewers run on the current runtime under `tasks`; `observer` receives every token event. Logins are stored in
     /// `store`; without one there are none.
     #[must_use]
     pub(crate) fn new(
@@ -85,11 +85,11 @@ impl TokenRenewers {
         for (tenant, learned) in config.tenants.iter().zip(learned) {
             let service = tenant.service.clone().map(IdentityConfig::Service);
             let user = tenant.user.clone().map(IdentityConfig::User);
-            let mut vault =
+            let mut token_cell =
                 |identity: Option<IdentityConfig>| self.token_cell(tenant, identity?, &mut before);
             all.push(TenantCredentials {
-                service: vault(service),
-                user: vault(user),
+                service: token_cell(service),
+                user: token_cell(user),
                 user_only_operations: learned,
             });
         }
@@ -103,16 +103,16 @@ impl TokenRenewers {
         before: &mut Vec<RunningRenewer>,
     ) -> Option<Arc<TokenCell>> {
         let endpoint = endpoint(&tenant.origin);
-        let same = before.iter().position(|it| {
+        let unchanged = before.iter().position(|it| {
             it.tenant == tenant.name && it.endpoint == endpoint && it.identity == identity
         });
-        let kept = match same {
+        let renewer = match unchanged {
             Some(at) => before.swap_remove(at),
             None => self.start(tenant.name.clone(), endpoint, identity)?,
         };
-        let vault = Arc::clone(&kept.token_cell);
-        self.running.push(kept);
-        Some(vault)
+        let token_cell = Arc::clone(&renewer.token_cell);
+        self.running.push(renewer);
+        Some(token_cell)
     }
 
     fn start(
@@ -121,27 +121,27 @@ impl TokenRenewers {
         endpoint: Endpoint,
         identity: IdentityConfig,
     ) -> Option<RunningRenewer> {
-        let keeping = |kind: IdentityKind, refresh_at: RenewalSchedule| RenewerOptions {
+        let options = |kind: IdentityKind, refresh_at: RenewalSchedule| RenewerOptions {
             tenant: tenant.clone(),
             schedule: refresh_at,
             observer: Arc::clone(&self.observer),
             heartbeat: self.watchdog.watch(format!("renewer {tenant}/{kind}")),
         };
-        let (vault, handle) = match &identity {
+        let (token_cell, handle) = match &identity {
             IdentityConfig::Service(it) => {
                 let credentials = ClientCredentials {
                     application: service_application(&endpoint, it),
                     scopes: it.scopes.clone(),
                 };
-                let keeping = keeping(IdentityKind::Service, it.refresh_at);
-                ServiceRenewer::start(keeping, credentials, &self.tasks)
+                let options = options(IdentityKind::Service, it.refresh_at);
+                ServiceRenewer::start(options, credentials, &self.tasks)
             }
             IdentityConfig::User(it) => {
                 let application = user_application(&endpoint, it);
                 let login =
                     LoginSession::new(application, self.store.clone()?, login_slot(&tenant));
                 LoginRenewer::start(
-                    keeping(IdentityKind::User, it.refresh_at),
+                    options(IdentityKind::User, it.refresh_at),
                     Box::new(login),
                     it.keepalive,
                     self.refresh_calls.clone(),
@@ -153,7 +153,7 @@ impl TokenRenewers {
             tenant,
             endpoint,
             identity,
-            token_cell: vault,
+            token_cell,
             _handle: handle,
         })
     }

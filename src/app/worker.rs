@@ -58,28 +58,28 @@ pub(crate) struct PendingConnection {
 pub(crate) struct Worker {
     sender: mpsc::Sender<PendingConnection>,
     load: Arc<AtomicUsize>,
-    sign: StallFlag,
+    stall_flag: StallFlag,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Starts the thread, which calls `make_proxy`. When `cut` stops, open connections are dropped.
+    /// Starts the thread, which calls `make_proxy`. When `abort_tasks` stops, open connections are dropped.
     ///
     /// # Errors
     /// The thread or its runtime cannot be started.
     pub(crate) fn start<F>(
         heartbeat: Heartbeat,
         options: ServerOptions,
-        cut: Tasks,
+        abort_tasks: Tasks,
         make_proxy: F,
     ) -> io::Result<Self>
     where
         F: FnOnce(Tasks) -> Proxy + Send + 'static,
     {
-        let (hand, handed) = mpsc::channel(PENDING_CONNECTIONS_MAX);
+        let (sender, receiver) = mpsc::channel(PENDING_CONNECTIONS_MAX);
         let load = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&load);
-        let sign = heartbeat.stall_flag();
+        let open_connections = Arc::clone(&load);
+        let stall_flag = heartbeat.stall_flag();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -88,8 +88,8 @@ impl Worker {
             .spawn(move || {
                 let working = async {
                     tokio::select! {
-                        () = run(handed, options, &counted, make_proxy) => {}
-                        () = cut.shutdown_requested() => {}
+                        () = run(receiver, options, &open_connections, make_proxy) => {}
+                        () = abort_tasks.shutdown_requested() => {}
                     }
                 };
                 runtime.block_on(heartbeat.beat_during(Duration::MAX, working));
@@ -98,9 +98,9 @@ impl Worker {
                 runtime.shutdown_background();
             })?;
         Ok(Self {
-            sender: hand,
+            sender,
             load,
-            sign,
+            stall_flag,
             thread,
         })
     }
@@ -114,16 +114,16 @@ impl Worker {
     /// Whether the watchdog takes the worker for stalled.
     #[must_use]
     pub(crate) fn is_stalled(&self) -> bool {
-        self.sign.is_stalled()
+        self.stall_flag.is_stalled()
     }
 
     /// Hands a connection over, or returns it if the worker has no room.
     ///
     /// # Errors
     /// The worker has not taken the connections dispatched before, or has ended.
-    pub(crate) fn dispatch(&self, handed: PendingConnection) -> Result<(), PendingConnection> {
+    pub(crate) fn dispatch(&self, pending: PendingConnection) -> Result<(), PendingConnection> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        self.sender.try_send(handed).map_err(|error| {
+        self.sender.try_send(pending).map_err(|error| {
             self.load.fetch_sub(1, Ordering::Relaxed);
             error.into_inner()
         })
@@ -137,7 +137,7 @@ impl Worker {
 }
 
 async fn run<F>(
-    mut handed: mpsc::Receiver<PendingConnection>,
+    mut receiver: mpsc::Receiver<PendingConnection>,
     options: ServerOptions,
     load: &Arc<AtomicUsize>,
     make_proxy: F,
@@ -149,7 +149,7 @@ async fn run<F>(
     let proxy = Arc::new(make_proxy(requests.clone()));
     requests.spawn_until_shutdown(Arc::clone(&proxy.upstream).close_idle_connections());
     requests.spawn_until_shutdown(memory_release::release_freed_memory(Arc::clone(load)));
-    while let Some(next) = handed.recv().await {
+    while let Some(next) = receiver.recv().await {
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
             serve(next, proxy, options).await;
@@ -162,19 +162,19 @@ async fn run<F>(
     proxy.tasks.join_timeout(Duration::MAX).await;
 }
 
-async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOptions) {
+async fn serve(pending: PendingConnection, proxy: Arc<Proxy>, options: ServerOptions) {
     let PendingConnection {
         accepted,
         peer,
-        permit: ticket,
+        permit,
         certificate,
-    } = handed;
-    let control = Arc::clone(ticket.control());
+    } = pending;
+    let control = Arc::clone(permit.control());
     let connection = WorkerConnection {
         options: current_options(options, &proxy),
         proxy,
         peer,
-        permit: ticket,
+        permit,
     };
     // An evicted connection is dropped wherever it is.
     control

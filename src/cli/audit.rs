@@ -44,19 +44,19 @@ pub struct AuditVerifyArgs {
 }
 
 impl AuditVerifyArgs {
-    /// Verifies `directory`; prints the verdict to `out` and diagnostics to `talk`.
+    /// Verifies `directory`; prints the verdict to `out` and diagnostics to `err`.
     pub fn run(
         &self,
         directory: &Path,
         json: bool,
         out: &mut dyn Write,
-        talk: &mut dyn Write,
+        err: &mut dyn Write,
     ) -> ExitStatus {
         let report = match verify(directory, &self.anchors) {
             Ok(report) => report,
             Err(error) => {
                 // If this fails there is nowhere left to report it.
-                let _ = writeln!(talk, "error: {error}");
+                let _ = writeln!(err, "error: {error}");
                 return ExitStatus::Failed;
             }
         };
@@ -99,7 +99,7 @@ fn counted(count: u64, noun: &str) -> String {
 
 fn print_breaks(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     for item in report.breaks.iter().take(SHOWN_MAX) {
-        writeln!(out, "{}: {}", place(&item.at), item.error)?;
+        writeln!(out, "{}: {}", location(&item.at), item.error)?;
     }
     let shown = report.breaks.len().min(SHOWN_MAX) as u64;
     if report.breaks_total > shown {
@@ -123,14 +123,14 @@ fn print_remarks(report: &VerifyReport, kind: RemarkKind, out: &mut dyn Write) -
     } else {
         ""
     };
-    let (place, request) = (place(&first.at), &first.request);
+    let (location, request) = (location(&first.at), &first.request);
     writeln!(
         out,
-        "note: {at_least}{count} {what}; the first is request {request} at {place}"
+        "note: {at_least}{count} {what}; the first is request {request} at {location}"
     )
 }
 
-fn place(at: &LogPosition) -> String {
+fn location(at: &LogPosition) -> String {
     match at.seq {
         Some(seq) => format!("{}:{} (line {seq} of the log)", at.file, at.line),
         None => format!("{}:{}", at.file, at.line),

@@ -89,11 +89,11 @@ pub struct CallerRevokeArgs {
 /// `out` or `err` cannot be written.
 pub fn run(
     args: &CallerArgs,
-    around: &ConfigContext<'_>,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let sources = match around.sources() {
+    let sources = match context.sources() {
         Ok(sources) => sources,
         Err(problems) => {
             writeln!(err, "{problems}")?;
@@ -101,21 +101,21 @@ pub fn run(
         }
     };
     match &args.command {
-        CallerCommand::Add(args) => add(args, &sources, around, out, err),
-        CallerCommand::List => list(&sources, around.json, out, err),
-        CallerCommand::Show { name } => show(name, &sources, around.json, out, err),
+        CallerCommand::Add(args) => add(args, &sources, context, out, err),
+        CallerCommand::List => list(&sources, context.json, out, err),
+        CallerCommand::Show { name } => show(name, &sources, context.json, out, err),
         CallerCommand::Rotate(args) => {
-            let changed = caller_files::rotate(&sources, around.operations, &args.name, args.now);
-            report_change(changed, &args.name, around.json, out, err)
+            let changed = caller_files::rotate(&sources, context.operations, &args.name, args.now);
+            report_change(changed, &args.name, context.json, out, err)
         }
         CallerCommand::Revoke(args) => {
             let changed = match &args.key {
                 Some(prefix) => {
-                    caller_files::revoke_key(&sources, around.operations, &args.name, prefix)
+                    caller_files::revoke_key(&sources, context.operations, &args.name, prefix)
                 }
-                None => caller_files::revoke(&sources, around.operations, &args.name),
+                None => caller_files::revoke(&sources, context.operations, &args.name),
             };
-            report_change(changed, &args.name, around.json, out, err)
+            report_change(changed, &args.name, context.json, out, err)
         }
     }
 }
@@ -123,7 +123,7 @@ pub fn run(
 fn add(
     args: &CallerAddArgs,
     sources: &Sources,
-    around: &ConfigContext<'_>,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
@@ -152,8 +152,8 @@ fn add(
             "warning: nothing is allowed to this caller yet: give --allow or --policy"
         )?;
     }
-    let changed = caller_files::add(sources, around.operations, &new);
-    report_change(changed, &args.name, around.json, out, err)
+    let changed = caller_files::add(sources, context.operations, &new);
+    report_change(changed, &args.name, context.json, out, err)
 }
 
 /// Reports the result of a change.
@@ -171,8 +171,8 @@ fn report_change(
     let file = changed.file.display().to_string();
     match &changed.key {
         Some(key) if as_json => {
-            let answer = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
-            writeln!(out, "{answer:#}")?;
+            let object = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
+            writeln!(out, "{object:#}")?;
         }
         Some(key) => {
             writeln!(
@@ -182,8 +182,8 @@ fn report_change(
             writeln!(out, "{}", key.expose())?;
         }
         None if as_json => {
-            let answer = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
-            writeln!(out, "{answer:#}")?;
+            let object = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
+            writeln!(out, "{object:#}")?;
         }
         None => writeln!(err, "revoked in {file}")?,
     }
@@ -201,10 +201,10 @@ fn report_error(error: &CallerFileError, err: &mut dyn Write) -> io::Result<Exit
     writeln!(err, "error: {error}")?;
     match error {
         CallerFileError::UnknownCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
-        CallerFileError::DefinedElsewhere { name, place } => {
+        CallerFileError::DefinedElsewhere { name, location } => {
             writeln!(
                 err,
-                "to revoke it, delete [caller.{name}] at {place}; to change its keys, edit `key` there"
+                "to revoke it, delete [caller.{name}] at {location}; to change its keys, edit `key` there"
             )?;
         }
         _ => {}
@@ -225,8 +225,8 @@ fn list(
             .iter()
             .map(|(name, caller)| caller_json(name, caller, &written))
             .collect();
-        let answer = json!({"schema": "callers/1", "callers": callers});
-        writeln!(out, "{answer:#}")?;
+        let object = json!({"schema": "callers/1", "callers": callers});
+        writeln!(out, "{object:#}")?;
         return warn_of_errors(&written, err);
     }
     let width = callers.keys().map(String::len).max().unwrap_or_default();
@@ -243,10 +243,10 @@ fn list(
             .map(String::as_str)
             .collect();
         let expires = expires.unwrap_or_default();
-        let place = place(name, &written);
+        let location = location(name, &written);
         writeln!(
             out,
-            "{name:width$}  {keys}{expires}  [{}]  {place}",
+            "{name:width$}  {keys}{expires}  [{}]  {location}",
             rules.join(", ")
         )?;
     }
@@ -265,11 +265,11 @@ fn show(
         return report_error(&CallerFileError::UnknownCaller(name.to_owned(), None), err);
     };
     if as_json {
-        let mut answer = caller_json(name, caller, &written);
-        if let Some(top) = answer.as_object_mut() {
+        let mut object = caller_json(name, caller, &written);
+        if let Some(top) = object.as_object_mut() {
             top.insert("schema".into(), "caller/1".into());
         }
-        writeln!(out, "{answer:#}")?;
+        writeln!(out, "{object:#}")?;
         return warn_of_errors(&written, err);
     }
     let start = format!("caller.{name}.");
@@ -297,7 +297,7 @@ fn key_count(caller: &caller::CallerSettings) -> usize {
     caller.key.as_ref().map_or(0, |keys| keys.as_slice().len())
 }
 
-fn place(name: &str, written: &LoadedSettings) -> String {
+fn location(name: &str, written: &LoadedSettings) -> String {
     let origin = written
         .provenance
         .get(&KeyPath::from_keys(&["caller", name]));
@@ -331,6 +331,6 @@ fn caller_json(name: &str, caller: &caller::CallerSettings, written: &LoadedSett
         "tenants": tenants,
         "on_behalf_of": on_behalf_of,
         "require_reason": require_reason,
-        "origin": place(name, written),
+        "origin": location(name, written),
     })
 }

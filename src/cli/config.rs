@@ -71,28 +71,28 @@ impl ConfigContext<'_> {
 /// `out` or `err` cannot be written.
 pub fn run(
     args: &ConfigArgs,
-    around: &ConfigContext<'_>,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     match args.command {
-        ConfigCommand::Check => check(around, out, err),
-        ConfigCommand::Show => show(around, out, err),
+        ConfigCommand::Check => check(context, out, err),
+        ConfigCommand::Show => show(context, out, err),
         ConfigCommand::Schema => schema(out),
     }
 }
 
 fn check(
-    around: &ConfigContext<'_>,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let sources = match around.sources() {
+    let sources = match context.sources() {
         Ok(sources) => sources,
-        Err(problems) => return report(problems.as_slice(), None, around.json, out, err),
+        Err(problems) => return report(problems.as_slice(), None, context.json, out, err),
     };
     let name = sources.file.display().to_string();
-    match config::load(&sources, around.operations) {
+    match config::load(&sources, context.operations) {
         Ok((config, warnings)) => {
             let counts = format!(
                 "{}, {}",
@@ -102,12 +102,12 @@ fn check(
             report(
                 &warnings,
                 Some(&format!("{name}: in order ({counts})")),
-                around.json,
+                context.json,
                 out,
                 err,
             )
         }
-        Err(problems) => report(problems.as_slice(), None, around.json, out, err),
+        Err(problems) => report(problems.as_slice(), None, context.json, out, err),
     }
 }
 
@@ -126,9 +126,9 @@ fn report(
     };
     if as_json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
-        let answer =
+        let object =
             json!({"schema": "config-check/1", "ok": well.is_some(), "problems": problems});
-        writeln!(out, "{answer:#}")?;
+        writeln!(out, "{object:#}")?;
         return Ok(exit);
     }
     for problem in problems {
@@ -171,13 +171,13 @@ fn problem_json(problem: &Diagnostic) -> Value {
 }
 
 fn show(
-    around: &ConfigContext<'_>,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let shown = around
+    let shown = context
         .sources()
-        .and_then(|sources| config::printable(&sources, around.operations));
+        .and_then(|sources| config::printable(&sources, context.operations));
     let shown = match shown {
         Ok(shown) => shown,
         Err(problems) => {
@@ -185,13 +185,13 @@ fn show(
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    if around.json {
+    if context.json {
         let settings: Vec<Value> = shown
             .iter()
             .map(|it| json!({"setting": it.setting, "value": it.value, "origin": it.origin}))
             .collect();
-        let answer = json!({"schema": "config-show/1", "settings": settings});
-        writeln!(out, "{answer:#}")?;
+        let object = json!({"schema": "config-show/1", "settings": settings});
+        writeln!(out, "{object:#}")?;
         return Ok(ExitStatus::Done);
     }
     let lines: Vec<String> = shown.iter().map(line).collect();

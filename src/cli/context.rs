@@ -19,7 +19,7 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-use super::{GlobalArgs, config::ConfigContext};
+use super::{config::ConfigContext, global_args::GlobalArgs};
 
 /// The default address of the admin listener.
 const ADMIN_DEFAULT: &str = "127.0.0.1:6466";

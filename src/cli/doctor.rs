@@ -37,7 +37,7 @@ use self::{
 
 use super::{context::Context, exit::ExitStatus, status};
 
-/// Longest time for all disk checks, and for all checks of one tenant: together less than the 30 seconds that people wait
+/// Longest time for all disk checks, and for all checks of one tenant: together less than the 30 seconds that operators wait
 /// for a command.
 const DISK_TIMEOUT_MS: u64 = 20_000;
 const TENANT_TIMEOUT_MS: u64 = 28_000;
@@ -74,11 +74,11 @@ impl DoctorArgs {
     /// `out` or `err` cannot be written to.
     pub(super) async fn run(
         &self,
-        around: &Context,
+        context: &Context,
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        let (config, warnings) = match around.load_with_warnings() {
+        let (config, warnings) = match context.load_with_warnings() {
             Ok((config, warnings, _)) => (config, warnings),
             Err(problems) => {
                 let first = problems.as_slice().iter().find(|it| it.is_error());
@@ -89,7 +89,7 @@ impl DoctorArgs {
                 let seen = format!("{} wrong; the first at {first}", problems.error_count());
                 let remedy = "Mend what stands above, then: ninjaone-proxy config check";
                 let wrong = DoctorCheck::failed(CheckName::Configuration, seen, remedy);
-                return DoctorReport(vec![wrong]).print(around, out);
+                return DoctorReport(vec![wrong]).print(context, out);
             }
         };
         if let Some(wanted) = &self.tenant
@@ -103,12 +103,12 @@ impl DoctorArgs {
             )?;
             return Ok(ExitStatus::Failed);
         }
-        let running = status::fetch_snapshot(around.admin_address()).await;
+        let running = status::fetch_snapshot(context.admin_address()).await;
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
         checks.push(machine::proxy(running.as_ref()));
         checks.extend(self.disk_checks(&config, running).await);
         checks.extend(self.tenant_checks(config).await);
-        DoctorReport(checks).print(around, out)
+        DoctorReport(checks).print(context, out)
     }
 
     async fn disk_checks(
@@ -119,7 +119,7 @@ impl DoctorArgs {
         let ports = machine::ports(config, running.as_ref());
         let audit = config.audit.path.clone();
         let store = config.store.as_ref().map(|it| it.path.clone());
-        let looked = spawn_blocking(move || {
+        let checked = spawn_blocking(move || {
             let store = store.map_or_else(
                 || DoctorCheck::skipped(CheckName::StoreDirectory, "there is no `[store]`"),
                 |path| machine::store_directory(&path),
@@ -131,7 +131,7 @@ impl DoctorArgs {
             ]
         });
         let mut checks = vec![ports];
-        checks.extend(with_disk_timeout(looked).await.unwrap_or_else(|| {
+        checks.extend(with_disk_timeout(checked).await.unwrap_or_else(|| {
             let names = [
                 CheckName::AuditDirectory,
                 CheckName::AuditChain,
@@ -143,10 +143,10 @@ impl DoctorArgs {
     }
 
     async fn tenant_checks(&self, config: Config) -> Vec<DoctorCheck> {
-        let book = policy_set(&config);
+        let policy = policy_set(&config);
         let Config { tenants, store, .. } = config;
-        let mut patients = JoinSet::new();
-        for (place, tenant) in tenants.into_iter().enumerate() {
+        let mut running = JoinSet::new();
+        for (index, tenant) in tenants.into_iter().enumerate() {
             let is_wanted = self
                 .tenant
                 .as_deref()
@@ -154,19 +154,19 @@ impl DoctorArgs {
             if !is_wanted {
                 continue;
             }
-            let patient = TenantChecks {
+            let tenant_checks = TenantChecks {
                 endpoint: endpoint(&tenant.origin),
-                service_needs: book.required_scopes(place, IdentityKind::Service),
-                user_needs: book.required_scopes(place, IdentityKind::User),
+                service_needs: policy.required_scopes(index, IdentityKind::Service),
+                user_needs: policy.required_scopes(index, IdentityKind::User),
                 tenant,
                 store: store.clone(),
                 is_offline: self.offline,
             };
-            patients.spawn(async move { (place, patient.run().await) });
+            running.spawn(async move { (index, tenant_checks.run().await) });
         }
-        let mut examined = patients.join_all().await;
-        examined.sort_by_key(|(place, _)| *place);
-        examined
+        let mut finished = running.join_all().await;
+        finished.sort_by_key(|(index, _)| *index);
+        finished
             .into_iter()
             .flat_map(|(_, checks)| checks)
             .collect()
@@ -174,11 +174,11 @@ impl DoctorArgs {
 }
 
 impl DoctorReport {
-    fn print(&self, around: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {
-        if around.json {
+    fn print(&self, context: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {
+        if context.json {
             self.print_json(out)?;
         } else {
-            self.print_text(around.quiet, out)?;
+            self.print_text(context.quiet, out)?;
         }
         Ok(self.exit_code())
     }
@@ -216,9 +216,9 @@ fn policy_set(config: &Config) -> PolicySet {
 }
 
 /// `None` if the disk hangs.
-async fn with_disk_timeout<T>(looking: tokio::task::JoinHandle<T>) -> Option<T> {
-    let looked = timeout(Duration::from_millis(DISK_TIMEOUT_MS), looking).await;
-    looked.ok()?.ok()
+async fn with_disk_timeout<T>(checking: tokio::task::JoinHandle<T>) -> Option<T> {
+    let checked = timeout(Duration::from_millis(DISK_TIMEOUT_MS), checking).await;
+    checked.ok()?.ok()
 }
 
 fn slow_disk(name: CheckName) -> DoctorCheck {
@@ -242,8 +242,8 @@ struct TenantChecks {
 impl TenantChecks {
     async fn run(self) -> Vec<DoctorCheck> {
         let name = self.tenant.name.to_string();
-        let examined = timeout(Duration::from_millis(TENANT_TIMEOUT_MS), self.run_checks()).await;
-        let checks = examined.unwrap_or_else(|_| {
+        let finished = timeout(Duration::from_millis(TENANT_TIMEOUT_MS), self.run_checks()).await;
+        let checks = finished.unwrap_or_else(|_| {
             vec![DoctorCheck::failed(
                 CheckName::Http,
                 "looking at this tenant took too long",
@@ -308,7 +308,7 @@ impl TenantChecks {
         let (Some(identity), Some(store)) = (self.tenant.user, self.store) else {
             return Vec::new();
         };
-        let looked = spawn_blocking(move || {
+        let checked = spawn_blocking(move || {
             let whose = LoginExpectations {
                 tenant: &self.tenant.name,
                 endpoint: &self.endpoint,
@@ -317,7 +317,7 @@ impl TenantChecks {
             };
             login::check_login(&store, &whose)
         });
-        let looked = with_disk_timeout(looked).await;
-        looked.unwrap_or_else(|| vec![slow_disk(CheckName::StoreSlot)])
+        let checked = with_disk_timeout(checked).await;
+        checked.unwrap_or_else(|| vec![slow_disk(CheckName::StoreSlot)])
     }
 }

@@ -1,6 +1,7 @@
 //! `explain`: why a request would be allowed or refused, and what would have to change.
 
 mod recorded_request;
+mod target;
 mod text;
 
 use std::{
@@ -8,15 +9,11 @@ use std::{
     path::Path,
 };
 
-use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 
 use crate::{
     names::RequestId,
-    net::{
-        Method,
-        request::target::{Target, TargetError},
-    },
+    net::{Method, request::target::Target},
     ninjaone::operation::RiskClass,
     policy::{
         explain::{Conclusion, ExplainRequest, Explanation, ExplanationStep},
@@ -24,7 +21,10 @@ use crate::{
     },
 };
 
-use self::recorded_request::{RecordSearch, RecordedRequest};
+use self::{
+    recorded_request::{RecordSearch, RecordedRequest},
+    target::parse_target,
+};
 
 use super::exit::ExitStatus;
 
@@ -57,7 +57,7 @@ impl ExplainArgs {
     /// `out` or `err` cannot be written to.
     pub fn run(
         &self,
-        book: &PolicySet,
+        policy: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -77,10 +77,10 @@ impl ExplainArgs {
                     path: target.canonical_path(),
                     query: target.query(),
                 };
-                print_explanation(&request, &book.explain(&request), None, as_json, out)
+                print_explanation(&request, &policy.explain(&request), None, as_json, out)
             }
             Ok(ExplainSubject::Recorded(id)) => {
-                self.explain_recorded(id, book, audit_directory, as_json, out, err)
+                self.explain_recorded(id, policy, audit_directory, as_json, out, err)
             }
         }
     }
@@ -114,7 +114,7 @@ impl ExplainArgs {
     fn explain_recorded(
         &self,
         id: RequestId,
-        book: &PolicySet,
+        policy: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
@@ -148,7 +148,7 @@ impl ExplainArgs {
                 return Ok(ExitStatus::Failed);
             }
         };
-        let asked = record.to_request(book.catalogue());
+        let asked = record.to_request(policy.catalogue());
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
             return print_undecided(&record, as_json, out);
         };
@@ -162,7 +162,7 @@ impl ExplainArgs {
         };
         print_explanation(
             &request,
-            &book.explain(&request),
+            &policy.explain(&request),
             Some(&record),
             as_json,
             out,
@@ -174,15 +174,6 @@ fn parse_method(text: &str) -> Result<Method, String> {
     Method::parse(&text.to_ascii_uppercase()).ok_or_else(|| {
         format!("\"{text}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE")
     })
-}
-
-/// Parses a target as the journey does. A fragment is refused here, because the `http` crate silently drops it.
-fn parse_target(text: &str) -> Result<Target, TargetError> {
-    if text.contains('#') {
-        return Err(TargetError::Fragment);
-    }
-    let received: PathAndQuery = text.parse().map_err(|_| TargetError::NotAPath)?;
-    Target::parse(&received)
 }
 
 fn print_explanation(

@@ -1,4 +1,4 @@
-//! `healthcheck`: queries a probe and answers by exit code, for Docker's `HEALTHCHECK` and the like.
+//! `healthcheck`: queries a probe and reports by exit code, for Docker's `HEALTHCHECK` and the like.
 
 use std::{
     io::{self, Write},
@@ -49,15 +49,15 @@ impl HealthcheckArgs {
         } else {
             "/livez?verbose"
         };
-        let answer = get(address, path, RESPONSE_BYTES_MAX, TIMEOUT).await;
+        let response = get(address, path, RESPONSE_BYTES_MAX, TIMEOUT).await;
         if verbose {
-            match &answer {
-                Ok(answer) => write!(err, "{}", String::from_utf8_lossy(answer.body()))?,
+            match &response {
+                Ok(response) => write!(err, "{}", String::from_utf8_lossy(response.body()))?,
                 Err(problem) => writeln!(err, "{address}: {problem}")?,
             }
         }
-        Ok(match answer {
-            Ok(answer) if answer.status() == StatusCode::OK => ExitStatus::Done,
+        Ok(match response {
+            Ok(response) if response.status() == StatusCode::OK => ExitStatus::Done,
             _ => ExitStatus::Failed,
         })
     }

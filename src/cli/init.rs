@@ -1,6 +1,7 @@
 //! `init`: asks three questions and writes a minimal configuration.
 
 mod answers;
+mod args;
 mod files;
 
 use std::{
@@ -8,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
 use serde_json::json;
 
 use crate::{
@@ -30,30 +30,7 @@ use super::{
     config::ConfigContext, context::Context, exit::ExitStatus, login::exit_of_token_error,
 };
 
-#[derive(Debug, Args)]
-pub(super) struct InitArgs {
-    /// Where the tenant is: us, us2, eu, ca, oc, fed or jp
-    #[arg(long, conflicts_with = "url")]
-    region: Option<String>,
-    /// Where the tenant is, if it has a host of its own: <https://acme.rmmservice.com>
-    #[arg(long)]
-    url: Option<String>,
-    /// The client id of an application of the platform API Services
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// A file with its client secret, readable by its owner alone; the configuration will refer to it
-    #[arg(long, value_name = "FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// What the tenant is called here
-    #[arg(long, default_value = "main")]
-    tenant: String,
-    /// The client id of a Native application besides, for what NinjaOne allows to people only; makes the store's key too
-    #[arg(long, value_name = "ID")]
-    user_client_id: Option<String>,
-    /// Write without trying whether NinjaOne takes the credentials
-    #[arg(long)]
-    untried: bool,
-}
+pub(super) use self::args::InitArgs;
 
 /// Exit codes: 0 written, 1 a file exists or cannot be written, 2 an answer is missing or wrong, 75 NinjaOne cannot be
 /// reached, 78 NinjaOne rejects the credentials.
@@ -62,11 +39,11 @@ pub(super) struct InitArgs {
 /// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &InitArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(file) = target_path(around) else {
+    let Some(file) = target_path(context) else {
         writeln!(
             err,
             "error: there is no place for a configuration: give --config"
@@ -81,7 +58,7 @@ pub(super) async fn run(
         )?;
         return Ok(ExitStatus::Failed);
     }
-    let answers = match answers::collect(args, around.no_input, err).await? {
+    let answers = match answers::collect(args, context.no_input, err).await? {
         Ok(answers) => answers,
         Err(AnswerError(why)) => {
             writeln!(err, "error: {why}")?;
@@ -110,18 +87,18 @@ pub(super) async fn run(
             return Ok(ExitStatus::Failed);
         }
     };
-    if let Some(problems) = problems(&file, around) {
+    if let Some(problems) = problems(&file, context) {
         written.remove();
         writeln!(err, "{problems}\n\nNothing was written.")?;
         return Ok(ExitStatus::ConfigurationWrong);
     }
-    print_next_steps(&written, &answers, offered.as_ref(), around, out, err)?;
+    print_next_steps(&written, &answers, offered.as_ref(), context, out, err)?;
     Ok(ExitStatus::Done)
 }
 
 /// Where to write: the given path; for root that of the system; otherwise the first path that is searched.
-fn target_path(around: &Context) -> Option<PathBuf> {
-    let mut candidates = around.config_file_candidates();
+fn target_path(context: &Context) -> Option<PathBuf> {
+    let mut candidates = context.config_file_candidates();
     if rustix::process::geteuid().is_root() {
         return candidates.pop();
     }
@@ -157,13 +134,13 @@ fn token_error_text(error: TokenEndpointError) -> String {
 
 fn problems(
     file: &Path,
-    around: &Context,
+    context: &Context,
 ) -> Option<config::read::diagnostics::ConfigurationError> {
     let ConfigContext {
         environment,
         operations: known,
         ..
-    } = around.config_context();
+    } = context.config_context();
     let sources = config::read::sources::Sources {
         file: file.to_owned(),
         environment,
@@ -175,7 +152,7 @@ fn print_next_steps(
     written: &WrittenFiles,
     answers: &Answers,
     offered: Option<&TokenSummary>,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<()> {
@@ -190,7 +167,7 @@ fn print_next_steps(
     let files = written.all().map(|it| it.display().to_string());
     let files: Vec<String> = files.collect();
     let scopes = offered.map(|it| it.scopes.clone());
-    if around.json {
+    if context.json {
         let object = json!({
             "schema": "init/1",
             "config": config,

@@ -1,5 +1,6 @@
 //! `login`: a user logs in once in a browser, and the proxy keeps the login alive from then on.
 
+mod attempt;
 mod browser;
 mod callback;
 mod callback_page;
@@ -20,15 +21,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::{Config, TenantConfig, UserIdentity, value::duration},
-    credentials::login::{authorization::AuthorizationFlow, callback::CALLBACK_BYTES_MAX},
     names::TenantName,
     net::url::UrlParts,
     secret::Secret,
 };
 
 use self::{
-    browser::BrowserUrl, callback::CallbackMatcher, error::LoginCommandError,
-    local_login::LocalLogin, remote_login::RemoteLogin, reporter::LoginReporter,
+    attempt::{LoginAttempt, LoginSuccess},
+    browser::BrowserUrl,
+    error::LoginCommandError,
+    local_login::LocalLogin,
+    remote_login::RemoteLogin,
+    reporter::LoginReporter,
 };
 
 use super::{context::Context, exit::ExitStatus};
@@ -37,9 +41,6 @@ pub(super) use self::error::exit_of_token_error;
 
 /// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
-
-/// Longest pasted address, in bytes: the callback and the redirect URI before it.
-const PASTED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
@@ -70,19 +71,6 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A login that waits for the user.
-struct LoginAttempt {
-    /// `None` where the proxy chose it.
-    tenant: String,
-    url: String,
-    redirect: String,
-    flow: AuthorizationFlow,
-    /// The origin of the address to open; `None` where only the proxy knows it.
-    origin: Option<String>,
-    matcher: CallbackMatcher,
-    backend: LoginBackend,
-}
-
 /// Who exchanges the callback for tokens.
 enum LoginBackend {
     /// This process.
@@ -91,27 +79,19 @@ enum LoginBackend {
     Remote(RemoteLogin),
 }
 
-/// A completed login.
-struct LoginSuccess {
-    tenant: String,
-    scopes: Vec<String>,
-    renewable: bool,
-    expires_at: Option<String>,
-}
-
 /// Exit codes: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
 ///
 /// # Errors
 /// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &LoginArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let mut report = LoginReporter {
-        json: around.json,
-        quiet: around.quiet,
+        json: context.json,
+        quiet: context.quiet,
         out,
         err,
     };
@@ -120,9 +100,11 @@ pub(super) async fn run(
             Ok(proxy) => proxy,
             Err(failure) => return report.failed(&failure),
         };
-        remote_login::begin(proxy, args.tenant.as_deref(), args.paste).await
+        remote_login::begin(proxy, args.tenant.as_deref(), args.paste)
+            .await
+            .map(|(attempt, remote, socket)| (attempt, LoginBackend::Remote(remote), socket))
     } else {
-        let Some(config) = around.load(report.err)? else {
+        let Some(config) = context.load(report.err)? else {
             return Ok(ExitStatus::ConfigurationWrong);
         };
         let (tenant, user) = match select_tenant(&config, args.tenant.as_deref()) {
@@ -130,10 +112,17 @@ pub(super) async fn run(
             Err(wrong) => return wrong.report(report.err),
         };
         report.plan(&config, tenant, user)?;
-        local_login::begin(&config, tenant, user, args.paste).await
+        local_login::begin(&config, tenant, user, args.paste)
+            .await
+            .map(|(attempt, local, socket)| (attempt, LoginBackend::Local(local), socket))
     };
     let done = match outcome {
-        Ok((begun, socket)) => log_in(begun, socket, args, around, &mut report).await?,
+        Ok((attempt, backend, socket)) => {
+            match wait_for_callback(&attempt, socket, args, context, &mut report).await? {
+                Ok(callback) => exchange(backend, callback).await,
+                Err(failure) => Err(failure),
+            }
+        }
         Err(failure) => Err(failure),
     };
     match done {
@@ -142,47 +131,42 @@ pub(super) async fn run(
     }
 }
 
-async fn log_in(
-    begun: LoginAttempt,
+async fn wait_for_callback(
+    attempt: &LoginAttempt,
     socket: Option<callback::CallbackSocket>,
     args: &LoginArgs,
-    around: &Context,
+    context: &Context,
     report: &mut LoginReporter<'_>,
-) -> io::Result<Result<LoginSuccess, LoginCommandError>> {
-    let wanted = || begun.origin.clone().unwrap_or_else(|| "https".to_owned());
-    let Some(openable) = BrowserUrl::parse(&begun.url)
-        .filter(|url| begun.origin.as_ref().is_none_or(|it| url.has_origin(it)))
+) -> io::Result<Result<Secret<String>, LoginCommandError>> {
+    let wanted = || attempt.origin.clone().unwrap_or_else(|| "https".to_owned());
+    let Some(openable) = BrowserUrl::parse(&attempt.url)
+        .filter(|url| attempt.origin.as_ref().is_none_or(|it| url.has_origin(it)))
     else {
         return Ok(Err(LoginCommandError::UntrustedUrl(wanted())));
     };
     let callback = socket.map(|it| {
-        let path = redirect_path(&begun.redirect);
-        it.serve(path, begun.flow, begun.matcher.clone())
+        let path = redirect_path(&attempt.redirect);
+        it.serve(path, attempt.flow, attempt.matcher.clone())
     });
     // Installed before the address is shown: the user may interrupt at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
-    report.open(&begun, callback.is_some())?;
-    if callback.is_some() && !args.no_browser && browser::open(&openable, around) {
+    report.open(attempt, callback.is_some())?;
+    if callback.is_some() && !args.no_browser && browser::open(&openable, context) {
         report.browser_opened()?;
     }
-    let came = match callback {
-        Some(callback) => wait::for_browser(callback, args.wait, &mut interrupt, report).await?,
-        None => wait::for_paste(&begun.matcher, args.wait, &mut interrupt, report).await?,
-    };
-    let came = match came {
-        Ok(came) => came,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    Ok(finish(begun.backend, came).await)
+    match callback {
+        Some(callback) => wait::for_browser(callback, args.wait, &mut interrupt, report).await,
+        None => wait::for_paste(&attempt.matcher, args.wait, &mut interrupt, report).await,
+    }
 }
 
-async fn finish(
-    end: LoginBackend,
-    came: Secret<String>,
+async fn exchange(
+    backend: LoginBackend,
+    callback: Secret<String>,
 ) -> Result<LoginSuccess, LoginCommandError> {
-    match end {
-        LoginBackend::Local(here) => here.finish(came).await,
-        LoginBackend::Remote(there) => there.finish(came).await,
+    match backend {
+        LoginBackend::Local(local) => local.finish(callback).await,
+        LoginBackend::Remote(remote) => remote.finish(callback).await,
     }
 }
 
@@ -261,7 +245,7 @@ impl LoginReporter<'_> {
     }
 
     fn failed(&mut self, failure: &LoginCommandError) -> io::Result<ExitStatus> {
-        self.http2_send_error(failure)?;
+        self.error(failure)?;
         Ok(failure.exit_code())
     }
 }

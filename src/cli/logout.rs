@@ -28,11 +28,11 @@ pub(super) struct LogoutArgs {
 /// `out` or `err` cannot be written to.
 pub(super) async fn run(
     args: &LogoutArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(config) = around.load(err)? else {
+    let Some(config) = context.load(err)? else {
         return Ok(ExitStatus::ConfigurationWrong);
     };
     let (tenant, user) = match select_tenant(&config, args.tenant.as_deref()) {
@@ -53,7 +53,7 @@ pub(super) async fn run(
         }
     };
     let told = LogoutReport::of(&outcome);
-    if around.json {
+    if context.json {
         let object = json!({
             "schema": "logout/1",
             "tenant": tenant.name.as_str(),

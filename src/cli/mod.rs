@@ -7,6 +7,7 @@ mod context;
 mod doctor;
 pub mod exit;
 pub mod explain;
+mod global_args;
 pub mod healthcheck;
 mod init;
 mod login;
@@ -21,15 +22,14 @@ mod terminal;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::{app::wiring, ninjaone::catalogue::Catalogue};
 
-use self::{context::Context, exit::ExitStatus};
+use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
@@ -39,36 +39,6 @@ struct Cli {
     global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct GlobalArgs {
-    /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    /// Colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-    /// Say less
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say more
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// Never ask; fail instead
-    #[arg(long, global = true)]
-    no_input: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -125,8 +95,8 @@ enum OpsCommand {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Not locked: a command may run for months, and other threads write to both.
-    let done = dispatch(cli, &mut io::stdout(), &mut io::stderr());
-    match done {
+    let result = dispatch(cli, &mut io::stdout(), &mut io::stderr());
+    match result {
         Ok(code) => ExitCode::from(code),
         // The reader of our output has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
@@ -139,29 +109,29 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
-    let around = Context::new(&global);
+    let context = Context::new(&global);
     match command {
-        Command::Run => run::run(&around, err),
+        Command::Run => run::run(&context, err),
         Command::Sandbox(args) => sandbox::run(&args, err),
         Command::Healthcheck(args) => {
-            let address = around.probes_address();
+            let address = context.probes_address();
             run::block_on(args.run(address, global.verbose, err))?
         }
-        Command::Reload => run::block_on(signal::reload(&around, out, err))?,
-        Command::Drain => run::block_on(signal::drain(&around, out, err))?,
-        Command::Init(args) => run::block_on(init::run(&args, &around, out, err))?,
-        Command::Login(args) => run::block_on(login::run(&args, &around, out, err))?,
-        Command::Logout(args) => run::block_on(logout::run(&args, &around, out, err))?,
-        Command::Caller(args) => caller::run(&args, &around.config_context(), out, err),
+        Command::Reload => run::block_on(signal::reload(&context, out, err))?,
+        Command::Drain => run::block_on(signal::drain(&context, out, err))?,
+        Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
+        Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
+        Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
+        Command::Caller(args) => caller::run(&args, &context.config_context(), out, err),
         Command::Status(args) => {
-            let address = around.admin_address();
+            let address = context.admin_address();
             run::block_on(args.run(address, global.json, out, err))?
         }
-        Command::Doctor(args) => run::block_on(args.run(&around, out, err))?,
-        Command::Explain(args) => explain_request(&args, &around, out, err),
-        Command::Ops(command) => ops_command(command, &around, out, err),
-        Command::Config(args) => config::run(&args, &around.config_context(), out, err),
-        Command::Audit(args) => audit_command(&args, &around, out, err),
+        Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
+        Command::Explain(args) => explain_request(&args, &context, out, err),
+        Command::Ops(command) => ops_command(command, &context, out, err),
+        Command::Config(args) => config::run(&args, &context.config_context(), out, err),
+        Command::Audit(args) => audit_command(&args, &context, out, err),
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
         Command::Version => meta::version(global.json, out),
@@ -170,11 +140,11 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
 
 fn explain_request(
     args: &explain::ExplainArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(config) = around.load(err)? else {
+    let Some(config) = context.load(err)? else {
         return Ok(ExitStatus::ConfigurationWrong);
     };
     let catalogue = match wiring::catalogue(&config) {
@@ -184,28 +154,28 @@ fn explain_request(
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let book = wiring::policy_set(&config, catalogue);
-    args.run(&book, &config.audit.path, around.json, out, err)
+    let policy = wiring::policy_set(&config, catalogue);
+    args.run(&policy, &config.audit.path, context.json, out, err)
 }
 
 fn ops_command(
     command: OpsCommand,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     // Without a valid configuration the built-in operations are shown.
-    let added = around
+    let added = context
         .load_quietly()
         .map_or_else(Vec::new, |it| it.operations);
     let catalogue = Catalogue::with_added(added).unwrap_or_else(|_| Catalogue::builtin());
     match command {
         OpsCommand::List(mut args) => {
-            args.json = around.json;
+            args.json = context.json;
             ops::list(&catalogue, &args, out, err)
         }
         OpsCommand::Show(mut args) => {
-            args.json = around.json;
+            args.json = context.json;
             ops::show(&catalogue, &args, out, err)
         }
     }
@@ -213,17 +183,17 @@ fn ops_command(
 
 fn audit_command(
     args: &audit::AuditArgs,
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let audit::AuditCommand::Verify(verify) = &args.command;
     let directory = match &verify.directory {
         Some(directory) => directory.clone(),
-        None => match around.load(err)? {
+        None => match context.load(err)? {
             Some(config) => config.audit.path,
             None => return Ok(ExitStatus::ConfigurationWrong),
         },
     };
-    Ok(verify.run(&directory, around.json, out, err))
+    Ok(verify.run(&directory, context.json, out, err))
 }

@@ -79,15 +79,15 @@ fn one_of<const N: usize>(names: [&str; N]) -> String {
 }
 
 /// Prints the operations that fit all filters, as a table or as `{"schema":"ops/1","operations":[…]}`. Exit code 1 if none
-/// fits; `talk` then says so.
+/// fits; `err` then says so.
 ///
 /// # Errors
-/// `out` or `talk` could not be written.
+/// `out` or `err` cannot be written to.
 pub fn list(
     catalogue: &Catalogue,
     args: &OpsListArgs,
     out: &mut dyn Write,
-    talk: &mut dyn Write,
+    err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let chosen: Vec<&Operation> = catalogue
         .all()
@@ -101,30 +101,27 @@ pub fn list(
         print_table(&chosen, out)?;
     }
     if chosen.is_empty() {
-        writeln!(
-            talk,
-            "No operation fits. Try fewer filters, or fewer words."
-        )?;
+        writeln!(err, "No operation fits. Try fewer filters, or fewer words.")?;
         return Ok(ExitStatus::Failed);
     }
     Ok(ExitStatus::Done)
 }
 
-/// Prints one operation. Exit code 1 if there is none with this id; `talk` then suggests another.
+/// Prints one operation. Exit code 1 if there is none with this id; `err` then suggests another.
 ///
 /// # Errors
-/// `out` or `talk` could not be written.
+/// `out` or `err` cannot be written to.
 pub fn show(
     catalogue: &Catalogue,
     args: &OpsShowArgs,
     out: &mut dyn Write,
-    talk: &mut dyn Write,
+    err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let Some(operation) = catalogue.by_id(&args.id) else {
-        writeln!(talk, "There is no operation {:?}.", args.id)?;
+        writeln!(err, "There is no operation {:?}.", args.id)?;
         match catalogue.suggest(&args.id) {
-            Some(meant) => writeln!(talk, "Did you mean {meant}?")?,
-            None => writeln!(talk, "See them all: ninjaone-proxy ops list")?,
+            Some(meant) => writeln!(err, "Did you mean {meant}?")?,
+            None => writeln!(err, "See them all: ninjaone-proxy ops list")?,
         }
         return Ok(ExitStatus::Failed);
     };

@@ -40,19 +40,19 @@ pub(super) fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 ///
 /// # Errors
 /// `err` cannot be written to. Only a wrong configuration is reported there, everything else in the log.
-pub(super) fn run(around: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn run(context: &Context, err: &mut dyn Write) -> io::Result<ExitStatus> {
     // First, because loading may take long if a secret comes from a command, and so may the start.
     let calls = RefreshCalls::default();
     let deadline =
         shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
-    let (config, warnings, sources) = match around.load_with_warnings() {
+    let (config, warnings, sources) = match context.load_with_warnings() {
         Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(err, "{problems}")?;
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
-    let level = match (around.quiet, around.verbose) {
+    let level = match (context.quiet, context.verbose) {
         (true, _) => "warn",
         (_, true) => "debug",
         _ => &config.telemetry.log_level,

@@ -80,9 +80,9 @@ pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitSta
     }
 }
 
-fn options(place: SocketAddr, args: &SandboxArgs) -> SandboxOptions {
+fn options(address: SocketAddr, args: &SandboxArgs) -> SandboxOptions {
     SandboxOptions {
-        listener: ListenerSource::Address(place),
+        listener: ListenerSource::Address(address),
         seed: args.seed,
         token_life: Duration::from_secs(args.token_life.into()),
         ..SandboxOptions::default()
@@ -111,8 +111,9 @@ async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     let mut out = Vec::new();
     let out = &mut out;
     let mut signals = Signals::new()?;
-    let place = args.listen.unwrap_or(args.ninjaone);
-    let ninja = Sandbox::start(options(place, args)).map_err(|error| bind_error(place, &error))?;
+    let address = args.listen.unwrap_or(args.ninjaone);
+    let ninja =
+        Sandbox::start(options(address, args)).map_err(|error| bind_error(address, &error))?;
     let address = ninja.address();
     writeln!(out, "make-believe NinjaOne on http://{address}\n")?;
     let apps = [
@@ -150,13 +151,13 @@ async fn run_with_proxy(args: &SandboxArgs) -> io::Result<()> {
     let signals = Signals::new()?;
     let ninja = Sandbox::start(options(args.ninjaone, args))
         .map_err(|error| bind_error(args.ninjaone, &error))?;
-    let places = SandboxAddresses {
+    let addresses = SandboxAddresses {
         callers: args.listen.unwrap_or(CALLERS_DEFAULT),
         admin: args.admin,
         ninjaone: ninja.address(),
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let config = sandbox::config(places, args.seed, workers);
+    let config = sandbox::config(addresses, args.seed, workers);
     let mut inherited = InheritedSockets::from_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
@@ -230,6 +231,6 @@ fn write_instructions(
     out.flush()
 }
 
-fn bind_error(place: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{place}: {error}"))
+fn bind_error(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{address}: {error}"))
 }

@@ -20,18 +20,18 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// # Errors
 /// `out` or `err` cannot be written to.
 pub(super) async fn reload(
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, before)) = find_running_proxy(around, err).await? else {
+    let Some((pid, before)) = find_running_proxy(context, err).await? else {
         return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::HUP) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
         return Ok(ExitStatus::Failed);
     }
-    let outcome = tokio::time::timeout(RELOAD_TIMEOUT, wait_for_reload(around, &before)).await;
+    let outcome = tokio::time::timeout(RELOAD_TIMEOUT, wait_for_reload(context, &before)).await;
     match outcome {
         Ok(Ok(generation)) => {
             writeln!(out, "loaded: generation {generation}")?;
@@ -52,10 +52,10 @@ pub(super) async fn reload(
     }
 }
 
-async fn wait_for_reload(around: &Context, before: &StatusSnapshot) -> Result<u64, String> {
+async fn wait_for_reload(context: &Context, before: &StatusSnapshot) -> Result<u64, String> {
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
-        let now = match status::fetch_snapshot(around.admin_address()).await {
+        let now = match status::fetch_snapshot(context.admin_address()).await {
             Some(now) if now.config.tries > before.config.tries => now,
             _ => continue,
         };
@@ -71,11 +71,11 @@ async fn wait_for_reload(around: &Context, before: &StatusSnapshot) -> Result<u6
 /// # Errors
 /// `out` or `err` cannot be written to.
 pub(super) async fn drain(
-    around: &Context,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, _)) = find_running_proxy(around, err).await? else {
+    let Some((pid, _)) = find_running_proxy(context, err).await? else {
         return Ok(ExitStatus::Failed);
     };
     if let Err(error) = kill_process(pid, Signal::TERM) {
@@ -87,10 +87,10 @@ pub(super) async fn drain(
 }
 
 async fn find_running_proxy(
-    around: &Context,
+    context: &Context,
     err: &mut dyn Write,
 ) -> io::Result<Option<(Pid, StatusSnapshot)>> {
-    let snapshot = status::fetch_snapshot(around.admin_address()).await;
+    let snapshot = status::fetch_snapshot(context.admin_address()).await;
     let pid = snapshot
         .as_ref()
         .and_then(|it| i32::try_from(it.pid).ok())

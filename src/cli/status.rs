@@ -58,10 +58,10 @@ impl StatusArgs {
             )?;
             return Ok(Health::Down.into());
         };
-        let answer = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-        let body = match answer {
-            Ok(answer) if answer.status() == StatusCode::OK => answer.into_body(),
-            Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => {
+        let response = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
+        let body = match response {
+            Ok(response) if response.status() == StatusCode::OK => response.into_body(),
+            Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
                 writeln!(
                     err,
                     "error: {address} is not among the names that the admin listener answers to: add \"{}\" to admin.hosts",
@@ -69,11 +69,11 @@ impl StatusArgs {
                 )?;
                 return Ok(Health::Down.into());
             }
-            Ok(answer) => {
+            Ok(response) => {
                 writeln!(
                     err,
                     "error: {address} answers {}: it is not our admin listener",
-                    answer.status()
+                    response.status()
                 )?;
                 return Ok(Health::Down.into());
             }
@@ -105,8 +105,8 @@ impl StatusArgs {
 
 /// The status of the running proxy; `None` if it does not respond.
 pub(super) async fn fetch_snapshot(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
-    let answer = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-    serde_json::from_slice(answer.ok()?.body()).ok()
+    let response = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
+    serde_json::from_slice(response.ok()?.body()).ok()
 }
 
 /// Sends one `GET` to a listener on this machine.
@@ -137,7 +137,7 @@ fn connect_address(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The snapshot for people.
+/// Prints the snapshot as text.
 #[must_use]
 pub fn render(snapshot: &StatusSnapshot) -> String {
     let mut text = String::new();
@@ -336,8 +336,8 @@ fn tally(counts: &BTreeMap<String, u64>) -> String {
 fn group_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

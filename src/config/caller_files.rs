@@ -36,12 +36,12 @@ const KEY_RANDOM_BYTES: usize = 32;
 /// Why a caller was not created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallerFileError {
-    #[error("there is a caller {name} already, at {place}")]
-    AlreadyExists { name: CallerName, place: String },
+    #[error("there is a caller {name} already, at {location}")]
+    AlreadyExists { name: CallerName, location: String },
     #[error("there is no caller {0}")]
     UnknownCaller(String, Option<String>),
-    #[error("caller {name} is written by hand at {place}, which this command does not change")]
-    DefinedElsewhere { name: String, place: String },
+    #[error("caller {name} is written by hand at {location}, which this command does not change")]
+    DefinedElsewhere { name: String, location: String },
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
     #[error("{0} has changed in the meantime or cannot be read as TOML")]
@@ -88,12 +88,12 @@ pub fn add(
     known: &[Operation],
     new: &NewCaller,
 ) -> Result<CallerFileChange, CallerFileError> {
-    let written = load::read(sources);
+    let loaded = load::read(sources);
     let path = KeyPath::from_keys(&["caller", new.name.as_str()]);
-    if let Some(origin) = written.provenance.get(&path) {
+    if let Some(origin) = loaded.provenance.get(&path) {
         return Err(CallerFileError::AlreadyExists {
             name: new.name.clone(),
-            place: effective_settings::provenance_text(origin, &written.files),
+            location: effective_settings::provenance_text(origin, &loaded.files),
         });
     }
     let key = new_key(new.name.as_str())?;
@@ -182,14 +182,14 @@ pub fn revoke_key(
                 .is_some_and(|text| has_digest_prefix(text, prefix))
         };
         let mut meant = all.iter().enumerate().filter(|(_, it)| is_meant(it));
-        let (place, element) = meant
+        let (index, element) = meant
             .next()
             .ok_or_else(|| CallerFileError::UnknownKey(name.to_owned()))?;
         if meant.next().is_some() {
             return Err(CallerFileError::AmbiguousKeyPrefix);
         }
-        let before = place.checked_sub(1).and_then(|place| all.get(place));
-        let bytes = match (all.get(place + 1), before) {
+        let before = index.checked_sub(1).and_then(|index| all.get(index));
+        let bytes = match (all.get(index + 1), before) {
             (Some(next), _) => element.span().start..next.span().start,
             (None, Some(before)) => before.span().end..element.span().end,
             (None, None) => return Err(CallerFileError::LastKey(name.to_owned())),
@@ -229,30 +229,30 @@ pub fn revoke(
 
 /// The file in `callers.d` that holds only this caller.
 fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
-    let written = load::read(sources);
+    let loaded = load::read(sources);
     let path = KeyPath::from_keys(&["caller", name]);
-    let Some(origin) = written.provenance.get(&path) else {
-        let names = written.settings.caller.keys().map(String::as_str);
+    let Some(origin) = loaded.provenance.get(&path) else {
+        let names = loaded.settings.caller.keys().map(String::as_str);
         let meant = closest_match(name, names).map(str::to_owned);
         return Err(CallerFileError::UnknownCaller(name.to_owned(), meant));
     };
     let elsewhere = || CallerFileError::DefinedElsewhere {
         name: name.to_owned(),
-        place: effective_settings::provenance_text(origin, &written.files),
+        location: effective_settings::provenance_text(origin, &loaded.files),
     };
     let Provenance::File { file, .. } = origin else {
         return Err(elsewhere());
     };
-    let path = written
+    let path = loaded
         .files
         .get(*file)
         .map(|text| PathBuf::from(&text.name));
-    let own = path.filter(|path| *path != sources.file && is_only_caller_in_file(&written, *file));
+    let own = path.filter(|path| *path != sources.file && is_only_caller_in_file(&loaded, *file));
     own.ok_or_else(elsewhere)
 }
 
-fn is_only_caller_in_file(written: &LoadedSettings, wanted: usize) -> bool {
-    let callers = written.provenance.iter().filter(|(path, origin)| {
+fn is_only_caller_in_file(loaded: &LoadedSettings, wanted: usize) -> bool {
+    let callers = loaded.provenance.iter().filter(|(path, origin)| {
         let is_here = matches!(origin, Provenance::File { file, .. } if *file == wanted);
         is_here && path.keys().len() == 2
     });

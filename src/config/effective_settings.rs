@@ -28,23 +28,23 @@ pub(crate) struct EffectiveSetting {
 #[must_use]
 pub(crate) fn effective_settings(written: &LoadedSettings) -> Vec<EffectiveSetting> {
     let all = serde_json::to_value(&written.settings).unwrap_or_default();
-    let mut shown = Vec::new();
+    let mut settings = Vec::new();
     collect(
         &all,
         &KeyPath::root(),
         &written.provenance,
         &written.files,
-        &mut shown,
+        &mut settings,
     );
-    shown
+    settings
 }
 
 fn collect(
     value: &Value,
     path: &KeyPath,
-    origins: &ProvenanceMap,
-    texts: &[SourceFile],
-    shown: &mut Vec<EffectiveSetting>,
+    provenance: &ProvenanceMap,
+    files: &[SourceFile],
+    settings: &mut Vec<EffectiveSetting>,
 ) {
     let last = path.keys().last().map_or("", String::as_str);
     let masked = match last {
@@ -55,30 +55,30 @@ fn collect(
     };
     match (masked, value) {
         (_, Value::Null) => {}
-        (Some(value), _) => shown.push(effective_setting(path, value, origins, texts)),
+        (Some(value), _) => settings.push(effective_setting(path, value, provenance, files)),
         (None, Value::Object(table)) => {
             for (key, value) in table {
-                collect(value, &path.child(key), origins, texts, shown);
+                collect(value, &path.child(key), provenance, files, settings);
             }
         }
         (None, Value::Array(elements)) if elements.iter().any(Value::is_object) => {
-            for (place, value) in elements.iter().enumerate() {
-                collect(value, &path.element(place), origins, texts, shown);
+            for (index, value) in elements.iter().enumerate() {
+                collect(value, &path.element(index), provenance, files, settings);
             }
         }
-        (None, value) => shown.push(effective_setting(path, value.clone(), origins, texts)),
+        (None, value) => settings.push(effective_setting(path, value.clone(), provenance, files)),
     }
 }
 
 fn effective_setting(
     path: &KeyPath,
     value: Value,
-    origins: &ProvenanceMap,
-    texts: &[SourceFile],
+    provenance: &ProvenanceMap,
+    files: &[SourceFile],
 ) -> EffectiveSetting {
-    let origin = origins
+    let origin = provenance
         .get(path)
-        .map(|origin| provenance_text(origin, texts));
+        .map(|origin| provenance_text(origin, files));
     EffectiveSetting {
         setting: path.to_string(),
         value,
@@ -88,10 +88,10 @@ fn effective_setting(
 
 /// `config.toml:12`, or the name of the variable.
 #[must_use]
-pub(crate) fn provenance_text(origin: &Provenance, texts: &[SourceFile]) -> String {
+pub(crate) fn provenance_text(origin: &Provenance, files: &[SourceFile]) -> String {
     match origin {
         Provenance::Variable(name) => name.clone(),
-        Provenance::File { file, key, .. } => texts.get(*file).map_or_else(String::new, |text| {
+        Provenance::File { file, key, .. } => files.get(*file).map_or_else(String::new, |text| {
             format!("{}:{}", text.name, text.position(key.start).line)
         }),
     }

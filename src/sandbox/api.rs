@@ -31,37 +31,37 @@ const ALL_METHODS: [Method; 5] = [
     Method::Delete,
 ];
 
-/// A request that is allowed, and all that is needed to answer it.
+/// An authorised request, and all that is needed to respond to it.
 pub(super) struct ApiCall<'a> {
     pub(super) state: &'a SandboxState,
-    pub(super) asked: &'a SandboxRequest,
+    pub(super) request: &'a SandboxRequest,
     pub(super) operation: &'a Operation,
     pub(super) parameters: &'a CallbackParameters,
     pub(super) bearer: &'a Bearer,
 }
 
 impl ApiCall<'_> {
-    /// The path parameter at this place, if it is a number from 0 that fits.
-    pub(super) fn id_at(&self, place: usize) -> Option<u32> {
-        self.text_at(place)?.parse().ok()
+    /// The path parameter at this index, if it is a number that fits.
+    pub(super) fn id_at(&self, index: usize) -> Option<u32> {
+        self.text_at(index)?.parse().ok()
     }
 
-    pub(super) fn text_at(&self, place: usize) -> Option<&str> {
-        self.parameters.values().get(place).map(|it| &**it)
+    pub(super) fn text_at(&self, index: usize) -> Option<&str> {
+        self.parameters.values().get(index).map(|it| &**it)
     }
 }
 
-/// Answers a request to `/v2/…`.
-pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    respond_if_allowed(state, asked).unwrap_or_else(|refusal| refusal)
+/// Responds to a request to `/v2/…`.
+pub(super) fn respond(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    respond_if_allowed(state, request).unwrap_or_else(|refusal| refusal)
 }
 
 fn respond_if_allowed(
     state: &SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let bearer = bearer(state, asked)?;
-    let (operation, parameters) = operation(state, asked)?;
+    let bearer = bearer(state, request)?;
+    let (operation, parameters) = operation(state, request)?;
     if !bearer.scopes.contains(&operation.scope) {
         return Err(SandboxResponse::insufficient_privileges());
     }
@@ -70,7 +70,7 @@ fn respond_if_allowed(
     }
     let call = ApiCall {
         state,
-        asked,
+        request,
         operation,
         parameters: &parameters,
         bearer: &bearer,
@@ -91,8 +91,8 @@ fn is_user_only(state: &SandboxState, operation: &Operation) -> bool {
     operation.required_identity == RequiredIdentity::User || needs_person()
 }
 
-fn bearer(state: &SandboxState, asked: &SandboxRequest) -> Result<Arc<Bearer>, SandboxResponse> {
-    let header = asked.headers.get(AUTHORIZATION).ok_or_else(|| {
+fn bearer(state: &SandboxState, request: &SandboxRequest) -> Result<Arc<Bearer>, SandboxResponse> {
+    let header = request.headers.get(AUTHORIZATION).ok_or_else(|| {
         let description = "Missing required header";
         SandboxResponse::gateway_error(
             StatusCode::BAD_REQUEST,
@@ -129,14 +129,14 @@ fn bearer(state: &SandboxState, asked: &SandboxRequest) -> Result<Arc<Bearer>, S
 
 fn operation<'a>(
     state: &'a SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<(&'a Arc<Operation>, CallbackParameters), SandboxResponse> {
-    let found = Method::parse(asked.method.as_str())
-        .and_then(|method| state.catalogue.find(method, &asked.path));
+    let found = Method::parse(request.method.as_str())
+        .and_then(|method| state.catalogue.find(method, &request.path));
     found.ok_or_else(|| {
         let others: Vec<&str> = ALL_METHODS
             .into_iter()
-            .filter(|method| state.catalogue.find(*method, &asked.path).is_some())
+            .filter(|method| state.catalogue.find(*method, &request.path).is_some())
             .map(Method::as_str)
             .collect();
         wrong_method(&others).unwrap_or_else(|| SandboxResponse::not_found("There is nothing here"))
@@ -166,19 +166,19 @@ fn user_context_required() -> SandboxResponse {
     )
 }
 
-/// The headers of every API answer: the server's name, a cookie that no client asked for, and a name for the request.
+/// Adds the headers of every API response: the server's name, an unsolicited cookie, and a request id.
 pub(super) fn with_api_headers(
     state: &SandboxState,
     number: u64,
-    answer: SandboxResponse,
+    response: SandboxResponse,
 ) -> SandboxResponse {
     let id = format!("{:016x}", mix(state.seed ^ mix(number)));
     let cookie = format!("sessionKey={id}; Path=/; Secure; HttpOnly");
-    let mut answer = answer.with(SERVER, HeaderValue::from_static("Grizzly"));
+    let mut response = response.with(SERVER, HeaderValue::from_static("Grizzly"));
     for (name, text) in [(SET_COOKIE, cookie), (REQUEST_ID, id)] {
         if let Ok(value) = HeaderValue::from_str(&text) {
-            answer = answer.with(name, value);
+            response = response.with(name, value);
         }
     }
-    answer
+    response
 }

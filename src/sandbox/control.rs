@@ -30,12 +30,12 @@ struct LoginRequestBody {
     client_id: String,
 }
 
-pub(super) fn respond(state: &Arc<SandboxState>, asked: &SandboxRequest) -> SandboxResponse {
-    match asked.path.strip_prefix(PREFIX) {
-        Some("requests") => requests(state, asked),
-        Some("faults") => faults(state, asked),
-        Some("counts") => counts(state, asked),
-        Some("logins") => logins(state, asked),
+pub(super) fn respond(state: &Arc<SandboxState>, request: &SandboxRequest) -> SandboxResponse {
+    match request.path.strip_prefix(PREFIX) {
+        Some("requests") => requests(state, request),
+        Some("faults") => faults(state, request),
+        Some("counts") => counts(state, request),
+        Some("logins") => logins(state, request),
         _ => error_response(
             StatusCode::NOT_FOUND,
             "there are /sandbox/requests, /sandbox/faults, /sandbox/counts and /sandbox/logins",
@@ -43,10 +43,10 @@ pub(super) fn respond(state: &Arc<SandboxState>, asked: &SandboxRequest) -> Sand
     }
 }
 
-fn requests(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    match asked.method {
+fn requests(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    match request.method {
         Method::GET => {
-            let limit = asked
+            let limit = request
                 .query
                 .number("limit")
                 .and_then(|limit| usize::try_from(limit).ok())
@@ -54,7 +54,7 @@ fn requests(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
             let (last, count) = state.requests.last(limit.min(REQUESTS_MAX));
             let requests: Vec<Value> = last
                 .iter()
-                .map(|seen| RequestRecord::to_json(seen))
+                .map(|record| RequestRecord::to_json(record))
                 .collect();
             SandboxResponse::ok(&json!({
                 "seen": count,
@@ -70,19 +70,19 @@ fn requests(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
     }
 }
 
-fn faults(state: &Arc<SandboxState>, asked: &SandboxRequest) -> SandboxResponse {
-    let desk = FaultControl::new(Arc::clone(state));
-    match asked.method {
-        Method::GET => SandboxResponse::ok(&desk.current()),
+fn faults(state: &Arc<SandboxState>, request: &SandboxRequest) -> SandboxResponse {
+    let control = FaultControl::new(Arc::clone(state));
+    match request.method {
+        Method::GET => SandboxResponse::ok(&control.current()),
         Method::DELETE => {
-            desk.clear();
+            control.clear();
             SandboxResponse::no_content()
         }
-        Method::POST if asked.body.len() > BODY_BYTES_MAX => too_large(),
-        Method::POST => match Faults::parse(&asked.body) {
+        Method::POST if request.body.len() > BODY_BYTES_MAX => too_large(),
+        Method::POST => match Faults::parse(&request.body) {
             Ok(faults) => {
-                desk.set(faults);
-                SandboxResponse::ok(&desk.current())
+                control.set(faults);
+                SandboxResponse::ok(&control.current())
             }
             Err(bad) => error_response(StatusCode::BAD_REQUEST, &bad.to_string()),
         },
@@ -90,17 +90,17 @@ fn faults(state: &Arc<SandboxState>, asked: &SandboxRequest) -> SandboxResponse 
     }
 }
 
-fn counts(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    match asked.method {
+fn counts(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    match request.method {
         Method::GET => SandboxResponse::ok(&state.oauth.counts()),
         _ => not_allowed("GET"),
     }
 }
 
-fn logins(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    match asked.method {
-        Method::POST if asked.body.len() > BODY_BYTES_MAX => too_large(),
-        Method::POST => match log_in(state, &asked.body) {
+fn logins(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    match request.method {
+        Method::POST if request.body.len() > BODY_BYTES_MAX => too_large(),
+        Method::POST => match log_in(state, &request.body) {
             Ok(tokens) => SandboxResponse::json(StatusCode::CREATED, &tokens),
             Err(sentence) => error_response(StatusCode::BAD_REQUEST, &sentence),
         },

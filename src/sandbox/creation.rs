@@ -252,8 +252,8 @@ fn devices(dice: &mut SeededRng) -> Vec<Device> {
                 continue;
             };
             let name = format!("{short}-{}-{turn:02}", model.short);
-            let place = (organization, home.unwrap_or_default());
-            devices.push(device(dice, id, place, &name, model));
+            let index = (organization, home.unwrap_or_default());
+            devices.push(device(dice, id, index, &name, model));
             id += 1;
         }
     }
@@ -386,7 +386,7 @@ fn alerts(dice: &mut SeededRng) -> Vec<Alert> {
 fn activities(dice: &mut SeededRng) -> Vec<Activity> {
     (0..ACTIVITIES)
         .zip(FIRST_ACTIVITY..)
-        .map(|(place, id)| {
+        .map(|(index, id)| {
             let place_of_kind = dice.below(4) as usize;
             let (kind, status_code, status, message) = ACTIVITY_KINDS
                 .get(place_of_kind)
@@ -394,7 +394,7 @@ fn activities(dice: &mut SeededRng) -> Vec<Activity> {
                 .unwrap_or_default();
             Activity {
                 id,
-                time: NOW - f64::from((ACTIVITIES - place) * 600),
+                time: NOW - f64::from((ACTIVITIES - index) * 600),
                 device_id: FIRST_DEVICE + dice.below(DEVICES),
                 kind,
                 status_code,

@@ -30,7 +30,7 @@ use super::{
 /// Longest request body.
 const BODY_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// How much of it is kept to be read; the rest is counted and hashed.
+/// How much of it is stored for operations to read; the rest is only counted and hashed.
 const BODY_KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request with its body.
@@ -42,7 +42,7 @@ pub(super) struct SandboxRequest {
     pub(super) headers: HeaderMap,
     /// At most the first mebibyte.
     pub(super) body: Bytes,
-    /// `http://host` or `https://host`, as the other end calls us.
+    /// `http://host` or `https://host`, as the client addressed us.
     pub(super) origin: String,
 }
 
@@ -52,10 +52,10 @@ struct ReceivedBody {
     sha256: Box<str>,
 }
 
-/// Answers a request.
+/// Responds to a request.
 ///
 /// # Errors
-/// The body did not arrive whole or is too long, or the answer is lost on purpose: the connection closes.
+/// The body did not arrive whole or is too long, or the response is lost on purpose: the connection closes.
 pub(super) async fn respond(
     state: Arc<SandboxState>,
     request: Request<Incoming>,
@@ -69,7 +69,7 @@ pub(super) async fn respond(
     })
 }
 
-/// HTTP/2 sends whatever body it is given, so the answer to HEAD must have none.
+/// HTTP/2 sends whatever body it is given, so the response to HEAD must have none.
 fn head_only(response: Response<SandboxBody>) -> Response<SandboxBody> {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
@@ -84,7 +84,7 @@ async fn respond_with_body(
 ) -> io::Result<Response<SandboxBody>> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
-    let asked = SandboxRequest {
+    let request = SandboxRequest {
         path: canonical_path(parts.uri.path()),
         query: FormPairs::parse(parts.uri.query().unwrap_or_default()),
         origin: origin(state.scheme, &parts.uri, &parts.headers),
@@ -92,39 +92,39 @@ async fn respond_with_body(
         headers: parts.headers,
         body: body.kept,
     };
-    if state.control && asked.path.starts_with(control::PREFIX) {
-        return Ok(control::respond(&state, &asked).into_response());
+    if state.control && request.path.starts_with(control::PREFIX) {
+        return Ok(control::respond(&state, &request).into_response());
     }
     let target = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let seen = state.requests.push(NewRequest {
-        method: asked.method.as_str(),
+    let record = state.requests.push(NewRequest {
+        method: request.method.as_str(),
         target: target.as_bytes(),
-        headers: &asked.headers,
+        headers: &request.headers,
         body_bytes: body.length,
         body_sha256: body.sha256,
     });
-    if let Some(endpoint) = OAuthEndpoint::of(&asked.path) {
-        let answer = endpoint.respond(&state, &asked).await?;
-        return Ok(finish(&seen, answer));
+    if let Some(endpoint) = OAuthEndpoint::of(&request.path) {
+        let response = endpoint.respond(&state, &request).await?;
+        return Ok(finish(&record, response));
     }
-    if is_api(&asked.path) {
-        return api_with_faults(&state, &asked, &seen).await;
+    if is_api(&request.path) {
+        return api_with_faults(&state, &request, &record).await;
     }
     Ok(finish(
-        &seen,
+        &record,
         SandboxResponse::not_found("There is nothing here"),
     ))
 }
 
-fn finish(seen: &RequestRecord, answer: SandboxResponse) -> Response<SandboxBody> {
-    seen.http2_response(answer.status.as_u16());
-    answer.into_response()
+fn finish(record: &RequestRecord, response: SandboxResponse) -> Response<SandboxBody> {
+    record.set_status(response.status.as_u16());
+    response.into_response()
 }
 
 async fn api_with_faults(
     state: &SandboxState,
-    asked: &SandboxRequest,
-    seen: &RequestRecord,
+    request: &SandboxRequest,
+    record: &RequestRecord,
 ) -> io::Result<Response<SandboxBody>> {
     let faults = state.faults.for_api();
     if let Some(delay) = faults.delay() {
@@ -132,37 +132,37 @@ async fn api_with_faults(
     }
     let refused = fault_response(&faults);
     let is_refused = refused.is_some();
-    let answer = refused.unwrap_or_else(|| api::respond(state, asked));
+    let response = refused.unwrap_or_else(|| api::respond(state, request));
     if faults.lose_response {
         return Err(io::Error::other("lost on purpose"));
     }
-    let answer = api::with_api_headers(state, seen.number, answer);
-    seen.http2_response(answer.status.as_u16());
+    let response = api::with_api_headers(state, record.number, response);
+    record.set_status(response.status.as_u16());
     if faults.cut_body && !is_refused {
-        return Ok(answer.into_truncated_response());
+        return Ok(response.into_truncated_response());
     }
-    Ok(answer.into_response())
+    Ok(response.into_response())
 }
 
-/// The answer that the switches put in place of the real one; then nothing is done.
+/// The response that the switches substitute for the real one; then the operation is not performed.
 fn fault_response(faults: &Faults) -> Option<SandboxResponse> {
     match faults.throttle {
         Some(Throttle::Page) => return Some(SandboxResponse::throttle_page()),
         Some(Throttle::Status) => {
-            let answer = SandboxResponse::application_error(
+            let response = SandboxResponse::application_error(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_MANY_REQUESTS",
                 "Rate limit exceeded",
             );
-            return Some(answer.with_retry_after(faults.retry_after));
+            return Some(response.with_retry_after(faults.retry_after));
         }
         None => {}
     }
     if let Some(status) = faults.status {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let answer =
+        let response =
             SandboxResponse::application_error(status, "ERROR", "The server could not answer");
-        return Some(answer.with_retry_after(faults.retry_after));
+        return Some(response.with_retry_after(faults.retry_after));
     }
     faults
         .insufficient_privileges

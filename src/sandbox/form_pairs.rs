@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-/// More pairs are not read.
+/// Further pairs are ignored.
 const PAIRS_MAX: usize = 64;
 
 /// Decoded pairs in the order received.
@@ -10,7 +10,7 @@ const PAIRS_MAX: usize = 64;
 pub(super) struct FormPairs(Vec<(String, String)>);
 
 impl FormPairs {
-    /// Never fails: what is not a pair is a name without a value, and bytes that are no UTF-8 are replaced.
+    /// Never fails: a part without `=` is a name without a value, and invalid UTF-8 is replaced.
     pub(super) fn parse(text: &str) -> Self {
         let pairs = text
             .split('&')

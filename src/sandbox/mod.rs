@@ -1,8 +1,8 @@
 //! A SIMULATED NINJAONE: the whole catalogue over real HTTP, with a small fictitious world behind it and faults on demand.
 //!
-//! It serves the `sandbox` command, other people's tests, and ours. It behaves as the real one is known to: opaque tokens,
+//! It serves the `sandbox` command, users' tests, and ours. It behaves as NinjaOne is known to: opaque tokens,
 //! `user_context_required`, 404 for a client id of another instance, cursors that belong to a client, pages of HTML where
-//! there should be data. Where nothing is known, it does the plainest thing.
+//! there should be data. Where nothing is known, it does the simplest thing.
 //!
 //! Served: the OAuth server (`/ws/oauth/authorize`, `/ws/oauth/token`, `/ws/oauth/revoke`,
 //! `/.well-known/oauth-authorization-server`; the first two also below `/oauth/`) and every operation below `/v2` and `/api/v2`.
@@ -17,18 +17,18 @@
 //! | [`NATIVE_CLIENT_ID`] | Native | none | `http://127.0.0.1` with any port and path | `authorization_code` with PKCE, `refresh_token`, implicit |
 //! | [`SINGLE_PAGE_CLIENT_ID`] | Single Page | none | exactly one of [`SINGLE_PAGE_REDIRECTS`] | `authorization_code` with PKCE, implicit |
 //!
-//! A refresh token comes with the scope `offline_access` only, and is good for one use. Whoever opens the authorize page is
+//! A refresh token comes with the scope `offline_access` only, and is valid for one use. Whoever opens the authorize page is
 //! logged in; its form posts the parameters of the query, and `decision=allow` or `decision=deny`.
 //!
 //! # Control
 //! On the same listener, unless [`SandboxOptions::control`] is off. Never recorded, never subject to faults, no token needed.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
-//! | `GET /sandbox/requests[?limit=N]` | `{"seen":N,"token_calls":N,"requests":[…]}`: how many came since the start, and the last 1,000 or N requests, oldest first, each `{"number","method","target","headers":[[name,value],…],"body_bytes","body_sha256","status"}`; `status` is null while unanswered, and if the answer was lost on purpose |
+//! | `GET /sandbox/requests[?limit=N]` | `{"seen":N,"token_calls":N,"requests":[…]}`: how many arrived since the start, and the last 1,000 or N requests, oldest first, each `{"number","method","target","headers":[[name,value],…],"body_bytes","body_sha256","status"}`; `status` is null until there is a response, and if it was lost on purpose |
 //! | `DELETE /sandbox/requests` | 204; the requests are forgotten, the counts are not |
 //! | `GET /sandbox/counts` | `{"token_calls":{"authorization_code":N,"refresh_token":N,"client_credentials":N,"other":N},"logins":N,"rotations":N,"reuses":N,"code_reuses":N,"revocations":N}` since the start |
-//! | `POST /sandbox/logins` | with `{"client_id":ID}`: 201 and what the token endpoint gives after a login, with a refresh token; 400 with a sentence if the app can have none |
+//! | `POST /sandbox/logins` | with `{"client_id":ID}`: 201 and the token response of a login, with a refresh token; 400 with a sentence if the app can have none |
 //! | `GET /sandbox/faults` | the switches that are on, as they would be posted |
 //! | `POST /sandbox/faults` | the switches that are on from now, instead of those before; 400 with a sentence if it is not understood |
 //! | `DELETE /sandbox/faults` | 204; all switches are off |
@@ -39,31 +39,31 @@
 //! |---|---|
 //! | `"throttle":"429"` or `"html"` | API requests are throttled, as a status or as a page with status 200 |
 //! | `"retry_after":N` | seconds in the `Retry-After` of a throttle or a 503; absent by default |
-//! | `"status":N` | API requests are answered with this status (400 to 599) and an error body |
-//! | `"insufficient_privileges":true` | API requests are answered with 401 `insufficient_privileges` |
+//! | `"status":N` | API requests get this status (400 to 599) and an error body |
+//! | `"insufficient_privileges":true` | API requests get 401 `insufficient_privileges` |
 //! | `"slow_ms":N` | API requests wait so long (at most 10 minutes) before anything else |
-//! | `"lose_response":true` | API requests are done, and the connection closes before the answer |
-//! | `"cut_body":true` | answers to API requests end in the middle of the body |
+//! | `"lose_response":true` | API requests are processed, and the connection closes without a response |
+//! | `"cut_body":true` | responses to API requests end in the middle of the body |
 //! | `"token":TEXT` | token requests: see below |
 //! | `"token_grant":TEXT` | `token` is for requests with this `grant_type` only |
 //! | `"count":N` | the switches above go off after N requests that they applied to |
-//! | `"revoke_tokens":true` | at once: no token, code or login that was given is known any more |
+//! | `"revoke_tokens":true` | at once: every token, code and login that was issued is revoked |
 //! | `"expire_tokens":true` | at once: every access token that was issued has expired |
 //! | `"token_life_seconds":N` | access tokens live so long from now on |
-//! | `"reuse_ends_login":true` | a refresh token that comes a second time ends its login: its successors and access tokens are dead |
-//! | `"issuer_in_answers":true` | the authorize page gives `iss` back (RFC 9207), and discovery says so |
+//! | `"reuse_ends_login":true` | a reused refresh token ends its login: its successors and access tokens are invalid |
+//! | `"issuer_in_answers":true` | the authorize page returns `iss` (RFC 9207), and discovery says so |
 //! | `"no_discovery":true` | `/.well-known/oauth-authorization-server` is 404 |
 //!
 //! | `token` | what a token request gets |
 //! |---|---|
-//! | `"400"` to `"599"` | this status, with the body that is known for it and `retry_after`; nothing is done |
-//! | `"invalid_token"`, `"expired_token"`, `"invalid_grant"` | 400 with this word; nothing is done |
-//! | `"html"`, `"empty"`, `"not_json"` | 200 with a page, with nothing, with half a body; nothing is done |
+//! | `"400"` to `"599"` | this status, with the body that is known for it and `retry_after`; the request is not processed |
+//! | `"invalid_token"`, `"expired_token"`, `"invalid_grant"` | 400 with this error code; the request is not processed |
+//! | `"html"`, `"empty"`, `"not_json"` | 200 with a page, with nothing, with half a body; the request is not processed |
 //! | `"hang"` | nothing, for ten minutes |
-//! | `"slow_start:MS"` | its answer, after a pause before anything is done |
-//! | `"slow:MS"` | its answer, after a pause when all is done: a refresh token is dead at once |
-//! | `"lose_response"` | nothing: all is done, and the connection closes |
-//! | `"no_refresh_token"` | a token alone; the refresh token that came stays good |
+//! | `"slow_start:MS"` | its response, after a pause before processing |
+//! | `"slow:MS"` | its response, after a pause after processing: a refresh token is invalid at once |
+//! | `"lose_response"` | nothing: the request is processed, and the connection closes |
+//! | `"no_refresh_token"` | a token alone; the refresh token that was presented stays valid |
 //! | `"scope:NAME"` | a token with this scope alone |
 //! | `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` | a token with this life stated |
 
@@ -123,7 +123,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the sandbox listens.
 pub enum ListenerSource {
-    /// Port 0 takes a free one: see [`Sandbox::address`].
+    /// Port 0 picks a free one: see [`Sandbox::address`].
     Address(SocketAddr),
     Listener(TcpListener),
 }
@@ -139,7 +139,7 @@ pub struct SandboxOptions {
     pub token_life: Duration,
     /// How long the code of a login can be exchanged.
     pub code_life: Duration,
-    /// Ids of operations that need a person, besides those of which the catalogue knows it.
+    /// Ids of operations that need a user, in addition to those marked in the catalogue.
     pub user_only_operations: Vec<String>,
     /// Whether `/sandbox/…` is served.
     pub control: bool,
@@ -160,12 +160,12 @@ impl Default for SandboxOptions {
     }
 }
 
-/// Everything that the sandbox knows while it runs.
+/// The state of a running sandbox.
 struct SandboxState {
     catalogue: Catalogue,
     seed: u64,
     control: bool,
-    /// Of the addresses that it gives of itself.
+    /// The scheme of its own URLs.
     scheme: &'static str,
     oauth: OAuthServer,
     user_only_operations: Vec<String>,
@@ -175,7 +175,7 @@ struct SandboxState {
     requests: RequestLog,
 }
 
-/// A running sandbox. It ends when this is dropped.
+/// A running sandbox. It stops when dropped.
 pub struct Sandbox {
     state: Arc<SandboxState>,
     address: SocketAddr,
@@ -243,12 +243,12 @@ impl Sandbox {
         self.state.requests.clear();
     }
 
-    /// Returns once `count` requests have come since the start, answered or not: so that nobody has to sleep.
+    /// Returns once `count` requests have arrived since the start, with or without a response, so that no test has to sleep.
     pub async fn wait_for_requests(&self, count: u64) {
         self.state.requests.wait_for(count).await;
     }
 
-    /// How many requests came to the token endpoint since the start, whatever the answer was.
+    /// How many requests came to the token endpoint since the start, whatever the response was.
     #[must_use]
     pub fn token_calls(&self) -> u64 {
         self.counts().token_calls.all()
@@ -260,7 +260,7 @@ impl Sandbox {
         self.state.oauth.counts()
     }
 
-    /// A login as if a person had been at the consent page: with all scopes of the app and `offline_access`.
+    /// Logs a user in without the consent page: with all scopes of the app and `offline_access`.
     ///
     /// # Errors
     /// There is no such app, or it gets no refresh tokens.
@@ -274,7 +274,7 @@ impl Sandbox {
         FaultControl::new(Arc::clone(&self.state))
     }
 
-    /// Access tokens, codes and logins with their refresh tokens.
+    /// Revokes access tokens, codes, and logins with their refresh tokens.
     pub fn revoke_all_tokens(&self) {
         self.state.oauth.revoke_all();
     }

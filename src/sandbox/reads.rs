@@ -15,18 +15,18 @@ use super::{
     world::{Activity, Device, NOW, WorldData},
 };
 
-/// Rows of a page of activities, unless `pageSize` says otherwise.
+/// Rows on a page of activities, unless `pageSize` says otherwise.
 const ACTIVITIES_PER_PAGE: usize = 200;
 
 const ACTIVITIES_PER_PAGE_MAX: usize = 1_000;
 
-/// The answer of a read that is about the world.
+/// The response of a read about the simulated world.
 pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
     if call.operation.payload == Payload::Download {
         return Some(file());
     }
     let things = call.state.world.data();
-    let answer = match &*call.operation.id {
+    let response = match &*call.operation.id {
         "getOrganizations" => page(call, &things.organizations, |it| it.id),
         "getOrganizationsDetailed" => {
             let chosen = paged(call, things.organizations.iter(), |it| it.id);
@@ -60,7 +60,7 @@ pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
         "getDeviceLink" => device_link(call),
         _ => return None,
     };
-    Some(answer)
+    Some(response)
 }
 
 /// Rows by ascending id, after `after`, at most `pageSize`.
@@ -69,8 +69,8 @@ fn paged<'a, T>(
     rows: impl Iterator<Item = &'a T>,
     id: impl Fn(&T) -> u32,
 ) -> Vec<&'a T> {
-    let after = call.asked.query.number("after").unwrap_or_default();
-    let size = call.asked.query.number("pageSize").unwrap_or(u64::MAX);
+    let after = call.request.query.number("after").unwrap_or_default();
+    let size = call.request.query.number("pageSize").unwrap_or(u64::MAX);
     rows.filter(|row| u64::from(id(row)) > after)
         .take(usize::try_from(size).unwrap_or(usize::MAX))
         .collect()
@@ -119,9 +119,9 @@ fn organization_devices(call: &ApiCall<'_>, things: &WorldData) -> SandboxRespon
     }
 }
 
-/// The devices that the `df` filter lets through, a page of them.
+/// A page of the devices that match the `df` filter.
 fn devices<'a>(call: &ApiCall<'_>, things: &'a WorldData) -> Vec<&'a Device> {
-    let filter = call.asked.query.get("df").unwrap_or_default();
+    let filter = call.request.query.get("df").unwrap_or_default();
     let kept = things
         .devices
         .iter()
@@ -129,8 +129,8 @@ fn devices<'a>(call: &ApiCall<'_>, things: &'a WorldData) -> Vec<&'a Device> {
     paged(call, kept, |it| it.id)
 }
 
-/// `org = 2 AND class = WINDOWS_SERVER AND offline`. As with the real one, a term that is not understood is left out
-/// without a word.
+/// `org = 2 AND class = WINDOWS_SERVER AND offline`. As in NinjaOne, a term that is not understood is silently
+/// ignored.
 fn matches_filter(filter: &str, device: &Device) -> bool {
     filter.split(" AND ").all(|term| {
         let term = term.trim();
@@ -178,7 +178,7 @@ fn activities(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     if only.is_some_and(|id| things.device(id).is_none()) {
         return no_device();
     }
-    let query = &call.asked.query;
+    let query = &call.request.query;
     let size = query
         .number("pageSize")
         .and_then(|size| usize::try_from(size).ok())
@@ -200,7 +200,7 @@ fn activities(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
 }
 
 fn users(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
-    let wanted = call.asked.query.get("userType");
+    let wanted = call.request.query.get("userType");
     let chosen: Vec<_> = things
         .users
         .iter()
@@ -209,7 +209,7 @@ fn users(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
     SandboxResponse::ok(&chosen)
 }
 
-/// One group a state, so that both can be looked at.
+/// One group for each state, so that both can be seen.
 fn groups(things: &WorldData) -> Value {
     let count = |offline| {
         things
@@ -276,14 +276,14 @@ fn ticket(call: &ApiCall<'_>, things: &WorldData) -> SandboxResponse {
         )
 }
 
-/// With `redirect=true` the answer leads to another host, as the real one's does.
+/// With `redirect=true` the response redirects to another host, as NinjaOne's does.
 fn device_link(call: &ApiCall<'_>) -> SandboxResponse {
     let Some(id) = call.id_at(0) else {
         return no_device();
     };
     let url = format!("https://console.sandbox.invalid/#/deviceDashboard/{id}/overview");
     match HeaderValue::from_str(&url) {
-        Ok(location) if call.asked.query.is_true("redirect") => {
+        Ok(location) if call.request.query.is_true("redirect") => {
             SandboxResponse::empty(StatusCode::FOUND).with(LOCATION, location)
         }
         _ => SandboxResponse::ok(&json!({"url": url, "expires": NOW + 3_600.0})),

@@ -25,17 +25,17 @@ const PAGE_ROWS: usize = 100;
 
 const PAGE_ROWS_MAX: usize = 10_000;
 
-/// How many cursors are open at once; the oldest makes room.
+/// Most open cursors; a new one evicts the oldest.
 const CURSORS_MAX: usize = 1_000;
 
 const CURSOR_LIFE: Duration = Duration::from_mins(15);
 
-/// Pieces of a long answer are about this long.
+/// Approximate size of the chunks of a long response, in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 const PROGRAMS_PER_DEVICE: usize = 480;
 
-/// What a field holds that is not to be read without `showSecureValues`.
+/// The value of a secure field, shown only with `showSecureValues`.
 const SECURE_VALUE: &str = "sandbox-secure-value";
 
 const PROGRAMS: [(&str, &str); 6] = [
@@ -47,7 +47,7 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("VLC media player", "VideoLAN"),
 ];
 
-/// Where a client stands in a report. Only the same client may go on with it, and only in the same report.
+/// A client's position in a report. Only the same client may continue from it, and only in the same report.
 #[derive(Clone)]
 struct ReportCursor {
     operation: usize,
@@ -56,7 +56,7 @@ struct ReportCursor {
     ends: Moment,
 }
 
-/// The open cursors. They live in the server, not in their names.
+/// The open cursors. Their state is in the server, not in their names.
 #[derive(Default)]
 pub(super) struct Cursors(Lock<OpenCursors>);
 
@@ -72,8 +72,8 @@ impl Cursors {
         self.0.lock()
     }
 
-    /// Where `name` stands, if the client of `call` may go on with it.
-    fn place(&self, name: &str, call: &ApiCall<'_>) -> Option<usize> {
+    /// The next row of the cursor `name`, if the client of `call` may continue from it.
+    fn position(&self, name: &str, call: &ApiCall<'_>) -> Option<usize> {
         let cursor = self.open().by_name.get(name).cloned()?;
         let fits = cursor.operation == call.operation.index
             && cursor.client == call.bearer.client
@@ -109,7 +109,7 @@ impl Cursors {
     }
 }
 
-/// The answer of an operation that pages by a cursor and of which the shape of a row is known.
+/// The response of an operation that pages by a cursor and whose row format is known.
 pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
     if &*call.operation.paging != "cursor" {
         return None;
@@ -119,10 +119,10 @@ pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
 }
 
 fn page(call: &ApiCall<'_>, source: ReportSource) -> Result<SandboxResponse, SandboxResponse> {
-    let query = &call.asked.query;
+    let query = &call.request.query;
     let start = match query.get("cursor").filter(|name| !name.is_empty()) {
         None => 0,
-        Some(name) => call.state.cursors.place(name, call).ok_or_else(|| {
+        Some(name) => call.state.cursors.position(name, call).ok_or_else(|| {
             let message = "The cursor does not exist or has expired";
             SandboxResponse::application_error(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
         })?,
@@ -171,7 +171,7 @@ impl ReportSource {
             let sample = samples::sample(&call.operation.id)?;
             RowKind::Sample {
                 row: sample.get("results")?.get(0)?.clone(),
-                secure: call.asked.query.is_true("showSecureValues"),
+                secure: call.request.query.is_true("showSecureValues"),
             }
         };
         let devices = call.state.world.data().devices.clone();
@@ -185,14 +185,14 @@ impl ReportSource {
         }
     }
 
-    fn row(&self, place: usize) -> Value {
+    fn row(&self, index: usize) -> Value {
         match &self.kind {
             RowKind::Software => {
-                let device = self.devices.get(place / PROGRAMS_PER_DEVICE);
-                program(device, place % PROGRAMS_PER_DEVICE)
+                let device = self.devices.get(index / PROGRAMS_PER_DEVICE);
+                program(device, index % PROGRAMS_PER_DEVICE)
             }
             RowKind::Sample { row, secure } => {
-                for_device(row.clone(), self.devices.get(place), *secure)
+                for_device(row.clone(), self.devices.get(index), *secure)
             }
         }
     }
@@ -216,7 +216,7 @@ fn program(device: Option<&Device>, number: usize) -> Value {
     })
 }
 
-/// The sample row, with what it says of a device put right.
+/// The sample row, with the device's own values filled in.
 fn for_device(mut row: Value, device: Option<&Device>, secure: bool) -> Value {
     let (Some(device), Some(members)) = (device, row.as_object_mut()) else {
         return row;
@@ -243,7 +243,7 @@ fn fields(device: &Device, secure: bool) -> Value {
     json!({"assetTag": device.details.system.serial_number, "localAdminPassword": password})
 }
 
-/// A page of rows that becomes bytes piece by piece.
+/// A page of rows that is serialised chunk by chunk.
 pub(super) struct ReportRows {
     head: Option<String>,
     source: ReportSource,
@@ -273,19 +273,19 @@ impl ReportRows {
             return None;
         }
         let is_first = self.head.is_some();
-        let mut piece = self.head.take().unwrap_or_default();
+        let mut chunk = self.head.take().unwrap_or_default();
         let start = self.next;
-        while self.next < self.end && piece.len() < CHUNK_BYTES {
+        while self.next < self.end && chunk.len() < CHUNK_BYTES {
             if !(is_first && self.next == start) {
-                piece.push(',');
+                chunk.push(',');
             }
-            piece.push_str(&self.source.row(self.next).to_string());
+            chunk.push_str(&self.source.row(self.next).to_string());
             self.next += 1;
         }
         if self.next == self.end {
-            piece.push_str("]}");
+            chunk.push_str("]}");
             self.is_done = true;
         }
-        Some(piece.into())
+        Some(chunk.into())
     }
 }

@@ -18,9 +18,9 @@ use crate::lock::Lock;
 /// How many requests are remembered.
 pub const REQUESTS_MAX: usize = 100_000;
 
-/// A request as it arrived. Headers are kept in full, credentials too: a test wants to know what left the proxy.
+/// A request as it arrived. Headers are recorded in full, credentials too: a test must see what left the proxy.
 pub struct RequestRecord {
-    /// Counts from 1 since the start, over what was forgotten too.
+    /// Counts from 1 since the start, including requests that were forgotten.
     pub number: u64,
     pub method: Box<str>,
     /// Path and query, as received.
@@ -30,18 +30,18 @@ pub struct RequestRecord {
     pub body_bytes: u64,
     /// In lower-case hex.
     pub body_sha256: Box<str>,
-    /// 0 until the answer is known.
+    /// 0 until the response is known.
     status: AtomicU16,
 }
 
 impl RequestRecord {
-    /// What was answered; `None` while that is open, and if the answer was lost on purpose.
+    /// The status of the response; `None` until there is one, and if the response was lost on purpose.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Acquire)).filter(|status| *status != 0)
     }
 
-    pub(super) fn http2_response(&self, status: u16) {
+    pub(super) fn set_status(&self, status: u16) {
         self.status.store(status, Ordering::Release);
     }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for RequestRecord {
     }
 }
 
-/// What of a request is written down.
+/// The recorded parts of a request.
 pub(super) struct NewRequest<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a [u8],
@@ -102,10 +102,10 @@ pub(super) struct NewRequest<'a> {
     pub(super) body_sha256: Box<str>,
 }
 
-/// The last requests; the oldest makes room.
+/// The last requests; a new one evicts the oldest.
 #[derive(Default)]
 pub(super) struct RequestLog {
-    pages: Lock<LoggedRequests>,
+    logged: Lock<LoggedRequests>,
     count: watch::Sender<u64>,
 }
 
@@ -116,33 +116,33 @@ struct LoggedRequests {
 }
 
 impl RequestLog {
-    fn pages(&self) -> MutexGuard<'_, LoggedRequests> {
-        self.pages.lock()
+    fn logged(&self) -> MutexGuard<'_, LoggedRequests> {
+        self.logged.lock()
     }
 
-    pub(super) fn push(&self, arrived: NewRequest<'_>) -> Arc<RequestRecord> {
-        let head = head_lines(arrived.headers);
-        let mut pages = self.pages();
-        pages.count += 1;
-        let seen = Arc::new(RequestRecord {
-            number: pages.count,
-            method: arrived.method.into(),
-            target: arrived.target.into(),
+    pub(super) fn push(&self, request: NewRequest<'_>) -> Arc<RequestRecord> {
+        let head = head_lines(request.headers);
+        let mut logged = self.logged();
+        logged.count += 1;
+        let record = Arc::new(RequestRecord {
+            number: logged.count,
+            method: request.method.into(),
+            target: request.target.into(),
             head,
-            body_bytes: arrived.body_bytes,
-            body_sha256: arrived.body_sha256,
+            body_bytes: request.body_bytes,
+            body_sha256: request.body_sha256,
             status: AtomicU16::new(0),
         });
-        if pages.requests.len() == REQUESTS_MAX {
-            pages.requests.pop_front();
+        if logged.requests.len() == REQUESTS_MAX {
+            logged.requests.pop_front();
         }
-        pages.requests.push_back(Arc::clone(&seen));
-        self.count.send_replace(pages.count);
-        seen
+        logged.requests.push_back(Arc::clone(&record));
+        self.count.send_replace(logged.count);
+        record
     }
 
     pub(super) fn all(&self) -> Vec<Arc<RequestRecord>> {
-        self.pages().requests.iter().cloned().collect()
+        self.logged().requests.iter().cloned().collect()
     }
 
     /// Returns once `count` requests have come since the start.
@@ -151,16 +151,16 @@ impl RequestLog {
         let _ = self.count.subscribe().wait_for(|it| *it >= count).await;
     }
 
-    /// The last `limit`, oldest first, and how many came in all.
+    /// The last `limit`, oldest first, and how many arrived in all.
     pub(super) fn last(&self, limit: usize) -> (Vec<Arc<RequestRecord>>, u64) {
-        let pages = self.pages();
-        let skipped = pages.requests.len().saturating_sub(limit);
-        let last = pages.requests.iter().skip(skipped).cloned().collect();
-        (last, pages.count)
+        let logged = self.logged();
+        let skipped = logged.requests.len().saturating_sub(limit);
+        let last = logged.requests.iter().skip(skipped).cloned().collect();
+        (last, logged.count)
     }
 
     pub(super) fn clear(&self) {
-        self.pages().requests.clear();
+        self.logged().requests.clear();
     }
 }
 
@@ -181,8 +181,8 @@ mod tests {
 
     use super::*;
 
-    fn push(ring: &RequestLog) {
-        ring.push(NewRequest {
+    fn push(log: &RequestLog) {
+        log.push(NewRequest {
             method: "GET",
             target: b"/v2/devices",
             headers: &HeaderMap::new(),
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn the_oldest_request_makes_room_when_the_ring_is_full() {
-        let ring = RequestLog::default();
+        let log = RequestLog::default();
         for _ in 0..=REQUESTS_MAX {
-            push(&ring);
+            push(&log);
         }
-        let all = ring.all();
+        let all = log.all();
         assert_eq!(all.len(), REQUESTS_MAX);
         assert_eq!(all[0].number, 2);
     }
@@ -208,21 +208,21 @@ mod tests {
         headers.insert("authorization", "Bearer x: y".parse().unwrap());
         headers.append("accept", http::HeaderValue::from_bytes(b"\xff").unwrap());
         headers.append("accept", http::HeaderValue::from_static(""));
-        let ring = RequestLog::default();
-        let seen = ring.push(NewRequest {
+        let log = RequestLog::default();
+        let record = log.push(NewRequest {
             method: "GET",
             target: b"/",
             headers: &headers,
             body_bytes: 0,
             body_sha256: Box::default(),
         });
-        let kept: Vec<_> = seen.headers().collect();
+        let kept: Vec<_> = record.headers().collect();
         let expected: [(&str, &[u8]); 3] = [
             ("authorization", b"Bearer x: y"),
             ("accept", b"\xff"),
             ("accept", b""),
         ];
         assert_eq!(kept, expected);
-        assert_eq!(format!("{seen:?}"), "GET / -");
+        assert_eq!(format!("{record:?}"), "GET / -");
     }
 }

@@ -1,4 +1,4 @@
-//! Responses: status, headers and body, and the error bodies that NinjaOne is known to give.
+//! Responses: status, headers and body, and the error bodies that NinjaOne is known to send.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const PAGE: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 
-/// What is sent back, unless a fault changes it.
+/// A response, unless a fault changes it.
 pub(super) struct SandboxResponse {
     pub(super) status: StatusCode,
     pub(super) headers: Box<HeaderMap>,
@@ -30,7 +30,7 @@ pub(super) struct SandboxResponse {
 
 pub(super) enum SandboxContent {
     Bytes(Bytes),
-    /// Made while it is sent.
+    /// Generated while it is sent.
     Rows(Box<ReportRows>),
 }
 
@@ -71,7 +71,7 @@ impl SandboxResponse {
         }
     }
 
-    /// The page that NinjaOne serves instead of an answer when there were too many requests.
+    /// The page that NinjaOne serves instead of data after too many requests.
     pub(super) fn throttle_page() -> Self {
         let page = "<!DOCTYPE html><html><head><title>Too many requests</title></head>\
                     <body><h1>Request limit exceeded</h1></body></html>";
@@ -144,7 +144,7 @@ impl SandboxResponse {
         build_response(self.status, *self.headers, body)
     }
 
-    /// Announces the whole body, sends half of it, and breaks off. Rows break off after their first piece.
+    /// Announces the whole body, sends half of it, and breaks off. Rows break off after their first chunk.
     pub(super) fn into_truncated_response(mut self) -> Response<SandboxBody> {
         let sent = match self.content {
             SandboxContent::Bytes(mut bytes) => {
@@ -186,7 +186,7 @@ pub(super) fn incident_id(of: &str) -> String {
     format!("WEB_MGMT_SERVICE-{number:012x}")
 }
 
-/// A body on its way to the other end.
+/// A response body.
 pub(super) enum SandboxBody {
     Full(Option<Bytes>),
     Rows(Box<ReportRows>),
@@ -195,7 +195,7 @@ pub(super) enum SandboxBody {
 
 pub(super) enum TruncatedBody {
     Part(Option<Bytes>),
-    /// The part was given; one pause, so that it is sent before the connection breaks.
+    /// The part was returned; one pause, so that it is sent before the connection breaks.
     Pause,
     Break,
 }

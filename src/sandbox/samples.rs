@@ -12,7 +12,7 @@ use crate::ninjaone::{
 
 use super::response::SandboxResponse;
 
-/// Operation id, tab, JSON. An operation that is missing answers nothing: 204.
+/// Operation id, tab, JSON. An operation without a row gets 204.
 const TABLE: &str = include_str!("samples.tsv");
 
 static BY_ID: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
@@ -27,7 +27,7 @@ pub(super) fn sample(id: &str) -> Option<Value> {
     serde_json::from_str(BY_ID.get(id)?).ok()
 }
 
-/// The sample as an answer. An object that has an `id` gets the one that the path ends with.
+/// The sample as a response. An object with an `id` gets the one at the end of the path.
 pub(super) fn respond(operation: &Operation, parameters: &CallbackParameters) -> SandboxResponse {
     let Some(mut value) = sample(&operation.id) else {
         return SandboxResponse::no_content();

@@ -27,14 +27,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait when the system gives no more connections, so as not to spin.
+/// How long to wait after a failed accept, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 
-/// Takes connections until the task is stopped.
+/// Accepts connections until the task is stopped.
 pub(super) async fn accept(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -42,9 +42,9 @@ pub(super) async fn accept(
     tasks: Tasks,
 ) {
     let tls = tls.map(TlsAcceptor::from);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         let Ok((stream, _)) = listener.accept().await else {
@@ -53,9 +53,9 @@ pub(super) async fn accept(
         };
         let (tls, state) = (tls.clone(), Arc::clone(&state));
         tasks.spawn_until_shutdown(async move {
-            // A connection that breaks off is the other end's affair.
+            // A connection that breaks off is the client's affair.
             let _ = serve(stream, tls, state).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
@@ -66,7 +66,7 @@ async fn serve(
     state: Arc<SandboxState>,
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
-    // The protocol is told from the first bytes, and hyper waits for those without limit.
+    // hyper detects the protocol from the first bytes, and waits for those without limit.
     timeout(IDLE_TIMEOUT, stream.peek(&mut [0])).await??;
     match tls {
         None => serve_http(stream, state).await,

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{lock::Lock, sandbox::creation};
 
-/// When it is in the sandbox, in seconds since 1970: always 2026-11-17T14:00:00Z, so that a seed gives the same bytes on
-/// every day.
+/// The sandbox's fixed time, in seconds since 1970: always 2026-11-17T14:00:00Z, so that a seed gives the same bytes on
+/// any day.
 pub(super) const NOW: f64 = 1_794_924_000.0;
 
-/// How many activities are remembered; the oldest makes room.
+/// Most activities; a new one evicts the oldest.
 const ACTIVITIES_MAX: usize = 10_000;
 
 #[derive(Clone, Serialize)]
@@ -57,7 +57,7 @@ pub(super) struct Device {
     pub(super) details: DeviceDetails,
 }
 
-/// What `/v2/devices-detailed` and `/v2/device/{id}` show besides.
+/// What `/v2/devices-detailed` and `/v2/device/{id}` show in addition.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceDetails {
@@ -207,7 +207,7 @@ impl WorldData {
         self.devices.iter().find(|it| it.id == id)
     }
 
-    /// What is written down when something is done to a device.
+    /// Records an activity of a device.
     pub(super) fn add_activity(
         &mut self,
         device_id: u32,

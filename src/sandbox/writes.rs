@@ -13,9 +13,9 @@ use super::{
 /// How many organizations and tickets the world can hold.
 const CREATED_MAX: usize = 10_000;
 
-/// The answer of a write that changes something which a read shows.
+/// The response of a write whose effect a read shows.
 pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
-    let answer = match &*call.operation.id {
+    let response = match &*call.operation.id {
         "resetAlert" | "resetAlertSetActivityData" => reset_alert(call),
         "runScriptOnDevice" => on_device(call, "SCRIPTING", "Script run"),
         "rebootDevices" => on_device(call, "ACTION", "Reboot"),
@@ -30,11 +30,11 @@ pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
         "create_1" => create_ticket(call),
         _ => return None,
     };
-    Some(answer)
+    Some(response)
 }
 
 fn body(call: &ApiCall<'_>) -> Value {
-    serde_json::from_slice(&call.asked.body).unwrap_or_default()
+    serde_json::from_slice(&call.request.body).unwrap_or_default()
 }
 
 fn bad_body(message: &str) -> SandboxResponse {
@@ -44,10 +44,10 @@ fn bad_body(message: &str) -> SandboxResponse {
 fn reset_alert(call: &ApiCall<'_>) -> SandboxResponse {
     let mut things = call.state.world.data();
     let uid = call.text_at(0).unwrap_or_default();
-    let Some(place) = things.alerts.iter().position(|alert| alert.uid == uid) else {
+    let Some(index) = things.alerts.iter().position(|alert| alert.uid == uid) else {
         return SandboxResponse::not_found("There is no such alert");
     };
-    let alert = things.alerts.remove(place);
+    let alert = things.alerts.remove(index);
     things.add_activity(
         alert.device_id,
         "CONDITION",
@@ -57,7 +57,7 @@ fn reset_alert(call: &ApiCall<'_>) -> SandboxResponse {
     SandboxResponse::no_content()
 }
 
-/// Something is started on a device: 204 now, and an activity to be found later.
+/// Starts something on a device: 204 now, and an activity later.
 fn on_device(call: &ApiCall<'_>, activity: &'static str, subject: &str) -> SandboxResponse {
     let mut things = call.state.world.data();
     let Some(id) = call.id_at(0).filter(|id| things.device(*id).is_some()) else {
@@ -95,9 +95,9 @@ fn create_organization(call: &ApiCall<'_>) -> SandboxResponse {
         description: text("description").unwrap_or_default(),
         node_approval_mode: "AUTOMATIC",
     };
-    let answer = SandboxResponse::ok(&organization.detailed(&things));
+    let response = SandboxResponse::ok(&organization.detailed(&things));
     things.organizations.push(organization);
-    answer
+    response
 }
 
 fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
@@ -119,7 +119,7 @@ fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
         status: "NEW",
         create_time: NOW,
     };
-    let answer = SandboxResponse::ok(&json!({
+    let response = SandboxResponse::ok(&json!({
         "id": ticket.id,
         "subject": ticket.summary,
         "clientId": ticket.client_id,
@@ -127,5 +127,5 @@ fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
         "createTime": ticket.create_time,
     }));
     things.tickets.push(ticket);
-    answer
+    response
 }

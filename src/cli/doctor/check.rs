@@ -33,9 +33,9 @@ pub(super) enum CheckName {
     ServiceScopes,
     /// What must be registered in NinjaOne, to the letter.
     Redirect,
-    /// Whether NinjaOne would let a person log in.
+    /// Whether NinjaOne would let a user log in.
     Authorize,
-    /// The place of a person's login in the store can be read.
+    /// The slot of the user's login in the store can be read.
     StoreSlot,
     /// Who may write it now.
     StoreLock,

@@ -47,20 +47,20 @@ pub(super) async fn check_host(endpoint: &Endpoint) -> (Vec<DoctorCheck>, bool) 
         checks.extend(after.map(|it| DoctorCheck::skipped(it, "the host cannot be reached")));
         return (checks, false);
     }
-    let answer = OAuthPaths::fetch_metadata(endpoint).await;
+    let response = OAuthPaths::fetch_metadata(endpoint).await;
     if endpoint.tls {
-        checks.push(tls(endpoint, &answer));
+        checks.push(tls(endpoint, &response));
     }
-    match answer {
-        Ok(answer) => {
-            let status = answer.status().as_u16();
+    match response {
+        Ok(response) => {
+            let status = response.status().as_u16();
             let origin = endpoint.origin();
             checks.push(DoctorCheck::ok(
                 CheckName::Http,
                 format!("{origin} answers (status {status} to {DISCOVERY_PATH})"),
             ));
-            checks.push(clock_skew(&answer));
-            checks.push(discovery(endpoint, &answer));
+            checks.push(clock_skew(&response));
+            checks.push(discovery(endpoint, &response));
             (checks, true)
         }
         Err(error) => {
@@ -131,9 +131,9 @@ async fn connect(
     Err(HostUnreachableError)
 }
 
-fn tls(endpoint: &Endpoint, answer: &Result<Response<Bytes>, ExchangeError>) -> DoctorCheck {
+fn tls(endpoint: &Endpoint, response: &Result<Response<Bytes>, ExchangeError>) -> DoctorCheck {
     let host = &endpoint.host;
-    match answer {
+    match response {
         Err(ExchangeError::Certificate) => DoctorCheck::failed(
             CheckName::Tls,
             format!(
@@ -170,8 +170,8 @@ fn no_response(endpoint: &Endpoint, error: ExchangeError) -> Vec<DoctorCheck> {
     std::iter::once(http).chain(after).collect()
 }
 
-fn clock_skew(answer: &Response<Bytes>) -> DoctorCheck {
-    let date = answer.headers().get(header::DATE);
+fn clock_skew(response: &Response<Bytes>) -> DoctorCheck {
+    let date = response.headers().get(header::DATE);
     let date = date
         .and_then(|it| it.to_str().ok())
         .and_then(parse_http_date);
@@ -197,12 +197,12 @@ fn clock_skew(answer: &Response<Bytes>) -> DoctorCheck {
     )
 }
 
-fn discovery(endpoint: &Endpoint, answer: &Response<Bytes>) -> DoctorCheck {
+fn discovery(endpoint: &Endpoint, response: &Response<Bytes>) -> DoctorCheck {
     let name = CheckName::Discovery;
     let origin = endpoint.origin();
     let known = "the usual paths are used";
     let check_host = "Check `region` or `url`: credentials are sent to the configured host only.";
-    match OAuthPaths::from_metadata(endpoint, answer) {
+    match OAuthPaths::from_metadata(endpoint, response) {
         Ok(paths) => DoctorCheck::ok(
             name,
             format!("tokens at {}, login at {}", paths.token, paths.authorize),

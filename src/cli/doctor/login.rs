@@ -9,11 +9,11 @@ use crate::{
     clock::{Moment, Timestamp},
     config::{self, UserIdentity},
     credentials::{
-        login::renewal_error::LoginEndReason,
+        login::{renewal_error::LoginError, session::check_usable},
         store::{
             FoundLogin, LoginStore,
             error::StoreError,
-            stored_login::{Slot, StoredLogin},
+            stored_login::{RenewalMarker, Slot, StoredLogin},
         },
     },
     names::{IdentityKind, TenantName},
@@ -102,9 +102,9 @@ fn checks(
                 "there is no login",
             ));
         }
-        Some(FoundLogin { login: kept, .. }) => {
-            checks.push(login_check(&kept, whose));
-            let granted = granted(&kept);
+        Some(FoundLogin { login, .. }) => {
+            checks.push(login_check(&login, whose));
+            let granted = granted(&login);
             checks.push(scopes_check(
                 CheckName::LoginScopes,
                 IdentityKind::User,
@@ -117,8 +117,8 @@ fn checks(
 }
 
 /// The scopes without `offline_access`, which no operation needs.
-fn granted(kept: &StoredLogin) -> Vec<Box<str>> {
-    let scopes = kept.scopes.iter();
+fn granted(stored: &StoredLogin) -> Vec<Box<str>> {
+    let scopes = stored.scopes.iter();
     scopes
         .filter(|it| &***it != "offline_access")
         .cloned()
@@ -198,69 +198,27 @@ fn login_required(tenant: &TenantName, why: &str) -> DoctorCheck {
     )
 }
 
-fn login_check(kept: &StoredLogin, whose: &LoginExpectations<'_>) -> DoctorCheck {
+fn login_check(stored: &StoredLogin, whose: &LoginExpectations<'_>) -> DoctorCheck {
     let tenant = whose.tenant;
     let application = user_application(whose.endpoint, whose.identity);
-    let host = whose.endpoint.authority();
-    if kept.client_id != application.client_id || kept.host != host {
-        let other = if kept.host == host {
-            "another client id than the configured one".to_owned()
-        } else {
-            format!("{}, and the configured host is {host}", kept.host)
-        };
-        return login_required(
-            tenant,
-            &format!("the login that is kept belongs to {other}"),
-        );
+    if let Err(error) = check_usable(stored, &application) {
+        return login_required(tenant, &unusable_text(error, stored, whose.endpoint));
     }
-    if let Some(ended) = &kept.ended {
-        let why = LoginEndReason::from_stored_name(&ended.reason);
-        return login_required(tenant, &format!("{why} (at {})", ended.at));
+    let left = access_left(stored);
+    if stored.refresh_token.is_none() {
+        return not_renewable(tenant, left);
     }
-    let now = Timestamp::now();
-    let ago = |at: Timestamp| format!("{} ago", humanize_duration(now.since(at).as_secs()));
-    let who = format!(
-        "logged in {}, refresh token last used {}",
-        ago(kept.logged_in_at),
-        ago(kept.refreshed_at)
-    );
-    let left = access_left(kept);
-    if kept.refresh_token.is_none() {
-        return match left {
-            None => login_required(tenant, "the login has ended: it could not be renewed"),
-            Some(left) => DoctorCheck::warning(
-                CheckName::Login,
-                format!(
-                    "cannot be renewed, and ends in {}",
-                    humanize_duration(left.as_secs())
-                ),
-                format!(
-                    "Then run: ninjaone-proxy login {tenant}. For one that lasts: platform Web or Native with `offline_access`."
-                ),
-            ),
-        };
-    }
-    if let Some(mark) = &kept.renewal_marker {
-        let what = if mark.is_response_lost {
-            "did not get its answer"
-        } else {
-            "has not come to its end"
-        };
-        return DoctorCheck::warning(
-            CheckName::Login,
-            format!("{who}; the renewal begun {} {what}", ago(mark.at)),
-            format!(
-                "Look again in a minute. If no proxy is running, start it: its next renewal tells whether this login lives. If not: ninjaone-proxy login {tenant}"
-            ),
-        );
+    let used = usage_text(stored);
+    if let Some(marker) = &stored.renewal_marker {
+        return renewal_open(tenant, &used, marker);
     }
     let keepalive = whose.identity.keepalive;
-    let unused = now.since(kept.refreshed_at);
+    let unused = Timestamp::now().since(stored.refreshed_at);
     if unused > keepalive * KEEPALIVES_MISSED_MAX {
         return DoctorCheck::warning(
             CheckName::Login,
             format!(
-                "{who}, and `keepalive` is {}",
+                "{used}, and `keepalive` is {}",
                 humanize_duration(keepalive.as_secs())
             ),
             "Let the proxy run: refresh tokens that are not used lapse after about 30 days.",
@@ -275,11 +233,71 @@ fn login_check(kept: &StoredLogin, whose: &LoginExpectations<'_>) -> DoctorCheck
             )
         },
     );
-    DoctorCheck::ok(CheckName::Login, format!("{who}; {token}"))
+    DoctorCheck::ok(CheckName::Login, format!("{used}; {token}"))
 }
 
-fn access_left(kept: &StoredLogin) -> Option<Duration> {
-    let (_, expires) = kept.access_token.as_ref()?.moments()?;
+/// Why a stored login cannot be used, with what the operator can compare.
+fn unusable_text(error: LoginError, stored: &StoredLogin, endpoint: &Endpoint) -> String {
+    let host = endpoint.authority();
+    match (error, &stored.ended) {
+        (LoginError::OtherApplication, _) if stored.host == host => {
+            "the login that is kept belongs to another client id than the configured one".to_owned()
+        }
+        (LoginError::OtherApplication, _) => format!(
+            "the login that is kept belongs to {}, and the configured host is {host}",
+            stored.host
+        ),
+        (error, Some(ended)) => format!("{error} (at {})", ended.at),
+        (error, None) => error.to_string(),
+    }
+}
+
+fn not_renewable(tenant: &TenantName, left: Option<Duration>) -> DoctorCheck {
+    let Some(left) = left else {
+        return login_required(tenant, "the login has ended: it could not be renewed");
+    };
+    DoctorCheck::warning(
+        CheckName::Login,
+        format!(
+            "cannot be renewed, and ends in {}",
+            humanize_duration(left.as_secs())
+        ),
+        format!(
+            "Then run: ninjaone-proxy login {tenant}. For one that lasts: platform Web or Native with `offline_access`."
+        ),
+    )
+}
+
+fn renewal_open(tenant: &TenantName, used: &str, marker: &RenewalMarker) -> DoctorCheck {
+    let what = if marker.is_response_lost {
+        "did not get its answer"
+    } else {
+        "has not come to its end"
+    };
+    DoctorCheck::warning(
+        CheckName::Login,
+        format!("{used}; the renewal begun {} {what}", ago(marker.at)),
+        format!(
+            "Look again in a minute. If no proxy is running, start it: its next renewal tells whether this login lives. If not: ninjaone-proxy login {tenant}"
+        ),
+    )
+}
+
+fn usage_text(stored: &StoredLogin) -> String {
+    format!(
+        "logged in {}, refresh token last used {}",
+        ago(stored.logged_in_at),
+        ago(stored.refreshed_at)
+    )
+}
+
+fn ago(at: Timestamp) -> String {
+    let age = Timestamp::now().since(at);
+    format!("{} ago", humanize_duration(age.as_secs()))
+}
+
+fn access_left(stored: &StoredLogin) -> Option<Duration> {
+    let (_, expires) = stored.access_token.as_ref()?.moments()?;
     let left = expires.since(Moment::now());
     (!left.is_zero()).then_some(left)
 }

@@ -43,23 +43,25 @@ pub(super) fn clock() -> DoctorCheck {
 
 pub(super) fn audit_directory(path: &Path) -> DoctorCheck {
     let name = CheckName::AuditDirectory;
-    let shown = path.display();
+    let path_text = path.display();
     match writable(path) {
         Ok(()) => match group_and_other_permissions(path) {
             Some(mode) => DoctorCheck::warning(
                 name,
-                format!("{shown} can be written, and others have rights on it (mode {mode:04o})"),
-                format!("chmod go= {shown}"),
+                format!(
+                    "{path_text} can be written, and others have rights on it (mode {mode:04o})"
+                ),
+                format!("chmod go= {path_text}"),
             ),
-            None => DoctorCheck::ok(name, format!("{shown} can be written")),
+            None => DoctorCheck::ok(name, format!("{path_text} can be written")),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => DoctorCheck::ok(
             name,
-            format!("{shown} is not there yet: the first start makes it"),
+            format!("{path_text} is not there yet: the first start makes it"),
         ),
         Err(error) => DoctorCheck::failed(
             name,
-            format!("{shown} cannot be written: {error}"),
+            format!("{path_text} cannot be written: {error}"),
             "Let the user who runs the proxy write there, and look at the disk: nothing but reads is served without it.",
         ),
     }
@@ -67,7 +69,7 @@ pub(super) fn audit_directory(path: &Path) -> DoctorCheck {
 
 pub(super) fn audit_chain(path: &Path) -> DoctorCheck {
     let name = CheckName::AuditChain;
-    let shown = path.display();
+    let path_text = path.display();
     match verify_newest(path) {
         Ok(report) if report.is_intact() => DoctorCheck::ok(
             name,
@@ -81,7 +83,7 @@ pub(super) fn audit_chain(path: &Path) -> DoctorCheck {
                 name,
                 format!("the newest file is broken{what}"),
                 format!(
-                    "See all of it: ninjaone-proxy audit verify {shown}. Keep a copy before anything else."
+                    "See all of it: ninjaone-proxy audit verify {path_text}. Keep a copy before anything else."
                 ),
             )
         }
@@ -100,28 +102,28 @@ pub(super) fn audit_chain(path: &Path) -> DoctorCheck {
 /// Checks mode, owner and write access. The store itself reports problems with its files.
 pub(super) fn store_directory(path: &Path) -> DoctorCheck {
     let name = CheckName::StoreDirectory;
-    let shown = path.display();
+    let path_text = path.display();
     match writable(path) {
         Ok(()) => match group_and_other_permissions(path) {
             Some(mode) => DoctorCheck::warning(
                 name,
                 format!(
-                    "{shown} can be written and made durable, and others have rights on it (mode {mode:04o})"
+                    "{path_text} can be written and made durable, and others have rights on it (mode {mode:04o})"
                 ),
-                format!("chmod go= {shown}"),
+                format!("chmod go= {path_text}"),
             ),
             None => DoctorCheck::ok(
                 name,
-                format!("{shown} is private, can be written and made durable"),
+                format!("{path_text} is private, can be written and made durable"),
             ),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => DoctorCheck::ok(
             name,
-            format!("{shown} is not there yet: the first start or login makes it"),
+            format!("{path_text} is not there yet: the first start or login makes it"),
         ),
         Err(error) => DoctorCheck::failed(
             name,
-            format!("{shown} cannot be written: {error}"),
+            format!("{path_text} cannot be written: {error}"),
             "Let the user who runs the proxy write there, and look at the disk: without it a renewed login is lost with the process.",
         ),
     }
@@ -163,7 +165,7 @@ pub(super) fn proxy(snapshot: Option<&StatusSnapshot>) -> DoctorCheck {
 /// Checks that each address is free, or used by the running proxy.
 pub(super) fn ports(config: &Config, running: Option<&StatusSnapshot>) -> DoctorCheck {
     let name = CheckName::Ports;
-    let mut wanted: Vec<SocketAddr> = Vec::new();
+    let mut addresses: Vec<SocketAddr> = Vec::new();
     let binds = config
         .listen
         .http
@@ -174,18 +176,18 @@ pub(super) fn ports(config: &Config, running: Option<&StatusSnapshot>) -> Doctor
         .chain(&config.admin.probes);
     for bind in binds {
         if let BindAddress::Address(address) = bind {
-            wanted.push(*address);
+            addresses.push(*address);
         }
     }
     if running.is_some() {
         return DoctorCheck::ok(name, "held by the running proxy");
     }
-    let taken: Vec<String> = wanted
+    let taken: Vec<String> = addresses
         .iter()
         .filter_map(|it| Some(format!("{it}: {}", TcpListener::bind(it).err()?)))
         .collect();
     if taken.is_empty() {
-        return DoctorCheck::ok(name, format!("{} free", wanted.len()));
+        return DoctorCheck::ok(name, format!("{} free", addresses.len()));
     }
     DoctorCheck::failed(
         name,

@@ -56,9 +56,9 @@ pub(super) fn redirect(identity: &UserIdentity) -> DoctorCheck {
 /// Requests the login page as `login` would, without logging in.
 pub(super) async fn authorize(endpoint: &Endpoint, identity: &UserIdentity) -> DoctorCheck {
     let asked = request_authorize_page(endpoint, identity);
-    let answer = timeout(Duration::from_millis(AUTHORIZE_TIMEOUT_MS), asked).await;
-    match answer {
-        Ok(Ok(answer)) => check_authorize_page(endpoint, identity, &answer),
+    let response = timeout(Duration::from_millis(AUTHORIZE_TIMEOUT_MS), asked).await;
+    match response {
+        Ok(Ok(response)) => check_authorize_page(endpoint, identity, &response),
         Ok(Err(error)) => no_response(&error.to_string()),
         Err(_) => no_response("it took too long"),
     }
@@ -91,11 +91,11 @@ async fn request_authorize_page(
 fn check_authorize_page(
     endpoint: &Endpoint,
     identity: &UserIdentity,
-    answer: &Response<Bytes>,
+    response: &Response<Bytes>,
 ) -> DoctorCheck {
     let name = CheckName::Authorize;
-    let (host, status) = (endpoint.authority(), answer.status());
-    let location = answer.headers().get(header::LOCATION);
+    let (host, status) = (endpoint.authority(), response.status());
+    let location = response.headers().get(header::LOCATION);
     let location = location.and_then(|it| it.to_str().ok()).unwrap_or_default();
     let redirect = &identity.redirect.uri;
     if status.as_u16() == 404 {

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::parse_target;
+use super::target::parse_target;
 
 /// Most bytes of the log that are searched, newest files first.
 pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;
@@ -164,7 +164,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
             return Ok(!line.is_empty());
         }
         let end = buffer.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(buffer.len(), |place| place + 1);
+        let taken = end.map_or(buffer.len(), |index| index + 1);
         let room = LINE_BYTES_MAX.saturating_sub(line.len());
         line.extend(buffer.iter().take(taken.min(room)));
         reader.consume(taken);

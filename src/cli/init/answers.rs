@@ -14,7 +14,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::InitArgs;
+use super::args::InitArgs;
 
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -77,7 +77,7 @@ impl Prompter<'_> {
             let question = "1. Where is your NinjaOne? us, us2, eu, ca, oc, fed, jp, or a URL such as https://acme.rmmservice.com";
             self.prompt(question, "--region or --url", Echo::On).await?
         };
-        let (place, origin) = parse_address(&written)?;
+        let (address, origin) = parse_address(&written)?;
         let client_id = if let Some(id) = &args.client_id {
             id.clone()
         } else {
@@ -98,7 +98,7 @@ impl Prompter<'_> {
         };
         Ok(Answers {
             tenant,
-            address: place,
+            address,
             origin,
             client_id,
             secret,

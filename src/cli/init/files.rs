@@ -104,7 +104,7 @@ fn write_all(
 fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
     // A JSON string is also a TOML string.
     let quoted = |text: &str| Value::from(text).to_string();
-    let place = match &answers.address {
+    let address_line = match &answers.address {
         TenantAddress::Region(region) => format!("region  = {}", quoted(region.as_str())),
         TenantAddress::Url(url) => format!("url     = {}", quoted(url)),
     };
@@ -116,7 +116,7 @@ fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
     };
     let secret = quoted(secret);
     let mut text = format!(
-        "[tenant.{name}]\n{place}\nservice = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}\n"
+        "[tenant.{name}]\n{address_line}\nservice = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}\n"
     );
     if let Some(id) = &answers.user_client_id {
         let id = quoted(id);

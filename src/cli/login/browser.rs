@@ -36,8 +36,8 @@ pub(super) fn origin(url: &str) -> Option<Origin> {
 }
 
 /// False if there is no browser or no display.
-pub(super) fn open(url: &BrowserUrl<'_>, around: &Context) -> bool {
-    let Some(words) = command(url.0, around) else {
+pub(super) fn open(url: &BrowserUrl<'_>, context: &Context) -> bool {
+    let Some(words) = command(url.0, context) else {
         return false;
     };
     let Some((program, arguments)) = words.split_first() else {
@@ -46,15 +46,15 @@ pub(super) fn open(url: &BrowserUrl<'_>, around: &Context) -> bool {
     start(program, arguments).is_ok()
 }
 
-fn command(url: &str, around: &Context) -> Option<Vec<String>> {
+fn command(url: &str, context: &Context) -> Option<Vec<String>> {
     // A list, in order of preference.
-    if let Some(wanted) = around
+    if let Some(wanted) = context
         .env_var("BROWSER")
         .and_then(|it| it.split(':').next())
     {
         let mut words: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
-        let place = words.iter().position(|it| it.contains("%s"));
-        match place.and_then(|at| words.get_mut(at)) {
+        let index = words.iter().position(|it| it.contains("%s"));
+        match index.and_then(|at| words.get_mut(at)) {
             Some(word) => *word = word.replace("%s", url),
             None => words.push(url.to_owned()),
         }
@@ -65,7 +65,7 @@ fn command(url: &str, around: &Context) -> Option<Vec<String>> {
     }
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
-        .any(|name| around.env_var(name).is_some());
+        .any(|name| context.env_var(name).is_some());
     has_screen.then(|| vec!["xdg-open".into(), url.into()])
 }
 

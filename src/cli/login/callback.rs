@@ -69,24 +69,24 @@ impl CallbackSocket {
         self,
         path: String,
         flow: AuthorizationFlow,
-        judge: CallbackMatcher,
+        matcher: CallbackMatcher,
     ) -> CallbackListener {
-        let (tell, arrived) = oneshot::channel();
-        let (tasks, refused) = (Tasks::new(), Arc::<AtomicU32>::default());
-        let desk = Arc::new(CallbackServer {
+        let (sender, received) = oneshot::channel();
+        let (tasks, rejected) = (Tasks::new(), Arc::<AtomicU32>::default());
+        let server = Arc::new(CallbackServer {
             address: self.address,
             path,
             flow,
-            matcher: judge,
-            sender: Lock::new(Some(tell)),
-            rejected: Arc::clone(&refused),
+            matcher,
+            sender: Lock::new(Some(sender)),
+            rejected: Arc::clone(&rejected),
         });
-        let serving = one_shot::serve(self.listener, BOUNDS, desk, tasks.clone());
+        let serving = one_shot::serve(self.listener, BOUNDS, server, tasks.clone());
         tasks.spawn(serving);
         CallbackListener {
             tasks,
-            received: arrived,
-            rejected: refused,
+            received,
+            rejected,
         }
     }
 }
@@ -194,17 +194,17 @@ impl CallbackServer {
     }
 
     fn receive_callback(&self, parameters: &str) -> CallbackResponse {
-        let mut tell = self.sender.lock();
-        if tell.is_none() {
+        let mut sender = self.sender.lock();
+        if sender.is_none() {
             return rejection(StatusCode::GONE);
         }
         if !(self.matcher)(parameters) {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             return rejection(StatusCode::BAD_REQUEST);
         }
-        if let Some(tell) = tell.take() {
+        if let Some(sender) = sender.take() {
             // The receiver may just have given up.
-            let _ = tell.send(Secret::new(parameters.to_owned()));
+            let _ = sender.send(Secret::new(parameters.to_owned()));
         }
         let page = if is_error_response(parameters) {
             CallbackPage::Denied
@@ -232,7 +232,7 @@ impl CallbackServer {
     }
 }
 
-/// A person's browser going somewhere, and not a page's script or frame (Fetch Metadata). Other programs say nothing.
+/// A navigation by the user, not a page's script or frame (Fetch Metadata). Other programs do not send these headers.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let is = |name: &str, wanted: &str| headers.get(name).is_none_or(|it| it == wanted);
     let says_origin = headers.get(ORIGIN).is_some_and(|it| it != "null");

@@ -18,8 +18,9 @@ use crate::{
 };
 
 use super::{
-    CallbackMatcher, LoginAttempt, LoginBackend, LoginCommandError, LoginSuccess,
-    callback::CallbackSocket,
+    attempt::{LoginAttempt, LoginSuccess},
+    callback::{CallbackMatcher, CallbackSocket},
+    error::LoginCommandError,
 };
 
 /// Lock timeout of the check that the store can be written.
@@ -37,43 +38,43 @@ pub(super) async fn begin(
     tenant: &TenantConfig,
     user: &UserIdentity,
     paste: bool,
-) -> Result<(LoginAttempt, Option<CallbackSocket>), LoginCommandError> {
+) -> Result<(LoginAttempt, LocalLogin, Option<CallbackSocket>), LoginCommandError> {
     let slot = wiring::login_slot(&tenant.name);
     let store = open(config, &slot).await?;
-    let mut wanted = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
+    let mut params = wiring::authorization_params(&wiring::endpoint(&tenant.origin), user);
     let mut socket = None;
     if !paste {
         let elsewhere = || LoginCommandError::RedirectNotLocal(user.redirect.uri.clone());
         let at = user.redirect.loopback.ok_or_else(elsewhere)?;
         let bound = CallbackSocket::bind(at).await?;
-        wanted = wanted.with_port(bound.address.port());
+        params = params.with_port(bound.address.port());
         socket = Some(bound);
-    } else if wanted.needs_port() {
+    } else if params.needs_port() {
         // Nothing listens there: the browser shows an error page, and its address is all that is needed.
-        wanted = wanted.with_port(PASTE_PORT);
+        params = params.with_port(PASTE_PORT);
     }
-    let origin = wanted.application.endpoint.origin();
-    let request = AuthorizationRequest::begin(wanted).await?;
+    let origin = params.application.endpoint.origin();
+    let request = AuthorizationRequest::begin(params).await?;
     let (url, redirect, flow) = (
         request.url().to_owned(),
         request.redirect_uri().to_owned(),
         request.flow(),
     );
     let request = Arc::new(Lock::new(Some(request)));
-    let begun = LoginAttempt {
+    let attempt = LoginAttempt {
         tenant: tenant.name.as_str().to_owned(),
         url,
         redirect,
         flow,
         origin: Some(origin),
         matcher: callback_matcher(&request, flow, paste),
-        backend: LoginBackend::Local(LocalLogin {
-            request,
-            store,
-            slot,
-        }),
     };
-    Ok((begun, socket))
+    let login = LocalLogin {
+        request,
+        store,
+        slot,
+    };
+    Ok((attempt, login, socket))
 }
 
 /// The port in a redirect URI with any port if nothing listens.
@@ -129,11 +130,11 @@ fn callback_matcher(
 impl LocalLogin {
     pub(super) async fn finish(
         self,
-        came: Secret<String>,
+        callback: Secret<String>,
     ) -> Result<LoginSuccess, LoginCommandError> {
         let request = self.request.lock().take();
         let request = request.ok_or(CallbackError::StateMismatch)?;
-        let received = request.parse_pasted(came.expose())?;
+        let received = request.parse_pasted(callback.expose())?;
         let completed = complete_login(request, received, &self.store, &self.slot).await?;
         Ok(LoginSuccess {
             tenant: self.slot.tenant.as_str().to_owned(),

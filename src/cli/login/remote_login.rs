@@ -16,8 +16,9 @@ use crate::{
 };
 
 use super::{
-    CallbackMatcher, LoginAttempt, LoginBackend, LoginCommandError, LoginSuccess,
-    callback::CallbackSocket,
+    attempt::{LoginAttempt, LoginSuccess},
+    callback::{CallbackMatcher, CallbackSocket},
+    error::LoginCommandError,
 };
 
 /// Timeout: as long as the proxy may take for discovery, the exchange, and a renewal that holds the store.
@@ -65,46 +66,46 @@ pub(super) async fn begin(
     proxy: RemoteProxy,
     tenant: Option<&str>,
     paste: bool,
-) -> Result<(LoginAttempt, Option<CallbackSocket>), LoginCommandError> {
-    let mut wanted = json!({});
+) -> Result<(LoginAttempt, RemoteLogin, Option<CallbackSocket>), LoginCommandError> {
+    let mut request = json!({});
     if let Some(tenant) = tenant {
-        wanted["tenant"] = tenant.into();
+        request["tenant"] = tenant.into();
     }
     let mut socket = None;
-    let answer = match proxy.post("/login", &wanted).await {
+    let response = match proxy.post("/login", &request).await {
         Err(LoginCommandError::Proxy { error, .. }) if error == "port-needed" => {
             let any = CallbackSocket::bind(([127, 0, 0, 1], 0).into()).await?;
-            wanted["port"] = any.address.port().into();
+            request["port"] = any.address.port().into();
             socket = Some(any);
-            proxy.post("/login", &wanted).await?
+            proxy.post("/login", &request).await?
         }
         other => other?,
     };
     if !paste && socket.is_none() {
-        let elsewhere = || LoginCommandError::RedirectNotLocal(answer.redirect_uri.clone());
-        let redirect = redirect_uri::parse(&answer.redirect_uri).map_err(|_| elsewhere())?;
+        let elsewhere = || LoginCommandError::RedirectNotLocal(response.redirect_uri.clone());
+        let redirect = redirect_uri::parse(&response.redirect_uri).map_err(|_| elsewhere())?;
         socket = Some(CallbackSocket::bind(redirect.loopback.ok_or_else(elsewhere)?).await?);
     }
     let socket = socket.filter(|_| !paste);
-    let state = state_of(&answer.authorize_url)
+    let state = state_of(&response.authorize_url)
         .ok_or_else(|| LoginCommandError::UnexpectedResponse(proxy.endpoint.origin()))?;
-    let flow = match answer.grant.as_str() {
+    let flow = match response.grant.as_str() {
         "implicit" => AuthorizationFlow::Implicit,
         _ => AuthorizationFlow::Code,
     };
-    let begun = LoginAttempt {
-        tenant: answer.tenant,
-        url: answer.authorize_url,
-        redirect: answer.redirect_uri,
+    let attempt = LoginAttempt {
+        tenant: response.tenant,
+        url: response.authorize_url,
+        redirect: response.redirect_uri,
         flow,
         origin: None,
         matcher: callback_matcher(state, flow),
-        backend: LoginBackend::Remote(RemoteLogin {
-            proxy,
-            id: answer.id,
-        }),
     };
-    Ok((begun, socket))
+    let login = RemoteLogin {
+        proxy,
+        id: response.id,
+    };
+    Ok((attempt, login, socket))
 }
 
 /// Accepts what has this login's `state`; the proxy checks the rest.
@@ -155,32 +156,32 @@ impl RemoteProxy {
         })?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        let answer = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
+        let response = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
             .await
             .map_err(|error| LoginCommandError::Unreachable(origin(), error))?;
-        let answer: AdminLoginResponse = serde_json::from_slice(answer.body())
+        let response: AdminLoginResponse = serde_json::from_slice(response.body())
             .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
-        if answer.next_step == "failed" {
-            let (error, detail) = (answer.error, answer.detail);
+        if response.next_step == "failed" {
+            let (error, detail) = (response.error, response.detail);
             return Err(LoginCommandError::Proxy { error, detail });
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
 impl RemoteLogin {
     pub(super) async fn finish(
         self,
-        came: Secret<String>,
+        callback: Secret<String>,
     ) -> Result<LoginSuccess, LoginCommandError> {
         let path = format!("/login/{}", self.id);
-        let body = json!({ "callback": came.expose() });
-        let answer = self.proxy.post(&path, &body).await?;
+        let body = json!({ "callback": callback.expose() });
+        let response = self.proxy.post(&path, &body).await?;
         Ok(LoginSuccess {
-            tenant: answer.tenant,
-            scopes: answer.scopes,
-            renewable: answer.renewable,
-            expires_at: answer.expires_at,
+            tenant: response.tenant,
+            scopes: response.scopes,
+            renewable: response.renewable,
+            expires_at: response.expires_at,
         })
     }
 }

@@ -12,7 +12,10 @@ use crate::{
     credentials::login::authorization::AuthorizationFlow,
 };
 
-use super::{LoginAttempt, LoginCommandError, LoginSuccess};
+use super::{
+    attempt::{LoginAttempt, LoginSuccess},
+    error::LoginCommandError,
+};
 
 const SCHEMA: &str = "login/1";
 
@@ -58,32 +61,32 @@ impl LoginReporter<'_> {
         writeln!(self.err, "  redirect     {}", user.redirect.uri)?;
         writeln!(self.err, "               {register}")?;
         if let Some(store) = &config.store {
-            let place = store.path.display();
-            writeln!(self.err, "  kept in      {place}, encrypted")?;
+            let directory = store.path.display();
+            writeln!(self.err, "  kept in      {directory}, encrypted")?;
         }
         Ok(())
     }
 
     /// The address to open.
-    pub(super) fn open(&mut self, begun: &LoginAttempt, listens: bool) -> io::Result<()> {
+    pub(super) fn open(&mut self, attempt: &LoginAttempt, listens: bool) -> io::Result<()> {
         if self.json {
             let next_step = if listens { "open" } else { "paste" };
             return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": next_step,
-                "tenant": begun.tenant,
-                "authorize_url": begun.url,
-                "redirect_uri": begun.redirect,
+                "tenant": attempt.tenant,
+                "authorize_url": attempt.url,
+                "redirect_uri": attempt.redirect,
             }));
         }
         writeln!(self.err, "\nOpen this address in a browser:\n")?;
-        writeln!(self.err, "{}\n", begun.url)?;
+        writeln!(self.err, "{}\n", attempt.url)?;
         if !listens {
             writeln!(
                 self.err,
                 "The browser will end at {} and may say that it cannot be reached.\n\
                  Paste the whole address that it ended at (it is not shown here), then Enter:",
-                begun.redirect
+                attempt.redirect
             )?;
         }
         self.err.flush()
@@ -135,22 +138,26 @@ impl LoginReporter<'_> {
         )
     }
 
-    pub(super) fn success(&mut self, done: &LoginSuccess) -> io::Result<()> {
+    pub(super) fn success(&mut self, success: &LoginSuccess) -> io::Result<()> {
         if self.json {
             return self.print_json(&json!({
                 "schema": SCHEMA,
                 "next_step": "done",
-                "tenant": done.tenant,
+                "tenant": success.tenant,
                 "identity": "user",
-                "scopes": done.scopes,
-                "renewable": done.renewable,
-                "expires_at": done.expires_at,
+                "scopes": success.scopes,
+                "renewable": success.renewable,
+                "expires_at": success.expires_at,
             }));
         }
-        let until = done.expires_at.as_deref().unwrap_or("unknown");
-        writeln!(self.out, "Logged in: tenant {}, identity user", done.tenant)?;
-        writeln!(self.out, "  scopes       {}", done.scopes.join(" "))?;
-        if done.renewable {
+        let until = success.expires_at.as_deref().unwrap_or("unknown");
+        writeln!(
+            self.out,
+            "Logged in: tenant {}, identity user",
+            success.tenant
+        )?;
+        writeln!(self.out, "  scopes       {}", success.scopes.join(" "))?;
+        if success.renewable {
             writeln!(
                 self.out,
                 "  token until  {until}, then renewed by the proxy"
@@ -164,7 +171,7 @@ impl LoginReporter<'_> {
         )
     }
 
-    pub(super) fn http2_send_error(&mut self, failure: &LoginCommandError) -> io::Result<()> {
+    pub(super) fn error(&mut self, failure: &LoginCommandError) -> io::Result<()> {
         if self.json {
             return self.print_json(&json!({
                 "schema": SCHEMA,

@@ -9,35 +9,39 @@ use tokio::{
 
 use crate::{
     cli::terminal::{Echo, read_line},
+    credentials::login::callback::CALLBACK_BYTES_MAX,
     secret::Secret,
 };
 
 use super::{
-    LoginCommandError, PASTED_BYTES_MAX,
     callback::{CallbackListener, CallbackMatcher},
+    error::LoginCommandError,
     reporter::LoginReporter,
 };
+
+/// Longest pasted address, in bytes: the callback and the redirect URI before it.
+const PASTED_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 2048;
 
 const TICK: Duration = Duration::from_secs(1);
 
 /// The callback's parameters, or why there are none. The listener is closed on return.
 pub(super) async fn for_browser(
     mut callback: CallbackListener,
-    longest: Duration,
+    time_limit: Duration,
     interrupt: &mut Signal,
     report: &mut LoginReporter<'_>,
 ) -> io::Result<Result<Secret<String>, LoginCommandError>> {
-    let until = Instant::now() + longest;
+    let deadline = Instant::now() + time_limit;
     let mut tick = interval(TICK);
     let outcome = loop {
         tokio::select! {
-            came = callback.received() => break came.ok_or(LoginCommandError::TimedOut("the listener ended")),
-            () = sleep_until(until) => break Err(LoginCommandError::TimedOut(
+            received = callback.received() => break received.ok_or(LoginCommandError::TimedOut("the listener ended")),
+            () = sleep_until(deadline) => break Err(LoginCommandError::TimedOut(
                 "if the browser says that it cannot connect, log in with --paste",
             )),
             _ = interrupt.recv() => break Err(LoginCommandError::Interrupted),
             _ = tick.tick() => {
-                let left = until.saturating_duration_since(Instant::now());
+                let left = deadline.saturating_duration_since(Instant::now());
                 report.countdown(left, callback.rejected_count())?;
             }
         }
@@ -49,16 +53,16 @@ pub(super) async fn for_browser(
 
 /// Reads lines until one belongs to the login.
 pub(super) async fn for_paste(
-    judge: &CallbackMatcher,
-    longest: Duration,
+    matcher: &CallbackMatcher,
+    time_limit: Duration,
     interrupt: &mut Signal,
     report: &mut LoginReporter<'_>,
 ) -> io::Result<Result<Secret<String>, LoginCommandError>> {
-    let until = Instant::now() + longest;
+    let deadline = Instant::now() + time_limit;
     loop {
         let read = tokio::select! {
             read = read_line(Echo::Off, PASTED_BYTES_MAX) => read?,
-            () = sleep_until(until) => return Ok(Err(LoginCommandError::TimedOut("nothing was pasted"))),
+            () = sleep_until(deadline) => return Ok(Err(LoginCommandError::TimedOut("nothing was pasted"))),
             _ = interrupt.recv() => return Ok(Err(LoginCommandError::Interrupted)),
         };
         let Some(read) = read else {
@@ -67,7 +71,7 @@ pub(super) async fn for_paste(
         if read.expose().trim().is_empty() {
             continue;
         }
-        if judge(read.expose()) {
+        if matcher(read.expose()) {
             return Ok(Ok(read));
         }
         report.callback_rejected()?;

@@ -110,8 +110,8 @@ impl Checker<'_> {
             return Vec::new();
         }
         let mut access: Vec<AdminAccessConfig> = Vec::new();
-        for (place, entry) in settings.iter().enumerate() {
-            let path = path.element(place);
+        for (index, entry) in settings.iter().enumerate() {
+            let path = path.element(index);
             let operating::AdminAccessSettings { key, role } = entry;
             let key = self.admin_key(key.as_deref(), &path);
             if role.is_none() {

@@ -167,9 +167,9 @@ impl Checker<'_> {
         }
         let is_list = matches!(caller.key, Some(caller::OneOrMany::Many(_)));
         let mut keys = Vec::new();
-        for (place, text) in written.iter().enumerate() {
+        for (index, text) in written.iter().enumerate() {
             let path = if is_list {
-                at_key.element(place)
+                at_key.element(index)
             } else {
                 at_key.clone()
             };
@@ -241,8 +241,8 @@ impl Checker<'_> {
             );
         }
         let mut places = Vec::new();
-        for (place, name) in names.iter().enumerate() {
-            let path = path.element(place);
+        for (index, name) in names.iter().enumerate() {
+            let path = path.element(index);
             if let Some(index) = tenants.iter().position(|it| it.name.as_str() == name) {
                 if !places.contains(&index) {
                     places.push(index);
@@ -264,13 +264,13 @@ impl Checker<'_> {
         known: &[&Operation],
     ) -> Vec<Rule> {
         let mut rules = Vec::new();
-        for (place, policy) in caller.policy.iter().enumerate() {
+        for (index, policy) in caller.policy.iter().enumerate() {
             if let Some(policy) = policies.get(policy) {
                 rules.extend(policy.rules.iter().cloned());
                 continue;
             }
             let names: Vec<&str> = policies.keys().map(String::as_str).collect();
-            let path = path.child("policy").element(place);
+            let path = path.child("policy").element(index);
             self.unknown_reference(&path, "policy", policy, &names);
         }
         let owner = format!("caller.{name}");
@@ -397,9 +397,9 @@ impl Checker<'_> {
 /// The keys of the admin listener: no caller may have one of them.
 fn admin_key_owners(admin: &operating::AdminSettings) -> HashMap<[u8; 32], KeyPath> {
     let path = KeyPath::from_keys(&["admin", "access"]);
-    let keys = admin.access.iter().enumerate().filter_map(|(place, it)| {
+    let keys = admin.access.iter().enumerate().filter_map(|(index, it)| {
         let digest = key_digest::parse(it.key.as_deref()?).ok()?;
-        Some((digest, path.element(place).child("key")))
+        Some((digest, path.element(index).child("key")))
     });
     keys.collect()
 }

@@ -89,8 +89,8 @@ impl Checker<'_> {
 
     fn http(&mut self, texts: &[String], path: &KeyPath) -> Vec<(KeyPath, BindAddress)> {
         let mut binds = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
-            let path = path.element(place);
+        for (index, text) in texts.iter().enumerate() {
+            let path = path.element(index);
             let Some(bind) = self.bind(text, &path) else {
                 continue;
             };
@@ -127,13 +127,13 @@ impl Checker<'_> {
         path: &KeyPath,
     ) -> Vec<UnixListenerConfig> {
         let mut binds = Vec::new();
-        for (place, socket) in sockets.iter().enumerate() {
+        for (index, socket) in sockets.iter().enumerate() {
             let settings::UnixListenerSettings {
                 path: file,
                 mode,
                 group,
             } = socket;
-            let path = path.element(place);
+            let path = path.element(index);
             let mode = mode.as_deref().unwrap_or("0660");
             let mode = self.mode(mode, &path.child("mode"));
             let Some(text) = file else {
@@ -172,9 +172,9 @@ impl Checker<'_> {
         path: &KeyPath,
     ) -> Vec<(KeyPath, TlsListenerConfig)> {
         let mut binds = Vec::new();
-        for (place, listener) in listeners.iter().enumerate() {
+        for (index, listener) in listeners.iter().enumerate() {
             let settings::TlsListenerSettings { bind, cert, key } = listener;
-            let path = path.element(place);
+            let path = path.element(index);
             for (name, value) in [("bind", bind), ("cert", cert), ("key", key)] {
                 if value.is_none() {
                     self.missing(
@@ -205,8 +205,8 @@ impl Checker<'_> {
         let plain = http.iter().map(|(path, bind)| (path, bind));
         let tls = https.iter().map(|(path, it)| (path, &it.bind));
         let all: Vec<_> = plain.chain(tls).collect();
-        for (place, (path, bind)) in all.iter().enumerate() {
-            let mut before = all.iter().take(place);
+        for (index, (path, bind)) in all.iter().enumerate() {
+            let mut before = all.iter().take(index);
             if let Some((other, _)) = before.find(|(_, it)| address::binds_conflict(it, bind)) {
                 self.error(path, format!("`{other}` listens on this address already"));
             }
@@ -222,8 +222,8 @@ impl Checker<'_> {
             );
         }
         let mut hosts = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
-            let path = path.element(place);
+        for (index, text) in texts.iter().enumerate() {
+            let path = path.element(index);
             match address::parse_host(text) {
                 Ok(host) => hosts.push(host),
                 Err(error) => self.error(&path, error),

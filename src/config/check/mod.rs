@@ -45,42 +45,42 @@ pub(super) fn check(
 ) -> Result<(Config, Vec<Warning>), ConfigurationError> {
     let LoadedSettings {
         settings,
-        provenance: origins,
-        files: mut texts,
-        diagnostics: findings,
-        is_incomplete: is_broken,
+        provenance,
+        mut files,
+        diagnostics,
+        is_incomplete,
     } = written;
     let mut check = Checker {
         sources,
-        provenance: &origins,
-        files: &texts,
-        diagnostics: findings,
+        provenance: &provenance,
+        files: &files,
+        diagnostics,
         redacted: Vec::new(),
-        watched_paths: initial_watched_paths(sources, &texts),
+        watched_paths: initial_watched_paths(sources, &files),
     };
     let config = check.config(&settings, known);
     let Checker {
-        diagnostics: mut findings,
-        redacted: hidden,
+        mut diagnostics,
+        redacted,
         ..
     } = check;
-    for (file, bytes) in hidden {
-        if let Some(text) = texts.get_mut(file) {
+    for (file, bytes) in redacted {
+        if let Some(text) = files.get_mut(file) {
             text.redact(bytes);
         }
     }
-    if is_broken {
-        findings.discard_missing();
+    if is_incomplete {
+        diagnostics.discard_missing();
     }
-    if findings.has_errors() {
-        return Err(findings.into_error(&texts));
+    if diagnostics.has_errors() {
+        return Err(diagnostics.into_error(&files));
     }
-    Ok((config, findings.into_diagnostics(&texts)))
+    Ok((config, diagnostics.into_diagnostics(&files)))
 }
 
-fn initial_watched_paths(sources: &Sources, texts: &[SourceFile]) -> Vec<PathBuf> {
+fn initial_watched_paths(sources: &Sources, files: &[SourceFile]) -> Vec<PathBuf> {
     let mut watched = vec![sources.file.clone(), sources.callers_directory()];
-    watched.extend(texts.iter().skip(1).map(|text| PathBuf::from(&text.name)));
+    watched.extend(files.iter().skip(1).map(|text| PathBuf::from(&text.name)));
     watched
 }
 
@@ -243,7 +243,7 @@ impl Checker<'_> {
     }
 }
 
-/// SHA-256 of the settings in force, in hex. It covers where secrets are kept, not the secrets themselves.
+/// SHA-256 of the settings in force, in hex. It covers the references to secrets, not the secrets themselves.
 fn fingerprint(settings: &Settings) -> String {
     let text = serde_json::to_vec(settings).unwrap_or_default();
     hex::encode(digest(&SHA256, &text).as_ref())

@@ -35,8 +35,8 @@ impl Checker<'_> {
             return Vec::new();
         }
         let mut operations: Vec<Operation> = Vec::new();
-        for (place, settings) in settings.iter().enumerate() {
-            let path = top.element(place);
+        for (index, settings) in settings.iter().enumerate() {
+            let path = top.element(index);
             let Some(operation) = self.operation(settings, &path) else {
                 continue;
             };

@@ -33,8 +33,8 @@ impl Checker<'_> {
         }
         let owner: Arc<str> = Arc::from(owner);
         let mut rules = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
-            let path = path.element(place);
+        for (index, text) in texts.iter().enumerate() {
+            let path = path.element(index);
             if self.diagnostics.has_at(&self.value_location(&path)) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Reads each secret from the one place that the configuration names for it.
+//! Reads each secret from the one source that the configuration names for it.
 
 use crate::{
     config::{

@@ -80,9 +80,9 @@ impl Checker<'_> {
             return Vec::new();
         }
         let mut seals = Vec::new();
-        for (place, seal) in written.iter().enumerate() {
+        for (index, seal) in written.iter().enumerate() {
             let path = if is_list {
-                path.element(place)
+                path.element(index)
             } else {
                 path.clone()
             };

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{provenance::Provenance, source_file::SourceFile};
 
-/// Most problems that are kept; the rest are only counted.
+/// Most diagnostics that are collected; the rest are only counted.
 const DIAGNOSTICS_MAX: usize = 1000;
 
 /// How bad a problem is.
@@ -92,8 +92,8 @@ impl ConfigurationError {
 
 impl fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, problem) in self.0.iter().enumerate() {
-            if place > 0 {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
                 f.write_str("\n\n")?;
             }
             problem.fmt(f)?;
@@ -203,15 +203,15 @@ impl Diagnostics {
         severity: Severity,
         is_absence: bool,
     ) {
-        let finding = PendingDiagnostic {
+        let pending = PendingDiagnostic {
             location: at,
             message,
             hint,
             severity,
             is_missing: is_absence,
         };
-        if self.0.len() > DIAGNOSTICS_MAX || !self.0.contains(&finding) {
-            self.0.push(finding);
+        if self.0.len() > DIAGNOSTICS_MAX || !self.0.contains(&pending) {
+            self.0.push(pending);
         }
     }
 
@@ -219,22 +219,22 @@ impl Diagnostics {
         self.0.append(&mut other.0);
     }
 
-    /// Drops the findings in these lines.
+    /// Drops the diagnostics in these lines.
     pub(crate) fn discard_lines(&mut self, lines: &[usize], line_of: impl Fn(usize) -> usize) {
-        self.0.retain(|finding| match &finding.location {
+        self.0.retain(|pending| match &pending.location {
             SourceLocation::Span { bytes, .. } => !lines.contains(&line_of(bytes.start)),
             _ => true,
         });
     }
 
     pub(crate) fn discard_missing(&mut self) {
-        self.0.retain(|finding| !finding.is_missing);
+        self.0.retain(|pending| !pending.is_missing);
     }
 
     /// Whether there is a finding at exactly this location.
     #[must_use]
     pub(crate) fn has_at(&self, at: &SourceLocation) -> bool {
-        self.0.iter().any(|finding| finding.location == *at)
+        self.0.iter().any(|pending| pending.location == *at)
     }
 
     /// Whether there is a finding within this location.
@@ -243,7 +243,7 @@ impl Diagnostics {
         let SourceLocation::Span { file, bytes } = at else {
             return self.has_at(at);
         };
-        self.0.iter().any(|finding| match &finding.location {
+        self.0.iter().any(|pending| match &pending.location {
             SourceLocation::Span {
                 file: other,
                 bytes: part,
@@ -257,17 +257,17 @@ impl Diagnostics {
         self.0.iter().any(|found| found.severity == Severity::Error)
     }
 
-    /// Resolves the findings to problems, in the order of `texts` and of the locations in them.
+    /// Resolves the locations of all diagnostics, and sorts them in the order of `files` and of the locations in them.
     #[must_use]
-    pub(crate) fn into_diagnostics(mut self, texts: &[SourceFile]) -> Vec<Diagnostic> {
-        self.0.sort_by_key(|finding| match &finding.location {
+    pub(crate) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
+        self.0.sort_by_key(|pending| match &pending.location {
             SourceLocation::Span { file, bytes } => (*file, bytes.start),
             SourceLocation::Named(_) => (usize::MAX, 0),
             SourceLocation::Unknown => (usize::MAX, 1),
         });
         let more = self.0.len().saturating_sub(DIAGNOSTICS_MAX);
         self.0.truncate(DIAGNOSTICS_MAX);
-        let mut problems: Vec<_> = self.0.into_iter().map(|it| locate(it, texts)).collect();
+        let mut problems: Vec<_> = self.0.into_iter().map(|it| locate(it, files)).collect();
         if more > 0 {
             let message = format!("{more} more problems are not shown");
             problems.push(Diagnostic::without_location(message, None));
@@ -275,10 +275,10 @@ impl Diagnostics {
         problems
     }
 
-    /// Resolves the findings to an error.
+    /// Turns the diagnostics into an error.
     #[must_use]
-    pub(crate) fn into_error(self, texts: &[SourceFile]) -> ConfigurationError {
-        ConfigurationError(self.into_diagnostics(texts))
+    pub(crate) fn into_error(self, files: &[SourceFile]) -> ConfigurationError {
+        ConfigurationError(self.into_diagnostics(files))
     }
 }
 
@@ -286,14 +286,14 @@ impl Diagnostic {
     /// An error without a location.
     #[must_use]
     pub(crate) fn without_location(message: String, hint: Option<String>) -> Self {
-        let finding = PendingDiagnostic {
+        let pending = PendingDiagnostic {
             location: SourceLocation::Unknown,
             message,
             hint,
             severity: Severity::Error,
             is_missing: false,
         };
-        locate(finding, &[])
+        locate(pending, &[])
     }
 }
 
@@ -303,19 +303,19 @@ impl From<Diagnostic> for ConfigurationError {
     }
 }
 
-fn locate(finding: PendingDiagnostic, texts: &[SourceFile]) -> Diagnostic {
+fn locate(pending: PendingDiagnostic, files: &[SourceFile]) -> Diagnostic {
     let mut problem = Diagnostic {
         file: String::new(),
         line: 0,
         column: 0,
-        message: finding.message,
-        hint: finding.hint,
-        severity: finding.severity,
+        message: pending.message,
+        hint: pending.hint,
+        severity: pending.severity,
         rendered: String::new(),
     };
-    match &finding.location {
+    match &pending.location {
         SourceLocation::Span { file, bytes } => {
-            if let Some(text) = texts.get(*file) {
+            if let Some(text) = files.get(*file) {
                 let position = text.position(bytes.start);
                 problem.file.clone_from(&text.name);
                 problem.line = position.line;

@@ -46,7 +46,7 @@ impl DocumentReader<'_> {
     pub(in crate::config) fn table(
         &mut self,
         table: &DeTable<'_>,
-        shape: &Schema,
+        schema: &Schema,
         path: &KeyPath,
     ) -> Map<String, Value> {
         let mut entries: Vec<_> = table.iter().collect();
@@ -56,7 +56,7 @@ impl DocumentReader<'_> {
             let name: &str = key.get_ref();
             let below = path.child(name);
             self.record_provenance(below.clone(), key.span(), value.span());
-            if let Some(value) = self.entry(name, &key.span(), value, shape, &below) {
+            if let Some(value) = self.entry(name, &key.span(), value, schema, &below) {
                 map.insert(name.to_owned(), value);
             }
         }
@@ -66,18 +66,18 @@ impl DocumentReader<'_> {
     fn entry(
         &mut self,
         name: &str,
-        place: &Range<usize>,
+        span: &Range<usize>,
         value: &Spanned<DeValue<'_>>,
-        shape: &Schema,
+        schema: &Schema,
         path: &KeyPath,
     ) -> Option<Value> {
-        match shape {
+        match schema {
             Schema::Map { each, .. } => self.value(value, each, path),
             Schema::Table(keys) => {
-                if let Some(key) = shape.key(name) {
+                if let Some(key) = schema.key(name) {
                     return self.known_key(key, value, path);
                 }
-                self.unknown_key(name, place.clone(), keys, path);
+                self.unknown_key(name, span.clone(), keys, path);
                 self.redact_unknown(name, value, keys);
                 None
             }
@@ -112,8 +112,8 @@ impl DocumentReader<'_> {
         None
     }
 
-    fn unknown_key(&mut self, name: &str, place: Range<usize>, keys: &[SchemaKey], path: &KeyPath) {
-        let at = self.at(place);
+    fn unknown_key(&mut self, name: &str, span: Range<usize>, keys: &[SchemaKey], path: &KeyPath) {
+        let at = self.at(span);
         if let Some(message) = unsupported::unsupported_message(path.keys(), name) {
             self.diagnostics.error(at, message, None);
             return;
@@ -136,12 +136,12 @@ impl DocumentReader<'_> {
     pub(in crate::config) fn value(
         &mut self,
         value: &Spanned<DeValue<'_>>,
-        shape: &Schema,
+        schema: &Schema,
         path: &KeyPath,
     ) -> Option<Value> {
-        let kind = match (shape, value.get_ref()) {
+        let kind = match (schema, value.get_ref()) {
             (Schema::Table(_) | Schema::Map { .. }, DeValue::Table(table)) => {
-                ValueKind::Table(self.table(table, shape, path))
+                ValueKind::Table(self.table(table, schema, path))
             }
             (Schema::List(each), DeValue::Array(_)) => self.list(value, each, path)?,
             (Schema::Text | Schema::Date, DeValue::String(text)) => {
@@ -153,7 +153,7 @@ impl DocumentReader<'_> {
                 let whole = i64::from_str_radix(digits.as_str(), digits.radix()).ok();
                 let Some(whole) = whole.filter(|whole| (*least..=*most).contains(whole)) else {
                     let message =
-                        format!("expected {}, found {}", shape.expected(), digits.as_str());
+                        format!("expected {}, found {}", schema.expected(), digits.as_str());
                     self.diagnostics.error(self.at(value.span()), message, None);
                     return None;
                 };
@@ -162,15 +162,15 @@ impl DocumentReader<'_> {
             (Schema::Enum(choices), DeValue::String(text)) => {
                 self.choice(text, choices, value.span())?
             }
-            (Schema::OneOf(shapes), found) => {
-                if let Some(fitting) = shapes.iter().find(|shape| accepts(shape, found)) {
+            (Schema::OneOf(schemas), found) => {
+                if let Some(fitting) = schemas.iter().find(|schema| accepts(schema, found)) {
                     return self.value(value, fitting, path);
                 }
-                self.wrong_kind(value, shape);
+                self.wrong_kind(value, schema);
                 return None;
             }
             _ => {
-                self.wrong_kind(value, shape);
+                self.wrong_kind(value, schema);
                 return None;
             }
         };
@@ -185,8 +185,8 @@ impl DocumentReader<'_> {
     ) -> Option<ValueKind> {
         let elements = list.get_ref().as_array()?;
         let mut values = Vec::new();
-        for (place, element) in elements.iter().enumerate() {
-            let below = path.element(place);
+        for (index, element) in elements.iter().enumerate() {
+            let below = path.element(index);
             self.record_provenance(below.clone(), element.span(), element.span());
             match self.value(element, each, &below) {
                 Some(value) => values.push(value),
@@ -208,17 +208,17 @@ impl DocumentReader<'_> {
         None
     }
 
-    fn wrong_kind(&mut self, value: &Spanned<DeValue<'_>>, shape: &Schema) {
+    fn wrong_kind(&mut self, value: &Spanned<DeValue<'_>>, schema: &Schema) {
         let message = format!(
             "expected {}, found {}",
-            shape.expected(),
+            schema.expected(),
             describe_kind(value.get_ref())
         );
         self.diagnostics.error(self.at(value.span()), message, None);
     }
 
     fn record_provenance(&mut self, path: KeyPath, key: Range<usize>, value: Range<usize>) {
-        let origin = match &self.document {
+        let provenance = match &self.document {
             DocumentSource::File(file) => Provenance::File {
                 file: *file,
                 key,
@@ -226,7 +226,7 @@ impl DocumentReader<'_> {
             },
             DocumentSource::Variable(name) => Provenance::Variable(name.clone()),
         };
-        self.provenance.insert(path, origin);
+        self.provenance.insert(path, provenance);
     }
 
     fn at(&self, bytes: Range<usize>) -> SourceLocation {
@@ -307,29 +307,29 @@ fn is_seal(value: &DeValue<'_>) -> bool {
     value.is_table() || value.as_array().is_some_and(is_list)
 }
 
-fn accepts(shape: &Schema, value: &DeValue<'_>) -> bool {
-    match shape {
+fn accepts(schema: &Schema, value: &DeValue<'_>) -> bool {
+    match schema {
         Schema::Table(_) | Schema::Map { .. } => value.is_table(),
         Schema::List(_) => value.is_array(),
         Schema::Text | Schema::Enum(_) => value.is_str(),
         Schema::Date => value.is_str() || value.is_datetime(),
         Schema::Integer { .. } => value.is_integer(),
         Schema::Boolean => value.is_bool(),
-        Schema::OneOf(shapes) => shapes.iter().any(|shape| accepts(shape, value)),
+        Schema::OneOf(schemas) => schemas.iter().any(|schema| accepts(schema, value)),
     }
 }
 
 /// A placeholder of the right kind.
-fn placeholder(shape: &Schema) -> Value {
-    let kind = match shape {
+fn placeholder(schema: &Schema) -> Value {
+    let kind = match schema {
         Schema::Table(_) | Schema::Map { .. } => ValueKind::Table(Map::new()),
         Schema::List(_) => ValueKind::Array(Vec::new()),
         Schema::Integer { least, .. } => ValueKind::I64(*least),
         Schema::Boolean => ValueKind::Boolean(false),
         Schema::Enum(choices) => ValueKind::String(choices.first().cloned().unwrap_or_default()),
         Schema::Text | Schema::Date => ValueKind::String(String::new()),
-        Schema::OneOf(shapes) => {
-            return shapes
+        Schema::OneOf(schemas) => {
+            return schemas
                 .first()
                 .map_or_else(|| Value::new(None, ""), placeholder);
         }

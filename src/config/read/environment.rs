@@ -26,12 +26,12 @@ const SEPARATOR: &str = "__";
 /// Longest value of a variable, in bytes.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads all our variables, one layer each. `origins` already has what the files set.
+/// Reads all our variables, one layer each. `provenance` already has what the files set.
 pub(in crate::config) fn read(
     environment: &[(String, String)],
-    shape: &Schema,
-    origins: &mut ProvenanceMap,
-    findings: &mut Diagnostics,
+    schema: &Schema,
+    provenance: &mut ProvenanceMap,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<Map<String, Value>> {
     let mut ours: Vec<_> = environment
         .iter()
@@ -40,7 +40,7 @@ pub(in crate::config) fn read(
     ours.sort();
     let mut layers = Vec::new();
     for (name, text) in ours {
-        if let Some(layer) = read_variable(name, text, shape, origins, findings) {
+        if let Some(layer) = read_variable(name, text, schema, provenance, diagnostics) {
             layers.push(layer);
         }
     }
@@ -50,17 +50,17 @@ pub(in crate::config) fn read(
 fn read_variable(
     name: &str,
     text: &str,
-    shape: &Schema,
-    origins: &mut ProvenanceMap,
-    findings: &mut Diagnostics,
+    schema: &Schema,
+    provenance: &mut ProvenanceMap,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Map<String, Value>> {
-    let (path, shape, secret) = resolve_path(name, shape, origins, findings)?;
+    let (path, schema, secret) = resolve_path(name, schema, provenance, diagnostics)?;
     if text.len() > VALUE_BYTES_MAX {
         let message = format!("the value is longer than {VALUE_BYTES_MAX} bytes");
-        findings.error(SourceLocation::Named(name.to_owned()), message, None);
+        diagnostics.error(SourceLocation::Named(name.to_owned()), message, None);
         return None;
     }
-    let owned = match parse_value(text, shape) {
+    let owned = match parse_value(text, schema) {
         Ok(value) => value,
         Err(message) => {
             let (message, hint) = match secret {
@@ -70,27 +70,27 @@ fn read_variable(
                 Some(Sensitive::Seal) => (INLINE_SECRET.to_owned(), Some(seal_ref_help())),
                 _ => (message, None),
             };
-            findings.error(SourceLocation::Named(name.to_owned()), message, hint);
+            diagnostics.error(SourceLocation::Named(name.to_owned()), message, hint);
             return None;
         }
     };
-    if !matches!(shape, Schema::Table(_) | Schema::Map { .. }) {
-        origins.remove_descendants(&path);
+    if !matches!(schema, Schema::Table(_) | Schema::Map { .. }) {
+        provenance.remove_descendants(&path);
     }
     for depth in 1..=path.keys().len() {
         let keys: Vec<&str> = path.keys().iter().take(depth).map(String::as_str).collect();
-        let above = KeyPath::from_keys(&keys);
-        if above == path || !origins.contains(&above) {
-            origins.insert(above, Provenance::Variable(name.to_owned()));
+        let ancestor = KeyPath::from_keys(&keys);
+        if ancestor == path || !provenance.contains(&ancestor) {
+            provenance.insert(ancestor, Provenance::Variable(name.to_owned()));
         }
     }
     let mut reader = DocumentReader {
         document: DocumentSource::Variable(name.to_owned()),
-        provenance: origins,
-        diagnostics: findings,
+        provenance,
+        diagnostics,
         redacted: Vec::new(),
     };
-    let value = reader.value(&owned, shape, &path)?;
+    let value = reader.value(&owned, schema, &path)?;
     nest(path.keys(), value)
 }
 
@@ -108,82 +108,82 @@ fn nest(keys: &[String], value: Value) -> Option<Map<String, Value>> {
 fn resolve_path<'s>(
     name: &str,
     top: &'s Schema,
-    origins: &ProvenanceMap,
-    findings: &mut Diagnostics,
+    provenance: &ProvenanceMap,
+    diagnostics: &mut Diagnostics,
 ) -> Option<(KeyPath, &'s Schema, Option<Sensitive>)> {
     let at = || SourceLocation::Named(name.to_owned());
     let mut path = KeyPath::root();
-    let mut shape = top;
+    let mut schema = top;
     let mut secret = None;
     for part in name.trim_start_matches(PREFIX).split(SEPARATOR) {
         let key = part.to_lowercase();
-        match shape {
+        match schema {
             Schema::Table(keys) => {
-                let Some(known) = shape.key(&key) else {
+                let Some(known) = schema.key(&key) else {
                     report_unknown(
                         name,
                         &path.child(&key),
                         keys.iter().map(|it| it.name.as_str()),
-                        findings,
+                        diagnostics,
                     );
                     return None;
                 };
                 path = path.child(&known.name);
-                shape = &known.schema;
+                schema = &known.schema;
                 secret = known.sensitive;
             }
-            Schema::Map { each, what } => match origins.resolve_name(&path, part) {
+            Schema::Map { each, what } => match provenance.resolve_name(&path, part) {
                 Ok(found) => {
                     path = path.child(&found.unwrap_or(key));
-                    shape = each;
+                    schema = each;
                 }
                 Err(several) => {
                     let message = format!("this may mean {what} called {}", several.join(" or "));
-                    findings.error(at(), message, Some("set it in a file instead".into()));
+                    diagnostics.error(at(), message, Some("set it in a file instead".into()));
                     return None;
                 }
             },
             _ => {
                 let message = format!("`{path}` has no settings below it");
-                findings.error(at(), message, None);
+                diagnostics.error(at(), message, None);
                 return None;
             }
         }
     }
-    Some((path, shape, secret))
+    Some((path, schema, secret))
 }
 
 fn report_unknown<'a>(
     name: &str,
     path: &KeyPath,
     known: impl Iterator<Item = &'a str>,
-    findings: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     let at = SourceLocation::Named(name.to_owned());
     if let Some(message) = unsupported::unsupported_message(path.keys(), &path.to_string()) {
-        findings.error(at, message, None);
+        diagnostics.error(at, message, None);
         return;
     }
     let last = path.keys().last().map_or("", String::as_str);
     let parent = path.parent().unwrap_or_default();
     let hint =
         closest_match(last, known).map(|meant| format!("did you mean `{}`?", parent.child(meant)));
-    findings.error(at, format!("there is no setting `{path}`"), hint);
+    diagnostics.error(at, format!("there is no setting `{path}`"), hint);
 }
 
 /// Parses the text as a TOML value of the kind that the setting takes.
-fn parse_value<'t>(text: &'t str, shape: &Schema) -> Result<Spanned<DeValue<'t>>, String> {
+fn parse_value<'t>(text: &'t str, schema: &Schema) -> Result<Spanned<DeValue<'t>>, String> {
     let trimmed = text.trim();
-    let is_toml = match shape {
+    let is_toml = match schema {
         Schema::Text | Schema::Date | Schema::Enum(_) => false,
         Schema::Integer { .. } | Schema::Boolean | Schema::Table(_) | Schema::Map { .. } => true,
         Schema::List(_) | Schema::OneOf(_) => trimmed.starts_with(['[', '{']),
     };
     let span = 0..text.len();
     if is_toml {
-        return DeValue::parse(trimmed).map_err(|_| format!("expected {}", shape.expected()));
+        return DeValue::parse(trimmed).map_err(|_| format!("expected {}", schema.expected()));
     }
-    let value = match shape {
+    let value = match schema {
         Schema::List(_) => DeValue::Array(comma_list(text)),
         _ => DeValue::String(text.into()),
     };

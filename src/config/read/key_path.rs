@@ -26,8 +26,8 @@ impl KeyPath {
     }
 
     #[must_use]
-    pub(crate) fn element(&self, place: usize) -> Self {
-        self.child(&place.to_string())
+    pub(crate) fn element(&self, index: usize) -> Self {
+        self.child(&index.to_string())
     }
 
     #[must_use]
@@ -49,12 +49,12 @@ impl KeyPath {
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, key) in self.0.iter().enumerate() {
+        for (index, key) in self.0.iter().enumerate() {
             // A tenant, caller or policy may be called "7".
-            let is_name = place == 1 && self.0.first().is_some_and(|first| first != "operation");
-            if place > 0 && !is_name && key.bytes().all(|byte| byte.is_ascii_digit()) {
+            let is_name = index == 1 && self.0.first().is_some_and(|first| first != "operation");
+            if index > 0 && !is_name && key.bytes().all(|byte| byte.is_ascii_digit()) {
                 write!(f, "[{key}]")?;
-            } else if place == 0 {
+            } else if index == 0 {
                 f.write_str(key)?;
             } else {
                 write!(f, ".{key}")?;

@@ -30,32 +30,37 @@ pub struct LoadedSettings {
     pub(crate) is_incomplete: bool,
 }
 
-/// Reads everything. What is wrong is reported in the findings and left out of the settings.
+/// Reads everything. What is wrong is reported as a diagnostic and left out of the settings.
 #[must_use]
 pub fn read(sources: &Sources) -> LoadedSettings {
-    let shape = Schema::from_json_schema(&json_schema::json_schema());
-    let mut findings = Diagnostics::default();
-    let mut origins = ProvenanceMap::default();
-    let mut texts = sources::read(sources, &mut findings);
+    let schema = Schema::from_json_schema(&json_schema::json_schema());
+    let mut diagnostics = Diagnostics::default();
+    let mut provenance = ProvenanceMap::default();
+    let mut files = sources::read(sources, &mut diagnostics);
     let mut layers = Vec::new();
     let mut written = Vec::new();
-    let mut is_broken = findings.has_errors();
-    for (file, text) in texts.iter_mut().enumerate() {
+    let mut is_incomplete = diagnostics.has_errors();
+    for (file, text) in files.iter_mut().enumerate() {
         // Only the main file, which is read first, may hold anything but callers.
         let is_caller_file = text.name != sources.file.display().to_string();
-        let layer = read_layer(file, text, is_caller_file, &shape, &mut findings);
-        is_broken |= layer.is_incomplete;
+        let layer = read_layer(file, text, is_caller_file, &schema, &mut diagnostics);
+        is_incomplete |= layer.is_incomplete;
         layers.push(layer.values);
         written.push(layer.provenance);
     }
     for own in written {
-        reject_duplicate_callers(&origins, &own, &texts, &mut findings);
-        origins.append(own);
+        reject_duplicate_callers(&provenance, &own, &files, &mut diagnostics);
+        provenance.append(own);
     }
-    let variables = environment::read(&sources.environment, &shape, &mut origins, &mut findings);
+    let variables = environment::read(
+        &sources.environment,
+        &schema,
+        &mut provenance,
+        &mut diagnostics,
+    );
     layers.extend(variables);
     let settings = layers::merge(layers).unwrap_or_else(|error| {
-        findings.error(
+        diagnostics.error(
             SourceLocation::Unknown,
             format!("the settings do not fit together: {error}"),
             None,
@@ -63,7 +68,7 @@ pub fn read(sources: &Sources) -> LoadedSettings {
         Settings::default()
     });
     if settings.caller.len() > CALLERS_MAX {
-        findings.error(
+        diagnostics.error(
             SourceLocation::Unknown,
             format!("there are more than {CALLERS_MAX} callers"),
             None,
@@ -71,10 +76,10 @@ pub fn read(sources: &Sources) -> LoadedSettings {
     }
     LoadedSettings {
         settings,
-        provenance: origins,
-        files: texts,
-        diagnostics: findings,
-        is_incomplete: is_broken,
+        provenance,
+        files,
+        diagnostics,
+        is_incomplete,
     }
 }
 
@@ -88,8 +93,8 @@ fn read_layer(
     file: usize,
     text: &mut SourceFile,
     is_caller_file: bool,
-    shape: &Schema,
-    findings: &mut Diagnostics,
+    schema: &Schema,
+    diagnostics: &mut Diagnostics,
 ) -> FileLayer {
     let content = text.content().to_owned();
     let (document, errors) = DeTable::parse_recoverable(&content);
@@ -99,40 +104,40 @@ fn read_layer(
         broken_lines.push(text.position(bytes.start).line);
         text.redact_assignment(bytes.start);
         let message = format!("this is not TOML: {}", error.message());
-        findings.error(SourceLocation::span(file, bytes), message, None);
+        diagnostics.error(SourceLocation::span(file, bytes), message, None);
     }
-    let mut own_origins = ProvenanceMap::default();
-    let mut own_findings = Diagnostics::default();
+    let mut own_provenance = ProvenanceMap::default();
+    let mut own_diagnostics = Diagnostics::default();
     let mut reader = DocumentReader {
         document: DocumentSource::File(file),
-        provenance: &mut own_origins,
-        diagnostics: &mut own_findings,
+        provenance: &mut own_provenance,
+        diagnostics: &mut own_diagnostics,
         redacted: Vec::new(),
     };
-    let mut values = reader.table(document.get_ref(), shape, &KeyPath::root());
+    let mut values = reader.table(document.get_ref(), schema, &KeyPath::root());
     for bytes in reader.redacted {
         text.redact(bytes);
     }
     // What the parser made of a broken line does not say what was meant.
-    own_findings.discard_lines(&broken_lines, |offset| text.position(offset).line);
-    findings.append(own_findings);
+    own_diagnostics.discard_lines(&broken_lines, |offset| text.position(offset).line);
+    diagnostics.append(own_diagnostics);
     if is_caller_file {
         values.retain(|key, _| key == "caller");
-        reject_other_sections(&own_origins, findings);
+        reject_other_sections(&own_provenance, diagnostics);
     }
     FileLayer {
         values,
-        provenance: own_origins,
+        provenance: own_provenance,
         is_incomplete: !errors.is_empty(),
     }
 }
 
-fn reject_other_sections(origins: &ProvenanceMap, findings: &mut Diagnostics) {
-    for (path, origin) in origins.iter() {
+fn reject_other_sections(provenance: &ProvenanceMap, diagnostics: &mut Diagnostics) {
+    for (path, origin) in provenance.iter() {
         if let [section] = path.keys()
             && section != "caller"
         {
-            findings.error(
+            diagnostics.error(
                 SourceLocation::key(origin),
                 format!("a caller file holds [caller.NAME] only, not `{section}`"),
                 Some("write it into the main configuration file".into()),
@@ -144,8 +149,8 @@ fn reject_other_sections(origins: &ProvenanceMap, findings: &mut Diagnostics) {
 fn reject_duplicate_callers(
     known: &ProvenanceMap,
     new: &ProvenanceMap,
-    texts: &[SourceFile],
-    findings: &mut Diagnostics,
+    files: &[SourceFile],
+    diagnostics: &mut Diagnostics,
 ) {
     for (path, origin) in new.iter() {
         let [section, name] = path.keys() else {
@@ -155,11 +160,11 @@ fn reject_duplicate_callers(
             continue;
         }
         if let Some(Provenance::File { file, key, .. }) = known.get(path) {
-            let hint = texts.get(*file).map(|text| {
+            let hint = files.get(*file).map(|text| {
                 let line = text.position(key.start).line;
                 format!("the other one is at {}:{line}", text.name)
             });
-            findings.error(
+            diagnostics.error(
                 SourceLocation::key(origin),
                 format!("caller `{name}` is defined twice"),
                 hint,

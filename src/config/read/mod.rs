@@ -1,4 +1,5 @@
-//! TODO: what this folder is for.
+//! Reads the settings: finds the files, parses them and the environment against the schema, records where each setting was
+//! written, and collects everything that is wrong.
 
 pub mod diagnostics;
 pub(in crate::config) mod document_reader;

@@ -19,17 +19,17 @@ pub(crate) enum Provenance {
     Variable(String),
 }
 
-/// The origin of every key that was written, whether or not its value is valid.
+/// The provenance of every key that was written, whether or not its value is valid.
 #[derive(Debug, Default)]
 pub(crate) struct ProvenanceMap(BTreeMap<KeyPath, Provenance>);
 
 impl ProvenanceMap {
-    /// Records that the setting at `path` comes from `origin`.
-    pub(crate) fn insert(&mut self, path: KeyPath, origin: Provenance) {
-        self.0.insert(path, origin);
+    /// Records that the setting at `path` comes from `provenance`.
+    pub(crate) fn insert(&mut self, path: KeyPath, provenance: Provenance) {
+        self.0.insert(path, provenance);
     }
 
-    /// Adds the origins of another file.
+    /// Adds the provenance of another file's settings.
     pub(crate) fn append(&mut self, other: Self) {
         // Not `BTreeMap::append`, which rebuilds the whole map for each file.
         self.0.extend(other.0);
@@ -65,13 +65,13 @@ impl ProvenanceMap {
         self.0.get(path)
     }
 
-    /// The origin of `path`, or of the nearest enclosing key that was written.
+    /// The provenance of `path`, or of the nearest enclosing key that was written.
     #[must_use]
     pub(crate) fn closest(&self, path: &KeyPath) -> Option<&Provenance> {
         let mut path = path.clone();
         loop {
-            if let Some(origin) = self.0.get(&path) {
-                return Some(origin);
+            if let Some(provenance) = self.0.get(&path) {
+                return Some(provenance);
             }
             path = path.parent()?;
         }

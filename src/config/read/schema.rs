@@ -52,7 +52,7 @@ impl Schema {
         parse_schema(schema, schema)
     }
 
-    /// "a table", "a list": what this expects, for people.
+    /// "a table", "a list": what this expects, for error messages.
     #[must_use]
     pub(crate) fn expected(&self) -> String {
         match self {

@@ -17,7 +17,7 @@ pub(in crate::config) const SECRET_WORDS: [&str; 8] = [
 /// A file that was read.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
-    /// As shown to people: the path as the operator gave it.
+    /// As shown in diagnostics: the path as the operator gave it.
     pub name: String,
     /// As shown in the location of a rule: `config.toml`, `callers.d/powerbi.toml`.
     pub short_name: String,

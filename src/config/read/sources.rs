@@ -69,13 +69,13 @@ pub fn find_config_file(
     if let Some(found) = candidates.iter().find(|path| path.is_file()) {
         return Ok(found.clone());
     }
-    let places: Vec<String> = candidates
+    let candidates: Vec<String> = candidates
         .iter()
         .map(|path| path.display().to_string())
         .collect();
     let message = format!(
         "there is no configuration file; looked for {}",
-        places.join(", ")
+        candidates.join(", ")
     );
     let hint = match given {
         Some(_) => "check the path given with --config",
@@ -97,45 +97,50 @@ pub(crate) fn config_file_candidates(
         let found = environment.iter().find(|(name, _)| name == wanted)?;
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     };
-    let mut places = Vec::new();
+    let mut candidates = Vec::new();
     // If the unit has several directories, systemd separates them with colons.
     for directory in variable("CONFIGURATION_DIRECTORY")
         .into_iter()
         .flat_map(|it| it.split(':'))
     {
-        places.push(Path::new(directory).join(FILE_NAME));
+        candidates.push(Path::new(directory).join(FILE_NAME));
     }
     let user = variable("XDG_CONFIG_HOME").map(PathBuf::from);
     let user = user.or_else(|| variable("HOME").map(|home| Path::new(home).join(".config")));
     if let Some(user) = user {
-        places.push(user.join(PROGRAM).join(FILE_NAME));
+        candidates.push(user.join(PROGRAM).join(FILE_NAME));
     }
-    places.push(PathBuf::from(SYSTEM_FILE));
-    places
+    candidates.push(PathBuf::from(SYSTEM_FILE));
+    candidates
 }
 
 /// Reads the configuration file and then those of callers, sorted by name.
-pub(in crate::config) fn read(sources: &Sources, findings: &mut Diagnostics) -> Vec<SourceFile> {
-    let mut texts = Vec::new();
+pub(in crate::config) fn read(sources: &Sources, diagnostics: &mut Diagnostics) -> Vec<SourceFile> {
+    let mut files = Vec::new();
     read_into(
         &sources.file,
         short_name(&sources.file),
-        &mut texts,
-        findings,
+        &mut files,
+        diagnostics,
     );
     let directory = sources.callers_directory();
-    for path in caller_files(&directory, findings) {
+    for path in caller_files(&directory, diagnostics) {
         let short = format!("{CALLERS_DIRECTORY}/{}", short_name(&path));
-        read_into(&path, short, &mut texts, findings);
+        read_into(&path, short, &mut files, diagnostics);
     }
-    texts
+    files
 }
 
-fn read_into(path: &Path, short: String, texts: &mut Vec<SourceFile>, findings: &mut Diagnostics) {
+fn read_into(
+    path: &Path,
+    short: String,
+    files: &mut Vec<SourceFile>,
+    diagnostics: &mut Diagnostics,
+) {
     let name = path.display().to_string();
     match read_file(path) {
-        Ok(content) => texts.push(SourceFile::new(name, short, content)),
-        Err(why) => findings.error(SourceLocation::Named(name), why, None),
+        Ok(content) => files.push(SourceFile::new(name, short, content)),
+        Err(reason) => diagnostics.error(SourceLocation::Named(name), reason, None),
     }
 }
 
@@ -169,13 +174,13 @@ fn read_file(path: &Path) -> Result<String, String> {
 }
 
 /// The files of callers, sorted. Hidden files and editors' backups are skipped.
-fn caller_files(directory: &Path, findings: &mut Diagnostics) -> Vec<PathBuf> {
+fn caller_files(directory: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let at = || SourceLocation::Named(directory.display().to_string());
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            findings.error(at(), format!("the directory cannot be read: {error}"), None);
+            diagnostics.error(at(), format!("the directory cannot be read: {error}"), None);
             return Vec::new();
         }
     };
@@ -184,7 +189,7 @@ fn caller_files(directory: &Path, findings: &mut Diagnostics) -> Vec<PathBuf> {
         let path = match entry {
             Ok(entry) => entry.path(),
             Err(error) => {
-                findings.error(at(), format!("the directory cannot be read: {error}"), None);
+                diagnostics.error(at(), format!("the directory cannot be read: {error}"), None);
                 break;
             }
         };
@@ -193,7 +198,7 @@ fn caller_files(directory: &Path, findings: &mut Diagnostics) -> Vec<PathBuf> {
         }
         if files.len() > CALLER_FILES_MAX {
             let message = format!("the directory holds more than {CALLER_FILES_MAX} files");
-            findings.error(at(), message, None);
+            diagnostics.error(at(), message, None);
             return Vec::new();
         }
     }

@@ -82,7 +82,7 @@ impl Advice {
     }
 }
 
-/// Keys of a tenant under which people write NinjaOne's legacy API keys.
+/// Keys of a tenant under which operators may look for NinjaOne's legacy API keys.
 pub(in crate::config) const LEGACY_KEYS: [&str; 4] =
     ["legacy", "access_key_id", "secret_access_key", "api_key"];
 

@@ -8,7 +8,10 @@ use crate::{
     ninjaone::operation::Scope,
 };
 
-use super::{keyword::Keyword, secret::SecretRef};
+use super::{
+    keyword::{Keyword, KeywordSet},
+    secret::SecretRef,
+};
 
 /// A machine identity: client credentials.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -100,4 +103,37 @@ pub enum Platform {
     Native,
     /// In a browser: no secret and no refresh token.
     SinglePage,
+}
+
+impl KeywordSet for UserScope {
+    const NAME: &'static str = "UserScope";
+    const DESCRIPTION: &'static str = "NinjaOne's permissions, and the one for a refresh token.";
+    const ALL: &'static [Self] = &[
+        Self::Of(Scope::Monitoring),
+        Self::Of(Scope::Management),
+        Self::Of(Scope::Control),
+        Self::OfflineAccess,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Of(scope) => scope.as_str(),
+            Self::OfflineAccess => "offline_access",
+        }
+    }
+}
+
+impl KeywordSet for Platform {
+    const NAME: &'static str = "Platform";
+    const DESCRIPTION: &'static str =
+        "The kinds of applications in NinjaOne that a person can log in with.";
+    const ALL: &'static [Self] = &[Self::Web, Self::Native, Self::SinglePage];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Native => "native",
+            Self::SinglePage => "single-page",
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Settings that take one keyword out of a closed set. The set is the enum of the station that uses it; this file only says
-//! how its members are written, and how the JSON Schema describes it.
+//! Settings that take one keyword out of a closed set. The set is the enum of the station that uses it; this file says how
+//! its members are written, and how the JSON Schema describes it. Enums that only settings have are described where they stand.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,6 @@ use crate::{
         region::Region,
     },
 };
-
-use super::identity::{Platform, UserScope};
 
 /// A closed set of keywords.
 pub trait KeywordSet: Copy + 'static {
@@ -80,39 +78,6 @@ impl KeywordSet for Scope {
 
     fn word(self) -> &'static str {
         self.as_str()
-    }
-}
-
-impl KeywordSet for UserScope {
-    const NAME: &'static str = "UserScope";
-    const DESCRIPTION: &'static str = "NinjaOne's permissions, and the one for a refresh token.";
-    const ALL: &'static [Self] = &[
-        Self::Of(Scope::Monitoring),
-        Self::Of(Scope::Management),
-        Self::Of(Scope::Control),
-        Self::OfflineAccess,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Of(scope) => scope.as_str(),
-            Self::OfflineAccess => "offline_access",
-        }
-    }
-}
-
-impl KeywordSet for Platform {
-    const NAME: &'static str = "Platform";
-    const DESCRIPTION: &'static str =
-        "The kinds of applications in NinjaOne that a person can log in with.";
-    const ALL: &'static [Self] = &[Self::Web, Self::Native, Self::SinglePage];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Web => "web",
-            Self::Native => "native",
-            Self::SinglePage => "single-page",
-        }
     }
 }
 

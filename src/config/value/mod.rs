@@ -1,4 +1,5 @@
-//! TODO: what this folder is for.
+//! The values that settings hold as text: addresses, durations, sizes, rates, dates, digests, and references to secrets.
+//! Each file parses one kind.
 
 pub(crate) mod address;
 pub(crate) mod byte_rate;

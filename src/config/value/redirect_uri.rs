@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str) -> Result<RedirectUri, RedirectUriParseError> {
     if url.fragment.is_some() {
         return Err(RedirectUriParseError::Fragment);
     }
-    // Port 0 stands for any: `login` replaces it with the port that it gets.
+    // Port 0 means any: `login` replaces it with the port that it gets.
     let (authority, any_port) = match url.authority.strip_suffix(":0") {
         Some(host) if host == ANY_PORT_HOST => (host, true),
         _ => (url.authority, false),

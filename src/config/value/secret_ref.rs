@@ -1,4 +1,4 @@
-//! Reads a secret from where the configuration says that it is kept.
+//! Reads a secret from where the configuration says it is stored.
 
 use std::{
     fs::OpenOptions,

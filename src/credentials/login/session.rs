@@ -150,7 +150,7 @@ impl LoginSession {
     }
 
     fn classify_change(&mut self, kept: &StoredLogin, is_first: bool) -> Option<LoginChange> {
-        if let Err(error) = self.check_usable(kept) {
+        if let Err(error) = check_usable(kept, &self.application) {
             self.version = None;
             return Some(LoginChange::Unusable(error));
         }
@@ -162,19 +162,6 @@ impl LoginSession {
             }
             None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(kept))),
             _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(kept))),
-        }
-    }
-
-    /// Whether this login belongs to our application and has not ended.
-    fn check_usable(&self, kept: &StoredLogin) -> Result<(), LoginError> {
-        let application = &self.application;
-        if kept.client_id != application.client_id || kept.host != application.endpoint.authority()
-        {
-            return Err(LoginError::OtherApplication);
-        }
-        match &kept.ended {
-            None => Ok(()),
-            Some(ended) => Err(LoginEndReason::from_stored_name(&ended.reason).into()),
         }
     }
 
@@ -202,7 +189,7 @@ impl LoginSession {
         urgency: RenewalUrgency,
         calls: &RefreshCalls,
     ) -> Result<RenewalOutcome, RenewalError> {
-        self.check_usable(&hold.login)?;
+        check_usable(&hold.login, &self.application)?;
         let is_known = self.version == Some(LoginVersion::of(&hold.login));
         if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.login) {
             self.version = Some(LoginVersion::of(&hold.login));
@@ -276,7 +263,9 @@ impl LoginSession {
         let (store, slot) = (self.store.clone(), self.slot.clone());
         let read = self.run_blocking(move || store.read(&slot)).await;
         let kept = read.ok()??.login;
-        if self.version == Some(LoginVersion::of(&kept)) || self.check_usable(&kept).is_err() {
+        if self.version == Some(LoginVersion::of(&kept))
+            || check_usable(&kept, &self.application).is_err()
+        {
             return None;
         }
         let issued = IssuedToken::from_stored(&kept)?;
@@ -429,5 +418,17 @@ impl LoginSession {
                 Err(RenewalError::Store)
             }
         }
+    }
+}
+
+/// Checks that a login belongs to this application, at this host, and has not ended.
+pub fn check_usable(stored: &StoredLogin, application: &Application) -> Result<(), LoginError> {
+    if stored.client_id != application.client_id || stored.host != application.endpoint.authority()
+    {
+        return Err(LoginError::OtherApplication);
+    }
+    match &stored.ended {
+        None => Ok(()),
+        Some(ended) => Err(LoginEndReason::from_stored_name(&ended.reason).into()),
     }
 }

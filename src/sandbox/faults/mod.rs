@@ -47,7 +47,7 @@ pub struct Faults {
     pub cut_body: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenEndpointFault>,
-    /// The trouble is for requests with this `grant_type` only.
+    /// `token` applies to requests with this `grant_type` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_grant: Option<GrantType>,
     /// How many more requests the switches apply to; until cleared if absent.
@@ -80,12 +80,12 @@ pub(super) struct PersistentFaults {
 }
 
 impl From<PersistentFaults> for Faults {
-    fn from(lasting: PersistentFaults) -> Self {
+    fn from(persistent: PersistentFaults) -> Self {
         Self {
-            token_life_seconds: lasting.token_life_seconds,
-            reuse_ends_login: lasting.reuse_ends_login,
-            issuer_in_answers: lasting.issuer_in_answers,
-            no_discovery: lasting.no_discovery,
+            token_life_seconds: persistent.token_life_seconds,
+            reuse_ends_login: persistent.reuse_ends_login,
+            issuer_in_answers: persistent.issuer_in_answers,
+            no_discovery: persistent.no_discovery,
             ..Self::default()
         }
     }
@@ -197,7 +197,7 @@ impl FaultSwitches {
         self.faults().persistent()
     }
 
-    /// The trouble of the token request that asks, which counts, and its `Retry-After`.
+    /// The fault for this token request, which is counted, and its `Retry-After`.
     pub(super) fn for_token(
         &self,
         grant: Option<GrantType>,
@@ -221,7 +221,7 @@ fn count_down(faults: &mut Faults) -> Faults {
     applied
 }
 
-/// Where faults are switched on and off.
+/// Switches faults on and off.
 #[derive(Clone)]
 pub struct FaultControl {
     state: Arc<SandboxState>,
@@ -232,7 +232,7 @@ impl FaultControl {
         Self { state }
     }
 
-    /// These, instead of those that were on.
+    /// Replaces all switches.
     pub fn set(&self, mut faults: Faults) {
         if std::mem::take(&mut faults.revoke_tokens) {
             self.state.oauth.revoke_all();
@@ -247,7 +247,7 @@ impl FaultControl {
         self.set(Faults::default());
     }
 
-    /// Those that are on, with what is left of `count`.
+    /// The switches that are on, with the rest of `count`.
     #[must_use]
     pub fn current(&self) -> Faults {
         self.state.faults.faults().clone()

@@ -25,12 +25,12 @@ pub enum TokenEndpointFault {
     Hang,
     /// So many milliseconds pass before anything is done: who gives up meanwhile has changed nothing.
     SlowStart(u32),
-    /// All is done at once, and answered after so many milliseconds: a refresh token is dead whether its successor arrives or
-    /// not.
+    /// The request is processed at once, and the response sent after so many milliseconds: a refresh token is invalid whether
+    /// or not its successor arrives.
     Slow(u32),
-    /// All is done, and the connection closes before the answer.
+    /// The request is processed, and the connection closes without a response.
     LoseResponse,
-    /// A token without a refresh token; the one that came stays good.
+    /// A token without a refresh token; the one that was presented stays valid.
     NoRefreshToken,
     /// A token with this scope alone.
     Only(Scope),
@@ -43,7 +43,7 @@ pub enum TokenEndpointFault {
 pub enum GrantErrorCode {
     /// What NinjaOne says.
     InvalidToken,
-    /// What it says by one report.
+    /// What it says according to one report.
     ExpiredToken,
     /// What RFC 6749 section 5.2 says.
     InvalidGrant,
@@ -58,7 +58,7 @@ pub enum ExpiresInFault {
     Absent,
 }
 
-/// Not a trouble of the token endpoint.
+/// Not a fault of the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`token` is a status from 400 to 599, invalid_token, expired_token, invalid_grant, html, empty, not_json, hang, slow:MS, \
@@ -67,7 +67,7 @@ pub enum ExpiresInFault {
 pub struct TokenEndpointFaultParseError;
 
 impl TokenEndpointFault {
-    /// How long to wait before anything is done.
+    /// How long to wait before the request is processed.
     pub(in crate::sandbox) fn delay_before(self) -> Option<Duration> {
         match self {
             Self::Hang => Some(DELAY_MAX),
@@ -76,7 +76,7 @@ impl TokenEndpointFault {
         }
     }
 
-    /// How long to wait after it is done, before it is answered.
+    /// How long to wait between processing and response.
     pub(in crate::sandbox) fn delay_after(self) -> Option<Duration> {
         match self {
             Self::Slow(millis) => Some(delay(millis)),
@@ -84,7 +84,7 @@ impl TokenEndpointFault {
         }
     }
 
-    /// Those that are a name and a value.
+    /// Parses faults that consist of a name and a value.
     fn with_value(name: &str, value: &str) -> Option<Self> {
         match (name, value) {
             ("expires_in", "string") => Some(Self::Life(ExpiresInFault::Text)),
@@ -165,8 +165,8 @@ impl TryFrom<String> for TokenEndpointFault {
 }
 
 impl From<TokenEndpointFault> for String {
-    fn from(trouble: TokenEndpointFault) -> Self {
-        match trouble {
+    fn from(fault: TokenEndpointFault) -> Self {
+        match fault {
             TokenEndpointFault::Status(status) => status.to_string(),
             TokenEndpointFault::Refuse(cause) => cause.as_str().to_owned(),
             TokenEndpointFault::Page => "html".to_owned(),

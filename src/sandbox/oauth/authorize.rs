@@ -1,7 +1,7 @@
-//! `/ws/oauth/authorize`: a person is asked whether an app may act for them (RFC 6749 sections 4.1 and 4.2, RFC 7636).
+//! `/ws/oauth/authorize`: asks the user whether an app may act for them (RFC 6749 sections 4.1 and 4.2, RFC 7636).
 //!
-//! GET shows the question, POST takes the answer. The page carries the request along and it is checked anew, so nothing is kept
-//! in between. The sandbox has no accounts: whoever is asked is logged in.
+//! GET shows the consent page, POST takes the decision. The page posts the request's parameters back and they are checked again,
+//! so no state is held in between. The sandbox has no accounts: whoever opens the page is logged in.
 
 use form_urlencoded::Serializer;
 use http::{HeaderValue, Method, StatusCode, header::LOCATION};
@@ -17,19 +17,19 @@ use super::{
     client_auth::form,
     clients::Client,
     discovery::issuer,
-    granted_scopes::ValidatedToken,
+    granted_scopes::GrantedScopes,
     issued_code::{CodeBinding, PkceChallenge},
     page,
     responses::{invalid_request, no_such_client, server_error, with_oauth_headers},
     token_strings::{self, TokenStrings},
 };
 
-/// What the page sends back with `decision`.
+/// The values of `decision`.
 const ALLOW: &str = "allow";
 
 const DENY: &str = "deny";
 
-/// The parameters that count; the page carries them along.
+/// The parameters that matter; the page posts them back.
 const PARAMETERS: [&str; 7] = [
     "client_id",
     "redirect_uri",
@@ -40,11 +40,11 @@ const PARAMETERS: [&str; 7] = [
     "code_challenge_method",
 ];
 
-/// A request that may be put to a person.
+/// A valid request, ready for the user's consent.
 struct AuthorizeRequest<'a> {
-    place: usize,
+    client_index: usize,
     client: &'a Client,
-    granted: ValidatedToken,
+    granted: GrantedScopes,
     wanted: ResponseType,
     back: RedirectTarget<'a>,
 }
@@ -56,73 +56,73 @@ enum ResponseType {
     Token,
 }
 
-/// The way back to the app.
+/// How the response gets back to the app.
 struct RedirectTarget<'a> {
     redirect: &'a str,
     state: Option<&'a str>,
     /// RFC 9207.
     issuer: Option<String>,
-    /// The implicit grant answers after `#`, which browsers do not send to servers.
+    /// The implicit grant responds in the fragment, which browsers do not send to servers.
     in_fragment: bool,
 }
 
-pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    let answered = match asked.method {
-        Method::GET => show_consent(state, asked),
-        Method::POST => decide(state, asked),
+pub(super) fn respond(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    let answered = match request.method {
+        Method::GET => show_consent(state, request),
+        Method::POST => decide(state, request),
         _ => Ok(SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED)),
     };
     with_oauth_headers(answered.unwrap_or_else(|refusal| refusal))
 }
 
-/// `GET /ws/oauth/error`: where a person ends who cannot be sent back to an app.
-pub(super) fn error(asked: &SandboxRequest) -> SandboxResponse {
-    let text = |name: &str| asked.query.get(name).unwrap_or_default().to_owned();
+/// `GET /ws/oauth/error`: the page for users who cannot be redirected back to an app.
+pub(super) fn error(request: &SandboxRequest) -> SandboxResponse {
+    let text = |name: &str| request.query.get(name).unwrap_or_default().to_owned();
     with_oauth_headers(page::error(&text("error"), &text("error_description")))
 }
 
 fn show_consent(
     state: &SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let request = AuthorizeRequest::read(state, &asked.query, &asked.origin)?;
+    let authorize = AuthorizeRequest::read(state, &request.query, &request.origin)?;
     let carried: Vec<(&str, &str)> = PARAMETERS
         .into_iter()
-        .filter_map(|name| Some((name, asked.query.get(name)?)))
+        .filter_map(|name| Some((name, request.query.get(name)?)))
         .collect();
-    let question = page::ConsentPrompt {
-        app: &request.client.id,
-        granted: &request.granted,
-        redirect: request.back.redirect,
+    let prompt = page::ConsentPrompt {
+        app: &authorize.client.id,
+        granted: &authorize.granted,
+        redirect: authorize.back.redirect,
         carried: &carried,
         allow: ALLOW,
         deny: DENY,
     };
-    Ok(page::consent(&question))
+    Ok(page::consent(&prompt))
 }
 
 fn decide(
     state: &SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let form = form(asked).ok_or_else(invalid_request)?;
-    let request = AuthorizeRequest::read(state, &form, &asked.origin)?;
+    let form = form(request).ok_or_else(invalid_request)?;
+    let authorize = AuthorizeRequest::read(state, &form, &request.origin)?;
     match form.get("decision") {
-        Some(ALLOW) => request.allow(state),
-        Some(DENY) => Ok(request.back.error("access_denied")),
+        Some(ALLOW) => authorize.allow(state),
+        Some(DENY) => Ok(authorize.back.error("access_denied")),
         _ => Err(invalid_request()),
     }
 }
 
 impl<'a> AuthorizeRequest<'a> {
-    /// A person is sent back only to an address that is the app's. Until that is known, what is wrong is told here, and after
-    /// that it is told to the app (RFC 6749 section 4.1.2.1).
+    /// Redirects only to a registered redirect URI. Until that is validated, errors are shown to the user; after that they
+    /// are sent to the app (RFC 6749 section 4.1.2.1).
     fn read(
         state: &'a SandboxState,
         query: &'a FormPairs,
         origin: &str,
     ) -> Result<Self, SandboxResponse> {
-        let (place, client) = query
+        let (client_index, client) = query
             .get("client_id")
             .and_then(|id| state.oauth.client(id))
             .ok_or_else(no_such_client)?;
@@ -155,7 +155,7 @@ impl<'a> AuthorizeRequest<'a> {
             .granted(query.get("scope"))
             .ok_or_else(|| back.error("invalid_scope"))?;
         Ok(Self {
-            place,
+            client_index,
             client,
             granted,
             wanted,
@@ -169,7 +169,7 @@ impl<'a> AuthorizeRequest<'a> {
             ResponseType::Code(challenge) => {
                 let code = token_strings::code().ok_or_else(no_randomness)?;
                 let bound = CodeBinding {
-                    client: self.place,
+                    client: self.client_index,
                     redirect: self.back.redirect.to_owned(),
                     challenge,
                 };
@@ -180,11 +180,11 @@ impl<'a> AuthorizeRequest<'a> {
                 Ok(self.back.with(&[("code", &code)]))
             }
             ResponseType::Token => {
-                let texts = TokenStrings::new().ok_or_else(no_randomness)?;
-                let terms = state.oauth.issuance_policy(&state.faults.persistent());
-                let granted = self.granted.online();
+                let strings = TokenStrings::new().ok_or_else(no_randomness)?;
+                let policy = state.oauth.issuance_policy(&state.faults.persistent());
+                let granted = self.granted.without_offline_access();
                 let mut issued = state.oauth.issued();
-                let tokens = issued.log_in(texts, self.place, granted, &terms);
+                let tokens = issued.log_in(strings, self.client_index, granted, &policy);
                 Ok(self.back.with(&[
                     ("access_token", &tokens.access),
                     ("token_type", "Bearer"),
@@ -196,7 +196,7 @@ impl<'a> AuthorizeRequest<'a> {
     }
 }
 
-/// S256 only, and needed from an app that has no secret.
+/// S256 only, and required from an app without a secret.
 fn challenge(client: &Client, query: &FormPairs) -> Result<Option<PkceChallenge>, &'static str> {
     let method = query.get("code_challenge_method");
     let Some(challenge) = query.get("code_challenge") else {
@@ -219,20 +219,20 @@ impl RedirectTarget<'_> {
     }
 
     fn with(&self, pairs: &[(&str, &str)]) -> SandboxResponse {
-        let mut answer = Serializer::new(String::new());
-        answer.extend_pairs(pairs);
-        answer.extend_pairs(self.state.map(|state| ("state", state)));
-        answer.extend_pairs(self.issuer.as_ref().map(|issuer| ("iss", issuer)));
+        let mut response = Serializer::new(String::new());
+        response.extend_pairs(pairs);
+        response.extend_pairs(self.state.map(|state| ("state", state)));
+        response.extend_pairs(self.issuer.as_ref().map(|issuer| ("iss", issuer)));
         let mark = match (self.in_fragment, self.redirect.contains('?')) {
             (true, _) => '#',
             (false, true) => '&',
             (false, false) => '?',
         };
-        redirect(&format!("{}{mark}{}", self.redirect, answer.finish()))
+        redirect(&format!("{}{mark}{}", self.redirect, response.finish()))
     }
 }
 
-/// An address that is not the app's gets nothing: the person is told.
+/// Nothing is sent to an unregistered redirect URI: the user sees the error.
 fn wrong_redirect() -> SandboxResponse {
     let told = "error=unauthorized_client&error_description=Invalid+redirect_uri";
     redirect(&format!("{AUTHORIZE_ERROR_PATH}?{told}"))

@@ -7,7 +7,7 @@ use std::{
 
 pub(super) struct BoundedMap<K, V> {
     entries: HashMap<K, V>,
-    /// Every key that was put in, the removed ones too, until they are the oldest.
+    /// Every inserted key, removed ones too, until it is the oldest.
     by_age: VecDeque<K>,
     max: usize,
 }
@@ -21,7 +21,7 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         }
     }
 
-    /// Gives the entry that had to go. `key` must be one that was never in.
+    /// Returns the evicted entry. `key` must never have been inserted before.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let oldest = if self.by_age.len() < self.max {
             None

@@ -20,17 +20,17 @@ use super::{
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A form, and the app that proved to have sent it.
+/// A form, and the authenticated client that sent it.
 pub(super) struct AuthenticatedForm<'a> {
-    pub(super) place: usize,
+    pub(super) client_index: usize,
     pub(super) client: &'a Client,
     pub(super) form: FormPairs,
 }
 
 /// The body as a form; `None` if it does not claim to be one.
-pub(super) fn form(asked: &SandboxRequest) -> Option<FormPairs> {
-    let text = std::str::from_utf8(&asked.body).ok()?;
-    is_form(&asked.headers).then(|| FormPairs::parse(text))
+pub(super) fn form(request: &SandboxRequest) -> Option<FormPairs> {
+    let text = std::str::from_utf8(&request.body).ok()?;
+    is_form(&request.headers).then(|| FormPairs::parse(text))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -40,14 +40,14 @@ fn is_form(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.trim_start().starts_with(FORM))
 }
 
-/// RFC 6749 section 2.3.1: Basic with form-encoded parts, or both in the form; not both. An app without a secret gives its id
-/// alone.
+/// RFC 6749 section 2.3.1: either Basic with form-encoded parts, or both values in the form. A client without a
+/// secret sends its id alone.
 pub(super) fn authenticate_client<'a>(
     oauth: &'a OAuthServer,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<AuthenticatedForm<'a>, SandboxResponse> {
-    let form = form(asked).ok_or_else(invalid_request)?;
-    let (id, secret) = match asked.headers.get(AUTHORIZATION) {
+    let form = form(request).ok_or_else(invalid_request)?;
+    let (id, secret) = match request.headers.get(AUTHORIZATION) {
         Some(_) if form.get("client_secret").is_some() => return Err(invalid_request()),
         Some(header) => basic(header).ok_or_else(invalid_client)?,
         None => (
@@ -57,12 +57,12 @@ pub(super) fn authenticate_client<'a>(
             form.get("client_secret").unwrap_or_default().to_owned(),
         ),
     };
-    let (place, client) = oauth.client(&id).ok_or_else(no_such_client)?;
+    let (client_index, client) = oauth.client(&id).ok_or_else(no_such_client)?;
     if !client.authenticates_with(&Secret::new(secret)) {
         return Err(invalid_client());
     }
     Ok(AuthenticatedForm {
-        place,
+        client_index,
         client,
         form,
     })

@@ -3,7 +3,7 @@
 
 use crate::{ninjaone::operation::Scope, secret::Secret};
 
-use super::{grant_type::GrantType, granted_scopes::ValidatedToken};
+use super::{grant_type::GrantType, granted_scopes::GrantedScopes};
 
 /// The app of platform API Services that every sandbox knows.
 pub const DEFAULT_CLIENT_ID: &str = "sandbox-client";
@@ -33,22 +33,22 @@ pub const SINGLE_PAGE_CLIENT_ID: &str = "sandbox-spa";
 pub const SINGLE_PAGE_REDIRECTS: [&str; 2] =
     ["http://127.0.0.1:6468/callback", "https://spa.example/"];
 
-/// Longest address that a person is sent back to.
+/// Longest redirect URI, in bytes.
 const REDIRECT_BYTES_MAX: usize = 2_048;
 
-/// What a Native app is registered with; a port and a path may follow.
+/// The redirect URI of a Native app; a port and a path may follow.
 const NATIVE_REDIRECT: &str = "http://127.0.0.1";
 
 /// The kinds of app that NinjaOne offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientPlatform {
-    /// A server: it has a secret, and logs people in.
+    /// A server: it has a secret, and logs users in.
     Web,
-    /// A program on a person's machine: no secret, PKCE, any port of the machine itself.
+    /// A program on the user's machine: no secret, PKCE, a redirect to any loopback port.
     Native,
     /// A page in a browser: no secret, PKCE, no refresh token.
     SinglePage,
-    /// A machine: it has a secret and no person, and no authorize page.
+    /// A machine: it has a secret, but no user and no authorize page.
     ApiServices,
 }
 
@@ -65,7 +65,7 @@ impl ClientPlatform {
         matches!(self, Self::Web | Self::Native)
     }
 
-    /// Whether a code is given only for a challenge: who has no secret proves itself by PKCE (RFC 7636).
+    /// Whether a code is issued only with a challenge: a client without a secret needs PKCE (RFC 7636).
     pub(super) const fn requires_pkce(self) -> bool {
         self.supports_user_login() && !self.has_secret()
     }
@@ -83,14 +83,14 @@ impl ClientPlatform {
 #[derive(Clone)]
 pub struct Client {
     pub id: String,
-    /// Of no meaning for a platform that has none.
+    /// Ignored for platforms that have none.
     pub secret: Secret<String>,
     pub scopes: Vec<Scope>,
-    /// The tokens that it gets by client credentials carry a person, as those of a login do: operations that need one are
-    /// done.
+    /// Its client-credentials tokens have a user context, as those of a login do, so operations that require one
+    /// succeed.
     pub user_context: bool,
     pub platform: ClientPlatform,
-    /// Where a person may be sent back to: exactly one of these, to the slash. Of no meaning for Native and API Services.
+    /// The registered redirect URIs, compared exactly. Ignored for Native and API Services.
     pub redirects: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ impl Client {
         }
     }
 
-    /// A public app proves itself by its id alone; a secret that it sends cannot be right.
+    /// A public client authenticates with its id alone; any secret that it sends is wrong.
     pub(super) fn authenticates_with(&self, secret: &Secret<String>) -> bool {
         let expected = if self.platform.has_secret() {
             &self.secret
@@ -159,31 +159,31 @@ impl Client {
         }
     }
 
-    /// All scopes and a refresh token; `None` if the platform gets none.
-    pub(super) fn all_scopes_offline(&self) -> Option<ValidatedToken> {
+    /// All scopes and a refresh token; `None` if the platform gets no refresh tokens.
+    pub(super) fn all_scopes_offline(&self) -> Option<GrantedScopes> {
         self.platform
             .supports_refresh_tokens()
-            .then(|| ValidatedToken {
+            .then(|| GrantedScopes {
                 scopes: self.scopes.clone(),
                 offline: true,
             })
     }
 
-    /// All scopes of the app if none is asked for. `None` if one is asked for that it does not have: that is refused, not
-    /// left out.
-    pub(super) fn granted(&self, asked: Option<&str>) -> Option<ValidatedToken> {
-        let all = ValidatedToken {
+    /// All scopes of the app if none is requested. `None` if one is requested that it does not have: the request is
+    /// refused, not narrowed.
+    pub(super) fn granted(&self, requested_scopes: Option<&str>) -> Option<GrantedScopes> {
+        let all = GrantedScopes {
             scopes: self.scopes.clone(),
             offline: false,
         };
-        let most = ValidatedToken {
+        let most = GrantedScopes {
             offline: self.platform.supports_refresh_tokens(),
             ..all.clone()
         };
-        let Some(asked) = asked.filter(|it| !it.trim().is_empty()) else {
+        let Some(requested_scopes) = requested_scopes.filter(|it| !it.trim().is_empty()) else {
             return Some(all);
         };
-        ValidatedToken::parse(asked).filter(|asked| most.covers(asked))
+        GrantedScopes::parse(requested_scopes).filter(|scopes| most.covers(scopes))
     }
 }
 

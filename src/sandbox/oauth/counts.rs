@@ -7,17 +7,17 @@ use crate::sandbox::oauth::grant_type::GrantType;
 /// Counted since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct OAuthCounts {
-    /// Requests to the token endpoint, whatever the answer was.
+    /// Requests to the token endpoint, whatever the response was.
     pub token_calls: TokenCalls,
     /// Logins that began, each with its own refresh tokens.
     pub logins: u64,
     /// Refresh tokens that were exchanged for their successor.
     pub rotations: u64,
-    /// Refresh tokens that came again after they had been exchanged.
+    /// Refresh tokens that were presented again after they had been exchanged.
     pub reuses: u64,
-    /// Codes that came again after they had been exchanged.
+    /// Codes that were presented again after they had been exchanged.
     pub code_reuses: u64,
-    /// Tokens that were given back at the revocation endpoint and were known.
+    /// Known tokens that were revoked at the revocation endpoint.
     pub revocations: u64,
 }
 

@@ -8,13 +8,13 @@ use crate::{
     sandbox::{SandboxState, exchange::SandboxRequest, response::SandboxResponse},
 };
 
-/// The members that NinjaOne gives; `authorization_response_iss_parameter_supported` (RFC 9207) only while it is true.
-pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    let lasting = state.faults.persistent();
-    if lasting.no_discovery || asked.method != Method::GET {
+/// The members that NinjaOne sends; `authorization_response_iss_parameter_supported` (RFC 9207) only while it is true.
+pub(super) fn respond(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    let persistent = state.faults.persistent();
+    if persistent.no_discovery || request.method != Method::GET {
         return SandboxResponse::not_found("There is nothing here");
     }
-    let origin = &asked.origin;
+    let origin = &request.origin;
     let mut metadata = json!({
         "issuer": issuer(origin),
         "authorization_endpoint": format!("{origin}{AUTHORIZE_PATH}"),
@@ -26,7 +26,7 @@ pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxRe
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["monitoring"],
     });
-    if lasting.issuer_in_answers
+    if persistent.issuer_in_answers
         && let Some(members) = metadata.as_object_mut()
     {
         let supported = "authorization_response_iss_parameter_supported";
@@ -35,7 +35,7 @@ pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxRe
     SandboxResponse::ok(&metadata)
 }
 
-/// `origin` has no slash at its end, NinjaOne's issuer has one.
+/// `origin` has no trailing slash; NinjaOne's issuer has one.
 pub(super) fn issuer(origin: &str) -> String {
     format!("{origin}/")
 }

@@ -4,19 +4,19 @@ use std::fmt;
 
 use crate::ninjaone::operation::Scope;
 
-/// The scope that stands for a refresh token.
+/// The scope that requests a refresh token.
 const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Scopes that were given, in the order in which they were asked for.
+/// Granted scopes, in the order in which they were requested.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::sandbox) struct ValidatedToken {
+pub(in crate::sandbox) struct GrantedScopes {
     pub(in crate::sandbox) scopes: Vec<Scope>,
     /// `offline_access`.
     pub(super) offline: bool,
 }
 
-impl ValidatedToken {
-    /// Names with spaces between them. `None` if one is not a scope of NinjaOne's.
+impl GrantedScopes {
+    /// Parses scope names separated by spaces. `None` if NinjaOne has no such scope.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut granted = Self {
             scopes: Vec::new(),
@@ -41,22 +41,22 @@ impl ValidatedToken {
     }
 
     /// Without a refresh token.
-    pub(super) fn online(self) -> Self {
+    pub(super) fn without_offline_access(self) -> Self {
         Self {
             offline: false,
             ..self
         }
     }
 
-    /// Without all scopes but this one.
+    /// With this scope only.
     pub(super) fn narrowed_to(mut self, only: Scope) -> Self {
         self.scopes.retain(|scope| *scope == only);
         self
     }
 }
 
-/// As in `scope` of a token's answer.
-impl fmt::Display for ValidatedToken {
+/// As in `scope` of a token response.
+impl fmt::Display for GrantedScopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.scopes.iter().map(|scope| scope.as_str());
         let names = names.chain(self.offline.then_some(OFFLINE_ACCESS));

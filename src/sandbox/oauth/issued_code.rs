@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::clock::Moment;
 
-use super::{granted_scopes::ValidatedToken, token_registry::LoginId};
+use super::{granted_scopes::GrantedScopes, token_registry::LoginId};
 
 /// Length of a challenge: SHA-256 in base64url.
 const CHALLENGE_CHARACTERS: usize = 43;
@@ -35,24 +35,24 @@ impl PkceChallenge {
     }
 }
 
-/// What a code stands for.
+/// An authorization code that was issued.
 pub(super) struct IssuedCode {
     pub(super) binding: CodeBinding,
-    pub(super) granted: ValidatedToken,
+    pub(super) granted: GrantedScopes,
     pub(super) ends: Moment,
-    /// The login that came of it: it is exchanged once.
+    /// The login that it was exchanged for: a code is exchanged once.
     pub(super) redeemed_login: Option<LoginId>,
 }
 
-/// What a code was given for: who exchanges it must come with the same.
+/// What a code is bound to: the exchange must match it.
 pub(super) struct CodeBinding {
-    /// Place of the client.
+    /// Index of the client.
     pub(super) client: usize,
     pub(super) redirect: String,
     pub(super) challenge: Option<PkceChallenge>,
 }
 
-/// What comes with a code to the token endpoint.
+/// What the token endpoint receives with a code.
 pub(super) struct CodeRedemption<'a> {
     pub(super) client: usize,
     pub(super) redirect: &'a str,
@@ -60,7 +60,7 @@ pub(super) struct CodeRedemption<'a> {
 }
 
 impl CodeBinding {
-    /// A verifier without a challenge is refused too: somebody took the challenge away (RFC 9700 section 4.8.2).
+    /// A verifier without a challenge is refused too: the challenge was stripped (RFC 9700 section 4.8.2).
     pub(super) fn matches(&self, redemption: &CodeRedemption<'_>) -> bool {
         let is_proved = match (&self.challenge, redemption.verifier) {
             (Some(challenge), Some(verifier)) => challenge.matches_verifier(verifier),

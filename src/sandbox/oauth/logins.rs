@@ -8,17 +8,17 @@ use crate::{ninjaone::operation::Scope, sandbox::SandboxState, secret::Secret};
 
 use super::{token, token_registry::TokenPair, token_strings::TokenStrings};
 
-/// What a person's login gave to the app.
+/// The tokens that a user's login gave to the app.
 pub struct SandboxLogin {
     pub access_token: Secret<String>,
-    /// Good for one use.
+    /// Valid for one use.
     pub refresh_token: Secret<String>,
     /// Of the access token.
     pub life: Duration,
     pub scopes: Vec<Scope>,
 }
 
-/// Why nobody could log in.
+/// Why a login failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SandboxLoginError {
     #[error("there is no app with this client id")]
@@ -43,7 +43,7 @@ pub(in crate::sandbox) fn log_in(
     })
 }
 
-/// The same as the token endpoint's answer.
+/// The body of a token response.
 pub(in crate::sandbox) fn log_in_as_json(
     state: &SandboxState,
     client_id: &str,
@@ -54,14 +54,17 @@ pub(in crate::sandbox) fn log_in_as_json(
 }
 
 fn begin(state: &SandboxState, client_id: &str) -> Result<TokenPair, SandboxLoginError> {
-    let (place, client) = state
+    let (client_index, client) = state
         .oauth
         .client(client_id)
         .ok_or(SandboxLoginError::UnknownClient)?;
     let granted = client
         .all_scopes_offline()
         .ok_or(SandboxLoginError::NoRefreshTokens)?;
-    let texts = TokenStrings::new().ok_or(SandboxLoginError::NoRandomness)?;
-    let terms = state.oauth.issuance_policy(&state.faults.persistent());
-    Ok(state.oauth.issued().log_in(texts, place, granted, &terms))
+    let strings = TokenStrings::new().ok_or(SandboxLoginError::NoRandomness)?;
+    let policy = state.oauth.issuance_policy(&state.faults.persistent());
+    Ok(state
+        .oauth
+        .issued()
+        .log_in(strings, client_index, granted, &policy))
 }

@@ -41,7 +41,7 @@ use super::{
     SandboxState, exchange::SandboxRequest, faults::PersistentFaults, response::SandboxResponse,
 };
 
-/// The apps, and what they were given.
+/// The apps, and the tokens issued to them.
 pub(super) struct OAuthServer {
     clients: Vec<Client>,
     /// Of an access token, unless a switch says otherwise.
@@ -50,7 +50,7 @@ pub(super) struct OAuthServer {
     issued: Lock<TokenRegistry>,
 }
 
-/// What a path stands for.
+/// The OAuth endpoints, by path.
 #[derive(Clone, Copy)]
 pub(super) enum OAuthEndpoint {
     Discovery,
@@ -72,18 +72,18 @@ impl OAuthEndpoint {
     }
 
     /// # Errors
-    /// The answer is lost on purpose.
+    /// The response is lost on purpose.
     pub(super) async fn respond(
         self,
         state: &SandboxState,
-        asked: &SandboxRequest,
+        request: &SandboxRequest,
     ) -> io::Result<SandboxResponse> {
         match self {
-            Self::Discovery => Ok(discovery::respond(state, asked)),
-            Self::Authorize => Ok(authorize::respond(state, asked)),
-            Self::AuthorizeError => Ok(authorize::error(asked)),
-            Self::Token => token::respond(state, asked).await,
-            Self::Revoke => Ok(revoke::respond(state, asked)),
+            Self::Discovery => Ok(discovery::respond(state, request)),
+            Self::Authorize => Ok(authorize::respond(state, request)),
+            Self::AuthorizeError => Ok(authorize::error(request)),
+            Self::Token => token::respond(state, request).await,
+            Self::Revoke => Ok(revoke::respond(state, request)),
         }
     }
 }
@@ -102,26 +102,26 @@ impl OAuthServer {
         self.issued.lock()
     }
 
-    /// The app with this id, and its place.
+    /// The app with this id, and its index.
     fn client(&self, id: &str) -> Option<(usize, &Client)> {
-        let mut places = self.clients.iter().enumerate();
-        places.find(|(_, client)| client.id == id)
+        let mut clients = self.clients.iter().enumerate();
+        clients.find(|(_, client)| client.id == id)
     }
 
-    /// The terms of a request that no fault applies to.
-    fn issuance_policy(&self, lasting: &PersistentFaults) -> TokenIssuancePolicy {
-        let life = lasting.token_life_seconds;
+    /// The policy of a request that no fault applies to.
+    fn issuance_policy(&self, persistent: &PersistentFaults) -> TokenIssuancePolicy {
+        let life = persistent.token_life_seconds;
         TokenIssuancePolicy {
             life: life.map_or(self.token_life, |seconds| {
                 Duration::from_secs(seconds.into())
             }),
             only: None,
             rotate: true,
-            reuse_ends_login: lasting.reuse_ends_login,
+            reuse_ends_login: persistent.reuse_ends_login,
         }
     }
 
-    /// The living access token with this text.
+    /// The valid access token with this text.
     pub(super) fn bearer(&self, token: &str) -> Option<Arc<Bearer>> {
         self.issued().bearer(token)
     }

@@ -9,7 +9,7 @@ use http::{
 
 use crate::{net::url, ninjaone::paths::AUTHORIZE_PATH, sandbox::response::SandboxResponse};
 
-use super::granted_scopes::ValidatedToken;
+use super::granted_scopes::GrantedScopes;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 
@@ -22,27 +22,27 @@ const HARDENED: [(HeaderName, &str); 3] = [
     (X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// What a person is asked.
+/// What the consent page asks the user.
 pub(super) struct ConsentPrompt<'a> {
     pub(super) app: &'a str,
-    pub(super) granted: &'a ValidatedToken,
-    /// Where the answer goes.
+    pub(super) granted: &'a GrantedScopes,
+    /// Where the browser is redirected to afterwards.
     pub(super) redirect: &'a str,
-    /// The parameters that come back with the answer.
+    /// The request's parameters, posted back with the decision.
     pub(super) carried: &'a [(&'a str, &'a str)],
     /// The values of `decision`.
     pub(super) allow: &'a str,
     pub(super) deny: &'a str,
 }
 
-pub(super) fn consent(question: &ConsentPrompt<'_>) -> SandboxResponse {
-    let app = escaped(question.app);
-    let scopes = question.granted.to_string();
+pub(super) fn consent(prompt: &ConsentPrompt<'_>) -> SandboxResponse {
+    let app = escaped(prompt.app);
+    let scopes = prompt.granted.to_string();
     let scopes: Vec<String> = scopes.split(' ').map(scope_line).collect();
     let scopes = scopes.concat();
-    let carried: Vec<String> = question.carried.iter().map(hidden_field).collect();
+    let carried: Vec<String> = prompt.carried.iter().map(hidden_field).collect();
     let carried = carried.concat();
-    let (allow, deny) = (question.allow, question.deny);
+    let (allow, deny) = (prompt.allow, prompt.deny);
     let inside = format!(
         "<h1>Allow {app}?</h1>\n\
          <p>The app <strong>{app}</strong> asks to act for you in a make-believe NinjaOne, with these scopes:</p>\n\
@@ -56,7 +56,7 @@ pub(super) fn consent(question: &ConsentPrompt<'_>) -> SandboxResponse {
         StatusCode::OK,
         "Allow an app",
         &inside,
-        origin_of(question.redirect),
+        origin_of(prompt.redirect),
     )
 }
 
@@ -88,17 +88,17 @@ fn page(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <style>{STYLE}</style></head>\n<body>\n{inside}\n</body></html>\n"
     );
-    let mut answer = SandboxResponse::bytes(status, HTML, html.into());
+    let mut response = SandboxResponse::bytes(status, HTML, html.into());
     for (name, value) in HARDENED {
-        answer = answer.with(name, HeaderValue::from_static(value));
+        response = response.with(name, HeaderValue::from_static(value));
     }
     match HeaderValue::from_str(&content_policy(form_target)) {
-        Ok(policy) => answer.with(CONTENT_SECURITY_POLICY, policy),
-        Err(_) => answer,
+        Ok(policy) => response.with(CONTENT_SECURITY_POLICY, policy),
+        Err(_) => response,
     }
 }
 
-/// Browsers hold the redirect that follows a form to `form-action` too, so the app's own origin is allowed there.
+/// Browsers apply `form-action` to the redirect that follows a form too, so the app's own origin is allowed there.
 fn content_policy(form_target: Option<&str>) -> String {
     let style = BASE64_STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     let form_target = form_target.unwrap_or_default();

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::sandbox::response::{SandboxResponse, incident_id};
 
-/// 400 with the word for it (RFC 6749 section 5.2).
+/// 400 with an error code (RFC 6749 section 5.2).
 pub(super) fn error_response(error: &str) -> SandboxResponse {
     SandboxResponse::json(StatusCode::BAD_REQUEST, &json!({ "error": error }))
 }
 
-/// What NinjaOne says of a refresh token or code that is no good.
+/// NinjaOne's error for an invalid refresh token or code.
 pub(super) fn invalid_token() -> SandboxResponse {
     error_response("invalid_token")
 }
@@ -30,7 +30,7 @@ pub(super) fn invalid_client() -> SandboxResponse {
     unauthorized("invalid_client")
 }
 
-/// The app's platform does not offer the grant: 401 was reported, the word is that of RFC 6749 section 5.2.
+/// The app's platform does not offer the grant: the status 401 was reported, the error code is that of RFC 6749 section 5.2.
 pub(super) fn unauthorized_client() -> SandboxResponse {
     unauthorized("unauthorized_client")
 }
@@ -52,9 +52,9 @@ pub(super) fn server_error(status: StatusCode) -> SandboxResponse {
     SandboxResponse::application_error(status, "ERROR", "The server could not answer")
 }
 
-/// With the headers of the OAuth endpoints, which another server stands in front of.
-pub(super) fn with_oauth_headers(answer: SandboxResponse) -> SandboxResponse {
-    answer
+/// Adds the headers of the OAuth endpoints, which are behind another server.
+pub(super) fn with_oauth_headers(response: SandboxResponse) -> SandboxResponse {
+    response
         .with(SERVER, HeaderValue::from_static("nginx"))
         .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }

@@ -9,24 +9,27 @@ use super::{
     responses::{invalid_request, unauthorized_client, with_oauth_headers},
 };
 
-pub(super) fn respond(state: &SandboxState, asked: &SandboxRequest) -> SandboxResponse {
-    if asked.method != Method::POST {
+pub(super) fn respond(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    if request.method != Method::POST {
         return SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED);
     }
-    with_oauth_headers(revoke(state, asked).unwrap_or_else(|refusal| refusal))
+    with_oauth_headers(revoke(state, request).unwrap_or_else(|refusal| refusal))
 }
 
-/// 200 for a token that nobody knows too: it is as dead as it should be.
+/// 200 for an unknown token too: it is invalid, as requested.
 fn revoke(
     state: &SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let proved = authenticate_client(&state.oauth, asked)?;
-    let token = proved.form.get("token").ok_or_else(invalid_request)?;
+    let authenticated = authenticate_client(&state.oauth, request)?;
+    let token = authenticated
+        .form
+        .get("token")
+        .ok_or_else(invalid_request)?;
     state
         .oauth
         .issued()
-        .revoke(token, proved.place)
+        .revoke(token, authenticated.client_index)
         .map_err(|_| unauthorized_client())?;
     Ok(SandboxResponse::empty(StatusCode::OK))
 }

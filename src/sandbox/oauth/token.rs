@@ -25,43 +25,40 @@ use super::{
 };
 
 /// # Errors
-/// The answer is lost on purpose.
+/// The response is lost on purpose.
 pub(super) async fn respond(
     state: &SandboxState,
-    asked: &SandboxRequest,
+    request: &SandboxRequest,
 ) -> io::Result<SandboxResponse> {
-    let grant = grant_type(asked);
+    let grant = grant_type(request);
     state.oauth.issued().counts.token_calls.count(grant);
-    if asked.method != Method::POST {
+    if request.method != Method::POST {
         return Ok(SandboxResponse::empty(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let (trouble, retry_after) = state.faults.for_token(grant);
-    if let Some(delay) = trouble.and_then(TokenEndpointFault::delay_before) {
+    let (fault, retry_after) = state.faults.for_token(grant);
+    if let Some(delay) = fault.and_then(TokenEndpointFault::delay_before) {
         tokio::time::sleep(delay).await;
     }
-    let answer = match trouble.and_then(|it| fault_response(it, retry_after)) {
+    let response = match fault.and_then(|it| fault_response(it, retry_after)) {
         Some(refused) => refused,
-        None => issue(state, asked, trouble).unwrap_or_else(|refused| refused),
+        None => issue(state, request, fault).unwrap_or_else(|refused| refused),
     };
-    if let Some(delay) = trouble.and_then(TokenEndpointFault::delay_after) {
+    if let Some(delay) = fault.and_then(TokenEndpointFault::delay_after) {
         tokio::time::sleep(delay).await;
     }
-    if trouble == Some(TokenEndpointFault::LoseResponse) {
+    if fault == Some(TokenEndpointFault::LoseResponse) {
         return Err(io::Error::other("lost on purpose"));
     }
-    Ok(with_oauth_headers(answer))
+    Ok(with_oauth_headers(response))
 }
 
-fn grant_type(asked: &SandboxRequest) -> Option<GrantType> {
-    GrantType::parse(form(asked)?.get("grant_type")?)
+fn grant_type(request: &SandboxRequest) -> Option<GrantType> {
+    GrantType::parse(form(request)?.get("grant_type")?)
 }
 
-/// The answer of a trouble because of which nothing is done.
-fn fault_response(
-    trouble: TokenEndpointFault,
-    retry_after: Option<u32>,
-) -> Option<SandboxResponse> {
-    Some(match trouble {
+/// The response of a fault that replaces the normal processing.
+fn fault_response(fault: TokenEndpointFault, retry_after: Option<u32>) -> Option<SandboxResponse> {
+    Some(match fault {
         TokenEndpointFault::Hang
         | TokenEndpointFault::Slow(_)
         | TokenEndpointFault::SlowStart(_)
@@ -89,104 +86,114 @@ fn fault_response(
 
 fn issue(
     state: &SandboxState,
-    asked: &SandboxRequest,
-    trouble: Option<TokenEndpointFault>,
+    request: &SandboxRequest,
+    fault: Option<TokenEndpointFault>,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let proved = authenticate_client(&state.oauth, asked)?;
-    let grant = proved.form.get("grant_type").ok_or_else(invalid_request)?;
+    let authenticated = authenticate_client(&state.oauth, request)?;
+    let grant = authenticated
+        .form
+        .get("grant_type")
+        .ok_or_else(invalid_request)?;
     let grant = GrantType::parse(grant).ok_or_else(|| error_response("unsupported_grant_type"))?;
-    if !proved.client.platform.supports_grant(grant) {
+    if !authenticated.client.platform.supports_grant(grant) {
         return Err(unauthorized_client());
     }
-    let terms = issuance_policy(state, trouble);
-    let texts =
+    let policy = issuance_policy(state, fault);
+    let strings =
         TokenStrings::new().ok_or_else(|| server_error(StatusCode::INTERNAL_SERVER_ERROR))?;
     let tokens = match grant {
-        GrantType::ClientCredentials => client_credentials_grant(state, &proved, texts, &terms)?,
-        GrantType::AuthorizationCode => authorization_code_grant(state, &proved, texts, &terms)?,
-        GrantType::RefreshToken => refresh_token_grant(state, &proved, texts, &terms)?,
+        GrantType::ClientCredentials => {
+            client_credentials_grant(state, &authenticated, strings, &policy)?
+        }
+        GrantType::AuthorizationCode => {
+            authorization_code_grant(state, &authenticated, strings, &policy)?
+        }
+        GrantType::RefreshToken => refresh_token_grant(state, &authenticated, strings, &policy)?,
     };
-    let stated = stated_life(&tokens, trouble);
+    let stated = stated_life(&tokens, fault);
     Ok(SandboxResponse::ok(&body(&tokens, stated)))
 }
 
-fn issuance_policy(
-    state: &SandboxState,
-    trouble: Option<TokenEndpointFault>,
-) -> TokenIssuancePolicy {
-    let terms = state.oauth.issuance_policy(&state.faults.persistent());
-    match trouble {
+fn issuance_policy(state: &SandboxState, fault: Option<TokenEndpointFault>) -> TokenIssuancePolicy {
+    let policy = state.oauth.issuance_policy(&state.faults.persistent());
+    match fault {
         Some(TokenEndpointFault::Only(scope)) => TokenIssuancePolicy {
             only: Some(scope),
-            ..terms
+            ..policy
         },
         Some(TokenEndpointFault::NoRefreshToken) => TokenIssuancePolicy {
             rotate: false,
-            ..terms
+            ..policy
         },
-        _ => terms,
+        _ => policy,
     }
 }
 
 fn client_credentials_grant(
     state: &SandboxState,
-    proved: &AuthenticatedForm<'_>,
-    texts: TokenStrings,
-    terms: &TokenIssuancePolicy,
+    authenticated: &AuthenticatedForm<'_>,
+    strings: TokenStrings,
+    policy: &TokenIssuancePolicy,
 ) -> Result<TokenPair, SandboxResponse> {
-    let client = proved.client;
+    let client = authenticated.client;
     let granted = client
-        .granted(proved.form.get("scope"))
+        .granted(authenticated.form.get("scope"))
         .ok_or_else(invalid_scope)?;
-    let granted = match terms.only {
+    let granted = match policy.only {
         Some(only) => granted.narrowed_to(only),
         None => granted,
     };
     let bearer = Bearer {
-        client: proved.place,
+        client: authenticated.client_index,
         scopes: granted.scopes.clone(),
         user_context: client.user_context,
     };
     let mut issued = state.oauth.issued();
-    issued.insert_access_token(texts.access.clone(), bearer, terms.life);
+    issued.insert_access_token(strings.access.clone(), bearer, policy.life);
     Ok(TokenPair {
-        access: texts.access,
+        access: strings.access,
         refresh: None,
-        life: terms.life,
+        life: policy.life,
         granted,
     })
 }
 
 fn authorization_code_grant(
     state: &SandboxState,
-    proved: &AuthenticatedForm<'_>,
-    texts: TokenStrings,
-    terms: &TokenIssuancePolicy,
+    authenticated: &AuthenticatedForm<'_>,
+    strings: TokenStrings,
+    policy: &TokenIssuancePolicy,
 ) -> Result<TokenPair, SandboxResponse> {
-    let form = &proved.form;
+    let form = &authenticated.form;
     let code = form.get("code").ok_or_else(invalid_request)?;
     let redemption = CodeRedemption {
-        client: proved.place,
+        client: authenticated.client_index,
         redirect: form.get("redirect_uri").ok_or_else(invalid_request)?,
         verifier: form.get("code_verifier"),
     };
     let mut issued = state.oauth.issued();
     issued
-        .redeem(code, &redemption, texts, terms)
+        .redeem(code, &redemption, strings, policy)
         .ok_or_else(invalid_token)
 }
 
 fn refresh_token_grant(
     state: &SandboxState,
-    proved: &AuthenticatedForm<'_>,
-    texts: TokenStrings,
-    terms: &TokenIssuancePolicy,
+    authenticated: &AuthenticatedForm<'_>,
+    strings: TokenStrings,
+    policy: &TokenIssuancePolicy,
 ) -> Result<TokenPair, SandboxResponse> {
-    let form = &proved.form;
+    let form = &authenticated.form;
     let refresh = form.get("refresh_token").ok_or_else(invalid_request)?;
     let mut issued = state.oauth.issued();
     issued
-        .rotate(refresh, proved.place, form.get("scope"), texts, terms)
+        .rotate(
+            refresh,
+            authenticated.client_index,
+            form.get("scope"),
+            strings,
+            policy,
+        )
         .map_err(|not_rotated| match not_rotated {
             RotationError::InvalidToken => invalid_token(),
             RotationError::Scope => invalid_scope(),
@@ -194,9 +201,9 @@ fn refresh_token_grant(
 }
 
 /// What `expires_in` says, if it is there.
-fn stated_life(tokens: &TokenPair, trouble: Option<TokenEndpointFault>) -> Option<Value> {
+fn stated_life(tokens: &TokenPair, fault: Option<TokenEndpointFault>) -> Option<Value> {
     let seconds = tokens.life.as_secs();
-    match trouble {
+    match fault {
         Some(TokenEndpointFault::Life(ExpiresInFault::Seconds(seconds))) => Some(json!(seconds)),
         Some(TokenEndpointFault::Life(ExpiresInFault::Text)) => Some(json!(seconds.to_string())),
         Some(TokenEndpointFault::Life(ExpiresInFault::Absent)) => None,

@@ -8,7 +8,7 @@ use crate::{clock::Moment, ninjaone::operation::Scope};
 use super::{
     bounded_map::BoundedMap,
     counts::OAuthCounts,
-    granted_scopes::ValidatedToken,
+    granted_scopes::GrantedScopes,
     issued_code::{CodeBinding, CodeRedemption, IssuedCode},
     token_strings::TokenStrings,
 };
@@ -19,53 +19,53 @@ const TOKENS_MAX: usize = 10_000;
 /// How many codes are remembered, exchanged ones too; the oldest makes room.
 const CODES_MAX: usize = 1_000;
 
-/// How many logins stand; the oldest makes room, and its tokens are dead.
+/// Most logins; a new one evicts the oldest, whose tokens are then invalid.
 const LOGINS_MAX: usize = 1_000;
 
-/// How many exchanged refresh tokens are remembered, to know them again; the oldest makes room.
+/// How many exchanged refresh tokens are remembered, to detect their reuse; a new one evicts the oldest.
 const ROTATED_MAX: usize = 10_000;
 
-/// What an access token stands for.
+/// What an access token grants.
 pub(in crate::sandbox) struct Bearer {
-    /// Place of the client: cursors belong to it.
+    /// Index of the client: cursors belong to it.
     pub(in crate::sandbox) client: usize,
     pub(in crate::sandbox) scopes: Vec<Scope>,
     pub(in crate::sandbox) user_context: bool,
 }
 
-/// A person's login at an app: its tokens live and die together.
+/// A user's login at an app. Its tokens are revoked together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LoginId(u64);
 
-/// How tokens are given at present.
+/// How tokens are issued at present.
 pub(super) struct TokenIssuancePolicy {
     /// Of an access token.
     pub(super) life: Duration,
     /// The access token gets this scope alone.
     pub(super) only: Option<Scope>,
-    /// Without, there is no refresh token in the answer, and the one that came stays good.
+    /// If false, the response has no refresh token, and the one that was presented stays valid.
     pub(super) rotate: bool,
-    /// A refresh token that comes again ends its login.
+    /// A reused refresh token ends its login.
     pub(super) reuse_ends_login: bool,
 }
 
-/// What an answer gives.
+/// The tokens of one response.
 pub(super) struct TokenPair {
     pub(super) access: String,
     pub(super) refresh: Option<String>,
     pub(super) life: Duration,
-    pub(super) granted: ValidatedToken,
+    pub(super) granted: GrantedScopes,
 }
 
 /// Why a refresh token was not exchanged.
 pub(super) enum RotationError {
-    /// Unknown, exchanged before, of another app, or its login has ended.
+    /// It is unknown, was exchanged before or belongs to another app, or its login has ended.
     InvalidToken,
-    /// More was asked for than the login gave.
+    /// More scopes were requested than the login granted.
     Scope,
 }
 
-/// A token that was given to another app.
+/// The token was issued to another app.
 pub(super) struct WrongClientError;
 
 struct AccessTokenEntry {
@@ -76,7 +76,7 @@ struct AccessTokenEntry {
 
 struct LoginEntry {
     client: usize,
-    granted: ValidatedToken,
+    granted: GrantedScopes,
     refresh: Option<Box<str>>,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct TokenRegistry {
     access_tokens: BoundedMap<Box<str>, AccessTokenEntry>,
     codes: BoundedMap<Box<str>, IssuedCode>,
     logins: BoundedMap<LoginId, LoginEntry>,
-    /// The refresh tokens that are good: at most one a login.
+    /// The valid refresh tokens: at most one for each login.
     refresh_tokens: HashMap<Box<str>, LoginId>,
     rotated: BoundedMap<Box<str>, LoginId>,
     last_login: u64,
@@ -104,7 +104,7 @@ impl TokenRegistry {
         }
     }
 
-    /// What the living access token with this text stands for.
+    /// The grant of the valid access token with this text.
     pub(super) fn bearer(&self, token: &str) -> Option<Arc<Bearer>> {
         let access = self.access_tokens.get(token)?;
         let is_logged_in = access
@@ -113,7 +113,7 @@ impl TokenRegistry {
         (is_logged_in && Moment::now() < access.ends).then(|| Arc::clone(&access.bearer))
     }
 
-    /// A token that no login stands behind.
+    /// Inserts a token that belongs to no login.
     pub(super) fn insert_access_token(&mut self, text: String, bearer: Bearer, life: Duration) {
         let access = AccessTokenEntry {
             bearer: Arc::new(bearer),
@@ -123,28 +123,28 @@ impl TokenRegistry {
         self.access_tokens.insert(text.into(), access);
     }
 
-    /// Begins a login; with a refresh token if `offline_access` was given.
+    /// Begins a login; with a refresh token if `offline_access` was granted.
     pub(super) fn log_in(
         &mut self,
-        texts: TokenStrings,
+        strings: TokenStrings,
         client: usize,
-        granted: ValidatedToken,
-        terms: &TokenIssuancePolicy,
+        granted: GrantedScopes,
+        policy: &TokenIssuancePolicy,
     ) -> TokenPair {
-        self.begin(texts, client, granted, terms).1
+        self.begin(strings, client, granted, policy).1
     }
 
     fn begin(
         &mut self,
-        texts: TokenStrings,
+        strings: TokenStrings,
         client: usize,
-        granted: ValidatedToken,
-        terms: &TokenIssuancePolicy,
+        granted: GrantedScopes,
+        policy: &TokenIssuancePolicy,
     ) -> (LoginId, TokenPair) {
         self.counts.logins += 1;
         self.last_login += 1;
         let id = LoginId(self.last_login);
-        let refresh = (granted.offline && terms.rotate).then_some(texts.refresh);
+        let refresh = (granted.offline && policy.rotate).then_some(strings.refresh);
         let login = LoginEntry {
             client,
             granted: granted.clone(),
@@ -156,11 +156,12 @@ impl TokenRegistry {
         if let Some(refresh) = &refresh {
             self.refresh_tokens.insert(refresh.as_str().into(), id);
         }
-        let granted = self.issue_access_token(texts.access.clone(), (id, client), granted, terms);
+        let granted =
+            self.issue_access_token(strings.access.clone(), (id, client), granted, policy);
         let tokens = TokenPair {
-            access: texts.access,
+            access: strings.access,
             refresh,
-            life: terms.life,
+            life: policy.life,
             granted,
         };
         (id, tokens)
@@ -171,10 +172,10 @@ impl TokenRegistry {
         &mut self,
         text: String,
         (login, client): (LoginId, usize),
-        granted: ValidatedToken,
-        terms: &TokenIssuancePolicy,
-    ) -> ValidatedToken {
-        let granted = match terms.only {
+        granted: GrantedScopes,
+        policy: &TokenIssuancePolicy,
+    ) -> GrantedScopes {
+        let granted = match policy.only {
             Some(only) => granted.narrowed_to(only),
             None => granted,
         };
@@ -185,7 +186,7 @@ impl TokenRegistry {
         };
         let access = AccessTokenEntry {
             bearer: Arc::new(bearer),
-            ends: Moment::now().plus(terms.life),
+            ends: Moment::now().plus(policy.life),
             login: Some(login),
         };
         self.access_tokens.insert(text.into(), access);
@@ -196,7 +197,7 @@ impl TokenRegistry {
         &mut self,
         text: &str,
         bound: CodeBinding,
-        granted: ValidatedToken,
+        granted: GrantedScopes,
         life: Duration,
     ) {
         let code = IssuedCode {
@@ -209,13 +210,13 @@ impl TokenRegistry {
     }
 
     /// Exchanges a code. `None` if it is unknown, expired, bound to something else, or was exchanged before: that ends the
-    /// login that came of it (RFC 6749 section 4.1.2).
+    /// login that it was exchanged for (RFC 6749 section 4.1.2).
     pub(super) fn redeem(
         &mut self,
         code: &str,
         redemption: &CodeRedemption<'_>,
-        texts: TokenStrings,
-        terms: &TokenIssuancePolicy,
+        strings: TokenStrings,
+        policy: &TokenIssuancePolicy,
     ) -> Option<TokenPair> {
         let known = self.codes.get(code)?;
         if let Some(login) = known.redeemed_login {
@@ -227,25 +228,25 @@ impl TokenRegistry {
             return None;
         }
         let granted = known.granted.clone();
-        let (login, tokens) = self.begin(texts, redemption.client, granted, terms);
+        let (login, tokens) = self.begin(strings, redemption.client, granted, policy);
         if let Some(known) = self.codes.get_mut(code) {
             known.redeemed_login = Some(login);
         }
         Some(tokens)
     }
 
-    /// Exchanges a refresh token for its successor and an access token. `asked` may narrow what the access token may do, never
+    /// Exchanges a refresh token for its successor and an access token. `requested_scopes` may narrow what the access token may do, never
     /// widen it (RFC 6749 section 6).
     pub(super) fn rotate(
         &mut self,
         refresh: &str,
         client: usize,
-        asked: Option<&str>,
-        texts: TokenStrings,
-        terms: &TokenIssuancePolicy,
+        requested_scopes: Option<&str>,
+        strings: TokenStrings,
+        policy: &TokenIssuancePolicy,
     ) -> Result<TokenPair, RotationError> {
         let Some(id) = self.refresh_tokens.get(refresh).copied() else {
-            self.record_reuse(refresh, terms);
+            self.record_reuse(refresh, policy);
             return Err(RotationError::InvalidToken);
         };
         let login = self
@@ -255,8 +256,8 @@ impl TokenRegistry {
         if login.client != client {
             return Err(RotationError::InvalidToken);
         }
-        let granted = narrowed(&login.granted, asked).ok_or(RotationError::Scope)?;
-        let successor = terms.rotate.then_some(texts.refresh);
+        let granted = narrowed(&login.granted, requested_scopes).ok_or(RotationError::Scope)?;
+        let successor = policy.rotate.then_some(strings.refresh);
         if let Some(successor) = &successor {
             login.refresh = Some(successor.as_str().into());
             self.refresh_tokens.remove(refresh);
@@ -264,21 +265,22 @@ impl TokenRegistry {
             self.rotated.insert(refresh.into(), id);
             self.counts.rotations += 1;
         }
-        let granted = self.issue_access_token(texts.access.clone(), (id, client), granted, terms);
+        let granted =
+            self.issue_access_token(strings.access.clone(), (id, client), granted, policy);
         Ok(TokenPair {
-            access: texts.access,
+            access: strings.access,
             refresh: successor,
-            life: terms.life,
+            life: policy.life,
             granted,
         })
     }
 
-    fn record_reuse(&mut self, refresh: &str, terms: &TokenIssuancePolicy) {
+    fn record_reuse(&mut self, refresh: &str, policy: &TokenIssuancePolicy) {
         let Some(login) = self.rotated.get(refresh).copied() else {
             return;
         };
         self.counts.reuses += 1;
-        if terms.reuse_ends_login {
+        if policy.reuse_ends_login {
             self.end_login(login);
         }
     }
@@ -314,7 +316,7 @@ impl TokenRegistry {
         Ok(())
     }
 
-    /// Nothing that was issued is known any more.
+    /// Forgets everything that was issued.
     pub(super) fn revoke_all(&mut self) {
         self.access_tokens.clear();
         self.codes.clear();
@@ -323,8 +325,8 @@ impl TokenRegistry {
         self.rotated.clear();
     }
 
-    /// Every access token has expired; refresh tokens are good still. To the API an expired token and an unknown one are the
-    /// same.
+    /// Expires every access token; refresh tokens stay valid. The API does not distinguish an expired token from an unknown
+    /// one.
     pub(super) fn expire_all(&mut self) {
         let now = Moment::now();
         for access in self.access_tokens.values_mut() {
@@ -333,9 +335,10 @@ impl TokenRegistry {
     }
 }
 
-fn narrowed(granted: &ValidatedToken, asked: Option<&str>) -> Option<ValidatedToken> {
-    match asked.filter(|it| !it.trim().is_empty()) {
+fn narrowed(granted: &GrantedScopes, requested_scopes: Option<&str>) -> Option<GrantedScopes> {
+    match requested_scopes.filter(|it| !it.trim().is_empty()) {
         None => Some(granted.clone()),
-        Some(asked) => ValidatedToken::parse(asked).filter(|asked| granted.covers(asked)),
+        Some(requested_scopes) => GrantedScopes::parse(requested_scopes)
+            .filter(|requested_scopes| granted.covers(requested_scopes)),
     }
 }

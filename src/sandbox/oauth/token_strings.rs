@@ -11,7 +11,8 @@ const CODE_BYTES: usize = 32;
 
 const UUID_BYTES: usize = 16;
 
-/// The texts of one answer's tokens; made before anything is changed, so that nothing is half done without randomness.
+/// The strings of one response's tokens. They are made before any state changes, so that a lack of randomness leaves nothing
+/// half done.
 pub(super) struct TokenStrings {
     pub(super) access: String,
     pub(super) refresh: String,
@@ -40,9 +41,9 @@ fn uuid(mut bytes: [u8; UUID_BYTES]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let mut text = hex::encode(&bytes);
-    // From the end, so that the places before stay where they are.
-    for place in [20, 16, 12, 8] {
-        text.insert(place, '-');
+    // From the end, so that earlier positions stay valid.
+    for index in [20, 16, 12, 8] {
+        text.insert(index, '-');
     }
     text
 }
