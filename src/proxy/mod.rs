@@ -5,6 +5,7 @@
 
 pub mod error_code;
 pub mod outcome;
+mod problem_response;
 pub mod recorded_response;
 pub mod refusal;
 pub mod request_buffering;

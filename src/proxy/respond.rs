@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::{
@@ -15,32 +15,22 @@ use crate::{
         ledger::Ledger,
     },
     caller::AuthMethod,
-    limits::{LimitKind, Standing},
+    limits::LimitKind,
     names::RequestId,
-    net::{
-        Peer,
-        problem_details::{self, ProblemDetails},
-        request::incoming_request::Malformed,
-        response::{Response, ResponseHeaders},
-    },
+    net::{Peer, request::incoming_request::Malformed, response::Response},
     upstream::{ForwardFailed, Forwarded, SendLog},
 };
 
 use super::{
     error_code::ErrorCode,
     outcome::Outcome,
+    problem_response::{append_rate_limit_headers, insert_proxy_status, problem_response},
     recorded_response::{self, AuditedStream, ProxyResponseBody},
     refusal::{self, Refusal},
     request_buffering::BodyNotReceived,
     token_response::{self, TokenIssued, TokenRefused},
     worker_metrics::WorkerMetrics,
 };
-
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// What `Retry-After` may say, in seconds.
-const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
 
 /// Puts the outcome on record and makes the response of it.
 pub fn record_and_respond(
@@ -424,94 +414,6 @@ fn malformed_facts(it: &Malformed) -> RequestFacts {
         raw_path: Some(it.path.clone()),
         ..RequestFacts::from_peer(it.id, it.peer)
     }
-}
-
-fn problem_response(
-    refusal: &Refusal,
-    id: RequestId,
-    subject: &RequestFacts,
-) -> Response<ProxyResponseBody> {
-    let status = refusal.code.status();
-    let code = refusal.code.as_str();
-    // An unauthenticated caller learns nothing else.
-    let known = subject.caller.is_some();
-    let explain = || format!("ninjaone-proxy explain {id}");
-    let hint = refusal.hint.clone().unwrap_or_else(explain);
-    let problem = ProblemDetails {
-        kind: format!("urn:ninjaone-proxy:error:{code}"),
-        title: refusal.code.title(),
-        status: status.as_u16(),
-        detail: &refusal.detail,
-        instance: format!("/requests/{id}"),
-        hint: known.then_some(hint.as_str()),
-        code,
-        caller: subject
-            .caller
-            .as_ref()
-            .map(crate::names::CallerName::as_str),
-        operation: subject.operation.as_ref().map(|it| &*it.id),
-        bucket: refusal.bucket.map(LimitKind::as_str),
-        error: refusal.code.ninjaone_error(),
-        error_description: &refusal.detail,
-        error_code: (refusal.code == ErrorCode::Unauthenticated).then_some(10),
-    };
-    let mut response = Response::new(status, ProxyResponseBody::full(problem.to_bytes()));
-    let fields = &mut response.headers;
-    fields.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(problem_details::CONTENT_TYPE),
-    );
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(
-        recorded_response::REQUEST_ID,
-        recorded_response::request_id_value(id),
-    );
-    insert_proxy_status(fields, refusal.code, refusal.proxy_status);
-    if let Some((policy, standing)) = &refusal.rate_limit {
-        append_rate_limit_headers(fields, policy, *standing);
-    }
-    if let Some(after) = refusal.retry_after {
-        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
-            .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
-        fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    match refusal.code {
-        ErrorCode::Unauthenticated => {
-            let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
-            fields.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        // An ambiguous request ends its connection: nobody guesses where the next one begins.
-        ErrorCode::BadRequest => {
-            let close = HeaderValue::from_static("close");
-            fields.insert(header::CONNECTION, close);
-        }
-        ErrorCode::MethodRefused => {
-            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-            fields.insert(header::ALLOW, allowed);
-        }
-        _ => {}
-    }
-    response
-}
-
-fn insert_proxy_status(fields: &mut ResponseHeaders, code: ErrorCode, exact: Option<&'static str>) {
-    let error = exact.unwrap_or_else(|| code.proxy_status());
-    let text = format!(
-        "ninjaone-proxy; error={error}; details=\"{}\"",
-        code.as_str()
-    );
-    if let Ok(value) = HeaderValue::try_from(text) {
-        fields.insert(PROXY_STATUS, value);
-    }
-}
-
-fn append_rate_limit_headers(
-    fields: &mut ResponseHeaders,
-    policy: &HeaderValue,
-    standing: Standing,
-) {
-    fields.append(RATELIMIT_POLICY, policy.clone());
-    fields.append(RATELIMIT, standing.header());
 }
 
 fn micros(duration: Duration) -> u64 {
