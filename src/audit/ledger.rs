@@ -104,9 +104,9 @@ pub struct LedgerSnapshot {
 
 /// The only way onto the record. Clones share one log.
 #[derive(Clone)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<LedgerShared>);
 
-struct Inner {
+struct LedgerShared {
     queue: Arc<EntryQueue>,
     writer_status: Arc<Mutex<WriterStatus>>,
     memory: Option<Arc<MemorySink>>,
@@ -114,7 +114,7 @@ struct Inner {
     intent_wait: Duration,
 }
 
-impl Drop for Inner {
+impl Drop for LedgerShared {
     fn drop(&mut self) {
         self.queue.close();
     }
@@ -156,7 +156,7 @@ impl Ledger {
             .name(WRITER_PART.to_owned())
             .spawn(move || writer.run(heartbeat))
             .map_err(LedgerOpenError::Thread)?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(LedgerShared {
             queue,
             writer_status: standing,
             memory,

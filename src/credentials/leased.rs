@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     caller::Caller,
-    limits::{Admitted, Standing, budget::Budget},
+    limits::{Admitted, RateLimitStatus, budget::Budget},
     names::IdentityKind,
     net::IncomingRequest,
     ninjaone::operation::{Operation, RiskClass},
@@ -84,7 +84,7 @@ impl Leased {
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
-    pub fn rate_limit_status(&self) -> &Standing {
+    pub fn rate_limit_status(&self) -> &RateLimitStatus {
         self.admitted.rate_limit_status()
     }
 

@@ -6,7 +6,7 @@ use crate::{
     caller::{AuthMethod, Caller, Identified},
     net::IncomingRequest,
     ninjaone::{
-        catalogue::CallbackParameters,
+        catalogue::PathParameters,
         operation::{Operation, RiskClass},
     },
 };
@@ -59,7 +59,7 @@ impl Authorized {
 
     /// The values of the operation's path parameters.
     #[must_use]
-    pub fn parameters(&self) -> &CallbackParameters {
+    pub fn parameters(&self) -> &PathParameters {
         &self.grant.parameters
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, header};
 
 use crate::{
     audit::entry::RequestFacts,
-    limits::{LimitKind, Standing},
+    limits::{LimitKind, RateLimitStatus},
     names::{CallerName, RequestId},
     net::{
         problem_details::{self, ProblemDetails},
@@ -110,7 +110,7 @@ pub(super) fn insert_proxy_status(
 pub(super) fn append_rate_limit_headers(
     fields: &mut ResponseHeaders,
     policy: &HeaderValue,
-    standing: Standing,
+    standing: RateLimitStatus,
 ) {
     fields.append(RATELIMIT_POLICY, policy.clone());
     fields.append(RATELIMIT, standing.header());

@@ -16,7 +16,7 @@ use crate::{
     credentials::Leased,
     names::RequestId,
     net::{body::request_body::BodyProgress, response::Response},
-    upstream::upstream_body::{Http1ResponseBody, UpstreamBodyError},
+    upstream::upstream_body::{UpstreamBody, UpstreamBodyError},
 };
 
 use super::{error_code::ErrorCode, worker_metrics::WorkerMetrics};
@@ -88,7 +88,7 @@ impl ProxyResponseBody {
 /// NinjaOne's body while it streams, with the audit line that is written at its end, however it ends.
 pub struct AuditedStream {
     /// What is streamed.
-    pub body: Http1ResponseBody,
+    pub body: UpstreamBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
     /// The line's fields, but for those that are known at the end only.

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     caller::{self, Unidentified},
     credentials::{self, TokenUnavailable},
-    limits::{LimitKind, Standing, Throttled},
+    limits::{LimitKind, RateLimitStatus, Throttled},
     names::IdentityKind,
     net::{
         body::request_body::RequestBodyError,
@@ -17,8 +17,8 @@ use crate::{
             target::TargetError,
         },
     },
-    policy::{self, Authorized, Denied, TenantSelectionError},
-    upstream,
+    policy::{Authorized, DenialReason, Denied, TenantSelectionError},
+    upstream::ForwardError,
 };
 
 use super::error_code::ErrorCode;
@@ -36,7 +36,7 @@ pub struct Refusal {
     /// The limit that was hit.
     pub bucket: Option<LimitKind>,
     /// For `RateLimit-Policy` and `RateLimit`.
-    pub rate_limit: Option<(HeaderValue, Standing)>,
+    pub rate_limit: Option<(HeaderValue, RateLimitStatus)>,
     /// More for the audit line than callers are told.
     pub error: Option<&'static str>,
     /// A more exact error type for `proxy-status`.
@@ -73,10 +73,9 @@ impl Refusal {
 
 /// Of a request that was on record and got no response to pass on.
 #[must_use]
-pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusal {
-    use upstream::Why;
-    match why {
-        Why::OverBudget { by, retry_after } => {
+pub fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refusal {
+    match error {
+        ForwardError::OverBudget { by, retry_after } => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamThrottled,
                 "The tenant's budget for NinjaOne had no room in time.",
@@ -84,7 +83,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.bucket = Some(by);
             refusal.with_retry_after(retry_after)
         }
-        Why::Throttled { retry_after } => {
+        ForwardError::Throttled { retry_after } => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamThrottled,
                 "NinjaOne asks for fewer requests.",
@@ -92,7 +91,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.bucket = Some(LimitKind::TenantPaused);
             refusal.with_retry_after(retry_after)
         }
-        Why::Unreachable(error) => {
+        ForwardError::Unreachable(error) => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamUnreachable,
                 format!("NinjaOne cannot be reached: {error}."),
@@ -100,7 +99,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.proxy_status = Some(error.proxy_status());
             refusal.with_retry_after(Duration::from_secs(5))
         }
-        Why::BadResponse(error) => {
+        ForwardError::BadResponse(error) => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamBadAnswer,
                 format!("NinjaOne may have received the request, but {error}."),
@@ -108,21 +107,21 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.proxy_status = Some(error.proxy_status());
             refusal
         }
-        Why::TokenRejected => Refusal::new(
+        ForwardError::TokenRejected => Refusal::new(
             ErrorCode::UpstreamBadAnswer,
             "NinjaOne refused the proxy's own token. Your key is good; try again.",
         ),
-        Why::InsufficientPrivileges => Refusal::new(
+        ForwardError::InsufficientPrivileges => Refusal::new(
             ErrorCode::InsufficientPrivileges,
             "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
         ),
-        Why::NoToken(lack) => no_token(&lack, authorized),
-        Why::BodyNotReplayable => body_not_replayable(authorized),
-        Why::TimedOut => Refusal::new(
+        ForwardError::NoToken(lack) => no_token(&lack, authorized),
+        ForwardError::BodyNotReplayable => body_not_replayable(authorized),
+        ForwardError::TimedOut => Refusal::new(
             ErrorCode::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
         ),
-        Why::Body(fault) => from_body_error(fault),
+        ForwardError::Body(fault) => from_body_error(fault),
     }
 }
 
@@ -189,11 +188,10 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
 /// Of a request that policy does not allow.
 #[must_use]
 pub fn denied(it: &Denied) -> Refusal {
-    use policy::Why;
     let caller = &it.identified.caller().name;
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
     match &it.reason {
-        Why::TenantUnknown(problem) => Refusal::new(
+        DenialReason::TenantUnknown(problem) => Refusal::new(
             ErrorCode::TenantUnknown,
             match problem {
                 TenantSelectionError::NoSuchTenant => {
@@ -207,29 +205,29 @@ pub fn denied(it: &Denied) -> Refusal {
                 }
             },
         ),
-        Why::UnknownOperation => Refusal::new(
+        DenialReason::UnknownOperation => Refusal::new(
             ErrorCode::UnknownOperation,
             "No catalogued operation has this method and path; an [[operation]] in the configuration can add one.",
         ),
-        Why::NotAllowed { policies } if policies.is_empty() => Refusal::new(
+        DenialReason::NotAllowed { policies } if policies.is_empty() => Refusal::new(
             ErrorCode::PolicyDenied,
             format!(
                 "Caller {caller} may not call {operation}: it has no rule that allows anything."
             ),
         ),
-        Why::NotAllowed { policies } => Refusal::new(
+        DenialReason::NotAllowed { policies } => Refusal::new(
             ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: {policies} does not allow it."),
         ),
-        Why::DeniedBy { rule } => Refusal::new(
+        DenialReason::DeniedBy { rule } => Refusal::new(
             ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: denied by {rule}."),
         ),
-        Why::ReasonRequired => Refusal::new(
+        DenialReason::ReasonRequired => Refusal::new(
             ErrorCode::ReasonRequired,
             format!("Caller {caller} must say why: send 'NJP-Reason: <text>'."),
         ),
-        Why::OnBehalfOfRequired => Refusal::new(
+        DenialReason::OnBehalfOfRequired => Refusal::new(
             ErrorCode::ReasonRequired,
             format!("Caller {caller} must say for whom: send 'NJP-On-Behalf-Of: <name>'."),
         ),

@@ -17,7 +17,7 @@ pub struct BodyNotReceived {
     /// The request, which nothing is sent of.
     pub admitted: Admitted,
     /// How far the body had come.
-    pub passage: Option<Arc<BodyProgress>>,
+    pub body_progress: Option<Arc<BodyProgress>>,
     /// What is wrong with it.
     pub error: RequestBodyError,
 }
@@ -45,7 +45,7 @@ pub async fn receive(
         Ok(()) => Ok(admitted),
         Err(why) => Err(Box::new(BodyNotReceived {
             admitted,
-            passage: body.progress(),
+            body_progress: body.progress(),
             error: why,
         })),
     }

@@ -124,7 +124,7 @@ fn forwarded_response(
         leased.policy_header(),
         *leased.rate_limit_status(),
     );
-    let passage = journal.body_progress.clone();
+    let body_progress = journal.body_progress.clone();
     let ending = outcome_details(
         Decision::Allowed,
         None,
@@ -140,7 +140,7 @@ fn forwarded_response(
             entry: Some(entry),
             details: ending,
             leased,
-            body_progress: passage,
+            body_progress,
             started,
             metrics: tally,
             abort_reason: recorded_response::CALLER_GONE,
@@ -252,7 +252,7 @@ fn body_not_received(
         *it.admitted.rate_limit_status(),
     ));
     let journal = SendLog {
-        body_progress: it.passage.clone(),
+        body_progress: it.body_progress.clone(),
         ..SendLog::default()
     };
     let subject = RequestFacts::from_authorized(it.admitted.authorized());
@@ -306,13 +306,14 @@ fn token_refused(
     tally: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let (status, code) = match it.error {
-        token_response::Why::InvalidClient => {
+        token_response::TokenRequestError::InvalidClient => {
             (StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated)
         }
-        token_response::Why::TooManyTokens => {
+        token_response::TokenRequestError::TooManyTokens => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TokenUnavailable)
         }
-        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrantType => {
+        token_response::TokenRequestError::InvalidRequest
+        | token_response::TokenRequestError::UnsupportedGrantType => {
             (StatusCode::BAD_REQUEST, ErrorCode::BadRequest)
         }
     };

@@ -21,12 +21,12 @@ pub struct TokenRefused {
     /// The request for a token.
     pub incoming: Box<IncomingRequest>,
     /// Why there is none.
-    pub error: Why,
+    pub error: TokenRequestError,
 }
 
 /// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum TokenRequestError {
     /// Not a form, too long, or without credentials.
     InvalidRequest,
     InvalidClient,
@@ -34,7 +34,7 @@ pub enum Why {
     TooManyTokens,
 }
 
-impl Why {
+impl TokenRequestError {
     /// RFC 6749 section 5.2.
     #[must_use]
     pub const fn error_code(self) -> &'static str {

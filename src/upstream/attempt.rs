@@ -32,10 +32,10 @@ use crate::{
 };
 
 use super::{
-    attempt_result::{Answer, Verdict},
+    attempt_result::{AttemptResult, UpstreamResponse},
     send_loop::SendLoop,
     tenant_upstream::{ThrottleKind, UpstreamTimeouts},
-    upstream_body::Http1ResponseBody,
+    upstream_body::UpstreamBody,
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -51,14 +51,14 @@ const NINJAONE_REQUEST_ID_BYTES_MAX: usize = 128;
 impl SendLoop<'_> {
     /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the response
     /// begins.
-    pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> Verdict {
+    pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> AttemptResult {
         let request = self.intended.request();
         let mut body = self.body.take();
         if self.intended.operation().payload == Payload::Upload {
             body.allow_upload();
         }
         if body.declares_too_large() {
-            return Verdict::RequestBody(RequestBodyError::TooLarge);
+            return AttemptResult::RequestBody(RequestBodyError::TooLarge);
         }
         let passage = body.progress();
         self.send_log.body_progress.clone_from(&passage);
@@ -90,19 +90,19 @@ impl SendLoop<'_> {
         }
         self.intended.set_attempts(self.send_log.attempts);
         if let Some(fault) = passage.as_ref().and_then(|it| it.error()) {
-            return Verdict::RequestBody(fault);
+            return AttemptResult::RequestBody(fault);
         }
         match sent {
-            None if begun => Verdict::TimedOut,
-            None => Verdict::Unsent(ExchangeError::TimedOut),
-            Some(Err(SendError::NotSent(error))) => Verdict::Unsent(error),
-            Some(Err(SendError::StaleConnection)) => Verdict::StaleConnection,
-            Some(Err(SendError::MaybeSent(error))) => Verdict::ExchangeFailed(error),
-            Some(Ok(answered)) => self.judge(answered, permit).await,
+            None if begun => AttemptResult::TimedOut,
+            None => AttemptResult::Unsent(ExchangeError::TimedOut),
+            Some(Err(SendError::NotSent(error))) => AttemptResult::Unsent(error),
+            Some(Err(SendError::StaleConnection)) => AttemptResult::StaleConnection,
+            Some(Err(SendError::MaybeSent(error))) => AttemptResult::ExchangeFailed(error),
+            Some(Ok(answered)) => self.classify(answered, permit).await,
         }
     }
 
-    async fn judge(&mut self, answered: ClientResponse, permit: Permit) -> Verdict {
+    async fn classify(&mut self, answered: ClientResponse, permit: Permit) -> AttemptResult {
         let ClientResponse {
             status,
             headers: mut fields,
@@ -112,31 +112,31 @@ impl SendLoop<'_> {
         if let Some(kind) = throttle_kind(status, &fields)
             && !is_attachment(self.intended.operation().payload, &fields)
         {
-            return Verdict::Throttled(kind, requested_delay(&fields));
+            return AttemptResult::Throttled(kind, requested_delay(&fields));
         }
         // An upgrade that nobody asked for.
         if status.is_informational() {
-            return Verdict::ExchangeFailed(ExchangeError::NotHttp);
+            return AttemptResult::ExchangeFailed(ExchangeError::NotHttp);
         }
-        let body = Http1ResponseBody::new(body, permit, self.upstream.timeouts().body);
+        let body = UpstreamBody::new(body, permit, self.upstream.timeouts().body);
         if status == StatusCode::UNAUTHORIZED {
-            let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
+            let told = Box::pin(body.collect_limited(UNAUTHORIZED_BODY_BYTES_MAX)).await;
             return match ApiErrorBody::parse(&told).map(|it| it.kind()) {
-                Some(ApiErrorKind::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
-                _ => Verdict::TokenRejected,
+                Some(ApiErrorKind::InsufficientPrivileges) => AttemptResult::InsufficientPrivileges,
+                _ => AttemptResult::TokenRejected,
             };
         }
         self.token.accept();
         sanitize_retry_after(&mut fields);
-        let answer = Answer {
+        let answer = UpstreamResponse {
             status,
             headers: fields,
             body,
         };
         if matches!(status.as_u16(), 502..=504) {
-            Verdict::GatewayError(answer)
+            AttemptResult::GatewayError(answer)
         } else {
-            Verdict::Response(answer)
+            AttemptResult::Response(answer)
         }
     }
 }

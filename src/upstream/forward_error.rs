@@ -18,13 +18,13 @@ pub struct ForwardFailed {
     /// Its line, still to be written.
     pub entry: OpenEntry,
     /// Why there is no response.
-    pub error: Why,
+    pub error: ForwardError,
     /// What happened until then.
     pub send_log: SendLog,
 }
 
 impl ForwardFailed {
-    pub(super) fn new(intended: Intended, why: Why, journal: SendLog) -> Box<Self> {
+    pub(super) fn new(intended: Intended, why: ForwardError, journal: SendLog) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
@@ -37,7 +37,7 @@ impl ForwardFailed {
 
 /// Why there is no response to pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum ForwardError {
     /// The tenant's budget had no room in time. Nothing was sent.
     OverBudget {
         /// The limit that was hit last.

@@ -8,15 +8,15 @@ use crate::{
     net::response::ResponseHeaders,
 };
 
-use super::{attempt_result::Answer, send_log::SendLog, upstream_body::Http1ResponseBody};
+use super::{attempt_result::UpstreamResponse, send_log::SendLog, upstream_body::UpstreamBody};
 
 /// A request that NinjaOne has responded to, and the response.
 ///
-/// `Sending::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
+/// `SendLoop::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
 pub struct Forwarded {
     leased: Leased,
     entry: OpenEntry,
-    answer: Answer,
+    answer: UpstreamResponse,
     send_log: SendLog,
 }
 
@@ -24,7 +24,7 @@ impl Forwarded {
     /// Asserts that `answer` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_forwarded(
         intended: Intended,
-        answer: Answer,
+        answer: UpstreamResponse,
         journal: SendLog,
     ) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
@@ -46,10 +46,10 @@ impl Forwarded {
         OpenEntry,
         StatusCode,
         ResponseHeaders,
-        Http1ResponseBody,
+        UpstreamBody,
         SendLog,
     ) {
-        let Answer {
+        let UpstreamResponse {
             status,
             headers: fields,
             body,

@@ -10,7 +10,7 @@ use http::StatusCode;
 use tokio::time::timeout;
 
 use super::{
-    attempt_result::Verdict, forward_error::Why, send_loop::SendLoop,
+    attempt_result::AttemptResult, forward_error::ForwardError, send_loop::SendLoop,
     user_context::may_retry_as_user,
 };
 
@@ -19,9 +19,8 @@ const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 impl SendLoop<'_> {
     /// Whether this response may be `user_context_required`, to a request that may go as the user.
-    pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
-        let is_refusal =
-            matches!(verdict, Verdict::Response(answer) if answer.status == StatusCode::FORBIDDEN);
+    pub(super) fn may_require_user(&self, verdict: &AttemptResult) -> bool {
+        let is_refusal = matches!(verdict, AttemptResult::Response(answer) if answer.status == StatusCode::FORBIDDEN);
         is_refusal && may_retry_as_user(&self.intended)
     }
 
@@ -29,15 +28,15 @@ impl SendLoop<'_> {
     ///
     /// # Errors
     /// There is no token of one, or no body any more. The request comes back as the service's.
-    pub(super) async fn switch_to_user(mut self) -> Result<Self, Box<(Self, Why)>> {
+    pub(super) async fn switch_to_user(mut self) -> Result<Self, Box<(Self, ForwardError)>> {
         self.remember_user_only();
         // Without a token the caller is not asked for the rest of the body; without a body the service's lease stays.
         let tenant = self.intended.tenant().index;
         if let Err(lack) = self.vaults.wait_for_user(tenant).await {
-            return Err(Box::new((self, Why::NoToken(lack))));
+            return Err(Box::new((self, ForwardError::NoToken(lack))));
         }
         if !self.restore_body().await {
-            return Err(Box::new((self, Why::BodyNotReplayable)));
+            return Err(Box::new((self, ForwardError::BodyNotReplayable)));
         }
         match self.intended.lease_as_user(self.vaults).await {
             Ok(intended) => {
@@ -49,7 +48,7 @@ impl SendLoop<'_> {
             Err(it) => {
                 let (intended, lack) = *it;
                 self.intended = intended;
-                Err(Box::new((self, Why::NoToken(lack))))
+                Err(Box::new((self, ForwardError::NoToken(lack))))
             }
         }
     }

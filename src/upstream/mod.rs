@@ -1,6 +1,6 @@
 //! SEND IT. `Intended` ──► `Forwarded`: the only way out to NinjaOne's API.
 //!
-//! A write is sent once, except when NinjaOne refused it without doing anything: see `switch.rs`. A read may be retried, as the
+//! A write is sent once, except when NinjaOne refused it without doing anything: see `identity_retry.rs`. A read may be retried, as the
 //! table in `retry.rs` says, and never beyond the retry budget.
 
 mod attempt;
@@ -42,7 +42,7 @@ use self::{
 };
 
 pub use self::{
-    forward_error::{ForwardFailed, Why},
+    forward_error::{ForwardError, ForwardFailed},
     forwarded::Forwarded,
     send_log::SendLog,
 };
@@ -101,11 +101,11 @@ impl Upstream {
         body: RequestBody,
     ) -> Result<Box<Forwarded>, Box<ForwardFailed>> {
         let Some(origin) = origins.get(intended.tenant().index) else {
-            let why = Why::Unreachable(ExchangeError::Resolve);
+            let why = ForwardError::Unreachable(ExchangeError::Resolve);
             return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
         let Ok(pool) = self.pool(origin) else {
-            let why = Why::Unreachable(ExchangeError::Tls);
+            let why = ForwardError::Unreachable(ExchangeError::Tls);
             return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
         let started = Instant::now();

@@ -14,7 +14,7 @@ use crate::{
     policy::identity::IdentityPreference,
 };
 
-use super::attempt_result::Verdict;
+use super::attempt_result::AttemptResult;
 
 /// Longest refusal that is read, in bytes; NinjaOne's is 150.
 const REFUSAL_BYTES_MAX: usize = 8 * 1024;
@@ -45,8 +45,8 @@ pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
 
 /// Whether a response says `user_context_required`. A body that cannot be read, because it is compressed, long or slow,
 /// says nothing; whatever was read of it is passed on.
-pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
-    let Verdict::Response(answer) = verdict else {
+pub(super) async fn requires_user(verdict: &mut AttemptResult) -> bool {
+    let AttemptResult::Response(answer) = verdict else {
         return false;
     };
     if answer.headers.contains(&header::CONTENT_ENCODING) {

@@ -11,7 +11,7 @@ use ninjaone_proxy::{
         operation::{RequiredIdentity, RiskClass},
     },
     policy::{
-        TenantSelectionError, Why,
+        DenialReason, TenantSelectionError,
         identity::{
             ConfiguredIdentities, IdentityChoice, IdentityPin, IdentityPreference, IdentityReason,
             choose_identity,
@@ -98,7 +98,7 @@ impl Desk<'_> {
         decide(&self.book(), method, target, |question| question)
     }
 
-    fn refuses(&self, method: Method, target: &str) -> Why {
+    fn refuses(&self, method: Method, target: &str) -> DenialReason {
         self.decide(method, target).expect_err(target).reason
     }
 
@@ -140,8 +140,8 @@ fn decide<'a>(
     }))
 }
 
-fn not_allowed() -> Why {
-    Why::NotAllowed {
+fn not_allowed() -> DenialReason {
+    DenialReason::NotAllowed {
         policies: Arc::from("reporting"),
     }
 }
@@ -191,7 +191,7 @@ fn deny_wins_over_allow_in_whichever_order_they_stand() {
     };
     assert_eq!(
         desk.refuses(Method::Get, "/v2/device/17"),
-        Why::DeniedBy {
+        DenialReason::DeniedBy {
             rule: Arc::from("policy reporting: deny = [\"tag:DEVICES\"]")
         }
     );
@@ -282,7 +282,10 @@ fn a_deny_of_secrets_or_of_the_plain_operation_catches_the_raised_one() {
             ..readers()
         };
         let why = desk.refuses(Method::Get, SECRET_READ);
-        assert!(matches!(why, Why::DeniedBy { .. }), "{selector}: {why:?}");
+        assert!(
+            matches!(why, DenialReason::DeniedBy { .. }),
+            "{selector}: {why:?}"
+        );
     }
     let desk = Desk {
         allow: &["all"],
@@ -309,12 +312,12 @@ fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
         "/v2",
     ] {
         let refusal = desk.decide(Method::Get, target).expect_err(target);
-        assert_eq!(refusal.reason, Why::UnknownOperation);
+        assert_eq!(refusal.reason, DenialReason::UnknownOperation);
         assert_eq!(refusal.operation, None);
     }
     assert_eq!(
         desk.refuses(Method::Delete, "/v2/devices"),
-        Why::UnknownOperation
+        DenialReason::UnknownOperation
     );
 }
 
@@ -331,7 +334,7 @@ fn a_caller_with_several_tenants_must_name_one() {
     };
     assert_eq!(
         desk.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantSelectionError::Ambiguous)
+        DenialReason::TenantUnknown(TenantSelectionError::Ambiguous)
     );
     let book = desk.book();
     for (base_path, header) in [
@@ -366,7 +369,7 @@ fn base_path_and_header_must_not_contradict_each_other() {
     });
     assert_eq!(
         refusal.expect_err("two names").reason,
-        Why::TenantUnknown(TenantSelectionError::Conflicting)
+        DenialReason::TenantUnknown(TenantSelectionError::Conflicting)
     );
 }
 
@@ -384,7 +387,7 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     assert_eq!(ask("globex"), ask("initech"));
     assert_eq!(
         ask("globex").expect_err("not theirs").reason,
-        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
+        DenialReason::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
     let none = Desk {
         tenants: &[],
@@ -392,7 +395,7 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     };
     assert_eq!(
         none.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
+        DenialReason::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
 }
 
@@ -414,9 +417,15 @@ fn a_required_reason_and_person_are_asked_for_once_the_rules_allow() {
         })
         .map_err(|refusal| refusal.reason)
     };
-    assert_eq!(ask(None, None), Err(Why::ReasonRequired));
-    assert_eq!(ask(Some("  "), Some("j.doe")), Err(Why::ReasonRequired));
-    assert_eq!(ask(Some("T-1"), None), Err(Why::OnBehalfOfRequired));
+    assert_eq!(ask(None, None), Err(DenialReason::ReasonRequired));
+    assert_eq!(
+        ask(Some("  "), Some("j.doe")),
+        Err(DenialReason::ReasonRequired)
+    );
+    assert_eq!(
+        ask(Some("T-1"), None),
+        Err(DenialReason::OnBehalfOfRequired)
+    );
     assert!(ask(Some("T-1"), Some("j.doe")).is_ok());
     assert_eq!(desk.refuses(Method::Delete, "/v2/alert/1"), not_allowed());
 }
@@ -432,7 +441,7 @@ fn an_index_of_other_rules_opens_nobodys_page() {
     });
     assert!(matches!(
         refusal.expect_err("stranger").reason,
-        Why::NotAllowed { .. }
+        DenialReason::NotAllowed { .. }
     ));
 }
 
