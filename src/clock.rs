@@ -83,8 +83,8 @@ pub fn rfc3339(at: Timestamp) -> [u8; 27] {
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     let mut put = |start: usize, width: usize, value: i64| {
         let mut rest = value.unsigned_abs();
-        for place in text[start..start + width].iter_mut().rev() {
-            *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        for digit in text[start..start + width].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
             rest /= 10;
         }
     };

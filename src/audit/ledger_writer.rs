@@ -99,7 +99,7 @@ struct Outage {
 
 impl LedgerWriter {
     pub(super) fn new(queue: Arc<EntryQueue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
-        let standing = WriterStatus {
+        let status = WriterStatus {
             head,
             path: None,
             records: 0,
@@ -118,7 +118,7 @@ impl LedgerWriter {
             synced: Moment::now(),
             durable_seq: head.seq,
             outage: None,
-            status: Arc::new(Mutex::new(standing)),
+            status: Arc::new(Mutex::new(status)),
         }
     }
 
@@ -349,14 +349,14 @@ impl LedgerWriter {
     }
 
     fn publish_status(&self) {
-        let mut standing = self.locked_status();
-        standing.head = self.chain.head();
-        standing.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
+        let mut status = self.locked_status();
+        status.head = self.chain.head();
+        status.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
         // While there is no file, the one that was given up is where to look.
         if let Some(path) = self.sink.path()
-            && standing.path.as_deref() != Some(path)
+            && status.path.as_deref() != Some(path)
         {
-            standing.path = Some(path.to_owned());
+            status.path = Some(path.to_owned());
         }
     }
 
@@ -375,8 +375,8 @@ impl Drop for EndGuard {
     }
 }
 
-pub(super) fn lock_status(standing: &Mutex<WriterStatus>) -> MutexGuard<'_, WriterStatus> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock_status(status: &Mutex<WriterStatus>) -> MutexGuard<'_, WriterStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn today() -> Day {

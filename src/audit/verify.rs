@@ -252,10 +252,10 @@ impl<'a> Verifier<'a> {
         self.seq = None;
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_for_reading(&file.path)?);
         let mut line = Vec::new();
-        while let Some(ending) = next_line(&mut reader, &mut line)? {
+        while let Some(details) = next_line(&mut reader, &mut line)? {
             self.line += 1;
             self.seq = None;
-            match ending {
+            match details {
                 LineEnd::Complete => self.verify_line(file, &line),
                 LineEnd::Torn => self.add_break(IntegrityError::Torn {
                     bytes: line.len() as u64,

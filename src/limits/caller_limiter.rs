@@ -81,15 +81,15 @@ impl CallerLimiter {
     ) -> Result<(ConcurrencyPermit, RateLimitStatus), (LimitKind, Duration, RateLimitStatus)> {
         // Concurrency first: a request that is refused must not use up the rate.
         let Some(concurrency) = self.acquire_concurrency() else {
-            let standing = RateLimitStatus {
+            let rate_limit_status = RateLimitStatus {
                 remaining: 0,
                 reset_s: CONCURRENCY_RETRY_AFTER_S,
             };
             let retry_after = Duration::from_secs(CONCURRENCY_RETRY_AFTER_S.into());
-            return Err((LimitKind::CallerConcurrency, retry_after, standing));
+            return Err((LimitKind::CallerConcurrency, retry_after, rate_limit_status));
         };
         match self.limiter.check() {
-            Ok(standing) => Ok((concurrency, standing)),
+            Ok(rate_limit_status) => Ok((concurrency, rate_limit_status)),
             Err(soon) => Err((
                 LimitKind::CallerRate,
                 soon.retry_after,

@@ -140,8 +140,8 @@ mod tests {
             let clock = FakeRelativeClock::default();
             let pace = GcraLimiter::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
             for left in (0..burst).rev() {
-                let standing = pace.check().ok().unwrap();
-                prop_assert_eq!(standing.remaining, left);
+                let rate_limit_status = pace.check().ok().unwrap();
+                prop_assert_eq!(rate_limit_status.remaining, left);
             }
 
             let wait = pace.check().err().unwrap().retry_after;

@@ -73,17 +73,17 @@ impl RateLimits {
             return Err(Throttled::unknown_caller_or_tenant(authorized));
         };
         match meter.admit() {
-            Ok((concurrency, standing)) => Ok(Admitted::assert_admitted(
+            Ok((concurrency, rate_limit_status)) => Ok(Admitted::assert_admitted(
                 authorized,
                 concurrency,
-                standing,
+                rate_limit_status,
                 Arc::clone(budget),
             )),
-            Err((by, retry_after, standing)) => Err(Box::new(Throttled {
+            Err((by, retry_after, rate_limit_status)) => Err(Box::new(Throttled {
                 authorized,
                 retry_after,
                 limit: by,
-                rate_limit_status: standing,
+                rate_limit_status,
                 policy_header: meter.policy_header().clone(),
             })),
         }

@@ -46,8 +46,8 @@ struct HeaderBuffer {
 impl HeaderBuffer {
     fn push(&mut self, text: &[u8]) {
         let end = self.length + text.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(text);
+        if let Some(digit) = self.bytes.get_mut(self.length..end) {
+            digit.copy_from_slice(text);
             self.length = end;
         }
     }
@@ -55,9 +55,9 @@ impl HeaderBuffer {
     fn push_number(&mut self, number: u32) {
         let mut digits = [b'0'; 10];
         let (mut rest, mut used) = (number, 0);
-        for place in digits.iter_mut().rev() {
+        for digit in digits.iter_mut().rev() {
             // The remainder of a division by ten fits a byte.
-            *place = b'0' + (rest % 10) as u8;
+            *digit = b'0' + (rest % 10) as u8;
             (rest, used) = (rest / 10, used + 1);
             if rest == 0 {
                 break;

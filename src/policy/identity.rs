@@ -85,12 +85,12 @@ impl IdentityReason {
 /// Chooses the identity. `is_learned`: NinjaOne has asked for a user before.
 #[must_use]
 pub const fn choose_identity(
-    wish: IdentityPreference,
+    preference: IdentityPreference,
     needs: RequiredIdentity,
     is_learned: bool,
     held: ConfiguredIdentities,
 ) -> IdentityChoice {
-    let (identity, because) = match (wish, needs) {
+    let (identity, because) = match (preference, needs) {
         (IdentityPreference::Pinned(identity), _) => (identity, IdentityReason::Pinned),
         (IdentityPreference::Auto, RequiredIdentity::User) => {
             (IdentityKind::User, IdentityReason::RequiresUser)

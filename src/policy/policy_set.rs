@@ -267,8 +267,8 @@ impl CallerPolicy {
             if decisions.len() <= operation.index {
                 decisions.resize(operation.index + 1, [RuleDecision::NoMatch; 2]);
             }
-            if let Some(place) = decisions.get_mut(operation.index) {
-                *place = row;
+            if let Some(index) = decisions.get_mut(operation.index) {
+                *index = row;
             }
         }
         Self {
@@ -318,8 +318,8 @@ impl CallerPolicy {
             .unwrap_or(RuleDecision::NoMatch)
     }
 
-    pub(super) fn rule_at(&self, place: usize) -> Option<&CompiledRule> {
-        self.rules.get(place)
+    pub(super) fn rule_at(&self, index: usize) -> Option<&CompiledRule> {
+        self.rules.get(index)
     }
 
     fn evaluate(
@@ -328,9 +328,9 @@ impl CallerPolicy {
         class: RiskClass,
         question: &AuthorizationQuery<'_>,
     ) -> Result<&CompiledRule, DenialReason> {
-        let verdict = self.decision(operation, class);
-        let line = match verdict {
-            RuleDecision::Allowed(place) | RuleDecision::Denied(place) => self.rule_at(place),
+        let decision = self.decision(operation, class);
+        let line = match decision {
+            RuleDecision::Allowed(index) | RuleDecision::Denied(index) => self.rule_at(index),
             RuleDecision::NoMatch => None,
         };
         let Some(line) = line else {
@@ -338,7 +338,7 @@ impl CallerPolicy {
                 policies: Arc::clone(&self.policies),
             });
         };
-        if let RuleDecision::Denied(_) = verdict {
+        if let RuleDecision::Denied(_) = decision {
             return Err(DenialReason::DeniedBy {
                 rule: Arc::clone(&line.text),
             });
@@ -399,8 +399,8 @@ fn decide_by_rules(
             line.rule.effect == effect && line.rule.applies_to(operation, class)
         })
     };
-    if let Some(place) = first(Effect::Deny) {
-        return RuleDecision::Denied(place);
+    if let Some(index) = first(Effect::Deny) {
+        return RuleDecision::Denied(index);
     }
     first(Effect::Allow).map_or(RuleDecision::NoMatch, RuleDecision::Allowed)
 }

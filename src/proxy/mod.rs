@@ -65,34 +65,38 @@ impl Proxy {
     async fn walk(
         &self,
         rules: &Rules,
-        arrival: ReceivedRequest,
-        unproven: Option<&ConnectionControl>,
+        received: ReceivedRequest,
+        unauthenticated: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let (incoming, mut body) = IncomingRequest::parse(arrival, &rules.request_rules)?;
+        let (incoming, mut body) = IncomingRequest::parse(received, &rules.request_rules)?;
         let tokens = &self.issued_tokens;
-        let incoming = token_endpoint::serve(incoming, &mut body, rules, tokens, unproven).await?;
+        let incoming =
+            token_endpoint::serve(incoming, &mut body, rules, tokens, unauthenticated).await?;
         let identified = rules.callers.identify(incoming, tokens)?;
-        mark_authenticated(unproven);
+        mark_authenticated(unauthenticated);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
         let admitted = request_buffering::receive(admitted, &mut body).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
-        let (upstream, origins, vaults) = (&self.upstream, &rules.upstreams, &rules.credentials);
-        let forwarded = upstream.forward(origins, vaults, intended, body).await?;
+        let (upstream, upstreams, token_cells) =
+            (&self.upstream, &rules.upstreams, &rules.credentials);
+        let forwarded = upstream
+            .forward(upstreams, token_cells, intended, body)
+            .await?;
         Ok(forwarded)
     }
 
     /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
-    /// `unproven` is the connection's seat, unless it is authenticated already.
+    /// `unauthenticated` is the connection's seat, unless it is authenticated already.
     pub async fn handle(
         &self,
-        arrival: ReceivedRequest,
-        unproven: Option<Arc<ConnectionControl>>,
+        received: ReceivedRequest,
+        unauthenticated: Option<Arc<ConnectionControl>>,
     ) -> RecordedResponse {
         let rules = self.rules.load_full();
         let _counted = self.metrics.track_in_flight();
-        let walk = self.walk(&rules, arrival, unproven.as_deref());
+        let walk = self.walk(&rules, received, unauthenticated.as_deref());
         let outcome = match walk.await {
             Ok(forwarded) => Outcome::Forwarded(forwarded),
             Err(outcome) => outcome,
@@ -106,9 +110,9 @@ impl Proxy {
 }
 
 /// A caller on this connection is authenticated: the connection is not evicted from now on.
-fn mark_authenticated(unproven: Option<&ConnectionControl>) {
-    if let Some(seat) = unproven {
-        seat.mark_authenticated();
+fn mark_authenticated(unauthenticated: Option<&ConnectionControl>) {
+    if let Some(connection) = unauthenticated {
+        connection.mark_authenticated();
     }
 }
 
@@ -130,26 +134,30 @@ impl Handler for ConnectionHandler {
         body.abort_slow_reader();
     }
 
-    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<ProxyResponseBody> {
+    fn handle(&self, parsed: ParsedRequest) -> ResponseFuture<ProxyResponseBody> {
         let at = Timestamp::now();
-        let method = wire.as_ref().ok().and_then(|(request, _)| request.method);
-        let arrival = ReceivedRequest {
+        let method = parsed.as_ref().ok().and_then(|(request, _)| request.method);
+        let received = ReceivedRequest {
             id: self.proxy.request_ids.next(at),
             received_at: at,
             started: Instant::now(),
             peer: self.peer,
-            parsed: wire,
+            parsed,
         };
         // A connection is authenticated once; most requests come on one that is.
-        let unproven = (!self.connection.is_authenticated()).then(|| Arc::clone(&self.connection));
+        let unauthenticated =
+            (!self.connection.is_authenticated()).then(|| Arc::clone(&self.connection));
         let proxy = Arc::clone(&self.proxy);
         match method {
-            Some(Method::Get | Method::Head) | None => {
-                Box::pin(async move { proxy.handle(arrival, unproven).await.into_response() })
-            }
+            Some(Method::Get | Method::Head) | None => Box::pin(async move {
+                proxy
+                    .handle(received, unauthenticated)
+                    .await
+                    .into_response()
+            }),
             Some(_) => Box::pin(async move {
-                let reply = handle_detached(proxy, arrival, unproven).await;
-                reply.into_response()
+                let response = handle_detached(proxy, received, unauthenticated).await;
+                response.into_response()
             }),
         }
     }
@@ -158,18 +166,18 @@ impl Handler for ConnectionHandler {
 /// A write goes on when its caller hangs up: it is finished and recorded all the same.
 async fn handle_detached(
     proxy: Arc<Proxy>,
-    arrival: ReceivedRequest,
-    unproven: Option<Arc<ConnectionControl>>,
+    received: ReceivedRequest,
+    unauthenticated: Option<Arc<ConnectionControl>>,
 ) -> RecordedResponse {
-    let (id, peer) = (arrival.id, arrival.peer);
-    let (answered, reply) = oneshot::channel();
+    let (id, peer) = (received.id, received.peer);
+    let (sender, response) = oneshot::channel();
     let journey = Arc::clone(&proxy);
     proxy.tasks.spawn(async move {
         // A response that nobody waits for any more records that by being dropped.
-        let _ = answered.send(journey.handle(arrival, unproven).await);
+        let _ = sender.send(journey.handle(received, unauthenticated).await);
     });
-    match reply.await {
-        Ok(reply) => reply,
+    match response.await {
+        Ok(response) => response,
         Err(_) => RecordedResponse::from(respond::internal_error(
             id,
             peer,

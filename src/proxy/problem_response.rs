@@ -28,12 +28,12 @@ const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
 pub(super) fn problem_response(
     refusal: &Refusal,
     id: RequestId,
-    subject: &RequestFacts,
+    facts: &RequestFacts,
 ) -> Response<ProxyResponseBody> {
     let status = refusal.code.status();
     let code = refusal.code.as_str();
     // An unauthenticated caller learns nothing else.
-    let known = subject.caller.is_some();
+    let known = facts.caller.is_some();
     let explain = || format!("ninjaone-proxy explain {id}");
     let hint = refusal.hint.clone().unwrap_or_else(explain);
     let problem = ProblemDetails {
@@ -44,46 +44,46 @@ pub(super) fn problem_response(
         instance: format!("/requests/{id}"),
         hint: known.then_some(hint.as_str()),
         code,
-        caller: subject.caller.as_ref().map(CallerName::as_str),
-        operation: subject.operation.as_ref().map(|it| &*it.id),
+        caller: facts.caller.as_ref().map(CallerName::as_str),
+        operation: facts.operation.as_ref().map(|it| &*it.id),
         bucket: refusal.bucket.map(LimitKind::as_str),
         error: refusal.code.ninjaone_error(),
         error_description: &refusal.detail,
         error_code: (refusal.code == ErrorCode::Unauthenticated).then_some(10),
     };
     let mut response = Response::new(status, ProxyResponseBody::full(problem.to_bytes()));
-    let fields = &mut response.headers;
-    fields.insert(
+    let headers = &mut response.headers;
+    headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(problem_details::CONTENT_TYPE),
     );
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
         recorded_response::REQUEST_ID,
         recorded_response::request_id_value(id),
     );
-    insert_proxy_status(fields, refusal.code, refusal.proxy_status);
-    if let Some((policy, standing)) = &refusal.rate_limit {
-        append_rate_limit_headers(fields, policy, *standing);
+    insert_proxy_status(headers, refusal.code, refusal.proxy_status);
+    if let Some((policy, status)) = &refusal.rate_limit {
+        append_rate_limit_headers(headers, policy, *status);
     }
     if let Some(after) = refusal.retry_after {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
             .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
-        fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     match refusal.code {
         ErrorCode::Unauthenticated => {
             let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
-            fields.insert(header::WWW_AUTHENTICATE, challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         // An ambiguous request ends its connection: nobody guesses where the next one begins.
         ErrorCode::BadRequest => {
             let close = HeaderValue::from_static("close");
-            fields.insert(header::CONNECTION, close);
+            headers.insert(header::CONNECTION, close);
         }
         ErrorCode::MethodRefused => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-            fields.insert(header::ALLOW, allowed);
+            headers.insert(header::ALLOW, allowed);
         }
         _ => {}
     }
@@ -92,7 +92,7 @@ pub(super) fn problem_response(
 
 /// Adds `Proxy-Status` (RFC 9209). `exact` replaces the error type of `code`.
 pub(super) fn insert_proxy_status(
-    fields: &mut ResponseHeaders,
+    headers: &mut ResponseHeaders,
     code: ErrorCode,
     exact: Option<&'static str>,
 ) {
@@ -102,16 +102,16 @@ pub(super) fn insert_proxy_status(
         code.as_str()
     );
     if let Ok(value) = HeaderValue::try_from(text) {
-        fields.insert(PROXY_STATUS, value);
+        headers.insert(PROXY_STATUS, value);
     }
 }
 
 /// Adds the `RateLimit` headers after any that NinjaOne sent.
 pub(super) fn append_rate_limit_headers(
-    fields: &mut ResponseHeaders,
+    headers: &mut ResponseHeaders,
     policy: &HeaderValue,
-    standing: RateLimitStatus,
+    status: RateLimitStatus,
 ) {
-    fields.append(RATELIMIT_POLICY, policy.clone());
-    fields.append(RATELIMIT, standing.header());
+    headers.append(RATELIMIT_POLICY, policy.clone());
+    headers.append(RATELIMIT, status.header());
 }

@@ -118,12 +118,12 @@ impl AuditedStream {
         };
         let duration = self.started.elapsed();
         self.metrics.duration.observe(duration);
-        let mut ending = self.details.clone();
-        ending.error = error.or(ending.error);
-        ending.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        ending.bytes_in = self.body_progress.as_ref().map_or(0, |it| it.bytes());
-        ending.bytes_out = self.body.bytes();
-        entry.close(ending);
+        let mut details = self.details.clone();
+        details.error = error.or(details.error);
+        details.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        details.bytes_in = self.body_progress.as_ref().map_or(0, |it| it.bytes());
+        details.bytes_out = self.body.bytes();
+        entry.close(details);
     }
 
     fn poll_data(
@@ -132,7 +132,7 @@ impl AuditedStream {
     ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         let polled = self.body.poll_data(cx);
         match &polled {
-            Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
+            Poll::Ready(Some(Err(error))) => self.close(Some(error.as_str())),
             Poll::Ready(_) => self.close_if_ended(),
             Poll::Pending => {}
         }

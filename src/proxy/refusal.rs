@@ -115,7 +115,7 @@ pub fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refus
             ErrorCode::InsufficientPrivileges,
             "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
         ),
-        ForwardError::NoToken(lack) => no_token(&lack, authorized),
+        ForwardError::NoToken(unavailable) => no_token(&unavailable, authorized),
         ForwardError::BodyNotReplayable => body_not_replayable(authorized),
         ForwardError::TimedOut => Refusal::new(
             ErrorCode::UpstreamTimeout,
@@ -254,13 +254,13 @@ pub fn throttled(it: &Throttled) -> Refusal {
 
 /// Of a request for which there is no token.
 #[must_use]
-pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
-    let (tenant, identity) = (&authorized.tenant().name, lack.identity);
+pub fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
+    let (tenant, identity) = (&authorized.tenant().name, unavailable.identity);
     let operation = &authorized.operation().id;
     let goes =
         format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
     let login = format!("ninjaone-proxy login {tenant}");
-    let mut refusal = match lack.reason {
+    let mut refusal = match unavailable.reason {
         credentials::TokenUnavailableReason::NotConfigured => {
             let section = format!("[tenant.{tenant}.{identity}]");
             let detail = format!("{goes}, and the configuration has no {section}.");
@@ -279,7 +279,7 @@ pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
             format!("{goes}, and there is no valid token of it for now; nothing was done."),
         ),
     };
-    refusal.retry_after = lack.retry_after;
+    refusal.retry_after = unavailable.retry_after;
     refusal
 }
 

@@ -40,7 +40,7 @@ pub async fn serve(
     body: &mut RequestBody,
     rules: &Rules,
     tokens: &CallerTokens,
-    unproven: Option<&ConnectionControl>,
+    unauthenticated: Option<&ConnectionControl>,
 ) -> Result<Box<IncomingRequest>, Outcome> {
     if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
         return Ok(incoming);
@@ -49,8 +49,8 @@ pub async fn serve(
     Err(
         match Box::pin(issue_token(&incoming, body.take(), rules, tokens)).await {
             Ok((caller, answer)) => {
-                if let Some(seat) = unproven {
-                    seat.mark_authenticated();
+                if let Some(connection) = unauthenticated {
+                    connection.mark_authenticated();
                 }
                 Box::new(TokenIssued {
                     incoming,

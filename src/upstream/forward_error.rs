@@ -24,13 +24,13 @@ pub struct ForwardFailed {
 }
 
 impl ForwardFailed {
-    pub(super) fn new(intended: Intended, why: ForwardError, journal: SendLog) -> Box<Self> {
+    pub(super) fn new(intended: Intended, why: ForwardError, send_log: SendLog) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
             error: why,
-            send_log: journal,
+            send_log,
         })
     }
 }

@@ -16,23 +16,23 @@ use super::{attempt_result::UpstreamResponse, send_log::SendLog, upstream_body::
 pub struct Forwarded {
     leased: Leased,
     entry: OpenEntry,
-    answer: UpstreamResponse,
+    response: UpstreamResponse,
     send_log: SendLog,
 }
 
 impl Forwarded {
-    /// Asserts that `answer` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
+    /// Asserts that `response` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_forwarded(
         intended: Intended,
-        answer: UpstreamResponse,
-        journal: SendLog,
+        response: UpstreamResponse,
+        send_log: SendLog,
     ) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
-            answer,
-            send_log: journal,
+            response,
+            send_log,
         })
     }
 
@@ -51,9 +51,16 @@ impl Forwarded {
     ) {
         let UpstreamResponse {
             status,
-            headers: fields,
+            headers,
             body,
-        } = self.answer;
-        (self.leased, self.entry, status, fields, body, self.send_log)
+        } = self.response;
+        (
+            self.leased,
+            self.entry,
+            status,
+            headers,
+            body,
+            self.send_log,
+        )
     }
 }

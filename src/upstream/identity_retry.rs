@@ -19,8 +19,8 @@ const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 impl SendLoop<'_> {
     /// Whether this response may be `user_context_required`, to a request that may go as the user.
-    pub(super) fn may_require_user(&self, verdict: &AttemptResult) -> bool {
-        let is_refusal = matches!(verdict, AttemptResult::Response(answer) if answer.status == StatusCode::FORBIDDEN);
+    pub(super) fn may_require_user(&self, result: &AttemptResult) -> bool {
+        let is_refusal = matches!(result, AttemptResult::Response(response) if response.status == StatusCode::FORBIDDEN);
         is_refusal && may_retry_as_user(&self.intended)
     }
 
@@ -32,13 +32,13 @@ impl SendLoop<'_> {
         self.remember_user_only();
         // Without a token the caller is not asked for the rest of the body; without a body the service's lease stays.
         let tenant = self.intended.tenant().index;
-        if let Err(lack) = self.vaults.wait_for_user(tenant).await {
-            return Err(Box::new((self, ForwardError::NoToken(lack))));
+        if let Err(unavailable) = self.token_cells.wait_for_user(tenant).await {
+            return Err(Box::new((self, ForwardError::NoToken(unavailable))));
         }
         if !self.restore_body().await {
             return Err(Box::new((self, ForwardError::BodyNotReplayable)));
         }
-        match self.intended.lease_as_user(self.vaults).await {
+        match self.intended.lease_as_user(self.token_cells).await {
             Ok(intended) => {
                 self.token = Arc::clone(intended.token());
                 self.new_connection = false;
@@ -46,15 +46,15 @@ impl SendLoop<'_> {
                 Ok(self)
             }
             Err(it) => {
-                let (intended, lack) = *it;
+                let (intended, unavailable) = *it;
                 self.intended = intended;
-                Err(Box::new((self, ForwardError::NoToken(lack))))
+                Err(Box::new((self, ForwardError::NoToken(unavailable))))
             }
         }
     }
 
     fn remember_user_only(&self) {
-        if self.vaults.learn_user_only(self.intended.leased()) {
+        if self.token_cells.learn_user_only(self.intended.leased()) {
             tracing::info!(
                 tenant = %self.intended.tenant().name,
                 operation = %self.intended.operation().id,
@@ -68,11 +68,11 @@ impl SendLoop<'_> {
         if self.send_log.body_progress.is_none() {
             return true;
         }
-        let Some(kept) = self.replay.take() else {
+        let Some(replay) = self.replay.take() else {
             return false;
         };
-        let patience = Duration::from_millis(BODY_WAIT_MS_MAX);
-        let Ok(Some(body)) = timeout(patience, kept.replay()).await else {
+        let wait_max = Duration::from_millis(BODY_WAIT_MS_MAX);
+        let Ok(Some(body)) = timeout(wait_max, replay.replay()).await else {
             return false;
         };
         self.body = body.into();

@@ -57,14 +57,14 @@ impl<'a> RetryState<'a> {
     /// `paused` is how long the tenant sends nothing because of this verdict.
     pub(super) fn decide(
         &mut self,
-        verdict: AttemptResult,
+        result: AttemptResult,
         paused: Option<Duration>,
     ) -> RetryDecision {
-        match verdict {
-            AttemptResult::Response(answer) => RetryDecision::Done(answer),
-            AttemptResult::GatewayError(answer) => self
+        match result {
+            AttemptResult::Response(response) => RetryDecision::Done(response),
+            AttemptResult::GatewayError(response) => self
                 .retry_with_backoff()
-                .unwrap_or(RetryDecision::Done(answer)),
+                .unwrap_or(RetryDecision::Done(response)),
             AttemptResult::Throttled(..) => self.retry_after_throttle(paused),
             AttemptResult::TokenRejected if !self.is_retryable => RetryDecision::RejectToken,
             AttemptResult::TokenRejected if self.new_token_tried => RetryDecision::RejectToken,
@@ -76,7 +76,7 @@ impl<'a> RetryState<'a> {
                 RetryDecision::Fail(ForwardError::InsufficientPrivileges)
             }
             AttemptResult::TimedOut => RetryDecision::Fail(ForwardError::TimedOut),
-            AttemptResult::RequestBody(fault) => RetryDecision::Fail(ForwardError::Body(fault)),
+            AttemptResult::RequestBody(error) => RetryDecision::Fail(ForwardError::Body(error)),
             AttemptResult::Unsent(error) => self.decide_send_error(SendError::NotSent(error)),
             AttemptResult::StaleConnection => self.decide_send_error(SendError::StaleConnection),
             AttemptResult::ExchangeFailed(error) => {

@@ -31,7 +31,7 @@ const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
 pub(super) struct SendLoop<'a> {
     pub(super) upstream: &'a TenantUpstream,
     pub(super) pool: &'a Arc<Pool>,
-    pub(super) vaults: &'a TokenCells,
+    pub(super) token_cells: &'a TokenCells,
     pub(super) intended: Intended,
     /// The body of the next attempt; empty once it was taken.
     pub(super) body: RequestBody,
@@ -62,15 +62,15 @@ impl<'a> SendLoop<'a> {
     pub(super) fn new(
         upstream: &'a TenantUpstream,
         pool: &'a Arc<Pool>,
-        vaults: &'a TokenCells,
+        token_cells: &'a TokenCells,
         intended: Intended,
         mut body: RequestBody,
     ) -> Self {
         Self {
             upstream,
             pool,
-            vaults,
-            replay: keep_body_for_replay(&intended, &mut body, vaults),
+            token_cells,
+            replay: keep_body_for_replay(&intended, &mut body, token_cells),
             token: Arc::clone(intended.token()),
             new_connection: false,
             send_log: SendLog::default(),
@@ -90,14 +90,14 @@ impl<'a> SendLoop<'a> {
             if permit.was_queued() {
                 now = Instant::now();
             }
-            let mut verdict = self.send_once(permit, now).await;
+            let mut result = self.send_once(permit, now).await;
             // Boxed, so that what waiting needs does not lie in every request's future.
-            if self.may_require_user(&verdict) && Box::pin(requires_user(&mut verdict)).await {
+            if self.may_require_user(&result) && Box::pin(requires_user(&mut result)).await {
                 return Err(SendLoopError::UserRequired);
             }
-            let paused = self.apply_throttle(&verdict);
-            match self.retry.decide(verdict, paused) {
-                RetryDecision::Done(answer) => return Ok(answer),
+            let paused = self.apply_throttle(&result);
+            match self.retry.decide(result, paused) {
+                RetryDecision::Done(response) => return Ok(response),
                 RetryDecision::Fail(why) => return Err(why.into()),
                 RetryDecision::Retry {
                     wait,
@@ -128,15 +128,15 @@ impl<'a> SendLoop<'a> {
     /// Waits for a token that is younger than the rejected one.
     async fn renew_token(&mut self) -> Result<(), ForwardError> {
         let rejected = self.token.generation();
-        let vault = self.intended.cell();
-        let renewed = Box::pin(vault.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
+        let cell = self.intended.cell();
+        let renewed = Box::pin(cell.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
         self.token = renewed.map_err(|_| ForwardError::TokenRejected)?;
         Ok(())
     }
 
     /// Tells the tenant's budget what NinjaOne thinks of our pace. Gives how long nothing will be sent.
-    fn apply_throttle(&self, verdict: &AttemptResult) -> Option<Duration> {
-        match verdict {
+    fn apply_throttle(&self, result: &AttemptResult) -> Option<Duration> {
+        match result {
             AttemptResult::Throttled(kind, told) => {
                 let pause = self.upstream.record_throttle(*kind, *told)?;
                 self.intended.budget().pause(pause);
@@ -149,9 +149,9 @@ impl<'a> SendLoop<'a> {
     }
 
     /// The request was answered.
-    pub(super) fn finish(self, answer: UpstreamResponse, started: Instant) -> Box<Forwarded> {
-        let journal = ended(self.send_log, started);
-        Forwarded::assert_forwarded(self.intended, answer, journal)
+    pub(super) fn finish(self, response: UpstreamResponse, started: Instant) -> Box<Forwarded> {
+        let send_log = ended(self.send_log, started);
+        Forwarded::assert_forwarded(self.intended, response, send_log)
     }
 
     /// The request was not answered.
@@ -160,11 +160,11 @@ impl<'a> SendLoop<'a> {
     }
 }
 
-fn ended(journal: SendLog, started: Instant) -> SendLog {
+fn ended(send_log: SendLog, started: Instant) -> SendLog {
     let now = Instant::now();
     SendLog {
         upstream_wait: now - started,
         wait_ended: Some(now),
-        ..journal
+        ..send_log
     }
 }

@@ -82,11 +82,11 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 impl TenantUpstream {
     /// A tenant's API of which nothing is known yet.
     #[must_use]
-    pub fn new(endpoint: Endpoint, patience: UpstreamTimeouts, retry: RetryPolicy) -> Arc<Self> {
+    pub fn new(endpoint: Endpoint, timeouts: UpstreamTimeouts, retry: RetryPolicy) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             endpoint,
-            timeouts: patience,
+            timeouts,
             retry_budget: RetryBudget::new(retry),
             throttle_streak: AtomicU32::new(0),
             throttled_by_status: AtomicU64::new(0),
@@ -99,10 +99,10 @@ impl TenantUpstream {
     pub fn has_same_config(
         &self,
         endpoint: &Endpoint,
-        patience: UpstreamTimeouts,
+        timeouts: UpstreamTimeouts,
         retry: RetryPolicy,
     ) -> bool {
-        self.endpoint == *endpoint && self.timeouts == patience && self.retry_budget.policy == retry
+        self.endpoint == *endpoint && self.timeouts == timeouts && self.retry_budget.policy == retry
     }
 
     /// Tells pools apart, also those of one tenant before and after a reload.
@@ -175,8 +175,8 @@ pub struct TenantUpstreams(Vec<Arc<TenantUpstream>>);
 impl TenantUpstreams {
     /// In the order of the tenants in the rules.
     #[must_use]
-    pub fn new(origins: Vec<Arc<TenantUpstream>>) -> Self {
-        Self(origins)
+    pub fn new(upstreams: Vec<Arc<TenantUpstream>>) -> Self {
+        Self(upstreams)
     }
 
     /// The API of the tenant with this index.

@@ -73,11 +73,11 @@ pub struct UpstreamBody {
 impl UpstreamBody {
     /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
-    pub fn new(inner: AnswerStream, permit: Permit, patience: BodyTimeouts) -> Self {
+    pub fn new(inner: AnswerStream, permit: Permit, timeouts: BodyTimeouts) -> Self {
         let mut body = Self {
             inner,
             permit: Some(permit),
-            timer: BodyTimer::new(patience),
+            timer: BodyTimer::new(timeouts),
             bytes: 0,
             ended: false,
             prefetched: VecDeque::new(),

@@ -24,8 +24,8 @@ pub(in crate::credentials) struct IssuedToken {
 
 impl IssuedToken {
     /// The access token of a stored login. None if it has expired, or was dated before the last boot.
-    pub(in crate::credentials) fn from_stored(kept: &StoredLogin) -> Option<Self> {
-        let access = kept.access_token.as_ref()?;
+    pub(in crate::credentials) fn from_stored(stored: &StoredLogin) -> Option<Self> {
+        let access = stored.access_token.as_ref()?;
         let (minted, expires) = access.moments()?;
         let now = Moment::now();
         if expires <= now || minted > now {
@@ -38,7 +38,7 @@ impl IssuedToken {
                 at: access.minted_at,
             },
             lifetime: expires.since(minted),
-            scopes: kept.scopes.clone(),
+            scopes: stored.scopes.clone(),
         })
     }
 }

@@ -175,11 +175,11 @@ impl SlotLock {
 
     /// Writes a login, durably. After an error the slot holds the old or the new login, and the write may be repeated. Fails
     /// if the slot holds something unreadable: see [`SlotLock::overwrite`].
-    pub fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub fn write(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.write(kept),
+            Self::File(lock) => lock.write(stored),
             Self::Memory(lock) => {
-                lock.write(kept);
+                lock.write(stored);
                 Ok(())
             }
         }
@@ -187,11 +187,11 @@ impl SlotLock {
 
     /// Writes a login, durably, whatever is in the slot: damaged, rolled back or sealed with a lost key. For a new login, or
     /// if the newest one is in memory.
-    pub fn overwrite(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub fn overwrite(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.overwrite(kept),
+            Self::File(lock) => lock.overwrite(stored),
             Self::Memory(lock) => {
-                lock.write(kept);
+                lock.write(stored);
                 Ok(())
             }
         }
