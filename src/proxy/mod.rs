@@ -3,17 +3,17 @@
 //! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
 //! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
-pub mod error_code;
-pub mod outcome;
+pub(crate) mod error_code;
+pub(crate) mod outcome;
 mod problem_response;
-pub mod recorded_response;
-pub mod refusal;
-pub mod request_buffering;
-pub mod respond;
-pub mod rules;
-pub mod token_endpoint;
-pub mod token_response;
-pub mod worker_metrics;
+pub(crate) mod recorded_response;
+pub(crate) mod refusal;
+pub(crate) mod request_buffering;
+pub(crate) mod respond;
+pub(crate) mod rules;
+pub(crate) mod token_endpoint;
+pub(crate) mod token_response;
+pub(crate) mod worker_metrics;
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ use self::{
 };
 
 /// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// The rules in force; a reload swaps them.
     pub rules: Arc<ArcSwap<Rules>>,
     /// Where every end is put on record.
@@ -88,8 +88,8 @@ impl Proxy {
     }
 
     /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
-    /// `unauthenticated` is the connection's seat, unless it is authenticated already.
-    pub async fn handle(
+    /// `unauthenticated` is the connection, unless a caller was authenticated on it before.
+    pub(crate) async fn handle(
         &self,
         received: ReceivedRequest,
         unauthenticated: Option<Arc<ConnectionControl>>,
@@ -118,7 +118,7 @@ fn mark_authenticated(unauthenticated: Option<&ConnectionControl>) {
 
 /// What a connection holds to have its requests served.
 #[derive(Clone)]
-pub struct ConnectionHandler {
+pub(crate) struct ConnectionHandler {
     /// The worker's.
     pub proxy: Arc<Proxy>,
     /// The other end.

@@ -24,7 +24,7 @@ use crate::{
 use super::error_code::ErrorCode;
 
 /// A response that we make ourselves.
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Decides the status, the title and the words for programs.
     pub code: ErrorCode,
     /// What happened, for people: a sentence.
@@ -45,7 +45,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal with `code` and the problem body's `detail`, and nothing else.
-    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -65,7 +65,7 @@ impl Refusal {
 
     /// Sets what `Retry-After` says.
     #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+    pub(crate) fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }
@@ -73,7 +73,7 @@ impl Refusal {
 
 /// Of a request that was on record and got no response to pass on.
 #[must_use]
-pub fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refusal {
+pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refusal {
     match error {
         ForwardError::OverBudget { by, retry_after } => {
             let mut refusal = Refusal::new(
@@ -127,7 +127,7 @@ pub fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refus
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
 #[must_use]
-pub fn from_body_error(fault: RequestBodyError) -> Refusal {
+pub(crate) fn from_body_error(fault: RequestBodyError) -> Refusal {
     let (code, error) = match fault {
         RequestBodyError::TooLarge => (ErrorCode::BodyTooLarge, None),
         RequestBodyError::Stalled | RequestBodyError::Slow | RequestBodyError::Overdue => {
@@ -143,7 +143,7 @@ pub fn from_body_error(fault: RequestBodyError) -> Refusal {
 
 /// Of bytes that are no request, or one that could be read in two ways.
 #[must_use]
-pub fn malformed(it: &Malformed) -> Refusal {
+pub(crate) fn malformed(it: &Malformed) -> Refusal {
     let code = match it.error {
         RequestError::Target(TargetError::TooLong) => ErrorCode::TargetTooLong,
         RequestError::Target(TargetError::MethodOverride)
@@ -171,7 +171,7 @@ pub fn malformed(it: &Malformed) -> Refusal {
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is
 /// not spoken here tells nothing of any key.
 #[must_use]
-pub fn unidentified(it: &Unidentified) -> Refusal {
+pub(crate) fn unidentified(it: &Unidentified) -> Refusal {
     let detail = match it.error {
         caller::AuthenticationError::LegacySignature => {
             "NinjaOne's legacy signatures ('Authorization: NJ') are not accepted. Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
@@ -187,7 +187,7 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
 
 /// Of a request that policy does not allow.
 #[must_use]
-pub fn denied(it: &Denied) -> Refusal {
+pub(crate) fn denied(it: &Denied) -> Refusal {
     let caller = &it.identified.caller().name;
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
     match &it.reason {
@@ -236,7 +236,7 @@ pub fn denied(it: &Denied) -> Refusal {
 
 /// Of a request beyond its caller's limits.
 #[must_use]
-pub fn throttled(it: &Throttled) -> Refusal {
+pub(crate) fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
         ErrorCode::CallerLimit,
@@ -254,7 +254,7 @@ pub fn throttled(it: &Throttled) -> Refusal {
 
 /// Of a request for which there is no token.
 #[must_use]
-pub fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
+pub(crate) fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
     let (tenant, identity) = (&authorized.tenant().name, unavailable.identity);
     let operation = &authorized.operation().id;
     let goes =

@@ -33,7 +33,7 @@ use super::{
 };
 
 /// Puts the outcome on record and makes the response of it.
-pub fn record_and_respond(
+pub(crate) fn record_and_respond(
     outcome: Outcome,
     ledger: &Ledger,
     metrics: &Arc<WorkerMetrics>,
@@ -263,7 +263,7 @@ fn body_not_received(
 
 /// For a request that ended without an outcome, which only a bug of ours can do. If an intent was open, its line says
 /// that it was abandoned; this one says what the caller was told.
-pub fn internal_error(
+pub(crate) fn internal_error(
     id: RequestId,
     peer: Peer,
     ledger: &Ledger,

@@ -35,7 +35,7 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// The outcome, for what is.
-pub async fn serve(
+pub(crate) async fn serve(
     incoming: Box<IncomingRequest>,
     body: &mut RequestBody,
     rules: &Rules,

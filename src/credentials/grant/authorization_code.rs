@@ -7,9 +7,9 @@ use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 use crate::{clock::Reading, net::client::connector::ExchangeError, secret::Secret};
 
 use super::{
-    TokenSet,
     application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
+    token_set::TokenSet,
 };
 
 impl Application {

@@ -6,9 +6,9 @@ use oauth2::RefreshToken;
 use crate::{clock::Reading, secret::Secret};
 
 use super::{
-    TokenSet,
     application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
+    token_set::TokenSet,
 };
 
 impl Application {

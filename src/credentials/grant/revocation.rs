@@ -64,7 +64,7 @@ impl Application {
         let mut basic = None;
         match (&self.client_secret, self.client_auth) {
             (Some(secret), ClientAuthMethod::ClientSecretBasic) => {
-                basic = basic_auth_header(&self.client_id, secret)
+                basic = basic_auth_header(&self.client_id, secret);
             }
             (Some(secret), ClientAuthMethod::ClientSecretPost) => {
                 form.append_pair("client_id", &self.client_id);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -15,13 +15,10 @@ use crate::{
 };
 
 use super::{
-    TokenSet,
-    issued_token::IssuedToken,
+    issued_token::{IssuedToken, TOKEN_BYTES_MAX, bearer_header},
     token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+    token_set::TokenSet,
 };
-
-/// Longest access or refresh token that is accepted, in bytes.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Longest lifetime that is believed, in seconds. A longer one is cut to this.
 const LIFETIME_S_MAX: u64 = 24 * 60 * 60;
@@ -127,20 +124,6 @@ impl TokenEndpointResponse {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
-pub(in crate::credentials) fn bearer_header(
-    token: &str,
-) -> Result<HeaderValue, TokenResponseError> {
-    let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
-    if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(TokenResponseError::TokenMalformed);
-    }
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| TokenResponseError::TokenMalformed)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Treats a malformed refresh token as absent.

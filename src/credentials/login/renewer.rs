@@ -168,7 +168,7 @@ impl LoginRenewer {
                 }
             }
             Ok(RenewalOutcome::Adopted(issued)) => {
-                self.state.adopt(Some(issued), TokenEventKind::Adopted)
+                self.state.adopt(Some(issued), TokenEventKind::Adopted);
             }
             Err(error) => self.state.back_off(error),
         }

@@ -16,9 +16,9 @@ use std::{
 };
 
 use super::{
-    FoundLogin,
     directory::StoreDirectory,
     error::{FileOperation, StoreError},
+    found_login::FoundLogin,
     seal_key::SealKeys,
     slot_files::{LoadedLogin, SlotFileNames, SlotFiles, SlotState},
     stored_login::{Slot, StoredLogin},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    FoundLogin,
+    found_login::FoundLogin,
     stored_login::{Slot, StoredLogin},
 };
 

@@ -6,6 +6,7 @@
 mod directory;
 pub mod error;
 pub mod file_store;
+mod found_login;
 pub mod memory_store;
 mod record;
 mod seal;
@@ -26,6 +27,8 @@ use self::{
     seal_key::SealKeys,
     stored_login::{Slot, StoredLogin},
 };
+
+pub use self::found_login::FoundLogin;
 
 /// Longest wait for the lock of a slot, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 600_000;
@@ -132,14 +135,6 @@ impl LoginStore {
             },
         }
     }
-}
-
-/// A login that was read from a slot.
-#[derive(Clone)]
-pub struct FoundLogin {
-    pub login: StoredLogin,
-    /// What is wrong with the login's file, if its backup of the same revision was read instead. The next write repairs it.
-    pub damage: Option<StoreError>,
 }
 
 /// The state of a slot. Equal to another one of the same slot if nothing was written in between.

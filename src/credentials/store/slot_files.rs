@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use crate::hex;
 
 use super::{
-    FoundLogin,
     directory::StoreDirectory,
     error::StoreError,
+    found_login::FoundLogin,
     record::{HighWaterMark, PLAINTEXT_BYTES_MAX, StoreRecord},
     seal::{self, SealedContent, UnsealError, Unsealed},
     seal_key::SealKeys,
