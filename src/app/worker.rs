@@ -182,7 +182,7 @@ async fn serve(handed: PendingConnection, proxy: Arc<Proxy>, options: ServerOpti
 
 /// A connection keeps the timeouts that were in force when it was accepted.
 fn current_options(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
-    let body = proxy.rules.load().request_rules.body_timeouts;
+    let body = proxy.rules.load().requests.body_timeouts;
     let mut options = options;
     options.timeouts.response = BodyTimeouts {
         idle: body.idle + WRITE_GRACE,

@@ -68,7 +68,7 @@ impl Proxy {
         received: ReceivedRequest,
         unauthenticated: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let (incoming, mut body) = IncomingRequest::parse(received, &rules.request_rules)?;
+        let (incoming, mut body) = IncomingRequest::parse(received, &rules.requests)?;
         let tokens = &self.issued_tokens;
         let incoming =
             token_endpoint::serve(incoming, &mut body, rules, tokens, unauthenticated).await?;

@@ -18,7 +18,7 @@ pub(crate) struct Rules {
     /// When they were loaded.
     pub loaded_at: Timestamp,
     /// What every request must be like before anybody is asked who sent it.
-    pub request_rules: RequestRules,
+    pub requests: RequestRules,
     /// Who may ask.
     pub callers: CallerDirectory,
     /// Who may do what.
