@@ -1,7 +1,7 @@
 //! The only place that reads a clock.
 //!
 //! `Timestamp` is wall time, for people and the audit log. `Moment` counts through suspend (`CLOCK_BOOTTIME`) and never
-//! jumps: the life of a token is measured with it. `tokio::time::Instant` is for time-outs.
+//! jumps: the lifetime of a token is measured with it. `tokio::time::Instant` is for time-outs.
 
 use std::{
     fmt,

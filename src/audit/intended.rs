@@ -58,7 +58,7 @@ impl Intended {
         self.leased.operation()
     }
 
-    /// The identity that policy asks for, see [`Authorized::identity_preference`](crate::policy::Authorized::wish).
+    /// The identity that policy asks for, see [`Authorized::identity_preference`](crate::policy::Authorized::identity_preference).
     #[must_use]
     pub fn identity_preference(&self) -> IdentityPreference {
         self.leased.identity_preference()

@@ -1,4 +1,4 @@
-//! The outcome line of a request that is under way. Its place in the queue is reserved, so closing it cannot fail.
+//! The outcome line of a request that is under way. Its room in the queue is reserved, so closing it cannot fail.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Verifies an audit log, in constant memory, and reports each place where the chain is broken.
+//! Verifies an audit log, in constant memory, and reports each break of the chain.
 //!
 //! What a chain cannot show without an external anchor: that lines were cut off its end, or that all of it was rewritten. An
 //! anchor is the end of the chain as somebody noted it elsewhere.

@@ -17,8 +17,8 @@ use super::token::{access_token::AccessToken, cell::TokenCell};
 
 /// A request and the token that it is sent with.
 ///
-/// `lease_from` in `credentials/mod.rs` alone makes one, for [`TokenCells::lease`](super::Vaults::lease) and
-/// [`TokenCells::lease_as_user`](super::Vaults::lease_as_user).
+/// `lease_from` in `credentials/mod.rs` alone makes one, for [`TokenCells::lease`](super::TokenCells::lease) and
+/// [`TokenCells::lease_as_user`](super::TokenCells::lease_as_user).
 pub struct Leased {
     admitted: Admitted,
     token: Arc<AccessToken>,

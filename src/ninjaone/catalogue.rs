@@ -111,7 +111,7 @@ impl Catalogue {
         catalogue
     }
 
-    /// The built-in operations and `extra`, which get the next places.
+    /// The built-in operations and `extra`, which get the next indexes.
     ///
     /// # Errors
     /// An id, or a method and path, is taken: by a built-in operation or by another one of `extra`.

@@ -87,7 +87,7 @@ pub enum ExplanationStep {
     },
     /// A header that the request must carry.
     RequiredHeader(RequiredHeader),
-    /// As whom it goes. What NinjaOne has said of the operation meanwhile is not known here.
+    /// The identity that carries it. What was learnt from NinjaOne since is not known here.
     Identity {
         choice: IdentityChoice,
         /// The setting that pins it.
@@ -183,7 +183,7 @@ impl Conclusion {
 /// One thing to change in the configuration or in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuggestedChange {
-    /// Add this operation to the caller's own `allow`; `index` is its location, if it has one.
+    /// Add this operation to the caller's own `allow`; `location` is where that is, if it is written anywhere.
     Allow {
         operation: String,
         caller: String,

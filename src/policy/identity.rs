@@ -60,7 +60,7 @@ pub enum IdentityReason {
     Pinned,
     /// The catalogue, or the `[[operation]]`, says that it needs a user.
     RequiresUser,
-    /// NinjaOne answered `user_context_required` to this operation of this tenant.
+    /// NinjaOne said `user_context_required` to this operation of this tenant.
     UserContextRequired,
     /// Nothing speaks against the service.
     ServiceDefault,

@@ -29,7 +29,7 @@ pub use self::{
 };
 
 impl PolicySet {
-    /// Whether the caller may do this. Pure: the same request and the same rules give the same answer.
+    /// Whether the caller may do this. Pure: the same request and the same rules give the same decision.
     ///
     /// # Errors
     /// [`Denied`] holds the request and the first thing that speaks against it, in this order: tenant, operation, rules,

@@ -15,7 +15,7 @@ use super::{
     token_response::{TokenIssued, TokenRefused},
 };
 
-/// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `answer.rs` and
+/// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `respond.rs` and
 /// recorded there before the program compiles again.
 pub(crate) enum Outcome {
     Malformed(Box<Malformed>),

@@ -28,7 +28,7 @@ use super::{
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
-/// For the whole form: it is read before anybody has proved anything.
+/// For the whole form: it is read before any caller is authenticated.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Passes on what is not for the token endpoint.
@@ -97,7 +97,7 @@ async fn issue_token(
         else {
             return Err(TokenRequestError::InvalidRequest);
         };
-        // RFC 6749 section 2.3: one way of proving only.
+        // RFC 6749 section 2.3: one authentication method only.
         if form.client_secret.is_some() || form.client_id.as_ref().is_some_and(|it| *it != name) {
             return Err(TokenRequestError::InvalidRequest);
         }

@@ -94,7 +94,7 @@ impl WorkerMetrics {
         InFlightGuard(self)
     }
 
-    /// Counts a request that was answered.
+    /// Counts a request that got its response.
     pub(crate) fn count_request(
         &self,
         caller: Option<&CallerName>,

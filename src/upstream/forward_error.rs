@@ -58,9 +58,10 @@ pub enum ForwardError {
     TokenRejected,
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
     InsufficientPrivileges,
-    /// NinjaOne wants a user, and there is no token of one. Nothing was done.
+    /// NinjaOne requires a user, and there is no token of one. Nothing was done.
     NoToken(TokenUnavailable),
-    /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
+    /// NinjaOne requires a user, and the body was too long for the replay buffer. Nothing was done, and
+    /// the next try goes as the user at once.
     BodyNotReplayable,
     /// No head of a response came in time. The request may have arrived.
     TimedOut,

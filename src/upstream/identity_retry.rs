@@ -1,6 +1,6 @@
 //! Retries a request as the user after NinjaOne refused it to the service with `user_context_required`.
 //!
-//! NinjaOne answers that 403 before it does anything (seen 2026-07 on `POST /v2/device/{id}/script/run`), so this holds for
+//! NinjaOne sends that 403 before it does anything (seen 2026-07 on `POST /v2/device/{id}/script/run`), so this holds for
 //! writes too. It is the only way in which a write is sent again, and it happens at most once: a request that goes as the user
 //! is not switched.
 

@@ -74,7 +74,7 @@ impl Upstream {
             for pool in pools.values() {
                 pool.close_idle();
             }
-            // A pool of an origin that no rules know any more goes when its last request has ended.
+            // A pool that belongs to no tenant of the current rules goes when its last request has ended.
             pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());
         }
     }

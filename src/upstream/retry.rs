@@ -91,7 +91,7 @@ impl<'a> RetryState<'a> {
             SendError::StaleConnection => (ForwardError::BadResponse(ExchangeError::Broken), true),
             SendError::MaybeSent(error) => (ForwardError::BadResponse(error), false),
         };
-        // A kept connection that had died says nothing about NinjaOne: once more, at once, outside the budget.
+        // A stale connection says nothing about NinjaOne: once more, at once, outside the budget.
         if fresh && self.is_retryable && !self.new_connection_tried {
             self.new_connection_tried = true;
             return RetryDecision::Retry {

@@ -48,7 +48,7 @@ pub(super) struct SendLoop<'a> {
 /// Why the loop ended without a response.
 pub(super) enum SendLoopError {
     Failed(ForwardError),
-    /// NinjaOne did nothing and wants a user; the request may be sent as one, see `identity_retry.rs`.
+    /// NinjaOne did nothing and requires a user; the request may be sent as one, see `identity_retry.rs`.
     UserRequired,
 }
 
@@ -148,13 +148,13 @@ impl<'a> SendLoop<'a> {
         None
     }
 
-    /// The request was answered.
+    /// There is a response to pass on.
     pub(super) fn finish(self, response: UpstreamResponse, started: Instant) -> Box<Forwarded> {
         let send_log = ended(self.send_log, started);
         Forwarded::assert_forwarded(self.intended, response, send_log)
     }
 
-    /// The request was not answered.
+    /// There is none.
     pub(super) fn fail(self, why: ForwardError, started: Instant) -> Box<ForwardFailed> {
         ForwardFailed::new(self.intended, why, ended(self.send_log, started))
     }

@@ -94,7 +94,7 @@ impl TenantUpstream {
         })
     }
 
-    /// Whether this origin is what `new` with these arguments would make: then it is kept over a reload.
+    /// Whether `new` with these arguments would make the same upstream. Then it stays over a reload, with its connections.
     #[must_use]
     pub fn has_same_config(
         &self,
@@ -161,7 +161,7 @@ impl TenantUpstream {
         ]
     }
 
-    /// NinjaOne answered without a throttle: the next pause begins at 1 s again.
+    /// NinjaOne responded without a throttle: the next pause begins at 1 s again.
     pub fn reset_throttle(&self) {
         if self.throttle_streak.load(Ordering::Relaxed) != 0 {
             self.throttle_streak.store(0, Ordering::Relaxed);
@@ -169,7 +169,7 @@ impl TenantUpstream {
     }
 }
 
-/// The origins of all tenants, by the tenant's index.
+/// The APIs of all tenants, by the tenant's index.
 pub struct TenantUpstreams(Vec<Arc<TenantUpstream>>);
 
 impl TenantUpstreams {

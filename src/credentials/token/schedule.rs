@@ -18,7 +18,7 @@ const BACKOFF_MS_MAX: u64 = 30_000;
 /// Longest pause while there is no valid token, in milliseconds.
 const BACKOFF_WITHOUT_TOKEN_MS_MAX: u64 = 4_000;
 
-/// Pause after an error that only a person can fix, in milliseconds.
+/// Pause after an error that only an operator can fix, in milliseconds.
 const BACKOFF_FINAL_MS: u64 = 60_000;
 
 /// When a token is renewed.
