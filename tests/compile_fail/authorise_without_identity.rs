@@ -1,9 +1,9 @@
 //! Policy takes a caller who is known, not a request that just came in.
-use ninjaone_proxy::{caller::Identified, net::Incoming, policy::Authorized};
+use ninjaone_proxy::{caller::Identified, net::IncomingRequest, policy::Authorized};
 
 fn identified(_: &Identified) {}
 
-fn skip(incoming: &Incoming) {
+fn skip(incoming: &IncomingRequest) {
     identified(incoming);
     let _ = Authorized {};
 }

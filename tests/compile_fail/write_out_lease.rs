@@ -1,13 +1,13 @@
 //! A lease is not written out field by field either.
 use std::sync::Arc;
 
-use ninjaone_proxy::{credentials::{token::{access_token::AccessToken, cell::Vault}, Leased}, limits::Admitted};
+use ninjaone_proxy::{credentials::{token::{access_token::AccessToken, cell::TokenCell}, Leased}, limits::Admitted};
 
-fn forge(admitted: Admitted, token: Arc<AccessToken>, vault: Arc<Vault>) {
+fn forge(admitted: Admitted, token: Arc<AccessToken>, cell: Arc<TokenCell>) {
     let _ = Leased {
         admitted,
         token,
-        vault,
+        cell,
     };
 }
 
