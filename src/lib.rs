@@ -57,7 +57,7 @@ pub mod audit;
 
 pub mod upstream;
 
-pub mod proxy;
+pub(crate) mod proxy;
 
 pub mod admin;
 

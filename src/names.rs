@@ -110,8 +110,8 @@ impl RequestId {
     pub fn new(unix_ms: u64, distinct: u128) -> Self {
         let mut bits = (u128::from(unix_ms) << 80) | (distinct & ((1 << 80) - 1));
         let mut text = [0; Self::LENGTH];
-        for place in text.iter_mut().rev() {
-            *place = CROCKFORD[(bits & 31) as usize];
+        for digit in text.iter_mut().rev() {
+            *digit = CROCKFORD[(bits & 31) as usize];
             bits >>= 5;
         }
         Self(text)

@@ -31,9 +31,9 @@ const BEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 /// Looks after all parts. Clones share one list.
 #[derive(Clone)]
-pub struct Watchdog(Arc<Inner>);
+pub struct Watchdog(Arc<WatchdogShared>);
 
-struct Inner {
+struct WatchdogShared {
     silence_max: Duration,
     watched: Lock<Vec<WatchedPart>>,
 }
@@ -96,7 +96,7 @@ impl Watchdog {
     /// `silence_max` is how long a part may go without a beat.
     #[must_use]
     pub fn new(silence_max: Duration) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(WatchdogShared {
             silence_max,
             watched: Lock::default(),
         }))

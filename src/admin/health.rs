@@ -254,7 +254,7 @@ fn identities(snapshot: &StatusSnapshot) -> impl Iterator<Item = (&TenantStatus,
         .flat_map(|tenant| tenant.identities.iter().map(move |it| (tenant, it)))
 }
 
-/// What is wrong with how a login is kept, while its token may be good.
+/// What is wrong with how a login is stored, while its token may be good.
 fn login_problem(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<String> {
     let login = identity.login.as_ref()?;
     let who = format!("{}/{}", tenant.name, identity.identity);

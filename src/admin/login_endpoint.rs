@@ -114,8 +114,8 @@ impl LoginEndpoint {
     }
 
     /// What a new configuration says. Logins under way go on.
-    pub fn set_targets(&self, places: Vec<LoginTarget>) {
-        self.targets.store(Arc::new(places));
+    pub fn set_targets(&self, targets: Vec<LoginTarget>) {
+        self.targets.store(Arc::new(targets));
     }
 
     /// Whether a path is handled here.
@@ -237,12 +237,12 @@ impl LoginEndpoint {
 
     /// The only target if none is named.
     fn target(&self, tenant: Option<&str>) -> Result<LoginTarget, LoginEndpointError> {
-        let places = self.targets.load();
-        let mut found = places
+        let targets = self.targets.load();
+        let mut found = targets
             .iter()
             .filter(|it| tenant.is_none_or(|name| it.slot.tenant.as_str() == name));
         match (found.next(), found.next()) {
-            (Some(place), None) => Ok(place.clone()),
+            (Some(target), None) => Ok(target.clone()),
             (None, _) => {
                 let detail = "there is no such tenant with a person-backed identity";
                 Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", detail))

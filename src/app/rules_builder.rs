@@ -69,7 +69,7 @@ impl RulesBuilder {
             generation: self.generation,
             fingerprint: config.fingerprint.clone(),
             loaded_at: Timestamp::now(),
-            request_rules: wiring::request_rules(config),
+            requests: wiring::request_rules(config),
             callers: wiring::caller_directory(config),
             policy: wiring::policy_set(config, catalogue),
             limits: wiring::limits(config, previous.map(|it| &it.limits)),

@@ -184,7 +184,7 @@ async fn serve(pending: PendingConnection, proxy: Arc<Proxy>, options: ServerOpt
 
 /// A connection keeps the timeouts that were in force when it was accepted.
 fn current_options(options: ServerOptions, proxy: &Proxy) -> ServerOptions {
-    let body = proxy.rules.load().request_rules.body_timeouts;
+    let body = proxy.rules.load().requests.body_timeouts;
     let mut options = options;
     options.timeouts.response = BodyTimeouts {
         idle: body.idle + WRITE_GRACE,

@@ -9,7 +9,7 @@ use crate::{
     names::{CallerName, IdentityKind, RequestId},
     net::{IncomingRequest, Method, Peer},
     ninjaone::{
-        catalogue::CallbackParameters,
+        catalogue::PathParameters,
         operation::{Operation, RiskClass},
     },
     policy::{Authorized, Denied, Tenant},
@@ -57,7 +57,7 @@ pub struct RequestFacts {
     /// its operation's template instead.
     pub raw_path: Option<Box<str>>,
     pub operation: Option<Arc<Operation>>,
-    pub parameters: CallbackParameters,
+    pub parameters: PathParameters,
     pub class: Option<RiskClass>,
     /// The rule that allowed it.
     pub rule: Option<Arc<str>>,
@@ -146,7 +146,7 @@ impl RequestFacts {
             method: None,
             raw_path: None,
             operation: None,
-            parameters: CallbackParameters::default(),
+            parameters: PathParameters::default(),
             class: None,
             rule: None,
         }

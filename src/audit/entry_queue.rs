@@ -113,7 +113,7 @@ impl EntryQueue {
     /// Queues an entry and wakes the writer; the receiver is notified when it is durable.
     pub(super) fn push_durable(
         &self,
-        place: QueueReservation,
+        reservation: QueueReservation,
         entry: AuditEntry,
     ) -> oneshot::Receiver<()> {
         let (waiter, durable) = oneshot::channel();
@@ -123,7 +123,7 @@ impl EntryQueue {
         }
         waiting.items.push(QueuedEntry {
             entry,
-            _reservation: place,
+            _reservation: reservation,
         });
         waiting.waiters.push(waiter);
         drop(waiting);
@@ -212,12 +212,12 @@ impl EntryQueue {
 
     fn try_reserve(self: &Arc<Self>, most: usize) -> Option<QueueReservation> {
         let before = self.occupied.fetch_add(1, Ordering::Relaxed);
-        let place = QueueReservation {
+        let reservation = QueueReservation {
             queue: Arc::clone(self),
             reserved: true,
         };
         // Dropping the reservation releases it.
-        (before < most).then_some(place)
+        (before < most).then_some(reservation)
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {

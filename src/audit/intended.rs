@@ -58,7 +58,7 @@ impl Intended {
         self.leased.operation()
     }
 
-    /// The identity that policy asks for, see [`Authorized::identity_preference`](crate::policy::Authorized::wish).
+    /// The identity that policy asks for, see [`Authorized::identity_preference`](crate::policy::Authorized::identity_preference).
     #[must_use]
     pub fn identity_preference(&self) -> IdentityPreference {
         self.leased.identity_preference()
@@ -107,17 +107,17 @@ impl Intended {
     /// The user has no token. The request comes back as it was.
     pub async fn lease_as_user(
         self,
-        vaults: &TokenCells,
+        token_cells: &TokenCells,
     ) -> Result<Self, Box<(Self, TokenUnavailable)>> {
         let Self { leased, mut entry } = self;
-        match vaults.lease_as_user(leased).await {
+        match token_cells.lease_as_user(leased).await {
             Ok(leased) => {
                 entry.set_identity(leased.identity());
                 Ok(Self { leased, entry })
             }
             Err(it) => {
-                let (leased, lack) = *it;
-                Err(Box::new((Self { leased, entry }, lack)))
+                let (leased, unavailable) = *it;
+                Err(Box::new((Self { leased, entry }, unavailable)))
             }
         }
     }

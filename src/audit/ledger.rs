@@ -100,9 +100,9 @@ pub struct LedgerSnapshot {
 
 /// The only way onto the record. Clones share one log.
 #[derive(Clone)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<LedgerShared>);
 
-struct Inner {
+struct LedgerShared {
     queue: Arc<EntryQueue>,
     writer_status: Arc<Lock<WriterStatus>>,
     memory: Option<Arc<MemorySink>>,
@@ -110,7 +110,7 @@ struct Inner {
     intent_wait: Duration,
 }
 
-impl Drop for Inner {
+impl Drop for LedgerShared {
     fn drop(&mut self) {
         self.queue.close();
     }
@@ -146,15 +146,15 @@ impl Ledger {
             config: options.config,
         };
         writer.begin(torn.into_iter().chain([start]))?;
-        let standing = writer.status();
+        let status = writer.status();
         let heartbeat = options.watchdog.watch(WRITER_PART);
         thread::Builder::new()
             .name(WRITER_PART.to_owned())
             .spawn(move || writer.run(heartbeat))
             .map_err(LedgerOpenError::Thread)?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(LedgerShared {
             queue,
-            writer_status: standing,
+            writer_status: status,
             memory,
             serve_reads_unrecorded: options.serve_reads_unrecorded,
             intent_wait: options.intent_wait,
@@ -167,12 +167,12 @@ impl Ledger {
     /// # Errors
     /// The log cannot be written: nothing may be sent.
     pub async fn intend(&self, leased: Leased) -> Result<Intended, Box<Unrecordable>> {
-        let subject = RequestFacts::from_leased(&leased);
+        let facts = RequestFacts::from_leased(&leased);
         let entry = match leased.class() {
-            RiskClass::Read => self.reserve(subject),
+            RiskClass::Read => self.reserve(facts),
             // Boxed, so that what waiting needs does not lie in every read's future.
             RiskClass::Secrets | RiskClass::Write | RiskClass::Dangerous => {
-                Box::pin(self.write_intent(subject)).await
+                Box::pin(self.write_intent(facts)).await
             }
         };
         match entry {
@@ -185,18 +185,18 @@ impl Ledger {
     ///
     /// # Errors
     /// The log cannot be written, or the queue is full, and reads are not served unrecorded.
-    pub fn reserve(&self, subject: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
+    pub fn reserve(&self, facts: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
         let queue = &self.0.queue;
         let unrecorded = self.0.serve_reads_unrecorded;
         if queue.is_broken() && !unrecorded {
             return Err(LedgerWriteError);
         }
-        let place = match queue.reserve() {
-            Some(place) => place,
+        let reservation = match queue.reserve() {
+            Some(reservation) => reservation,
             None if unrecorded => queue.unreserved(),
             None => return Err(LedgerWriteError),
         };
-        Ok(OpenEntry::new(subject, place))
+        Ok(OpenEntry::new(facts, reservation))
     }
 
     /// Writes an intent and returns when it is durable.
@@ -204,21 +204,22 @@ impl Ledger {
     /// # Errors
     /// The log cannot be written in time, one second by default, or the queue is full. The intent may still come to be
     /// written; the outcome of the refusal, which its owner records, then follows it.
-    pub async fn write_intent(&self, subject: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
+    pub async fn write_intent(&self, facts: RequestFacts) -> Result<OpenEntry, LedgerWriteError> {
         let queue = &self.0.queue;
         if queue.is_broken() {
             return Err(LedgerWriteError);
         }
-        let (Some(place), Some(outcome_place)) = (queue.reserve(), queue.reserve()) else {
+        let (Some(reservation), Some(outcome_reservation)) = (queue.reserve(), queue.reserve())
+        else {
             return Err(LedgerWriteError);
         };
         let intent = AuditEntry::Intent {
             at: Timestamp::now(),
-            facts: subject.clone(),
+            facts: facts.clone(),
         };
         // Open before the wait: if nobody waits to the end, the intent still gets its outcome.
-        let entry = OpenEntry::new(subject, outcome_place);
-        let durable = queue.push_durable(place, intent);
+        let entry = OpenEntry::new(facts, outcome_reservation);
+        let durable = queue.push_durable(reservation, intent);
         let in_time = tokio::time::timeout(self.0.intent_wait, durable).await;
         if let Ok(Ok(())) = in_time {
             Ok(entry)
@@ -230,13 +231,8 @@ impl Ledger {
 
     /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
     /// room the line is lost, and counted.
-    pub fn record<T>(
-        &self,
-        subject: RequestFacts,
-        ending: OutcomeDetails,
-        value: T,
-    ) -> Recorded<T> {
-        OpenEntry::new(subject, self.0.queue.reserve_extra()).close_with(ending, value)
+    pub fn record<T>(&self, facts: RequestFacts, details: OutcomeDetails, value: T) -> Recorded<T> {
+        OpenEntry::new(facts, self.0.queue.reserve_extra()).close_with(details, value)
     }
 
     /// Puts an event on record. Never waits: without room the line is lost, and counted.
@@ -255,14 +251,14 @@ impl Ledger {
     /// How the ledger is at this moment.
     #[must_use]
     pub fn snapshot(&self) -> LedgerSnapshot {
-        let standing = self.0.writer_status.lock().clone();
+        let status = self.0.writer_status.lock().clone();
         LedgerSnapshot {
-            records: standing.records,
-            failures: standing.failures,
+            records: status.records,
+            failures: status.failures,
             queued: self.0.queue.occupied(),
-            failure: standing.failure,
-            head: standing.head,
-            path: standing.path,
+            failure: status.failure,
+            head: status.head,
+            path: status.path,
             lost: self.0.queue.lost(),
             serves_reads_unrecorded: self.0.serve_reads_unrecorded,
         }

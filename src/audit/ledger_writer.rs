@@ -93,7 +93,7 @@ struct Outage {
 
 impl LedgerWriter {
     pub(super) fn new(queue: Arc<EntryQueue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
-        let standing = WriterStatus {
+        let status = WriterStatus {
             head,
             path: None,
             records: 0,
@@ -112,7 +112,7 @@ impl LedgerWriter {
             synced: Moment::now(),
             durable_seq: head.seq,
             outage: None,
-            status: Arc::new(Lock::new(standing)),
+            status: Arc::new(Lock::new(status)),
         }
     }
 
@@ -343,14 +343,14 @@ impl LedgerWriter {
     }
 
     fn publish_status(&self) {
-        let mut standing = self.status.lock();
-        standing.head = self.chain.head();
-        standing.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
+        let mut status = self.status.lock();
+        status.head = self.chain.head();
+        status.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
         // While there is no file, the one that was given up is where to look.
         if let Some(path) = self.sink.path()
-            && standing.path.as_deref() != Some(path)
+            && status.path.as_deref() != Some(path)
         {
-            standing.path = Some(path.to_owned());
+            status.path = Some(path.to_owned());
         }
     }
 }

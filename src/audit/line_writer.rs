@@ -40,18 +40,14 @@ pub(super) fn write(out: &mut Vec<u8>, seq: u64, boot: &str, entry: &AuditEntry)
     members.out.extend_from_slice(b"{\"v\":1");
     members.number(name!("seq"), seq);
     match entry {
-        AuditEntry::Intent { at, facts: subject } => {
-            members.start(*at, "intent", Some(subject), boot);
-            members.facts(subject);
+        AuditEntry::Intent { at, facts } => {
+            members.start(*at, "intent", Some(facts), boot);
+            members.facts(facts);
         }
-        AuditEntry::Outcome {
-            at,
-            facts: subject,
-            details: ending,
-        } => {
-            members.start(*at, "outcome", Some(subject), boot);
-            members.facts(subject);
-            members.details(subject, ending);
+        AuditEntry::Outcome { at, facts, details } => {
+            members.start(*at, "outcome", Some(facts), boot);
+            members.facts(facts);
+            members.details(facts, details);
         }
         AuditEntry::Event { at, event } => {
             members.start(*at, event.kind(), None, boot);
@@ -129,7 +125,7 @@ impl LineWriter<'_> {
         &mut self,
         at: Timestamp,
         kind: &'static str,
-        subject: Option<&RequestFacts>,
+        facts: Option<&RequestFacts>,
         boot: &str,
     ) {
         self.name(name!("at"));
@@ -137,45 +133,42 @@ impl LineWriter<'_> {
         self.out.extend_from_slice(&rfc3339(at));
         self.out.push(b'"');
         self.word(name!("type"), kind);
-        if let Some(subject) = subject {
-            self.word(name!("request"), subject.request_id.as_str());
+        if let Some(facts) = facts {
+            self.word(name!("request"), facts.request_id.as_str());
         }
         self.text(name!("boot"), boot);
     }
 
-    fn facts(&mut self, subject: &RequestFacts) {
+    fn facts(&mut self, facts: &RequestFacts) {
         self.optional_word(
             name!("caller"),
-            subject.caller.as_ref().map(CallerName::as_str),
+            facts.caller.as_ref().map(CallerName::as_str),
         );
-        self.optional_word(name!("auth"), subject.auth_method.map(AuthMethod::as_str));
-        self.optional_text(name!("on_behalf_of"), subject.on_behalf_of.as_deref());
-        self.optional_text(name!("reason"), subject.reason.as_deref());
-        self.peer(name!("peer"), subject.peer);
-        let tenant = subject.tenant.as_deref();
+        self.optional_word(name!("auth"), facts.auth_method.map(AuthMethod::as_str));
+        self.optional_text(name!("on_behalf_of"), facts.on_behalf_of.as_deref());
+        self.optional_text(name!("reason"), facts.reason.as_deref());
+        self.peer(name!("peer"), facts.peer);
+        let tenant = facts.tenant.as_deref();
         self.optional_word(name!("tenant"), tenant.map(|tenant| tenant.name.as_str()));
-        self.optional_word(
-            name!("identity"),
-            subject.identity.map(IdentityKind::as_str),
-        );
-        self.optional_word(name!("method"), subject.method.map(Method::as_str));
-        self.operation(subject);
-        self.optional_word(name!("class"), subject.class.map(RiskClass::as_str));
-        let operation = subject.operation.as_deref();
+        self.optional_word(name!("identity"), facts.identity.map(IdentityKind::as_str));
+        self.optional_word(name!("method"), facts.method.map(Method::as_str));
+        self.operation(facts);
+        self.optional_word(name!("class"), facts.class.map(RiskClass::as_str));
+        let operation = facts.operation.as_deref();
         self.optional_word(
             name!("scope"),
             operation.map(|operation| operation.scope.as_str()),
         );
     }
 
-    fn operation(&mut self, subject: &RequestFacts) {
-        let Some(operation) = subject.operation.as_deref() else {
-            self.optional_text(name!("path"), subject.raw_path.as_deref());
+    fn operation(&mut self, facts: &RequestFacts) {
+        let Some(operation) = facts.operation.as_deref() else {
+            self.optional_text(name!("path"), facts.raw_path.as_deref());
             return;
         };
         self.text(name!("path"), &operation.template);
         let names = operation.parameters.iter().map(|it| &*it.name);
-        let values = subject.parameters.values().iter().map(|value| &**value);
+        let values = facts.parameters.values().iter().map(|value| &**value);
         self.parameters(names.zip(values));
         self.text(name!("operation"), &operation.id);
     }
@@ -201,21 +194,21 @@ impl LineWriter<'_> {
         }
     }
 
-    fn details(&mut self, subject: &RequestFacts, ending: &OutcomeDetails) {
-        self.word(name!("decision"), ending.decision.as_str());
-        self.optional_text(name!("policy"), subject.rule.as_deref());
-        self.number(name!("status"), u64::from(ending.status));
-        self.word(name!("source"), ending.source.as_str());
-        self.number(name!("attempts"), u64::from(ending.attempts));
+    fn details(&mut self, facts: &RequestFacts, details: &OutcomeDetails) {
+        self.word(name!("decision"), details.decision.as_str());
+        self.optional_text(name!("policy"), facts.rule.as_deref());
+        self.number(name!("status"), u64::from(details.status));
+        self.word(name!("source"), details.source.as_str());
+        self.number(name!("attempts"), u64::from(details.attempts));
         self.optional_text(
             name!("ninjaone_request"),
-            ending.ninjaone_request_id.as_deref(),
+            details.ninjaone_request_id.as_deref(),
         );
-        self.number(name!("duration_us"), ending.duration_us);
-        self.number(name!("bytes_in"), ending.bytes_in);
-        self.number(name!("bytes_out"), ending.bytes_out);
-        self.optional_word(name!("error"), ending.error);
-        self.optional_word(name!("bucket"), ending.bucket);
+        self.number(name!("duration_us"), details.duration_us);
+        self.number(name!("bytes_in"), details.bytes_in);
+        self.number(name!("bytes_out"), details.bytes_out);
+        self.optional_word(name!("error"), details.error);
+        self.optional_word(name!("bucket"), details.bucket);
     }
 
     fn event(&mut self, event: &AuditEvent) {
@@ -293,8 +286,8 @@ fn number(out: &mut Vec<u8>, value: u64) {
     let mut digits = [b'0'; DIGITS_MAX];
     let mut rest = value;
     let mut length = 0;
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + (rest % 10) as u8;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
         length += 1;
         if rest == 0 {

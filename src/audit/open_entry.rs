@@ -1,4 +1,4 @@
-//! The outcome line of a request that is under way. Its place in the queue is reserved, so closing it cannot fail.
+//! The outcome line of a request that is under way. Its room in the queue is reserved, so closing it cannot fail.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ pub struct OpenEntry {
 }
 
 impl OpenEntry {
-    pub(super) fn new(facts: RequestFacts, place: QueueReservation) -> Self {
+    pub(super) fn new(facts: RequestFacts, reservation: QueueReservation) -> Self {
         Self {
             facts,
             attempts: 0,
-            reservation: Some(place),
+            reservation: Some(reservation),
         }
     }
 
@@ -46,14 +46,14 @@ impl OpenEntry {
     }
 
     /// Hands the line over. Costs a lock and a push; cannot fail.
-    pub fn close(mut self, ending: OutcomeDetails) {
-        self.submit(ending);
+    pub fn close(mut self, details: OutcomeDetails) {
+        self.submit(details);
     }
 
     /// Writes the line; `value` is what it was written for.
-    pub fn close_with<T>(self, ending: OutcomeDetails, value: T) -> Recorded<T> {
+    pub fn close_with<T>(self, details: OutcomeDetails, value: T) -> Recorded<T> {
         self.defer_close(|entry| {
-            entry.close(ending);
+            entry.close(details);
             value
         })
     }
@@ -69,14 +69,14 @@ impl OpenEntry {
         self.reservation = None;
     }
 
-    fn submit(&mut self, ending: OutcomeDetails) {
-        if let Some(place) = self.reservation.take() {
+    fn submit(&mut self, details: OutcomeDetails) {
+        if let Some(reservation) = self.reservation.take() {
             let (request, peer) = (self.facts.request_id, self.facts.peer);
             let gone = RequestFacts::from_peer(request, peer);
-            place.enqueue(AuditEntry::Outcome {
+            reservation.enqueue(AuditEntry::Outcome {
                 at: Timestamp::now(),
                 facts: std::mem::replace(&mut self.facts, gone),
-                details: ending,
+                details,
             });
         }
     }
@@ -110,16 +110,16 @@ mod tests {
     #[test]
     fn another_identity_is_in_the_outcome_and_not_in_the_intent() {
         let queue = EntryQueue::new();
-        let subject = RequestFacts {
+        let facts = RequestFacts {
             identity: Some(IdentityKind::Service),
             ..RequestFacts::from_peer(RequestId::new(1, 1), Peer::Unix { uid: 0 })
         };
         let intent = AuditEntry::Intent {
             at: Timestamp::now(),
-            facts: subject.clone(),
+            facts: facts.clone(),
         };
         let _durable = queue.push_durable(queue.reserve().unwrap(), intent);
-        let mut entry = OpenEntry::new(subject, queue.reserve().unwrap());
+        let mut entry = OpenEntry::new(facts, queue.reserve().unwrap());
         entry.set_identity(IdentityKind::User);
         entry.close(OutcomeDetails::abandoned(Duration::ZERO, 1));
 
@@ -129,8 +129,9 @@ mod tests {
             .items
             .iter()
             .map(|item| match &item.entry {
-                AuditEntry::Intent { facts: subject, .. }
-                | AuditEntry::Outcome { facts: subject, .. } => subject.identity,
+                AuditEntry::Intent { facts, .. } | AuditEntry::Outcome { facts, .. } => {
+                    facts.identity
+                }
                 AuditEntry::Event { .. } => None,
             })
             .collect();

@@ -1,4 +1,4 @@
-//! Verifies an audit log, in constant memory, and reports each place where the chain is broken.
+//! Verifies an audit log, in constant memory, and reports each break of the chain.
 //!
 //! What a chain cannot show without an external anchor: that lines were cut off its end, or that all of it was rewritten. An
 //! anchor is the end of the chain as somebody noted it elsewhere.
@@ -252,10 +252,10 @@ impl<'a> Verifier<'a> {
         self.seq = None;
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_for_reading(&file.path)?);
         let mut line = Vec::new();
-        while let Some(ending) = next_line(&mut reader, &mut line)? {
+        while let Some(details) = next_line(&mut reader, &mut line)? {
             self.line += 1;
             self.seq = None;
-            match ending {
+            match details {
                 LineEnd::Complete => self.verify_line(file, &line),
                 LineEnd::Torn => self.add_break(IntegrityError::Torn {
                     bytes: line.len() as u64,

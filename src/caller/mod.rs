@@ -121,8 +121,8 @@ impl CallerDirectory {
         mut incoming: Box<IncomingRequest>,
         issued: &CallerTokens,
     ) -> Result<Identified, Box<Unidentified>> {
-        let evidence = incoming.take_credentials();
-        match self.authenticate(&evidence, issued, incoming.received_at()) {
+        let credentials = incoming.take_credentials();
+        match self.authenticate(&credentials, issued, incoming.received_at()) {
             Ok((caller, proof)) => Ok(Identified::assert_identified(incoming, caller, proof)),
             Err(why) => Err(Box::new(Unidentified {
                 incoming,
@@ -133,37 +133,37 @@ impl CallerDirectory {
 
     fn authenticate(
         &self,
-        evidence: &PresentedCredentials,
+        credentials: &PresentedCredentials,
         issued: &CallerTokens,
         now: Timestamp,
     ) -> Result<(Arc<Caller>, AuthMethod), AuthenticationError> {
-        let findings = [
-            self.check_authorization_header(evidence, issued, now),
-            self.check_api_key_header(evidence, now),
+        let outcomes = [
+            self.check_authorization_header(credentials, issued, now),
+            self.check_api_key_header(credentials, now),
         ];
-        let mut proven: Option<(Arc<Caller>, AuthMethod)> = None;
-        for finding in findings {
-            match finding {
+        let mut authenticated: Option<(Arc<Caller>, AuthMethod)> = None;
+        for outcome in outcomes {
+            match outcome {
                 AuthenticationOutcome::NoCredentials => {}
                 AuthenticationOutcome::Rejected(why) => return Err(why),
-                AuthenticationOutcome::Authenticated(caller, proof) => match &proven {
+                AuthenticationOutcome::Authenticated(caller, proof) => match &authenticated {
                     Some((other, _)) if other.index != caller.index => {
                         return Err(AuthenticationError::NameMismatch);
                     }
-                    _ => proven = Some((caller, proof)),
+                    _ => authenticated = Some((caller, proof)),
                 },
             }
         }
-        proven.ok_or(AuthenticationError::MissingCredentials)
+        authenticated.ok_or(AuthenticationError::MissingCredentials)
     }
 
     fn check_authorization_header(
         &self,
-        evidence: &PresentedCredentials,
+        credentials: &PresentedCredentials,
         issued: &CallerTokens,
         now: Timestamp,
     ) -> AuthenticationOutcome {
-        let Some(value) = &evidence.authorization else {
+        let Some(value) = &credentials.authorization else {
             return AuthenticationOutcome::NoCredentials;
         };
         match api_key::parse_authorization(value.as_bytes()) {
@@ -180,10 +180,10 @@ impl CallerDirectory {
 
     fn check_api_key_header(
         &self,
-        evidence: &PresentedCredentials,
+        credentials: &PresentedCredentials,
         now: Timestamp,
     ) -> AuthenticationOutcome {
-        match &evidence.api_key {
+        match &credentials.api_key {
             None => AuthenticationOutcome::NoCredentials,
             Some(value) => self.check_key(value.as_bytes(), now, None),
         }
@@ -217,7 +217,7 @@ impl CallerDirectory {
             {
                 AuthenticationOutcome::Rejected(AuthenticationError::NameMismatch)
             }
-            finding => finding,
+            outcome => outcome,
         }
     }
 

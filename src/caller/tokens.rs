@@ -11,7 +11,7 @@ use crate::{clock::Moment, random};
 
 use super::api_key::KeyHash;
 
-/// Life of an issued token, as NinjaOne's own.
+/// Lifetime of an issued token, as NinjaOne's own.
 pub const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
 /// Tokens that may be alive at once.
 pub const TOKENS_MAX: usize = 10_000;

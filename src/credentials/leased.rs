@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     caller::Caller,
-    limits::{Admitted, Standing, budget::Budget},
+    limits::{Admitted, RateLimitStatus, budget::Budget},
     names::IdentityKind,
     net::IncomingRequest,
     ninjaone::operation::{Operation, RiskClass},
@@ -17,8 +17,8 @@ use super::token::{access_token::AccessToken, cell::TokenCell};
 
 /// A request and the token that it is sent with.
 ///
-/// `lease_from` in `credentials/mod.rs` alone makes one, for [`TokenCells::lease`](super::Vaults::lease) and
-/// [`TokenCells::lease_as_user`](super::Vaults::lease_as_user).
+/// `lease_from` in `credentials/mod.rs` alone makes one, for [`TokenCells::lease`](super::TokenCells::lease) and
+/// [`TokenCells::lease_as_user`](super::TokenCells::lease_as_user).
 pub struct Leased {
     admitted: Admitted,
     token: Arc<AccessToken>,
@@ -26,7 +26,7 @@ pub struct Leased {
 }
 
 impl Leased {
-    /// Asserts that `vault` is one of the request's tenant and lent it `token`, valid now. `tests/architecture.rs` names
+    /// Asserts that `cell` is one of the request's tenant and lent it `token`, valid now. `tests/architecture.rs` names
     /// the one function that may.
     pub(super) fn assert_leased(
         admitted: Admitted,
@@ -84,7 +84,7 @@ impl Leased {
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
-    pub fn rate_limit_status(&self) -> &Standing {
+    pub fn rate_limit_status(&self) -> &RateLimitStatus {
         self.admitted.rate_limit_status()
     }
 

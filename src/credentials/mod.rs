@@ -5,9 +5,10 @@ mod leased;
 pub mod login;
 pub mod store;
 pub mod token;
+mod token_unavailable;
 pub mod user_only_operations;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
     limits::Admitted,
@@ -20,7 +21,10 @@ use crate::{
 
 use self::{token::cell::TokenCell, user_only_operations::UserOnlyOperations};
 
-pub use self::leased::Leased;
+pub use self::{
+    leased::Leased,
+    token_unavailable::{TokenUnavailable, TokenUnavailableReason},
+};
 
 /// One tenant's token cells, one for each identity that is configured.
 #[derive(Clone, Default)]
@@ -74,24 +78,24 @@ impl TokenCells {
     }
 
     /// Leases a token to a request: of its tenant, and of the identity that its rule and operation call for. Waits for a
-    /// renewal under way, at most [`LEASE_WAIT_MS_MAX`].
+    /// renewal under way, at most [`LEASE_WAIT_MS_MAX`](token::cell::LEASE_WAIT_MS_MAX).
     pub async fn lease(&self, admitted: Admitted) -> Result<Leased, Box<NoToken>> {
         let authorized = admitted.authorized();
         let identities = self.0.get(authorized.tenant().index);
         let identity =
             identities.map_or(IdentityKind::Service, |it| it.choose_identity(authorized));
         let leased = match identities.and_then(|it| it.get(identity)) {
-            Some(vault) => lease_from(vault, admitted).await,
+            Some(cell) => lease_from(cell, admitted).await,
             None => Err(Box::new((
                 admitted,
                 TokenUnavailable::not_configured(identity),
             ))),
         };
         leased.map_err(|it| {
-            let (admitted, lack) = *it;
+            let (admitted, unavailable) = *it;
             Box::new(NoToken {
                 admitted,
-                unavailable: lack,
+                unavailable,
             })
         })
     }
@@ -107,10 +111,10 @@ impl TokenCells {
     /// # Errors
     /// The tenant has no user identity, or that one has no token.
     pub async fn wait_for_user(&self, tenant: usize) -> Result<(), TokenUnavailable> {
-        let Some(vault) = self.get(tenant, IdentityKind::User) else {
+        let Some(cell) = self.get(tenant, IdentityKind::User) else {
             return Err(TokenUnavailable::not_configured(IdentityKind::User));
         };
-        let token = vault.token().await;
+        let token = cell.token().await;
         token.map_or_else(|it| Err(it.for_identity(IdentityKind::User)), |_| Ok(()))
     }
 
@@ -124,7 +128,7 @@ impl TokenCells {
         leased: Leased,
     ) -> Result<Leased, Box<(Leased, TokenUnavailable)>> {
         match self.get(leased.tenant().index, IdentityKind::User) {
-            Some(vault) => lease_from(vault, leased).await,
+            Some(cell) => lease_from(cell, leased).await,
             None => Err(Box::new((
                 leased,
                 TokenUnavailable::not_configured(IdentityKind::User),
@@ -152,21 +156,21 @@ impl TokenCells {
     }
 }
 
-/// Lends `request` the token of `vault`: a request that was admitted, or one that was lent another token before. On failure
+/// Lends `request` the token of `cell`: a request that was admitted, or one that was lent another token before. On failure
 /// it comes back as it was.
 async fn lease_from<R: Into<Admitted>>(
-    vault: &Arc<TokenCell>,
+    cell: &Arc<TokenCell>,
     request: R,
 ) -> Result<Leased, Box<(R, TokenUnavailable)>> {
-    match vault.token().await {
+    match cell.token().await {
         Ok(token) => Ok(Leased::assert_leased(
             request.into(),
             token,
-            Arc::clone(vault),
+            Arc::clone(cell),
         )),
         Err(unavailable) => Err(Box::new((
             request,
-            unavailable.for_identity(vault.identity()),
+            unavailable.for_identity(cell.identity()),
         ))),
     }
 }
@@ -177,36 +181,4 @@ pub struct NoToken {
     pub admitted: Admitted,
     /// What there is no token of, and why.
     pub unavailable: TokenUnavailable,
-}
-
-/// Why a request got no token, and when to try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenUnavailable {
-    /// The identity whose token was needed.
-    pub identity: IdentityKind,
-    /// Why there is none.
-    pub reason: TokenUnavailableReason,
-    /// When trying again is worthwhile; none if only a person can help.
-    pub retry_after: Option<Duration>,
-}
-
-impl TokenUnavailable {
-    fn not_configured(identity: IdentityKind) -> Self {
-        Self {
-            identity,
-            reason: TokenUnavailableReason::NotConfigured,
-            retry_after: None,
-        }
-    }
-}
-
-/// Why an identity has no valid token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenUnavailableReason {
-    /// The tenant has no such identity in the configuration.
-    NotConfigured,
-    /// It is a user identity, and nobody is logged in or the login has ended.
-    LoginNeeded,
-    /// The first token is still being requested, or the last one has expired and its renewal fails.
-    TemporarilyUnavailable,
 }

@@ -11,7 +11,9 @@ use crate::{
     policy::{Authorized, Tenant, identity::IdentityPreference},
 };
 
-use super::{budget::Budget, caller_limiter::ConcurrencyPermit, rate_limit_status::Standing};
+use super::{
+    budget::Budget, caller_limiter::ConcurrencyPermit, rate_limit_status::RateLimitStatus,
+};
 
 /// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
 ///
@@ -20,17 +22,17 @@ pub struct Admitted {
     authorized: Authorized,
     /// Given back when the response has been sent.
     concurrency: ConcurrencyPermit,
-    rate_limit_status: Standing,
+    rate_limit_status: RateLimitStatus,
     budget: Arc<Budget>,
 }
 
 impl Admitted {
-    /// Asserts that `authorized` was counted against its caller's limits, of which `concurrency` and `standing` are left,
+    /// Asserts that `authorized` was counted against its caller's limits, of which `concurrency` and `rate_limit_status` are left,
     /// and that `budget` is its tenant's. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_admitted(
         authorized: Authorized,
         concurrency: ConcurrencyPermit,
-        rate_limit_status: Standing,
+        rate_limit_status: RateLimitStatus,
         budget: Arc<Budget>,
     ) -> Self {
         Self {
@@ -85,7 +87,7 @@ impl Admitted {
 
     /// How much of its limit the caller has left, for the `RateLimit` header.
     #[must_use]
-    pub fn rate_limit_status(&self) -> &Standing {
+    pub fn rate_limit_status(&self) -> &RateLimitStatus {
         &self.rate_limit_status
     }
 

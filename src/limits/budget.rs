@@ -112,18 +112,18 @@ impl Budget {
         now: Instant,
     ) -> Result<Permit, (LimitKind, Duration)> {
         let deadline = now + self.limit.queue_timeout;
-        let (place, turn) = match self.try_acquire(caller, now, deadline) {
+        let (position, turn) = match self.try_acquire(caller, now, deadline) {
             Acquisition::Granted(permit) => return Ok(permit),
             Acquisition::Rejected(by, retry_after) => return Err((by, retry_after)),
-            Acquisition::Queued(place, turn) => (place, turn),
+            Acquisition::Queued(position, turn) => (position, turn),
         };
         // Boxed, so that what waiting needs does not lie in every request's future.
-        Box::pin(self.wait_in_queue(place, turn, deadline)).await
+        Box::pin(self.wait_in_queue(position, turn, deadline)).await
     }
 
     async fn wait_in_queue(
         self: &Arc<Self>,
-        place: QueuePosition<'_>,
+        position: QueuePosition<'_>,
         mut turn: oneshot::Receiver<Permit>,
         deadline: Instant,
     ) -> Result<Permit, (LimitKind, Duration)> {
@@ -133,7 +133,7 @@ impl Budget {
             never = self.run_timer() => match never {},
             () = sleep_until(deadline) => None,
         };
-        drop(place);
+        drop(position);
         // A permit may have come in the same moment as the deadline.
         permit
             .or_else(|| turn.try_recv().ok())
@@ -188,11 +188,11 @@ impl Budget {
         let Ok(ticket) = state.queue.push(caller, sender) else {
             return Acquisition::Rejected(LimitKind::TenantQueue, self.estimated_wait(&state));
         };
-        let place = QueuePosition {
+        let position = QueuePosition {
             budget: self,
             ticket,
         };
-        Acquisition::Queued(place, turn)
+        Acquisition::Queued(position, turn)
     }
 
     fn availability(&self, state: &BudgetState, now: Instant) -> Availability {

@@ -15,7 +15,7 @@ use super::{
     gcra_limiter::GcraLimiter,
     limit_kind::LimitKind,
     rate::Rate,
-    rate_limit_status::{Standing, header},
+    rate_limit_status::{RateLimitStatus, rate_limit_header},
 };
 
 /// When a caller at its concurrency limit should try again: nobody can know when one of its requests ends.
@@ -46,7 +46,7 @@ impl CallerLimiter {
         let limiter = GcraLimiter::new(limit.rate, limit.burst);
         let burst = limiter.burst();
         Self {
-            policy_header: header([("q", burst), ("w", limiter.refill_s(burst).max(1))]),
+            policy_header: rate_limit_header([("q", burst), ("w", limiter.refill_s(burst).max(1))]),
             limit,
             limiter,
             in_flight: AtomicU32::new(0),
@@ -78,18 +78,18 @@ impl CallerLimiter {
     /// The dimension that refused, the time after which one request may pass, and what is left.
     pub fn admit(
         self: &Arc<Self>,
-    ) -> Result<(ConcurrencyPermit, Standing), (LimitKind, Duration, Standing)> {
+    ) -> Result<(ConcurrencyPermit, RateLimitStatus), (LimitKind, Duration, RateLimitStatus)> {
         // Concurrency first: a request that is refused must not use up the rate.
         let Some(concurrency) = self.acquire_concurrency() else {
-            let standing = Standing {
+            let rate_limit_status = RateLimitStatus {
                 remaining: 0,
                 reset_s: CONCURRENCY_RETRY_AFTER_S,
             };
             let retry_after = Duration::from_secs(CONCURRENCY_RETRY_AFTER_S.into());
-            return Err((LimitKind::CallerConcurrency, retry_after, standing));
+            return Err((LimitKind::CallerConcurrency, retry_after, rate_limit_status));
         };
         match self.limiter.check() {
-            Ok(standing) => Ok((concurrency, standing)),
+            Ok(rate_limit_status) => Ok((concurrency, rate_limit_status)),
             Err(soon) => Err((
                 LimitKind::CallerRate,
                 soon.retry_after,

@@ -46,11 +46,11 @@ impl<T> FairQueue<T> {
     }
 
     pub(super) fn push(&mut self, caller: usize, entry: T) -> Result<QueueTicket, QueueFullError> {
-        let standing = self.by_caller.get(&caller).map_or(0, VecDeque::len);
-        if self.length >= WAITERS_MAX || standing >= WAITERS_PER_CALLER_MAX {
+        let queued = self.by_caller.get(&caller).map_or(0, VecDeque::len);
+        if self.length >= WAITERS_MAX || queued >= WAITERS_PER_CALLER_MAX {
             return Err(QueueFullError);
         }
-        if standing == 0 {
+        if queued == 0 {
             self.rotation.push_back(caller);
         }
         let number = self.next_number;
@@ -81,10 +81,10 @@ impl<T> FairQueue<T> {
             return;
         };
         // Numbers grow along a line.
-        let Ok(place) = line.binary_search_by_key(&ticket.number, |(number, _)| *number) else {
+        let Ok(position) = line.binary_search_by_key(&ticket.number, |(number, _)| *number) else {
             return;
         };
-        line.remove(place);
+        line.remove(position);
         self.length -= 1;
         if line.is_empty() {
             self.by_caller.remove(&ticket.caller);

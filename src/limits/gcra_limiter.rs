@@ -9,7 +9,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
-use super::{rate::Rate, rate_limit_status::Standing};
+use super::{rate::Rate, rate_limit_status::RateLimitStatus};
 
 /// Largest burst that counts. Keeps burst times interval, in nanoseconds, far within 64 bits.
 pub(super) const BURST_MAX: u32 = 1_000_000;
@@ -25,7 +25,7 @@ pub(super) struct GcraLimiter<C: Clock = MonotonicClock> {
 pub(super) struct RateExceededError {
     /// After this time one event may pass.
     pub(super) retry_after: Duration,
-    pub(super) rate_limit_status: Standing,
+    pub(super) rate_limit_status: RateLimitStatus,
 }
 
 impl GcraLimiter {
@@ -49,7 +49,7 @@ impl<C: Clock> GcraLimiter<C> {
     }
 
     /// Counts one event, or says when the next may pass.
-    pub(super) fn check(&self) -> Result<Standing, RateExceededError> {
+    pub(super) fn check(&self) -> Result<RateLimitStatus, RateExceededError> {
         match self.limiter.check() {
             Ok(state) => Ok(self.rate_limit_status(state.remaining_burst_capacity())),
             Err(not_until) => Err(RateExceededError {
@@ -74,8 +74,8 @@ impl<C: Clock> GcraLimiter<C> {
         u32::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
     }
 
-    fn rate_limit_status(&self, remaining: u32) -> Standing {
-        Standing {
+    fn rate_limit_status(&self, remaining: u32) -> RateLimitStatus {
+        RateLimitStatus {
             remaining,
             reset_s: self.refill_s(self.burst.saturating_sub(remaining)),
         }
@@ -140,8 +140,8 @@ mod tests {
             let clock = FakeRelativeClock::default();
             let pace = GcraLimiter::with_clock(rate, NonZeroU32::new(burst).unwrap(), clock.clone());
             for left in (0..burst).rev() {
-                let standing = pace.check().ok().unwrap();
-                prop_assert_eq!(standing.remaining, left);
+                let rate_limit_status = pace.check().ok().unwrap();
+                prop_assert_eq!(rate_limit_status.remaining, left);
             }
 
             let wait = pace.check().err().unwrap().retry_after;

@@ -24,7 +24,7 @@ use self::{
     caller_limiter::{CallerLimiter, CallerRateLimit},
 };
 
-pub use self::{admitted::Admitted, limit_kind::LimitKind, rate_limit_status::Standing};
+pub use self::{admitted::Admitted, limit_kind::LimitKind, rate_limit_status::RateLimitStatus};
 
 /// The `Retry-After` of a request whose caller or tenant the limits do not know. Tables of the same rules always agree,
 /// so this should not happen; it fails closed.
@@ -73,17 +73,17 @@ impl RateLimits {
             return Err(Throttled::unknown_caller_or_tenant(authorized));
         };
         match meter.admit() {
-            Ok((concurrency, standing)) => Ok(Admitted::assert_admitted(
+            Ok((concurrency, rate_limit_status)) => Ok(Admitted::assert_admitted(
                 authorized,
                 concurrency,
-                standing,
+                rate_limit_status,
                 Arc::clone(budget),
             )),
-            Err((by, retry_after, standing)) => Err(Box::new(Throttled {
+            Err((by, retry_after, rate_limit_status)) => Err(Box::new(Throttled {
                 authorized,
                 retry_after,
                 limit: by,
-                rate_limit_status: standing,
+                rate_limit_status,
                 policy_header: meter.policy_header().clone(),
             })),
         }
@@ -121,7 +121,7 @@ pub struct Throttled {
     /// The limit that it ran into.
     pub limit: LimitKind,
     /// What the caller has left.
-    pub rate_limit_status: Standing,
+    pub rate_limit_status: RateLimitStatus,
     /// The caller's limit, for the `RateLimit-Policy` header.
     pub policy_header: HeaderValue,
 }
@@ -132,7 +132,7 @@ impl Throttled {
             authorized,
             retry_after: Duration::from_secs(UNKNOWN_RETRY_AFTER_S.into()),
             limit: LimitKind::CallerRate,
-            rate_limit_status: Standing {
+            rate_limit_status: RateLimitStatus {
                 remaining: 0,
                 reset_s: UNKNOWN_RETRY_AFTER_S,
             },

@@ -7,24 +7,24 @@ const HEADER_BYTES_MAX: usize = 48;
 
 /// What a caller has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// Requests that may follow at once.
     pub remaining: u32,
     /// Seconds until the burst is whole again.
     pub reset_s: u32,
 }
 
-impl Standing {
+impl RateLimitStatus {
     /// The value of `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): `"caller";r=19;t=1`.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
-        header([("r", self.remaining), ("t", self.reset_s)])
+        rate_limit_header([("r", self.remaining), ("t", self.reset_s)])
     }
 }
 
 /// `"caller";a=1;b=2`, written without the formatting machinery: every response carries one.
-pub(super) fn header(parameters: [(&str, u32); 2]) -> HeaderValue {
-    let mut line = Line {
+pub(super) fn rate_limit_header(parameters: [(&str, u32); 2]) -> HeaderValue {
+    let mut line = HeaderBuffer {
         bytes: [0; HEADER_BYTES_MAX],
         length: 0,
     };
@@ -38,16 +38,16 @@ pub(super) fn header(parameters: [(&str, u32); 2]) -> HeaderValue {
     HeaderValue::from_bytes(line.as_bytes()).unwrap_or(HeaderValue::from_static("\"caller\""))
 }
 
-struct Line {
+struct HeaderBuffer {
     bytes: [u8; HEADER_BYTES_MAX],
     length: usize,
 }
 
-impl Line {
+impl HeaderBuffer {
     fn push(&mut self, text: &[u8]) {
         let end = self.length + text.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(text);
+        if let Some(digit) = self.bytes.get_mut(self.length..end) {
+            digit.copy_from_slice(text);
             self.length = end;
         }
     }
@@ -55,9 +55,9 @@ impl Line {
     fn push_number(&mut self, number: u32) {
         let mut digits = [b'0'; 10];
         let (mut rest, mut used) = (number, 0);
-        for place in digits.iter_mut().rev() {
+        for digit in digits.iter_mut().rev() {
             // The remainder of a division by ten fits a byte.
-            *place = b'0' + (rest % 10) as u8;
+            *digit = b'0' + (rest % 10) as u8;
             (rest, used) = (rest / 10, used + 1);
             if rest == 0 {
                 break;

@@ -13,9 +13,9 @@ const SIMILARITY_MIN: f64 = 0.8;
 
 /// The values of a path's parameters, in the order of the template; decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CallbackParameters(Box<[Box<str>]>);
+pub struct PathParameters(Box<[Box<str>]>);
 
-impl CallbackParameters {
+impl PathParameters {
     /// The values, in the order of the template.
     #[must_use]
     pub fn values(&self) -> &[Box<str>] {
@@ -111,7 +111,7 @@ impl Catalogue {
         catalogue
     }
 
-    /// The built-in operations and `extra`, which get the next places.
+    /// The built-in operations and `extra`, which get the next indexes.
     ///
     /// # Errors
     /// An id, or a method and path, is taken: by a built-in operation or by another one of `extra`.
@@ -174,7 +174,7 @@ impl Catalogue {
         &self,
         method: Method,
         canonical_path: &str,
-    ) -> Option<(&Arc<Operation>, CallbackParameters)> {
+    ) -> Option<(&Arc<Operation>, PathParameters)> {
         let matched = self.routers.for_method(method).at(canonical_path).ok()?;
         let operation = self.operations.get(*matched.value)?;
         if matched.params.len() != operation.parameters.len() {
@@ -186,7 +186,7 @@ impl Catalogue {
             .zip(&operation.parameters)
             .map(|((_, value), parameter)| parameter.kind.is_valid(value).then(|| value.into()))
             .collect::<Option<Box<[Box<str>]>>>()?;
-        Some((operation, CallbackParameters(values)))
+        Some((operation, PathParameters(values)))
     }
 
     /// The operation with exactly this id.

@@ -201,7 +201,7 @@ pub struct Parameter {
 /// A method and path template of the NinjaOne API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// Place in the catalogue: dense, from 0. Policies are tables over it.
+    /// Index in the catalogue: dense, from 0. Policies are tables over it.
     pub index: usize,
     /// `runScriptOnDevice`
     pub id: Arc<str>,

@@ -6,7 +6,7 @@ use crate::{
     caller::{AuthMethod, Caller, Identified},
     net::IncomingRequest,
     ninjaone::{
-        catalogue::CallbackParameters,
+        catalogue::PathParameters,
         operation::{Operation, RiskClass},
     },
 };
@@ -22,7 +22,7 @@ pub struct Authorized {
 }
 
 impl Authorized {
-    /// Asserts that policy answered `identified` with `grant`. `tests/architecture.rs` names the one function that may.
+    /// Asserts that policy allowed `identified`, as `grant` says. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_authorized(identified: Identified, grant: AllowDecision) -> Self {
         Self { identified, grant }
     }
@@ -59,7 +59,7 @@ impl Authorized {
 
     /// The values of the operation's path parameters.
     #[must_use]
-    pub fn parameters(&self) -> &CallbackParameters {
+    pub fn parameters(&self) -> &PathParameters {
         &self.grant.parameters
     }
 

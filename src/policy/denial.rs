@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// Why policy refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub enum DenialReason {
     /// No such tenant, or none that this caller may use, or several and the caller named none.
     TenantUnknown(TenantSelectionError),
     /// The catalogue does not have this method and path.
@@ -21,7 +21,7 @@ pub enum Why {
     OnBehalfOfRequired,
 }
 
-impl Why {
+impl DenialReason {
     /// For a caller of whom these rules know nothing.
     pub(super) fn not_allowed_by_any() -> Self {
         Self::NotAllowed {

@@ -87,7 +87,7 @@ pub enum ExplanationStep {
     },
     /// A header that the request must carry.
     RequiredHeader(RequiredHeader),
-    /// As whom it goes. What NinjaOne has said of the operation meanwhile is not known here.
+    /// The identity that carries it. What was learnt from NinjaOne since is not known here.
     Identity {
         choice: IdentityChoice,
         /// The setting that pins it.
@@ -183,7 +183,7 @@ impl Conclusion {
 /// One thing to change in the configuration or in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuggestedChange {
-    /// Add this operation to the caller's own `allow`; `place` is its location, if it has one.
+    /// Add this operation to the caller's own `allow`; `location` is where that is, if it is written anywhere.
     Allow {
         operation: String,
         caller: String,
@@ -371,13 +371,13 @@ fn explain_decision(
                 .to_owned(),
         });
     }
-    let verdict = page.decision(operation, class);
-    steps.extend(matching_rules(page, operation, class, verdict));
-    let deciding = match verdict {
-        RuleDecision::Allowed(place) | RuleDecision::Denied(place) => page.rule_at(place),
+    let decision = page.decision(operation, class);
+    steps.extend(matching_rules(page, operation, class, decision));
+    let deciding = match decision {
+        RuleDecision::Allowed(index) | RuleDecision::Denied(index) => page.rule_at(index),
         RuleDecision::NoMatch => None,
     };
-    let conclusion = match (verdict, deciding.map(|line| line.rule.clone())) {
+    let conclusion = match (decision, deciding.map(|line| line.rule.clone())) {
         (RuleDecision::Allowed(_), Some(rule)) => {
             steps.extend(required_headers(page).map(ExplanationStep::RequiredHeader));
             steps.push(identity_step(tenant, operation, &rule));
@@ -420,16 +420,16 @@ fn matching_rules(
     page: &CallerPolicy,
     operation: &Operation,
     class: RiskClass,
-    verdict: RuleDecision,
+    decision: RuleDecision,
 ) -> impl Iterator<Item = ExplanationStep> {
-    let denied = matches!(verdict, RuleDecision::Denied(_));
+    let denied = matches!(decision, RuleDecision::Denied(_));
     page.rules
         .iter()
         .enumerate()
-        .filter_map(move |(place, line)| {
+        .filter_map(move |(index, line)| {
             let rule = &line.rule;
             let decides =
-                verdict == RuleDecision::Allowed(place) || verdict == RuleDecision::Denied(place);
+                decision == RuleDecision::Allowed(index) || decision == RuleDecision::Denied(index);
             let part = match (rule.applies_to(operation, class), rule.effect) {
                 (true, _) if decides => RuleRole::Decides,
                 (true, Effect::Allow) if denied => RuleRole::Overruled,
@@ -448,10 +448,10 @@ fn matching_rules(
 
 fn required_headers(page: &CallerPolicy) -> impl Iterator<Item = RequiredHeader> {
     let reason = page.reason_required.then_some(RequiredHeader::Reason);
-    let person = page
+    let on_behalf_of = page
         .on_behalf_of_required
         .then_some(RequiredHeader::OnBehalfOf);
-    reason.into_iter().chain(person)
+    reason.into_iter().chain(on_behalf_of)
 }
 
 /// Every deny that speaks against it goes; an allow is added where none would be left to speak for it. It names the

@@ -60,7 +60,7 @@ pub enum IdentityReason {
     Pinned,
     /// The catalogue, or the `[[operation]]`, says that it needs a user.
     RequiresUser,
-    /// NinjaOne answered `user_context_required` to this operation of this tenant.
+    /// NinjaOne said `user_context_required` to this operation of this tenant.
     UserContextRequired,
     /// Nothing speaks against the service.
     ServiceDefault,
@@ -85,12 +85,12 @@ impl IdentityReason {
 /// Chooses the identity. `is_learned`: NinjaOne has asked for a user before.
 #[must_use]
 pub const fn choose_identity(
-    wish: IdentityPreference,
+    preference: IdentityPreference,
     needs: RequiredIdentity,
     is_learned: bool,
     held: ConfiguredIdentities,
 ) -> IdentityChoice {
-    let (identity, because) = match (wish, needs) {
+    let (identity, because) = match (preference, needs) {
         (IdentityPreference::Pinned(identity), _) => (identity, IdentityReason::Pinned),
         (IdentityPreference::Auto, RequiredIdentity::User) => {
             (IdentityKind::User, IdentityReason::RequiresUser)

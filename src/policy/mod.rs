@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::{
     caller::Identified,
     ninjaone::{
-        catalogue::CallbackParameters,
+        catalogue::PathParameters,
         operation::{Operation, RiskClass},
     },
 };
@@ -24,12 +24,12 @@ use self::policy_set::{AuthorizationQuery, PolicySet};
 
 pub use self::{
     authorized::Authorized,
-    denial::{TenantSelectionError, Why},
+    denial::{DenialReason, TenantSelectionError},
     tenant::Tenant,
 };
 
 impl PolicySet {
-    /// Whether the caller may do this. Pure: the same request and the same rules give the same answer.
+    /// Whether the caller may do this. Pure: the same request and the same rules give the same decision.
     ///
     /// # Errors
     /// [`Denied`] holds the request and the first thing that speaks against it, in this order: tenant, operation, rules,
@@ -69,9 +69,9 @@ pub struct Denied {
     /// None if it was not looked for, or not found.
     pub operation: Option<Arc<Operation>>,
     /// Of the operation's path.
-    pub parameters: CallbackParameters,
+    pub parameters: PathParameters,
     /// None without an operation.
     pub class: Option<RiskClass>,
     /// What speaks against it first.
-    pub reason: Why,
+    pub reason: DenialReason,
 }

@@ -7,13 +7,13 @@ use crate::{
     names::{CallerName, TenantName},
     net::Method,
     ninjaone::{
-        catalogue::{CallbackParameters, Catalogue},
+        catalogue::{Catalogue, PathParameters},
         operation::{Operation, RiskClass, Scope},
     },
 };
 
 use super::{
-    denial::{TenantSelectionError, Why},
+    denial::{DenialReason, TenantSelectionError},
     identity::{ConfiguredIdentities, IdentityPreference},
     rule::{Effect, Rule},
     tenant::Tenant,
@@ -105,7 +105,7 @@ pub struct AuthorizationQuery<'a> {
 pub struct AllowDecision {
     pub tenant: Arc<Tenant>,
     pub operation: Arc<Operation>,
-    pub parameters: CallbackParameters,
+    pub parameters: PathParameters,
     pub class: RiskClass,
     pub identity_preference: IdentityPreference,
     pub rule: Arc<str>,
@@ -116,9 +116,9 @@ pub struct AllowDecision {
 pub struct DenyDecision {
     pub tenant: Option<Arc<Tenant>>,
     pub operation: Option<Arc<Operation>>,
-    pub parameters: CallbackParameters,
+    pub parameters: PathParameters,
     pub class: Option<RiskClass>,
-    pub reason: Why,
+    pub reason: DenialReason,
 }
 
 impl PolicySet {
@@ -177,19 +177,19 @@ impl PolicySet {
         let Some(page) = self.caller_policy(question.caller) else {
             return Err(DenyDecision::without_operation(
                 None,
-                Why::not_allowed_by_any(),
+                DenialReason::not_allowed_by_any(),
             ));
         };
         let tenant = page
             .select_tenant(question.base_path_tenant, question.header_tenant)
             .map_err(|problem| {
-                DenyDecision::without_operation(None, Why::TenantUnknown(problem))
+                DenyDecision::without_operation(None, DenialReason::TenantUnknown(problem))
             })?;
         let Some((operation, parameters)) = self.find_operation(question.method, question.path)
         else {
             return Err(DenyDecision::without_operation(
                 Some(Arc::clone(tenant)),
-                Why::UnknownOperation,
+                DenialReason::UnknownOperation,
             ));
         };
         let class = effective_class(operation, question.query);
@@ -242,7 +242,7 @@ impl PolicySet {
         &self,
         method: Method,
         path: &str,
-    ) -> Option<(&Arc<Operation>, CallbackParameters)> {
+    ) -> Option<(&Arc<Operation>, PathParameters)> {
         if !path.starts_with(API_ROOT) {
             return None;
         }
@@ -267,8 +267,8 @@ impl CallerPolicy {
             if decisions.len() <= operation.index {
                 decisions.resize(operation.index + 1, [RuleDecision::NoMatch; 2]);
             }
-            if let Some(place) = decisions.get_mut(operation.index) {
-                *place = row;
+            if let Some(index) = decisions.get_mut(operation.index) {
+                *index = row;
             }
         }
         Self {
@@ -318,8 +318,8 @@ impl CallerPolicy {
             .unwrap_or(RuleDecision::NoMatch)
     }
 
-    pub(super) fn rule_at(&self, place: usize) -> Option<&CompiledRule> {
-        self.rules.get(place)
+    pub(super) fn rule_at(&self, index: usize) -> Option<&CompiledRule> {
+        self.rules.get(index)
     }
 
     fn evaluate(
@@ -327,38 +327,38 @@ impl CallerPolicy {
         operation: &Operation,
         class: RiskClass,
         question: &AuthorizationQuery<'_>,
-    ) -> Result<&CompiledRule, Why> {
-        let verdict = self.decision(operation, class);
-        let line = match verdict {
-            RuleDecision::Allowed(place) | RuleDecision::Denied(place) => self.rule_at(place),
+    ) -> Result<&CompiledRule, DenialReason> {
+        let decision = self.decision(operation, class);
+        let line = match decision {
+            RuleDecision::Allowed(index) | RuleDecision::Denied(index) => self.rule_at(index),
             RuleDecision::NoMatch => None,
         };
         let Some(line) = line else {
-            return Err(Why::NotAllowed {
+            return Err(DenialReason::NotAllowed {
                 policies: Arc::clone(&self.policies),
             });
         };
-        if let RuleDecision::Denied(_) = verdict {
-            return Err(Why::DeniedBy {
+        if let RuleDecision::Denied(_) = decision {
+            return Err(DenialReason::DeniedBy {
                 rule: Arc::clone(&line.text),
             });
         }
         if self.reason_required && is_blank(question.reason) {
-            return Err(Why::ReasonRequired);
+            return Err(DenialReason::ReasonRequired);
         }
         if self.on_behalf_of_required && is_blank(question.on_behalf_of) {
-            return Err(Why::OnBehalfOfRequired);
+            return Err(DenialReason::OnBehalfOfRequired);
         }
         Ok(line)
     }
 }
 
 impl DenyDecision {
-    fn without_operation(tenant: Option<Arc<Tenant>>, reason: Why) -> Self {
+    fn without_operation(tenant: Option<Arc<Tenant>>, reason: DenialReason) -> Self {
         Self {
             tenant,
             operation: None,
-            parameters: CallbackParameters::default(),
+            parameters: PathParameters::default(),
             class: None,
             reason,
         }
@@ -399,8 +399,8 @@ fn decide_by_rules(
             line.rule.effect == effect && line.rule.applies_to(operation, class)
         })
     };
-    if let Some(place) = first(Effect::Deny) {
-        return RuleDecision::Denied(place);
+    if let Some(index) = first(Effect::Deny) {
+        return RuleDecision::Denied(index);
     }
     first(Effect::Allow).map_or(RuleDecision::NoMatch, RuleDecision::Allowed)
 }

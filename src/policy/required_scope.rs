@@ -43,15 +43,15 @@ impl PolicySet {
         identity: IdentityKind,
     ) -> Option<RequiredScope> {
         let is_needed = |operation: &&Arc<Operation>| {
-            let RuleDecision::Allowed(place) = page.decision(operation, operation.class) else {
+            let RuleDecision::Allowed(index) = page.decision(operation, operation.class) else {
                 return false;
             };
-            let wish = page
-                .rule_at(place)
+            let preference = page
+                .rule_at(index)
                 .map(|it| it.rule.identity_preference())
                 .unwrap_or_default();
             operation.scope == scope
-                && choose_identity(wish, operation.required_identity, false, held).identity
+                && choose_identity(preference, operation.required_identity, false, held).identity
                     == identity
         };
         let operation = self.catalogue.all().iter().find(is_needed)?;

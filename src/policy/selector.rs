@@ -187,8 +187,8 @@ fn parse_path(method: &str, path: &str) -> Result<Selector, SelectorErrorKind> {
         return Err(SelectorErrorKind::OutsideApi);
     };
     let last = segments.split('/').count();
-    for (place, segment) in segments.split('/').enumerate() {
-        let is_rest = segment == "**" && place + 1 == last;
+    for (index, segment) in segments.split('/').enumerate() {
+        let is_rest = segment == "**" && index + 1 == last;
         if !is_rest && !is_segment(segment) {
             return Err(SelectorErrorKind::InvalidSegment(segment.to_owned()));
         }

@@ -6,7 +6,7 @@ use crate::audit::decision::Decision;
 
 /// The reason of a response that we make ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
+pub(crate) enum ErrorCode {
     BadRequest,
     BrowserRefused,
     HostRefused,
@@ -42,7 +42,7 @@ const CLIENT_CLOSED: u16 = 499;
 impl ErrorCode {
     /// The code of problem bodies, audit lines and metrics.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest | Self::ExpectationFailed => "bad-request",
             Self::BrowserRefused => "browser-refused",
@@ -71,13 +71,13 @@ impl ErrorCode {
 
     /// As an audit line and the metrics say it.
     #[must_use]
-    pub const fn decision(self) -> Decision {
+    pub(crate) const fn decision(self) -> Decision {
         Decision::Refused(self.as_str())
     }
 
     /// The status that the caller is sent.
     #[must_use]
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         let status = match self {
             Self::BadRequest => 400,
             Self::Unauthenticated => 401,
@@ -108,7 +108,7 @@ impl ErrorCode {
 
     /// The `title` of the problem body (RFC 9457).
     #[must_use]
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::BadRequest => "The request was not sent in a way that can be served",
             Self::ExpectationFailed => "The expectation is not supported",
@@ -140,7 +140,7 @@ impl ErrorCode {
 
     /// RFC 9209 section 2.3.
     #[must_use]
-    pub const fn proxy_status(self) -> &'static str {
+    pub(crate) const fn proxy_status(self) -> &'static str {
         match self {
             Self::BadRequest
             | Self::MethodRefused
@@ -172,7 +172,7 @@ impl ErrorCode {
 
     /// What stands in `error`: NinjaOne's own word where it has one.
     #[must_use]
-    pub const fn ninjaone_error(self) -> &'static str {
+    pub(crate) const fn ninjaone_error(self) -> &'static str {
         match self {
             Self::BadRequest | Self::ExpectationFailed => "bad_request",
             Self::BrowserRefused => "browser_refused",

@@ -3,16 +3,17 @@
 //! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
 //! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
-pub mod error_code;
-pub mod outcome;
-pub mod recorded_response;
-pub mod refusal;
-pub mod request_buffering;
-pub mod respond;
-pub mod rules;
-pub mod token_endpoint;
-pub mod token_response;
-pub mod worker_metrics;
+pub(crate) mod error_code;
+pub(crate) mod outcome;
+mod problem_response;
+pub(crate) mod recorded_response;
+pub(crate) mod refusal;
+pub(crate) mod request_buffering;
+pub(crate) mod respond;
+pub(crate) mod rules;
+pub(crate) mod token_endpoint;
+pub(crate) mod token_response;
+pub(crate) mod worker_metrics;
 
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ use self::{
 };
 
 /// Everything that a worker needs to serve requests. One for each worker; what is shared between workers is behind `Arc`.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// The rules in force; a reload swaps them.
     pub rules: Arc<ArcSwap<Rules>>,
     /// Where every end is put on record.
@@ -67,34 +68,38 @@ impl Proxy {
     async fn walk(
         &self,
         rules: &Rules,
-        arrival: ReceivedRequest,
-        unproven: Option<&ConnectionControl>,
+        received: ReceivedRequest,
+        unauthenticated: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
-        let (incoming, mut body) = IncomingRequest::parse(arrival, &rules.request_rules)?;
+        let (incoming, mut body) = IncomingRequest::parse(received, &rules.requests)?;
         let tokens = &self.issued_tokens;
-        let incoming = token_endpoint::serve(incoming, &mut body, rules, tokens, unproven).await?;
+        let incoming =
+            token_endpoint::serve(incoming, &mut body, rules, tokens, unauthenticated).await?;
         let identified = rules.callers.identify(incoming, tokens)?;
-        mark_authenticated(unproven);
+        mark_authenticated(unauthenticated);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
         let admitted = request_buffering::receive(admitted, &mut body).await?;
         let leased = rules.credentials.lease(admitted).await?;
         let intended = self.ledger.intend(leased).await?;
-        let (upstream, origins, vaults) = (&self.upstream, &rules.upstreams, &rules.credentials);
-        let forwarded = upstream.forward(origins, vaults, intended, body).await?;
+        let (upstream, upstreams, token_cells) =
+            (&self.upstream, &rules.upstreams, &rules.credentials);
+        let forwarded = upstream
+            .forward(upstreams, token_cells, intended, body)
+            .await?;
         Ok(forwarded)
     }
 
     /// One request, from its bytes to its response. All of it is judged by the rules that are in force when it begins.
-    /// `unproven` is the connection's seat, unless it is authenticated already.
-    pub async fn handle(
+    /// `unauthenticated` is the connection, unless a caller was authenticated on it before.
+    pub(crate) async fn handle(
         &self,
-        arrival: ReceivedRequest,
-        unproven: Option<Arc<ConnectionControl>>,
+        received: ReceivedRequest,
+        unauthenticated: Option<Arc<ConnectionControl>>,
     ) -> RecordedResponse {
         let rules = self.rules.load_full();
         let _counted = self.metrics.track_in_flight();
-        let walk = self.walk(&rules, arrival, unproven.as_deref());
+        let walk = self.walk(&rules, received, unauthenticated.as_deref());
         let outcome = match walk.await {
             Ok(forwarded) => Outcome::Forwarded(forwarded),
             Err(outcome) => outcome,
@@ -108,15 +113,15 @@ impl Proxy {
 }
 
 /// A caller on this connection is authenticated: the connection is not evicted from now on.
-fn mark_authenticated(unproven: Option<&ConnectionControl>) {
-    if let Some(seat) = unproven {
-        seat.mark_authenticated();
+fn mark_authenticated(unauthenticated: Option<&ConnectionControl>) {
+    if let Some(connection) = unauthenticated {
+        connection.mark_authenticated();
     }
 }
 
 /// What a connection holds to have its requests served.
 #[derive(Clone)]
-pub struct ConnectionHandler {
+pub(crate) struct ConnectionHandler {
     /// The worker's.
     pub proxy: Arc<Proxy>,
     /// The other end.
@@ -132,26 +137,30 @@ impl Handler for ConnectionHandler {
         body.abort_slow_reader();
     }
 
-    fn handle(&self, wire: ParsedRequest) -> ResponseFuture<ProxyResponseBody> {
+    fn handle(&self, parsed: ParsedRequest) -> ResponseFuture<ProxyResponseBody> {
         let at = Timestamp::now();
-        let method = wire.as_ref().ok().and_then(|(request, _)| request.method);
-        let arrival = ReceivedRequest {
+        let method = parsed.as_ref().ok().and_then(|(request, _)| request.method);
+        let received = ReceivedRequest {
             id: self.proxy.request_ids.next(at),
             received_at: at,
             started: Instant::now(),
             peer: self.peer,
-            parsed: wire,
+            parsed,
         };
         // A connection is authenticated once; most requests come on one that is.
-        let unproven = (!self.connection.is_authenticated()).then(|| Arc::clone(&self.connection));
+        let unauthenticated =
+            (!self.connection.is_authenticated()).then(|| Arc::clone(&self.connection));
         let proxy = Arc::clone(&self.proxy);
         match method {
-            Some(Method::Get | Method::Head) | None => {
-                Box::pin(async move { proxy.handle(arrival, unproven).await.into_response() })
-            }
+            Some(Method::Get | Method::Head) | None => Box::pin(async move {
+                proxy
+                    .handle(received, unauthenticated)
+                    .await
+                    .into_response()
+            }),
             Some(_) => Box::pin(async move {
-                let reply = handle_detached(proxy, arrival, unproven).await;
-                reply.into_response()
+                let response = handle_detached(proxy, received, unauthenticated).await;
+                response.into_response()
             }),
         }
     }
@@ -160,18 +169,18 @@ impl Handler for ConnectionHandler {
 /// A write goes on when its caller hangs up: it is finished and recorded all the same.
 async fn handle_detached(
     proxy: Arc<Proxy>,
-    arrival: ReceivedRequest,
-    unproven: Option<Arc<ConnectionControl>>,
+    received: ReceivedRequest,
+    unauthenticated: Option<Arc<ConnectionControl>>,
 ) -> RecordedResponse {
-    let (id, peer) = (arrival.id, arrival.peer);
-    let (answered, reply) = oneshot::channel();
+    let (id, peer) = (received.id, received.peer);
+    let (sender, response) = oneshot::channel();
     let journey = Arc::clone(&proxy);
     proxy.tasks.spawn(async move {
         // A response that nobody waits for any more records that by being dropped.
-        let _ = answered.send(journey.handle(arrival, unproven).await);
+        let _ = sender.send(journey.handle(received, unauthenticated).await);
     });
-    match reply.await {
-        Ok(reply) => reply,
+    match response.await {
+        Ok(response) => response,
         Err(_) => RecordedResponse::from(respond::internal_error(
             id,
             peer,

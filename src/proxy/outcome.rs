@@ -15,9 +15,9 @@ use super::{
     token_response::{TokenIssued, TokenRefused},
 };
 
-/// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `answer.rs` and
+/// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `respond.rs` and
 /// recorded there before the program compiles again.
-pub enum Outcome {
+pub(crate) enum Outcome {
     Malformed(Box<Malformed>),
     Unidentified(Box<Unidentified>),
     Denied(Box<Denied>),

@@ -16,21 +16,21 @@ use crate::{
     credentials::Leased,
     names::RequestId,
     net::{body::progress::BodyProgress, response::Response},
-    upstream::upstream_body::{Http1ResponseBody, UpstreamBodyError},
+    upstream::upstream_body::{UpstreamBody, UpstreamBodyError},
 };
 
 use super::{error_code::ErrorCode, worker_metrics::WorkerMetrics};
 
 /// Carries our id of the request in every response.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// In the audit line of a response whose caller hung up before its end.
-pub const CALLER_GONE: &str = ErrorCode::CallerGone.as_str();
+pub(crate) const CALLER_GONE: &str = ErrorCode::CallerGone.as_str();
 /// In the audit line of a response whose caller read it too slowly.
 const CALLER_SLOW: &str = "caller-slow";
 
 /// A response that is on record.
-pub struct RecordedResponse(Response<ProxyResponseBody>);
+pub(crate) struct RecordedResponse(Response<ProxyResponseBody>);
 
 impl From<Recorded<Response<ProxyResponseBody>>> for RecordedResponse {
     fn from(recorded: Recorded<Response<ProxyResponseBody>>) -> Self {
@@ -41,19 +41,19 @@ impl From<Recorded<Response<ProxyResponseBody>>> for RecordedResponse {
 impl RecordedResponse {
     /// To be written to the caller.
     #[must_use]
-    pub fn into_response(self) -> Response<ProxyResponseBody> {
+    pub(crate) fn into_response(self) -> Response<ProxyResponseBody> {
         self.0
     }
 }
 
 /// The value of [`REQUEST_ID`].
 #[must_use]
-pub fn request_id_value(id: RequestId) -> HeaderValue {
+pub(crate) fn request_id_value(id: RequestId) -> HeaderValue {
     HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 /// A response's body as the server takes it: the only `http_body::Body` on its way from NinjaOne.
-pub struct ProxyResponseBody(BodyContent);
+pub(crate) struct ProxyResponseBody(BodyContent);
 
 enum BodyContent {
     /// Ours; none once it was taken.
@@ -65,12 +65,12 @@ enum BodyContent {
 impl ProxyResponseBody {
     /// A body of ours.
     #[must_use]
-    pub fn full(text: Bytes) -> Self {
+    pub(crate) fn full(text: Bytes) -> Self {
         Self(BodyContent::Full((!text.is_empty()).then_some(text)))
     }
 
     /// The caller reads it too slowly: drops it, and the audit line says so.
-    pub fn abort_slow_reader(self) {
+    pub(crate) fn abort_slow_reader(self) {
         if let BodyContent::Stream(mut stream) = self.0 {
             stream.abort_reason = CALLER_SLOW;
         }
@@ -78,7 +78,7 @@ impl ProxyResponseBody {
 
     /// NinjaOne's body. Its audit line is written when it ends.
     #[must_use]
-    pub fn streaming(stream: AuditedStream) -> Self {
+    pub(crate) fn streaming(stream: AuditedStream) -> Self {
         let mut stream = Box::new(stream);
         stream.close_if_ended();
         Self(BodyContent::Stream(stream))
@@ -86,14 +86,18 @@ impl ProxyResponseBody {
 }
 
 /// NinjaOne's body while it streams, with the audit line that is written at its end, however it ends.
-pub struct AuditedStream {
+pub(crate) struct AuditedStream {
     /// What is streamed.
-    pub body: Http1ResponseBody,
+    pub body: UpstreamBody,
     /// Taken when the line is written.
     pub entry: Option<OpenEntry>,
     /// The line's fields, but for those that are known at the end only.
     pub details: OutcomeDetails,
     /// The request's guards: its share of the caller's concurrency.
+    #[expect(
+        dead_code,
+        reason = "held until the body's end; its drop gives the share back"
+    )]
     pub leased: Leased,
     /// How much of the request's body was sent.
     pub body_progress: Option<Arc<BodyProgress>>,
@@ -118,12 +122,12 @@ impl AuditedStream {
         };
         let duration = self.started.elapsed();
         self.metrics.duration.observe(duration);
-        let mut ending = self.details.clone();
-        ending.error = error.or(ending.error);
-        ending.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        ending.bytes_in = self.body_progress.as_ref().map_or(0, |it| it.bytes());
-        ending.bytes_out = self.body.bytes();
-        entry.close(ending);
+        let mut details = self.details.clone();
+        details.error = error.or(details.error);
+        details.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        details.bytes_in = self.body_progress.as_ref().map_or(0, |it| it.bytes());
+        details.bytes_out = self.body.bytes();
+        entry.close(details);
     }
 
     fn poll_data(
@@ -132,7 +136,7 @@ impl AuditedStream {
     ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         let polled = self.body.poll_data(cx);
         match &polled {
-            Poll::Ready(Some(Err(cut))) => self.close(Some(cut.as_str())),
+            Poll::Ready(Some(Err(error))) => self.close(Some(error.as_str())),
             Poll::Ready(_) => self.close_if_ended(),
             Poll::Pending => {}
         }

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     caller::{self, Unidentified},
     credentials::{self, TokenUnavailable},
-    limits::{LimitKind, Standing, Throttled},
+    limits::{LimitKind, RateLimitStatus, Throttled},
     names::IdentityKind,
     net::{
         body::request_body_error::RequestBodyError,
@@ -16,14 +16,14 @@ use crate::{
             target::TargetError,
         },
     },
-    policy::{self, Authorized, Denied, TenantSelectionError},
-    upstream,
+    policy::{Authorized, DenialReason, Denied, TenantSelectionError},
+    upstream::ForwardError,
 };
 
 use super::error_code::ErrorCode;
 
 /// A response that we make ourselves.
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Decides the status, the title and the words for programs.
     pub code: ErrorCode,
     /// What happened, for people: a sentence.
@@ -35,7 +35,7 @@ pub struct Refusal {
     /// The limit that was hit.
     pub bucket: Option<LimitKind>,
     /// For `RateLimit-Policy` and `RateLimit`.
-    pub rate_limit: Option<(HeaderValue, Standing)>,
+    pub rate_limit: Option<(HeaderValue, RateLimitStatus)>,
     /// More for the audit line than callers are told.
     pub error: Option<&'static str>,
     /// A more exact error type for `proxy-status`.
@@ -44,7 +44,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal with `code` and the problem body's `detail`, and nothing else.
-    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -64,7 +64,7 @@ impl Refusal {
 
     /// Sets what `Retry-After` says.
     #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+    pub(crate) fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }
@@ -72,10 +72,9 @@ impl Refusal {
 
 /// Of a request that was on record and got no response to pass on.
 #[must_use]
-pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusal {
-    use upstream::Why;
-    match why {
-        Why::OverBudget { by, retry_after } => {
+pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refusal {
+    match error {
+        ForwardError::OverBudget { by, retry_after } => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamThrottled,
                 "The tenant's budget for NinjaOne had no room in time.",
@@ -83,7 +82,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.bucket = Some(by);
             refusal.with_retry_after(retry_after)
         }
-        Why::Throttled { retry_after } => {
+        ForwardError::Throttled { retry_after } => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamThrottled,
                 "NinjaOne asks for fewer requests.",
@@ -91,7 +90,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.bucket = Some(LimitKind::TenantPaused);
             refusal.with_retry_after(retry_after)
         }
-        Why::Unreachable(error) => {
+        ForwardError::Unreachable(error) => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamUnreachable,
                 format!("NinjaOne cannot be reached: {error}."),
@@ -99,7 +98,7 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.proxy_status = Some(error.proxy_status());
             refusal.with_retry_after(Duration::from_secs(5))
         }
-        Why::BadResponse(error) => {
+        ForwardError::BadResponse(error) => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamBadAnswer,
                 format!("NinjaOne may have received the request, but {error}."),
@@ -107,27 +106,27 @@ pub fn from_forward_error(why: upstream::Why, authorized: &Authorized) -> Refusa
             refusal.proxy_status = Some(error.proxy_status());
             refusal
         }
-        Why::TokenRejected => Refusal::new(
+        ForwardError::TokenRejected => Refusal::new(
             ErrorCode::UpstreamBadAnswer,
             "NinjaOne refused the proxy's own token. Your key is good; try again.",
         ),
-        Why::InsufficientPrivileges => Refusal::new(
+        ForwardError::InsufficientPrivileges => Refusal::new(
             ErrorCode::InsufficientPrivileges,
             "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
         ),
-        Why::NoToken(lack) => no_token(&lack, authorized),
-        Why::BodyNotReplayable => body_not_replayable(authorized),
-        Why::TimedOut => Refusal::new(
+        ForwardError::NoToken(unavailable) => no_token(&unavailable, authorized),
+        ForwardError::BodyNotReplayable => body_not_replayable(authorized),
+        ForwardError::TimedOut => Refusal::new(
             ErrorCode::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
         ),
-        Why::Body(fault) => from_body_error(fault),
+        ForwardError::Body(fault) => from_body_error(fault),
     }
 }
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
 #[must_use]
-pub fn from_body_error(fault: RequestBodyError) -> Refusal {
+pub(crate) fn from_body_error(fault: RequestBodyError) -> Refusal {
     let (code, error) = match fault {
         RequestBodyError::TooLarge => (ErrorCode::BodyTooLarge, None),
         RequestBodyError::Stalled | RequestBodyError::Slow | RequestBodyError::Overdue => {
@@ -143,7 +142,7 @@ pub fn from_body_error(fault: RequestBodyError) -> Refusal {
 
 /// Of bytes that are no request, or one that could be read in two ways.
 #[must_use]
-pub fn malformed(it: &Malformed) -> Refusal {
+pub(crate) fn malformed(it: &Malformed) -> Refusal {
     let code = match it.error {
         RequestError::Target(TargetError::TooLong) => ErrorCode::TargetTooLong,
         RequestError::Target(TargetError::MethodOverride)
@@ -171,7 +170,7 @@ pub fn malformed(it: &Malformed) -> Refusal {
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is
 /// not spoken here tells nothing of any key.
 #[must_use]
-pub fn unidentified(it: &Unidentified) -> Refusal {
+pub(crate) fn unidentified(it: &Unidentified) -> Refusal {
     let detail = match it.error {
         caller::AuthenticationError::LegacySignature => {
             "NinjaOne's legacy signatures ('Authorization: NJ') are not accepted. Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
@@ -187,12 +186,11 @@ pub fn unidentified(it: &Unidentified) -> Refusal {
 
 /// Of a request that policy does not allow.
 #[must_use]
-pub fn denied(it: &Denied) -> Refusal {
-    use policy::Why;
+pub(crate) fn denied(it: &Denied) -> Refusal {
     let caller = &it.identified.caller().name;
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
     match &it.reason {
-        Why::TenantUnknown(problem) => Refusal::new(
+        DenialReason::TenantUnknown(problem) => Refusal::new(
             ErrorCode::TenantUnknown,
             match problem {
                 TenantSelectionError::NoSuchTenant => {
@@ -206,29 +204,29 @@ pub fn denied(it: &Denied) -> Refusal {
                 }
             },
         ),
-        Why::UnknownOperation => Refusal::new(
+        DenialReason::UnknownOperation => Refusal::new(
             ErrorCode::UnknownOperation,
             "No catalogued operation has this method and path; an [[operation]] in the configuration can add one.",
         ),
-        Why::NotAllowed { policies } if policies.is_empty() => Refusal::new(
+        DenialReason::NotAllowed { policies } if policies.is_empty() => Refusal::new(
             ErrorCode::PolicyDenied,
             format!(
                 "Caller {caller} may not call {operation}: it has no rule that allows anything."
             ),
         ),
-        Why::NotAllowed { policies } => Refusal::new(
+        DenialReason::NotAllowed { policies } => Refusal::new(
             ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: {policies} does not allow it."),
         ),
-        Why::DeniedBy { rule } => Refusal::new(
+        DenialReason::DeniedBy { rule } => Refusal::new(
             ErrorCode::PolicyDenied,
             format!("Caller {caller} may not call {operation}: denied by {rule}."),
         ),
-        Why::ReasonRequired => Refusal::new(
+        DenialReason::ReasonRequired => Refusal::new(
             ErrorCode::ReasonRequired,
             format!("Caller {caller} must say why: send 'NJP-Reason: <text>'."),
         ),
-        Why::OnBehalfOfRequired => Refusal::new(
+        DenialReason::OnBehalfOfRequired => Refusal::new(
             ErrorCode::ReasonRequired,
             format!("Caller {caller} must say for whom: send 'NJP-On-Behalf-Of: <name>'."),
         ),
@@ -237,7 +235,7 @@ pub fn denied(it: &Denied) -> Refusal {
 
 /// Of a request beyond its caller's limits.
 #[must_use]
-pub fn throttled(it: &Throttled) -> Refusal {
+pub(crate) fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
     let mut refusal = Refusal::new(
         ErrorCode::CallerLimit,
@@ -255,13 +253,13 @@ pub fn throttled(it: &Throttled) -> Refusal {
 
 /// Of a request for which there is no token.
 #[must_use]
-pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
-    let (tenant, identity) = (&authorized.tenant().name, lack.identity);
+pub(crate) fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
+    let (tenant, identity) = (&authorized.tenant().name, unavailable.identity);
     let operation = &authorized.operation().id;
     let goes =
         format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
     let login = format!("ninjaone-proxy login {tenant}");
-    let mut refusal = match lack.reason {
+    let mut refusal = match unavailable.reason {
         credentials::TokenUnavailableReason::NotConfigured => {
             let section = format!("[tenant.{tenant}.{identity}]");
             let detail = format!("{goes}, and the configuration has no {section}.");
@@ -280,7 +278,7 @@ pub fn no_token(lack: &TokenUnavailable, authorized: &Authorized) -> Refusal {
             format!("{goes}, and there is no valid token of it for now; nothing was done."),
         ),
     };
-    refusal.retry_after = lack.retry_after;
+    refusal.retry_after = unavailable.retry_after;
     refusal
 }
 

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// Longest body that is waited for. A longer one, or one of unknown length, is read this far and streams on from there.
-pub const BUFFERED_BODY_BYTES_MAX: u64 = 64 * 1024;
+pub(crate) const BUFFERED_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request whose body did not come as it should.
-pub struct BodyNotReceived {
+pub(crate) struct BodyNotReceived {
     /// The request, which nothing is sent of.
     pub admitted: Admitted,
     /// How far the body had come.
-    pub passage: Option<Arc<BodyProgress>>,
+    pub body_progress: Option<Arc<BodyProgress>>,
     /// What is wrong with it.
     pub error: RequestBodyError,
 }
@@ -28,7 +28,7 @@ pub struct BodyNotReceived {
 ///
 /// # Errors
 /// When that does not come.
-pub async fn receive(
+pub(crate) async fn receive(
     admitted: Admitted,
     body: &mut RequestBody,
 ) -> Result<Admitted, Box<BodyNotReceived>> {
@@ -47,7 +47,7 @@ pub async fn receive(
         Ok(()) => Ok(admitted),
         Err(why) => Err(Box::new(BodyNotReceived {
             admitted,
-            passage: body.progress(),
+            body_progress: body.progress(),
             error: why,
         })),
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::{
@@ -15,20 +15,16 @@ use crate::{
         ledger::Ledger,
     },
     caller::AuthMethod,
-    limits::{LimitKind, Standing},
+    limits::LimitKind,
     names::RequestId,
-    net::{
-        Peer,
-        problem_details::{self, ProblemDetails},
-        request::incoming_request::Malformed,
-        response::{Response, ResponseHeaders},
-    },
+    net::{Peer, request::incoming_request::Malformed, response::Response},
     upstream::{ForwardFailed, Forwarded, SendLog},
 };
 
 use super::{
     error_code::ErrorCode,
     outcome::Outcome,
+    problem_response::{append_rate_limit_headers, insert_proxy_status, problem_response},
     recorded_response::{self, AuditedStream, ProxyResponseBody},
     refusal::{self, Refusal},
     request_buffering::BodyNotReceived,
@@ -36,59 +32,53 @@ use super::{
     worker_metrics::WorkerMetrics,
 };
 
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// What `Retry-After` may say, in seconds.
-const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
-
 /// Puts the outcome on record and makes the response of it.
-pub fn record_and_respond(
+pub(crate) fn record_and_respond(
     outcome: Outcome,
     ledger: &Ledger,
-    tally: &Arc<WorkerMetrics>,
+    metrics: &Arc<WorkerMetrics>,
 ) -> Recorded<Response<ProxyResponseBody>> {
     match outcome {
-        Outcome::Forwarded(forwarded) => forwarded_response(*forwarded, tally),
-        Outcome::ForwardFailed(failed) => failed_response(*failed, tally),
+        Outcome::Forwarded(forwarded) => forwarded_response(*forwarded, metrics),
+        Outcome::ForwardFailed(failed) => failed_response(*failed, metrics),
         Outcome::Malformed(it) => {
-            let subject = malformed_facts(&it);
-            record_refusal(&refusal::malformed(&it), subject, it.started, ledger, tally)
+            let facts = malformed_facts(&it);
+            record_refusal(&refusal::malformed(&it), facts, it.started, ledger, metrics)
         }
         Outcome::Unidentified(it) => {
-            let subject = RequestFacts::from_incoming(&it.incoming);
+            let facts = RequestFacts::from_incoming(&it.incoming);
             record_refusal(
                 &refusal::unidentified(&it),
-                subject,
+                facts,
                 it.incoming.started(),
                 ledger,
-                tally,
+                metrics,
             )
         }
         Outcome::Denied(it) => {
-            let subject = RequestFacts::from_denied(&it);
+            let facts = RequestFacts::from_denied(&it);
             let started = it.identified.request().started();
-            record_refusal(&refusal::denied(&it), subject, started, ledger, tally)
+            record_refusal(&refusal::denied(&it), facts, started, ledger, metrics)
         }
         Outcome::Throttled(it) => {
-            let subject = RequestFacts::from_authorized(&it.authorized);
+            let facts = RequestFacts::from_authorized(&it.authorized);
             let started = it.authorized.request().started();
-            record_refusal(&refusal::throttled(&it), subject, started, ledger, tally)
+            record_refusal(&refusal::throttled(&it), facts, started, ledger, metrics)
         }
-        Outcome::BodyNotReceived(it) => body_not_received(&it, ledger, tally),
+        Outcome::BodyNotReceived(it) => body_not_received(&it, ledger, metrics),
         Outcome::NoToken(it) => {
             let authorized = it.admitted.authorized();
-            let subject = RequestFacts {
+            let facts = RequestFacts {
                 identity: Some(it.unavailable.identity),
                 ..RequestFacts::from_authorized(authorized)
             };
             let started = authorized.request().started();
             let refusal = refusal::no_token(&it.unavailable, authorized);
-            record_refusal(&refusal, subject, started, ledger, tally)
+            record_refusal(&refusal, facts, started, ledger, metrics)
         }
         Outcome::Unrecordable(it) => {
             let Unrecordable { leased } = *it;
-            let subject = RequestFacts::from_leased(&leased);
+            let facts = RequestFacts::from_leased(&leased);
             let started = leased.request().started();
             let refusal = Refusal::new(
                 ErrorCode::AuditUnavailable,
@@ -96,14 +86,14 @@ pub fn record_and_respond(
             );
             record_refusal(
                 &refusal.with_retry_after(Duration::from_secs(5)),
-                subject,
+                facts,
                 started,
                 ledger,
-                tally,
+                metrics,
             )
         }
-        Outcome::TokenIssued(it) => token_issued(&it, ledger, tally),
-        Outcome::TokenRefused(it) => token_refused(&it, ledger, tally),
+        Outcome::TokenIssued(it) => token_issued(&it, ledger, metrics),
+        Outcome::TokenRefused(it) => token_refused(&it, ledger, metrics),
     }
 }
 
@@ -111,53 +101,53 @@ pub fn record_and_respond(
 
 fn forwarded_response(
     forwarded: Forwarded,
-    tally: &Arc<WorkerMetrics>,
+    metrics: &Arc<WorkerMetrics>,
 ) -> Recorded<Response<ProxyResponseBody>> {
-    let (leased, entry, status, mut fields, body, journal) = forwarded.into_parts();
+    let (leased, entry, status, mut headers, body, send_log) = forwarded.into_parts();
     let started = leased.request().started();
-    tally.count_request(
+    metrics.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
         Decision::Allowed,
         status.as_u16(),
     );
-    let ended = journal.wait_ended.unwrap_or(started);
-    tally
+    let ended = send_log.wait_ended.unwrap_or(started);
+    metrics
         .overhead
-        .observe(proxy_overhead(ended - started, &journal));
-    fields.append(
+        .observe(proxy_overhead(ended - started, &send_log));
+    headers.append(
         recorded_response::REQUEST_ID,
         recorded_response::request_id_value(leased.request().id()),
     );
     append_rate_limit_headers(
-        &mut fields,
+        &mut headers,
         leased.policy_header(),
         *leased.rate_limit_status(),
     );
-    let passage = journal.body_progress.clone();
-    let ending = outcome_details(
+    let body_progress = send_log.body_progress.clone();
+    let details = outcome_details(
         Decision::Allowed,
         None,
         None,
         status,
         ResponseSource::Ninjaone,
-        &journal,
+        &send_log,
     );
-    let tally = Arc::clone(tally);
+    let metrics = Arc::clone(metrics);
     entry.defer_close(|entry| {
         let stream = AuditedStream {
             body,
             entry: Some(entry),
-            details: ending,
+            details,
             leased,
-            body_progress: passage,
+            body_progress,
             started,
-            metrics: tally,
+            metrics,
             abort_reason: recorded_response::CALLER_GONE,
         };
         Response {
             status,
-            headers: fields,
+            headers,
             body: ProxyResponseBody::streaming(stream),
         }
     })
@@ -165,95 +155,97 @@ fn forwarded_response(
 
 fn failed_response(
     failed: ForwardFailed,
-    tally: &Arc<WorkerMetrics>,
+    metrics: &Arc<WorkerMetrics>,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let ForwardFailed {
         leased,
         entry,
         error: why,
-        send_log: journal,
+        send_log,
     } = failed;
     let mut refusal = refusal::from_forward_error(why, leased.authorized());
     refusal.rate_limit = Some((leased.policy_header().clone(), *leased.rate_limit_status()));
     // A request of which a byte may have reached NinjaOne was allowed, whatever came of it.
-    let sent = journal.attempts > 0;
+    let sent = send_log.attempts > 0;
     let (decision, error) = if sent {
         let code = refusal.code.as_str();
         (Decision::Allowed, refusal.error.or(Some(code)))
     } else {
         (refusal.code.decision(), refusal.error)
     };
-    let mut ending = outcome_details(
+    let mut details = outcome_details(
         decision,
         error,
         refusal.bucket,
         refusal.code.status(),
         ResponseSource::Proxy,
-        &journal,
+        &send_log,
     );
     let duration = leased.request().started().elapsed();
-    ending.duration_us = micros(duration);
-    tally.count_request(
+    details.duration_us = micros(duration);
+    metrics.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
         decision,
         refusal.code.status().as_u16(),
     );
-    tally.duration.observe(duration);
-    tally.overhead.observe(proxy_overhead(duration, &journal));
+    metrics.duration.observe(duration);
+    metrics
+        .overhead
+        .observe(proxy_overhead(duration, &send_log));
     let response = problem_response(&refusal, leased.request().id(), entry.facts());
-    entry.close_with(ending, response)
+    entry.close_with(details, response)
 }
 
 // === Refusals
 
 fn record_refusal(
     refusal: &Refusal,
-    subject: RequestFacts,
+    facts: RequestFacts,
     started: Instant,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
-    let journal = SendLog::default();
-    record_refusal_with(refusal, subject, started, &journal, ledger, tally)
+    let send_log = SendLog::default();
+    record_refusal_with(refusal, facts, started, &send_log, ledger, metrics)
 }
 
 fn record_refusal_with(
     refusal: &Refusal,
-    subject: RequestFacts,
+    facts: RequestFacts,
     started: Instant,
-    journal: &SendLog,
+    send_log: &SendLog,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let duration = started.elapsed();
     let decision = refusal.code.decision();
-    let mut ending = outcome_details(
+    let mut details = outcome_details(
         decision,
         refusal.error,
         refusal.bucket,
         refusal.code.status(),
         ResponseSource::Proxy,
-        journal,
+        send_log,
     );
-    ending.duration_us = micros(duration);
-    tally.count_request(
-        subject.caller.as_ref(),
-        subject.operation.as_ref(),
+    details.duration_us = micros(duration);
+    metrics.count_request(
+        facts.caller.as_ref(),
+        facts.operation.as_ref(),
         decision,
         refusal.code.status().as_u16(),
     );
-    tally.duration.observe(duration);
-    tally.overhead.observe(proxy_overhead(duration, journal));
-    let response = problem_response(refusal, subject.request_id, &subject);
-    ledger.record(subject, ending, response)
+    metrics.duration.observe(duration);
+    metrics.overhead.observe(proxy_overhead(duration, send_log));
+    let response = problem_response(refusal, facts.request_id, &facts);
+    ledger.record(facts, details, response)
 }
 
 /// A request whose short body did not come: nothing was sent, and the time was the caller's.
 fn body_not_received(
     it: &BodyNotReceived,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let started = it.admitted.request().started();
     let mut refusal = refusal::from_body_error(it.error);
@@ -261,28 +253,28 @@ fn body_not_received(
         it.admitted.policy_header().clone(),
         *it.admitted.rate_limit_status(),
     ));
-    let journal = SendLog {
-        body_progress: it.passage.clone(),
+    let send_log = SendLog {
+        body_progress: it.body_progress.clone(),
         ..SendLog::default()
     };
-    let subject = RequestFacts::from_authorized(it.admitted.authorized());
-    record_refusal_with(&refusal, subject, started, &journal, ledger, tally)
+    let facts = RequestFacts::from_authorized(it.admitted.authorized());
+    record_refusal_with(&refusal, facts, started, &send_log, ledger, metrics)
 }
 
 /// For a request that ended without an outcome, which only a bug of ours can do. If an intent was open, its line says
 /// that it was abandoned; this one says what the caller was told.
-pub fn internal_error(
+pub(crate) fn internal_error(
     id: RequestId,
     peer: Peer,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let refusal = Refusal::new(
         ErrorCode::Internal,
         "The proxy failed; the request may have been sent.",
     );
-    let subject = RequestFacts::from_peer(id, peer);
-    record_refusal(&refusal, subject, Instant::now(), ledger, tally)
+    let facts = RequestFacts::from_peer(id, peer);
+    record_refusal(&refusal, facts, Instant::now(), ledger, metrics)
 }
 
 // === The token endpoint
@@ -290,17 +282,17 @@ pub fn internal_error(
 fn token_issued(
     it: &TokenIssued,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
-    let mut subject = RequestFacts::from_incoming(&it.incoming);
-    subject.caller = Some(it.caller.name.clone());
-    subject.auth_method = Some(AuthMethod::ApiKey);
+    let mut facts = RequestFacts::from_incoming(&it.incoming);
+    facts.caller = Some(it.caller.name.clone());
+    facts.auth_method = Some(AuthMethod::ApiKey);
     let body = Bytes::copy_from_slice(it.response_json.as_bytes());
     let length = body.len() as u64;
     let response = token_response(StatusCode::OK, it.incoming.id(), body);
-    tally.count_request(subject.caller.as_ref(), None, Decision::Allowed, 200);
+    metrics.count_request(facts.caller.as_ref(), None, Decision::Allowed, 200);
     record_token_response(
-        subject,
+        facts,
         Decision::Allowed,
         StatusCode::OK,
         it.incoming.started(),
@@ -313,20 +305,21 @@ fn token_issued(
 fn token_refused(
     it: &TokenRefused,
     ledger: &Ledger,
-    tally: &WorkerMetrics,
+    metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let (status, code) = match it.error {
-        token_response::Why::InvalidClient => {
+        token_response::TokenRequestError::InvalidClient => {
             (StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated)
         }
-        token_response::Why::TooManyTokens => {
+        token_response::TokenRequestError::TooManyTokens => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TokenUnavailable)
         }
-        token_response::Why::InvalidRequest | token_response::Why::UnsupportedGrantType => {
+        token_response::TokenRequestError::InvalidRequest
+        | token_response::TokenRequestError::UnsupportedGrantType => {
             (StatusCode::BAD_REQUEST, ErrorCode::BadRequest)
         }
     };
-    let subject = RequestFacts::from_incoming(&it.incoming);
+    let facts = RequestFacts::from_incoming(&it.incoming);
     let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.error.error_code()));
     let length = body.len() as u64;
     let mut response = token_response(status, it.incoming.id(), body);
@@ -335,9 +328,9 @@ fn token_refused(
         let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
         response.headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    tally.count_request(None, None, code.decision(), status.as_u16());
+    metrics.count_request(None, None, code.decision(), status.as_u16());
     record_token_response(
-        subject,
+        facts,
         code.decision(),
         status,
         it.incoming.started(),
@@ -349,13 +342,13 @@ fn token_refused(
 
 fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ProxyResponseBody> {
     let mut response = Response::new(status, ProxyResponseBody::full(body));
-    let fields = &mut response.headers;
-    fields.insert(
+    let headers = &mut response.headers;
+    headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
         recorded_response::REQUEST_ID,
         recorded_response::request_id_value(id),
     );
@@ -363,7 +356,7 @@ fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<Pr
 }
 
 fn record_token_response(
-    subject: RequestFacts,
+    facts: RequestFacts,
     decision: Decision,
     status: StatusCode,
     started: Instant,
@@ -371,7 +364,7 @@ fn record_token_response(
     response: Response<ProxyResponseBody>,
     ledger: &Ledger,
 ) -> Recorded<Response<ProxyResponseBody>> {
-    let mut ending = outcome_details(
+    let mut details = outcome_details(
         decision,
         None,
         None,
@@ -379,21 +372,21 @@ fn record_token_response(
         ResponseSource::Proxy,
         &SendLog::default(),
     );
-    ending.duration_us = micros(started.elapsed());
-    ending.bytes_out = bytes_out;
-    ledger.record(subject, ending, response)
+    details.duration_us = micros(started.elapsed());
+    details.bytes_out = bytes_out;
+    ledger.record(facts, details, response)
 }
 
 // === What they share
 
 /// The part of a duration that was ours: without what NinjaOne took, and without what a caller took to send a short body.
 /// A long one was on its way while NinjaOne was waited for.
-fn proxy_overhead(duration: Duration, journal: &SendLog) -> Duration {
-    let ahead = journal
+fn proxy_overhead(duration: Duration, send_log: &SendLog) -> Duration {
+    let ahead = send_log
         .body_progress
         .as_ref()
         .map(|it| it.read_ahead_wait_time());
-    duration.saturating_sub(journal.upstream_wait + ahead.unwrap_or_default())
+    duration.saturating_sub(send_log.upstream_wait + ahead.unwrap_or_default())
 }
 
 fn outcome_details(
@@ -402,7 +395,7 @@ fn outcome_details(
     bucket: Option<LimitKind>,
     status: StatusCode,
     source: ResponseSource,
-    journal: &SendLog,
+    send_log: &SendLog,
 ) -> OutcomeDetails {
     OutcomeDetails {
         decision,
@@ -410,10 +403,10 @@ fn outcome_details(
         bucket: bucket.map(LimitKind::as_str),
         status: status.as_u16(),
         source,
-        attempts: journal.attempts,
-        ninjaone_request_id: journal.ninjaone_request_id.clone(),
+        attempts: send_log.attempts,
+        ninjaone_request_id: send_log.ninjaone_request_id.clone(),
         duration_us: 0,
-        bytes_in: journal.body_progress.as_ref().map_or(0, |it| it.bytes()),
+        bytes_in: send_log.body_progress.as_ref().map_or(0, |it| it.bytes()),
         bytes_out: 0,
     }
 }
@@ -424,94 +417,6 @@ fn malformed_facts(it: &Malformed) -> RequestFacts {
         raw_path: Some(it.path.clone()),
         ..RequestFacts::from_peer(it.id, it.peer)
     }
-}
-
-fn problem_response(
-    refusal: &Refusal,
-    id: RequestId,
-    subject: &RequestFacts,
-) -> Response<ProxyResponseBody> {
-    let status = refusal.code.status();
-    let code = refusal.code.as_str();
-    // An unauthenticated caller learns nothing else.
-    let known = subject.caller.is_some();
-    let explain = || format!("ninjaone-proxy explain {id}");
-    let hint = refusal.hint.clone().unwrap_or_else(explain);
-    let problem = ProblemDetails {
-        kind: format!("urn:ninjaone-proxy:error:{code}"),
-        title: refusal.code.title(),
-        status: status.as_u16(),
-        detail: &refusal.detail,
-        instance: format!("/requests/{id}"),
-        hint: known.then_some(hint.as_str()),
-        code,
-        caller: subject
-            .caller
-            .as_ref()
-            .map(crate::names::CallerName::as_str),
-        operation: subject.operation.as_ref().map(|it| &*it.id),
-        bucket: refusal.bucket.map(LimitKind::as_str),
-        error: refusal.code.ninjaone_error(),
-        error_description: &refusal.detail,
-        error_code: (refusal.code == ErrorCode::Unauthenticated).then_some(10),
-    };
-    let mut response = Response::new(status, ProxyResponseBody::full(problem.to_bytes()));
-    let fields = &mut response.headers;
-    fields.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(problem_details::CONTENT_TYPE),
-    );
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(
-        recorded_response::REQUEST_ID,
-        recorded_response::request_id_value(id),
-    );
-    insert_proxy_status(fields, refusal.code, refusal.proxy_status);
-    if let Some((policy, standing)) = &refusal.rate_limit {
-        append_rate_limit_headers(fields, policy, *standing);
-    }
-    if let Some(after) = refusal.retry_after {
-        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
-            .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
-        fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    match refusal.code {
-        ErrorCode::Unauthenticated => {
-            let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
-            fields.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        // An ambiguous request ends its connection: nobody guesses where the next one begins.
-        ErrorCode::BadRequest => {
-            let close = HeaderValue::from_static("close");
-            fields.insert(header::CONNECTION, close);
-        }
-        ErrorCode::MethodRefused => {
-            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-            fields.insert(header::ALLOW, allowed);
-        }
-        _ => {}
-    }
-    response
-}
-
-fn insert_proxy_status(fields: &mut ResponseHeaders, code: ErrorCode, exact: Option<&'static str>) {
-    let error = exact.unwrap_or_else(|| code.proxy_status());
-    let text = format!(
-        "ninjaone-proxy; error={error}; details=\"{}\"",
-        code.as_str()
-    );
-    if let Ok(value) = HeaderValue::try_from(text) {
-        fields.insert(PROXY_STATUS, value);
-    }
-}
-
-fn append_rate_limit_headers(
-    fields: &mut ResponseHeaders,
-    policy: &HeaderValue,
-    standing: Standing,
-) {
-    fields.append(RATELIMIT_POLICY, policy.clone());
-    fields.append(RATELIMIT, standing.header());
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The rules in force. Every table in it has the same order of callers and of tenants.
-pub struct Rules {
+pub(crate) struct Rules {
     /// Counts the configurations that were loaded, from 1.
     pub generation: u64,
     /// SHA-256 over the settings, in hex.
@@ -18,7 +18,7 @@ pub struct Rules {
     /// When they were loaded.
     pub loaded_at: Timestamp,
     /// What every request must be like before anybody is asked who sent it.
-    pub request_rules: RequestRules,
+    pub requests: RequestRules,
     /// Who may ask.
     pub callers: CallerDirectory,
     /// Who may do what.
@@ -32,7 +32,7 @@ pub struct Rules {
 }
 
 /// Makes request ids for one worker, without asking the others.
-pub struct RequestIdGenerator {
+pub(crate) struct RequestIdGenerator {
     /// 48 random bits, different for each worker and each start.
     worker: u128,
     count: AtomicU64,
@@ -41,7 +41,7 @@ pub struct RequestIdGenerator {
 impl RequestIdGenerator {
     /// `random` tells workers and starts of the process apart; its lower 48 bits count.
     #[must_use]
-    pub fn new(random: u64) -> Self {
+    pub(crate) fn new(random: u64) -> Self {
         Self {
             worker: u128::from(random & 0xffff_ffff_ffff) << 32,
             count: AtomicU64::new(0),
@@ -50,7 +50,7 @@ impl RequestIdGenerator {
 
     /// The id of a request that came at `at`.
     #[must_use]
-    pub fn next(&self, at: Timestamp) -> RequestId {
+    pub(crate) fn next(&self, at: Timestamp) -> RequestId {
         let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff);
         RequestId::new(at.unix_millis(), self.worker | count)
     }

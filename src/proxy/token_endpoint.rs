@@ -23,24 +23,24 @@ use crate::{
 use super::{
     outcome::Outcome,
     rules::Rules,
-    token_response::{TokenIssued, TokenRefused, Why},
+    token_response::{TokenIssued, TokenRefused, TokenRequestError},
 };
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
-/// For the whole form: it is read before anybody has proved anything.
+/// For the whole form: it is read before any caller is authenticated.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Passes on what is not for the token endpoint.
 ///
 /// # Errors
 /// The outcome, for what is.
-pub async fn serve(
+pub(crate) async fn serve(
     incoming: Box<IncomingRequest>,
     body: &mut RequestBody,
     rules: &Rules,
     tokens: &CallerTokens,
-    unproven: Option<&ConnectionControl>,
+    unauthenticated: Option<&ConnectionControl>,
 ) -> Result<Box<IncomingRequest>, Outcome> {
     if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
         return Ok(incoming);
@@ -49,8 +49,8 @@ pub async fn serve(
     Err(
         match Box::pin(issue_token(&incoming, body.take(), rules, tokens)).await {
             Ok((caller, answer)) => {
-                if let Some(seat) = unproven {
-                    seat.mark_authenticated();
+                if let Some(connection) = unauthenticated {
+                    connection.mark_authenticated();
                 }
                 Box::new(TokenIssued {
                     incoming,
@@ -82,37 +82,42 @@ async fn issue_token(
     body: RequestBody,
     rules: &Rules,
     tokens: &CallerTokens,
-) -> Result<(Arc<Caller>, Zeroizing<String>), Why> {
+) -> Result<(Arc<Caller>, Zeroizing<String>), TokenRequestError> {
     let form = Limited::new(body, FORM_BYTES_MAX).collect();
     let body = timeout(FORM_TIMEOUT, form)
         .await
-        .map_err(|_| Why::InvalidRequest)?
-        .map_err(|_| Why::InvalidRequest)?
+        .map_err(|_| TokenRequestError::InvalidRequest)?
+        .map_err(|_| TokenRequestError::InvalidRequest)?
         .to_bytes();
     let mut form = parse_form(&body)?;
     if let Some(authorization) = &incoming.credentials().authorization {
         let api_key::AuthorizationHeader::Basic { name, key } =
-            api_key::parse_authorization(authorization.as_bytes()).ok_or(Why::InvalidRequest)?
+            api_key::parse_authorization(authorization.as_bytes())
+                .ok_or(TokenRequestError::InvalidRequest)?
         else {
-            return Err(Why::InvalidRequest);
+            return Err(TokenRequestError::InvalidRequest);
         };
-        // RFC 6749 section 2.3: one way of proving only.
+        // RFC 6749 section 2.3: one authentication method only.
         if form.client_secret.is_some() || form.client_id.as_ref().is_some_and(|it| *it != name) {
-            return Err(Why::InvalidRequest);
+            return Err(TokenRequestError::InvalidRequest);
         }
         (form.client_id, form.client_secret) = (Some(name), Some(key));
     }
     if form.grant_type.as_deref() != Some("client_credentials") {
-        return Err(Why::UnsupportedGrantType);
+        return Err(TokenRequestError::UnsupportedGrantType);
     }
     let (Some(client), Some(secret)) = (&form.client_id, &form.client_secret) else {
-        return Err(Why::InvalidClient);
+        return Err(TokenRequestError::InvalidClient);
     };
     let (caller, key) = rules
         .callers
         .authenticate_client(client, secret, incoming.received_at())
-        .ok_or(Why::InvalidClient)?;
-    let token = Zeroizing::new(tokens.issue(key).map_err(|_| Why::TooManyTokens)?);
+        .ok_or(TokenRequestError::InvalidClient)?;
+    let token = Zeroizing::new(
+        tokens
+            .issue(key)
+            .map_err(|_| TokenRequestError::TooManyTokens)?,
+    );
     let scope = narrow_scope(
         &rules.policy.permitted_scopes(&caller),
         form.scope.as_deref(),
@@ -125,7 +130,7 @@ async fn issue_token(
     Ok((caller, answer))
 }
 
-fn parse_form(body: &Bytes) -> Result<TokenRequestForm, Why> {
+fn parse_form(body: &Bytes) -> Result<TokenRequestForm, TokenRequestError> {
     let mut form = TokenRequestForm::default();
     for (name, value) in form_urlencoded::parse(body) {
         let repeated = match name.as_ref() {
@@ -140,7 +145,7 @@ fn parse_form(body: &Bytes) -> Result<TokenRequestForm, Why> {
         };
         // RFC 6749 section 3.2: a parameter must not stand twice.
         if repeated {
-            return Err(Why::InvalidRequest);
+            return Err(TokenRequestError::InvalidRequest);
         }
     }
     Ok(form)

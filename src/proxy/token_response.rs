@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::{caller::Caller, net::IncomingRequest};
 
 /// A token of ours, issued.
-pub struct TokenIssued {
+pub(crate) struct TokenIssued {
     /// The request for a token.
     pub incoming: Box<IncomingRequest>,
     /// Whom it was issued to.
@@ -17,16 +17,16 @@ pub struct TokenIssued {
 }
 
 /// No token (RFC 6749 section 5.2).
-pub struct TokenRefused {
+pub(crate) struct TokenRefused {
     /// The request for a token.
     pub incoming: Box<IncomingRequest>,
     /// Why there is none.
-    pub error: Why,
+    pub error: TokenRequestError,
 }
 
 /// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub(crate) enum TokenRequestError {
     /// Not a form, too long, or without credentials.
     InvalidRequest,
     InvalidClient,
@@ -34,10 +34,10 @@ pub enum Why {
     TooManyTokens,
 }
 
-impl Why {
+impl TokenRequestError {
     /// RFC 6749 section 5.2.
     #[must_use]
-    pub const fn error_code(self) -> &'static str {
+    pub(crate) const fn error_code(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",

@@ -19,14 +19,14 @@ const BOUNDS_US: [u64; 16] = [
 ];
 
 /// The same, in seconds.
-pub const BOUNDS_S: [f64; 16] = [
+pub(crate) const BOUNDS_S: [f64; 16] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 5.0, 30.0,
 ];
 
 /// What requests are counted by: closed sets only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RequestLabels {
+pub(crate) struct RequestLabels {
     /// None: nobody was identified.
     pub caller: Option<CallerName>,
     /// Its id.
@@ -39,14 +39,14 @@ pub struct RequestLabels {
 
 /// Durations by bucket.
 #[derive(Default)]
-pub struct DurationHistogram {
+pub(crate) struct DurationHistogram {
     buckets: [AtomicU64; BOUNDS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
 impl DurationHistogram {
     /// Counts one duration.
-    pub fn observe(&self, duration: Duration) {
+    pub(crate) fn observe(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
         if let Some(bucket) = self.buckets.get(bucket) {
@@ -57,7 +57,7 @@ impl DurationHistogram {
 
     /// Counts by bucket, the last one for what is above all bounds, and the sum in microseconds.
     #[must_use]
-    pub fn snapshot(&self) -> ([u64; BOUNDS_US.len() + 1], u64) {
+    pub(crate) fn snapshot(&self) -> ([u64; BOUNDS_US.len() + 1], u64) {
         let counts = std::array::from_fn(|at| {
             self.buckets
                 .get(at)
@@ -69,7 +69,7 @@ impl DurationHistogram {
 
 /// One worker's counts.
 #[derive(Default)]
-pub struct WorkerMetrics {
+pub(crate) struct WorkerMetrics {
     requests: DashMap<RequestLabels, u64, foldhash::fast::RandomState>,
     /// From the request's head to the response's last byte.
     pub duration: DurationHistogram,
@@ -79,7 +79,7 @@ pub struct WorkerMetrics {
 }
 
 /// A request that is on its way through the stations.
-pub struct InFlightGuard<'a>(&'a WorkerMetrics);
+pub(crate) struct InFlightGuard<'a>(&'a WorkerMetrics);
 
 impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
@@ -89,13 +89,13 @@ impl Drop for InFlightGuard<'_> {
 
 impl WorkerMetrics {
     /// Counts a request in until the guard is dropped.
-    pub fn track_in_flight(&self) -> InFlightGuard<'_> {
+    pub(crate) fn track_in_flight(&self) -> InFlightGuard<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlightGuard(self)
     }
 
-    /// Counts a request that was answered.
-    pub fn count_request(
+    /// Counts a request that got its response.
+    pub(crate) fn count_request(
         &self,
         caller: Option<&CallerName>,
         operation: Option<&Arc<Operation>>,
@@ -113,19 +113,19 @@ impl WorkerMetrics {
 
     /// Requests that are under way.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Shows each set of labels and its count.
-    pub fn for_each(&self, mut visit: impl FnMut(&RequestLabels, u64)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&RequestLabels, u64)) {
         for entry in &self.requests {
             visit(entry.key(), *entry.value());
         }
     }
 
     /// Forgets callers that are no longer configured.
-    pub fn retain_callers(&self, mut configured: impl FnMut(&CallerName) -> bool) {
+    pub(crate) fn retain_callers(&self, mut configured: impl FnMut(&CallerName) -> bool) {
         self.requests
             .retain(|key, _| key.caller.as_ref().is_none_or(&mut configured));
     }

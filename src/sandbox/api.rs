@@ -10,7 +10,7 @@ use http::{
 use crate::{
     net::Method,
     ninjaone::{
-        catalogue::CallbackParameters,
+        catalogue::PathParameters,
         operation::{Operation, RequiredIdentity},
         paths::REQUEST_ID_HEADER,
     },
@@ -36,7 +36,7 @@ pub(super) struct ApiCall<'a> {
     pub(super) state: &'a SandboxState,
     pub(super) request: &'a SandboxRequest,
     pub(super) operation: &'a Operation,
-    pub(super) parameters: &'a CallbackParameters,
+    pub(super) parameters: &'a PathParameters,
     pub(super) bearer: &'a Bearer,
 }
 
@@ -130,7 +130,7 @@ fn bearer(state: &SandboxState, request: &SandboxRequest) -> Result<Arc<Bearer>,
 fn operation<'a>(
     state: &'a SandboxState,
     request: &SandboxRequest,
-) -> Result<(&'a Arc<Operation>, CallbackParameters), SandboxResponse> {
+) -> Result<(&'a Arc<Operation>, PathParameters), SandboxResponse> {
     let found = Method::parse(request.method.as_str())
         .and_then(|method| state.catalogue.find(method, &request.path));
     found.ok_or_else(|| {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::ninjaone::{
-    catalogue::CallbackParameters,
+    catalogue::PathParameters,
     operation::{Operation, ParameterKind},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn sample(id: &str) -> Option<Value> {
 }
 
 /// The sample as a response. An object with an `id` gets the one at the end of the path.
-pub(super) fn respond(operation: &Operation, parameters: &CallbackParameters) -> SandboxResponse {
+pub(super) fn respond(operation: &Operation, parameters: &PathParameters) -> SandboxResponse {
     let Some(mut value) = sample(&operation.id) else {
         return SandboxResponse::no_content();
     };
@@ -40,7 +40,7 @@ pub(super) fn respond(operation: &Operation, parameters: &CallbackParameters) ->
     SandboxResponse::json(StatusCode::OK, &value)
 }
 
-fn asked_id(operation: &Operation, parameters: &CallbackParameters) -> Option<i64> {
+fn asked_id(operation: &Operation, parameters: &PathParameters) -> Option<i64> {
     let last = operation.parameters.last()?;
     if last.kind != ParameterKind::Integer || !operation.template.ends_with('}') {
         return None;

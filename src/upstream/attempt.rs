@@ -35,10 +35,10 @@ use crate::{
 };
 
 use super::{
-    attempt_result::{Answer, Verdict},
+    attempt_result::{AttemptResult, UpstreamResponse},
     send_loop::SendLoop,
     tenant_upstream::{ThrottleKind, UpstreamTimeouts},
-    upstream_body::Http1ResponseBody,
+    upstream_body::UpstreamBody,
 };
 
 /// Our name towards NinjaOne (RFC 9110 section 7.6.3).
@@ -54,17 +54,17 @@ const NINJAONE_REQUEST_ID_BYTES_MAX: usize = 128;
 impl SendLoop<'_> {
     /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the response
     /// begins.
-    pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> Verdict {
+    pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> AttemptResult {
         let request = self.intended.request();
         let mut body = self.body.take();
         if self.intended.operation().payload == Payload::Upload {
             body.allow_upload();
         }
         if body.declares_too_large() {
-            return Verdict::RequestBody(RequestBodyError::TooLarge);
+            return AttemptResult::RequestBody(RequestBodyError::TooLarge);
         }
-        let passage = body.progress();
-        self.send_log.body_progress.clone_from(&passage);
+        let progress = body.progress();
+        self.send_log.body_progress.clone_from(&progress);
         let freshness = match request.method() {
             _ if self.new_connection => ReusePolicy::NewConnection,
             Method::Get | Method::Head => ReusePolicy::Any,
@@ -85,112 +85,111 @@ impl SendLoop<'_> {
                 body,
             };
             let sending = pin!(self.pool.send(outgoing, freshness, now, &begun));
-            wait_for_head(sending, passage.as_deref(), now, self.upstream.timeouts()).await
+            wait_for_head(sending, progress.as_deref(), now, self.upstream.timeouts()).await
         };
         let begun = begun.get();
         if begun && !matches!(sent, Some(Err(SendError::NotSent(_)))) {
             self.send_log.attempts += 1;
         }
         self.intended.set_attempts(self.send_log.attempts);
-        if let Some(fault) = passage.as_ref().and_then(|it| it.error()) {
-            return Verdict::RequestBody(fault);
+        if let Some(error) = progress.as_ref().and_then(|it| it.error()) {
+            return AttemptResult::RequestBody(error);
         }
         match sent {
-            None if begun => Verdict::TimedOut,
-            None => Verdict::Unsent(ExchangeError::TimedOut),
-            Some(Err(SendError::NotSent(error))) => Verdict::Unsent(error),
-            Some(Err(SendError::StaleConnection)) => Verdict::StaleConnection,
-            Some(Err(SendError::MaybeSent(error))) => Verdict::ExchangeFailed(error),
-            Some(Ok(answered)) => self.judge(answered, permit).await,
+            None if begun => AttemptResult::TimedOut,
+            None => AttemptResult::Unsent(ExchangeError::TimedOut),
+            Some(Err(SendError::NotSent(error))) => AttemptResult::Unsent(error),
+            Some(Err(SendError::StaleConnection)) => AttemptResult::StaleConnection,
+            Some(Err(SendError::MaybeSent(error))) => AttemptResult::ExchangeFailed(error),
+            Some(Ok(response)) => self.classify(response, permit).await,
         }
     }
 
-    async fn judge(&mut self, answered: ClientResponse, permit: Permit) -> Verdict {
+    async fn classify(&mut self, response: ClientResponse, permit: Permit) -> AttemptResult {
         let ClientResponse {
             status,
-            headers: mut fields,
+            mut headers,
             body,
-        } = answered;
-        self.send_log.ninjaone_request_id = ninjaone_request_id(&fields);
-        if let Some(kind) = throttle_kind(status, &fields)
-            && !is_attachment(self.intended.operation().payload, &fields)
+        } = response;
+        self.send_log.ninjaone_request_id = ninjaone_request_id(&headers);
+        if let Some(kind) = throttle_kind(status, &headers)
+            && !is_attachment(self.intended.operation().payload, &headers)
         {
-            return Verdict::Throttled(kind, requested_delay(&fields));
+            return AttemptResult::Throttled(kind, requested_delay(&headers));
         }
         // An upgrade that nobody asked for.
         if status.is_informational() {
-            return Verdict::ExchangeFailed(ExchangeError::NotHttp);
+            return AttemptResult::ExchangeFailed(ExchangeError::NotHttp);
         }
-        let body = Http1ResponseBody::new(body, permit, self.upstream.timeouts().body);
+        let body = UpstreamBody::new(body, permit, self.upstream.timeouts().body);
         if status == StatusCode::UNAUTHORIZED {
-            let told = Box::pin(body.read_short(UNAUTHORIZED_BODY_BYTES_MAX)).await;
+            let told = Box::pin(body.collect_limited(UNAUTHORIZED_BODY_BYTES_MAX)).await;
             return match ApiErrorBody::parse(&told).map(|it| it.kind()) {
-                Some(ApiErrorKind::InsufficientPrivileges) => Verdict::InsufficientPrivileges,
-                _ => Verdict::TokenRejected,
+                Some(ApiErrorKind::InsufficientPrivileges) => AttemptResult::InsufficientPrivileges,
+                _ => AttemptResult::TokenRejected,
             };
         }
         self.token.accept();
-        sanitize_retry_after(&mut fields);
-        let answer = Answer {
+        sanitize_retry_after(&mut headers);
+        let response = UpstreamResponse {
             status,
-            headers: fields,
+            headers,
             body,
         };
         if matches!(status.as_u16(), 502..=504) {
-            Verdict::GatewayError(answer)
+            AttemptResult::GatewayError(response)
         } else {
-            Verdict::Response(answer)
+            AttemptResult::Response(response)
         }
     }
 }
 
-/// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless
-/// NinjaOne takes
-/// it too slowly. How fast the caller sends is judged by the body itself.
+/// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless NinjaOne
+/// takes it too slowly. How fast the caller sends is judged by the body itself.
 async fn wait_for_head<F>(
     mut sending: Pin<&mut F>,
-    passage: Option<&BodyProgress>,
+    progress: Option<&BodyProgress>,
     began: Instant,
-    patience: UpstreamTimeouts,
+    timeouts: UpstreamTimeouts,
 ) -> Option<F::Output>
 where
     F: Future,
 {
-    let mut deadline = began + patience.first_byte;
-    let at_first = passage.map(|it| (it.bytes(), it.wait_time()));
+    let mut deadline = began + timeouts.first_byte;
+    let at_first = progress.map(|it| (it.bytes(), it.wait_time()));
     let (mut passed, mut callers) = at_first.unwrap_or_default();
-    let (mut pace, mut since) = (ThroughputWindow::new(), began);
+    let (mut throughput, mut since) = (ThroughputWindow::new(), began);
     loop {
         if let Ok(sent) = timeout_at(deadline, sending.as_mut()).await {
             return Some(sent);
         }
-        let passage = passage.filter(|it| !it.is_complete())?;
-        let (bytes, waited) = (passage.bytes(), passage.wait_time());
+        let progress = progress.filter(|it| !it.is_complete())?;
+        let (bytes, waited) = (progress.bytes(), progress.wait_time());
         if bytes == passed {
             return None;
         }
         let now = Instant::now();
-        pace.add_bytes(bytes - passed);
+        throughput.add_bytes(bytes - passed);
         // What the caller took of that time is not NinjaOne's.
-        pace.add_wait((now - since).saturating_sub(waited.saturating_sub(callers)));
+        throughput.add_wait((now - since).saturating_sub(waited.saturating_sub(callers)));
         let is_overdue =
-            throughput_window::deadline(began, patience.body.total).is_some_and(|end| now >= end);
-        if is_overdue || pace.is_too_slow(patience.body.min_rate) {
+            throughput_window::deadline(began, timeouts.body.total).is_some_and(|end| now >= end);
+        if is_overdue || throughput.is_too_slow(timeouts.body.min_rate) {
             return None;
         }
         (passed, callers, since) = (bytes, waited, now);
-        deadline = now + patience.first_byte;
+        deadline = now + timeouts.first_byte;
     }
 }
 
-fn ninjaone_request_id(fields: &ResponseHeaders) -> Option<Box<str>> {
-    let value = fields.get(&NINJAONE_REQUEST_ID)?.to_str().ok()?;
+fn ninjaone_request_id(headers: &ResponseHeaders) -> Option<Box<str>> {
+    let value = headers.get(&NINJAONE_REQUEST_ID)?.to_str().ok()?;
     let end = value.len().min(NINJAONE_REQUEST_ID_BYTES_MAX);
     value.get(..end).map(Box::from)
 }
 
 /// NinjaOne signals its rate limits by an HTML page as often as by 429; its API never responds with HTML.
-fn throttle_kind(status: StatusCode, fields: &ResponseHeaders) -> Option<ThrottleKind> {
+fn throttle_kind(status: StatusCode, headers: &ResponseHeaders) -> Option<ThrottleKind> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Some(ThrottleKind::TooManyRequests);
     }
@@ -198,7 +197,7 @@ fn throttle_kind(status: StatusCode, fields: &ResponseHeaders) -> Option<Throttl
     if status.is_redirection() || status == StatusCode::UNAUTHORIZED {
         return None;
     }
-    let content_type = fields.get(&header::CONTENT_TYPE)?.to_str().ok()?;
+    let content_type = headers.get(&header::CONTENT_TYPE)?.to_str().ok()?;
     if !api_error::is_html(content_type) {
         return None;
     }
@@ -211,22 +210,22 @@ fn throttle_kind(status: StatusCode, fields: &ResponseHeaders) -> Option<Throttl
 }
 
 /// An operation that downloads a file may return an HTML page: the response says that it is an attachment.
-fn is_attachment(payload: Payload, fields: &ResponseHeaders) -> bool {
-    payload == Payload::Download && fields.contains(&header::CONTENT_DISPOSITION)
+fn is_attachment(payload: Payload, headers: &ResponseHeaders) -> bool {
+    payload == Payload::Download && headers.contains(&header::CONTENT_DISPOSITION)
 }
 
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.
-fn sanitize_retry_after(fields: &mut ResponseHeaders) {
-    if !fields.contains(&header::RETRY_AFTER) {
+fn sanitize_retry_after(headers: &mut ResponseHeaders) {
+    if !headers.contains(&header::RETRY_AFTER) {
         return;
     }
-    match requested_delay(fields) {
-        Some(wait) => fields.insert(header::RETRY_AFTER, wait.as_secs().into()),
-        None => fields.remove(&header::RETRY_AFTER),
+    match requested_delay(headers) {
+        Some(wait) => headers.insert(header::RETRY_AFTER, wait.as_secs().into()),
+        None => headers.remove(&header::RETRY_AFTER),
     }
 }
 
-fn requested_delay(fields: &ResponseHeaders) -> Option<Duration> {
-    let value = fields.get(&header::RETRY_AFTER)?.to_str().ok()?;
+fn requested_delay(headers: &ResponseHeaders) -> Option<Duration> {
+    let value = headers.get(&header::RETRY_AFTER)?.to_str().ok()?;
     parse_retry_after(value, Timestamp::now())
 }

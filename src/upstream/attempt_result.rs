@@ -9,14 +9,14 @@ use crate::net::{
     response::ResponseHeaders,
 };
 
-use super::{tenant_upstream::ThrottleKind, upstream_body::Http1ResponseBody};
+use super::{tenant_upstream::ThrottleKind, upstream_body::UpstreamBody};
 
 /// What came of an attempt.
-pub(super) enum Verdict {
+pub(super) enum AttemptResult {
     /// A response to pass on.
-    Response(Answer),
+    Response(UpstreamResponse),
     /// A gateway error (502, 503, 504): passed on if the request may not be retried.
-    GatewayError(Answer),
+    GatewayError(UpstreamResponse),
     /// 429 or an HTML page, and how long it said to wait.
     Throttled(ThrottleKind, Option<Duration>),
     /// 401: the token is no longer valid.
@@ -37,11 +37,11 @@ pub(super) enum Verdict {
 }
 
 /// NinjaOne's response, ready to be passed on.
-pub(super) struct Answer {
+pub(super) struct UpstreamResponse {
     /// As NinjaOne sent it.
     pub(super) status: StatusCode,
     /// Reduced to what a caller may see.
     pub(super) headers: ResponseHeaders,
     /// Still to be read.
-    pub(super) body: Http1ResponseBody,
+    pub(super) body: UpstreamBody,
 }

@@ -18,26 +18,26 @@ pub struct ForwardFailed {
     /// Its line, still to be written.
     pub entry: OpenEntry,
     /// Why there is no response.
-    pub error: Why,
+    pub error: ForwardError,
     /// What happened until then.
     pub send_log: SendLog,
 }
 
 impl ForwardFailed {
-    pub(super) fn new(intended: Intended, why: Why, journal: SendLog) -> Box<Self> {
+    pub(super) fn new(intended: Intended, why: ForwardError, send_log: SendLog) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
             error: why,
-            send_log: journal,
+            send_log,
         })
     }
 }
 
 /// Why there is no response to pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum ForwardError {
     /// The tenant's budget had no room in time. Nothing was sent.
     OverBudget {
         /// The limit that was hit last.
@@ -58,9 +58,10 @@ pub enum Why {
     TokenRejected,
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
     InsufficientPrivileges,
-    /// NinjaOne wants a user, and there is no token of one. Nothing was done.
+    /// NinjaOne requires a user, and there is no token of one. Nothing was done.
     NoToken(TokenUnavailable),
-    /// NinjaOne wants a user, and the body is too long to have been kept. Nothing was done, and the next try goes right.
+    /// NinjaOne requires a user, and the body was too long for the replay buffer. Nothing was done, and
+    /// the next try goes as the user at once.
     BodyNotReplayable,
     /// No head of a response came in time. The request may have arrived.
     TimedOut,

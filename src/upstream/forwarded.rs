@@ -8,31 +8,31 @@ use crate::{
     net::response::ResponseHeaders,
 };
 
-use super::{attempt_result::Answer, send_log::SendLog, upstream_body::Http1ResponseBody};
+use super::{attempt_result::UpstreamResponse, send_log::SendLog, upstream_body::UpstreamBody};
 
 /// A request that NinjaOne has responded to, and the response.
 ///
-/// `Sending::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
+/// `SendLoop::finish` alone makes one, for [`Upstream::forward`](super::Upstream::forward).
 pub struct Forwarded {
     leased: Leased,
     entry: OpenEntry,
-    answer: Answer,
+    response: UpstreamResponse,
     send_log: SendLog,
 }
 
 impl Forwarded {
-    /// Asserts that `answer` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
+    /// Asserts that `response` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
     pub(super) fn assert_forwarded(
         intended: Intended,
-        answer: Answer,
-        journal: SendLog,
+        response: UpstreamResponse,
+        send_log: SendLog,
     ) -> Box<Self> {
         let (leased, entry) = intended.into_parts();
         Box::new(Self {
             leased,
             entry,
-            answer,
-            send_log: journal,
+            response,
+            send_log,
         })
     }
 
@@ -46,14 +46,21 @@ impl Forwarded {
         OpenEntry,
         StatusCode,
         ResponseHeaders,
-        Http1ResponseBody,
+        UpstreamBody,
         SendLog,
     ) {
-        let Answer {
+        let UpstreamResponse {
             status,
-            headers: fields,
+            headers,
             body,
-        } = self.answer;
-        (self.leased, self.entry, status, fields, body, self.send_log)
+        } = self.response;
+        (
+            self.leased,
+            self.entry,
+            status,
+            headers,
+            body,
+            self.send_log,
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! Retries a request as the user after NinjaOne refused it to the service with `user_context_required`.
 //!
-//! NinjaOne answers that 403 before it does anything (seen 2026-07 on `POST /v2/device/{id}/script/run`), so this holds for
+//! NinjaOne sends that 403 before it does anything (seen 2026-07 on `POST /v2/device/{id}/script/run`), so this holds for
 //! writes too. It is the only way in which a write is sent again, and it happens at most once: a request that goes as the user
 //! is not switched.
 
@@ -10,7 +10,7 @@ use http::StatusCode;
 use tokio::time::timeout;
 
 use super::{
-    attempt_result::Verdict, forward_error::Why, send_loop::SendLoop,
+    attempt_result::AttemptResult, forward_error::ForwardError, send_loop::SendLoop,
     user_context::may_retry_as_user,
 };
 
@@ -19,9 +19,8 @@ const BODY_WAIT_MS_MAX: u64 = 5_000;
 
 impl SendLoop<'_> {
     /// Whether this response may be `user_context_required`, to a request that may go as the user.
-    pub(super) fn may_require_user(&self, verdict: &Verdict) -> bool {
-        let is_refusal =
-            matches!(verdict, Verdict::Response(answer) if answer.status == StatusCode::FORBIDDEN);
+    pub(super) fn may_require_user(&self, result: &AttemptResult) -> bool {
+        let is_refusal = matches!(result, AttemptResult::Response(response) if response.status == StatusCode::FORBIDDEN);
         is_refusal && may_retry_as_user(&self.intended)
     }
 
@@ -29,17 +28,17 @@ impl SendLoop<'_> {
     ///
     /// # Errors
     /// There is no token of one, or no body any more. The request comes back as the service's.
-    pub(super) async fn switch_to_user(mut self) -> Result<Self, Box<(Self, Why)>> {
+    pub(super) async fn switch_to_user(mut self) -> Result<Self, Box<(Self, ForwardError)>> {
         self.remember_user_only();
         // Without a token the caller is not asked for the rest of the body; without a body the service's lease stays.
         let tenant = self.intended.tenant().index;
-        if let Err(lack) = self.vaults.wait_for_user(tenant).await {
-            return Err(Box::new((self, Why::NoToken(lack))));
+        if let Err(unavailable) = self.token_cells.wait_for_user(tenant).await {
+            return Err(Box::new((self, ForwardError::NoToken(unavailable))));
         }
         if !self.restore_body().await {
-            return Err(Box::new((self, Why::BodyNotReplayable)));
+            return Err(Box::new((self, ForwardError::BodyNotReplayable)));
         }
-        match self.intended.lease_as_user(self.vaults).await {
+        match self.intended.lease_as_user(self.token_cells).await {
             Ok(intended) => {
                 self.token = Arc::clone(intended.token());
                 self.new_connection = false;
@@ -47,15 +46,15 @@ impl SendLoop<'_> {
                 Ok(self)
             }
             Err(it) => {
-                let (intended, lack) = *it;
+                let (intended, unavailable) = *it;
                 self.intended = intended;
-                Err(Box::new((self, Why::NoToken(lack))))
+                Err(Box::new((self, ForwardError::NoToken(unavailable))))
             }
         }
     }
 
     fn remember_user_only(&self) {
-        if self.vaults.learn_user_only(self.intended.leased()) {
+        if self.token_cells.learn_user_only(self.intended.leased()) {
             tracing::info!(
                 tenant = %self.intended.tenant().name,
                 operation = %self.intended.operation().id,
@@ -69,11 +68,11 @@ impl SendLoop<'_> {
         if self.send_log.body_progress.is_none() {
             return true;
         }
-        let Some(kept) = self.replay.take() else {
+        let Some(replay) = self.replay.take() else {
             return false;
         };
-        let patience = Duration::from_millis(BODY_WAIT_MS_MAX);
-        let Ok(Some(body)) = timeout(patience, kept.replay()).await else {
+        let wait_max = Duration::from_millis(BODY_WAIT_MS_MAX);
+        let Ok(Some(body)) = timeout(wait_max, replay.replay()).await else {
             return false;
         };
         self.body = body.into();

@@ -1,6 +1,6 @@
 //! SEND IT. `Intended` ──► `Forwarded`: the only way out to NinjaOne's API.
 //!
-//! A write is sent once, except when NinjaOne refused it without doing anything: see `switch.rs`. A read may be retried, as the
+//! A write is sent once, except when NinjaOne refused it without doing anything: see `identity_retry.rs`. A read may be retried, as the
 //! table in `retry.rs` says, and never beyond the retry budget.
 
 mod attempt;
@@ -36,7 +36,7 @@ use self::{
 };
 
 pub use self::{
-    forward_error::{ForwardFailed, Why},
+    forward_error::{ForwardError, ForwardFailed},
     forwarded::Forwarded,
     send_log::SendLog,
 };
@@ -68,18 +68,18 @@ impl Upstream {
             for pool in pools.values() {
                 pool.close_idle();
             }
-            // A pool of an origin that no rules know any more goes when its last request has ended.
+            // A pool that belongs to no tenant of the current rules goes when its last request has ended.
             pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());
         }
     }
 
-    fn pool(&self, origin: &TenantUpstream) -> Result<Arc<Pool>, ConnectorError> {
+    fn pool(&self, tenant_upstream: &TenantUpstream) -> Result<Arc<Pool>, ConnectorError> {
         let mut pools = self.pools.lock();
-        if let Some(pool) = pools.get(&origin.id()) {
+        if let Some(pool) = pools.get(&tenant_upstream.id()) {
             return Ok(Arc::clone(pool));
         }
-        let pool = origin.open_pool(self.tasks.clone())?;
-        pools.insert(origin.id(), Arc::clone(&pool));
+        let pool = tenant_upstream.open_pool(self.tasks.clone())?;
+        pools.insert(tenant_upstream.id(), Arc::clone(&pool));
         Ok(pool)
     }
 
@@ -89,28 +89,28 @@ impl Upstream {
     /// When NinjaOne gave no response that may be passed on.
     pub async fn forward(
         &self,
-        origins: &TenantUpstreams,
-        vaults: &TokenCells,
+        upstreams: &TenantUpstreams,
+        token_cells: &TokenCells,
         intended: Intended,
         body: RequestBody,
     ) -> Result<Box<Forwarded>, Box<ForwardFailed>> {
-        let Some(origin) = origins.get(intended.tenant().index) else {
-            let why = Why::Unreachable(ExchangeError::Resolve);
+        let Some(tenant_upstream) = upstreams.get(intended.tenant().index) else {
+            let why = ForwardError::Unreachable(ExchangeError::Resolve);
             return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
-        let Ok(pool) = self.pool(origin) else {
-            let why = Why::Unreachable(ExchangeError::Tls);
+        let Ok(pool) = self.pool(tenant_upstream) else {
+            let why = ForwardError::Unreachable(ExchangeError::Tls);
             return Err(ForwardFailed::new(intended, why, SendLog::default()));
         };
         let started = Instant::now();
         let mut now = started;
-        let mut sending = SendLoop::new(origin, &pool, vaults, intended, body);
+        let mut sending = SendLoop::new(tenant_upstream, &pool, token_cells, intended, body);
         loop {
-            let stopped = match sending.run(now).await {
-                Ok(answer) => return Ok(sending.finish(answer, started)),
-                Err(stopped) => stopped,
+            let error = match sending.run(now).await {
+                Ok(response) => return Ok(sending.finish(response, started)),
+                Err(error) => error,
             };
-            match stopped {
+            match error {
                 SendLoopError::Failed(why) => return Err(sending.fail(why, started)),
                 // Once at most: what goes as the user is not switched. Boxed, so that what waiting needs does not lie in
                 // every request's future.

@@ -14,14 +14,14 @@ use crate::{
 };
 
 use super::{
-    attempt_result::{Answer, Verdict},
-    forward_error::Why,
+    attempt_result::{AttemptResult, UpstreamResponse},
+    forward_error::ForwardError,
     tenant_upstream::RetryBudget,
 };
 
 /// What to do after an attempt.
 pub(super) enum RetryDecision {
-    Done(Answer),
+    Done(UpstreamResponse),
     Retry {
         wait: Option<Duration>,
         /// On a connection of its own.
@@ -30,7 +30,7 @@ pub(super) enum RetryDecision {
     RetryWithNewToken,
     /// The token is no longer valid; this request is not retried.
     RejectToken,
-    Fail(Why),
+    Fail(ForwardError),
 }
 
 /// One request's retries.
@@ -55,35 +55,43 @@ impl<'a> RetryState<'a> {
     }
 
     /// `paused` is how long the tenant sends nothing because of this verdict.
-    pub(super) fn decide(&mut self, verdict: Verdict, paused: Option<Duration>) -> RetryDecision {
-        match verdict {
-            Verdict::Response(answer) => RetryDecision::Done(answer),
-            Verdict::GatewayError(answer) => self
+    pub(super) fn decide(
+        &mut self,
+        result: AttemptResult,
+        paused: Option<Duration>,
+    ) -> RetryDecision {
+        match result {
+            AttemptResult::Response(response) => RetryDecision::Done(response),
+            AttemptResult::GatewayError(response) => self
                 .retry_with_backoff()
-                .unwrap_or(RetryDecision::Done(answer)),
-            Verdict::Throttled(..) => self.retry_after_throttle(paused),
-            Verdict::TokenRejected if !self.is_retryable => RetryDecision::RejectToken,
-            Verdict::TokenRejected if self.new_token_tried => RetryDecision::RejectToken,
-            Verdict::TokenRejected => {
+                .unwrap_or(RetryDecision::Done(response)),
+            AttemptResult::Throttled(..) => self.retry_after_throttle(paused),
+            AttemptResult::TokenRejected if !self.is_retryable => RetryDecision::RejectToken,
+            AttemptResult::TokenRejected if self.new_token_tried => RetryDecision::RejectToken,
+            AttemptResult::TokenRejected => {
                 self.new_token_tried = true;
                 RetryDecision::RetryWithNewToken
             }
-            Verdict::InsufficientPrivileges => RetryDecision::Fail(Why::InsufficientPrivileges),
-            Verdict::TimedOut => RetryDecision::Fail(Why::TimedOut),
-            Verdict::RequestBody(fault) => RetryDecision::Fail(Why::Body(fault)),
-            Verdict::Unsent(error) => self.decide_send_error(SendError::NotSent(error)),
-            Verdict::StaleConnection => self.decide_send_error(SendError::StaleConnection),
-            Verdict::ExchangeFailed(error) => self.decide_send_error(SendError::MaybeSent(error)),
+            AttemptResult::InsufficientPrivileges => {
+                RetryDecision::Fail(ForwardError::InsufficientPrivileges)
+            }
+            AttemptResult::TimedOut => RetryDecision::Fail(ForwardError::TimedOut),
+            AttemptResult::RequestBody(error) => RetryDecision::Fail(ForwardError::Body(error)),
+            AttemptResult::Unsent(error) => self.decide_send_error(SendError::NotSent(error)),
+            AttemptResult::StaleConnection => self.decide_send_error(SendError::StaleConnection),
+            AttemptResult::ExchangeFailed(error) => {
+                self.decide_send_error(SendError::MaybeSent(error))
+            }
         }
     }
 
     fn decide_send_error(&mut self, error: SendError) -> RetryDecision {
         let (why, fresh) = match error {
-            SendError::NotSent(error) => (Why::Unreachable(error), false),
-            SendError::StaleConnection => (Why::BadResponse(ExchangeError::Broken), true),
-            SendError::MaybeSent(error) => (Why::BadResponse(error), false),
+            SendError::NotSent(error) => (ForwardError::Unreachable(error), false),
+            SendError::StaleConnection => (ForwardError::BadResponse(ExchangeError::Broken), true),
+            SendError::MaybeSent(error) => (ForwardError::BadResponse(error), false),
         };
-        // A kept connection that had died says nothing about NinjaOne: once more, at once, outside the budget.
+        // A stale connection says nothing about NinjaOne: once more, at once, outside the budget.
         if fresh && self.is_retryable && !self.new_connection_tried {
             self.new_connection_tried = true;
             return RetryDecision::Retry {
@@ -91,7 +99,7 @@ impl<'a> RetryState<'a> {
                 new_connection: true,
             };
         }
-        let hopeless = matches!(why, Why::Unreachable(ExchangeError::Certificate));
+        let hopeless = matches!(why, ForwardError::Unreachable(ExchangeError::Certificate));
         if hopeless {
             return RetryDecision::Fail(why);
         }
@@ -134,7 +142,7 @@ impl<'a> RetryState<'a> {
                 new_connection: false,
             };
         }
-        RetryDecision::Fail(Why::Throttled {
+        RetryDecision::Fail(ForwardError::Throttled {
             retry_after: paused.unwrap_or(Duration::from_secs(1)),
         })
     }

@@ -15,8 +15,8 @@ use crate::{
 };
 
 use super::{
-    attempt_result::{Answer, Verdict},
-    forward_error::{ForwardFailed, Why},
+    attempt_result::{AttemptResult, UpstreamResponse},
+    forward_error::{ForwardError, ForwardFailed},
     forwarded::Forwarded,
     retry::{RetryDecision, RetryState},
     send_log::SendLog,
@@ -31,7 +31,7 @@ const NEW_TOKEN_WAIT_MAX: Duration = Duration::from_secs(6);
 pub(super) struct SendLoop<'a> {
     pub(super) upstream: &'a TenantUpstream,
     pub(super) pool: &'a Arc<Pool>,
-    pub(super) vaults: &'a TokenCells,
+    pub(super) token_cells: &'a TokenCells,
     pub(super) intended: Intended,
     /// The body of the next attempt; empty once it was taken.
     pub(super) body: RequestBody,
@@ -47,13 +47,13 @@ pub(super) struct SendLoop<'a> {
 
 /// Why the loop ended without a response.
 pub(super) enum SendLoopError {
-    Failed(Why),
-    /// NinjaOne did nothing and wants a user; the request may be sent as one, see `switch.rs`.
+    Failed(ForwardError),
+    /// NinjaOne did nothing and requires a user; the request may be sent as one, see `identity_retry.rs`.
     UserRequired,
 }
 
-impl From<Why> for SendLoopError {
-    fn from(why: Why) -> Self {
+impl From<ForwardError> for SendLoopError {
+    fn from(why: ForwardError) -> Self {
         Self::Failed(why)
     }
 }
@@ -62,15 +62,15 @@ impl<'a> SendLoop<'a> {
     pub(super) fn new(
         upstream: &'a TenantUpstream,
         pool: &'a Arc<Pool>,
-        vaults: &'a TokenCells,
+        token_cells: &'a TokenCells,
         intended: Intended,
         mut body: RequestBody,
     ) -> Self {
         Self {
             upstream,
             pool,
-            vaults,
-            replay: keep_body_for_replay(&intended, &mut body, vaults),
+            token_cells,
+            replay: keep_body_for_replay(&intended, &mut body, token_cells),
             token: Arc::clone(intended.token()),
             new_connection: false,
             send_log: SendLog::default(),
@@ -81,20 +81,23 @@ impl<'a> SendLoop<'a> {
     }
 
     /// Sends until there is a response to pass on, or nothing more to try. The first attempt is made at `now`.
-    pub(super) async fn run(&mut self, mut now: Instant) -> Result<Answer, SendLoopError> {
+    pub(super) async fn run(
+        &mut self,
+        mut now: Instant,
+    ) -> Result<UpstreamResponse, SendLoopError> {
         loop {
             let permit = self.permit(now).await?;
             if permit.was_queued() {
                 now = Instant::now();
             }
-            let mut verdict = self.send_once(permit, now).await;
+            let mut result = self.send_once(permit, now).await;
             // Boxed, so that what waiting needs does not lie in every request's future.
-            if self.may_require_user(&verdict) && Box::pin(requires_user(&mut verdict)).await {
+            if self.may_require_user(&result) && Box::pin(requires_user(&mut result)).await {
                 return Err(SendLoopError::UserRequired);
             }
-            let paused = self.apply_throttle(&verdict);
-            match self.retry.decide(verdict, paused) {
-                RetryDecision::Done(answer) => return Ok(answer),
+            let paused = self.apply_throttle(&result);
+            match self.retry.decide(result, paused) {
+                RetryDecision::Done(response) => return Ok(response),
                 RetryDecision::Fail(why) => return Err(why.into()),
                 RetryDecision::Retry {
                     wait,
@@ -108,7 +111,7 @@ impl<'a> SendLoop<'a> {
                 RetryDecision::RetryWithNewToken => self.renew_token().await?,
                 RetryDecision::RejectToken => {
                     self.intended.cell().reject(self.token.generation());
-                    return Err(Why::TokenRejected.into());
+                    return Err(ForwardError::TokenRejected.into());
                 }
             }
             // Read once an attempt: the clock costs more than it looks.
@@ -116,52 +119,52 @@ impl<'a> SendLoop<'a> {
         }
     }
 
-    async fn permit(&self, now: Instant) -> Result<Permit, Why> {
+    async fn permit(&self, now: Instant) -> Result<Permit, ForwardError> {
         let caller = self.intended.caller().index;
         let taken = self.intended.budget().acquire(caller, now).await;
-        taken.map_err(|(by, retry_after)| Why::OverBudget { by, retry_after })
+        taken.map_err(|(by, retry_after)| ForwardError::OverBudget { by, retry_after })
     }
 
     /// Waits for a token that is younger than the rejected one.
-    async fn renew_token(&mut self) -> Result<(), Why> {
+    async fn renew_token(&mut self) -> Result<(), ForwardError> {
         let rejected = self.token.generation();
-        let vault = self.intended.cell();
-        let renewed = Box::pin(vault.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
-        self.token = renewed.map_err(|_| Why::TokenRejected)?;
+        let cell = self.intended.cell();
+        let renewed = Box::pin(cell.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
+        self.token = renewed.map_err(|_| ForwardError::TokenRejected)?;
         Ok(())
     }
 
     /// Tells the tenant's budget what NinjaOne thinks of our pace. Gives how long nothing will be sent.
-    fn apply_throttle(&self, verdict: &Verdict) -> Option<Duration> {
-        match verdict {
-            Verdict::Throttled(kind, told) => {
+    fn apply_throttle(&self, result: &AttemptResult) -> Option<Duration> {
+        match result {
+            AttemptResult::Throttled(kind, told) => {
                 let pause = self.upstream.record_throttle(*kind, *told)?;
                 self.intended.budget().pause(pause);
                 return Some(pause);
             }
-            Verdict::Response(_) => self.upstream.reset_throttle(),
+            AttemptResult::Response(_) => self.upstream.reset_throttle(),
             _ => {}
         }
         None
     }
 
-    /// The request was answered.
-    pub(super) fn finish(self, answer: Answer, started: Instant) -> Box<Forwarded> {
-        let journal = ended(self.send_log, started);
-        Forwarded::assert_forwarded(self.intended, answer, journal)
+    /// There is a response to pass on.
+    pub(super) fn finish(self, response: UpstreamResponse, started: Instant) -> Box<Forwarded> {
+        let send_log = ended(self.send_log, started);
+        Forwarded::assert_forwarded(self.intended, response, send_log)
     }
 
-    /// The request was not answered.
-    pub(super) fn fail(self, why: Why, started: Instant) -> Box<ForwardFailed> {
+    /// There is none.
+    pub(super) fn fail(self, why: ForwardError, started: Instant) -> Box<ForwardFailed> {
         ForwardFailed::new(self.intended, why, ended(self.send_log, started))
     }
 }
 
-fn ended(journal: SendLog, started: Instant) -> SendLog {
+fn ended(send_log: SendLog, started: Instant) -> SendLog {
     let now = Instant::now();
     SendLog {
         upstream_wait: now - started,
         wait_ended: Some(now),
-        ..journal
+        ..send_log
     }
 }

@@ -83,11 +83,11 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 impl TenantUpstream {
     /// A tenant's API of which nothing is known yet.
     #[must_use]
-    pub fn new(endpoint: Endpoint, patience: UpstreamTimeouts, retry: RetryPolicy) -> Arc<Self> {
+    pub fn new(endpoint: Endpoint, timeouts: UpstreamTimeouts, retry: RetryPolicy) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             endpoint,
-            timeouts: patience,
+            timeouts,
             retry_budget: RetryBudget::new(retry),
             throttle_streak: AtomicU32::new(0),
             throttled_by_status: AtomicU64::new(0),
@@ -95,15 +95,15 @@ impl TenantUpstream {
         })
     }
 
-    /// Whether this origin is what `new` with these arguments would make: then it is kept over a reload.
+    /// Whether `new` with these arguments would make the same upstream. Then it stays over a reload, with its connections.
     #[must_use]
     pub fn has_same_config(
         &self,
         endpoint: &Endpoint,
-        patience: UpstreamTimeouts,
+        timeouts: UpstreamTimeouts,
         retry: RetryPolicy,
     ) -> bool {
-        self.endpoint == *endpoint && self.timeouts == patience && self.retry_budget.policy == retry
+        self.endpoint == *endpoint && self.timeouts == timeouts && self.retry_budget.policy == retry
     }
 
     /// Tells pools apart, also those of one tenant before and after a reload.
@@ -162,7 +162,7 @@ impl TenantUpstream {
         ]
     }
 
-    /// NinjaOne answered without a throttle: the next pause begins at 1 s again.
+    /// NinjaOne responded without a throttle: the next pause begins at 1 s again.
     pub fn reset_throttle(&self) {
         if self.throttle_streak.load(Ordering::Relaxed) != 0 {
             self.throttle_streak.store(0, Ordering::Relaxed);
@@ -170,14 +170,14 @@ impl TenantUpstream {
     }
 }
 
-/// The origins of all tenants, by the tenant's index.
+/// The APIs of all tenants, by the tenant's index.
 pub struct TenantUpstreams(Vec<Arc<TenantUpstream>>);
 
 impl TenantUpstreams {
     /// In the order of the tenants in the rules.
     #[must_use]
-    pub fn new(origins: Vec<Arc<TenantUpstream>>) -> Self {
-        Self(origins)
+    pub fn new(upstreams: Vec<Arc<TenantUpstream>>) -> Self {
+        Self(upstreams)
     }
 
     /// The API of the tenant with this index.

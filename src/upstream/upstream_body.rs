@@ -57,7 +57,7 @@ impl UpstreamBodyError {
 }
 
 /// The body of NinjaOne's response.
-pub struct Http1ResponseBody {
+pub struct UpstreamBody {
     inner: ClientResponseBody,
     /// The tenant's concurrency, held until the last byte has come.
     permit: Option<Permit>,
@@ -65,12 +65,12 @@ pub struct Http1ResponseBody {
     bytes: u64,
     ended: bool,
     /// Chunks that were read before the caller asked for them.
-    ahead: VecDeque<Bytes>,
+    prefetched: VecDeque<Bytes>,
     /// Why it ended early, to be returned after what came before.
-    cut: Option<UpstreamBodyError>,
+    error: Option<UpstreamBodyError>,
 }
 
-impl Http1ResponseBody {
+impl UpstreamBody {
     /// Times `inner`, and gives `permit` back at its end.
     #[must_use]
     pub fn new(inner: ClientResponseBody, permit: Permit, timeouts: BodyTimeouts) -> Self {
@@ -80,8 +80,8 @@ impl Http1ResponseBody {
             timer: BodyTimer::new(timeouts),
             bytes: 0,
             ended: false,
-            ahead: VecDeque::new(),
-            cut: None,
+            prefetched: VecDeque::new(),
+            error: None,
         };
         if body.inner.is_end_stream() {
             body.finish();
@@ -98,25 +98,25 @@ impl Http1ResponseBody {
     /// Whether all of it has been handed out.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.ended && self.ahead.is_empty()
+        self.ended && self.prefetched.is_empty()
     }
 
     /// Reads a body of at most `bytes_max` bytes to its end; none if it is longer, or ends early. What was read stays in the
     /// body. Cancel-safe: the rest streams.
     pub async fn read_ahead(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
         let mut length = 0;
-        while !self.ended && self.cut.is_none() && length <= bytes_max {
-            if let Some(Ok(data)) = poll_fn(|cx| self.poll_wire(cx)).await {
+        while !self.ended && self.error.is_none() && length <= bytes_max {
+            if let Some(Ok(data)) = poll_fn(|cx| self.poll_inner(cx)).await {
                 length += data.len();
-                self.ahead.push_back(data);
+                self.prefetched.push_back(data);
             }
         }
         let is_whole = self.ended && length <= bytes_max;
-        is_whole.then(|| self.ahead.iter().flatten().copied().collect())
+        is_whole.then(|| self.prefetched.iter().flatten().copied().collect())
     }
 
     /// Reads a body of at most `bytes_max` bytes to its end; empty if it is longer, or ends early.
-    pub async fn read_short(mut self, bytes_max: usize) -> Bytes {
+    pub async fn collect_limited(mut self, bytes_max: usize) -> Bytes {
         let all = self.read_ahead(bytes_max).await;
         all.map(Bytes::from).unwrap_or_default()
     }
@@ -126,13 +126,13 @@ impl Http1ResponseBody {
         self.permit = None;
     }
 
-    fn fail(&mut self, cut: UpstreamBodyError) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
+    fn fail(&mut self, error: UpstreamBodyError) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
         self.permit = None;
-        self.cut = Some(cut);
-        Poll::Ready(Some(Err(cut)))
+        self.error = Some(error);
+        Poll::Ready(Some(Err(error)))
     }
 
-    fn poll_wire(
+    fn poll_inner(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
@@ -169,12 +169,12 @@ impl Http1ResponseBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, UpstreamBodyError>>> {
-        if let Some(data) = self.ahead.pop_front() {
+        if let Some(data) = self.prefetched.pop_front() {
             return Poll::Ready(Some(Ok(data)));
         }
-        match self.cut {
-            Some(cut) => Poll::Ready(Some(Err(cut))),
-            None => self.poll_wire(cx),
+        match self.error {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => self.poll_inner(cx),
         }
     }
 
@@ -182,15 +182,15 @@ impl Http1ResponseBody {
     #[must_use]
     pub fn size_hint(&self) -> SizeHint {
         // How much was to come is in the head; after a cut nobody knows how much comes.
-        if self.cut.is_some() {
+        if self.error.is_some() {
             return SizeHint::default();
         }
-        let ahead: u64 = self.ahead.iter().map(|it| it.len() as u64).sum();
+        let prefetched: u64 = self.prefetched.iter().map(|it| it.len() as u64).sum();
         let inner = self.inner.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(inner.lower() + ahead);
+        hint.set_lower(inner.lower() + prefetched);
         if let Some(upper) = inner.upper() {
-            hint.set_upper(upper + ahead);
+            hint.set_upper(upper + prefetched);
         }
         hint
     }

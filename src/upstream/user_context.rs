@@ -14,7 +14,7 @@ use crate::{
     policy::identity::IdentityPreference,
 };
 
-use super::attempt_result::Verdict;
+use super::attempt_result::AttemptResult;
 
 /// Longest refusal that is read, in bytes; NinjaOne's is 150.
 const REFUSAL_BYTES_MAX: usize = 8 * 1024;
@@ -24,10 +24,10 @@ const REFUSAL_WAIT_MS_MAX: u64 = 2_000;
 pub(super) fn keep_body_for_replay(
     intended: &Intended,
     body: &mut RequestBody,
-    vaults: &TokenCells,
+    token_cells: &TokenCells,
 ) -> Option<Arc<ReplayBuffer>> {
     let has_user = || {
-        let user = vaults.get(intended.tenant().index, IdentityKind::User);
+        let user = token_cells.get(intended.tenant().index, IdentityKind::User);
         user.is_some()
     };
     if may_retry_as_user(intended) && has_user() {
@@ -45,16 +45,16 @@ pub(super) fn may_retry_as_user(intended: &Intended) -> bool {
 
 /// Whether a response says `user_context_required`. A body that cannot be read, because it is compressed, long or slow,
 /// says nothing; whatever was read of it is passed on.
-pub(super) async fn requires_user(verdict: &mut Verdict) -> bool {
-    let Verdict::Response(answer) = verdict else {
+pub(super) async fn requires_user(result: &mut AttemptResult) -> bool {
+    let AttemptResult::Response(response) = result else {
         return false;
     };
-    if answer.headers.contains(&header::CONTENT_ENCODING) {
+    if response.headers.contains(&header::CONTENT_ENCODING) {
         return false;
     }
-    let patience = Duration::from_millis(REFUSAL_WAIT_MS_MAX);
-    let reading = answer.body.read_ahead(REFUSAL_BYTES_MAX);
-    let Ok(Some(body)) = timeout(patience, reading).await else {
+    let wait_max = Duration::from_millis(REFUSAL_WAIT_MS_MAX);
+    let reading = response.body.read_ahead(REFUSAL_BYTES_MAX);
+    let Ok(Some(body)) = timeout(wait_max, reading).await else {
         return false;
     };
     ApiErrorBody::parse(&body).map(|it| it.kind()) == Some(ApiErrorKind::UserContextRequired)

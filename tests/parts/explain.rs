@@ -9,7 +9,7 @@ use ninjaone_proxy::{
     names::IdentityKind,
     ninjaone::catalogue::Catalogue,
     policy::{
-        Why,
+        DenialReason,
         explain::{Conclusion, ExplainRequest, SuggestedChange},
         identity::{ConfiguredIdentities, IdentityPin},
         policy_set::{AuthorizationQuery, CallerSource, PolicySet, PolicySource, TenantSource},
@@ -459,9 +459,9 @@ proptest! {
 
         match (&explanation.conclusion, decide(&policy_set)) {
             (Conclusion::Allowed { .. }, Ok(_))
-            | (Conclusion::Denied { .. }, Err(Why::DeniedBy { .. }))
-            | (Conclusion::NotAllowed { .. }, Err(Why::NotAllowed { .. }))
-            | (Conclusion::UnknownOperation, Err(Why::UnknownOperation)) => {}
+            | (Conclusion::Denied { .. }, Err(DenialReason::DeniedBy { .. }))
+            | (Conclusion::NotAllowed { .. }, Err(DenialReason::NotAllowed { .. }))
+            | (Conclusion::UnknownOperation, Err(DenialReason::UnknownOperation)) => {}
             (told, decided) => prop_assert!(false, "{told:?} but {decided:?}"),
         }
         if explanation.conclusion == Conclusion::UnknownOperation {

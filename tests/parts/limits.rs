@@ -13,7 +13,7 @@ use futures_of_one_thread::Local;
 use ninjaone_proxy::{
     clock::Timestamp,
     limits::{
-        LimitKind, RateLimits, Standing,
+        LimitKind, RateLimitStatus, RateLimits,
         budget::{Budget, BudgetLimit, Permit},
         caller_limiter::{CallerLimiter, CallerRateLimit},
         rate::Rate,
@@ -119,7 +119,7 @@ fn a_caller_has_its_burst_and_is_then_told_when_to_come_back() {
     assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_millis(200));
     assert_eq!(
         standing,
-        Standing {
+        RateLimitStatus {
             remaining: 0,
             reset_s: 4
         }
@@ -160,7 +160,7 @@ fn the_policy_header_tells_burst_and_refill_time() {
         header("1/h", 4_000_000_000),
         "\"caller\";q=1000000;w=3600000000"
     );
-    let largest = Standing {
+    let largest = RateLimitStatus {
         remaining: u32::MAX,
         reset_s: u32::MAX,
     };

@@ -147,7 +147,7 @@ impl DirectorySink {
         Ok(active)
     }
 
-    /// Whoever deletes the directory or the lock must not open the door to a second writer.
+    /// Whoever deletes the directory or the lock must not let a second writer in.
     fn ensure_locked(&mut self) -> Result<(), SinkError> {
         let lock_path = self.path.join(LOCK_NAME);
         let ours = self

@@ -7,9 +7,9 @@ use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 use crate::{clock::Reading, net::client::exchange_error::ExchangeError, secret::Secret};
 
 use super::{
-    TokenSet,
     application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
+    token_set::TokenSet,
 };
 
 impl Application {
@@ -25,13 +25,13 @@ impl Application {
         let redirect = RedirectUrl::new(redirect.to_owned())
             .map_err(|_| TokenEndpointError::Unreachable(ExchangeError::Resolve))?;
         let requested = Reading::now();
-        let answer = client
+        let response = client
             .exchange_code(AuthorizationCode::new(code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()))
             .set_redirect_uri(Cow::Borrowed(&redirect))
             .request_async(&|request| send_token_request(self.endpoint.clone(), request))
             .await
             .map_err(strip_body)?;
-        Ok(answer.token_set(requested))
+        Ok(response.token_set(requested))
     }
 }

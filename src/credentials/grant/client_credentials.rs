@@ -46,12 +46,12 @@ impl ClientCredentials {
         let client = application.token_client(TOKEN_PATH)?;
         let scopes = self.scopes.iter().cloned().map(Scope::new);
         let requested = Reading::now();
-        let answer = client
+        let response = client
             .exchange_client_credentials()
             .add_scopes(scopes)
             .request_async(&|request| send_token_request(application.endpoint.clone(), request))
             .await
             .map_err(strip_body)?;
-        Ok(answer.validate(requested)?)
+        Ok(response.validate(requested)?)
     }
 }

@@ -69,8 +69,8 @@ impl OAuthPaths {
     /// 3.3), because credentials go to the configured host only, and falls back to the documented paths.
     pub async fn discover(endpoint: &Endpoint) -> Self {
         match Self::fetch_metadata(endpoint).await {
-            Ok(answer) => {
-                Self::from_metadata(endpoint, &answer).unwrap_or_else(|_| Self::defaults())
+            Ok(response) => {
+                Self::from_metadata(endpoint, &response).unwrap_or_else(|_| Self::defaults())
             }
             Err(_) => Self::defaults(),
         }
@@ -94,13 +94,13 @@ impl OAuthPaths {
     /// The response is no metadata, or not trustworthy.
     pub fn from_metadata(
         endpoint: &Endpoint,
-        answer: &Response<Bytes>,
+        response: &Response<Bytes>,
     ) -> Result<Self, DiscoveryError> {
-        if answer.status() != StatusCode::OK {
-            return Err(DiscoveryError::UnexpectedStatus(answer.status().as_u16()));
+        if response.status() != StatusCode::OK {
+            return Err(DiscoveryError::UnexpectedStatus(response.status().as_u16()));
         }
         let metadata: ServerMetadata =
-            serde_json::from_slice(answer.body()).map_err(|_| DiscoveryError::InvalidMetadata)?;
+            serde_json::from_slice(response.body()).map_err(|_| DiscoveryError::InvalidMetadata)?;
         let origin = endpoint.origin();
         if metadata.issuer.trim_end_matches('/') != origin {
             return Err(DiscoveryError::IssuerMismatch(metadata.issuer));

@@ -6,9 +6,9 @@ use oauth2::RefreshToken;
 use crate::{clock::Reading, secret::Secret};
 
 use super::{
-    TokenSet,
     application::{Application, send_token_request, strip_body},
     token_error::TokenEndpointError,
+    token_set::TokenSet,
 };
 
 impl Application {
@@ -21,11 +21,11 @@ impl Application {
         let client = self.token_client(token_path)?;
         let token = RefreshToken::new(token.expose().clone());
         let requested = Reading::now();
-        let answer = client
+        let response = client
             .exchange_refresh_token(&token)
             .request_async(&|request| send_token_request(self.endpoint.clone(), request))
             .await
             .map_err(strip_body)?;
-        Ok(answer.token_set(requested))
+        Ok(response.token_set(requested))
     }
 }

@@ -43,8 +43,8 @@ impl Application {
         revoke_path: &str,
     ) -> Result<(), TokenEndpointError> {
         let request = self.revocation_request(token, hint, revoke_path);
-        let answer = send_request(&self.endpoint, request).await?;
-        match answer.status() {
+        let response = send_request(&self.endpoint, request).await?;
+        match response.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             status => Err(TokenEndpointError::UnexpectedStatus {
                 status: status.as_u16(),

@@ -8,7 +8,7 @@ use crate::net::client::exchange_error::ExchangeError;
 /// Why a call to the token endpoint, or to the revocation endpoint, failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenEndpointError {
-    /// NinjaOne understood the request and issued nothing. Trying again is pointless until a person changes something.
+    /// NinjaOne understood the request and issued nothing. Trying again is pointless until somebody changes something.
     #[error(transparent)]
     Rejected(#[from] TokenRejection),
     #[error("NinjaOne throttles the token endpoint")]
@@ -85,7 +85,7 @@ pub enum TokenResponseError {
 pub enum RetryHint {
     /// The trouble may pass by itself. NinjaOne may have said how long to wait.
     Soon { retry_after: Option<Duration> },
-    /// Only a person can help, and may do so without telling us: the configuration or the application in NinjaOne is wrong.
+    /// Only an operator can help, and may do so without telling us: the configuration or the application in NinjaOne is wrong.
     Rarely,
     /// Not before somebody logs in, which we notice.
     AfterLogin,

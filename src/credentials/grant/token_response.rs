@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -15,13 +15,10 @@ use crate::{
 };
 
 use super::{
-    TokenSet,
-    issued_token::IssuedToken,
+    issued_token::{IssuedToken, TOKEN_BYTES_MAX, bearer_header},
     token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+    token_set::TokenSet,
 };
-
-/// Longest access or refresh token that is accepted, in bytes.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Longest lifetime that is believed, in seconds. A longer one is cut to this.
 const LIFETIME_S_MAX: u64 = 24 * 60 * 60;
@@ -110,7 +107,8 @@ impl TokenEndpointResponse {
             return Err(TokenResponseError::LifetimeNotPositive);
         }
         let longest = Duration::from_secs(LIFETIME_S_MAX);
-        Ok(Duration::try_from_secs_f64(seconds.floor()).map_or(longest, |life| life.min(longest)))
+        Ok(Duration::try_from_secs_f64(seconds.floor())
+            .map_or(longest, |lifetime| lifetime.min(longest)))
     }
 
     fn granted_scopes(&self) -> Vec<Box<str>> {
@@ -126,20 +124,6 @@ impl TokenEndpointResponse {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The header value `Bearer <token>`. Accepts tokens of visible ASCII without spaces (RFC 6750 section 2.1), up to 8 KiB.
-pub(in crate::credentials) fn bearer_header(
-    token: &str,
-) -> Result<HeaderValue, TokenResponseError> {
-    let fits = (1..=TOKEN_BYTES_MAX).contains(&token.len());
-    if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(TokenResponseError::TokenMalformed);
-    }
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| TokenResponseError::TokenMalformed)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Treats a malformed refresh token as absent.
@@ -179,29 +163,29 @@ fn type_or_none<'de, D: Deserializer<'de>>(source: D) -> Result<BasicTokenType, 
 
 /// Passes on a 200 response with a JSON object; turns every other response into its error.
 pub(super) fn check_response(
-    answer: Response<Bytes>,
+    response: Response<Bytes>,
 ) -> Result<Response<Vec<u8>>, TokenEndpointError> {
-    let status = answer.status();
+    let status = response.status();
     if status != StatusCode::OK {
-        return Err(classify_error(&answer));
+        return Err(classify_error(&response));
     }
-    if answer.body().trim_ascii().is_empty() {
+    if response.body().trim_ascii().is_empty() {
         return Err(TokenResponseError::EmptyBody.into());
     }
-    if is_html(&answer) {
+    if is_html(&response) {
         return Err(TokenResponseError::HtmlBody.into());
     }
     // The library stops reading after the first JSON value, and accepts an array as an object.
-    if !is_object(answer.body()) {
+    if !is_object(response.body()) {
         return Err(TokenResponseError::NotJson.into());
     }
     // Without headers: the library would reject a body whose content type is wrong, and the body has been checked.
-    Ok(Response::new(answer.into_body().into()))
+    Ok(Response::new(response.into_body().into()))
 }
 
-fn classify_error(answer: &Response<Bytes>) -> TokenEndpointError {
-    let status = answer.status();
-    let retry_after = retry_after_header(answer);
+fn classify_error(response: &Response<Bytes>) -> TokenEndpointError {
+    let status = response.status();
+    let retry_after = retry_after_header(response);
     if status == StatusCode::TOO_MANY_REQUESTS {
         return TokenEndpointError::Throttled { retry_after };
     }
@@ -214,7 +198,7 @@ fn classify_error(answer: &Response<Bytes>) -> TokenEndpointError {
     if status.is_redirection() {
         return TokenRejection::Redirected.into();
     }
-    let said: TokenErrorBody = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let said: TokenErrorBody = serde_json::from_slice(response.body()).unwrap_or_default();
     match said.error.as_str().unwrap_or_default() {
         "invalid_scope" => return TokenRejection::InvalidScope.into(),
         "invalid_client" | "unauthorized_client" => return TokenRejection::InvalidClient.into(),
@@ -226,7 +210,7 @@ fn classify_error(answer: &Response<Bytes>) -> TokenEndpointError {
     if status == StatusCode::NOT_FOUND && said.result_code == "Client app not exist" {
         return TokenRejection::WrongRegion.into();
     }
-    if is_html(answer) {
+    if is_html(response) {
         return TokenResponseError::HtmlBody.into();
     }
     if status == StatusCode::UNAUTHORIZED {
@@ -246,8 +230,8 @@ struct TokenErrorBody {
     result_code: Value,
 }
 
-fn retry_after_header(answer: &Response<Bytes>) -> Option<Duration> {
-    let value = answer.headers().get(header::RETRY_AFTER)?;
+fn retry_after_header(response: &Response<Bytes>) -> Option<Duration> {
+    let value = response.headers().get(header::RETRY_AFTER)?;
     parse_retry_after(value.to_str().ok()?, Timestamp::now())
 }
 
@@ -256,11 +240,11 @@ fn is_object(body: &[u8]) -> bool {
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
-fn is_html(answer: &Response<Bytes>) -> bool {
-    let kind = answer.headers().get(header::CONTENT_TYPE);
+fn is_html(response: &Response<Bytes>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
     let claims = kind.is_some_and(|kind| {
         let start = kind.as_bytes().get(..9);
         start.is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
     });
-    claims || answer.body().trim_ascii_start().starts_with(b"<")
+    claims || response.body().trim_ascii_start().starts_with(b"<")
 }

@@ -137,9 +137,9 @@ impl CallbackParameters {
         let members = members
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), self.get(name)?.into())));
-        let answer = serde_json::Value::Object(members.collect());
-        let answer = serde_json::from_value::<TokenEndpointResponse>(answer);
-        let issued = answer
+        let response = serde_json::Value::Object(members.collect());
+        let response = serde_json::from_value::<TokenEndpointResponse>(response);
+        let issued = response
             .map_err(|_| TokenResponseError::NotJson)
             .map(|it| it.token_set(begun))
             .and_then(|it| match &it.access {

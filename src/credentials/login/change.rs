@@ -15,10 +15,10 @@ pub(in crate::credentials) struct LoginVersion {
 }
 
 impl LoginVersion {
-    pub(in crate::credentials) fn of(kept: &StoredLogin) -> Self {
+    pub(in crate::credentials) fn of(stored: &StoredLogin) -> Self {
         Self {
-            logged_in_at: kept.logged_in_at,
-            generation: kept.generation,
+            logged_in_at: stored.logged_in_at,
+            generation: stored.generation,
         }
     }
 }
@@ -34,11 +34,11 @@ pub struct LoginSummary {
 }
 
 impl LoginSummary {
-    pub(in crate::credentials) fn of(kept: &StoredLogin) -> Self {
+    pub(in crate::credentials) fn of(stored: &StoredLogin) -> Self {
         Self {
-            logged_in_at: kept.logged_in_at,
-            refreshed_at: kept.refreshed_at,
-            renewable: kept.refresh_token.is_some(),
+            logged_in_at: stored.logged_in_at,
+            refreshed_at: stored.refreshed_at,
+            renewable: stored.refresh_token.is_some(),
         }
     }
 }

@@ -73,11 +73,11 @@ pub async fn log_out(
 /// The first failure: a token may still be valid.
 pub async fn revoke_login(
     application: &Application,
-    kept: &StoredLogin,
+    stored: &StoredLogin,
 ) -> Result<(), TokenEndpointError> {
     let paths = OAuthPaths::discover(&application.endpoint).await;
-    let refresh = kept.refresh_token.as_ref();
-    let access = kept.access_token.as_ref().map(|it| &it.token);
+    let refresh = stored.refresh_token.as_ref();
+    let access = stored.access_token.as_ref().map(|it| &it.token);
     let mut outcome = Ok(());
     for (token, hint) in [
         (refresh, TokenTypeHint::RefreshToken),

@@ -1,4 +1,4 @@
-//! TODO: what this folder is for.
+//! Logins of users: how one begins and is completed, how it is renewed and stored, and how it ends.
 
 pub mod authorization;
 pub mod callback;

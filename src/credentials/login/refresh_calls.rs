@@ -8,17 +8,17 @@ use std::sync::{
 
 /// All refresh token requests of the program. Clones share one count.
 #[derive(Clone, Default)]
-pub struct RefreshCalls(Arc<Inner>);
+pub struct RefreshCalls(Arc<RefreshCallCount>);
 
 #[derive(Default)]
-struct Inner {
+struct RefreshCallCount {
     in_flight: AtomicUsize,
     is_closed: AtomicBool,
 }
 
 /// A request in flight, until it is dropped.
 #[must_use]
-pub(in crate::credentials) struct RefreshCall(Arc<Inner>);
+pub(in crate::credentials) struct RefreshCall(Arc<RefreshCallCount>);
 
 impl RefreshCalls {
     /// The right to send a request; none once [`RefreshCalls::close`] was called.

@@ -105,7 +105,7 @@ impl LoginEndReason {
     pub(in crate::credentials) fn of_refusal(earlier: Option<&RenewalMarker>) -> Self {
         match earlier {
             None => Self::RefreshTokenRefused,
-            Some(mark) if mark.is_response_lost => Self::ResponseLost,
+            Some(marker) if marker.is_response_lost => Self::ResponseLost,
             Some(_) => Self::LostInCrash,
         }
     }

@@ -33,44 +33,44 @@ const LAST_FRACTION_OF_LIFETIME: u32 = 10;
 pub struct LoginRenewer {
     state: RenewalState,
     /// None while a renewal has it.
-    login: Option<Box<LoginSession>>,
+    session: Option<Box<LoginSession>>,
     /// When a save was last tried, or a renewal ended.
-    saved_at: Moment,
+    last_save_attempt: Moment,
     tasks: Tasks,
-    calls: RefreshCalls,
+    refresh_calls: RefreshCalls,
 }
 
 impl LoginRenewer {
     /// Starts a renewer on the current runtime. It begins at once, and ends with the handle or with `tasks`. The refresh
     /// token is used at least every `keepalive`, so that it never lapses.
     pub fn start(
-        keeping: RenewerOptions,
-        login: Box<LoginSession>,
+        options: RenewerOptions,
+        session: Box<LoginSession>,
         keepalive: Duration,
-        calls: RefreshCalls,
+        refresh_calls: RefreshCalls,
         tasks: &Tasks,
     ) -> (Arc<TokenCell>, RenewerHandle) {
-        let (state, heartbeat) = RenewalState::new(keeping, IdentityKind::User, keepalive);
-        let vault = Arc::clone(state.vault());
+        let (state, heartbeat) = RenewalState::new(options, IdentityKind::User, keepalive);
+        let cell = Arc::clone(state.cell());
         let (handle, stop) = RenewerHandle::new(tasks);
         let mut renewer = Self {
             state,
-            login: Some(login),
-            saved_at: Moment::now(),
+            session: Some(session),
+            last_save_attempt: Moment::now(),
             tasks: tasks.clone(),
-            calls,
+            refresh_calls,
         };
         tasks.spawn(async move {
             stop.run_until_stopped(renewer.run(&heartbeat)).await;
             heartbeat.retire();
-            let Self { state, login, .. } = renewer;
+            let Self { state, session, .. } = renewer;
             // First, so that no request waits for a token that will not come.
             drop(state);
-            if let Some(login) = login {
-                login.save_until_stored().await;
+            if let Some(session) = session {
+                session.save_until_stored().await;
             }
         });
-        (vault, handle)
+        (cell, handle)
     }
 
     async fn run(&mut self, heartbeat: &Heartbeat) -> Infallible {
@@ -87,10 +87,10 @@ impl LoginRenewer {
 
     /// Applies what other processes have done to the login.
     async fn apply_store_changes(&mut self) {
-        let Some(login) = &mut self.login else {
+        let Some(session) = &mut self.session else {
             return;
         };
-        let change = login.poll_store().await;
+        let change = session.poll_store().await;
         self.publish_login_status();
         match change {
             Ok(None) => {}
@@ -107,16 +107,16 @@ impl LoginRenewer {
     fn apply(&mut self, change: LoginChange) {
         let state = &mut self.state;
         // Wakes the waiters, because the phase changes.
-        state.vault().set_phase(RenewerPhase::Renewing);
+        state.cell().set_phase(RenewerPhase::Renewing);
         match change {
             LoginChange::LoggedIn(issued) => {
                 // The token of the previous login may be revoked.
-                state.vault().clear();
+                state.cell().clear();
                 state.adopt(issued, TokenEventKind::LoggedIn);
             }
             LoginChange::Renewed(issued) => state.adopt(issued, TokenEventKind::Adopted),
             LoginChange::LoggedOut => {
-                state.vault().clear();
+                state.cell().clear();
                 state.record_failure(LoginError::NotLoggedIn.into());
                 state.report(TokenEventKind::LoggedOut);
             }
@@ -124,7 +124,7 @@ impl LoginRenewer {
             LoginChange::Unusable(error) => {
                 // The token stays valid until it expires, unless it is another application's.
                 if !matches!(error, LoginError::Ended(_)) {
-                    state.vault().clear();
+                    state.cell().clear();
                 }
                 state.back_off(error.into());
             }
@@ -133,23 +133,23 @@ impl LoginRenewer {
 
     /// Tries to store an unsaved login, at most once per interval.
     async fn retry_save(&mut self) {
-        let Some(login) = &mut self.login else {
+        let Some(session) = &mut self.session else {
             return;
         };
         let now = Moment::now();
         let pause = Duration::from_millis(SAVE_RETRY_INTERVAL_MS);
-        if login.unsaved_since().is_none() || now < self.saved_at.plus(pause) {
+        if session.unsaved_since().is_none() || now < self.last_save_attempt.plus(pause) {
             return;
         }
-        self.saved_at = now;
-        if login.save().await {
+        self.last_save_attempt = now;
+        if session.save().await {
             self.publish_login_status();
             self.state.report(TokenEventKind::Persisted);
         }
     }
 
     async fn renew(&mut self) {
-        self.state.vault().set_phase(RenewerPhase::Renewing);
+        self.state.cell().set_phase(RenewerPhase::Renewing);
         let was_unsaved = self.is_unsaved();
         let Some(renewed) = self.renew_on_own_task(self.urgency()).await else {
             // The runtime is shutting down.
@@ -180,27 +180,27 @@ impl LoginRenewer {
         &mut self,
         urgency: RenewalUrgency,
     ) -> Option<Result<RenewalOutcome, RenewalError>> {
-        let mut login = self.login.take()?;
+        let mut session = self.session.take()?;
         let (sender, receiver) = oneshot::channel();
-        let calls = self.calls.clone();
+        let refresh_calls = self.refresh_calls.clone();
         self.tasks.spawn(async move {
-            let renewed = login.renew(urgency, &calls).await;
-            if let Err((login, _)) = sender.send((login, renewed)) {
-                login.save_until_stored().await;
+            let renewed = session.renew(urgency, &refresh_calls).await;
+            if let Err((session, _)) = sender.send((session, renewed)) {
+                session.save_until_stored().await;
             }
         });
-        let (login, renewed) = receiver.await.ok()?;
-        self.saved_at = Moment::now();
-        self.login = Some(login);
+        let (session, renewed) = receiver.await.ok()?;
+        self.last_save_attempt = Moment::now();
+        self.session = Some(session);
         Some(renewed)
     }
 
     fn urgency(&self) -> RenewalUrgency {
-        let (vault, now) = (self.state.vault(), Moment::now());
-        let good = vault.latest().filter(|token| {
-            let life = token.expires().since(token.minted());
+        let (cell, now) = (self.state.cell(), Moment::now());
+        let good = cell.latest().filter(|token| {
+            let lifetime = token.expires().since(token.minted());
             let left = token.usable_until().since(now);
-            !vault.is_rejected(token) && left > life / LAST_FRACTION_OF_LIFETIME
+            !cell.is_rejected(token) && left > lifetime / LAST_FRACTION_OF_LIFETIME
         });
         match good {
             Some(_) => RenewalUrgency::Early,
@@ -210,19 +210,19 @@ impl LoginRenewer {
 
     /// Whether a renewed login is in memory only. False while a renewal has the login.
     fn is_unsaved(&self) -> bool {
-        let login = self.login.as_deref();
-        login.is_some_and(|it| it.unsaved_since().is_some())
+        let session = self.session.as_deref();
+        session.is_some_and(|it| it.unsaved_since().is_some())
     }
 
     fn publish_login_status(&mut self) {
-        let Some(login) = &self.login else {
+        let Some(session) = &self.session else {
             return;
         };
-        let fault = login.fault().map(ToString::to_string);
+        let fault = session.fault().map(ToString::to_string);
         self.state.set_store_fault(fault.clone());
-        self.state.vault().set_login_status(StoredLoginStatus {
-            login: login.summary().cloned(),
-            unsaved_since: login.unsaved_since(),
+        self.state.cell().set_login_status(StoredLoginStatus {
+            login: session.summary().cloned(),
+            unsaved_since: session.unsaved_since(),
             store_fault: fault,
         });
     }

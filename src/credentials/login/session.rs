@@ -61,7 +61,7 @@ struct LockedLogin {
     login: StoredLogin,
     /// Some while a response is awaited or unsaved: the program does not exit before it is stored.
     refresh_call: Option<RefreshCall>,
-    /// Since when `kept` is newer than the stored login, whose refresh token is used up: nobody may use that one.
+    /// Since when `login` is newer than the stored one, whose refresh token is used up: nobody may use that one.
     unsaved_since: Option<Timestamp>,
 }
 
@@ -136,32 +136,32 @@ impl LoginSession {
         }
         let (store, slot) = (self.store.clone(), self.slot.clone());
         let read = self.run_blocking(move || store.read(&slot)).await;
-        let kept = self.note_damage(read)?;
+        let stored = self.note_damage(read)?;
         let is_first = self.revision.replace(revision).is_none();
-        let Some(kept) = kept else {
+        let Some(stored) = stored else {
             self.version = None;
             return Ok(match self.summary.take() {
                 Some(_) => Some(LoginChange::LoggedOut),
                 None => is_first.then_some(LoginChange::NeverLoggedIn),
             });
         };
-        let had_login = self.summary.replace(LoginSummary::of(&kept)).is_some();
-        Ok(self.classify_change(&kept, is_first && !had_login))
+        let had_login = self.summary.replace(LoginSummary::of(&stored)).is_some();
+        Ok(self.classify_change(&stored, is_first && !had_login))
     }
 
-    fn classify_change(&mut self, kept: &StoredLogin, is_first: bool) -> Option<LoginChange> {
-        if let Err(error) = check_usable(kept, &self.application) {
+    fn classify_change(&mut self, stored: &StoredLogin, is_first: bool) -> Option<LoginChange> {
+        if let Err(error) = check_usable(stored, &self.application) {
             self.version = None;
             return Some(LoginChange::Unusable(error));
         }
-        let before = self.version.replace(LoginVersion::of(kept));
+        let before = self.version.replace(LoginVersion::of(stored));
         match before {
-            Some(before) if before == LoginVersion::of(kept) => None,
-            Some(before) if before.logged_in_at == kept.logged_in_at => {
-                Some(LoginChange::Renewed(IssuedToken::from_stored(kept)))
+            Some(before) if before == LoginVersion::of(stored) => None,
+            Some(before) if before.logged_in_at == stored.logged_in_at => {
+                Some(LoginChange::Renewed(IssuedToken::from_stored(stored)))
             }
-            None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(kept))),
-            _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(kept))),
+            None if is_first => Some(LoginChange::Renewed(IssuedToken::from_stored(stored))),
+            _ => Some(LoginChange::LoggedIn(IssuedToken::from_stored(stored))),
         }
     }
 
@@ -172,45 +172,45 @@ impl LoginSession {
         urgency: RenewalUrgency,
         calls: &RefreshCalls,
     ) -> Result<RenewalOutcome, RenewalError> {
-        let mut hold = match self.lock_login().await? {
-            LockOutcome::Locked(hold) => hold,
+        let mut locked = match self.lock_login().await? {
+            LockOutcome::Locked(locked) => locked,
             LockOutcome::AlreadyRenewed(issued) => return Ok(RenewalOutcome::Adopted(issued)),
         };
-        let renewed = self.renew_locked(&mut hold, urgency, calls).await;
-        if hold.unsaved_since.is_some() {
-            self.unsaved = Some(*hold);
+        let renewed = self.renew_locked(&mut locked, urgency, calls).await;
+        if locked.unsaved_since.is_some() {
+            self.unsaved = Some(*locked);
         }
         renewed
     }
 
     async fn renew_locked(
         &mut self,
-        hold: &mut LockedLogin,
+        locked: &mut LockedLogin,
         urgency: RenewalUrgency,
         calls: &RefreshCalls,
     ) -> Result<RenewalOutcome, RenewalError> {
-        check_usable(&hold.login, &self.application)?;
-        let is_known = self.version == Some(LoginVersion::of(&hold.login));
-        if !is_known && let Some(issued) = IssuedToken::from_stored(&hold.login) {
-            self.version = Some(LoginVersion::of(&hold.login));
+        check_usable(&locked.login, &self.application)?;
+        let is_known = self.version == Some(LoginVersion::of(&locked.login));
+        if !is_known && let Some(issued) = IssuedToken::from_stored(&locked.login) {
+            self.version = Some(LoginVersion::of(&locked.login));
             return Ok(RenewalOutcome::Adopted(issued));
         }
-        let Some(token) = hold.login.refresh_token.clone() else {
+        let Some(token) = locked.login.refresh_token.clone() else {
             return Err(LoginError::NotRenewable.into());
         };
         // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
         let paths = self.paths().await;
-        hold.refresh_call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
-        let doubt = hold.login.renewal_marker.replace(RenewalMarker::now());
-        let marked = self.write(hold).await;
+        locked.refresh_call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
+        let earlier_marker = locked.login.renewal_marker.replace(RenewalMarker::now());
+        let marked = self.write(locked).await;
         // Do not renew a login that cannot be stored, as long as the current token is valid.
         if marked.is_err() && urgency == RenewalUrgency::Early {
-            hold.login.renewal_marker = doubt;
+            locked.login.renewal_marker = earlier_marker;
             return Err(RenewalError::Store);
         }
         match self.application.refresh(&token, &paths.token).await {
-            Ok(issued) => self.store_renewed(hold, issued).await,
-            Err(error) => Err(self.record_refusal(hold, error, doubt).await),
+            Ok(issued) => self.store_renewed(locked, issued).await,
+            Err(error) => Err(self.record_refusal(locked, error, earlier_marker).await),
         }
     }
 
@@ -226,8 +226,8 @@ impl LoginSession {
     /// Locks the slot and reads the login. While another process holds the lock, looks for a token that it has written: it
     /// may not unlock soon.
     async fn lock_login(&mut self) -> Result<LockOutcome, RenewalError> {
-        if let Some(hold) = self.unsaved.take() {
-            return Ok(LockOutcome::Locked(Box::new(hold)));
+        if let Some(locked) = self.unsaved.take() {
+            return Ok(LockOutcome::Locked(Box::new(locked)));
         }
         let longest = Duration::from_millis(RENEWAL_WAIT_MS_MAX);
         let gives_up = Moment::now().plus(longest);
@@ -245,10 +245,10 @@ impl LoginSession {
         let locked = Arc::new(locked);
         let under = Arc::clone(&locked);
         let read = self.run_blocking(move || under.read()).await;
-        let kept = self.note_damage(read)?.ok_or(LoginError::NotLoggedIn)?;
+        let stored = self.note_damage(read)?.ok_or(LoginError::NotLoggedIn)?;
         Ok(LockOutcome::Locked(Box::new(LockedLogin {
             lock: locked,
-            login: kept,
+            login: stored,
             refresh_call: None,
             unsaved_since: None,
         })))
@@ -262,89 +262,89 @@ impl LoginSession {
         }
         let (store, slot) = (self.store.clone(), self.slot.clone());
         let read = self.run_blocking(move || store.read(&slot)).await;
-        let kept = read.ok()??.login;
-        if self.version == Some(LoginVersion::of(&kept))
-            || check_usable(&kept, &self.application).is_err()
+        let stored = read.ok()??.login;
+        if self.version == Some(LoginVersion::of(&stored))
+            || check_usable(&stored, &self.application).is_err()
         {
             return None;
         }
-        let issued = IssuedToken::from_stored(&kept)?;
+        let issued = IssuedToken::from_stored(&stored)?;
         self.revision = Some(revision);
-        self.version = Some(LoginVersion::of(&kept));
-        self.summary = Some(LoginSummary::of(&kept));
+        self.version = Some(LoginVersion::of(&stored));
+        self.summary = Some(LoginSummary::of(&stored));
         Some(issued)
     }
 
     async fn store_renewed(
         &mut self,
-        hold: &mut LockedLogin,
+        locked: &mut LockedLogin,
         issued: TokenSet,
     ) -> Result<RenewalOutcome, RenewalError> {
-        let kept = &mut hold.login;
-        kept.generation += 1;
-        kept.refreshed_at = issued.requested.at;
-        kept.renewal_marker = None;
+        let stored = &mut locked.login;
+        stored.generation += 1;
+        stored.refreshed_at = issued.requested.at;
+        stored.renewal_marker = None;
         if let Some(refresh) = issued.refresh_token {
-            kept.refresh_token = Some(refresh);
+            stored.refresh_token = Some(refresh);
         }
-        kept.access_token = None;
+        stored.access_token = None;
         if let Ok(access) = &issued.access {
-            let stored =
+            let access_token =
                 StoredAccessToken::dated(issued.access_token, access.requested, access.lifetime);
-            kept.access_token = Some(stored);
+            stored.access_token = Some(access_token);
             if !access.scopes.is_empty() {
-                kept.scopes.clone_from(&access.scopes);
+                stored.scopes.clone_from(&access.scopes);
             }
         }
-        self.version = Some(LoginVersion::of(kept));
-        self.summary = Some(LoginSummary::of(kept));
-        hold.unsaved_since.get_or_insert_with(Timestamp::now);
-        let is_saved = self.write(hold).await.is_ok();
+        self.version = Some(LoginVersion::of(stored));
+        self.summary = Some(LoginSummary::of(stored));
+        locked.unsaved_since.get_or_insert_with(Timestamp::now);
+        let is_saved = self.write(locked).await.is_ok();
         Ok(RenewalOutcome::Renewed {
             issued: issued.access?,
             is_saved,
         })
     }
 
-    /// Records what a failed token request means for the login. `doubt` is the renewal marker of an earlier request, whose
+    /// Records what a failed token request means for the login. `earlier_marker` is the renewal marker of an earlier request, whose
     /// response may be lost.
     async fn record_refusal(
         &mut self,
-        hold: &mut LockedLogin,
+        locked: &mut LockedLogin,
         error: TokenEndpointError,
-        doubt: Option<RenewalMarker>,
+        earlier_marker: Option<RenewalMarker>,
     ) -> RenewalError {
-        let kept = &mut hold.login;
+        let stored = &mut locked.login;
         let verdict = if error == TokenRejection::InvalidGrant.into() {
-            let reason = LoginEndReason::of_refusal(doubt.as_ref());
-            kept.renewal_marker = None;
-            kept.ended = Some(LoginEnd {
+            let reason = LoginEndReason::of_refusal(earlier_marker.as_ref());
+            stored.renewal_marker = None;
+            stored.ended = Some(LoginEnd {
                 at: Timestamp::now(),
                 reason: reason.as_str().to_owned(),
             });
             LoginError::Ended(reason).into()
         } else {
             if error.issued_nothing() {
-                kept.renewal_marker = doubt;
-            } else if let Some(mark) = &mut kept.renewal_marker {
-                mark.is_response_lost = true;
+                stored.renewal_marker = earlier_marker;
+            } else if let Some(marker) = &mut stored.renewal_marker {
+                marker.is_response_lost = true;
             }
             error.into()
         };
         // If this write fails, the marker stays, and the next renewal comes to the same result.
-        let _ = self.write(hold).await;
+        let _ = self.write(locked).await;
         verdict
     }
 
     /// Tries to store an unsaved login. True if nothing is unsaved any more.
     pub(in crate::credentials) async fn save(&mut self) -> bool {
         // The login stays in `unsaved` until it is stored, so that dropping this future does not drop it.
-        let Some(hold) = &self.unsaved else {
+        let Some(locked) = &self.unsaved else {
             return true;
         };
-        let (locked, kept) = (Arc::clone(&hold.lock), hold.login.clone());
+        let (lock, stored) = (Arc::clone(&locked.lock), locked.login.clone());
         // Overwrites the slot, whatever is in it: we hold the lock and the newest login.
-        let written = self.run_blocking(move || locked.overwrite(&kept)).await;
+        let written = self.run_blocking(move || lock.overwrite(&stored)).await;
         let is_saved = self.note_written(written).await.is_ok();
         if is_saved {
             self.unsaved = None;
@@ -359,11 +359,11 @@ impl LoginSession {
         }
     }
 
-    async fn write(&mut self, hold: &mut LockedLogin) -> Result<(), RenewalError> {
-        let (locked, kept) = (Arc::clone(&hold.lock), hold.login.clone());
-        let written = self.run_blocking(move || locked.write(&kept)).await;
+    async fn write(&mut self, locked: &mut LockedLogin) -> Result<(), RenewalError> {
+        let (lock, stored) = (Arc::clone(&locked.lock), locked.login.clone());
+        let written = self.run_blocking(move || lock.write(&stored)).await;
         self.note_written(written).await?;
-        hold.unsaved_since = None;
+        locked.unsaved_since = None;
         Ok(())
     }
 
@@ -395,14 +395,14 @@ impl LoginSession {
         read: Result<Option<FoundLogin>, StoreError>,
     ) -> Result<Option<StoredLogin>, RenewalError> {
         let Some(FoundLogin {
-            login: kept,
+            login: stored,
             damage,
         }) = self.note_fault(read)?
         else {
             return Ok(None);
         };
         self.fault = damage;
-        Ok(Some(kept))
+        Ok(Some(stored))
     }
 
     /// Records an error of the store, or that it works again.

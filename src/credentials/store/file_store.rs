@@ -16,9 +16,9 @@ use std::{
 };
 
 use super::{
-    FoundLogin,
     directory::StoreDirectory,
     error::{FileOperation, StoreError},
+    found_login::FoundLogin,
     seal_key::SealKeys,
     slot_files::{LoadedLogin, SlotFileNames, SlotFiles, SlotState},
     stored_login::{Slot, StoredLogin},
@@ -130,17 +130,17 @@ impl FileLock {
         Ok(self.files.load()?.into_found_login())
     }
 
-    pub(super) fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub(super) fn write(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         let state = self.files.load()?;
         let newest = state.newest_revision();
         self.files
-            .write_login(kept, newest, state.high_water_mark.is_some())
+            .write_login(stored, newest, state.high_water_mark.is_some())
     }
 
-    pub(super) fn overwrite(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub(super) fn overwrite(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         let has_seen = matches!(self.files.high_water_mark(), Ok(Some(_)));
         self.files
-            .write_login(kept, self.files.newest_readable_revision(), has_seen)
+            .write_login(stored, self.files.newest_readable_revision(), has_seen)
     }
 
     pub(super) fn reseal(&self) -> Result<bool, StoreError> {

@@ -8,7 +8,7 @@ use std::{
 use crate::lock::Lock;
 
 use super::{
-    FoundLogin,
+    found_login::FoundLogin,
     stored_login::{Slot, StoredLogin},
 };
 
@@ -25,24 +25,24 @@ struct MemorySlot {
 
 impl MemoryStore {
     pub(super) fn read(&self, slot: &Slot) -> Option<FoundLogin> {
-        let kept = self.slots().get(slot)?.login.clone()?;
+        let stored = self.slots().get(slot)?.login.clone()?;
         Some(FoundLogin {
-            login: kept,
+            login: stored,
             damage: None,
         })
     }
 
     pub(super) fn revision(&self, slot: &Slot) -> u64 {
-        self.slots().get(slot).map_or(0, |place| place.revision)
+        self.slots().get(slot).map_or(0, |stored| stored.revision)
     }
 
     pub(super) fn try_lock(&self, slot: &Slot) -> Option<MemoryLock> {
-        let mut places = self.slots();
-        let place = places.entry(slot.clone()).or_default();
-        if place.locked {
+        let mut slots = self.slots();
+        let stored = slots.entry(slot.clone()).or_default();
+        if stored.locked {
             return None;
         }
-        place.locked = true;
+        stored.locked = true;
         Some(MemoryLock {
             store: self.clone(),
             slot: slot.clone(),
@@ -69,26 +69,26 @@ impl MemoryLock {
         self.store.read(&self.slot)
     }
 
-    pub(super) fn write(&self, kept: &StoredLogin) {
-        self.put(Some(kept.clone()));
+    pub(super) fn write(&self, stored: &StoredLogin) {
+        self.put(Some(stored.clone()));
     }
 
     pub(super) fn erase(&self) {
         self.put(None);
     }
 
-    fn put(&self, kept: Option<StoredLogin>) {
-        let mut places = self.store.slots();
-        let place = places.entry(self.slot.clone()).or_default();
-        place.login = kept;
-        place.revision += 1;
+    fn put(&self, login: Option<StoredLogin>) {
+        let mut slots = self.store.slots();
+        let stored = slots.entry(self.slot.clone()).or_default();
+        stored.login = login;
+        stored.revision += 1;
     }
 }
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        if let Some(place) = self.store.slots().get_mut(&self.slot) {
-            place.locked = false;
+        if let Some(stored) = self.store.slots().get_mut(&self.slot) {
+            stored.locked = false;
         }
     }
 }

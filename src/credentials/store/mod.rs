@@ -6,6 +6,7 @@
 mod directory;
 pub mod error;
 pub mod file_store;
+mod found_login;
 pub mod memory_store;
 mod record;
 mod seal;
@@ -26,6 +27,8 @@ use self::{
     seal_key::SealKeys,
     stored_login::{Slot, StoredLogin},
 };
+
+pub use self::found_login::FoundLogin;
 
 /// Longest wait for the lock of a slot, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 600_000;
@@ -134,14 +137,6 @@ impl LoginStore {
     }
 }
 
-/// A login that was read from a slot.
-#[derive(Clone)]
-pub struct FoundLogin {
-    pub login: StoredLogin,
-    /// What is wrong with the login's file, if its backup of the same revision was read instead. The next write repairs it.
-    pub damage: Option<StoreError>,
-}
-
 /// The state of a slot. Equal to another one of the same slot if nothing was written in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotRevision {
@@ -175,11 +170,11 @@ impl SlotLock {
 
     /// Writes a login, durably. After an error the slot holds the old or the new login, and the write may be repeated. Fails
     /// if the slot holds something unreadable: see [`SlotLock::overwrite`].
-    pub fn write(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub fn write(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.write(kept),
+            Self::File(lock) => lock.write(stored),
             Self::Memory(lock) => {
-                lock.write(kept);
+                lock.write(stored);
                 Ok(())
             }
         }
@@ -187,11 +182,11 @@ impl SlotLock {
 
     /// Writes a login, durably, whatever is in the slot: damaged, rolled back or sealed with a lost key. For a new login, or
     /// if the newest one is in memory.
-    pub fn overwrite(&self, kept: &StoredLogin) -> Result<(), StoreError> {
+    pub fn overwrite(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         match self {
-            Self::File(lock) => lock.overwrite(kept),
+            Self::File(lock) => lock.overwrite(stored),
             Self::Memory(lock) => {
-                lock.write(kept);
+                lock.write(stored);
                 Ok(())
             }
         }

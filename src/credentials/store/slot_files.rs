@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use crate::hex;
 
 use super::{
-    FoundLogin,
     directory::StoreDirectory,
     error::StoreError,
+    found_login::FoundLogin,
     record::{HighWaterMark, PLAINTEXT_BYTES_MAX, StoreRecord},
     seal::{self, SealedContent, UnsealError, Unsealed},
     seal_key::SealKeys,
@@ -109,7 +109,7 @@ impl SlotFiles {
                 }));
             }
             // After a logout, a login that was left behind or restored is ignored.
-            Ok(_) if !seen.kept => return Ok(None),
+            Ok(_) if !seen.stored => return Ok(None),
             Ok(Some(record)) => {
                 return Err(StoreError::RolledBack {
                     path,
@@ -133,18 +133,18 @@ impl SlotFiles {
     /// Writes a login. It is durable once its own file is in place; backup and high-water mark follow.
     pub(super) fn write_login(
         &self,
-        kept: &StoredLogin,
+        stored: &StoredLogin,
         newest: u64,
         has_seen: bool,
     ) -> Result<(), StoreError> {
         let revision = newest.saturating_add(1);
-        let text = StoreRecord::to_json(revision, kept);
+        let text = StoreRecord::to_json(revision, stored);
         let sealed = self.seal(&self.names.login, SealedContent::Login, text)?;
         if !has_seen {
             let seen = HighWaterMark {
                 revision: newest,
                 generation: 0,
-                kept: false,
+                stored: false,
             };
             self.write_high_water_mark(seen)?;
         }
@@ -153,8 +153,8 @@ impl SlotFiles {
         self.replace(&self.names.backup, &sealed)?;
         self.write_high_water_mark(HighWaterMark {
             revision,
-            generation: kept.generation,
-            kept: true,
+            generation: stored.generation,
+            stored: true,
         })
     }
 
@@ -185,7 +185,7 @@ impl SlotFiles {
         self.write_high_water_mark(HighWaterMark {
             revision: self.newest_readable_revision(),
             generation: 0,
-            kept: false,
+            stored: false,
         })?;
         let removed = [last, login].map(|name| self.directory.wipe(name, draft));
         self.directory.sync()?;
@@ -295,7 +295,7 @@ impl SlotFiles {
 
 /// Whether a login is as new as the high-water mark. After a logout it must be newer.
 fn is_current(revision: u64, seen: HighWaterMark) -> bool {
-    if seen.kept {
+    if seen.stored {
         revision >= seen.revision
     } else {
         revision > seen.revision

@@ -111,7 +111,7 @@ impl AccessToken {
         self.usable_until
     }
 
-    /// Records that NinjaOne answered a request with this token, and not with 401.
+    /// Records that NinjaOne accepted this token: its response to a request was not 401.
     pub fn accept(&self) {
         // Reads first, because every request comes here and only the first one has to write.
         if !self.was_accepted() {

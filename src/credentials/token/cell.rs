@@ -16,7 +16,10 @@ use tokio::{
 
 use crate::{
     clock::{Moment, Timestamp},
-    credentials::{TokenUnavailable, TokenUnavailableReason, login::renewal_error::RenewalError},
+    credentials::{
+        login::renewal_error::RenewalError,
+        token_unavailable::{TokenUnavailable, TokenUnavailableReason},
+    },
     lock::Lock,
     names::{IdentityKind, TenantName},
 };

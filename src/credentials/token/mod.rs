@@ -1,4 +1,4 @@
-//! TODO: what this folder is for.
+//! Access tokens: the cell that hands out an identity's current one, and what its renewers share.
 
 pub mod access_token;
 pub mod cell;

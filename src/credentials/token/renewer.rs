@@ -55,8 +55,8 @@ pub(in crate::credentials) struct RenewerStop {
 
 /// The state of one identity's renewals.
 pub(in crate::credentials) struct RenewalState {
-    vault: Arc<TokenCell>,
-    refresh_at: RenewalSchedule,
+    cell: Arc<TokenCell>,
+    schedule: RenewalSchedule,
     /// A token is renewed at least this often, however long its lifetime.
     interval_max: Duration,
     observer: TokenObserver,
@@ -64,7 +64,7 @@ pub(in crate::credentials) struct RenewalState {
     generation: u64,
     /// When the current token is to be renewed.
     renew_at: Moment,
-    failure: Option<FailureStreak>,
+    failures: Option<FailureStreak>,
     /// What is wrong with the store of logins, for people.
     store_fault: Option<String>,
 }
@@ -122,25 +122,25 @@ impl RenewerStop {
 impl RenewalState {
     /// Starts with an empty token cell, so the first renewal is due at once.
     pub(in crate::credentials) fn new(
-        keeping: RenewerOptions,
+        options: RenewerOptions,
         identity: IdentityKind,
         interval_max: Duration,
     ) -> (Self, Heartbeat) {
         let state = Self {
-            vault: Arc::new(TokenCell::new(keeping.tenant, identity)),
-            refresh_at: keeping.schedule,
+            cell: Arc::new(TokenCell::new(options.tenant, identity)),
+            schedule: options.schedule,
             interval_max,
-            observer: keeping.observer,
+            observer: options.observer,
             generation: 0,
             renew_at: Moment::now(),
-            failure: None,
+            failures: None,
             store_fault: None,
         };
-        (state, keeping.heartbeat)
+        (state, options.heartbeat)
     }
 
-    pub(in crate::credentials) fn vault(&self) -> &Arc<TokenCell> {
-        &self.vault
+    pub(in crate::credentials) fn cell(&self) -> &Arc<TokenCell> {
+        &self.cell
     }
 
     /// True at once if a renewal is due. Otherwise sleeps until one may be due, a request asks for a token, or it is time to
@@ -166,10 +166,10 @@ impl RenewalState {
 
     /// When the next renewal begins; none before something happens.
     fn next_renewal(&self, now: Moment) -> Option<Moment> {
-        let token = self.vault.latest();
+        let token = self.cell.latest();
         let wanted = match &token {
             None => now,
-            Some(token) if self.vault.is_rejected(token) => token.replaceable_at(),
+            Some(token) if self.cell.is_rejected(token) => token.replaceable_at(),
             Some(token) => {
                 let interval = Duration::from_millis(RENEWAL_INTERVAL_MS_MIN);
                 let end = self.renew_at.min(token.usable_until());
@@ -177,7 +177,7 @@ impl RenewalState {
             }
         };
         let usable = token.is_some_and(|token| token.is_usable(now));
-        match &self.failure {
+        match &self.failures {
             None => Some(wanted),
             Some(failure) => failure
                 .next_attempt(usable)
@@ -186,7 +186,7 @@ impl RenewalState {
     }
 
     async fn sleep(&self, now: Moment, next: Option<Moment>, longest: Duration) {
-        self.vault.set_phase(match (&self.failure, next) {
+        self.cell.set_phase(match (&self.failures, next) {
             (Some(_), Some(next)) => RenewerPhase::BackingOff { next },
             (Some(_), None) => RenewerPhase::LoginNeeded,
             (None, _) => RenewerPhase::Idle,
@@ -195,51 +195,51 @@ impl RenewalState {
         if let Some(next) = next {
             pause = pause.min(next.since(now));
         }
-        if let Some(token) = self.vault.latest().filter(|token| token.is_usable(now)) {
+        if let Some(token) = self.cell.latest().filter(|token| token.is_usable(now)) {
             // Once the token has expired, the delay after a failure is a shorter one.
             pause = pause.min(token.usable_until().since(now));
         }
         // A request that asks for a token makes the renewer look at the clock, but does not shorten a delay.
-        drop(timeout(pause, self.vault.wait_for_wake()).await);
+        drop(timeout(pause, self.cell.wait_for_wake()).await);
     }
 
     /// Stores a token that NinjaOne has just issued to this process.
     pub(in crate::credentials) fn accept_issued(&mut self, issued: IssuedToken) {
-        let (news, rejected_before) = match self.vault.latest() {
+        let (kind, rejected_before) = match self.cell.latest() {
             None => (TokenEventKind::Minted, 0),
-            Some(token) if self.vault.is_rejected(&token) => {
+            Some(token) if self.cell.is_rejected(&token) => {
                 (TokenEventKind::Forced, token.consecutive_rejections())
             }
             Some(_) => (TokenEventKind::Renewed, 0),
         };
         self.store_token(issued, rejected_before);
-        self.record_success(news);
+        self.record_success(kind);
     }
 
     /// Adopts the work of another process, or of an earlier run: its token, if that can still be used.
     pub(in crate::credentials) fn adopt(
         &mut self,
         issued: Option<IssuedToken>,
-        news: TokenEventKind,
+        kind: TokenEventKind,
     ) {
         if let Some(issued) = issued {
             self.store_token(issued, 0);
         }
-        self.record_success(news);
+        self.record_success(kind);
     }
 
     fn store_token(&mut self, issued: IssuedToken, rejected_before: u32) {
-        let delay = self.refresh_at.delay(issued.lifetime);
+        let delay = self.schedule.delay(issued.lifetime);
         self.generation += 1;
         self.renew_at = issued.requested.moment.plus(delay.min(self.interval_max));
         let token = AccessToken::new(issued, self.generation, rejected_before);
-        self.vault.set_token(token);
+        self.cell.set_token(token);
     }
 
-    fn record_success(&mut self, news: TokenEventKind) {
-        self.failure = None;
-        self.vault.record_success(news.as_str());
-        self.report(news);
+    fn record_success(&mut self, kind: TokenEventKind) {
+        self.failures = None;
+        self.cell.record_success(kind.as_str());
+        self.report(kind);
     }
 
     /// Records and reports a failure. The next renewal waits.
@@ -253,21 +253,21 @@ impl RenewalState {
 
     pub(in crate::credentials) fn record_failure(&mut self, error: RenewalError) {
         let row = self
-            .failure
+            .failures
             .as_ref()
             .map_or(1, |failure| failure.count.saturating_add(1));
-        self.failure = Some(FailureStreak {
+        self.failures = Some(FailureStreak {
             count: row,
             at: Moment::now(),
             error,
             retry_delays: retry_delays(error.retry(), row),
         });
-        self.vault.record_failure(error);
+        self.cell.record_failure(error);
     }
 
     /// Whether this is the error that the last renewal failed with.
     pub(in crate::credentials) fn is_last_failure(&self, error: RenewalError) -> bool {
-        let last = self.failure.as_ref();
+        let last = self.failures.as_ref();
         last.is_some_and(|failure| failure.error == error)
     }
 
@@ -275,12 +275,12 @@ impl RenewalState {
         self.store_fault = fault;
     }
 
-    pub(in crate::credentials) fn report(&self, news: TokenEventKind) {
+    pub(in crate::credentials) fn report(&self, kind: TokenEventKind) {
         (self.observer)(TokenEvent {
-            tenant: self.vault.tenant().clone(),
-            identity: self.vault.identity(),
-            generation: self.vault.latest().map_or(0, |token| token.generation()),
-            kind: news,
+            tenant: self.cell.tenant().clone(),
+            identity: self.cell.identity(),
+            generation: self.cell.latest().map_or(0, |token| token.generation()),
+            kind,
             store_fault: self.store_fault.clone(),
         });
     }
@@ -289,6 +289,6 @@ impl RenewalState {
 /// Whatever stops the renewer, no request waits for it any more.
 impl Drop for RenewalState {
     fn drop(&mut self) {
-        self.vault.set_phase(RenewerPhase::Stopped);
+        self.cell.set_phase(RenewerPhase::Stopped);
     }
 }

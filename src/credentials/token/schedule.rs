@@ -18,7 +18,7 @@ const BACKOFF_MS_MAX: u64 = 30_000;
 /// Longest pause while there is no valid token, in milliseconds.
 const BACKOFF_WITHOUT_TOKEN_MS_MAX: u64 = 4_000;
 
-/// Pause after an error that only a person can fix, in milliseconds.
+/// Pause after an error that only an operator can fix, in milliseconds.
 const BACKOFF_FINAL_MS: u64 = 60_000;
 
 /// When a token is renewed.
@@ -32,12 +32,12 @@ pub enum RenewalSchedule {
 
 impl RenewalSchedule {
     /// Time from the request for a token with this lifetime to its renewal, with jitter. Always before the token expires.
-    pub(in crate::credentials) fn delay(self, life: Duration) -> Duration {
+    pub(in crate::credentials) fn delay(self, lifetime: Duration) -> Duration {
         let plain = match self {
-            Self::AtLifetimePercent(percent) => life / 100 * u32::from(percent.min(100)),
-            Self::BeforeExpiry(rest) => life.saturating_sub(rest).max(life / 2),
+            Self::AtLifetimePercent(percent) => lifetime / 100 * u32::from(percent.min(100)),
+            Self::BeforeExpiry(rest) => lifetime.saturating_sub(rest).max(lifetime / 2),
         };
-        let longest = life.saturating_sub(Duration::from_millis(EXPIRY_MARGIN_MS));
+        let longest = lifetime.saturating_sub(Duration::from_millis(EXPIRY_MARGIN_MS));
         jittered(plain).min(longest)
     }
 }
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn a_renewal_comes_before_the_end_whatever_is_configured() {
         for life_s in [0, 1, 2, 10, 60, 3600] {
-            let life = Duration::from_secs(life_s);
-            let longest = life.saturating_sub(Duration::from_secs(1));
+            let lifetime = Duration::from_secs(life_s);
+            let longest = lifetime.saturating_sub(Duration::from_secs(1));
             for at in [
                 RenewalSchedule::AtLifetimePercent(255),
                 RenewalSchedule::AtLifetimePercent(0),
                 RenewalSchedule::BeforeExpiry(HOUR),
             ] {
-                assert!(at.delay(life) <= longest);
+                assert!(at.delay(lifetime) <= longest);
             }
         }
     }

@@ -21,19 +21,19 @@ pub struct ServiceRenewer {
 impl ServiceRenewer {
     /// Starts a renewer on the current runtime. It begins at once, and ends with the handle or with `tasks`.
     pub fn start(
-        keeping: RenewerOptions,
+        options: RenewerOptions,
         credentials: ClientCredentials,
         tasks: &Tasks,
     ) -> (Arc<TokenCell>, RenewerHandle) {
-        let (state, heartbeat) = RenewalState::new(keeping, IdentityKind::Service, Duration::MAX);
-        let vault = Arc::clone(state.vault());
+        let (state, heartbeat) = RenewalState::new(options, IdentityKind::Service, Duration::MAX);
+        let cell = Arc::clone(state.cell());
         let (handle, stop) = RenewerHandle::new(tasks);
         let mut renewer = Self { state, credentials };
         tasks.spawn(async move {
             stop.run_until_stopped(renewer.run(&heartbeat)).await;
             heartbeat.retire();
         });
-        (vault, handle)
+        (cell, handle)
     }
 
     async fn run(&mut self, heartbeat: &Heartbeat) -> Infallible {
@@ -47,7 +47,7 @@ impl ServiceRenewer {
     }
 
     async fn renew(&mut self) {
-        self.state.vault().set_phase(RenewerPhase::Renewing);
+        self.state.cell().set_phase(RenewerPhase::Renewing);
         match self.credentials.request_token().await {
             Ok(issued) => self.state.accept_issued(issued),
             Err(error) => self.state.back_off(error.into()),

@@ -12,7 +12,7 @@ use ninjaone_proxy::{
     net::Method,
     ninjaone::catalogue::Catalogue,
     policy::{
-        Why,
+        DenialReason,
         identity::ConfiguredIdentities,
         policy_set::{
             AllowDecision, AuthorizationQuery, CallerSource, DenyDecision, PolicySet, PolicySource,
@@ -95,7 +95,7 @@ impl TestPolicy<'_> {
         decide(&self.policy_set(), method, target, |query| query)
     }
 
-    fn refuses(&self, method: Method, target: &str) -> Why {
+    fn refuses(&self, method: Method, target: &str) -> DenialReason {
         self.decide(method, target).expect_err(target).reason
     }
 
@@ -138,8 +138,8 @@ fn decide<'a>(
     }))
 }
 
-fn not_allowed() -> Why {
-    Why::NotAllowed {
+fn not_allowed() -> DenialReason {
+    DenialReason::NotAllowed {
         policies: Arc::from("reporting"),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ninjaone_proxy::{
     net::Method,
     ninjaone::operation::RiskClass,
-    policy::{Why, identity::IdentityPreference, policy_set::AuthorizationQuery},
+    policy::{DenialReason, identity::IdentityPreference, policy_set::AuthorizationQuery},
 };
 use proptest::prelude::*;
 
@@ -53,7 +53,7 @@ fn deny_wins_over_allow_in_whichever_order_they_stand() {
     };
     assert_eq!(
         policy.refuses(Method::Get, "/v2/device/17"),
-        Why::DeniedBy {
+        DenialReason::DeniedBy {
             rule: Arc::from("policy reporting: deny = [\"tag:DEVICES\"]")
         }
     );
@@ -77,12 +77,12 @@ fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
         "/v2",
     ] {
         let refusal = policy.decide(Method::Get, target).expect_err(target);
-        assert_eq!(refusal.reason, Why::UnknownOperation);
+        assert_eq!(refusal.reason, DenialReason::UnknownOperation);
         assert_eq!(refusal.operation, None);
     }
     assert_eq!(
         policy.refuses(Method::Delete, "/v2/devices"),
-        Why::UnknownOperation
+        DenialReason::UnknownOperation
     );
 }
 
@@ -104,9 +104,15 @@ fn a_required_reason_and_user_are_asked_for_once_the_rules_allow() {
         })
         .map_err(|refusal| refusal.reason)
     };
-    assert_eq!(ask(None, None), Err(Why::ReasonRequired));
-    assert_eq!(ask(Some("  "), Some("j.doe")), Err(Why::ReasonRequired));
-    assert_eq!(ask(Some("T-1"), None), Err(Why::OnBehalfOfRequired));
+    assert_eq!(ask(None, None), Err(DenialReason::ReasonRequired));
+    assert_eq!(
+        ask(Some("  "), Some("j.doe")),
+        Err(DenialReason::ReasonRequired)
+    );
+    assert_eq!(
+        ask(Some("T-1"), None),
+        Err(DenialReason::OnBehalfOfRequired)
+    );
     assert!(ask(Some("T-1"), Some("j.doe")).is_ok());
     assert_eq!(policy.refuses(Method::Delete, "/v2/alert/1"), not_allowed());
 }
@@ -122,7 +128,7 @@ fn an_index_of_other_rules_finds_no_policy() {
     });
     assert!(matches!(
         refusal.expect_err("stranger").reason,
-        Why::NotAllowed { .. }
+        DenialReason::NotAllowed { .. }
     ));
 }
 

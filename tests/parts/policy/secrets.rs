@@ -1,6 +1,6 @@
 //! Reads that ask for secrets.
 
-use ninjaone_proxy::{net::Method, ninjaone::operation::RiskClass, policy::Why};
+use ninjaone_proxy::{net::Method, ninjaone::operation::RiskClass, policy::DenialReason};
 
 use super::{TestPolicy, catalogue, not_allowed, readers};
 
@@ -73,7 +73,10 @@ fn a_deny_of_secrets_or_of_the_plain_operation_catches_the_raised_one() {
             ..readers()
         };
         let why = policy.refuses(Method::Get, SECRET_READ);
-        assert!(matches!(why, Why::DeniedBy { .. }), "{selector}: {why:?}");
+        assert!(
+            matches!(why, DenialReason::DeniedBy { .. }),
+            "{selector}: {why:?}"
+        );
     }
     let policy = TestPolicy {
         allow: &["all"],

@@ -2,7 +2,7 @@
 
 use ninjaone_proxy::{
     net::Method,
-    policy::{TenantSelectionError, Why, policy_set::AuthorizationQuery},
+    policy::{DenialReason, TenantSelectionError, policy_set::AuthorizationQuery},
 };
 
 use super::{TestPolicy, decide, readers};
@@ -20,7 +20,7 @@ fn a_caller_with_several_tenants_must_name_one() {
     };
     assert_eq!(
         policy.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantSelectionError::Ambiguous)
+        DenialReason::TenantUnknown(TenantSelectionError::Ambiguous)
     );
     let policy_set = policy.policy_set();
     for (base_path, header) in [
@@ -55,7 +55,7 @@ fn base_path_and_header_must_not_contradict_each_other() {
     });
     assert_eq!(
         refusal.expect_err("two names").reason,
-        Why::TenantUnknown(TenantSelectionError::Conflicting)
+        DenialReason::TenantUnknown(TenantSelectionError::Conflicting)
     );
 }
 
@@ -73,7 +73,7 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     assert_eq!(ask("globex"), ask("initech"));
     assert_eq!(
         ask("globex").expect_err("not theirs").reason,
-        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
+        DenialReason::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
     let none = TestPolicy {
         tenants: &[],
@@ -81,6 +81,6 @@ fn a_tenant_that_the_caller_may_not_use_looks_like_one_that_does_not_exist() {
     };
     assert_eq!(
         none.refuses(Method::Get, "/v2/devices"),
-        Why::TenantUnknown(TenantSelectionError::NoSuchTenant)
+        DenialReason::TenantUnknown(TenantSelectionError::NoSuchTenant)
     );
 }

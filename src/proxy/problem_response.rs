@@ -1,0 +1,117 @@
+//! Responses to refused requests: problem details (RFC 9457), `Proxy-Status` (RFC 9209) and the `RateLimit` headers.
+
+use http::{HeaderName, HeaderValue, header};
+
+use crate::{
+    audit::entry::RequestFacts,
+    limits::{LimitKind, RateLimitStatus},
+    names::{CallerName, RequestId},
+    net::{
+        problem_details::{self, ProblemDetails},
+        response::{Response, ResponseHeaders},
+    },
+};
+
+use super::{
+    error_code::ErrorCode,
+    recorded_response::{self, ProxyResponseBody},
+    refusal::Refusal,
+};
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What `Retry-After` may say, in seconds.
+const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// The response to a refused request: a problem body, and the headers that belong to the refusal.
+pub(super) fn problem_response(
+    refusal: &Refusal,
+    id: RequestId,
+    facts: &RequestFacts,
+) -> Response<ProxyResponseBody> {
+    let status = refusal.code.status();
+    let code = refusal.code.as_str();
+    // An unauthenticated caller learns nothing else.
+    let known = facts.caller.is_some();
+    let explain = || format!("ninjaone-proxy explain {id}");
+    let hint = refusal.hint.clone().unwrap_or_else(explain);
+    let problem = ProblemDetails {
+        kind: format!("urn:ninjaone-proxy:error:{code}"),
+        title: refusal.code.title(),
+        status: status.as_u16(),
+        detail: &refusal.detail,
+        instance: format!("/requests/{id}"),
+        hint: known.then_some(hint.as_str()),
+        code,
+        caller: facts.caller.as_ref().map(CallerName::as_str),
+        operation: facts.operation.as_ref().map(|it| &*it.id),
+        bucket: refusal.bucket.map(LimitKind::as_str),
+        error: refusal.code.ninjaone_error(),
+        error_description: &refusal.detail,
+        error_code: (refusal.code == ErrorCode::Unauthenticated).then_some(10),
+    };
+    let mut response = Response::new(status, ProxyResponseBody::full(problem.to_bytes()));
+    let headers = &mut response.headers;
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(problem_details::CONTENT_TYPE),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        recorded_response::REQUEST_ID,
+        recorded_response::request_id_value(id),
+    );
+    insert_proxy_status(headers, refusal.code, refusal.proxy_status);
+    if let Some((policy, status)) = &refusal.rate_limit {
+        append_rate_limit_headers(headers, policy, *status);
+    }
+    if let Some(after) = refusal.retry_after {
+        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
+            .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match refusal.code {
+        ErrorCode::Unauthenticated => {
+            let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        // An ambiguous request ends its connection: nobody guesses where the next one begins.
+        ErrorCode::BadRequest => {
+            let close = HeaderValue::from_static("close");
+            headers.insert(header::CONNECTION, close);
+        }
+        ErrorCode::MethodRefused => {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+            headers.insert(header::ALLOW, allowed);
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Adds `Proxy-Status` (RFC 9209). `exact` replaces the error type of `code`.
+pub(super) fn insert_proxy_status(
+    headers: &mut ResponseHeaders,
+    code: ErrorCode,
+    exact: Option<&'static str>,
+) {
+    let error = exact.unwrap_or_else(|| code.proxy_status());
+    let text = format!(
+        "ninjaone-proxy; error={error}; details=\"{}\"",
+        code.as_str()
+    );
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(PROXY_STATUS, value);
+    }
+}
+
+/// Adds the `RateLimit` headers after any that NinjaOne sent.
+pub(super) fn append_rate_limit_headers(
+    headers: &mut ResponseHeaders,
+    policy: &HeaderValue,
+    status: RateLimitStatus,
+) {
+    headers.append(RATELIMIT_POLICY, policy.clone());
+    headers.append(RATELIMIT, status.header());
+}
