@@ -52,17 +52,24 @@ const NONE: ConfiguredIdentities = ConfiguredIdentities {
     user: false,
 };
 
+fn is(
+    preference: IdentityPreference,
+    needs: RequiredIdentity,
+    is_learned: bool,
+    held: ConfiguredIdentities,
+    identity: IdentityKind,
+    reason: IdentityReason,
+) {
+    let choice = choose_identity(preference, needs, is_learned, held);
+    let expected = IdentityChoice { identity, reason };
+    assert_eq!(choice, expected, "{preference:?} {needs:?} {held:?}");
+}
+
 #[test]
 fn the_identity_is_the_pinned_one_else_the_operations_else_the_learned_one_else_the_usual() {
-    use IdentityKind::{Service, User};
-    use IdentityPreference::{Auto, Pinned};
-    let is = |wish, needs, is_learned, held, identity, because| {
-        let choice = choose_identity(wish, needs, is_learned, held);
-        let expected = IdentityChoice {
-            identity,
-            reason: because,
-        };
-        assert_eq!(choice, expected, "{wish:?} {needs:?} {held:?}");
+    use {
+        IdentityKind::{Service, User},
+        IdentityPreference::{Auto, Pinned},
     };
     is(
         Pinned(Service),
