@@ -21,27 +21,23 @@ pub(super) struct StoreRecord {
 
 impl StoreRecord {
     /// The JSON of a login; none if it would be longer than [`PLAINTEXT_BYTES_MAX`].
-    pub(super) fn to_json(revision: u64, stored: &StoredLogin) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn to_json(revision: u64, kept: &StoredLogin) -> Option<Zeroizing<Vec<u8>>> {
         bounded_json(&LoginJson {
             revision,
-            generation: stored.generation,
-            client_id: Cow::Borrowed(&stored.client_id),
-            host: Cow::Borrowed(&stored.host),
-            scopes: stored
-                .scopes
-                .iter()
-                .map(|it| Cow::Borrowed(&**it))
-                .collect(),
-            logged_in_at: stored.logged_in_at.unix_micros(),
-            refreshed_at: stored.refreshed_at.unix_micros(),
-            refresh_token: stored.refresh_token.as_ref().map(exposed),
-            access: stored.access_token.as_ref().map(AccessTokenJson::of),
-            marker: stored.renewal_marker.as_ref().map(|it| MarkerJson {
+            generation: kept.generation,
+            client_id: Cow::Borrowed(&kept.client_id),
+            host: Cow::Borrowed(&kept.host),
+            scopes: kept.scopes.iter().map(|it| Cow::Borrowed(&**it)).collect(),
+            logged_in_at: kept.logged_in_at.unix_micros(),
+            refreshed_at: kept.refreshed_at.unix_micros(),
+            refresh_token: kept.refresh_token.as_ref().map(exposed),
+            access: kept.access_token.as_ref().map(AccessTokenJson::of),
+            mark: kept.renewal_marker.as_ref().map(|it| MarkerJson {
                 at: it.at.unix_micros(),
                 by: Cow::Borrowed(&it.by),
                 is_answer_lost: it.is_response_lost,
             }),
-            ended: stored.ended.as_ref().map(|it| LoginEndJson {
+            ended: kept.ended.as_ref().map(|it| LoginEndJson {
                 at: it.at.unix_micros(),
                 text: Cow::Borrowed(&it.reason),
             }),
@@ -63,7 +59,7 @@ impl StoreRecord {
                 refreshed_at: moment(text.refreshed_at),
                 refresh_token: text.refresh_token.map(into_secret),
                 access_token: text.access.map(AccessTokenJson::into_access_token),
-                renewal_marker: text.marker.map(|it| RenewalMarker {
+                renewal_marker: text.mark.map(|it| RenewalMarker {
                     at: moment(it.at),
                     by: it.by.into_owned(),
                     is_response_lost: it.is_answer_lost,
@@ -85,7 +81,7 @@ pub(super) struct HighWaterMark {
     /// The generation of the login of that revision, for debugging.
     pub(super) generation: u64,
     /// Whether there is a login: false before the first one and after a logout.
-    pub(super) stored: bool,
+    pub(super) kept: bool,
 }
 
 impl HighWaterMark {
@@ -116,7 +112,7 @@ struct LoginJson<'a> {
     #[serde(borrow)]
     access: Option<AccessTokenJson<'a>>,
     #[serde(borrow)]
-    marker: Option<MarkerJson<'a>>,
+    mark: Option<MarkerJson<'a>>,
     #[serde(borrow)]
     ended: Option<LoginEndJson<'a>>,
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 8 | `njp-stored` |
+//! | 8 | `njp-kept` |
 //! | 1 | format: 1 |
 //! | 1 | content: 1 a login, 2 the high-water mark |
 //! | 1 | key: 1 configured, 2 derived from a passphrase by Argon2id |
@@ -47,7 +47,7 @@ pub(super) enum UnsealError {
 /// Seals `text` with the first key. None if there is no randomness, or no memory to derive the key.
 pub(super) fn seal(
     keys: &SealKeys,
-    target: &Slot,
+    slot: &Slot,
     inside: SealedContent,
     mut text: Zeroizing<Vec<u8>>,
 ) -> Option<Vec<u8>> {
@@ -60,7 +60,7 @@ pub(super) fn seal(
     let header = header.to_bytes();
     let (nonce, tag) = key
         .cipher
-        .seal_in_place_separate_tag(associated_data(&header, target), &mut text)
+        .seal_in_place_separate_tag(associated_data(&header, slot), &mut text)
         .ok()?;
     Some([&header, nonce.as_ref().as_slice(), &text, tag.as_ref()].concat())
 }
@@ -75,7 +75,7 @@ pub(super) struct Unsealed {
 /// Opens a sealed file with whichever key sealed it.
 pub(super) fn unseal(
     keys: &SealKeys,
-    target: &Slot,
+    slot: &Slot,
     inside: SealedContent,
     sealed: &[u8],
 ) -> Result<Unsealed, UnsealError> {
@@ -99,7 +99,7 @@ pub(super) fn unseal(
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let opened = key
         .cipher
-        .open_in_place(nonce, associated_data(bytes, target), &mut text)
+        .open_in_place(nonce, associated_data(bytes, slot), &mut text)
         .map_err(|_| UnsealError::Tampered)?;
     let length = opened.len();
     text.truncate(length);
@@ -131,8 +131,8 @@ impl Header {
         ];
         let mut bytes = [0; HEADER_BYTES];
         let all = fields.into_iter().flatten();
-        for (target, byte) in bytes.iter_mut().zip(all) {
-            *target = *byte;
+        for (place, byte) in bytes.iter_mut().zip(all) {
+            *place = *byte;
         }
         bytes
     }
@@ -161,6 +161,6 @@ impl Header {
     }
 }
 
-fn associated_data(header: &[u8; HEADER_BYTES], target: &Slot) -> Aad<Vec<u8>> {
-    Aad::from([header.as_slice(), target.to_string().as_bytes()].concat())
+fn associated_data(header: &[u8; HEADER_BYTES], slot: &Slot) -> Aad<Vec<u8>> {
+    Aad::from([header.as_slice(), slot.to_string().as_bytes()].concat())
 }

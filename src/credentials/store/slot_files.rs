@@ -109,7 +109,7 @@ impl SlotFiles {
                 }));
             }
             // After a logout, a login that was left behind or restored is ignored.
-            Ok(_) if !seen.stored => return Ok(None),
+            Ok(_) if !seen.kept => return Ok(None),
             Ok(Some(record)) => {
                 return Err(StoreError::RolledBack {
                     path,
@@ -144,7 +144,7 @@ impl SlotFiles {
             let seen = HighWaterMark {
                 revision: newest,
                 generation: 0,
-                stored: false,
+                kept: false,
             };
             self.write_high_water_mark(seen)?;
         }
@@ -154,7 +154,7 @@ impl SlotFiles {
         self.write_high_water_mark(HighWaterMark {
             revision,
             generation: stored.generation,
-            stored: true,
+            kept: true,
         })
     }
 
@@ -185,7 +185,7 @@ impl SlotFiles {
         self.write_high_water_mark(HighWaterMark {
             revision: self.newest_readable_revision(),
             generation: 0,
-            stored: false,
+            kept: false,
         })?;
         let removed = [last, login].map(|name| self.directory.wipe(name, draft));
         self.directory.sync()?;
@@ -295,7 +295,7 @@ impl SlotFiles {
 
 /// Whether a login is as new as the high-water mark. After a logout it must be newer.
 fn is_current(revision: u64, seen: HighWaterMark) -> bool {
-    if seen.stored {
+    if seen.kept {
         revision >= seen.revision
     } else {
         revision > seen.revision
