@@ -62,8 +62,8 @@ pub fn liveness(parts: &[PartStatus]) -> Vec<ProbeCheck> {
             format!("stalled for {} s", it.silent.as_secs())
         })
     };
-    let answering = ProbeCheck::passed("answering");
-    std::iter::once(answering)
+    let response_future = ProbeCheck::passed("answering");
+    std::iter::once(response_future)
         .chain(parts.iter().map(part))
         .collect()
 }

@@ -126,8 +126,8 @@ fn group_id(group: &str) -> Option<u32> {
     }
     let file = std::fs::read_to_string("/etc/group").ok()?;
     file.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == group).then_some(())?;
-        fields.nth(1)?.parse().ok()
+        let mut headers = line.split(':');
+        (headers.next()? == group).then_some(())?;
+        headers.nth(1)?.parse().ok()
     })
 }

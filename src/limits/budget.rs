@@ -185,12 +185,12 @@ impl Budget {
             return Acquisition::Rejected(by, retry_after);
         }
         let (sender, turn) = oneshot::channel();
-        let Ok(ticket) = state.queue.push(caller, sender) else {
+        let Ok(permit) = state.queue.push(caller, sender) else {
             return Acquisition::Rejected(LimitKind::TenantQueue, self.estimated_wait(&state));
         };
         let position = QueuePosition {
             budget: self,
-            ticket,
+            ticket: permit,
         };
         Acquisition::Queued(position, turn)
     }

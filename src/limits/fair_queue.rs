@@ -76,19 +76,19 @@ impl<T> FairQueue<T> {
     }
 
     /// Takes an entry out; nothing happens if it has been served.
-    pub(super) fn remove(&mut self, ticket: QueueTicket) {
-        let Some(line) = self.by_caller.get_mut(&ticket.caller) else {
+    pub(super) fn remove(&mut self, permit: QueueTicket) {
+        let Some(line) = self.by_caller.get_mut(&permit.caller) else {
             return;
         };
         // Numbers grow along a line.
-        let Ok(position) = line.binary_search_by_key(&ticket.number, |(number, _)| *number) else {
+        let Ok(position) = line.binary_search_by_key(&permit.number, |(number, _)| *number) else {
             return;
         };
         line.remove(position);
         self.length -= 1;
         if line.is_empty() {
-            self.by_caller.remove(&ticket.caller);
-            self.rotation.retain(|caller| *caller != ticket.caller);
+            self.by_caller.remove(&permit.caller);
+            self.rotation.retain(|caller| *caller != permit.caller);
         }
     }
 }

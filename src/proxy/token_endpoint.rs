@@ -48,14 +48,14 @@ pub(crate) async fn serve(
     // Boxed, so that the form does not lie in every request's future.
     Err(
         match Box::pin(issue_token(&incoming, body.take(), rules, tokens)).await {
-            Ok((caller, answer)) => {
+            Ok((caller, response)) => {
                 if let Some(connection) = unauthenticated {
                     connection.mark_authenticated();
                 }
                 Box::new(TokenIssued {
                     incoming,
                     caller,
-                    response_json: answer,
+                    response_json: response,
                 })
                 .into()
             }
@@ -123,11 +123,11 @@ async fn issue_token(
         form.scope.as_deref(),
     );
     let life = tokens::TOKEN_LIFETIME.as_secs();
-    let answer = Zeroizing::new(format!(
+    let response = Zeroizing::new(format!(
         r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{life},"scope":"{scope}"}}"#,
         token.as_str(),
     ));
-    Ok((caller, answer))
+    Ok((caller, response))
 }
 
 fn parse_form(body: &Bytes) -> Result<TokenRequestForm, TokenRequestError> {

@@ -110,7 +110,7 @@ fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
     if things.tickets.len() >= CREATED_MAX {
         return bad_body("The sandbox holds no more tickets");
     }
-    let ticket = SupportTicket {
+    let permit = SupportTicket {
         id: things.tickets.last().map_or(1, |last| last.id + 1),
         summary: summary.to_owned(),
         client_id: client
@@ -120,12 +120,12 @@ fn create_ticket(call: &ApiCall<'_>) -> SandboxResponse {
         create_time: NOW,
     };
     let response = SandboxResponse::ok(&json!({
-        "id": ticket.id,
-        "subject": ticket.summary,
-        "clientId": ticket.client_id,
-        "status": {"name": ticket.status},
-        "createTime": ticket.create_time,
+        "id": permit.id,
+        "subject": permit.summary,
+        "clientId": permit.client_id,
+        "status": {"name": permit.status},
+        "createTime": permit.create_time,
     }));
-    things.tickets.push(ticket);
+    things.tickets.push(permit);
     response
 }

@@ -182,8 +182,8 @@ fn holder(path: &Path) -> Option<u32> {
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let suffix = format!(":{inode}");
     locks.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, "FLOCK", _, "WRITE", pid, file, ..] = fields.as_slice() else {
+        let headers: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", pid, file, ..] = headers.as_slice() else {
             return None;
         };
         file.ends_with(&suffix).then(|| pid.parse().ok()).flatten()

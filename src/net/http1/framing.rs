@@ -84,7 +84,7 @@ impl BodyDecoder {
 /// Whether each of a head's lines ends with CRLF: the parser accepts a bare LF too. It refuses CR elsewhere, so there must be
 /// as many CR as lines: `fields`, the first line and the empty one.
 #[must_use]
-pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
+pub fn ends_lines_with_crlf(head: &[u8], headers: usize) -> bool {
     /// The first line and the empty one.
     const OTHER_LINES: usize = 2;
     /// So few that a byte can count them: then the compiler counts many at once.
@@ -94,7 +94,7 @@ pub fn ends_lines_with_crlf(head: &[u8], fields: usize) -> bool {
         .chunks(COUNTED_BYTES)
         .map(|part| usize::from(returns_of(part)))
         .sum();
-    returns == fields + OTHER_LINES
+    returns == headers + OTHER_LINES
 }
 
 /// Parses decimal digits of at most 64 bits: no sign, no list.

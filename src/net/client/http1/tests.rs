@@ -128,7 +128,7 @@ fn a_head_says_how_long_the_body_is_and_whether_the_connection_stays() {
     let chunked = "Transfer-Encoding: Chunked\r\n";
     let twice = "content-length: 5\r\nCONTENT-LENGTH: 5\r\n";
     let closing = "Connection: x, Close\r\nContent-Length: 5\r\n";
-    let keeping = "Connection: keep-alive\r\nContent-Length: 5\r\n";
+    let options = "Connection: keep-alive\r\nContent-Length: 5\r\n";
     says(Method::Get, OK, five, (Framing::Length(5), true));
     says(Method::Get, OK, twice, (Framing::Length(5), true));
     says(
@@ -147,7 +147,7 @@ fn a_head_says_how_long_the_body_is_and_whether_the_connection_stays() {
     says(
         Method::Get,
         "HTTP/1.0 200 x",
-        keeping,
+        options,
         (Framing::Length(5), false),
     );
     let hints = format!("Content-Length: 9\r\n\r\nHTTP/1.1 103 x\r\n\r\n{OK}\r\n{five}");

@@ -160,7 +160,7 @@ fn is_bodiless(status: StatusCode) -> bool {
 fn write_head(
     out: &mut Vec<u8>,
     status: StatusCode,
-    fields: &ResponseHeaders,
+    headers: &ResponseHeaders,
     framing: Framing,
     keep_alive: bool,
 ) {
@@ -173,7 +173,7 @@ fn write_head(
     // The length in a response without a body is that of another one (RFC 9110 section 8.6).
     let keeps_length = framing == Framing::None && status != StatusCode::NO_CONTENT;
     let mut has_date = false;
-    for (name, value) in fields.iter() {
+    for (name, value) in headers.iter() {
         if *name == header::CONNECTION
             || *name == header::TRANSFER_ENCODING
             || (*name == header::CONTENT_LENGTH && !keeps_length)

@@ -257,14 +257,14 @@ fn encode_refusal(error: RequestError, method: &str, path: &str, block: &mut Vec
 
 /// Whether these fields, from the library, stand for refused ones.
 #[must_use]
-pub fn is_refused(fields: &HeaderMap) -> bool {
-    fields.contains_key(REFUSED_HEADER)
+pub fn is_refused(headers: &HeaderMap) -> bool {
+    headers.contains_key(REFUSED_HEADER)
 }
 
 /// Why the request with these fields, from the library, is refused, if it is.
 #[must_use]
-pub fn decode_refusal(fields: &HeaderMap) -> Option<RequestParseError> {
-    let value = fields.get(REFUSED_HEADER)?.to_str().unwrap_or_default();
+pub fn decode_refusal(headers: &HeaderMap) -> Option<RequestParseError> {
+    let value = headers.get(REFUSED_HEADER)?.to_str().unwrap_or_default();
     let mut parts = value.splitn(3, ' ');
     let number = parts.next().and_then(|it| it.parse::<usize>().ok());
     let error = number.and_then(|it| REFUSAL_ERRORS.get(it).copied());
