@@ -15,64 +15,9 @@ use crate::{
 /// An import that closes a circle, and why it may: who imports, from where, and the reason.
 const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
     (
-        "cli/context.rs",
-        "cli/mod.rs",
-        "the arguments that every command has are declared with the command line",
-    ),
-    (
-        "cli/explain.rs",
-        "cli/explain/recorded_request.rs",
-        "one command in two files: a request is typed, or read from a line of the log",
-    ),
-    (
-        "cli/init/answers.rs",
-        "cli/init.rs",
-        "one command: its arguments, and what they leave to be asked",
-    ),
-    (
-        "cli/login/local_login.rs",
-        "cli/login.rs",
-        "one command: what both ways to log in have in common",
-    ),
-    (
-        "cli/login/remote_login.rs",
-        "cli/login.rs",
-        "one command: what both ways to log in have in common",
-    ),
-    (
-        "cli/login/reporter.rs",
-        "cli/login.rs",
-        "one command: what it reports",
-    ),
-    (
-        "config/settings/keyword.rs",
-        "config/settings/identity.rs",
-        "the words of an enum stand beside all others, the enum beside its setting",
-    ),
-    (
         "config/value/address.rs",
         "config/mod.rs",
         "the checked address is a part of `Config`",
-    ),
-    (
-        "credentials/grant/issued_token.rs",
-        "credentials/grant/token_response.rs",
-        "a token is only issued if it makes a header",
-    ),
-    (
-        "credentials/token/cell.rs",
-        "credentials/mod.rs",
-        "a cell says in the station's words why it has no token",
-    ),
-    (
-        "credentials/store/mod.rs",
-        "credentials/store/file_store.rs",
-        "a closed set and one of its variants",
-    ),
-    (
-        "credentials/store/mod.rs",
-        "credentials/store/memory_store.rs",
-        "a closed set and one of its variants",
     ),
     (
         "sandbox/exchange.rs",

@@ -13,17 +13,10 @@ const EMPTY_NAMES: [&str; 8] = [
 ];
 
 /// Type names that are defined more than once, and why each may be.
-const DEFINED_TWICE: &[(&str, &str)] = &[
-    (
-        "CallbackParameters",
-        "those of a browser that comes back from a login, and those of NinjaOne's catalogue",
-    ),
-    ("Why", "the reason inside of an error, which names its own"),
-];
+const DEFINED_TWICE: &[(&str, &str)] = &[];
 
 /// Errors, by their `impl`, that are not called one, and why.
 const ERRORS_OF_OTHER_NAMES: &[(&str, &str)] = &[
-    ("Failure", "the reason inside of an error"),
     (
         "LoginEndReason",
         "a reason that is on record, and shown by `status`, long after the error",
