@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-/// Holds a secret. The files that may call [`Secret::expose`] are a list in `tests/architecture.rs`.
+/// Holds a secret. The files that may call [`Secret::expose`] are a list in `tests/architecture/`.
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {

@@ -310,9 +310,9 @@ fn is_verbose(query: &str) -> bool {
         .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
 }
 
-fn json_response(response: Response<serde_json::Value>) -> Response<Bytes> {
-    let (status, body) = (response.status(), response.into_body().to_string());
-    answer(status, JSON, body.into_bytes())
+fn json_response(json: Response<serde_json::Value>) -> Response<Bytes> {
+    let (status, body) = (json.status(), json.into_body().to_string());
+    response(status, JSON, body.into_bytes())
 }
 
 fn text_response(status: StatusCode, body: &str) -> Response<Bytes> {

@@ -29,7 +29,7 @@ pub struct Intended {
 
 impl Intended {
     /// Asserts that `entry` is the open line of `leased`, and that its intent is durable if it needs one.
-    /// `tests/architecture.rs` names the one function that may.
+    /// `tests/architecture/` names the one function that may.
     pub(super) fn assert_intended(leased: Leased, entry: OpenEntry) -> Self {
         Self { leased, entry }
     }

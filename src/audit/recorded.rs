@@ -7,7 +7,7 @@ pub struct Recorded<T>(T);
 
 impl<T> Recorded<T> {
     /// Asserts that the line that `value` belongs to was handed over, or that `value` owns its open entry.
-    /// `tests/architecture.rs` names the one function that may.
+    /// `tests/architecture/` names the one function that may.
     pub(super) fn assert_recorded(value: T) -> Self {
         Self(value)
     }

@@ -17,7 +17,7 @@ pub struct Identified {
 }
 
 impl Identified {
-    /// Asserts that `caller` sent `incoming` and proved it by `proof`. `tests/architecture.rs` names the one function that
+    /// Asserts that `caller` sent `incoming` and proved it by `proof`. `tests/architecture/` names the one function that
     /// may.
     pub(super) fn assert_identified(
         incoming: Box<IncomingRequest>,

@@ -26,7 +26,7 @@ pub struct Leased {
 }
 
 impl Leased {
-    /// Asserts that `cell` is one of the request's tenant and lent it `token`, valid now. `tests/architecture.rs` names
+    /// Asserts that `cell` is one of the request's tenant and lent it `token`, valid now. `tests/architecture/` names
     /// the one function that may.
     pub(super) fn assert_leased(
         admitted: Admitted,

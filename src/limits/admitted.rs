@@ -28,7 +28,7 @@ pub struct Admitted {
 
 impl Admitted {
     /// Asserts that `authorized` was counted against its caller's limits, of which `concurrency` and `rate_limit_status` are left,
-    /// and that `budget` is its tenant's. `tests/architecture.rs` names the one function that may.
+    /// and that `budget` is its tenant's. `tests/architecture/` names the one function that may.
     pub(super) fn assert_admitted(
         authorized: Authorized,
         concurrency: ConcurrencyPermit,

@@ -22,7 +22,7 @@ pub struct Authorized {
 }
 
 impl Authorized {
-    /// Asserts that policy allowed `identified`, as `grant` says. `tests/architecture.rs` names the one function that may.
+    /// Asserts that policy allowed `identified`, as `grant` says. `tests/architecture/` names the one function that may.
     pub(super) fn assert_authorized(identified: Identified, grant: AllowDecision) -> Self {
         Self { identified, grant }
     }

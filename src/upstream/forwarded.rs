@@ -21,7 +21,7 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// Asserts that `response` is NinjaOne's response to `intended`. `tests/architecture.rs` names the one function that may.
+    /// Asserts that `response` is NinjaOne's response to `intended`. `tests/architecture/` names the one function that may.
     pub(super) fn assert_forwarded(
         intended: Intended,
         response: UpstreamResponse,
