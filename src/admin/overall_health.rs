@@ -29,16 +29,4 @@ impl Health {
             Self::Down => "down",
         }
     }
-
-    /// The exit code of `status`.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Healthy => 0,
-            Self::Degraded => 6,
-            Self::NeedsLogin => 4,
-            Self::NotNow => 75,
-            Self::Down => 1,
-        }
-    }
 }

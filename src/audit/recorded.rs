@@ -2,7 +2,7 @@
 
 /// A value whose line is in the ledger's queue, or will be when its open entry is closed or dropped.
 ///
-/// [`OpenEntry::defer_close`](super::OpenEntry::ride) alone makes one.
+/// [`OpenEntry::defer_close`](super::OpenEntry::defer_close) alone makes one.
 pub struct Recorded<T>(T);
 
 impl<T> Recorded<T> {

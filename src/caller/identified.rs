@@ -8,7 +8,7 @@ use super::authenticated::{AuthMethod, Caller};
 
 /// A request whose caller is known.
 ///
-/// [`Directory::identify`](super::Directory::identify) alone makes one. Neither the request nor its caller can be changed
+/// [`CallerDirectory::identify`](super::CallerDirectory::identify) alone makes one. Neither the request nor its caller can be changed
 /// or exchanged afterwards.
 pub struct Identified {
     incoming: Box<IncomingRequest>,

@@ -17,7 +17,7 @@ use super::{
 
 /// A request that is within its caller's limits. Holds one of the caller's concurrent requests until it is dropped.
 ///
-/// [`Limits::admit`](super::Limits::admit) alone makes one.
+/// [`RateLimits::admit`](super::RateLimits::admit) alone makes one.
 pub struct Admitted {
     authorized: Authorized,
     /// Given back when the response has been sent.

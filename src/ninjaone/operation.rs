@@ -254,7 +254,7 @@ impl Operation {
         })
     }
 
-    /// Whether a request with this query string may ask for secrets: see [`secrets_query::may_ask`].
+    /// Whether a request with this query string may ask for secrets: see [`secrets_query::may_request_secrets`].
     #[must_use]
     pub fn requests_secrets(&self, query: Option<&str>) -> bool {
         match (&self.secrets_parameter, query) {

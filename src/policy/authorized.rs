@@ -15,7 +15,7 @@ use super::{identity::IdentityPreference, policy_set::AllowDecision, tenant::Ten
 
 /// A request that the policy allows, and what it was allowed as: tenant, operation, class and identity.
 ///
-/// [`PolicySet::authorize`](super::policy_set::Book::authorize) alone makes one.
+/// [`PolicySet::authorize`](super::policy_set::PolicySet::authorize) alone makes one.
 pub struct Authorized {
     identified: Identified,
     grant: AllowDecision,
@@ -70,7 +70,7 @@ impl Authorized {
     }
 
     /// The identity that policy asks for. The lease decides which one carries the request: see
-    /// [`choose`](super::identity::choose).
+    /// [`choose_identity`](super::identity::choose_identity).
     #[must_use]
     pub fn identity_preference(&self) -> IdentityPreference {
         self.grant.identity_preference

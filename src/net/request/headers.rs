@@ -80,7 +80,8 @@ pub enum RequestHeaderKind {
     TransferEncoding,
 }
 
-/// The longest name in [`RequestHeaderKind::from_name`], in bytes.
+/// The longest name in [`RequestHeaderKind::from_name`], in bytes: raise it with a longer one, which would be dropped without a
+/// word.
 const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
 
 impl RequestHeaderKind {
