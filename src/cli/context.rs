@@ -139,7 +139,7 @@ impl Context {
     }
 
     /// `None` if there is no configuration.
-    fn admin_settings(&self) -> Option<config::settings::operating::AdminSettings> {
+    fn admin_settings(&self) -> Option<config::settings::admin::AdminSettings> {
         let sources = self.config_context().sources().ok()?;
         Some(load::read(&sources).settings.admin)
     }

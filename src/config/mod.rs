@@ -31,7 +31,7 @@ use self::{
     },
 };
 
-pub use self::settings::{identity::Platform, operating::LogFormat};
+pub use self::settings::{identity::Platform, telemetry::LogFormat};
 
 /// Reads and checks the configuration. `known` are the operations of the built-in catalogue, against which the selectors of
 /// rules are checked; if it is empty they are not.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::{
     AdminAccessConfig, AdminConfig, BindAddress, ListenConfig,
     read::key_path::KeyPath,
-    settings::operating,
+    settings::admin::{AdminAccessSettings, AdminSettings},
     value::{
         address,
         key_digest::{self, KeyDigestParseError},
@@ -21,12 +21,8 @@ const WATCHDOG_MAX: Duration = Duration::from_mins(5);
 const ACCESS_MAX: usize = 64;
 
 impl Checker<'_> {
-    pub(super) fn admin(
-        &mut self,
-        settings: &operating::AdminSettings,
-        listen: &ListenConfig,
-    ) -> AdminConfig {
-        let operating::AdminSettings {
+    pub(super) fn admin(&mut self, settings: &AdminSettings, listen: &ListenConfig) -> AdminConfig {
+        let AdminSettings {
             listen: address,
             probes,
             ready,
@@ -102,7 +98,7 @@ impl Checker<'_> {
 
     fn access(
         &mut self,
-        settings: &[operating::AdminAccessSettings],
+        settings: &[AdminAccessSettings],
         path: &KeyPath,
     ) -> Vec<AdminAccessConfig> {
         if settings.len() > ACCESS_MAX {
@@ -112,7 +108,7 @@ impl Checker<'_> {
         let mut access: Vec<AdminAccessConfig> = Vec::new();
         for (index, entry) in settings.iter().enumerate() {
             let path = path.element(index);
-            let operating::AdminAccessSettings { key, role } = entry;
+            let AdminAccessSettings { key, role } = entry;
             let key = self.admin_key(key.as_deref(), &path);
             if role.is_none() {
                 self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");

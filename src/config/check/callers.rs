@@ -9,9 +9,9 @@ use crate::{
         read::{key_path::KeyPath, suggestion::closest_match},
         settings::{
             self, Settings,
+            admin::AdminSettings,
             caller::{self, CallerLimitSettings, HeaderRequirementSetting},
             keyword::Keyword,
-            operating,
         },
         value::{expiry, key_digest},
     },
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{Checker, operating::default_burst};
+use super::{Checker, budget::default_burst};
 
 const KEYS_MAX: usize = 16;
 const PLAIN_KEY_HINT: &str = "`ninjaone-proxy caller add` makes a key and stores its digest; if a key stood here, replace it";
@@ -366,7 +366,7 @@ impl Checker<'_> {
     }
 
     fn default_limit(&mut self, settings: &Settings) -> PartialLimit {
-        let settings::DefaultCallerLimitSettings {
+        let settings::limits::DefaultCallerLimitSettings {
             rate,
             burst,
             concurrency,
@@ -395,7 +395,7 @@ impl Checker<'_> {
 }
 
 /// The keys of the admin listener: no caller may have one of them.
-fn admin_key_owners(admin: &operating::AdminSettings) -> HashMap<[u8; 32], KeyPath> {
+fn admin_key_owners(admin: &AdminSettings) -> HashMap<[u8; 32], KeyPath> {
     let path = KeyPath::from_keys(&["admin", "access"]);
     let keys = admin.access.iter().enumerate().filter_map(|(index, it)| {
         let digest = key_digest::parse(it.key.as_deref()?).ok()?;

@@ -29,8 +29,8 @@ impl Checker<'_> {
         idle
     }
 
-    pub(super) fn listen(&mut self, settings: &settings::ListenSettings) -> ListenConfig {
-        let settings::ListenSettings {
+    pub(super) fn listen(&mut self, settings: &settings::listen::ListenSettings) -> ListenConfig {
+        let settings::listen::ListenSettings {
             http,
             unix,
             https,
@@ -123,12 +123,12 @@ impl Checker<'_> {
 
     fn unix(
         &mut self,
-        sockets: &[settings::UnixListenerSettings],
+        sockets: &[settings::listen::UnixListenerSettings],
         path: &KeyPath,
     ) -> Vec<UnixListenerConfig> {
         let mut binds = Vec::new();
         for (index, socket) in sockets.iter().enumerate() {
-            let settings::UnixListenerSettings {
+            let settings::listen::UnixListenerSettings {
                 path: file,
                 mode,
                 group,
@@ -168,12 +168,12 @@ impl Checker<'_> {
 
     fn https(
         &mut self,
-        listeners: &[settings::TlsListenerSettings],
+        listeners: &[settings::listen::TlsListenerSettings],
         path: &KeyPath,
     ) -> Vec<(KeyPath, TlsListenerConfig)> {
         let mut binds = Vec::new();
         for (index, listener) in listeners.iter().enumerate() {
-            let settings::TlsListenerSettings { bind, cert, key } = listener;
+            let settings::listen::TlsListenerSettings { bind, cert, key } = listener;
             let path = path.element(index);
             for (name, value) in [("bind", bind), ("cert", cert), ("key", key)] {
                 if value.is_none() {

@@ -4,15 +4,19 @@
 //! used only if there were none.
 
 mod admin;
+mod audit;
+mod budget;
 mod callers;
 mod identities;
 mod listen;
-mod operating;
 mod operations;
+mod retry;
 mod rules;
 mod secrets;
 mod store;
+mod telemetry;
 mod tenants;
+mod timeouts;
 
 use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 
@@ -30,7 +34,7 @@ use super::{
         source_file::SourceFile,
         sources::Sources,
     },
-    settings::{LimitsSettings, Settings},
+    settings::{Settings, limits::LimitsSettings},
     value::{duration, size},
 };
 

@@ -19,7 +19,7 @@ const LABEL_BYTES_MAX: usize = 256;
 impl Checker<'_> {
     pub(super) fn tenants(
         &mut self,
-        settings: &BTreeMap<String, settings::TenantSettings>,
+        settings: &BTreeMap<String, settings::tenant::TenantSettings>,
     ) -> Vec<TenantConfig> {
         let top = KeyPath::from_keys(&["tenant"]);
         let mut tenants = Vec::new();
@@ -45,11 +45,11 @@ impl Checker<'_> {
 
     fn tenant(
         &mut self,
-        settings: &settings::TenantSettings,
+        settings: &settings::tenant::TenantSettings,
         path: &KeyPath,
         name: Option<TenantName>,
     ) -> Option<TenantConfig> {
-        let settings::TenantSettings {
+        let settings::tenant::TenantSettings {
             label,
             ca,
             service,
@@ -88,7 +88,7 @@ impl Checker<'_> {
         })
     }
 
-    fn require_identity(&mut self, settings: &settings::TenantSettings, path: &KeyPath) {
+    fn require_identity(&mut self, settings: &settings::tenant::TenantSettings, path: &KeyPath) {
         // An identity that was written and is wrong has been reported already.
         let mut attempts = ["service", "user"].into_iter().chain(LEGACY_KEYS);
         let is_tried = attempts.any(|key| self.provenance.contains(&path.child(key)));
@@ -102,7 +102,11 @@ impl Checker<'_> {
             .missing(self.key_location(path), message, Some(hint.into()));
     }
 
-    fn origin(&mut self, settings: &settings::TenantSettings, path: &KeyPath) -> Option<Origin> {
+    fn origin(
+        &mut self,
+        settings: &settings::tenant::TenantSettings,
+        path: &KeyPath,
+    ) -> Option<Origin> {
         match (settings.region, &settings.url) {
             (Some(_), Some(_)) => {
                 self.error_with_hint(

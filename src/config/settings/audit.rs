@@ -1,0 +1,50 @@
+//! The settings of the audit log: `[audit]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happened, on record.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditSettings {
+    /// The directory of the log.
+    pub path: String,
+    /// What is done while the log cannot be written.
+    pub on_failure: AuditFailureSettings,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            path: "/var/log/ninjaone-proxy/audit".into(),
+            on_failure: AuditFailureSettings::default(),
+        }
+    }
+}
+
+/// What is done while the log cannot be written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditFailureSettings {
+    /// With everything that is not a read: it is refused, always.
+    pub write: WriteFailureSetting,
+    /// With reads.
+    pub read: ReadFailureSetting,
+}
+
+/// The only choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WriteFailureSetting {
+    #[default]
+    Refuse,
+}
+
+/// Go on without a record, or do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadFailureSetting {
+    #[default]
+    Serve,
+    Refuse,
+}
