@@ -17,7 +17,7 @@ use crate::{
     credentials::grant::{
         application::{Application, ClientAuthMethod},
         client_credentials::{ClientCredentials, TokenSummary},
-        token_error::{TokenEndpointError, TokenRejection},
+        token_endpoint_error::{TokenEndpointError, TokenRejection},
     },
 };
 

@@ -20,7 +20,7 @@ use crate::{
         },
         client::{
             exchange_error::ExchangeError,
-            forwardable_headers::NINJAONE_REQUEST_ID,
+            forwardable_response_headers::NINJAONE_REQUEST_ID,
             outgoing_request::{OutgoingRequest, ReusePolicy},
             response::ClientResponse,
             send_error::SendError,

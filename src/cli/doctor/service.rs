@@ -10,7 +10,7 @@ use crate::{
     config::ServiceIdentity,
     credentials::grant::{
         client_credentials::{ClientCredentials, TokenSummary},
-        token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+        token_endpoint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     },
     names::IdentityKind,
     net::client::endpoint::Endpoint,

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use crate::{
     cli::exit::ExitStatus,
     credentials::{
-        grant::token_error::{TokenEndpointError, TokenRejection},
+        grant::token_endpoint_error::{TokenEndpointError, TokenRejection},
         login::{
             authorization::AuthorizationError, callback::CallbackError, completion::CompletionError,
         },

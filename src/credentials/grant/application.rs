@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    token_error::{TokenEndpointError, TokenResponseError},
+    token_endpoint_error::{TokenEndpointError, TokenResponseError},
     token_response::{TokenEndpointResponse, check_response},
 };
 

@@ -8,7 +8,7 @@ use crate::{clock::Reading, net::client::exchange_error::ExchangeError, secret::
 
 use super::{
     application::{Application, send_token_request, strip_body},
-    token_error::TokenEndpointError,
+    token_endpoint_error::TokenEndpointError,
     token_set::TokenSet,
 };
 

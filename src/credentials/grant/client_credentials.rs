@@ -9,7 +9,7 @@ use crate::{clock::Reading, ninjaone::paths::TOKEN_PATH};
 use super::{
     application::{Application, send_token_request, strip_body},
     issued_token::IssuedToken,
-    token_error::TokenEndpointError,
+    token_endpoint_error::TokenEndpointError,
 };
 
 /// The credentials of a service identity.

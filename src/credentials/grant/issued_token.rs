@@ -9,7 +9,7 @@ use crate::{
     credentials::store::stored_login::StoredLogin,
 };
 
-use super::token_error::TokenResponseError;
+use super::token_endpoint_error::TokenResponseError;
 
 /// Longest access or refresh token that is accepted, in bytes.
 pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;

@@ -7,7 +7,7 @@ pub mod discovery;
 pub(super) mod issued_token;
 mod refresh_token;
 pub mod revocation;
-pub mod token_error;
+pub mod token_endpoint_error;
 pub(super) mod token_response;
 mod token_set;
 

@@ -7,7 +7,7 @@ use crate::{clock::Reading, secret::Secret};
 
 use super::{
     application::{Application, send_token_request, strip_body},
-    token_error::TokenEndpointError,
+    token_endpoint_error::TokenEndpointError,
     token_set::TokenSet,
 };
 

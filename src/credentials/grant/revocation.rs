@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 use super::{
     application::{Application, ClientAuthMethod, send_request},
-    token_error::TokenEndpointError,
+    token_endpoint_error::TokenEndpointError,
 };
 
 const FORM_CONTENT_TYPE: HeaderValue =

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     issued_token::{IssuedToken, TOKEN_BYTES_MAX, bearer_header},
-    token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+    token_endpoint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
     token_set::TokenSet,
 };
 

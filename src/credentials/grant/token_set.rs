@@ -2,7 +2,7 @@
 
 use crate::{clock::Reading, secret::Secret};
 
-use super::{issued_token::IssuedToken, token_error::TokenResponseError};
+use super::{issued_token::IssuedToken, token_endpoint_error::TokenResponseError};
 
 /// A successful response of the token endpoint. Its access token may still be unusable.
 pub(in crate::credentials) struct TokenSet {

@@ -14,7 +14,7 @@ use crate::{
             TokenSet,
             application::Application,
             discovery::OAuthPaths,
-            token_error::{TokenEndpointError, TokenRejection, TokenResponseError},
+            token_endpoint_error::{TokenEndpointError, TokenRejection, TokenResponseError},
         },
         store::stored_login::{StoredAccessToken, StoredLogin},
     },

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::{
     clock::Reading,
     credentials::grant::{
-        TokenSet, token_error::TokenResponseError, token_response::TokenEndpointResponse,
+        TokenSet, token_endpoint_error::TokenResponseError, token_response::TokenEndpointResponse,
     },
     secret::Secret,
 };

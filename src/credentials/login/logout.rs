@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use crate::credentials::{
     grant::{
         application::Application, discovery::OAuthPaths, revocation::TokenTypeHint,
-        token_error::TokenEndpointError,
+        token_endpoint_error::TokenEndpointError,
     },
     store::{
         LoginStore,

@@ -1,7 +1,7 @@
 //! Why the renewal of an identity's token failed.
 
 use crate::credentials::{
-    grant::token_error::{RetryHint, TokenEndpointError, TokenResponseError},
+    grant::token_endpoint_error::{RetryHint, TokenEndpointError, TokenResponseError},
     store::stored_login::RenewalMarker,
 };
 

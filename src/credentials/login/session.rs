@@ -15,7 +15,7 @@ use crate::{
             application::{Application, TOKEN_REQUEST_TIMEOUT_MS},
             discovery::OAuthPaths,
             issued_token::IssuedToken,
-            token_error::{TokenEndpointError, TokenRejection},
+            token_endpoint_error::{TokenEndpointError, TokenRejection},
         },
         store::{
             FoundLogin, LoginStore, SlotLock, SlotRevision,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{credentials::grant::token_error::RetryHint, random};
+use crate::{credentials::grant::token_endpoint_error::RetryHint, random};
 
 use super::access_token::EXPIRY_MARGIN_MS;
 

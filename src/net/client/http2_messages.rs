@@ -8,7 +8,7 @@ use http::{
 use crate::net::{body::request_body::RequestBody, method::Method};
 
 use super::{
-    exchange_error::ExchangeError, forwardable_headers, outgoing_request::OutgoingRequest,
+    exchange_error::ExchangeError, forwardable_response_headers, outgoing_request::OutgoingRequest,
     response::ClientResponse, response_body::ClientResponseBody, send_error::SendError,
 };
 
@@ -47,12 +47,12 @@ pub fn http2_response(
     response: http::Response<hyper::body::Incoming>,
 ) -> Result<ClientResponse, SendError> {
     let (parts, body) = response.into_parts();
-    if !forwardable_headers::VALID_STATUS_CODES.contains(&parts.status.as_u16()) {
+    if !forwardable_response_headers::VALID_STATUS_CODES.contains(&parts.status.as_u16()) {
         return Err(SendError::MaybeSent(ExchangeError::NotHttp));
     }
     Ok(ClientResponse {
         status: parts.status,
-        headers: forwardable_headers::filter_response_headers(parts.headers),
+        headers: forwardable_response_headers::filter_response_headers(parts.headers),
         body: ClientResponseBody::http2(body),
     })
 }

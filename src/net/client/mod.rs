@@ -5,7 +5,7 @@ pub mod connector;
 pub mod endpoint;
 pub mod exchange;
 pub mod exchange_error;
-pub mod forwardable_headers;
+pub mod forwardable_response_headers;
 pub mod http1;
 pub mod http2;
 pub mod http2_messages;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ninjaone_proxy::{
-    credentials::grant::token_error::{RetryHint, TokenEndpointError},
+    credentials::grant::token_endpoint_error::{RetryHint, TokenEndpointError},
     net::client::exchange_error::ExchangeError,
 };
 use tokio::time::Instant;

@@ -7,7 +7,7 @@ use ninjaone_proxy::{
     credentials::{
         grant::{
             application::{Application, ClientAuthMethod},
-            token_error::{TokenEndpointError, TokenResponseError},
+            token_endpoint_error::{TokenEndpointError, TokenResponseError},
         },
         login::{
             completion::store_login,

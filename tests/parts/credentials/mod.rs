@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use ninjaone_proxy::{
     clock::Moment,
     credentials::{
-        grant::token_error::{TokenEndpointError, TokenRejection},
+        grant::token_endpoint_error::{TokenEndpointError, TokenRejection},
         login::renewal_error::RenewalError,
         token::{
             cell::{TokenCell, TokenWaitError},

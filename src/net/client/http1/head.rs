@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::net::{
-    client::forwardable_headers,
+    client::forwardable_response_headers,
     http1::framing::{self, Framing},
     method::Method,
     response::ResponseHeaders,
@@ -126,7 +126,7 @@ pub fn parse_response_head(
     }
     let status = response
         .code
-        .filter(|it| forwardable_headers::VALID_STATUS_CODES.contains(it))
+        .filter(|it| forwardable_response_headers::VALID_STATUS_CODES.contains(it))
         .and_then(|it| StatusCode::from_u16(it).ok())
         .ok_or(ResponseHeadError::Status)?;
     let (mut framing_headers, mut headers) = (
@@ -177,7 +177,7 @@ impl ResponseFramingHeaders {
             self.chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
             self.connection_close |= framing::has_close_option(value);
-        } else if let Some(name) = forwardable_headers::forwardable_response_header(name) {
+        } else if let Some(name) = forwardable_response_headers::forwardable_response_header(name) {
             let value = HeaderValue::from_bytes(value).map_err(|_| ResponseHeadError::Value)?;
             kept.append(name, value);
         }

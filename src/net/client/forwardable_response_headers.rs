@@ -1,5 +1,5 @@
 //! Which headers and statuses of NinjaOne's responses may reach a caller. An allow-list: a header that nobody thought of does
-//! not pass.
+//! not pass. Request headers: `net/request/headers.rs`.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ pub const VALID_STATUS_CODES: RangeInclusive<u16> = 100..=599;
 /// NinjaOne's id of a request, for its support.
 pub const NINJAONE_REQUEST_ID: HeaderName = HeaderName::from_static("x-nj-request-id");
 
-/// The longest name in [`forwardable_response_header`], in bytes.
+/// The longest name in [`forwardable_response_header`], in bytes: raise it with a longer one, which would be dropped without a word.
 const RESPONSE_NAME_BYTES_MAX: usize = "content-disposition".len();
 
 /// The name of a response header, if it may reach a caller. Any letter case (RFC 9110 section 5.1).
