@@ -105,7 +105,7 @@ impl Catalogue {
     pub fn builtin() -> Self {
         let mut catalogue = Self::empty();
         for operation in builtin_operations::builtin_operations() {
-            // The table has no clash; `tests/parts/catalogue.rs` counts what arrived.
+            // The table has no clash; `tests/parts/catalogue/` counts what arrived.
             let _ = catalogue.add(operation);
         }
         catalogue
