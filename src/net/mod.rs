@@ -7,7 +7,6 @@ pub mod client;
 pub mod http1;
 pub mod method;
 pub mod peer;
-pub mod problem_details;
 pub mod request;
 pub mod response;
 pub mod server;

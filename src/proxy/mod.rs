@@ -5,6 +5,7 @@
 
 pub(crate) mod error_code;
 pub(crate) mod outcome;
+mod problem_details;
 mod problem_response;
 pub(crate) mod recorded_response;
 pub(crate) mod refusal;

@@ -6,14 +6,12 @@ use crate::{
     audit::entry::RequestFacts,
     limits::{LimitKind, RateLimitStatus},
     names::{CallerName, RequestId},
-    net::{
-        problem_details::{self, ProblemDetails},
-        response::{Response, ResponseHeaders},
-    },
+    net::response::{Response, ResponseHeaders},
 };
 
 use super::{
     error_code::ErrorCode,
+    problem_details::{self, ProblemDetails},
     recorded_response::{self, ProxyResponseBody},
     refusal::Refusal,
 };

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 /// The media type of problem details.
-pub const CONTENT_TYPE: &str = "application/problem+json";
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// The JSON object. Absent members are left out.
 #[derive(Debug, Clone, Serialize)]
-pub struct ProblemDetails<'a> {
+pub(super) struct ProblemDetails<'a> {
     /// `urn:ninjaone-proxy:error:<code>`
     #[serde(rename = "type")]
     pub kind: String,
@@ -47,7 +47,7 @@ pub struct ProblemDetails<'a> {
 impl ProblemDetails<'_> {
     /// Serialises it.
     #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
+    pub(super) fn to_bytes(&self) -> Bytes {
         serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
     }
 }
