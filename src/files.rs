@@ -1,4 +1,4 @@
-//! Private files of ours, and files that are written whole or not at all.
+//! Private files of ours, and files that are written whole or not at all. Logins are written by `credentials/store/directory.rs`.
 //!
 //! What is checked is the open file, never its name: a name can be given to another file between a check and its use.
 

@@ -33,6 +33,7 @@ impl Program {
         self.renewer_tasks.request_shutdown();
         self.listener_tasks.request_shutdown();
         self.listener_tasks.join_timeout(COMPONENT_STOP_MAX).await;
+        // Idle connections close; busy ones end after their response: `http1/session.rs`, `http2/connection_monitor.rs`.
         self.status.connections.graceful_shutdown();
         stop_workers(
             self.workers,

@@ -1,4 +1,5 @@
-//! The store of logins in a directory, shared by all processes of one machine. A slot has four files, named after it:
+//! The store of logins in a directory, shared by all processes of one machine. The order of
+//! writes is in `slot_files`, the system calls are in `directory`. A slot has four files, named after it:
 //!
 //! | | |
 //! |---|---|

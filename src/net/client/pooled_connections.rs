@@ -1,4 +1,4 @@
-//! The connections that a pool keeps for the next request.
+//! The connections that a pool keeps for the next request. Whether one is still good: `http1/transport.rs`.
 //!
 //! HTTP/2 where the server offers it: one connection carries all requests. Otherwise a stack of HTTP/1.1 connections, the
 //! one used last on top, so that the rest can grow old and be closed.

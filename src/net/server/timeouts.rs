@@ -1,4 +1,4 @@
-//! How long a caller's connection may wait, by what it waits for.
+//! How long a caller's connection may wait, by what it waits for. `app/program.rs` has the values.
 
 use std::time::Duration;
 
