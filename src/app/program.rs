@@ -23,7 +23,10 @@ use crate::{
             connections::{ConnectionLimits, Connections},
             handler::ServerOptions,
             listener::Listener,
-            timeouts::ConnectionTimeouts,
+            timeouts::{
+                ConnectionTimeouts, HEAD_READ_TIMEOUT, KEEP_ALIVE_IDLE_TIMEOUT,
+                TLS_HANDSHAKE_TIMEOUT,
+            },
         },
         tls::ServerCertificate,
     },
@@ -53,12 +56,6 @@ use super::{
     worker::Worker,
 };
 
-/// Longest time that a request's head may take.
-const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time that a TLS handshake may take.
-const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle timeout of a keep-alive connection. Longer than clients' own, so that we seldom close first.
-const KEEP_ALIVE_IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 /// The watchdog's name of a worker is this and its number.
 const WORKER_NAME_PREFIX: &str = "worker";
 

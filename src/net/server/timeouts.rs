@@ -1,8 +1,15 @@
-//! How long a caller's connection may wait, by what it waits for. `app/program.rs` has the values.
+//! How long a caller's connection may wait, by what it waits for.
 
 use std::time::Duration;
 
 use crate::net::body::timeouts::BodyTimeouts;
+
+/// Longest time that a request's head may take.
+pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a TLS handshake may take.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle timeout of a keep-alive connection. Longer than clients' own, so that we seldom close first.
+pub const KEEP_ALIVE_IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// How long a connection may wait, by what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +18,7 @@ pub struct ConnectionTimeouts {
     pub head: Duration,
     /// For the next request.
     pub idle: Duration,
-    /// For the next request, of a caller that has never authenticated.
+    /// For the next request, of a caller that has never authenticated: the setting `listen.unproven_idle`.
     pub unauthenticated_idle: Duration,
     /// For the caller to read a response.
     pub response: BodyTimeouts,
