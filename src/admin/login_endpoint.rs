@@ -126,7 +126,7 @@ impl LoginEndpoint {
 
     /// Status and body of the response to a request whose host and origin were checked.
     pub async fn respond(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
-        let outcome = self.add_to_count(request).await;
+        let outcome = self.dispatch(request).await;
         outcome.map_or_else(LoginEndpointError::into_response, Response::new)
     }
 
@@ -150,7 +150,7 @@ impl LoginEndpoint {
         Ok(())
     }
 
-    async fn add_to_count(
+    async fn dispatch(
         self: &Arc<Self>,
         request: &Request<Bytes>,
     ) -> Result<Value, LoginEndpointError> {
