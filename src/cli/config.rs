@@ -177,7 +177,7 @@ fn show(
 ) -> io::Result<ExitStatus> {
     let shown = context
         .sources()
-        .and_then(|sources| config::printable(&sources, context.operations));
+        .and_then(|sources| config::load_effective_settings(&sources, context.operations));
     let shown = match shown {
         Ok(shown) => shown,
         Err(problems) => {

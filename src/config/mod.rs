@@ -49,7 +49,7 @@ pub fn load(
 ///
 /// # Errors
 /// All problems, as for [`fn@load`].
-pub(crate) fn printable(
+pub(crate) fn load_effective_settings(
     sources: &Sources,
     known: &[Operation],
 ) -> Result<Vec<EffectiveSetting>, ConfigurationError> {
