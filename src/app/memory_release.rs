@@ -1,14 +1,9 @@
 //! Returns freed memory to the system after many connections have closed. The allocator keeps freed memory until its thread
 //! has allocated often enough again, so an idle worker would keep it for good.
 
-use std::{
-    hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use super::connection_load::ConnectionLoad;
 
 /// How often a worker checks how many connections have closed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,13 +18,13 @@ const ALLOCATIONS: usize = 10_000;
 const ALLOCATED_BYTES: usize = 2048;
 
 /// Runs on the worker's own thread, which owns the memory, and never ends; `load` is its number of connections.
-pub(crate) async fn release_freed_memory(load: Arc<AtomicUsize>) {
+pub(crate) async fn release_freed_memory(load: Arc<ConnectionLoad>) {
     let (mut most, mut rounds) = (0, 0);
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
-        let now = load.load(Ordering::Relaxed);
-        most = most.max(now);
-        if most - now >= CLOSED_CONNECTIONS_MIN {
+        let now = load.open();
+        most = most.max(load.take_peak());
+        if most.saturating_sub(now) >= CLOSED_CONNECTIONS_MIN {
             (most, rounds) = (now, ROUNDS);
         }
         if rounds > 0 {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod config_watcher;
+mod connection_load;
 pub(crate) mod control_loop;
 mod fd_limit;
 mod files_snapshot;

@@ -1,15 +1,7 @@
 //! One worker per core: a thread with its own runtime that serves the connections dispatched to it. A request never moves
 //! to another thread.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -38,7 +30,7 @@ use crate::{
     watchdog::{Heartbeat, StallFlag},
 };
 
-use super::memory_release;
+use super::{connection_load::ConnectionLoad, memory_release};
 
 /// Most connections that wait for a worker to take them.
 const PENDING_CONNECTIONS_MAX: usize = 256;
@@ -57,7 +49,7 @@ pub(crate) struct PendingConnection {
 /// A running worker.
 pub(crate) struct Worker {
     sender: mpsc::Sender<PendingConnection>,
-    load: Arc<AtomicUsize>,
+    load: Arc<ConnectionLoad>,
     stall_flag: StallFlag,
     thread: JoinHandle<()>,
 }
@@ -77,7 +69,7 @@ impl Worker {
         F: FnOnce(Tasks) -> Proxy + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(PENDING_CONNECTIONS_MAX);
-        let load = Arc::new(AtomicUsize::new(0));
+        let load = Arc::new(ConnectionLoad::default());
         let open_connections = Arc::clone(&load);
         let stall_flag = heartbeat.stall_flag();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -108,7 +100,7 @@ impl Worker {
     /// The number of connections that this worker serves.
     #[must_use]
     pub(crate) fn connection_count(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
+        self.load.open()
     }
 
     /// Whether the watchdog takes the worker for stalled.
@@ -122,9 +114,9 @@ impl Worker {
     /// # Errors
     /// The worker has not taken the connections dispatched before, or has ended.
     pub(crate) fn dispatch(&self, pending: PendingConnection) -> Result<(), PendingConnection> {
-        self.load.fetch_add(1, Ordering::Relaxed);
+        self.load.add();
         self.sender.try_send(pending).map_err(|error| {
-            self.load.fetch_sub(1, Ordering::Relaxed);
+            self.load.remove();
             error.into_inner()
         })
     }
@@ -139,7 +131,7 @@ impl Worker {
 async fn run<F>(
     mut receiver: mpsc::Receiver<PendingConnection>,
     options: ServerOptions,
-    load: &Arc<AtomicUsize>,
+    load: &Arc<ConnectionLoad>,
     make_proxy: F,
 ) where
     F: FnOnce(Tasks) -> Proxy,
@@ -153,7 +145,7 @@ async fn run<F>(
         let (proxy, load) = (Arc::clone(&proxy), Arc::clone(load));
         connections.spawn(async move {
             serve(next, proxy, options).await;
-            load.fetch_sub(1, Ordering::Relaxed);
+            load.remove();
         });
     }
     connections.join_timeout(Duration::MAX).await;
