@@ -167,6 +167,8 @@ pub struct OutcomeDetails {
     pub status: u16,
     /// Who made the response.
     pub source: ResponseSource,
+    /// The status of NinjaOne's response, whatever the caller was sent; none if there was no response to the last attempt.
+    pub upstream_status: Option<u16>,
     /// How often the request was sent to NinjaOne.
     pub attempts: u32,
     /// `x-nj-request-id`, at most 128 visible ASCII characters.
@@ -189,6 +191,7 @@ impl OutcomeDetails {
             bucket: None,
             status: 499,
             source: ResponseSource::Proxy,
+            upstream_status: None,
             attempts,
             ninjaone_request_id: None,
             duration_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),

@@ -199,6 +199,9 @@ impl LineWriter<'_> {
         self.optional_text(name!("policy"), facts.rule.as_deref());
         self.number(name!("status"), u64::from(details.status));
         self.word(name!("source"), details.source.as_str());
+        if let Some(status) = details.upstream_status {
+            self.number(name!("upstream_status"), u64::from(status));
+        }
         self.number(name!("attempts"), u64::from(details.attempts));
         self.optional_text(
             name!("ninjaone_request"),

@@ -227,7 +227,7 @@ fn to_json(operation: &Operation) -> Value {
         "scope_basis": operation.scope_basis,
         "needs": operation.required_identity.as_str(),
         "payload": non_empty(operation.payload.as_str()),
-        "paging": non_empty(&operation.paging),
+        "paging": non_empty(operation.paging.as_str()),
         "parameters": parameters,
         "secrets_if": operation.secrets_parameter,
         "notes": non_empty(&operation.notes),
@@ -253,7 +253,9 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
         ("body", payload(operation.payload).to_owned()),
         (
             "paging",
-            non_empty(&operation.paging).unwrap_or_default().to_owned(),
+            non_empty(operation.paging.as_str())
+                .unwrap_or_default()
+                .to_owned(),
         ),
         ("secrets", secrets(operation)),
         (

@@ -5,6 +5,7 @@
 pub mod body;
 pub mod client;
 pub mod http1;
+pub mod link_header;
 pub mod method;
 pub mod peer;
 pub mod request;

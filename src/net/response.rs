@@ -30,6 +30,19 @@ impl ResponseHeaders {
         self.0.retain(|(known, _)| known != name);
     }
 
+    /// Replaces the values of that name for which there is another one.
+    pub fn rewrite(
+        &mut self,
+        name: &HeaderName,
+        mut rewritten: impl FnMut(&HeaderValue) -> Option<HeaderValue>,
+    ) {
+        for (_, value) in self.0.iter_mut().filter(|(known, _)| known == name) {
+            if let Some(new) = rewritten(value) {
+                *value = new;
+            }
+        }
+    }
+
     /// The first of its name.
     #[must_use]
     pub fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {

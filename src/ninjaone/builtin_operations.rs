@@ -2,8 +2,11 @@
 
 use crate::{
     net::Method,
-    ninjaone::operation::{
-        Operation, Parameter, ParameterKind, Payload, RequiredIdentity, RiskClass, Scope,
+    ninjaone::{
+        operation::{
+            Operation, Parameter, ParameterKind, Payload, RequiredIdentity, RiskClass, Scope,
+        },
+        paging::Paging,
     },
 };
 
@@ -56,7 +59,7 @@ fn parse_row(row: &str) -> Option<Operation> {
         payload: Payload::parse(body)?,
         parameters: parse_parameters(parameters)?,
         secrets_parameter: secrets_parameter(notes),
-        paging: paging.into(),
+        paging: Paging::parse(paging)?,
         notes: notes.into(),
     })
 }

@@ -168,14 +168,16 @@ impl Catalogue {
     }
 
     /// Which operation a request is. HEAD goes where GET goes. A literal segment wins over a parameter; an integer
-    /// parameter takes canonical integers only, so that `/v2/device/01` is not a second name of `/v2/device/1`.
+    /// parameter takes canonical integers only, so that `/v2/device/01` is not a second name of `/v2/device/1`. One slash at the
+    /// end changes nothing, and never stands for an empty parameter.
     #[must_use]
     pub fn find(
         &self,
         method: Method,
         canonical_path: &str,
     ) -> Option<(&Arc<Operation>, PathParameters)> {
-        let matched = self.routers.for_method(method).at(canonical_path).ok()?;
+        let path = canonical_path.strip_suffix('/').unwrap_or(canonical_path);
+        let matched = self.routers.for_method(method).at(path).ok()?;
         let operation = self.operations.get(*matched.value)?;
         if matched.params.len() != operation.parameters.len() {
             return None;

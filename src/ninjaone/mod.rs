@@ -4,6 +4,7 @@ pub mod api_error;
 pub mod builtin_operations;
 pub mod catalogue;
 pub mod operation;
+pub mod paging;
 pub mod paths;
 pub mod region;
 pub mod secrets_query;

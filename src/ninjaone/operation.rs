@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{net::Method, ninjaone::secrets_query};
+use crate::{
+    net::Method,
+    ninjaone::{paging::Paging, secrets_query},
+};
 
 /// Longest template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 512;
@@ -30,6 +33,17 @@ impl RiskClass {
             Self::Secrets => "secrets",
             Self::Write => "write",
             Self::Dangerous => "dangerous",
+        }
+    }
+
+    /// Whether an operation of this class, called by `method`, is a read. Everything else is a write: what became of one whose
+    /// answer is lost is not known.
+    #[must_use]
+    pub const fn is_read(self, method: Method) -> bool {
+        match self {
+            Self::Read => true,
+            Self::Secrets => matches!(method, Method::Get | Method::Head),
+            Self::Write | Self::Dangerous => false,
         }
     }
 
@@ -219,7 +233,7 @@ pub struct Operation {
     pub parameters: Box<[Parameter]>,
     /// The query parameter that raises this read to class `secrets`, such as `showSecureValues`.
     pub secrets_parameter: Option<Box<str>>,
-    pub paging: Box<str>,
+    pub paging: Paging,
     pub notes: Box<str>,
 }
 
@@ -249,7 +263,7 @@ impl Operation {
             payload: Payload::Plain,
             parameters: parse_template(template)?,
             secrets_parameter: None,
-            paging: "-".into(),
+            paging: Paging::Unknown,
             notes: "-".into(),
         })
     }

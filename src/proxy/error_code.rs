@@ -18,6 +18,7 @@ pub(crate) enum ErrorCode {
     MethodRefused,
     BodyTooLarge,
     TargetTooLong,
+    EncodingRefused,
     HeadTooLarge,
     ExpectationFailed,
     ReasonRequired,
@@ -25,6 +26,8 @@ pub(crate) enum ErrorCode {
     UpstreamThrottled,
     UpstreamUnreachable,
     UpstreamBadAnswer,
+    /// NinjaOne refused the request with a page; the status is NinjaOne's.
+    UpstreamRefused,
     UpstreamTimeout,
     LoginNeeded,
     TokenUnavailable,
@@ -54,11 +57,13 @@ impl ErrorCode {
             Self::TenantUnknown => "tenant-unknown",
             Self::MethodRefused => "method-refused",
             Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => "too-large",
+            Self::EncodingRefused => "encoding-refused",
             Self::ReasonRequired => "reason-required",
             Self::CallerLimit => "caller-limit",
             Self::UpstreamThrottled => "upstream-throttled",
             Self::UpstreamUnreachable => "upstream-unreachable",
             Self::UpstreamBadAnswer => "upstream-bad-answer",
+            Self::UpstreamRefused => "upstream-refused",
             Self::UpstreamTimeout => "upstream-timeout",
             Self::LoginNeeded => "login-needed",
             Self::TokenUnavailable => "token-unavailable",
@@ -75,7 +80,7 @@ impl ErrorCode {
         Decision::Refused(self.as_str())
     }
 
-    /// The status that the caller is sent.
+    /// The status that the caller is sent, unless the refusal has one of its own.
     #[must_use]
     pub(crate) fn status(self) -> StatusCode {
         let status = match self {
@@ -89,13 +94,14 @@ impl ErrorCode {
             Self::MethodRefused => 405,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
+            Self::EncodingRefused => 415,
             Self::ExpectationFailed => 417,
             Self::HostRefused => 421,
             Self::ReasonRequired => 428,
             Self::CallerLimit | Self::UpstreamThrottled => 429,
             Self::HeadTooLarge => 431,
             Self::Internal => 500,
-            Self::UpstreamUnreachable | Self::UpstreamBadAnswer => 502,
+            Self::UpstreamUnreachable | Self::UpstreamBadAnswer | Self::UpstreamRefused => 502,
             Self::LoginNeeded
             | Self::TokenUnavailable
             | Self::SendAgain
@@ -122,12 +128,14 @@ impl ErrorCode {
             Self::MethodRefused => "The method is refused",
             Self::BodyTooLarge => "The body is too large",
             Self::TargetTooLong => "The target is too long",
+            Self::EncodingRefused => "The body is encoded",
             Self::HeadTooLarge => "The request's head is too large",
             Self::ReasonRequired => "The policy asks for more about this request",
             Self::CallerLimit => "The caller's limit is reached",
             Self::UpstreamThrottled => "NinjaOne, or our budget for it, allows no more for now",
             Self::UpstreamUnreachable => "NinjaOne cannot be reached",
             Self::UpstreamBadAnswer => "NinjaOne's answer could not be used",
+            Self::UpstreamRefused => "NinjaOne refused the request without saying why in JSON",
             Self::UpstreamTimeout => "NinjaOne did not answer in time",
             Self::LoginNeeded => "Somebody must log in first",
             Self::TokenUnavailable => "There is no valid token for NinjaOne",
@@ -147,8 +155,10 @@ impl ErrorCode {
             | Self::HostRefused
             | Self::BodyTooLarge
             | Self::TargetTooLong
+            | Self::EncodingRefused
             | Self::HeadTooLarge
             | Self::ExpectationFailed
+            | Self::UpstreamRefused
             | Self::CallerGone => "http_request_error",
             Self::BrowserRefused
             | Self::Unauthenticated
@@ -184,11 +194,13 @@ impl ErrorCode {
             Self::TenantUnknown => "tenant_unknown",
             Self::MethodRefused => "method_refused",
             Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => "too_large",
+            Self::EncodingRefused => "encoding_refused",
             Self::ReasonRequired => "reason_required",
             Self::CallerLimit => "caller_limit",
             Self::UpstreamThrottled => "upstream_throttled",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamBadAnswer => "upstream_bad_answer",
+            Self::UpstreamRefused => "upstream_refused",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::LoginNeeded => "login_needed",
             Self::TokenUnavailable => "token_unavailable",

@@ -28,19 +28,21 @@ pub(super) fn problem_response(
     id: RequestId,
     facts: &RequestFacts,
 ) -> Response<ProxyResponseBody> {
-    let status = refusal.code.status();
+    let status = refusal.status();
     let code = refusal.code.as_str();
-    // An unauthenticated caller learns nothing else.
-    let known = facts.caller.is_some();
+    // How to mend a request is told to everybody; what was made of it, to callers that are known.
     let explain = || format!("ninjaone-proxy explain {id}");
-    let hint = refusal.hint.clone().unwrap_or_else(explain);
+    let hint = refusal
+        .hint
+        .clone()
+        .or_else(|| facts.caller.is_some().then(explain));
     let problem = ProblemDetails {
         kind: format!("urn:ninjaone-proxy:error:{code}"),
         title: refusal.code.title(),
         status: status.as_u16(),
         detail: &refusal.detail,
         instance: format!("/requests/{id}"),
-        hint: known.then_some(hint.as_str()),
+        hint: hint.as_deref(),
         code,
         caller: facts.caller.as_ref().map(CallerName::as_str),
         operation: facts.operation.as_ref().map(|it| &*it.id),
@@ -78,6 +80,11 @@ pub(super) fn problem_response(
         ErrorCode::BadRequest => {
             let close = HeaderValue::from_static("close");
             headers.insert(header::CONNECTION, close);
+        }
+        // What would be taken (RFC 9110 section 15.5.16).
+        ErrorCode::EncodingRefused => {
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         ErrorCode::MethodRefused => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use crate::{
     caller::{self, Unidentified},
@@ -26,6 +26,8 @@ use super::error_code::ErrorCode;
 pub(crate) struct Refusal {
     /// Decides the status, the title and the words for programs.
     pub code: ErrorCode,
+    /// The status, where it is not the code's own.
+    pub status: Option<StatusCode>,
     /// What happened, for people: a sentence.
     pub detail: String,
     /// What to do about it; `explain` if there is nothing better.
@@ -47,6 +49,7 @@ impl Refusal {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             code,
+            status: None,
             detail: detail.into(),
             hint: None,
             retry_after: None,
@@ -57,9 +60,26 @@ impl Refusal {
         }
     }
 
+    /// The status that the caller is sent.
+    #[must_use]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| self.code.status())
+    }
+
     fn with_hint(mut self, hint: String) -> Self {
         self.hint = Some(hint);
         self
+    }
+
+    /// How to go on where NinjaOne may have moved a cursor and its page is lost.
+    fn with_cursor_hint(self, authorized: &Authorized) -> Self {
+        let query = authorized.request().target().query();
+        if authorized.operation().paging.moves_cursor(query) {
+            let hint = "NinjaOne keeps the cursor's place and may have moved it on, so this was not sent again: start over without 'cursor'";
+            self.with_hint(hint.to_owned())
+        } else {
+            self
+        }
     }
 
     /// Sets what `Retry-After` says.
@@ -90,6 +110,10 @@ pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -
             refusal.bucket = Some(LimitKind::TenantPaused);
             refusal.with_retry_after(retry_after)
         }
+        ForwardError::Page {
+            status,
+            retry_after,
+        } => page_instead_of_json(status, retry_after, authorized),
         ForwardError::Unreachable(error) => {
             let mut refusal = Refusal::new(
                 ErrorCode::UpstreamUnreachable,
@@ -104,7 +128,7 @@ pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -
                 format!("NinjaOne may have received the request, but {error}."),
             );
             refusal.proxy_status = Some(error.proxy_status());
-            refusal
+            refusal.with_cursor_hint(authorized)
         }
         ForwardError::TokenRejected => Refusal::new(
             ErrorCode::UpstreamBadAnswer,
@@ -119,9 +143,47 @@ pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -
         ForwardError::TimedOut => Refusal::new(
             ErrorCode::UpstreamTimeout,
             "NinjaOne may have received the request, but sent no answer in time.",
-        ),
+        )
+        .with_cursor_hint(authorized),
         ForwardError::Body(fault) => from_body_error(fault),
     }
+}
+
+/// Of a page of HTML that NinjaOne, or a gateway or firewall before it, showed where it should have answered with JSON.
+/// The caller gets the page's own status where that is an error, so that its own rules for errors hold. A write is never told
+/// when to come back: what became of it is not known.
+fn page_instead_of_json(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    authorized: &Authorized,
+) -> Refusal {
+    let is_read = authorized.class().is_read(authorized.request().method());
+    let (code, own_status) = match status.as_u16() {
+        400..=499 => (ErrorCode::UpstreamRefused, Some(status)),
+        501..=599 => (ErrorCode::UpstreamBadAnswer, Some(status)),
+        // An application's error that it did not put in JSON is a gateway's to the caller; a page is no success.
+        _ => (ErrorCode::UpstreamBadAnswer, None),
+    };
+    let verb = if code == ErrorCode::UpstreamRefused {
+        "refused the request"
+    } else {
+        "answered"
+    };
+    let said = format!(
+        "NinjaOne, or a gateway or firewall before it, {verb} with status {} and a web page instead of JSON",
+        status.as_u16()
+    );
+    let mut refusal = if is_read || code == ErrorCode::UpstreamRefused {
+        Refusal::new(code, format!("{said}.")).with_cursor_hint(authorized)
+    } else {
+        let detail =
+            format!("{said}. Whether the write was done is unknown: do not simply send it again.");
+        let hint = "look in NinjaOne whether it was done before you send it again";
+        Refusal::new(code, detail).with_hint(hint.to_owned())
+    };
+    refusal.status = own_status;
+    refusal.retry_after = retry_after.filter(|_| is_read);
+    refusal
 }
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
@@ -155,6 +217,7 @@ pub(crate) fn malformed(it: &Malformed) -> Refusal {
         RequestError::Header(HeaderError::Expectation) => ErrorCode::ExpectationFailed,
         RequestError::MisdirectedHost => ErrorCode::HostRefused,
         RequestError::BodyTooLarge => ErrorCode::BodyTooLarge,
+        RequestError::EncodedBody => ErrorCode::EncodingRefused,
         RequestError::Target(_)
         | RequestError::Header(_)
         | RequestError::Host
@@ -164,7 +227,33 @@ pub(crate) fn malformed(it: &Malformed) -> Refusal {
         | RequestError::AbsoluteForm
         | RequestError::NotHttp => ErrorCode::BadRequest,
     };
-    Refusal::new(code, sentence(&it.error.to_string()))
+    let refusal = Refusal::new(code, sentence(&it.error.to_string()));
+    match mending(it) {
+        Some(hint) => refusal.with_hint(hint.to_owned()),
+        None => refusal,
+    }
+}
+
+/// How to mend what people set up wrong most often.
+fn mending(it: &Malformed) -> Option<&'static str> {
+    const NO_FORWARD_PROXY: &str = "this is a server, not a forward proxy: add its host to NO_PROXY, or unset 'http_proxy', 'HTTPS_PROXY' or curl's '-x'";
+    match it.error {
+        // A base URL and a path were put together.
+        RequestError::Target(TargetError::EmptySegment(position))
+            if it
+                .path
+                .get(usize::from(position.saturating_sub(1))..)
+                .is_some_and(|it| it.starts_with("//v2/") || it.starts_with("//api/v2/")) =>
+        {
+            Some("the client's base URL probably ends with a slash: take it off")
+        }
+        RequestError::AbsoluteForm => Some(NO_FORWARD_PROXY),
+        // CONNECT names a host and a port.
+        RequestError::Method if !it.path.starts_with('/') && it.path.contains(':') => {
+            Some(NO_FORWARD_PROXY)
+        }
+        _ => None,
+    }
 }
 
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is

@@ -177,7 +177,7 @@ fn failed_response(
         decision,
         error,
         refusal.bucket,
-        refusal.code.status(),
+        refusal.status(),
         ResponseSource::Proxy,
         &send_log,
     );
@@ -187,7 +187,7 @@ fn failed_response(
         Some(&leased.caller().name),
         Some(leased.operation()),
         decision,
-        refusal.code.status().as_u16(),
+        refusal.status().as_u16(),
     );
     metrics.duration.observe(duration);
     metrics
@@ -224,7 +224,7 @@ fn record_refusal_with(
         decision,
         refusal.error,
         refusal.bucket,
-        refusal.code.status(),
+        refusal.status(),
         ResponseSource::Proxy,
         send_log,
     );
@@ -233,7 +233,7 @@ fn record_refusal_with(
         facts.caller.as_ref(),
         facts.operation.as_ref(),
         decision,
-        refusal.code.status().as_u16(),
+        refusal.status().as_u16(),
     );
     metrics.duration.observe(duration);
     metrics.overhead.observe(proxy_overhead(duration, send_log));
@@ -403,6 +403,7 @@ fn outcome_details(
         bucket: bucket.map(LimitKind::as_str),
         status: status.as_u16(),
         source,
+        upstream_status: send_log.upstream_status.map(|it| it.as_u16()),
         attempts: send_log.attempts,
         ninjaone_request_id: send_log.ninjaone_request_id.clone(),
         duration_us: 0,

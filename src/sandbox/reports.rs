@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{clock::Moment, lock::Lock};
+use crate::{clock::Moment, lock::Lock, ninjaone::paging::Paging};
 
 use super::{
     api::ApiCall,
@@ -111,7 +111,7 @@ impl Cursors {
 
 /// The response of an operation that pages by a cursor and whose row format is known.
 pub(super) fn respond(call: &ApiCall<'_>) -> Option<SandboxResponse> {
-    if &*call.operation.paging != "cursor" {
+    if call.operation.paging != Paging::Cursor {
         return None;
     }
     let rows = ReportSource::of(call)?;

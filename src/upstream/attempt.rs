@@ -12,7 +12,6 @@ use crate::{
     clock::Timestamp,
     limits::{budget::Permit, retry_after::parse_retry_after},
     net::{
-        Method,
         body::{
             progress::BodyProgress,
             request_body_error::RequestBodyError,
@@ -29,13 +28,15 @@ use crate::{
         worker_cell::WorkerFlag,
     },
     ninjaone::{
-        api_error::{self, ApiErrorBody, ApiErrorKind},
+        api_error::{ApiErrorBody, ApiErrorKind},
         operation::Payload,
     },
 };
 
 use super::{
     attempt_result::{AttemptResult, UpstreamResponse},
+    page, references,
+    retry::Repeatability,
     send_loop::SendLoop,
     tenant_upstream::{ThrottleKind, UpstreamTimeouts},
     upstream_body::UpstreamBody,
@@ -45,7 +46,7 @@ use super::{
 const VIA: HeaderValue = HeaderValue::from_static("1.1 ninjaone-proxy");
 /// A request that must not be sent twice goes on a connection that was used this recently, or on a new one: the longer a
 /// connection idles, the likelier the server is just closing it.
-const WRITE_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
+const ONCE_ONLY_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
 /// Longest body of a 401 that is read to learn why, in bytes.
 const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Longest `x-nj-request-id` that is kept, in bytes.
@@ -55,7 +56,6 @@ impl SendLoop<'_> {
     /// Sends the request once, and takes its body along; `permit` is spent on it. `now` is when the wait for the response
     /// begins.
     pub(super) async fn send_once(&mut self, permit: Permit, now: Instant) -> AttemptResult {
-        let request = self.intended.request();
         let mut body = self.body.take();
         if self.intended.operation().payload == Payload::Upload {
             body.allow_upload();
@@ -65,12 +65,15 @@ impl SendLoop<'_> {
         }
         let progress = body.progress();
         self.send_log.body_progress.clone_from(&progress);
-        let freshness = match request.method() {
+        let freshness = match self.retry.repeatability() {
             _ if self.new_connection => ReusePolicy::NewConnection,
-            Method::Get | Method::Head => ReusePolicy::Any,
-            _ => ReusePolicy::IdleAtMost(WRITE_CONNECTION_IDLE_MAX),
+            Repeatability::Always => ReusePolicy::Any,
+            Repeatability::Never | Repeatability::IfNotServed => {
+                ReusePolicy::IdleAtMost(ONCE_ONLY_CONNECTION_IDLE_MAX)
+            }
         };
         self.intended.set_attempts(self.send_log.attempts + 1);
+        self.send_log.upstream_status = None;
         let begun = WorkerFlag::default();
         let sent = {
             let request = self.intended.request();
@@ -112,10 +115,10 @@ impl SendLoop<'_> {
             body,
         } = response;
         self.send_log.ninjaone_request_id = ninjaone_request_id(&headers);
-        if let Some(kind) = throttle_kind(status, &headers)
-            && !is_attachment(self.intended.operation().payload, &headers)
-        {
-            return AttemptResult::Throttled(kind, requested_delay(&headers));
+        self.send_log.upstream_status = Some(status);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let told = requested_delay(&headers);
+            return AttemptResult::Throttled(ThrottleKind::TooManyRequests, told);
         }
         // An upgrade that nobody asked for.
         if status.is_informational() {
@@ -130,17 +133,28 @@ impl SendLoop<'_> {
             };
         }
         self.token.accept();
-        sanitize_retry_after(&mut headers);
+        let operation = self.intended.operation();
+        let is_page = page::is_page(status, &headers, operation.payload);
+        let retry_after = sanitize_retry_after(&mut headers);
+        references::rewrite(
+            &mut headers,
+            self.upstream.endpoint(),
+            self.intended.request().target(),
+        );
         let response = UpstreamResponse {
             status,
             headers,
             body,
         };
-        if matches!(status.as_u16(), 502..=504) {
-            AttemptResult::GatewayError(response)
-        } else {
-            AttemptResult::Response(response)
+        if !is_page {
+            return response.into();
         }
+        if response.body.is_ended() {
+            return page::pass_on_without_type(response);
+        }
+        let method = self.intended.request().method();
+        let is_read = self.intended.leased().class().is_read(method);
+        Box::pin(page::judge(response, is_read, retry_after)).await
     }
 }
 
@@ -188,41 +202,17 @@ fn ninjaone_request_id(headers: &ResponseHeaders) -> Option<Box<str>> {
     value.get(..end).map(Box::from)
 }
 
-/// NinjaOne signals its rate limits by an HTML page as often as by 429; its API never responds with HTML.
-fn throttle_kind(status: StatusCode, headers: &ResponseHeaders) -> Option<ThrottleKind> {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return Some(ThrottleKind::TooManyRequests);
-    }
-    // Servers send pages with redirects and refusals of tokens too: those are what their status says.
-    if status.is_redirection() || status == StatusCode::UNAUTHORIZED {
-        return None;
-    }
-    let content_type = headers.get(&header::CONTENT_TYPE)?.to_str().ok()?;
-    if !api_error::is_html(content_type) {
-        return None;
-    }
-    // Pages of limits have been seen with these. Any other page is an error's: a caller that provokes one must not bring
-    // the whole tenant to a stop.
-    Some(match status.as_u16() {
-        200 | 403 | 503 => ThrottleKind::HtmlPage,
-        _ => ThrottleKind::HtmlErrorPage,
-    })
-}
-
-/// An operation that downloads a file may return an HTML page: the response says that it is an attachment.
-fn is_attachment(payload: Payload, headers: &ResponseHeaders) -> bool {
-    payload == Payload::Download && headers.contains(&header::CONTENT_DISPOSITION)
-}
-
 /// What a caller is told to wait is a whole number of seconds, 1 to 300, or nothing.
-fn sanitize_retry_after(headers: &mut ResponseHeaders) {
+fn sanitize_retry_after(headers: &mut ResponseHeaders) -> Option<Duration> {
     if !headers.contains(&header::RETRY_AFTER) {
-        return;
+        return None;
     }
-    match requested_delay(headers) {
+    let told = requested_delay(headers);
+    match told {
         Some(wait) => headers.insert(header::RETRY_AFTER, wait.as_secs().into()),
         None => headers.remove(&header::RETRY_AFTER),
     }
+    told
 }
 
 fn requested_delay(headers: &ResponseHeaders) -> Option<Duration> {

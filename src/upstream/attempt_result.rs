@@ -17,8 +17,10 @@ pub(super) enum AttemptResult {
     Response(UpstreamResponse),
     /// A gateway error (502, 503, 504): passed on if the request may not be retried.
     GatewayError(UpstreamResponse),
-    /// 429 or an HTML page, and how long it said to wait.
+    /// 429, or a page of a limit, and how long it said to wait.
     Throttled(ThrottleKind, Option<Duration>),
+    /// A page that is no throttle to this request.
+    Page(ErrorPage),
     /// 401: the token is no longer valid.
     TokenRejected,
     /// 401: the identity lacks a scope or role.
@@ -36,6 +38,17 @@ pub(super) enum AttemptResult {
     ExchangeFailed(ExchangeError),
 }
 
+/// A page of HTML where the API answers with JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ErrorPage {
+    /// NinjaOne's.
+    pub(super) status: StatusCode,
+    /// How long it said to wait.
+    pub(super) retry_after: Option<Duration>,
+    /// It speaks of a limit: the tenant's budget learns from it, although this request is not told to come back.
+    pub(super) shows_limit: bool,
+}
+
 /// NinjaOne's response, ready to be passed on.
 pub(super) struct UpstreamResponse {
     /// As NinjaOne sent it.
@@ -44,4 +57,19 @@ pub(super) struct UpstreamResponse {
     pub(super) headers: ResponseHeaders,
     /// Still to be read.
     pub(super) body: UpstreamBody,
+}
+
+impl From<UpstreamResponse> for AttemptResult {
+    fn from(response: UpstreamResponse) -> Self {
+        if is_gateway_error(response.status) {
+            Self::GatewayError(response)
+        } else {
+            Self::Response(response)
+        }
+    }
+}
+
+/// Statuses by which a gateway says that a server behind it did not do its part.
+pub(super) fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 502..=504)
 }

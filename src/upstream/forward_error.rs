@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::{
     audit::{Intended, OpenEntry},
     credentials::{Leased, TokenUnavailable},
@@ -45,10 +47,17 @@ pub enum ForwardError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// NinjaOne said 429, or showed its HTML page.
+    /// NinjaOne said 429, or showed a page of a limit.
     Throttled {
         /// How long the tenant sends nothing.
         retry_after: Duration,
+    },
+    /// NinjaOne, or a gateway or firewall before it, showed a page where it should have answered with JSON.
+    Page {
+        /// 2xx, 4xx or 5xx, never 401 or 429.
+        status: StatusCode,
+        /// How long it said to wait.
+        retry_after: Option<Duration>,
     },
     /// No connection. Nothing was sent.
     Unreachable(ExchangeError),

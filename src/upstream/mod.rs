@@ -8,6 +8,8 @@ mod attempt_result;
 mod forward_error;
 mod forwarded;
 mod identity_retry;
+mod page;
+mod references;
 mod retry;
 mod send_log;
 mod send_loop;

@@ -1,11 +1,13 @@
 //! The retry policy: what is sent again, and what never is.
 //!
 //! Only GET and HEAD are retried. NinjaOne has no idempotency keys, so a write that may have arrived is not sent again,
-//! whatever the response.
+//! whatever the response. Nor is a read that names a cursor: NinjaOne keeps its place, so a repetition would skip a page without
+//! a word.
 
 use std::time::Duration;
 
 use crate::{
+    audit::Intended,
     net::{
         Method,
         client::{exchange_error::ExchangeError, send_error::SendError},
@@ -14,9 +16,9 @@ use crate::{
 };
 
 use super::{
-    attempt_result::{AttemptResult, UpstreamResponse},
+    attempt_result::{AttemptResult, ErrorPage, UpstreamResponse, is_gateway_error},
     forward_error::ForwardError,
-    tenant_upstream::RetryBudget,
+    tenant_upstream::{RetryBudget, ThrottleKind},
 };
 
 /// What to do after an attempt.
@@ -33,25 +35,59 @@ pub(super) enum RetryDecision {
     Fail(ForwardError),
 }
 
+/// Which requests may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeatability {
+    /// A write.
+    Never,
+    /// A read that moves a cursor on: only where NinjaOne has certainly not served it, by 401, 429 or `user_context_required`, or
+    /// where not a byte of it was sent.
+    IfNotServed,
+    /// Any other read.
+    Always,
+}
+
+impl Repeatability {
+    /// By method, operation and query.
+    pub(super) fn of(intended: &Intended) -> Self {
+        let request = intended.request();
+        match request.method() {
+            Method::Get | Method::Head => {
+                let query = request.target().query();
+                if intended.operation().paging.moves_cursor(query) {
+                    Self::IfNotServed
+                } else {
+                    Self::Always
+                }
+            }
+            _ => Self::Never,
+        }
+    }
+}
+
 /// One request's retries.
 pub(super) struct RetryState<'a> {
     budget: &'a RetryBudget,
-    is_retryable: bool,
+    repeatability: Repeatability,
     retries: u32,
     new_token_tried: bool,
     new_connection_tried: bool,
 }
 
 impl<'a> RetryState<'a> {
-    pub(super) fn new(budget: &'a RetryBudget, method: Method) -> Self {
+    pub(super) fn new(budget: &'a RetryBudget, repeatability: Repeatability) -> Self {
         budget.deposit();
         Self {
             budget,
-            is_retryable: matches!(method, Method::Get | Method::Head),
+            repeatability,
             retries: 0,
             new_token_tried: false,
             new_connection_tried: false,
         }
+    }
+
+    pub(super) fn repeatability(&self) -> Repeatability {
+        self.repeatability
     }
 
     /// `paused` is how long the tenant sends nothing because of this verdict.
@@ -63,11 +99,21 @@ impl<'a> RetryState<'a> {
         match result {
             AttemptResult::Response(response) => RetryDecision::Done(response),
             AttemptResult::GatewayError(response) => self
-                .retry_with_backoff()
+                .retry_with_backoff(Repeatability::Always)
                 .unwrap_or(RetryDecision::Done(response)),
-            AttemptResult::Throttled(..) => self.retry_after_throttle(paused),
-            AttemptResult::TokenRejected if !self.is_retryable => RetryDecision::RejectToken,
-            AttemptResult::TokenRejected if self.new_token_tried => RetryDecision::RejectToken,
+            // A page of a limit says nothing of what was done before it was shown.
+            AttemptResult::Throttled(ThrottleKind::HtmlPage, _) => {
+                self.retry_after_throttle(Repeatability::Always, paused)
+            }
+            AttemptResult::Throttled(ThrottleKind::TooManyRequests, _) => {
+                self.retry_after_throttle(Repeatability::IfNotServed, paused)
+            }
+            AttemptResult::Page(page) => self.decide_page(page),
+            AttemptResult::TokenRejected
+                if self.new_token_tried || !self.may_repeat(Repeatability::IfNotServed) =>
+            {
+                RetryDecision::RejectToken
+            }
             AttemptResult::TokenRejected => {
                 self.new_token_tried = true;
                 RetryDecision::RetryWithNewToken
@@ -85,32 +131,60 @@ impl<'a> RetryState<'a> {
         }
     }
 
-    fn decide_send_error(&mut self, error: SendError) -> RetryDecision {
-        let (why, fresh) = match error {
-            SendError::NotSent(error) => (ForwardError::Unreachable(error), false),
-            SendError::StaleConnection => (ForwardError::BadResponse(ExchangeError::Broken), true),
-            SendError::MaybeSent(error) => (ForwardError::BadResponse(error), false),
-        };
-        // A stale connection says nothing about NinjaOne: once more, at once, outside the budget.
-        if fresh && self.is_retryable && !self.new_connection_tried {
-            self.new_connection_tried = true;
-            return RetryDecision::Retry {
-                wait: None,
-                new_connection: true,
-            };
+    /// Whether this request is at least as repeatable as `needed`.
+    fn may_repeat(&self, needed: Repeatability) -> bool {
+        match self.repeatability {
+            Repeatability::Never => false,
+            Repeatability::IfNotServed => needed == Repeatability::IfNotServed,
+            Repeatability::Always => true,
         }
+    }
+
+    fn decide_page(&mut self, page: ErrorPage) -> RetryDecision {
+        let retry = if is_gateway_error(page.status) {
+            self.retry_with_backoff(Repeatability::Always)
+        } else {
+            None
+        };
+        retry.unwrap_or(RetryDecision::Fail(ForwardError::Page {
+            status: page.status,
+            retry_after: page.retry_after,
+        }))
+    }
+
+    fn decide_send_error(&mut self, error: SendError) -> RetryDecision {
+        let (why, needed) = match error {
+            SendError::NotSent(error) => {
+                (ForwardError::Unreachable(error), Repeatability::IfNotServed)
+            }
+            SendError::StaleConnection => {
+                // It says nothing about NinjaOne: once more, at once, outside the budget.
+                if self.may_repeat(Repeatability::Always) && !self.new_connection_tried {
+                    self.new_connection_tried = true;
+                    return RetryDecision::Retry {
+                        wait: None,
+                        new_connection: true,
+                    };
+                }
+                let why = ForwardError::BadResponse(ExchangeError::Broken);
+                (why, Repeatability::Always)
+            }
+            SendError::MaybeSent(error) => {
+                (ForwardError::BadResponse(error), Repeatability::Always)
+            }
+        };
         let hopeless = matches!(why, ForwardError::Unreachable(ExchangeError::Certificate));
         if hopeless {
             return RetryDecision::Fail(why);
         }
-        self.retry_with_backoff()
+        self.retry_with_backoff(needed)
             .unwrap_or(RetryDecision::Fail(why))
     }
 
     /// Another attempt after a pause that doubles, if this request may have one and the budget pays for it.
-    fn retry_with_backoff(&mut self) -> Option<RetryDecision> {
+    fn retry_with_backoff(&mut self, needed: Repeatability) -> Option<RetryDecision> {
         let settings = self.budget.policy();
-        if !self.is_retryable
+        if !self.may_repeat(needed)
             || self.retries + 1 >= settings.attempts_max
             || !self.budget.withdraw()
         {
@@ -133,9 +207,16 @@ impl<'a> RetryState<'a> {
     }
 
     /// The tenant's budget is paused by now: taking the next permit waits as long as the queue allows, or refuses.
-    fn retry_after_throttle(&mut self, paused: Option<Duration>) -> RetryDecision {
+    fn retry_after_throttle(
+        &mut self,
+        needed: Repeatability,
+        paused: Option<Duration>,
+    ) -> RetryDecision {
         let settings = self.budget.policy();
-        if self.is_retryable && self.retries + 1 < settings.attempts_max && self.budget.withdraw() {
+        if self.may_repeat(needed)
+            && self.retries + 1 < settings.attempts_max
+            && self.budget.withdraw()
+        {
             self.retries += 1;
             return RetryDecision::Retry {
                 wait: None,

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::net::body::progress::BodyProgress;
@@ -11,6 +12,8 @@ use crate::net::body::progress::BodyProgress;
 pub struct SendLog {
     /// How often it was sent.
     pub attempts: u32,
+    /// The status of NinjaOne's response to the last attempt; none if there was none.
+    pub upstream_status: Option<StatusCode>,
     /// `x-nj-request-id` of the last response.
     pub ninjaone_request_id: Option<Box<str>>,
     /// Time spent waiting for NinjaOne and for the tenant's budget, up to the response's head.

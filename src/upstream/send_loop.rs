@@ -18,9 +18,9 @@ use super::{
     attempt_result::{AttemptResult, UpstreamResponse},
     forward_error::{ForwardError, ForwardFailed},
     forwarded::Forwarded,
-    retry::{RetryDecision, RetryState},
+    retry::{Repeatability, RetryDecision, RetryState},
     send_log::SendLog,
-    tenant_upstream::TenantUpstream,
+    tenant_upstream::{TenantUpstream, ThrottleKind},
     user_context::{keep_body_for_replay, requires_user},
 };
 
@@ -40,7 +40,7 @@ pub(super) struct SendLoop<'a> {
     /// Whether the next attempt must go on a connection of its own.
     pub(super) new_connection: bool,
     pub(super) send_log: SendLog,
-    retry: RetryState<'a>,
+    pub(super) retry: RetryState<'a>,
     /// The body, if it may be needed twice.
     pub(super) replay: Option<Arc<ReplayBuffer>>,
 }
@@ -74,7 +74,7 @@ impl<'a> SendLoop<'a> {
             token: Arc::clone(intended.token()),
             new_connection: false,
             send_log: SendLog::default(),
-            retry: RetryState::new(upstream.retry_budget(), intended.request().method()),
+            retry: RetryState::new(upstream.retry_budget(), Repeatability::of(&intended)),
             intended,
             body,
         }
@@ -138,9 +138,14 @@ impl<'a> SendLoop<'a> {
     fn apply_throttle(&self, result: &AttemptResult) -> Option<Duration> {
         match result {
             AttemptResult::Throttled(kind, told) => {
-                let pause = self.upstream.record_throttle(*kind, *told)?;
+                let pause = self.upstream.record_throttle(*kind, *told);
                 self.intended.budget().pause(pause);
                 return Some(pause);
+            }
+            AttemptResult::Page(page) if page.shows_limit => {
+                let kind = ThrottleKind::HtmlPage;
+                let pause = self.upstream.record_throttle(kind, page.retry_after);
+                self.intended.budget().pause(pause);
             }
             AttemptResult::Response(_) => self.upstream.reset_throttle(),
             _ => {}

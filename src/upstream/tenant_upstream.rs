@@ -73,8 +73,6 @@ pub enum ThrottleKind {
     TooManyRequests,
     /// A page of HTML.
     HtmlPage,
-    /// A page of HTML with a status that says nothing of limits.
-    HtmlErrorPage,
 }
 
 /// Ids tell pools apart, also those of one tenant before and after a reload.
@@ -112,6 +110,12 @@ impl TenantUpstream {
         self.id
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// How long to wait for what.
     #[must_use]
     pub fn timeouts(&self) -> UpstreamTimeouts {
@@ -135,22 +139,16 @@ impl TenantUpstream {
         Ok(Pool::new(connector, CONNECTION_IDLE_MAX, tasks))
     }
 
-    /// How long to send nothing after a throttle whose `Retry-After` was `told`; none after a page that says nothing
-    /// of limits.
-    pub fn record_throttle(&self, kind: ThrottleKind, told: Option<Duration>) -> Option<Duration> {
+    /// How long to send nothing after a throttle whose `Retry-After` was `told`.
+    pub fn record_throttle(&self, kind: ThrottleKind, told: Option<Duration>) -> Duration {
         let count = match kind {
             ThrottleKind::TooManyRequests => &self.throttled_by_status,
-            ThrottleKind::HtmlPage | ThrottleKind::HtmlErrorPage => &self.throttled_by_page,
+            ThrottleKind::HtmlPage => &self.throttled_by_page,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        if kind == ThrottleKind::HtmlErrorPage {
-            return None;
-        }
         let streak = self.throttle_streak.fetch_add(1, Ordering::Relaxed).min(6);
-        let pause = told
-            .unwrap_or_else(|| Duration::from_secs(1 << streak).min(DEFAULT_PAUSE_MAX))
-            .clamp(Duration::from_secs(1), PAUSE_MAX);
-        Some(pause)
+        told.unwrap_or_else(|| Duration::from_secs(1 << streak).min(DEFAULT_PAUSE_MAX))
+            .clamp(Duration::from_secs(1), PAUSE_MAX)
     }
 
     /// How often each kind was seen.

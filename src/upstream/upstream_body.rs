@@ -5,10 +5,12 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::SizeHint;
+use tokio::time::timeout;
 
 use crate::{
     limits::budget::Permit,
@@ -113,6 +115,14 @@ impl UpstreamBody {
         }
         let is_whole = self.ended && length <= bytes_max;
         is_whole.then(|| self.prefetched.iter().flatten().copied().collect())
+    }
+
+    /// Reads until `bytes_max` bytes have come, the body has ended in whatever way, or `wait_max` has passed; what has come,
+    /// at most `bytes_max` bytes of it.
+    pub async fn read_start(&mut self, bytes_max: usize, wait_max: Duration) -> Vec<u8> {
+        drop(timeout(wait_max, self.read_ahead(bytes_max)).await);
+        let read = self.prefetched.iter().flatten();
+        read.copied().take(bytes_max).collect()
     }
 
     /// Reads a body of at most `bytes_max` bytes to its end; empty if it is longer, or ends early.

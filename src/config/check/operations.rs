@@ -6,7 +6,10 @@ use crate::{
         settings::{keyword::Keyword, operation},
     },
     names::IdentityKind,
-    ninjaone::operation::{Operation, Parameter, ParameterKind, RequiredIdentity, RiskClass},
+    ninjaone::{
+        operation::{Operation, Parameter, ParameterKind, RequiredIdentity, RiskClass},
+        paging::Paging,
+    },
 };
 
 use super::Checker;
@@ -111,7 +114,7 @@ impl Checker<'_> {
             payload: body.0,
             parameters: parameters?,
             secrets_parameter: None,
-            paging: NO_VALUE.into(),
+            paging: Paging::Unknown,
             notes: NO_VALUE.into(),
         })
     }

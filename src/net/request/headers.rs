@@ -36,6 +36,10 @@ pub enum HeaderError {
         "the body is framed otherwise than by 'Content-Length' or 'Transfer-Encoding: chunked'"
     )]
     Framing,
+    #[error("'Connection' names a header without which the request would mean something else")]
+    NamedByConnection,
+    #[error("a part of a body ('Content-Range') is not taken: send it whole")]
+    ContentRange,
     #[error("NJP-Reason and NJP-On-Behalf-Of hold 1 to 256 bytes of printable text")]
     InvalidText,
 }
@@ -55,6 +59,8 @@ pub struct RequestHeaders {
     pub on_behalf_of: Option<Box<str>>,
     /// As sent.
     pub host: Option<HeaderValue>,
+    /// A body is encoded in a way that a policy cannot read: `Content-Encoding` is not `identity`.
+    pub is_encoded: bool,
 }
 
 /// What a request's header is for. A header that is none of these is dropped.
@@ -75,14 +81,79 @@ pub enum RequestHeaderKind {
     Origin,
     FetchSite,
     MethodOverride,
+    ContentEncoding,
+    ContentRange,
     Expect,
     ContentLength,
     TransferEncoding,
 }
 
-/// The longest name in [`RequestHeaderKind::from_name`], in bytes: raise it with a longer one, which would be dropped without a
-/// word.
-const REQUEST_NAME_BYTES_MAX: usize = "x-http-method-override".len();
+/// The table of request headers: what each name is for. The longest name bounds what is looked up, so that none can be left out
+/// by being longer.
+macro_rules! request_headers {
+    ($($name:literal => $kind:expr,)*) => {
+        /// The longest name in the table, in bytes.
+        const REQUEST_NAME_BYTES_MAX: usize = {
+            let mut longest = 0;
+            $(if $name.len() > longest {
+                longest = $name.len();
+            })*
+            longest
+        };
+
+        fn kind_of(lower: &[u8]) -> Option<RequestHeaderKind> {
+            Some(match lower {
+                $($name => $kind,)*
+                _ => return None,
+            })
+        }
+    };
+}
+
+// What is not here is dropped. That must never change what a request means, so each header that does so is forwarded, read by us,
+// or refused. Dropped on purpose, because a recipient may ignore them: `te`, `trailer` (trailers end here), `upgrade`,
+// `http2-settings`, `prefer`, `priority`, `cache-control`, `pragma`, `max-forwards` (none of its methods is served), `date`,
+// `from`, `referer`, digests; and because they are not NinjaOne's business: cookies, `forwarded`, `x-forwarded-…`, `via`.
+request_headers! {
+    b"host" => RequestHeaderKind::Host,
+    b"user-agent" => RequestHeaderKind::ForwardOnce(header::USER_AGENT),
+    b"accept" => RequestHeaderKind::Forward(header::ACCEPT),
+    b"accept-encoding" => RequestHeaderKind::Forward(header::ACCEPT_ENCODING),
+    b"accept-language" => RequestHeaderKind::Forward(header::ACCEPT_LANGUAGE),
+    // What the body is.
+    b"content-type" => RequestHeaderKind::ForwardOnce(header::CONTENT_TYPE),
+    b"content-language" => RequestHeaderKind::Forward(header::CONTENT_LANGUAGE),
+    // A policy must be able to read the body.
+    b"content-encoding" => RequestHeaderKind::ContentEncoding,
+    // A part of a body would be taken for the whole (RFC 9110 section 14.5).
+    b"content-range" => RequestHeaderKind::ContentRange,
+    // Without its condition a write overwrites what somebody else has changed, and a read gets what it has already.
+    b"if-match" => RequestHeaderKind::Forward(header::IF_MATCH),
+    b"if-none-match" => RequestHeaderKind::ForwardOnce(header::IF_NONE_MATCH),
+    b"if-modified-since" => RequestHeaderKind::ForwardOnce(header::IF_MODIFIED_SINCE),
+    b"if-unmodified-since" => RequestHeaderKind::ForwardOnce(header::IF_UNMODIFIED_SINCE),
+    // Only together: a range of what has changed since is no part of what the caller holds.
+    b"range" => RequestHeaderKind::ForwardOnce(header::RANGE),
+    b"if-range" => RequestHeaderKind::ForwardOnce(header::IF_RANGE),
+    // Ours: who asks, for which tenant, why.
+    b"authorization" => RequestHeaderKind::Authorization,
+    b"x-api-key" => RequestHeaderKind::ApiKey,
+    b"njp-tenant" => RequestHeaderKind::Tenant,
+    b"njp-reason" => RequestHeaderKind::Reason,
+    b"njp-on-behalf-of" => RequestHeaderKind::OnBehalfOf,
+    // From web pages.
+    b"origin" => RequestHeaderKind::Origin,
+    b"sec-fetch-site" => RequestHeaderKind::FetchSite,
+    // Another method than the one that policy looks at.
+    b"x-http-method-override" => RequestHeaderKind::MethodOverride,
+    b"x-method-override" => RequestHeaderKind::MethodOverride,
+    b"x-http-method" => RequestHeaderKind::MethodOverride,
+    // The connection's and the framing's.
+    b"connection" => RequestHeaderKind::Connection,
+    b"expect" => RequestHeaderKind::Expect,
+    b"content-length" => RequestHeaderKind::ContentLength,
+    b"transfer-encoding" => RequestHeaderKind::TransferEncoding,
+}
 
 impl RequestHeaderKind {
     /// By the name, in any letter case (RFC 9110 section 5.1); none for a header that is dropped.
@@ -92,31 +163,23 @@ impl RequestHeaderKind {
         let lower = lower.get_mut(..name.len())?;
         lower.copy_from_slice(name.as_bytes());
         lower.make_ascii_lowercase();
-        Some(match &*lower {
-            b"host" => Self::Host,
-            b"user-agent" => Self::ForwardOnce(header::USER_AGENT),
-            b"content-type" => Self::ForwardOnce(header::CONTENT_TYPE),
-            b"if-none-match" => Self::ForwardOnce(header::IF_NONE_MATCH),
-            b"if-modified-since" => Self::ForwardOnce(header::IF_MODIFIED_SINCE),
-            b"accept" => Self::Forward(header::ACCEPT),
-            b"accept-encoding" => Self::Forward(header::ACCEPT_ENCODING),
-            b"accept-language" => Self::Forward(header::ACCEPT_LANGUAGE),
-            b"authorization" => Self::Authorization,
-            b"x-api-key" => Self::ApiKey,
-            b"connection" => Self::Connection,
-            b"njp-tenant" => Self::Tenant,
-            b"njp-reason" => Self::Reason,
-            b"njp-on-behalf-of" => Self::OnBehalfOf,
-            b"origin" => Self::Origin,
-            b"sec-fetch-site" => Self::FetchSite,
-            b"x-http-method-override" | b"x-method-override" | b"x-http-method" => {
-                Self::MethodOverride
-            }
-            b"expect" => Self::Expect,
-            b"content-length" => Self::ContentLength,
-            b"transfer-encoding" => Self::TransferEncoding,
-            _ => return None,
-        })
+        kind_of(lower)
+    }
+
+    /// Whether the request would mean something else without the header.
+    fn changes_meaning(&self) -> bool {
+        match self {
+            Self::ForwardOnce(name) | Self::Forward(name) => !matches!(
+                *name,
+                header::USER_AGENT
+                    | header::ACCEPT
+                    | header::ACCEPT_ENCODING
+                    | header::ACCEPT_LANGUAGE
+            ),
+            Self::ContentEncoding | Self::ContentRange | Self::MethodOverride => true,
+            // Ours; they have been taken out.
+            _ => false,
+        }
     }
 }
 
@@ -161,6 +224,12 @@ impl RequestHeadersBuilder {
                 Err(HeaderError::Browser)
             }
             RequestHeaderKind::MethodOverride => Err(HeaderError::MethodOverride),
+            RequestHeaderKind::ContentRange => Err(HeaderError::ContentRange),
+            RequestHeaderKind::ContentEncoding => {
+                let value = value.as_bytes().trim_ascii();
+                sorted.is_encoded |= !value.is_empty() && !value.eq_ignore_ascii_case(b"identity");
+                Ok(())
+            }
             RequestHeaderKind::Expect
                 if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") =>
             {
@@ -175,17 +244,23 @@ impl RequestHeadersBuilder {
     }
 
     /// The sorted headers, without those that `Connection` names (RFC 9110 section 7.6.1).
-    #[must_use]
-    pub fn build(mut self) -> RequestHeaders {
+    ///
+    /// # Errors
+    /// `Connection` names one that must not be left out.
+    pub fn build(mut self) -> Result<RequestHeaders, HeaderError> {
         for listed in &self.connection_options {
             for name in listed.to_str().unwrap_or_default().split(',') {
                 let name = name.trim();
+                let kind = RequestHeaderKind::from_name(name);
+                if kind.is_some_and(|it| it.changes_meaning()) {
+                    return Err(HeaderError::NamedByConnection);
+                }
                 self.headers
                     .forwarded
                     .retain(|(kept, _)| !kept.as_str().eq_ignore_ascii_case(name));
             }
         }
-        self.headers
+        Ok(self.headers)
     }
 }
 
@@ -207,7 +282,7 @@ pub fn parse_request_headers(headers: HeaderMap) -> Result<RequestHeaders, Heade
             builder.add(kind.clone(), value)?;
         }
     }
-    Ok(builder.build())
+    builder.build()
 }
 
 fn set_once(slot: &mut Option<HeaderValue>, value: HeaderValue) -> Result<(), HeaderError> {

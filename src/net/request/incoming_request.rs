@@ -211,6 +211,9 @@ fn check(
     if matches!(method, Method::Get | Method::Head) && !body.is_end_stream() {
         return Err(RequestError::UnexpectedBody);
     }
+    if headers.is_encoded && !body.is_end_stream() {
+        return Err(RequestError::EncodedBody);
+    }
     if body.size_hint().lower() > rules.upload_bytes_max.max(rules.body_bytes_max) {
         return Err(RequestError::BodyTooLarge);
     }

@@ -1,6 +1,7 @@
 //! A request, whatever the protocol: parsed once, checked against the rules for all requests, and read-only from then on.
 
 pub mod allowed_hosts;
+pub mod bad_character;
 pub mod headers;
 pub mod incoming_request;
 pub mod origin_form;

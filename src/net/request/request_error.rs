@@ -25,6 +25,10 @@ pub enum RequestError {
     Scheme,
     #[error("GET and HEAD carry no body")]
     UnexpectedBody,
+    #[error(
+        "the body is encoded ('Content-Encoding'), and a policy must be able to read it: send it as it is"
+    )]
+    EncodedBody,
     #[error("the body is longer than any operation takes")]
     BodyTooLarge,
     #[error("the target must not name a host")]

@@ -4,9 +4,11 @@
 //! decoded for matching only, and every target that another reader could understand differently is refused: dot segments,
 //! empty segments, encoded separators, characters that RFC 3986 does not allow in a path, escapes that are not UTF-8.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use http::uri::PathAndQuery;
+
+use super::bad_character::{self, BadCharacter, TargetPart};
 
 /// Longest target, in bytes (RFC 9112 section 3 recommends at least 8,000).
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
@@ -42,26 +44,71 @@ pub enum TargetError {
     TooLong,
     #[error("the target must be a path that starts with '/'")]
     NotAPath,
-    #[error("the path has a character that is not allowed unescaped in a path")]
-    PathCharacter,
-    #[error("the path has an empty segment ('//')")]
-    EmptySegment,
+    #[error("{0}")]
+    Character(BadCharacter),
+    /// At this position, counted from 1.
+    #[error("the path has an empty segment ('//') at position {0} of the target")]
+    EmptySegment(u16),
     #[error("the path has a segment of dots only")]
     DotSegment,
-    #[error("an escape is not '%' and two hexadecimal digits")]
-    BadEscape,
-    #[error("the path has an escaped character that could be read as a separator or a control")]
-    EscapedSeparator,
+    #[error("{0}, where an escape is '%' and two hexadecimal digits")]
+    BadEscape(BadEscape),
+    #[error("the path has an escaped control character")]
+    EscapedControl,
     #[error("the path's escapes are not UTF-8")]
     NotUtf8,
-    #[error("the query has a character that is not allowed")]
-    QueryCharacter,
     #[error("a token must not travel in the query (RFC 6750 section 2.3)")]
     TokenInQuery,
     #[error("the query asks for another method than the request's")]
     MethodOverride,
     #[error("a '#' must not be sent in a target")]
     Fragment,
+}
+
+/// A `%` without two hexadecimal digits after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BadEscape {
+    /// Where it stands.
+    pub part: TargetPart,
+    /// In bytes from the start of the target, counted from 1.
+    pub position: u16,
+}
+
+impl fmt::Display for BadEscape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = match self.part {
+            TargetPart::Path => "path",
+            TargetPart::Query => "query",
+        };
+        write!(
+            f,
+            "the {part} has a lone '%' at position {} of the target",
+            self.position
+        )
+    }
+}
+
+/// The first character of a received target that must not stand in its path or query as it is.
+#[must_use]
+pub fn find_bad_character(received: &[u8]) -> Option<BadCharacter> {
+    let mut part = TargetPart::Path;
+    received.iter().enumerate().find_map(|(at, &byte)| {
+        match part {
+            TargetPart::Path if byte == b'?' => part = TargetPart::Query,
+            TargetPart::Path if !PATH_BYTES[usize::from(byte)] => {
+                return Some(BadCharacter::plain(part, byte, at));
+            }
+            TargetPart::Query if !is_query_byte(byte) => {
+                return Some(BadCharacter::plain(part, byte, at));
+            }
+            TargetPart::Path | TargetPart::Query => {}
+        }
+        None
+    })
+}
+
+fn is_query_byte(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'<' | b'>' | b'\\' | b'"')
 }
 
 impl Target {
@@ -75,12 +122,12 @@ impl Target {
         }
         let path = received.path();
         if let Some(query) = received.query() {
-            check_query(query)?;
+            check_query(query, path.len() + 1)?;
         }
         let escaped = check_path(path)?;
         let (forwarded_from, tenant) = tenant_base(path);
         let canonical = if escaped {
-            let path = percent_decode_path(&path[forwarded_from..])?;
+            let path = percent_decode_path(path, forwarded_from)?;
             let from = alias_length(&path);
             CanonicalPath::Decoded { path, from }
         } else {
@@ -101,6 +148,21 @@ impl Target {
         match &self.canonical {
             CanonicalPath::AsReceived(range) => &self.received.as_str()[range.clone()],
             CanonicalPath::Decoded { path, from } => &path[*from..],
+        }
+    }
+
+    /// `/tenant/<name>` as received, where the caller used it; else empty.
+    #[must_use]
+    pub fn tenant_base(&self) -> &str {
+        &self.received.as_str()[..self.forwarded_from]
+    }
+
+    /// Whether the caller wrote `/api/v2` for `/v2`.
+    #[must_use]
+    pub fn uses_alias(&self) -> bool {
+        match &self.canonical {
+            CanonicalPath::AsReceived(range) => range.start > self.forwarded_from,
+            CanonicalPath::Decoded { from, .. } => *from > 0,
         }
     }
 
@@ -153,12 +215,14 @@ fn check_path(path: &str) -> Result<bool, TargetError> {
     let (mut segment_length, mut dots) = (0_usize, 0_usize);
     for (at, &byte) in bytes.iter().enumerate() {
         if !PATH_BYTES[usize::from(byte)] {
-            return Err(TargetError::PathCharacter);
+            let bad = BadCharacter::plain(TargetPart::Path, byte, at);
+            return Err(TargetError::Character(bad));
         }
         match byte {
             b'/' => {
                 if at > 0 && segment_length == 0 {
-                    return Err(TargetError::EmptySegment);
+                    let position = u16::try_from(at).unwrap_or(u16::MAX);
+                    return Err(TargetError::EmptySegment(position));
                 }
                 if segment_length > 0 && dots == segment_length {
                     return Err(TargetError::DotSegment);
@@ -206,57 +270,59 @@ fn hex_digit(byte: u8) -> Option<u8> {
         .and_then(|d| u8::try_from(d).ok())
 }
 
-/// The byte that an escape stands for, given what follows its '%'.
-fn decode_escape(rest: &[u8]) -> Result<u8, TargetError> {
+/// The byte that an escape stands for, given what follows its '%'; none if that is not two hexadecimal digits.
+fn decode_escape(rest: &[u8]) -> Option<u8> {
     match rest {
-        [high, low, ..] => match (hex_digit(*high), hex_digit(*low)) {
-            (Some(high), Some(low)) => Ok(high << 4 | low),
-            _ => Err(TargetError::BadEscape),
-        },
-        _ => Err(TargetError::BadEscape),
+        [high, low, ..] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
+        _ => None,
     }
 }
 
-fn percent_decode_path(path: &str) -> Result<Box<str>, TargetError> {
+/// The same, of an escape at `offset` in a target. Refuses one that could be read as something else than a character.
+fn check_escape(part: TargetPart, rest: &[u8], offset: usize) -> Result<u8, TargetError> {
+    let byte = decode_escape(rest).ok_or_else(|| {
+        TargetError::BadEscape(BadEscape {
+            part,
+            position: u16::try_from(offset + 1).unwrap_or(u16::MAX),
+        })
+    })?;
+    if bad_character::is_refused_escape(part, byte) {
+        let bad = BadCharacter::escaped(part, byte, offset);
+        return Err(TargetError::Character(bad));
+    }
+    Ok(byte)
+}
+
+/// Decodes what follows the first `from` bytes of a path.
+fn percent_decode_path(path: &str, from: usize) -> Result<Box<str>, TargetError> {
+    let bytes = path.as_bytes();
     let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [byte, after @ ..] = rest {
-        if *byte == b'%' {
-            let value = decode_escape(after)?;
-            if value < 0x20
-                || matches!(
-                    value,
-                    0x7f | b'/' | b'\\' | b'.' | b'%' | b';' | b'?' | b'#'
-                )
-            {
-                return Err(TargetError::EscapedSeparator);
-            }
-            decoded.push(value);
-            rest = &after[2..];
+    let mut at = from;
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'%' {
+            decoded.push(check_escape(TargetPart::Path, &bytes[at + 1..], at)?);
+            at += 3;
         } else {
-            decoded.push(*byte);
-            rest = after;
+            decoded.push(byte);
+            at += 1;
         }
     }
     let text = String::from_utf8(decoded).map_err(|_| TargetError::NotUtf8)?;
     if text.chars().any(char::is_control) {
-        return Err(TargetError::EscapedSeparator);
+        return Err(TargetError::EscapedControl);
     }
     Ok(text.into_boxed_str())
 }
 
-fn check_query(query: &str) -> Result<(), TargetError> {
+/// Checks a query that begins at `offset` in its target.
+fn check_query(query: &str, offset: usize) -> Result<(), TargetError> {
     let bytes = query.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'%' => {
-                if matches!(decode_escape(&bytes[at + 1..])?, 0 | b'\r' | b'\n') {
-                    return Err(TargetError::QueryCharacter);
-                }
-            }
-            b'#' | b'<' | b'>' | b'\\' | b'"' => return Err(TargetError::QueryCharacter),
-            0x21..=0x7e => {}
-            _ => return Err(TargetError::QueryCharacter),
+        if byte == b'%' {
+            check_escape(TargetPart::Query, &bytes[at + 1..], offset + at)?;
+        } else if !is_query_byte(byte) {
+            let bad = BadCharacter::plain(TargetPart::Query, byte, offset + at);
+            return Err(TargetError::Character(bad));
         }
     }
     query.split(['&', ';']).try_for_each(check_parameter)

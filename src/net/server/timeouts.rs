@@ -28,6 +28,12 @@ pub struct ConnectionTimeouts {
 /// connection ends (RFC 9112 section 9.6).
 pub const LINGER_MS_MAX: u64 = 2_000;
 
+/// How often a caller that has ended its side is probed for while its request is handled, in milliseconds.
+pub const HALF_CLOSED_PROBE_MS: u64 = 500;
+
+/// How long one that cannot be probed for is served without being sent a byte, in milliseconds.
+pub const HALF_CLOSED_MS_MAX: u64 = 10_000;
+
 /// What a connection waits for, as far as its timeouts are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionWait {
@@ -41,6 +47,10 @@ pub enum ConnectionWait {
     Write,
     /// For the end of a lingering close.
     Linger,
+    /// For a response, of a caller that has ended its side and may be probed for.
+    HalfClosedProbe,
+    /// For a response, of a caller that has ended its side and cannot be probed for.
+    HalfClosed,
     /// A request is being handled: its own timeouts apply.
     InHandler,
 }
@@ -54,6 +64,8 @@ impl ConnectionTimeouts {
             ConnectionWait::UnauthenticatedIdle => Some(self.unauthenticated_idle),
             ConnectionWait::Write => Some(self.response.idle),
             ConnectionWait::Linger => Some(Duration::from_millis(LINGER_MS_MAX)),
+            ConnectionWait::HalfClosedProbe => Some(Duration::from_millis(HALF_CLOSED_PROBE_MS)),
+            ConnectionWait::HalfClosed => Some(Duration::from_millis(HALF_CLOSED_MS_MAX)),
             ConnectionWait::InHandler => None,
         }
     }

@@ -99,7 +99,7 @@ fn unknown(path: &str, root: &str, operation: &Operation) -> Vec<String> {
     let tail = path.strip_prefix("/v2/").unwrap();
     let mut all = vec![
         format!("/V2/{}", tail.to_uppercase()),
-        format!("{root}/{tail}/"),
+        format!("{root}/{tail}//"),
     ];
     let ends_in_text = operation.template.ends_with('}')
         && operation
@@ -171,6 +171,8 @@ fn cases(catalogue: &Catalogue) -> Vec<Case> {
             add(plain.clone(), may);
             let encoded = plain.replace("v2/", "%76%32/");
             add(encoded, may);
+            // One slash at the end makes no other operation of it.
+            add(format!("{plain}/"), may);
             if root == "/v2" || base.is_empty() {
                 for target in crooked(&path, root) {
                     let joined = if target.starts_with('/') {

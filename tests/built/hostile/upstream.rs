@@ -206,7 +206,7 @@ const CREDENTIALS: &str = "Set-Cookie: sessionKey=CANARY-1\r\nWWW-Authenticate: 
     Authorization: Bearer CANARY-3\r\nProxy-Authenticate: CANARY-4\r\nServer: CANARY-5\r\nAlt-Svc: CANARY-6\r\n\
     Clear-Site-Data: CANARY-7\r\nAccess-Control-Allow-Origin: CANARY-8\r\nX-Echo: CANARY-9\r\n\
     Proxy-Status: CANARY-10\r\nVia: CANARY-11\r\nConnection: Content-Type\r\nKeep-Alive: CANARY-12\r\n\
-    Content-Security-Policy: CANARY-13\r\nRefresh: CANARY-14\r\nLink: CANARY-15\r\nSet-Cookie2: CANARY-16\r\n";
+    Content-Security-Policy: CANARY-13\r\nRefresh: CANARY-14\r\nX-Frame-Options: CANARY-15\r\nSet-Cookie2: CANARY-16\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn response_headers_are_an_allow_list_and_redirects_are_not_followed() {

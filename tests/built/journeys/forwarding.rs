@@ -94,6 +94,8 @@ async fn of_sixty_request_headers_only_the_allowed_ones_arrive() {
         ("User-Agent", "journeys/1"),
         ("If-None-Match", "\"abc\""),
         ("If-Modified-Since", "Sat, 21 Nov 2026 00:00:00 GMT"),
+        ("Range", "bytes=0-1"),
+        ("If-Range", "\"abc\""),
     ];
     for (name, value) in allowed {
         ask = ask.header(name, value);
@@ -112,13 +114,12 @@ async fn of_sixty_request_headers_only_the_allowed_ones_arrive() {
         ("NJP-Reason", "ticket 17"),
         ("NJP-On-Behalf-Of", "j.doe@msp.example"),
         ("Referer", "https://evil.example/"),
-        ("Range", "bytes=0-1"),
         ("TE", "trailers"),
         ("Cache-Control", "no-cache"),
     ] {
         ask = ask.header(name, value);
     }
-    for number in 0..37 {
+    for number in 0..36 {
         ask = ask.header(&format!("X-Foreign-{number}"), "value");
     }
 

@@ -195,12 +195,12 @@ async fn a_unix_socket_is_served_with_its_mode_and_gone_afterwards() {
 }
 
 /// A certificate for `localhost`, in PEM: itself and its key.
-fn certificate() -> (String, String) {
+pub(super) fn certificate() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-async fn tls(
+pub(super) async fn tls(
     address: SocketAddr,
     trusted: &str,
     alpn: &[u8],
@@ -221,7 +221,7 @@ async fn tls(
 }
 
 /// Where the world serves HTTPS.
-async fn https_address(world: &World) -> SocketAddr {
+pub(super) async fn https_address(world: &World) -> SocketAddr {
     let status = world.status().await;
     let mut listeners = status["listeners"].as_array().unwrap().iter();
     let address = listeners.find_map(|it| it["address"].as_str()?.strip_prefix("https://"));

@@ -13,7 +13,7 @@ use crate::audit_log;
 use super::world::{Behind, World};
 
 /// What of a caller's request may reach NinjaOne, and what the proxy adds.
-const HEADERS_UPSTREAM: [&str; 12] = [
+const HEADERS_UPSTREAM: [&str; 17] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -23,6 +23,11 @@ const HEADERS_UPSTREAM: [&str; 12] = [
     "user-agent",
     "if-none-match",
     "if-modified-since",
+    "if-match",
+    "if-unmodified-since",
+    "content-language",
+    "range",
+    "if-range",
     "authorization",
     "host",
     "via",

@@ -77,14 +77,7 @@ async fn an_operation_that_the_catalogue_lacks_is_refused_until_it_is_added() {
         .start()
         .await;
 
-    for target in [
-        "/v2/no/such",
-        "/",
-        "/v3/devices",
-        "/v2",
-        "/v2/devices/",
-        "/V2/devices",
-    ] {
+    for target in ["/v2/no/such", "/", "/v3/devices", "/v2", "/V2/devices"] {
         let answer = world.get("operator", target).await;
         answer.refuses(403, "unknown-operation");
         nothing_arrived(&world, &answer, "unknown-operation").await;

@@ -50,7 +50,7 @@ async fn a_line_has_the_members_of_the_contract_in_their_order() {
     let line = lines(temp_dir.path()).pop().unwrap();
     let names: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
     let expected = "v seq at type request boot caller auth on_behalf_of reason peer tenant identity method path \
-                    operation class scope decision policy status source attempts ninjaone_request duration_us bytes_in \
+                    operation class scope decision policy status source upstream_status attempts ninjaone_request duration_us bytes_in \
                     bytes_out prev hash";
     assert_eq!(names.join(" "), expected);
 }

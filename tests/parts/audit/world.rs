@@ -18,7 +18,10 @@ use ninjaone_proxy::{
     caller::AuthMethod,
     names::{IdentityKind, RequestId},
     net::{Method, Peer},
-    ninjaone::operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
+    ninjaone::{
+        operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
+        paging::Paging,
+    },
     policy::{Tenant, identity::ConfiguredIdentities},
 };
 use serde_json::Value;
@@ -71,7 +74,7 @@ fn operation(class: RiskClass) -> Operation {
         payload: Payload::Plain,
         parameters: Box::default(),
         secrets_parameter: None,
-        paging: "none".into(),
+        paging: Paging::Whole,
         notes: "".into(),
     }
 }
@@ -88,6 +91,7 @@ pub(crate) fn answered() -> OutcomeDetails {
         duration_us: 412_345,
         bytes_in: 211,
         bytes_out: 0,
+        upstream_status: Some(204),
     }
 }
 
@@ -97,6 +101,7 @@ pub(crate) fn refused(code: &'static str) -> OutcomeDetails {
         status: 503,
         source: ResponseSource::Proxy,
         attempts: 0,
+        upstream_status: None,
         ninjaone_request_id: None,
         ..answered()
     }

@@ -25,7 +25,10 @@ use ninjaone_proxy::{
         },
     },
     net::Method,
-    ninjaone::operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
+    ninjaone::{
+        operation::{Operation, Payload, RequiredIdentity, RiskClass, Scope},
+        paging::Paging,
+    },
 };
 use tempfile::TempDir;
 
@@ -45,7 +48,7 @@ fn operation(method: Method, template: &str, id: &str, tag: &str, class: RiskCla
         payload: Payload::Plain,
         parameters: Box::default(),
         secrets_parameter: None,
-        paging: "".into(),
+        paging: Paging::Whole,
         notes: "".into(),
     }
 }

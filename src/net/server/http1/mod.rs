@@ -99,10 +99,13 @@ where
         if let Poll::Ready(ended) = this.advance(cx) {
             return Poll::Ready(ended);
         }
-        if this.session.is_timed_out(&this.stage, cx) {
-            this.abort_response();
-            return Poll::Ready(ConnectionEnd::TimedOut);
+        match this.session.timeout(&this.stage, cx) {
+            Some(ConnectionEnd::TimedOut) => {
+                this.abort_response();
+                Poll::Ready(ConnectionEnd::TimedOut)
+            }
+            Some(end) => Poll::Ready(end),
+            None => Poll::Pending,
         }
-        Poll::Pending
     }
 }

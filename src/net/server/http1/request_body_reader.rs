@@ -99,6 +99,12 @@ impl RequestBodyReader {
         self.decoder.is_done() && !self.is_broken
     }
 
+    /// Whether somebody waits for more of it.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.sender.is_some()
+    }
+
     /// Whether reading the rest is not worth it or impossible, so that no other request can follow.
     #[must_use]
     pub fn prevents_keep_alive(&self) -> bool {

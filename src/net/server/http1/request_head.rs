@@ -14,7 +14,7 @@ use crate::net::{
         origin_form::check_origin_form,
         parsed_request::{RequestHead, RequestParseError},
         request_error::RequestError,
-        target::{TARGET_BYTES_MAX, TargetError},
+        target::{TARGET_BYTES_MAX, TargetError, find_bad_character},
     },
 };
 
@@ -130,8 +130,29 @@ fn parse<'lines, 'bytes>(
         .parse_request_with_uninit_headers(request, bytes, lines)
         .map_err(|error| match error {
             httparse::Error::TooManyHeaders => HeaderError::TooMany.into(),
-            _ => RequestError::NotHttp,
+            // The parser tells a character that no target has from other errors no more than this.
+            _ => target_of(bytes).map_or(RequestError::NotHttp, refused_target),
         })
+}
+
+/// The target of a request line that is refused for what stands in it: a space, above all. None if the line is not one of a
+/// request otherwise.
+fn target_of(bytes: &[u8]) -> Option<&[u8]> {
+    let line = bytes.get(..memchr::memchr(b'\n', bytes)?)?.trim_ascii_end();
+    let line = line
+        .strip_suffix(b" HTTP/1.1")
+        .or_else(|| line.strip_suffix(b" HTTP/1.0"))?;
+    let target = line.get(memchr::memchr(b' ', line)? + 1..)?;
+    let method = std::str::from_utf8(line.get(..line.len() - target.len() - 1)?).ok()?;
+    Method::parse(method)?;
+    let is_path = target.first() == Some(&b'/') && target.len() <= TARGET_BYTES_MAX;
+    is_path.then_some(target)
+}
+
+fn refused_target(target: &[u8]) -> RequestError {
+    find_bad_character(target).map_or(RequestError::NotHttp, |bad| {
+        TargetError::Character(bad).into()
+    })
 }
 
 fn from_httparse(
@@ -170,7 +191,7 @@ fn from_httparse(
             method: Some(method),
             target,
             authority: None,
-            headers: header_error.map_or_else(|| Ok(builder.build()), Err),
+            headers: header_error.map_or_else(|| builder.build(), Err),
             head_bytes: bytes.len(),
         },
     })
@@ -180,7 +201,7 @@ fn from_httparse(
 fn parse_target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, RequestError> {
     check_origin_form(received.as_bytes())?;
     PathAndQuery::from_maybe_shared(bytes.slice_ref(received.as_bytes()))
-        .map_err(|_| TargetError::PathCharacter.into())
+        .map_err(|_| refused_target(received.as_bytes()))
 }
 
 fn parse_error(request: &httparse::Request<'_, '_>, error: RequestError) -> RequestParseError {

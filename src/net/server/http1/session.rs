@@ -38,6 +38,9 @@ const READ_BYTES: usize = 64 * 1024;
 const PIPELINED_BYTES_MAX: usize = 64 * 1024;
 /// Most that is read and dropped in a lingering close, in bytes.
 const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Sent to a caller that waits for it, or to find out whether a caller is still there: whoever has not asked for it reads on
+/// (RFC 9110 section 15.2.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
@@ -64,6 +67,18 @@ pub(super) struct Session<S, H: Handler> {
     is_write_blocked: bool,
     /// Of the memory for incomplete heads.
     head_reservation: HeadReservation,
+    /// The request under way ends with its caller: it is a read, or not known.
+    ends_with_caller: bool,
+    half_close: HalfClose,
+}
+
+/// What is known of a caller's side of the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HalfClose {
+    /// Open.
+    No,
+    /// The caller has ended it: it sends nothing more, and reads on, or has gone. So often it was probed for.
+    Yes { probes: u32 },
 }
 
 impl<S, H> Session<S, H>
@@ -95,13 +110,50 @@ where
             progress: 0,
             is_write_blocked: false,
             head_reservation: HeadReservation::default(),
+            ends_with_caller: true,
+            half_close: HalfClose::No,
         }
     }
 
-    /// Whether the connection has waited for too long in this stage. To be asked whenever nothing can be done.
-    pub(super) fn is_timed_out(&mut self, stage: &Stage<H::Body>, cx: &mut Context<'_>) -> bool {
+    /// How the connection ends, if it has waited for too long in this stage. To be asked whenever nothing can be done.
+    pub(super) fn timeout(
+        &mut self,
+        stage: &Stage<H::Body>,
+        cx: &mut Context<'_>,
+    ) -> Option<ConnectionEnd> {
         let waiting = self.current_wait(stage);
-        self.timer.is_expired(waiting, self.progress, cx)
+        if !self.timer.is_expired(waiting, self.progress, cx) {
+            return None;
+        }
+        match waiting {
+            ConnectionWait::HalfClosedProbe => {
+                // A caller that is still there is waited for anew.
+                let has_ended =
+                    self.is_caller_gone(cx) || self.timer.is_expired(waiting, self.progress, cx);
+                has_ended.then_some(ConnectionEnd::Broken)
+            }
+            ConnectionWait::HalfClosed => Some(ConnectionEnd::Broken),
+            _ => Some(ConnectionEnd::TimedOut),
+        }
+    }
+
+    fn is_half_closed(&self) -> bool {
+        self.half_close != HalfClose::No
+    }
+
+    /// A caller that has ended its side may have ended the other one as well: only what is sent to it tells, when it is refused
+    /// and the next write fails. Probes come at doubling distances.
+    fn is_caller_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        let HalfClose::Yes { probes } = &mut self.half_close else {
+            return false;
+        };
+        *probes += 1;
+        self.progress += 1;
+        if !probes.is_power_of_two() {
+            return false;
+        }
+        self.write_buffer.push(Bytes::from_static(CONTINUE));
+        matches!(self.poll_write(cx), Poll::Ready(Err(_)))
     }
 
     fn current_wait(&self, stage: &Stage<H::Body>) -> ConnectionWait {
@@ -114,6 +166,14 @@ where
             Stage::Head => ConnectionWait::UnauthenticatedIdle,
             Stage::Discarding { .. } => ConnectionWait::Head,
             Stage::Lingering { .. } => ConnectionWait::Linger,
+            Stage::Handling(_) if self.is_half_closed() && self.ends_with_caller => {
+                if self.response_context.is_http11 {
+                    ConnectionWait::HalfClosedProbe
+                } else {
+                    ConnectionWait::HalfClosed
+                }
+            }
+            Stage::Sending(_) if self.is_half_closed() => ConnectionWait::HalfClosed,
             Stage::Handling(_) | Stage::Sending(_) => ConnectionWait::InHandler,
         }
     }
@@ -214,6 +274,7 @@ where
             keep_alive: false,
         };
         self.request_body = RequestBodyReader::broken();
+        self.ends_with_caller = true;
         Stage::Handling(self.handler.handle(Err(error)))
     }
 
@@ -226,6 +287,7 @@ where
             keep_alive,
             is_http11,
         } = head;
+        self.ends_with_caller = matches!(request.method, None | Some(Method::Get | Method::Head));
         self.response_context = ResponseContext {
             is_head: request.method == Some(Method::Head),
             is_http11,
@@ -259,7 +321,9 @@ where
     /// 3. The body is fed before the socket is read: the handler's demand decides whether more may be read at all. If it wants
     ///    nothing now, this is pending, and the socket is left to the kernel, which slows the caller down. With no body to
     ///    feed it is ready, and reading goes on for the sake of the end of the stream.
-    /// 4. The limit on pipelined bytes is checked last before the read, since feeding made room. Beyond it a hang-up goes
+    /// 4. A caller that has ended its side after a whole request is not read any more: it gets its answer (RFC 9112 section 9.6
+    ///    lets it). One that ends in the middle of a body has given up.
+    /// 5. The limit on pipelined bytes is checked last before the read, since feeding made room. Beyond it a hang-up goes
     ///    unnoticed until the response is written; the handler wakes us for that.
     fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         loop {
@@ -267,26 +331,32 @@ where
                 .request_body
                 .should_send_continue(!self.read_buffer.is_empty(), cx)
             {
-                self.write_buffer
-                    .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+                self.write_buffer.push(Bytes::from_static(CONTINUE));
             }
             let has_to_write = self.is_write_blocked || !self.write_buffer.is_empty();
             if has_to_write && ready!(self.poll_write(cx)).is_err() {
                 return Poll::Ready(ConnectionEnd::Broken);
             }
             ready!(self.request_body.poll_feed(&mut self.read_buffer, cx));
-            if self.read_buffer.len() >= PIPELINED_BYTES_MAX {
+            if self.is_half_closed() || self.read_buffer.len() >= PIPELINED_BYTES_MAX {
                 return Poll::Pending;
             }
             match ready!(self.poll_read(cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(ConnectionEnd::Broken),
-                Ok(_) => {}
+                Ok(1..) => {}
+                read if is_end(&read) && !self.request_body.is_wanted() => {
+                    self.half_close = HalfClose::Yes { probes: 0 };
+                }
+                _ => return Poll::Ready(ConnectionEnd::Broken),
             }
         }
     }
 
     fn begin_response(&mut self, response: Response<H::Body>, cx: &Context<'_>) -> Stage<H::Body> {
-        if self.control.is_shutdown_requested(cx) || self.request_body.prevents_keep_alive() {
+        let is_last = self.is_half_closed() && self.read_buffer.is_empty();
+        if self.control.is_shutdown_requested(cx)
+            || self.request_body.prevents_keep_alive()
+            || is_last
+        {
             self.response_context.keep_alive = false;
         }
         self.request_body.response_started();
@@ -412,5 +482,13 @@ where
             .poll_write(&mut self.socket, cx, &mut self.progress);
         self.is_write_blocked = polled.is_pending();
         polled
+    }
+}
+
+/// Whether the caller has ended its side. Over TLS some do so without saying goodbye; where a request ends, its framing has told.
+fn is_end(read: &io::Result<usize>) -> bool {
+    match read {
+        Ok(length) => *length == 0,
+        Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
     }
 }

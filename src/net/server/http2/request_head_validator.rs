@@ -11,11 +11,12 @@ use crate::net::{
     http1::framing,
     method::Method,
     request::{
+        bad_character::BadCharacter,
         headers::{HEADERS_MAX, HeaderError},
         origin_form::check_origin_form,
         parsed_request::{RequestParseError, recorded_path},
         request_error::RequestError,
-        target::TargetError,
+        target::{TargetError, find_bad_character},
     },
 };
 
@@ -24,8 +25,11 @@ use super::hpack;
 /// The field that says why a request is refused. A caller's own is dropped.
 const REFUSED_HEADER: HeaderName = HeaderName::from_static("njp-refused");
 
-/// What a request can be refused for here. [`REFUSED_HEADER`] carries the index in this list.
-const REFUSAL_ERRORS: [RequestError; 15] = [
+/// Stands before the number of a [`BadCharacter`] in [`REFUSED_HEADER`].
+const CHARACTER_MARK: char = 'c';
+
+/// What a request can be refused for here, besides a character of its target. [`REFUSED_HEADER`] carries the index in this list.
+const REFUSAL_ERRORS: [RequestError; 14] = [
     RequestError::NotHttp,
     RequestError::Method,
     RequestError::Host,
@@ -36,7 +40,6 @@ const REFUSAL_ERRORS: [RequestError; 15] = [
     RequestError::Target(TargetError::TooLong),
     RequestError::Target(TargetError::NotAPath),
     RequestError::Target(TargetError::Fragment),
-    RequestError::Target(TargetError::PathCharacter),
     RequestError::Header(HeaderError::Malformed),
     RequestError::Header(HeaderError::HopByHop),
     RequestError::Header(HeaderError::Framing),
@@ -237,7 +240,10 @@ fn check_path(path: &[u8]) -> Result<(), RequestError> {
     check_origin_form(path)?;
     PathAndQuery::try_from(path)
         .map(drop)
-        .map_err(|_| TargetError::PathCharacter.into())
+        .map_err(|_| match find_bad_character(path) {
+            Some(bad) => TargetError::Character(bad).into(),
+            None => RequestError::NotHttp,
+        })
 }
 
 fn as_utf8(value: Option<&[u8]>) -> Option<&str> {
@@ -245,8 +251,16 @@ fn as_utf8(value: Option<&[u8]>) -> Option<&str> {
 }
 
 fn encode_refusal(error: RequestError, method: &str, path: &str, block: &mut Vec<u8>) {
-    let number = REFUSAL_ERRORS.iter().position(|it| *it == error);
-    let value = format!("{} {method} {path}", number.unwrap_or_default());
+    let code = match error {
+        RequestError::Target(TargetError::Character(bad)) => {
+            format!("{CHARACTER_MARK}{}", bad.to_bits())
+        }
+        error => {
+            let number = REFUSAL_ERRORS.iter().position(|it| *it == error);
+            number.unwrap_or_default().to_string()
+        }
+    };
+    let value = format!("{code} {method} {path}");
     // No blanks at its ends: it is a value like any other.
     hpack::encode_field(
         REFUSED_HEADER.as_str().as_bytes(),
@@ -266,8 +280,13 @@ pub fn is_refused(headers: &HeaderMap) -> bool {
 pub fn decode_refusal(headers: &HeaderMap) -> Option<RequestParseError> {
     let value = headers.get(REFUSED_HEADER)?.to_str().unwrap_or_default();
     let mut parts = value.splitn(3, ' ');
-    let number = parts.next().and_then(|it| it.parse::<usize>().ok());
-    let error = number.and_then(|it| REFUSAL_ERRORS.get(it).copied());
+    let error = parts.next().and_then(|code| {
+        if let Some(bits) = code.strip_prefix(CHARACTER_MARK) {
+            let bad = BadCharacter::from_bits(bits.parse().ok()?);
+            return Some(TargetError::Character(bad).into());
+        }
+        REFUSAL_ERRORS.get(code.parse::<usize>().ok()?).copied()
+    });
     Some(RequestParseError {
         method: parts.next().and_then(Method::parse),
         path: parts.next().unwrap_or_default().into(),
