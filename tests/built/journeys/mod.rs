@@ -14,6 +14,7 @@ mod identities;
 mod levels;
 mod limits;
 mod logins;
+mod oauth_clients;
 mod outages;
 mod process;
 mod protocols;
