@@ -138,7 +138,7 @@ impl Program {
             ledger: ledger.clone(),
             token_authority: Arc::clone(&token_authority),
         };
-        renewer_tasks.spawn_until_shutdown(token_authority.follow_store());
+        renewer_tasks.spawn_until_shutdown(Arc::clone(&token_authority).follow_store());
         let (workers, worker_metrics) =
             start_workers(config, &shared, &abort_tasks, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(StatusCollector {
@@ -146,6 +146,7 @@ impl Program {
             started: Timestamp::now(),
             rules,
             ledger,
+            token_authority,
             connections: connection_registry(config),
             worker_metrics,
             listeners: opened.addresses(),

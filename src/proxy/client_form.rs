@@ -54,7 +54,9 @@ impl ClientForm {
 
     fn parse(body: &Bytes) -> Result<Self, TokenRequestError> {
         let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
+        // RFC 6749 section 3.2: a parameter without a value is as good as none, and none may stand twice.
+        let given = form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty());
+        for (name, value) in given {
             let value = || value.into_owned();
             let repeated = match name.as_ref() {
                 "grant_type" => form.grant_type.replace(value()).is_some(),
@@ -64,7 +66,6 @@ impl ClientForm {
                 "client_secret" => form.client_secret.replace(value().into()).is_some(),
                 _ => false,
             };
-            // RFC 6749 section 3.2: a parameter must not stand twice.
             if repeated {
                 return Err(TokenRequestError::RepeatedParameter);
             }

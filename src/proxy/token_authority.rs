@@ -41,8 +41,13 @@ pub(crate) struct TokenAuthority {
     tokens: CallerTokens,
     /// None: tokens end with the process.
     store: Option<LoginStore>,
-    /// Held from a change to the end of its write, so that an older state never replaces a newer one.
-    writing: Lock<()>,
+    /// Why the key is not the store's, though there is a store.
+    key_trouble: Option<String>,
+    /// Why the newest revocations are not stored. Held from a change to the end of its write, so that an older state never
+    /// replaces a newer one.
+    store_trouble: Lock<Option<String>>,
+    /// Why those of other processes are not known.
+    follow_trouble: Lock<Option<String>>,
 }
 
 impl TokenAuthority {
@@ -53,6 +58,7 @@ impl TokenAuthority {
     /// # Errors
     /// The system has no randomness to give.
     pub(crate) fn open(store: Option<&LoginStore>) -> Result<Self, NoTokenKeyError> {
+        let mut key_trouble = None;
         let stored = store.and_then(|store| match stored_tokens(store) {
             Ok(stored) => stored.map(|tokens| (tokens, store.clone())),
             Err(error) => {
@@ -60,6 +66,9 @@ impl TokenAuthority {
                     %error,
                     "the key of callers' tokens is kept in memory: a restart ends all of them"
                 );
+                key_trouble = Some(format!(
+                    "The key of callers' tokens is kept in memory, so a restart logs out every client that has one: {error}"
+                ));
                 None
             }
         });
@@ -72,8 +81,18 @@ impl TokenAuthority {
         Ok(Self {
             tokens,
             store,
-            writing: Lock::default(),
+            key_trouble,
+            store_trouble: Lock::default(),
+            follow_trouble: Lock::default(),
         })
+    }
+
+    /// What needs attention, a sentence each.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let store = self.store_trouble.lock().clone();
+        let follow = self.follow_trouble.lock().clone();
+        let all = [self.key_trouble.clone(), store, follow];
+        all.into_iter().flatten().collect()
     }
 
     /// The tokens.
@@ -96,29 +115,42 @@ impl TokenAuthority {
     }
 
     fn revoke_blocking(&self, token: &OpenedToken, now: Timestamp) -> Result<(), RevocationError> {
-        let _writing = self.writing.lock();
-        let revoked = self.tokens.revoked();
-        revoked
+        let mut trouble = self.store_trouble.lock();
+        self.tokens
+            .revoked()
             .revoke(token, now)
             .map_err(RevocationError::TooMany)?;
-        let Some(store) = &self.store else {
-            return Ok(());
-        };
-        let updated = store.update_revoked_caller_tokens(|stored| {
-            // What cannot be read is of another version, and replaced.
-            let stored = stored.and_then(|it| RevokedTokens::from_bytes(&it));
-            if let Some(Err(error)) = stored.map(|it| revoked.add(&it, now)) {
-                tracing::error!(%error, "tokens that another process has revoked live on");
-            }
-            revoked.to_bytes()
-        });
-        updated.map_err(|error| {
-            tracing::error!(%error, "a revoked token could not be stored: after a restart it would live on");
-            RevocationError::NotStored
-        })
+        match &self.store {
+            Some(store) => self
+                .store_revoked(store, &mut trouble)
+                .map_err(|_| RevocationError::NotStored),
+            None => Ok(()),
+        }
     }
 
-    /// Ends the tokens that other processes revoke which share the store, within [`FOLLOW_INTERVAL`]. Runs until dropped.
+    /// Stores what is revoked, with what other processes have stored. A failure is logged once, and shown until it is over.
+    fn store_revoked(
+        &self,
+        store: &LoginStore,
+        trouble: &mut Option<String>,
+    ) -> Result<(), StoreError> {
+        let revoked = self.tokens.revoked();
+        let stored = store.update_revoked_caller_tokens(|stored| {
+            self.add_of_others(stored);
+            revoked.to_bytes()
+        });
+        let said = stored.as_ref().err().map(|error| {
+            format!("A revoked token is not stored, and would live on after a restart: {error}")
+        });
+        if let Some(said) = said.as_ref().filter(|_| trouble.is_none()) {
+            tracing::error!("{said}");
+        }
+        *trouble = said;
+        stored
+    }
+
+    /// Ends the tokens that other processes revoke which share the store, within [`FOLLOW_INTERVAL`], and stores again what
+    /// could not be stored. Runs until dropped.
     pub(crate) async fn follow_store(self: Arc<Self>) {
         let Some(store) = self.store.clone() else {
             return;
@@ -127,30 +159,47 @@ impl TokenAuthority {
         loop {
             sleep(FOLLOW_INTERVAL).await;
             let (authority, from, before) = (Arc::clone(&self), store.clone(), followed);
-            let read = spawn_blocking(move || authority.take_over(&from, before)).await;
-            match read {
-                Ok(Ok(revision)) => followed = Some(revision),
-                Ok(Err(error)) => tracing::debug!(%error, "the revoked tokens cannot be read"),
-                Err(_) => return,
+            let read = spawn_blocking(move || authority.follow_once(&from, before)).await;
+            let Ok(read) = read else {
+                return;
+            };
+            let said = read.as_ref().err().map(|error| {
+                format!("Tokens that another process has revoked may live on here: {error}")
+            });
+            followed = read.ok().or(followed);
+            let mut trouble = self.follow_trouble.lock();
+            if let Some(said) = said.as_ref().filter(|_| trouble.is_none()) {
+                tracing::error!("{said}");
             }
+            *trouble = said;
         }
     }
 
-    fn take_over(
+    fn follow_once(
         &self,
         store: &LoginStore,
         followed: Option<SlotRevision>,
     ) -> Result<SlotRevision, StoreError> {
+        let mut trouble = self.store_trouble.lock();
+        if trouble.is_some() {
+            // Said by the lock's content; tried again the next time.
+            let _ = self.store_revoked(store, &mut trouble);
+        }
+        drop(trouble);
         let revision = store.revoked_caller_tokens_revision()?;
         if followed != Some(revision) {
-            let stored = store.revoked_caller_tokens()?;
-            let stored = stored.and_then(|it| RevokedTokens::from_bytes(&it));
-            let added = stored.map(|it| self.tokens.revoked().add(&it, Timestamp::now()));
-            if let Some(Err(error)) = added {
-                tracing::error!(%error, "tokens that another process has revoked live on");
-            }
+            self.add_of_others(store.revoked_caller_tokens()?);
         }
         Ok(revision)
+    }
+
+    /// What cannot be read is of another version.
+    fn add_of_others(&self, stored: Option<Vec<u8>>) {
+        let stored = stored.and_then(|it| RevokedTokens::from_bytes(&it));
+        let added = stored.map(|it| self.tokens.revoked().add(&it, Timestamp::now()));
+        if let Some(Err(error)) = added {
+            tracing::error!(%error, "tokens that another process has revoked live on");
+        }
     }
 }
 

@@ -178,7 +178,46 @@ async fn a_damaged_key_of_the_tokens_is_said_and_does_not_stop_the_proxy() {
         world.log().text().contains("caller-tokens.key")
     })
     .await;
+    let status = world.status().await;
+    assert_eq!(status["health"], "degraded");
+    let said = status["degraded"].to_string();
+    assert!(said.contains("caller-tokens.key"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), bytes, "it is evidence");
+    world.end().await;
+}
+
+/// The token has ended at once, and does not come back: the revocation is stored again and again.
+#[tokio::test]
+async fn a_revocation_that_cannot_be_stored_is_said_and_stored_later() {
+    let mut world = World::plan().store().start().await;
+    let answer = log_in(&world, "reports").await;
+    // Nobody can replace a directory by a file.
+    let place = world.directory().join("store/caller-tokens.revoked");
+    fs::create_dir(&place).unwrap();
+
+    let refused = revoke(&world, "reports", &token(&answer)).send().await;
+
+    refused.is(503);
+    refused.retry_after();
+    assert_eq!(refused.json()["error"], "temporarily_unavailable");
+    let dead = bearer(&world, &answer, "/v2/users").send().await;
+    dead.refuses(401, "unauthenticated");
+    let status = world.status().await;
+    assert_eq!(status["health"], "degraded");
+    assert!(
+        status["degraded"]
+            .to_string()
+            .contains("caller-tokens.revoked")
+    );
+
+    fs::remove_dir(&place).unwrap();
+    until("it is stored", async || {
+        world.status().await["health"] == "healthy"
+    })
+    .await;
+    world.start_again().await;
+    let dead = bearer(&world, &answer, "/v2/users").send().await;
+    dead.refuses(401, "unauthenticated");
     world.end().await;
 }
 
@@ -248,6 +287,8 @@ async fn basic_proves_as_sent_and_form_encoded() {
     let named = format!("{grant}&client_id={name}");
     let both = format!("{named}&client_secret={key}");
     ask(&basic(name, &key), &named).send().await.is(200);
+    let empty = format!("{named}&client_secret=&scope=");
+    ask(&basic(name, &key), &empty).send().await.is(200);
     for (authorization, body, status) in [
         (basic(name, &key), both.as_str(), 400),
         (
