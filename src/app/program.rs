@@ -14,7 +14,6 @@ use crate::{
         ledger::{self, Ledger, LedgerStorage},
         sink::resume,
     },
-    caller::tokens::CallerTokens,
     clock::Timestamp,
     config::{BindAddress, Config},
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
@@ -34,6 +33,7 @@ use crate::{
     proxy::{
         Proxy,
         rules::{RequestIdGenerator, Rules},
+        token_authority::{NoTokenKeyError, TokenAuthority},
         worker_metrics::WorkerMetrics,
     },
     random,
@@ -77,6 +77,8 @@ pub(crate) enum StartError {
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Store(#[from] StoreOpenError),
+    #[error(transparent)]
+    TokenKey(#[from] NoTokenKeyError),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
 }
@@ -116,6 +118,7 @@ impl Program {
         let boot = format!("{:016x}", random::random_u64());
         let opened = OpenListeners::open(config, inherited)?;
         let store = open_store(config, persistence)?;
+        let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
         let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
 
@@ -133,8 +136,9 @@ impl Program {
         let shared = WorkerResources {
             rules: Arc::clone(&rules),
             ledger: ledger.clone(),
-            issued: Arc::default(),
+            token_authority: Arc::clone(&token_authority),
         };
+        renewer_tasks.spawn_until_shutdown(Arc::clone(&token_authority).follow_store());
         let (workers, worker_metrics) =
             start_workers(config, &shared, &abort_tasks, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(StatusCollector {
@@ -142,6 +146,7 @@ impl Program {
             started: Timestamp::now(),
             rules,
             ledger,
+            token_authority,
             connections: connection_registry(config),
             worker_metrics,
             listeners: opened.addresses(),
@@ -266,7 +271,7 @@ fn connection_registry(config: &Config) -> Arc<Connections> {
 struct WorkerResources {
     rules: Arc<ArcSwap<Rules>>,
     ledger: Ledger,
-    issued: Arc<CallerTokens>,
+    token_authority: Arc<TokenAuthority>,
 }
 
 fn start_workers(
@@ -291,11 +296,11 @@ fn start_workers(
         let metrics = Arc::<WorkerMetrics>::default();
         worker_metrics.push(Arc::clone(&metrics));
         let (rules, ledger) = (Arc::clone(&shared.rules), shared.ledger.clone());
-        let issued = Arc::clone(&shared.issued);
+        let token_authority = Arc::clone(&shared.token_authority);
         let make = move |tasks: Tasks| Proxy {
             rules,
             ledger,
-            issued_tokens: issued,
+            token_authority,
             // Pooled connections to NinjaOne end with their worker; no shutdown waits for them.
             upstream: Upstream::new(Tasks::new()),
             metrics,

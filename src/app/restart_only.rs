@@ -43,6 +43,7 @@ impl RestartOnlySettings {
             callers: _,
             operations: _,
             budget: _,
+            caller_tokens: _,
             timeouts: _,
             retry: _,
             // Properties of the files, not settings.

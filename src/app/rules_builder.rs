@@ -73,6 +73,8 @@ impl RulesBuilder {
             callers: wiring::caller_directory(config),
             policy: wiring::policy_set(config, catalogue),
             limits: wiring::limits(config, previous.map(|it| &it.limits)),
+            token_requests: wiring::token_request_limits(config, previous),
+            token_lifetime: config.caller_tokens.lifetime,
             credentials: TokenCells::new(identities),
             upstreams: TenantUpstreams::new(
                 upstreams.iter().map(|(_, it)| Arc::clone(it)).collect(),

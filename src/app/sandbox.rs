@@ -12,8 +12,8 @@ use crate::{
     clock::Reading,
     config::{
         AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
-        Config, ListenConfig, LogFormat, Origin, Platform, RedirectUri, RetryConfig,
-        ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig, UserIdentity,
+        CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, Platform, RedirectUri,
+        RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig, UserIdentity,
         value::address::loopback_hosts,
     },
     credentials::{
@@ -107,6 +107,11 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             burst: 1000,
             concurrency: 64,
             queue_timeout: Duration::from_secs(2),
+        },
+        caller_tokens: CallerTokenConfig {
+            rate: rate(1000),
+            burst: 1000,
+            lifetime: Duration::from_hours(1),
         },
         timeouts: TimeoutConfig {
             connect: Duration::from_secs(5),

@@ -35,6 +35,7 @@ use crate::{
     },
     proxy::{
         rules::Rules,
+        token_authority::TokenAuthority,
         worker_metrics::{self, WorkerMetrics},
     },
     watchdog::{Liveness, PartStatus, Watchdog},
@@ -104,6 +105,7 @@ pub(crate) struct StatusCollector {
     pub started: Timestamp,
     pub rules: Arc<ArcSwap<Rules>>,
     pub ledger: Ledger,
+    pub token_authority: Arc<TokenAuthority>,
     pub connections: Arc<Connections>,
     pub worker_metrics: Vec<Arc<WorkerMetrics>>,
     /// The role and address of each listener.
@@ -140,6 +142,7 @@ impl StatusCollector {
                 .pending_restart
                 .iter()
                 .map(|setting| restart_needed_text(setting))
+                .chain(self.token_authority.troubles())
                 .collect(),
             version: VERSION.to_owned(),
             pid: std::process::id(),

@@ -16,7 +16,12 @@ use crate::{
             stored_login::Slot,
         },
     },
-    limits::{RateLimits, budget::BudgetLimit, caller_limiter::CallerRateLimit},
+    limits::{
+        RateLimits,
+        budget::BudgetLimit,
+        caller_limiter::CallerRateLimit,
+        token_request_limits::{TokenRequestLimit, TokenRequestLimits},
+    },
     names::{IdentityKind, TenantName},
     net::{
         body::timeouts::BodyTimeouts,
@@ -31,6 +36,7 @@ use crate::{
         identity::ConfiguredIdentities,
         policy_set::{CallerSource, PolicySet, PolicySource, TenantSource},
     },
+    proxy::rules::Rules,
     upstream::tenant_upstream::{RetryPolicy, UpstreamTimeouts},
 };
 
@@ -287,4 +293,22 @@ pub(super) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimi
             .collect(),
         previous,
     )
+}
+
+/// The limits of callers at our own token endpoint; counters are taken over from `previous`.
+pub(super) fn token_request_limits(
+    config: &Config,
+    previous: Option<&Rules>,
+) -> TokenRequestLimits {
+    let config::CallerTokenConfig {
+        rate,
+        burst,
+        lifetime: _,
+    } = config.caller_tokens;
+    let limit = TokenRequestLimit {
+        rate,
+        burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+    };
+    let names = config.callers.iter().map(|it| it.name.clone());
+    TokenRequestLimits::new(names, limit, previous.map(|it| &it.token_requests))
 }

@@ -166,6 +166,7 @@ async fn serve(pending: PendingConnection, proxy: Arc<Proxy>, options: ServerOpt
         options: current_options(options, &proxy),
         proxy,
         peer,
+        is_tls: certificate.is_some(),
         permit,
     };
     // An evicted connection is dropped wherever it is.
@@ -214,6 +215,7 @@ async fn serve_accepted(
 struct WorkerConnection {
     proxy: Arc<Proxy>,
     peer: Peer,
+    is_tls: bool,
     permit: ConnectionPermit,
     options: ServerOptions,
 }
@@ -269,6 +271,7 @@ impl WorkerConnection {
         let handler = ConnectionHandler {
             proxy: Arc::clone(&self.proxy),
             peer: self.peer,
+            is_tls: self.is_tls,
             connection: Arc::clone(&control),
         };
         let ended = match protocol {

@@ -4,12 +4,15 @@ use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
+use crate::names::NAME_LENGTH_MAX;
+
 /// Shortest key, in bytes: what is shorter can be guessed.
 pub const KEY_BYTES_MIN: usize = 32;
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;
-/// Longest `Basic` credentials, in bytes, encoded.
-const BASIC_BYTES_MAX: usize = 512;
+/// Longest `Basic` credentials, in bytes, in base64: a name and a key of which every character may be escaped (RFC 6749
+/// section 2.3.1).
+const BASIC_BYTES_MAX: usize = (3 * NAME_LENGTH_MAX + 1 + 3 * KEY_BYTES_MAX).div_ceil(3) * 4;
 
 /// SHA-256 over the whole key text. Keys are long and ours have 256 random bits, so a slow hash would add nothing but cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,10 @@
 //! WHO IS ASKING? `IncomingRequest` ──► `Identified`: authenticates the caller by API key or token.
 
+pub mod access_token;
 pub mod api_key;
 mod authenticated;
 mod identified;
+pub mod revoked_tokens;
 pub mod tokens;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,7 +15,7 @@ use crate::{
     net::{IncomingRequest, PresentedCredentials},
 };
 
-use self::{api_key::KeyHash, tokens::CallerTokens};
+use self::{access_token::OpenedToken, api_key::KeyHash, tokens::CallerTokens};
 
 pub use self::{
     authenticated::{AuthMethod, Caller},
@@ -40,6 +42,12 @@ pub enum AuthenticationError {
     ExpiredKey,
     /// Basic authentication with the key of another caller.
     NameMismatch,
+    /// A token of ours whose time is up.
+    ExpiredToken,
+    /// A token of ours that was revoked.
+    RevokedToken,
+    /// A token of ours whose caller or key is no longer there.
+    OrphanedToken,
 }
 
 /// The result of one authentication method. Bad credentials never fall through to the next method.
@@ -60,6 +68,9 @@ impl AuthenticationError {
             Self::UnknownKey => "unknown-key",
             Self::ExpiredKey => "expired-key",
             Self::NameMismatch => "key-of-another",
+            Self::ExpiredToken => "expired-token",
+            Self::RevokedToken => "revoked-token",
+            Self::OrphanedToken => "token-of-gone-key",
         }
     }
 }
@@ -195,15 +206,35 @@ impl CallerDirectory {
         issued: &CallerTokens,
         now: Timestamp,
     ) -> AuthenticationOutcome {
-        let Some(hash) = KeyHash::of(bearer) else {
-            return AuthenticationOutcome::Rejected(AuthenticationError::MalformedCredentials);
-        };
-        if self.keys.contains_key(&hash) {
-            return self.check_key_hash(hash, AuthMethod::ApiKey, now);
+        match issued.open(bearer) {
+            Some(token) => self.check_token(&token, issued, now),
+            None => self.check_key(bearer, now, None),
         }
-        match issued.key_of(&hash) {
-            Some(key) => self.check_key_hash(key, AuthMethod::AccessToken, now),
-            None => AuthenticationOutcome::Rejected(AuthenticationError::UnknownKey),
+    }
+
+    /// Judged by the callers of now: a token whose key went, or went to another caller, has ended.
+    fn check_token(
+        &self,
+        token: &OpenedToken,
+        issued: &CallerTokens,
+        now: Timestamp,
+    ) -> AuthenticationOutcome {
+        if now >= token.expires_at {
+            return AuthenticationOutcome::Rejected(AuthenticationError::ExpiredToken);
+        }
+        if issued.revoked().contains(token) {
+            return AuthenticationOutcome::Rejected(AuthenticationError::RevokedToken);
+        }
+        match self.check_key_hash(token.key, AuthMethod::AccessToken, now) {
+            AuthenticationOutcome::Authenticated(caller, method)
+                if caller.name.as_str().as_bytes() == token.caller() =>
+            {
+                AuthenticationOutcome::Authenticated(caller, method)
+            }
+            AuthenticationOutcome::Rejected(AuthenticationError::ExpiredKey) => {
+                AuthenticationOutcome::Rejected(AuthenticationError::ExpiredKey)
+            }
+            _ => AuthenticationOutcome::Rejected(AuthenticationError::OrphanedToken),
         }
     }
 
@@ -250,5 +281,10 @@ impl CallerDirectory {
             AuthenticationOutcome::Authenticated(caller, _) => Some((caller, hash)),
             AuthenticationOutcome::NoCredentials | AuthenticationOutcome::Rejected(_) => None,
         }
+    }
+    /// Whether `text` is the key of a caller, expired or not.
+    #[must_use]
+    pub fn is_key(&self, text: &[u8]) -> bool {
+        KeyHash::of(text).is_some_and(|hash| self.keys.contains_key(&hash))
     }
 }

@@ -1,96 +1,54 @@
 //! Access tokens of our own token endpoint, for NinjaOne clients that only speak OAuth.
 //!
-//! A token is bound to the API key that it was issued for: it ends when the key is revoked or expires.
+//! A token is bound to the caller and the API key that it was issued for: it ends when either is gone or the key expires.
+//! Nothing is kept of those that live; only those that were revoked are remembered.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use dashmap::DashMap;
+use zeroize::Zeroizing;
 
-use crate::{clock::Moment, random};
+use crate::{clock::Timestamp, names::CallerName};
 
-use super::api_key::KeyHash;
+use super::{
+    access_token::{OpenedToken, TokenKey},
+    api_key::KeyHash,
+    revoked_tokens::RevokedTokens,
+};
 
-/// Lifetime of an issued token, as NinjaOne's own.
-pub const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
-/// Tokens that may be alive at once.
-pub const TOKENS_MAX: usize = 10_000;
-
-/// Tokens of one key that may be alive at once. One more ends its oldest: no caller takes the room of the others.
-pub const TOKENS_PER_KEY_MAX: usize = 500;
-
-struct LiveToken {
-    key: KeyHash,
-    expires_at: Moment,
-}
-
-/// The tokens that are alive, by digest.
-#[derive(Default)]
+/// Issues tokens and opens them.
 pub struct CallerTokens {
-    live: DashMap<KeyHash, LiveToken>,
-    /// Digests of each key's tokens, oldest first.
-    by_key: DashMap<KeyHash, VecDeque<KeyHash>>,
+    key: TokenKey,
+    revoked: RevokedTokens,
 }
-
-/// Random bytes of a token.
-const RANDOM_BYTES: usize = 32;
-
-/// Too many tokens are alive, or the system has no randomness to give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooManyTokensError;
 
 impl CallerTokens {
-    /// A new token for the caller that `key` proves: `njt_` and 43 characters of base64url.
-    ///
-    /// # Errors
-    /// When [`TOKENS_MAX`] tokens are alive.
-    pub fn issue(&self, key: KeyHash) -> Result<String, TooManyTokensError> {
-        self.make_room(key);
-        if self.live.len() >= TOKENS_MAX {
-            self.remove_expired();
-            if self.live.len() >= TOKENS_MAX {
-                return Err(TooManyTokensError);
-            }
-        }
-        let random = random::bytes::<RANDOM_BYTES>().ok_or(TooManyTokensError)?;
-        let token = format!("njt_{}", BASE64_URL_SAFE_NO_PAD.encode(random));
-        let hash = KeyHash::of(token.as_bytes()).ok_or(TooManyTokensError)?;
-        let expires = Moment::now().plus(TOKEN_LIFETIME);
-        self.live.insert(
-            hash,
-            LiveToken {
-                key,
-                expires_at: expires,
-            },
-        );
-        self.by_key.entry(key).or_default().push_back(hash);
-        Ok(token)
+    /// Tokens that `key` seals, without those that are revoked.
+    #[must_use]
+    pub const fn new(key: TokenKey, revoked: RevokedTokens) -> Self {
+        Self { key, revoked }
     }
 
-    fn make_room(&self, key: KeyHash) {
-        let Some(mut own) = self.by_key.get_mut(&key) else {
-            return;
-        };
-        while own.len() >= TOKENS_PER_KEY_MAX {
-            if let Some(oldest) = own.pop_front() {
-                self.live.remove(&oldest);
-            }
-        }
+    /// A new token for the caller that `key` proves; none if the system has no randomness to give.
+    #[must_use]
+    pub fn issue(
+        &self,
+        caller: &CallerName,
+        key: KeyHash,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Option<Zeroizing<String>> {
+        self.key.seal(caller, key, now, lifetime)
     }
 
-    /// The key that a token stands for.
-    pub(super) fn key_of(&self, token: &KeyHash) -> Option<KeyHash> {
-        let issue = self.live.get(token)?;
-        (Moment::now() < issue.expires_at).then_some(issue.key)
+    /// What a token says, however old it is; none for what is no token of ours.
+    #[must_use]
+    pub fn open(&self, text: &[u8]) -> Option<OpenedToken> {
+        self.key.open(text)
     }
 
-    /// Drops what has expired.
-    pub fn remove_expired(&self) {
-        let now = Moment::now();
-        self.live.retain(|_, issue| now < issue.expires_at);
-        self.by_key.retain(|_, own| {
-            own.retain(|token| self.live.contains_key(token));
-            !own.is_empty()
-        });
+    /// The tokens that were revoked.
+    #[must_use]
+    pub const fn revoked(&self) -> &RevokedTokens {
+        &self.revoked
     }
 }

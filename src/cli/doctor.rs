@@ -7,6 +7,7 @@ mod login;
 mod machine;
 mod report;
 mod service;
+mod tokens;
 mod user;
 
 use std::{
@@ -118,16 +119,18 @@ impl DoctorArgs {
     ) -> Vec<DoctorCheck> {
         let ports = machine::ports(config, running.as_ref());
         let audit = config.audit.path.clone();
-        let store = config.store.as_ref().map(|it| it.path.clone());
+        let store = config.store.clone();
         let checked = spawn_blocking(move || {
+            let tokens = tokens::caller_tokens(store.as_ref());
             let store = store.map_or_else(
                 || DoctorCheck::skipped(CheckName::StoreDirectory, "there is no `[store]`"),
-                |path| machine::store_directory(&path),
+                |it| machine::store_directory(&it.path),
             );
             vec![
                 machine::audit_directory(&audit),
                 machine::audit_chain(&audit),
                 store,
+                tokens,
             ]
         });
         let mut checks = vec![ports];
@@ -136,6 +139,7 @@ impl DoctorArgs {
                 CheckName::AuditDirectory,
                 CheckName::AuditChain,
                 CheckName::StoreDirectory,
+                CheckName::CallerTokens,
             ];
             names.map(slow_disk).to_vec()
         }));

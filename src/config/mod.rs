@@ -67,6 +67,7 @@ pub struct Config {
     /// What `[[operation]]` adds to the catalogue, which sets their `index`.
     pub operations: Vec<Operation>,
     pub budget: BudgetConfig,
+    pub caller_tokens: CallerTokenConfig,
     pub timeouts: TimeoutConfig,
     pub retry: RetryConfig,
     pub audit: AuditConfig,
@@ -215,6 +216,16 @@ pub struct BudgetConfig {
     pub concurrency: u32,
     /// How long a request may wait for its turn.
     pub queue_timeout: Duration,
+}
+
+/// The proxy's own token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerTokenConfig {
+    /// How often each caller may ask.
+    pub rate: Rate,
+    pub burst: u32,
+    /// Whole seconds, at least one.
+    pub lifetime: Duration,
 }
 
 /// Timeouts towards NinjaOne, and of bodies in either direction.

@@ -5,6 +5,8 @@
 pub enum LimitKind {
     CallerRate,
     CallerConcurrency,
+    /// At our own token endpoint.
+    CallerTokens,
     TenantRate,
     TenantConcurrency,
     /// NinjaOne told us to slow down.
@@ -20,6 +22,7 @@ impl LimitKind {
         match self {
             Self::CallerRate => "caller-rate",
             Self::CallerConcurrency => "caller-concurrency",
+            Self::CallerTokens => "caller-tokens",
             Self::TenantRate => "tenant-rate",
             Self::TenantConcurrency => "tenant-concurrency",
             Self::TenantPaused => "tenant-paused",

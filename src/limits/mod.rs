@@ -9,6 +9,7 @@ mod limit_kind;
 pub mod rate;
 mod rate_limit_status;
 pub mod retry_after;
+pub mod token_request_limits;
 
 use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 

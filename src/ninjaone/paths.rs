@@ -18,6 +18,9 @@ pub const AUTHORIZE_ERROR_PATH: &str = "/ws/oauth/error";
 /// Where a token is given back.
 pub const REVOKE_PATH: &str = "/ws/oauth/revoke";
 
+/// Where a token is given back too, beside [`TOKEN_PATH_ALIAS`].
+pub const REVOKE_PATH_ALIAS: &str = "/oauth/revoke";
+
 /// Authorization server metadata (RFC 8414). There is no `OpenID` counterpart.
 pub const DISCOVERY_PATH: &str = "/.well-known/oauth-authorization-server";
 

@@ -3,6 +3,7 @@
 //! `Proxy::walk` is the whole program in one function: each station takes the proof that the station before it made; the body
 //! travels beside it. However a request ends, `Proxy::handle` records the outcome and makes the response from the record.
 
+mod client_form;
 pub(crate) mod error_code;
 pub(crate) mod outcome;
 mod problem_details;
@@ -12,7 +13,10 @@ pub(crate) mod refusal;
 pub(crate) mod request_buffering;
 pub(crate) mod respond;
 pub(crate) mod rules;
+mod server_metadata;
+pub(crate) mod token_authority;
 pub(crate) mod token_endpoint;
+mod token_outcome_response;
 pub(crate) mod token_response;
 pub(crate) mod worker_metrics;
 
@@ -23,7 +27,6 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     audit::ledger::Ledger,
-    caller::tokens::CallerTokens,
     clock::Timestamp,
     net::{
         Method, Peer,
@@ -44,6 +47,7 @@ use self::{
     outcome::Outcome,
     recorded_response::{ProxyResponseBody, RecordedResponse},
     rules::Rules,
+    token_authority::TokenAuthority,
     worker_metrics::WorkerMetrics,
 };
 
@@ -54,7 +58,7 @@ pub(crate) struct Proxy {
     /// Where every end is put on record.
     pub ledger: Ledger,
     /// Tokens of our own token endpoint.
-    pub issued_tokens: Arc<CallerTokens>,
+    pub token_authority: Arc<TokenAuthority>,
     /// The way out to NinjaOne.
     pub upstream: Arc<Upstream>,
     /// This worker's counts.
@@ -73,10 +77,10 @@ impl Proxy {
         unauthenticated: Option<&ConnectionControl>,
     ) -> Result<Box<Forwarded>, Outcome> {
         let (incoming, mut body) = IncomingRequest::parse(received, &rules.requests)?;
-        let tokens = &self.issued_tokens;
+        let authority = &self.token_authority;
         let incoming =
-            token_endpoint::serve(incoming, &mut body, rules, tokens, unauthenticated).await?;
-        let identified = rules.callers.identify(incoming, tokens)?;
+            token_endpoint::serve(incoming, &mut body, rules, authority, unauthenticated).await?;
+        let identified = rules.callers.identify(incoming, authority.tokens())?;
         mark_authenticated(unauthenticated);
         let authorized = rules.policy.authorize(identified)?;
         let admitted = rules.limits.admit(authorized)?;
@@ -127,6 +131,8 @@ pub(crate) struct ConnectionHandler {
     pub proxy: Arc<Proxy>,
     /// The other end.
     pub peer: Peer,
+    /// Whether it speaks TLS.
+    pub is_tls: bool,
     /// The connection's.
     pub connection: Arc<ConnectionControl>,
 }
@@ -146,6 +152,7 @@ impl Handler for ConnectionHandler {
             received_at: at,
             started: Instant::now(),
             peer: self.peer,
+            is_tls: self.is_tls,
             parsed,
         };
         // A connection is authenticated once; most requests come on one that is.

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     request_buffering::BodyNotReceived,
-    token_response::{TokenIssued, TokenRefused},
+    token_response::{MetadataServed, TokenIssued, TokenRefused, TokenRevoked},
 };
 
 /// How a request ended. A refusal owns the proof that it reached. A new way to end must be handled in `respond.rs` and
@@ -29,7 +29,9 @@ pub(crate) enum Outcome {
     Forwarded(Box<Forwarded>),
     /// Answered by our own token endpoint.
     TokenIssued(Box<TokenIssued>),
+    TokenRevoked(Box<TokenRevoked>),
     TokenRefused(Box<TokenRefused>),
+    MetadataServed(Box<MetadataServed>),
 }
 
 macro_rules! ends_as {
@@ -52,5 +54,7 @@ ends_as!(
     Unrecordable,
     ForwardFailed,
     TokenIssued,
-    TokenRefused
+    TokenRevoked,
+    TokenRefused,
+    MetadataServed
 );

@@ -1,5 +1,7 @@
 //! Responses to refused requests: problem details (RFC 9457), `Proxy-Status` (RFC 9209) and the `RateLimit` headers.
 
+use std::time::Duration;
+
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
@@ -21,6 +23,12 @@ const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What `Retry-After` may say, in seconds.
 const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// How a caller may prove who it is (RFC 9110 section 11.6.1).
+const CHALLENGES: [&str; 2] = [
+    "Bearer realm=\"ninjaone-proxy\"",
+    "Basic realm=\"ninjaone-proxy\"",
+];
 
 /// The response to a refused request: a problem body, and the headers that belong to the refusal.
 pub(super) fn problem_response(
@@ -67,14 +75,15 @@ pub(super) fn problem_response(
         append_rate_limit_headers(headers, policy, *status);
     }
     if let Some(after) = refusal.retry_after {
-        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0))
-            .clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(header::RETRY_AFTER, retry_after_value(after));
     }
     match refusal.code {
         ErrorCode::Unauthenticated => {
-            let challenge = HeaderValue::from_static("Bearer realm=\"ninjaone-proxy\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            // Both in lines of their own: wget, curl, urllib and Java's Authenticator wait for `Basic`.
+            for challenge in CHALLENGES {
+                let challenge = HeaderValue::from_static(challenge);
+                headers.append(header::WWW_AUTHENTICATE, challenge);
+            }
         }
         // An ambiguous request ends its connection: nobody guesses where the next one begins.
         ErrorCode::BadRequest => {
@@ -93,6 +102,12 @@ pub(super) fn problem_response(
         _ => {}
     }
     response
+}
+
+/// The value of `Retry-After`: whole seconds, rounded up, within bounds.
+pub(super) fn retry_after_value(after: Duration) -> HeaderValue {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    HeaderValue::from(seconds.clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end()))
 }
 
 /// Adds `Proxy-Status` (RFC 9209). `exact` replaces the error type of `code`.

@@ -3,8 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
@@ -14,7 +13,6 @@ use crate::{
         entry::{OutcomeDetails, RequestFacts, ResponseSource},
         ledger::Ledger,
     },
-    caller::AuthMethod,
     limits::LimitKind,
     names::RequestId,
     net::{Peer, request::incoming_request::Malformed, response::Response},
@@ -24,11 +22,11 @@ use crate::{
 use super::{
     error_code::ErrorCode,
     outcome::Outcome,
-    problem_response::{append_rate_limit_headers, insert_proxy_status, problem_response},
+    problem_response::{append_rate_limit_headers, problem_response},
     recorded_response::{self, AuditedStream, ProxyResponseBody},
     refusal::{self, Refusal},
     request_buffering::BodyNotReceived,
-    token_response::{self, TokenIssued, TokenRefused},
+    token_outcome_response::{metadata_served, token_issued, token_refused, token_revoked},
     worker_metrics::WorkerMetrics,
 };
 
@@ -93,7 +91,9 @@ pub(crate) fn record_and_respond(
             )
         }
         Outcome::TokenIssued(it) => token_issued(&it, ledger, metrics),
+        Outcome::TokenRevoked(it) => token_revoked(&it, ledger, metrics),
         Outcome::TokenRefused(it) => token_refused(&it, ledger, metrics),
+        Outcome::MetadataServed(it) => metadata_served(*it, ledger, metrics),
     }
 }
 
@@ -275,106 +275,6 @@ pub(crate) fn internal_error(
     );
     let facts = RequestFacts::from_peer(id, peer);
     record_refusal(&refusal, facts, Instant::now(), ledger, metrics)
-}
-
-// === The token endpoint
-
-fn token_issued(
-    it: &TokenIssued,
-    ledger: &Ledger,
-    metrics: &WorkerMetrics,
-) -> Recorded<Response<ProxyResponseBody>> {
-    let mut facts = RequestFacts::from_incoming(&it.incoming);
-    facts.caller = Some(it.caller.name.clone());
-    facts.auth_method = Some(AuthMethod::ApiKey);
-    let body = Bytes::copy_from_slice(it.response_json.as_bytes());
-    let length = body.len() as u64;
-    let response = token_response(StatusCode::OK, it.incoming.id(), body);
-    metrics.count_request(facts.caller.as_ref(), None, Decision::Allowed, 200);
-    record_token_response(
-        facts,
-        Decision::Allowed,
-        StatusCode::OK,
-        it.incoming.started(),
-        length,
-        response,
-        ledger,
-    )
-}
-
-fn token_refused(
-    it: &TokenRefused,
-    ledger: &Ledger,
-    metrics: &WorkerMetrics,
-) -> Recorded<Response<ProxyResponseBody>> {
-    let (status, code) = match it.error {
-        token_response::TokenRequestError::InvalidClient => {
-            (StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated)
-        }
-        token_response::TokenRequestError::TooManyTokens => {
-            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TokenUnavailable)
-        }
-        token_response::TokenRequestError::InvalidRequest
-        | token_response::TokenRequestError::UnsupportedGrantType => {
-            (StatusCode::BAD_REQUEST, ErrorCode::BadRequest)
-        }
-    };
-    let facts = RequestFacts::from_incoming(&it.incoming);
-    let body = Bytes::from(format!(r#"{{"error":"{}"}}"#, it.error.error_code()));
-    let length = body.len() as u64;
-    let mut response = token_response(status, it.incoming.id(), body);
-    insert_proxy_status(&mut response.headers, code, None);
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static("Basic realm=\"ninjaone-proxy\"");
-        response.headers.insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    metrics.count_request(None, None, code.decision(), status.as_u16());
-    record_token_response(
-        facts,
-        code.decision(),
-        status,
-        it.incoming.started(),
-        length,
-        response,
-        ledger,
-    )
-}
-
-fn token_response(status: StatusCode, id: RequestId, body: Bytes) -> Response<ProxyResponseBody> {
-    let mut response = Response::new(status, ProxyResponseBody::full(body));
-    let headers = &mut response.headers;
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        recorded_response::REQUEST_ID,
-        recorded_response::request_id_value(id),
-    );
-    response
-}
-
-fn record_token_response(
-    facts: RequestFacts,
-    decision: Decision,
-    status: StatusCode,
-    started: Instant,
-    bytes_out: u64,
-    response: Response<ProxyResponseBody>,
-    ledger: &Ledger,
-) -> Recorded<Response<ProxyResponseBody>> {
-    let mut details = outcome_details(
-        decision,
-        None,
-        None,
-        status,
-        ResponseSource::Proxy,
-        &SendLog::default(),
-    );
-    details.duration_us = micros(started.elapsed());
-    details.bytes_out = bytes_out;
-    ledger.record(facts, details, response)
 }
 
 // === What they share

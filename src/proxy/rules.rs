@@ -1,11 +1,19 @@
 //! The rules in force: one value, taken when a request begins and swapped as a whole by a reload, so that no request is judged
 //! by a mixture.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use crate::{
-    caller::CallerDirectory, clock::Timestamp, credentials::TokenCells, limits::RateLimits,
-    names::RequestId, net::request::request_rules::RequestRules, policy::policy_set::PolicySet,
+    caller::CallerDirectory,
+    clock::Timestamp,
+    credentials::TokenCells,
+    limits::{RateLimits, token_request_limits::TokenRequestLimits},
+    names::RequestId,
+    net::request::request_rules::RequestRules,
+    policy::policy_set::PolicySet,
     upstream::tenant_upstream::TenantUpstreams,
 };
 
@@ -25,6 +33,10 @@ pub(crate) struct Rules {
     pub policy: PolicySet,
     /// How much of it.
     pub limits: RateLimits,
+    /// How often each caller may ask for a token of ours.
+    pub token_requests: TokenRequestLimits,
+    /// How long such a token lives: whole seconds.
+    pub token_lifetime: Duration,
     /// Every tenant's tokens.
     pub credentials: TokenCells,
     /// Every tenant's API.

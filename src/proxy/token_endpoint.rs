@@ -1,37 +1,70 @@
-//! Our own token endpoint, `POST /ws/oauth/token` and `/oauth/token`: an unmodified NinjaOne client authenticates its caller here
-//! and gets an access token of ours. Nothing under `/ws/` or `/oauth/` is ever forwarded: NinjaOne would issue credentials there.
+//! Our own OAuth server, as small as NinjaOne's clients need it: tokens at `/ws/oauth/token` and `/oauth/token`, their revocation
+//! (RFC 7009) at `/ws/oauth/revoke` and `/oauth/revoke`, and the metadata (RFC 8414) that name both. An unmodified client
+//! authenticates its caller here and gets an access token of ours. Nothing under `/ws/` or `/oauth/` is ever forwarded:
+//! NinjaOne would issue credentials there.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
-use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
-    caller::{
-        Caller, api_key,
-        tokens::{self, CallerTokens},
-    },
+    caller::{Caller, api_key::KeyHash},
     net::{
         Method, body::request_body::RequestBody, request::incoming_request::IncomingRequest,
         server::connection_control::ConnectionControl,
     },
-    ninjaone::{operation::Scope, paths::is_token_path},
+    ninjaone::{
+        operation::Scope,
+        paths::{API_BASE, REVOKE_PATH, REVOKE_PATH_ALIAS, is_token_path},
+    },
 };
 
 use super::{
+    client_form::ClientForm,
     outcome::Outcome,
     rules::Rules,
-    token_response::{TokenIssued, TokenRefused, TokenRequestError},
+    server_metadata::MetadataRequest,
+    token_authority::{RevocationError, TokenAuthority},
+    token_response::{MetadataServed, TokenIssued, TokenRefused, TokenRequestError, TokenRevoked},
 };
 
-/// Longest form, in bytes.
-const FORM_BYTES_MAX: usize = 8 * 1024;
-/// For the whole form: it is read before any caller is authenticated.
-const FORM_TIMEOUT: Duration = Duration::from_secs(10);
+/// A scope that no operation belongs to: it asks for a refresh token, which a client with credentials does not need.
+const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Passes on what is not for the token endpoint.
+/// Longest unknown scope that is repeated in an answer, in bytes.
+const SCOPE_SHOWN_BYTES_MAX: usize = 64;
+
+/// What is asked of the server.
+enum Endpoint {
+    Token,
+    Revocation,
+    Metadata(MetadataRequest),
+}
+
+impl Endpoint {
+    /// None if the request is for somebody else. One slash at the end changes nothing.
+    fn of(incoming: &IncomingRequest) -> Option<Self> {
+        let target = incoming.target();
+        let path = target.canonical_path();
+        // Nearly every request.
+        if path.starts_with(API_BASE) {
+            return None;
+        }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match incoming.method() {
+            Method::Post if is_token_path(path) => Some(Self::Token),
+            Method::Post if path == REVOKE_PATH || path == REVOKE_PATH_ALIAS => {
+                Some(Self::Revocation)
+            }
+            Method::Get | Method::Head => {
+                MetadataRequest::of(path, target.tenant()).map(Self::Metadata)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Passes on what is not for the server.
 ///
 /// # Errors
 /// The outcome, for what is.
@@ -39,127 +72,199 @@ pub(crate) async fn serve(
     incoming: Box<IncomingRequest>,
     body: &mut RequestBody,
     rules: &Rules,
-    tokens: &CallerTokens,
+    authority: &Arc<TokenAuthority>,
     unauthenticated: Option<&ConnectionControl>,
 ) -> Result<Box<IncomingRequest>, Outcome> {
-    if incoming.method() != Method::Post || !is_token_path(incoming.target().canonical_path()) {
+    let Some(endpoint) = Endpoint::of(&incoming) else {
         return Ok(incoming);
-    }
+    };
     // Boxed, so that the form does not lie in every request's future.
-    Err(
-        match Box::pin(issue_token(&incoming, body.take(), rules, tokens)).await {
-            Ok((caller, response)) => {
-                if let Some(connection) = unauthenticated {
-                    connection.mark_authenticated();
-                }
-                Box::new(TokenIssued {
-                    incoming,
-                    caller,
-                    response_json: response,
-                })
-                .into()
-            }
-            Err(why) => Box::new(TokenRefused {
+    let outcome = Box::pin(serve_endpoint(
+        endpoint,
+        incoming,
+        body.take(),
+        rules,
+        authority,
+        unauthenticated,
+    ));
+    Err(outcome.await)
+}
+
+async fn serve_endpoint(
+    endpoint: Endpoint,
+    incoming: Box<IncomingRequest>,
+    body: RequestBody,
+    rules: &Rules,
+    authority: &Arc<TokenAuthority>,
+    unauthenticated: Option<&ConnectionControl>,
+) -> Outcome {
+    if let Endpoint::Metadata(asked) = &endpoint {
+        let metadata_json = asked.document(&incoming.origin());
+        return Box::new(MetadataServed {
+            incoming,
+            metadata_json,
+        })
+        .into();
+    }
+    let authenticated = authenticate(&incoming, body, rules).await;
+    let (client, form) = match authenticated {
+        Ok(authenticated) => authenticated,
+        Err(error) => {
+            return Box::new(TokenRefused {
                 incoming,
-                error: why,
+                caller: None,
+                error,
             })
-            .into(),
-        },
-    )
+            .into();
+        }
+    };
+    if let Some(connection) = unauthenticated {
+        connection.mark_authenticated();
+    }
+    let caller = Arc::clone(&client.caller);
+    let served = match endpoint {
+        Endpoint::Token => issue(&incoming, &client, &form, rules, authority).map(Some),
+        Endpoint::Revocation => revoke(&incoming, &client, form, rules, authority)
+            .await
+            .map(|()| None),
+        Endpoint::Metadata(_) => Ok(None),
+    };
+    match served {
+        Ok(Some(response_json)) => Box::new(TokenIssued {
+            incoming,
+            caller,
+            response_json,
+        })
+        .into(),
+        Ok(None) => Box::new(TokenRevoked { incoming, caller }).into(),
+        Err(error) => Box::new(TokenRefused {
+            incoming,
+            caller: Some(caller),
+            error,
+        })
+        .into(),
+    }
 }
 
-/// What the client sent, as far as we care.
-#[derive(Default)]
-struct TokenRequestForm {
-    grant_type: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<Zeroizing<String>>,
-    scope: Option<String>,
+/// A client that has proved which caller it is, and by which key.
+struct AuthenticatedClient {
+    caller: Arc<Caller>,
+    key: KeyHash,
 }
 
-async fn issue_token(
+/// The limit counts who has proved something: a stranger cannot use it up for a caller.
+async fn authenticate(
     incoming: &IncomingRequest,
     body: RequestBody,
     rules: &Rules,
-    tokens: &CallerTokens,
-) -> Result<(Arc<Caller>, Zeroizing<String>), TokenRequestError> {
-    let form = Limited::new(body, FORM_BYTES_MAX).collect();
-    let body = timeout(FORM_TIMEOUT, form)
-        .await
-        .map_err(|_| TokenRequestError::InvalidRequest)?
-        .map_err(|_| TokenRequestError::InvalidRequest)?
-        .to_bytes();
-    let mut form = parse_form(&body)?;
-    if let Some(authorization) = &incoming.credentials().authorization {
-        let api_key::AuthorizationHeader::Basic { name, key } =
-            api_key::parse_authorization(authorization.as_bytes())
-                .ok_or(TokenRequestError::InvalidRequest)?
-        else {
-            return Err(TokenRequestError::InvalidRequest);
-        };
-        // RFC 6749 section 2.3: one authentication method only.
-        if form.client_secret.is_some() || form.client_id.as_ref().is_some_and(|it| *it != name) {
-            return Err(TokenRequestError::InvalidRequest);
+) -> Result<(AuthenticatedClient, ClientForm), TokenRequestError> {
+    let form = ClientForm::read(body).await?;
+    let presented = form.client(incoming.credentials())?;
+    let now = incoming.received_at();
+    let mut proved: Option<(Arc<Caller>, KeyHash)> = None;
+    for reading in &presented {
+        let found = rules
+            .callers
+            .authenticate_client(&reading.id, &reading.secret, now);
+        match (&proved, found) {
+            (Some((one, _)), Some((other, _))) if one.index != other.index => {
+                return Err(TokenRequestError::AmbiguousClient);
+            }
+            (None, found @ Some(_)) => proved = found,
+            _ => {}
         }
-        (form.client_id, form.client_secret) = (Some(name), Some(key));
     }
-    if form.grant_type.as_deref() != Some("client_credentials") {
-        return Err(TokenRequestError::UnsupportedGrantType);
+    let (caller, key) = proved.ok_or(TokenRequestError::WrongClient)?;
+    Ok((AuthenticatedClient { caller, key }, form))
+}
+
+fn admit(client: &AuthenticatedClient, rules: &Rules) -> Result<(), TokenRequestError> {
+    rules
+        .token_requests
+        .admit(client.caller.index)
+        .map_err(|retry_after| TokenRequestError::CallerLimit { retry_after })
+}
+
+fn issue(
+    incoming: &IncomingRequest,
+    client: &AuthenticatedClient,
+    form: &ClientForm,
+    rules: &Rules,
+    authority: &TokenAuthority,
+) -> Result<Zeroizing<String>, TokenRequestError> {
+    match form.grant_type.as_deref() {
+        None => return Err(TokenRequestError::MissingGrantType),
+        Some("client_credentials") => {}
+        Some(_) => return Err(TokenRequestError::UnsupportedGrantType),
     }
-    let (Some(client), Some(secret)) = (&form.client_id, &form.client_secret) else {
-        return Err(TokenRequestError::InvalidClient);
-    };
-    let (caller, key) = rules
-        .callers
-        .authenticate_client(client, secret, incoming.received_at())
-        .ok_or(TokenRequestError::InvalidClient)?;
-    let token = Zeroizing::new(
-        tokens
-            .issue(key)
-            .map_err(|_| TokenRequestError::TooManyTokens)?,
-    );
-    let scope = narrow_scope(
-        &rules.policy.permitted_scopes(&caller),
-        form.scope.as_deref(),
-    );
-    let life = tokens::TOKEN_LIFETIME.as_secs();
-    let response = Zeroizing::new(format!(
-        r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{life},"scope":"{scope}"}}"#,
+    let scope = granted_scope(form.scope.as_deref())?;
+    admit(client, rules)?;
+    let life = rules.token_lifetime;
+    let token = authority
+        .tokens()
+        .issue(
+            &client.caller.name,
+            client.key,
+            incoming.received_at(),
+            life,
+        )
+        .ok_or(TokenRequestError::NoRandomness)?;
+    Ok(Zeroizing::new(format!(
+        r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{},"scope":"{scope}"}}"#,
         token.as_str(),
-    ));
-    Ok((caller, response))
+        life.as_secs(),
+    )))
 }
 
-fn parse_form(body: &Bytes) -> Result<TokenRequestForm, TokenRequestError> {
-    let mut form = TokenRequestForm::default();
-    for (name, value) in form_urlencoded::parse(body) {
-        let repeated = match name.as_ref() {
-            "grant_type" => form.grant_type.replace(value.into_owned()).is_some(),
-            "client_id" => form.client_id.replace(value.into_owned()).is_some(),
-            "client_secret" => form
-                .client_secret
-                .replace(Zeroizing::new(value.into_owned()))
-                .is_some(),
-            "scope" => form.scope.replace(value.into_owned()).is_some(),
-            _ => false,
-        };
-        // RFC 6749 section 3.2: a parameter must not stand twice.
-        if repeated {
-            return Err(TokenRequestError::InvalidRequest);
-        }
+/// What was asked for, in that order: OAuth libraries refuse an answer with less, and what the caller may do is the policy's to
+/// say, at each request. All of NinjaOne's scopes if nothing was asked for.
+fn granted_scope(asked: Option<&str>) -> Result<String, TokenRequestError> {
+    let asked: Vec<&str> = asked.unwrap_or_default().split_ascii_whitespace().collect();
+    if asked.is_empty() {
+        return Ok(Scope::ALL.map(Scope::as_str).join(" "));
     }
-    Ok(form)
+    let is_known = |scope: &&str| Scope::parse(scope).is_some() || *scope == OFFLINE_ACCESS;
+    match asked.iter().find(|it| !is_known(it)) {
+        None => Ok(asked.join(" ")),
+        Some(unknown) => Err(TokenRequestError::UnknownScope(shown(unknown))),
+    }
 }
 
-/// What the caller may do of what it asks for; asking for more is not an error.
-fn narrow_scope(allowed: &[Scope], asked: Option<&str>) -> String {
-    let asked: Option<Vec<&str>> = asked
-        .map(|it| it.split_ascii_whitespace().collect())
-        .filter(|it: &Vec<&str>| !it.is_empty());
-    let granted: Vec<&str> = allowed
-        .iter()
-        .map(|scope| scope.as_str())
-        .filter(|scope| asked.as_ref().is_none_or(|it| it.contains(scope)))
-        .collect();
-    granted.join(" ")
+/// The start of what a caller sent, in the characters that RFC 6749 section 5.2 allows in a description.
+fn shown(text: &str) -> Box<str> {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "_-.:/,".contains(*c);
+    text.chars()
+        .filter(plain)
+        .take(SCOPE_SHOWN_BYTES_MAX)
+        .collect()
+}
+
+/// RFC 7009 section 2.1: a token that is not known, or has ended, is as good as revoked.
+async fn revoke(
+    incoming: &IncomingRequest,
+    client: &AuthenticatedClient,
+    form: ClientForm,
+    rules: &Rules,
+    authority: &Arc<TokenAuthority>,
+) -> Result<(), TokenRequestError> {
+    let text = form.token.ok_or(TokenRequestError::MissingToken)?;
+    admit(client, rules)?;
+    let now = incoming.received_at();
+    let Some(token) = authority.tokens().open(text.as_bytes()) else {
+        if rules.callers.is_key(text.as_bytes()) {
+            return Err(TokenRequestError::RevocationOfKey);
+        }
+        return Ok(());
+    };
+    if token.caller() != client.caller.name.as_str().as_bytes() {
+        return Err(TokenRequestError::TokenOfAnother);
+    }
+    if now >= token.expires_at {
+        return Ok(());
+    }
+    match authority.revoke(token, now).await {
+        Ok(()) => Ok(()),
+        Err(RevocationError::TooMany(_)) => Err(TokenRequestError::TooManyRevoked),
+        Err(RevocationError::NotStored) => Err(TokenRequestError::RevocationNotStored),
+    }
 }

@@ -173,6 +173,18 @@ impl Proxy {
         self.line(|it| it["type"] == "outcome" && fits(it)).await
     }
 
+    /// Ends the program by SIGTERM and starts another one on what it left.
+    pub(crate) async fn start_again(&mut self) {
+        self.program.terminate().await;
+        self.program = Program::start(&self.directory.config());
+        if self.listeners.is_empty() {
+            self.program.answers_at(self.addresses.admin);
+            return;
+        }
+        self.listeners = self.program.listens("admin");
+        self.addresses = addresses_of(&self.listeners);
+    }
+
     /// SIGTERM, and the end with exit code 0.
     pub(crate) async fn stop(mut self) {
         self.program.terminate().await;

@@ -15,6 +15,8 @@ pub(super) enum CheckName {
     /// The newest file of the audit log is whole.
     AuditChain,
     StoreDirectory,
+    /// Whether tokens of our own token endpoint outlive a restart.
+    CallerTokens,
     /// Whether a proxy is running, and what it says of itself.
     Proxy,
     /// The listeners' ports are free, or the running proxy's.
@@ -52,6 +54,7 @@ impl CheckName {
             Self::AuditDirectory => "audit-directory",
             Self::AuditChain => "audit-chain",
             Self::StoreDirectory => "store-directory",
+            Self::CallerTokens => "caller-tokens",
             Self::Proxy => "proxy",
             Self::Ports => "ports",
             Self::Dns => "dns",

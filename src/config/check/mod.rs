@@ -17,6 +17,7 @@ mod store;
 mod telemetry;
 mod tenants;
 mod timeouts;
+mod tokens;
 
 use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 
@@ -121,6 +122,7 @@ impl Checker<'_> {
             upstream,
             // Checked with the callers.
             caller: _,
+            tokens,
         } = limits;
         let operations = self.operations(operation, known);
         let all: Vec<&Operation> = known.iter().chain(&operations).collect();
@@ -132,6 +134,7 @@ impl Checker<'_> {
         let timeouts = self.timeouts(timeouts);
         let retry = self.retry(retry);
         let budget = self.budget(upstream);
+        let caller_tokens = self.caller_tokens(tokens);
         let audit = self.audit(audit);
         let telemetry = self.telemetry(telemetry);
         Config {
@@ -140,6 +143,7 @@ impl Checker<'_> {
             callers,
             operations,
             budget,
+            caller_tokens,
             timeouts,
             retry,
             audit,

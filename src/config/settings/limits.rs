@@ -11,6 +11,8 @@ pub struct LimitsSettings {
     pub upstream: UpstreamLimitSettings,
     /// What each caller may do, unless a policy or the caller says otherwise.
     pub caller: DefaultCallerLimitSettings,
+    /// Of the proxy's own token endpoint, for clients that speak OAuth.
+    pub tokens: TokenLimitSettings,
 }
 
 /// What a tenant sees of us.
@@ -60,6 +62,29 @@ impl Default for DefaultCallerLimitSettings {
             rate: "5/s".into(),
             burst: None,
             concurrency: 4,
+        }
+    }
+}
+
+/// The proxy's own token endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenLimitSettings {
+    /// How often each caller may ask for a token, or give one back, such as "60/min".
+    pub rate: String,
+    /// How many may ask at once: a fleet that logs in.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: u32,
+    /// How long a token lives: "1s" to "24h".
+    pub life: String,
+}
+
+impl Default for TokenLimitSettings {
+    fn default() -> Self {
+        Self {
+            rate: "60/min".into(),
+            burst: 600,
+            life: "1h".into(),
         }
     }
 }

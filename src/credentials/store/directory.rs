@@ -93,19 +93,25 @@ impl StoreDirectory {
 
     /// The bytes of a private file of ours; none if it does not exist.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_up_to(name, FILE_BYTES_MAX)
+    }
+
+    /// The same, of a file that may have `longest` bytes.
+    pub(super) fn read_up_to(
+        &self,
+        name: &str,
+        longest: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path_of(name);
         let Some(file) = self.open_private(name, OFlags::RDONLY)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX as u64 + 1)
+        file.take(longest as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| StoreError::io(FileOperation::Read, &path, error))?;
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err(StoreError::TooLong {
-                path,
-                longest: FILE_BYTES_MAX,
-            });
+        if bytes.len() > longest {
+            return Err(StoreError::TooLong { path, longest });
         }
         Ok(Some(bytes))
     }

@@ -23,6 +23,7 @@ use super::{
     seal_key::SealKeys,
     slot_files::{LoadedLogin, SlotFileNames, SlotFiles, SlotState},
     stored_login::{Slot, StoredLogin},
+    token_files::{CallerTokenKey, REVOKED_FILE, TokenFiles},
 };
 
 /// How often a reader without the lock tries if it meets a writer midway.
@@ -75,7 +76,11 @@ impl FileStore {
     }
 
     pub(super) fn revision(&self, slot: &Slot) -> Result<Option<FileRevision>, StoreError> {
-        let path = self.0.directory.join(SlotFileNames::of(slot).login);
+        self.file_revision(&SlotFileNames::of(slot).login)
+    }
+
+    fn file_revision(&self, name: &str) -> Result<Option<FileRevision>, StoreError> {
+        let path = self.0.directory.join(name);
         match fs::symlink_metadata(&path) {
             Ok(about) => Ok(Some(FileRevision {
                 inode: about.ino(),
@@ -104,6 +109,38 @@ impl FileStore {
 
     pub(super) fn lock_path(&self, slot: &Slot) -> PathBuf {
         self.0.directory.join(SlotFileNames::of(slot).lock)
+    }
+
+    pub(super) fn caller_token_key(&self) -> Result<CallerTokenKey, StoreError> {
+        self.token_files()?.key()
+    }
+
+    pub(super) fn has_caller_token_key(&self) -> Result<bool, StoreError> {
+        self.token_files()?.has_key()
+    }
+
+    pub(super) fn revoked_caller_tokens(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.token_files()?.revoked()
+    }
+
+    pub(super) fn update_revoked_caller_tokens(
+        &self,
+        change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
+    ) -> Result<(), StoreError> {
+        self.token_files()?.update_revoked(change)
+    }
+
+    pub(super) fn revoked_caller_tokens_revision(
+        &self,
+    ) -> Result<Option<FileRevision>, StoreError> {
+        self.file_revision(REVOKED_FILE)
+    }
+
+    fn token_files(&self) -> Result<TokenFiles, StoreError> {
+        Ok(TokenFiles {
+            directory: StoreDirectory::open(&self.0.directory)?,
+            seals: self.0.seals.clone(),
+        })
     }
 
     fn files(&self, slot: &Slot) -> Result<SlotFiles, StoreError> {

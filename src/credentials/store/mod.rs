@@ -13,6 +13,7 @@ mod seal;
 pub mod seal_key;
 mod slot_files;
 pub mod stored_login;
+pub mod token_files;
 
 use std::{path::Path, time::Duration};
 
@@ -26,6 +27,7 @@ use self::{
     memory_store::{MemoryLock, MemoryStore},
     seal_key::SealKeys,
     stored_login::{Slot, StoredLogin},
+    token_files::CallerTokenKey,
 };
 
 pub use self::found_login::FoundLogin;
@@ -121,6 +123,53 @@ impl LoginStore {
         match self {
             Self::File(store) => store.lock_path(slot),
             Self::Memory(_) => slot.to_string().into(),
+        }
+    }
+
+    /// The key that seals tokens of our own, for all processes that share the store; it is durable. None if nothing outlives
+    /// this process. Blocks on the disk.
+    pub fn caller_token_key(&self) -> Result<Option<CallerTokenKey>, StoreError> {
+        match self {
+            Self::File(store) => store.caller_token_key().map(Some),
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Whether there is such a key, without making one. Blocks on the disk.
+    pub fn has_caller_token_key(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::File(store) => store.has_caller_token_key(),
+            Self::Memory(_) => Ok(false),
+        }
+    }
+
+    /// The revoked tokens of our own, as they were written; none if there are none. Blocks on the disk.
+    pub fn revoked_caller_tokens(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::File(store) => store.revoked_caller_tokens(),
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Replaces the revoked tokens of our own, durably, by what `change` makes of those that are stored; at most
+    /// [`token_files::TOKEN_FILE_BYTES_MAX`]. No other process writes meanwhile. Blocks on the disk.
+    pub fn update_revoked_caller_tokens(
+        &self,
+        change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::File(store) => store.update_revoked_caller_tokens(change),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Differs from an earlier one if tokens of our own were revoked since. Cheap: decrypts nothing.
+    pub fn revoked_caller_tokens_revision(&self) -> Result<SlotRevision, StoreError> {
+        match self {
+            Self::File(store) => store
+                .revoked_caller_tokens_revision()
+                .map(SlotRevision::File),
+            Self::Memory(_) => Ok(SlotRevision::Memory(0)),
         }
     }
 

@@ -4,22 +4,20 @@
 //! |---|---|
 //! | 8 | `njp-kept` |
 //! | 1 | format: 1 |
-//! | 1 | content: 1 a login, 2 the high-water mark |
+//! | 1 | content: 1 a login, 2 the high-water mark, 3 the key of callers' tokens, 4 revoked tokens |
 //! | 1 | key: 1 configured, 2 derived from a passphrase by Argon2id |
 //! | 8 | key id: the first bytes of SHA-256 over a domain string and the key |
 //! | 16 | salt of the derivation; zeros for a configured key |
 //! | 12 | nonce |
 //! | … | ciphertext and tag (16 bytes) |
 //!
-//! The header and the slot's name are authenticated too, so that no file can be passed off as another slot's.
+//! The header and the owner's name (the slot's, or `caller-tokens`) are authenticated too, so that no file can be passed off
+//! as another's.
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
 
-use super::{
-    seal_key::{KEY_ID_BYTES, KeyId, SALT_BYTES, Salt, SealKeys},
-    stored_login::Slot,
-};
+use super::seal_key::{KEY_ID_BYTES, KeyId, SALT_BYTES, Salt, SealKeys};
 
 const MAGIC: &[u8; 8] = b"njp-kept";
 pub(super) const FORMAT: u8 = 1;
@@ -33,6 +31,8 @@ const KEY_DERIVED: u8 = 2;
 pub(super) enum SealedContent {
     Login = 1,
     HighWaterMark = 2,
+    CallerTokenKey = 3,
+    RevokedTokens = 4,
 }
 
 /// Why a sealed file cannot be opened.
@@ -47,7 +47,7 @@ pub(super) enum UnsealError {
 /// Seals `text` with the first key. None if there is no randomness, or no memory to derive the key.
 pub(super) fn seal(
     keys: &SealKeys,
-    slot: &Slot,
+    owner: &str,
     inside: SealedContent,
     mut text: Zeroizing<Vec<u8>>,
 ) -> Option<Vec<u8>> {
@@ -60,7 +60,7 @@ pub(super) fn seal(
     let header = header.to_bytes();
     let (nonce, tag) = key
         .cipher
-        .seal_in_place_separate_tag(associated_data(&header, slot), &mut text)
+        .seal_in_place_separate_tag(associated_data(&header, owner), &mut text)
         .ok()?;
     Some([&header, nonce.as_ref().as_slice(), &text, tag.as_ref()].concat())
 }
@@ -75,7 +75,7 @@ pub(super) struct Unsealed {
 /// Opens a sealed file with whichever key sealed it.
 pub(super) fn unseal(
     keys: &SealKeys,
-    slot: &Slot,
+    owner: &str,
     inside: SealedContent,
     sealed: &[u8],
 ) -> Result<Unsealed, UnsealError> {
@@ -99,7 +99,7 @@ pub(super) fn unseal(
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let opened = key
         .cipher
-        .open_in_place(nonce, associated_data(bytes, slot), &mut text)
+        .open_in_place(nonce, associated_data(bytes, owner), &mut text)
         .map_err(|_| UnsealError::Tampered)?;
     let length = opened.len();
     text.truncate(length);
@@ -161,6 +161,6 @@ impl Header {
     }
 }
 
-fn associated_data(header: &[u8; HEADER_BYTES], slot: &Slot) -> Aad<Vec<u8>> {
-    Aad::from([header.as_slice(), slot.to_string().as_bytes()].concat())
+fn associated_data(header: &[u8; HEADER_BYTES], owner: &str) -> Aad<Vec<u8>> {
+    Aad::from([header.as_slice(), owner.as_bytes()].concat())
 }

@@ -253,7 +253,7 @@ impl SlotFiles {
         let Some(sealed) = self.directory.read(name)? else {
             return Ok(None);
         };
-        let opened = seal::unseal(&self.seals, &self.slot, inside, &sealed);
+        let opened = seal::unseal(&self.seals, &self.slot.to_string(), inside, &sealed);
         opened.map(Some).map_err(|why| self.unseal_error(name, why))
     }
 
@@ -280,7 +280,7 @@ impl SlotFiles {
             path: self.path(name),
             longest: PLAINTEXT_BYTES_MAX,
         })?;
-        seal::seal(&self.seals, &self.slot, inside, text)
+        seal::seal(&self.seals, &self.slot.to_string(), inside, text)
             .ok_or_else(|| StoreError::CannotSeal(self.path(name)))
     }
 

@@ -34,6 +34,8 @@ pub struct ReceivedRequest {
     pub started: Instant,
     /// From whom.
     pub peer: Peer,
+    /// Whether its connection speaks TLS.
+    pub is_tls: bool,
     /// What the protocol made of the bytes.
     pub parsed: ParsedRequest,
 }
@@ -47,6 +49,8 @@ pub struct IncomingRequest {
     received_at: Timestamp,
     started: Instant,
     peer: Peer,
+    is_tls: bool,
+    authority: RequestAuthority,
     method: Method,
     target: Target,
     credentials: PresentedCredentials,
@@ -54,6 +58,12 @@ pub struct IncomingRequest {
     reason: Option<Box<str>>,
     on_behalf_of: Option<Box<str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Where the protocols keep the host; moved, because hardly a request is asked for it.
+enum RequestAuthority {
+    Http1(Option<HeaderValue>),
+    Http2(Authority),
 }
 
 /// A request that is malformed, that two readers could read differently, or that is not for us.
@@ -86,6 +96,7 @@ impl IncomingRequest {
             received_at,
             started,
             peer,
+            is_tls,
             parsed,
         } = received;
         let malformed = |method: Option<Method>, path: &str, error: RequestError| {
@@ -102,11 +113,17 @@ impl IncomingRequest {
         let headers = std::mem::replace(&mut head.headers, Ok(RequestHeaders::default()));
         match check(&head, headers, &body, rules) {
             Ok((method, target, headers)) => {
+                let authority = match head.authority.take() {
+                    Some(authority) => RequestAuthority::Http2(authority),
+                    None => RequestAuthority::Http1(headers.host),
+                };
                 let request = Box::new(Self {
                     id,
                     received_at,
                     started,
                     peer,
+                    is_tls,
+                    authority,
                     method,
                     target,
                     credentials: headers.credentials,
@@ -145,6 +162,18 @@ impl IncomingRequest {
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The origin by which the caller reached us: `http://localhost:6465`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let authority = match &self.authority {
+            RequestAuthority::Http1(host) => host.as_ref().and_then(|it| it.to_str().ok()),
+            RequestAuthority::Http2(authority) => Some(authority.as_str()),
+        };
+        // A request without a host is refused.
+        format!("{scheme}://{}", authority.unwrap_or_default())
     }
 
     /// The request's method.

@@ -119,3 +119,35 @@ async fn a_running_proxy_is_found_with_its_own_troubles_and_holds_its_ports() {
         &["can be written and made durable"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_tokens_of_callers_outlive_a_restart_is_told() {
+    let world = World::new();
+    world.configure(&service());
+    let with_store = fs::read_to_string(world.path().join("config.toml")).unwrap();
+    let store = "[store]\npath = \"store\"\nseal = { file = \"seal.key\" }\n";
+    let without = with_store.replace(store, "");
+    assert_ne!(without, with_store);
+    world.write("config.toml", without.as_bytes());
+    let said = world.doctor().await;
+    assert_eq!(said.code, 0, "{}", said.whole);
+    said.says("caller-tokens", "ok", &["in memory", "no `[store]`"]);
+
+    world.configure(&service());
+    let store = world.store();
+    let said = world.doctor().await;
+    said.says("caller-tokens", "ok", &["the first start makes their key"]);
+    assert!(!store.has_caller_token_key().unwrap());
+
+    store.caller_token_key().unwrap();
+    let said = world.doctor().await;
+    said.says("caller-tokens", "ok", &["in the store"]);
+
+    let file = world.store_path().join("caller-tokens.key");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let said = world.doctor().await;
+    let path = file.to_str().unwrap();
+    said.says("caller-tokens", "warning", &[path, "(tampered)", "remove"]);
+}

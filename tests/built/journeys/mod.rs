@@ -16,6 +16,7 @@ mod identities;
 mod levels;
 mod limits;
 mod logins;
+mod oauth_clients;
 mod outages;
 mod pages;
 mod process;

@@ -248,6 +248,18 @@ async fn https_is_served_over_both_protocols_and_its_certificate_is_reloaded() {
         .send_request(request(&world, "GET", "/v2/users", ""))
         .await;
     assert_eq!(read(answer.unwrap()).await.0, 200);
+    // The metadata of our own token endpoint name it as the caller reached it.
+    let discovery = "/.well-known/oauth-authorization-server";
+    let ask_for_it = world.unauthenticated("GET", discovery).host("localhost:1");
+    let answer = ask_for_it.send_on(&mut wire).await.unwrap();
+    assert_eq!(answer.json()["issuer"], "https://localhost:1");
+    let answer = sender
+        .send_request(request(&world, "GET", discovery, ""))
+        .await;
+    let (status, metadata) = read(answer.unwrap()).await;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+    let issuer = format!("https://{}", world.callers);
+    assert_eq!((status, &metadata["issuer"]), (200, &issuer.into()));
 
     let (new_cert, new_key) = certificate();
     std::fs::write(&cert_file, &new_cert).unwrap();

@@ -86,6 +86,12 @@ impl Plan {
         self
     }
 
+    /// A sealed store.
+    pub(crate) fn store(self) -> Self {
+        self.set("store", "path", "\"store\"")
+            .set("store", "seal", "{ file = \"store.key\" }")
+    }
+
     /// TOML at the end of the configuration.
     pub(crate) fn also(mut self, toml: &str) -> Self {
         self.more.push(toml.to_owned());
@@ -306,6 +312,13 @@ impl World {
 
     pub(crate) fn program(&mut self) -> &mut Program {
         &mut self.proxy.program
+    }
+
+    /// Ends the program by SIGTERM and starts another one on what it left.
+    pub(crate) async fn start_again(&mut self) {
+        self.proxy.start_again().await;
+        self.client.at = self.proxy.addresses;
+        self.has_token().await;
     }
 
     pub(crate) fn program_id(&self) -> u32 {

@@ -4,7 +4,7 @@
 
 const { spawn } = require("node:child_process");
 const { createHash, randomBytes } = require("node:crypto");
-const { existsSync, mkdtempSync, rmSync, writeFileSync } = require("node:fs");
+const { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } = require("node:fs");
 const { createServer } = require("node:net");
 const { once } = require("node:events");
 const { tmpdir } = require("node:os");
@@ -29,14 +29,26 @@ class Place {
 
   /** `users` are the `user` tables of as many tenants, all at `origin`. */
   configure(origin, users) {
-    const hash = createHash("sha256").update(this.#key).digest("hex");
     const tenants = Object.entries(users).map(([name, user]) => `[tenant.${name}]\nurl = "${origin}"\nuser = ${inline(user)}\n`);
     this.#base = [
       '[listen]\nhttp = ["127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"\n[telemetry]\nlog = { format = "json" }\n',
       `[store]\npath = "${this.#folder}/store"\nseal = { env = "PEERS_SEAL" }\n`,
       `[limits.upstream]\n${RATE}[limits.caller]\n${RATE}`,
-      `[caller.tester]\nkey = "sha256:${hash}"\nallow = ["all"]\n`,
+      `[caller.tester]\nkey = "sha256:${hashOf(this.#key)}"\nallow = ["all"]\n`,
       ...tenants,
+    ].join("");
+  }
+
+  /** The tenant `acme` with a service, and callers by name with their rules. Tokens of the proxy's own live for `life`. */
+  configureService(origin, port, callers, life) {
+    const caller = ([name, { key, allow }]) => `[caller.${name}]\nkey = "sha256:${hashOf(key)}"\nallow = ${JSON.stringify(allow)}\n`;
+    const service = { client_id: "sandbox-client", client_secret: this.secret("acme", "sandbox-secret-not-a-real-one") };
+    this.#base = [
+      `[listen]\nhttp = ["127.0.0.1:${port}"]\n[admin]\nlisten = "127.0.0.1:0"\n[telemetry]\nlog = { format = "json" }\n`,
+      `[store]\npath = "${this.#folder}/store"\nseal = { env = "PEERS_SEAL" }\n`,
+      `[limits.upstream]\n${RATE}[limits.caller]\n${RATE}[limits.tokens]\nlife = "${life}"\n`,
+      `[tenant.acme]\nurl = "${origin}"\nservice = ${inline(service)}\n`,
+      ...Object.entries(callers).map(caller),
     ].join("");
   }
 
@@ -80,6 +92,14 @@ class Place {
     });
     const text = await response.text();
     return { status: response.status, text };
+  }
+
+  /** The lines of the audit log of the process with this name. */
+  audited(name) {
+    const folder = path.join(this.#folder, `audit-${name}`);
+    const files = readdirSync(folder).filter((file) => file.endsWith(".jsonl"));
+    const lines = files.flatMap((file) => readFileSync(path.join(folder, file), "utf8").split("\n"));
+    return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
   }
 
   async end() {
@@ -182,6 +202,10 @@ async function freePort() {
   server.close();
   await once(server, "close");
   return port;
+}
+
+function hashOf(key) {
+  return createHash("sha256").update(key).digest("hex");
 }
 
 /** A value in TOML. */
