@@ -8,6 +8,7 @@ mod attempt_result;
 mod forward_error;
 mod forwarded;
 mod identity_retry;
+pub mod reachability;
 mod retry;
 mod send_log;
 mod send_loop;
