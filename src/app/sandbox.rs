@@ -12,7 +12,7 @@ use crate::{
     clock::Reading,
     config::{
         AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
-        Config, ListenConfig, LogFormat, Origin, Platform, RedirectUri, RetryConfig,
+        Config, ListenConfig, LogFormat, Origin, PathOrigin, Platform, RedirectUri, RetryConfig,
         ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig, UserIdentity,
         value::address::loopback_hosts,
     },
@@ -124,6 +124,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
         },
         audit: AuditConfig {
             path: PathBuf::new(),
+            path_origin: PathOrigin::Default,
             serve_reads_unrecorded: true,
         },
         admin: AdminConfig {
@@ -141,6 +142,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
+        file: None,
         watched_paths: Vec::new(),
     }
 }
