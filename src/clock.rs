@@ -63,6 +63,22 @@ impl Timestamp {
         Self(self.0.saturating_add(micros))
     }
 
+    /// As people read it: `15:36 UTC` within twelve hours of now, otherwise with the day, `2026-11-17 15:36 UTC`.
+    #[must_use]
+    pub fn to_the_minute(self) -> String {
+        const WITHOUT_DAY_MICROS_MAX: u64 = 12 * 3600 * 1_000_000;
+        let text = self.to_string();
+        let (day, time) = (
+            text.get(..10).unwrap_or_default(),
+            text.get(11..16).unwrap_or_default(),
+        );
+        if self.0.abs_diff(Self::now().0) <= WITHOUT_DAY_MICROS_MAX {
+            format!("{time} UTC")
+        } else {
+            format!("{day} {time} UTC")
+        }
+    }
+
     /// The same time; the year 9999 for anything later, which no clock shows.
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)

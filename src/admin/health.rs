@@ -1,14 +1,15 @@
-//! Liveness, readiness and startup checks, the overall health, and the reasons for a degraded one.
+//! Liveness, readiness and startup checks, and the overall health: all of them made from one snapshot.
 
-use std::{borrow::Cow, fmt::Write, time::Duration};
+use std::{borrow::Cow, fmt::Write};
 
 use crate::watchdog::{Liveness, PartStatus};
 
-use super::status_snapshot::{
-    AuditState, IdentityState, IdentityStatus, StalledPart, StatusSnapshot, TenantStatus,
+use super::{
+    diagnosis::diagnose,
+    status_snapshot::{AuditState, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus},
 };
 
-pub use super::overall_health::Health;
+pub use super::{duration_text::humanize_duration, overall_health::Health};
 
 /// When `/readyz` says yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,18 +115,14 @@ pub fn startup(snapshot: &StatusSnapshot) -> Vec<ProbeCheck> {
 }
 
 impl StatusSnapshot {
-    /// Completes a snapshot from itself: adds to `degraded` what its other members show, and sets `health`.
+    /// Completes a snapshot from itself: sets `troubles`, `degraded` and `health` by what its other members show. Everything
+    /// that judges the proxy (`status`, the probes, the metrics, the log, `doctor`) goes by these.
     #[must_use]
     pub fn with_health(mut self) -> Self {
-        self.degraded.extend(degraded_reasons(&self));
-        self.health = self.health();
+        self.troubles = diagnose(&self);
+        self.degraded = self.troubles.iter().map(|it| it.text.clone()).collect();
+        self.health = health(&self);
         self
-    }
-
-    /// The health that the members show.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        health(self)
     }
 }
 
@@ -154,91 +151,23 @@ pub(super) fn probe_body(
     text
 }
 
+/// Of the troubles, what is worst.
 fn health(snapshot: &StatusSnapshot) -> Health {
     if snapshot.starting || snapshot.draining {
         return Health::NotNow;
     }
-    let in_state = |state| identities(snapshot).any(|(_, identity)| identity.state == state);
-    if in_state(IdentityState::LoginNeeded) {
-        return Health::NeedsLogin;
-    }
-    if !in_state(IdentityState::Valid) && !snapshot.tenants.is_empty() {
-        return Health::Down;
-    }
-    if snapshot.degraded.is_empty() && degraded_reasons(snapshot).is_empty() {
-        Health::Healthy
-    } else {
-        Health::Degraded
-    }
-}
-
-/// What needs attention, a sentence each, as far as it shows in the snapshot itself.
-fn degraded_reasons(snapshot: &StatusSnapshot) -> Vec<String> {
-    let mut troubles = Vec::new();
-    if let Some(problem) = &snapshot.config.last_error {
-        troubles.push(format!(
-            "The configuration on disk is wrong, so generation {} stays in force: {problem}",
-            snapshot.config.generation
-        ));
-    }
-    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| token_problem(tenant, it)));
-    troubles.extend(identities(snapshot).filter_map(|(tenant, it)| login_problem(tenant, it)));
-    for tenant in &snapshot.tenants {
-        if tenant.budget.paused_s > 0 {
-            troubles.push(format!(
-                "{}: NinjaOne asked to slow down; sending resumes in {}.",
-                tenant.name,
-                humanize_duration(tenant.budget.paused_s)
-            ));
-        }
-    }
-    let audit = &snapshot.audit;
-    if audit.state == AuditState::Failing {
-        let refused = if audit.refuses_reads {
-            "every request"
-        } else {
-            "everything but reads"
-        };
-        let why = audit
-            .last_error
-            .as_deref()
-            .unwrap_or("its disk does not answer");
-        troubles.push(format!(
-            "The audit log {} cannot be written: {refused} is refused ({why}).",
-            audit.path
-        ));
-    }
-    troubles.extend(snapshot.stalled.iter().map(stall_reason));
-    if audit.lost > 0 {
-        troubles.push(format!("{} audit records were lost.", audit.lost));
-    }
-    troubles
-}
-
-fn stall_reason(it: &StalledPart) -> String {
-    let (part, silent) = (&it.part, humanize_duration(it.silent_s));
-    if it.is_fatal {
-        format!("{part} has been stalled for {silent}: restart the proxy.")
-    } else {
-        format!("{part} has been in a system call for {silent}: its disk is slow or hangs.")
-    }
-}
-
-/// A length of time as people say it: `45 s`, `36 min`, `5 h 3 min`, `12 d 4 h`.
-#[must_use]
-pub fn humanize_duration(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    let two = |large, large_unit, rest, small_unit| match rest {
-        0 => format!("{large} {large_unit}"),
-        rest => format!("{large} {large_unit} {rest} {small_unit}"),
+    let worst = snapshot.troubles.iter().map(|it| it.kind.health());
+    let worst = worst.max().unwrap_or(Health::Healthy);
+    let is_served = |(tenant, it): (&TenantStatus, &IdentityStatus)| {
+        it.state == IdentityState::Valid && tenant.unreachable.is_none()
     };
-    match Duration::from_secs(seconds).as_secs() {
-        s if s < 2 * MINUTE => format!("{s} s"),
-        s if s < 2 * HOUR => format!("{} min", s / MINUTE),
-        s if s < DAY => two(s / HOUR, "h", s % HOUR / MINUTE, "min"),
-        s => two(s / DAY, "d", s % DAY / HOUR, "h"),
+    let is_unrecorded = snapshot.audit.state == AuditState::Failing && snapshot.audit.refuses_reads;
+    let can_send =
+        !is_unrecorded && (snapshot.tenants.is_empty() || identities(snapshot).any(is_served));
+    match worst {
+        Health::NeedsLogin => Health::NeedsLogin,
+        _ if !can_send => Health::Down,
+        worst => worst,
     }
 }
 
@@ -252,52 +181,4 @@ fn identities(snapshot: &StatusSnapshot) -> impl Iterator<Item = (&TenantStatus,
         .tenants
         .iter()
         .flat_map(|tenant| tenant.identities.iter().map(move |it| (tenant, it)))
-}
-
-/// What is wrong with how a login is stored, while its token may be good.
-fn login_problem(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<String> {
-    let login = identity.login.as_ref()?;
-    let who = format!("{}/{}", tenant.name, identity.identity);
-    let fault = login.store_fault.as_deref();
-    if let Some(since) = &login.unsaved_since {
-        return Some(format!(
-            "{who}: the login is in memory only since {since}, and is lost if the proxy ends: {}.",
-            fault.unwrap_or("it is not stored yet")
-        ));
-    }
-    if let Some(fault) = fault {
-        return Some(format!("{who}: the store of logins: {fault}."));
-    }
-    let ends = identity.state == IdentityState::Valid && !login.renewable;
-    ends.then(|| {
-        format!(
-            "{who}: this login cannot be renewed and ends in {}. Then run: ninjaone-proxy login {}",
-            humanize_duration(identity.expires_in_s.unwrap_or_default()),
-            tenant.name
-        )
-    })
-}
-
-fn token_problem(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<String> {
-    let who = format!("{}/{}", tenant.name, identity.identity);
-    let problem = identity.last_error.as_deref();
-    match (identity.state, problem) {
-        (IdentityState::Valid, None) => None,
-        (IdentityState::Valid, Some(problem)) => Some(format!(
-            "{who}: the last renewal failed ({problem}); the token is valid for another {}.",
-            humanize_duration(identity.expires_in_s.unwrap_or_default())
-        )),
-        (IdentityState::Starting, None) => {
-            Some(format!("{who}: the first token is being fetched."))
-        }
-        (IdentityState::Starting | IdentityState::Unavailable, problem) => Some(format!(
-            "{who}: there is no valid token ({}).",
-            problem.unwrap_or("it expired")
-        )),
-        (IdentityState::LoginNeeded, problem) => Some(format!(
-            "{who}: a person must log in ({}). Run: ninjaone-proxy login {}",
-            problem.unwrap_or("nobody has yet"),
-            tenant.name
-        )),
-    }
 }

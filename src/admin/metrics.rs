@@ -9,7 +9,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::metrics_snapshot::{HistogramSnapshot, LoginMetrics, MetricsSnapshot};
+use super::{
+    metrics_snapshot::{HistogramSnapshot, LoginMetrics, MetricsSnapshot},
+    overall_health::Health,
+};
 
 /// `OpenMetrics` 1.0, in text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,6 +35,7 @@ impl Collector for MetricsSnapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut page = MetricsPage(encoder);
         page.info("build", "What is running", self.version)?;
+        self.encode_health(&mut page)?;
         self.encode_requests(&mut page)?;
         self.encode_tokens(&mut page)?;
         page.counter(
@@ -54,6 +58,11 @@ impl Collector for MetricsSnapshot {
             "How often a configuration came into force",
             self.config_generation,
         )?;
+        page.gauge(
+            "config_refused",
+            "1 if the configuration on disk is wrong and the one before stays in force",
+            u64::from(self.config_refused),
+        )?;
         self.encode_parts(&mut page)
     }
 }
@@ -68,6 +77,21 @@ impl MetricsSnapshot {
         let parts = self.parts.iter();
         let parts = parts.map(|(part, stalled)| ([("part", part.as_str())], u64::from(*stalled)));
         page.gauges("stalled", "1 if a part of the program has stalled", parts)
+    }
+
+    fn encode_health(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
+        let health = self.health.into_iter().flat_map(|now| {
+            let states = Health::ALL.into_iter();
+            states.map(move |it| ([("state", it.label())], u64::from(it == now)))
+        });
+        page.gauges("health", "1 for what `status` says of the whole", health)?;
+        let troubles = self.troubles.iter();
+        let troubles = troubles.map(|(kind, count)| ([("kind", kind.as_str())], *count));
+        page.gauges(
+            "troubles",
+            "What needs attention now, by kind, as `status` says it",
+            troubles,
+        )
     }
 
     fn encode_requests(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
@@ -118,6 +142,15 @@ impl MetricsSnapshot {
             "token_expiry_timestamp_seconds",
             "When the token in use ends",
             expiries,
+        )?;
+        let refused = self.tokens.iter().map(|it| {
+            let labels = [("tenant", &*it.tenant), ("identity", it.identity)];
+            (labels, u64::from(it.new_secret_refused))
+        });
+        page.gauges(
+            "new_secret_refused",
+            "1 if NinjaOne refuses the client secret that a reload has brought; the token from before serves until it expires",
+            refused,
         )?;
         self.encode_logins(page)?;
         let renewals = self.renewals.iter().map(|it| {

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use crate::audit::decision::Decision;
 
+use super::{overall_health::Health, trouble::TroubleKind};
+
 /// All counters at one moment. Every label comes from a closed set: names of the configuration, of the catalogue, or ours.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MetricsSnapshot {
     pub version: &'static str,
+    /// As `status` says; none for a page that does not have it.
+    pub health: Option<Health>,
+    /// How often each kind of trouble is there now.
+    pub troubles: Vec<(TroubleKind, u64)>,
     pub requests: Vec<RequestCount>,
     /// From the first byte of the request to the last of the response.
     pub duration: HistogramSnapshot,
@@ -26,6 +32,8 @@ pub struct MetricsSnapshot {
     pub audit_failures: u64,
     pub audit_queued: u64,
     pub config_generation: u64,
+    /// The configuration on disk is not the one in force.
+    pub config_refused: bool,
     /// Lines of the program's own log that were not written.
     pub log_lines_lost: u64,
     /// Each watched part of the program, and whether it has stalled.
@@ -64,6 +72,8 @@ pub struct TokenMetrics {
     pub identity: &'static str,
     /// Seconds since 1970; none while there is no token.
     pub expires_unix_s: Option<i64>,
+    /// NinjaOne refuses the secret that a reload has brought.
+    pub new_secret_refused: bool,
     /// Of a user identity only.
     pub login: Option<LoginMetrics>,
 }

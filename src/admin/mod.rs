@@ -1,6 +1,8 @@
 //! ADMIN: probes, status, metrics and logins, on listeners of their own. Everything is pulled on request: nothing here counts.
 
 pub mod admin_keys;
+mod diagnosis;
+mod duration_text;
 pub mod health;
 pub mod login_endpoint;
 pub mod metrics;
@@ -8,6 +10,7 @@ pub mod metrics_snapshot;
 pub mod overall_health;
 pub mod server;
 pub mod status_snapshot;
+pub mod trouble;
 
 use std::sync::Arc;
 

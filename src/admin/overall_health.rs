@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The health of the whole, from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
     Healthy,
@@ -18,6 +18,27 @@ pub enum Health {
 }
 
 impl Health {
+    /// All of them, for metrics.
+    pub const ALL: [Self; 5] = [
+        Self::Healthy,
+        Self::Degraded,
+        Self::NeedsLogin,
+        Self::NotNow,
+        Self::Down,
+    ];
+
+    /// The name in metrics; the same as in the status document.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::NeedsLogin => "needs-login",
+            Self::NotNow => "not-now",
+            Self::Down => "down",
+        }
+    }
+
     /// As `status` shows it to people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::overall_health::Health;
+use super::{overall_health::Health, trouble::Trouble};
 
 /// Version of the shape; members may be added to it, none is renamed or removed.
 pub const SCHEMA: &str = "status/1";
@@ -16,6 +16,9 @@ pub struct StatusSnapshot {
     pub health: Health,
     /// What needs attention, a sentence each; see [`StatusSnapshot::with_health`].
     pub degraded: Vec<String>,
+    /// The same, each with its kind.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
     pub version: String,
     pub pid: u32,
     /// Names this run of the process in the audit log.
@@ -31,6 +34,9 @@ pub struct StatusSnapshot {
     pub callers: Vec<CallerStatus>,
     pub audit: AuditStatus,
     pub traffic: Traffic,
+    /// What would be lost of our own tokens and their revocations at a restart though there is a store, a sentence each.
+    #[serde(default)]
+    pub caller_token_faults: Vec<String>,
     /// Parts of the program that have stalled; empty while all is well.
     #[serde(default)]
     pub stalled: Vec<StalledPart>,
@@ -56,6 +62,12 @@ pub struct ConfigStatus {
     pub last_error: Option<String>,
     /// How often loading was tried.
     pub tries: u64,
+    /// The file that it was read from, as an absolute path; none if there is none.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// Changed settings that only a restart applies.
+    #[serde(default)]
+    pub pending_restart: Vec<String>,
 }
 
 /// A listener and its connections.
@@ -79,6 +91,16 @@ pub struct TenantStatus {
     #[serde(default)]
     pub learned_user_operations: Vec<String>,
     pub budget: BudgetStatus,
+    /// None while NinjaOne can be reached, or nobody has tried for a while.
+    #[serde(default)]
+    pub unreachable: Option<UnreachableStatus>,
+}
+
+/// No connection to a tenant's host could be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreachableStatus {
+    pub since: String,
+    pub error: String,
 }
 
 /// An identity and its token.
@@ -94,6 +116,15 @@ pub struct IdentityStatus {
     pub generation: u64,
     /// Why the last renewal failed; none once one succeeds.
     pub last_error: Option<String>,
+    /// `expires_at` for people, `15:36 UTC`.
+    #[serde(default)]
+    pub serves_until: Option<String>,
+    /// What a reload has changed and NinjaOne refuses: `new secret` or `new settings`.
+    #[serde(default)]
+    pub refused_change: Option<String>,
+    /// Whether only a login brings another token, be the current one valid or not.
+    #[serde(default)]
+    pub only_login_helps: bool,
     /// Of `user` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<UserLoginStatus>,
@@ -159,6 +190,19 @@ pub struct AuditStatus {
     /// Whether reads are refused too while it cannot be written.
     #[serde(default)]
     pub refuses_reads: bool,
+    /// The last gap in the log, for a day.
+    #[serde(default)]
+    pub gap: Option<AuditGap>,
+}
+
+/// A while in which the log was not written, or in which somebody else changed its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditGap {
+    pub from: String,
+    pub to: String,
+    pub reason: String,
+    /// Lines that were to be written and are nowhere.
+    pub lost: u64,
 }
 
 /// Whether the audit log can be written.

@@ -1,6 +1,7 @@
 //! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
 mod accept;
+mod config_state;
 mod config_watcher;
 mod connection_load;
 pub(crate) mod control_loop;
@@ -19,8 +20,11 @@ pub(crate) mod shutdown_deadline;
 pub(crate) mod signals;
 mod status_collector;
 mod supervisor;
+mod tenant_status;
 mod token_events;
+mod token_metrics;
 mod token_renewers;
+mod trouble_log;
 pub mod wiring;
 mod worker;
 

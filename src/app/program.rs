@@ -15,7 +15,7 @@ use crate::{
         sink::resume,
     },
     clock::Timestamp,
-    config::{BindAddress, Config},
+    config::{AUDIT_PATH, BindAddress, Config, STORE_PATH},
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
@@ -45,10 +45,11 @@ use crate::{
 use super::{
     VERSION,
     accept::{BoundListener, accept, log_rejected_connections},
+    config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
     rules_builder::RulesBuilder,
-    status_collector::{ConfigState, StatusCollector},
+    status_collector::StatusCollector,
     supervisor::{self, AdminListener},
     token_events,
     token_renewers::TokenRenewers,
@@ -71,12 +72,19 @@ pub(crate) enum Persistence {
 pub(crate) enum StartError {
     #[error(transparent)]
     Listener(#[from] listeners::ListenerOpenError),
-    #[error("the audit log: {0}")]
-    Ledger(#[from] resume::LedgerOpenError),
+    #[error("the audit log: {error}; its directory is {origin}")]
+    Ledger {
+        error: resume::LedgerOpenError,
+        /// Which setting the directory comes from.
+        origin: String,
+    },
     #[error("an [[operation]] of the configuration: {0}")]
     Catalogue(#[from] CatalogueError),
-    #[error(transparent)]
-    Store(#[from] StoreOpenError),
+    #[error("{error}; its directory is {origin}")]
+    Store {
+        error: StoreOpenError,
+        origin: String,
+    },
     #[error(transparent)]
     TokenKey(#[from] NoTokenKeyError),
     #[error("a thread cannot be started: {0}")]
@@ -156,7 +164,10 @@ impl Program {
         });
         let served = admin_listeners(config, &status, &logins, opened.admin, opened.probes);
         served
-            .and_then(|served| supervisor::start(watchdog.clone(), served, admin.clone()))
+            .and_then(|served| {
+                let troubles = status.trouble_source();
+                supervisor::start(watchdog.clone(), troubles, served, admin.clone())
+            })
             .map_err(StartError::Thread)?;
         let certificates = opened.callers.iter();
         let certificates = certificates.filter_map(|it| it.certificate.clone());
@@ -321,9 +332,15 @@ fn start_workers(
 fn open_store(
     config: &Config,
     persistence: &Persistence,
-) -> Result<Option<LoginStore>, StoreOpenError> {
+) -> Result<Option<LoginStore>, StartError> {
+    let open = |store| {
+        wiring::open_store(store).map_err(|error| StartError::Store {
+            error,
+            origin: store.path_origin.describe(STORE_PATH),
+        })
+    };
     match persistence {
-        Persistence::Configured => config.store.as_ref().map(wiring::open_store).transpose(),
+        Persistence::Configured => config.store.as_ref().map(open).transpose(),
         Persistence::Memory(store) => Ok(Some(store.clone())),
     }
 }
@@ -333,7 +350,7 @@ fn open_ledger(
     persistence: &Persistence,
     boot: &str,
     watchdog: &Watchdog,
-) -> Result<Ledger, resume::LedgerOpenError> {
+) -> Result<Ledger, StartError> {
     let storage = match persistence {
         Persistence::Configured => LedgerStorage::Directory(config.audit.path.clone()),
         Persistence::Memory(_) => LedgerStorage::Memory,
@@ -341,7 +358,10 @@ fn open_ledger(
     let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.watchdog = watchdog.clone();
-    Ledger::open(options)
+    Ledger::open(options).map_err(|error| StartError::Ledger {
+        error,
+        origin: config.audit.path_origin.describe(AUDIT_PATH),
+    })
 }
 
 /// The endpoint through which operators log in a user from another machine. Its logins are stored under `tasks`.

@@ -18,8 +18,8 @@ use crate::{
 };
 
 use super::{
-    files_snapshot::FilesSnapshot, program::Program, restart_only::RestartOnlySettings,
-    status_collector::ConfigState, wiring,
+    config_state::ConfigState, files_snapshot::FilesSnapshot, program::Program,
+    restart_only::RestartOnlySettings, wiring,
 };
 
 /// Watches the configuration's files for changes and reads them again.

@@ -48,6 +48,7 @@ impl RestartOnlySettings {
             retry: _,
             // Properties of the files, not settings.
             fingerprint: _,
+            file: _,
             watched_paths: _,
         } = config;
         let ListenConfig {
@@ -92,6 +93,7 @@ impl RestartOnlySettings {
             audit:
                 AuditConfig {
                     path,
+                    path_origin: _,
                     serve_reads_unrecorded,
                 },
             store,

@@ -12,8 +12,9 @@ use crate::{
     clock::Reading,
     config::{
         AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
-        CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, Platform, RedirectUri,
-        RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig, UserIdentity,
+        CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, PathOrigin, Platform,
+        RedirectUri, RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig,
+        UserIdentity,
         value::address::loopback_hosts,
     },
     credentials::{
@@ -129,6 +130,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
         },
         audit: AuditConfig {
             path: PathBuf::new(),
+            path_origin: PathOrigin::Default,
             serve_reads_unrecorded: true,
         },
         admin: AdminConfig {
@@ -146,6 +148,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
+        file: None,
         watched_paths: Vec::new(),
     }
 }

@@ -16,19 +16,15 @@ use crate::{
         MetricsSource, StatusSource,
         health::Health,
         metrics_snapshot::{self, MetricsSnapshot},
-        status_snapshot::{self, IdentityState, StatusSnapshot},
+        status_snapshot::{self, StatusSnapshot},
+        trouble::{Trouble, TroubleKind},
     },
     audit::{
         decision::Decision,
-        ledger::{Ledger, WRITER_PART},
+        ledger::{Ledger, LedgerGap, WRITER_PART},
     },
     clock::Timestamp,
-    config::Config,
-    credentials::token::{
-        schedule::RenewalSchedule,
-        snapshot::{StoredLoginStatus, TokenSnapshot, TokenState},
-    },
-    names::{CallerName, IdentityKind, TenantName},
+    names::CallerName,
     net::server::{
         connection_rejections::{RejectionCounts, RejectionReason},
         connections::Connections,
@@ -41,63 +37,17 @@ use crate::{
     watchdog::{Liveness, PartStatus, Watchdog},
 };
 
-use super::{VERSION, logging};
+use super::{
+    VERSION,
+    config_state::ConfigState,
+    logging,
+    tenant_status::tenants,
+    token_metrics::{renewals, throttled, token},
+    trouble_log::TroubleSource,
+};
 
-/// What the status shows of the configuration in force, besides the rules built from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConfigState {
-    pub tenants: Vec<TenantState>,
-    /// Why the last reload was rejected.
-    pub last_error: Option<String>,
-    /// How often a load was attempted.
-    pub load_attempts: u64,
-    /// Changed settings that need a restart.
-    pub pending_restart: Vec<&'static str>,
-}
-
-/// What the status shows of a tenant's settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TenantState {
-    pub name: TenantName,
-    pub label: Option<String>,
-    pub origin: String,
-    /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
-    pub service_percent: Option<u8>,
-    pub user_percent: Option<u8>,
-}
-
-impl ConfigState {
-    /// The state right after `config` was loaded for the first time.
-    #[must_use]
-    pub(crate) fn of(config: &Config) -> Self {
-        let tenants = config.tenants.iter().map(|tenant| {
-            let scheme = if tenant.origin.tls { "https" } else { "http" };
-            TenantState {
-                name: tenant.name.clone(),
-                label: tenant.label.clone(),
-                origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
-                service_percent: tenant
-                    .service
-                    .as_ref()
-                    .and_then(|it| percent(it.refresh_at)),
-                user_percent: tenant.user.as_ref().and_then(|it| percent(it.refresh_at)),
-            }
-        });
-        Self {
-            tenants: tenants.collect(),
-            last_error: None,
-            load_attempts: 1,
-            pending_restart: Vec::new(),
-        }
-    }
-}
-
-const fn percent(at: RenewalSchedule) -> Option<u8> {
-    match at {
-        RenewalSchedule::AtLifetimePercent(percent) => Some(percent),
-        RenewalSchedule::BeforeExpiry(_) => None,
-    }
-}
+/// How long a gap in the audit log is shown after its end, unless the proxy is restarted before.
+const AUDIT_GAP_SHOWN: Duration = Duration::from_hours(24);
 
 /// Collects the status and the metrics.
 pub(crate) struct StatusCollector {
@@ -123,27 +73,42 @@ impl StatusCollector {
     }
 
     #[must_use]
+    pub(crate) fn trouble_source(self: &Arc<Self>) -> TroubleSource {
+        let status = Arc::clone(self);
+        Box::new(move || status.judged().troubles)
+    }
+
+    #[must_use]
     pub(crate) fn metrics_source(self: &Arc<Self>) -> MetricsSource {
         let status = Arc::clone(self);
         Box::new(move || status.metrics_snapshot())
     }
 
+    /// Everything that `status` shows.
     #[must_use]
     pub(crate) fn snapshot(&self) -> StatusSnapshot {
+        let rules = self.rules.load();
+        let counts = self.counts();
+        StatusSnapshot {
+            callers: callers(&rules, &counts),
+            traffic: self.traffic(&counts),
+            ..self.judged()
+        }
+    }
+
+    /// The same without what callers have done, which says nothing of the proxy's health and takes longer to count.
+    #[must_use]
+    pub(crate) fn judged(&self) -> StatusSnapshot {
         let now = Timestamp::now();
         let rules = self.rules.load();
         let config = self.config.load();
-        let counts = self.counts();
         let parts = self.watchdog.parts();
+        let file = config.file.as_ref();
         StatusSnapshot {
             schema: status_snapshot::SCHEMA.to_owned(),
             health: Health::Healthy,
-            degraded: config
-                .pending_restart
-                .iter()
-                .map(|setting| restart_needed_text(setting))
-                .chain(self.token_authority.troubles())
-                .collect(),
+            degraded: Vec::new(),
+            troubles: Vec::new(),
             version: VERSION.to_owned(),
             pid: std::process::id(),
             boot: self.boot.clone(),
@@ -157,12 +122,19 @@ impl StatusCollector {
                 loaded_at: rules.loaded_at.to_string(),
                 last_error: config.last_error.clone(),
                 tries: config.load_attempts,
+                file: file.map(|it| it.display().to_string()),
+                pending_restart: config
+                    .pending_restart
+                    .iter()
+                    .map(|it| (*it).to_owned())
+                    .collect(),
             },
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
-            callers: callers(&rules, &counts),
+            callers: Vec::new(),
             audit: self.audit(&parts),
-            traffic: self.traffic(&counts),
+            traffic: status_snapshot::Traffic::default(),
+            caller_token_faults: self.token_authority.troubles(),
             stalled: stalled(parts),
         }
         .with_health()
@@ -193,6 +165,7 @@ impl StatusCollector {
                 status_snapshot::AuditState::Writing
             },
             last_error: ledger.failure.map(|it| it.reason.into()),
+            gap: ledger.gap.and_then(audit_gap),
             refuses_reads: !ledger.serves_reads_unrecorded,
             records: ledger.records,
             failures: ledger.failures,
@@ -246,6 +219,7 @@ impl StatusCollector {
     pub(crate) fn metrics_snapshot(&self) -> MetricsSnapshot {
         let rules = self.rules.load();
         let ledger = self.ledger.snapshot();
+        let judged = self.judged();
         let turned_away = self.connections.rejections();
         let requests = self.counts().into_iter().map(|(key, count)| {
             let (caller, operation, decision, class) = key;
@@ -259,6 +233,8 @@ impl StatusCollector {
         });
         MetricsSnapshot {
             version: VERSION,
+            health: Some(judged.health),
+            troubles: counted_troubles(&judged.troubles),
             requests: requests.collect(),
             duration: self.histogram(|it| &it.duration),
             overhead: self.histogram(|it| &it.overhead),
@@ -285,6 +261,7 @@ impl StatusCollector {
             audit_failures: ledger.failures,
             audit_queued: ledger.queued as u64,
             config_generation: rules.generation,
+            config_refused: judged.config.last_error.is_some(),
             log_lines_lost: logging::lost_lines(),
             parts: self
                 .watchdog
@@ -316,6 +293,17 @@ impl StatusCollector {
     }
 }
 
+/// None once it has been shown for long enough.
+fn audit_gap(it: LedgerGap) -> Option<status_snapshot::AuditGap> {
+    let is_shown = Timestamp::now().since(it.to) < AUDIT_GAP_SHOWN;
+    is_shown.then(|| status_snapshot::AuditGap {
+        from: it.from.to_string(),
+        to: it.to.to_string(),
+        reason: it.reason.into(),
+        lost: it.lost,
+    })
+}
+
 fn stalled(parts: Vec<PartStatus>) -> Vec<status_snapshot::StalledPart> {
     let stalled = parts
         .into_iter()
@@ -329,6 +317,12 @@ fn stalled(parts: Vec<PartStatus>) -> Vec<status_snapshot::StalledPart> {
         .collect()
 }
 
+/// Every kind, so that an alert finds its series before there is trouble.
+fn counted_troubles(troubles: &[Trouble]) -> Vec<(TroubleKind, u64)> {
+    let count = |kind| troubles.iter().filter(|it| it.kind == kind).count() as u64;
+    TroubleKind::ALL.map(|kind| (kind, count(kind))).to_vec()
+}
+
 fn by_reason(counts: RejectionCounts, never: Option<RejectionReason>) -> Vec<(&'static str, u64)> {
     let counts = counts.into_iter();
     let counts = counts.filter(|(why, _)| Some(*why) != never);
@@ -337,99 +331,6 @@ fn by_reason(counts: RejectionCounts, never: Option<RejectionReason>) -> Vec<(&'
 
 /// Caller, operation, decision, status class.
 type RequestCountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
-
-fn restart_needed_text(setting: &str) -> String {
-    format!("`{setting}` has changed; it takes effect when ninjaone-proxy is started again.")
-}
-
-fn tenants(
-    config: &ConfigState,
-    rules: &Rules,
-    now: Timestamp,
-) -> Vec<status_snapshot::TenantStatus> {
-    let tenant = |(index, it): (usize, &TenantState)| {
-        let of = |kind| Some(rules.credentials.get(index, kind)?.snapshot());
-        let service = of(IdentityKind::Service).map(|token| (token, it.service_percent));
-        let user = of(IdentityKind::User).map(|token| (token, it.user_percent));
-        let budget = rules.limits.budget(index).map(|it| it.snapshot());
-        status_snapshot::TenantStatus {
-            name: it.name.to_string(),
-            label: it.label.clone(),
-            origin: it.origin.clone(),
-            identities: service
-                .into_iter()
-                .chain(user)
-                .map(|(token, percent)| identity(&token, percent, now))
-                .collect(),
-            learned_user_operations: user_only_operations(rules, index),
-            budget: budget.map_or_else(status_snapshot::BudgetStatus::default, |it| {
-                status_snapshot::BudgetStatus {
-                    in_flight: it.in_flight.into(),
-                    waiting: it.waiting as u64,
-                    paused_s: it.paused_for.map_or(0, |it| it.as_secs() + 1),
-                }
-            }),
-        }
-    };
-    config.tenants.iter().enumerate().map(tenant).collect()
-}
-
-fn user_only_operations(rules: &Rules, tenant: usize) -> Vec<String> {
-    let learned = rules.credentials.user_only_operations(tenant);
-    let operations = rules.policy.catalogue().all().iter();
-    operations
-        .filter(|it| learned.is_some_and(|learned| learned.contains(it.index)))
-        .map(|it| it.id.to_string())
-        .collect()
-}
-
-fn identity(
-    token: &TokenSnapshot,
-    refresh_percent: Option<u8>,
-    now: Timestamp,
-) -> status_snapshot::IdentityStatus {
-    let is_renewable = token.login.as_ref().is_none_or(|it| {
-        let login = it.login.as_ref();
-        login.is_some_and(|it| it.renewable)
-    });
-    let renews_at = || {
-        if !is_renewable {
-            return None;
-        }
-        let (from, to) = (token.minted_at?, token.expires_at?);
-        let percent = u32::from(refresh_percent?);
-        Some(from.plus(to.since(from) * percent / 100))
-    };
-    status_snapshot::IdentityStatus {
-        identity: token.identity.to_string(),
-        state: match (token.usable, token.generation) {
-            (true, _) => IdentityState::Valid,
-            (false, _) if token.state == TokenState::LoginNeeded => IdentityState::LoginNeeded,
-            (false, 0) if token.failing_since.is_none() => IdentityState::Starting,
-            (false, _) => IdentityState::Unavailable,
-        },
-        expires_at: token.expires_at.map(|it| it.to_string()),
-        expires_in_s: token.expires_at.map(|it| it.since(now).as_secs()),
-        renews_in_s: renews_at().map(|it| it.since(now).as_secs()),
-        generation: token.generation,
-        last_error: match (token.failing_since, &token.last_error) {
-            (Some(_), Some((_, error))) => Some(error.to_string()),
-            _ => None,
-        },
-        login: token.login.as_ref().map(login),
-    }
-}
-
-fn login(state: &StoredLoginStatus) -> status_snapshot::UserLoginStatus {
-    let login = state.login.as_ref();
-    status_snapshot::UserLoginStatus {
-        logged_in_at: login.map(|it| it.logged_in_at.to_string()),
-        refreshed_at: login.map(|it| it.refreshed_at.to_string()),
-        renewable: login.is_some_and(|it| it.renewable),
-        unsaved_since: state.unsaved_since.map(|it| it.to_string()),
-        store_fault: state.store_fault.clone(),
-    }
-}
 
 fn callers(
     rules: &Rules,
@@ -456,45 +357,4 @@ fn callers(
         .iter()
         .map(|it| caller(&it.name))
         .collect()
-}
-
-fn token(token: &TokenSnapshot) -> metrics_snapshot::TokenMetrics {
-    metrics_snapshot::TokenMetrics {
-        tenant: Arc::from(token.tenant.as_str()),
-        identity: token.identity.as_str(),
-        expires_unix_s: token.expires_at.map(Timestamp::unix_seconds),
-        login: token
-            .login
-            .as_ref()
-            .map(|it| metrics_snapshot::LoginMetrics {
-                needed: token.state == TokenState::LoginNeeded,
-                unsaved: it.unsaved_since.is_some(),
-            }),
-    }
-}
-
-fn renewals(token: &TokenSnapshot) -> Vec<metrics_snapshot::RenewalCount> {
-    let result = |(result, count): &(&'static str, u64)| metrics_snapshot::RenewalCount {
-        tenant: Arc::from(token.tenant.as_str()),
-        identity: token.identity.as_str(),
-        result,
-        count: *count,
-    };
-    token.results.iter().map(result).collect()
-}
-
-fn throttled(rules: &Rules) -> Vec<metrics_snapshot::ThrottleCount> {
-    let mut all = Vec::new();
-    for tenant in rules.policy.tenants() {
-        if let Some(origin) = rules.upstreams.get(tenant.index) {
-            for (kind, count) in origin.throttle_counts() {
-                all.push(metrics_snapshot::ThrottleCount {
-                    tenant: Arc::from(tenant.name.as_str()),
-                    kind,
-                    count,
-                });
-            }
-        }
-    }
-    all
 }

@@ -1,5 +1,5 @@
-//! The supervisor thread: checks that every part of the program is responsive, serves the admin listeners and notifies the
-//! service manager. It has its own runtime, so that it responds when the rest does not.
+//! The supervisor thread: checks that every part of the program is responsive, names in the log what needs attention, serves
+//! the admin listeners and notifies the service manager. It has its own runtime, so that it responds when the rest does not.
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
@@ -12,7 +12,10 @@ use crate::{
     watchdog::{CHECK_INTERVAL, Liveness, PartStatus, Watchdog},
 };
 
-use super::logging;
+use super::{
+    logging,
+    trouble_log::{TroubleLog, TroubleSource},
+};
 
 const THREAD_NAME: &str = "supervisor";
 
@@ -28,6 +31,7 @@ pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
 /// The thread or its runtime cannot be started, or a listener cannot be registered.
 pub(crate) fn start(
     watchdog: Watchdog,
+    troubles: TroubleSource,
     listeners: Vec<AdminListener>,
     tasks: Tasks,
 ) -> io::Result<()> {
@@ -45,7 +49,7 @@ pub(crate) fn start(
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = supervise(watchdog) => {}
+                    () = supervise(watchdog, TroubleLog::new(troubles)) => {}
                     () = tasks.shutdown_complete() => {}
                 }
             });
@@ -54,7 +58,7 @@ pub(crate) fn start(
     Ok(())
 }
 
-async fn supervise(watchdog: Watchdog) {
+async fn supervise(watchdog: Watchdog, mut troubles: TroubleLog) {
     let mut pings = ServiceManagerPings::from_environment();
     let mut ticks = interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,6 +68,7 @@ async fn supervise(watchdog: Watchdog) {
         let now = Instant::now();
         watchdog.check(now - before).iter().for_each(log);
         before = now;
+        troubles.update();
         logging::report_lost_lines();
         let stalled = |it: &PartStatus| it.liveness == Liveness::Stalled;
         if !watchdog.parts().iter().any(stalled) {

@@ -42,6 +42,13 @@ fn log(event: &TokenEvent) {
         TokenEventKind::LoginEnded(error) => {
             tracing::error!(%tenant, %identity, %error, "the login is of no use any more; run: ninjaone-proxy login {tenant}");
         }
+        TokenEventKind::ChangeRefused(change, error) => {
+            let rest = event.serves_until.map_or_else(
+                || "there is no token that serves".to_owned(),
+                |end| format!("the old token serves until {}", end.to_the_minute()),
+            );
+            tracing::error!(%tenant, %identity, %error, "{} refused; {rest}", change.as_str());
+        }
         TokenEventKind::Failed(error @ RenewalError::Login(_)) => {
             tracing::warn!(%tenant, %identity, %error, "run: ninjaone-proxy login {tenant}");
         }
@@ -55,7 +62,9 @@ fn audit_event(event: &TokenEvent) -> AuditEvent {
     let tenant = event.tenant.as_str().into();
     let (identity, generation) = (event.identity, event.generation);
     let (result, error) = match event.kind {
-        TokenEventKind::Failed(error) => ("refused", Some(error.as_str())),
+        TokenEventKind::Failed(error) | TokenEventKind::ChangeRefused(_, error) => {
+            ("refused", Some(error.as_str()))
+        }
         TokenEventKind::LoginEnded(error) => ("dead", Some(error.as_str())),
         other => (other.as_str(), None),
     };

@@ -1,12 +1,12 @@
-//! The token renewers of all tenants. One whose settings are unchanged survives a reload.
+//! The token renewers of all tenants. One whose host and client id are unchanged survives a reload, with its token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{self, Config},
     credentials::{
         TenantCredentials,
-        grant::client_credentials::ClientCredentials,
+        grant::{application::Application, client_credentials::ClientCredentials},
         login::{refresh_calls::RefreshCalls, renewer::LoginRenewer, session::LoginSession},
         store::LoginStore,
         token::{
@@ -15,6 +15,7 @@ use crate::{
             renewer::{RenewerHandle, RenewerOptions},
             schedule::RenewalSchedule,
             service_renewer::ServiceRenewer,
+            update::{RenewerUpdate, UnprovenChange},
         },
         user_only_operations::UserOnlyOperations,
     },
@@ -43,13 +44,84 @@ struct RunningRenewer {
     identity: IdentityConfig,
     token_cell: Arc<TokenCell>,
     /// Stops the renewer when dropped.
-    _handle: RenewerHandle,
+    handle: RenewerHandle,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 enum IdentityConfig {
     Service(config::ServiceIdentity),
     User(config::UserIdentity),
+}
+
+impl IdentityConfig {
+    /// Whether a token of one is a token of the other, at the same host.
+    fn is_same_client(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Service(before), Self::Service(after)) => before.client_id == after.client_id,
+            (Self::User(before), Self::User(after)) => before.client_id == after.client_id,
+            (Self::Service(_), Self::User(_)) | (Self::User(_), Self::Service(_)) => false,
+        }
+    }
+
+    fn application(&self, endpoint: &Endpoint) -> Application {
+        match self {
+            Self::Service(it) => service_application(endpoint, it),
+            Self::User(it) => user_application(endpoint, it),
+        }
+    }
+
+    /// What a token request asks for. A login is renewed with the scopes that it has.
+    fn scopes(&self) -> Vec<String> {
+        match self {
+            Self::Service(it) => it.scopes.clone(),
+            Self::User(_) => Vec::new(),
+        }
+    }
+
+    /// When a token is renewed, and how often at least.
+    fn schedule(&self) -> (RenewalSchedule, Duration) {
+        match self {
+            Self::Service(it) => (it.refresh_at, Duration::MAX),
+            Self::User(it) => (it.refresh_at, it.keepalive),
+        }
+    }
+}
+
+impl RunningRenewer {
+    /// The same renewer and token, with what has changed of the settings.
+    fn updated(mut self, endpoint: Endpoint, identity: IdentityConfig) -> Self {
+        if self.endpoint == endpoint && self.identity == identity {
+            return self;
+        }
+        let application = identity.application(&endpoint);
+        let (schedule, interval_max) = identity.schedule();
+        self.handle.update(RenewerUpdate {
+            change: self.change(&application, &endpoint, &identity),
+            application,
+            scopes: identity.scopes(),
+            schedule,
+            interval_max,
+        });
+        self.endpoint = endpoint;
+        self.identity = identity;
+        self
+    }
+
+    fn change(
+        &self,
+        after: &Application,
+        endpoint: &Endpoint,
+        identity: &IdentityConfig,
+    ) -> Option<UnprovenChange> {
+        let before = self.identity.application(&self.endpoint);
+        if before.client_secret != after.client_secret {
+            return Some(UnprovenChange::Secret);
+        }
+        let is_same = before.client_auth == after.client_auth
+            && self.endpoint == *endpoint
+            && self.identity.scopes() == identity.scopes();
+        (!is_same).then_some(UnprovenChange::Settings)
+    }
 }
 
 impl TokenRenewers {
@@ -74,7 +146,7 @@ impl TokenRenewers {
     }
 
     /// The token cells of each tenant, in the order of the configuration, with what was `learned` about it. A renewer whose
-    /// identity is gone or changed stops.
+    /// identity is gone, or has another host or client id, stops. Any other keeps its token and takes up what has changed.
     pub(crate) fn identities(
         &mut self,
         config: &Config,
@@ -103,11 +175,13 @@ impl TokenRenewers {
         before: &mut Vec<RunningRenewer>,
     ) -> Option<Arc<TokenCell>> {
         let endpoint = endpoint(&tenant.origin);
-        let unchanged = before.iter().position(|it| {
-            it.tenant == tenant.name && it.endpoint == endpoint && it.identity == identity
+        let same = before.iter().position(|it| {
+            it.tenant == tenant.name
+                && it.endpoint.origin() == endpoint.origin()
+                && it.identity.is_same_client(&identity)
         });
-        let renewer = match unchanged {
-            Some(at) => before.swap_remove(at),
+        let renewer = match same {
+            Some(at) => before.swap_remove(at).updated(endpoint, identity),
             None => self.start(tenant.name.clone(), endpoint, identity)?,
         };
         let token_cell = Arc::clone(&renewer.token_cell);
@@ -154,7 +228,7 @@ impl TokenRenewers {
             endpoint,
             identity,
             token_cell,
-            _handle: handle,
+            handle,
         })
     }
 }

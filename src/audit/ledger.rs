@@ -21,6 +21,8 @@ use super::{
     },
 };
 
+pub use super::ledger_writer::LedgerGap;
+
 /// The default of [`LedgerOptions::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;
 
@@ -88,6 +90,8 @@ pub struct LedgerSnapshot {
     /// Entries that are open or wait to be written.
     pub queued: usize,
     pub failure: Option<WriterFailure>,
+    /// The last one of this run.
+    pub gap: Option<LedgerGap>,
     /// The end of the chain.
     pub head: Head,
     /// The file that is being written.
@@ -257,6 +261,7 @@ impl Ledger {
             failures: status.failures,
             queued: self.0.queue.occupied(),
             failure: status.failure,
+            gap: status.gap,
             head: status.head,
             path: status.path,
             lost: self.0.queue.lost(),

@@ -40,6 +40,7 @@ pub(super) struct WriterStatus {
     pub(super) records: u64,
     pub(super) failures: u64,
     pub(super) failure: Option<WriterFailure>,
+    pub(super) gap: Option<LedgerGap>,
 }
 
 /// Since when and why the log cannot be written.
@@ -47,6 +48,15 @@ pub(super) struct WriterStatus {
 pub struct WriterFailure {
     pub reason: Box<str>,
     pub since: Timestamp,
+}
+
+/// A while in which lines were lost, or in which somebody else changed the files of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerGap {
+    pub reason: Box<str>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub lost: u64,
 }
 
 pub(super) struct LedgerWriter {
@@ -88,6 +98,8 @@ impl Unsynced {
 
 struct Outage {
     failure: WriterFailure,
+    /// Somebody else has changed the files: whoever looks at them has to know, whether lines are missing or not.
+    is_interference: bool,
     retry_at: Moment,
 }
 
@@ -99,6 +111,7 @@ impl LedgerWriter {
             records: 0,
             failures: 0,
             failure: None,
+            gap: None,
         };
         Self {
             _end_guard: EndGuard(Arc::clone(&queue)),
@@ -286,15 +299,30 @@ impl LedgerWriter {
             )
         };
         let stop = self.pending.pop_back_if(is_stop);
+        let lost = self.queue.lost();
         let written = self.write_outage();
         self.pending.extend(stop);
         written?;
         self.write_pending()?;
         self.sync()?;
-        self.outage = None;
+        self.end_outage(lost);
         self.queue.set_broken(false);
         tracing::warn!("the audit log can be written again");
         Ok(())
+    }
+
+    fn end_outage(&mut self, lost: u64) {
+        let Some(outage) = self.outage.take() else {
+            return;
+        };
+        if outage.is_interference || lost > 0 {
+            self.status.lock().gap = Some(LedgerGap {
+                reason: outage.failure.reason,
+                from: outage.failure.since,
+                to: Timestamp::now(),
+                lost,
+            });
+        }
     }
 
     /// What waited, and why it had to.
@@ -336,6 +364,7 @@ impl LedgerWriter {
             };
             self.outage = Some(Outage {
                 failure: broken,
+                is_interference: error.is_interference(),
                 retry_at,
             });
         }

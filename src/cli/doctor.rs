@@ -2,6 +2,7 @@
 //! renews a login: that would invalidate the refresh token of the running proxy.
 
 mod check;
+mod directory_trial;
 mod host;
 mod login;
 mod machine;
@@ -21,10 +22,10 @@ use tokio::{
 };
 
 use crate::{
-    admin::status_snapshot::StatusSnapshot,
+    admin::{health::Health, status_snapshot::StatusSnapshot},
     app::wiring::{self, endpoint},
     config::{self, Config, read::diagnostics::Warning},
-    names::IdentityKind,
+    names::{IdentityKind, TenantName},
     net::client::endpoint::Endpoint,
     ninjaone::catalogue::Catalogue,
     policy::{policy_set::PolicySet, required_scope::RequiredScope},
@@ -33,6 +34,7 @@ use crate::{
 use self::{
     check::{CheckName, DoctorCheck},
     login::LoginExpectations,
+    machine::FoundProxy,
     report::DoctorReport,
 };
 
@@ -83,11 +85,12 @@ impl DoctorArgs {
             Ok((config, warnings, _)) => (config, warnings),
             Err(problems) => {
                 let first = problems.as_slice().iter().find(|it| it.is_error());
-                let first = first.map_or_else(String::new, |it| {
-                    format!("{}: {}", it.location(), it.message)
+                let first = first.map_or_else(String::new, |it| match it.location() {
+                    place if place.is_empty() => it.message.clone(),
+                    place => format!("at {place}: {}", it.message),
                 });
                 writeln!(err, "{problems}\n")?;
-                let seen = format!("{} wrong; the first at {first}", problems.error_count());
+                let seen = format!("{} wrong; the first {first}", problems.error_count());
                 let remedy = "Mend what stands above, then: ninjaone-proxy config check";
                 let wrong = DoctorCheck::failed(CheckName::Configuration, seen, remedy);
                 return DoctorReport(vec![wrong]).print(context, out);
@@ -105,36 +108,38 @@ impl DoctorArgs {
             return Ok(ExitStatus::Failed);
         }
         let running = status::fetch_snapshot(context.admin_address()).await;
+        let found = FoundProxy::new(running, &config);
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
-        checks.push(machine::proxy(running.as_ref()));
-        checks.extend(self.disk_checks(&config, running).await);
-        checks.extend(self.tenant_checks(config).await);
+        checks.push(machine::proxy(&found));
+        checks.extend(self.disk_checks(&config, &found).await);
+        checks.extend(self.tenant_checks(config, found.own()).await);
         DoctorReport(checks).print(context, out)
     }
 
-    async fn disk_checks(
-        &self,
-        config: &Config,
-        running: Option<StatusSnapshot>,
-    ) -> Vec<DoctorCheck> {
-        let ports = machine::ports(config, running.as_ref());
-        let audit = config.audit.path.clone();
+    async fn disk_checks(&self, config: &Config, found: &FoundProxy) -> Vec<DoctorCheck> {
+        let ports = machine::ports(config, found);
+        let audit = config.audit.clone();
         let store = config.store.clone();
         let checked = spawn_blocking(move || {
             let tokens = tokens::caller_tokens(store.as_ref());
             let store = store.map_or_else(
-                || DoctorCheck::skipped(CheckName::StoreDirectory, "there is no `[store]`"),
-                |it| machine::store_directory(&it.path),
+                || {
+                    DoctorCheck::skipped(
+                        CheckName::StoreDirectory,
+                        "nothing is stored: `store.seal` is not set",
+                    )
+                },
+                |store| machine::store_directory(&store),
             );
             vec![
                 machine::audit_directory(&audit),
-                machine::audit_chain(&audit),
+                machine::audit_chain(&audit.path),
                 store,
                 tokens,
             ]
         });
         let mut checks = vec![ports];
-        checks.extend(with_disk_timeout(checked).await.unwrap_or_else(|| {
+        let checked = with_disk_timeout(checked).await.unwrap_or_else(|| {
             let names = [
                 CheckName::AuditDirectory,
                 CheckName::AuditChain,
@@ -142,11 +147,23 @@ impl DoctorArgs {
                 CheckName::CallerTokens,
             ];
             names.map(slow_disk).to_vec()
-        }));
+        });
+        let running = found.own().map(|it| it.health);
+        if matches!(running, Some(Health::Degraded | Health::NeedsLogin)) {
+            // The verdict is that of `status`: it serves what it can without them.
+            let still = "the running proxy goes on, as `ninjaone-proxy status` says";
+            checks.extend(checked.into_iter().map(|it| it.softened(still)));
+        } else {
+            checks.extend(checked);
+        }
         checks
     }
 
-    async fn tenant_checks(&self, config: Config) -> Vec<DoctorCheck> {
+    async fn tenant_checks(
+        &self,
+        config: Config,
+        own: Option<&StatusSnapshot>,
+    ) -> Vec<DoctorCheck> {
         let policy = policy_set(&config);
         let Config { tenants, store, .. } = config;
         let mut running = JoinSet::new();
@@ -162,8 +179,11 @@ impl DoctorArgs {
                 endpoint: endpoint(&tenant.origin),
                 service_needs: policy.required_scopes(index, IdentityKind::Service),
                 user_needs: policy.required_scopes(index, IdentityKind::User),
-                tenant,
                 store: store.clone(),
+                serving: own.map_or_else(ServingTokens::default, |it| {
+                    ServingTokens::of(it, &tenant.name)
+                }),
+                tenant,
                 is_offline: self.offline,
             };
             running.spawn(async move { (index, tenant_checks.run().await) });
@@ -174,6 +194,29 @@ impl DoctorArgs {
             .into_iter()
             .flat_map(|(_, checks)| checks)
             .collect()
+    }
+}
+
+/// Until when the running proxy can send as each identity of a tenant, `15:36 UTC`.
+#[derive(Default)]
+struct ServingTokens {
+    service: Option<String>,
+    user: Option<String>,
+}
+
+impl ServingTokens {
+    fn of(running: &StatusSnapshot, tenant: &TenantName) -> Self {
+        let mut tenants = running.tenants.iter();
+        let tenant = tenants.find(|it| it.name == tenant.as_str());
+        let end = |kind: IdentityKind| {
+            let mut identities = tenant?.identities.iter();
+            let identity = identities.find(|it| it.identity == kind.as_str())?;
+            identity.serves_until.clone()
+        };
+        Self {
+            service: end(IdentityKind::Service),
+            user: end(IdentityKind::User),
+        }
     }
 }
 
@@ -240,6 +283,7 @@ struct TenantChecks {
     store: Option<config::StoreConfig>,
     service_needs: Vec<RequiredScope>,
     user_needs: Vec<RequiredScope>,
+    serving: ServingTokens,
     is_offline: bool,
 }
 
@@ -290,7 +334,16 @@ impl TenantChecks {
             return Vec::new();
         };
         if is_answering {
-            return service::check_service(&self.endpoint, identity, &self.service_needs).await;
+            let checks = service::check_service(&self.endpoint, identity, &self.service_needs);
+            let checks = checks.await.into_iter();
+            return match &self.serving.service {
+                // What `status` says as well: it works until then.
+                Some(end) => {
+                    let still = format!("the running proxy's token serves until {end}");
+                    checks.map(|it| it.softened(&still)).collect()
+                }
+                None => checks.collect(),
+            };
         }
         let names = [CheckName::ServiceToken, CheckName::ServiceScopes];
         names.map(|it| DoctorCheck::skipped(it, why)).to_vec()
@@ -312,6 +365,7 @@ impl TenantChecks {
         let (Some(identity), Some(store)) = (self.tenant.user, self.store) else {
             return Vec::new();
         };
+        let serves_until = self.serving.user;
         let checked = spawn_blocking(move || {
             let whose = LoginExpectations {
                 tenant: &self.tenant.name,
@@ -322,6 +376,16 @@ impl TenantChecks {
             login::check_login(&store, &whose)
         });
         let checked = with_disk_timeout(checked).await;
-        checked.unwrap_or_else(|| vec![slow_disk(CheckName::StoreSlot)])
+        let checked = checked.unwrap_or_else(|| vec![slow_disk(CheckName::StoreSlot)]);
+        let Some(end) = serves_until else {
+            return checked;
+        };
+        let still = format!("the running proxy's token serves until {end}");
+        let soften = |it: DoctorCheck| match it.name {
+            // A login is needed all the same.
+            CheckName::Login => it,
+            _ => it.softened(&still),
+        };
+        checked.into_iter().map(soften).collect()
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         shutdown_deadline::{self, ShutdownDeadline},
         signals::Signals,
     },
-    config::Config,
+    config::{AUDIT_PATH, Config, PathOrigin, STORE_PATH},
     credentials::login::refresh_calls::RefreshCalls,
 };
 
@@ -88,11 +88,31 @@ async fn serve(
     let mut inherited = InheritedSockets::from_process();
     let program = Program::start(&config, &Persistence::Configured, &mut inherited, calls);
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;
+    name_own_directories(&config);
     for (role, address) in &program.status.listeners {
         tracing::info!(role, address, "listening");
     }
     drop(config);
     control_loop::run(program, Some(reloader), signals).await
+}
+
+/// Whoever has set no directory and cannot write the default has to know where the log and the logins are.
+fn name_own_directories(config: &Config) {
+    if config.audit.path_origin == PathOrigin::UserState {
+        let path = config.audit.path.display();
+        tracing::info!(
+            "the audit log is in {path}: {}",
+            config.audit.path_origin.describe(AUDIT_PATH)
+        );
+    }
+    let store = config.store.as_ref();
+    if let Some(store) = store.filter(|it| it.path_origin == PathOrigin::UserState) {
+        let path = store.path.display();
+        tracing::info!(
+            "the store is in {path}: {}",
+            store.path_origin.describe(STORE_PATH)
+        );
+    }
 }
 
 /// Makes the process undumpable: only root can read its memory, and there are no core dumps.

@@ -3,6 +3,7 @@
 pub mod caller_files;
 mod check;
 pub(crate) mod effective_settings;
+mod path_origin;
 pub mod read;
 pub mod settings;
 pub mod value;
@@ -31,7 +32,14 @@ use self::{
     },
 };
 
-pub use self::settings::{identity::Platform, telemetry::LogFormat};
+pub use self::{
+    path_origin::PathOrigin,
+    settings::{identity::Platform, telemetry::LogFormat},
+};
+
+/// The settings of the two directories, as errors name them.
+pub(crate) const AUDIT_PATH: &str = "audit.path";
+pub(crate) const STORE_PATH: &str = "store.path";
 
 /// Reads and checks the configuration. `known` are the operations of the built-in catalogue, against which the selectors of
 /// rules are checked; if it is empty they are not.
@@ -54,8 +62,16 @@ pub(crate) fn load_effective_settings(
     known: &[Operation],
 ) -> Result<Vec<EffectiveSetting>, ConfigurationError> {
     let written = crate::config::read::load::read(sources);
-    let shown = effective_settings::effective_settings(&written);
-    check::check(written, sources, known)?;
+    let mut shown = effective_settings::effective_settings(&written);
+    let (config, _) = check::check(written, sources, known)?;
+    if config.audit.path_origin == PathOrigin::UserState {
+        let origin = config.audit.path_origin.describe(AUDIT_PATH);
+        let of_audit = shown.iter_mut().filter(|it| it.setting == AUDIT_PATH);
+        for setting in of_audit {
+            setting.value = config.audit.path.display().to_string().into();
+            setting.origin.clone_from(&origin);
+        }
+    }
     Ok(shown)
 }
 
@@ -77,6 +93,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// SHA-256 of the merged settings, in hex: ties a decision to the configuration that made it.
     pub fingerprint: String,
+    /// The main file, as an absolute path; none where there is none.
+    pub file: Option<PathBuf>,
     /// Every file and directory that was read: a change to any of them triggers a reload.
     pub watched_paths: Vec<PathBuf>,
 }
@@ -257,6 +275,8 @@ pub struct RetryConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditConfig {
     pub path: PathBuf,
+    /// Why the log is there.
+    pub path_origin: PathOrigin,
     /// Serve reads while the log cannot be written; writes are always refused then.
     pub serve_reads_unrecorded: bool,
 }
@@ -285,6 +305,8 @@ pub struct AdminAccessConfig {
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     pub path: PathBuf,
+    /// Why the store is there.
+    pub path_origin: PathOrigin,
     /// At least one. The first encrypts; all of them decrypt.
     pub seals: Vec<Seal>,
 }

@@ -227,7 +227,8 @@ pub(crate) fn malformed(it: &Malformed) -> Refusal {
         | RequestError::AbsoluteForm
         | RequestError::NotHttp => ErrorCode::BadRequest,
     };
-    let refusal = Refusal::new(code, sentence(&it.error.to_string()));
+    let mut refusal = Refusal::new(code, sentence(&it.error.to_string()));
+    refusal.error = Some(it.error.as_str());
     match mending(it) {
         Some(hint) => refusal.with_hint(hint.to_owned()),
         None => refusal,

@@ -67,7 +67,8 @@ pub enum ForwardError {
     TokenRejected,
     /// NinjaOne says that the identity lacks a privilege. Nothing was done.
     InsufficientPrivileges,
-    /// NinjaOne requires a user, and there is no token of one. Nothing was done.
+    /// NinjaOne requires a user, and there is no token of one; or it refused the token of a login that has ended. Nothing was
+    /// done.
     NoToken(TokenUnavailable),
     /// NinjaOne requires a user, and the body was too long for the replay buffer. Nothing was done, and
     /// the next try goes as the user at once.

@@ -9,6 +9,7 @@ mod forward_error;
 mod forwarded;
 mod identity_retry;
 mod page;
+pub mod reachability;
 mod references;
 mod retry;
 mod send_log;

@@ -6,8 +6,12 @@ use tokio::time::Instant;
 
 use crate::{
     audit::Intended,
-    credentials::{TokenCells, token::access_token::AccessToken},
+    credentials::{
+        TokenCells,
+        token::{access_token::AccessToken, cell::TokenWaitError},
+    },
     limits::budget::Permit,
+    names::IdentityKind,
     net::{
         body::{replay_buffer::ReplayBuffer, request_body::RequestBody},
         client::pool::Pool,
@@ -95,6 +99,7 @@ impl<'a> SendLoop<'a> {
             if self.may_require_user(&result) && Box::pin(requires_user(&mut result)).await {
                 return Err(SendLoopError::UserRequired);
             }
+            self.record_reachability(&result);
             let paused = self.apply_throttle(&result);
             match self.retry.decide(result, paused) {
                 RetryDecision::Done(response) => return Ok(response),
@@ -109,10 +114,7 @@ impl<'a> SendLoop<'a> {
                     self.new_connection = fresh;
                 }
                 RetryDecision::RetryWithNewToken => self.renew_token().await?,
-                RetryDecision::RejectToken => {
-                    self.intended.cell().reject(self.token.generation());
-                    return Err(ForwardError::TokenRejected.into());
-                }
+                RetryDecision::RejectToken => return Err(self.reject_token().await.into()),
             }
             // Read once an attempt: the clock costs more than it looks.
             now = Instant::now();
@@ -130,8 +132,45 @@ impl<'a> SendLoop<'a> {
         let rejected = self.token.generation();
         let cell = self.intended.cell();
         let renewed = Box::pin(cell.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
-        self.token = renewed.map_err(|_| ForwardError::TokenRejected)?;
+        self.token = renewed.map_err(|why| self.without_token(why))?;
         Ok(())
+    }
+
+    /// The error of a request that is not sent again although its token was rejected. For a login it waits for what the
+    /// renewal brings: one that has ended must not be taken for something that passes.
+    async fn reject_token(&self) -> ForwardError {
+        let (cell, rejected) = (self.intended.cell(), self.token.generation());
+        if cell.identity() == IdentityKind::Service {
+            cell.reject(rejected);
+            return ForwardError::TokenRejected;
+        }
+        let renewed = Box::pin(cell.wait_for_newer_than(rejected, NEW_TOKEN_WAIT_MAX)).await;
+        let failed = renewed.err().map(|why| self.without_token(why));
+        failed.unwrap_or(ForwardError::TokenRejected)
+    }
+
+    fn without_token(&self, why: TokenWaitError) -> ForwardError {
+        match why {
+            TokenWaitError::LoginNeeded => {
+                ForwardError::NoToken(why.for_identity(self.intended.cell().identity()))
+            }
+            TokenWaitError::RetryAfter(_) => ForwardError::TokenRejected,
+        }
+    }
+
+    /// What the attempt says of the way to NinjaOne.
+    fn record_reachability(&self, result: &AttemptResult) {
+        let reachability = self.upstream.reachability();
+        match result {
+            AttemptResult::Unsent(error) => reachability.record_failure(*error),
+            AttemptResult::Response(_)
+            | AttemptResult::GatewayError(_)
+            | AttemptResult::Throttled(..)
+            | AttemptResult::TokenRejected
+            | AttemptResult::InsufficientPrivileges => reachability.record_contact(),
+            // The connection was there, and so was somebody at its other end.
+            _ => {}
+        }
     }
 
     /// Tells the tenant's budget what NinjaOne thinks of our pace. Gives how long nothing will be sent.

@@ -21,6 +21,8 @@ use crate::{
     tasks::Tasks,
 };
 
+use super::reachability::Reachability;
+
 /// Pauses after throttle pages that do not say how long: 1 s, doubled each time, up to this.
 const DEFAULT_PAUSE_MAX: Duration = Duration::from_mins(1);
 /// Longest pause that NinjaOne can ask for.
@@ -64,6 +66,7 @@ pub struct TenantUpstream {
     throttle_streak: AtomicU32,
     throttled_by_status: AtomicU64,
     throttled_by_page: AtomicU64,
+    reachability: Reachability,
 }
 
 /// How NinjaOne said that it is too much.
@@ -90,6 +93,7 @@ impl TenantUpstream {
             throttle_streak: AtomicU32::new(0),
             throttled_by_status: AtomicU64::new(0),
             throttled_by_page: AtomicU64::new(0),
+            reachability: Reachability::default(),
         })
     }
 
@@ -114,6 +118,12 @@ impl TenantUpstream {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Whether the host could be reached when it was last tried.
+    #[must_use]
+    pub fn reachability(&self) -> &Reachability {
+        &self.reachability
     }
 
     /// How long to wait for what.

@@ -48,6 +48,20 @@ impl SinkError {
         }
     }
 
+    /// Whether somebody else has changed a file of the log.
+    #[must_use]
+    pub const fn is_interference(&self) -> bool {
+        match self {
+            Self::Deleted { .. }
+            | Self::Replaced { .. }
+            | Self::Shrunk { .. }
+            | Self::Grown { .. } => true,
+            Self::Io { .. } | Self::Locked { .. } | Self::AlreadyExists { .. } | Self::NoFile => {
+                false
+            }
+        }
+    }
+
     /// The word for a `rotate` line.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -105,6 +105,8 @@ pub(super) struct DoctorCheck {
     /// Both become one line, whatever the network sent.
     pub(super) observed: String,
     pub(super) remedy: Option<String>,
+    /// It failed, and a login is all that is missing.
+    pub(super) is_login_needed: bool,
 }
 
 impl DoctorCheck {
@@ -134,6 +136,28 @@ impl DoctorCheck {
         )
     }
 
+    /// A failure that a login mends.
+    pub(super) fn login_needed(
+        name: CheckName,
+        seen: impl AsRef<str>,
+        remedy: impl AsRef<str>,
+    ) -> Self {
+        Self {
+            is_login_needed: true,
+            ..Self::failed(name, seen, remedy)
+        }
+    }
+
+    /// Makes a failure something to look at, because what it breaks still works; `still` says how.
+    #[must_use]
+    pub(super) fn softened(mut self, still: &str) -> Self {
+        if self.status == CheckStatus::Failed {
+            self.status = CheckStatus::Warning;
+            self.observed = single_line(&format!("{}; {still}", self.observed));
+        }
+        self
+    }
+
     fn new(name: CheckName, status: CheckStatus, seen: &str, remedy: Option<&str>) -> Self {
         Self {
             name,
@@ -141,6 +165,7 @@ impl DoctorCheck {
             status,
             observed: single_line(seen),
             remedy: remedy.map(single_line),
+            is_login_needed: name == CheckName::Login,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
+    os::unix::net::{UnixListener, UnixStream},
     path::Path,
 };
 
@@ -10,11 +11,14 @@ use crate::{
     admin::{health::Health, status_snapshot::StatusSnapshot},
     audit::verify::{VerifyError, verify_newest},
     clock::{Moment, Timestamp},
-    config::{BindAddress, Config},
-    files::{ACCESSIBLE_BY_OTHERS, PRIVATE_MODE, forbidden_mode, write_new},
+    config::{AUDIT_PATH, AuditConfig, BindAddress, Config, PathOrigin, STORE_PATH, StoreConfig},
+    files::{ACCESSIBLE_BY_OTHERS, forbidden_mode},
 };
 
-use super::check::{CheckName, DoctorCheck};
+use super::{
+    check::{CheckName, DoctorCheck},
+    directory_trial::DirectoryTrial,
+};
 
 /// 2026-11-01, in seconds since 1970: a correct clock is not earlier.
 const EARLIEST_UNIX_S: i64 = 1_793_491_200;
@@ -41,28 +45,64 @@ pub(super) fn clock() -> DoctorCheck {
     DoctorCheck::ok(CheckName::Clock, format!("it is {now}"))
 }
 
-pub(super) fn audit_directory(path: &Path) -> DoctorCheck {
-    let name = CheckName::AuditDirectory;
-    let path_text = path.display();
-    match writable(path) {
-        Ok(()) => match group_and_other_permissions(path) {
+pub(super) fn audit_directory(audit: &AuditConfig) -> DoctorCheck {
+    directory(&DirectoryUse {
+        check: CheckName::AuditDirectory,
+        path: &audit.path,
+        setting: AUDIT_PATH,
+        origin: audit.path_origin,
+        without_it: "nothing but reads is served without it, and `run` does not start",
+    })
+}
+
+/// Mode, owner and write access. The store itself reports problems with its files.
+pub(super) fn store_directory(store: &StoreConfig) -> DoctorCheck {
+    directory(&DirectoryUse {
+        check: CheckName::StoreDirectory,
+        path: &store.path,
+        setting: STORE_PATH,
+        origin: store.path_origin,
+        without_it: "a renewed login is lost with the process without it, and `run` does not start",
+    })
+}
+
+/// A directory that the program writes to.
+struct DirectoryUse<'a> {
+    check: CheckName,
+    path: &'a Path,
+    setting: &'static str,
+    origin: PathOrigin,
+    without_it: &'static str,
+}
+
+fn directory(it: &DirectoryUse<'_>) -> DoctorCheck {
+    let (name, path) = (it.check, it.path.display());
+    let origin = it.origin.describe(it.setting);
+    match DirectoryTrial::run(it.path) {
+        Ok(trial) if !trial.was_there() => DoctorCheck::ok(
+            name,
+            format!("{path} is not there yet, and can be made ({origin})"),
+        ),
+        Ok(_) => match group_and_other_permissions(it.path) {
             Some(mode) => DoctorCheck::warning(
                 name,
                 format!(
-                    "{path_text} can be written, and others have rights on it (mode {mode:04o})"
+                    "{path} can be written and made durable, and others have rights on it (mode {mode:04o}; {origin})"
                 ),
-                format!("chmod go= {path_text}"),
+                format!("chmod go= {path}"),
             ),
-            None => DoctorCheck::ok(name, format!("{path_text} can be written")),
+            None => DoctorCheck::ok(
+                name,
+                format!("{path} is private, can be written and made durable ({origin})"),
+            ),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => DoctorCheck::ok(
-            name,
-            format!("{path_text} is not there yet: the first start makes it"),
-        ),
         Err(error) => DoctorCheck::failed(
             name,
-            format!("{path_text} cannot be written: {error}"),
-            "Let the user who runs the proxy write there, and look at the disk: nothing but reads is served without it.",
+            format!("{path} cannot be written: {error} ({origin})"),
+            format!(
+                "Set `{}` to a directory that the user who runs the proxy may write, or let that user write there, and look at the disk: {}.",
+                it.setting, it.without_it
+            ),
         ),
     }
 }
@@ -99,99 +139,151 @@ pub(super) fn audit_chain(path: &Path) -> DoctorCheck {
     }
 }
 
-/// Checks mode, owner and write access. The store itself reports problems with its files.
-pub(super) fn store_directory(path: &Path) -> DoctorCheck {
-    let name = CheckName::StoreDirectory;
-    let path_text = path.display();
-    match writable(path) {
-        Ok(()) => match group_and_other_permissions(path) {
-            Some(mode) => DoctorCheck::warning(
-                name,
-                format!(
-                    "{path_text} can be written and made durable, and others have rights on it (mode {mode:04o})"
-                ),
-                format!("chmod go= {path_text}"),
-            ),
-            None => DoctorCheck::ok(
-                name,
-                format!("{path_text} is private, can be written and made durable"),
-            ),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => DoctorCheck::ok(
-            name,
-            format!("{path_text} is not there yet: the first start or login makes it"),
-        ),
-        Err(error) => DoctorCheck::failed(
-            name,
-            format!("{path_text} cannot be written: {error}"),
-            "Let the user who runs the proxy write there, and look at the disk: without it a renewed login is lost with the process.",
-        ),
-    }
-}
-
-/// Writes, syncs and removes a file of our own.
-fn writable(directory: &Path) -> io::Result<()> {
-    let path = directory.join(format!(".doctor-{}", std::process::id()));
-    let written = write_new(&path, b"may be removed\n", PRIVATE_MODE);
-    let was_made = !matches!(&written, Err(error) if error.kind() == io::ErrorKind::NotFound);
-    if was_made {
-        // A failure to remove it shows in the next run; only writing counts here.
-        let _ = fs::remove_file(&path);
-    }
-    written
-}
-
 fn group_and_other_permissions(directory: &Path) -> Option<u32> {
     forbidden_mode(&fs::metadata(directory).ok()?, ACCESSIBLE_BY_OTHERS)
 }
 
-pub(super) fn proxy(snapshot: Option<&StatusSnapshot>) -> DoctorCheck {
+/// What the proxy at the admin address says of itself.
+pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
     let name = CheckName::Proxy;
-    let Some(it) = snapshot else {
-        return DoctorCheck::skipped(name, "none is running at the admin address");
+    let it = match found {
+        FoundProxy::None => {
+            return DoctorCheck::skipped(name, "none is running at the admin address");
+        }
+        FoundProxy::Another(it) => {
+            let file = it.config.file.as_deref().unwrap_or("an unknown file");
+            return DoctorCheck::warning(
+                name,
+                format!(
+                    "the one at the admin address is another: pid {}, boot {}, with the configuration {file}",
+                    it.pid, it.boot
+                ),
+                "Give each proxy its own `admin.listen` and `[listen]`, or name the other configuration with --config.",
+            );
+        }
+        FoundProxy::Own(it) => it,
     };
     let running = format!("running, pid {}, {}", it.pid, it.health.as_str());
-    match (it.health, it.degraded.as_slice()) {
-        (Health::Healthy, _) => DoctorCheck::ok(name, running),
-        (Health::NotNow, []) => DoctorCheck::warning(name, running, "Look again in a minute."),
-        (_, troubles) => DoctorCheck::warning(
-            name,
-            format!("{running}: {}", troubles.join(" ")),
-            "See `ninjaone-proxy status`.",
-        ),
+    let seen = match it.degraded.as_slice() {
+        [] => running.clone(),
+        troubles => format!("{running}: {}", troubles.join(" ")),
+    };
+    let see = "See `ninjaone-proxy status`.";
+    // The same verdict as that of `status`.
+    match it.health {
+        Health::Healthy => DoctorCheck::ok(name, running),
+        Health::NotNow => DoctorCheck::warning(name, seen, "Look again in a minute."),
+        Health::Degraded => DoctorCheck::warning(name, seen, see),
+        Health::NeedsLogin => DoctorCheck::login_needed(name, seen, see),
+        Health::Down => DoctorCheck::failed(name, seen, see),
     }
 }
 
-/// Checks that each address is free, or used by the running proxy.
-pub(super) fn ports(config: &Config, running: Option<&StatusSnapshot>) -> DoctorCheck {
+/// The proxy that answers at the admin address.
+pub(super) enum FoundProxy {
+    None,
+    /// It runs with the configuration that is looked at.
+    Own(Box<StatusSnapshot>),
+    Another(Box<StatusSnapshot>),
+}
+
+impl FoundProxy {
+    /// Tells one's own proxy by its configuration file; one that does not say it, by the fingerprint of its settings.
+    pub(super) fn new(snapshot: Option<StatusSnapshot>, config: &Config) -> Self {
+        let Some(snapshot) = snapshot.map(Box::new) else {
+            return Self::None;
+        };
+        let ours = config.file.as_ref().map(|it| it.display().to_string());
+        let is_own = match (&snapshot.config.file, ours) {
+            (Some(theirs), Some(ours)) => *theirs == ours || is_same_file(theirs, &ours),
+            _ => snapshot.config.fingerprint == config.fingerprint,
+        };
+        if is_own {
+            Self::Own(snapshot)
+        } else {
+            Self::Another(snapshot)
+        }
+    }
+
+    pub(super) const fn own(&self) -> Option<&StatusSnapshot> {
+        match self {
+            Self::Own(snapshot) => Some(snapshot),
+            Self::None | Self::Another(_) => None,
+        }
+    }
+}
+
+/// A link and what it points to are one configuration.
+fn is_same_file(one: &str, other: &str) -> bool {
+    let real = |path: &str| fs::canonicalize(path).ok();
+    real(one).is_some_and(|it| Some(it) == real(other))
+}
+
+/// Checks that each address and socket is free, or used by one's own proxy.
+pub(super) fn ports(config: &Config, found: &FoundProxy) -> DoctorCheck {
     let name = CheckName::Ports;
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    let binds = config
-        .listen
-        .http
-        .iter()
-        .chain(config.listen.https.iter().map(|it| &it.bind));
+    let listen = &config.listen;
+    let binds = listen.http.iter();
+    let binds = binds.chain(listen.https.iter().map(|it| &it.bind));
     let binds = binds
         .chain(&config.admin.listen)
         .chain(&config.admin.probes);
-    for bind in binds {
-        if let BindAddress::Address(address) = bind {
-            addresses.push(*address);
-        }
-    }
-    if running.is_some() {
-        return DoctorCheck::ok(name, "held by the running proxy");
-    }
-    let taken: Vec<String> = addresses
+    let addresses = binds.filter_map(|it| match it {
+        BindAddress::Address(address) => Some(*address),
+        BindAddress::Inherited(_) => None,
+    });
+    let held: Vec<&str> = found.own().map_or_else(Vec::new, |it| {
+        let listeners = it.listeners.iter();
+        listeners.map(|it| bare_address(&it.address)).collect()
+    });
+    let is_held = |address: &str| held.contains(&address);
+    let tried = addresses
+        .filter(|it| !is_held(&it.to_string()))
+        .map(|it| (it.to_string(), TcpListener::bind(it).err()));
+    let sockets = listen.unix.iter().map(|it| &it.path);
+    let sockets = sockets
+        .map(|it| (it.display().to_string(), it))
+        .filter(|(shown, _)| !is_held(shown))
+        .map(|(shown, path)| (shown, try_socket(path).err()));
+    let tried: Vec<(String, Option<io::Error>)> = tried.chain(sockets).collect();
+    let taken: Vec<String> = tried
         .iter()
-        .filter_map(|it| Some(format!("{it}: {}", TcpListener::bind(it).err()?)))
+        .filter_map(|(address, error)| Some(format!("{address}: {}", error.as_ref()?)))
         .collect();
-    if taken.is_empty() {
-        return DoctorCheck::ok(name, format!("{} free", addresses.len()));
+    if !taken.is_empty() {
+        return DoctorCheck::failed(
+            name,
+            taken.join("; "),
+            "See who listens there (`ss -ltnp`), or choose others in `[listen]` and `[admin]`.",
+        );
     }
-    DoctorCheck::failed(
-        name,
-        taken.join("; "),
-        "See who listens there (`ss -ltnp`), or choose others in `[listen]` and `[admin]`.",
-    )
+    match (held.is_empty(), tried.len()) {
+        (false, 0) => DoctorCheck::ok(name, "held by the running proxy"),
+        (false, free) => DoctorCheck::ok(
+            name,
+            format!("{free} free, the others held by the running proxy"),
+        ),
+        (true, free) => DoctorCheck::ok(name, format!("{free} free")),
+    }
+}
+
+/// `127.0.0.1:6465` of `http://127.0.0.1:6465`, the path of `unix:/run/api.sock`.
+fn bare_address(address: &str) -> &str {
+    let schemes = ["http://", "https://", "unix:"];
+    let bare = schemes.iter().find_map(|it| address.strip_prefix(it));
+    bare.unwrap_or(address)
+}
+
+/// Makes the socket and removes it again. One that is there is replaced at a start, unless somebody answers.
+fn try_socket(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return match UnixStream::connect(path) {
+            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            Err(error) => Err(error),
+        };
+    }
+    let listener = UnixListener::bind(path)?;
+    drop(listener);
+    fs::remove_file(path)
 }

@@ -14,13 +14,13 @@ impl DoctorReport {
     /// 78 the configuration is wrong, 1 something else failed, 4 somebody must log in, 6 something needs attention.
     #[must_use]
     pub(super) fn exit_code(&self) -> ExitStatus {
-        let failed = |name: fn(CheckName) -> bool| {
+        let failed = |is_such: fn(&DoctorCheck) -> bool| {
             let mut failures = self.0.iter().filter(|it| it.status == CheckStatus::Failed);
-            failures.any(|it| name(it.name))
+            failures.any(is_such)
         };
-        if failed(|name| name == CheckName::Configuration) {
+        if failed(|it| it.name == CheckName::Configuration) {
             ExitStatus::ConfigurationWrong
-        } else if failed(|name| name != CheckName::Login) {
+        } else if failed(|it| !it.is_login_needed) {
             ExitStatus::Failed
         } else if failed(|_| true) {
             ExitStatus::LoginNeeded
@@ -79,6 +79,15 @@ impl DoctorReport {
         if failed + warnings == 0 {
             return "Nothing needs attention.".to_owned();
         }
-        format!("{failed} failed, {warnings} to look at.")
+        let noun = |count: usize| if count == 1 { "check" } else { "checks" };
+        match (failed, warnings) {
+            (0, 1) => "1 check needs attention.".to_owned(),
+            (0, warnings) => format!("{warnings} checks need attention."),
+            (failed, 0) => format!("{failed} {} failed.", noun(failed)),
+            (failed, warnings) => format!(
+                "{failed} {} failed, {warnings} more need attention.",
+                noun(failed)
+            ),
+        }
     }
 }

@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod budget;
 mod callers;
+mod directories;
 mod identities;
 mod listen;
 mod operations;
@@ -129,13 +130,14 @@ impl Checker<'_> {
         let listen = self.listen(listen);
         let admin = self.admin(admin, &listen);
         let tenants = self.tenants(tenant);
-        let store = self.store(settings);
+        let directories = self.default_directories(settings);
+        let store = self.store(settings, &directories);
         let callers = self.callers(settings, &tenants, &all);
         let timeouts = self.timeouts(timeouts);
         let retry = self.retry(retry);
         let budget = self.budget(upstream);
         let caller_tokens = self.caller_tokens(tokens);
-        let audit = self.audit(audit);
+        let audit = self.audit(audit, &directories);
         let telemetry = self.telemetry(telemetry);
         Config {
             listen,
@@ -151,6 +153,7 @@ impl Checker<'_> {
             store,
             telemetry,
             fingerprint: fingerprint(settings),
+            file: std::path::absolute(&self.sources.file).ok(),
             watched_paths: std::mem::take(&mut self.watched_paths),
         }
     }

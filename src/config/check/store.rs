@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{
-    Seal, StoreConfig,
+    PathOrigin, Seal, StoreConfig,
     read::{document_reader::seal_ref_help, key_path::KeyPath},
     settings::{
         Settings,
@@ -14,19 +14,27 @@ use crate::config::{
     value::secret_ref::KEY_HINT,
 };
 
-use super::Checker;
+use super::{Checker, directories::DefaultDirectories};
 
-/// Where systemd puts it (`StateDirectory=`).
-const DEFAULT_STORE_PATH: &str = "/var/lib/ninjaone-proxy";
 /// Most keys: the one in use, and those that it replaced.
 const SEALS_MAX: usize = 8;
 
 impl Checker<'_> {
     /// `None` without a seal: nothing is ever stored unencrypted.
-    pub(super) fn store(&mut self, settings: &Settings) -> Option<StoreConfig> {
+    pub(super) fn store(
+        &mut self,
+        settings: &Settings,
+        directories: &DefaultDirectories,
+    ) -> Option<StoreConfig> {
         let store::StoreSettings { path, seal } = &settings.store;
         let top = KeyPath::from_keys(&["store"]);
-        let path = self.store_path(path.as_deref(), &top.child("path"));
+        let (path, path_origin) = match path {
+            Some(written) => (
+                self.store_path(written, &top.child("path")),
+                PathOrigin::Setting,
+            ),
+            None => directories.store.clone(),
+        };
         let at_seal = top.child("seal");
         let Some(written) = seal else {
             if !self.provenance.contains(&at_seal) {
@@ -35,21 +43,18 @@ impl Checker<'_> {
             return None;
         };
         let seals = self.seals(written, &at_seal);
-        Some(StoreConfig { path, seals })
+        Some(StoreConfig {
+            path,
+            path_origin,
+            seals,
+        })
     }
 
-    fn store_path(&mut self, written: Option<&str>, path: &KeyPath) -> PathBuf {
-        if let Some(text) = written {
-            if text.is_empty() {
-                self.error(path, "the store needs a directory");
-            }
-            return self.path(text);
+    fn store_path(&mut self, written: &str, path: &KeyPath) -> PathBuf {
+        if written.is_empty() {
+            self.error(path, "the store needs a directory");
         }
-        // If the unit has several directories, systemd separates them with colons.
-        let state = self.sources.env_var("STATE_DIRECTORY");
-        let state = state.and_then(|all| all.split(':').next());
-        let state = state.filter(|first| !first.is_empty());
-        PathBuf::from(state.unwrap_or(DEFAULT_STORE_PATH))
+        self.path(written)
     }
 
     fn report_missing_seal(&mut self, settings: &Settings, path: &KeyPath) {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditSettings {
-    /// The directory of the log.
+    /// The directory of the log. If it is not set and the default cannot be written, an ordinary user on a terminal gets "audit"
+    /// in their own state directory.
     pub path: String,
     /// What is done while the log cannot be written.
     pub on_failure: AuditFailureSettings,

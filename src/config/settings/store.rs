@@ -9,7 +9,8 @@ use super::caller::OneOrMany;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// The directory; `$STATE_DIRECTORY` or "/var/lib/ninjaone-proxy" if not set.
+    /// The directory; `$STATE_DIRECTORY` or "/var/lib/ninjaone-proxy" if not set. An ordinary user on a terminal who cannot
+    /// write there gets "store" in their own state directory.
     pub path: Option<String>,
     /// Where the key is kept that the store is encrypted with. Of several, the first seals and the others only open.
     #[schemars(extend("x-secret" = "seal"))]

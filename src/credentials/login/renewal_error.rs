@@ -70,6 +70,12 @@ impl RenewalError {
         }
     }
 
+    /// Whether NinjaOne understood the request and wants other credentials.
+    #[must_use]
+    pub const fn is_rejection(self) -> bool {
+        matches!(self, Self::TokenEndpoint(TokenEndpointError::Rejected(_)))
+    }
+
     /// When to try the renewal again.
     #[must_use]
     pub const fn retry(self) -> RetryHint {

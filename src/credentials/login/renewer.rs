@@ -52,7 +52,7 @@ impl LoginRenewer {
     ) -> (Arc<TokenCell>, RenewerHandle) {
         let (state, heartbeat) = RenewalState::new(options, IdentityKind::User, keepalive);
         let cell = Arc::clone(state.cell());
-        let (handle, stop) = RenewerHandle::new(tasks);
+        let (handle, stop) = RenewerHandle::new(&state, tasks);
         let mut renewer = Self {
             state,
             session: Some(session),
@@ -77,11 +77,22 @@ impl LoginRenewer {
         loop {
             heartbeat.beat();
             heartbeat.stall_if_injected().await;
+            self.apply_update();
             self.apply_store_changes().await;
             self.retry_save().await;
             if self.state.is_due_or_sleep(heartbeat).await {
                 RenewalState::beat_during_renewal(heartbeat, self.renew()).await;
             }
+        }
+    }
+
+    fn apply_update(&mut self) {
+        // While a renewal has the session, the update waits for its end.
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if let Some(update) = self.state.take_update() {
+            session.set_application(update.application);
         }
     }
 

@@ -106,6 +106,12 @@ impl LoginSession {
         }
     }
 
+    /// Uses other credentials of the same application, at the same host, from now on.
+    pub(in crate::credentials) fn set_application(&mut self, application: Application) {
+        self.application = application;
+        self.paths = None;
+    }
+
     /// What is known about the login; none if nobody is logged in.
     pub(in crate::credentials) fn summary(&self) -> Option<&LoginSummary> {
         self.summary.as_ref()

@@ -27,6 +27,7 @@ use crate::{
 use super::{
     access_token::AccessToken,
     snapshot::{RenewalHistory, StoredLoginStatus, TokenSnapshot, TokenState},
+    update::UnprovenChange,
 };
 
 /// Longest that a request waits for a renewal under way, in milliseconds.
@@ -86,10 +87,8 @@ impl TokenWaitError {
     }
 
     /// The error of a request with this identity.
-    pub(in crate::credentials) const fn for_identity(
-        self,
-        identity: IdentityKind,
-    ) -> TokenUnavailable {
+    #[must_use]
+    pub const fn for_identity(self, identity: IdentityKind) -> TokenUnavailable {
         let (why, retry_after) = match self {
             Self::RetryAfter(pause) => {
                 (TokenUnavailableReason::TemporarilyUnavailable, Some(pause))
@@ -175,12 +174,32 @@ impl TokenCell {
         self.wait_for(longest, generation).await
     }
 
-    /// After a 401, without waiting: asks for a renewal if the token of this generation is still the current one.
+    /// After a 401, without waiting: asks for a renewal if the token of this generation is still the current one. Where only
+    /// a login brings another, the token is gone at once, so that no request is sent with it any more.
     pub fn reject(&self, generation: u64) {
         let is_current = self.generation() == generation;
         if is_current && self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
+            if *self.phase.borrow() == RenewerPhase::LoginNeeded {
+                self.remove_rejected();
+            }
             self.wake.notify_one();
         }
+    }
+
+    /// Removes the current token if NinjaOne has rejected it. A newer one that comes meanwhile stays.
+    pub(in crate::credentials) fn remove_rejected(&self) {
+        let current = self.current.load();
+        if current
+            .as_ref()
+            .is_some_and(|token| self.is_rejected(token))
+        {
+            drop(self.current.compare_and_swap(&current, None));
+        }
+    }
+
+    /// Makes the renewer look at its settings and its clock.
+    pub(in crate::credentials) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// The cell's state for status and metrics, without the token.
@@ -213,6 +232,8 @@ impl TokenCell {
             expires_at: token.as_ref().map(|token| token.expires_at()),
             scopes: token.map_or_else(Vec::new, |token| token.scopes().to_vec()),
             failing_since: record.failing_since,
+            unproven: record.unproven,
+            only_login_helps: phase == RenewerPhase::LoginNeeded,
             last_error: record.last_error,
             next_attempt,
             waiting: self.waiters.load(Ordering::Relaxed),
@@ -304,6 +325,10 @@ impl TokenCell {
 
     pub(in crate::credentials) fn set_login_status(&self, login: StoredLoginStatus) {
         self.history().login = Some(login);
+    }
+
+    pub(in crate::credentials) fn set_unproven(&self, unproven: Option<UnprovenChange>) {
+        self.history().unproven = unproven;
     }
 
     pub(in crate::credentials) fn set_phase(&self, phase: RenewerPhase) {

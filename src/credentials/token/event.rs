@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
+    clock::Timestamp,
     credentials::login::renewal_error::{LoginEndReason, RenewalError},
     names::{IdentityKind, TenantName},
 };
+
+use super::update::UnprovenChange;
 
 /// Receives every token event. Called on the renewer's task, so it must not block.
 pub type TokenObserver = Arc<dyn Fn(TokenEvent) + Send + Sync>;
@@ -17,6 +20,8 @@ pub struct TokenEvent {
     pub identity: IdentityKind,
     /// The generation of the current token; 0 if there is none yet.
     pub generation: u64,
+    /// Until when the current token serves; none if there is none that does.
+    pub serves_until: Option<Timestamp>,
     pub kind: TokenEventKind,
     /// What is wrong with the store of logins, for people.
     pub store_fault: Option<String>,
@@ -33,6 +38,8 @@ pub enum TokenEventKind {
     /// Another process has renewed the token.
     Adopted,
     Failed(RenewalError),
+    /// NinjaOne refuses what a reload has brought. The token from before serves until its end.
+    ChangeRefused(UnprovenChange, RenewalError),
     /// A renewed login could not be stored. Its token is used, and storing it is tried again.
     PersistFailed,
     /// A login that could not be stored before is stored now.
@@ -56,7 +63,7 @@ impl TokenEventKind {
             Self::Persisted => "persisted",
             Self::LoggedIn => "logged-in",
             Self::LoggedOut => "logged-out",
-            Self::Failed(error) => error.as_str(),
+            Self::Failed(error) | Self::ChangeRefused(_, error) => error.as_str(),
             Self::LoginEnded(reason) => reason.as_str(),
         }
     }

@@ -7,3 +7,4 @@ pub mod renewer;
 pub mod schedule;
 pub mod service_renewer;
 pub mod snapshot;
+pub mod update;

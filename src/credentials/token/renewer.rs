@@ -21,6 +21,7 @@ use super::{
     cell::{RenewerPhase, TokenCell},
     event::{TokenEvent, TokenEventKind, TokenObserver},
     schedule::{RenewalSchedule, RetryDelays, retry_delays},
+    update::{RenewerUpdate, UnprovenChange, UpdateSlot},
 };
 
 /// Shortest time between two renewals that no rejection caused, however short-lived the tokens are, in milliseconds.
@@ -41,9 +42,11 @@ pub struct RenewerOptions {
     pub heartbeat: Heartbeat,
 }
 
-/// Stops the renewer when dropped. The token cell stays usable as long as its token is valid.
+/// Gives the renewer new settings, and stops it when dropped. The token cell stays usable as long as its token is valid.
 #[must_use]
 pub struct RenewerHandle {
+    cell: Arc<TokenCell>,
+    updates: UpdateSlot,
     _stop: DropGuard,
 }
 
@@ -65,6 +68,9 @@ pub(in crate::credentials) struct RenewalState {
     /// When the current token is to be renewed.
     renew_at: Moment,
     failures: Option<FailureStreak>,
+    updates: UpdateSlot,
+    /// What a reload has changed and what has brought no token yet.
+    unproven: Option<UnprovenChange>,
     /// What is wrong with the store of logins, for people.
     store_fault: Option<String>,
 }
@@ -92,9 +98,12 @@ impl FailureStreak {
 }
 
 impl RenewerHandle {
-    pub(in crate::credentials) fn new(tasks: &Tasks) -> (Self, RenewerStop) {
+    /// The handle of the renewer with this state.
+    pub(in crate::credentials) fn new(state: &RenewalState, tasks: &Tasks) -> (Self, RenewerStop) {
         let handle_dropped = CancellationToken::new();
         let handle = Self {
+            cell: Arc::clone(&state.cell),
+            updates: state.updates.clone(),
             _stop: handle_dropped.clone().drop_guard(),
         };
         let stop = RenewerStop {
@@ -102,6 +111,13 @@ impl RenewerHandle {
             tasks: tasks.clone(),
         };
         (handle, stop)
+    }
+
+    /// Gives the renewer new settings for the same host and client id. Its token stays in use; changed credentials are tried
+    /// at once, and again until they bring a token.
+    pub fn update(&self, update: RenewerUpdate) {
+        self.updates.put(update);
+        self.cell.wake();
     }
 }
 
@@ -134,9 +150,34 @@ impl RenewalState {
             generation: 0,
             renew_at: Moment::now(),
             failures: None,
+            updates: UpdateSlot::default(),
+            unproven: None,
             store_fault: None,
         };
         (state, options.heartbeat)
+    }
+
+    /// New settings, once. Those of the schedule are taken up here, the rest is the renewer's to use.
+    pub(in crate::credentials) fn take_update(&mut self) -> Option<RenewerUpdate> {
+        let update = self.updates.take()?;
+        self.schedule = update.schedule;
+        self.interval_max = update.interval_max;
+        if let Some(token) = self.cell.latest() {
+            let delay = self.schedule.delay(token.expires().since(token.minted()));
+            self.renew_at = token.minted().plus(delay.min(self.interval_max));
+        }
+        if update.change.is_some() {
+            // What failed before did so with other credentials; but no secret brings back a login.
+            self.failures.take_if(|it| it.retry_delays.is_some());
+            self.renew_at = Moment::now();
+            self.set_unproven(update.change.max(self.unproven));
+        }
+        Some(update)
+    }
+
+    fn set_unproven(&mut self, unproven: Option<UnprovenChange>) {
+        self.unproven = unproven;
+        self.cell.set_unproven(unproven);
     }
 
     pub(in crate::credentials) fn cell(&self) -> &Arc<TokenCell> {
@@ -186,11 +227,15 @@ impl RenewalState {
     }
 
     async fn sleep(&self, now: Moment, next: Option<Moment>, longest: Duration) {
-        self.cell.set_phase(match (&self.failures, next) {
+        let phase = match (&self.failures, next) {
             (Some(_), Some(next)) => RenewerPhase::BackingOff { next },
             (Some(_), None) => RenewerPhase::LoginNeeded,
             (None, _) => RenewerPhase::Idle,
-        });
+        };
+        self.cell.set_phase(phase);
+        if phase == RenewerPhase::LoginNeeded {
+            self.cell.remove_rejected();
+        }
         let mut pause = longest.min(Duration::from_millis(POLL_INTERVAL_MS));
         if let Some(next) = next {
             pause = pause.min(next.since(now));
@@ -213,6 +258,7 @@ impl RenewalState {
             Some(_) => (TokenEventKind::Renewed, 0),
         };
         self.store_token(issued, rejected_before);
+        self.set_unproven(None);
         self.record_success(kind);
     }
 
@@ -245,9 +291,14 @@ impl RenewalState {
     /// Records and reports a failure. The next renewal waits.
     pub(in crate::credentials) fn back_off(&mut self, error: RenewalError) {
         self.record_failure(error);
-        self.report(match error {
-            RenewalError::Login(LoginError::Ended(reason)) => TokenEventKind::LoginEnded(reason),
-            other => TokenEventKind::Failed(other),
+        self.report(match (error, self.unproven) {
+            (RenewalError::Login(LoginError::Ended(reason)), _) => {
+                TokenEventKind::LoginEnded(reason)
+            }
+            (error, Some(change)) if error.is_rejection() => {
+                TokenEventKind::ChangeRefused(change, error)
+            }
+            (error, _) => TokenEventKind::Failed(error),
         });
     }
 
@@ -276,10 +327,13 @@ impl RenewalState {
     }
 
     pub(in crate::credentials) fn report(&self, kind: TokenEventKind) {
+        let token = self.cell.latest();
+        let usable = token.as_ref().filter(|it| it.is_usable(Moment::now()));
         (self.observer)(TokenEvent {
             tenant: self.cell.tenant().clone(),
             identity: self.cell.identity(),
-            generation: self.cell.latest().map_or(0, |token| token.generation()),
+            serves_until: usable.map(|it| it.expires_at()),
+            generation: token.map_or(0, |token| token.generation()),
             kind,
             store_fault: self.store_fault.clone(),
         });

@@ -27,7 +27,7 @@ impl ServiceRenewer {
     ) -> (Arc<TokenCell>, RenewerHandle) {
         let (state, heartbeat) = RenewalState::new(options, IdentityKind::Service, Duration::MAX);
         let cell = Arc::clone(state.cell());
-        let (handle, stop) = RenewerHandle::new(tasks);
+        let (handle, stop) = RenewerHandle::new(&state, tasks);
         let mut renewer = Self { state, credentials };
         tasks.spawn(async move {
             stop.run_until_stopped(renewer.run(&heartbeat)).await;
@@ -40,9 +40,19 @@ impl ServiceRenewer {
         loop {
             heartbeat.beat();
             heartbeat.stall_if_injected().await;
+            self.apply_update();
             if self.state.is_due_or_sleep(heartbeat).await {
                 RenewalState::beat_during_renewal(heartbeat, self.renew()).await;
             }
+        }
+    }
+
+    fn apply_update(&mut self) {
+        if let Some(update) = self.state.take_update() {
+            self.credentials = ClientCredentials {
+                application: update.application,
+                scopes: update.scopes,
+            };
         }
     }
 

@@ -8,6 +8,8 @@ use crate::{
     names::{IdentityKind, TenantName},
 };
 
+use super::update::UnprovenChange;
+
 /// The state of a token cell, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenState {
@@ -51,6 +53,10 @@ pub struct TokenSnapshot {
     pub expires_at: Option<Timestamp>,
     pub scopes: Vec<Box<str>>,
     pub failing_since: Option<Timestamp>,
+    /// What a reload has changed and what has brought no token yet.
+    pub unproven: Option<UnprovenChange>,
+    /// Whether only a login brings another token, be the current one valid or not.
+    pub only_login_helps: bool,
     /// The last failure, even if a renewal has succeeded since.
     pub last_error: Option<(Timestamp, RenewalError)>,
     /// Time until the next try after a failure.
@@ -61,6 +67,15 @@ pub struct TokenSnapshot {
     pub results: Vec<(&'static str, u64)>,
     /// For a user identity only.
     pub login: Option<StoredLoginStatus>,
+}
+
+impl TokenSnapshot {
+    /// What a reload has changed and NinjaOne refuses.
+    #[must_use]
+    pub fn refused_change(&self) -> Option<UnprovenChange> {
+        let (_, error) = self.last_error.filter(|_| self.failing_since.is_some())?;
+        self.unproven.filter(|_| error.is_rejection())
+    }
 }
 
 /// The state of the stored login.
@@ -80,6 +95,7 @@ pub(in crate::credentials) struct RenewalHistory {
     pub(in crate::credentials) failing_since: Option<Timestamp>,
     pub(in crate::credentials) last_error: Option<(Timestamp, RenewalError)>,
     pub(in crate::credentials) login: Option<StoredLoginStatus>,
+    pub(in crate::credentials) unproven: Option<UnprovenChange>,
     counts: BTreeMap<&'static str, u64>,
 }
 

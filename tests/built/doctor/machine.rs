@@ -107,7 +107,7 @@ async fn a_running_proxy_is_found_with_its_own_troubles_and_holds_its_ports() {
     let process = format!("running, pid {}", running.id());
     said.says(
         "proxy",
-        "warning",
+        "failed",
         &[&process, "acme/user: a person must log in"],
     );
     said.says("ports", "ok", &["held by the running proxy"]);

@@ -138,7 +138,7 @@ async fn people_read_a_line_a_check_and_then_what_to_do() {
         .collect();
     assert!(columns.len() > 8);
     assert!(remedies.starts_with("  acme/service-token: A client id lives on one host only"));
-    assert!(remedies.ends_with("\n1 failed, 0 to look at.\n"));
+    assert!(remedies.ends_with("\n1 check failed.\n"));
 
     let (code, brief, _) = world.typed(vec!["-q"]).await;
     assert_eq!(code, 1);

@@ -189,12 +189,19 @@ async fn a_secret_that_was_changed_is_used_at_once_and_the_old_token_until_then(
     write_private(&secret, "another-client-secret-canary");
     world.reload().await;
 
-    // The sandbox does not know the new secret: nothing is sent with the old token either.
-    let answer = world.get("reports", "/v2/users").await;
-    answer.refuses(503, "token-unavailable");
+    // The sandbox does not know the new secret: the old token serves, and the status says so.
+    until("the refusal", async || {
+        let status = world.status().await;
+        status["troubles"][0]["kind"] == "new-secret-refused"
+    })
+    .await;
+    world.get("reports", "/v2/users").await.is(200);
     write_private(&secret, &world.secret);
     world.reload().await;
-    world.has_token().await;
+    until("the next token", async || {
+        world.status().await["health"] == "healthy"
+    })
+    .await;
     world.get("reports", "/v2/users").await.is(200);
     world.end().await;
 }

@@ -28,6 +28,9 @@ pub(crate) fn identity(name: &str, state: IdentityState) -> IdentityStatus {
         renews_in_s: valid.then_some(36 * 60),
         generation: 3,
         last_error: None,
+        serves_until: valid.then(|| "15:02 UTC".to_owned()),
+        refused_change: None,
+        only_login_helps: state == IdentityState::LoginNeeded,
         login: None,
     }
 }
@@ -62,6 +65,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
         schema: SCHEMA.to_owned(),
         health: Health::Healthy,
         degraded: Vec::new(),
+        troubles: Vec::new(),
         version: "0.1.0".to_owned(),
         pid: 4711,
         boot: "01K9".to_owned(),
@@ -75,6 +79,8 @@ pub(crate) fn healthy() -> StatusSnapshot {
             loaded_at: "2026-11-17T14:02:11.000000Z".to_owned(),
             last_error: None,
             tries: 1,
+            file: None,
+            pending_restart: Vec::new(),
         },
         listeners: vec![ListenerStatus {
             role: "callers".to_owned(),
@@ -88,6 +94,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             learned_user_operations: Vec::new(),
             identities: vec![identity("service", IdentityState::Valid)],
             budget: BudgetStatus::default(),
+            unreachable: None,
         }],
         callers: vec![CallerStatus {
             name: "powerbi".to_owned(),
@@ -103,6 +110,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             path: "/var/log/ninjaone-proxy/audit".to_owned(),
             last_error: None,
             refuses_reads: false,
+            gap: None,
         },
         traffic: Traffic {
             requests: 12_345,
@@ -149,12 +157,14 @@ pub(crate) fn figures() -> MetricsSnapshot {
                 tenant: Arc::from("acme"),
                 identity: "service",
                 expires_unix_s: Some(1_795_000_000),
+                new_secret_refused: false,
                 login: None,
             },
             TokenMetrics {
                 tenant: Arc::from("acme"),
                 identity: "user",
                 expires_unix_s: None,
+                new_secret_refused: false,
                 login: Some(LoginMetrics {
                     needed: true,
                     unsaved: false,

@@ -144,7 +144,7 @@ fn health_is_the_worst_that_is_so() {
     let failing = changed(|it| {
         it.tenants[0].identities[0].last_error = Some("NinjaOne answers 503".to_owned());
     });
-    let told = changed(|it| it.degraded.push("Something else.".to_owned()));
+    let told = changed(|it| it.config.pending_restart.push("listen".to_owned()));
     for (snapshot, health, code) in [
         (changed(|_| ()), Health::Healthy, 0),
         (failing, Health::Degraded, 6),
@@ -153,6 +153,14 @@ fn health_is_the_worst_that_is_so() {
             changed(|it| it.audit.state = AuditState::Failing),
             Health::Degraded,
             6,
+        ),
+        (
+            changed(|it| {
+                it.audit.state = AuditState::Failing;
+                it.audit.refuses_reads = true;
+            }),
+            Health::Down,
+            1,
         ),
         (changed(|it| it.audit.lost = 1), Health::Degraded, 6),
         (

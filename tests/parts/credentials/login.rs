@@ -32,9 +32,9 @@ use tokio::time::Instant;
 
 use super::server::{Kept, LONG, Server, USUAL, json, reply};
 
-const CLIENT: &str = "native-client";
+pub(super) const CLIENT: &str = "native-client";
 
-fn slot() -> Slot {
+pub(super) fn slot() -> Slot {
     Slot {
         tenant: "acme".parse().unwrap(),
         identity: IdentityKind::User,
@@ -110,7 +110,7 @@ pub(super) fn rotating(number: usize) -> Vec<u8> {
     }
 }
 
-fn rotated(number: usize, life: u64) -> Vec<u8> {
+pub(super) fn rotated(number: usize, life: u64) -> Vec<u8> {
     let next = number + 1;
     let body = format!(
         r#"{{"access_token":"canary-access-{next}","refresh_token":"canary-refresh-{next}","expires_in":{life},"scope":"monitoring","token_type":"Bearer"}}"#
@@ -118,7 +118,7 @@ fn rotated(number: usize, life: u64) -> Vec<u8> {
     json("200 OK", &body)
 }
 
-fn no_discovery() -> Vec<u8> {
+pub(super) fn no_discovery() -> Vec<u8> {
     reply("404 Not Found", "", "")
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod login;
 mod login_storage;
+mod new_secret;
 mod server;
 
 use std::{sync::Arc, time::Duration};

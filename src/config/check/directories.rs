@@ -1,0 +1,113 @@
+//! Where the audit log and the store are if the configuration does not say.
+//!
+//! An ordinary user who tries the program on a terminal cannot write the defaults, which belong to the system: both are then
+//! in the user's state directory (XDG Base Directory Specification). A service never goes there: its chain and its logins
+//! must not be split by where it happens to be started. The directory that was used once is found again without a terminal.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+use crate::config::{PathOrigin, read::key_path::KeyPath, settings::Settings};
+
+use super::Checker;
+
+/// Where systemd puts the store (`StateDirectory=`).
+const DEFAULT_STORE_PATH: &str = "/var/lib/ninjaone-proxy";
+
+/// What lies here configures a service; `init` takes it for that too.
+const SYSTEM_CONFIGURATIONS: &str = "/etc";
+
+const PROGRAM: &str = "ninjaone-proxy";
+const AUDIT: &str = "audit";
+const STORE: &str = "store";
+
+/// Set by systemd for what it starts (systemd.exec(5)).
+const SYSTEMD_VARIABLES: [&str; 4] = [
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LOGS_DIRECTORY",
+    "STATE_DIRECTORY",
+];
+
+/// The directories of settings that are missing.
+pub(super) struct DefaultDirectories {
+    pub(super) audit: (PathBuf, PathOrigin),
+    pub(super) store: (PathBuf, PathOrigin),
+}
+
+impl Checker<'_> {
+    pub(super) fn default_directories(&self, settings: &Settings) -> DefaultDirectories {
+        let audit = PathBuf::from(&settings.audit.path);
+        let (store, origin) = match self.state_directory() {
+            Some(state) => (PathBuf::from(state), PathOrigin::StateDirectory),
+            None => (DEFAULT_STORE_PATH.into(), PathOrigin::Default),
+        };
+        let is_audit_missing = !self
+            .provenance
+            .contains(&KeyPath::from_keys(&["audit", "path"]));
+        let is_store_missing = settings.store.path.is_none() && settings.store.seal.is_some();
+        let is_writable = (!is_audit_missing || can_be_written(&audit))
+            && (!is_store_missing || can_be_written(&store));
+        match self.user_state_directory() {
+            Some(own) if !is_writable => DefaultDirectories {
+                audit: (own.join(AUDIT), PathOrigin::UserState),
+                store: (own.join(STORE), PathOrigin::UserState),
+            },
+            _ => DefaultDirectories {
+                audit: (audit, PathOrigin::Default),
+                store: (store, origin),
+            },
+        }
+    }
+
+    /// If a unit has several directories, systemd separates them with colons.
+    fn state_directory(&self) -> Option<&str> {
+        let first = self.variable("STATE_DIRECTORY")?.split(':').next()?;
+        Some(first).filter(|it| !it.is_empty())
+    }
+
+    /// None for root, under systemd, for a configuration of the system's, and without a terminal where the directory was never
+    /// used.
+    fn user_state_directory(&self) -> Option<PathBuf> {
+        let is_service = SYSTEMD_VARIABLES
+            .iter()
+            .any(|it| self.variable(it).is_some());
+        // Whoever types `login` for a service must not log in beside it.
+        let is_of_system = self.sources.file.starts_with(SYSTEM_CONFIGURATIONS);
+        if is_service || is_of_system || rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let base = self.variable("XDG_STATE_HOME").map(PathBuf::from);
+        // A relative path there is invalid, and is to be ignored.
+        let base = base.filter(|it| it.is_absolute()).or_else(|| {
+            let home = PathBuf::from(self.variable("HOME")?);
+            home.is_absolute().then(|| home.join(".local/state"))
+        })?;
+        let own = base.join(PROGRAM);
+        let is_for_us = own.join(AUDIT).is_dir() || (is_on_terminal() && can_be_written(&own));
+        is_for_us.then_some(own)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.sources.env_var(name).filter(|it| !it.is_empty())
+    }
+}
+
+fn is_on_terminal() -> bool {
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
+}
+
+/// Whether this user can write the directory, or make it. Changes nothing.
+fn can_be_written(directory: &Path) -> bool {
+    let there = directory.ancestors().find(|it| it.exists());
+    there.is_some_and(|it| {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        it.is_dir() && accessat(CWD, it, access, AtFlags::EACCESS).is_ok()
+    })
+}
