@@ -31,7 +31,7 @@ async fn was_refused(world: &World, answer: &Answer, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_as_what_it_was() {
+async fn what_a_caller_ran_into_is_told() {
     let plan = plan().user(UserLogin::LoggedOut).caller(
         "hasty",
         "allow = [\"read\"]\nlimit = { rate = \"1/h\", burst = 1 }",
@@ -79,6 +79,12 @@ async fn each_refusal_is_told_as_what_it_was() {
     )
     .await;
 
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_stranger_did_wrong_is_told() {
+    let world = plan().start().await;
     let unknown = world
         .unauthenticated("GET", "/v2/users")
         .header(

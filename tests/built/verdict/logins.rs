@@ -78,7 +78,7 @@ async fn a_login_whose_refresh_token_was_refused_first_serves_until_its_token_is
         .user(UserLogin::WithoutToken)
         .set("tenant.acme.user", "refresh_at", "\"5%\"");
     let world = plan
-        .token_life(std::time::Duration::from_secs(60))
+        .token_life(std::time::Duration::from_mins(1))
         .start()
         .await;
     world.trouble(r#"{"token":"invalid_grant","token_grant":"refresh_token"}"#);
