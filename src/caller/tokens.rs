@@ -3,8 +3,9 @@
 //! A token is bound to the caller and the API key that it was issued for: it ends when either is gone or the key expires.
 //! Nothing is kept of those that live; only those that were revoked are remembered.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::{clock::Timestamp, names::CallerName};
@@ -17,15 +18,38 @@ use super::{
 
 /// Issues tokens and opens them.
 pub struct CallerTokens {
-    key: TokenKey,
+    keys: ArcSwap<TokenKeys>,
     revoked: RevokedTokens,
+}
+
+/// The key that seals, and one that has sealed tokens which may still live.
+struct TokenKeys {
+    current: Arc<TokenKey>,
+    former: Option<Arc<TokenKey>>,
 }
 
 impl CallerTokens {
     /// Tokens that `key` seals, without those that are revoked.
     #[must_use]
-    pub const fn new(key: TokenKey, revoked: RevokedTokens) -> Self {
-        Self { key, revoked }
+    pub fn new(key: TokenKey, revoked: RevokedTokens) -> Self {
+        let keys = TokenKeys {
+            current: Arc::new(key),
+            former: None,
+        };
+        Self {
+            keys: ArcSwap::from_pointee(keys),
+            revoked,
+        }
+    }
+
+    /// Seals with another key from now on. Tokens of the one before are opened as well; those of an earlier one have ended.
+    pub fn replace_key(&self, key: TokenKey) {
+        let former = Arc::clone(&self.keys.load().current);
+        let keys = TokenKeys {
+            current: Arc::new(key),
+            former: Some(former),
+        };
+        self.keys.store(Arc::new(keys));
     }
 
     /// A new token for the caller that `key` proves; none if the system has no randomness to give.
@@ -37,13 +61,15 @@ impl CallerTokens {
         now: Timestamp,
         lifetime: Duration,
     ) -> Option<Zeroizing<String>> {
-        self.key.seal(caller, key, now, lifetime)
+        self.keys.load().current.seal(caller, key, now, lifetime)
     }
 
     /// What a token says, however old it is; none for what is no token of ours.
     #[must_use]
     pub fn open(&self, text: &[u8]) -> Option<OpenedToken> {
-        self.key.open(text)
+        let keys = self.keys.load();
+        let former = || keys.former.as_ref()?.open(text);
+        keys.current.open(text).or_else(former)
     }
 
     /// The tokens that were revoked.

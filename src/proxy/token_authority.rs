@@ -12,9 +12,12 @@ use crate::{
     },
     clock::Timestamp,
     credentials::store::{
-        LoginStore, SlotRevision, error::StoreError, token_files::TOKEN_FILE_BYTES_MAX,
+        LoginStore, SlotRevision,
+        error::StoreError,
+        token_files::{CallerTokenKey, TOKEN_FILE_BYTES_MAX},
     },
     lock::Lock,
+    random,
 };
 
 // What the bound allows can be stored.
@@ -41,58 +44,75 @@ pub(crate) struct TokenAuthority {
     tokens: CallerTokens,
     /// None: tokens end with the process.
     store: Option<LoginStore>,
-    /// Why the key is not the store's, though there is a store.
-    key_trouble: Option<String>,
-    /// Why the newest revocations are not stored. Held from a change to the end of its write, so that an older state never
-    /// replaces a newer one.
-    store_trouble: Lock<Option<String>>,
-    /// Why those of other processes are not known.
-    follow_trouble: Lock<Option<String>>,
+    /// The key, while it is in memory and should be in the store. Held from a change to the end of its write, so that an older
+    /// state never replaces a newer one.
+    unstored_key: Lock<Option<CallerTokenKey>>,
+    /// Never held while the disk is waited for.
+    troubles: Lock<Troubles>,
+}
+
+/// What needs attention: a sentence each.
+#[derive(Default)]
+struct Troubles {
+    /// The key is in memory, though there is a store.
+    key: Option<String>,
+    /// The newest revocations are not stored.
+    store: Option<String>,
+    /// The revocations of other processes are not known.
+    follow: Option<String>,
 }
 
 impl TokenAuthority {
-    /// Takes the key and the revoked tokens from the store, and makes the key if there is none. Without a store, or with one
-    /// that cannot be used for this, the key lives in memory, and a restart ends all tokens; the latter is logged. Blocks on
+    /// Takes the key and the revoked tokens from the store, and makes the key if there is none. Without a store the key lives
+    /// in memory, and a restart ends all tokens; the same while the store cannot be used, which is logged and shown. Blocks on
     /// the disk.
     ///
     /// # Errors
     /// The system has no randomness to give.
     pub(crate) fn open(store: Option<&LoginStore>) -> Result<Self, NoTokenKeyError> {
-        let mut key_trouble = None;
-        let stored = store.and_then(|store| match stored_tokens(store) {
-            Ok(stored) => stored.map(|tokens| (tokens, store.clone())),
-            Err(error) => {
-                tracing::error!(
-                    %error,
-                    "the key of callers' tokens is kept in memory: a restart ends all of them"
-                );
-                key_trouble = Some(format!(
-                    "The key of callers' tokens is kept in memory, so a restart logs out every client that has one: {error}"
-                ));
-                None
-            }
-        });
-        let (tokens, store) = if let Some((tokens, store)) = stored {
-            (tokens, Some(store))
-        } else {
-            let key = TokenKey::random().ok_or(NoTokenKeyError)?;
-            (CallerTokens::new(key, RevokedTokens::default()), None)
+        let mut proposal = CallerTokenKey::default();
+        random::fill(&mut *proposal).ok_or(NoTokenKeyError)?;
+        let opened = match store {
+            Some(store) => stored_tokens(store, &proposal),
+            None => Ok((proposal.clone(), RevokedTokens::default())),
         };
+        let mut troubles = Troubles::default();
+        let mut unstored_key = None;
+        let (key, revoked) = opened.unwrap_or_else(|error| {
+            let said = key_trouble(&error);
+            tracing::error!("{said}");
+            troubles.key = Some(said);
+            unstored_key = Some(proposal.clone());
+            (proposal, RevokedTokens::default())
+        });
+        let key = TokenKey::new(&key).ok_or(NoTokenKeyError)?;
         Ok(Self {
-            tokens,
-            store,
-            key_trouble,
-            store_trouble: Lock::default(),
-            follow_trouble: Lock::default(),
+            tokens: CallerTokens::new(key, revoked),
+            store: store.cloned(),
+            unstored_key: Lock::new(unstored_key),
+            troubles: Lock::new(troubles),
         })
     }
 
     /// What needs attention, a sentence each.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let store = self.store_trouble.lock().clone();
-        let follow = self.follow_trouble.lock().clone();
-        let all = [self.key_trouble.clone(), store, follow];
-        all.into_iter().flatten().collect()
+        let troubles = self.troubles.lock();
+        let Troubles { key, store, follow } = &*troubles;
+        [key, store, follow]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// Shows a trouble until it is over, and logs it once.
+    fn report(&self, which: fn(&mut Troubles) -> &mut Option<String>, said: Option<String>) {
+        let mut troubles = self.troubles.lock();
+        let shown = which(&mut troubles);
+        if let Some(said) = said.as_ref().filter(|_| shown.is_none()) {
+            tracing::error!("{said}");
+        }
+        *shown = said;
     }
 
     /// The tokens.
@@ -115,25 +135,22 @@ impl TokenAuthority {
     }
 
     fn revoke_blocking(&self, token: &OpenedToken, now: Timestamp) -> Result<(), RevocationError> {
-        let mut trouble = self.store_trouble.lock();
+        let unstored_key = self.unstored_key.lock();
         self.tokens
             .revoked()
             .revoke(token, now)
             .map_err(RevocationError::TooMany)?;
         match &self.store {
-            Some(store) => self
-                .store_revoked(store, &mut trouble)
+            // While the key is in memory, so is what is revoked.
+            Some(store) if unstored_key.is_none() => self
+                .store_revoked(store)
                 .map_err(|_| RevocationError::NotStored),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
-    /// Stores what is revoked, with what other processes have stored. A failure is logged once, and shown until it is over.
-    fn store_revoked(
-        &self,
-        store: &LoginStore,
-        trouble: &mut Option<String>,
-    ) -> Result<(), StoreError> {
+    /// Stores what is revoked, with what other processes have stored.
+    fn store_revoked(&self, store: &LoginStore) -> Result<(), StoreError> {
         let revoked = self.tokens.revoked();
         let stored = store.update_revoked_caller_tokens(|stored| {
             self.add_of_others(stored);
@@ -142,10 +159,7 @@ impl TokenAuthority {
         let said = stored.as_ref().err().map(|error| {
             format!("A revoked token is not stored, and would live on after a restart: {error}")
         });
-        if let Some(said) = said.as_ref().filter(|_| trouble.is_none()) {
-            tracing::error!("{said}");
-        }
-        *trouble = said;
+        self.report(|it| &mut it.store, said);
         stored
     }
 
@@ -166,31 +180,55 @@ impl TokenAuthority {
             let said = read.as_ref().err().map(|error| {
                 format!("Tokens that another process has revoked may live on here: {error}")
             });
-            followed = read.ok().or(followed);
-            let mut trouble = self.follow_trouble.lock();
-            if let Some(said) = said.as_ref().filter(|_| trouble.is_none()) {
-                tracing::error!("{said}");
-            }
-            *trouble = said;
+            self.report(|it| &mut it.follow, said);
+            followed = read.unwrap_or(followed);
         }
     }
 
+    /// Gives the revision of what it has taken over.
     fn follow_once(
         &self,
         store: &LoginStore,
         followed: Option<SlotRevision>,
-    ) -> Result<SlotRevision, StoreError> {
-        let mut trouble = self.store_trouble.lock();
-        if trouble.is_some() {
-            // Said by the lock's content; tried again the next time.
-            let _ = self.store_revoked(store, &mut trouble);
+    ) -> Result<Option<SlotRevision>, StoreError> {
+        let mut unstored_key = self.unstored_key.lock();
+        let was_stored = unstored_key.is_none();
+        let stored = self.store_key(store, &mut unstored_key);
+        self.report(|it| &mut it.key, stored.as_ref().err().map(key_trouble));
+        if stored.is_err() {
+            return Ok(followed);
         }
-        drop(trouble);
+        let is_waiting = self.troubles.lock().store.is_some();
+        if is_waiting || !was_stored {
+            // Reported, and tried again the next time.
+            let _ = self.store_revoked(store);
+        }
+        drop(unstored_key);
         let revision = store.revoked_caller_tokens_revision()?;
         if followed != Some(revision) {
             self.add_of_others(store.revoked_caller_tokens()?);
         }
-        Ok(revision)
+        Ok(Some(revision))
+    }
+
+    /// Stores the key that is in memory, if one is, or takes the one that another process has stored meanwhile.
+    fn store_key(
+        &self,
+        store: &LoginStore,
+        unstored: &mut Option<CallerTokenKey>,
+    ) -> Result<(), StoreError> {
+        let Some(ours) = unstored.as_ref() else {
+            return Ok(());
+        };
+        let stored = store.caller_token_key(ours)?;
+        if *stored != **ours
+            && let Some(key) = TokenKey::new(&stored)
+        {
+            self.tokens.replace_key(key);
+        }
+        *unstored = None;
+        tracing::info!("the key of callers' tokens is in the store now");
+        Ok(())
     }
 
     /// What cannot be read is of another version.
@@ -203,23 +241,25 @@ impl TokenAuthority {
     }
 }
 
-/// None if nothing in the store outlives the process.
-fn stored_tokens(store: &LoginStore) -> Result<Option<CallerTokens>, StoreError> {
-    let Some(key) = store.caller_token_key()? else {
-        return Ok(None);
-    };
+fn key_trouble(error: &StoreError) -> String {
+    format!(
+        "The key of callers' tokens is kept in memory, so a restart logs out every client that has one: {error}"
+    )
+}
+
+/// The key, and the revoked tokens. What is stored of these is authentic: if it cannot be read, another version of this
+/// program wrote it, and the next revocation replaces it.
+fn stored_tokens(
+    store: &LoginStore,
+    proposal: &CallerTokenKey,
+) -> Result<(CallerTokenKey, RevokedTokens), StoreError> {
+    let key = store.caller_token_key(proposal)?;
     let revoked = match store.revoked_caller_tokens()? {
-        None => Some(RevokedTokens::default()),
-        Some(bytes) => RevokedTokens::from_bytes(&bytes),
+        None => RevokedTokens::default(),
+        Some(bytes) => RevokedTokens::from_bytes(&bytes).unwrap_or_else(|| {
+            tracing::error!("the revoked tokens in the store are of another version: they live on");
+            RevokedTokens::default()
+        }),
     };
-    // Both are authentic, so another version of this program wrote what cannot be read.
-    let tokens = TokenKey::new(&key)
-        .zip(revoked)
-        .map(|(key, revoked)| CallerTokens::new(key, revoked));
-    if tokens.is_none() {
-        tracing::error!(
-            "the store's revoked tokens are of another version: the key of callers' tokens is kept in memory"
-        );
-    }
-    Ok(tokens)
+    Ok((key, revoked))
 }

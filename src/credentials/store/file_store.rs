@@ -111,8 +111,11 @@ impl FileStore {
         self.0.directory.join(SlotFileNames::of(slot).lock)
     }
 
-    pub(super) fn caller_token_key(&self) -> Result<CallerTokenKey, StoreError> {
-        self.token_files()?.key()
+    pub(super) fn caller_token_key(
+        &self,
+        proposal: &CallerTokenKey,
+    ) -> Result<CallerTokenKey, StoreError> {
+        self.token_files()?.key(proposal)
     }
 
     pub(super) fn has_caller_token_key(&self) -> Result<bool, StoreError> {

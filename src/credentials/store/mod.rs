@@ -126,12 +126,15 @@ impl LoginStore {
         }
     }
 
-    /// The key that seals tokens of our own, for all processes that share the store; it is durable. None if nothing outlives
-    /// this process. Blocks on the disk.
-    pub fn caller_token_key(&self) -> Result<Option<CallerTokenKey>, StoreError> {
+    /// The key that seals tokens of our own, for all processes that share the store, durable; `proposal` becomes it if there was
+    /// none. Blocks on the disk.
+    pub fn caller_token_key(
+        &self,
+        proposal: &CallerTokenKey,
+    ) -> Result<CallerTokenKey, StoreError> {
         match self {
-            Self::File(store) => store.caller_token_key().map(Some),
-            Self::Memory(_) => Ok(None),
+            Self::File(store) => store.caller_token_key(proposal),
+            Self::Memory(_) => Ok(proposal.clone()),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{fs::File, thread::sleep, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::{hex, random};
+use crate::hex;
 
 use super::{
     directory::StoreDirectory,
@@ -47,8 +47,8 @@ pub(super) struct TokenFiles {
 }
 
 impl TokenFiles {
-    /// The key; made, whole and durable, if there is none. Sealed anew if another key than the store's first sealed it.
-    pub(super) fn key(&self) -> Result<CallerTokenKey, StoreError> {
+    /// The key; `proposal`, whole and durable, if there was none. Sealed anew if another key than the store's first sealed it.
+    pub(super) fn key(&self, proposal: &CallerTokenKey) -> Result<CallerTokenKey, StoreError> {
         if let Some((key, true)) = self.stored_key()? {
             return Ok(key);
         }
@@ -57,11 +57,7 @@ impl TokenFiles {
             // Another process was quicker.
             Some((key, true)) => return Ok(key),
             Some((key, false)) => key,
-            None => {
-                let mut key = CallerTokenKey::default();
-                random::fill(&mut *key).ok_or_else(|| self.cannot_seal(KEY_FILE))?;
-                key
-            }
+            None => proposal.clone(),
         };
         self.write(KEY_FILE, SealedContent::CallerTokenKey, &*key)?;
         Ok(key)
@@ -136,13 +132,9 @@ impl TokenFiles {
 
     fn write(&self, name: &str, content: SealedContent, text: &[u8]) -> Result<(), StoreError> {
         let text = Zeroizing::new(text.to_vec());
-        let sealed =
-            seal::seal(&self.seals, OWNER, content, text).ok_or_else(|| self.cannot_seal(name))?;
+        let sealed = seal::seal(&self.seals, OWNER, content, text)
+            .ok_or_else(|| StoreError::CannotSeal(self.directory.path_of(name)))?;
         self.directory.replace(name, DRAFT_FILE, &sealed)?;
         self.directory.sync()
-    }
-
-    fn cannot_seal(&self, name: &str) -> StoreError {
-        StoreError::CannotSeal(self.directory.path_of(name))
     }
 }

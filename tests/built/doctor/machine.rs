@@ -139,7 +139,7 @@ async fn whether_tokens_of_callers_outlive_a_restart_is_told() {
     said.says("caller-tokens", "ok", &["the first start makes their key"]);
     assert!(!store.has_caller_token_key().unwrap());
 
-    store.caller_token_key().unwrap();
+    store.caller_token_key(&[7; 32].into()).unwrap();
     let said = world.doctor().await;
     said.says("caller-tokens", "ok", &["in the store"]);
 

@@ -183,6 +183,16 @@ async fn a_damaged_key_of_the_tokens_is_said_and_does_not_stop_the_proxy() {
     let said = status["degraded"].to_string();
     assert!(said.contains("caller-tokens.key"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), bytes, "it is evidence");
+
+    // Once it is removed, the key in use takes its place: nobody has to log in again.
+    let kept = log_in(&world, "reports").await;
+    fs::remove_file(&file).unwrap();
+    until("the status is healthy", async || {
+        world.status().await["health"] == "healthy"
+    })
+    .await;
+    world.start_again().await;
+    bearer(&world, &kept, "/v2/users").send().await.is(200);
     world.end().await;
 }
 
