@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use ninjaone_proxy::{
     audit::{
-        entry::AuditEvent,
+        entry::{AuditEvent, OutcomeDetails},
         entry_queue::QUEUE_ENTRIES_MAX,
         ledger::{Ledger, LedgerOptions, LedgerStorage, LedgerWriteError},
         sink::{memory::MEMORY_LINES_MAX, resume::LedgerOpenError},
@@ -44,7 +44,10 @@ async fn a_line_has_the_members_of_the_contract_in_their_order() {
     ledger
         .reserve(subject(1, RiskClass::Read))
         .unwrap()
-        .close(answered());
+        .close(OutcomeDetails {
+            upstream_status: Some(204),
+            ..answered()
+        });
     ledger.flush().await.unwrap();
 
     let line = lines(temp_dir.path()).pop().unwrap();

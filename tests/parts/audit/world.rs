@@ -91,7 +91,7 @@ pub(crate) fn answered() -> OutcomeDetails {
         duration_us: 412_345,
         bytes_in: 211,
         bytes_out: 0,
-        upstream_status: Some(204),
+        upstream_status: None,
     }
 }
 
@@ -101,7 +101,6 @@ pub(crate) fn refused(code: &'static str) -> OutcomeDetails {
         status: 503,
         source: ResponseSource::Proxy,
         attempts: 0,
-        upstream_status: None,
         ninjaone_request_id: None,
         ..answered()
     }

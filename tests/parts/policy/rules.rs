@@ -69,7 +69,6 @@ fn what_the_catalogue_does_not_know_is_refused_and_nothing_more_is_said() {
     for target in [
         "/v2/nothing",
         "/V2/devices",
-        "/v2/devices/",
         "/ws/oauth/token",
         "/oauth/token",
         "/apidocs/NinjaRMM-API-v2.json",
