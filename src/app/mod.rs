@@ -20,6 +20,7 @@ mod status_collector;
 mod supervisor;
 mod token_events;
 mod token_renewers;
+pub(crate) mod way_out;
 pub mod wiring;
 mod worker;
 

@@ -40,7 +40,7 @@ use crate::{
     watchdog::{Liveness, PartStatus, Watchdog},
 };
 
-use super::{VERSION, logging};
+use super::{VERSION, logging, way_out::proxy_status};
 
 /// What the status shows of the configuration in force, besides the rules built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub(crate) struct TenantState {
     pub name: TenantName,
     pub label: Option<String>,
     pub origin: String,
+    pub proxy: Option<status_snapshot::OutgoingProxyStatus>,
     /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
     pub service_percent: Option<u8>,
     pub user_percent: Option<u8>,
@@ -75,6 +76,7 @@ impl ConfigState {
                 name: tenant.name.clone(),
                 label: tenant.label.clone(),
                 origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
+                proxy: proxy_status(&tenant.origin.way_out),
                 service_percent: tenant
                     .service
                     .as_ref()
@@ -353,6 +355,7 @@ fn tenants(
             name: it.name.to_string(),
             label: it.label.clone(),
             origin: it.origin.clone(),
+            proxy: it.proxy.clone(),
             identities: service
                 .into_iter()
                 .chain(user)

@@ -6,6 +6,7 @@ pub(crate) mod effective_settings;
 pub mod read;
 pub mod settings;
 pub mod value;
+pub mod way_out;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -29,6 +30,7 @@ use self::{
         diagnostics::{ConfigurationError, Warning},
         sources::Sources,
     },
+    way_out::WayOut,
 };
 
 pub use self::settings::{identity::Platform, telemetry::LogFormat};
@@ -54,8 +56,15 @@ pub(crate) fn load_effective_settings(
     known: &[Operation],
 ) -> Result<Vec<EffectiveSetting>, ConfigurationError> {
     let written = crate::config::read::load::read(sources);
-    let shown = effective_settings::effective_settings(&written);
-    check::check(written, sources, known)?;
+    let mut shown = effective_settings::effective_settings(&written);
+    let (config, _) = check::check(written, sources, known)?;
+    effective_settings::add_ways_out(
+        &mut shown,
+        config
+            .tenants
+            .iter()
+            .map(|it| (&it.name, &it.origin.way_out)),
+    );
     Ok(shown)
 }
 
@@ -143,6 +152,22 @@ pub struct Origin {
     pub port: u16,
     /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// How it is reached.
+    pub way_out: WayOut,
+}
+
+impl Origin {
+    /// Reached directly, and with the system's certificate authorities alone.
+    #[must_use]
+    pub(crate) fn direct(tls: bool, host: String, port: u16) -> Self {
+        Self {
+            tls,
+            host,
+            port,
+            ca: None,
+            way_out: WayOut::Direct,
+        }
+    }
 }
 
 /// A service identity: client credentials.

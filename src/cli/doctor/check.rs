@@ -19,6 +19,8 @@ pub(super) enum CheckName {
     Proxy,
     /// The listeners' ports are free, or the running proxy's.
     Ports,
+    /// The tenant's outgoing proxy opens a tunnel. Only where there is one.
+    OutgoingProxy,
     Dns,
     Tcp,
     /// The certificate of the host.
@@ -54,6 +56,7 @@ impl CheckName {
             Self::StoreDirectory => "store-directory",
             Self::Proxy => "proxy",
             Self::Ports => "ports",
+            Self::OutgoingProxy => "outgoing-proxy",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Tls => "tls",

@@ -17,6 +17,7 @@ mod store;
 mod telemetry;
 mod tenants;
 mod timeouts;
+mod way_out;
 
 use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 
