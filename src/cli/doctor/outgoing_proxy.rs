@@ -46,8 +46,11 @@ fn remedy(error: TunnelError, proxy: &OutgoingProxy, target: &str, from: &str) -
             "Check the host {} in {from}, and this machine's name servers.",
             proxy.host()
         ),
-        TunnelError::Connect | TunnelError::TimedOut => format!(
+        TunnelError::Connect => format!(
             "Check host and port in {from}, whether the proxy runs, and firewalls between here and there. Without a proxy: {PROXY_SETTING} = \"none\"."
+        ),
+        TunnelError::TimedOut => format!(
+            "Check host and port in {from}, and firewalls between here and there. If the proxy takes connections, ask its operator: its name servers or its own way to {target} may be slow."
         ),
         TunnelError::Broken => {
             "Look at the proxy's log: it may allow other hosts, ports or clients only.".to_owned()

@@ -152,3 +152,111 @@ fn a_variable_that_names_no_http_proxy_is_one_error_with_its_name_and_without_it
     assert!(only.hint.as_deref().unwrap().contains("tenant.NAME.proxy"));
     assert!(!problems.to_string().contains("hunter2"));
 }
+
+/// The proxy's variable and the address that curl connects to for `https://HOST`, by what it says of itself.
+fn curls_way(host: &str, variables: &[(&str, &str)]) -> (Option<String>, Option<String>) {
+    let mut curl = std::process::Command::new("curl");
+    curl.env_clear().envs(variables.iter().copied());
+    // Directly, it would connect to a port where nobody listens as well.
+    let known = format!("{host}:443:127.0.0.3");
+    curl.args(["-sv", "--max-time", "5", "--resolve", &known]);
+    let output = curl.arg(format!("https://{host}")).output();
+    let said = output.expect("curl is there").stderr;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let named = said
+        .lines()
+        .filter_map(|line| line.split_once("proxy env variable ")?.1.split(' ').next());
+    let mut proxies = named.filter(|it| !it.eq_ignore_ascii_case("no_proxy"));
+    let mut tried = said
+        .lines()
+        .filter_map(|line| line.split_once("Trying ")?.1.split("...").next());
+    (
+        proxies.next().map(str::to_owned),
+        tried.next().map(str::to_owned),
+    )
+}
+
+/// Reads the environment as the program does, and lets curl read it.
+fn is_read_alike(host: &str, variables: &[(&str, &str)]) {
+    let mut house = House::new(&format!(
+        "[tenant.acme]\nurl = \"https://{host}\"\n\
+         service = {{ client_id = \"Xk3v\", client_secret = {{ file = \"acme.secret\" }} }}\n"
+    ));
+    for (name, value) in variables {
+        house = house.set(name, value);
+    }
+    let way_out = way_out(&house);
+    let (by, tried) = curls_way(host, variables);
+    let ours = way_out.proxy().map(|_| way_out.source());
+    assert_eq!(ours, by.as_deref(), "{host} {variables:?}");
+    if let Some(proxy) = way_out.proxy() {
+        let ours = format!("{}:{}", proxy.host(), proxy.port());
+        assert_eq!(Some(ours), tried, "{host} {variables:?}");
+    }
+}
+
+/// Names, `*`, dots, commas, networks, both cases, empty ones and the default port; not what differs between curl's own
+/// versions (blanks, IPv6).
+#[test]
+fn the_environment_is_read_as_curl_reads_it() {
+    const P: &str = "http://127.0.0.1:9";
+    const Q: &str = "http://127.0.0.2:9";
+    let exempting = [
+        "*",
+        "b, *",
+        "*.example",
+        ".example",
+        "example",
+        "example.",
+        "me.example",
+        "acme.example",
+        "ACME.EXAMPLE",
+        ".acme.example",
+        "www.acme.example",
+        "acme.example:443",
+        "b,,acme.example",
+        ",",
+        "192.0.2.7",
+    ];
+    let mut cases: Vec<(&str, Vec<(&str, &str)>)> = vec![
+        ("acme.example", vec![]),
+        (
+            "acme.example",
+            vec![("https_proxy", ""), ("HTTPS_PROXY", P)],
+        ),
+        ("acme.example", vec![("https_proxy", P), ("HTTPS_PROXY", Q)]),
+        ("acme.example", vec![("ALL_PROXY", Q), ("all_proxy", P)]),
+        ("acme.example", vec![("all_proxy", Q), ("HTTPS_PROXY", P)]),
+        ("acme.example", vec![("HTTP_PROXY", P), ("http_proxy", P)]),
+        ("acme.example", vec![("ALL_PROXY", "127.0.0.1")]),
+        (
+            "acme.example",
+            vec![("ALL_PROXY", "http://u:p%40@127.0.0.1:9/path?x")],
+        ),
+        (
+            "acme.example",
+            vec![("ALL_PROXY", P), ("no_proxy", ""), ("NO_PROXY", "example")],
+        ),
+        (
+            "acme.example",
+            vec![("ALL_PROXY", P), ("no_proxy", "b"), ("NO_PROXY", "example")],
+        ),
+        (
+            "192.0.2.7",
+            vec![("ALL_PROXY", P), ("NO_PROXY", "192.0.2.0/24")],
+        ),
+        (
+            "192.0.2.7",
+            vec![("ALL_PROXY", P), ("NO_PROXY", "192.0.2.8/29")],
+        ),
+        (
+            "192.0.2.7",
+            vec![("ALL_PROXY", P), ("NO_PROXY", "192.0.2.7")],
+        ),
+        ("192.0.2.7", vec![("ALL_PROXY", P), ("NO_PROXY", "0.2.7")]),
+    ];
+    cases.extend(exempting.map(|it| ("acme.example", vec![("ALL_PROXY", P), ("NO_PROXY", it)])));
+    for (host, variables) in cases {
+        is_read_alike(host, &variables);
+    }
+}
