@@ -86,6 +86,9 @@ pub struct TenantStatus {
     pub name: String,
     pub label: Option<String>,
     pub origin: String,
+    /// What it is reached through; none if directly.
+    #[serde(default)]
+    pub proxy: Option<OutgoingProxyStatus>,
     pub identities: Vec<IdentityStatus>,
     /// Ids of operations that go as the user because NinjaOne answered `user_context_required` to the service.
     #[serde(default)]
@@ -101,6 +104,15 @@ pub struct TenantStatus {
 pub struct UnreachableStatus {
     pub since: String,
     pub error: String,
+}
+
+/// An outgoing proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingProxyStatus {
+    /// `http://proxy.example:3128`, with `***@` instead of a user.
+    pub url: String,
+    /// `tenant.NAME.proxy` or a variable's name.
+    pub from: String,
 }
 
 /// An identity and its token.

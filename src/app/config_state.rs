@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::{config::Config, credentials::token::schedule::RenewalSchedule, names::TenantName};
+use crate::{
+    admin::status_snapshot::OutgoingProxyStatus, config::Config,
+    credentials::token::schedule::RenewalSchedule, names::TenantName,
+};
+
+use super::way_out::proxy_status;
 
 /// What the status shows of the configuration in force, besides the rules built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +29,7 @@ pub(crate) struct TenantState {
     pub name: TenantName,
     pub label: Option<String>,
     pub origin: String,
+    pub proxy: Option<OutgoingProxyStatus>,
     /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
     pub service_percent: Option<u8>,
     pub user_percent: Option<u8>,
@@ -39,6 +45,7 @@ impl ConfigState {
                 name: tenant.name.clone(),
                 label: tenant.label.clone(),
                 origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
+                proxy: proxy_status(&tenant.origin.way_out),
                 service_percent: tenant
                     .service
                     .as_ref()

@@ -25,6 +25,7 @@ mod token_events;
 mod token_metrics;
 mod token_renewers;
 mod trouble_log;
+pub(crate) mod way_out;
 pub mod wiring;
 mod worker;
 

@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     config_state::ConfigState, files_snapshot::FilesSnapshot, program::Program,
-    restart_only::RestartOnlySettings, wiring,
+    restart_only::RestartOnlySettings, way_out::log_ways_out, wiring,
 };
 
 /// Watches the configuration's files for changes and reads them again.
@@ -151,6 +151,7 @@ impl LoadedConfig {
             state,
             wiring::login_targets(&config),
         );
+        log_ways_out(&config.tenants);
     }
 }
 

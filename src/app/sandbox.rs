@@ -174,12 +174,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
     Some(TenantConfig {
         name: TENANT.parse().ok()?,
         label: Some("make-believe NinjaOne".to_owned()),
-        origin: Origin {
-            tls: false,
-            host: ninjaone.ip().to_string(),
-            port: ninjaone.port(),
-            ca: None,
-        },
+        origin: Origin::direct(false, ninjaone.ip().to_string(), ninjaone.port()),
         service: Some(ServiceIdentity {
             client_id: DEFAULT_CLIENT_ID.to_owned(),
             client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),

@@ -28,6 +28,7 @@ pub(super) fn tenants(
             name: it.name.to_string(),
             label: it.label.clone(),
             origin: it.origin.clone(),
+            proxy: it.proxy.clone(),
             identities: service
                 .into_iter()
                 .chain(user)

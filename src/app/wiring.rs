@@ -63,12 +63,14 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
         host,
         port,
         ca,
+        way_out,
     } = origin.clone();
     Endpoint {
         tls,
         host,
         port,
         ca,
+        proxy: way_out.into_proxy(),
     }
 }
 

@@ -6,6 +6,7 @@ mod directory_trial;
 mod host;
 mod login;
 mod machine;
+mod outgoing_proxy;
 mod report;
 mod service;
 mod tokens;
@@ -305,7 +306,7 @@ impl TenantChecks {
         let (mut checks, is_answering) = if self.is_offline {
             (self.skipped_offline(&HOST_CHECKS), false)
         } else {
-            host::check_host(&self.endpoint).await
+            host::check_host(&self.endpoint, &self.tenant.origin.way_out).await
         };
         let why = if self.is_offline {
             OFFLINE

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     app::wiring::endpoint,
-    config,
+    config::{self, way_out::WayOut},
     credentials::grant::{
         application::{Application, ClientAuthMethod},
         client_credentials::{ClientCredentials, TokenSummary},
@@ -58,13 +58,25 @@ pub(super) async fn run(
         )?;
         return Ok(ExitStatus::Failed);
     }
-    let answers = match answers::collect(args, context.no_input, err).await? {
+    let mut answers = match answers::collect(args, context.no_input, err).await? {
         Ok(answers) => answers,
         Err(AnswerError(why)) => {
             writeln!(err, "error: {why}")?;
             return Ok(ExitStatus::WrongUsage);
         }
     };
+    match WayOut::from_environment(&answers.origin.host, |name| context.env_var(name)) {
+        Ok(way_out) => answers.origin.way_out = way_out,
+        Err(error) => {
+            writeln!(
+                err,
+                "error: {}: {error}\nhint: {}",
+                error.name,
+                error.hint()
+            )?;
+            return Ok(ExitStatus::ConfigurationWrong);
+        }
+    }
     let offered = if args.untried {
         None
     } else {
@@ -188,6 +200,14 @@ fn print_next_steps(
     }
     for file in files {
         writeln!(out, "{file}")?;
+    }
+    if let WayOut::Variable(proxy, name) = &answers.origin.way_out {
+        writeln!(
+            err,
+            "\nThe way to NinjaOne is through {proxy}, as {name} says. A service does not have the variables of your shell: \
+             set `proxy` in [tenant.{}], or give it {name}.",
+            answers.tenant
+        )?;
     }
     writeln!(err, "\nWhat to do next:")?;
     for step in next {

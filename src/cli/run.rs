@@ -16,6 +16,7 @@ use crate::{
         reload::Reloader,
         shutdown_deadline::{self, ShutdownDeadline},
         signals::Signals,
+        way_out::log_ways_out,
     },
     config::{AUDIT_PATH, Config, PathOrigin, STORE_PATH},
     credentials::login::refresh_calls::RefreshCalls,
@@ -92,6 +93,7 @@ async fn serve(
     for (role, address) in &program.status.listeners {
         tracing::info!(role, address, "listening");
     }
+    log_ways_out(&config.tenants);
     drop(config);
     control_loop::run(program, Some(reloader), signals).await
 }

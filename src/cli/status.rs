@@ -121,6 +121,7 @@ pub(super) async fn get(
         host: connect_address(address.ip()).to_string(),
         port: address.port(),
         ca: None,
+        proxy: None,
     };
     let request = Request::get(path)
         .body(Bytes::new())
@@ -185,6 +186,10 @@ fn tenant_lines(text: &mut String, tenant: &TenantStatus) -> std::fmt::Result {
     write!(text, "\nTenant {} at {}", tenant.name, tenant.origin)?;
     if let Some(label) = &tenant.label {
         write!(text, ": {}", single_line(label))?;
+    }
+    if let Some(proxy) = &tenant.proxy {
+        let (url, from) = (single_line(&proxy.url), single_line(&proxy.from));
+        write!(text, ", through {url} (from {from})")?;
     }
     writeln!(text)?;
     for identity in &tenant.identities {

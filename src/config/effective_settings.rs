@@ -2,11 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::read::{
-    key_path::KeyPath,
-    load::LoadedSettings,
-    provenance::{Provenance, ProvenanceMap},
-    source_file::SourceFile,
+use crate::names::TenantName;
+
+use super::{
+    read::{
+        key_path::KeyPath,
+        load::LoadedSettings,
+        provenance::{Provenance, ProvenanceMap},
+        source_file::SourceFile,
+    },
+    way_out::WayOut,
 };
 
 /// Replaces a secret.
@@ -39,6 +44,31 @@ pub(crate) fn effective_settings(written: &LoadedSettings) -> Vec<EffectiveSetti
     settings
 }
 
+/// Adds how each tenant is reached, unless `proxy` says so and is in force.
+pub(crate) fn add_ways_out<'a>(
+    settings: &mut Vec<EffectiveSetting>,
+    tenants: impl Iterator<Item = (&'a TenantName, &'a WayOut)>,
+) {
+    for (tenant, way_out) in tenants {
+        let path = KeyPath::from_keys(&["tenant", tenant.as_str()]);
+        if way_out.is_as_written() {
+            continue;
+        }
+        let value = match way_out.proxy() {
+            Some(proxy) => json!(proxy.to_string()),
+            None => json!("none"),
+        };
+        let added = EffectiveSetting {
+            setting: path.child("proxy").to_string(),
+            value,
+            origin: way_out.source().to_owned(),
+        };
+        let own = format!("{path}.");
+        let last = settings.iter().rposition(|it| it.setting.starts_with(&own));
+        settings.insert(last.map_or(settings.len(), |at| at + 1), added);
+    }
+}
+
 fn collect(
     value: &Value,
     path: &KeyPath,
@@ -48,7 +78,7 @@ fn collect(
 ) {
     let last = path.keys().last().map_or("", String::as_str);
     let masked = match last {
-        "client_secret" => mask_reference(value),
+        "client_secret" | "password" => mask_reference(value),
         "seal" => mask_references(value),
         "key" if holds_digests(path) => Some(shorten_digests(value)),
         _ => None,

@@ -7,6 +7,7 @@ mod path_origin;
 pub mod read;
 pub mod settings;
 pub mod value;
+pub mod way_out;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -30,6 +31,7 @@ use self::{
         diagnostics::{ConfigurationError, Warning},
         sources::Sources,
     },
+    way_out::WayOut,
 };
 
 pub use self::{
@@ -72,6 +74,13 @@ pub(crate) fn load_effective_settings(
             setting.origin.clone_from(&origin);
         }
     }
+    effective_settings::add_ways_out(
+        &mut shown,
+        config
+            .tenants
+            .iter()
+            .map(|it| (&it.name, &it.origin.way_out)),
+    );
     Ok(shown)
 }
 
@@ -162,6 +171,22 @@ pub struct Origin {
     pub port: u16,
     /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// How it is reached.
+    pub way_out: WayOut,
+}
+
+impl Origin {
+    /// Reached directly, and with the system's certificate authorities alone.
+    #[must_use]
+    pub(crate) fn direct(tls: bool, host: String, port: u16) -> Self {
+        Self {
+            tls,
+            host,
+            port,
+            ca: None,
+            way_out: WayOut::Direct,
+        }
+    }
 }
 
 /// A service identity: client credentials.

@@ -173,7 +173,11 @@ impl<'a> RetryState<'a> {
                 (ForwardError::BadResponse(error), Repeatability::Always)
             }
         };
-        let hopeless = matches!(why, ForwardError::Unreachable(ExchangeError::Certificate));
+        let hopeless = match why {
+            ForwardError::Unreachable(ExchangeError::Tunnel(error)) => error.needs_operator(),
+            ForwardError::Unreachable(ExchangeError::Certificate) => true,
+            _ => false,
+        };
         if hopeless {
             return RetryDecision::Fail(why);
         }

@@ -18,6 +18,7 @@ mod program;
 mod proxy;
 mod settings;
 mod small_disk;
+mod tinyproxy;
 mod wait;
 mod wire;
 

@@ -21,6 +21,8 @@ pub(super) enum CheckName {
     Proxy,
     /// The listeners' ports are free, or the running proxy's.
     Ports,
+    /// The tenant's outgoing proxy opens a tunnel. Only where there is one.
+    OutgoingProxy,
     Dns,
     Tcp,
     /// The certificate of the host.
@@ -57,6 +59,7 @@ impl CheckName {
             Self::CallerTokens => "caller-tokens",
             Self::Proxy => "proxy",
             Self::Ports => "ports",
+            Self::OutgoingProxy => "outgoing-proxy",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Tls => "tls",

@@ -12,13 +12,17 @@ use tokio::{
 use crate::{
     admin::health::humanize_duration,
     clock::Timestamp,
+    config::way_out::WayOut,
     credentials::grant::discovery::{DiscoveryError, OAuthPaths},
     limits::retry_after::parse_http_date,
     net::client::{endpoint::Endpoint, exchange_error::ExchangeError},
     ninjaone::paths::DISCOVERY_PATH,
 };
 
-use super::check::{CheckName, DoctorCheck};
+use super::{
+    check::{CheckName, DoctorCheck},
+    outgoing_proxy,
+};
 
 /// Timeouts of the name lookup and of the connection.
 const DNS_TIMEOUT_MS: u64 = 3_000;
@@ -38,16 +42,21 @@ const AFTER_HOST: [CheckName; 4] = [
 ];
 
 /// Checks the host step by step. True if it responds, so that further checks make sense.
-pub(super) async fn check_host(endpoint: &Endpoint) -> (Vec<DoctorCheck>, bool) {
+pub(super) async fn check_host(endpoint: &Endpoint, way_out: &WayOut) -> (Vec<DoctorCheck>, bool) {
     let mut checks = Vec::new();
-    if connect(endpoint, &mut checks).await.is_err() {
-        let after = AFTER_HOST
-            .into_iter()
-            .filter(|it| endpoint.tls || *it != CheckName::Tls);
-        checks.extend(after.map(|it| DoctorCheck::skipped(it, "the host cannot be reached")));
-        return (checks, false);
+    // A proxy resolves and connects: our own try would say nothing of it.
+    if endpoint.proxy.is_none() && connect(endpoint, &mut checks).await.is_err() {
+        return unreachable(endpoint, checks);
     }
     let response = OAuthPaths::fetch_metadata(endpoint).await;
+    checks.extend(
+        outgoing_proxy::checks(endpoint, way_out, &response)
+            .into_iter()
+            .flatten(),
+    );
+    if matches!(response, Err(ExchangeError::Tunnel(_))) {
+        return unreachable(endpoint, checks);
+    }
     if endpoint.tls {
         checks.push(tls(endpoint, &response));
     }
@@ -68,6 +77,14 @@ pub(super) async fn check_host(endpoint: &Endpoint) -> (Vec<DoctorCheck>, bool) 
             (checks, false)
         }
     }
+}
+
+fn unreachable(endpoint: &Endpoint, mut checks: Vec<DoctorCheck>) -> (Vec<DoctorCheck>, bool) {
+    let after = AFTER_HOST
+        .into_iter()
+        .filter(|it| endpoint.tls || *it != CheckName::Tls);
+    checks.extend(after.map(|it| DoctorCheck::skipped(it, "the host cannot be reached")));
+    (checks, false)
 }
 
 struct HostUnreachableError;
@@ -126,7 +143,7 @@ async fn connect(
     checks.push(DoctorCheck::failed(
         CheckName::Tcp,
         format!("no connection to {host} port {port}: {why}"),
-        "Let this machine reach it: look at firewalls and the port of `url`. There is no way through an outgoing proxy.",
+        "Let this machine reach it: look at firewalls and the port of `url`. Where only an HTTP proxy leads out, set the tenant's `proxy`.",
     ));
     Err(HostUnreachableError)
 }

@@ -142,12 +142,7 @@ fn parse_address(written: &str) -> Result<(TenantAddress, Origin), PromptError> 
     let region: Region = written
         .parse()
         .map_err(|error| wrong("the region", &error))?;
-    let origin = Origin {
-        tls: true,
-        host: region.host().to_owned(),
-        port: 443,
-        ca: None,
-    };
+    let origin = Origin::direct(true, region.host().to_owned(), 443);
     Ok((TenantAddress::Region(region), origin))
 }
 

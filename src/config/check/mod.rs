@@ -19,6 +19,7 @@ mod telemetry;
 mod tenants;
 mod timeouts;
 mod tokens;
+mod way_out;
 
 use std::{fmt, ops::Range, path::PathBuf, time::Duration};
 

@@ -52,6 +52,7 @@ impl Checker<'_> {
         let settings::tenant::TenantSettings {
             label,
             ca,
+            proxy,
             service,
             user,
             // Checked by `origin`.
@@ -64,6 +65,11 @@ impl Checker<'_> {
             if let Some(origin) = &mut origin {
                 origin.ca = Some(file);
             }
+        }
+        let host = origin.as_ref().map(|it| it.host.clone());
+        let way_out = self.way_out(proxy.as_ref(), &path.child("proxy"), host.as_deref());
+        if let Some(origin) = &mut origin {
+            origin.way_out = way_out;
         }
         if label
             .as_ref()
@@ -116,12 +122,7 @@ impl Checker<'_> {
                 );
                 None
             }
-            (Some(region), None) => Some(Origin {
-                tls: true,
-                host: region.0.host().to_owned(),
-                port: 443,
-                ca: None,
-            }),
+            (Some(region), None) => Some(Origin::direct(true, region.0.host().to_owned(), 443)),
             (None, Some(url)) => match address::parse_origin(url) {
                 Ok(origin) => Some(origin),
                 Err(error) => {

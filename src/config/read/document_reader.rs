@@ -98,6 +98,9 @@ impl DocumentReader<'_> {
             Some(Sensitive::Seal) if !is_seal(value.get_ref()) => {
                 return self.inline_secret(value, seal_ref_help());
             }
+            Some(Sensitive::OutgoingProxy) if !is_outgoing_proxy(value.get_ref()) => {
+                self.redact_texts(value);
+            }
             Some(Sensitive::CallerKey) => self.redact_plaintext_keys(value),
             _ => {}
         }
@@ -305,6 +308,10 @@ pub(in crate::config) fn seal_ref_help() -> String {
 fn is_seal(value: &DeValue<'_>) -> bool {
     let is_list = |list: &DeArray<'_>| list.iter().all(|it| it.get_ref().is_table());
     value.is_table() || value.as_array().is_some_and(is_list)
+}
+
+fn is_outgoing_proxy(value: &DeValue<'_>) -> bool {
+    value.is_table() || value.as_str() == Some("none")
 }
 
 fn accepts(schema: &Schema, value: &DeValue<'_>) -> bool {

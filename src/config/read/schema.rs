@@ -41,6 +41,8 @@ pub enum Sensitive {
     ClientSecret,
     /// A key of the store.
     Seal,
+    /// An outgoing proxy, whose URL is easily written with a password.
+    OutgoingProxy,
     /// The key of a caller or of an operator.
     CallerKey,
 }
@@ -167,6 +169,7 @@ fn parse_table(schema: &Value, root: &Value) -> Schema {
         sensitive: match value.get("x-secret").and_then(Value::as_str) {
             Some("client-secret") => Some(Sensitive::ClientSecret),
             Some("seal") => Some(Sensitive::Seal),
+            Some("proxy") => Some(Sensitive::OutgoingProxy),
             Some(_) => Some(Sensitive::CallerKey),
             None => None,
         },

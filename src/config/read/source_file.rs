@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// If a line cannot be parsed, the value of a key with one of these words in it is not shown.
-pub(in crate::config) const SECRET_WORDS: [&str; 8] = [
+pub(in crate::config) const SECRET_WORDS: [&str; 9] = [
     "secr",
     "key",
     "token",
@@ -12,6 +12,8 @@ pub(in crate::config) const SECRET_WORDS: [&str; 8] = [
     "credential",
     "seal",
     "legacy",
+    // Its URL may hold a password, by mistake.
+    "proxy",
 ];
 
 /// A file that was read.

@@ -16,6 +16,7 @@ pub mod keyword;
 pub mod limits;
 pub mod listen;
 pub mod operation;
+pub mod outgoing_proxy;
 pub mod retry;
 pub mod secret;
 pub mod store;

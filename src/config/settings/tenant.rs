@@ -8,6 +8,7 @@ use crate::ninjaone::region::Region;
 use super::{
     identity::{ServiceIdentitySettings, UserIdentitySettings},
     keyword::Keyword,
+    outgoing_proxy::OutgoingProxySetting,
 };
 
 /// A NinjaOne instance. It has a `region` or a `url`, and at least one of `service` and `user`.
@@ -22,6 +23,9 @@ pub struct TenantSettings {
     pub label: Option<String>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<String>,
+    /// The HTTP proxy that NinjaOne is reached through, or "none"; if not set, what `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[schemars(extend("x-secret" = "proxy"))]
+    pub proxy: Option<OutgoingProxySetting>,
     /// The machine identity.
     pub service: Option<ServiceIdentitySettings>,
     /// The person-backed identity, for operations that NinjaOne refuses to machines.

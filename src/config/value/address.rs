@@ -159,13 +159,7 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, OriginParseError> {
     if !tls && !is_loopback(&host) {
         return Err(OriginParseError::PlainHttp);
     }
-    let ca = None;
-    Ok(Origin {
-        tls,
-        host,
-        port,
-        ca,
-    })
+    Ok(Origin::direct(tls, host, port))
 }
 
 /// The host and port of a URL. The host is in lower case and has no brackets; the port is not 0.

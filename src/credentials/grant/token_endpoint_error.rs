@@ -117,6 +117,7 @@ impl TokenEndpointError {
                     | ExchangeError::Connect
                     | ExchangeError::Certificate
                     | ExchangeError::Tls
+                    | ExchangeError::Tunnel(_)
             ),
             Self::ServerError { .. } | Self::Response(_) => false,
         }

@@ -5,7 +5,10 @@ use std::{io, sync::Arc, time::Duration};
 use http::{HeaderValue, uri::Authority};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     net::tls::{self, AlpnOffer, TlsError},
@@ -19,6 +22,8 @@ use super::{
     http2::Http2Sender,
     tls_io::TlsIo,
     tls_stream::TlsStream,
+    tunnel,
+    tunnel_error::TunnelError,
 };
 
 /// Makes connections to one server.
@@ -99,19 +104,46 @@ impl Connector {
     /// # Errors
     /// When the host cannot be reached in time, or its certificate is not trusted.
     pub async fn dial(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
-        timeout(self.connect_timeout, self.dial_untimed(tasks))
-            .await
-            .map_err(|_| ExchangeError::TimedOut)?
+        let deadline = Instant::now() + self.connect_timeout;
+        let (host, port) = self.dialed_host();
+        let dialed = timeout_at(deadline, connect_tcp(host, port)).await;
+        let dialed = dialed.unwrap_or(Err(ExchangeError::TimedOut));
+        let mut socket = dialed.map_err(|error| self.connect_error(error))?;
+        if let Some(proxy) = &self.endpoint.proxy {
+            tunnel::open(&mut socket, proxy, &self.endpoint, deadline).await?;
+        }
+        let opened = timeout_at(deadline, self.open(socket, tasks)).await;
+        opened.unwrap_or(Err(ExchangeError::TimedOut))
     }
 
-    async fn dial_untimed(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
-        let socket = self.connect_tcp().await?;
+    /// What TCP connects to.
+    fn dialed_host(&self) -> (&str, u16) {
+        match &self.endpoint.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (&self.endpoint.host, self.endpoint.port),
+        }
+    }
+
+    /// Names the outgoing proxy in an error of the connection to it.
+    fn connect_error(&self, error: ExchangeError) -> ExchangeError {
+        match self.endpoint.proxy {
+            Some(_) => tunnel::connect_error(error).into(),
+            None => error,
+        }
+    }
+
+    /// Agrees with the server on all that comes before the first request.
+    async fn open(
+        &self,
+        socket: TcpStream,
+        tasks: &Tasks,
+    ) -> Result<DialedConnection, ExchangeError> {
         let Some((config, name)) = &self.tls else {
             return Ok(http1_over(Transport::Plain(socket)));
         };
         let (stream, plain) = TlsStream::connect(socket, Arc::clone(config), name.clone())
             .await
-            .map_err(|error| tls_error(&error))?;
+            .map_err(|error| self.tls_error(&error))?;
         if stream.protocol() == Some(b"h2") {
             let sender = Http2Sender::connect(TlsIo::new(stream, plain), tasks).await?;
             return Ok(DialedConnection::Http2(sender));
@@ -123,28 +155,31 @@ impl Connector {
         Ok(http1_over(Transport::Tls(stream)))
     }
 
-    async fn connect_tcp(&self) -> Result<TcpStream, ExchangeError> {
-        let addresses = tokio::net::lookup_host((self.endpoint.host.as_str(), self.endpoint.port))
-            .await
-            .map_err(|_| ExchangeError::Resolve)?;
-        for address in addresses {
-            if let Ok(socket) = TcpStream::connect(address).await {
-                socket
-                    .set_nodelay(true)
-                    .map_err(|_| ExchangeError::Connect)?;
-                return Ok(socket);
-            }
+    fn tls_error(&self, error: &io::Error) -> ExchangeError {
+        if tls::is_certificate_error(error) {
+            ExchangeError::Certificate
+        } else if self.endpoint.proxy.is_some() && error.get_ref().is_none() {
+            // The socket's own error, and the socket is the proxy's.
+            TunnelError::Broken.into()
+        } else {
+            ExchangeError::Tls
         }
-        Err(ExchangeError::Connect)
     }
 }
 
-fn tls_error(error: &io::Error) -> ExchangeError {
-    if tls::is_certificate_error(error) {
-        ExchangeError::Certificate
-    } else {
-        ExchangeError::Tls
+async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, ExchangeError> {
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| ExchangeError::Resolve)?;
+    for address in addresses {
+        if let Ok(socket) = TcpStream::connect(address).await {
+            socket
+                .set_nodelay(true)
+                .map_err(|_| ExchangeError::Connect)?;
+            return Ok(socket);
+        }
     }
+    Err(ExchangeError::Connect)
 }
 
 fn http1_over(transport: Transport) -> DialedConnection {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::outgoing_proxy::OutgoingProxy;
+
 /// A server from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -13,20 +15,31 @@ pub struct Endpoint {
     pub port: u16,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
+    /// What connections go through; without one they are made to the host itself.
+    pub proxy: Option<OutgoingProxy>,
 }
 
 impl Endpoint {
     /// `host` or `host:port`, the latter where the port is not the scheme's own; IPv6 in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => self.bracketed_host(),
+            _ => self.host_and_port(),
+        }
+    }
+
+    /// `host:port`, IPv6 in brackets.
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
+        format!("{}:{}", self.bracketed_host(), self.port)
+    }
+
+    fn bracketed_host(&self) -> String {
+        if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
             self.host.clone()
-        };
-        match (self.tls, self.port) {
-            (true, 443) | (false, 80) => host,
-            (_, port) => format!("{host}:{port}"),
         }
     }
 

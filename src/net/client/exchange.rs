@@ -31,7 +31,9 @@ pub async fn exchange(
     response_bytes_max: usize,
     time_limit: Duration,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, time_limit)
+    // The connection has a little less, so that its error tells what took too long.
+    let connect = time_limit.mul_f32(0.9);
+    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, connect)
         .map_err(|_| ExchangeError::Tls)?;
     timeout(
         time_limit,

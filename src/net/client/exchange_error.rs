@@ -1,6 +1,6 @@
 //! Why a request to a server failed, whatever the protocol.
 
-use super::http1::Http1ClientError;
+use super::{http1::Http1ClientError, tunnel_error::TunnelError};
 
 /// Why a request to a server failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum ExchangeError {
     NotHttp,
     #[error("the answer is too long")]
     TooLong,
+    /// The outgoing proxy gave no way to the server: nothing was sent.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
 }
 
 impl ExchangeError {
@@ -36,6 +39,7 @@ impl ExchangeError {
             Self::Broken => "connection_terminated",
             Self::NotHttp => "http_protocol_error",
             Self::TooLong => "http_response_body_size",
+            Self::Tunnel(error) => error.proxy_status(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod host;
 mod login;
 mod machine;
+mod outgoing_proxy;
 mod service;
 mod user;
 mod world;

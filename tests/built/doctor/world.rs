@@ -118,7 +118,16 @@ impl World {
     }
 
     pub(crate) async fn doctor_with(&self, arguments: &[&str]) -> Said {
-        let (code, text, _) = self.typed([&["--json"], arguments].concat()).await;
+        self.said([&["--json"], arguments].concat(), &[]).await
+    }
+
+    /// With these variables in its environment.
+    pub(crate) async fn doctor_in(&self, environment: &[(&str, &str)]) -> Said {
+        self.said(vec!["--json"], environment).await
+    }
+
+    async fn said(&self, arguments: Vec<&str>, environment: &[(&str, &str)]) -> Said {
+        let (code, text, _) = self.typed_in(arguments, environment).await;
         let document: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(document["schema"], "doctor/1");
         Said {
@@ -131,7 +140,16 @@ impl World {
 
     /// Exit code, stdout, stderr.
     pub(crate) async fn typed(&self, arguments: Vec<&str>) -> (i32, String, String) {
+        self.typed_in(arguments, &[]).await
+    }
+
+    async fn typed_in(
+        &self,
+        arguments: Vec<&str>,
+        environment: &[(&str, &str)],
+    ) -> (i32, String, String) {
         let mut command = Command::new(PROGRAM);
+        command.envs(environment.iter().copied());
         command.arg("doctor").args(arguments);
         command.arg("--config").arg(self.directory.config());
         // The sandbox serves on this runtime meanwhile.

@@ -4,6 +4,7 @@
 mod browser;
 mod callback;
 mod init;
+mod outgoing_proxy;
 mod platforms;
 mod remote;
 mod world;

@@ -91,6 +91,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             name: "acme".to_owned(),
             label: Some("Acme MSP".to_owned()),
             origin: "https://eu.ninjarmm.com".to_owned(),
+            proxy: None,
             learned_user_operations: Vec::new(),
             identities: vec![identity("service", IdentityState::Valid)],
             budget: BudgetStatus::default(),

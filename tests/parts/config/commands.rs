@@ -138,6 +138,47 @@ fn show_gives_the_origin_of_every_setting_and_no_secret() {
 }
 
 #[test]
+fn show_says_how_each_tenant_is_reached_and_who_says_so() {
+    let shown = |house: &House| {
+        let answer = run(house, false, &["config", "show"]);
+        assert_eq!(answer.exit, 0, "{}", answer.err);
+        assert!(!answer.out.contains("hunter2"), "{}", answer.out);
+        let lines = answer.out.lines();
+        let lines = lines.filter(|line| line.starts_with("tenant.acme.proxy"));
+        let squeezed = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        squeezed.collect::<Vec<_>>()
+    };
+    let file = |house: &House| house.path("config.toml").display().to_string();
+
+    let house = House::with_tenant("");
+    assert_eq!(shown(&house), ["tenant.acme.proxy = \"none\" # default"]);
+    let house = house.set("all_proxy", "u:hunter2@proxy:3128");
+    assert_eq!(
+        shown(&house),
+        ["tenant.acme.proxy = \"http://***@proxy:3128\" # all_proxy"]
+    );
+    let house = house.set("NO_PROXY", ".ninjarmm.com");
+    assert_eq!(shown(&house), ["tenant.acme.proxy = \"none\" # NO_PROXY"]);
+    let house = House::with_tenant("proxy = \"none\"\n").set("ALL_PROXY", "http://proxy:1");
+    assert_eq!(
+        shown(&house),
+        [format!("tenant.acme.proxy = \"none\" # {}:5", file(&house))]
+    );
+    let house = House::with_tenant(
+        "proxy = { url = \"http://p:1\", user = \"u\", password = { file = \"acme.secret\" } }\n",
+    );
+    let file = file(&house);
+    assert_eq!(
+        shown(&house),
+        [
+            format!("tenant.acme.proxy.url = \"http://p:1\" # {file}:5"),
+            format!("tenant.acme.proxy.user = \"u\" # {file}:5"),
+            format!("tenant.acme.proxy.password = \"••• (file acme.secret)\" # {file}:5"),
+        ]
+    );
+}
+
+#[test]
 fn show_masks_the_seals_and_the_keys_of_the_admin_listener() {
     let house = House::with_tenant(&format!(
         "[admin]\naccess = [{{ key = \"{}\", role = \"operator\" }}]\n\
