@@ -109,6 +109,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             queue_timeout: Duration::from_secs(2),
         },
         timeouts: TimeoutConfig {
+            resolve: Origin::RESOLVE_TIMEOUT_DEFAULT,
             connect: Duration::from_secs(5),
             first_byte: Duration::from_mins(1),
             idle: Duration::from_secs(30),
@@ -171,6 +172,7 @@ fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
             host: ninjaone.ip().to_string(),
             port: ninjaone.port(),
             ca: None,
+            resolve_timeout: Origin::RESOLVE_TIMEOUT_DEFAULT,
         },
         service: Some(ServiceIdentity {
             client_id: DEFAULT_CLIENT_ID.to_owned(),

@@ -57,12 +57,14 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
         host,
         port,
         ca,
+        resolve_timeout,
     } = origin.clone();
     Endpoint {
         tls,
         host,
         port,
         ca,
+        resolve_timeout,
     }
 }
 

@@ -121,6 +121,8 @@ pub(super) async fn get(
         host: connect_address(address.ip()).to_string(),
         port: address.port(),
         ca: None,
+        // An address: nothing is looked up.
+        resolve_timeout: time_out,
     };
     let request = Request::get(path)
         .body(Bytes::new())

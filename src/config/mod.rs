@@ -143,6 +143,13 @@ pub struct Origin {
     pub port: u16,
     /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// For the lookup of the host's name: `timeouts.resolve`.
+    pub resolve_timeout: Duration,
+}
+
+impl Origin {
+    /// How long a lookup may take where no configuration says otherwise.
+    pub const RESOLVE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 }
 
 /// A service identity: client credentials.
@@ -220,6 +227,8 @@ pub struct BudgetConfig {
 /// Timeouts towards NinjaOne, and of bodies in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutConfig {
+    /// For the lookup of a name. Each [`Origin`] has it as well.
+    pub resolve: Duration,
     pub connect: Duration,
     pub first_byte: Duration,
     /// Between two chunks of a body, in either direction.

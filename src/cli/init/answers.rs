@@ -147,6 +147,7 @@ fn parse_address(written: &str) -> Result<(TenantAddress, Origin), PromptError> 
         host: region.host().to_owned(),
         port: 443,
         ca: None,
+        resolve_timeout: Origin::RESOLVE_TIMEOUT_DEFAULT,
     };
     Ok((TenantAddress::Region(region), origin))
 }

@@ -121,6 +121,7 @@ impl Checker<'_> {
                 host: region.0.host().to_owned(),
                 port: 443,
                 ca: None,
+                resolve_timeout: Origin::RESOLVE_TIMEOUT_DEFAULT,
             }),
             (None, Some(url)) => match address::parse_origin(url) {
                 Ok(origin) => Some(origin),

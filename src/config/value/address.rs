@@ -165,6 +165,7 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, OriginParseError> {
         host,
         port,
         ca,
+        resolve_timeout: Origin::RESOLVE_TIMEOUT_DEFAULT,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use http::{HeaderValue, uri::Authority};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, time::timeout_at};
 
 use crate::{
     net::tls::{self, AlpnOffer, TlsError},
@@ -17,6 +17,7 @@ use super::{
     exchange_error::ExchangeError,
     http1::{Http1ClientConnection, transport::Transport},
     http2::Http2Sender,
+    tcp_dialer::{ConnectTimeouts, TcpDialer},
     tls_io::TlsIo,
     tls_stream::TlsStream,
 };
@@ -27,7 +28,7 @@ pub struct Connector {
     authority: Authority,
     host: HeaderValue,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    connect_timeout: Duration,
+    tcp: TcpDialer,
 }
 
 /// Why no connections can be made to a server at all. The texts are for operators.
@@ -48,7 +49,8 @@ pub enum DialedConnection {
 }
 
 impl Connector {
-    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect`.
+    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect` after the
+    /// endpoint's name has been looked up.
     ///
     /// # Errors
     /// When TLS cannot be configured, or the host is not a host name.
@@ -67,12 +69,16 @@ impl Connector {
         } else {
             None
         };
+        let tcp = TcpDialer::new(ConnectTimeouts {
+            resolve: endpoint.resolve_timeout,
+            connect,
+        });
         Ok(Self {
             endpoint,
             authority,
             host,
             tls,
-            connect_timeout: connect,
+            tcp,
         })
     }
 
@@ -99,13 +105,35 @@ impl Connector {
     /// # Errors
     /// When the host cannot be reached in time, or its certificate is not trusted.
     pub async fn dial(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
-        timeout(self.connect_timeout, self.dial_untimed(tasks))
-            .await
-            .map_err(|_| ExchangeError::TimedOut)?
+        let (host, port) = self.dialed_host();
+        let dialed = self.tcp.connect(host, port).await?;
+        let opened = timeout_at(dialed.deadline, self.open(dialed.stream, tasks)).await;
+        let opened = opened.unwrap_or(Err(ExchangeError::ConnectTimedOut));
+        if opened.is_err() {
+            self.tcp.record_unfit(host, dialed.address);
+        }
+        opened
     }
 
-    async fn dial_untimed(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
-        let socket = self.connect_tcp().await?;
+    /// Looks the name up, so that the next [`Connector::dial`] need not.
+    ///
+    /// # Errors
+    /// The name has no address, or no answer came in time.
+    pub async fn resolve(&self) -> Result<(), ExchangeError> {
+        self.tcp.resolve(self.dialed_host().0).await
+    }
+
+    /// What TCP connects to.
+    fn dialed_host(&self) -> (&str, u16) {
+        (&self.endpoint.host, self.endpoint.port)
+    }
+
+    /// Agrees with the server on all that comes before the first request.
+    async fn open(
+        &self,
+        socket: TcpStream,
+        tasks: &Tasks,
+    ) -> Result<DialedConnection, ExchangeError> {
         let Some((config, name)) = &self.tls else {
             return Ok(http1_over(Transport::Plain(socket)));
         };
@@ -121,21 +149,6 @@ impl Connector {
             return Err(ExchangeError::NotHttp);
         }
         Ok(http1_over(Transport::Tls(stream)))
-    }
-
-    async fn connect_tcp(&self) -> Result<TcpStream, ExchangeError> {
-        let addresses = tokio::net::lookup_host((self.endpoint.host.as_str(), self.endpoint.port))
-            .await
-            .map_err(|_| ExchangeError::Resolve)?;
-        for address in addresses {
-            if let Ok(socket) = TcpStream::connect(address).await {
-                socket
-                    .set_nodelay(true)
-                    .map_err(|_| ExchangeError::Connect)?;
-                return Ok(socket);
-            }
-        }
-        Err(ExchangeError::Connect)
     }
 }
 

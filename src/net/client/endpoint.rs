@@ -1,6 +1,6 @@
 //! Where a configured server is: never taken from a request.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// A server from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Endpoint {
     pub port: u16,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
+    /// How long a lookup of the name may take.
+    pub resolve_timeout: Duration,
 }
 
 impl Endpoint {

@@ -118,7 +118,13 @@ impl World {
     }
 
     pub(crate) async fn doctor_with(&self, arguments: &[&str]) -> Said {
-        let (code, text, _) = self.typed([&["--json"], arguments].concat()).await;
+        self.doctor_by(Command::new(PROGRAM), arguments).await
+    }
+
+    /// The same by a command that becomes the program.
+    pub(crate) async fn doctor_by(&self, command: Command, arguments: &[&str]) -> Said {
+        let arguments = [&["--json"], arguments].concat();
+        let (code, text, _) = self.typed_to(command, arguments).await;
         let document: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(document["schema"], "doctor/1");
         Said {
@@ -131,7 +137,10 @@ impl World {
 
     /// Exit code, stdout, stderr.
     pub(crate) async fn typed(&self, arguments: Vec<&str>) -> (i32, String, String) {
-        let mut command = Command::new(PROGRAM);
+        self.typed_to(Command::new(PROGRAM), arguments).await
+    }
+
+    async fn typed_to(&self, mut command: Command, arguments: Vec<&str>) -> (i32, String, String) {
         command.arg("doctor").args(arguments);
         command.arg("--config").arg(self.directory.config());
         // The sandbox serves on this runtime meanwhile.

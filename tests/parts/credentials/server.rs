@@ -95,6 +95,7 @@ impl Server {
             host: "127.0.0.1".to_owned(),
             port: self.port,
             ca: None,
+            resolve_timeout: Duration::from_secs(10),
         }
     }
 
