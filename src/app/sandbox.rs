@@ -115,6 +115,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             lifetime: Duration::from_hours(1),
         },
         timeouts: TimeoutConfig {
+            resolve: Origin::RESOLVE_TIMEOUT_DEFAULT,
             connect: Duration::from_secs(5),
             first_byte: Duration::from_mins(1),
             idle: Duration::from_secs(30),

@@ -64,6 +64,7 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
         port,
         ca,
         way_out,
+        resolve_timeout,
     } = origin.clone();
     Endpoint {
         tls,
@@ -71,6 +72,7 @@ pub fn endpoint(origin: &config::Origin) -> Endpoint {
         port,
         ca,
         proxy: way_out.into_proxy(),
+        resolve_timeout,
     }
 }
 

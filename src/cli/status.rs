@@ -122,6 +122,8 @@ pub(super) async fn get(
         port: address.port(),
         ca: None,
         proxy: None,
+        // An address: nothing is looked up.
+        resolve_timeout: time_out,
     };
     let request = Request::get(path)
         .body(Bytes::new())

@@ -171,11 +171,16 @@ pub struct Origin {
     pub port: u16,
     /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// For the lookup of the host's name: `timeouts.resolve`.
+    pub resolve_timeout: Duration,
     /// How it is reached.
     pub way_out: WayOut,
 }
 
 impl Origin {
+    /// How long a lookup may take where no configuration says otherwise.
+    pub const RESOLVE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
     /// Reached directly, and with the system's certificate authorities alone.
     #[must_use]
     pub(crate) fn direct(tls: bool, host: String, port: u16) -> Self {
@@ -184,6 +189,7 @@ impl Origin {
             host,
             port,
             ca: None,
+            resolve_timeout: Self::RESOLVE_TIMEOUT_DEFAULT,
             way_out: WayOut::Direct,
         }
     }
@@ -274,6 +280,8 @@ pub struct CallerTokenConfig {
 /// Timeouts towards NinjaOne, and of bodies in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutConfig {
+    /// For the lookup of a name. Each [`Origin`] has it as well.
+    pub resolve: Duration,
     pub connect: Duration,
     pub first_byte: Duration,
     /// Between two chunks of a body, in either direction.

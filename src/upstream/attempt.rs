@@ -21,11 +21,12 @@ use crate::{
             exchange_error::ExchangeError,
             forwardable_response_headers::NINJAONE_REQUEST_ID,
             outgoing_request::{OutgoingRequest, ReusePolicy},
+            pool::Pool,
             response::ClientResponse,
             send_error::SendError,
+            send_progress::SendProgress,
         },
         response::ResponseHeaders,
-        worker_cell::WorkerFlag,
     },
     ninjaone::{
         api_error::{ApiErrorBody, ApiErrorKind},
@@ -47,6 +48,9 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 ninjaone-proxy");
 /// A request that must not be sent twice goes on a connection that was used this recently, or on a new one: the longer a
 /// connection idles, the likelier the server is just closing it.
 const ONCE_ONLY_CONNECTION_IDLE_MAX: Duration = Duration::from_secs(5);
+/// A request that has been without a response for this long makes the connections suspect that were idle when it was sent:
+/// they are not used any more. Most of NinjaOne's answers take less; where one takes longer, that costs a few connections.
+const SUSPICION_AFTER: Duration = Duration::from_secs(3);
 /// Longest body of a 401 that is read to learn why, in bytes.
 const UNAUTHORIZED_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Longest `x-nj-request-id` that is kept, in bytes.
@@ -74,7 +78,7 @@ impl SendLoop<'_> {
         };
         self.intended.set_attempts(self.send_log.attempts + 1);
         self.send_log.upstream_status = None;
-        let begun = WorkerFlag::default();
+        let sending_progress = SendProgress::default();
         let sent = {
             let request = self.intended.request();
             let outgoing = OutgoingRequest {
@@ -87,10 +91,16 @@ impl SendLoop<'_> {
                 ],
                 body,
             };
-            let sending = pin!(self.pool.send(outgoing, freshness, now, &begun));
-            wait_for_head(sending, progress.as_deref(), now, self.upstream.timeouts()).await
+            let sending = pin!(self.pool.send(outgoing, freshness, now, &sending_progress));
+            let wait = HeadWait {
+                pool: self.pool,
+                body: progress.as_deref(),
+                sending: &sending_progress,
+                timeouts: self.upstream.timeouts(),
+            };
+            wait.wait(sending, now).await
         };
-        let begun = begun.get();
+        let begun = sending_progress.has_started();
         if begun && !matches!(sent, Some(Err(SendError::NotSent(_)))) {
             self.send_log.attempts += 1;
         }
@@ -99,8 +109,11 @@ impl SendLoop<'_> {
             return AttemptResult::RequestBody(error);
         }
         match sent {
-            None if begun => AttemptResult::TimedOut,
-            None => AttemptResult::Unsent(ExchangeError::TimedOut),
+            None if begun => {
+                self.pool.record_silence(&sending_progress, now);
+                AttemptResult::TimedOut
+            }
+            None => AttemptResult::Unsent(ExchangeError::ConnectTimedOut),
             Some(Err(SendError::NotSent(error))) => AttemptResult::Unsent(error),
             Some(Err(SendError::StaleConnection)) => AttemptResult::StaleConnection,
             Some(Err(SendError::MaybeSent(error))) => AttemptResult::ExchangeFailed(error),
@@ -158,41 +171,71 @@ impl SendLoop<'_> {
     }
 }
 
-/// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless NinjaOne
-/// takes it too slowly. How fast the caller sends is judged by the body itself.
-async fn wait_for_head<F>(
-    mut sending: Pin<&mut F>,
-    progress: Option<&BodyProgress>,
-    began: Instant,
+/// What the wait for the head of a response depends on.
+struct HeadWait<'a> {
+    pool: &'a Pool,
+    /// Of the caller's body, if there is one.
+    body: Option<&'a BodyProgress>,
+    sending: &'a SendProgress,
     timeouts: UpstreamTimeouts,
-) -> Option<F::Output>
-where
-    F: Future,
-{
-    let mut deadline = began + timeouts.first_byte;
-    let at_first = progress.map(|it| (it.bytes(), it.wait_time()));
-    let (mut passed, mut callers) = at_first.unwrap_or_default();
-    let (mut throughput, mut since) = (ThroughputWindow::new(), began);
-    loop {
-        if let Ok(sent) = timeout_at(deadline, sending.as_mut()).await {
-            return Some(sent);
+}
+
+impl HeadWait<'_> {
+    /// Waits for the head of a response. The time-out starts anew while the caller's body is still on its way, unless
+    /// NinjaOne takes it too slowly. How fast the caller sends is judged by the body itself. A connection that is still being
+    /// made has time-outs of its own.
+    async fn wait<F>(&self, mut sending: Pin<&mut F>, began: Instant) -> Option<F::Output>
+    where
+        F: Future,
+    {
+        let timeouts = self.timeouts;
+        let mut deadline = began + timeouts.first_byte;
+        let at_first = self.body.map(|it| (it.bytes(), it.wait_time()));
+        let (mut passed, mut callers) = at_first.unwrap_or_default();
+        let (mut throughput, mut since) = (ThroughputWindow::new(), began);
+        let (mut was_dialing, mut suspicion) = (false, Some(began + SUSPICION_AFTER));
+        loop {
+            let wake = suspicion.map_or(deadline, |at| at.min(deadline));
+            if let Ok(sent) = timeout_at(wake, sending.as_mut()).await {
+                return Some(sent);
+            }
+            if suspicion.take().is_some() {
+                self.suspect(began);
+            }
+            if wake < deadline {
+                continue;
+            }
+            let is_dialing = !self.sending.has_started();
+            // What left within this time has had no more than a part of it to be answered.
+            if is_dialing || was_dialing {
+                was_dialing = is_dialing;
+                deadline = Instant::now() + timeouts.first_byte;
+                continue;
+            }
+            let progress = self.body.filter(|it| !it.is_complete())?;
+            let (bytes, waited) = (progress.bytes(), progress.wait_time());
+            if bytes == passed {
+                return None;
+            }
+            let now = Instant::now();
+            throughput.add_bytes(bytes - passed);
+            // What the caller took of that time is not NinjaOne's.
+            throughput.add_wait((now - since).saturating_sub(waited.saturating_sub(callers)));
+            let is_overdue = throughput_window::deadline(began, timeouts.body.total)
+                .is_some_and(|end| now >= end);
+            if is_overdue || throughput.is_too_slow(timeouts.body.min_rate) {
+                return None;
+            }
+            (passed, callers, since) = (bytes, waited, now);
+            deadline = now + timeouts.first_byte;
         }
-        let progress = progress.filter(|it| !it.is_complete())?;
-        let (bytes, waited) = (progress.bytes(), progress.wait_time());
-        if bytes == passed {
-            return None;
+    }
+
+    /// There is no response yet to what was sent after `began`, and nothing else that is waited for.
+    fn suspect(&self, began: Instant) {
+        if self.sending.has_started() && self.body.is_none_or(BodyProgress::is_complete) {
+            self.pool.record_silence(self.sending, began);
         }
-        let now = Instant::now();
-        throughput.add_bytes(bytes - passed);
-        // What the caller took of that time is not NinjaOne's.
-        throughput.add_wait((now - since).saturating_sub(waited.saturating_sub(callers)));
-        let is_overdue =
-            throughput_window::deadline(began, timeouts.body.total).is_some_and(|end| now >= end);
-        if is_overdue || throughput.is_too_slow(timeouts.body.min_rate) {
-            return None;
-        }
-        (passed, callers, since) = (bytes, waited, now);
-        deadline = now + timeouts.first_byte;
     }
 }
 

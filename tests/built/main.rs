@@ -14,6 +14,7 @@ mod authority;
 mod directory;
 mod frames;
 mod key;
+mod private_names;
 mod program;
 mod proxy;
 mod settings;

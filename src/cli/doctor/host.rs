@@ -1,13 +1,13 @@
 //! Checks that a tenant's host is reachable, has a valid certificate and responds like NinjaOne.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Response, header};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::time::Instant;
 
 use crate::{
     admin::health::humanize_duration,
@@ -15,7 +15,12 @@ use crate::{
     config::way_out::WayOut,
     credentials::grant::discovery::{DiscoveryError, OAuthPaths},
     limits::retry_after::parse_http_date,
-    net::client::{endpoint::Endpoint, exchange_error::ExchangeError},
+    net::client::{
+        endpoint::Endpoint,
+        exchange_error::ExchangeError,
+        name_resolver,
+        tcp_dialer::{ConnectTimeouts, TcpDialer},
+    },
     ninjaone::paths::DISCOVERY_PATH,
 };
 
@@ -24,12 +29,11 @@ use super::{
     outgoing_proxy,
 };
 
-/// Timeouts of the name lookup and of the connection.
-const DNS_TIMEOUT_MS: u64 = 3_000;
+/// Timeout of the connection to each address.
 const TCP_TIMEOUT_MS: u64 = 3_000;
 
-/// Most addresses that are shown and tried.
-const ADDRESSES_MAX: usize = 4;
+/// A lookup that takes longer than this is worth reporting: name servers answer in milliseconds.
+const SLOW_LOOKUP: Duration = Duration::from_secs(2);
 
 /// Clock difference worth reporting: we count a token's life, and the host ends it.
 const CLOCK_SKEW_S_MAX: u64 = 60;
@@ -93,59 +97,95 @@ async fn connect(
     endpoint: &Endpoint,
     checks: &mut Vec<DoctorCheck>,
 ) -> Result<(), HostUnreachableError> {
-    let (host, port) = (endpoint.host.as_str(), endpoint.port);
-    let resolved = timeout(
-        Duration::from_millis(DNS_TIMEOUT_MS),
-        lookup_host((host, port)),
-    )
-    .await;
-    let addresses: Vec<_> = match resolved {
-        Ok(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    };
-    if addresses.is_empty() {
-        checks.push(DoctorCheck::failed(
-            CheckName::Dns,
-            format!("{host} has no address, as far as this machine can tell"),
-            "Check the tenant's `region` or `url`, and this machine's name servers.",
-        ));
-        checks.push(DoctorCheck::skipped(
-            CheckName::Tcp,
-            "there is no address to connect to",
-        ));
-        return Err(HostUnreachableError);
-    }
-    let texts: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
-    let is_name = host.parse::<IpAddr>().is_err();
-    checks.push(DoctorCheck::ok(
-        CheckName::Dns,
-        if is_name {
-            format!("{host} is {}", texts.join(", "))
-        } else {
-            format!("{host} is an address: nothing to resolve")
-        },
-    ));
-    let connected = timeout(
-        Duration::from_millis(TCP_TIMEOUT_MS),
-        TcpStream::connect(addresses.as_slice()),
-    );
-    let why = match connected.await {
-        Ok(Ok(_)) => {
-            checks.push(DoctorCheck::ok(
-                CheckName::Tcp,
-                format!("port {port} takes connections"),
-            ));
-            return Ok(());
+    let addresses = match resolve(endpoint).await {
+        Ok((addresses, check)) => {
+            checks.push(check);
+            addresses
         }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer".to_owned(),
+        Err(check) => {
+            checks.push(*check);
+            checks.push(DoctorCheck::skipped(
+                CheckName::Tcp,
+                "there is no address to connect to",
+            ));
+            return Err(HostUnreachableError);
+        }
     };
-    checks.push(DoctorCheck::failed(
-        CheckName::Tcp,
-        format!("no connection to {host} port {port}: {why}"),
-        "Let this machine reach it: look at firewalls and the port of `url`. Where only an HTTP proxy leads out, set the tenant's `proxy`.",
-    ));
-    Err(HostUnreachableError)
+    let (host, port) = (endpoint.host.as_str(), endpoint.port);
+    let dialer = TcpDialer::new(ConnectTimeouts {
+        resolve: endpoint.resolve_timeout,
+        connect: Duration::from_millis(TCP_TIMEOUT_MS),
+    });
+    match dialer.connect(host, port).await {
+        Ok(socket) => {
+            checks.push(connected(port, &addresses, socket.address.ip()));
+            Ok(())
+        }
+        Err(error) => {
+            checks.push(DoctorCheck::failed(
+                CheckName::Tcp,
+                format!("no connection to {host} port {port}: {error}"),
+                "Let this machine reach it: look at firewalls and the port of `url`. Where only an HTTP proxy leads out, set the tenant's `proxy`.",
+            ));
+            Err(HostUnreachableError)
+        }
+    }
+}
+
+/// The host's addresses in the order in which they are tried, and what to say of them; otherwise why there are none.
+async fn resolve(endpoint: &Endpoint) -> Result<(Vec<IpAddr>, DoctorCheck), Box<DoctorCheck>> {
+    let (name, host) = (CheckName::Dns, endpoint.host.as_str());
+    let longest = endpoint.resolve_timeout;
+    let asked = Instant::now();
+    let addresses = match name_resolver::resolve(host, longest).await {
+        Ok(addresses) => addresses,
+        Err(ExchangeError::ResolveTimedOut) => {
+            return Err(Box::new(DoctorCheck::failed(
+                name,
+                format!("looking {host} up took longer than {longest:?}"),
+                "Check this machine's name servers (/etc/resolv.conf): one that is dead costs 5 s before the next is asked. `timeouts.resolve` says how long to wait.",
+            )));
+        }
+        Err(_) => {
+            return Err(Box::new(DoctorCheck::failed(
+                name,
+                format!("{host} has no address, as far as this machine can tell"),
+                "Check the tenant's `region` or `url`, and this machine's name servers.",
+            )));
+        }
+    };
+    let waited = asked.elapsed();
+    let addresses: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    if host.parse::<IpAddr>().is_ok() {
+        let text = format!("{host} is an address: nothing to resolve");
+        return Ok((addresses, DoctorCheck::ok(name, text)));
+    }
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let text = format!("{host} is {}", shown.join(", "));
+    let check = if waited > SLOW_LOOKUP {
+        DoctorCheck::warning(
+            name,
+            format!("{text}, but the lookup took {:.1} s", waited.as_secs_f64()),
+            "Check this machine's name servers (/etc/resolv.conf): the first one may be dead. Requests wait for as long, until the name is known.",
+        )
+    } else {
+        DoctorCheck::ok(name, text)
+    };
+    Ok((addresses, check))
+}
+
+/// Which of the addresses took the connection, where there are several.
+fn connected(port: u16, addresses: &[IpAddr], winner: IpAddr) -> DoctorCheck {
+    let name = CheckName::Tcp;
+    match addresses {
+        [_] => DoctorCheck::ok(name, format!("port {port} takes connections")),
+        [first, ..] if *first != winner => DoctorCheck::warning(
+            name,
+            format!("port {port} takes connections at {winner}, but {first} took none in time"),
+            "Look at routes and firewalls for that address. Connections are made all the same, to the other one.",
+        ),
+        _ => DoctorCheck::ok(name, format!("port {port} takes connections at {winner}")),
+    }
 }
 
 fn tls(endpoint: &Endpoint, response: &Result<Response<Bytes>, ExchangeError>) -> DoctorCheck {

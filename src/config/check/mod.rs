@@ -130,11 +130,14 @@ impl Checker<'_> {
         let all: Vec<&Operation> = known.iter().chain(&operations).collect();
         let listen = self.listen(listen);
         let admin = self.admin(admin, &listen);
-        let tenants = self.tenants(tenant);
+        let mut tenants = self.tenants(tenant);
         let directories = self.default_directories(settings);
         let store = self.store(settings, &directories);
         let callers = self.callers(settings, &tenants, &all);
         let timeouts = self.timeouts(timeouts);
+        for tenant in &mut tenants {
+            tenant.origin.resolve_timeout = timeouts.resolve;
+        }
         let retry = self.retry(retry);
         let budget = self.budget(upstream);
         let caller_tokens = self.caller_tokens(tokens);

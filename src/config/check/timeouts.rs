@@ -9,6 +9,7 @@ use super::Checker;
 impl Checker<'_> {
     pub(super) fn timeouts(&mut self, settings: &TimeoutSettings) -> TimeoutConfig {
         let TimeoutSettings {
+            resolve,
             connect,
             first_byte,
             idle,
@@ -17,6 +18,7 @@ impl Checker<'_> {
         } = settings;
         let top = KeyPath::from_keys(&["timeouts"]);
         TimeoutConfig {
+            resolve: self.duration(&top.child("resolve"), resolve),
             connect: self.duration(&top.child("connect"), connect),
             first_byte: self.duration(&top.child("first_byte"), first_byte),
             idle: self.duration(&top.child("idle"), idle),

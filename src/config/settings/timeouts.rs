@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutSettings {
-    /// To accept a connection.
+    /// To look the host's name up. A name server that is dead costs 5 s before the next one is asked.
+    pub resolve: String,
+    /// To accept a connection, TLS included. Each of the host's addresses has as long.
     pub connect: String,
     /// To begin its answer.
     pub first_byte: String,
@@ -22,6 +24,7 @@ pub struct TimeoutSettings {
 impl Default for TimeoutSettings {
     fn default() -> Self {
         Self {
+            resolve: "10s".into(),
             connect: "5s".into(),
             first_byte: "60s".into(),
             idle: "30s".into(),

@@ -11,7 +11,11 @@ use oauth2::{
 };
 
 use crate::{
-    net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
+    net::client::{
+        endpoint::Endpoint,
+        exchange::{exchange, resolve},
+        exchange_error::ExchangeError,
+    },
     secret::Secret,
 };
 
@@ -60,6 +64,14 @@ pub(super) type TokenClient = Client<
 >;
 
 impl Application {
+    /// Looks NinjaOne's name up, so that the next request need not.
+    ///
+    /// # Errors
+    /// The name has no address, or no answer came in time.
+    pub(in crate::credentials) async fn resolve_host(&self) -> Result<(), TokenEndpointError> {
+        resolve(&self.endpoint).await.map_err(to_token_error)
+    }
+
     /// An OAuth client of the library, for the token endpoint at `token_path`.
     pub(super) fn token_client(&self, token_path: &str) -> Result<TokenClient, TokenEndpointError> {
         let address = format!("{}{token_path}", self.endpoint.origin());

@@ -114,7 +114,9 @@ impl TokenEndpointError {
             Self::Unreachable(error) => matches!(
                 error,
                 ExchangeError::Resolve
+                    | ExchangeError::ResolveTimedOut
                     | ExchangeError::Connect
+                    | ExchangeError::ConnectTimedOut
                     | ExchangeError::Certificate
                     | ExchangeError::Tls
                     | ExchangeError::Tunnel(_)

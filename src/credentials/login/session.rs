@@ -206,6 +206,11 @@ impl LoginSession {
         };
         // Discovers the paths before it writes the marker, so that a kill during discovery does not cost the login.
         let paths = self.paths().await;
+        // So is the host's name, which may take longer than the request.
+        self.application
+            .resolve_host()
+            .await
+            .map_err(RenewalError::from)?;
         locked.refresh_call = Some(calls.begin().ok_or(RenewalError::ShuttingDown)?);
         let earlier_marker = locked.login.renewal_marker.replace(RenewalMarker::now());
         let marked = self.write(locked).await;

@@ -5,10 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use http::{HeaderValue, uri::Authority};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
+use tokio::{net::TcpStream, time::timeout_at};
 
 use crate::{
     net::tls::{self, AlpnOffer, TlsError},
@@ -20,6 +17,7 @@ use super::{
     exchange_error::ExchangeError,
     http1::{Http1ClientConnection, transport::Transport},
     http2::Http2Sender,
+    tcp_dialer::{ConnectTimeouts, TcpDialer},
     tls_io::TlsIo,
     tls_stream::TlsStream,
     tunnel,
@@ -32,7 +30,7 @@ pub struct Connector {
     authority: Authority,
     host: HeaderValue,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    connect_timeout: Duration,
+    tcp: TcpDialer,
 }
 
 /// Why no connections can be made to a server at all. The texts are for operators.
@@ -53,7 +51,8 @@ pub enum DialedConnection {
 }
 
 impl Connector {
-    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect`.
+    /// Makes connections with ALPN as offered; each has to be made, TLS handshake included, within `connect` after the
+    /// endpoint's name has been looked up.
     ///
     /// # Errors
     /// When TLS cannot be configured, or the host is not a host name.
@@ -72,12 +71,16 @@ impl Connector {
         } else {
             None
         };
+        let tcp = TcpDialer::new(ConnectTimeouts {
+            resolve: endpoint.resolve_timeout,
+            connect,
+        });
         Ok(Self {
             endpoint,
             authority,
             host,
             tls,
-            connect_timeout: connect,
+            tcp,
         })
     }
 
@@ -104,16 +107,29 @@ impl Connector {
     /// # Errors
     /// When the host cannot be reached in time, or its certificate is not trusted.
     pub async fn dial(&self, tasks: &Tasks) -> Result<DialedConnection, ExchangeError> {
-        let deadline = Instant::now() + self.connect_timeout;
         let (host, port) = self.dialed_host();
-        let dialed = timeout_at(deadline, connect_tcp(host, port)).await;
-        let dialed = dialed.unwrap_or(Err(ExchangeError::TimedOut));
-        let mut socket = dialed.map_err(|error| self.connect_error(error))?;
+        let dialed = self.tcp.connect(host, port).await;
+        let dialed = dialed.map_err(|error| self.connect_error(error))?;
+        let (mut socket, deadline) = (dialed.stream, dialed.deadline);
         if let Some(proxy) = &self.endpoint.proxy {
             tunnel::open(&mut socket, proxy, &self.endpoint, deadline).await?;
         }
         let opened = timeout_at(deadline, self.open(socket, tasks)).await;
-        opened.unwrap_or(Err(ExchangeError::TimedOut))
+        let opened = opened.unwrap_or(Err(ExchangeError::ConnectTimedOut));
+        // What fails behind a tunnel is no fault of the proxy's address.
+        if opened.is_err() && self.endpoint.proxy.is_none() {
+            self.tcp.record_unfit(host, dialed.address);
+        }
+        opened
+    }
+
+    /// Looks the name up, so that the next [`Connector::dial`] need not.
+    ///
+    /// # Errors
+    /// The name has no address, or no answer came in time.
+    pub async fn resolve(&self) -> Result<(), ExchangeError> {
+        let resolved = self.tcp.resolve(self.dialed_host().0).await;
+        resolved.map_err(|error| self.connect_error(error))
     }
 
     /// What TCP connects to.
@@ -165,21 +181,6 @@ impl Connector {
             ExchangeError::Tls
         }
     }
-}
-
-async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, ExchangeError> {
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|_| ExchangeError::Resolve)?;
-    for address in addresses {
-        if let Ok(socket) = TcpStream::connect(address).await {
-            socket
-                .set_nodelay(true)
-                .map_err(|_| ExchangeError::Connect)?;
-            return Ok(socket);
-        }
-    }
-    Err(ExchangeError::Connect)
 }
 
 fn http1_over(transport: Transport) -> DialedConnection {

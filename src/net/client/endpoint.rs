@@ -1,6 +1,6 @@
 //! Where a configured server is: never taken from a request.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::outgoing_proxy::OutgoingProxy;
 
@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub ca: Option<PathBuf>,
     /// What connections go through; without one they are made to the host itself.
     pub proxy: Option<OutgoingProxy>,
+    /// How long a lookup of the name may take.
+    pub resolve_timeout: Duration,
 }
 
 impl Endpoint {

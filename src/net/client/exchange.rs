@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
-use tokio::time::timeout;
+use http::{HeaderValue, Request, Response, header};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     net::{body::request_body::RequestBody, method::Method, tls::AlpnOffer},
@@ -15,7 +15,7 @@ use super::{
     connector::{Connector, DialedConnection},
     endpoint::Endpoint,
     exchange_error::ExchangeError,
-    http1::OutgoingRequestHead,
+    http1::{Http1ClientConnection, OutgoingRequestHead},
     response_body::ClientResponseBody,
 };
 
@@ -24,7 +24,8 @@ use super::{
 /// reach a caller.
 ///
 /// # Errors
-/// The response's body is longer than `response_bytes_max`, `time_limit` passed, or the network failed.
+/// The response's body is longer than `response_bytes_max`, `time_limit` passed, or the network failed. The lookup of the
+/// host's name has a time limit of its own, the endpoint's.
 pub async fn exchange(
     endpoint: &Endpoint,
     request: Request<Bytes>,
@@ -35,22 +36,34 @@ pub async fn exchange(
     let connect = time_limit.mul_f32(0.9);
     let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, connect)
         .map_err(|_| ExchangeError::Tls)?;
-    timeout(
-        time_limit,
-        exchange_over(&connector, request, response_bytes_max),
-    )
-    .await
-    .map_err(|_| ExchangeError::TimedOut)?
+    connector.resolve().await?;
+    let deadline = Instant::now() + time_limit;
+    // Apart from the rest: what could not connect has sent nothing.
+    let dialed = timeout_at(deadline, connector.dial(&Tasks::new())).await;
+    let dialed = dialed.unwrap_or(Err(ExchangeError::ConnectTimedOut))?;
+    let DialedConnection::Http1(connection) = dialed else {
+        return Err(ExchangeError::NotHttp);
+    };
+    let exchanged = exchange_over(connection, connector.host(), request, response_bytes_max);
+    let exchanged = timeout_at(deadline, exchanged).await;
+    exchanged.unwrap_or(Err(ExchangeError::TimedOut))
+}
+
+/// Looks up what [`exchange`] would connect to, so that the next one need not.
+///
+/// # Errors
+/// The name has no address, or no answer came in time.
+pub async fn resolve(endpoint: &Endpoint) -> Result<(), ExchangeError> {
+    let connector = Connector::new(endpoint.clone(), AlpnOffer::Http1, endpoint.resolve_timeout);
+    connector.map_err(|_| ExchangeError::Tls)?.resolve().await
 }
 
 async fn exchange_over(
-    connector: &Connector,
+    connection: Box<Http1ClientConnection>,
+    host: &HeaderValue,
     request: Request<Bytes>,
     response_bytes_max: usize,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let DialedConnection::Http1(connection) = connector.dial(&Tasks::new()).await? else {
-        return Err(ExchangeError::NotHttp);
-    };
     let (parts, body) = request.into_parts();
     let headers = parts.headers.iter();
     // The connection says these itself.
@@ -62,7 +75,7 @@ async fn exchange_over(
     let head = OutgoingRequestHead {
         method: Method::parse(parts.method.as_str()).ok_or(ExchangeError::NotHttp)?,
         target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
-        host: connector.host(),
+        host,
         headers: &headers,
         extra_headers: &[],
     };

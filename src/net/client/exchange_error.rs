@@ -7,8 +7,12 @@ use super::{http1::Http1ClientError, tunnel_error::TunnelError};
 pub enum ExchangeError {
     #[error("the host name could not be resolved")]
     Resolve,
+    #[error("looking the host name up took too long")]
+    ResolveTimedOut,
     #[error("the connection was refused or could not be made")]
     Connect,
+    #[error("connecting took too long")]
+    ConnectTimedOut,
     #[error("the TLS certificate was not accepted")]
     Certificate,
     #[error("TLS failed")]
@@ -32,10 +36,12 @@ impl ExchangeError {
     pub const fn proxy_status(self) -> &'static str {
         match self {
             Self::Resolve => "dns_error",
+            Self::ResolveTimedOut => "dns_timeout",
             Self::Connect => "connection_refused",
             Self::Certificate => "tls_certificate_error",
             Self::Tls => "tls_protocol_error",
-            Self::TimedOut => "connection_timeout",
+            Self::ConnectTimedOut => "connection_timeout",
+            Self::TimedOut => "connection_read_timeout",
             Self::Broken => "connection_terminated",
             Self::NotHttp => "http_protocol_error",
             Self::TooLong => "http_response_body_size",
@@ -60,6 +66,7 @@ impl From<Http1ClientError> for ExchangeError {
     fn from(failure: Http1ClientError) -> Self {
         match failure {
             Http1ClientError::NotHttp => Self::NotHttp,
+            Http1ClientError::Silent => Self::TimedOut,
             Http1ClientError::NoResponse
             | Http1ClientError::Broken
             | Http1ClientError::RequestBody => Self::Broken,

@@ -5,7 +5,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{net::worker_cell::WorkerFlag, tasks::Tasks};
+use crate::tasks::Tasks;
 
 use super::{
     connector::{Connector, DialedConnection},
@@ -18,6 +18,7 @@ use super::{
     response::ClientResponse,
     response_body::ClientResponseBody,
     send_error::SendError,
+    send_progress::SendProgress,
 };
 
 /// How often a request is put on another connection when it provably never left.
@@ -68,8 +69,14 @@ impl Pool {
         self.connections.is_empty()
     }
 
-    /// Sends once; `send_started` is set when a connection is handed the request, so that who gives up waiting knows. A
-    /// request that provably did not leave is put on another connection; one that may have left never is.
+    /// No response has come to a request that left after `sent_at`: other connections that were idle by then lead into the
+    /// same silence, as far as anybody knows.
+    pub fn record_silence(&self, progress: &SendProgress, sent_at: Instant) {
+        self.connections.close_idle_since(sent_at);
+        self.connections.forget_silent_http2(progress);
+    }
+
+    /// Sends once; `progress` tells one who gives up waiting how far it came. A request that provably did not leave is put on another connection; one that may have left never is.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -78,7 +85,7 @@ impl Pool {
         outgoing: OutgoingRequest<'_>,
         reuse_policy: ReusePolicy,
         now: Instant,
-        send_started: &WorkerFlag,
+        progress: &SendProgress,
     ) -> Result<ClientResponse, SendError> {
         let (connection, reused) = match self.reuse(reuse_policy, now).await {
             Some(kept) => (kept, true),
@@ -87,12 +94,11 @@ impl Pool {
         };
         match connection {
             DialedConnection::Http1(connection) => {
-                send_started.set(true);
+                progress.start_http1();
                 self.send_http1(connection, outgoing, reused, now).await
             }
             DialedConnection::Http2(sender) => {
-                Box::pin(self.send_http2(sender, outgoing, reuse_policy, reused, send_started))
-                    .await
+                Box::pin(self.send_http2(sender, outgoing, reuse_policy, reused, progress)).await
             }
         }
     }
@@ -119,6 +125,10 @@ impl Pool {
             if let Some(failed) = last.filter(|it| it.failed_at >= asked) {
                 return Err(SendError::NotSent(failed.error));
             }
+        }
+        // Each has a connection of its own to make: nobody waits for the others' any more.
+        if self.connections.protocol() == ServerProtocol::Http1 {
+            first = None;
         }
         match self.connector.dial(&self.tasks).await {
             Ok(dialed) => {
@@ -155,6 +165,14 @@ impl Pool {
         let response = connection.send(&head, outgoing.body).await;
         let response = response.map_err(|failure| match failure {
             Http1ClientError::NoResponse if reused => SendError::StaleConnection,
+            Http1ClientError::Silent => {
+                self.connections.close_idle_since(now);
+                if reused {
+                    SendError::StaleConnection
+                } else {
+                    SendError::MaybeSent(ExchangeError::TimedOut)
+                }
+            }
             other => SendError::MaybeSent(other.into()),
         })?;
         let pool = Some((Arc::clone(&self.connections), now));
@@ -171,13 +189,13 @@ impl Pool {
         outgoing: OutgoingRequest<'_>,
         reuse_policy: ReusePolicy,
         reused: bool,
-        send_started: &WorkerFlag,
+        progress: &SendProgress,
     ) -> Result<ClientResponse, SendError> {
         let (mut sender, mut reused) = (sender, reused);
         let has_body = !outgoing.body.is_empty();
         let mut request = http2_request(outgoing, self.connector.authority());
         for _ in 0..UNSENT_ATTEMPTS_MAX {
-            send_started.set(true);
+            progress.start_http2(&sender);
             let mut error = match sender.try_send(request).await {
                 Ok(response) => return http2_response(response),
                 Err(error) => error,

@@ -14,7 +14,7 @@ use crate::lock::Lock;
 
 use super::{
     connector::DialedConnection, http1::Http1ClientConnection, http2::Http2Sender,
-    outgoing_request::ReusePolicy,
+    outgoing_request::ReusePolicy, send_progress::SendProgress,
 };
 
 /// Most idle HTTP/1.1 connections that a worker keeps to one endpoint; one more is closed.
@@ -134,6 +134,22 @@ impl PooledConnections {
     pub fn forget_http2(&self, id: u64) {
         let mut state = self.state.lock();
         state.shared.take_if(|it| it.sender.id() == id);
+    }
+
+    /// Closes HTTP/1.1 connections that were last sent a request before `sent_at`: one that was sent a request then is
+    /// silent, and whatever made it so (a failover, a NAT that forgot) has most likely done the same to these.
+    pub fn close_idle_since(&self, sent_at: Instant) {
+        let mut state = self.state.lock();
+        state.idle.retain(|it| it.last_used > sent_at);
+    }
+
+    /// Shares the HTTP/2 connection no more if nothing has come on it since it was handed the request. Where something has,
+    /// the server is slow, not silent.
+    pub fn forget_silent_http2(&self, progress: &SendProgress) {
+        let mut state = self.state.lock();
+        state
+            .shared
+            .take_if(|it| progress.is_silence_of(&it.sender));
     }
 
     /// Closes connections that have been idle for too long, and those that the server has closed.

@@ -3,11 +3,14 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::worker_cell::WorkerCounter;
 
 use super::tls_stream::TlsStream;
 
@@ -16,13 +19,25 @@ pub struct TlsIo {
     stream: Box<TlsStream>,
     /// Decrypted and not read yet.
     plain: BytesMut,
+    /// How often something has come.
+    reads: Arc<WorkerCounter>,
 }
 
 impl TlsIo {
     /// `plain`: what came with the handshake, see [`TlsStream::connect`].
     #[must_use]
     pub fn new(stream: Box<TlsStream>, plain: BytesMut) -> Self {
-        Self { stream, plain }
+        Self {
+            stream,
+            plain,
+            reads: Arc::default(),
+        }
+    }
+
+    /// Counts how often something comes, beside what came with the handshake.
+    #[must_use]
+    pub fn reads(&self) -> Arc<WorkerCounter> {
+        Arc::clone(&self.reads)
     }
 }
 
@@ -41,6 +56,7 @@ impl AsyncRead for TlsIo {
                 room.put_slice(fits);
                 plain.extend_from_slice(waits);
             }))?;
+            this.reads.add(1);
             return Poll::Ready(Ok(()));
         }
         let length = this.plain.len().min(room.remaining());

@@ -48,8 +48,8 @@ pub async fn open(
 #[must_use]
 pub const fn connect_error(error: ExchangeError) -> TunnelError {
     match error {
-        ExchangeError::Resolve => TunnelError::Resolve,
-        ExchangeError::TimedOut => TunnelError::TimedOut,
+        ExchangeError::Resolve | ExchangeError::ResolveTimedOut => TunnelError::Resolve,
+        ExchangeError::ConnectTimedOut => TunnelError::TimedOut,
         _ => TunnelError::Connect,
     }
 }

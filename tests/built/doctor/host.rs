@@ -1,8 +1,13 @@
 //! The host: reached step by step, and what it says of itself.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use ninjaone_proxy::sandbox::SandboxOptions;
+
+use crate::private_names::{Blackhole, Manner, PrivateNames};
 
 use super::world::{World, answering, service};
 
@@ -170,4 +175,45 @@ async fn a_certificate_of_an_unknown_authority_is_told_until_it_is_named() {
     let said = world.doctor().await;
     said.troubles(&[]);
     said.says("tls", "ok", &["is one for 127.0.0.1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_drops_packets_and_a_dead_name_server_are_told() {
+    let dropping = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let addresses: &[IpAddr] = &[dropping, IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let names = [("ninja.test", addresses)];
+    let Some(names) = PrivateNames::with(&names, Manner::Answers, "timeout:3", 1) else {
+        return;
+    };
+    let world = World::new();
+    let port = world.ninja.address().port();
+    let _hole = Blackhole::at(SocketAddr::new(dropping, port));
+    let url = format!("https://ninja.test:{port}");
+    world.configure_at(&url, &service(), "");
+
+    let said = world.doctor_by(names.command(), &[]).await;
+
+    said.says(
+        "dns",
+        "warning",
+        &["127.0.0.1", "the lookup took 3.", "/etc/resolv.conf"],
+    );
+    let took_none = format!("takes connections at 127.0.0.1, but {dropping} took none in time");
+    said.says("tcp", "warning", &[&took_none, "firewalls"]);
+    // Past it, this NinjaOne speaks no TLS.
+    said.says("tls", "failed", &["TLS with ninja.test failed"]);
+
+    names.turn(Manner::IsSilent);
+    world.configure_at(&url, &service(), "[timeouts]\nresolve = \"300ms\"");
+    let said = world.doctor_by(names.command(), &[]).await;
+    said.says(
+        "dns",
+        "failed",
+        &[
+            "took longer than 300ms",
+            "/etc/resolv.conf",
+            "timeouts.resolve",
+        ],
+    );
+    assert_eq!(said.verdict("tcp"), "skipped");
 }

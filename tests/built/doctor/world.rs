@@ -118,16 +118,20 @@ impl World {
     }
 
     pub(crate) async fn doctor_with(&self, arguments: &[&str]) -> Said {
-        self.said([&["--json"], arguments].concat(), &[]).await
+        self.doctor_by(Command::new(PROGRAM), arguments).await
     }
 
     /// With these variables in its environment.
     pub(crate) async fn doctor_in(&self, environment: &[(&str, &str)]) -> Said {
-        self.said(vec!["--json"], environment).await
+        let mut command = Command::new(PROGRAM);
+        command.envs(environment.iter().copied());
+        self.doctor_by(command, &[]).await
     }
 
-    async fn said(&self, arguments: Vec<&str>, environment: &[(&str, &str)]) -> Said {
-        let (code, text, _) = self.typed_in(arguments, environment).await;
+    /// The same by a command that becomes the program.
+    pub(crate) async fn doctor_by(&self, command: Command, arguments: &[&str]) -> Said {
+        let arguments = [&["--json"], arguments].concat();
+        let (code, text, _) = self.typed_to(command, arguments).await;
         let document: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(document["schema"], "doctor/1");
         Said {
@@ -140,16 +144,10 @@ impl World {
 
     /// Exit code, stdout, stderr.
     pub(crate) async fn typed(&self, arguments: Vec<&str>) -> (i32, String, String) {
-        self.typed_in(arguments, &[]).await
+        self.typed_to(Command::new(PROGRAM), arguments).await
     }
 
-    async fn typed_in(
-        &self,
-        arguments: Vec<&str>,
-        environment: &[(&str, &str)],
-    ) -> (i32, String, String) {
-        let mut command = Command::new(PROGRAM);
-        command.envs(environment.iter().copied());
+    async fn typed_to(&self, mut command: Command, arguments: Vec<&str>) -> (i32, String, String) {
         command.arg("doctor").args(arguments);
         command.arg("--config").arg(self.directory.config());
         // The sandbox serves on this runtime meanwhile.

@@ -37,7 +37,15 @@ struct Shared {
 
 impl Front {
     pub(crate) async fn of(target: SocketAddr, tls: Arc<ServerConfig>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0".parse().unwrap(), target, tls).await
+    }
+
+    pub(crate) async fn at(
+        address: SocketAddr,
+        target: SocketAddr,
+        tls: Arc<ServerConfig>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             tls: Mutex::new(tls),
@@ -79,6 +87,13 @@ impl Front {
         let gone = std::mem::replace(&mut *self.shared.connections.lock().unwrap(), Tasks::new());
         gone.request_shutdown();
         gone.join_timeout(WAIT_MAX).await;
+    }
+
+    /// Nobody listens any more when this returns.
+    pub(crate) async fn end(self) {
+        self.tasks.request_shutdown();
+        self.tasks.join_timeout(WAIT_MAX).await;
+        self.hang_up().await;
     }
 
     /// Comes back with another certificate or protocol.

@@ -1,7 +1,9 @@
 //! The builder of worlds: a NinjaOne in the test's process, the built program in front of it with a configuration file of
 //! its own, and callers.
 
-use std::{collections::HashSet, fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::HashSet, fs, net::SocketAddr, path::PathBuf, process::Command, time::Duration,
+};
 
 use ninjaone_proxy::{
     app::wiring::builtin_operations,
@@ -70,9 +72,17 @@ pub(crate) struct Plan {
     /// Of the program, beside that of the test.
     environment: Vec<(String, String)>,
     stderr: Stderr,
+    /// What becomes the program, if it is not started as it is.
+    program: Option<Command>,
 }
 
 impl Plan {
+    /// Started by a command that becomes the program.
+    pub(crate) fn program(mut self, command: Command) -> Self {
+        self.program = Some(command);
+        self
+    }
+
     /// A setting of the configuration; `value` is TOML.
     pub(crate) fn set(mut self, section: &str, key: &str, value: &str) -> Self {
         self.settings.set(section, key, value);
@@ -182,7 +192,11 @@ impl Plan {
         let audit = settings.get("audit", "path").expect("an audit log");
         let audit = directory.join(audit);
         let environment = self.environment;
-        let program = Program::start_with(&directory.config(), self.stderr, &environment);
+        let config = directory.config();
+        let program = match self.program {
+            Some(command) => Program::start_by(command, &config),
+            None => Program::start_with(&config, self.stderr, &environment),
+        };
         let proxy = Proxy::listening(program, directory, &settings);
         let answered = Answered::default();
         World {
@@ -276,6 +290,7 @@ impl World {
             options: SandboxOptions::default(),
             environment: Vec::new(),
             stderr: Stderr::Read,
+            program: None,
         };
         plan.set("listen", "workers", "2")
             .set("listen", "drain", "\"5s\"")

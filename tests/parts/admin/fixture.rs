@@ -119,6 +119,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             statuses: [("2xx".to_owned(), 12_342), ("4xx".to_owned(), 3)].into(),
             ..Traffic::default()
         },
+        caller_token_faults: Vec::new(),
         stalled: Vec::new(),
     }
 }

@@ -96,6 +96,7 @@ impl Server {
             port: self.port,
             ca: None,
             proxy: None,
+            resolve_timeout: Duration::from_secs(10),
         }
     }
 

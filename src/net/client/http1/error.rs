@@ -5,6 +5,9 @@
 pub enum Http1ClientError {
     #[error("the connection ended before the first byte of an answer")]
     NoResponse,
+    /// The kernel gave up: what was sent was acknowledged by nobody.
+    #[error("the other end is silent")]
+    Silent,
     #[error("the connection ended within the answer")]
     Broken,
     #[error("the answer is not HTTP/1.1, or can be read in two ways")]

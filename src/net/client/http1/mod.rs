@@ -128,6 +128,9 @@ impl Http1ClientConnection {
                 Http1ClientError::Broken
             };
             match ready!(self.poll_fill(cx, HEAD_READ_BYTES)) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Poll::Ready(Err(Http1ClientError::Silent));
+                }
                 Ok(0) | Err(_) => return Poll::Ready(Err(broken)),
                 Ok(_) => {}
             }
