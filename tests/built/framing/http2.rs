@@ -298,3 +298,29 @@ async fn a_head_request_that_is_refused_gets_no_body() {
         assert!(connection.answer(3).await.body.starts_with('['));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_target_is_told_in_the_words_of_http1() {
+    let world = World::start().await;
+    for (path, told) in [
+        ("/v2/users?a=b c", "The query has a space at position 14 of"),
+        ("/v2/users?a=<", "The query has '<' at position 13 of"),
+        ("/v2/us ers", "The path has a space at position 7 of"),
+        (
+            "/v2/us\u{fc}ers",
+            "The path has the byte 0xC3 at position 7 of",
+        ),
+        ("/v2/us%2fers", "The path has '%2F' at position 7 of"),
+        (
+            "//v2/users",
+            "The path has an empty segment ('//') at position 1 of",
+        ),
+    ] {
+        let problem = world
+            .refused(&world.fields(":path", Some(path)), path)
+            .await;
+        assert_eq!(problem["code"], "bad-request", "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with(told), "{path}: {detail}");
+    }
+}
