@@ -5,7 +5,8 @@ use std::{borrow::Cow, fmt::Write, time::Duration};
 use crate::watchdog::{Liveness, PartStatus};
 
 use super::status_snapshot::{
-    AuditState, IdentityState, IdentityStatus, StalledPart, StatusSnapshot, TenantStatus,
+    AuditSpaceLevel, AuditState, AuditStatus, IdentityState, IdentityStatus, StalledPart,
+    StatusSnapshot, TenantStatus,
 };
 
 pub use super::overall_health::Health;
@@ -208,11 +209,24 @@ fn degraded_reasons(snapshot: &StatusSnapshot) -> Vec<String> {
             audit.path
         ));
     }
+    troubles.extend(space_problem(audit));
     troubles.extend(snapshot.stalled.iter().map(stall_reason));
     if audit.lost > 0 {
         troubles.push(format!("{} audit records were lost.", audit.lost));
     }
     troubles
+}
+
+/// Of a log that has no room left at all, its state tells.
+fn space_problem(audit: &AuditStatus) -> Option<String> {
+    let space = audit.space.as_ref()?;
+    (space.level == AuditSpaceLevel::ReserveOnly).then(|| {
+        format!(
+            "The audit log {} has only its reserve left: {}. Until then requests without a valid key are counted, not written one by one.",
+            audit.path,
+            space.shortage.as_deref().unwrap_or("make room for it")
+        )
+    })
 }
 
 fn stall_reason(it: &StalledPart) -> String {

@@ -11,9 +11,6 @@ use prometheus_client::{
 
 use super::metrics_snapshot::{HistogramSnapshot, LoginMetrics, MetricsSnapshot};
 
-/// `OpenMetrics` 1.0, in text.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 const PREFIX: &str = "ninjaone_proxy";
 
 /// The page.
@@ -34,6 +31,18 @@ impl Collector for MetricsSnapshot {
         page.info("build", "What is running", self.version)?;
         self.encode_requests(&mut page)?;
         self.encode_tokens(&mut page)?;
+        self.encode_audit(&mut page)?;
+        page.gauge(
+            "config_generation",
+            "How often a configuration came into force",
+            self.config_generation,
+        )?;
+        self.encode_parts(&mut page)
+    }
+}
+
+impl MetricsSnapshot {
+    fn encode_audit(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         page.counter(
             "audit_records",
             "Lines written to the audit log",
@@ -49,16 +58,31 @@ impl Collector for MetricsSnapshot {
             "Lines that wait to be written",
             self.audit_queued,
         )?;
-        page.gauge(
-            "config_generation",
-            "How often a configuration came into force",
-            self.config_generation,
+        page.counter(
+            "audit_strangers_counted",
+            "Requests without a valid proof that were counted instead of written one by one",
+            self.audit_strangers_counted,
         )?;
-        self.encode_parts(&mut page)
+        let Some(space) = &self.audit_space else {
+            return Ok(());
+        };
+        page.gauge(
+            "audit_used_bytes",
+            "What the files of the audit log take",
+            space.used_bytes,
+        )?;
+        page.gauge(
+            "audit_room_bytes",
+            "What may still be written to the audit log, its reserve included",
+            space.room_bytes,
+        )?;
+        page.gauge(
+            "audit_reserve_only",
+            "1 if only the reserve of the audit log is left, or less",
+            u64::from(space.is_reserve_only),
+        )
     }
-}
 
-impl MetricsSnapshot {
     fn encode_parts(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         page.counter(
             "log_lines_lost",

@@ -159,6 +159,39 @@ pub struct AuditStatus {
     /// Whether reads are refused too while it cannot be written.
     #[serde(default)]
     pub refuses_reads: bool,
+    /// Requests without a valid proof that were counted instead of written one by one.
+    #[serde(default)]
+    pub strangers_counted: u64,
+    /// None where the log is in memory.
+    #[serde(default)]
+    pub space: Option<AuditSpaceStatus>,
+}
+
+/// The room that the audit log takes and has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditSpaceStatus {
+    pub level: AuditSpaceLevel,
+    /// Of all its files.
+    pub used_bytes: u64,
+    /// `audit.max_total`
+    pub max_bytes: u64,
+    /// `audit.reserve`
+    pub reserve_bytes: u64,
+    /// What the file system has left; none if it does not say.
+    pub disk_free_bytes: Option<u64>,
+    /// Why there is not plenty, and what helps.
+    pub shortage: Option<String>,
+}
+
+/// What still has a place in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditSpaceLevel {
+    Plenty,
+    /// Intents and outcomes of callers; strangers are counted.
+    ReserveOnly,
+    /// Nothing new: what changes anything is refused.
+    Exhausted,
 }
 
 /// Whether the audit log can be written.

@@ -18,10 +18,7 @@ use crate::{
         metrics_snapshot::{self, MetricsSnapshot},
         status_snapshot::{self, IdentityState, StatusSnapshot},
     },
-    audit::{
-        decision::Decision,
-        ledger::{Ledger, WRITER_PART},
-    },
+    audit::{decision::Decision, ledger::Ledger},
     clock::Timestamp,
     config::Config,
     credentials::token::{
@@ -40,7 +37,7 @@ use crate::{
     watchdog::{Liveness, PartStatus, Watchdog},
 };
 
-use super::{VERSION, logging};
+use super::{VERSION, audit_status, logging};
 
 /// What the status shows of the configuration in force, besides the rules built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +155,7 @@ impl StatusCollector {
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
             callers: callers(&rules, &counts),
-            audit: self.audit(&parts),
+            audit: audit_status::audit_status(self.ledger.snapshot(), &parts),
             traffic: self.traffic(&counts),
             stalled: stalled(parts),
         }
@@ -175,30 +172,6 @@ impl StatusCollector {
                 connections: if *role == "callers" { open } else { 0 },
             })
             .collect()
-    }
-
-    fn audit(&self, parts: &[PartStatus]) -> status_snapshot::AuditStatus {
-        let ledger = self.ledger.snapshot();
-        // A disk call that never returns reports no failure, but nothing is written any longer.
-        let is_stuck = parts
-            .iter()
-            .any(|it| it.name == WRITER_PART && it.liveness != Liveness::Alive);
-        status_snapshot::AuditStatus {
-            state: if ledger.failure.is_some() || is_stuck {
-                status_snapshot::AuditState::Failing
-            } else {
-                status_snapshot::AuditState::Writing
-            },
-            last_error: ledger.failure.map(|it| it.reason.into()),
-            refuses_reads: !ledger.serves_reads_unrecorded,
-            records: ledger.records,
-            failures: ledger.failures,
-            queued: ledger.queued as u64,
-            lost: ledger.lost,
-            path: ledger
-                .path
-                .map_or_else(|| "memory".to_owned(), |it| it.display().to_string()),
-        }
     }
 
     fn traffic(&self, counts: &BTreeMap<RequestCountKey, u64>) -> status_snapshot::Traffic {
@@ -281,6 +254,8 @@ impl StatusCollector {
             audit_records: ledger.records,
             audit_failures: ledger.failures,
             audit_queued: ledger.queued as u64,
+            audit_strangers_counted: ledger.strangers_counted,
+            audit_space: ledger.space.as_ref().map(audit_status::space_metrics),
             config_generation: rules.generation,
             log_lines_lost: logging::lost_lines(),
             parts: self

@@ -9,4 +9,5 @@ pub mod key_digest;
 pub(crate) mod percentage;
 pub(crate) mod redirect_uri;
 pub mod secret_ref;
+pub mod secret_text;
 pub(crate) mod size;

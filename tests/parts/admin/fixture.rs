@@ -103,6 +103,8 @@ pub(crate) fn healthy() -> StatusSnapshot {
             path: "/var/log/ninjaone-proxy/audit".to_owned(),
             last_error: None,
             refuses_reads: false,
+            strangers_counted: 0,
+            space: None,
         },
         traffic: Traffic {
             requests: 12_345,
