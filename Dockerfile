@@ -20,8 +20,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM scratch
 COPY --from=build /image /
 USER 65532:65532
-# 6465 callers, 6466 admin, 6467 probes. Which of them listen beyond loopback is the configuration's choice.
-EXPOSE 6465 6466 6467
+# 6465 callers, 6466 admin, 6467 probes, 6470 metrics. Which of them listen beyond loopback is the configuration's choice.
+EXPOSE 6465 6466 6467 6470
 VOLUME ["/var/lib/ninjaone-proxy", "/var/log/ninjaone-proxy/audit"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["/ninjaone-proxy", "healthcheck"]

@@ -3,8 +3,8 @@
 use super::{
     duration_text::humanize_duration,
     status_snapshot::{
-        AuditState, AuditStatus, ConfigStatus, IdentityState, IdentityStatus, StalledPart,
-        StatusSnapshot, TenantStatus,
+        AuditSpaceLevel, AuditState, AuditStatus, ConfigStatus, IdentityState, IdentityStatus,
+        StalledPart, StatusSnapshot, TenantStatus,
     },
     trouble::{Trouble, TroubleKind},
 };
@@ -22,9 +22,12 @@ pub(super) fn diagnose(snapshot: &StatusSnapshot) -> Vec<Trouble> {
         all.extend(identities.filter_map(|it| login_trouble(tenant, it)));
         all.extend(tenant_troubles(tenant));
     }
-    all.extend(snapshot.caller_token_faults.iter().map(|fault| {
-        trouble(TroubleKind::CallerTokensUnsaved, "token-endpoint", fault)
-    }));
+    all.extend(
+        snapshot
+            .caller_token_faults
+            .iter()
+            .map(|fault| trouble(TroubleKind::CallerTokensUnsaved, "token-endpoint", fault)),
+    );
     all.extend(audit_troubles(&snapshot.audit));
     all.extend(snapshot.stalled.iter().map(stall_trouble));
     all
@@ -91,6 +94,17 @@ fn audit_troubles(audit: &AuditStatus) -> Vec<Trouble> {
             audit.path
         );
         all.push(trouble(TroubleKind::AuditFailing, "audit", text));
+    }
+    // Of a log that has no room left at all, its state tells.
+    if let Some(space) = &audit.space
+        && space.level == AuditSpaceLevel::ReserveOnly
+    {
+        let text = format!(
+            "The audit log {} has only its reserve left: {}. Until then requests without a valid key are counted, not written one by one.",
+            audit.path,
+            space.shortage.as_deref().unwrap_or("make room for it")
+        );
+        all.push(trouble(TroubleKind::AuditReserve, "audit", text));
     }
     if let Some(gap) = &audit.gap {
         let text = format!(

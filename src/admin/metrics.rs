@@ -14,9 +14,6 @@ use super::{
     overall_health::Health,
 };
 
-/// `OpenMetrics` 1.0, in text.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 const PREFIX: &str = "ninjaone_proxy";
 
 /// The page.
@@ -38,21 +35,7 @@ impl Collector for MetricsSnapshot {
         self.encode_health(&mut page)?;
         self.encode_requests(&mut page)?;
         self.encode_tokens(&mut page)?;
-        page.counter(
-            "audit_records",
-            "Lines written to the audit log",
-            self.audit_records,
-        )?;
-        page.counter(
-            "audit_failures",
-            "Attempts to write to the audit log that failed",
-            self.audit_failures,
-        )?;
-        page.gauge(
-            "audit_queued",
-            "Lines that wait to be written",
-            self.audit_queued,
-        )?;
+        self.encode_audit(&mut page)?;
         page.gauge(
             "config_generation",
             "How often a configuration came into force",
@@ -68,6 +51,47 @@ impl Collector for MetricsSnapshot {
 }
 
 impl MetricsSnapshot {
+    fn encode_audit(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
+        page.counter(
+            "audit_records",
+            "Lines written to the audit log",
+            self.audit_records,
+        )?;
+        page.counter(
+            "audit_failures",
+            "Attempts to write to the audit log that failed",
+            self.audit_failures,
+        )?;
+        page.gauge(
+            "audit_queued",
+            "Lines that wait to be written",
+            self.audit_queued,
+        )?;
+        page.counter(
+            "audit_strangers_counted",
+            "Requests without a valid proof that were counted instead of written one by one",
+            self.audit_strangers_counted,
+        )?;
+        let Some(space) = &self.audit_space else {
+            return Ok(());
+        };
+        page.gauge(
+            "audit_used_bytes",
+            "What the files of the audit log take",
+            space.used_bytes,
+        )?;
+        page.gauge(
+            "audit_room_bytes",
+            "What may still be written to the audit log, its reserve included",
+            space.room_bytes,
+        )?;
+        page.gauge(
+            "audit_reserve_only",
+            "1 if only the reserve of the audit log is left, or less",
+            u64::from(space.is_reserve_only),
+        )
+    }
+
     fn encode_parts(&self, page: &mut MetricsPage<'_>) -> Result<(), fmt::Error> {
         page.counter(
             "log_lines_lost",

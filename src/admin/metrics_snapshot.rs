@@ -31,6 +31,10 @@ pub struct MetricsSnapshot {
     pub audit_records: u64,
     pub audit_failures: u64,
     pub audit_queued: u64,
+    /// Requests without a valid proof that have no audit line of their own.
+    pub audit_strangers_counted: u64,
+    /// None where the log is in memory.
+    pub audit_space: Option<AuditSpaceMetrics>,
     pub config_generation: u64,
     /// The configuration on disk is not the one in force.
     pub config_refused: bool,
@@ -38,6 +42,17 @@ pub struct MetricsSnapshot {
     pub log_lines_lost: u64,
     /// Each watched part of the program, and whether it has stalled.
     pub parts: Vec<(String, bool)>,
+}
+
+/// The room of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSpaceMetrics {
+    /// What its files take.
+    pub used_bytes: u64,
+    /// What may still be written, the reserve included.
+    pub room_bytes: u64,
+    /// Only the reserve is left, or less.
+    pub is_reserve_only: bool,
 }
 
 /// Requests with the same labels.

@@ -6,6 +6,7 @@ mod duration_text;
 pub mod health;
 pub mod login_endpoint;
 pub mod metrics;
+pub mod metrics_format;
 pub mod metrics_snapshot;
 pub mod overall_health;
 pub mod server;
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, VARY,
         X_CONTENT_TYPE_OPTIONS,
     },
 };
@@ -31,6 +32,7 @@ use crate::{
 use self::{
     health::{ProbeCheck, ReadinessCondition},
     login_endpoint::LoginEndpoint,
+    metrics_format::MetricsFormat,
     metrics_snapshot::MetricsSnapshot,
     status_snapshot::StatusSnapshot,
 };
@@ -65,6 +67,8 @@ enum EndpointSet {
     },
     /// The probes alone, by whatever name: a kubelet calls a pod by its address. Says yes or no, and not why.
     ProbesOnly,
+    /// `/metrics` alone, by whatever name: a scraper calls a pod by its address.
+    MetricsOnly(MetricsSource),
 }
 
 enum AdminEndpoint {
@@ -122,6 +126,18 @@ impl AdminService {
             status,
             readiness,
             endpoints: EndpointSet::ProbesOnly,
+            logins: None,
+            watchdog: None,
+        }
+    }
+
+    /// A listener that serves `/metrics` and nothing else.
+    #[must_use]
+    pub fn metrics_only(status: StatusSource, figures: MetricsSource) -> Self {
+        Self {
+            status,
+            readiness: ReadinessCondition::Listening,
+            endpoints: EndpointSet::MetricsOnly(figures),
             logins: None,
             watchdog: None,
         }
@@ -186,7 +202,7 @@ impl AdminService {
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refusal;
         }
-        self.render(&page, query)
+        self.render(&page, query, headers)
     }
 
     fn reject_early(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
@@ -227,6 +243,7 @@ impl AdminService {
             _ => return None,
         };
         let offered = match (&self.endpoints, &page) {
+            (EndpointSet::MetricsOnly(_), page) => matches!(page, AdminEndpoint::Metrics),
             (EndpointSet::ProbesOnly, AdminEndpoint::Metrics | AdminEndpoint::Status) => false,
             (
                 EndpointSet::All {
@@ -245,7 +262,12 @@ impl AdminService {
         offered.then_some(page)
     }
 
-    fn render(&self, page: &AdminEndpoint, query: Option<&str>) -> Response<Bytes> {
+    fn render(
+        &self,
+        page: &AdminEndpoint,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Response<Bytes> {
         match page {
             // Looks at our own parts alone: a restart repairs nothing that is wrong at NinjaOne.
             AdminEndpoint::Livez => {
@@ -265,7 +287,7 @@ impl AdminService {
                 Ok(object) => response(StatusCode::OK, JSON, object),
                 Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "no status\n"),
             },
-            AdminEndpoint::Metrics => self.metrics(),
+            AdminEndpoint::Metrics => self.metrics(MetricsFormat::negotiate(headers)),
         }
     }
 
@@ -283,16 +305,23 @@ impl AdminService {
         )
     }
 
-    fn metrics(&self) -> Response<Bytes> {
-        let EndpointSet::All {
+    fn metrics(&self, format: MetricsFormat) -> Response<Bytes> {
+        let (EndpointSet::All {
             metrics: Some(figures),
             ..
-        } = &self.endpoints
+        }
+        | EndpointSet::MetricsOnly(figures)) = &self.endpoints
         else {
             return text_response(StatusCode::NOT_FOUND, "there is nothing here\n");
         };
         match metrics::render(figures()) {
-            Ok(page) => response(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
+            Ok(page) => {
+                let page = format.convert(page).into_bytes();
+                let mut response = response(StatusCode::OK, format.content_type(), page);
+                let vary = HeaderValue::from_name(ACCEPT);
+                response.headers_mut().insert(VARY, vary);
+                response
+            }
             Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n"),
         }
     }

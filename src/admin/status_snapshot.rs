@@ -205,6 +205,12 @@ pub struct AuditStatus {
     /// The last gap in the log, for a day.
     #[serde(default)]
     pub gap: Option<AuditGap>,
+    /// Requests without a valid proof that were counted instead of written one by one.
+    #[serde(default)]
+    pub strangers_counted: u64,
+    /// None where the log is in memory.
+    #[serde(default)]
+    pub space: Option<AuditSpaceStatus>,
 }
 
 /// A while in which the log was not written, or in which somebody else changed its files.
@@ -215,6 +221,33 @@ pub struct AuditGap {
     pub reason: String,
     /// Lines that were to be written and are nowhere.
     pub lost: u64,
+}
+
+/// The room that the audit log takes and has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditSpaceStatus {
+    pub level: AuditSpaceLevel,
+    /// Of all its files.
+    pub used_bytes: u64,
+    /// `audit.max_total`
+    pub max_bytes: u64,
+    /// `audit.reserve`
+    pub reserve_bytes: u64,
+    /// What the file system has left; none if it does not say.
+    pub disk_free_bytes: Option<u64>,
+    /// Why there is not plenty, and what helps.
+    pub shortage: Option<String>,
+}
+
+/// What still has a place in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditSpaceLevel {
+    Plenty,
+    /// Intents and outcomes of callers; strangers are counted.
+    ReserveOnly,
+    /// Nothing new: what changes anything is refused.
+    Exhausted,
 }
 
 /// Whether the audit log can be written.

@@ -40,11 +40,13 @@ pub enum TroubleKind {
     /// The audit log could not be written for a while, or somebody else changed its files.
     AuditGap,
     AuditLost,
+    /// Only the reserve of the audit log is left: strangers are counted.
+    AuditReserve,
     Stalled,
 }
 
 impl TroubleKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ReloadRefused,
         Self::RestartNeeded,
         Self::TokenStarting,
@@ -63,6 +65,7 @@ impl TroubleKind {
         Self::AuditFailing,
         Self::AuditGap,
         Self::AuditLost,
+        Self::AuditReserve,
         Self::Stalled,
     ];
 
@@ -88,6 +91,7 @@ impl TroubleKind {
             Self::AuditFailing => "audit-failing",
             Self::AuditGap => "audit-gap",
             Self::AuditLost => "audit-lost",
+            Self::AuditReserve => "audit-reserve",
             Self::Stalled => "stalled",
         }
     }

@@ -1,6 +1,8 @@
 //! Binds every listener of the configuration before the first request is served.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
+
+use rustix::io::Errno;
 
 use crate::{
     config::{BindAddress, ListenConfig, TlsListenerConfig},
@@ -74,6 +76,32 @@ pub(crate) fn open_listener(
     }
 }
 
+/// Opens a listener on the loopback of IPv6 where the machine has one.
+///
+/// # Errors
+/// The address is in use. A machine without IPv6 is no error.
+pub(crate) fn open_ipv6_listener(
+    address: Option<SocketAddr>,
+) -> Result<Option<Listener>, ListenerOpenError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    match Listener::tcp(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(BindError::Failed { error, .. }) if has_no_ipv6(&error) => {
+            tracing::debug!(%address, %error, "there is no IPv6 here");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the kernel has no IPv6, or no address for its loopback (`disable_ipv6`).
+fn has_no_ipv6(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|it| it == Errno::AFNOSUPPORT || it == Errno::ADDRNOTAVAIL)
+}
+
 /// Opens all listeners for callers.
 ///
 /// # Errors
@@ -86,6 +114,12 @@ pub(crate) fn open_listeners(
     for bind in &listen.http {
         bound.push(BoundListener {
             listener: open_listener(bind, inherited)?,
+            certificate: None,
+        });
+    }
+    if let Some(listener) = open_ipv6_listener(listen.http_ipv6)? {
+        bound.push(BoundListener {
+            listener,
             certificate: None,
         });
     }

@@ -21,10 +21,13 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
 };
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::config::LogFormat;
+
+use super::journal;
 
 /// Most lines that wait to be written.
 pub(crate) const QUEUED_LINES_MAX: usize = 8_192;
@@ -109,6 +112,7 @@ fn open() -> io::Result<LogMakeWriter> {
     let lines = LogMakeWriter {
         queue,
         queued: Arc::clone(&queued),
+        has_priorities: journal::is_behind_stderr(),
     };
     // Set once: `start` has checked that there is none.
     let _ = LOG.set(LogQueue {
@@ -179,15 +183,51 @@ impl LogQueue {
 struct LogMakeWriter {
     queue: NonBlocking,
     queued: Arc<AtomicU64>,
+    /// Each line begins with its priority, as the journal takes it.
+    has_priorities: bool,
+}
+
+impl LogMakeWriter {
+    fn writer(&self, level: Level) -> LineWriter {
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        LineWriter {
+            queue: self.queue.clone(),
+            prefix: self.has_priorities.then(|| journal::prefix(level)),
+        }
+    }
 }
 
 impl<'a> MakeWriter<'a> for LogMakeWriter {
-    type Writer = NonBlocking;
+    type Writer = LineWriter;
 
-    /// One line is one write: the subscriber formats the whole line first.
-    fn make_writer(&'a self) -> NonBlocking {
-        self.queued.fetch_add(1, Ordering::AcqRel);
-        self.queue.clone()
+    fn make_writer(&'a self) -> LineWriter {
+        self.writer(Level::INFO)
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> LineWriter {
+        self.writer(*about.level())
+    }
+}
+
+/// The writer of one event. It is one write, even if the text has many lines: the subscriber formats all of it first.
+struct LineWriter {
+    queue: NonBlocking,
+    prefix: Option<&'static str>,
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        match self.prefix {
+            Some(prefix) => {
+                self.queue.write_all(&journal::with_prefix(lines, prefix))?;
+                Ok(lines.len())
+            }
+            None => self.queue.write(lines),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.queue.flush()
     }
 }
 

@@ -1,12 +1,14 @@
 //! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
 mod accept;
+mod audit_status;
 mod config_state;
 mod config_watcher;
 mod connection_load;
 pub(crate) mod control_loop;
 mod fd_limit;
 mod files_snapshot;
+pub(crate) mod journal;
 pub(crate) mod listeners;
 pub(crate) mod logging;
 mod memory_release;

@@ -162,7 +162,7 @@ impl Program {
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let served = admin_listeners(config, &status, &logins, opened.admin, opened.probes);
+        let served = admin_listeners(config, &status, &logins, opened.operators);
         served
             .and_then(|served| {
                 let troubles = status.trouble_source();
@@ -226,8 +226,14 @@ async fn accept_until_stopped(
 /// The bound listeners, before anything is served.
 struct OpenListeners {
     callers: Vec<BoundListener>,
-    admin: Option<Listener>,
+    operators: OperatorListeners,
+}
+
+/// Those that the supervisor serves.
+struct OperatorListeners {
+    admin: Vec<Listener>,
     probes: Option<Listener>,
+    metrics: Option<Listener>,
 }
 
 impl OpenListeners {
@@ -239,14 +245,19 @@ impl OpenListeners {
             bind.map(|it| listeners::open_listener(it, inherited))
                 .transpose()
         };
-        let (admin, probes) = (
+        let (admin, probes, metrics) = (
             open(config.admin.listen.as_ref())?,
             open(config.admin.probes.as_ref())?,
+            open(config.admin.metrics.as_ref())?,
         );
+        let admin_ipv6 = listeners::open_ipv6_listener(config.admin.listen_ipv6)?;
         Ok(Self {
             callers: listeners::open_listeners(&config.listen, inherited)?,
-            admin,
-            probes,
+            operators: OperatorListeners {
+                admin: admin.into_iter().chain(admin_ipv6).collect(),
+                probes,
+                metrics,
+            },
         })
     }
 
@@ -261,12 +272,12 @@ impl OpenListeners {
             };
             ("callers", format!("{scheme}{local}"))
         });
-        let beside = |role, it: Option<&Listener>| {
-            it.map(|it| (role, format!("http://{}", it.local_address())))
-        };
+        let beside = |role, it: &Listener| (role, format!("http://{}", it.local_address()));
+        let operators = &self.operators;
         callers
-            .chain(beside("admin", self.admin.as_ref()))
-            .chain(beside("probes", self.probes.as_ref()))
+            .chain(operators.admin.iter().map(|it| beside("admin", it)))
+            .chain(operators.probes.iter().map(|it| beside("probes", it)))
+            .chain(operators.metrics.iter().map(|it| beside("metrics", it)))
             .collect()
     }
 }
@@ -357,6 +368,8 @@ fn open_ledger(
     };
     let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
+    options.strangers = wiring::stranger_limits(&config.audit);
+    options.space = wiring::space_limits(&config.audit);
     options.watchdog = watchdog.clone();
     Ledger::open(options).map_err(|error| StartError::Ledger {
         error,
@@ -381,12 +394,19 @@ fn admin_listeners(
     config: &Config,
     status: &Arc<StatusCollector>,
     logins: &Arc<LoginEndpoint>,
-    admin: Option<Listener>,
-    probes: Option<Listener>,
+    listeners: OperatorListeners,
 ) -> io::Result<Vec<AdminListener>> {
-    let admin = admin.map(|it| admin_listener(config, status, logins, it));
+    let OperatorListeners {
+        admin,
+        probes,
+        metrics,
+    } = listeners;
+    let admin = admin
+        .into_iter()
+        .map(|it| admin_listener(config, status, logins, it));
     let probes = probes.map(|it| probes_listener(config, status, it));
-    admin.into_iter().chain(probes).collect()
+    let metrics = metrics.map(|it| metrics_listener(status, it));
+    admin.chain(probes).chain(metrics).collect()
 }
 
 fn admin_listener(
@@ -405,6 +425,14 @@ fn admin_listener(
     )
     .with_watchdog(status.watchdog.clone())
     .with_logins(Arc::clone(logins));
+    Ok((listener.into_std()?, Arc::new(admin)))
+}
+
+fn metrics_listener(
+    status: &Arc<StatusCollector>,
+    listener: Listener,
+) -> io::Result<AdminListener> {
+    let admin = AdminService::metrics_only(status.snapshot_source(), status.metrics_source());
     Ok((listener.into_std()?, Arc::new(admin)))
 }
 

@@ -53,6 +53,8 @@ impl RestartOnlySettings {
         } = config;
         let ListenConfig {
             http,
+            // Follows from `http`.
+            http_ipv6: _,
             unix,
             https,
             workers,
@@ -95,6 +97,10 @@ impl RestartOnlySettings {
                     path,
                     path_origin: _,
                     serve_reads_unrecorded,
+                    strangers,
+                    strangers_per_peer,
+                    total_bytes_max,
+                    reserve_bytes,
                 },
             store,
             telemetry,
@@ -115,6 +121,16 @@ impl RestartOnlySettings {
                 "audit.on_failure",
                 *serve_reads_unrecorded == new.audit.serve_reads_unrecorded,
             ),
+            ("audit.strangers", *strangers == new.audit.strangers),
+            (
+                "audit.strangers_per_peer",
+                *strangers_per_peer == new.audit.strangers_per_peer,
+            ),
+            (
+                "audit.max_total",
+                *total_bytes_max == new.audit.total_bytes_max,
+            ),
+            ("audit.reserve", *reserve_bytes == new.audit.reserve_bytes),
             ("telemetry", *telemetry == new.telemetry),
             ("store", *store == new.store),
         ];

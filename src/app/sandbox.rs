@@ -8,14 +8,14 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     admin::health::ReadinessCondition,
+    audit::{log_space, stranger_queue::StrangerLimits},
     caller::api_key::KeyHash,
     clock::Reading,
     config::{
         AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
         CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, PathOrigin, Platform,
         RedirectUri, RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig,
-        UserIdentity,
-        value::address::loopback_hosts,
+        UserIdentity, value::address::loopback_hosts,
     },
     credentials::{
         grant::application::ClientAuthMethod,
@@ -95,6 +95,7 @@ fn key(name: &str, seed: u64) -> String {
 /// The configuration of the sandbox.
 #[must_use]
 pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> Config {
+    let strangers = StrangerLimits::default();
     Config {
         listen: listen(addresses.callers, workers),
         tenants: tenant(addresses.ninjaone).into_iter().collect(),
@@ -133,10 +134,16 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             path: PathBuf::new(),
             path_origin: PathOrigin::Default,
             serve_reads_unrecorded: true,
+            strangers: strangers.all,
+            strangers_per_peer: strangers.per_peer,
+            total_bytes_max: log_space::TOTAL_BYTES_MAX,
+            reserve_bytes: log_space::RESERVE_BYTES,
         },
         admin: AdminConfig {
             listen: Some(BindAddress::Address(addresses.admin)),
+            listen_ipv6: None,
             probes: None,
+            metrics: None,
             readiness: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
             access: Vec::new(),
@@ -157,6 +164,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
 fn listen(callers: SocketAddr, workers: usize) -> ListenConfig {
     ListenConfig {
         http: vec![BindAddress::Address(callers)],
+        http_ipv6: None,
         unix: Vec::new(),
         https: Vec::new(),
         hosts: loopback_hosts(),

@@ -19,10 +19,7 @@ use crate::{
         status_snapshot::{self, StatusSnapshot},
         trouble::{Trouble, TroubleKind},
     },
-    audit::{
-        decision::Decision,
-        ledger::{Ledger, LedgerGap, WRITER_PART},
-    },
+    audit::{decision::Decision, ledger::Ledger},
     clock::Timestamp,
     names::CallerName,
     net::server::{
@@ -38,16 +35,13 @@ use crate::{
 };
 
 use super::{
-    VERSION,
+    VERSION, audit_status,
     config_state::ConfigState,
     logging,
     tenant_status::tenants,
     token_metrics::{renewals, throttled, token},
     trouble_log::TroubleSource,
 };
-
-/// How long a gap in the audit log is shown after its end, unless the proxy is restarted before.
-const AUDIT_GAP_SHOWN: Duration = Duration::from_hours(24);
 
 /// Collects the status and the metrics.
 pub(crate) struct StatusCollector {
@@ -132,7 +126,7 @@ impl StatusCollector {
             listeners: self.listeners(),
             tenants: tenants(&config, &rules, now),
             callers: Vec::new(),
-            audit: self.audit(&parts),
+            audit: audit_status::audit_status(self.ledger.snapshot(), &parts),
             traffic: status_snapshot::Traffic::default(),
             caller_token_faults: self.token_authority.troubles(),
             stalled: stalled(parts),
@@ -150,31 +144,6 @@ impl StatusCollector {
                 connections: if *role == "callers" { open } else { 0 },
             })
             .collect()
-    }
-
-    fn audit(&self, parts: &[PartStatus]) -> status_snapshot::AuditStatus {
-        let ledger = self.ledger.snapshot();
-        // A disk call that never returns reports no failure, but nothing is written any longer.
-        let is_stuck = parts
-            .iter()
-            .any(|it| it.name == WRITER_PART && it.liveness != Liveness::Alive);
-        status_snapshot::AuditStatus {
-            state: if ledger.failure.is_some() || is_stuck {
-                status_snapshot::AuditState::Failing
-            } else {
-                status_snapshot::AuditState::Writing
-            },
-            last_error: ledger.failure.map(|it| it.reason.into()),
-            gap: ledger.gap.and_then(audit_gap),
-            refuses_reads: !ledger.serves_reads_unrecorded,
-            records: ledger.records,
-            failures: ledger.failures,
-            queued: ledger.queued as u64,
-            lost: ledger.lost,
-            path: ledger
-                .path
-                .map_or_else(|| "memory".to_owned(), |it| it.display().to_string()),
-        }
     }
 
     fn traffic(&self, counts: &BTreeMap<RequestCountKey, u64>) -> status_snapshot::Traffic {
@@ -260,6 +229,8 @@ impl StatusCollector {
             audit_records: ledger.records,
             audit_failures: ledger.failures,
             audit_queued: ledger.queued as u64,
+            audit_strangers_counted: ledger.strangers_counted,
+            audit_space: ledger.space.as_ref().map(audit_status::space_metrics),
             config_generation: rules.generation,
             config_refused: judged.config.last_error.is_some(),
             log_lines_lost: logging::lost_lines(),
@@ -294,16 +265,6 @@ impl StatusCollector {
 }
 
 /// None once it has been shown for long enough.
-fn audit_gap(it: LedgerGap) -> Option<status_snapshot::AuditGap> {
-    let is_shown = Timestamp::now().since(it.to) < AUDIT_GAP_SHOWN;
-    is_shown.then(|| status_snapshot::AuditGap {
-        from: it.from.to_string(),
-        to: it.to.to_string(),
-        reason: it.reason.into(),
-        lost: it.lost,
-    })
-}
-
 fn stalled(parts: Vec<PartStatus>) -> Vec<status_snapshot::StalledPart> {
     let stalled = parts
         .into_iter()

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
     admin::{admin_keys::AdminKeys, login_endpoint::LoginTarget},
+    audit::{log_space::SpaceLimits, stranger_queue::StrangerLimits},
     caller::{self, api_key::KeyHash},
     config::{self, Config},
     credentials::{
@@ -171,6 +172,22 @@ pub(super) fn admin_access(config: &config::AdminConfig) -> AdminKeys {
         .iter()
         .map(|config::AdminAccessConfig { key, role }| (KeyHash::from_bytes(*key), *role));
     AdminKeys::new(keys.collect())
+}
+
+/// How many lines of strangers are written one by one.
+pub(super) const fn stranger_limits(audit: &config::AuditConfig) -> StrangerLimits {
+    StrangerLimits {
+        all: audit.strangers,
+        per_peer: audit.strangers_per_peer,
+    }
+}
+
+/// The room that the audit log may take.
+pub(super) const fn space_limits(audit: &config::AuditConfig) -> SpaceLimits {
+    SpaceLimits {
+        total_bytes_max: audit.total_bytes_max,
+        reserve_bytes: audit.reserve_bytes,
+    }
 }
 
 /// Timeouts towards NinjaOne.

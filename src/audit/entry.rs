@@ -15,7 +15,7 @@ use crate::{
     policy::{Authorized, Denied, Tenant},
 };
 
-use super::decision::Decision;
+use super::{decision::Decision, refused_tally::RefusedTally};
 
 /// How much of the path of an unknown operation is kept.
 pub const RAW_PATH_BYTES_MAX: usize = 256;
@@ -236,6 +236,8 @@ pub enum AuditEvent {
         caller: Box<str>,
         change: &'static str,
     },
+    /// Requests of strangers that were refused and have no line of their own.
+    Refused(Box<RefusedTally>),
     /// The ledger could not write for a while.
     Gap {
         lost: u64,
@@ -261,6 +263,7 @@ impl AuditEvent {
             Self::Token { .. } => "token",
             Self::Login { .. } => "login",
             Self::Caller { .. } => "caller",
+            Self::Refused(_) => "refused",
             Self::Gap { .. } => "gap",
             Self::Rotate { .. } => "rotate",
         }
@@ -289,6 +292,15 @@ impl AuditEntry {
     #[must_use]
     pub fn is_read(&self) -> bool {
         matches!(self, Self::Outcome { facts, .. } if facts.class == Some(RiskClass::Read))
+    }
+
+    /// Whether this is the last line of a run.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        let Self::Event { event, .. } = self else {
+            return false;
+        };
+        matches!(event, AuditEvent::Stop { .. })
     }
 
     /// The line of an event that happens now.

@@ -15,7 +15,11 @@ use tokio::sync::oneshot;
 
 use crate::lock::Lock;
 
-use super::entry::AuditEntry;
+use super::{
+    entry::AuditEntry,
+    refused_tally::RefusedRequest,
+    stranger_queue::{StrangerLimits, StrangerQueue},
+};
 
 /// Entries that are open or queued, at most. Beyond that a request is refused, or goes unrecorded and is counted.
 pub const QUEUE_ENTRIES_MAX: usize = 65_536;
@@ -39,6 +43,11 @@ pub(super) struct EntryQueue {
     occupied: AtomicUsize,
     lost: AtomicU64,
     broken: AtomicBool,
+    full: AtomicBool,
+    /// Their lines have no place above.
+    pub(super) strangers: StrangerQueue<QueuedEntry>,
+    /// Of those that are queued or being written.
+    stranger_lines: AtomicUsize,
 }
 
 /// What the writer takes away in one go.
@@ -55,6 +64,16 @@ pub(super) struct QueuedEntry {
     _reservation: QueueReservation,
 }
 
+/// What a reservation is good for.
+enum ReservedRoom {
+    /// An entry; released on drop.
+    Entry,
+    /// Nothing: the entry will only be counted as lost.
+    Nothing,
+    /// What the strangers' queue makes of it.
+    Stranger,
+}
+
 impl Batch {
     pub(super) fn new() -> Self {
         Self {
@@ -67,7 +86,7 @@ impl Batch {
 }
 
 impl EntryQueue {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(strangers: StrangerLimits) -> Arc<Self> {
         Arc::new(Self {
             pending: Lock::new(Batch::new()),
             wake: Condvar::new(),
@@ -75,6 +94,9 @@ impl EntryQueue {
             occupied: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
             broken: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            strangers: StrangerQueue::new(strangers),
+            stranger_lines: AtomicUsize::new(0),
         })
     }
 
@@ -85,10 +107,13 @@ impl EntryQueue {
 
     /// A reservation of nothing, for an entry that will only be counted.
     pub(super) fn unreserved(self: &Arc<Self>) -> QueueReservation {
-        QueueReservation {
-            queue: Arc::clone(self),
-            reserved: false,
-        }
+        self.reservation(ReservedRoom::Nothing)
+    }
+
+    /// For the outcome of a stranger's request: written one by one, or counted.
+    pub(super) fn stranger(self: &Arc<Self>) -> QueueReservation {
+        self.stranger_lines.fetch_add(1, Ordering::Relaxed);
+        self.reservation(ReservedRoom::Stranger)
     }
 
     /// Room for an entry for which none was reserved. If there is none, the entry is lost, and counted.
@@ -186,13 +211,22 @@ impl EntryQueue {
         self.broken.load(Ordering::Acquire)
     }
 
+    /// Whether nothing new may begin because there is no room for its lines. Then it is broken, too.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
+    }
+
     pub(super) fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::Release);
     }
 
-    /// Entries that are open or queued.
+    /// Entries that are open or queued, or being written.
     pub(super) fn occupied(&self) -> usize {
-        self.occupied.load(Ordering::Relaxed)
+        self.occupied.load(Ordering::Relaxed) + self.stranger_lines.load(Ordering::Relaxed)
     }
 
     /// Entries that were lost since the last line that says so.
@@ -212,12 +246,33 @@ impl EntryQueue {
 
     fn try_reserve(self: &Arc<Self>, most: usize) -> Option<QueueReservation> {
         let before = self.occupied.fetch_add(1, Ordering::Relaxed);
-        let reservation = QueueReservation {
-            queue: Arc::clone(self),
-            reserved: true,
-        };
+        let reservation = self.reservation(ReservedRoom::Entry);
         // Dropping the reservation releases it.
         (before < most).then_some(reservation)
+    }
+
+    fn submit_stranger(&self, entry: AuditEntry, reservation: QueueReservation) {
+        let AuditEntry::Outcome { at, facts, details } = &entry else {
+            return;
+        };
+        let request = RefusedRequest {
+            at: *at,
+            id: facts.request_id,
+            peer: facts.peer,
+            reason: details.decision.as_str(),
+        };
+        let line = QueuedEntry {
+            entry,
+            _reservation: reservation,
+        };
+        self.strangers.submit(&request, line);
+    }
+
+    fn reservation(self: &Arc<Self>, room: ReservedRoom) -> QueueReservation {
+        QueueReservation {
+            queue: Arc::clone(self),
+            room,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {
@@ -228,31 +283,39 @@ impl EntryQueue {
 /// A reservation in the queue, released on drop.
 pub(super) struct QueueReservation {
     queue: Arc<EntryQueue>,
-    reserved: bool,
+    room: ReservedRoom,
 }
 
 impl QueueReservation {
     /// Queues `entry` here, or counts it as lost if nothing was reserved.
     pub(super) fn enqueue(self, entry: AuditEntry) {
         let queue = Arc::clone(&self.queue);
-        if self.reserved {
-            let mut waiting = queue.lock();
-            if !waiting.ended {
-                waiting.items.push(QueuedEntry {
-                    entry,
-                    _reservation: self,
-                });
-                return;
+        match self.room {
+            ReservedRoom::Stranger => queue.submit_stranger(entry, self),
+            ReservedRoom::Nothing => queue.count_lost(1),
+            ReservedRoom::Entry => {
+                let mut waiting = queue.lock();
+                if waiting.ended {
+                    drop(waiting);
+                    queue.count_lost(1);
+                } else {
+                    waiting.items.push(QueuedEntry {
+                        entry,
+                        _reservation: self,
+                    });
+                }
             }
         }
-        queue.count_lost(1);
     }
 }
 
 impl Drop for QueueReservation {
     fn drop(&mut self) {
-        if self.reserved {
-            self.queue.occupied.fetch_sub(1, Ordering::Relaxed);
-        }
+        let counter = match self.room {
+            ReservedRoom::Entry => &self.queue.occupied,
+            ReservedRoom::Stranger => &self.queue.stranger_lines,
+            ReservedRoom::Nothing => return,
+        };
+        counter.fetch_sub(1, Ordering::Relaxed);
     }
 }

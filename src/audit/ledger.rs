@@ -13,12 +13,14 @@ use super::{
     entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
     entry_queue::EntryQueue,
     ledger_writer::{LedgerWriter, WriterFailure, WriterStatus},
+    log_space::{LogSpace, SpaceLimits},
     sink::{
         Sink,
         directory::FILE_BYTES_MAX,
         memory::MemorySink,
         resume::{LedgerOpenError, resume},
     },
+    stranger_queue::StrangerLimits,
 };
 
 pub use super::ledger_writer::LedgerGap;
@@ -52,6 +54,10 @@ pub struct LedgerOptions {
     pub version: &'static str,
     pub config: Box<str>,
     pub file_bytes_max: u64,
+    /// The room that the log may take on disk.
+    pub space: SpaceLimits,
+    /// How many lines of strangers are written one by one.
+    pub strangers: StrangerLimits,
     /// How long a request waits for its intent to be durable before it is refused.
     pub intent_wait: Duration,
     /// Watches the writer, by the name `audit`.
@@ -69,6 +75,8 @@ impl LedgerOptions {
             version,
             config: config.into(),
             file_bytes_max: FILE_BYTES_MAX,
+            space: SpaceLimits::default(),
+            strangers: StrangerLimits::default(),
             intent_wait: Duration::from_millis(INTENT_WAIT_MS_MAX),
             watchdog: Watchdog::new(SILENCE_MAX),
         }
@@ -98,6 +106,10 @@ pub struct LedgerSnapshot {
     pub path: Option<PathBuf>,
     /// Entries lost since the last line that says so.
     pub lost: u64,
+    /// Requests of strangers that were counted instead of written one by one, since the start.
+    pub strangers_counted: u64,
+    /// The room that is left; none for a log in memory.
+    pub space: Option<LogSpace>,
     /// Whether reads go on while the log cannot be written.
     pub serves_reads_unrecorded: bool,
 }
@@ -126,7 +138,7 @@ impl Ledger {
     /// # Errors
     /// The log cannot be written, another process writes it, or its end does not verify.
     pub fn open(options: LedgerOptions) -> Result<Self, LedgerOpenError> {
-        let queue = EntryQueue::new();
+        let queue = EntryQueue::new(options.strangers);
         let mut memory = None;
         let mut torn_bytes = 0;
         let (sink, head) = match &options.storage {
@@ -135,9 +147,9 @@ impl Ledger {
                 (Sink::Memory(Arc::clone(lines)), Head::START)
             }
             LedgerStorage::Directory(path) => {
-                let resumed = resume(path, options.file_bytes_max)?;
+                let resumed = resume(path, options.file_bytes_max, options.space)?;
                 torn_bytes = resumed.torn_bytes;
-                (Sink::Directory(resumed.directory), resumed.head)
+                (Sink::Directory(Box::new(resumed.directory)), resumed.head)
             }
         };
         let mut writer = LedgerWriter::new(Arc::clone(&queue), sink, head, options.boot);
@@ -196,6 +208,7 @@ impl Ledger {
             return Err(LedgerWriteError);
         }
         let reservation = match queue.reserve() {
+            _ if queue.is_full() => queue.unreserved(),
             Some(reservation) => reservation,
             None if unrecorded => queue.unreserved(),
             None => return Err(LedgerWriteError),
@@ -234,9 +247,22 @@ impl Ledger {
     }
 
     /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
-    /// room the line is lost, and counted.
+    /// room the line is lost, and counted. What was refused because nobody proved who they are is a stranger's: beyond
+    /// [`LedgerOptions::strangers`] it is counted in one `refused` line.
     pub fn record<T>(&self, facts: RequestFacts, details: OutcomeDetails, value: T) -> Recorded<T> {
-        OpenEntry::new(facts, self.0.queue.reserve_extra()).close_with(details, value)
+        let queue = &self.0.queue;
+        // With 5xx we say that we failed, whoever asked.
+        let is_stranger =
+            facts.caller.is_none() && details.decision.is_refused() && details.status < 500;
+        let reservation = if is_stranger {
+            queue.stranger()
+        } else if queue.is_full() {
+            // What room is left is for the outcomes of what has begun.
+            queue.unreserved()
+        } else {
+            queue.reserve_extra()
+        };
+        OpenEntry::new(facts, reservation).close_with(details, value)
     }
 
     /// Puts an event on record. Never waits: without room the line is lost, and counted.
@@ -265,6 +291,8 @@ impl Ledger {
             head: status.head,
             path: status.path,
             lost: self.0.queue.lost(),
+            strangers_counted: self.0.queue.strangers.counted(),
+            space: status.space,
             serves_reads_unrecorded: self.0.serve_reads_unrecorded,
         }
     }

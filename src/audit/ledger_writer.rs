@@ -12,7 +12,9 @@ use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
     entry::{AuditEntry, AuditEvent},
     entry_queue::{Batch, EntryQueue, QueuedEntry},
+    log_space::{LogSpace, SpaceLevel},
     sink::{DAY_LENGTH, Day, Sink, SinkError},
+    space_watch::SpaceWatch,
 };
 
 /// How long a line that nobody waits for may stay in the queue.
@@ -41,6 +43,7 @@ pub(super) struct WriterStatus {
     pub(super) failures: u64,
     pub(super) failure: Option<WriterFailure>,
     pub(super) gap: Option<LedgerGap>,
+    pub(super) space: Option<LogSpace>,
 }
 
 /// Since when and why the log cannot be written.
@@ -66,12 +69,17 @@ pub(super) struct LedgerWriter {
     boot: Box<str>,
     /// Taken off the queue and not yet written.
     pending: VecDeque<QueuedEntry>,
+    /// The last line of the run, which waits for all others.
+    stop: Option<QueuedEntry>,
     unsynced: Unsynced,
     buffer: Vec<u8>,
     synced: Moment,
     /// The last line that is known to be durable.
     durable_seq: u64,
     outage: Option<Outage>,
+    space: SpaceWatch,
+    /// Strangers' lines are counted only.
+    counts_strangers: bool,
     status: Arc<Lock<WriterStatus>>,
     /// Last, so that the sink has let go of its lock when others hear of the end.
     _end_guard: EndGuard,
@@ -112,6 +120,7 @@ impl LedgerWriter {
             failures: 0,
             failure: None,
             gap: None,
+            space: None,
         };
         Self {
             _end_guard: EndGuard(Arc::clone(&queue)),
@@ -120,11 +129,14 @@ impl LedgerWriter {
             chain: Chain::resume(head),
             boot,
             pending: VecDeque::new(),
+            stop: None,
             unsynced: Unsynced::default(),
             buffer: Vec::with_capacity(2 * WRITE_BYTES_MAX),
             synced: Moment::now(),
             durable_seq: head.seq,
             outage: None,
+            space: SpaceWatch::new(),
+            counts_strangers: false,
             status: Arc::new(Lock::new(status)),
         }
     }
@@ -142,6 +154,7 @@ impl LedgerWriter {
             self.append_event(event)?;
         }
         self.sync()?;
+        self.watch_space();
         self.publish_status();
         Ok(())
     }
@@ -158,7 +171,9 @@ impl LedgerWriter {
             } else {
                 GATHER_MS
             };
-            self.pending.extend(batch.items.drain(..));
+            for item in batch.items.drain(..) {
+                self.queue_up(item);
+            }
             let somebody_waits = batch.closing || !batch.waiters.is_empty();
             let durable =
                 heartbeat.in_system_call(|| self.write_batch(somebody_waits, batch.closing));
@@ -180,14 +195,31 @@ impl LedgerWriter {
             thread::sleep(Duration::from_millis(RETRY_MS));
             heartbeat.in_system_call(|| self.write_batch(true, true));
         }
-        let lines = self.pending.len();
+        let lines = self.count_unwritten();
         if lines > 0 {
-            self.queue.count_lost(lines as u64);
+            self.queue.count_lost(lines);
             tracing::error!(
                 lines,
                 "lines of the audit log are lost: it could not be written to its end"
             );
         }
+    }
+
+    fn queue_up(&mut self, item: QueuedEntry) {
+        if item.entry.is_stop() {
+            self.stop = Some(item);
+        } else {
+            self.pending.push_back(item);
+        }
+    }
+
+    /// What is left when the log is given up; nothing is left of it then.
+    fn count_unwritten(&mut self) -> u64 {
+        let strangers = &self.queue.strangers;
+        let counted = strangers.take_tally(Timestamp::now(), 0);
+        let lines = self.pending.len() + strangers.take_lines().len();
+        let lines = lines + usize::from(self.stop.is_some());
+        lines as u64 + counted.map_or(0, |it| it.count)
     }
 
     /// True if everything that was taken is written, and durable if somebody waits.
@@ -199,25 +231,60 @@ impl LedgerWriter {
         let done = if self.outage.is_some() {
             self.recover()
         } else {
-            self.write(somebody_waits)
+            self.write(somebody_waits, closing)
         };
-        if let Err(error) = &done {
-            self.enter_outage(error);
+        let is_durable = done.is_ok();
+        if let Err(error) = done.and_then(|()| self.write_strangers(closing)) {
+            self.enter_outage(&error);
         }
+        self.watch_space();
         self.publish_status();
-        done.is_ok()
+        is_durable
     }
 
-    fn write(&mut self, somebody_waits: bool) -> Result<(), SinkError> {
+    fn write(&mut self, somebody_waits: bool, closing: bool) -> Result<(), SinkError> {
         self.write_pending()?;
         let due = Moment::now().since(self.synced) >= Duration::from_millis(SYNC_MS);
-        if (due || somebody_waits) && self.queue.lost() > 0 {
-            self.write_gap("the queue was full".into())?;
+        // Without room, reads that are served unrecorded are lost all the time: one line tells of them at the end.
+        let has_room = self.space.level() != SpaceLevel::Exhausted;
+        if (due || somebody_waits) && (has_room || closing) && self.queue.lost() > 0 {
+            let shortage = self.space.take_gap_reason();
+            self.write_gap(shortage.unwrap_or_else(|| "the queue was full".into()))?;
         }
         if due || somebody_waits {
             self.sync()?;
         }
         Ok(())
+    }
+
+    /// After all others, and not waited for: the lines of strangers, and what was counted of them. The last line of a run
+    /// comes after these.
+    fn write_strangers(&mut self, closing: bool) -> Result<(), SinkError> {
+        let strangers = &self.queue.strangers;
+        let seconds = if closing {
+            0
+        } else {
+            self.space.tally_seconds()
+        };
+        let (lines, tally) = (
+            strangers.take_lines(),
+            strangers.take_tally(Timestamp::now(), seconds),
+        );
+        if tally.is_some() {
+            self.space.note_tally();
+        }
+        self.pending.extend(lines);
+        if let Some(tally) = tally {
+            let entry = AuditEntry::event(AuditEvent::Refused(Box::new(tally)));
+            self.pending.push_back(self.queue.unreserved_entry(entry));
+        }
+        self.write_pending()?;
+        if !closing {
+            return Ok(());
+        }
+        self.pending.extend(self.stop.take());
+        self.write_pending()?;
+        self.sync()
     }
 
     fn sync(&mut self) -> Result<(), SinkError> {
@@ -288,25 +355,10 @@ impl LedgerWriter {
         if let Err(error @ SinkError::Io { .. }) = self.sink.inspect() {
             return Err(error);
         }
-        // The last line of a run stays the last.
-        let is_stop = |it: &mut QueuedEntry| {
-            matches!(
-                it.entry,
-                AuditEntry::Event {
-                    event: AuditEvent::Stop { .. },
-                    ..
-                }
-            )
-        };
-        let stop = self.pending.pop_back_if(is_stop);
         let lost = self.queue.lost();
-        let written = self.write_outage();
-        self.pending.extend(stop);
-        written?;
-        self.write_pending()?;
+        self.write_outage()?;
         self.sync()?;
         self.end_outage(lost);
-        self.queue.set_broken(false);
         tracing::warn!("the audit log can be written again");
         Ok(())
     }
@@ -329,9 +381,13 @@ impl LedgerWriter {
     fn write_outage(&mut self) -> Result<(), SinkError> {
         self.write_pending()?;
         let outage = self.outage.as_ref();
-        let why = outage.map_or_else(Box::default, |outage| {
+        let why: Box<str> = outage.map_or_else(Box::default, |outage| {
             format!("since {}: {}", outage.failure.since, outage.failure.reason).into()
         });
+        let why = match self.space.take_gap_reason() {
+            Some(shortage) => format!("{shortage}; {why}").into(),
+            None => why,
+        };
         self.write_gap(why)
     }
 
@@ -345,14 +401,21 @@ impl LedgerWriter {
         if error.loses_lines() {
             self.queue.count_lost(unsynced.reads);
             for entry in unsynced.entries.into_iter().rev() {
-                self.pending.push_front(self.queue.unreserved_entry(entry));
+                let item = self.queue.unreserved_entry(entry);
+                if item.entry.is_stop() {
+                    self.stop = Some(item);
+                } else {
+                    self.pending.push_front(item);
+                }
             }
         }
     }
 
     fn enter_outage(&mut self, error: &SinkError) {
+        if let Some(stop) = self.pending.pop_back_if(|it| it.entry.is_stop()) {
+            self.stop = Some(stop);
+        }
         self.requeue_unsynced(error);
-        self.queue.set_broken(true);
         let retry_at = Moment::now().plus(Duration::from_millis(RETRY_MS));
         if let Some(outage) = &mut self.outage {
             outage.retry_at = retry_at;
@@ -371,10 +434,33 @@ impl LedgerWriter {
         self.status.lock().failures += 1;
     }
 
+    /// Measures the room, and tells the queue what has a place.
+    fn watch_space(&mut self) {
+        let space = self.sink.space();
+        self.space.update(space, &self.queue);
+        let level = self.space.level();
+        let (fails, is_full) = (self.outage.is_some(), level == SpaceLevel::Exhausted);
+        self.queue.set_full(is_full);
+        self.queue.set_broken(fails || is_full);
+        let counts_strangers = fails || level != SpaceLevel::Plenty;
+        if self.counts_strangers != counts_strangers {
+            self.counts_strangers = counts_strangers;
+            self.queue.strangers.set_counts_all(counts_strangers);
+        }
+    }
+
     fn publish_status(&self) {
+        let failure = match &self.outage {
+            Some(outage) => Some(outage.failure.clone()),
+            None => self
+                .space
+                .failure()
+                .map(|(reason, since)| WriterFailure { reason, since }),
+        };
         let mut status = self.status.lock();
         status.head = self.chain.head();
-        status.failure = self.outage.as_ref().map(|outage| outage.failure.clone());
+        status.failure = failure;
+        status.space = self.space.space();
         // While there is no file, the one that was given up is where to look.
         if let Some(path) = self.sink.path()
             && status.path.as_deref() != Some(path)

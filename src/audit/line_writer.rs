@@ -10,7 +10,10 @@ use crate::{
     ninjaone::operation::RiskClass,
 };
 
-use super::entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts};
+use super::{
+    entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
+    refused_tally::RefusedTally,
+};
 
 /// A longer text is cut, and its member is named in `truncated`.
 pub const TEXT_BYTES_MAX: usize = 1024;
@@ -128,10 +131,7 @@ impl LineWriter<'_> {
         facts: Option<&RequestFacts>,
         boot: &str,
     ) {
-        self.name(name!("at"));
-        self.out.push(b'"');
-        self.out.extend_from_slice(&rfc3339(at));
-        self.out.push(b'"');
+        self.time(name!("at"), at);
         self.word(name!("type"), kind);
         if let Some(facts) = facts {
             self.word(name!("request"), facts.request_id.as_str());
@@ -256,6 +256,7 @@ impl LineWriter<'_> {
                 self.text(name!("caller"), caller);
                 self.word(name!("change"), change);
             }
+            AuditEvent::Refused(tally) => self.tally(tally),
             AuditEvent::Gap { lost, reason: why } => {
                 self.number(name!("lost"), *lost);
                 self.text(name!("why"), why);
@@ -265,6 +266,37 @@ impl LineWriter<'_> {
                 self.word(name!("why"), why);
             }
         }
+    }
+
+    fn tally(&mut self, tally: &RefusedTally) {
+        self.number(name!("count"), tally.count);
+        self.name(name!("reasons"));
+        let mut before = b'{';
+        for (reason, count) in &tally.reasons {
+            self.out.push(before);
+            write_quoted(self.out, reason);
+            self.out.push(b':');
+            number(self.out, *count);
+            before = b',';
+        }
+        self.out.push(b'}');
+        self.name(name!("peers"));
+        let mut before = b'[';
+        for peer in &tally.peers {
+            self.out.push(before);
+            write_quoted(self.out, &peer.to_string());
+            before = b',';
+        }
+        self.out.push(b']');
+        self.time(name!("first"), tally.first);
+        self.time(name!("last"), tally.last);
+    }
+
+    fn time(&mut self, name: MemberName, at: Timestamp) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(&rfc3339(at));
+        self.out.push(b'"');
     }
 
     fn truncated(&mut self) {

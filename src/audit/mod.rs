@@ -11,9 +11,13 @@ pub mod ledger;
 pub mod ledger_writer;
 pub mod line_writer;
 pub mod log_file;
+pub mod log_space;
 mod open_entry;
 mod recorded;
+pub mod refused_tally;
 pub mod sink;
+mod space_watch;
+pub mod stranger_queue;
 pub mod verify;
 
 use crate::credentials::Leased;

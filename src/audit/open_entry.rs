@@ -102,14 +102,17 @@ mod tests {
 
     use super::*;
     use crate::{
-        audit::entry_queue::{Batch, EntryQueue},
+        audit::{
+            entry_queue::{Batch, EntryQueue},
+            stranger_queue::StrangerLimits,
+        },
         names::RequestId,
         net::Peer,
     };
 
     #[test]
     fn another_identity_is_in_the_outcome_and_not_in_the_intent() {
-        let queue = EntryQueue::new();
+        let queue = EntryQueue::new(StrangerLimits::default());
         let facts = RequestFacts {
             identity: Some(IdentityKind::Service),
             ..RequestFacts::from_peer(RequestId::new(1, 1), Peer::Unix { uid: 0 })

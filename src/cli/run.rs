@@ -9,7 +9,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::{
     app::{
-        control_loop,
+        VERSION, control_loop, journal,
         listeners::InheritedSockets,
         logging,
         program::{Persistence, Program},
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, err: &mut dyn Write) -> io::Result<ExitStat
     let (config, warnings, sources) = match context.load_with_warnings() {
         Ok(loaded) => loaded,
         Err(problems) => {
-            writeln!(err, "{problems}")?;
+            journal::write_error(err, &problems.to_string())?;
             return Ok(ExitStatus::ConfigurationWrong);
         }
     };
@@ -63,8 +63,9 @@ pub(super) fn run(context: &Context, err: &mut dyn Write) -> io::Result<ExitStat
     for warning in &warnings {
         tracing::warn!(place = warning.location(), "{}", warning.message);
     }
+    let file = sources.file.display().to_string();
     let reloader = Reloader::new(sources, &config);
-    let ended = block_on(serve(config, reloader, &deadline, calls));
+    let ended = block_on(serve(config, &file, reloader, &deadline, calls));
     let ended = ended.and_then(|it| it);
     if let Err(error) = &ended {
         tracing::error!("{error}");
@@ -79,6 +80,7 @@ pub(super) fn run(context: &Context, err: &mut dyn Write) -> io::Result<ExitStat
 
 async fn serve(
     config: Config,
+    file: &str,
     reloader: Reloader,
     deadline: &ShutdownDeadline,
     calls: RefreshCalls,
@@ -94,6 +96,10 @@ async fn serve(
         tracing::info!(role, address, "listening");
     }
     log_ways_out(&config.tenants);
+    let listeners = program.status.listeners.iter();
+    let listeners: Vec<_> = listeners.map(|(role, at)| format!("{role} {at}")).collect();
+    let listeners = listeners.join(", ");
+    tracing::info!(version = VERSION, config = file, listeners, "ready");
     drop(config);
     control_loop::run(program, Some(reloader), signals).await
 }

@@ -24,8 +24,9 @@ pub(super) async fn reload(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, before)) = find_running_proxy(context, err).await? else {
-        return Ok(ExitStatus::Failed);
+    let found = find_running_proxy(context).await;
+    let Some((pid, before)) = found else {
+        return reload_unseen(context, out, err);
     };
     if let Err(error) = kill_process(pid, Signal::HUP) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
@@ -52,6 +53,27 @@ pub(super) async fn reload(
     }
 }
 
+/// Without an admin listener there is nobody to ask what came of it. systemd names the process to its `ExecReload=`.
+fn reload_unseen(
+    context: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let pid = context.env_var("MAINPID").and_then(|it| it.parse().ok());
+    let Some(pid) = pid.and_then(Pid::from_raw) else {
+        return not_found(err);
+    };
+    if let Err(error) = kill_process(pid, Signal::HUP) {
+        writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
+        return Ok(ExitStatus::Failed);
+    }
+    writeln!(
+        out,
+        "told to load its configuration; its log says what came of it"
+    )?;
+    Ok(ExitStatus::Done)
+}
+
 async fn wait_for_reload(context: &Context, before: &StatusSnapshot) -> Result<u64, String> {
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -75,8 +97,8 @@ pub(super) async fn drain(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some((pid, _)) = find_running_proxy(context, err).await? else {
-        return Ok(ExitStatus::Failed);
+    let Some((pid, _)) = find_running_proxy(context).await else {
+        return not_found(err);
     };
     if let Err(error) = kill_process(pid, Signal::TERM) {
         writeln!(err, "error: process {pid:?} cannot be told: {error}")?;
@@ -86,21 +108,16 @@ pub(super) async fn drain(
     Ok(ExitStatus::Done)
 }
 
-async fn find_running_proxy(
-    context: &Context,
-    err: &mut dyn Write,
-) -> io::Result<Option<(Pid, StatusSnapshot)>> {
-    let snapshot = status::fetch_snapshot(context.admin_address()).await;
-    let pid = snapshot
-        .as_ref()
-        .and_then(|it| i32::try_from(it.pid).ok())
-        .and_then(Pid::from_raw);
-    if let (Some(pid), Some(snapshot)) = (pid, snapshot) {
-        return Ok(Some((pid, snapshot)));
-    }
+async fn find_running_proxy(context: &Context) -> Option<(Pid, StatusSnapshot)> {
+    let snapshot = status::fetch_snapshot(context.admin_address()).await?;
+    let pid = i32::try_from(snapshot.pid).ok().and_then(Pid::from_raw)?;
+    Some((pid, snapshot))
+}
+
+fn not_found(err: &mut dyn Write) -> io::Result<ExitStatus> {
     writeln!(
         err,
         "error: ninjaone-proxy cannot be reached at its admin listener; is it running?"
     )?;
-    Ok(None)
+    Ok(ExitStatus::Failed)
 }

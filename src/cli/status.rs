@@ -15,10 +15,11 @@ use crate::{
     admin::{
         health::{Health, humanize_duration},
         status_snapshot::{
-            AuditState, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus,
+            AuditState, AuditStatus, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus,
             UserLoginStatus,
         },
     },
+    audit::log_space::humanize_bytes,
     net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
 };
 
@@ -314,6 +315,7 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
         audit.failures,
         audit.lost
     )?;
+    audit_space(text, audit)?;
     writeln!(
         text,
         "Config   generation {}, loaded {}, fingerprint {}",
@@ -324,6 +326,26 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
             .get(..12)
             .unwrap_or(&it.config.fingerprint)
     )
+}
+
+/// `         12.3 MiB of 50 GiB; 1,204 requests without a valid key were counted`
+fn audit_space(text: &mut String, audit: &AuditStatus) -> std::fmt::Result {
+    let mut parts = Vec::new();
+    if let Some(space) = &audit.space {
+        let (used, max) = (space.used_bytes, space.max_bytes);
+        let (used, max) = (humanize_bytes(used), humanize_bytes(max));
+        parts.push(format!("{used} of {max}"));
+    }
+    if audit.strangers_counted > 0 {
+        let count = group_thousands(audit.strangers_counted);
+        parts.push(format!(
+            "{count} requests without a valid key were counted, not written one by one"
+        ));
+    }
+    if parts.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "         {}", parts.join("; "))
 }
 
 /// `; 2xx 1,200, 4xx 3`

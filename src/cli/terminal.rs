@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use tokio::sync::oneshot;
 use zeroize::Zeroize;
 
-use crate::secret::Secret;
+use crate::{config::value::secret_text, secret::Secret};
 
 const DELETE: u8 = 0x7f;
 const BACKSPACE: u8 = 0x08;
@@ -23,7 +23,7 @@ pub(super) enum Echo {
     Off,
 }
 
-/// Reads one line of standard input, without its newline; `None` at the end of the input. It may be cancelled at any time: the
+/// Reads one line of standard input, without its newline and what a clipboard leaves around it; `None` at the end of the input. It may be cancelled at any time: the
 /// terminal is restored.
 ///
 /// # Errors
@@ -62,7 +62,11 @@ fn read(raw: bool, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
         }
     }
     match String::from_utf8(line) {
-        Ok(text) => Ok(Some(Secret::new(text))),
+        Ok(mut text) => {
+            let trimmed = Secret::new(secret_text::trim(&text).to_owned());
+            text.zeroize();
+            Ok(Some(trimmed))
+        }
         Err(error) => {
             error.into_bytes().zeroize();
             Err(io::Error::new(

@@ -111,6 +111,8 @@ pub struct Config {
 /// The listeners for callers, and the limits on their connections and requests.
 pub struct ListenConfig {
     pub http: Vec<BindAddress>,
+    /// `[::1]` beside the default of `http`, where the machine has it.
+    pub http_ipv6: Option<SocketAddr>,
     pub unix: Vec<UnixListenerConfig>,
     pub https: Vec<TlsListenerConfig>,
     /// Accepted host names: lower case, without port.
@@ -312,13 +314,24 @@ pub struct AuditConfig {
     pub path_origin: PathOrigin,
     /// Serve reads while the log cannot be written; writes are always refused then.
     pub serve_reads_unrecorded: bool,
+    /// Lines of strangers that are written one by one: of all, and of each peer.
+    pub strangers: Rate,
+    pub strangers_per_peer: Rate,
+    /// Most bytes of all files of the log.
+    pub total_bytes_max: u64,
+    /// How many of them are kept for intents and outcomes of callers.
+    pub reserve_bytes: u64,
 }
 
-/// The admin and probes listeners.
+/// The admin, probes and metrics listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
     pub listen: Option<BindAddress>,
+    /// `[::1]` beside the default of `listen`, where the machine has it.
+    pub listen_ipv6: Option<SocketAddr>,
     pub probes: Option<BindAddress>,
+    /// Of `/metrics` alone.
+    pub metrics: Option<BindAddress>,
     pub readiness: ReadinessCondition,
     pub hosts: Vec<String>,
     pub access: Vec<AdminAccessConfig>,

@@ -28,6 +28,7 @@ mod cli;
 mod crash;
 mod doctor;
 mod framing;
+mod host;
 mod hostile;
 mod journeys;
 mod login;

@@ -26,6 +26,8 @@ impl Settings {
             ("listen", "http", "[\"127.0.0.1:0\"]"),
             ("admin", "listen", "\"127.0.0.1:0\""),
             ("audit", "path", "\"audit\""),
+            ("audit", "strangers", "\"1000000/s\""),
+            ("audit", "strangers_per_peer", "\"1000000/s\""),
             ("telemetry.log", "format", "\"json\""),
             ("telemetry.log", "level", &level),
             ("limits.caller", "rate", "\"5000/s\""),

@@ -8,10 +8,16 @@ use tempfile::tempdir;
 pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
+    /// Of 64 kilobytes.
     pub(crate) fn mount() -> Option<Self> {
+        Self::mount_of("64k")
+    }
+
+    /// `size` as `mount` takes it.
+    pub(crate) fn mount_of(size: &str) -> Option<Self> {
         let mount_point = tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(mount_point.path())
             .status();
         if mounted.is_ok_and(|it| it.success()) {

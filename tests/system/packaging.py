@@ -115,7 +115,7 @@ class Systemd(unittest.TestCase):
 
     def test_the_unit_keeps_the_contract_with_the_program(self):
         lines = self.unit.read_text().splitlines()
-        for line in ["Type=notify", "ExecStart=/usr/bin/ninjaone-proxy run", "ExecReload=/bin/kill -HUP $MAINPID",
+        for line in ["Type=notify", "ExecStart=/usr/bin/ninjaone-proxy run", "ExecReload=/usr/bin/ninjaone-proxy reload",
                      "RestartPreventExitStatus=78", "TimeoutStopSec=45", "WatchdogSec=30", "LimitCORE=0", "DynamicUser=yes"]:
             self.assertIn(line, lines)
         socket = (self.unit.parent / "ninjaone-proxy.socket").read_text().splitlines()
@@ -200,7 +200,14 @@ class Kubernetes(unittest.TestCase):
         labels = self.named("Deployment")["reports"]["spec"]["template"]["metadata"]["labels"]
         self.assertEqual(policy["podSelector"]["matchLabels"], labels)
         self.assertEqual(sorted(policy["policyTypes"]), ["Egress", "Ingress"])
-        self.assertEqual([p["port"] for rule in policy["ingress"] for p in rule["ports"]], [6467])
+        self.assertEqual([p["port"] for rule in policy["ingress"] for p in rule["ports"]], [6467, 6470])
+
+    def test_prometheus_finds_the_metrics(self):
+        config = tomllib.loads(self.named("ConfigMap")["ninjaone-proxy"]["data"]["config.toml"])
+        ports = {p["name"]: p["containerPort"] for p in self.sidecar["ports"]}
+        notes = self.named("Deployment")["reports"]["spec"]["template"]["metadata"]["annotations"]
+        self.assertEqual(config["admin"]["metrics"], f"0.0.0.0:{ports['metrics']}")
+        self.assertEqual(notes, {"prometheus.io/scrape": "true", "prometheus.io/port": str(ports["metrics"]), "prometheus.io/path": "/metrics"})
 
 
 class Compose(unittest.TestCase):

@@ -12,6 +12,7 @@ use crate::{
     audit::{
         chain::LinkedLines,
         log_file::{LOCK_NAME, LogFile},
+        log_space::{LogSpace, SpaceLimits},
     },
     files::sync_directory,
 };
@@ -20,6 +21,7 @@ use super::{
     active_file::{ActiveFile, open_private},
     day::Day,
     sink_error::SinkError,
+    space_meter::SpaceMeter,
 };
 
 /// A file that has reached this size is followed by a new one.
@@ -37,6 +39,7 @@ pub struct DirectorySink {
     /// Why the file before it ended.
     rotation_reason: &'static str,
     file_bytes_max: u64,
+    space: SpaceMeter,
 }
 
 impl DirectorySink {
@@ -47,8 +50,10 @@ impl DirectorySink {
         active: ActiveFile,
         previous_file: String,
         file_bytes_max: u64,
+        space: SpaceLimits,
     ) -> Self {
         Self {
+            space: SpaceMeter::new(&path, space),
             path,
             lock,
             active: Some(active),
@@ -68,7 +73,14 @@ impl DirectorySink {
     pub(super) fn append(&mut self, linked: &LinkedLines<'_>) -> Result<(), SinkError> {
         self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
-        active.append(linked.bytes())
+        active.append(linked.bytes())?;
+        self.space.write(linked.bytes().len() as u64);
+        Ok(())
+    }
+
+    /// The room that is left for the log.
+    pub(super) fn space(&mut self) -> LogSpace {
+        self.space.measure(&self.path)
     }
 
     /// A file that fails here is never written again.

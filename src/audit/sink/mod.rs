@@ -6,10 +6,11 @@ pub mod directory;
 pub mod memory;
 pub mod resume;
 mod sink_error;
+mod space_meter;
 
 use std::{path::Path, sync::Arc};
 
-use super::chain::LinkedLines;
+use super::{chain::LinkedLines, log_space::LogSpace};
 
 use self::{directory::DirectorySink, memory::MemorySink};
 
@@ -20,7 +21,7 @@ pub use self::{
 
 /// Where lines are written to.
 pub enum Sink {
-    Directory(DirectorySink),
+    Directory(Box<DirectorySink>),
     Memory(Arc<MemorySink>),
 }
 
@@ -57,6 +58,14 @@ impl Sink {
         match self {
             Self::Directory(directory) => directory.rotate_if_due(first, day),
             Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// The room that is left; none in memory, where the oldest lines make room.
+    pub(super) fn space(&mut self) -> Option<LogSpace> {
+        match self {
+            Self::Directory(directory) => Some(directory.space()),
+            Self::Memory(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
         chain::Head,
         hashed_line::{HashedLine, LINE_BYTES_MAX},
         log_file::{LOCK_NAME, LogFile, list_log_files},
+        log_space::SpaceLimits,
     },
     files::sync_directory,
 };
@@ -53,7 +54,11 @@ pub struct ResumedLog {
 ///
 /// # Errors
 /// The directory cannot be used, another process writes to it, or its last line does not verify.
-pub fn resume(path: &Path, file_bytes_max: u64) -> Result<ResumedLog, LedgerOpenError> {
+pub fn resume(
+    path: &Path,
+    file_bytes_max: u64,
+    space: SpaceLimits,
+) -> Result<ResumedLog, LedgerOpenError> {
     create_directory(path).map_err(io_error("make", path))?;
     let lock_path = path.join(LOCK_NAME);
     let lock = lock_directory(path)
@@ -77,6 +82,7 @@ pub fn resume(path: &Path, file_bytes_max: u64) -> Result<ResumedLog, LedgerOpen
             end.active,
             before_name,
             file_bytes_max,
+            space,
         ),
         head: end.head,
         torn_bytes: end.torn_bytes,

@@ -6,7 +6,11 @@ use crate::{
     cli::terminal::{Echo, read_line},
     config::{
         Origin,
-        value::{address, secret_ref},
+        value::{
+            address,
+            secret_ref::{self, SecretError},
+            secret_text,
+        },
     },
     names::TenantName,
     net::url::UrlParts,
@@ -94,6 +98,10 @@ impl Prompter<'_> {
             let secret = self
                 .prompt(question, "--client-secret-file", Echo::Off)
                 .await?;
+            if let Some(hidden) = secret_text::hidden_within(&secret) {
+                let error = SecretError::HiddenCharacter(hidden);
+                return Err(wrong("the client secret", &error));
+            }
             (Secret::new(secret), None)
         };
         Ok(Answers {

@@ -25,6 +25,7 @@ impl Checker<'_> {
         let AdminSettings {
             listen: address,
             probes,
+            metrics,
             ready,
             hosts,
             access,
@@ -50,9 +51,20 @@ impl Checker<'_> {
                 "`admin.listen` listens on this address already",
             );
         }
+        let metrics = self.admin_bind(metrics, &top.child("metrics"), listen);
+        for (name, other) in [("listen", &admin), ("probes", &probes)] {
+            if let (Some(one), Some(other)) = (&metrics, other)
+                && address::binds_conflict(one, other)
+            {
+                let message = format!("`admin.{name}` listens on this address already");
+                self.error(&top.child("metrics"), message);
+            }
+        }
         AdminConfig {
+            listen_ipv6: self.default_ipv6(&top.child("listen"), admin.as_ref()),
             listen: admin,
             probes,
+            metrics,
             readiness: ready.0,
             hosts: self.hosts(hosts, &top.child("hosts")),
             access: self.access(access, &top.child("access")),

@@ -10,6 +10,11 @@ use crate::config::{
 
 use super::{Checker, directories::DefaultDirectories};
 
+/// Minimum and maximum of `audit.max_total`: a few hundred lines, and 1 PiB.
+const TOTAL_BYTES: (u64, u64) = (64 << 10, 1 << 50);
+/// And of `audit.reserve`.
+const RESERVE_BYTES: (u64, u64) = (4 << 10, 1 << 40);
+
 impl Checker<'_> {
     pub(super) fn audit(
         &mut self,
@@ -19,13 +24,34 @@ impl Checker<'_> {
         let AuditSettings {
             path,
             on_failure: AuditFailureSettings { write, read },
+            strangers,
+            strangers_per_peer,
+            max_total,
+            reserve,
         } = settings;
         // There is no other choice.
         let WriteFailureSetting::Refuse = write;
-        let at = KeyPath::from_keys(&["audit", "path"]);
+        let top = KeyPath::from_keys(&["audit"]);
         if path.is_empty() {
-            self.error(&at, "the audit log needs a directory");
+            self.error(&top.child("path"), "the audit log needs a directory");
         }
+        let total_bytes_max = self.size(&top.child("max_total"), max_total, TOTAL_BYTES);
+        let reserve_bytes = self.size(&top.child("reserve"), reserve, RESERVE_BYTES);
+        if reserve_bytes >= total_bytes_max {
+            let at = if self.provenance.contains(&top.child("reserve")) {
+                top.child("reserve")
+            } else {
+                top.child("max_total")
+            };
+            self.error_with_hint(
+                &at,
+                "the reserve is a part of `audit.max_total`, so it must be smaller",
+                "reserve = \"64MiB\" is the default; write both where the log is to be small",
+            );
+        }
+        let strangers = self.rate(&top.child("strangers"), strangers);
+        let per_peer = top.child("strangers_per_peer");
+        let at = top.child("path");
         let (path, path_origin) = if self.provenance.contains(&at) {
             (self.path(path), PathOrigin::Setting)
         } else {
@@ -34,6 +60,10 @@ impl Checker<'_> {
         AuditConfig {
             path,
             path_origin,
+            strangers,
+            strangers_per_peer: self.rate(&per_peer, strangers_per_peer),
+            total_bytes_max,
+            reserve_bytes,
             serve_reads_unrecorded: *read == ReadFailureSetting::Serve,
         }
     }

@@ -1,6 +1,6 @@
 //! Checks the listeners for callers.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use crate::config::{
     BindAddress, ListenConfig, TlsListenerConfig, UnixListenerConfig, read::key_path::KeyPath,
@@ -60,6 +60,12 @@ impl Checker<'_> {
         self.reject_bind_conflicts(&http, &https);
         let http = without_paths(http);
         let https = without_paths(https);
+        let http_ipv6 = self.default_ipv6(&top.child("http"), http.first());
+        let http_ipv6 = http_ipv6.filter(|it| {
+            let bind = BindAddress::Address(*it);
+            let mut tls = https.iter();
+            !tls.any(|other| address::binds_conflict(&other.bind, &bind))
+        });
         let head = self.size(&top.child("max_header"), max_header, HEAD_BYTES);
         let body = self.size(&top.child("max_body"), max_body, BODY_BYTES);
         let upload = self.size(&top.child("max_upload"), max_upload, BODY_BYTES);
@@ -72,6 +78,7 @@ impl Checker<'_> {
         }
         ListenConfig {
             http,
+            http_ipv6,
             unix,
             https,
             hosts: self.hosts(hosts, &top.child("hosts")),
@@ -106,6 +113,18 @@ impl Checker<'_> {
             binds.push((path, bind));
         }
         binds
+    }
+
+    /// `[::1]` beside a listener that nobody has chosen: many clients resolve `localhost` to it, and try nothing else.
+    pub(super) fn default_ipv6(
+        &self,
+        path: &KeyPath,
+        bind: Option<&BindAddress>,
+    ) -> Option<SocketAddr> {
+        if self.provenance.contains(path) {
+            return None;
+        }
+        address::ipv6_loopback(bind?)
     }
 
     pub(super) fn bind(&mut self, text: &str, path: &KeyPath) -> Option<BindAddress> {

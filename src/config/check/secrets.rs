@@ -18,7 +18,15 @@ impl Checker<'_> {
         path: &KeyPath,
     ) -> Option<Secret<String>> {
         let fetched = self.fetch_secret(reference, path, secret_ref_help())?;
-        self.ok_or_report(fetched.text(), path)
+        let secret = self.ok_or_report(fetched.text(), path)?;
+        if let Some(edge) = fetched.edge() {
+            self.warning(
+                path,
+                format!("around this secret are {edge}, which are not part of it and are left off"),
+                "save it again as plain text in UTF-8, the secret alone",
+            );
+        }
+        Some(secret)
     }
 
     /// Reads the secret that `reference` names. `forms` is the hint that says how to write a reference.

@@ -18,6 +18,8 @@ pub struct AdminSettings {
     pub listen: String,
     /// Address of `/livez`, `/readyz` and `/startupz` alone; "" for none.
     pub probes: String,
+    /// Address of `/metrics` alone, for a scraper that calls by whatever name, such as "0.0.0.0:6470"; "" for none.
+    pub metrics: String,
     /// When `/readyz` says yes.
     pub ready: Keyword<ReadinessCondition>,
     /// Host names that are answered, without port.
@@ -45,6 +47,7 @@ impl Default for AdminSettings {
         Self {
             listen: "127.0.0.1:6466".into(),
             probes: String::new(),
+            metrics: String::new(),
             ready: Keyword(ReadinessCondition::AnyToken),
             hosts: loopback_hosts(),
             access: Vec::new(),

@@ -12,6 +12,14 @@ pub struct AuditSettings {
     pub path: String,
     /// What is done while the log cannot be written.
     pub on_failure: AuditFailureSettings,
+    /// Most lines of requests without a valid proof, such as "100/s". Beyond it they are counted in one line a second.
+    pub strangers: String,
+    /// The same for each address that they come from, such as "10/s".
+    pub strangers_per_peer: String,
+    /// Most room that all files of the log take together, such as "50GiB".
+    pub max_total: String,
+    /// How much of it is kept for intents and outcomes of callers, such as "64MiB"; also kept free on the file system.
+    pub reserve: String,
 }
 
 impl Default for AuditSettings {
@@ -19,6 +27,10 @@ impl Default for AuditSettings {
         Self {
             path: "/var/log/ninjaone-proxy/audit".into(),
             on_failure: AuditFailureSettings::default(),
+            strangers: "100/s".into(),
+            strangers_per_peer: "10/s".into(),
+            max_total: "50GiB".into(),
+            reserve: "64MiB".into(),
         }
     }
 }

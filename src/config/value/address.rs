@@ -58,6 +58,17 @@ pub(crate) fn parse_bind_address(text: &str) -> Result<BindAddress, BindAddressP
     }
 }
 
+/// The same port of IPv6's loopback, for a listener at `127.0.0.1`.
+#[must_use]
+pub(crate) fn ipv6_loopback(bind: &BindAddress) -> Option<SocketAddr> {
+    match bind {
+        BindAddress::Address(address) if address.ip() == Ipv4Addr::LOCALHOST => {
+            Some((Ipv6Addr::LOCALHOST, address.port()).into())
+        }
+        BindAddress::Address(_) | BindAddress::Inherited(_) => None,
+    }
+}
+
 /// Whether two listeners need the same port.
 #[must_use]
 pub(crate) fn binds_conflict(one: &BindAddress, other: &BindAddress) -> bool {

@@ -11,4 +11,5 @@ pub(crate) mod percentage;
 pub(crate) mod proxy_url;
 pub(crate) mod redirect_uri;
 pub mod secret_ref;
+pub mod secret_text;
 pub(crate) mod size;

@@ -1,7 +1,7 @@
 //! Reads a secret from where the configuration says it is stored.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -14,6 +14,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
+use rustix::fs::StatVfsMountFlags;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
     hex,
     secret::Secret,
 };
+
+use super::secret_text::{self, SecretEdge};
 
 /// Longest secret, in bytes.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
@@ -48,7 +51,12 @@ pub enum SecretError {
     #[error("{0} is not a file")]
     NotAFile(String),
     #[error("the secret file {path} may be read or changed by others (mode {mode:04o})")]
-    InsecurePermissions { path: String, mode: u32 },
+    InsecurePermissions {
+        path: String,
+        mode: u32,
+        /// It cannot be changed here: the mount is read-only, or the file is somebody else's.
+        is_fixed: bool,
+    },
     #[error(
         "the secret file {path} belongs to user {owner}, who is neither root nor the user that runs this"
     )]
@@ -59,8 +67,12 @@ pub enum SecretError {
     TooLong,
     #[error("the secret is not UTF-8 text")]
     NotUtf8,
+    #[error("the secret is text in UTF-16, and NinjaOne takes UTF-8")]
+    Utf16,
     #[error("the secret holds a control character")]
     ControlCharacter,
+    #[error("within the secret is a character that nobody sees (U+{code:04X})", code = u32::from(*.0))]
+    HiddenCharacter(char),
     #[error("the environment variable {0} is not set")]
     VariableNotSet(String),
     #[error("a credential's name is a file name, without a slash")]
@@ -88,6 +100,11 @@ impl SecretError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::InsecurePermissions {
+                path,
+                is_fixed: true,
+                ..
+            } => Some(credential_hint(Path::new(path))),
             Self::InsecurePermissions { path, .. } => Some(format!("chmod 600 {path}")),
             Self::WrongOwner { path, .. } => Some(format!(
                 "chown it to the user that runs ninjaone-proxy, or to root: {path}"
@@ -95,6 +112,12 @@ impl SecretError {
             Self::CredentialNotFound { .. } => Some(
                 "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
             ),
+            Self::Utf16 => Some(
+                "save it as UTF-8; in PowerShell: Set-Content -NoNewline -Encoding ascii".into(),
+            ),
+            Self::HiddenCharacter(_) => {
+                Some("copy the secret again from NinjaOne, and save it as plain text".into())
+            }
             Self::CommandFailed { .. } => Some("run it by hand to see what it says".into()),
             Self::InvalidKey | Self::WeakKey => Some(KEY_HINT.into()),
             _ => None,
@@ -102,16 +125,42 @@ impl SecretError {
     }
 }
 
+/// How to use a file that Kubernetes or Docker has mounted as it is: as a credential, whose mode is the platform's to set.
+fn credential_hint(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().display();
+    let directory = path
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .display()
+        .to_string();
+    let variable = if CREDENTIAL_DIRECTORIES.contains(&directory.as_str()) {
+        String::new()
+    } else {
+        format!(", and set the environment variable CREDENTIALS_DIRECTORY={directory}")
+    };
+    format!(
+        "its mode cannot be changed here, as with secrets that Kubernetes and Docker mount: write {{ credential = \"{name}\" }} in place of {{ file = … }}{variable}. Credentials are looked for in $CREDENTIALS_DIRECTORY, {places}; who may read them is left to the platform (Kubernetes: defaultMode of the volume)",
+        places = CREDENTIAL_DIRECTORIES.join(" and ")
+    )
+}
+
 /// The bytes of a secret, not validated yet.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// A client secret: one line of text.
+    /// A client secret: one line of text, without blanks and invisible characters around it.
     pub fn text(&self) -> Result<Secret<String>, SecretError> {
-        text(&self.0)
+        visible_text(&self.0)
     }
 
-    /// A passphrase: a text of at least 12 characters.
+    /// What [`SecretBytes::text`] leaves off besides a line end.
+    #[must_use]
+    pub fn edge(&self) -> Option<SecretEdge> {
+        secret_text::edge_of(std::str::from_utf8(&self.0).ok()?)
+    }
+
+    /// A passphrase: a text of at least 12 characters. It is sent nowhere, and what it has sealed opens with it alone: blanks at
+    /// its ends are part of it.
     pub(crate) fn passphrase(&self) -> Result<Secret<String>, SecretError> {
         let text = text(&self.0)?;
         if text.expose().chars().count() < PASSPHRASE_CHARACTERS_MIN {
@@ -123,9 +172,16 @@ impl SecretBytes {
     /// A key of 32 bytes: raw, as 64 hex digits, or in base64 or base64url.
     pub(crate) fn key(&self) -> Result<Secret<[u8; KEY_BYTES]>, SecretError> {
         // 32 random bytes are hardly ever text, and 32 typed characters are not a key.
-        let decoded = match text(&self.0) {
-            Ok(text) => decode_key(text.expose().trim()).ok_or(SecretError::InvalidKey)?,
-            Err(SecretError::NotUtf8 | SecretError::ControlCharacter) => self.0.clone(),
+        let is_raw = self.0.len() == KEY_BYTES;
+        let decoded = match visible_text(&self.0) {
+            Ok(text) => decode_key(text.expose()).ok_or(SecretError::InvalidKey)?,
+            Err(SecretError::Utf16) if !is_raw => return Err(SecretError::Utf16),
+            Err(
+                SecretError::NotUtf8
+                | SecretError::ControlCharacter
+                | SecretError::HiddenCharacter(_)
+                | SecretError::Utf16,
+            ) => self.0.clone(),
             Err(error) => return Err(error),
         };
         let key: [u8; KEY_BYTES] = decoded
@@ -220,6 +276,7 @@ fn read_file(path: &Path, exposure: PermissionCheck) -> Result<Zeroizing<Vec<u8>
             return Err(SecretError::InsecurePermissions {
                 path: shown(),
                 mode,
+                is_fixed: is_on_read_only_mount(&file) || foreign_owner(&about).is_some(),
             });
         }
         // Root may hand us a secret.
@@ -235,6 +292,11 @@ fn read_file(path: &Path, exposure: PermissionCheck) -> Result<Zeroizing<Vec<u8>
         .ok_or(SecretError::TooLong)
 }
 
+fn is_on_read_only_mount(file: &File) -> bool {
+    let about = rustix::fs::fstatvfs(file);
+    about.is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
 /// Reads to the end; `None` if it is too long.
 fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     // Allocated at full capacity, so that growing leaves no copies behind.
@@ -244,7 +306,29 @@ fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(Some(bytes).filter(|bytes| bytes.len() <= SECRET_BYTES_MAX))
 }
 
-/// The secret without the trailing newline that editors and `echo` leave.
+/// The secret without what editors, consoles and clipboards leave around it.
+fn visible_text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
+    if bytes.len() > SECRET_BYTES_MAX {
+        return Err(SecretError::TooLong);
+    }
+    if secret_text::is_utf16(bytes) {
+        return Err(SecretError::Utf16);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotUtf8)?;
+    let text = secret_text::trim(text);
+    if text.is_empty() {
+        return Err(SecretError::Empty);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(SecretError::ControlCharacter);
+    }
+    match secret_text::hidden_within(text) {
+        Some(hidden) => Err(SecretError::HiddenCharacter(hidden)),
+        None => Ok(Secret::new(text.to_owned())),
+    }
+}
+
+/// The text without the trailing newline that editors and `echo` leave.
 fn text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
     if bytes.len() > SECRET_BYTES_MAX {
         return Err(SecretError::TooLong);

@@ -7,5 +7,6 @@ mod admin;
 mod behind;
 mod bodies;
 mod drips;
+mod record;
 mod running;
 mod sockets;

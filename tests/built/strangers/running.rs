@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, ops::Deref, path::PathBuf, process::Command};
 
+use serde_json::Value;
+
 use crate::{
     answer::Answer,
     directory::Directory,
@@ -121,6 +123,17 @@ impl Running {
         let value = self.metric(series).await;
         let value = value.unwrap_or_else(|| panic!("no {series}"));
         value.to_string().parse().unwrap()
+    }
+
+    /// The lines of the audit log after a stop.
+    pub(crate) async fn lines_at_its_end(mut self) -> Vec<Value> {
+        self.proxy.program.terminate().await;
+        self.proxy.lines()
+    }
+
+    /// Ends it as an operator does.
+    pub(crate) async fn stop(self) {
+        self.proxy.stop().await;
     }
 
     /// The lines of the log that hold all of `words`.

@@ -1,7 +1,7 @@
 //! Who may ask the admin listener for what.
 
 use http::{Method, StatusCode};
-use ninjaone_proxy::admin::{AdminService, health::ReadinessCondition, metrics};
+use ninjaone_proxy::admin::{AdminService, health::ReadinessCondition};
 
 use super::{
     admin, body,
@@ -117,7 +117,10 @@ fn metrics_may_be_off() {
 #[test]
 fn metrics_have_the_names_that_were_promised() {
     let answer = get(&admin(), "/metrics");
-    assert_eq!(answer.headers()["content-type"], metrics::CONTENT_TYPE);
+    assert_eq!(
+        answer.headers()["content-type"],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
     for line in [
         r#"ninjaone_proxy_requests_total{caller="powerbi",operation="getDevices",decision="allowed",status_class="2xx"} 7"#,
         r#"ninjaone_proxy_request_duration_seconds_bucket{le="0.005"} 1"#,

@@ -112,6 +112,8 @@ pub(crate) fn healthy() -> StatusSnapshot {
             last_error: None,
             refuses_reads: false,
             gap: None,
+            strangers_counted: 0,
+            space: None,
         },
         traffic: Traffic {
             requests: 12_345,

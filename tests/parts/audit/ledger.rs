@@ -265,11 +265,12 @@ async fn without_a_place_a_request_is_refused_unless_reads_may_go_unrecorded() {
     let intent = ledger.write_intent(subject(2, RiskClass::Write)).await;
     assert_eq!(intent.err(), Some(LedgerWriteError));
     // Refusals and events have room of their own.
-    ledger.event(AuditEvent::Stop {
-        reason: "test".into(),
+    ledger.event(AuditEvent::Caller {
+        caller: "helpdesk-bot".into(),
+        change: "added",
     });
     ledger.flush().await.unwrap();
-    assert_eq!(types(temp_dir.path()), ["start", "stop"]);
+    assert_eq!(types(temp_dir.path()), ["start", "caller"]);
     assert_eq!(ledger.snapshot().queued, held.len());
 }
 

@@ -394,3 +394,36 @@ fn every_list_has_a_bound() {
         problems[1000]
     );
 }
+
+#[test]
+fn the_reserve_of_the_audit_log_is_a_part_of_its_room() {
+    for (written, at) in [
+        ("max_total = \"1MiB\"\n", "max_total"),
+        ("max_total = \"1MiB\"\nreserve = \"1MiB\"\n", "reserve"),
+    ] {
+        let problems = House::with_tenant(&format!("[audit]\n{written}")).refused();
+        let text = problems.to_string();
+        assert!(text.contains("so it must be smaller"), "{text}");
+        assert!(text.contains(at), "{text}");
+    }
+    let config =
+        House::with_tenant("[audit]\nmax_total = \"1MiB\"\nreserve = \"64KiB\"\n").accepted();
+    assert_eq!(
+        (config.audit.total_bytes_max, config.audit.reserve_bytes),
+        (1 << 20, 64 << 10)
+    );
+}
+
+#[test]
+fn ipv6_is_listened_on_beside_defaults_alone() {
+    let config = House::with_tenant("").accepted();
+    assert_eq!(config.listen.http_ipv6, "[::1]:6465".parse().ok());
+    assert_eq!(config.admin.listen_ipv6, "[::1]:6466".parse().ok());
+
+    let chosen = "[listen]\nhttp = [\"127.0.0.1:6465\"]\n[admin]\nlisten = \"127.0.0.1:6466\"\n";
+    let config = House::with_tenant(chosen).accepted();
+    assert_eq!(
+        (config.listen.http_ipv6, config.admin.listen_ipv6),
+        (None, None)
+    );
+}
