@@ -35,6 +35,10 @@ use super::api_key::KeyHash;
 /// Every token of ours begins so: secret scanners find it.
 pub const TOKEN_PREFIX: &str = "njt_";
 
+/// A token is taken for this much longer than its client was told: clients count from its arrival, and `requests_oauthlib`
+/// rounds up to a second, so they would send it for a moment after its end, and take the 401 for an error.
+pub const EXPIRY_LEEWAY: Duration = Duration::from_secs(2);
+
 /// Bytes of a key that seals tokens.
 pub const TOKEN_KEY_BYTES: usize = 32;
 

@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::{clock::Timestamp, lock::Lock};
 
-use super::access_token::{OpenedToken, TOKEN_ID_BYTES, TokenId};
+use super::access_token::{EXPIRY_LEEWAY, OpenedToken, TOKEN_ID_BYTES, TokenId};
 
 /// Most revoked tokens, and callers whose earlier tokens have all ended, that are remembered together.
 pub const REVOKED_TOKENS_MAX: usize = 10_000;
@@ -212,7 +212,7 @@ impl RevokedSet {
         self.tokens.retain(|_, it| it.owner != owner);
         let ended = EndedTokens {
             issued_until: now,
-            forget_at: now.plus(TOKEN_LIFETIME_MAX),
+            forget_at: now.plus(TOKEN_LIFETIME_MAX + EXPIRY_LEEWAY),
         };
         self.callers.insert(owner, ended);
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{clock::Timestamp, names::CallerName};
 
 use super::{
-    access_token::{OpenedToken, TokenKey},
+    access_token::{EXPIRY_LEEWAY, OpenedToken, TokenKey},
     api_key::KeyHash,
     revoked_tokens::RevokedTokens,
 };
@@ -52,7 +52,7 @@ impl CallerTokens {
         self.keys.store(Arc::new(keys));
     }
 
-    /// A new token for the caller that `key` proves; none if the system has no randomness to give.
+    /// A new token for the caller that `key` proves, whose client is told that it lives for `lifetime`; none if the system has no randomness to give.
     #[must_use]
     pub fn issue(
         &self,
@@ -61,7 +61,10 @@ impl CallerTokens {
         now: Timestamp,
         lifetime: Duration,
     ) -> Option<Zeroizing<String>> {
-        self.keys.load().current.seal(caller, key, now, lifetime)
+        self.keys
+            .load()
+            .current
+            .seal(caller, key, now, lifetime + EXPIRY_LEEWAY)
     }
 
     /// What a token says, however old it is; none for what is no token of ours.
