@@ -294,6 +294,15 @@ impl AuditEntry {
         matches!(self, Self::Outcome { facts, .. } if facts.class == Some(RiskClass::Read))
     }
 
+    /// Whether it is of a request that has no intent in the log: where there is no room, its line waits.
+    #[must_use]
+    pub fn has_no_intent(&self) -> bool {
+        let Self::Outcome { facts, details, .. } = self else {
+            return false;
+        };
+        details.decision.is_refused() || matches!(facts.class, None | Some(RiskClass::Read))
+    }
+
     /// Whether this is the last line of a run.
     #[must_use]
     pub fn is_stop(&self) -> bool {

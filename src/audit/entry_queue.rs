@@ -43,7 +43,6 @@ pub(super) struct EntryQueue {
     occupied: AtomicUsize,
     lost: AtomicU64,
     broken: AtomicBool,
-    full: AtomicBool,
     /// Their lines have no place above.
     pub(super) strangers: StrangerQueue<QueuedEntry>,
     /// Of those that are queued or being written.
@@ -94,7 +93,6 @@ impl EntryQueue {
             occupied: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
             broken: AtomicBool::new(false),
-            full: AtomicBool::new(false),
             strangers: StrangerQueue::new(strangers),
             stranger_lines: AtomicUsize::new(0),
         })
@@ -209,15 +207,6 @@ impl EntryQueue {
 
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
-    }
-
-    /// Whether nothing new may begin because there is no room for its lines. Then it is broken, too.
-    pub(super) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Release);
     }
 
     pub(super) fn set_broken(&self, broken: bool) {

@@ -208,7 +208,6 @@ impl Ledger {
             return Err(LedgerWriteError);
         }
         let reservation = match queue.reserve() {
-            _ if queue.is_full() => queue.unreserved(),
             Some(reservation) => reservation,
             None if unrecorded => queue.unreserved(),
             None => return Err(LedgerWriteError),
@@ -256,9 +255,6 @@ impl Ledger {
             facts.caller.is_none() && details.decision.is_refused() && details.status < 500;
         let reservation = if is_stranger {
             queue.stranger()
-        } else if queue.is_full() {
-            // What room is left is for the outcomes of what has begun.
-            queue.unreserved()
         } else {
             queue.reserve_extra()
         };

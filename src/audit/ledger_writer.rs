@@ -69,6 +69,8 @@ pub(super) struct LedgerWriter {
     boot: Box<str>,
     /// Taken off the queue and not yet written.
     pending: VecDeque<QueuedEntry>,
+    /// Lines for which there is no room: what is left of it is for the outcomes of what has begun.
+    held: VecDeque<QueuedEntry>,
     /// The last line of the run, which waits for all others.
     stop: Option<QueuedEntry>,
     unsynced: Unsynced,
@@ -129,6 +131,7 @@ impl LedgerWriter {
             chain: Chain::resume(head),
             boot,
             pending: VecDeque::new(),
+            held: VecDeque::new(),
             stop: None,
             unsynced: Unsynced::default(),
             buffer: Vec::with_capacity(2 * WRITE_BYTES_MAX),
@@ -208,6 +211,8 @@ impl LedgerWriter {
     fn queue_up(&mut self, item: QueuedEntry) {
         if item.entry.is_stop() {
             self.stop = Some(item);
+        } else if self.space.level() == SpaceLevel::Exhausted && item.entry.has_no_intent() {
+            self.held.push_back(item);
         } else {
             self.pending.push_back(item);
         }
@@ -217,7 +222,7 @@ impl LedgerWriter {
     fn count_unwritten(&mut self) -> u64 {
         let strangers = &self.queue.strangers;
         let counted = strangers.take_tally(Timestamp::now(), 0);
-        let lines = self.pending.len() + strangers.take_lines().len();
+        let lines = self.pending.len() + self.held.len() + strangers.take_lines().len();
         let lines = lines + usize::from(self.stop.is_some());
         lines as u64 + counted.map_or(0, |it| it.count)
     }
@@ -245,7 +250,12 @@ impl LedgerWriter {
     fn write(&mut self, somebody_waits: bool, closing: bool) -> Result<(), SinkError> {
         self.write_pending()?;
         let due = Moment::now().since(self.synced) >= Duration::from_millis(SYNC_MS);
-        // Without room, reads that are served unrecorded are lost all the time: one line tells of them at the end.
+        if closing {
+            // There was no room for them to the end.
+            self.queue.count_lost(self.held.len() as u64);
+            self.held.clear();
+        }
+        // Without room, lines beyond the queue's bound are lost all the time: one line tells of them when there is.
         let has_room = self.space.level() != SpaceLevel::Exhausted;
         if (due || somebody_waits) && (has_room || closing) && self.queue.lost() > 0 {
             let shortage = self.space.take_gap_reason();
@@ -439,9 +449,12 @@ impl LedgerWriter {
         let space = self.sink.space();
         self.space.update(space, &self.queue);
         let level = self.space.level();
-        let (fails, is_full) = (self.outage.is_some(), level == SpaceLevel::Exhausted);
-        self.queue.set_full(is_full);
-        self.queue.set_broken(fails || is_full);
+        if level != SpaceLevel::Exhausted {
+            self.pending.append(&mut self.held);
+        }
+        let fails = self.outage.is_some();
+        self.queue
+            .set_broken(fails || level == SpaceLevel::Exhausted);
         let counts_strangers = fails || level != SpaceLevel::Plenty;
         if self.counts_strangers != counts_strangers {
             self.counts_strangers = counts_strangers;

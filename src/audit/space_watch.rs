@@ -118,8 +118,8 @@ mod tests {
         stranger_queue::StrangerLimits,
     };
 
-    fn space(room_kib: u64) -> Option<LogSpace> {
-        Some(LogSpace {
+    fn space(room_kib: u64) -> LogSpace {
+        LogSpace {
             limits: SpaceLimits {
                 total_bytes_max: 1 << 30,
                 reserve_bytes: 128 << 10,
@@ -129,7 +129,7 @@ mod tests {
                 free_bytes: room_kib << 10,
                 total_bytes: 1 << 30,
             }),
-        })
+        }
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
             (16, SpaceLevel::Exhausted),
             (17, SpaceLevel::ReserveOnly),
         ] {
-            watch.update(space(room_kib), &queue);
+            watch.update(Some(space(room_kib)), &queue);
             assert_eq!(watch.level(), level, "{room_kib} KiB");
             assert_eq!(watch.failure().is_some(), level == SpaceLevel::Exhausted);
         }
@@ -156,14 +156,14 @@ mod tests {
         let mut watch = SpaceWatch::new();
         watch.note_tally();
         assert_eq!(watch.tally_seconds(), 1);
-        watch.update(space(100), &queue);
+        watch.update(Some(space(100)), &queue);
         for expected in [2, 4, 8, 16, 32, 64, 64] {
             watch.note_tally();
             assert_eq!(watch.tally_seconds(), expected);
         }
-        watch.update(space(1), &queue);
+        watch.update(Some(space(1)), &queue);
         assert_eq!(watch.tally_seconds(), u64::MAX);
-        watch.update(space(1000), &queue);
+        watch.update(Some(space(1000)), &queue);
         assert_eq!(watch.tally_seconds(), 1);
     }
 }

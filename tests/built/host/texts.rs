@@ -59,7 +59,7 @@ fn what_is_not_text_in_utf8_is_named() {
     for (written, why) in [
         (utf16(&format!("\u{feff}{SECRET}\r\n")), "text in UTF-16"),
         (utf16(SECRET), "text in UTF-16"),
-        (format!("a-client\u{200b}-secret").into_bytes(), "(U+200B)"),
+        ("a-client\u{200b}-secret".into(), "(U+200B)"),
     ] {
         let (directory, settings) = without_ninjaone();
         directory.write("acme.secret", &written);
