@@ -1,17 +1,22 @@
 //! `explain`: why a request would be allowed or refused, and what would have to change.
 
+mod absence;
 mod recorded_request;
 mod target;
 mod text;
+mod verdict;
 
 use std::{
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
+    admin::status_snapshot::AuditStatus,
+    clock::{Moment, Timestamp},
     names::RequestId,
     net::{Method, request::target::Target},
     ninjaone::operation::RiskClass,
@@ -24,11 +29,19 @@ use crate::{
 use self::{
     recorded_request::{RecordSearch, RecordedRequest},
     target::parse_target,
+    verdict::Verdict,
 };
 
 use super::exit::ExitStatus;
 
-/// Explain what the policies say about a request, without sending it.
+/// How long the line of a request that came just now is waited for, and how often it is looked for, in milliseconds.
+const LINE_WAIT_MS_MAX: u64 = 2_000;
+const LOOK_AGAIN_MS: u64 = 50;
+
+/// A request that came longer ago has its line or gets none, in milliseconds.
+const RECENT_MS_MAX: u64 = 120_000;
+
+/// Explain what the policies say about a request, or what happened to one that was sent.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ExplainArgs {
     /// A caller's name; or the id of a request that is in the audit log
@@ -49,14 +62,32 @@ enum ExplainSubject {
 }
 
 impl ExplainArgs {
-    /// Explains with the policies in `book`; a request id is looked up in `audit_directory`.
-    ///
-    /// Exit codes: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage.
+    /// As [`ExplainArgs::run_beside`], without asking a running proxy.
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
     pub fn run(
         &self,
+        policy: &PolicySet,
+        audit_directory: &Path,
+        as_json: bool,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<ExitStatus> {
+        self.run_beside(&|| None, policy, audit_directory, as_json, out, err)
+    }
+
+    /// Explains with the policies in `policy`; a request id is looked up in `audit_directory`. `running` gives what the
+    /// running proxy says of its audit log.
+    ///
+    /// Exit codes: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage, 75 the request's line may still
+    /// come: it came just now, or the audit log cannot be written.
+    ///
+    /// # Errors
+    /// `out` or `err` cannot be written to.
+    pub fn run_beside(
+        &self,
+        running: &dyn Fn() -> Option<AuditStatus>,
         policy: &PolicySet,
         audit_directory: &Path,
         as_json: bool,
@@ -80,7 +111,11 @@ impl ExplainArgs {
                 print_explanation(&request, &policy.explain(&request), None, as_json, out)
             }
             Ok(ExplainSubject::Recorded(id)) => {
-                self.explain_recorded(id, policy, audit_directory, as_json, out, err)
+                let log = LogPlace {
+                    directory: audit_directory,
+                    running,
+                };
+                self.explain_recorded(id, &log, policy, as_json, out, err)
             }
         }
     }
@@ -114,43 +149,62 @@ impl ExplainArgs {
     fn explain_recorded(
         &self,
         id: RequestId,
+        log: &LogPlace<'_>,
         policy: &PolicySet,
-        audit_directory: &Path,
         as_json: bool,
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        let record = match recorded_request::find(audit_directory, id) {
-            Ok(RecordSearch::Found(record)) => *record,
-            Ok(RecordSearch::NotFound) => {
-                writeln!(
-                    err,
-                    "error: request {id} is not in {}",
-                    audit_directory.display()
-                )?;
+        let directory = log.directory.display();
+        let found = match find_or_wait(log.directory, id) {
+            Ok(found) => found,
+            // Somebody may have deleted it while the proxy runs.
+            Err(problem) => {
+                if let Some(audit) = log.outage() {
+                    return absence::print_outage(id, &audit, as_json, out);
+                }
+                writeln!(err, "error: {directory} cannot be read: {problem}")?;
                 return Ok(ExitStatus::Failed);
             }
-            Ok(RecordSearch::LimitReached) => {
+        };
+        match found {
+            RecordSearch::Found(record) => self.explain_record(&record, policy, as_json, out),
+            RecordSearch::Counted(line) => absence::print_counted(id, &line, as_json, out),
+            RecordSearch::NotFound => match log.outage() {
+                Some(audit) => absence::print_outage(id, &audit, as_json, out),
+                None if is_recent(id) => {
+                    writeln!(
+                        err,
+                        "error: request {id} is not in {directory} yet: it came just now, and its line is written at its end. Ask again."
+                    )?;
+                    Ok(ExitStatus::TryAgainLater)
+                }
+                None => {
+                    writeln!(err, "error: request {id} is not in {directory}")?;
+                    Ok(ExitStatus::Failed)
+                }
+            },
+            RecordSearch::LimitReached => {
                 writeln!(
                     err,
                     "error: request {id} is not in the newest {} MiB of {directory}; look further with: grep -r {id} {directory}",
                     recorded_request::SEARCHED_BYTES_MAX >> 20,
-                    directory = audit_directory.display()
                 )?;
-                return Ok(ExitStatus::Failed);
+                Ok(ExitStatus::Failed)
             }
-            Err(problem) => {
-                writeln!(
-                    err,
-                    "error: {} cannot be read: {problem}",
-                    audit_directory.display()
-                )?;
-                return Ok(ExitStatus::Failed);
-            }
-        };
+        }
+    }
+
+    fn explain_record(
+        &self,
+        record: &RecordedRequest,
+        policy: &PolicySet,
+        as_json: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<ExitStatus> {
         let asked = record.to_request(policy.catalogue());
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
-            return print_undecided(&record, as_json, out);
+            return print_undecided(record, as_json, out);
         };
         let request = ExplainRequest {
             caller,
@@ -163,10 +217,45 @@ impl ExplainArgs {
         print_explanation(
             &request,
             &policy.explain(&request),
-            Some(&record),
+            Some(record),
             as_json,
             out,
         )
+    }
+}
+
+/// Where recorded requests are looked up.
+struct LogPlace<'a> {
+    directory: &'a Path,
+    /// What the running proxy says of its audit log; none if there is none.
+    running: &'a dyn Fn() -> Option<AuditStatus>,
+}
+
+impl LogPlace<'_> {
+    fn outage(&self) -> Option<AuditStatus> {
+        (self.running)().filter(absence::is_outage)
+    }
+}
+
+/// Whether a request came so short a time ago that its line may still be on its way.
+fn is_recent(id: RequestId) -> bool {
+    Timestamp::now().unix_millis().abs_diff(id.unix_ms()) < RECENT_MS_MAX
+}
+
+/// Looks again for a while for the outcome of a request that came just now: it is written after its last byte.
+fn find_or_wait(directory: &Path, id: RequestId) -> io::Result<RecordSearch> {
+    let gives_up = Moment::now().plus(Duration::from_millis(LINE_WAIT_MS_MAX));
+    loop {
+        let found = recorded_request::find(directory, id)?;
+        let is_final = match &found {
+            RecordSearch::Found(record) => record.is_outcome(),
+            RecordSearch::Counted(_) | RecordSearch::LimitReached => true,
+            RecordSearch::NotFound => false,
+        };
+        if is_final || !is_recent(id) || Moment::now() >= gives_up {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(LOOK_AGAIN_MS));
     }
 }
 
@@ -183,15 +272,22 @@ fn print_explanation(
     as_json: bool,
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
+    let was_refused = then.is_some_and(RecordedRequest::was_refused);
     if as_json {
         writeln!(out, "{}", to_json(request, explanation, then))?;
     } else {
         if let Some(record) = then {
             writeln!(out, "{}\n", text::record_text(record))?;
+            writeln!(out, "By the rules now in force:\n")?;
         }
-        write!(out, "{}", text::explanation_text(request, explanation))?;
+        write!(
+            out,
+            "{}",
+            text::explanation_text(request, explanation, was_refused)
+        )?;
     }
     Ok(match explanation.conclusion {
+        _ if was_refused => ExitStatus::Refused,
         Conclusion::Allowed { .. } => ExitStatus::Done,
         Conclusion::NoSuchCaller => ExitStatus::Failed,
         _ => ExitStatus::Refused,
@@ -205,14 +301,18 @@ fn print_undecided(
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     if as_json {
-        let object = json!({ "schema": "explain/1", "then": record.to_json(), "steps": [] });
+        let verdict = Verdict::of(record);
+        let object = json!({
+            "schema": "explain/1",
+            "decision": record.decision,
+            "verdict": verdict.sentence,
+            "do": verdict.remedy,
+            "then": record.to_json(),
+            "steps": [],
+        });
         writeln!(out, "{object}")?;
     } else {
         writeln!(out, "{}", text::record_text(record))?;
-        writeln!(
-            out,
-            "It was not known who asked or for what, so no policy has a say in it."
-        )?;
     }
     Ok(ExitStatus::Refused)
 }
@@ -234,6 +334,9 @@ fn to_json(
         |pick: fn(&ExplanationStep) -> Option<String>| explanation.steps.iter().find_map(pick);
     let steps: Vec<Value> = explanation.steps.iter().map(text::step_json).collect();
     let changes: Vec<String> = explanation.changes.iter().map(text::change_text).collect();
+    let verdict = then.map(Verdict::of);
+    let refused = then.filter(|it| it.was_refused());
+    let decision = refused.and_then(RecordedRequest::result);
     json!({
         "schema": "explain/1",
         "caller": request.caller,
@@ -248,7 +351,11 @@ fn to_json(
             _ => None,
         }),
         "class": conclusion.class().map(RiskClass::as_str),
-        "decision": conclusion.code(),
+        // What happened to it, where it was refused; otherwise what would happen now.
+        "decision": decision.unwrap_or(conclusion.code()),
+        "now": conclusion.code(),
+        "verdict": verdict.as_ref().map(|it| &it.sentence),
+        "do": verdict.as_ref().and_then(|it| it.remedy.as_ref()),
         "rule": rule,
         "identity": find(|step| match step {
             ExplanationStep::Identity { choice, .. } => Some(choice.identity.to_string()),

@@ -155,7 +155,19 @@ fn explain_request(
         }
     };
     let policy = wiring::policy_set(&config, catalogue);
-    args.run(&policy, &config.audit.path, context.json, out, err)
+    // Asked only where the log has no answer.
+    let running = || {
+        let asked = run::block_on(status::fetch_snapshot(context.admin_address()));
+        asked.ok().flatten().map(|it| it.audit)
+    };
+    args.run_beside(
+        &running,
+        &policy,
+        &config.audit.path,
+        context.json,
+        out,
+        err,
+    )
 }
 
 fn ops_command(

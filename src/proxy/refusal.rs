@@ -164,7 +164,9 @@ pub(crate) fn malformed(it: &Malformed) -> Refusal {
         | RequestError::AbsoluteForm
         | RequestError::NotHttp => ErrorCode::BadRequest,
     };
-    Refusal::new(code, sentence(&it.error.to_string()))
+    let mut refusal = Refusal::new(code, sentence(&it.error.to_string()));
+    refusal.error = Some(it.error.as_str());
+    refusal
 }
 
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is

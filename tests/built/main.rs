@@ -30,3 +30,4 @@ mod hostile;
 mod journeys;
 mod login;
 mod strangers;
+mod verdict;

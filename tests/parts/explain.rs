@@ -107,13 +107,13 @@ fn policy_set() -> PolicySet {
     ])
 }
 
-struct Told {
-    code: u8,
-    out: String,
-    err: String,
+pub(crate) struct Told {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn explain_from(directory: &Path, arguments: &[&str], json: bool) -> Told {
+pub(crate) fn explain_from(directory: &Path, arguments: &[&str], json: bool) -> Told {
     let line = Line::try_parse_from([&["explain"], arguments].concat()).expect("arguments");
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = line

@@ -7,6 +7,7 @@ mod catalogue;
 mod config;
 mod credentials;
 mod explain;
+mod explain_strangers;
 mod limits;
 mod ninjaone_answers;
 mod ops;

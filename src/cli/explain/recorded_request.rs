@@ -1,6 +1,7 @@
 //! Finds one request in the audit log and rebuilds it, so that it can be evaluated again.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead, BufReader, Read},
     path::Path,
 };
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     audit::{hashed_line::LINE_BYTES_MAX, log_file},
+    clock::Timestamp,
     names::RequestId,
     net::Method,
     ninjaone::{
@@ -20,11 +22,16 @@ use crate::{
 
 use super::target::parse_target;
 
+/// Every line of the type has it; spares parsing the others.
+const REFUSED_TYPE: &str = "\"refused\"";
+
 /// Most bytes of the log that are searched, newest files first.
 pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;
 
 pub(super) enum RecordSearch {
     Found(Box<RecordedRequest>),
+    /// It has no line; this one counts those that were refused at its time.
+    Counted(Box<RefusedLine>),
     NotFound,
     /// Not found within [`SEARCHED_BYTES_MAX`].
     LimitReached,
@@ -50,6 +57,43 @@ pub(super) struct RecordedRequest {
     pub(super) decision: Option<String>,
     pub(super) policy: Option<String>,
     pub(super) status: Option<u16>,
+    pub(super) source: Option<String>,
+    /// More about the refusal: `unknown-key`, `not-http`, …
+    pub(super) error: Option<String>,
+    /// The limit that it ran into.
+    pub(super) bucket: Option<String>,
+}
+
+/// A line that counts refused strangers instead of naming each.
+#[derive(Debug, Deserialize)]
+pub(super) struct RefusedLine {
+    #[serde(rename = "type")]
+    kind: String,
+    pub(super) seq: Option<u64>,
+    pub(super) count: u64,
+    #[serde(default)]
+    pub(super) reasons: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub(super) peers: Vec<String>,
+    /// RFC 3339 in UTC, like `last`.
+    pub(super) first: String,
+    pub(super) last: String,
+}
+
+impl RefusedLine {
+    /// Whether it counts a request that came at `at`, to the millisecond: an id has no more.
+    fn covers(&self, at: &str) -> bool {
+        to_the_millisecond(&self.first) <= to_the_millisecond(at)
+            && to_the_millisecond(at) <= to_the_millisecond(&self.last)
+    }
+}
+
+/// `2026-11-17T14:02:11.123` of an RFC 3339 time in UTC, whatever the number of its decimals.
+fn to_the_millisecond(at: &str) -> String {
+    let at = at.trim_end_matches('Z');
+    let (whole, decimals) = at.split_once('.').unwrap_or((at, ""));
+    let decimals: String = decimals.chars().chain("000".chars()).take(3).collect();
+    format!("{whole}.{decimals}")
 }
 
 /// A recorded request in a form that can be evaluated again.
@@ -94,6 +138,8 @@ impl RecordedRequest {
             "policy": self.policy,
             "identity": self.identity,
             "status": self.status,
+            "error": self.error,
+            "bucket": self.bucket,
         })
     }
 
@@ -113,46 +159,94 @@ impl RecordedRequest {
     }
 }
 
-/// Finds the outcome of request `id`, or otherwise its intent.
+/// Finds the outcome of request `id`, or otherwise its intent, or the line that counts it.
 ///
 /// # Errors
 /// The directory or a file in it cannot be read.
 pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<RecordSearch> {
     let mut left = SEARCHED_BYTES_MAX;
-    let mut intent = None;
+    let mut found = FoundLines::default();
     for file in log_file::list_log_files(directory)?.iter().rev() {
-        let (found, read) = find_in(&file.path, id, left)?;
-        match found {
-            Some(record) if record.kind == "outcome" => return Ok(RecordSearch::Found(record)),
-            Some(record) => intent = Some(record),
-            // The outcome would be in this file or in a newer one.
-            None if intent.is_some() => break,
-            None => {}
+        let read = found.read(&file.path, id, left)?;
+        // An outcome would be in the file of its intent, or in a newer one.
+        if found.own.is_some() {
+            break;
         }
         left = left.saturating_sub(read);
         if left == 0 {
-            return Ok(intent.map_or(RecordSearch::LimitReached, RecordSearch::Found));
+            return Ok(found.into_result(RecordSearch::LimitReached));
         }
     }
-    Ok(intent.map_or(RecordSearch::NotFound, RecordSearch::Found))
+    Ok(found.into_result(RecordSearch::NotFound))
 }
 
-/// The request's last line in a file, and how many bytes were read.
-fn find_in(
-    path: &Path,
-    id: RequestId,
-    bytes_max: u64,
-) -> io::Result<(Option<Box<RecordedRequest>>, u64)> {
-    let mut reader = BufReader::new(log_file::open_for_reading(path)?.take(bytes_max));
-    let mut line = Vec::new();
-    let mut found = None;
-    while next_line(&mut reader, &mut line)? {
-        if let Some(record) = parse_if_about(&line, id) {
-            found = Some(record);
+/// When a request came, as its id tells.
+pub(super) fn came_at(id: RequestId) -> Timestamp {
+    let micros = id.unix_ms().saturating_mul(1000);
+    Timestamp::from_unix_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+impl RecordedRequest {
+    /// What came of it: `allowed`, or the code of what it got instead of NinjaOne's answer. None if its end is not on record.
+    pub(super) fn result(&self) -> Option<&str> {
+        let decision = self.decision.as_deref()?;
+        // One that was sent counts as allowed, whatever came of it.
+        let is_ours = decision == "allowed" && self.source.as_deref() == Some("proxy");
+        let error = self.error.as_deref().filter(|_| is_ours);
+        Some(error.unwrap_or(decision))
+    }
+
+    /// Whether it got something else than NinjaOne's answer.
+    pub(super) fn was_refused(&self) -> bool {
+        self.result().is_some_and(|it| it != "allowed")
+    }
+
+    /// Whether its end is on record.
+    pub(super) fn is_outcome(&self) -> bool {
+        self.kind == "outcome"
+    }
+}
+
+/// What the files that were read so far have.
+#[derive(Default)]
+struct FoundLines {
+    /// The newest line of the request itself.
+    own: Option<Box<RecordedRequest>>,
+    counted: Option<Box<RefusedLine>>,
+}
+
+impl FoundLines {
+    /// Reads a file that is older than those before it. Gives how many bytes were read.
+    fn read(&mut self, path: &Path, id: RequestId, bytes_max: u64) -> io::Result<u64> {
+        let came_at = came_at(id).to_string();
+        let mut reader = BufReader::new(log_file::open_for_reading(path)?.take(bytes_max));
+        let mut line = Vec::new();
+        let mut own = None;
+        while next_line(&mut reader, &mut line)? {
+            let Ok(text) = std::str::from_utf8(&line) else {
+                continue;
+            };
+            if text.contains(id.as_str()) {
+                own = parse_if_about(text, id).or(own);
+            } else if text.contains(REFUSED_TYPE)
+                && let Ok(counted) = serde_json::from_str::<RefusedLine>(text)
+                && counted.kind == "refused"
+                && counted.covers(&came_at)
+            {
+                self.counted = Some(Box::new(counted));
+            }
+        }
+        self.own = self.own.take().or(own);
+        Ok(bytes_max - reader.get_ref().limit())
+    }
+
+    fn into_result(self, otherwise: RecordSearch) -> RecordSearch {
+        match (self.own, self.counted) {
+            (Some(own), _) => RecordSearch::Found(own),
+            (None, Some(counted)) => RecordSearch::Counted(counted),
+            (None, None) => otherwise,
         }
     }
-    let read = bytes_max - reader.get_ref().limit();
-    Ok((found, read))
 }
 
 /// Reads the next line into `line`, truncated to [`LINE_BYTES_MAX`]; false at the end.
@@ -174,11 +268,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     }
 }
 
-fn parse_if_about(line: &[u8], id: RequestId) -> Option<Box<RecordedRequest>> {
-    let text = std::str::from_utf8(line).ok()?;
-    if !text.contains(id.as_str()) {
-        return None;
-    }
+fn parse_if_about(text: &str, id: RequestId) -> Option<Box<RecordedRequest>> {
     let record: RecordedRequest = serde_json::from_str(text).ok()?;
     let is_of_a_request = matches!(&*record.kind, "intent" | "outcome");
     let same = record.request.as_deref() == Some(id.as_str());

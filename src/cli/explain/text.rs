@@ -17,10 +17,14 @@ use crate::{
     },
 };
 
-use super::recorded_request::RecordedRequest;
+use super::{recorded_request::RecordedRequest, verdict::Verdict};
 
-/// The whole text, with a trailing newline.
-pub(super) fn explanation_text(request: &ExplainRequest<'_>, explanation: &Explanation) -> String {
+/// The whole text, with a trailing newline. A request that `was_refused` is never said to be allowed.
+pub(super) fn explanation_text(
+    request: &ExplainRequest<'_>,
+    explanation: &Explanation,
+    was_refused: bool,
+) -> String {
     let mut text = format!(
         "{}: {} {}\n\n",
         escape_control(request.caller),
@@ -31,7 +35,13 @@ pub(super) fn explanation_text(request: &ExplainRequest<'_>, explanation: &Expla
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{number:>3}. {:<10} {}", label(step), step_text(step));
     }
-    let _ = writeln!(text, "\n{}", conclusion_text(explanation));
+    let conclusion = match &explanation.conclusion {
+        Conclusion::Allowed { rule, .. } if was_refused => {
+            format!("They would not refuse it: {rule} ({}).", rule.location)
+        }
+        _ => conclusion_text(explanation),
+    };
+    let _ = writeln!(text, "\n{conclusion}");
     if !explanation.changes.is_empty() {
         text.push_str("\nTo allow it:\n");
         for change in &explanation.changes {
@@ -41,7 +51,7 @@ pub(super) fn explanation_text(request: &ExplainRequest<'_>, explanation: &Expla
     text
 }
 
-/// One line about a recorded request.
+/// What a recorded request was, what happened to it, and what to do about that.
 pub(super) fn record_text(record: &RecordedRequest) -> String {
     let or = |text: &Option<String>, other: &str| escape_control(text.as_deref().unwrap_or(other));
     let mut text = format!(
@@ -61,7 +71,12 @@ pub(super) fn record_text(record: &RecordedRequest) -> String {
     if let Some(status) = record.status {
         let _ = write!(text, ", status {status}");
     }
-    text.push_str(". By the rules now in force:");
+    text.push('.');
+    let verdict = Verdict::of(record);
+    let _ = write!(text, "\n{}", escape_control(&verdict.sentence));
+    if let Some(remedy) = verdict.remedy {
+        let _ = write!(text, "\n{}", escape_control(&remedy));
+    }
     text
 }
 

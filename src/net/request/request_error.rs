@@ -33,3 +33,20 @@ pub enum RequestError {
     #[error("the bytes are not an HTTP request")]
     NotHttp,
 }
+
+impl RequestError {
+    /// The word of the audit line's `error`, from a closed set: what of the request was wrong.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Target(_) => "target",
+            Self::Header(_) | Self::PseudoHeader | Self::Scheme => "header",
+            Self::Method => "method",
+            Self::Host | Self::MisdirectedHost => "host",
+            Self::HeadTooLarge | Self::HeadUnfinished => "head",
+            Self::UnexpectedBody | Self::BodyTooLarge => "body",
+            Self::AbsoluteForm => "absolute-form",
+            Self::NotHttp => "not-http",
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What happened to a recorded request, in a sentence, and what to do about it.
+
+use super::recorded_request::RecordedRequest;
+
+/// Said of one request.
+pub(super) struct Verdict {
+    pub(super) sentence: String,
+    pub(super) remedy: Option<String>,
+}
+
+impl Verdict {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self {
+            sentence: sentence.into(),
+            remedy: None,
+        }
+    }
+
+    fn and(sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            sentence: sentence.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+
+    /// By the decision of its audit line.
+    #[must_use]
+    pub(super) fn of(record: &RecordedRequest) -> Self {
+        match record.result() {
+            None => Self::and(
+                "Only its intent is on record: it may still be under way, or the proxy ended before it did. NinjaOne may have received it.",
+                "Ask again; if nothing more comes, look in NinjaOne for what it was to do.",
+            ),
+            Some("allowed") => answered(record),
+            Some(code) => refused_by_us(code, record)
+                .or_else(|| refused_on_the_way(code, record))
+                .unwrap_or_else(|| Self::new(format!("It was refused: {code}."))),
+        }
+    }
+}
+
+fn answered(record: &RecordedRequest) -> Verdict {
+    let status = record
+        .status
+        .map_or_else(String::new, |it| format!(" with status {it}"));
+    let by = match record.source.as_deref() {
+        Some("cache" | "shared") => "It was answered from a response of NinjaOne's",
+        _ => "It went to NinjaOne and was answered",
+    };
+    Verdict::new(format!("{by}{status}."))
+}
+
+/// Nothing was sent to NinjaOne.
+fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
+    let caller = record.caller.as_deref().unwrap_or("the caller");
+    let tenant = record.tenant.as_deref().unwrap_or("NAME");
+    Some(match code {
+        "policy-denied" | "organization-denied" => Verdict::new(format!(
+            "It was refused: the policy of {caller} did not let it pass."
+        )),
+        "unknown-operation" => {
+            Verdict::new("It was refused: no operation of the catalogue has this method and path.")
+        }
+        "tenant-unknown" => Verdict::new(format!(
+            "It was refused: it was not clear which tenant {caller} meant, or {caller} may not use it."
+        )),
+        "reason-required" => Verdict::and(
+            "It was refused: the policy asks for a header that it did not carry.",
+            "Send NJP-Reason, or NJP-On-Behalf-Of, as the policy below says.",
+        ),
+        "caller-limit" => caller_limit(caller, record.bucket.as_deref()),
+        "login-needed" => login_needed(tenant, record.identity.as_deref()),
+        "token-unavailable" => Verdict::and(
+            format!(
+                "It was refused: there was no valid token for tenant {tenant}. Nothing was sent."
+            ),
+            "See why: ninjaone-proxy status",
+        ),
+        "unauthenticated" => unauthenticated(record.error.as_deref()),
+        "host-refused" => Verdict::and(
+            "It was refused: it named a host that is not answered here.",
+            "Call the proxy by a name of `listen.hosts`, or add the name there.",
+        ),
+        "browser-refused" => Verdict::new("It was refused: a web page in a browser sent it."),
+        "bad-request" | "slow" | "stalled" | "overdue" => bad_request(record),
+        "method-refused" => Verdict::new(
+            "It was refused: its method is not served, or a header asked for another one.",
+        ),
+        "too-large" => Verdict::new(
+            "It was refused: its target, its headers or its body were longer than is taken.",
+        ),
+        "encoding-refused" => Verdict::new(
+            "It was refused: its body was compressed, and a policy must be able to read it.",
+        ),
+        "replayed" => Verdict::and(
+            "It was refused as a replay: the same write had come shortly before, and was done, or its outcome is not known.",
+            "Look at what the first one did. A new Idempotency-Key repeats it on purpose.",
+        ),
+        "idempotency-mismatch" => {
+            Verdict::new("It was refused: its Idempotency-Key had come before with another body.")
+        }
+        "audit-unavailable" => Verdict::and(
+            "It was refused: the audit log could not be written, and nothing goes to NinjaOne unrecorded. Nothing was sent.",
+            "See why: ninjaone-proxy status",
+        ),
+        "draining" => Verdict::new("It was refused: the proxy was about to stop."),
+        "internal-error" => Verdict::and(
+            "It was refused by a fault of the proxy.",
+            "See the log of ninjaone-proxy, and report it.",
+        ),
+        _ => return None,
+    })
+}
+
+/// NinjaOne was asked, or could not be.
+fn refused_on_the_way(code: &str, record: &RecordedRequest) -> Option<Verdict> {
+    Some(match code {
+        "upstream-throttled" => throttled(record.bucket.as_deref()),
+        "upstream-unreachable" => Verdict::and(
+            "It failed: no connection to NinjaOne could be made. Nothing was sent.",
+            "See why: ninjaone-proxy doctor",
+        ),
+        "upstream-timeout" => Verdict::new(
+            "It failed: NinjaOne sent no answer in time. It may have received the request.",
+        ),
+        "upstream-bad-answer" => Verdict::new(
+            "It failed: NinjaOne's answer could not be used. It may have done what was asked.",
+        ),
+        "upstream-refused" => Verdict::new("NinjaOne refused it, with a page instead of JSON."),
+        "insufficient-privileges" => Verdict::new(
+            "NinjaOne refused it: the identity that the proxy used lacks the scope or the role.",
+        ),
+        "send-again" => Verdict::new(
+            "NinjaOne wanted a person for it and did nothing, and its body was too long to be sent once more.",
+        ),
+        "caller-gone" => Verdict::new("The caller hung up before it was sent whole."),
+        _ => return None,
+    })
+}
+
+fn caller_limit(caller: &str, bucket: Option<&str>) -> Verdict {
+    let which = match bucket {
+        Some("caller-concurrency") => "had too many requests under way",
+        _ => "sent requests faster than its limit",
+    };
+    let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
+    Verdict::and(
+        format!("It was limited: {caller} {which}{bucket}. Nothing was sent."),
+        format!("Send less, or raise the limit of [caller.{caller}]."),
+    )
+}
+
+fn throttled(bucket: Option<&str>) -> Verdict {
+    let why = match bucket {
+        Some("tenant-paused") => "NinjaOne had asked for fewer requests",
+        Some("tenant-queue") => "too many requests waited for the tenant's budget",
+        _ => "the tenant's budget for NinjaOne had no room in time",
+    };
+    let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
+    Verdict::and(
+        format!("It was limited: {why}{bucket}."),
+        "See the budget: ninjaone-proxy status",
+    )
+}
+
+fn login_needed(tenant: &str, identity: Option<&str>) -> Verdict {
+    let identity = identity.unwrap_or("user");
+    Verdict::and(
+        format!(
+            "It was refused: there was no login. It goes to NinjaOne as the {identity} identity of tenant {tenant}, and nobody was logged in for it."
+        ),
+        format!("Run: ninjaone-proxy login {tenant}"),
+    )
+}
+
+fn unauthenticated(error: Option<&str>) -> Verdict {
+    let why = match error {
+        Some("no-proof") => "it carried no key and no token",
+        Some("unknown-key") => "its key, or its token, is unknown here",
+        Some("expired-key") => "its key has expired",
+        Some("key-of-another") => "the name that it gave has another key",
+        Some("legacy-signature") => "it carried a signature of NinjaOne's legacy API",
+        Some("proof-not-understood") => "its key could not be read",
+        _ => "its caller did not prove who it is",
+    };
+    Verdict::and(
+        format!("It was refused: {why}. So no policy was asked."),
+        "Send a key of `caller add` as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'.",
+    )
+}
+
+fn bad_request(record: &RecordedRequest) -> Verdict {
+    let why = match record.error.as_deref() {
+        Some("not-http") => "the bytes are not an HTTP request",
+        Some("host") => "it named no host, or named it in two ways",
+        Some("absolute-form") => "its target named a host, as a request to an HTTP proxy does",
+        Some("target") => "its target could be read in two ways",
+        Some("header") => "a header could be read in two ways",
+        Some("body") => "it carried a body that its method does not have",
+        Some("slow" | "stalled" | "overdue") => "its body came too slowly",
+        // Bytes that were no request have no method and no path on record.
+        _ if record.method.is_none() => "it is not HTTP as it is understood here",
+        _ => "it could be read in two ways",
+    };
+    Verdict::new(format!("It was refused: {why}. Nothing was sent."))
+}

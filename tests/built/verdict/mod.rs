@@ -1,0 +1,9 @@
+//! One verdict: in each trouble `status`, the probes, the metrics, the log, `doctor` and the exit codes say the same.
+
+mod agreement;
+mod directories;
+mod doctor;
+mod explain;
+mod logins;
+mod secrets;
+mod troubles;
