@@ -246,13 +246,12 @@ impl Ledger {
     }
 
     /// Puts on record how a request ended for which no line was open; `value` is what its caller gets. Never waits: without
-    /// room the line is lost, and counted. What was refused because nobody proved who they are is a stranger's: beyond
-    /// [`LedgerOptions::strangers`] it is counted in one `refused` line.
+    /// room the line is lost, and counted. A request without a proven caller is a stranger's: beyond
+    /// [`LedgerOptions::strangers`] it is counted in one `refused` line, what is public (our server's metadata) as `allowed`.
     pub fn record<T>(&self, facts: RequestFacts, details: OutcomeDetails, value: T) -> Recorded<T> {
         let queue = &self.0.queue;
         // With 5xx we say that we failed, whoever asked.
-        let is_stranger =
-            facts.caller.is_none() && details.decision.is_refused() && details.status < 500;
+        let is_stranger = facts.caller.is_none() && details.status < 500;
         let reservation = if is_stranger {
             queue.stranger()
         } else {

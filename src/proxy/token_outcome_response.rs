@@ -122,6 +122,7 @@ impl TokenOutcome<'_> {
             error: self.refused.map(|(error, _)| error.as_str()),
             bucket: is_limited.then(|| LimitKind::CallerTokens.as_str()),
             status: self.status.as_u16(),
+            upstream_status: None,
             source: ResponseSource::Proxy,
             attempts: 0,
             ninjaone_request_id: None,

@@ -136,6 +136,8 @@ mod tests {
             host: "acme.example".to_owned(),
             port: 443,
             ca: None,
+            resolve_timeout: std::time::Duration::ZERO,
+            proxy: None,
         }
     }
 
@@ -203,6 +205,8 @@ mod tests {
             host: "::1".to_owned(),
             port: 6469,
             ca: None,
+            resolve_timeout: std::time::Duration::ZERO,
+            proxy: None,
         };
         let given = "<http://[::1]:6469/v2/devices?after=50&df=a,b>; rel=\"next\"; title=\"</v2/x>, <y>\", \
                      <https://docs.example/>; rel=help, <?after=0>; rel=first;anchor=\"/v2/devices\"";

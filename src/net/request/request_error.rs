@@ -48,7 +48,7 @@ impl RequestError {
             Self::Method => "method",
             Self::Host | Self::MisdirectedHost => "host",
             Self::HeadTooLarge | Self::HeadUnfinished => "head",
-            Self::UnexpectedBody | Self::BodyTooLarge => "body",
+            Self::UnexpectedBody | Self::EncodedBody | Self::BodyTooLarge => "body",
             Self::AbsoluteForm => "absolute-form",
             Self::NotHttp => "not-http",
         }
