@@ -169,9 +169,7 @@ impl Program {
                 supervisor::start(watchdog.clone(), troubles, served, admin.clone())
             })
             .map_err(StartError::Thread)?;
-        let certificates = opened.callers.iter();
-        let certificates = certificates.filter_map(|it| it.certificate.clone());
-        let certificates = certificates.collect();
+        let certificates = certificates(&opened.callers);
         let workers = Arc::new(workers);
         accept_connections(opened.callers, &workers, &status, &listener_tasks);
         Ok(Self {
@@ -189,6 +187,12 @@ impl Program {
             workers,
         })
     }
+}
+
+/// Of the TLS listeners.
+fn certificates(listeners: &[BoundListener]) -> Vec<Arc<ServerCertificate>> {
+    let all = listeners.iter();
+    all.filter_map(|it| it.certificate.clone()).collect()
 }
 
 fn accept_connections(

@@ -12,7 +12,7 @@ use super::{
     chain::Head,
     entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
     entry_queue::EntryQueue,
-    ledger_writer::{LedgerWriter, WriterFailure, WriterStatus},
+    ledger_writer::LedgerWriter,
     log_space::{LogSpace, SpaceLimits},
     sink::{
         Sink,
@@ -21,9 +21,10 @@ use super::{
         resume::{LedgerOpenError, resume},
     },
     stranger_queue::StrangerLimits,
+    writer_status::{WriterFailure, WriterStatus},
 };
 
-pub use super::ledger_writer::LedgerGap;
+pub use super::writer_status::LedgerGap;
 
 /// The default of [`LedgerOptions::intent_wait`].
 pub const INTENT_WAIT_MS_MAX: u64 = 1000;

@@ -1,6 +1,6 @@
 //! The writer thread: takes batches off the queue, chains and writes them, syncs, and recovers from errors.
 
-use std::{collections::VecDeque, iter, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{collections::VecDeque, iter, sync::Arc, thread, time::Duration};
 
 use crate::{
     clock::{Moment, Timestamp, rfc3339},
@@ -12,9 +12,10 @@ use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
     entry::{AuditEntry, AuditEvent},
     entry_queue::{Batch, EntryQueue, QueuedEntry},
-    log_space::{LogSpace, SpaceLevel},
+    log_space::SpaceLevel,
     sink::{DAY_LENGTH, Day, Sink, SinkError},
     space_watch::SpaceWatch,
+    writer_status::{LedgerGap, WriterFailure, WriterStatus},
 };
 
 /// How long a line that nobody waits for may stay in the queue.
@@ -33,34 +34,6 @@ const CLOSE_MS_MAX: u64 = 5000;
 
 /// How often a broken log is tried again.
 const RETRY_MS: u64 = 250;
-
-/// How the log stands, as of the last batch.
-#[derive(Clone)]
-pub(super) struct WriterStatus {
-    pub(super) head: Head,
-    pub(super) path: Option<PathBuf>,
-    pub(super) records: u64,
-    pub(super) failures: u64,
-    pub(super) failure: Option<WriterFailure>,
-    pub(super) gap: Option<LedgerGap>,
-    pub(super) space: Option<LogSpace>,
-}
-
-/// Since when and why the log cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriterFailure {
-    pub reason: Box<str>,
-    pub since: Timestamp,
-}
-
-/// A while in which lines were lost, or in which somebody else changed the files of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerGap {
-    pub reason: Box<str>,
-    pub from: Timestamp,
-    pub to: Timestamp,
-    pub lost: u64,
-}
 
 pub(super) struct LedgerWriter {
     queue: Arc<EntryQueue>,

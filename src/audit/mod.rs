@@ -19,6 +19,7 @@ pub mod sink;
 mod space_watch;
 pub mod stranger_queue;
 pub mod verify;
+mod writer_status;
 
 use crate::credentials::Leased;
 

@@ -41,7 +41,7 @@ impl SmallDisk {
 
     pub(crate) fn enlarge(&self) {
         let larger = Command::new("mount")
-            .args(["-o", "remount,size=1m"])
+            .args(["-o", "remount,size=8m"])
             .arg(self.0.path())
             .status();
         assert!(larger.unwrap().success());
