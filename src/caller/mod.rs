@@ -252,6 +252,12 @@ impl CallerDirectory {
         }
     }
 
+    /// When a key ends; none: never, or it is no key of these callers.
+    #[must_use]
+    pub fn key_expires(&self, key: KeyHash) -> Option<Timestamp> {
+        self.keys.get(&key)?.expires
+    }
+
     /// Looked up by digest: how long that takes tells nothing of a key.
     fn check_key_hash(
         &self,

@@ -199,15 +199,15 @@ fn issue(
     }
     let scope = granted_scope(form.scope.as_deref())?;
     admit(client, rules)?;
-    let life = rules.token_lifetime;
+    let now = incoming.received_at();
+    // A token ends with its key: a client that were told more would go on sending it.
+    let key_ends = rules.callers.key_expires(client.key);
+    let life = key_ends.map_or(rules.token_lifetime, |end| {
+        rules.token_lifetime.min(end.since(now))
+    });
     let token = authority
         .tokens()
-        .issue(
-            &client.caller.name,
-            client.key,
-            incoming.received_at(),
-            life,
-        )
+        .issue(&client.caller.name, client.key, now, life)
         .ok_or(TokenRequestError::NoRandomness)?;
     Ok(Zeroizing::new(format!(
         r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{},"scope":"{scope}"}}"#,

@@ -1,9 +1,10 @@
 //! What OAuth clients as they are do to our own token endpoint: they keep a token over our restarts, escape their credentials,
 //! send a stale token beside good ones, log in by the hundred, discover where to ask, and give tokens back.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use ninjaone_proxy::clock::Timestamp;
 use serde_json::json;
 
 use crate::{
@@ -249,6 +250,21 @@ async fn a_token_lives_as_long_as_is_set_and_says_so() {
     .await;
     let line = world.outcome(last.unwrap().id()).await;
     assert_eq!(line["error"], "expired-token");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_is_said_to_live_no_longer_than_its_key() {
+    let end = Timestamp::now().plus(Duration::from_mins(10));
+    let world = World::plan()
+        .caller("soon", &format!("allow = [\"read\"]\nexpires = {end}"))
+        .start()
+        .await;
+
+    let answer = log_in(&world, "soon").await;
+
+    let seconds = answer.json()["expires_in"].as_u64().unwrap();
+    assert!((500..=600).contains(&seconds), "{seconds}");
     world.end().await;
 }
 
