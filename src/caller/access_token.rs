@@ -68,7 +68,7 @@ pub struct TokenKey {
     cipher: RandomizedNonceKey,
 }
 
-/// What a token says. Only [`TokenKey::open`] makes one, so it is authentic; whether it still holds is for the directory of callers.
+/// What a token says. Only `TokenKey::open` makes one, so it is authentic; whether it still holds is for the directory of callers.
 pub struct OpenedToken {
     /// Tells it from every other.
     pub id: TokenId,

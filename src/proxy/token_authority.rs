@@ -152,8 +152,8 @@ impl TokenAuthority {
     /// Stores what is revoked, with what other processes have stored.
     fn store_revoked(&self, store: &LoginStore) -> Result<(), StoreError> {
         let revoked = self.tokens.revoked();
-        let stored = store.update_revoked_caller_tokens(|stored| {
-            self.add_of_others(stored);
+        let stored = store.update_revoked_caller_tokens(RevokedTokens::from_bytes, |stored| {
+            self.add_revoked(&stored);
             revoked.to_bytes()
         });
         let said = stored.as_ref().err().map(|error| {
@@ -206,7 +206,7 @@ impl TokenAuthority {
         drop(unstored_key);
         let revision = store.revoked_caller_tokens_revision()?;
         if followed != Some(revision) {
-            self.add_of_others(store.revoked_caller_tokens()?);
+            self.add_revoked(&revoked_tokens(store)?);
         }
         Ok(Some(revision))
     }
@@ -220,7 +220,10 @@ impl TokenAuthority {
         let Some(ours) = unstored.as_ref() else {
             return Ok(());
         };
+        // What is revoked comes first: the stored key alone would bring revoked tokens back to life.
+        let revoked = revoked_tokens(store)?;
         let stored = store.caller_token_key(ours)?;
+        self.add_revoked(&revoked);
         if *stored != **ours
             && let Some(key) = TokenKey::new(&stored)
         {
@@ -231,11 +234,8 @@ impl TokenAuthority {
         Ok(())
     }
 
-    /// What cannot be read is of another version.
-    fn add_of_others(&self, stored: Option<Vec<u8>>) {
-        let stored = stored.and_then(|it| RevokedTokens::from_bytes(&it));
-        let added = stored.map(|it| self.tokens.revoked().add(&it, Timestamp::now()));
-        if let Some(Err(error)) = added {
+    fn add_revoked(&self, revoked: &RevokedTokens) {
+        if let Err(error) = self.tokens.revoked().add(revoked, Timestamp::now()) {
             tracing::error!(%error, "tokens that another process has revoked live on");
         }
     }
@@ -247,19 +247,16 @@ fn key_trouble(error: &StoreError) -> String {
     )
 }
 
-/// The key, and the revoked tokens. What is stored of these is authentic: if it cannot be read, another version of this
-/// program wrote it, and the next revocation replaces it.
+/// The key, and the revoked tokens.
 fn stored_tokens(
     store: &LoginStore,
     proposal: &CallerTokenKey,
 ) -> Result<(CallerTokenKey, RevokedTokens), StoreError> {
-    let key = store.caller_token_key(proposal)?;
-    let revoked = match store.revoked_caller_tokens()? {
-        None => RevokedTokens::default(),
-        Some(bytes) => RevokedTokens::from_bytes(&bytes).unwrap_or_else(|| {
-            tracing::error!("the revoked tokens in the store are of another version: they live on");
-            RevokedTokens::default()
-        }),
-    };
-    Ok((key, revoked))
+    // Without them the stored key is not taken: it would bring revoked tokens back to life.
+    let revoked = revoked_tokens(store)?;
+    Ok((store.caller_token_key(proposal)?, revoked))
+}
+
+fn revoked_tokens(store: &LoginStore) -> Result<RevokedTokens, StoreError> {
+    store.revoked_caller_tokens(RevokedTokens::from_bytes)
 }

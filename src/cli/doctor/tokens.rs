@@ -26,7 +26,7 @@ pub(super) fn caller_tokens(store: Option<&StoreConfig>) -> DoctorCheck {
         Err(error) => DoctorCheck::warning(
             name,
             format!("their key is kept in memory, because what is stored cannot be used: {error}"),
-            "Bring the file back, or give the key of the store that sealed it. Otherwise remove the file: the running proxy stores the key that it has in memory.",
+            "Bring the file back, or give the key of the store that sealed it. Otherwise remove all files `caller-tokens.*` of the store: another key is made, and every client has to log in again.",
         ),
     }
 }

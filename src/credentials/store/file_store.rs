@@ -122,24 +122,13 @@ impl FileStore {
         self.token_files()?.has_key()
     }
 
-    pub(super) fn revoked_caller_tokens(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.token_files()?.revoked()
-    }
-
-    pub(super) fn update_revoked_caller_tokens(
-        &self,
-        change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
-    ) -> Result<(), StoreError> {
-        self.token_files()?.update_revoked(change)
-    }
-
     pub(super) fn revoked_caller_tokens_revision(
         &self,
     ) -> Result<Option<FileRevision>, StoreError> {
         self.file_revision(REVOKED_FILE)
     }
 
-    fn token_files(&self) -> Result<TokenFiles, StoreError> {
+    pub(super) fn token_files(&self) -> Result<TokenFiles, StoreError> {
         Ok(TokenFiles {
             directory: StoreDirectory::open(&self.0.directory)?,
             seals: self.0.seals.clone(),

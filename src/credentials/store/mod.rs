@@ -146,22 +146,26 @@ impl LoginStore {
         }
     }
 
-    /// The revoked tokens of our own, as they were written; none if there are none. Blocks on the disk.
-    pub fn revoked_caller_tokens(&self) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The revoked tokens of our own, as `parse` reads what was written; the default if nothing was. Blocks on the disk.
+    pub fn revoked_caller_tokens<T: Default>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, StoreError> {
         match self {
-            Self::File(store) => store.revoked_caller_tokens(),
-            Self::Memory(_) => Ok(None),
+            Self::File(store) => store.token_files()?.revoked(parse),
+            Self::Memory(_) => Ok(T::default()),
         }
     }
 
-    /// Replaces the revoked tokens of our own, durably, by what `change` makes of those that are stored; at most
-    /// [`token_files::TOKEN_FILE_BYTES_MAX`]. No other process writes meanwhile. Blocks on the disk.
-    pub fn update_revoked_caller_tokens(
+    /// Replaces the revoked tokens of our own, durably, by what `change` makes of those that are stored, as `parse` reads them; at
+    /// most [`token_files::TOKEN_FILE_BYTES_MAX`]. No other process writes meanwhile. Blocks on the disk.
+    pub fn update_revoked_caller_tokens<T: Default>(
         &self,
-        change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+        change: impl FnOnce(T) -> Vec<u8>,
     ) -> Result<(), StoreError> {
         match self {
-            Self::File(store) => store.update_revoked_caller_tokens(change),
+            Self::File(store) => store.token_files()?.update_revoked(parse, change),
             Self::Memory(_) => Ok(()),
         }
     }

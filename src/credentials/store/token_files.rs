@@ -66,7 +66,7 @@ impl TokenFiles {
     /// Whether there is a key, and both files can be read.
     pub(super) fn has_key(&self) -> Result<bool, StoreError> {
         let has_key = self.stored_key()?.is_some();
-        self.revoked()?;
+        self.stored_revoked()?;
         Ok(has_key)
     }
 
@@ -80,19 +80,48 @@ impl TokenFiles {
         Ok(Some((Zeroizing::new(key), opened.is_by_first_key)))
     }
 
-    /// The revoked tokens, as they were written; none if there were never any.
-    pub(super) fn revoked(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let opened = self.read(REVOKED_FILE, SealedContent::RevokedTokens)?;
-        Ok(opened.map(|it| it.plaintext.to_vec()))
+    /// The revoked tokens, as `parse` reads them; the default if there were never any. Sealed anew if another key than the
+    /// store's first sealed them: that key may be gone soon.
+    pub(super) fn revoked<T: Default>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let stored = self.stored_revoked()?;
+        if stored.as_ref().is_none_or(|it| it.is_by_first_key) {
+            return self.parsed(parse, stored);
+        }
+        let _lock = self.lock()?;
+        let stored = self.stored_revoked()?;
+        if let Some(it) = stored.as_ref().filter(|it| !it.is_by_first_key) {
+            self.write(REVOKED_FILE, SealedContent::RevokedTokens, &it.plaintext)?;
+        }
+        self.parsed(parse, stored)
     }
 
-    /// Replaces what is stored by what `change` makes of it; no other process writes meanwhile.
-    pub(super) fn update_revoked(
+    fn stored_revoked(&self) -> Result<Option<Unsealed>, StoreError> {
+        self.read(REVOKED_FILE, SealedContent::RevokedTokens)
+    }
+
+    fn parsed<T: Default>(
         &self,
-        change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+        stored: Option<Unsealed>,
+    ) -> Result<T, StoreError> {
+        let Some(stored) = stored else {
+            return Ok(T::default());
+        };
+        parse(&stored.plaintext)
+            .ok_or_else(|| StoreError::Tampered(self.directory.path_of(REVOKED_FILE)))
+    }
+
+    /// Replaces what is stored by what `change` makes of it, as `parse` reads it; no other process writes meanwhile.
+    pub(super) fn update_revoked<T: Default>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+        change: impl FnOnce(T) -> Vec<u8>,
     ) -> Result<(), StoreError> {
         let _lock = self.lock()?;
-        let changed = change(self.revoked()?);
+        let changed = change(self.parsed(parse, self.stored_revoked()?)?);
         self.write(REVOKED_FILE, SealedContent::RevokedTokens, &changed)
     }
 

@@ -197,6 +197,76 @@ async fn a_damaged_key_of_the_tokens_is_said_and_does_not_stop_the_proxy() {
     world.end().await;
 }
 
+/// Without what is revoked, the stored key would bring revoked tokens back to life: it waits for that file.
+#[tokio::test]
+async fn while_the_revoked_tokens_cannot_be_read_no_earlier_token_is_taken() {
+    let mut world = World::plan().store().start().await;
+    let [revoked, kept] = [
+        log_in(&world, "reports").await,
+        log_in(&world, "reports").await,
+    ];
+    revoke(&world, "reports", &token(&revoked))
+        .send()
+        .await
+        .is(200);
+    let file = world.directory().join("store/caller-tokens.revoked");
+    let whole = fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+
+    for damaged in [&flipped, &whole[..40], &[]] {
+        fs::write(&file, damaged).unwrap();
+        world.start_again().await;
+        until("the status names the file", async || {
+            let said = world.status().await["degraded"].to_string();
+            said.contains("caller-tokens.revoked")
+        })
+        .await;
+        for dead in [&revoked, &kept] {
+            let dead = bearer(&world, dead, "/v2/users").send().await;
+            dead.refuses(401, "unauthenticated");
+        }
+        log_in(&world, "reports").await;
+    }
+
+    fs::write(&file, &whole).unwrap();
+    until("the status is healthy", async || {
+        world.status().await["health"] == "healthy"
+    })
+    .await;
+    let dead = bearer(&world, &revoked, "/v2/users").send().await;
+    dead.refuses(401, "unauthenticated");
+    bearer(&world, &kept, "/v2/users").send().await.is(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_stays_dead_when_the_key_of_the_store_is_changed() {
+    let mut world = World::plan().store().start().await;
+    let [revoked, kept] = [
+        log_in(&world, "reports").await,
+        log_in(&world, "reports").await,
+    ];
+    revoke(&world, "reports", &token(&revoked))
+        .send()
+        .await
+        .is(200);
+    world.directory().write("new.key", [0x7a; 32]);
+    let toml = fs::read_to_string(world.directory().config()).unwrap();
+
+    let both = "[{ file = \"new.key\" }, { file = \"store.key\" }]";
+    for seal in [both, "{ file = \"new.key\" }"] {
+        let toml = toml.replace("{ file = \"store.key\" }", seal);
+        world.directory().configure(&toml);
+        world.start_again().await;
+        let dead = bearer(&world, &revoked, "/v2/users").send().await;
+        dead.refuses(401, "unauthenticated");
+        bearer(&world, &kept, "/v2/users").send().await.is(200);
+        assert_eq!(world.status().await["health"], "healthy");
+    }
+    world.end().await;
+}
+
 /// The token has ended at once, and does not come back: the revocation is stored again and again.
 #[tokio::test]
 async fn a_revocation_that_cannot_be_stored_is_said_and_stored_later() {

@@ -6,6 +6,7 @@
 const assert = require("node:assert/strict");
 const { randomBytes } = require("node:crypto");
 const { afterEach, test } = require("node:test");
+const { pathToFileURL } = require("node:url");
 
 const simple = require("simple-oauth2");
 
@@ -57,7 +58,8 @@ async function serve(place) {
 
 /** openid-client keeps no token: a program keeps it until its end. `authentication` is how the client proves itself. */
 async function openidClient({ base, path = "", caller, authentication }) {
-  const openid = await import("openid-client");
+  // An import does not look where NODE_PATH says.
+  const openid = await import(pathToFileURL(require.resolve("openid-client")));
   const how = openid[authentication](CALLERS[caller].key);
   const options = { execute: [openid.allowInsecureRequests], algorithm: "oauth2" };
   const config = await openid.discovery(new URL(base + path), caller, {}, how, options);
