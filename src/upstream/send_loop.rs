@@ -154,6 +154,10 @@ impl<'a> SendLoop<'a> {
             TokenWaitError::LoginNeeded => {
                 ForwardError::NoToken(why.for_identity(self.intended.cell().identity()))
             }
+            // The renewal has failed, and the rejected token is not sent any more.
+            TokenWaitError::RetryAfter(_) if self.intended.cell().current().is_none() => {
+                ForwardError::NoToken(why.for_identity(self.intended.cell().identity()))
+            }
             TokenWaitError::RetryAfter(_) => ForwardError::TokenRejected,
         }
     }

@@ -1,7 +1,7 @@
 //! An access token in its token cell: whether it may be sent, and when a rejection replaces it.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -24,6 +24,9 @@ const HOLD_NEVER_ACCEPTED_MS: u64 = 10_000;
 /// Longest time that a token withstands a rejection, in milliseconds.
 const HOLD_MS_MAX: u64 = 300_000;
 
+/// So many rejections in a row say that the token has ended, and not that one request lacks a privilege.
+const REJECTIONS_OF_THE_DEAD: u32 = 2;
+
 /// An access token. Never printed: there is no `Debug`.
 pub struct AccessToken {
     authorization: HeaderValue,
@@ -35,6 +38,8 @@ pub struct AccessToken {
     usable_until: Moment,
     scopes: Vec<Box<str>>,
     accepted: AtomicBool,
+    /// Rejections since NinjaOne last accepted it.
+    rejections: AtomicU32,
 }
 
 impl AccessToken {
@@ -54,6 +59,7 @@ impl AccessToken {
             usable_until: issued.requested.moment.plus(usable),
             scopes: issued.scopes,
             accepted: AtomicBool::new(false),
+            rejections: AtomicU32::new(0),
         }
     }
 
@@ -117,6 +123,21 @@ impl AccessToken {
         if !self.was_accepted() {
             self.accepted.store(true, Ordering::Relaxed);
         }
+        if self.rejections.load(Ordering::Relaxed) != 0 {
+            self.rejections.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Records that NinjaOne answered a request with 401.
+    pub(super) fn record_rejection(&self) {
+        self.rejections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether NinjaOne rejected it [`REJECTIONS_OF_THE_DEAD`] times without accepting it in between. One 401 can also mean
+    /// that a privilege is missing.
+    #[must_use]
+    pub(super) fn looks_dead(&self) -> bool {
+        self.rejections.load(Ordering::Relaxed) >= REJECTIONS_OF_THE_DEAD
     }
 
     /// Whether NinjaOne ever accepted this token.

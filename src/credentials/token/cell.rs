@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,6 +48,8 @@ pub struct TokenCell {
     /// The newest generation that NinjaOne rejected with 401.
     rejected: AtomicU64,
     phase: watch::Sender<RenewerPhase>,
+    /// Whether the last renewal failed.
+    is_failing: AtomicBool,
     /// Wakes the token renewer.
     wake: Notify,
     waiters: AtomicUsize,
@@ -111,6 +113,7 @@ impl TokenCell {
             current: ArcSwapOption::empty(),
             rejected: AtomicU64::new(0),
             phase: watch::Sender::new(RenewerPhase::Idle),
+            is_failing: AtomicBool::new(false),
             wake: Notify::new(),
             waiters: AtomicUsize::new(0),
             history: Lock::default(),
@@ -143,12 +146,18 @@ impl TokenCell {
         }
     }
 
-    /// The token, if it is valid now.
+    /// The token, if it is valid now. One that NinjaOne keeps rejecting is not, once its renewal has failed.
     #[must_use]
     pub fn current(&self) -> Option<Arc<AccessToken>> {
         let token = self.current.load();
         let token = token.as_ref()?;
-        token.is_usable(Moment::now()).then(|| Arc::clone(token))
+        self.is_usable(token, Moment::now())
+            .then(|| Arc::clone(token))
+    }
+
+    pub(in crate::credentials) fn is_usable(&self, token: &AccessToken, now: Moment) -> bool {
+        let is_dead = || token.looks_dead() && self.is_failing.load(Ordering::Relaxed);
+        token.is_usable(now) && !is_dead()
     }
 
     /// Waits, at most `longest`, for a renewal to bring a valid token. A failed renewal ends the wait.
@@ -177,8 +186,12 @@ impl TokenCell {
     /// After a 401, without waiting: asks for a renewal if the token of this generation is still the current one. Where only
     /// a login brings another, the token is gone at once, so that no request is sent with it any more.
     pub fn reject(&self, generation: u64) {
-        let is_current = self.generation() == generation;
-        if is_current && self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
+        let current = self.current.load();
+        let Some(token) = current.as_ref().filter(|it| it.generation() == generation) else {
+            return;
+        };
+        token.record_rejection();
+        if self.rejected.fetch_max(generation, Ordering::AcqRel) < generation {
             if *self.phase.borrow() == RenewerPhase::LoginNeeded {
                 self.remove_rejected();
             }
@@ -209,7 +222,9 @@ impl TokenCell {
         let token = self.current.load_full();
         let phase = *self.phase.borrow();
         let record = self.history();
-        let usable = token.as_ref().is_some_and(|token| token.is_usable(now));
+        let usable = token
+            .as_ref()
+            .is_some_and(|token| self.is_usable(token, now));
         let next_attempt = match phase {
             RenewerPhase::BackingOff { next } => Some(next.since(now)),
             _ => None,
@@ -279,11 +294,6 @@ impl TokenCell {
         }
     }
 
-    fn generation(&self) -> u64 {
-        let token = self.current.load();
-        token.as_ref().map_or(0, |token| token.generation())
-    }
-
     /// How long the rejected token of `generation` is still held before a renewal replaces it.
     fn remaining_hold(&self, generation: u64) -> Duration {
         let token = self.current.load();
@@ -344,10 +354,12 @@ impl TokenCell {
     }
 
     pub(in crate::credentials) fn record_success(&self, result: &'static str) {
+        self.is_failing.store(false, Ordering::Relaxed);
         self.history().record_success(result);
     }
 
     pub(in crate::credentials) fn record_failure(&self, error: RenewalError) {
+        self.is_failing.store(true, Ordering::Relaxed);
         self.history().record_failure(error, Timestamp::now());
     }
 }

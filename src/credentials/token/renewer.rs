@@ -217,7 +217,7 @@ impl RenewalState {
                 end.max(token.minted().plus(interval))
             }
         };
-        let usable = token.is_some_and(|token| token.is_usable(now));
+        let usable = token.is_some_and(|token| self.cell.is_usable(&token, now));
         match &self.failures {
             None => Some(wanted),
             Some(failure) => failure

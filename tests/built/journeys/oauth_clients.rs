@@ -251,7 +251,9 @@ async fn a_revoked_token_stays_dead_when_the_key_of_the_store_is_changed() {
         .send()
         .await
         .is(200);
-    world.directory().write("new.key", [0x7a; 32]);
+    world
+        .directory()
+        .write("new.key", [[0x9e; 16], [0x4f; 16]].concat());
     let toml = fs::read_to_string(world.directory().config()).unwrap();
 
     let both = "[{ file = \"new.key\" }, { file = \"store.key\" }]";

@@ -5,5 +5,6 @@ mod directories;
 mod doctor;
 mod explain;
 mod logins;
+mod rejected;
 mod secrets;
 mod troubles;
