@@ -132,7 +132,7 @@ impl LogSpace {
     pub fn shortage(&self) -> String {
         match self.bound() {
             SpaceBound::Total => format!(
-                "its files take {} of audit.max_total ({}); archive and remove the oldest, or raise audit.max_total",
+                "its files take {} of audit.max_total ({}); move the oldest elsewhere (what `audit verify` calls their head is the `--anchor` of the rest), or raise audit.max_total and restart",
                 humanize_bytes(self.used_bytes),
                 humanize_bytes(self.limits.total_bytes_max)
             ),

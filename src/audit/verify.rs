@@ -166,6 +166,7 @@ pub fn verify(directory: &Path, anchors: &[Head]) -> Result<VerifyReport, Verify
         });
     }
     let mut walk = Verifier::new(anchors);
+    walk.begin_after_archived(&files);
     for (index, file) in files.iter().enumerate() {
         walk.file_index = index;
         walk.verify_file(file).map_err(io_error(&file.path))?;
@@ -242,6 +243,16 @@ impl<'a> Verifier<'a> {
             file_name: String::new(),
             line: 0,
             seq: None,
+        }
+    }
+
+    /// Older files may lie elsewhere: an anchor of the last line before these files is where the chain begins.
+    fn begin_after_archived(&mut self, files: &[LogFile]) {
+        let before = files.first().map_or(0, |it| it.first_seq.saturating_sub(1));
+        let end = self.anchors.iter().find(|it| it.seq == before);
+        if let Some(end) = end {
+            self.report.head = *end;
+            self.anchors_seen.push(end.seq);
         }
     }
 

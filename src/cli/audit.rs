@@ -29,7 +29,8 @@ pub enum AuditCommand {
     /// Prove the log whole, or show where it breaks and how
     ///
     /// Exit code 0: whole. 7: broken. 1: it could not be read. Lines cut off the end of the log show only against an
-    /// anchor: a line's number and hash as an earlier run of this command printed it as the head.
+    /// anchor: a line's number and hash as an earlier run of this command printed it as the head. Where older files lie
+    /// elsewhere, verify them there first, and give their head as the anchor of the files that are left.
     Verify(AuditVerifyArgs),
 }
 

@@ -26,12 +26,9 @@ const AUDIT: &str = "audit";
 const STORE: &str = "store";
 
 /// Set by systemd for what it starts (systemd.exec(5)).
-const SYSTEMD_VARIABLES: [&str; 4] = [
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-    "LOGS_DIRECTORY",
-    "STATE_DIRECTORY",
-];
+const SERVICE_VARIABLES: [&str; 2] = ["INVOCATION_ID", "JOURNAL_STREAM"];
+/// The same, for the directories of a unit.
+const SERVICE_DIRECTORIES: [&str; 2] = ["LOGS_DIRECTORY", "STATE_DIRECTORY"];
 
 /// The directories of settings that are missing.
 pub(super) struct DefaultDirectories {
@@ -73,12 +70,9 @@ impl Checker<'_> {
     /// None for root, under systemd, for a configuration of the system's, and without a terminal where the directory was never
     /// used.
     fn user_state_directory(&self) -> Option<PathBuf> {
-        let is_service = SYSTEMD_VARIABLES
-            .iter()
-            .any(|it| self.variable(it).is_some());
         // Whoever types `login` for a service must not log in beside it.
         let is_of_system = self.sources.file.starts_with(SYSTEM_CONFIGURATIONS);
-        if is_service || is_of_system || rustix::process::geteuid().is_root() {
+        if self.is_under_systemd() || is_of_system || rustix::process::geteuid().is_root() {
             return None;
         }
         let base = self.variable("XDG_STATE_HOME").map(PathBuf::from);
@@ -90,6 +84,17 @@ impl Checker<'_> {
         let own = base.join(PROGRAM);
         let is_for_us = own.join(AUDIT).is_dir() || (is_on_terminal() && can_be_written(&own));
         is_for_us.then_some(own)
+    }
+
+    /// A shell in a terminal window inherits such variables from the window's service; then another process is named.
+    fn is_under_systemd(&self) -> bool {
+        let is_set = |name: &&str| self.variable(name).is_some();
+        let is_ours = || {
+            let started = self.variable("SYSTEMD_EXEC_PID");
+            started.is_none_or(|it| it == std::process::id().to_string())
+        };
+        SERVICE_DIRECTORIES.iter().any(|it| is_set(it))
+            || (SERVICE_VARIABLES.iter().any(|it| is_set(it)) && is_ours())
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

@@ -112,7 +112,11 @@ impl Connector {
         let dialed = dialed.map_err(|error| self.connect_error(error))?;
         let (mut socket, deadline) = (dialed.stream, dialed.deadline);
         if let Some(proxy) = &self.endpoint.proxy {
-            tunnel::open(&mut socket, proxy, &self.endpoint, deadline).await?;
+            let tunnel = tunnel::open(&mut socket, proxy, &self.endpoint, deadline).await;
+            if tunnel.is_err_and(TunnelError::is_of_the_proxy_itself) {
+                self.tcp.record_unfit(host, dialed.address);
+            }
+            tunnel?;
         }
         let opened = timeout_at(deadline, self.open(socket, tasks)).await;
         let opened = opened.unwrap_or(Err(ExchangeError::ConnectTimedOut));

@@ -128,7 +128,7 @@ fn has_ip(addresses: &[SocketAddr], ip: IpAddr) -> bool {
 }
 
 /// RFC 8305 section 4: the system's order (RFC 6724), except that one family does not keep the other waiting.
-fn with_families_taking_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+pub(super) fn with_families_taking_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();
     };

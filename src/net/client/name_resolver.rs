@@ -23,7 +23,7 @@ use crate::{clock::Moment, lock::Lock};
 
 use super::{
     exchange_error::ExchangeError,
-    known_name::{ADDRESSES_MAX, KnownName},
+    known_name::{ADDRESSES_MAX, KnownName, with_families_taking_turns},
 };
 
 /// Most lookups that run at once; one may hang for as long as the system lets it. More names wait for their turn.
@@ -31,6 +31,8 @@ const LOOKUPS_MAX: usize = 16;
 /// Longest that a request waits for a lookup when the last known addresses are at hand (RFC 8767 section 5 recommends
 /// 1.8 s).
 const STALE_WAIT: Duration = Duration::from_millis(1800);
+/// Most addresses that are read of an answer.
+const ANSWER_ADDRESSES_MAX: usize = 256;
 /// Most names that are remembered. They come from the configuration; each reload may bring others.
 const NAMES_MAX: usize = 1024;
 
@@ -205,12 +207,15 @@ fn start(name: &Arc<str>, room: SemaphorePermit<'static>) -> io::Result<Lookup> 
 
 /// Asks the system, for as long as it takes.
 fn look_up(host: &str) -> io::Result<Arc<[SocketAddr]>> {
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in (host, 0).to_socket_addrs()? {
-        if addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
-            addresses.push(address);
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for address in (host, 0).to_socket_addrs()?.take(ANSWER_ADDRESSES_MAX) {
+        if !found.contains(&address) {
+            found.push(address);
         }
     }
+    // Cut only then, so that many addresses of one family do not hide the other.
+    let mut addresses = with_families_taking_turns(&found);
+    addresses.truncate(ADDRESSES_MAX);
     if addresses.is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }

@@ -45,6 +45,12 @@ impl TunnelError {
         }
     }
 
+    /// Whether the proxy did not answer as one: another address of its name may.
+    #[must_use]
+    pub const fn is_of_the_proxy_itself(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Broken | Self::NotHttp)
+    }
+
     /// Whether trying again soon is pointless: somebody has to change the credentials first.
     #[must_use]
     pub const fn needs_operator(self) -> bool {

@@ -92,6 +92,7 @@ impl Home {
             "XDG_STATE_HOME",
             "INVOCATION_ID",
             "JOURNAL_STREAM",
+            "SYSTEMD_EXEC_PID",
             "LOGS_DIRECTORY",
             "STATE_DIRECTORY",
         ] {
@@ -159,6 +160,23 @@ async fn on_a_terminal_log_and_store_are_the_users_own_and_every_command_finds_t
     assert!(home.state().join("store").is_dir());
     let shown = text(&home.typed("none", &["config", "show"]));
     assert!(is_within(&audit, &shown), "{shown}");
+}
+
+/// The window is a service of the user's, and hands its variables down.
+#[tokio::test]
+async fn a_shell_in_a_terminal_window_is_no_service() {
+    let home = Home::new();
+    let mut command = home.command("terminal");
+    command.envs([
+        ("INVOCATION_ID", "0123456789abcdef"),
+        ("JOURNAL_STREAM", "8:12345"),
+        ("SYSTEMD_EXEC_PID", "1"),
+    ]);
+
+    let mut program = home.run(command);
+
+    program.address("callers");
+    assert!(home.state().join("audit").is_dir());
 }
 
 #[tokio::test]

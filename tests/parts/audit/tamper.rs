@@ -307,6 +307,26 @@ async fn a_cut_end_shows_against_an_anchor() {
 }
 
 #[tokio::test]
+async fn what_is_left_after_archiving_is_whole_against_the_end_of_what_was_archived() {
+    let temp_dir = tempdir().unwrap();
+    clean_log(temp_dir.path()).await;
+    let mut left = Log::read(temp_dir.path());
+    let archived = Log(vec![left.0.remove(0)]).write();
+    let left = left.write();
+    let anchor = verify(archived.path(), &[]).unwrap().head;
+
+    assert!(verify(left.path(), &[anchor]).unwrap().is_intact());
+
+    assert!(!verify(left.path(), &[]).unwrap().is_intact());
+    let other = Head {
+        seq: anchor.seq,
+        hash: verify(temp_dir.path(), &[]).unwrap().head.hash,
+    };
+    let report = verify(left.path(), &[other]).unwrap();
+    assert_eq!(report.breaks[0].error, IntegrityError::Unlinked);
+}
+
+#[tokio::test]
 async fn the_report_says_where_and_how() {
     let temp_dir = tempdir().unwrap();
     clean_log(temp_dir.path()).await;
