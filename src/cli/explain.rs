@@ -1,6 +1,7 @@
 //! `explain`: why a request would be allowed or refused, and what would have to change.
 
 mod absence;
+mod own_endpoint;
 mod recorded_request;
 mod target;
 mod text;
@@ -27,8 +28,10 @@ use crate::{
 };
 
 use self::{
+    own_endpoint::OwnEndpoint,
     recorded_request::{RecordSearch, RecordedRequest},
     target::parse_target,
+    text::TenantOrigin,
     verdict::Verdict,
 };
 
@@ -80,7 +83,7 @@ impl ExplainArgs {
     /// Explains with the policies in `policy`; a request id is looked up in `audit_directory`. `running` gives what the
     /// running proxy says of its audit log.
     ///
-    /// Exit codes: 0 allowed, 5 refused, 1 no such caller or request, 2 wrong usage, 75 the request's line may still
+    /// Exit codes: 0 allowed, or answered by the proxy itself, 5 refused, 1 no such caller or request, 2 wrong usage, 75 the request's line may still
     /// come: it came just now, or the audit log cannot be written.
     ///
     /// # Errors
@@ -202,6 +205,9 @@ impl ExplainArgs {
         as_json: bool,
         out: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
+        if OwnEndpoint::of(record).is_some() {
+            return print_undecided(record, as_json, out);
+        }
         let asked = record.to_request(policy.catalogue());
         let (Some(caller), Some(asked)) = (record.caller.as_deref(), asked) else {
             return print_undecided(record, as_json, out);
@@ -283,7 +289,7 @@ fn print_explanation(
         write!(
             out,
             "{}",
-            text::explanation_text(request, explanation, was_refused)
+            text::explanation_text(request, explanation, then)
         )?;
     }
     Ok(match explanation.conclusion {
@@ -294,7 +300,7 @@ fn print_explanation(
     })
 }
 
-/// Prints a recorded request that ended before any policy was evaluated.
+/// Prints a recorded request that no policy was asked of: it ended before, or the proxy itself answers such requests.
 fn print_undecided(
     record: &RecordedRequest,
     as_json: bool,
@@ -314,7 +320,12 @@ fn print_undecided(
     } else {
         writeln!(out, "{}", text::record_text(record))?;
     }
-    Ok(ExitStatus::Refused)
+    let was_answered = OwnEndpoint::of(record).is_some() && !record.was_refused();
+    Ok(if was_answered {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Refused
+    })
 }
 
 fn to_json(
@@ -332,7 +343,9 @@ fn to_json(
     };
     let find =
         |pick: fn(&ExplanationStep) -> Option<String>| explanation.steps.iter().find_map(pick);
-    let steps: Vec<Value> = explanation.steps.iter().map(text::step_json).collect();
+    let origin = TenantOrigin::of(request, then);
+    let steps = explanation.steps.iter();
+    let steps: Vec<Value> = steps.map(|it| text::step_json(it, origin)).collect();
     let changes: Vec<String> = explanation.changes.iter().map(text::change_text).collect();
     let verdict = then.map(Verdict::of);
     let refused = then.filter(|it| it.was_refused());

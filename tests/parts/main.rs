@@ -8,6 +8,7 @@ mod config;
 mod credentials;
 mod explain;
 mod explain_strangers;
+mod explain_words;
 mod limits;
 mod ninjaone_answers;
 mod ops;

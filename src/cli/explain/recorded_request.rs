@@ -62,6 +62,9 @@ pub(super) struct RecordedRequest {
     pub(super) error: Option<String>,
     /// The limit that it ran into.
     pub(super) bucket: Option<String>,
+    /// How often it was sent to NinjaOne, whole or in part.
+    #[serde(default)]
+    pub(super) attempts: u32,
 }
 
 /// A line that counts refused strangers instead of naming each.
@@ -193,7 +196,12 @@ impl RecordedRequest {
         // One that was sent counts as allowed, whatever came of it.
         let is_ours = decision == "allowed" && self.source.as_deref() == Some("proxy");
         let error = self.error.as_deref().filter(|_| is_ours);
-        Some(error.unwrap_or(decision))
+        Some(error.map_or(decision, code_of_body_error))
+    }
+
+    /// Whether it is of a request that no operation was found for, or sought.
+    pub(super) fn has_no_operation(&self) -> bool {
+        self.operation.is_none()
     }
 
     /// Whether it got something else than NinjaOne's answer.
@@ -204,6 +212,16 @@ impl RecordedRequest {
     /// Whether its end is on record.
     pub(super) fn is_outcome(&self) -> bool {
         self.kind == "outcome"
+    }
+}
+
+/// The code that the caller got, where the line has a more exact word for what was wrong with the body.
+fn code_of_body_error(word: &str) -> &str {
+    match word {
+        "body-stalled" | "body-slow" | "body-overdue" | "body-malformed" => "bad-request",
+        "body-broken" => "caller-gone",
+        "body-too-large" => "too-large",
+        other => other,
     }
 }
 

@@ -19,12 +19,32 @@ use crate::{
 
 use super::{recorded_request::RecordedRequest, verdict::Verdict};
 
-/// The whole text, with a trailing newline. A request that `was_refused` is never said to be allowed.
+/// Who names the tenant, if the base path does not.
+#[derive(Clone, Copy)]
+pub(super) enum TenantOrigin {
+    Header,
+    /// The audit line, which does not say by what the tenant was chosen then.
+    AuditLine,
+}
+
+impl TenantOrigin {
+    #[must_use]
+    pub(super) fn of(request: &ExplainRequest<'_>, then: Option<&RecordedRequest>) -> Self {
+        match then.and_then(|it| it.tenant.as_deref()) {
+            Some(recorded) if request.tenant == Some(recorded) => Self::AuditLine,
+            _ => Self::Header,
+        }
+    }
+}
+
+/// The whole text, with a trailing newline. A recorded request that was refused is never said to be allowed.
 pub(super) fn explanation_text(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
-    was_refused: bool,
+    then: Option<&RecordedRequest>,
 ) -> String {
+    let was_refused = then.is_some_and(RecordedRequest::was_refused);
+    let origin = TenantOrigin::of(request, then);
     let mut text = format!(
         "{}: {} {}\n\n",
         escape_control(request.caller),
@@ -33,7 +53,12 @@ pub(super) fn explanation_text(
     );
     for (number, step) in (1..).zip(&explanation.steps) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{number:>3}. {:<10} {}", label(step), step_text(step));
+        let _ = writeln!(
+            text,
+            "{number:>3}. {:<10} {}",
+            label(step),
+            step_text(step, origin)
+        );
     }
     let conclusion = match &explanation.conclusion {
         Conclusion::Allowed { rule, .. } if was_refused => {
@@ -80,8 +105,8 @@ pub(super) fn record_text(record: &RecordedRequest) -> String {
     text
 }
 
-pub(super) fn step_json(step: &ExplanationStep) -> Value {
-    let mut object = json!({ "step": label(step), "text": step_text(step) });
+pub(super) fn step_json(step: &ExplanationStep, origin: TenantOrigin) -> Value {
+    let mut object = json!({ "step": label(step), "text": step_text(step, origin) });
     let mut add = |name: &str, value: Value| {
         if let Some(members) = object.as_object_mut() {
             members.insert(name.to_owned(), value);
@@ -154,7 +179,7 @@ fn label(step: &ExplanationStep) -> &'static str {
     }
 }
 
-fn step_text(step: &ExplanationStep) -> String {
+fn step_text(step: &ExplanationStep, origin: TenantOrigin) -> String {
     match step {
         ExplanationStep::Caller { name } => format!("{} is known", escape_control(name)),
         ExplanationStep::NoSuchCaller { name, nearest } => {
@@ -168,10 +193,11 @@ fn step_text(step: &ExplanationStep) -> String {
             tenant,
             selected_by: because,
         } => {
-            let because = match because {
-                TenantSelection::BasePath => "named by the base path",
-                TenantSelection::Header => "named by NJP-Tenant",
-                TenantSelection::OnlyOne => "the only one that this caller may use",
+            let because = match (because, origin) {
+                (TenantSelection::BasePath, _) => "named by the base path",
+                (TenantSelection::Header, TenantOrigin::Header) => "named by NJP-Tenant",
+                (TenantSelection::Header, TenantOrigin::AuditLine) => "the one on record",
+                (TenantSelection::OnlyOne, _) => "the only one that this caller may use",
             };
             format!("{}: {because}", tenant.name)
         }

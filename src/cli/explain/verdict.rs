@@ -1,6 +1,9 @@
 //! What happened to a recorded request, in a sentence, and what to do about it.
 
-use super::recorded_request::RecordedRequest;
+use super::{
+    own_endpoint::{OwnEndpoint, token_refusal},
+    recorded_request::RecordedRequest,
+};
 
 /// Said of one request.
 pub(super) struct Verdict {
@@ -32,7 +35,8 @@ impl Verdict {
                 "Ask again; if nothing more comes, look in NinjaOne for what it was to do.",
             ),
             Some("allowed") => answered(record),
-            Some(code) => refused_by_us(code, record)
+            Some(code) => refused_by_token_endpoint(record)
+                .or_else(|| refused_by_us(code, record))
                 .or_else(|| refused_on_the_way(code, record))
                 .unwrap_or_else(|| Self::new(format!("It was refused: {code}."))),
         }
@@ -43,14 +47,34 @@ fn answered(record: &RecordedRequest) -> Verdict {
     let status = record
         .status
         .map_or_else(String::new, |it| format!(" with status {it}"));
+    if let Some(endpoint) = OwnEndpoint::of(record) {
+        let deed = endpoint.deed();
+        return Verdict::new(format!(
+            "The proxy itself answered{status}: {deed}. Nothing was sent to NinjaOne, and no policy was asked."
+        ));
+    }
     let by = match record.source.as_deref() {
+        Some("proxy") => "The proxy itself answered it",
         Some("cache" | "shared") => "It was answered from a response of NinjaOne's",
         _ => "It went to NinjaOne and was answered",
     };
     Verdict::new(format!("{by}{status}."))
 }
 
-/// Nothing was sent to NinjaOne.
+/// None if it was not a request for a token of ours, or something else was wrong with it.
+fn refused_by_token_endpoint(record: &RecordedRequest) -> Option<Verdict> {
+    let endpoint = OwnEndpoint::of(record)?;
+    let why = token_refusal(record.error.as_deref()?)?;
+    let (refused, reason) = (endpoint.refused_deed(), why.reason);
+    // What could not be stored was done.
+    let sentence = match record.error.as_deref() {
+        Some("revocation-not-stored") => format!("It failed: {reason}."),
+        _ => format!("{refused}: {reason}."),
+    };
+    Some(Verdict::and(sentence, why.remedy))
+}
+
+/// Nothing was sent to NinjaOne, except perhaps a part of a body.
 fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
     let caller = record.caller.as_deref().unwrap_or("the caller");
     let tenant = record.tenant.as_deref().unwrap_or("NAME");
@@ -82,13 +106,15 @@ fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
             "Call the proxy by a name of `listen.hosts`, or add the name there.",
         ),
         "browser-refused" => Verdict::new("It was refused: a web page in a browser sent it."),
-        "bad-request" | "slow" | "stalled" | "overdue" => bad_request(record),
+        "bad-request" => bad_request(record),
         "method-refused" => Verdict::new(
             "It was refused: its method is not served, or a header asked for another one.",
         ),
-        "too-large" => Verdict::new(
-            "It was refused: its target, its headers or its body were longer than is taken.",
-        ),
+        "too-large" => {
+            let sentence =
+                "It was refused: its target, its headers or its body were longer than is taken.";
+            with_what_was_sent(sentence, record)
+        }
         "encoding-refused" => Verdict::new(
             "It was refused: its body was compressed, and a policy must be able to read it.",
         ),
@@ -133,7 +159,11 @@ fn refused_on_the_way(code: &str, record: &RecordedRequest) -> Option<Verdict> {
         "send-again" => Verdict::new(
             "NinjaOne wanted a person for it and did nothing, and its body was too long to be sent once more.",
         ),
-        "caller-gone" => Verdict::new("The caller hung up before it was sent whole."),
+        "caller-gone" => with_what_was_sent("The caller hung up before it was sent whole.", record),
+        "abandoned" => with_what_was_sent(
+            "It was given up before its end: its caller had gone, or the proxy was about to stop.",
+            record,
+        ),
         _ => return None,
     })
 }
@@ -181,11 +211,25 @@ fn unauthenticated(error: Option<&str>) -> Verdict {
         Some("key-of-another") => "the name that it gave has another key",
         Some("legacy-signature") => "it carried a signature of NinjaOne's legacy API",
         Some("proof-not-understood") => "its key could not be read",
+        Some("expired-token") => "its token has expired",
+        Some("revoked-token") => "its token was revoked",
+        Some("token-of-gone-key") => {
+            "its token was issued for a key, or to a caller, that is no longer there"
+        }
         _ => "its caller did not prove who it is",
+    };
+    let remedy = match error {
+        Some("expired-token" | "revoked-token") => "Get a new token: POST /ws/oauth/token.",
+        Some("token-of-gone-key") => {
+            "Get a new token with a key that is valid: POST /ws/oauth/token."
+        }
+        _ => {
+            "Send a key of `caller add` as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
+        }
     };
     Verdict::and(
         format!("It was refused: {why}. So no policy was asked."),
-        "Send a key of `caller add` as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'.",
+        remedy,
     )
 }
 
@@ -197,10 +241,30 @@ fn bad_request(record: &RecordedRequest) -> Verdict {
         Some("target") => "its target could be read in two ways",
         Some("header") => "a header could be read in two ways",
         Some("body") => "it carried a body that its method does not have",
-        Some("slow" | "stalled" | "overdue") => "its body came too slowly",
+        Some("body-stalled") => "its caller stopped sending its body",
+        Some("body-slow") => "its body came too slowly",
+        Some("body-overdue") => "its body took too long to come whole",
+        Some("body-broken") => "its caller's connection broke before its body was there",
+        Some("body-too-large") => "its body was longer than is taken",
+        Some("body-malformed") => BODY_MALFORMED,
+        // The line has no word of its own for it. Who got as far as a policy had sent a head that is understood.
+        _ if record.caller.is_some() => BODY_MALFORMED,
         // Bytes that were no request have no method and no path on record.
         _ if record.method.is_none() => "it is not HTTP as it is understood here",
         _ => "it could be read in two ways",
     };
-    Verdict::new(format!("It was refused: {why}. Nothing was sent."))
+    with_what_was_sent(&format!("It was refused: {why}."), record)
+}
+
+const BODY_MALFORMED: &str = "its body was not framed as its head announced it";
+
+/// A long body is sent on while it comes, so NinjaOne may have a part of one that did not come whole.
+fn with_what_was_sent(sentence: &str, record: &RecordedRequest) -> Verdict {
+    if record.attempts == 0 {
+        return Verdict::new(format!("{sentence} Nothing was sent."));
+    }
+    Verdict::and(
+        format!("{sentence} A part of it may have reached NinjaOne."),
+        "Look in NinjaOne whether anything was done before you send it again.",
+    )
 }

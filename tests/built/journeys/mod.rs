@@ -34,7 +34,7 @@ mod stalls;
 mod stderr;
 mod targets;
 pub(crate) mod tls_front;
-mod token_endpoint;
+pub(crate) mod token_endpoint;
 mod tokens;
 mod upstream_tls;
 pub(crate) mod user_login;
