@@ -255,8 +255,9 @@ fn find_or_wait(directory: &Path, id: RequestId) -> io::Result<RecordSearch> {
         let found = recorded_request::find(directory, id)?;
         let is_final = match &found {
             RecordSearch::Found(record) => record.is_outcome(),
-            RecordSearch::Counted(_) | RecordSearch::LimitReached => true,
-            RecordSearch::NotFound => false,
+            RecordSearch::LimitReached => true,
+            // Strangers were counted at that time; a caller's own line may still be on its way.
+            RecordSearch::Counted(_) | RecordSearch::NotFound => false,
         };
         if is_final || !is_recent(id) || Moment::now() >= gives_up {
             return Ok(found);

@@ -45,7 +45,7 @@ pub(super) fn print_counted(
     }
     writeln!(
         out,
-        "Request {id} came at {} and has no line of its own: so many strangers were refused then that they were counted.",
+        "Request {id} came at {} and has no line of its own. So many strangers were refused then that they were counted.",
         came_at(id)
     )?;
     let seq = line
@@ -53,7 +53,7 @@ pub(super) fn print_counted(
         .map_or_else(String::new, |it| format!("line {it} of the log, "));
     writeln!(
         out,
-        "It is one of {} in {seq}from {} to {}: {}.",
+        "Unless it is a caller's and still under way, it is one of {} in {seq}from {} to {}: {}.",
         line.count,
         single_line(&line.first),
         single_line(&line.last),
