@@ -22,12 +22,10 @@ pub(super) fn diagnose(snapshot: &StatusSnapshot) -> Vec<Trouble> {
         all.extend(identities.filter_map(|it| login_trouble(tenant, it)));
         all.extend(tenant_troubles(tenant));
     }
-    all.extend(
-        snapshot
-            .caller_token_faults
-            .iter()
-            .map(|fault| trouble(TroubleKind::CallerTokensUnsaved, "token-endpoint", fault)),
-    );
+    all.extend(snapshot.caller_token_faults.iter().map(|fault| {
+        let text = format!("{}.", fault.trim_end_matches('.'));
+        trouble(TroubleKind::CallerTokensUnsaved, "token-endpoint", text)
+    }));
     all.extend(audit_troubles(&snapshot.audit));
     all.extend(snapshot.stalled.iter().map(stall_trouble));
     all
@@ -50,8 +48,9 @@ fn config_troubles(config: &ConfigStatus) -> Vec<Trouble> {
     });
     let refused = config.last_error.iter().map(|problem| {
         let text = format!(
-            "The configuration on disk is wrong, so generation {} stays in force: {problem}",
-            config.generation
+            "The configuration on disk is wrong, so generation {} stays in force: {}.",
+            config.generation,
+            problem.trim_end_matches('.')
         );
         trouble(TroubleKind::ReloadRefused, "", text)
     });

@@ -1,11 +1,11 @@
 //! Binds every listener of the configuration before the first request is served.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use rustix::io::Errno;
 
 use crate::{
-    config::{BindAddress, ListenConfig, TlsListenerConfig},
+    config::{BindAddress, ListenConfig, TlsListenerConfig, UnixListenerConfig},
     net::{
         server::listener::{BindError, Listener},
         tls::{ServerCertificate, TlsError},
@@ -131,25 +131,38 @@ pub(crate) fn open_listeners(
         });
     }
     for unix in &listen.unix {
-        let listener = Listener::unix(&unix.path, unix.mode)?;
-        if let Some(group) = &unix.group {
-            set_group(&unix.path, group)?;
-        }
         bound.push(BoundListener {
-            listener,
+            listener: open_unix_listener(unix)?,
             certificate: None,
         });
     }
     Ok(bound)
 }
 
-fn set_group(path: &std::path::Path, group: &str) -> Result<(), ListenerOpenError> {
+/// Opens a Unix socket whose file belongs to the group that the configuration names.
+///
+/// # Errors
+/// The path is in use, is not a socket, cannot be written, or its group cannot be set.
+pub(crate) fn open_unix_listener(unix: &UnixListenerConfig) -> Result<Listener, ListenerOpenError> {
+    let UnixListenerConfig { path, mode, group } = unix;
+    let listener = Listener::unix(path, *mode)?;
+    if let Some(group) = group {
+        set_group(path, path, group)?;
+    }
+    Ok(listener)
+}
+
+/// Sets the group of `file`; errors speak of the socket at `path`.
+///
+/// # Errors
+/// There is no such group, or this user may not give a file to it.
+pub(crate) fn set_group(path: &Path, file: &Path, group: &str) -> Result<(), ListenerOpenError> {
     let shown = path.display().to_string();
     let id = group_id(group).ok_or_else(|| ListenerOpenError::UnknownGroup {
         path: shown.clone(),
         group: group.to_owned(),
     })?;
-    std::os::unix::fs::chown(path, None, Some(id))
+    std::os::unix::fs::chown(file, None, Some(id))
         .map_err(|error| ListenerOpenError::SetGroup { path: shown, error })
 }
 

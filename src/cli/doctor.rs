@@ -7,6 +7,7 @@ mod host;
 mod login;
 mod machine;
 mod outgoing_proxy;
+mod ports;
 mod report;
 mod service;
 mod tokens;
@@ -118,7 +119,7 @@ impl DoctorArgs {
     }
 
     async fn disk_checks(&self, config: &Config, found: &FoundProxy) -> Vec<DoctorCheck> {
-        let ports = machine::ports(config, found);
+        let ports = ports::ports(config, found);
         let audit = config.audit.clone();
         let store = config.store.clone();
         let checked = spawn_blocking(move || {

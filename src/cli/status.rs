@@ -178,8 +178,10 @@ fn head(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     for listener in &it.listeners {
         writeln!(
             text,
-            "  {:<8} {}  ({} connections)",
-            listener.role, listener.address, listener.connections
+            "  {:<8} {}  ({})",
+            listener.role,
+            listener.address,
+            counted(listener.connections, "connection")
         )?;
     }
     Ok(())
@@ -279,9 +281,9 @@ fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     for caller in shown {
         writeln!(
             text,
-            "  {:<width$}  {} requests, {} refused",
+            "  {:<width$}  {}, {} refused",
             caller.name,
-            group_thousands(caller.requests),
+            counted(caller.requests, "request"),
             group_thousands(caller.refused)
         )?;
     }
@@ -295,8 +297,8 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     let traffic = &it.traffic;
     writeln!(
         text,
-        "\nTraffic  {} requests, {} under way{}{}",
-        group_thousands(traffic.requests),
+        "\nTraffic  {}, {} under way{}{}",
+        counted(traffic.requests, "request"),
         traffic.in_flight,
         tally(&traffic.statuses),
         tally(&traffic.decisions)
@@ -308,11 +310,11 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     };
     writeln!(
         text,
-        "Audit    {state} {}: {} records, {} queued, {} failures, {} lost",
+        "Audit    {state} {}: {}, {} queued, {}, {} lost",
         audit.path,
-        group_thousands(audit.records),
+        counted(audit.records, "record"),
         audit.queued,
-        audit.failures,
+        counted(audit.failures, "failure"),
         audit.lost
     )?;
     audit_space(text, audit)?;
@@ -337,9 +339,14 @@ fn audit_space(text: &mut String, audit: &AuditStatus) -> std::fmt::Result {
         parts.push(format!("{used} of {max}"));
     }
     if audit.strangers_counted > 0 {
-        let count = group_thousands(audit.strangers_counted);
+        let count = counted(audit.strangers_counted, "request");
+        let were = if audit.strangers_counted == 1 {
+            "was"
+        } else {
+            "were"
+        };
         parts.push(format!(
-            "{count} requests without a valid key were counted, not written one by one"
+            "{count} without a valid key {were} counted, not written one by one"
         ));
     }
     if parts.is_empty() {
@@ -359,6 +366,12 @@ fn tally(counts: &BTreeMap<String, u64>) -> String {
         return String::new();
     }
     format!("; {}", parts.join(", "))
+}
+
+/// `1 request`, `1,204 requests`
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", group_thousands(count))
 }
 
 /// `1,404,882`

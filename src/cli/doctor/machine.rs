@@ -1,17 +1,12 @@
-//! Checks this machine: clock, audit log, store directory, ports, and the running proxy.
+//! Checks this machine: clock, audit log, store directory, and the running proxy.
 
-use std::{
-    fs, io,
-    net::TcpListener,
-    os::unix::net::{UnixListener, UnixStream},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use crate::{
     admin::{health::Health, status_snapshot::StatusSnapshot},
     audit::verify::{VerifyError, verify_newest},
     clock::{Moment, Timestamp},
-    config::{AUDIT_PATH, AuditConfig, BindAddress, Config, PathOrigin, STORE_PATH, StoreConfig},
+    config::{AUDIT_PATH, AuditConfig, Config, PathOrigin, STORE_PATH, StoreConfig},
     files::{ACCESSIBLE_BY_OTHERS, forbidden_mode},
 };
 
@@ -166,7 +161,7 @@ pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
     let running = format!("running, pid {}, {}", it.pid, it.health.as_str());
     let seen = match it.degraded.as_slice() {
         [] => running.clone(),
-        troubles => format!("{running}: {}", troubles.join(" ")),
+        troubles => format!("{running}: {}", sentences(troubles)),
     };
     let see = "See `ninjaone-proxy status`.";
     // The same verdict as that of `status`.
@@ -177,6 +172,18 @@ pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
         Health::NeedsLogin => DoctorCheck::login_needed(name, seen, see),
         Health::Down => DoctorCheck::failed(name, seen, see),
     }
+}
+
+/// One after the other, also where one ends with a command and so has no full stop.
+fn sentences(troubles: &[String]) -> String {
+    let mut text = String::new();
+    for trouble in troubles {
+        if !text.is_empty() {
+            text.push_str(if text.ends_with('.') { " " } else { ". " });
+        }
+        text.push_str(trouble);
+    }
+    text
 }
 
 /// The proxy that answers at the admin address.
@@ -217,73 +224,4 @@ impl FoundProxy {
 fn is_same_file(one: &str, other: &str) -> bool {
     let real = |path: &str| fs::canonicalize(path).ok();
     real(one).is_some_and(|it| Some(it) == real(other))
-}
-
-/// Checks that each address and socket is free, or used by one's own proxy.
-pub(super) fn ports(config: &Config, found: &FoundProxy) -> DoctorCheck {
-    let name = CheckName::Ports;
-    let listen = &config.listen;
-    let binds = listen.http.iter();
-    let binds = binds.chain(listen.https.iter().map(|it| &it.bind));
-    let binds = binds
-        .chain(&config.admin.listen)
-        .chain(&config.admin.probes);
-    let addresses = binds.filter_map(|it| match it {
-        BindAddress::Address(address) => Some(*address),
-        BindAddress::Inherited(_) => None,
-    });
-    let held: Vec<&str> = found.own().map_or_else(Vec::new, |it| {
-        let listeners = it.listeners.iter();
-        listeners.map(|it| bare_address(&it.address)).collect()
-    });
-    let is_held = |address: &str| held.contains(&address);
-    let tried = addresses
-        .filter(|it| !is_held(&it.to_string()))
-        .map(|it| (it.to_string(), TcpListener::bind(it).err()));
-    let sockets = listen.unix.iter().map(|it| &it.path);
-    let sockets = sockets
-        .map(|it| (it.display().to_string(), it))
-        .filter(|(shown, _)| !is_held(shown))
-        .map(|(shown, path)| (shown, try_socket(path).err()));
-    let tried: Vec<(String, Option<io::Error>)> = tried.chain(sockets).collect();
-    let taken: Vec<String> = tried
-        .iter()
-        .filter_map(|(address, error)| Some(format!("{address}: {}", error.as_ref()?)))
-        .collect();
-    if !taken.is_empty() {
-        return DoctorCheck::failed(
-            name,
-            taken.join("; "),
-            "See who listens there (`ss -ltnp`), or choose others in `[listen]` and `[admin]`.",
-        );
-    }
-    match (held.is_empty(), tried.len()) {
-        (false, 0) => DoctorCheck::ok(name, "held by the running proxy"),
-        (false, free) => DoctorCheck::ok(
-            name,
-            format!("{free} free, the others held by the running proxy"),
-        ),
-        (true, free) => DoctorCheck::ok(name, format!("{free} free")),
-    }
-}
-
-/// `127.0.0.1:6465` of `http://127.0.0.1:6465`, the path of `unix:/run/api.sock`.
-fn bare_address(address: &str) -> &str {
-    let schemes = ["http://", "https://", "unix:"];
-    let bare = schemes.iter().find_map(|it| address.strip_prefix(it));
-    bare.unwrap_or(address)
-}
-
-/// Makes the socket and removes it again. One that is there is replaced at a start, unless somebody answers.
-fn try_socket(path: &Path) -> io::Result<()> {
-    if path.exists() {
-        return match UnixStream::connect(path) {
-            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-            Err(error) => Err(error),
-        };
-    }
-    let listener = UnixListener::bind(path)?;
-    drop(listener);
-    fs::remove_file(path)
 }

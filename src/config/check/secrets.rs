@@ -19,10 +19,11 @@ impl Checker<'_> {
     ) -> Option<Secret<String>> {
         let fetched = self.fetch_secret(reference, path, secret_ref_help())?;
         let secret = self.ok_or_report(fetched.text(), path)?;
-        if let Some(edge) = fetched.edge() {
+        if let Some(edges) = fetched.edges() {
+            let verb = if edges.is_one() { "is" } else { "are" };
             self.warning(
                 path,
-                format!("around this secret are {edge}, which are not part of it and are left off"),
+                format!("this secret has {edges} around it, which {verb} left off"),
                 "save it again as plain text in UTF-8, the secret alone",
             );
         }

@@ -23,7 +23,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::secret_text::{self, SecretEdge};
+use super::secret_text::{self, SecretEdges, WideEncoding};
 
 /// Longest secret, in bytes.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
@@ -67,8 +67,10 @@ pub enum SecretError {
     TooLong,
     #[error("the secret is not UTF-8 text")]
     NotUtf8,
-    #[error("the secret is text in UTF-16, and NinjaOne takes UTF-8")]
-    Utf16,
+    #[error("the secret is text in {0}, and has to be in UTF-8")]
+    WideText(WideEncoding),
+    #[error("there is a line break within the secret")]
+    LineBreak,
     #[error("the secret holds a control character")]
     ControlCharacter,
     #[error("within the secret is a character that nobody sees (U+{code:04X})", code = u32::from(*.0))]
@@ -112,9 +114,10 @@ impl SecretError {
             Self::CredentialNotFound { .. } => Some(
                 "systemd: LoadCredential=; Docker: --secret; Kubernetes: a mounted Secret".into(),
             ),
-            Self::Utf16 => Some(
+            Self::WideText(_) => Some(
                 "save it as UTF-8; in PowerShell: Set-Content -NoNewline -Encoding ascii".into(),
             ),
+            Self::LineBreak => Some("a secret is one line: leave it alone in its place".into()),
             Self::HiddenCharacter(_) => {
                 Some("copy the secret again from NinjaOne, and save it as plain text".into())
             }
@@ -155,8 +158,8 @@ impl SecretBytes {
 
     /// What [`SecretBytes::text`] leaves off besides a line end.
     #[must_use]
-    pub fn edge(&self) -> Option<SecretEdge> {
-        secret_text::edge_of(std::str::from_utf8(&self.0).ok()?)
+    pub fn edges(&self) -> Option<SecretEdges> {
+        secret_text::edges_of(std::str::from_utf8(&self.0).ok()?)
     }
 
     /// A passphrase: a text of at least 12 characters. It is sent nowhere, and what it has sealed opens with it alone: blanks at
@@ -175,12 +178,13 @@ impl SecretBytes {
         let is_raw = self.0.len() == KEY_BYTES;
         let decoded = match visible_text(&self.0) {
             Ok(text) => decode_key(text.expose()).ok_or(SecretError::InvalidKey)?,
-            Err(SecretError::Utf16) if !is_raw => return Err(SecretError::Utf16),
+            Err(error @ SecretError::WideText(_)) if !is_raw => return Err(error),
             Err(
                 SecretError::NotUtf8
                 | SecretError::ControlCharacter
+                | SecretError::LineBreak
                 | SecretError::HiddenCharacter(_)
-                | SecretError::Utf16,
+                | SecretError::WideText(_),
             ) => self.0.clone(),
             Err(error) => return Err(error),
         };
@@ -308,20 +312,11 @@ fn read_bounded(source: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
 
 /// The secret without what editors, consoles and clipboards leave around it.
 fn visible_text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
-    if bytes.len() > SECRET_BYTES_MAX {
-        return Err(SecretError::TooLong);
-    }
-    if secret_text::is_utf16(bytes) {
-        return Err(SecretError::Utf16);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotUtf8)?;
-    let text = secret_text::trim(text);
+    let text = secret_text::trim(utf8(bytes)?);
     if text.is_empty() {
         return Err(SecretError::Empty);
     }
-    if text.chars().any(char::is_control) {
-        return Err(SecretError::ControlCharacter);
-    }
+    reject_control_characters(text)?;
     match secret_text::hidden_within(text) {
         Some(hidden) => Err(SecretError::HiddenCharacter(hidden)),
         None => Ok(Secret::new(text.to_owned())),
@@ -330,19 +325,32 @@ fn visible_text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
 
 /// The text without the trailing newline that editors and `echo` leave.
 fn text(bytes: &[u8]) -> Result<Secret<String>, SecretError> {
-    if bytes.len() > SECRET_BYTES_MAX {
-        return Err(SecretError::TooLong);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotUtf8)?;
+    let text = utf8(bytes)?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.trim().is_empty() {
         return Err(SecretError::Empty);
     }
-    if text.chars().any(char::is_control) {
-        return Err(SecretError::ControlCharacter);
-    }
+    reject_control_characters(text)?;
     Ok(Secret::new(text.to_owned()))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, SecretError> {
+    if bytes.len() > SECRET_BYTES_MAX {
+        return Err(SecretError::TooLong);
+    }
+    if let Some(encoding) = secret_text::wide_encoding(bytes) {
+        return Err(SecretError::WideText(encoding));
+    }
+    std::str::from_utf8(bytes).map_err(|_| SecretError::NotUtf8)
+}
+
+fn reject_control_characters(text: &str) -> Result<(), SecretError> {
+    match text.chars().find(|it| it.is_control()) {
+        Some('\r' | '\n') => Err(SecretError::LineBreak),
+        Some(_) => Err(SecretError::ControlCharacter),
+        None => Ok(()),
+    }
 }
 
 /// Reads a secret from the output of a command. The command gets no input, its stderr is discarded, and it is killed if it

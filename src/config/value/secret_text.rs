@@ -3,20 +3,60 @@
 
 use std::fmt;
 
-/// What was left off around a secret, apart from the line end that every editor makes.
+/// What was left off around a secret, apart from the line end that every editor makes. There is at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretEdge {
-    ByteOrderMark,
-    Blank,
-    Invisible,
+pub struct SecretEdges {
+    byte_order_marks: usize,
+    blanks: usize,
+    invisible: usize,
 }
 
-impl fmt::Display for SecretEdge {
+impl SecretEdges {
+    /// Whether it is a single character.
+    #[must_use]
+    pub const fn is_one(self) -> bool {
+        self.byte_order_marks + self.blanks + self.invisible == 1
+    }
+}
+
+impl fmt::Display for SecretEdges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (
+                self.byte_order_marks,
+                "a byte order mark",
+                "byte order marks",
+            ),
+            (self.blanks, "a blank", "blanks"),
+            (
+                self.invisible,
+                "an invisible character",
+                "invisible characters",
+            ),
+        ];
+        let there = kinds.into_iter().filter(|(count, ..)| *count > 0);
+        let words: Vec<&str> = there
+            .map(|(count, one, many)| if count == 1 { one } else { many })
+            .collect();
+        match words.as_slice() {
+            [first, second, third] => write!(f, "{first}, {second} and {third}"),
+            words => f.write_str(&words.join(" and ")),
+        }
+    }
+}
+
+/// An encoding of more than one byte a character, in either byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WideEncoding {
+    Utf16,
+    Utf32,
+}
+
+impl fmt::Display for WideEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ByteOrderMark => "a byte order mark",
-            Self::Blank => "blanks",
-            Self::Invisible => "invisible characters",
+            Self::Utf16 => "UTF-16",
+            Self::Utf32 => "UTF-32",
         })
     }
 }
@@ -27,22 +67,32 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches(is_edge)
 }
 
-/// What [`trim`] leaves off that was not just a line end: the strangest of it.
+/// What [`trim`] leaves off that was not just a line end.
 #[must_use]
-pub fn edge_of(text: &str) -> Option<SecretEdge> {
+pub fn edges_of(text: &str) -> Option<SecretEdges> {
     let kept = trim(text);
     let start = text.find(kept).unwrap_or_default();
     let ends = [text.get(..start), text.get(start + kept.len()..)];
-    let left_off = || ends.into_iter().flatten().flat_map(str::chars);
-    if left_off().any(|it| it == BYTE_ORDER_MARK) {
-        Some(SecretEdge::ByteOrderMark)
-    } else if left_off().any(is_invisible) {
-        Some(SecretEdge::Invisible)
-    } else if left_off().any(|it| !matches!(it, '\r' | '\n')) {
-        Some(SecretEdge::Blank)
-    } else {
-        None
+    let left_off = ends.into_iter().flatten().flat_map(str::chars);
+    let mut edges = SecretEdges {
+        byte_order_marks: 0,
+        blanks: 0,
+        invisible: 0,
+    };
+    for letter in left_off {
+        match letter {
+            '\r' | '\n' => {}
+            BYTE_ORDER_MARK => edges.byte_order_marks += 1,
+            letter if is_invisible(letter) => edges.invisible += 1,
+            _ => edges.blanks += 1,
+        }
     }
+    let SecretEdges {
+        byte_order_marks,
+        blanks,
+        invisible,
+    } = edges;
+    (byte_order_marks + blanks + invisible > 0).then_some(edges)
 }
 
 /// A character within a trimmed secret that nobody sees, or that only looks like a space.
@@ -53,16 +103,29 @@ pub fn hidden_within(text: &str) -> Option<char> {
         .find(|it| is_invisible(*it) || is_odd_blank(*it))
 }
 
-/// Whether bytes are text in UTF-16, as a Windows console writes it: by its byte order mark, or because every other byte
-/// is 0.
+/// How bytes are encoded that are text in UTF-16, as a Windows console writes it, or in UTF-32: told by the byte order mark, or
+/// because all bytes but every second or fourth are 0.
 #[must_use]
-pub fn is_utf16(bytes: &[u8]) -> bool {
+pub fn wide_encoding(bytes: &[u8]) -> Option<WideEncoding> {
+    let has_mark = matches!(bytes, [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..]);
+    let ends = [0, 3];
+    if bytes.len().is_multiple_of(4) && (has_mark || ends.iter().any(|at| is_sparse(bytes, 4, *at)))
+    {
+        return Some(WideEncoding::Utf32);
+    }
     let has_mark = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-    let is_zero = |(index, byte): (usize, &u8), parity: usize| index % 2 != parity || *byte == 0;
-    let alternates = |parity| bytes.iter().enumerate().all(|it| is_zero(it, parity));
-    let all_zero = bytes.iter().all(|byte| *byte == 0);
-    let is_even = bytes.len().is_multiple_of(2);
-    is_even && (has_mark || bytes.len() > 2 && !all_zero && (alternates(0) || alternates(1)))
+    let is_utf16 = bytes.len().is_multiple_of(2)
+        && (has_mark || bytes.len() > 2 && (is_sparse(bytes, 2, 0) || is_sparse(bytes, 2, 1)));
+    is_utf16.then_some(WideEncoding::Utf16)
+}
+
+/// Whether all bytes are 0 except some at `place` of each `width`.
+fn is_sparse(bytes: &[u8], width: usize, place: usize) -> bool {
+    let mut others = bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| at % width != place);
+    others.all(|(_, byte)| *byte == 0) && bytes.iter().any(|byte| *byte != 0)
 }
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -106,22 +169,29 @@ mod tests {
 
     #[test]
     fn what_nobody_meant_to_be_there_is_left_off_and_named() {
-        for (text, edge) in [
-            ("s3cret", None),
-            ("s3cret\n", None),
-            ("s3cret\r\n\r\n", None),
-            ("\u{feff}s3cret", Some(SecretEdge::ByteOrderMark)),
-            ("\u{feff} s3cret \n", Some(SecretEdge::ByteOrderMark)),
-            ("s3cret ", Some(SecretEdge::Blank)),
-            ("\ts3cret", Some(SecretEdge::Blank)),
-            ("s3cret\u{a0}", Some(SecretEdge::Blank)),
-            ("s3cret\u{3000}\n", Some(SecretEdge::Blank)),
-            ("s3cret\u{200b}", Some(SecretEdge::Invisible)),
-            ("\u{2060}s3cret\u{200e} \n", Some(SecretEdge::Invisible)),
-            ("s3cret\u{ad}\u{fe0f}", Some(SecretEdge::Invisible)),
+        for (text, said) in [
+            ("s3cret", ""),
+            ("s3cret\n", ""),
+            ("s3cret\r\n\r\n", ""),
+            ("\u{feff}s3cret", "a byte order mark"),
+            ("\u{feff}s3cret \n", "a byte order mark and a blank"),
+            ("\u{feff} s3cret \n", "a byte order mark and blanks"),
+            ("s3cret ", "a blank"),
+            ("\ts3cret", "a blank"),
+            ("s3cret\u{a0}", "a blank"),
+            ("s3cret \u{3000}\n", "blanks"),
+            ("s3cret\u{200b}", "an invisible character"),
+            (
+                "\u{feff}\u{2060}s3cret\u{200e} \n",
+                "a byte order mark, a blank and invisible characters",
+            ),
+            ("s3cret\u{ad}\u{fe0f}", "invisible characters"),
         ] {
-            assert_eq!((trim(text), edge_of(text)), ("s3cret", edge), "{text:?}");
+            let named = edges_of(text).map_or_else(String::new, |it| it.to_string());
+            assert_eq!((trim(text), &*named), ("s3cret", said), "{text:?}");
         }
+        assert!(edges_of("s3cret ").unwrap().is_one());
+        assert!(!edges_of("\u{feff}s3cret ").unwrap().is_one());
     }
 
     #[test]
@@ -133,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn text_in_utf16_is_told_from_other_bytes() {
+    fn text_in_utf16_and_utf32_is_told_from_other_bytes() {
         let utf16 = |text: &str, big: bool| -> Vec<u8> {
             let units = text.encode_utf16();
             units
@@ -147,9 +217,36 @@ mod tests {
                 .collect()
         };
         for big in [false, true] {
-            assert!(is_utf16(&utf16("\u{feff}s3cret", big)));
-            assert!(is_utf16(&utf16("s3cret", big)));
-            assert!(is_utf16(&utf16("\u{feff}sécret\u{4e00}", big)));
+            assert_eq!(
+                wide_encoding(&utf16("\u{feff}s3cret", big)),
+                Some(WideEncoding::Utf16)
+            );
+            assert_eq!(
+                wide_encoding(&utf16("s3cret", big)),
+                Some(WideEncoding::Utf16)
+            );
+            assert_eq!(
+                wide_encoding(&utf16("\u{feff}sécret\u{4e00}", big)),
+                Some(WideEncoding::Utf16)
+            );
+        }
+        let utf32 = |text: &str, big: bool| -> Vec<u8> {
+            let letters = text.chars().map(u32::from);
+            letters
+                .flat_map(|it| {
+                    if big {
+                        it.to_be_bytes()
+                    } else {
+                        it.to_le_bytes()
+                    }
+                })
+                .collect()
+        };
+        for big in [false, true] {
+            for text in ["s3cret", "\u{feff}s3cret", "\u{feff}s\u{e9}cret\u{4e00}"] {
+                let told = wide_encoding(&utf32(text, big));
+                assert_eq!(told, Some(WideEncoding::Utf32), "{text:?}");
+            }
         }
         for other in [
             b"s3cret".as_slice(),
@@ -158,7 +255,7 @@ mod tests {
             b"ab\0\0",
             b"\xff\xfeo",
         ] {
-            assert!(!is_utf16(other), "{other:?}");
+            assert_eq!(wide_encoding(other), None, "{other:?}");
         }
     }
 }

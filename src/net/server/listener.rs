@@ -4,7 +4,10 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
+    os::unix::{
+        fs::{FileTypeExt, PermissionsExt},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
 };
 
@@ -61,6 +64,18 @@ fn bind_error(address: &impl ToString, error: io::Error) -> BindError {
     }
 }
 
+fn has_abandoned_socket(path: &Path) -> io::Result<bool> {
+    if UnixStream::connect(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    // Whoever connects to a plain file is refused as well.
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::other("the path exists and is not a socket")),
+        Err(_) => Ok(false),
+    }
+}
+
 impl Listener {
     /// Binds a TCP address.
     ///
@@ -110,19 +125,20 @@ impl Listener {
     }
 
     fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        if let Ok(found) = fs::symlink_metadata(path) {
-            use std::os::unix::fs::FileTypeExt;
-            if !found.file_type().is_socket() {
-                return Err(io::Error::other("the path exists and is not a socket"));
-            }
+        if has_abandoned_socket(path)? {
             fs::remove_file(path)?;
         }
         let listener = tokio::net::UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         Ok(Self::Unix(listener, UnixSocketFile(path.to_owned())))
+    }
+
+    /// Whether there is a socket file at `path` that nobody listens on: [`Listener::unix`] would replace it.
+    ///
+    /// # Errors
+    /// When the path is in use, or is not a socket.
+    pub fn would_replace(path: &Path) -> Result<bool, BindError> {
+        has_abandoned_socket(path).map_err(|error| bind_error(&path.display(), error))
     }
 
     /// The address in force, such as `127.0.0.1:6465` or a path: with the port that was chosen for port 0.

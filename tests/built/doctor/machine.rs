@@ -1,10 +1,15 @@
 //! This machine: the configuration, the audit log, the ports, and the running proxy.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    process::Command,
+};
 
 use ninjaone_proxy::sandbox::NATIVE_CLIENT_ID;
 
-use crate::program::Program;
+use crate::program::{PROGRAM, Program};
 
 use super::world::{World, service};
 
@@ -80,9 +85,157 @@ async fn a_port_that_somebody_else_has_is_told() {
     said.says(
         "ports",
         "failed",
-        &[&address.to_string(), "in use", "ss -ltnp"],
+        &[&address.to_string(), "in use", "ss -lntxp"],
     );
     said.says("proxy", "skipped", &["none is running"]);
+}
+
+/// The usual configuration with this in place of the listener for callers.
+fn listening(world: &World, listen: &str) {
+    world.configure(&service());
+    let toml = fs::read_to_string(world.path().join("config.toml")).unwrap();
+    let changed = toml.replacen("http = [\"127.0.0.1:0\"]", listen, 1);
+    assert_ne!(changed, toml);
+    world.write("config.toml", changed.as_bytes());
+}
+
+/// Becomes the program without root's right to write anywhere and to give files to any group.
+fn without_rights() -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(PROGRAM);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-dac_override,-chown", PROGRAM]);
+    command
+}
+
+/// `doctor` and `run` refuse the same, for the same reason.
+async fn neither_starts(world: &World, command: fn() -> Command, why: &str) {
+    let said = world.doctor_by(command(), &["--offline"]).await;
+    assert_eq!(said.code, 1, "{}", said.whole);
+    said.says("ports", "failed", &[why]);
+    let mut program = Program::start_by(command(), &world.path().join("config.toml"));
+    assert_eq!(program.ends().await.code(), Some(1), "{why}");
+    let log = program.log.text();
+    assert!(log.contains(why), "{why}: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_the_metrics_that_somebody_else_has_is_told() {
+    let world = World::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    world.configure(&service());
+    let toml = fs::read_to_string(world.path().join("config.toml")).unwrap();
+    let toml = toml.replacen("[admin]", &format!("[admin]\nmetrics = \"{address}\""), 1);
+    world.write("config.toml", toml.as_bytes());
+    let why = format!("{address} is in use by another program");
+    neither_starts(&world, || Command::new(PROGRAM), &why).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_cannot_be_made_is_told() {
+    let world = World::new();
+    let program = || Command::new(PROGRAM);
+    listening(
+        &world,
+        "http = [\"127.0.0.1:0\"]\nunix = [{ path = \"inner/api.sock\" }]",
+    );
+    fs::create_dir(world.path().join("inner")).unwrap();
+    let socket = world.path().join("inner/api.sock");
+
+    fs::write(&socket, "a file").unwrap();
+    neither_starts(&world, program, "exists and is not a socket").await;
+    assert_eq!(fs::read(&socket).unwrap(), b"a file");
+    fs::remove_file(&socket).unwrap();
+
+    let other = UnixListener::bind(&socket).unwrap();
+    neither_starts(&world, program, "is in use by another program").await;
+
+    // Left behind, as after a kill: it is replaced, and is not doctor's to remove.
+    drop(other);
+    let said = world.doctor().await;
+    said.says("ports", "ok", &["3 free"]);
+    let left: Vec<_> = fs::read_dir(world.path().join("inner")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(socket.exists());
+
+    let mode = |mode| fs::set_permissions(socket.parent().unwrap(), mode).unwrap();
+    mode(fs::Permissions::from_mode(0o500));
+    neither_starts(&world, without_rights, "cannot be listened on").await;
+    mode(fs::Permissions::from_mode(0o700));
+    fs::remove_file(&socket).unwrap();
+    mode(fs::Permissions::from_mode(0o500));
+    neither_starts(&world, without_rights, "cannot be listened on").await;
+    mode(fs::Permissions::from_mode(0o700));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_a_socket_cannot_be_given_to_is_told() {
+    let world = World::new();
+    let socket = world.path().join("api.sock");
+    for is_left_behind in [false, true] {
+        if is_left_behind {
+            drop(UnixListener::bind(&socket).unwrap());
+        }
+        listening(
+            &world,
+            "http = [\"127.0.0.1:0\"]\nunix = [{ path = \"api.sock\", group = \"no-such-group\" }]",
+        );
+        let said = world.doctor_with(&["--offline"]).await;
+        said.says("ports", "failed", &["no group", "no-such-group"]);
+        listening(
+            &world,
+            "http = [\"127.0.0.1:0\"]\nunix = [{ path = \"api.sock\", group = \"54321\" }]",
+        );
+        let said = world.doctor_by(without_rights(), &["--offline"]).await;
+        said.says("ports", "failed", &["the group cannot be set"]);
+        assert_eq!(socket.exists(), is_left_behind);
+    }
+    neither_starts(&world, without_rights, "the group cannot be set").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_of_the_service_manager_is_not_called_free() {
+    let world = World::new();
+    listening(&world, "http = [\"fd:http\"]");
+    let said = world.doctor().await;
+    assert_eq!(said.code, 0, "{}", said.whole);
+    said.says(
+        "ports",
+        "skipped",
+        &["1 free", "fd:http", "service manager"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_troubles_of_a_running_proxy_are_two_sentences() {
+    let world = World::new();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let native = format!("user = {{ client_id = \"{NATIVE_CLIENT_ID}\" }}");
+    world.configure(&format!("{}\n{native}", service()));
+    let toml = fs::read_to_string(world.path().join("config.toml")).unwrap();
+    let admin = "[admin]\nlisten = \"127.0.0.1:0\"";
+    let toml = toml.replace(admin, &format!("[admin]\nlisten = \"{free}\""));
+    world.write("config.toml", toml.as_bytes());
+    world.store().caller_token_key(&[7; 32].into()).unwrap();
+    let file = world.store_path().join("caller-tokens.key");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let mut running = Program::start(&world.path().join("config.toml"));
+    running.listens("admin");
+
+    let said = world.doctor().await;
+
+    let words = [
+        "ninjaone-proxy login acme. The key of callers' tokens",
+        "log in again.",
+    ];
+    said.says("proxy", "failed", &words);
 }
 
 #[tokio::test(flavor = "multi_thread")]

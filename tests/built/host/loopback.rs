@@ -139,6 +139,30 @@ async fn a_port_that_is_taken_on_one_of_them_is_an_error() {
         assert_eq!(status.code(), Some(1));
         let said = format!("[::1]:{port} is in use by another program");
         assert!(program.log.text().contains(&said), "{}", program.log.text());
+        let found = ports_seen_by_doctor(true, port);
+        assert!(found.contains("FAILED") && found.contains(&said), "{found}");
+    }
+}
+
+/// What `doctor` says of the listeners by default.
+fn ports_seen_by_doctor(ipv6: bool, taken: &str) -> String {
+    let directory = by_default();
+    let mut doctor = in_a_network(&directory, ipv6, taken);
+    doctor.args(["doctor", "--offline", "--config"]);
+    let done = doctor.arg(directory.config()).output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    let line = said.lines().find(|it| it.starts_with("ports "));
+    line.unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+#[test]
+fn doctor_looks_at_both_loopbacks_where_there_are_two() {
+    if !can_make_networks() {
+        return;
+    }
+    for (ipv6, free) in [(true, "4 free"), (false, "2 free")] {
+        let found = ports_seen_by_doctor(ipv6, "");
+        assert!(found.contains("ok") && found.ends_with(free), "{found}");
     }
 }
 

@@ -6,10 +6,10 @@ use crate::{
     answer::Answer,
     program::{PROGRAM, plain_http},
     proxy::Proxy,
-    wire::Wire,
+    wire::{Wire, get},
 };
 
-use super::without_ninjaone;
+use super::{KEY, without_ninjaone};
 
 fn start() -> (Proxy, SocketAddr) {
     let (directory, mut settings) = without_ninjaone();
@@ -114,4 +114,19 @@ fn two_listeners_on_one_address_are_refused() {
         said.contains("`admin.listen` listens on this address already"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn one_request_is_not_called_one_requests() {
+    let (directory, settings) = without_ninjaone();
+    let proxy = Proxy::start(directory, settings);
+    let _ = get(proxy.callers, "/v2/users", KEY).await;
+    let mut command = Command::new(PROGRAM);
+    command.args(["status", "--admin", &proxy.admin.to_string()]);
+    let said = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let said = String::from_utf8(said.await.unwrap().stdout).unwrap();
+    for words in ["main  1 request, 1 refused", "Traffic  1 request, 0 under"] {
+        assert!(said.contains(words), "{said}");
+    }
+    proxy.stop().await;
 }

@@ -82,13 +82,15 @@ fn a_secret_file_that_others_may_read_is_refused() {
 #[test]
 fn what_cannot_be_a_secret_is_refused() {
     let long = vec![b'x'; 64 * 1024 + 1];
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 9] = [
         (b"", "is empty"),
         (b"  \n", "is empty"),
         (b"\xff\xfe\xfd", "is not UTF-8"),
         (b"\xff\xfea\0b\0", "is text in UTF-16"),
         ("a\u{200b}b".as_bytes(), "nobody sees (U+200B)"),
-        (b"two\nlines", "holds a control character"),
+        (b"\xff\xfe\0\0a\0\0\0b\0\0\0", "is text in UTF-32"),
+        (b"two\nlines", "a line break within the secret"),
+        (b"a\x07b", "holds a control character"),
         (&long, "is longer than 65536 bytes"),
     ];
     for (content, why) in cases {
