@@ -93,8 +93,8 @@ impl Checker<'_> {
             let started = self.variable("SYSTEMD_EXEC_PID");
             started.is_none_or(|it| it == std::process::id().to_string())
         };
-        SERVICE_DIRECTORIES.iter().any(|it| is_set(it))
-            || (SERVICE_VARIABLES.iter().any(|it| is_set(it)) && is_ours())
+        SERVICE_DIRECTORIES.iter().any(&is_set)
+            || (SERVICE_VARIABLES.iter().any(is_set) && is_ours())
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
