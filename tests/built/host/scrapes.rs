@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::Command};
 
 use crate::{
     answer::Answer,
-    program::{PROGRAM, plain_http},
+    program::PROGRAM,
     proxy::Proxy,
     wire::{Wire, get},
 };
@@ -14,8 +14,8 @@ use super::{KEY, without_ninjaone};
 fn start() -> (Proxy, SocketAddr) {
     let (directory, mut settings) = without_ninjaone();
     settings.set("admin", "metrics", "\"127.0.0.1:0\"");
-    let proxy = Proxy::start(directory, settings);
-    let metrics = plain_http(&proxy.listeners, "metrics").expect("a listener for metrics");
+    let mut proxy = Proxy::start(directory, settings);
+    let metrics = proxy.program.address("metrics");
     (proxy, metrics)
 }
 

@@ -8,7 +8,7 @@ use crate::{
     answer::Answer,
     directory::Directory,
     key::hash,
-    program::{PROGRAM, Program, plain_http},
+    program::{PROGRAM, Program},
     proxy::Proxy,
     settings::Settings,
     wait::until,
@@ -84,9 +84,10 @@ impl Plan {
         let script = format!("{}exec \"$0\" \"$@\"", limit.unwrap_or_default());
         let mut command = Command::new("sh");
         command.args(["-c", &script, PROGRAM]);
-        let program = Program::start_by(command, &directory.config());
+        let mut program = Program::start_by(command, &directory.config());
+        // The last that the log names.
+        let probes = program.address("probes");
         let proxy = Proxy::listening(program, directory, &self.settings);
-        let probes = plain_http(&proxy.listeners, "probes").expect("a listener for probes");
         let running = Running { proxy, probes };
         until("the first answer", async || {
             running.get().await.is_some_and(|it| it.status == 200)
