@@ -24,8 +24,9 @@ const HOLD_NEVER_ACCEPTED_MS: u64 = 10_000;
 /// Longest time that a token withstands a rejection, in milliseconds.
 const HOLD_MS_MAX: u64 = 300_000;
 
-/// So many rejections in a row say that the token has ended, and not that one request lacks a privilege.
-const REJECTIONS_OF_THE_DEAD: u32 = 2;
+/// Rejections of one token, without a request that it was good for in between, after which it counts as invalid: a single
+/// one can also mean that the request lacks a privilege.
+const UNBROKEN_REJECTIONS_MAX: u32 = 2;
 
 /// An access token. Never printed: there is no `Debug`.
 pub struct AccessToken {
@@ -133,11 +134,10 @@ impl AccessToken {
         self.rejections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether NinjaOne rejected it [`REJECTIONS_OF_THE_DEAD`] times without accepting it in between. One 401 can also mean
-    /// that a privilege is missing.
+    /// Whether NinjaOne has rejected it [`UNBROKEN_REJECTIONS_MAX`] times since it last accepted it.
     #[must_use]
-    pub(super) fn looks_dead(&self) -> bool {
-        self.rejections.load(Ordering::Relaxed) >= REJECTIONS_OF_THE_DEAD
+    pub(super) fn is_rejected_repeatedly(&self) -> bool {
+        self.rejections.load(Ordering::Relaxed) >= UNBROKEN_REJECTIONS_MAX
     }
 
     /// Whether NinjaOne ever accepted this token.

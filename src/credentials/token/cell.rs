@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,8 +48,6 @@ pub struct TokenCell {
     /// The newest generation that NinjaOne rejected with 401.
     rejected: AtomicU64,
     phase: watch::Sender<RenewerPhase>,
-    /// Whether the last renewal failed.
-    is_failing: AtomicBool,
     /// Wakes the token renewer.
     wake: Notify,
     waiters: AtomicUsize,
@@ -113,7 +111,6 @@ impl TokenCell {
             current: ArcSwapOption::empty(),
             rejected: AtomicU64::new(0),
             phase: watch::Sender::new(RenewerPhase::Idle),
-            is_failing: AtomicBool::new(false),
             wake: Notify::new(),
             waiters: AtomicUsize::new(0),
             history: Lock::default(),
@@ -156,8 +153,10 @@ impl TokenCell {
     }
 
     pub(in crate::credentials) fn is_usable(&self, token: &AccessToken, now: Moment) -> bool {
-        let is_dead = || token.looks_dead() && self.is_failing.load(Ordering::Relaxed);
-        token.is_usable(now) && !is_dead()
+        // The lock is for the rare token that is rejected again and again.
+        let is_given_up =
+            || token.is_rejected_repeatedly() && self.history().failing_since.is_some();
+        token.is_usable(now) && !is_given_up()
     }
 
     /// Waits, at most `longest`, for a renewal to bring a valid token. A failed renewal ends the wait.
@@ -221,10 +220,11 @@ impl TokenCell {
         let now = Moment::now();
         let token = self.current.load_full();
         let phase = *self.phase.borrow();
-        let record = self.history();
+        // Before the history is locked, which this may need itself.
         let usable = token
             .as_ref()
             .is_some_and(|token| self.is_usable(token, now));
+        let record = self.history();
         let next_attempt = match phase {
             RenewerPhase::BackingOff { next } => Some(next.since(now)),
             _ => None,
@@ -354,12 +354,10 @@ impl TokenCell {
     }
 
     pub(in crate::credentials) fn record_success(&self, result: &'static str) {
-        self.is_failing.store(false, Ordering::Relaxed);
         self.history().record_success(result);
     }
 
     pub(in crate::credentials) fn record_failure(&self, error: RenewalError) {
-        self.is_failing.store(true, Ordering::Relaxed);
         self.history().record_failure(error, Timestamp::now());
     }
 }

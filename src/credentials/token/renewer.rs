@@ -328,7 +328,9 @@ impl RenewalState {
 
     pub(in crate::credentials) fn report(&self, kind: TokenEventKind) {
         let token = self.cell.latest();
-        let usable = token.as_ref().filter(|it| it.is_usable(Moment::now()));
+        let usable = token
+            .as_ref()
+            .filter(|it| self.cell.is_usable(it, Moment::now()));
         (self.observer)(TokenEvent {
             tenant: self.cell.tenant().clone(),
             identity: self.cell.identity(),

@@ -55,6 +55,17 @@ fn revoke(client: &ProxyClient, caller: &str, token: &str) -> Ask {
     )
 }
 
+/// Two tokens of one caller, of which the first is revoked.
+async fn one_revoked_of_two(client: &ProxyClient) -> (Answer, Answer) {
+    let (revoked, kept) = (
+        log_in(client, "reports").await,
+        log_in(client, "reports").await,
+    );
+    let ended = revoke(client, "reports", &token(&revoked)).send().await;
+    ended.is(200);
+    (revoked, kept)
+}
+
 /// A second program in the same directory: it shares the store, and nothing else.
 fn neighbour(world: &World) -> (Program, ProxyClient) {
     let at = ListenerAddresses {
@@ -201,14 +212,7 @@ async fn a_damaged_key_of_the_tokens_is_said_and_does_not_stop_the_proxy() {
 #[tokio::test]
 async fn while_the_revoked_tokens_cannot_be_read_no_earlier_token_is_taken() {
     let mut world = World::plan().store().start().await;
-    let [revoked, kept] = [
-        log_in(&world, "reports").await,
-        log_in(&world, "reports").await,
-    ];
-    revoke(&world, "reports", &token(&revoked))
-        .send()
-        .await
-        .is(200);
+    let (revoked, kept) = one_revoked_of_two(&world).await;
     let file = world.directory().join("store/caller-tokens.revoked");
     let whole = fs::read(&file).unwrap();
     let mut flipped = whole.clone();
@@ -243,14 +247,7 @@ async fn while_the_revoked_tokens_cannot_be_read_no_earlier_token_is_taken() {
 #[tokio::test]
 async fn a_revoked_token_stays_dead_when_the_key_of_the_store_is_changed() {
     let mut world = World::plan().store().start().await;
-    let [revoked, kept] = [
-        log_in(&world, "reports").await,
-        log_in(&world, "reports").await,
-    ];
-    revoke(&world, "reports", &token(&revoked))
-        .send()
-        .await
-        .is(200);
+    let (revoked, kept) = one_revoked_of_two(&world).await;
     world
         .directory()
         .write("new.key", [[0x9e; 16], [0x4f; 16]].concat());
