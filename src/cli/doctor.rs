@@ -8,6 +8,7 @@ mod login;
 mod machine;
 mod outgoing_proxy;
 mod ports;
+mod probe_file;
 mod report;
 mod service;
 mod tokens;

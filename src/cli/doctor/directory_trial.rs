@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::files::{PRIVATE_MODE, write_new};
+use super::probe_file::ProbeFile;
 
 /// As the program makes its directories.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -33,7 +33,7 @@ impl DirectoryTrial {
                 Err(error) => return Err(error),
             }
         }
-        write_probe(directory)?;
+        drop(ProbeFile::write(directory)?);
         Ok(trial)
     }
 
@@ -56,15 +56,4 @@ fn is_missing(path: &Path) -> bool {
     let is_named = !path.as_os_str().is_empty();
     let there = fs::symlink_metadata(path);
     is_named && matches!(there, Err(error) if error.kind() == ErrorKind::NotFound)
-}
-
-fn write_probe(directory: &Path) -> io::Result<()> {
-    let path = directory.join(format!(".doctor-{}", std::process::id()));
-    let written = write_new(&path, b"may be removed\n", PRIVATE_MODE);
-    let was_made = !matches!(&written, Err(error) if error.kind() == ErrorKind::NotFound);
-    if was_made {
-        // A failure to remove it shows in the next run; only writing counts here.
-        let _ = fs::remove_file(&path);
-    }
-    written
 }

@@ -1,17 +1,17 @@
 //! Checks the listeners of `run` by opening each as it would, unless one's own proxy holds it.
 
-use std::{fs, net::SocketAddr};
+use std::{net::SocketAddr, path::Path};
 
 use crate::{
     app::listeners::{self, ListenerOpenError},
     config::{BindAddress, Config, UnixListenerConfig},
-    files::{PRIVATE_MODE, write_new},
     net::server::listener::{BindError, Listener},
 };
 
 use super::{
     check::{CheckName, DoctorCheck},
     machine::FoundProxy,
+    probe_file::ProbeFile,
 };
 
 /// Checks that each address and socket can be listened on, or is used by one's own proxy. Runs within the runtime.
@@ -135,17 +135,14 @@ fn try_socket(socket: &UnixListenerConfig) -> Result<(), ListenerOpenError> {
     if !Listener::would_replace(path)? {
         return listeners::open_unix_listener(socket).map(drop);
     }
-    let probe = path.with_file_name(format!(".doctor-{}", std::process::id()));
     let failed = |error| BindError::Failed {
         address: path.display().to_string(),
         error,
     };
-    write_new(&probe, b"may be removed\n", PRIVATE_MODE).map_err(failed)?;
-    let given = match group {
-        Some(group) => listeners::set_group(path, &probe, group),
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let probe = ProbeFile::write(directory).map_err(failed)?;
+    match group {
+        Some(group) => listeners::set_group(path, probe.path(), group),
         None => Ok(()),
-    };
-    // A failure to remove it shows in the next run.
-    let _ = fs::remove_file(&probe);
-    given
+    }
 }

@@ -53,7 +53,7 @@ pub(super) fn print_counted(
         .map_or_else(String::new, |it| format!("line {it} of the log, "));
     writeln!(
         out,
-        "Unless it is a caller's and still under way, it is one of {} in {seq}from {} to {}: {}.",
+        "Unless it is a caller's request that is still under way, it is one of {} in {seq}from {} to {}: {}.",
         line.count,
         single_line(&line.first),
         single_line(&line.last),
