@@ -1,6 +1,6 @@
 //! `explain` for strangers who were counted in one line instead of each having its own.
 
-use std::fs;
+use std::{fs, io::Write, thread, time::Duration};
 
 use ninjaone_proxy::{clock::Timestamp, names::RequestId};
 
@@ -38,4 +38,39 @@ fn a_stranger_that_was_only_counted_is_found_in_the_line_that_counts_it() {
     let other = RequestId::new(1_795_000_001_000, 7);
     let told = explain_from(directory.path(), &[other.as_str()], false);
     assert_eq!(told.code, 1, "{}", told.out);
+}
+
+/// While the answer of a caller's request is on its way, the request has no line, as strangers who were counted have none.
+#[test]
+fn a_request_that_ends_a_moment_later_is_not_taken_for_one_of_the_strangers_of_its_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let id = RequestId::new(u64::try_from(now.unix_micros() / 1000).unwrap(), 7);
+    let at = |ms: i64| Timestamp::from_unix_micros(now.unix_micros() + ms * 1000).to_string();
+    let (first, last) = (at(-400), at(400));
+    let counted = format!(
+        r#"{{"v":1,"seq":1,"at":"{last}","type":"refused","boot":"b","count":12,"reasons":{{"unauthenticated":12}},"peers":[],"first":"{first}","last":"{last}"}}"#
+    );
+    let outcome = format!(
+        r#"{{"v":1,"seq":2,"at":"{last}","type":"outcome","request":"{id}","boot":"b","caller":"reports","auth":"key","tenant":"acme","identity":"service","method":"GET","path":"/v2/users","operation":"getUsers","class":"read","decision":"allowed","status":200,"source":"ninjaone","attempts":1}}"#
+    );
+    let path = directory.path().join("audit-000000000001.jsonl");
+    let mut file = fs::File::create(path).unwrap();
+    writeln!(file, "{counted}").unwrap();
+
+    let told = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(300));
+            writeln!(file, "{outcome}").unwrap();
+        });
+        explain_from(directory.path(), &[id.as_str()], false)
+    });
+
+    assert!(!told.out.contains("one of 12"), "{}", told.out);
+    assert!(
+        told.out.contains("answered with status 200"),
+        "{}{}",
+        told.out,
+        told.err
+    );
 }
