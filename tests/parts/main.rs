@@ -6,6 +6,7 @@ mod audit;
 mod catalogue;
 mod config;
 mod credentials;
+mod documents;
 mod explain;
 mod explain_strangers;
 mod explain_words;

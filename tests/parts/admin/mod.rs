@@ -1,7 +1,7 @@
 //! Probes, status and metrics: who gets which response, and what the commands make of it.
 
 mod access;
-mod fixture;
+pub(crate) mod fixture;
 mod probes;
 mod server;
 mod status;
