@@ -7,15 +7,24 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
-    admin::{AdminService, login_endpoint::LoginEndpoint},
+    admin::{
+        AdminService, ConfigSource,
+        control::{Control, ControlRequest},
+        login_endpoint::LoginEndpoint,
+    },
     audit::{
         ledger::{self, Ledger, LedgerStorage},
         sink::resume,
     },
     clock::Timestamp,
-    config::{AUDIT_PATH, BindAddress, Config, STORE_PATH},
+    config::{
+        AUDIT_PATH, BindAddress, Config, STORE_PATH,
+        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
+    },
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
@@ -45,6 +54,7 @@ use crate::{
 use super::{
     VERSION,
     accept::{BoundListener, accept, log_rejected_connections},
+    admin_doors::AdminDoors,
     config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
@@ -97,6 +107,10 @@ pub(crate) struct Program {
     pub rules_builder: RulesBuilder,
     /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<LoginEndpoint>,
+    /// Who may ask the program for something, and change it.
+    pub admin_access: AdminDoors,
+    /// What operators ask of the control loop.
+    pub requests: mpsc::Receiver<ControlRequest>,
     /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
@@ -124,8 +138,12 @@ impl Program {
         calls: RefreshCalls,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
-        let opened = OpenListeners::open(config, inherited)?;
+        let mut opened = OpenListeners::open(config, inherited)?;
         let store = open_store(config, persistence)?;
+        // After the store, in whose directory it may be.
+        let (admin_access, socket) =
+            AdminDoors::open(&config.admin).map_err(listeners::ListenerOpenError::from)?;
+        opened.operators.socket = socket;
         let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
         let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
@@ -162,7 +180,15 @@ impl Program {
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let served = admin_listeners(config, &status, &logins, opened.operators);
+        let (control, requests) = Control::new();
+        let admin_parts = AdminParts {
+            config,
+            status: &status,
+            logins: &logins,
+            access: &admin_access,
+            control,
+        };
+        let served = admin_listeners(&admin_parts, opened.operators);
         served
             .and_then(|served| {
                 let troubles = status.trouble_source();
@@ -176,6 +202,8 @@ impl Program {
             status,
             rules_builder,
             logins,
+            admin_access,
+            requests,
             certificates,
             watchdog,
             refresh_calls: calls,
@@ -235,6 +263,7 @@ struct OpenListeners {
 
 /// Those that the supervisor serves.
 struct OperatorListeners {
+    socket: Option<Listener>,
     admin: Vec<Listener>,
     probes: Option<Listener>,
     metrics: Option<Listener>,
@@ -258,6 +287,7 @@ impl OpenListeners {
         Ok(Self {
             callers: listeners::open_listeners(&config.listen, inherited)?,
             operators: OperatorListeners {
+                socket: None,
                 admin: admin.into_iter().chain(admin_ipv6).collect(),
                 probes,
                 metrics,
@@ -280,6 +310,7 @@ impl OpenListeners {
         let operators = &self.operators;
         callers
             .chain(operators.admin.iter().map(|it| beside("admin", it)))
+            .chain(operators.socket.iter().map(|it| ("socket", format!("unix:{}", it.local_address()))))
             .chain(operators.probes.iter().map(|it| beside("probes", it)))
             .chain(operators.metrics.iter().map(|it| beside("metrics", it)))
             .collect()
@@ -388,37 +419,43 @@ fn login_endpoint(
     ledger: Ledger,
     tasks: Tasks,
 ) -> Arc<LoginEndpoint> {
-    let logins = LoginEndpoint::new(wiring::admin_access(&config.admin), store, ledger, tasks);
+    let logins = LoginEndpoint::new(store, ledger, tasks);
     logins.set_targets(wiring::login_targets(config));
     Arc::new(logins)
 }
 
+/// What the admin listeners are made of.
+struct AdminParts<'a> {
+    config: &'a Config,
+    status: &'a Arc<StatusCollector>,
+    logins: &'a Arc<LoginEndpoint>,
+    access: &'a AdminDoors,
+    control: Control,
+}
+
 /// The listeners that the supervisor serves.
 fn admin_listeners(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    logins: &Arc<LoginEndpoint>,
+    parts: &AdminParts<'_>,
     listeners: OperatorListeners,
 ) -> io::Result<Vec<AdminListener>> {
     let OperatorListeners {
+        socket,
         admin,
         probes,
         metrics,
     } = listeners;
+    let (config, status) = (parts.config, parts.status);
     let admin = admin
         .into_iter()
-        .map(|it| admin_listener(config, status, logins, it));
+        .chain(socket)
+        .map(|it| admin_listener(parts, it));
     let probes = probes.map(|it| probes_listener(config, status, it));
     let metrics = metrics.map(|it| metrics_listener(status, it));
     admin.chain(probes).chain(metrics).collect()
 }
 
-fn admin_listener(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    logins: &Arc<LoginEndpoint>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
+fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<AdminListener> {
+    let (config, status) = (parts.config, parts.status);
     let metrics = config.telemetry.metrics.then(|| status.metrics_source());
     let hosts = config.admin.hosts.clone();
     let admin = AdminService::new(
@@ -428,8 +465,21 @@ fn admin_listener(
         hosts,
     )
     .with_watchdog(status.watchdog.clone())
-    .with_logins(Arc::clone(logins));
+    .with_logins(Arc::clone(parts.logins))
+    .with_access(Arc::clone(&parts.access.access))
+    .with_control(parts.control.clone(), config_source(status));
     Ok((listener.into_std()?, Arc::new(admin)))
+}
+
+/// The settings in force, as `config show --json` prints those of the files.
+fn config_source(status: &Arc<StatusCollector>) -> ConfigSource {
+    let status = Arc::clone(status);
+    Box::new(move || {
+        let state = status.config.load();
+        let settings = state.effective.iter().map(EffectiveSetting::to_json);
+        let settings: Vec<_> = settings.collect();
+        json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings})
+    })
 }
 
 fn metrics_listener(

@@ -144,6 +144,8 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             listen_ipv6: None,
             probes: None,
             metrics: None,
+            socket: None,
+            anonymous: true,
             readiness: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
             access: Vec::new(),
@@ -156,6 +158,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
+        effective: Arc::default(),
         file: None,
         watched_paths: Vec::new(),
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     config::{
         self,
-        effective_settings::EffectiveSetting,
+        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
         read::{
             diagnostics::{ConfigurationError, Diagnostic},
             json_schema::json_schema,
@@ -21,7 +21,11 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-use super::exit::ExitStatus;
+use super::{
+    context::Context,
+    exit::ExitStatus,
+    running_proxy::{AdminArgs, RunningProxy, RunningProxyError},
+};
 
 /// Look at the configuration.
 #[derive(Debug, Args)]
@@ -30,14 +34,23 @@ pub struct ConfigArgs {
     pub command: ConfigCommand,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Say everything that is wrong, with file, line and column
     Check,
     /// Show every setting in force and where it comes from; secrets are masked
-    Show,
+    Show(ConfigShowArgs),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ConfigShowArgs {
+    /// Read the files, whatever the running proxy has in force
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 /// The context of the commands that read the configuration.
@@ -69,15 +82,15 @@ impl ConfigContext<'_> {
 ///
 /// # Errors
 /// `out` or `err` cannot be written.
-pub fn run(
+pub(super) async fn run(
     args: &ConfigArgs,
-    context: &ConfigContext<'_>,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    match args.command {
-        ConfigCommand::Check => check(context, out, err),
-        ConfigCommand::Show => show(context, out, err),
+    match &args.command {
+        ConfigCommand::Check => check(&context.config_context(), out, err),
+        ConfigCommand::Show(args) => show(args, context, out, err).await,
         ConfigCommand::Schema => schema(out),
     }
 }
@@ -170,27 +183,72 @@ fn problem_json(problem: &Diagnostic) -> Value {
     })
 }
 
-fn show(
-    context: &ConfigContext<'_>,
+async fn show(
+    args: &ConfigShowArgs,
+    context: &Context,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let shown = context
-        .sources()
-        .and_then(|sources| config::load_effective_settings(&sources, context.operations));
-    let shown = match shown {
-        Ok(shown) => shown,
-        Err(problems) => {
-            writeln!(err, "{problems}")?;
-            return Ok(ExitStatus::ConfigurationWrong);
+    let in_force = match in_force(args, context).await {
+        Ok(in_force) => in_force,
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            return Ok(ExitStatus::Failed);
         }
     };
-    if context.json {
-        let settings: Vec<Value> = shown
-            .iter()
-            .map(|it| json!({"setting": it.setting, "value": it.value, "origin": it.origin}))
-            .collect();
-        let object = json!({"schema": "config-show/1", "settings": settings});
+    if let Some((settings, at)) = in_force {
+        if !context.quiet {
+            writeln!(err, "In force in the proxy at {at}:")?;
+        }
+        return print_settings(&settings, context.json, out);
+    }
+    match context.load_with_warnings() {
+        Ok((config, _, _)) => print_settings(&config.effective, context.json, out),
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            Ok(ExitStatus::ConfigurationWrong)
+        }
+    }
+}
+
+/// What the running proxy has in force, and where it was asked; `None` where none runs or the files are asked for. A proxy that
+/// runs with another configuration than the one that is named is not meant.
+async fn in_force(
+    args: &ConfigShowArgs,
+    context: &Context,
+) -> Result<Option<(Vec<EffectiveSetting>, String)>, RunningProxyError> {
+    let is_named = args.admin.admin.is_some();
+    if args.offline || (context.named_config().is_some() && !is_named) {
+        return Ok(None);
+    }
+    let asked = match RunningProxy::find(context, &args.admin) {
+        Ok(proxy) => proxy.get("/config").await.map(|body| (proxy, body)),
+        Err(error) => Err(error),
+    };
+    let (proxy, body) = match asked {
+        Ok(asked) => asked,
+        Err(error) if is_named => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let not_understood = || RunningProxyError::NotUnderstood(proxy.describe());
+    let shown: Value = serde_json::from_slice(&body).map_err(|_| not_understood())?;
+    let settings = shown.get("settings").and_then(Value::as_array);
+    let settings = settings.ok_or_else(not_understood)?.iter();
+    let settings: Option<Vec<_>> = settings.map(EffectiveSetting::from_json).collect();
+    Ok(Some((
+        settings.ok_or_else(not_understood)?,
+        proxy.describe(),
+    )))
+}
+
+fn print_settings(
+    shown: &[EffectiveSetting],
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    if as_json {
+        let settings: Vec<Value> = shown.iter().map(EffectiveSetting::to_json).collect();
+        let object = json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings});
         writeln!(out, "{object:#}")?;
         return Ok(ExitStatus::Done);
     }
@@ -198,7 +256,7 @@ fn show(
     let width = lines.iter().map(|line| line.chars().count()).max();
     // A single long list must not push all origins off the screen.
     let width = width.unwrap_or_default().min(COLUMN_MAX);
-    for (line, shown) in lines.iter().zip(&shown) {
+    for (line, shown) in lines.iter().zip(shown) {
         writeln!(out, "{line:width$}  # {}", shown.origin)?;
     }
     Ok(ExitStatus::Done)

@@ -15,6 +15,7 @@ mod logout;
 mod meta;
 pub mod ops;
 mod run;
+pub mod running_proxy;
 mod sandbox;
 mod signal;
 pub mod status;
@@ -50,9 +51,9 @@ enum Command {
     /// Ask the running proxy whether it is alive; for containers
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make the running proxy load its configuration again
-    Reload,
+    Reload(signal::ReloadArgs),
     /// Make the running proxy finish what it serves and stop
-    Drain,
+    Drain(signal::DrainArgs),
     /// Write a first configuration
     Init(init::InitArgs),
     /// Log a person in, in a browser; the proxy keeps the login alive
@@ -117,20 +118,19 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
             let address = context.probes_address();
             run::block_on(args.run(address, global.verbose, err))?
         }
-        Command::Reload => run::block_on(signal::reload(&context, out, err))?,
-        Command::Drain => run::block_on(signal::drain(&context, out, err))?,
+        Command::Reload(args) => run::block_on(signal::reload(&args, &context, out, err))?,
+        Command::Drain(args) => run::block_on(signal::drain(&args, &context, out, err))?,
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
         Command::Caller(args) => caller::run(&args, &context.config_context(), out, err),
         Command::Status(args) => {
-            let address = context.admin_address();
-            run::block_on(args.run(address, global.json, out, err))?
+            run::block_on(args.run(&context, out, err))?
         }
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
         Command::Explain(args) => explain_request(&args, &context, out, err),
         Command::Ops(command) => ops_command(command, &context, out, err),
-        Command::Config(args) => config::run(&args, &context.config_context(), out, err),
+        Command::Config(args) => run::block_on(config::run(&args, &context, out, err))?,
         Command::Audit(args) => audit_command(&args, &context, out, err),
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
@@ -157,7 +157,7 @@ fn explain_request(
     let policy = wiring::policy_set(&config, catalogue);
     // Asked only where the log has no answer.
     let running = || {
-        let asked = run::block_on(status::fetch_snapshot(context.admin_address()));
+        let asked = run::block_on(status::fetch_snapshot(context));
         asked.ok().flatten().map(|it| it.audit)
     };
     args.run_beside(

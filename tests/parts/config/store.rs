@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ninjaone_proxy::{
-    admin::admin_keys::AdminRole,
+    admin::access::AdminRole,
     config::{Seal, StoreConfig},
 };
 
