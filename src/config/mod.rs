@@ -1,6 +1,7 @@
 //! CONFIGURATION: files and environment become one checked [`Config`], or a list of everything that is wrong.
 
 pub(crate) mod admin_socket;
+pub mod caller_edits;
 pub mod caller_files;
 mod check;
 pub(crate) mod effective_settings;

@@ -19,7 +19,7 @@ const MAY_EXPOSE_SECRETS: [&str; 9] = [
 ];
 
 /// Where each third-party crate lives, as prefixes of the path below `src`.
-const HOMES: [(&str, &[&str]); 18] = [
+const HOMES: [(&str, &[&str]); 19] = [
     (
         "rustls",
         &[
@@ -52,6 +52,7 @@ const HOMES: [(&str, &[&str]); 18] = [
     ("governor", &["limits/"]),
     ("config", &["config/"]),
     ("toml", &["config/"]),
+    ("toml_edit", &["config/caller_edits.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
