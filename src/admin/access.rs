@@ -100,7 +100,7 @@ pub enum AdminAuthError {
         "user {0} has no access: add {{ unix = {{ user = \"{0}\" }}, role = \"auditor\" }} to [[admin.access]], or ask as root"
     )]
     WrongUser(String),
-    #[error("an auditor may look but change nothing: this needs role = \"operator\"")]
+    #[error("an auditor may look but change nothing: this needs role = \"operator\" in [[admin.access]]")]
     AuditorOnly,
 }
 

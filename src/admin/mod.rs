@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod metrics_format;
 pub mod metrics_snapshot;
 pub mod overall_health;
+mod responses;
 pub mod server;
 pub mod status_snapshot;
 pub mod trouble;
@@ -21,10 +22,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{
-        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, VARY,
-        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-    },
+    header::{ACCEPT, HOST, ORIGIN, VARY},
 };
 
 use crate::{
@@ -42,11 +40,10 @@ use self::{
     login_endpoint::LoginEndpoint,
     metrics_format::MetricsFormat,
     metrics_snapshot::MetricsSnapshot,
+    responses::{JSON, json_response, method_refused, response, text_response, unauthorized},
     status_snapshot::StatusSnapshot,
 };
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Names for this machine itself. A page of someone else's cannot have one of them as its own, which is what the list of
@@ -472,48 +469,4 @@ async fn act(control: &Control, action: OperatorAction, operator: &Operator) -> 
             text_response(status, &format!("{error}\n"))
         }
     }
-}
-
-fn unauthorized(error: &AdminAuthError) -> Response<Bytes> {
-    let mut refusal = text_response(error.status(), &format!("{error}\n"));
-    if error.status() == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        refusal.headers_mut().insert(WWW_AUTHENTICATE, bearer);
-    }
-    refusal
-}
-
-fn method_refused(sentence: &str, allowed: &'static str) -> Response<Bytes> {
-    let mut refusal = text_response(StatusCode::METHOD_NOT_ALLOWED, sentence);
-    let allowed = HeaderValue::from_static(allowed);
-    refusal.headers_mut().insert(ALLOW, allowed);
-    refusal
-}
-
-fn json_response(json: Response<serde_json::Value>) -> Response<Bytes> {
-    let (status, body) = (json.status(), json.into_body().to_string());
-    response(status, JSON, body.into_bytes())
-}
-
-fn text_response(status: StatusCode, body: &str) -> Response<Bytes> {
-    response(status, TEXT, body.as_bytes().to_vec())
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    for (name, value) in [
-        (CONTENT_TYPE, content_type),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

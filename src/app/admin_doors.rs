@@ -89,9 +89,9 @@ fn listen(path: &Path, mode: u32) -> Result<Listener, BindError> {
 
 fn make_directory(socket: &Path) -> io::Result<()> {
     match socket.parent() {
-        Some(directory) if !directory.exists() => fs::DirBuilder::new()
-            .mode(DIRECTORY_MODE)
-            .create(directory),
+        Some(directory) if !directory.exists() => {
+            fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory)
+        }
         _ => Ok(()),
     }
 }

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use crate::{
     admin::status_snapshot::OutgoingProxyStatus,
     config::{Config, effective_settings::EffectiveSetting},
-    credentials::token::schedule::RenewalSchedule, names::TenantName,
+    credentials::token::schedule::RenewalSchedule,
+    names::TenantName,
 };
 
 use super::way_out::proxy_status;

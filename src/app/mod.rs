@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin_doors;
+mod admin_listeners;
 mod audit_status;
 mod config_state;
 mod config_watcher;

@@ -7,12 +7,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
     admin::{
-        AdminService, ConfigSource,
         control::{Control, ControlRequest},
         login_endpoint::LoginEndpoint,
     },
@@ -21,10 +19,7 @@ use crate::{
         sink::resume,
     },
     clock::Timestamp,
-    config::{
-        AUDIT_PATH, BindAddress, Config, STORE_PATH,
-        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
-    },
+    config::{AUDIT_PATH, BindAddress, Config, STORE_PATH},
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
@@ -55,12 +50,12 @@ use super::{
     VERSION,
     accept::{BoundListener, accept, log_rejected_connections},
     admin_doors::AdminDoors,
+    admin_listeners::{AdminParts, OperatorListeners},
     config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
     rules_builder::RulesBuilder,
     status_collector::StatusCollector,
-    supervisor::{self, AdminListener},
     token_events,
     token_renewers::TokenRenewers,
     wiring::{self, StoreOpenError},
@@ -151,13 +146,10 @@ impl Program {
         let (listener_tasks, admin, abort_tasks, renewer_tasks) =
             <(Tasks, Tasks, Tasks, Tasks)>::default();
         let logins = login_endpoint(config, store.clone(), ledger.clone(), renewer_tasks.clone());
-        let mut rules_builder = RulesBuilder::new(TokenRenewers::new(
-            renewer_tasks.clone(),
-            token_events::observer(ledger.clone()),
-            store,
-            calls.clone(),
-            watchdog.clone(),
-        ));
+        let observer = token_events::observer(ledger.clone());
+        let (tasks, parts) = (renewer_tasks.clone(), watchdog.clone());
+        let renewers = TokenRenewers::new(tasks, observer, store, calls.clone(), parts);
+        let mut rules_builder = RulesBuilder::new(renewers);
         let rules = Arc::new(ArcSwap::from_pointee(rules_builder.build(config, None)?));
         let shared = WorkerResources {
             rules: Arc::clone(&rules),
@@ -185,16 +177,11 @@ impl Program {
             config,
             status: &status,
             logins: &logins,
-            access: &admin_access,
+            doors: &admin_access,
             control,
         };
-        let served = admin_listeners(&admin_parts, opened.operators);
-        served
-            .and_then(|served| {
-                let troubles = status.trouble_source();
-                supervisor::start(watchdog.clone(), troubles, served, admin.clone())
-            })
-            .map_err(StartError::Thread)?;
+        let served = admin_parts.serve(opened.operators, &admin);
+        served.map_err(StartError::Thread)?;
         let certificates = certificates(&opened.callers);
         let workers = Arc::new(workers);
         accept_connections(opened.callers, &workers, &status, &listener_tasks);
@@ -261,14 +248,6 @@ struct OpenListeners {
     operators: OperatorListeners,
 }
 
-/// Those that the supervisor serves.
-struct OperatorListeners {
-    socket: Option<Listener>,
-    admin: Vec<Listener>,
-    probes: Option<Listener>,
-    metrics: Option<Listener>,
-}
-
 impl OpenListeners {
     fn open(
         config: &Config,
@@ -310,7 +289,12 @@ impl OpenListeners {
         let operators = &self.operators;
         callers
             .chain(operators.admin.iter().map(|it| beside("admin", it)))
-            .chain(operators.socket.iter().map(|it| ("socket", format!("unix:{}", it.local_address()))))
+            .chain(
+                operators
+                    .socket
+                    .iter()
+                    .map(|it| ("socket", format!("unix:{}", it.local_address()))),
+            )
             .chain(operators.probes.iter().map(|it| beside("probes", it)))
             .chain(operators.metrics.iter().map(|it| beside("metrics", it)))
             .collect()
@@ -422,80 +406,4 @@ fn login_endpoint(
     let logins = LoginEndpoint::new(store, ledger, tasks);
     logins.set_targets(wiring::login_targets(config));
     Arc::new(logins)
-}
-
-/// What the admin listeners are made of.
-struct AdminParts<'a> {
-    config: &'a Config,
-    status: &'a Arc<StatusCollector>,
-    logins: &'a Arc<LoginEndpoint>,
-    access: &'a AdminDoors,
-    control: Control,
-}
-
-/// The listeners that the supervisor serves.
-fn admin_listeners(
-    parts: &AdminParts<'_>,
-    listeners: OperatorListeners,
-) -> io::Result<Vec<AdminListener>> {
-    let OperatorListeners {
-        socket,
-        admin,
-        probes,
-        metrics,
-    } = listeners;
-    let (config, status) = (parts.config, parts.status);
-    let admin = admin
-        .into_iter()
-        .chain(socket)
-        .map(|it| admin_listener(parts, it));
-    let probes = probes.map(|it| probes_listener(config, status, it));
-    let metrics = metrics.map(|it| metrics_listener(status, it));
-    admin.chain(probes).chain(metrics).collect()
-}
-
-fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<AdminListener> {
-    let (config, status) = (parts.config, parts.status);
-    let metrics = config.telemetry.metrics.then(|| status.metrics_source());
-    let hosts = config.admin.hosts.clone();
-    let admin = AdminService::new(
-        status.snapshot_source(),
-        metrics,
-        config.admin.readiness,
-        hosts,
-    )
-    .with_watchdog(status.watchdog.clone())
-    .with_logins(Arc::clone(parts.logins))
-    .with_access(Arc::clone(&parts.access.access))
-    .with_control(parts.control.clone(), config_source(status));
-    Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-/// The settings in force, as `config show --json` prints those of the files.
-fn config_source(status: &Arc<StatusCollector>) -> ConfigSource {
-    let status = Arc::clone(status);
-    Box::new(move || {
-        let state = status.config.load();
-        let settings = state.effective.iter().map(EffectiveSetting::to_json);
-        let settings: Vec<_> = settings.collect();
-        json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings})
-    })
-}
-
-fn metrics_listener(
-    status: &Arc<StatusCollector>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
-    let admin = AdminService::metrics_only(status.snapshot_source(), status.metrics_source());
-    Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-fn probes_listener(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
-    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.readiness)
-        .with_watchdog(status.watchdog.clone());
-    Ok((listener.into_std()?, Arc::new(admin)))
 }

@@ -177,7 +177,11 @@ impl LoadedConfig {
             loaded: true,
             generation: rules.generation,
             warnings: self.warnings.iter().map(ToString::to_string).collect(),
-            pending_restart: state.pending_restart.iter().map(ToString::to_string).collect(),
+            pending_restart: state
+                .pending_restart
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             errors: Vec::new(),
         };
         program.logins.set_targets(wiring::login_targets(&config));
@@ -188,13 +192,7 @@ impl LoadedConfig {
     }
 }
 
-fn swap(
-    program: &Program,
-    before: &Rules,
-    rules: Rules,
-    state: ConfigState,
-    by: Option<&str>,
-) {
+fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, by: Option<&str>) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
     let configured: BTreeSet<CallerName> = caller_names(&rules);

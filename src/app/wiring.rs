@@ -176,7 +176,10 @@ pub(super) fn admin_access(config: &config::AdminConfig) -> AdminAccess {
             config::AdminIdentity::Key(key) => access.keys.push((KeyHash::from_bytes(*key), *role)),
             config::AdminIdentity::Account(account) => {
                 if !account.exists() {
-                    tracing::warn!(?account, "[[admin.access]]: this machine has no such account");
+                    tracing::warn!(
+                        ?account,
+                        "[[admin.access]]: this machine has no such account"
+                    );
                 }
                 access.accounts.push((account.clone(), *role));
             }

@@ -52,6 +52,21 @@ pub enum CallerCommand {
     Revoke(CallerRevokeArgs),
 }
 
+impl CallerCommand {
+    /// Whether it writes the files of the configuration.
+    pub(super) const fn changes_files(&self) -> bool {
+        match self {
+            Self::List | Self::Show { .. } | Self::Key(_) => false,
+            Self::Add(_)
+            | Self::Allow(_)
+            | Self::Deny(_)
+            | Self::Set(_)
+            | Self::Rotate(_)
+            | Self::Revoke(_) => true,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct CallerAddArgs {
     /// Letters, digits, '-', '_' and '.'

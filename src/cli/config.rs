@@ -21,11 +21,7 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-use super::{
-    context::Context,
-    exit::ExitStatus,
-    running_proxy::{AdminArgs, RunningProxy, RunningProxyError},
-};
+use super::{admin_args::AdminArgs, exit::ExitStatus};
 
 /// Look at the configuration.
 #[derive(Debug, Args)]
@@ -48,9 +44,9 @@ pub enum ConfigCommand {
 pub struct ConfigShowArgs {
     /// Read the files, whatever the running proxy has in force
     #[arg(long)]
-    offline: bool,
+    pub(super) offline: bool,
     #[command(flatten)]
-    admin: AdminArgs,
+    pub(super) admin: AdminArgs,
 }
 
 /// The context of the commands that read the configuration.
@@ -82,15 +78,15 @@ impl ConfigContext<'_> {
 ///
 /// # Errors
 /// `out` or `err` cannot be written.
-pub(super) async fn run(
+pub fn run(
     args: &ConfigArgs,
-    context: &Context,
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     match &args.command {
-        ConfigCommand::Check => check(&context.config_context(), out, err),
-        ConfigCommand::Show(args) => show(args, context, out, err).await,
+        ConfigCommand::Check => check(context, out, err),
+        ConfigCommand::Show(_) => show(context, out, err),
         ConfigCommand::Schema => schema(out),
     }
 }
@@ -183,27 +179,16 @@ fn problem_json(problem: &Diagnostic) -> Value {
     })
 }
 
-async fn show(
-    args: &ConfigShowArgs,
-    context: &Context,
+fn show(
+    context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let in_force = match in_force(args, context).await {
-        Ok(in_force) => in_force,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(ExitStatus::Failed);
-        }
-    };
-    if let Some((settings, at)) = in_force {
-        if !context.quiet {
-            writeln!(err, "In force in the proxy at {at}:")?;
-        }
-        return print_settings(&settings, context.json, out);
-    }
-    match context.load_with_warnings() {
-        Ok((config, _, _)) => print_settings(&config.effective, context.json, out),
+    let read = context
+        .sources()
+        .and_then(|sources| config::load(&sources, context.operations));
+    match read {
+        Ok((config, _)) => print_settings(&config.effective, context.json, out),
         Err(problems) => {
             writeln!(err, "{problems}")?;
             Ok(ExitStatus::ConfigurationWrong)
@@ -211,37 +196,11 @@ async fn show(
     }
 }
 
-/// What the running proxy has in force, and where it was asked; `None` where none runs or the files are asked for. A proxy that
-/// runs with another configuration than the one that is named is not meant.
-async fn in_force(
-    args: &ConfigShowArgs,
-    context: &Context,
-) -> Result<Option<(Vec<EffectiveSetting>, String)>, RunningProxyError> {
-    let is_named = args.admin.admin.is_some();
-    if args.offline || (context.named_config().is_some() && !is_named) {
-        return Ok(None);
-    }
-    let asked = match RunningProxy::find(context, &args.admin) {
-        Ok(proxy) => proxy.get("/config").await.map(|body| (proxy, body)),
-        Err(error) => Err(error),
-    };
-    let (proxy, body) = match asked {
-        Ok(asked) => asked,
-        Err(error) if is_named => return Err(error),
-        Err(_) => return Ok(None),
-    };
-    let not_understood = || RunningProxyError::NotUnderstood(proxy.describe());
-    let shown: Value = serde_json::from_slice(&body).map_err(|_| not_understood())?;
-    let settings = shown.get("settings").and_then(Value::as_array);
-    let settings = settings.ok_or_else(not_understood)?.iter();
-    let settings: Option<Vec<_>> = settings.map(EffectiveSetting::from_json).collect();
-    Ok(Some((
-        settings.ok_or_else(not_understood)?,
-        proxy.describe(),
-    )))
-}
-
-fn print_settings(
+/// Prints settings and where each comes from.
+///
+/// # Errors
+/// `out` cannot be written.
+pub(super) fn print_settings(
     shown: &[EffectiveSetting],
     as_json: bool,
     out: &mut dyn Write,

@@ -1,8 +1,10 @@
 //! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
+pub mod admin_args;
 pub mod audit;
 pub mod caller;
 pub mod config;
+mod config_in_force;
 mod context;
 mod doctor;
 pub mod exit;
@@ -123,14 +125,23 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
-        Command::Caller(args) => caller::run(&args, &context.config_context(), out, err),
-        Command::Status(args) => {
-            run::block_on(args.run(&context, out, err))?
+        Command::Caller(args) => {
+            let code = caller::run(&args, &context.config_context(), out, err)?;
+            if code == ExitStatus::Done && args.command.changes_files() {
+                run::block_on(signal::apply_change(&context, err))??;
+            }
+            Ok(code)
         }
+        Command::Status(args) => run::block_on(args.run(&context, out, err))?,
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
         Command::Explain(args) => explain_request(&args, &context, out, err),
         Command::Ops(command) => ops_command(command, &context, out, err),
-        Command::Config(args) => run::block_on(config::run(&args, &context, out, err))?,
+        Command::Config(args) => {
+            match run::block_on(config_in_force::show(&args, &context, out, err))?? {
+                Some(shown) => Ok(shown),
+                None => config::run(&args, &context.config_context(), out, err),
+            }
+        }
         Command::Audit(args) => audit_command(&args, &context, out, err),
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),

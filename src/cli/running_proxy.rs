@@ -27,7 +27,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::context::Context;
+use super::{admin_args::AdminArgs, context::Context};
 
 /// Where the running proxy is, if the command line does not say.
 const VARIABLE: &str = "NJP_ADMIN";
@@ -37,17 +37,6 @@ const RESPONSE_BYTES_MAX: usize = 4 << 20;
 const KEY_BYTES_MAX: usize = 256;
 /// Others of the machine may write here (chmod(2)).
 const WRITABLE_BY_OTHERS: u32 = 0o002;
-
-/// Which running proxy a command asks.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct AdminArgs {
-    /// The running proxy to ask: the path of its admin socket, or the URL of its admin listener
-    #[arg(long, value_name = "PATH|URL")]
-    pub admin: Option<String>,
-    /// A file with a key of [[admin.access]], for an admin listener
-    #[arg(long, value_name = "FILE")]
-    pub admin_key_file: Option<PathBuf>,
-}
 
 /// A running proxy that can be asked.
 pub struct RunningProxy {
@@ -134,7 +123,11 @@ impl RunningProxy {
     /// The proxy whose admin listener is here.
     #[must_use]
     pub fn at_listener(address: SocketAddr) -> Self {
-        let endpoint = endpoint(false, connect_address(address.ip()).to_string(), address.port());
+        let endpoint = endpoint(
+            false,
+            connect_address(address.ip()).to_string(),
+            address.port(),
+        );
         Self {
             way: AdminWay::Listener(endpoint),
             key: None,
@@ -154,8 +147,7 @@ impl RunningProxy {
     /// There is no answer, or it is not a status.
     pub async fn status(&self) -> Result<StatusSnapshot, RunningProxyError> {
         let body = self.get("/status").await?;
-        serde_json::from_slice(&body)
-            .map_err(|_| RunningProxyError::NotUnderstood(self.describe()))
+        serde_json::from_slice(&body).map_err(|_| RunningProxyError::NotUnderstood(self.describe()))
     }
 
     /// The body of a good answer.
@@ -324,7 +316,7 @@ fn read_key(path: &Path) -> Result<Secret<String>, RunningProxyError> {
 }
 
 /// A listener on all addresses is reached on the loopback address.
-const fn connect_address(address: IpAddr) -> IpAddr {
+pub(super) const fn connect_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

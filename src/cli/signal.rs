@@ -21,9 +21,10 @@ use crate::{
 };
 
 use super::{
+    admin_args::AdminArgs,
     context::Context,
     exit::ExitStatus,
-    running_proxy::{AdminArgs, RunningProxy, RunningProxyError},
+    running_proxy::{RunningProxy, RunningProxyError},
 };
 
 /// Longest time to wait for the result of a reload that a signal asked for.
@@ -128,6 +129,49 @@ fn print_report(
     Ok(code)
 }
 
+/// After a command has changed the configuration's files: lets the running proxy load them at once, and says what came of it.
+/// Where none runs, nothing is said: the files are read at the start.
+///
+/// # Errors
+/// `err` cannot be written to.
+pub(super) async fn apply_change(context: &Context, err: &mut dyn Write) -> io::Result<()> {
+    let Ok((proxy, running)) = find_with_status(context, &AdminArgs::default()).await else {
+        return Ok(());
+    };
+    let written = context.config_context().sources().ok();
+    let is_meant = match (&written, &running.config.file) {
+        (Some(written), Some(file)) => is_same_file(&written.file, Path::new(file)),
+        _ => false,
+    };
+    if !is_meant {
+        return Ok(());
+    }
+    let Ok(body) = proxy.post("/reload", RELOAD_TIMEOUT + ANSWER_GRACE).await else {
+        // It watches its files.
+        return Ok(());
+    };
+    match serde_json::from_slice::<ReloadReport>(&body) {
+        Ok(report) if report.loaded => {
+            let generation = report.generation;
+            writeln!(
+                err,
+                "The running proxy has loaded this (generation {generation})."
+            )
+        }
+        Ok(report) => writeln!(
+            err,
+            "The running proxy has not loaded this: {}",
+            report.errors.join("\n\n")
+        ),
+        Err(_) => Ok(()),
+    }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    absolute(one) == absolute(other)
+}
+
 /// Who names a configuration means the proxy that runs with it, and no other that happens to be found.
 fn refuse_other_proxy(
     context: &Context,
@@ -140,8 +184,7 @@ fn refuse_other_proxy(
     else {
         return Ok(None);
     };
-    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if absolute(wanted) == absolute(Path::new(file)) {
+    if is_same_file(wanted, Path::new(file)) {
         return Ok(None);
     }
     writeln!(

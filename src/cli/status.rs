@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -24,13 +24,12 @@ use crate::{
 };
 
 use super::{
+    admin_args::AdminArgs,
     context::Context,
     exit::ExitStatus,
-    running_proxy::{AdminArgs, RunningProxy, RunningProxyError},
+    running_proxy::{RunningProxy, RunningProxyError, connect_address},
 };
 
-const TIMEOUT: Duration = Duration::from_secs(5);
-const RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
@@ -127,15 +126,6 @@ pub(super) async fn get(
         .body(Bytes::new())
         .map_err(|_| ExchangeError::NotHttp)?;
     exchange(&endpoint, request, answer_bytes_max, time_out).await
-}
-
-/// A listener on all addresses is reached on the loopback address.
-fn connect_address(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
 }
 
 /// Prints the snapshot as text.

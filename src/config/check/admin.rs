@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{
-    AdminConfig, BindAddress, ListenConfig, StoreConfig,
-    read::key_path::KeyPath,
-    settings::admin::AdminSettings,
-    value::address,
+    AdminConfig, BindAddress, ListenConfig, StoreConfig, read::key_path::KeyPath,
+    settings::admin::AdminSettings, value::address,
 };
 
 use super::Checker;

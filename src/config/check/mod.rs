@@ -22,7 +22,7 @@ mod timeouts;
 mod tokens;
 mod way_out;
 
-use std::{sync::Arc, fmt, ops::Range, path::PathBuf, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 

@@ -72,7 +72,7 @@ fn check_says_that_all_is_well() {
 #[test]
 fn check_puts_problems_on_stderr_and_the_count_on_stdout() {
     let house = House::with_tenant(
-        "[listen]\ndrain = \"soon\"\nworkers = 0\n[admin]\nlisten = \"0.0.0.0:1\"\n",
+        "[listen]\ndrain = \"soon\"\nworkers = 0\n[admin]\nanonymous = true\nlisten = \"0.0.0.0:1\"\n",
     );
     let answer = run(&house, false, &["config", "check"]);
     assert_eq!(
