@@ -7,8 +7,13 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct GlobalArgs {
-    /// Configuration file [default: $`CONFIGURATION_DIRECTORY`, then ~/.config, then /etc/ninjaone-proxy]
-    #[arg(long, global = true, value_name = "FILE")]
+    // Not a doc comment: the lints ask for backticks there, and clap would print them.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Configuration file [default: in $CONFIGURATION_DIRECTORY, then ~/.config, then /etc/ninjaone-proxy]"
+    )]
     pub(super) config: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]

@@ -30,7 +30,7 @@ const RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
-/// Show how the running proxy is: tokens, budgets, callers, audit log.
+/// Show the state of the running proxy: tokens, budgets, callers, audit log.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StatusArgs {
     /// Where its admin listener is, if not where the configuration says
