@@ -3,6 +3,8 @@
 //! A handler takes a proof: [`Viewer`] to look, [`Operator`] to change something. Only this file makes them, so a handler that
 //! forgets to ask who is there does not compile.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::constant_time;
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 
@@ -100,7 +102,9 @@ pub enum AdminAuthError {
         "user {0} has no access: add {{ unix = {{ user = \"{0}\" }}, role = \"auditor\" }} to [[admin.access]], or ask as root"
     )]
     WrongUser(String),
-    #[error("an auditor may look but change nothing: this needs role = \"operator\" in [[admin.access]]")]
+    #[error(
+        "an auditor may look but change nothing: this needs role = \"operator\" in [[admin.access]]"
+    )]
     AuditorOnly,
 }
 
@@ -204,7 +208,11 @@ impl AdminAccess {
 fn key_name(key: &KeyHash) -> String {
     let bytes = key.to_bytes();
     let first = bytes.iter().take(KEY_NAME_BYTES);
-    first.map(|byte| format!("{byte:02x}")).collect()
+    first.fold(String::new(), |mut name, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
 }
 
 fn constant_time_eq(one: &KeyHash, other: &KeyHash) -> bool {

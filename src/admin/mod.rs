@@ -205,7 +205,7 @@ impl AdminService {
             return refusal.map(json_response);
         }
         if self.control.is_some() && OperatorAction::at(path).is_some() {
-            return self.authorize_action(head).err();
+            return self.authorize_action(head).err().map(|refusal| *refusal);
         }
         Some(self.look(head))
     }
@@ -225,7 +225,7 @@ impl AdminService {
         if let (Some((control, _)), Some(action)) = (&self.control, OperatorAction::at(path)) {
             return match self.authorize_action(request) {
                 Ok(operator) => act(control, action, &operator).await,
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             };
         }
         self.look(request)
@@ -236,14 +236,14 @@ impl AdminService {
         self.access.load().operator(peer, request.headers())
     }
 
-    fn authorize_action<B>(&self, request: &Request<B>) -> Result<Operator, Response<Bytes>> {
+    fn authorize_action<B>(&self, request: &Request<B>) -> Result<Operator, Box<Response<Bytes>>> {
         let operator = self
             .operator(request)
-            .map_err(|error| unauthorized(&error))?;
+            .map_err(|error| Box::new(unauthorized(&error)))?;
         if *request.method() == Method::POST {
             return Ok(operator);
         }
-        Err(method_refused("only POST\n", "POST"))
+        Err(Box::new(method_refused("only POST\n", "POST")))
     }
 
     fn look<B>(&self, request: &Request<B>) -> Response<Bytes> {

@@ -135,10 +135,7 @@ impl Program {
         let boot = format!("{:016x}", random::random_u64());
         let mut opened = OpenListeners::open(config, inherited)?;
         let store = open_store(config, persistence)?;
-        // After the store, in whose directory it may be.
-        let (admin_access, socket) =
-            AdminDoors::open(&config.admin).map_err(listeners::ListenerOpenError::from)?;
-        opened.operators.socket = socket;
+        let admin_access = opened.open_admin_socket(config)?;
         let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
         let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
@@ -182,8 +179,7 @@ impl Program {
         };
         let served = admin_parts.serve(opened.operators, &admin);
         served.map_err(StartError::Thread)?;
-        let certificates = certificates(&opened.callers);
-        let workers = Arc::new(workers);
+        let (certificates, workers) = (certificates(&opened.callers), Arc::new(workers));
         accept_connections(opened.callers, &workers, &status, &listener_tasks);
         Ok(Self {
             status,
@@ -272,6 +268,16 @@ impl OpenListeners {
                 metrics,
             },
         })
+    }
+
+    /// After the store is open, in whose directory the socket may be.
+    fn open_admin_socket(
+        &mut self,
+        config: &Config,
+    ) -> Result<AdminDoors, listeners::ListenerOpenError> {
+        let (doors, socket) = AdminDoors::open(&config.admin)?;
+        self.operators.socket = socket;
+        Ok(doors)
     }
 
     /// The role and address of each.

@@ -185,7 +185,7 @@ fn listen(callers: SocketAddr, workers: usize) -> ListenConfig {
 fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
     Some(TenantConfig {
         name: TENANT.parse().ok()?,
-        label: Some("make-believe NinjaOne".to_owned()),
+        label: Some("simulated NinjaOne".to_owned()),
         origin: Origin::direct(false, ninjaone.ip().to_string(), ninjaone.port()),
         service: Some(ServiceIdentity {
             client_id: DEFAULT_CLIENT_ID.to_owned(),

@@ -39,7 +39,10 @@ pub enum CallerCommand {
     /// List all callers
     List,
     /// Show a caller's settings and where they are written
-    Show { name: String },
+    Show {
+        /// The caller's name
+        name: String,
+    },
     /// Allow a caller more operations
     Allow(CallerSelectorArgs),
     /// Deny a caller operations, whatever allows them
@@ -90,14 +93,16 @@ pub struct CallerAddArgs {
 
 #[derive(Debug, Args)]
 pub struct CallerRotateArgs {
+    /// The caller's name
     pub name: String,
-    /// The old keys end at once
+    /// End the old keys at once
     #[arg(long)]
     pub now: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct CallerRevokeArgs {
+    /// The caller's name
     pub name: String,
     /// Only the key whose digest begins so
     #[arg(long, value_name = "PREFIX")]

@@ -48,29 +48,29 @@ struct Cli {
 enum Command {
     /// Serve callers, in front of NinjaOne
     Run,
-    /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
+    /// Try it without an account: a simulated NinjaOne with the proxy in front of it
     Sandbox(sandbox::SandboxArgs),
     /// Ask the running proxy whether it is alive; for containers
     Healthcheck(healthcheck::HealthcheckArgs),
-    /// Make the running proxy load its configuration again
+    /// Make the running proxy reload its configuration
     Reload(signal::ReloadArgs),
     /// Make the running proxy finish what it serves and stop
     Drain(signal::DrainArgs),
     /// Write a first configuration
     Init(init::InitArgs),
-    /// Log a person in, in a browser; the proxy keeps the login alive
+    /// Log a user in, in a browser; the proxy keeps the login alive
     Login(login::LoginArgs),
-    /// Give a person's login back to `NinjaOne` and forget it
+    /// Revoke the login at NinjaOne and delete it here
     Logout(logout::LogoutArgs),
     /// Add, list, rotate and revoke callers
     Caller(caller::CallerArgs),
-    /// Show how the running proxy is
+    /// Show the state of the running proxy
     Status(status::StatusArgs),
     /// Look for everything that may keep the proxy from working, and say what to do about it
     Doctor(doctor::DoctorArgs),
     /// Say why a request would be allowed or refused, and what would allow it
     Explain(explain::ExplainArgs),
-    /// Look into the catalogue of `NinjaOne` operations
+    /// Look into the catalogue of NinjaOne operations
     #[command(subcommand)]
     Ops(OpsCommand),
     /// Check and show the configuration

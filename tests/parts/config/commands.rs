@@ -60,13 +60,8 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
 fn check_says_that_all_is_well() {
     let answer = run(&House::with_tenant(""), false, &["config", "check"]);
     assert_eq!((answer.exit, answer.err.as_str()), (0, ""));
-    assert!(
-        answer
-            .out
-            .ends_with("config.toml: in order (1 tenant, 0 callers)\n"),
-        "{}",
-        answer.out
-    );
+    let is = "config.toml is valid: 1 tenant, no callers yet. Next: ninjaone-proxy caller add NAME --allow read --config ";
+    assert!(answer.out.contains(is), "{}", answer.out);
 }
 
 #[test]
@@ -97,6 +92,35 @@ fn check_as_json_has_all_problems_with_their_places() {
         run(&House::with_tenant(""), true, &["config", "check"]).json()["ok"],
         true
     );
+}
+
+#[test]
+fn check_for_github_marks_the_lines_and_escapes_the_texts() {
+    let house = House::with_tenant("[listen]\ndrian = \"5s\"\n").set("NJP__LISTEN__DRAIN", "50%");
+    let words = ["config", "check", "--format", "github"];
+    let answer = run(&house, false, &words);
+    assert_eq!((answer.exit, answer.err.as_str()), (78, ""));
+    let lines: Vec<&str> = answer.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", answer.out);
+    assert!(lines[0].starts_with("::error file="), "{}", lines[0]);
+    assert!(
+        lines[0].contains("config.toml,line=6,col=1::"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[0].ends_with("%0Ahelp: did you mean `drain`?"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].starts_with("::error title=NJP__LISTEN__DRAIN::"),
+        "{}",
+        lines[1]
+    );
+    let well = run(&House::with_tenant(""), false, &words);
+    assert_eq!((well.exit, well.out.as_str()), (0, ""));
+    assert_eq!(run(&house, true, &words).exit, 2);
 }
 
 #[test]
