@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::Instant};
@@ -31,7 +31,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use super::admin_keys::{AdminAuthError, AdminKeys};
+use super::access::{AdminAuthError, Operator};
 
 /// Logins that are under way at most.
 pub const PENDING_MAX: usize = 8;
@@ -60,7 +60,6 @@ pub struct LoginTarget {
 
 /// The desk for logins from other machines.
 pub struct LoginEndpoint {
-    keys: AdminKeys,
     targets: ArcSwap<Vec<LoginTarget>>,
     store: Option<LoginStore>,
     ledger: Ledger,
@@ -102,9 +101,8 @@ struct LoginEndpointError {
 impl LoginEndpoint {
     /// What is granted is stored under `tasks`: they are to be waited for.
     #[must_use]
-    pub fn new(keys: AdminKeys, store: Option<LoginStore>, ledger: Ledger, tasks: Tasks) -> Self {
+    pub fn new(store: Option<LoginStore>, ledger: Ledger, tasks: Tasks) -> Self {
         Self {
-            keys,
             targets: ArcSwap::default(),
             store,
             ledger,
@@ -125,24 +123,30 @@ impl LoginEndpoint {
     }
 
     /// Status and body of the response to a request whose host and origin were checked.
-    pub async fn respond(self: &Arc<Self>, request: &Request<Bytes>) -> Response<Value> {
-        let outcome = self.dispatch(request).await;
+    pub async fn respond(
+        self: &Arc<Self>,
+        request: &Request<Bytes>,
+        operator: Result<&Operator, &AdminAuthError>,
+    ) -> Response<Value> {
+        let outcome = self.dispatch(request, operator).await;
         outcome.map_or_else(LoginEndpointError::into_response, Response::new)
     }
 
     /// The response to a request that is not authorized to log users in, or does not ask for it; its body need not be read.
     pub(super) fn reject_early(
-        &self,
         method: &Method,
-        headers: &HeaderMap,
+        operator: Result<&Operator, &AdminAuthError>,
     ) -> Option<Response<Value>> {
-        self.check_head(method, headers)
+        Self::check_head(method, operator)
             .err()
             .map(LoginEndpointError::into_response)
     }
 
-    fn check_head(&self, method: &Method, headers: &HeaderMap) -> Result<(), LoginEndpointError> {
-        self.authorize(headers)?;
+    fn check_head(
+        method: &Method,
+        operator: Result<&Operator, &AdminAuthError>,
+    ) -> Result<(), LoginEndpointError> {
+        operator.map_err(|error| failed(error.status(), "not-permitted", &error.to_string()))?;
         if *method != Method::POST {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Err(failed(status, "method", "only POST"));
@@ -153,8 +157,9 @@ impl LoginEndpoint {
     async fn dispatch(
         self: &Arc<Self>,
         request: &Request<Bytes>,
+        operator: Result<&Operator, &AdminAuthError>,
     ) -> Result<Value, LoginEndpointError> {
-        self.check_head(request.method(), request.headers())?;
+        Self::check_head(request.method(), operator)?;
         let id = request.uri().path().strip_prefix("/login/");
         match id {
             None => {
@@ -166,18 +171,6 @@ impl LoginEndpoint {
                 self.finish(id, &finish.callback).await
             }
         }
-    }
-
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), LoginEndpointError> {
-        self.keys.authenticate_operator(headers).map_err(|error| {
-            let status = match error {
-                AdminAuthError::MissingKey => StatusCode::UNAUTHORIZED,
-                AdminAuthError::NoOperatorConfigured | AdminAuthError::WrongKey => {
-                    StatusCode::FORBIDDEN
-                }
-            };
-            failed(status, "not-permitted", &error.to_string())
-        })
     }
 
     async fn begin(&self, begin: BeginLogin) -> Result<Value, LoginEndpointError> {

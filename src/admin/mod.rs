@@ -1,6 +1,8 @@
 //! ADMIN: probes, status, metrics and logins, on listeners of their own. Everything is pulled on request: nothing here counts.
 
-pub mod admin_keys;
+pub mod access;
+pub mod accounts;
+pub mod control;
 mod diagnosis;
 mod duration_text;
 pub mod health;
@@ -9,36 +11,39 @@ pub mod metrics;
 pub mod metrics_format;
 pub mod metrics_snapshot;
 pub mod overall_health;
+mod responses;
 pub mod server;
 pub mod status_snapshot;
 pub mod trouble;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{
-        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, VARY,
-        X_CONTENT_TYPE_OPTIONS,
-    },
+    header::{ACCEPT, HOST, ORIGIN, VARY},
 };
 
 use crate::{
-    net::request::allowed_hosts::{AllowedHosts, HostMatch},
+    net::{
+        peer::Peer,
+        request::allowed_hosts::{AllowedHosts, HostMatch},
+    },
     watchdog::Watchdog,
 };
 
 use self::{
+    access::{AdminAccess, AdminAuthError, Operator, Viewer},
+    control::{Control, ControlError},
     health::{ProbeCheck, ReadinessCondition},
     login_endpoint::LoginEndpoint,
     metrics_format::MetricsFormat,
     metrics_snapshot::MetricsSnapshot,
+    responses::{JSON, json_response, method_refused, response, text_response, unauthorized},
     status_snapshot::StatusSnapshot,
 };
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Names for this machine itself. A page of someone else's cannot have one of them as its own, which is what the list of
@@ -49,13 +54,18 @@ const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub type StatusSource = Box<dyn Fn() -> StatusSnapshot + Send + Sync>;
 /// Takes the numbers that `/metrics` shows.
 pub type MetricsSource = Box<dyn Fn() -> MetricsSnapshot + Send + Sync>;
+/// Gives the settings in force, as `config show --json` prints them.
+pub type ConfigSource = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
 
-/// Answers `GET` and `HEAD` of `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status`, and `POST` of `/login`.
+/// Answers `GET` and `HEAD` of `/livez`, `/readyz` and `/startupz` to anybody, of `/metrics`, `/status` and `/config` to those
+/// who may look, and `POST` of `/login`, `/reload` and `/drain` to operators.
 pub struct AdminService {
     status: StatusSource,
     readiness: ReadinessCondition,
     endpoints: EndpointSet,
+    access: Arc<ArcSwap<AdminAccess>>,
     logins: Option<Arc<LoginEndpoint>>,
+    control: Option<(Control, ConfigSource)>,
     watchdog: Option<Watchdog>,
 }
 
@@ -77,6 +87,24 @@ enum AdminEndpoint {
     Startupz,
     Metrics,
     Status,
+    Config,
+}
+
+/// What an operator may ask for, beside logins.
+#[derive(Clone, Copy)]
+enum OperatorAction {
+    Reload,
+    Drain,
+}
+
+impl OperatorAction {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/reload" => Some(Self::Reload),
+            "/drain" => Some(Self::Drain),
+            _ => None,
+        }
+    }
 }
 
 impl AdminService {
@@ -96,7 +124,9 @@ impl AdminService {
                 metrics: figures,
                 hosts: AllowedHosts::new(always.chain(hosts)),
             },
+            access: Arc::default(),
             logins: None,
+            control: None,
             watchdog: None,
         }
     }
@@ -110,7 +140,22 @@ impl AdminService {
         }
     }
 
-    /// Lets operators log people in from other machines.
+    /// Who may look and who may change something; without it nobody may.
+    #[must_use]
+    pub fn with_access(self, access: Arc<ArcSwap<AdminAccess>>) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Lets operators reload and stop the program, and see its configuration.
+    #[must_use]
+    pub fn with_control(self, control: Control, config: ConfigSource) -> Self {
+        Self {
+            control: Some((control, config)),
+            ..self
+        }
+    }
+
+    /// Lets operators log users in from other machines.
     #[must_use]
     pub fn with_logins(self, logins: Arc<LoginEndpoint>) -> Self {
         Self {
@@ -126,7 +171,9 @@ impl AdminService {
             status,
             readiness,
             endpoints: EndpointSet::ProbesOnly,
+            access: Arc::default(),
             logins: None,
+            control: None,
             watchdog: None,
         }
     }
@@ -138,52 +185,84 @@ impl AdminService {
             status,
             readiness: ReadinessCondition::Listening,
             endpoints: EndpointSet::MetricsOnly(figures),
+            access: Arc::default(),
             logins: None,
+            control: None,
             watchdog: None,
         }
     }
 
-    /// The response to a request by its head alone; none for one that may log users in: then its body counts.
+    /// The response to a request by its head alone; none for an operator's that changes something: then its body counts.
     #[must_use]
     pub fn respond_to_head(&self, head: &Request<()>) -> Option<Response<Bytes>> {
-        let (target, headers) = (head.uri(), head.headers());
-        match &self.logins {
-            Some(logins) if LoginEndpoint::handles_path(target.path()) => {
-                self.reject_early(headers).or_else(|| {
-                    logins
-                        .reject_early(head.method(), headers)
-                        .map(json_response)
-                })
-            }
-            _ => Some(self.respond_without_body(
-                head.method(),
-                target.path(),
-                target.query(),
-                headers,
-            )),
+        let path = head.uri().path();
+        if let Some(refusal) = self.reject_early(head.headers()) {
+            return Some(refusal);
         }
+        if self.logins.is_some() && LoginEndpoint::handles_path(path) {
+            let operator = self.operator(head);
+            let refusal = LoginEndpoint::reject_early(head.method(), operator.as_ref());
+            return refusal.map(json_response);
+        }
+        if self.control.is_some() && OperatorAction::at(path).is_some() {
+            return self.authorize_action(head).err().map(|refusal| *refusal);
+        }
+        Some(self.look(head))
     }
 
     /// The response to a request with its complete body.
     pub async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let (target, headers) = (request.uri(), request.headers());
-        match &self.logins {
-            Some(logins) if LoginEndpoint::handles_path(target.path()) => {
-                match self.reject_early(headers) {
-                    Some(refusal) => refusal,
-                    None => json_response(logins.respond(request).await),
-                }
-            }
-            _ => {
-                self.respond_without_body(request.method(), target.path(), target.query(), headers)
-            }
+        let path = request.uri().path();
+        if let Some(refusal) = self.reject_early(request.headers()) {
+            return refusal;
         }
+        if let Some(logins) = &self.logins
+            && LoginEndpoint::handles_path(path)
+        {
+            let operator = self.operator(request);
+            return json_response(logins.respond(request, operator.as_ref()).await);
+        }
+        if let (Some((control, _)), Some(action)) = (&self.control, OperatorAction::at(path)) {
+            return match self.authorize_action(request) {
+                Ok(operator) => act(control, action, &operator).await,
+                Err(refusal) => *refusal,
+            };
+        }
+        self.look(request)
     }
 
-    /// The response to a request whose body is not looked at: all but `/login`.
+    fn operator<B>(&self, request: &Request<B>) -> Result<Operator, AdminAuthError> {
+        let peer = request.extensions().get::<Peer>().copied();
+        self.access.load().operator(peer, request.headers())
+    }
+
+    fn authorize_action<B>(&self, request: &Request<B>) -> Result<Operator, Box<Response<Bytes>>> {
+        let operator = self
+            .operator(request)
+            .map_err(|error| Box::new(unauthorized(&error)))?;
+        if *request.method() == Method::POST {
+            return Ok(operator);
+        }
+        Err(Box::new(method_refused("only POST\n", "POST")))
+    }
+
+    fn look<B>(&self, request: &Request<B>) -> Response<Bytes> {
+        let peer = request.extensions().get::<Peer>().copied();
+        let (target, headers) = (request.uri(), request.headers());
+        self.respond_without_body(
+            peer,
+            request.method(),
+            target.path(),
+            target.query(),
+            headers,
+        )
+    }
+
+    /// The response to a request whose body is not looked at: one that changes nothing.
     #[must_use]
     pub fn respond_without_body(
         &self,
+        peer: Option<Peer>,
         method: &Method,
         path: &str,
         query: Option<&str>,
@@ -196,13 +275,23 @@ impl AdminService {
             return text_response(StatusCode::NOT_FOUND, "there is nothing here\n");
         };
         if !matches!(*method, Method::GET | Method::HEAD) {
-            let mut refusal = text_response(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            refusal
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return refusal;
+            return method_refused("only GET and HEAD\n", "GET, HEAD");
         }
-        self.render(&page, query, headers)
+        let needs_no_proof = matches!(self.endpoints, EndpointSet::MetricsOnly(_));
+        match page {
+            AdminEndpoint::Livez | AdminEndpoint::Readyz | AdminEndpoint::Startupz => {
+                self.render_probe(&page, query)
+            }
+            AdminEndpoint::Metrics if needs_no_proof => {
+                self.metrics(MetricsFormat::negotiate(headers))
+            }
+            AdminEndpoint::Metrics | AdminEndpoint::Status | AdminEndpoint::Config => {
+                match self.access.load().viewer(peer, headers) {
+                    Ok(viewer) => self.render(&page, headers, &viewer),
+                    Err(error) => unauthorized(&error),
+                }
+            }
+        }
     }
 
     fn reject_early(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
@@ -240,11 +329,16 @@ impl AdminService {
             "/startupz" => AdminEndpoint::Startupz,
             "/metrics" => AdminEndpoint::Metrics,
             "/status" => AdminEndpoint::Status,
+            "/config" => AdminEndpoint::Config,
             _ => return None,
         };
         let offered = match (&self.endpoints, &page) {
             (EndpointSet::MetricsOnly(_), page) => matches!(page, AdminEndpoint::Metrics),
-            (EndpointSet::ProbesOnly, AdminEndpoint::Metrics | AdminEndpoint::Status) => false,
+            (
+                EndpointSet::ProbesOnly,
+                AdminEndpoint::Metrics | AdminEndpoint::Status | AdminEndpoint::Config,
+            ) => false,
+            (EndpointSet::All { .. }, AdminEndpoint::Config) => self.control.is_some(),
             (
                 EndpointSet::All {
                     metrics: figures, ..
@@ -262,12 +356,7 @@ impl AdminService {
         offered.then_some(page)
     }
 
-    fn render(
-        &self,
-        page: &AdminEndpoint,
-        query: Option<&str>,
-        headers: &HeaderMap,
-    ) -> Response<Bytes> {
+    fn render_probe(&self, page: &AdminEndpoint, query: Option<&str>) -> Response<Bytes> {
         match page {
             // Looks at our own parts alone: a restart repairs nothing that is wrong at NinjaOne.
             AdminEndpoint::Livez => {
@@ -280,14 +369,25 @@ impl AdminService {
                 &health::readiness(&(self.status)(), self.readiness),
                 query,
             ),
-            AdminEndpoint::Startupz => {
-                self.probe("startupz", &health::startup(&(self.status)()), query)
+            _ => self.probe("startupz", &health::startup(&(self.status)()), query),
+        }
+    }
+
+    fn render(
+        &self,
+        page: &AdminEndpoint,
+        headers: &HeaderMap,
+        _viewer: &Viewer,
+    ) -> Response<Bytes> {
+        match (page, &self.control) {
+            (AdminEndpoint::Metrics, _) => self.metrics(MetricsFormat::negotiate(headers)),
+            (AdminEndpoint::Config, Some((_, config))) => {
+                response(StatusCode::OK, JSON, config().to_string().into_bytes())
             }
-            AdminEndpoint::Status => match serde_json::to_vec(&(self.status)()) {
+            _ => match serde_json::to_vec(&(self.status)()) {
                 Ok(object) => response(StatusCode::OK, JSON, object),
                 Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "no status\n"),
             },
-            AdminEndpoint::Metrics => self.metrics(MetricsFormat::negotiate(headers)),
         }
     }
 
@@ -342,30 +442,31 @@ fn is_verbose(query: &str) -> bool {
         .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
 }
 
-fn json_response(json: Response<serde_json::Value>) -> Response<Bytes> {
-    let (status, body) = (json.status(), json.into_body().to_string());
-    response(status, JSON, body.into_bytes())
-}
-
-fn text_response(status: StatusCode, body: &str) -> Response<Bytes> {
-    response(status, TEXT, body.as_bytes().to_vec())
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    for (name, value) in [
-        (CONTENT_TYPE, content_type),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+async fn act(control: &Control, action: OperatorAction, operator: &Operator) -> Response<Bytes> {
+    let done = match action {
+        OperatorAction::Reload => control.reload(operator).await.map(|report| {
+            let status = if report.loaded {
+                StatusCode::OK
+            } else {
+                StatusCode::UNPROCESSABLE_ENTITY
+            };
+            (status, serde_json::to_vec(&report).unwrap_or_default())
+        }),
+        OperatorAction::Drain => {
+            let body = br#"{"schema":"drain/1","draining":true}"#.to_vec();
+            control
+                .drain(operator)
+                .map(|()| (StatusCode::ACCEPTED, body))
+        }
+    };
+    match done {
+        Ok((status, body)) => response(status, JSON, body),
+        Err(error) => {
+            let status = match error {
+                ControlError::Busy | ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            };
+            text_response(status, &format!("{error}\n"))
+        }
     }
-    response
 }

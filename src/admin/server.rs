@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
-    net::server::one_shot::{self, HeadDecision, OneShotHandler, OneShotLimits},
+    net::server::{
+        listener::UnixSocketFile,
+        one_shot::{self, HeadDecision, OneShotHandler, OneShotLimits},
+    },
     tasks::Tasks,
 };
 
@@ -42,4 +45,15 @@ impl OneShotHandler for AdminService {
 /// Probes see readiness fail only while the listener still responds: stop these tasks after those that serve callers.
 pub async fn serve(listener: TcpListener, admin: Arc<AdminService>, tasks: Tasks) {
     one_shot::serve(listener, BOUNDS, admin, tasks).await;
+}
+
+/// The same for the admin socket, whose peers the kernel names.
+pub async fn serve_socket(
+    listener: UnixListener,
+    file: UnixSocketFile,
+    admin: Arc<AdminService>,
+    tasks: Tasks,
+) {
+    one_shot::serve_unix(listener, BOUNDS, admin, tasks).await;
+    drop(file);
 }

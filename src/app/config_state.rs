@@ -1,10 +1,12 @@
 //! What the status shows of the configuration in force, besides the rules built from it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    admin::status_snapshot::OutgoingProxyStatus, config::Config,
-    credentials::token::schedule::RenewalSchedule, names::TenantName,
+    admin::status_snapshot::OutgoingProxyStatus,
+    config::{Config, effective_settings::EffectiveSetting},
+    credentials::token::schedule::RenewalSchedule,
+    names::TenantName,
 };
 
 use super::way_out::proxy_status;
@@ -15,6 +17,8 @@ pub(crate) struct ConfigState {
     pub tenants: Vec<TenantState>,
     /// The main file, absolute; none where there is none.
     pub file: Option<PathBuf>,
+    /// Every setting as it is in force, secrets masked.
+    pub effective: Arc<[EffectiveSetting]>,
     /// Why the last reload was rejected.
     pub last_error: Option<String>,
     /// How often a load was attempted.
@@ -56,6 +60,7 @@ impl ConfigState {
         Self {
             tenants: tenants.collect(),
             file: config.file.clone(),
+            effective: Arc::clone(&config.effective),
             last_error: None,
             load_attempts: 1,
             pending_restart: Vec::new(),

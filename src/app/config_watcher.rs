@@ -26,15 +26,17 @@ const EVENTS_MAX: usize = 4;
 
 /// What the watcher reports to the control loop.
 pub(crate) enum ReloadEvent {
-    /// The files are being read.
-    Loading,
+    /// The files are being read; for the requests up to this one, if for any.
+    Loading(Option<u64>),
     /// They were read, with or without errors.
     Loaded(ReloadResult),
 }
 
 /// The watcher thread. It ends when this is dropped.
 pub(crate) struct ConfigWatcher {
-    reload_requests: SyncSender<()>,
+    reload_requests: SyncSender<u64>,
+    /// The number of the newest request.
+    newest: u64,
     events: mpsc::Receiver<ReloadEvent>,
 }
 
@@ -68,14 +70,18 @@ impl ConfigWatcher {
             })?;
         Ok(Self {
             reload_requests: request_reload,
+            newest: 0,
             events,
         })
     }
 
-    /// Reloads the files, whether they have changed or not.
-    pub(crate) fn reload_now(&self) {
-        // Full: a reload is pending already.
-        let _ = self.reload_requests.try_send(());
+    /// Reloads the files, whether they have changed or not. The number is that of the request which covers this one.
+    pub(crate) fn reload_now(&mut self) -> u64 {
+        // Full: the newest request is still waiting, and covers this one.
+        if self.reload_requests.try_send(self.newest + 1).is_ok() {
+            self.newest += 1;
+        }
+        self.newest
     }
 
     /// The next event. Never resolves once the thread has ended: the watchdog reports that.
@@ -91,7 +97,7 @@ impl ConfigWatcher {
 struct WatcherThread {
     reloader: Reloader,
     certificates: Vec<Arc<ServerCertificate>>,
-    reload_requests: Receiver<()>,
+    reload_requests: Receiver<u64>,
     events: mpsc::Sender<ReloadEvent>,
 }
 
@@ -99,21 +105,25 @@ impl WatcherThread {
     fn run(mut self, heartbeat: &Heartbeat) {
         loop {
             heartbeat.beat();
-            let is_due = match self.reload_requests.recv_timeout(POLL_INTERVAL) {
-                Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => self.reloader.has_changed(),
+            let (is_due, request) = match self.reload_requests.recv_timeout(POLL_INTERVAL) {
+                Ok(request) => (true, Some(request)),
+                Err(RecvTimeoutError::Timeout) => (self.reloader.has_changed(), None),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if is_due && self.load(heartbeat).is_err() {
+            if is_due && self.load(request, heartbeat).is_err() {
                 return;
             }
         }
     }
 
     /// A secret may come from a command, which has its own timeout: that is slow, not stalled.
-    fn load(&mut self, heartbeat: &Heartbeat) -> Result<(), mpsc::error::SendError<ReloadEvent>> {
+    fn load(
+        &mut self,
+        request: Option<u64>,
+        heartbeat: &Heartbeat,
+    ) -> Result<(), mpsc::error::SendError<ReloadEvent>> {
         heartbeat.in_system_call(|| {
-            self.events.blocking_send(ReloadEvent::Loading)?;
+            self.events.blocking_send(ReloadEvent::Loading(request))?;
             let loaded = self.reloader.load(&self.certificates);
             self.events.blocking_send(ReloadEvent::Loaded(loaded))
         })

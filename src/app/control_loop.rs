@@ -3,6 +3,9 @@
 use std::io;
 
 use sd_notify::NotifyState;
+use tokio::sync::oneshot;
+
+use crate::admin::control::{ControlRequest, ReloadReport};
 
 use super::{
     config_watcher::{ConfigWatcher, ReloadEvent},
@@ -27,15 +30,24 @@ pub(crate) async fn run(
     let heartbeat = program.watchdog.watch(WATCHDOG_PART);
     let mut watcher = reloader.and_then(|it| start_watcher(it, &program));
     notify_service_manager(&[NotifyState::Ready]);
+    let mut reloads = RequestedReloads::default();
     let why = loop {
         heartbeat.beat();
         tokio::select! {
-            request = signals.next() => match (request, &watcher) {
-                (SignalRequest::Stop(why), _) => break why,
-                (SignalRequest::Reload, Some(watcher)) => watcher.reload_now(),
-                (SignalRequest::Reload, None) => {}
+            request = signals.next() => match (request, &mut watcher) {
+                (SignalRequest::Stop(why), _) => break why.to_owned(),
+                (SignalRequest::Reload, watcher) => drop(watcher.as_mut().map(ConfigWatcher::reload_now)),
             },
-            event = next_event(&mut watcher) => apply_event(event, &mut program),
+            Some(request) = program.requests.recv() => match request {
+                ControlRequest::Drain { by } => break format!("drain by {by}"),
+                ControlRequest::Reload { by, report } => {
+                    // Without a watcher the report is dropped, and whoever asked is told so.
+                    if let Some(watcher) = &mut watcher {
+                        reloads.wait(watcher.reload_now(), by, report);
+                    }
+                }
+            },
+            event = next_event(&mut watcher) => reloads.apply(event, &mut program),
             () = tokio::time::sleep(heartbeat.interval()) => {}
         }
     };
@@ -43,7 +55,7 @@ pub(crate) async fn run(
     tracing::info!(why, "draining");
     notify_service_manager(&[NotifyState::Stopping]);
     drop(watcher);
-    let is_clean = program.shutdown(why, signals.second_stop()).await;
+    let is_clean = program.shutdown(&why, signals.second_stop()).await;
     tracing::info!("stopped");
     if is_clean {
         Ok(())
@@ -70,16 +82,51 @@ async fn next_event(watcher: &mut Option<ConfigWatcher>) -> ReloadEvent {
     }
 }
 
-fn apply_event(event: ReloadEvent, program: &mut Program) {
-    match event {
-        ReloadEvent::Loading => {
-            if let Ok(now) = NotifyState::monotonic_usec_now() {
-                notify_service_manager(&[NotifyState::Reloading, now]);
+/// Operators who wait for what comes of a reload.
+#[derive(Default)]
+struct RequestedReloads {
+    waiting: Vec<RequestedReload>,
+    /// Those that the load under way covers.
+    loading: Vec<RequestedReload>,
+}
+
+struct RequestedReload {
+    request: u64,
+    by: String,
+    report: oneshot::Sender<ReloadReport>,
+}
+
+impl RequestedReloads {
+    fn wait(&mut self, request: u64, by: String, report: oneshot::Sender<ReloadReport>) {
+        // Whoever has hung up needs no place.
+        self.waiting.retain(|it| !it.report.is_closed());
+        self.waiting.push(RequestedReload {
+            request,
+            by,
+            report,
+        });
+    }
+
+    fn apply(&mut self, event: ReloadEvent, program: &mut Program) {
+        match event {
+            ReloadEvent::Loading(request) => {
+                let covered = |it: &mut RequestedReload| request.is_some_and(|to| it.request <= to);
+                self.loading.extend(self.waiting.extract_if(.., covered));
+                if let Ok(now) = NotifyState::monotonic_usec_now() {
+                    notify_service_manager(&[NotifyState::Reloading, now]);
+                }
             }
-        }
-        ReloadEvent::Loaded(loaded) => {
-            loaded.apply(program);
-            notify_service_manager(&[NotifyState::Ready]);
+            ReloadEvent::Loaded(loaded) => {
+                let by: Vec<&str> = self.loading.iter().map(|it| it.by.as_str()).collect();
+                let by = by.join(", ");
+                let by = Some(by.as_str()).filter(|it| !it.is_empty());
+                let report = loaded.apply(program, by);
+                for waiting in self.loading.drain(..) {
+                    // Whoever asked may have hung up.
+                    let _ = waiting.report.send(report.clone());
+                }
+                notify_service_manager(&[NotifyState::Ready]);
+            }
         }
     }
 }

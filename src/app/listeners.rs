@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 use rustix::io::Errno;
 
 use crate::{
+    admin::accounts::group_id,
     config::{BindAddress, ListenConfig, TlsListenerConfig, UnixListenerConfig},
     net::{
         server::listener::{BindError, Listener},
@@ -164,17 +165,4 @@ pub(crate) fn set_group(path: &Path, file: &Path, group: &str) -> Result<(), Lis
     })?;
     std::os::unix::fs::chown(file, None, Some(id))
         .map_err(|error| ListenerOpenError::SetGroup { path: shown, error })
-}
-
-/// Resolves a group id: a number, or a name in `/etc/group`.
-fn group_id(group: &str) -> Option<u32> {
-    if let Ok(id) = group.parse() {
-        return Some(id);
-    }
-    let file = std::fs::read_to_string("/etc/group").ok()?;
-    file.lines().find_map(|line| {
-        let mut headers = line.split(':');
-        (headers.next()? == group).then_some(())?;
-        headers.nth(1)?.parse().ok()
-    })
 }

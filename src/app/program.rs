@@ -7,9 +7,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 
 use crate::{
-    admin::{AdminService, login_endpoint::LoginEndpoint},
+    admin::{
+        control::{Control, ControlRequest},
+        login_endpoint::LoginEndpoint,
+    },
     audit::{
         ledger::{self, Ledger, LedgerStorage},
         sink::resume,
@@ -45,12 +49,13 @@ use crate::{
 use super::{
     VERSION,
     accept::{BoundListener, accept, log_rejected_connections},
+    admin_doors::AdminDoors,
+    admin_listeners::{AdminParts, OperatorListeners},
     config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
     rules_builder::RulesBuilder,
     status_collector::StatusCollector,
-    supervisor::{self, AdminListener},
     token_events,
     token_renewers::TokenRenewers,
     wiring::{self, StoreOpenError},
@@ -97,6 +102,10 @@ pub(crate) struct Program {
     pub rules_builder: RulesBuilder,
     /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<LoginEndpoint>,
+    /// Who may ask the program for something, and change it.
+    pub admin_access: AdminDoors,
+    /// What operators ask of the control loop.
+    pub requests: mpsc::Receiver<ControlRequest>,
     /// Certificates of the TLS listeners; a reload reads them again.
     pub certificates: Vec<Arc<ServerCertificate>>,
     pub watchdog: Watchdog,
@@ -124,8 +133,9 @@ impl Program {
         calls: RefreshCalls,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
-        let opened = OpenListeners::open(config, inherited)?;
+        let mut opened = OpenListeners::open(config, inherited)?;
         let store = open_store(config, persistence)?;
+        let admin_access = opened.open_admin_socket(config)?;
         let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
         let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
@@ -133,13 +143,10 @@ impl Program {
         let (listener_tasks, admin, abort_tasks, renewer_tasks) =
             <(Tasks, Tasks, Tasks, Tasks)>::default();
         let logins = login_endpoint(config, store.clone(), ledger.clone(), renewer_tasks.clone());
-        let mut rules_builder = RulesBuilder::new(TokenRenewers::new(
-            renewer_tasks.clone(),
-            token_events::observer(ledger.clone()),
-            store,
-            calls.clone(),
-            watchdog.clone(),
-        ));
+        let observer = token_events::observer(ledger.clone());
+        let (tasks, parts) = (renewer_tasks.clone(), watchdog.clone());
+        let renewers = TokenRenewers::new(tasks, observer, store, calls.clone(), parts);
+        let mut rules_builder = RulesBuilder::new(renewers);
         let rules = Arc::new(ArcSwap::from_pointee(rules_builder.build(config, None)?));
         let shared = WorkerResources {
             rules: Arc::clone(&rules),
@@ -162,20 +169,24 @@ impl Program {
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let served = admin_listeners(config, &status, &logins, opened.operators);
-        served
-            .and_then(|served| {
-                let troubles = status.trouble_source();
-                supervisor::start(watchdog.clone(), troubles, served, admin.clone())
-            })
-            .map_err(StartError::Thread)?;
-        let certificates = certificates(&opened.callers);
-        let workers = Arc::new(workers);
+        let (control, requests) = Control::new();
+        let admin_parts = AdminParts {
+            config,
+            status: &status,
+            logins: &logins,
+            doors: &admin_access,
+            control,
+        };
+        let served = admin_parts.serve(opened.operators, &admin);
+        served.map_err(StartError::Thread)?;
+        let (certificates, workers) = (certificates(&opened.callers), Arc::new(workers));
         accept_connections(opened.callers, &workers, &status, &listener_tasks);
         Ok(Self {
             status,
             rules_builder,
             logins,
+            admin_access,
+            requests,
             certificates,
             watchdog,
             refresh_calls: calls,
@@ -233,13 +244,6 @@ struct OpenListeners {
     operators: OperatorListeners,
 }
 
-/// Those that the supervisor serves.
-struct OperatorListeners {
-    admin: Vec<Listener>,
-    probes: Option<Listener>,
-    metrics: Option<Listener>,
-}
-
 impl OpenListeners {
     fn open(
         config: &Config,
@@ -258,11 +262,22 @@ impl OpenListeners {
         Ok(Self {
             callers: listeners::open_listeners(&config.listen, inherited)?,
             operators: OperatorListeners {
+                socket: None,
                 admin: admin.into_iter().chain(admin_ipv6).collect(),
                 probes,
                 metrics,
             },
         })
+    }
+
+    /// After the store is open, in whose directory the socket may be.
+    fn open_admin_socket(
+        &mut self,
+        config: &Config,
+    ) -> Result<AdminDoors, listeners::ListenerOpenError> {
+        let (doors, socket) = AdminDoors::open(&config.admin)?;
+        self.operators.socket = socket;
+        Ok(doors)
     }
 
     /// The role and address of each.
@@ -280,6 +295,12 @@ impl OpenListeners {
         let operators = &self.operators;
         callers
             .chain(operators.admin.iter().map(|it| beside("admin", it)))
+            .chain(
+                operators
+                    .socket
+                    .iter()
+                    .map(|it| ("socket", format!("unix:{}", it.local_address()))),
+            )
             .chain(operators.probes.iter().map(|it| beside("probes", it)))
             .chain(operators.metrics.iter().map(|it| beside("metrics", it)))
             .collect()
@@ -388,64 +409,7 @@ fn login_endpoint(
     ledger: Ledger,
     tasks: Tasks,
 ) -> Arc<LoginEndpoint> {
-    let logins = LoginEndpoint::new(wiring::admin_access(&config.admin), store, ledger, tasks);
+    let logins = LoginEndpoint::new(store, ledger, tasks);
     logins.set_targets(wiring::login_targets(config));
     Arc::new(logins)
-}
-
-/// The listeners that the supervisor serves.
-fn admin_listeners(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    logins: &Arc<LoginEndpoint>,
-    listeners: OperatorListeners,
-) -> io::Result<Vec<AdminListener>> {
-    let OperatorListeners {
-        admin,
-        probes,
-        metrics,
-    } = listeners;
-    let admin = admin
-        .into_iter()
-        .map(|it| admin_listener(config, status, logins, it));
-    let probes = probes.map(|it| probes_listener(config, status, it));
-    let metrics = metrics.map(|it| metrics_listener(status, it));
-    admin.chain(probes).chain(metrics).collect()
-}
-
-fn admin_listener(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    logins: &Arc<LoginEndpoint>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
-    let metrics = config.telemetry.metrics.then(|| status.metrics_source());
-    let hosts = config.admin.hosts.clone();
-    let admin = AdminService::new(
-        status.snapshot_source(),
-        metrics,
-        config.admin.readiness,
-        hosts,
-    )
-    .with_watchdog(status.watchdog.clone())
-    .with_logins(Arc::clone(logins));
-    Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-fn metrics_listener(
-    status: &Arc<StatusCollector>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
-    let admin = AdminService::metrics_only(status.snapshot_source(), status.metrics_source());
-    Ok((listener.into_std()?, Arc::new(admin)))
-}
-
-fn probes_listener(
-    config: &Config,
-    status: &Arc<StatusCollector>,
-    listener: Listener,
-) -> io::Result<AdminListener> {
-    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.readiness)
-        .with_watchdog(status.watchdog.clone());
-    Ok((listener.into_std()?, Arc::new(admin)))
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
-    admin::login_endpoint::LoginTarget,
+    admin::control::{RELOAD_SCHEMA, ReloadReport},
     audit::entry::AuditEvent,
     config::{
         self, Config,
@@ -66,7 +66,7 @@ impl Reloader {
         self.loaded_snapshot = FilesSnapshot::take(&self.watched_paths);
         let (config, warnings) = match config::load(&self.sources, &wiring::builtin_operations()) {
             Ok(read) => read,
-            Err(problems) => return ReloadResult::Rejected(summary(&problems)),
+            Err(problems) => return ReloadResult::Rejected(RejectedConfig::of(&problems)),
         };
         // The snapshot is older than what was read: a change in between is noticed.
         if self.watched_paths != config.watched_paths {
@@ -81,7 +81,7 @@ impl Reloader {
                 warnings,
                 certificates,
             })),
-            Err(error) => ReloadResult::Rejected(TlsError::to_string(&error)),
+            Err(error) => ReloadResult::Rejected(TlsError::to_string(&error).into()),
         }
     }
 }
@@ -101,8 +101,35 @@ fn summary(problems: &ConfigurationError) -> String {
 pub(crate) enum ReloadResult {
     /// The configuration is valid.
     Read(Box<LoadedConfig>),
-    /// Why the configuration was rejected.
-    Rejected(String),
+    /// The configuration was rejected.
+    Rejected(RejectedConfig),
+}
+
+/// Why a configuration was rejected.
+pub(crate) struct RejectedConfig {
+    /// One line.
+    summary: String,
+    /// Every problem, with its place.
+    problems: Vec<String>,
+}
+
+impl RejectedConfig {
+    fn of(error: &ConfigurationError) -> Self {
+        let problems = error.as_slice().iter().filter(|it| it.is_error());
+        Self {
+            summary: summary(error),
+            problems: problems.map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<String> for RejectedConfig {
+    fn from(why: String) -> Self {
+        Self {
+            problems: vec![why.clone()],
+            summary: why,
+        }
+    }
 }
 
 /// A loaded configuration, ready to be applied.
@@ -115,28 +142,29 @@ pub(crate) struct LoadedConfig {
 }
 
 impl ReloadResult {
-    /// Replaces the rules, or changes nothing.
-    pub(crate) fn apply(self, program: &mut Program) {
+    /// Replaces the rules, or changes nothing. `by` is who asked for it, if somebody did.
+    pub(crate) fn apply(self, program: &mut Program, by: Option<&str>) -> ReloadReport {
         match self {
-            Self::Rejected(why) => reject(program, &why),
-            Self::Read(loaded) => loaded.apply(program),
+            Self::Rejected(why) => reject(program, why, by),
+            Self::Read(loaded) => loaded.apply(program, by),
         }
     }
 }
 
 impl LoadedConfig {
-    fn apply(self, program: &mut Program) {
+    fn apply(self, program: &mut Program, by: Option<&str>) -> ReloadReport {
         for warning in &self.warnings {
             tracing::warn!(place = warning.location(), "{}", warning.message);
         }
         let config = self.config;
         let before = program.status.rules.load_full();
         if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
-            return reject(program, "it names no tenant any more; is the file whole?");
+            let why = "it names no tenant any more; is the file whole?".to_owned();
+            return reject(program, why.into(), by);
         }
         let rules = match program.rules_builder.build(&config, Some(&before)) {
             Ok(rules) => rules,
-            Err(clash) => return reject(program, &clash.to_string()),
+            Err(clash) => return reject(program, clash.to_string().into(), by),
         };
         for (certificate, loaded) in program.certificates.iter().zip(self.certificates) {
             certificate.install(loaded);
@@ -144,40 +172,43 @@ impl LoadedConfig {
         let mut state = ConfigState::of(&config);
         state.load_attempts = program.status.config.load().load_attempts + 1;
         state.pending_restart = self.pending_restart;
-        swap(
-            program,
-            &before,
-            rules,
-            state,
-            wiring::login_targets(&config),
-        );
+        let report = ReloadReport {
+            schema: RELOAD_SCHEMA.to_owned(),
+            loaded: true,
+            generation: rules.generation,
+            warnings: self.warnings.iter().map(ToString::to_string).collect(),
+            pending_restart: state
+                .pending_restart
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            errors: Vec::new(),
+        };
+        program.logins.set_targets(wiring::login_targets(&config));
+        program.admin_access.grant(&config.admin);
+        swap(program, &before, rules, state, by);
         log_ways_out(&config.tenants);
+        report
     }
 }
 
-fn swap(
-    program: &Program,
-    before: &Rules,
-    rules: Rules,
-    state: ConfigState,
-    targets: Vec<LoginTarget>,
-) {
+fn swap(program: &Program, before: &Rules, rules: Rules, state: ConfigState, by: Option<&str>) {
     let changes = caller_changes(before, &rules);
     let (generation, fingerprint) = (rules.generation, rules.fingerprint.clone());
     let configured: BTreeSet<CallerName> = caller_names(&rules);
     program.status.rules.store(rules.into());
-    program.logins.set_targets(targets);
     for metrics in &program.status.worker_metrics {
         metrics.retain_callers(|caller| configured.contains(caller));
     }
     for setting in &state.pending_restart {
         tracing::warn!(setting, "changed; it takes effect at the next start");
     }
-    tracing::info!(generation, "configuration loaded");
+    tracing::info!(generation, by, "configuration loaded");
     program.status.ledger.event(AuditEvent::Config {
         generation,
         config: fingerprint.into(),
         result: "loaded",
+        by: by.map(Into::into),
     });
     for (caller, change) in changes {
         program.status.ledger.event(AuditEvent::Caller {
@@ -189,21 +220,32 @@ fn swap(
     program.status.config.store(state.into());
 }
 
-fn reject(program: &Program, why: &str) {
+fn reject(program: &Program, why: RejectedConfig, by: Option<&str>) -> ReloadReport {
     let rules = program.status.rules.load();
+    let RejectedConfig { summary, problems } = why;
     tracing::error!(
-        why,
+        why = summary,
+        by,
         "the configuration was not loaded; the one before stays in force"
     );
     let mut state = (**program.status.config.load()).clone();
-    state.last_error = Some(why.to_owned());
+    state.last_error = Some(summary);
     state.load_attempts += 1;
     program.status.config.store(state.into());
     program.status.ledger.event(AuditEvent::Config {
         generation: rules.generation,
         config: rules.fingerprint.clone().into(),
         result: "refused",
+        by: by.map(Into::into),
     });
+    ReloadReport {
+        schema: RELOAD_SCHEMA.to_owned(),
+        loaded: false,
+        generation: rules.generation,
+        warnings: Vec::new(),
+        pending_restart: Vec::new(),
+        errors: problems,
+    }
 }
 
 fn caller_names(rules: &Rules) -> BTreeSet<CallerName> {

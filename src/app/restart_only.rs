@@ -48,6 +48,7 @@ impl RestartOnlySettings {
             retry: _,
             // Properties of the files, not settings.
             fingerprint: _,
+            effective: _,
             file: _,
             watched_paths: _,
         } = config;
@@ -75,7 +76,12 @@ impl RestartOnlySettings {
             unproven_idle: *unproven_idle,
             head_bytes_max: *head_bytes_max,
             drain: *drain,
-            admin: admin.clone(),
+            // A reload applies who has access.
+            admin: AdminConfig {
+                access: Vec::new(),
+                anonymous: false,
+                ..admin.clone()
+            },
             audit: audit.clone(),
             store: store.clone(),
             telemetry: telemetry.clone(),

@@ -144,6 +144,8 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             listen_ipv6: None,
             probes: None,
             metrics: None,
+            socket: None,
+            anonymous: true,
             readiness: ReadinessCondition::AnyToken,
             hosts: loopback_hosts(),
             access: Vec::new(),
@@ -156,6 +158,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
+        effective: Arc::default(),
         file: None,
         watched_paths: Vec::new(),
     }
@@ -182,7 +185,7 @@ fn listen(callers: SocketAddr, workers: usize) -> ListenConfig {
 fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
     Some(TenantConfig {
         name: TENANT.parse().ok()?,
-        label: Some("make-believe NinjaOne".to_owned()),
+        label: Some("simulated NinjaOne".to_owned()),
         origin: Origin::direct(false, ninjaone.ip().to_string(), ninjaone.port()),
         service: Some(ServiceIdentity {
             client_id: DEFAULT_CLIENT_ID.to_owned(),

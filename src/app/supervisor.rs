@@ -1,13 +1,14 @@
 //! The supervisor thread: checks that every part of the program is responsive, names in the log what needs attention, serves
 //! the admin listeners and notifies the service manager. It has its own runtime, so that it responds when the rest does not.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
     admin::{self, AdminService},
+    net::server::listener::UnregisteredListener,
     tasks::Tasks,
     watchdog::{CHECK_INTERVAL, Liveness, PartStatus, Watchdog},
 };
@@ -23,7 +24,7 @@ const THREAD_NAME: &str = "supervisor";
 const PINGS_PER_TIMEOUT: u32 = 3;
 
 /// A listener of the supervisor, not yet registered with its runtime, and its handler.
-pub(crate) type AdminListener = (TcpListener, Arc<AdminService>);
+pub(crate) type AdminListener = (UnregisteredListener, Arc<AdminService>);
 
 /// Starts the thread. It ends when `tasks` have been asked to stop and have ended.
 ///
@@ -40,8 +41,17 @@ pub(crate) fn start(
         .build()?;
     let runtime_guard = runtime.enter();
     for (listener, admin) in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
+        match listener {
+            UnregisteredListener::Tcp(listener) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
+            }
+            UnregisteredListener::Unix(listener, file) => {
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                let serving = admin::server::serve_socket(listener, file, admin, tasks.clone());
+                tasks.spawn(serving);
+            }
+        }
     }
     drop(runtime_guard);
     std::thread::Builder::new()

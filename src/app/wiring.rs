@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
-    admin::{admin_keys::AdminKeys, login_endpoint::LoginTarget},
+    admin::{access::AdminAccess, login_endpoint::LoginTarget},
     audit::{log_space::SpaceLimits, stranger_queue::StrangerLimits},
     caller::{self, api_key::KeyHash},
     config::{self, Config},
@@ -165,13 +165,27 @@ pub(crate) fn login_targets(config: &Config) -> Vec<LoginTarget> {
         .collect()
 }
 
-/// The keys of the admin listener, each with its role.
-pub(super) fn admin_access(config: &config::AdminConfig) -> AdminKeys {
-    let keys = config
-        .access
-        .iter()
-        .map(|config::AdminAccessConfig { key, role }| (KeyHash::from_bytes(*key), *role));
-    AdminKeys::new(keys.collect())
+/// Who has access to the admin listener and the admin socket. An account that this machine does not have opens nothing.
+pub(super) fn admin_access(config: &config::AdminConfig) -> AdminAccess {
+    let mut access = AdminAccess {
+        anonymous: config.anonymous,
+        ..AdminAccess::default()
+    };
+    for config::AdminAccessConfig { who, role } in &config.access {
+        match who {
+            config::AdminIdentity::Key(key) => access.keys.push((KeyHash::from_bytes(*key), *role)),
+            config::AdminIdentity::Account(account) => {
+                if !account.exists() {
+                    tracing::warn!(
+                        ?account,
+                        "[[admin.access]]: this machine has no such account"
+                    );
+                }
+                access.accounts.push((account.clone(), *role));
+            }
+        }
+    }
+    access
 }
 
 /// How many lines of strangers are written one by one.

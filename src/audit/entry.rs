@@ -216,6 +216,8 @@ pub enum AuditEvent {
         generation: u64,
         config: Box<str>,
         result: &'static str,
+        /// Who asked for it; none where a signal did, or a file that changed.
+        by: Option<Box<str>>,
     },
     /// A token was minted, renewed, refused, not stored, or is no longer valid.
     Token {

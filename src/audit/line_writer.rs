@@ -225,10 +225,14 @@ impl LineWriter<'_> {
                 generation,
                 config,
                 result,
+                by,
             } => {
                 self.number(name!("generation"), *generation);
                 self.text(name!("config"), config);
                 self.word(name!("result"), result);
+                if let Some(by) = by {
+                    self.text(name!("by"), by);
+                }
             }
             AuditEvent::Token {
                 tenant,

@@ -1,29 +1,27 @@
-//! `caller add`, `list`, `show`, `rotate` and `revoke`: manages the files of callers.
+//! `caller add`, `key`, `list`, `show`, `allow`, `deny`, `set`, `rotate` and `revoke`: manages the files of callers.
+
+mod edit_args;
+mod show;
+mod table;
 
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     config::{
+        caller_edits::{self, CallerEdits},
         caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
-        effective_settings::{self, EffectiveSetting},
-        read::{
-            key_path::KeyPath,
-            load::{self, LoadedSettings},
-            sources::Sources,
-        },
-        settings::caller,
-        value::expiry,
+        read::{load, sources::Sources},
     },
     names::CallerName,
 };
 
-use super::{
-    config::{ConfigContext, pluralized},
-    exit::ExitStatus,
-};
+use super::{config::ConfigContext, exit::ExitStatus};
+
+use self::edit_args::check_expiry;
+pub use self::edit_args::{CallerSelectorArgs, CallerSetArgs};
 
 /// Who may ask: make, list, change and remove callers.
 #[derive(Debug, Args)]
@@ -36,14 +34,40 @@ pub struct CallerArgs {
 pub enum CallerCommand {
     /// Make a caller and its key; the key is printed once and stored nowhere
     Add(CallerAddArgs),
+    /// Print a new key and the section to paste into the configuration; writes nothing and needs no configuration
+    Key(CallerAddArgs),
     /// List all callers
     List,
     /// Show a caller's settings and where they are written
-    Show { name: String },
+    Show {
+        /// The caller's name
+        name: String,
+    },
+    /// Allow a caller more operations
+    Allow(CallerSelectorArgs),
+    /// Deny a caller operations, whatever allows them
+    Deny(CallerSelectorArgs),
+    /// Change a caller's settings
+    Set(CallerSetArgs),
     /// Give a caller one more key, so that the old one can be retired without a gap
     Rotate(CallerRotateArgs),
     /// Remove a caller, or one of its keys
     Revoke(CallerRevokeArgs),
+}
+
+impl CallerCommand {
+    /// Whether it writes the files of the configuration.
+    pub(super) const fn changes_files(&self) -> bool {
+        match self {
+            Self::List | Self::Show { .. } | Self::Key(_) => false,
+            Self::Add(_)
+            | Self::Allow(_)
+            | Self::Deny(_)
+            | Self::Set(_)
+            | Self::Rotate(_)
+            | Self::Revoke(_) => true,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -69,14 +93,16 @@ pub struct CallerAddArgs {
 
 #[derive(Debug, Args)]
 pub struct CallerRotateArgs {
+    /// The caller's name
     pub name: String,
-    /// The old keys end at once
+    /// End the old keys at once
     #[arg(long)]
     pub now: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct CallerRevokeArgs {
+    /// The caller's name
     pub name: String,
     /// Only the key whose digest begins so
     #[arg(long, value_name = "PREFIX")]
@@ -93,6 +119,9 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
+    if let CallerCommand::Key(args) = &args.command {
+        return key(args, context.json, out, err);
+    }
     let sources = match context.sources() {
         Ok(sources) => sources,
         Err(problems) => {
@@ -102,22 +131,139 @@ pub fn run(
     };
     match &args.command {
         CallerCommand::Add(args) => add(args, &sources, context, out, err),
-        CallerCommand::List => list(&sources, context.json, out, err),
-        CallerCommand::Show { name } => show(name, &sources, context.json, out, err),
-        CallerCommand::Rotate(args) => {
-            let changed = caller_files::rotate(&sources, context.operations, &args.name, args.now);
-            report_change(changed, &args.name, context.json, out, err)
-        }
-        CallerCommand::Revoke(args) => {
-            let changed = match &args.key {
-                Some(prefix) => {
-                    caller_files::revoke_key(&sources, context.operations, &args.name, prefix)
-                }
-                None => caller_files::revoke(&sources, context.operations, &args.name),
+        CallerCommand::List => show::list(&sources, context.json, out, err),
+        CallerCommand::Show { name } => show::show(name, &sources, context.json, out, err),
+        CallerCommand::Key(args) => key(args, context.json, out, err),
+        CallerCommand::Allow(args) => {
+            let edits = CallerEdits {
+                allow: args.selectors.clone(),
+                ..CallerEdits::default()
             };
-            report_change(changed, &args.name, context.json, out, err)
+            change(&args.name, &edits, &sources, context, out, err)
         }
+        CallerCommand::Deny(args) => {
+            let edits = CallerEdits {
+                deny: args.selectors.clone(),
+                ..CallerEdits::default()
+            };
+            change(&args.name, &edits, &sources, context, out, err)
+        }
+        CallerCommand::Set(args) => match args.edits() {
+            Ok(edits) => change(&args.name, &edits, &sources, context, out, err),
+            Err(why) => wrong_usage(&why, err),
+        },
+        CallerCommand::Rotate(args) => rotate(args, &sources, context, out, err),
+        CallerCommand::Revoke(args) => revoke(args, &sources, context, out, err),
     }
+}
+
+fn wrong_usage(why: &str, err: &mut dyn Write) -> io::Result<ExitStatus> {
+    writeln!(err, "error: {why}")?;
+    Ok(ExitStatus::WrongUsage)
+}
+
+fn change(
+    name: &str,
+    edits: &CallerEdits,
+    sources: &Sources,
+    context: &ConfigContext<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let changed = caller_edits::change(sources, context.operations, name, edits);
+    report_change(changed, name, Done::Changed, context.json, out, err)
+}
+
+fn rotate(
+    args: &CallerRotateArgs,
+    sources: &Sources,
+    context: &ConfigContext<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let written = load::read(sources);
+    let caller = written.settings.caller.get(&args.name);
+    let old = caller.map(table::digests).unwrap_or_default();
+    let changed = caller_files::rotate(sources, context.operations, &args.name, args.now);
+    let is_done = changed.is_ok();
+    let exit = report_change(changed, &args.name, Done::Key, context.json, out, err)?;
+    if !is_done || context.json {
+        return Ok(exit);
+    }
+    if args.now {
+        writeln!(err, "The old keys no longer work.")?;
+        return Ok(exit);
+    }
+    for digest in old {
+        let config = config_flag(context);
+        writeln!(
+            err,
+            "The old key still works. When nobody uses it any more, end it:\n  ninjaone-proxy{config} caller revoke {} --key {digest}",
+            args.name
+        )?;
+    }
+    Ok(exit)
+}
+
+/// So that a command that we name finds the same configuration.
+fn config_flag(context: &ConfigContext<'_>) -> String {
+    let file = context.file.map(|it| format!(" --config {}", it.display()));
+    file.unwrap_or_default()
+}
+
+fn revoke(
+    args: &CallerRevokeArgs,
+    sources: &Sources,
+    context: &ConfigContext<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let (changed, done) = match &args.key {
+        Some(prefix) => (
+            caller_files::revoke_key(sources, context.operations, &args.name, prefix),
+            Done::KeyRevoked,
+        ),
+        None => (
+            caller_files::revoke(sources, context.operations, &args.name),
+            Done::CallerRevoked,
+        ),
+    };
+    report_change(changed, &args.name, done, context.json, out, err)
+}
+
+/// Prints a key and the section that lets it in; writes no file.
+fn key(
+    args: &CallerAddArgs,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let new = match new_caller(args) {
+        Ok(new) => new,
+        Err(why) => return wrong_usage(&why, err),
+    };
+    let (key, section) = match caller_files::key_and_section(&new) {
+        Ok(made) => made,
+        Err(error) => return report_error(&error, err),
+    };
+    if as_json {
+        let object = json!({"schema": "caller-key/1", "caller": args.name, "key": key.expose(), "section": section});
+        writeln!(out, "{object:#}")?;
+        return Ok(ExitStatus::Done);
+    }
+    writeln!(err, "Copy this key now; it cannot be shown again:")?;
+    writeln!(out, "{}", key.expose())?;
+    writeln!(
+        err,
+        "\nPaste this into the configuration, or into a file of callers.d beside it:\n\n{section}"
+    )?;
+    if new.allow.is_empty() && new.policy.is_empty() {
+        writeln!(
+            err,
+            "Nothing is allowed to this caller yet: add allow = [\"read\"] or a policy."
+        )?;
+    }
+    Ok(ExitStatus::Done)
 }
 
 fn add(
@@ -127,39 +273,97 @@ fn add(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let name: CallerName = match args.name.parse() {
-        Ok(name) => name,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(ExitStatus::WrongUsage);
-        }
+    let new = match new_caller(args) {
+        Ok(new) => new,
+        Err(why) => return wrong_usage(&why, err),
     };
-    if let Some(Err(error)) = args.expires.as_deref().map(expiry::parse) {
-        writeln!(err, "error: --expires: {error}")?;
-        return Ok(ExitStatus::WrongUsage);
+    if new.allow.is_empty() && new.policy.is_empty() {
+        writeln!(
+            err,
+            "warning: nothing is allowed to this caller yet: ninjaone-proxy{} caller allow {} read",
+            config_flag(context),
+            args.name
+        )?;
     }
-    let new = NewCaller {
+    let changed = caller_files::add(sources, context.operations, &new);
+    let exists = matches!(changed, Err(CallerFileError::AlreadyExists { .. }));
+    let exit = report_change(changed, &args.name, Done::Key, context.json, out, err)?;
+    if exists {
+        let (config, name) = (config_flag(context), &args.name);
+        let selectors: Vec<String> = args.allow.iter().map(|it| shell_word(it)).collect();
+        if selectors.is_empty() {
+            writeln!(
+                err,
+                "hint: for a new key: ninjaone-proxy{config} caller rotate {name}; for other settings: caller set {name}"
+            )?;
+        } else {
+            let selectors = selectors.join(" ");
+            writeln!(
+                err,
+                "hint: to allow it more: ninjaone-proxy{config} caller allow {name} {selectors}"
+            )?;
+        }
+    }
+    Ok(exit)
+}
+
+/// As a shell reads it.
+fn shell_word(text: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/".contains(it);
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// # Errors
+/// What is wrong with the arguments.
+fn new_caller(args: &CallerAddArgs) -> Result<NewCaller, String> {
+    let name: CallerName = args.name.parse().map_err(|error| format!("{error}"))?;
+    args.expires.as_deref().map_or(Ok(()), check_expiry)?;
+    Ok(NewCaller {
         name,
         allow: args.allow.clone(),
         deny: args.deny.clone(),
         policy: args.policy.clone(),
         expires: args.expires.clone(),
         tenants: args.tenant.clone(),
-    };
-    if new.allow.is_empty() && new.policy.is_empty() {
-        writeln!(
-            err,
-            "warning: nothing is allowed to this caller yet: give --allow or --policy"
-        )?;
+    })
+}
+
+/// What was done to a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Key,
+    Changed,
+    KeyRevoked,
+    CallerRevoked,
+}
+
+impl Done {
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Key => "caller-key/1",
+            Self::Changed => "caller-changed/1",
+            Self::KeyRevoked | Self::CallerRevoked => "caller-revoked/1",
+        }
     }
-    let changed = caller_files::add(sources, context.operations, &new);
-    report_change(changed, &args.name, context.json, out, err)
+
+    fn text(self, name: &str, file: &str) -> String {
+        match self {
+            Self::Key => format!("Wrote {file}. Copy this key now; it cannot be shown again:"),
+            Self::Changed => format!("Changed caller {name} in {file}."),
+            Self::KeyRevoked => format!("Revoked a key of caller {name} in {file}."),
+            Self::CallerRevoked => format!("Revoked caller {name} and removed {file}."),
+        }
+    }
 }
 
 /// Reports the result of a change.
 fn report_change(
     changed: Result<CallerFileChange, CallerFileError>,
     name: &str,
+    done: Done,
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -171,26 +375,24 @@ fn report_change(
     let file = changed.file.display().to_string();
     match &changed.key {
         Some(key) if as_json => {
-            let object = json!({"schema": "caller-key/1", "caller": name, "key": key.expose(), "file": file});
+            let object =
+                json!({"schema": done.schema(), "caller": name, "key": key.expose(), "file": file});
             writeln!(out, "{object:#}")?;
         }
         Some(key) => {
-            writeln!(
-                err,
-                "{file} is written. This is the key; it is shown once and stored nowhere:"
-            )?;
+            writeln!(err, "{}", done.text(name, &file))?;
             writeln!(out, "{}", key.expose())?;
         }
         None if as_json => {
-            let object = json!({"schema": "caller-revoked/1", "caller": name, "file": file});
+            let object = json!({"schema": done.schema(), "caller": name, "file": file});
             writeln!(out, "{object:#}")?;
         }
-        None => writeln!(err, "revoked in {file}")?,
+        None => writeln!(err, "{}", done.text(name, &file))?,
     }
     if let Some(problems) = &changed.remaining_errors {
         writeln!(
             err,
-            "\n{problems}\n\nThe change is made, but the configuration cannot be loaded as it is."
+            "\n{problems}\n\nThe change is made, but it takes effect only once these errors are fixed."
         )?;
         return Ok(ExitStatus::ConfigurationWrong);
     }
@@ -204,133 +406,10 @@ fn report_error(error: &CallerFileError, err: &mut dyn Write) -> io::Result<Exit
         CallerFileError::DefinedElsewhere { name, location } => {
             writeln!(
                 err,
-                "to revoke it, delete [caller.{name}] at {location}; to change its keys, edit `key` there"
+                "hint: edit [caller.{name}] at {location}; to revoke it, delete [caller.{name}] there"
             )?;
         }
         _ => {}
     }
     Ok(ExitStatus::Failed)
-}
-
-fn list(
-    sources: &Sources,
-    as_json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let written = load::read(sources);
-    let callers = &written.settings.caller;
-    if as_json {
-        let callers: Vec<Value> = callers
-            .iter()
-            .map(|(name, caller)| caller_json(name, caller, &written))
-            .collect();
-        let object = json!({"schema": "callers/1", "callers": callers});
-        writeln!(out, "{object:#}")?;
-        return warn_of_errors(&written, err);
-    }
-    let width = callers.keys().map(String::len).max().unwrap_or_default();
-    for (name, caller) in callers {
-        let keys = pluralized(key_count(caller), "key");
-        let expires = caller
-            .expires
-            .as_deref()
-            .map(|it| format!(", expires {it}"));
-        let rules: Vec<&str> = caller
-            .policy
-            .iter()
-            .chain(&caller.allow)
-            .map(String::as_str)
-            .collect();
-        let expires = expires.unwrap_or_default();
-        let location = location(name, &written);
-        writeln!(
-            out,
-            "{name:width$}  {keys}{expires}  [{}]  {location}",
-            rules.join(", ")
-        )?;
-    }
-    warn_of_errors(&written, err)
-}
-
-fn show(
-    name: &str,
-    sources: &Sources,
-    as_json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let written = load::read(sources);
-    let Some(caller) = written.settings.caller.get(name) else {
-        return report_error(&CallerFileError::UnknownCaller(name.to_owned(), None), err);
-    };
-    if as_json {
-        let mut object = caller_json(name, caller, &written);
-        if let Some(top) = object.as_object_mut() {
-            top.insert("schema".into(), "caller/1".into());
-        }
-        writeln!(out, "{object:#}")?;
-        return warn_of_errors(&written, err);
-    }
-    let start = format!("caller.{name}.");
-    let shown = effective_settings::effective_settings(&written).into_iter();
-    let own: Vec<EffectiveSetting> = shown.filter(|it| it.setting.starts_with(&start)).collect();
-    for it in own {
-        let setting = it.setting.trim_start_matches(&start);
-        writeln!(out, "{setting} = {}  # {}", it.value, it.origin)?;
-    }
-    warn_of_errors(&written, err)
-}
-
-/// Warns if what was shown is not in force.
-fn warn_of_errors(written: &LoadedSettings, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    if written.diagnostics.has_errors() {
-        writeln!(
-            err,
-            "warning: the configuration has errors: ninjaone-proxy config check"
-        )?;
-    }
-    Ok(ExitStatus::Done)
-}
-
-fn key_count(caller: &caller::CallerSettings) -> usize {
-    caller.key.as_ref().map_or(0, |keys| keys.as_slice().len())
-}
-
-fn location(name: &str, written: &LoadedSettings) -> String {
-    let origin = written
-        .provenance
-        .get(&KeyPath::from_keys(&["caller", name]));
-    origin.map_or_else(String::new, |origin| {
-        effective_settings::provenance_text(origin, &written.files)
-    })
-}
-
-fn caller_json(name: &str, caller: &caller::CallerSettings, written: &LoadedSettings) -> Value {
-    let caller::CallerSettings {
-        expires,
-        policy,
-        allow,
-        deny,
-        tenants,
-        on_behalf_of,
-        require_reason,
-        // Only their number: a digest is of no use to a reader.
-        key: _,
-        // Shown by `config show` and by `caller show`.
-        limit: _,
-        identity: _,
-    } = caller;
-    json!({
-        "caller": name,
-        "keys": key_count(caller),
-        "expires": expires,
-        "policy": policy,
-        "allow": allow,
-        "deny": deny,
-        "tenants": tenants,
-        "on_behalf_of": on_behalf_of,
-        "require_reason": require_reason,
-        "origin": location(name, written),
-    })
 }

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
     config::{
-        self,
-        effective_settings::EffectiveSetting,
+        self, Config,
+        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
         read::{
             diagnostics::{ConfigurationError, Diagnostic},
             json_schema::json_schema,
@@ -21,7 +21,7 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-use super::exit::ExitStatus;
+use super::{admin_args::AdminArgs, exit::ExitStatus};
 
 /// Look at the configuration.
 #[derive(Debug, Args)]
@@ -30,14 +30,38 @@ pub struct ConfigArgs {
     pub command: ConfigCommand,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
-    /// Say everything that is wrong, with file, line and column
-    Check,
+    /// Report every problem, with file, line and column
+    Check(ConfigCheckArgs),
     /// Show every setting in force and where it comes from; secrets are masked
-    Show,
+    Show(ConfigShowArgs),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ConfigShowArgs {
+    /// Read the files, whatever the running proxy has in force
+    #[arg(long)]
+    pub(super) offline: bool,
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ConfigCheckArgs {
+    /// How to print the problems
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ConfigCheckFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigCheckFormat {
+    /// For people, with the line and a caret
+    Text,
+    /// Workflow commands of GitHub Actions, which marks the lines in a pull request
+    Github,
 }
 
 /// The context of the commands that read the configuration.
@@ -75,81 +99,128 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    match args.command {
-        ConfigCommand::Check => check(context, out, err),
-        ConfigCommand::Show => show(context, out, err),
+    match &args.command {
+        ConfigCommand::Check(args) => check(args.format, context, out, err),
+        ConfigCommand::Show(_) => show(context, out, err),
         ConfigCommand::Schema => schema(out),
     }
 }
 
 fn check(
+    format: ConfigCheckFormat,
     context: &ConfigContext<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let sources = match context.sources() {
-        Ok(sources) => sources,
-        Err(problems) => return report(problems.as_slice(), None, context.json, out, err),
-    };
-    let name = sources.file.display().to_string();
-    match config::load(&sources, context.operations) {
-        Ok((config, warnings)) => {
-            let counts = format!(
-                "{}, {}",
-                pluralized(config.tenants.len(), "tenant"),
-                pluralized(config.callers.len(), "caller"),
-            );
-            report(
-                &warnings,
-                Some(&format!("{name}: in order ({counts})")),
-                context.json,
-                out,
-                err,
-            )
-        }
-        Err(problems) => report(problems.as_slice(), None, context.json, out, err),
+    if context.json && format == ConfigCheckFormat::Github {
+        writeln!(err, "error: give --json or --format github, not both")?;
+        return Ok(ExitStatus::WrongUsage);
     }
-}
-
-/// Prints problems to `err` and the summary to `out`. `well` is the summary if there was no error.
-fn report(
-    problems: &[Diagnostic],
-    well: Option<&str>,
-    as_json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let exit = if well.is_some() {
+    let checked = context.sources().and_then(|sources| {
+        let (config, warnings) = config::load(&sources, context.operations)?;
+        Ok((valid_text(&sources, &config, context.file), warnings))
+    });
+    let (valid, problems) = match &checked {
+        Ok((valid, warnings)) => (Some(valid.as_str()), warnings.as_slice()),
+        Err(problems) => (None, problems.as_slice()),
+    };
+    if context.json {
+        print_check_json(problems, valid.is_some(), out)?;
+    } else {
+        match format {
+            ConfigCheckFormat::Text => print_check_text(problems, valid, out, err)?,
+            ConfigCheckFormat::Github => {
+                for problem in problems {
+                    writeln!(out, "{}", workflow_command(problem))?;
+                }
+            }
+        }
+    }
+    Ok(if valid.is_some() {
         ExitStatus::Done
     } else {
         ExitStatus::ConfigurationWrong
+    })
+}
+
+/// That the configuration is valid, what it has, and the next step where something is missing.
+fn valid_text(sources: &Sources, config: &Config, named: Option<&Path>) -> String {
+    let number = |count: usize, what: &str| match count {
+        0 => format!("no {what}s yet"),
+        _ => pluralized(count, what),
     };
-    if as_json {
-        let problems: Vec<Value> = problems.iter().map(problem_json).collect();
-        let object =
-            json!({"schema": "config-check/1", "ok": well.is_some(), "problems": problems});
-        writeln!(out, "{object:#}")?;
-        return Ok(exit);
+    let (tenants, callers) = (config.tenants.len(), config.callers.len());
+    let with = named.map_or_else(String::new, |it| format!(" --config {}", shell_word(it)));
+    let next = match (tenants, callers) {
+        (0, _) => " Next: add a section [tenant.NAME].".to_owned(),
+        (_, 0) => format!(" Next: ninjaone-proxy caller add NAME --allow read{with}"),
+        _ => String::new(),
+    };
+    format!(
+        "{} is valid: {}, {}.{next}",
+        sources.file.display(),
+        number(tenants, "tenant"),
+        number(callers, "caller"),
+    )
+}
+
+/// A path as a shell takes it for one word.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-+@%".contains(it);
+    if text.chars().all(is_plain) {
+        return text;
     }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn print_check_json(problems: &[Diagnostic], ok: bool, out: &mut dyn Write) -> io::Result<()> {
+    let problems: Vec<Value> = problems.iter().map(problem_json).collect();
+    let object = json!({"schema": "config-check/1", "ok": ok, "problems": problems});
+    writeln!(out, "{object:#}")
+}
+
+/// Prints problems to `err` and the verdict to `out`. `valid` is the verdict if there was no error.
+fn print_check_text(
+    problems: &[Diagnostic],
+    valid: Option<&str>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<()> {
     for problem in problems {
         writeln!(err, "{problem}\n")?;
     }
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
-    match (well, warnings) {
-        (Some(well), 0) => writeln!(out, "{well}")?,
-        (Some(well), _) => writeln!(out, "{well}, {}", pluralized(warnings, "warning"))?,
-        (None, 0) => writeln!(out, "{}", pluralized(errors, "error"))?,
-        (None, _) => {
-            writeln!(
-                out,
-                "{}, {}",
-                pluralized(errors, "error"),
-                pluralized(warnings, "warning")
-            )?;
-        }
+    let warned = pluralized(warnings, "warning");
+    match (valid, warnings) {
+        (Some(valid), 0) => writeln!(out, "{valid}"),
+        (Some(valid), _) => writeln!(out, "{valid}\n{warned}"),
+        (None, 0) => writeln!(out, "{}", pluralized(errors, "error")),
+        (None, _) => writeln!(out, "{}, {warned}", pluralized(errors, "error")),
     }
-    Ok(exit)
+}
+
+/// `::error file=…,line=…,col=…::message`, escaped as GitHub's runner reads it: `%`, line breaks, and in values also `:`
+/// and `,`.
+fn workflow_command(problem: &Diagnostic) -> String {
+    let data = |text: &str| {
+        let text = text.replace('%', "%25");
+        text.replace('\r', "%0D").replace('\n', "%0A")
+    };
+    let value = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut place = String::new();
+    if problem.line > 0 {
+        let (line, column) = (problem.line, problem.column);
+        place = format!(" file={},line={line},col={column}", value(&problem.file));
+    } else if !problem.file.is_empty() {
+        // A variable or a directory has no line that could be marked.
+        place = format!(" title={}", value(&problem.file));
+    }
+    let hint = problem.hint.as_deref();
+    let hint = hint.map_or_else(String::new, |hint| format!("\nhelp: {hint}"));
+    let message = data(&format!("{}{hint}", problem.message));
+    format!("::{}{place}::{message}", problem.severity.as_str())
 }
 
 /// `1 error`, `2 errors`.
@@ -175,22 +246,30 @@ fn show(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let shown = context
+    let read = context
         .sources()
-        .and_then(|sources| config::load_effective_settings(&sources, context.operations));
-    let shown = match shown {
-        Ok(shown) => shown,
+        .and_then(|sources| config::load(&sources, context.operations));
+    match read {
+        Ok((config, _)) => print_settings(&config.effective, context.json, out),
         Err(problems) => {
             writeln!(err, "{problems}")?;
-            return Ok(ExitStatus::ConfigurationWrong);
+            Ok(ExitStatus::ConfigurationWrong)
         }
-    };
-    if context.json {
-        let settings: Vec<Value> = shown
-            .iter()
-            .map(|it| json!({"setting": it.setting, "value": it.value, "origin": it.origin}))
-            .collect();
-        let object = json!({"schema": "config-show/1", "settings": settings});
+    }
+}
+
+/// Prints settings and where each comes from.
+///
+/// # Errors
+/// `out` cannot be written.
+pub(super) fn print_settings(
+    shown: &[EffectiveSetting],
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    if as_json {
+        let settings: Vec<Value> = shown.iter().map(EffectiveSetting::to_json).collect();
+        let object = json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings});
         writeln!(out, "{object:#}")?;
         return Ok(ExitStatus::Done);
     }
@@ -198,7 +277,7 @@ fn show(
     let width = lines.iter().map(|line| line.chars().count()).max();
     // A single long list must not push all origins off the screen.
     let width = width.unwrap_or_default().min(COLUMN_MAX);
-    for (line, shown) in lines.iter().zip(&shown) {
+    for (line, shown) in lines.iter().zip(shown) {
         writeln!(out, "{line:width$}  # {}", shown.origin)?;
     }
     Ok(ExitStatus::Done)

@@ -110,7 +110,7 @@ impl DoctorArgs {
             )?;
             return Ok(ExitStatus::Failed);
         }
-        let running = status::fetch_snapshot(context.admin_address()).await;
+        let running = status::fetch_snapshot(context).await;
         let found = FoundProxy::new(running, &config);
         let mut checks = vec![configuration(&config, &warnings), machine::clock()];
         checks.push(machine::proxy(&found));

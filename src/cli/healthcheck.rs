@@ -13,7 +13,7 @@ use super::{exit::ExitStatus, status::get};
 const TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_BYTES_MAX: usize = 64 << 10;
 
-/// Ask the running proxy whether it is alive; silent unless -v.
+/// Ask the running proxy whether it is alive; silent while it is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct HealthcheckArgs {
     /// Ask whether it is ready to serve, instead of whether it is alive
@@ -36,12 +36,10 @@ impl HealthcheckArgs {
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
         let Some(address) = self.address.or(configured) else {
-            if verbose {
-                writeln!(
-                    err,
-                    "no listener to ask: set admin.listen or admin.probes, or give --address"
-                )?;
-            }
+            writeln!(
+                err,
+                "error: no listener to ask: set admin.listen or admin.probes, or give --address"
+            )?;
             return Ok(ExitStatus::Failed);
         };
         let path = if self.ready {
@@ -50,11 +48,12 @@ impl HealthcheckArgs {
             "/livez?verbose"
         };
         let response = get(address, path, RESPONSE_BYTES_MAX, TIMEOUT).await;
-        if verbose {
-            match &response {
-                Ok(response) => write!(err, "{}", String::from_utf8_lossy(response.body()))?,
-                Err(problem) => writeln!(err, "{address}: {problem}")?,
+        match &response {
+            Ok(response) if verbose || response.status() != StatusCode::OK => {
+                write!(err, "{}", String::from_utf8_lossy(response.body()))?;
             }
+            Ok(_) => {}
+            Err(problem) => writeln!(err, "error: {address}: {problem}")?,
         }
         Ok(match response {
             Ok(response) if response.status() == StatusCode::OK => ExitStatus::Done,

@@ -44,7 +44,7 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// The tenant; may be left out where only one has a `user`
+    /// The tenant; may be left out where only one has a user identity
     tenant: Option<String>,
     /// Open no browser: only print the address
     #[arg(long)]
@@ -52,8 +52,13 @@ pub(super) struct LoginArgs {
     /// Listen for nothing: read the address that the browser ended at from standard input
     #[arg(long)]
     paste: bool,
-    /// Log in at the proxy whose admin listener is here, such as <http://127.0.0.1:6466> at the end of an SSH tunnel
-    #[arg(long, value_name = "URL", requires = "admin_key_file")]
+    // Not a doc comment: the lints ask for angle brackets there, and clap would print them.
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "admin_key_file",
+        help = "Log in at the proxy whose admin listener is here, such as http://127.0.0.1:6466 at the end of an SSH tunnel"
+    )]
     admin: Option<String>,
     /// The key of an operator of that proxy
     #[arg(long, value_name = "FILE", requires = "admin")]

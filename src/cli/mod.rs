@@ -1,8 +1,10 @@
 //! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
+pub mod admin_args;
 pub mod audit;
 pub mod caller;
 pub mod config;
+mod config_in_force;
 mod context;
 mod doctor;
 pub mod exit;
@@ -15,6 +17,7 @@ mod logout;
 mod meta;
 pub mod ops;
 mod run;
+pub mod running_proxy;
 mod sandbox;
 mod signal;
 pub mod status;
@@ -45,29 +48,29 @@ struct Cli {
 enum Command {
     /// Serve callers, in front of NinjaOne
     Run,
-    /// Practise: a make-believe `NinjaOne` and the proxy in front of it, without an account
+    /// Try it without an account: a simulated NinjaOne with the proxy in front of it
     Sandbox(sandbox::SandboxArgs),
     /// Ask the running proxy whether it is alive; for containers
     Healthcheck(healthcheck::HealthcheckArgs),
-    /// Make the running proxy load its configuration again
-    Reload,
+    /// Make the running proxy reload its configuration
+    Reload(signal::ReloadArgs),
     /// Make the running proxy finish what it serves and stop
-    Drain,
+    Drain(signal::DrainArgs),
     /// Write a first configuration
     Init(init::InitArgs),
-    /// Log a person in, in a browser; the proxy keeps the login alive
+    /// Log a user in, in a browser; the proxy keeps the login alive
     Login(login::LoginArgs),
-    /// Give a person's login back to `NinjaOne` and forget it
+    /// Revoke the login at NinjaOne and delete it here
     Logout(logout::LogoutArgs),
     /// Add, list, rotate and revoke callers
     Caller(caller::CallerArgs),
-    /// Show how the running proxy is
+    /// Show the state of the running proxy
     Status(status::StatusArgs),
     /// Look for everything that may keep the proxy from working, and say what to do about it
     Doctor(doctor::DoctorArgs),
     /// Say why a request would be allowed or refused, and what would allow it
     Explain(explain::ExplainArgs),
-    /// Look into the catalogue of `NinjaOne` operations
+    /// Look into the catalogue of NinjaOne operations
     #[command(subcommand)]
     Ops(OpsCommand),
     /// Check and show the configuration
@@ -117,20 +120,28 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
             let address = context.probes_address();
             run::block_on(args.run(address, global.verbose, err))?
         }
-        Command::Reload => run::block_on(signal::reload(&context, out, err))?,
-        Command::Drain => run::block_on(signal::drain(&context, out, err))?,
+        Command::Reload(args) => run::block_on(signal::reload(&args, &context, out, err))?,
+        Command::Drain(args) => run::block_on(signal::drain(&args, &context, out, err))?,
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
-        Command::Caller(args) => caller::run(&args, &context.config_context(), out, err),
-        Command::Status(args) => {
-            let address = context.admin_address();
-            run::block_on(args.run(address, global.json, out, err))?
+        Command::Caller(args) => {
+            let code = caller::run(&args, &context.config_context(), out, err)?;
+            if code == ExitStatus::Done && args.command.changes_files() {
+                run::block_on(signal::apply_change(&context, err))??;
+            }
+            Ok(code)
         }
+        Command::Status(args) => run::block_on(args.run(&context, out, err))?,
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
         Command::Explain(args) => explain_request(&args, &context, out, err),
         Command::Ops(command) => ops_command(command, &context, out, err),
-        Command::Config(args) => config::run(&args, &context.config_context(), out, err),
+        Command::Config(args) => {
+            match run::block_on(config_in_force::show(&args, &context, out, err))?? {
+                Some(shown) => Ok(shown),
+                None => config::run(&args, &context.config_context(), out, err),
+            }
+        }
         Command::Audit(args) => audit_command(&args, &context, out, err),
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
@@ -157,7 +168,7 @@ fn explain_request(
     let policy = wiring::policy_set(&config, catalogue);
     // Asked only where the log has no answer.
     let running = || {
-        let asked = run::block_on(status::fetch_snapshot(context.admin_address()));
+        let asked = run::block_on(status::fetch_snapshot(context));
         asked.ok().flatten().map(|it| it.audit)
     };
     args.run_beside(

@@ -115,7 +115,7 @@ async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     let ninja =
         Sandbox::start(options(address, args)).map_err(|error| bind_error(address, &error))?;
     let address = ninja.address();
-    writeln!(out, "make-believe NinjaOne on http://{address}\n")?;
+    writeln!(out, "simulated NinjaOne on http://{address}\n")?;
     let apps = [
         ("API Services", DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET),
         ("Web", WEB_CLIENT_ID, WEB_CLIENT_SECRET),
@@ -189,7 +189,7 @@ fn write_instructions(
     let (callers, admin) = (address("callers"), address("admin"));
     writeln!(
         out,
-        "ninjaone-proxy {} in front of a make-believe NinjaOne\n",
+        "ninjaone-proxy {} in front of a simulated NinjaOne\n",
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "  callers   {callers}")?;
@@ -204,7 +204,7 @@ fn write_instructions(
     };
     writeln!(
         out,
-        "\nA read, a request that its policy refuses, a write, a script (which goes as the person who is logged in), and how\nthe proxy is:\n"
+        "\nA read, a request that its policy refuses, a write, a script (which goes as the user who is logged in), and how\nthe proxy is:\n"
     )?;
     writeln!(
         out,

@@ -4,12 +4,12 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 use crate::{
     admin::{
@@ -23,91 +23,87 @@ use crate::{
     net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
 };
 
-use super::exit::ExitStatus;
+use super::{
+    admin_args::AdminArgs,
+    context::Context,
+    exit::ExitStatus,
+    running_proxy::{RunningProxy, RunningProxyError, connect_address},
+};
 
-const TIMEOUT: Duration = Duration::from_secs(5);
-const RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
-/// Show how the running proxy is: tokens, budgets, callers, audit log.
+/// Show the state of the running proxy: tokens, budgets, callers, audit log.
 #[derive(Debug, Clone, clap::Args)]
-pub struct StatusArgs {
-    /// Where its admin listener is, if not where the configuration says
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub admin: Option<SocketAddr>,
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 impl StatusArgs {
-    /// Queries the admin listener and prints its status.
-    ///
-    /// Exit codes: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not reachable.
+    /// Exit codes: those of [`show`].
     ///
     /// # Errors
     /// `out` or `err` cannot be written to.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
-        configured: Option<SocketAddr>,
-        as_json: bool,
+        context: &Context,
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        let Some(address) = self.admin.or(configured) else {
-            writeln!(
-                err,
-                "error: no admin listener is configured; set admin.listen, or give --admin"
-            )?;
-            return Ok(Health::Down.into());
-        };
-        let response = get(address, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-        let body = match response {
-            Ok(response) if response.status() == StatusCode::OK => response.into_body(),
-            Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {
-                writeln!(
-                    err,
-                    "error: {address} is not among the names that the admin listener answers to: add \"{}\" to admin.hosts",
-                    address.ip()
-                )?;
-                return Ok(Health::Down.into());
+        match RunningProxy::find(context, &self.admin) {
+            Ok(proxy) => show(&proxy, context.json, out, err).await,
+            Err(error) => {
+                writeln!(err, "error: {error}")?;
+                Ok(Health::Down.into())
             }
-            Ok(response) => {
-                writeln!(
-                    err,
-                    "error: {address} answers {}: it is not our admin listener",
-                    response.status()
-                )?;
-                return Ok(Health::Down.into());
-            }
-            Err(problem) => {
-                writeln!(
-                    err,
-                    "error: ninjaone-proxy cannot be reached at {address}: {problem}\n\
-                     Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
-                )?;
-                return Ok(Health::Down.into());
-            }
-        };
-        let Ok(snapshot) = serde_json::from_slice::<StatusSnapshot>(&body) else {
-            writeln!(
-                err,
-                "error: the answer of {address} is not a status that this version understands"
-            )?;
-            return Ok(Health::Down.into());
-        };
-        if as_json {
-            out.write_all(&body)?;
-            writeln!(out)?;
-        } else {
-            write!(out, "{}", render(&snapshot))?;
         }
-        Ok(snapshot.health.into())
     }
 }
 
+/// Asks the proxy for its status and prints it.
+///
+/// Exit codes: 0 healthy, 6 degraded, 4 login needed, 75 starting or draining, 1 down or not reachable.
+///
+/// # Errors
+/// `out` or `err` cannot be written to.
+pub async fn show(
+    proxy: &RunningProxy,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let body = match proxy.get("/status").await {
+        Ok(body) => body,
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            if let RunningProxyError::Unreachable { .. } = error {
+                writeln!(
+                    err,
+                    "Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+                )?;
+            }
+            return Ok(Health::Down.into());
+        }
+    };
+    let Ok(snapshot) = serde_json::from_slice::<StatusSnapshot>(&body) else {
+        let error = RunningProxyError::NotUnderstood(proxy.describe());
+        writeln!(err, "error: {error}")?;
+        return Ok(Health::Down.into());
+    };
+    if as_json {
+        out.write_all(&body)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", render(&snapshot))?;
+    }
+    Ok(snapshot.health.into())
+}
+
 /// The status of the running proxy; `None` if it does not respond.
-pub(super) async fn fetch_snapshot(address: Option<SocketAddr>) -> Option<StatusSnapshot> {
-    let response = get(address?, "/status", RESPONSE_BYTES_MAX, TIMEOUT).await;
-    serde_json::from_slice(response.ok()?.body()).ok()
+pub(super) async fn fetch_snapshot(context: &Context) -> Option<StatusSnapshot> {
+    let proxy = RunningProxy::find(context, &AdminArgs::default()).ok()?;
+    proxy.status().await.ok()
 }
 
 /// Sends one `GET` to a listener on this machine.
@@ -130,15 +126,6 @@ pub(super) async fn get(
         .body(Bytes::new())
         .map_err(|_| ExchangeError::NotHttp)?;
     exchange(&endpoint, request, answer_bytes_max, time_out).await
-}
-
-/// A listener on all addresses is reached on the loopback address.
-fn connect_address(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
 }
 
 /// Prints the snapshot as text.

@@ -36,25 +36,25 @@ const KEY_RANDOM_BYTES: usize = 32;
 /// Why a caller was not created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallerFileError {
-    #[error("there is a caller {name} already, at {location}")]
+    #[error("caller {name} already exists, at {location}")]
     AlreadyExists { name: CallerName, location: String },
     #[error("there is no caller {0}")]
     UnknownCaller(String, Option<String>),
-    #[error("caller {name} is written by hand at {location}, which this command does not change")]
+    #[error("caller {name} is defined at {location}, which this command does not edit")]
     DefinedElsewhere { name: String, location: String },
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("{0} has changed in the meantime or cannot be read as TOML")]
+    #[error("{0} has just changed or is not valid TOML")]
     NotReadable(PathBuf),
-    #[error("the configuration would be wrong, so nothing was changed:\n{0}")]
+    #[error("this would make the configuration invalid, so nothing was changed:\n{0}")]
     InvalidConfiguration(ConfigurationError),
-    #[error("caller {0} has no key that begins so")]
+    #[error("caller {0} has no key whose digest starts with that prefix")]
     UnknownKey(String),
-    #[error("several keys begin so: give more digits")]
+    #[error("several keys start with that prefix: give more digits")]
     AmbiguousKeyPrefix,
-    #[error("this is the only key of caller {0}: revoke the caller, or rotate first")]
+    #[error("this is the only key of caller {0}: rotate first, or revoke the whole caller")]
     LastKey(String),
-    #[error("the system gave no random bytes")]
+    #[error("the system provided no random bytes")]
     NoRandomness,
 }
 
@@ -228,7 +228,7 @@ pub fn revoke(
 }
 
 /// The file in `callers.d` that holds only this caller.
-fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
+pub(super) fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
     let loaded = load::read(sources);
     let path = KeyPath::from_keys(&["caller", name]);
     let Some(origin) = loaded.provenance.get(&path) else {
@@ -270,15 +270,27 @@ fn edit<'e>(
     change: impl FnOnce(&str, &Spanned<DeValue<'_>>) -> Result<String, CallerFileError> + 'e,
 ) -> Result<Option<ConfigurationError>, CallerFileError> {
     let change: Box<Edit<'e>> = Box::new(change);
+    rewrite(sources, known, file, |old| {
+        let unreadable = || CallerFileError::NotReadable(file.to_owned());
+        let document = DeTable::parse(old).map_err(|_| unreadable())?;
+        let value = key_value(document.get_ref(), name).ok_or_else(unreadable)?;
+        change(old, value)
+    })
+}
+
+/// Replaces a file by what `change` makes of it. It is put back if the configuration would be wrong.
+pub(super) fn rewrite(
+    sources: &Sources,
+    known: &[Operation],
+    file: &Path,
+    change: impl FnOnce(&str) -> Result<String, CallerFileError>,
+) -> Result<Option<ConfigurationError>, CallerFileError> {
     let storage = |source| CallerFileError::Io {
         path: file.to_owned(),
         source,
     };
     let old = fs::read_to_string(file).map_err(storage)?;
-    let unreadable = || CallerFileError::NotReadable(file.to_owned());
-    let document = DeTable::parse(&old).map_err(|_| unreadable())?;
-    let value = key_value(document.get_ref(), name).ok_or_else(unreadable)?;
-    let new = change(&old, value)?;
+    let new = change(&old)?;
     let before = errors(sources, known);
     files::replace_atomically(file, new.as_bytes()).map_err(storage)?;
     validate_change(sources, known, &before).inspect_err(|_| {
@@ -373,6 +385,16 @@ fn content(new: &NewCaller, digest: &[u8; 32]) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// A new key, and the section that lets it in. Writes nothing.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn key_and_section(new: &NewCaller) -> Result<(Secret<String>, String), CallerFileError> {
+    let key = new_key(new.name.as_str())?;
+    let section = content(new, &key_digest::sha256(key.expose()));
+    Ok((key, section))
 }
 
 /// A TOML basic string.

@@ -14,19 +14,39 @@ use super::{
     way_out::WayOut,
 };
 
+/// Version of the shape in which all of them are shown.
+pub(crate) const CONFIG_SHOW_SCHEMA: &str = "config-show/1";
+
 /// Replaces a secret.
 const MASK: &str = "•••";
 /// Shown part of a digest: enough to tell keys apart.
 const SHOWN_DIGEST_BYTES: usize = "sha256:".len() + 8;
 
 /// A setting, ready to be shown.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct EffectiveSetting {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveSetting {
     /// `limits.upstream.rate`
     pub setting: String,
     pub value: Value,
     /// `config.toml:12`, `NJP__LISTEN__DRAIN` or `default`.
     pub origin: String,
+}
+
+impl EffectiveSetting {
+    #[must_use]
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"setting": self.setting, "value": self.value, "origin": self.origin})
+    }
+
+    /// `None` if it is not what [`EffectiveSetting::to_json`] makes.
+    #[must_use]
+    pub(crate) fn from_json(shown: &Value) -> Option<Self> {
+        Some(Self {
+            setting: shown.get("setting")?.as_str()?.to_owned(),
+            value: shown.get("value")?.clone(),
+            origin: shown.get("origin")?.as_str()?.to_owned(),
+        })
+    }
 }
 
 /// All settings in the order of the schema, secrets masked and digests of keys shortened.

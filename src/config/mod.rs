@@ -1,5 +1,7 @@
 //! CONFIGURATION: files and environment become one checked [`Config`], or a list of everything that is wrong.
 
+pub(crate) mod admin_socket;
+pub mod caller_edits;
 pub mod caller_files;
 mod check;
 pub(crate) mod effective_settings;
@@ -9,10 +11,13 @@ pub mod settings;
 pub mod value;
 pub mod way_out;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    admin::{admin_keys::AdminRole, health::ReadinessCondition},
+    admin::{
+        access::{AdminRole, UnixAccount},
+        health::ReadinessCondition,
+    },
     clock::Timestamp,
     credentials::{
         grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow,
@@ -52,20 +57,15 @@ pub fn load(
     sources: &Sources,
     known: &[Operation],
 ) -> Result<(Config, Vec<Warning>), ConfigurationError> {
-    check::check(crate::config::read::load::read(sources), sources, known)
+    let written = crate::config::read::load::read(sources);
+    let shown = effective_settings::effective_settings(&written);
+    let (mut config, warnings) = check::check(written, sources, known)?;
+    config.effective = in_force(shown, &config).into();
+    Ok((config, warnings))
 }
 
-/// Every setting in force, and where it comes from.
-///
-/// # Errors
-/// All problems, as for [`fn@load`].
-pub(crate) fn load_effective_settings(
-    sources: &Sources,
-    known: &[Operation],
-) -> Result<Vec<EffectiveSetting>, ConfigurationError> {
-    let written = crate::config::read::load::read(sources);
-    let mut shown = effective_settings::effective_settings(&written);
-    let (config, _) = check::check(written, sources, known)?;
+/// What is written, with what follows from the machine and the environment.
+fn in_force(mut shown: Vec<EffectiveSetting>, config: &Config) -> Vec<EffectiveSetting> {
     if config.audit.path_origin == PathOrigin::UserState {
         let origin = config.audit.path_origin.describe(AUDIT_PATH);
         let of_audit = shown.iter_mut().filter(|it| it.setting == AUDIT_PATH);
@@ -74,14 +74,10 @@ pub(crate) fn load_effective_settings(
             setting.origin.clone_from(&origin);
         }
     }
-    effective_settings::add_ways_out(
-        &mut shown,
-        config
-            .tenants
-            .iter()
-            .map(|it| (&it.name, &it.origin.way_out)),
-    );
-    Ok(shown)
+    let tenants = config.tenants.iter();
+    let ways_out = tenants.map(|it| (&it.name, &it.origin.way_out));
+    effective_settings::add_ways_out(&mut shown, ways_out);
+    shown
 }
 
 /// The checked configuration. Only `app` and `cli` read it; `app::wiring` translates it for the stations.
@@ -102,6 +98,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// SHA-256 of the merged settings, in hex: ties a decision to the configuration that made it.
     pub fingerprint: String,
+    /// Every setting as it is in force, secrets masked.
+    pub effective: Arc<[EffectiveSetting]>,
     /// The main file, as an absolute path; none where there is none.
     pub file: Option<PathBuf>,
     /// Every file and directory that was read: a change to any of them triggers a reload.
@@ -332,6 +330,10 @@ pub struct AdminConfig {
     pub probes: Option<BindAddress>,
     /// Of `/metrics` alone.
     pub metrics: Option<BindAddress>,
+    /// The Unix socket that commands ask.
+    pub socket: Option<AdminSocketConfig>,
+    /// Whether anybody may look.
+    pub anonymous: bool,
     pub readiness: ReadinessCondition,
     pub hosts: Vec<String>,
     pub access: Vec<AdminAccessConfig>,
@@ -339,12 +341,27 @@ pub struct AdminConfig {
     pub watchdog_timeout: Duration,
 }
 
-/// A key of the admin listener, and its role.
+/// The admin socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminSocketConfig {
+    pub path: PathBuf,
+    /// Whether the configuration names it; a default that cannot be opened does not keep the program from starting.
+    pub is_configured: bool,
+}
+
+/// Somebody who may look at the proxy or change something, and the role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminAccessConfig {
-    /// The SHA-256 digest of the key.
-    pub key: [u8; 32],
+    pub who: AdminIdentity,
     pub role: AdminRole,
+}
+
+/// Who somebody is to the admin listener and the admin socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminIdentity {
+    /// The SHA-256 digest of a key.
+    Key([u8; 32]),
+    Account(UnixAccount),
 }
 
 /// Where logins are stored, and the keys that encrypt them.

@@ -24,6 +24,7 @@ mod wait;
 mod wire;
 
 // The suites.
+mod admin_socket;
 mod cli;
 mod crash;
 mod doctor;

@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{
-    AdminAccessConfig, AdminConfig, BindAddress, ListenConfig,
-    read::key_path::KeyPath,
-    settings::admin::{AdminAccessSettings, AdminSettings},
-    value::{
-        address,
-        key_digest::{self, KeyDigestParseError},
-    },
+    AdminConfig, BindAddress, ListenConfig, StoreConfig, read::key_path::KeyPath,
+    settings::admin::AdminSettings, value::address,
 };
 
 use super::Checker;
@@ -18,14 +13,19 @@ use super::Checker;
 const WATCHDOG_MIN: Duration = Duration::from_secs(1);
 const WATCHDOG_MAX: Duration = Duration::from_mins(5);
 
-const ACCESS_MAX: usize = 64;
-
 impl Checker<'_> {
-    pub(super) fn admin(&mut self, settings: &AdminSettings, listen: &ListenConfig) -> AdminConfig {
+    pub(super) fn admin(
+        &mut self,
+        settings: &AdminSettings,
+        listen: &ListenConfig,
+        store: Option<&StoreConfig>,
+    ) -> AdminConfig {
         let AdminSettings {
             listen: address,
             probes,
             metrics,
+            socket,
+            anonymous,
             ready,
             hosts,
             access,
@@ -34,12 +34,13 @@ impl Checker<'_> {
         let top = KeyPath::from_keys(&["admin"]);
         let admin = self.admin_bind(address, &top.child("listen"), listen);
         if let Some(BindAddress::Address(address)) = &admin
+            && *anonymous
             && !address.ip().is_loopback()
         {
             self.warning(
-                &top.child("listen"),
-                "whoever reaches this address sees the status and the metrics: there are no accounts here",
-                "keep it on the loopback, or behind something that asks who is there",
+                &top.child("anonymous"),
+                "whoever reaches `admin.listen` sees the status and the metrics",
+                "keep `admin.listen` on the loopback, or give out keys: [[admin.access]]",
             );
         }
         let probes = self.admin_bind(probes, &top.child("probes"), listen);
@@ -67,7 +68,9 @@ impl Checker<'_> {
             metrics,
             readiness: ready.0,
             hosts: self.hosts(hosts, &top.child("hosts")),
-            access: self.access(access, &top.child("access")),
+            socket: self.admin_socket(socket.as_deref(), store),
+            anonymous: *anonymous,
+            access: self.admin_access(access, &top.child("access")),
             watchdog_timeout: self.watchdog(watchdog, &top.child("watchdog")),
         }
     }
@@ -106,54 +109,5 @@ impl Checker<'_> {
             self.error(path, "callers connect to this address already");
         }
         Some(bind)
-    }
-
-    fn access(
-        &mut self,
-        settings: &[AdminAccessSettings],
-        path: &KeyPath,
-    ) -> Vec<AdminAccessConfig> {
-        if settings.len() > ACCESS_MAX {
-            self.error(path, format!("at most {ACCESS_MAX} keys have access"));
-            return Vec::new();
-        }
-        let mut access: Vec<AdminAccessConfig> = Vec::new();
-        for (index, entry) in settings.iter().enumerate() {
-            let path = path.element(index);
-            let AdminAccessSettings { key, role } = entry;
-            let key = self.admin_key(key.as_deref(), &path);
-            if role.is_none() {
-                self.missing(&path, "role", "role = \"operator\" or role = \"auditor\"");
-            }
-            let (Some(key), Some(role)) = (key, *role) else {
-                continue;
-            };
-            if access.iter().any(|it| it.key == key) {
-                self.error(&path.child("key"), "this key stands in the list already");
-            }
-            access.push(AdminAccessConfig { key, role: role.0 });
-        }
-        access
-    }
-
-    fn admin_key(&mut self, text: Option<&str>, path: &KeyPath) -> Option<[u8; 32]> {
-        let Some(text) = text else {
-            self.missing(
-                path,
-                "key",
-                "key = \"sha256:…\": the digest of a key of 32 to 256 characters",
-            );
-            return None;
-        };
-        let path = path.child("key");
-        match key_digest::parse(text) {
-            Ok(digest) => Some(digest),
-            Err(error) => {
-                let hint = (error == KeyDigestParseError::PlaintextKey)
-                    .then(|| "printf %s \"$KEY\" | sha256sum".to_owned());
-                self.redacted_error(&path, error.to_string(), hint);
-                None
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! used only if there were none.
 
 mod admin;
+mod admin_access;
 mod audit;
 mod budget;
 mod callers;
@@ -21,7 +22,7 @@ mod timeouts;
 mod tokens;
 mod way_out;
 
-use std::{fmt, ops::Range, path::PathBuf, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -129,10 +130,10 @@ impl Checker<'_> {
         let operations = self.operations(operation, known);
         let all: Vec<&Operation> = known.iter().chain(&operations).collect();
         let listen = self.listen(listen);
-        let admin = self.admin(admin, &listen);
         let mut tenants = self.tenants(tenant);
         let directories = self.default_directories(settings);
         let store = self.store(settings, &directories);
+        let admin = self.admin(admin, &listen, store.as_ref());
         let callers = self.callers(settings, &tenants, &all);
         let timeouts = self.timeouts(timeouts);
         for tenant in &mut tenants {
@@ -157,6 +158,8 @@ impl Checker<'_> {
             store,
             telemetry,
             fingerprint: fingerprint(settings),
+            // Filled in by `load`, which knows what was written.
+            effective: Arc::default(),
             file: std::path::absolute(&self.sources.file).ok(),
             watched_paths: std::mem::take(&mut self.watched_paths),
         }

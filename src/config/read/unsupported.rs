@@ -2,7 +2,7 @@
 //! silently ignored would promise something that does not happen.
 
 /// Paths of unsupported settings, `*` for any name, and what to do instead.
-const UNSUPPORTED: [(&[&str], Advice); 37] = [
+const UNSUPPORTED: [(&[&str], Advice); 36] = [
     (&["cache"], Advice::NoEffect),
     (&["tenant", "*", "legacy"], Advice::LegacyKey),
     (&["tenant", "*", "access_key_id"], Advice::LegacyKey),
@@ -38,7 +38,6 @@ const UNSUPPORTED: [(&[&str], Advice); 37] = [
     (&["audit", "forward"], Advice::Guarantee),
     (&["audit", "retain"], Advice::Guarantee),
     (&["audit", "bodies"], Advice::Guarantee),
-    (&["admin", "access", "*", "unix"], Advice::AdminKeyOnly),
     (&["admin", "dashboard"], Advice::NoEffect),
     (&["telemetry", "otlp"], Advice::NoEffect),
     (&["telemetry", "trace_sample"], Advice::NoEffect),
@@ -55,7 +54,6 @@ enum Advice {
     NoKms,
     LegacyKey,
     KeyOnly,
-    AdminKeyOnly,
     PeerOnly,
 }
 
@@ -72,9 +70,6 @@ impl Advice {
             }
             Self::LegacyKey => {
                 "NinjaOne's legacy API keys (HMAC) are not supported; create an API application under Administration > Apps > API and use `service` or `user`"
-            }
-            Self::AdminKeyOnly => {
-                "remove it: on the admin listener people prove who they are with a `key`"
             }
             Self::KeyOnly => "remove it: in this version callers prove who they are with a `key`",
             Self::PeerOnly => "remove it: the address of the connection is what counts",

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    admin::{admin_keys::AdminRole, health::ReadinessCondition},
+    admin::{access::AdminRole, health::ReadinessCondition},
     credentials::{grant::application::ClientAuthMethod, login::authorization::AuthorizationFlow},
     names::IdentityKind,
     net::Method,

@@ -24,3 +24,4 @@ pub mod tls_io;
 pub mod tls_stream;
 pub mod tunnel;
 pub mod tunnel_error;
+pub mod unix_exchange;

@@ -28,6 +28,12 @@ pub enum Listener {
     Unix(tokio::net::UnixListener, UnixSocketFile),
 }
 
+/// A listener that no runtime polls.
+pub enum UnregisteredListener {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, UnixSocketFile),
+}
+
 /// The file of a Unix socket. Removed when dropped.
 pub struct UnixSocketFile(PathBuf);
 
@@ -108,11 +114,14 @@ impl Listener {
     /// Takes the listener off this runtime, to be served on another.
     ///
     /// # Errors
-    /// When it is a Unix socket, or cannot be taken off.
-    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+    /// When it cannot be taken off.
+    pub fn into_std(self) -> io::Result<UnregisteredListener> {
         match self {
-            Self::Tcp(listener) => listener.into_std(),
-            Self::Unix(..) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Tcp(listener) => listener.into_std().map(UnregisteredListener::Tcp),
+            Self::Unix(listener, file) => {
+                let listener = listener.into_std()?;
+                Ok(UnregisteredListener::Unix(listener, file))
+            }
         }
     }
 

@@ -25,12 +25,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixListener},
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use crate::tasks::Tasks;
+use crate::{net::peer::Peer, tasks::Tasks};
 
 use super::{accept_batch::AcceptBatch, connection_control::ConnectionControl};
 
@@ -106,7 +106,7 @@ pub async fn serve<H: OneShotHandler>(
             };
             let (guard, handler) = (connections.open(), Arc::clone(&handler));
             tasks.spawn(async move {
-                let connection = serve_connection(stream, limits, handler);
+                let connection = serve_tcp(stream, limits, handler);
                 guard.control.run(connection).await;
             });
             if connections.should_yield() {
@@ -117,6 +117,42 @@ pub async fn serve<H: OneShotHandler>(
             // One connection less may be one descriptor more.
             connections.close_oldest();
             sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        }
+    }
+}
+
+/// The same for a Unix socket. Whoever connects is somebody of this machine: no flood is sorted through.
+pub async fn serve_unix<H: OneShotHandler>(
+    listener: UnixListener,
+    limits: OneShotLimits,
+    handler: Arc<H>,
+    tasks: Tasks,
+) {
+    let mut connections = OneShotConnections::new(limits.connections_max);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = tasks.shutdown_requested() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            connections.close_oldest();
+            sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            continue;
+        };
+        // The kernel knows who connected; a peer that it does not name is not served.
+        let Ok(uid) = stream.peer_cred().map(|it| it.uid()) else {
+            continue;
+        };
+        let (guard, handler) = (connections.open(), Arc::clone(&handler));
+        tasks.spawn(async move {
+            let started = Instant::now();
+            let peer = Some(Peer::Unix { uid });
+            let connection = serve_connection(stream, peer, started, limits, handler);
+            guard.control.run(connection).await;
+        });
+        if connections.should_yield() {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -196,21 +232,33 @@ impl OneShotConnections {
     }
 }
 
-async fn serve_connection<H: OneShotHandler>(
-    stream: TcpStream,
-    limits: OneShotLimits,
-    handler: Arc<H>,
-) {
+async fn serve_tcp<H: OneShotHandler>(stream: TcpStream, limits: OneShotLimits, handler: Arc<H>) {
     let started = Instant::now();
     let head = started + Duration::from_millis(limits.head_timeout_ms);
     // A connection on which nothing comes costs nothing more than this.
     if !matches!(timeout_at(head, stream.readable()).await, Ok(Ok(()))) {
         return;
     }
+    let peer = stream.peer_addr().ok().map(Peer::Tcp);
+    serve_connection(stream, peer, started, limits, handler).await;
+}
+
+/// Handlers find the [`Peer`] among the request's extensions.
+async fn serve_connection<H: OneShotHandler, S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Option<Peer>,
+    started: Instant,
+    limits: OneShotLimits,
+    handler: Arc<H>,
+) {
+    let head = started + Duration::from_millis(limits.head_timeout_ms);
     let is_accepted = Arc::new(AtomicBool::new(false));
     let service = {
         let is_accepted = Arc::clone(&is_accepted);
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let (handler, is_accepted) = (Arc::clone(&handler), Arc::clone(&is_accepted));
             async move {
                 let response = respond(&*handler, request, limits.body_bytes_max, &is_accepted);
@@ -261,7 +309,7 @@ async fn respond<H: OneShotHandler>(
 }
 
 /// Ends our side, and reads and drops what still comes.
-async fn lingering_close(mut stream: TcpStream) {
+async fn lingering_close(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     if stream.shutdown().await.is_err() {
         return;
     }

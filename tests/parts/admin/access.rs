@@ -13,7 +13,7 @@ use super::{
 fn a_host_that_is_not_ours_is_misdirected() {
     let status = |pairs: &[(&'static str, &'static str)]| {
         admin()
-            .respond_without_body(&Method::GET, "/status", None, &headers(pairs))
+            .respond_without_body(None, &Method::GET, "/status", None, &headers(pairs))
             .status()
     };
     for host in [
@@ -50,6 +50,7 @@ fn web_pages_are_refused_and_people_with_browsers_are_not() {
     let status = |name, value| {
         admin()
             .respond_without_body(
+                None,
                 &Method::GET,
                 "/status",
                 None,
@@ -74,6 +75,7 @@ fn other_paths_are_not_found_and_other_methods_not_allowed() {
     assert_eq!(get(&admin(), "/").status(), StatusCode::NOT_FOUND);
     assert_eq!(get(&admin(), "/v2/devices").status(), StatusCode::NOT_FOUND);
     let answer = admin().respond_without_body(
+        None,
         &Method::POST,
         "/status",
         None,
@@ -88,6 +90,7 @@ fn the_probes_listener_has_probes_alone_for_any_host_and_gives_no_reasons() {
     let probes = AdminService::probes_only(Box::new(without_token), ReadinessCondition::AnyToken);
     let ask = |path| {
         probes.respond_without_body(
+            None,
             &Method::GET,
             path,
             Some("verbose"),

@@ -6,10 +6,13 @@ mod probes;
 mod server;
 mod status;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use ninjaone_proxy::admin::{
-    AdminService, health::ReadinessCondition, status_snapshot::StatusSnapshot,
+    AdminService, access::AdminAccess, health::ReadinessCondition, status_snapshot::StatusSnapshot,
 };
 
 use fixture::{figures, healthy};
@@ -21,6 +24,15 @@ fn admin_of(snapshot: StatusSnapshot, ready: ReadinessCondition) -> AdminService
         ready,
         vec!["proxy.internal".to_owned()],
     )
+    .with_access(open_to_all())
+}
+
+/// `admin.anonymous`: most tests are not about who asks.
+fn open_to_all() -> Arc<ArcSwap<AdminAccess>> {
+    Arc::new(ArcSwap::from_pointee(AdminAccess {
+        anonymous: true,
+        ..AdminAccess::default()
+    }))
 }
 
 fn admin() -> AdminService {
@@ -45,6 +57,7 @@ fn get(admin: &AdminService, target: &str) -> Response<Bytes> {
         None => (target, None),
     };
     admin.respond_without_body(
+        None,
         &Method::GET,
         path,
         query,

@@ -9,7 +9,7 @@ use ninjaone_proxy::{
         server::{CONNECTIONS_MAX, serve},
         status_snapshot::StatusSnapshot,
     },
-    cli::{healthcheck::HealthcheckArgs, status::StatusArgs},
+    cli::{healthcheck::HealthcheckArgs, running_proxy::RunningProxy, status},
     tasks::Tasks,
 };
 use tokio::{
@@ -91,10 +91,9 @@ async fn status_prints_what_the_listener_says_and_exits_by_health() {
     let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let ask = async |json: bool| {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = StatusArgs { admin: None }
-            .run(Some(running.address), json, &mut out, &mut err)
-            .await
-            .unwrap();
+        let proxy = RunningProxy::at_listener(running.address);
+        let shown = status::show(&proxy, json, &mut out, &mut err).await;
+        let code = shown.unwrap();
         assert!(err.is_empty());
         (u8::from(code), String::from_utf8(out).unwrap())
     };
@@ -117,10 +116,9 @@ async fn a_listener_on_all_addresses_is_asked_on_the_loopback_one() {
         let tasks = Tasks::new();
         tasks.spawn(serve(listener, Arc::new(admin()), tasks.clone()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let status = StatusArgs {
-            admin: Some(address),
-        };
-        let code = status.run(None, false, &mut out, &mut err).await.unwrap();
+        let proxy = RunningProxy::at_listener(address);
+        let shown = status::show(&proxy, false, &mut out, &mut err).await;
+        let code = shown.unwrap();
         assert_eq!(
             u8::from(code),
             0,
@@ -136,10 +134,9 @@ async fn status_says_how_to_start_what_does_not_answer() {
     let address = free.local_addr().unwrap();
     drop(free);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = StatusArgs {
-        admin: Some(address),
-    };
-    let code = status.run(None, false, &mut out, &mut err).await.unwrap();
+    let proxy = RunningProxy::at_listener(address);
+    let shown = status::show(&proxy, false, &mut out, &mut err).await;
+    let code = shown.unwrap();
     assert_eq!(u8::from(code), 1);
     assert!(
         String::from_utf8(err)
@@ -150,7 +147,7 @@ async fn status_says_how_to_start_what_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_healthcheck_is_silent_and_answers_by_its_exit_code() {
+async fn a_healthcheck_answers_by_its_exit_code_and_says_why_it_fails() {
     let running = run(admin_of(without_token(), ReadinessCondition::AnyToken)).await;
     let check = async |ready: bool, verbose: bool| {
         let mut err = Vec::new();
@@ -165,7 +162,9 @@ async fn a_healthcheck_is_silent_and_answers_by_its_exit_code() {
         (u8::from(code), String::from_utf8(err).unwrap())
     };
     assert_eq!(check(false, false).await, (0, String::new()));
-    assert_eq!(check(true, false).await, (1, String::new()));
-    let (_, reasons) = check(true, true).await;
-    assert!(reasons.contains("[-]tokens failed"), "{reasons}");
+    for verbose in [false, true] {
+        let (code, reasons) = check(true, verbose).await;
+        assert_eq!(code, 1);
+        assert!(reasons.contains("[-]tokens failed"), "{reasons}");
+    }
 }

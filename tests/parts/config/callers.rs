@@ -164,7 +164,7 @@ fn one_key_of_several_can_be_revoked_but_not_the_last() {
             .read("callers.d/x.toml")
             .contains(&format!("key = [\"{a}\", \"{c}\"] # keys"))
     );
-    assert!(refusal(revoke("dddd")).contains("no key that begins so"));
+    assert!(refusal(revoke("dddd")).contains("no key whose digest starts with"));
     revoke("CCCC").unwrap();
     assert!(
         house

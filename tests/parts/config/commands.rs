@@ -5,6 +5,7 @@ use ninjaone_proxy::cli::{
     caller::{self, CallerArgs},
     config::{self, ConfigArgs, ConfigContext},
 };
+use ninjaone_proxy::config::value::key_digest;
 use serde_json::Value;
 
 use super::{House, digest, known};
@@ -59,19 +60,14 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
 fn check_says_that_all_is_well() {
     let answer = run(&House::with_tenant(""), false, &["config", "check"]);
     assert_eq!((answer.exit, answer.err.as_str()), (0, ""));
-    assert!(
-        answer
-            .out
-            .ends_with("config.toml: in order (1 tenant, 0 callers)\n"),
-        "{}",
-        answer.out
-    );
+    let is = "config.toml is valid: 1 tenant, no callers yet. Next: ninjaone-proxy caller add NAME --allow read --config ";
+    assert!(answer.out.contains(is), "{}", answer.out);
 }
 
 #[test]
 fn check_puts_problems_on_stderr_and_the_count_on_stdout() {
     let house = House::with_tenant(
-        "[listen]\ndrain = \"soon\"\nworkers = 0\n[admin]\nlisten = \"0.0.0.0:1\"\n",
+        "[listen]\ndrain = \"soon\"\nworkers = 0\n[admin]\nanonymous = true\nlisten = \"0.0.0.0:1\"\n",
     );
     let answer = run(&house, false, &["config", "check"]);
     assert_eq!(
@@ -96,6 +92,35 @@ fn check_as_json_has_all_problems_with_their_places() {
         run(&House::with_tenant(""), true, &["config", "check"]).json()["ok"],
         true
     );
+}
+
+#[test]
+fn check_for_github_marks_the_lines_and_escapes_the_texts() {
+    let house = House::with_tenant("[listen]\ndrian = \"5s\"\n").set("NJP__LISTEN__DRAIN", "50%");
+    let words = ["config", "check", "--format", "github"];
+    let answer = run(&house, false, &words);
+    assert_eq!((answer.exit, answer.err.as_str()), (78, ""));
+    let lines: Vec<&str> = answer.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", answer.out);
+    assert!(lines[0].starts_with("::error file="), "{}", lines[0]);
+    assert!(
+        lines[0].contains("config.toml,line=6,col=1::"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[0].ends_with("%0Ahelp: did you mean `drain`?"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].starts_with("::error title=NJP__LISTEN__DRAIN::"),
+        "{}",
+        lines[1]
+    );
+    let well = run(&House::with_tenant(""), false, &words);
+    assert_eq!((well.exit, well.out.as_str()), (0, ""));
+    assert_eq!(run(&house, true, &words).exit, 2);
 }
 
 #[test]
@@ -238,7 +263,7 @@ fn callers_are_listed_and_shown_with_their_place() {
     );
     let list = run(&house, false, &["caller", "list"]).out;
     assert!(
-        list.contains("powerbi  1 key, expires 2199-03-31  [read]"),
+        list.starts_with("NAME     KEY") && list.contains("  2199-03-31  read   "),
         "{list}"
     );
     assert!(list.contains("callers.d/powerbi.toml:1"), "{list}");
@@ -291,9 +316,193 @@ fn a_caller_of_the_main_file_is_left_to_the_operator() {
     let answer = run(&house, false, &["caller", "revoke", "x"]);
     assert_eq!(answer.exit, 1);
     assert!(
-        answer.err.contains("delete [caller.x] at "),
+        answer.err.contains("delete [caller.x] there"),
         "{}",
         answer.err
     );
     assert!(answer.err.contains("config.toml:5"), "{}", answer.err);
+}
+
+#[test]
+fn what_a_caller_may_do_changes_and_the_rest_of_its_file_stays() {
+    let house = House::with_tenant("");
+    let text = format!(
+        "# by hand\n[caller.x] # why\nkey = \"{}\" # of May\nallow = [\n  \"getDevice\", # one\n]\ndeny = [\"getDevices\"]\n",
+        digest('a')
+    );
+    house.write("callers.d/x.toml", &text);
+    let allow = run(
+        &house,
+        false,
+        &["caller", "allow", "x", "getDevices", "getDevice"],
+    );
+    assert_eq!(allow.exit, 0, "{}", allow.err);
+    assert!(
+        allow.err.starts_with("Changed caller x in "),
+        "{}",
+        allow.err
+    );
+    let now = house.read("callers.d/x.toml");
+    assert!(
+        now.starts_with("# by hand\n[caller.x] # why\n") && now.contains("# of May"),
+        "{now}"
+    );
+    assert!(now.contains("# one") && !now.contains("deny"), "{now}");
+    assert_eq!(house.accepted().callers[0].rules.len(), 2);
+
+    let deny = run(&house, true, &["caller", "deny", "x", "getDevices"]).json();
+    assert_eq!(deny["schema"], "caller-changed/1");
+    let now = house.read("callers.d/x.toml");
+    assert!(now.contains("deny = [\"getDevices\"]"), "{now}");
+    assert_eq!(house.accepted().callers[0].rules.len(), 2);
+}
+
+#[test]
+fn every_setting_of_a_caller_can_be_set_and_removed() {
+    let house = House::with_tenant("[policy.reporting]\nallow = [\"read\"]\n");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    let added = house.read("callers.d/x.toml");
+    let set = [
+        "caller",
+        "set",
+        "x",
+        "--policy",
+        "reporting",
+        "--expires",
+        "2199-03-31",
+        "--tenant",
+        "acme",
+        "--rate",
+        "60/min",
+        "--burst",
+        "7",
+        "--concurrency",
+        "3",
+        "--require-reason",
+        "--on-behalf-of",
+        "required",
+        "--identity",
+        "service",
+    ];
+    let answer = run(&house, false, &set);
+    assert_eq!(answer.exit, 0, "{}", answer.err);
+    let config = house.accepted();
+    let caller = &config.callers[0];
+    assert_eq!((caller.limit.burst, caller.limit.concurrency), (7, 3));
+    assert!(caller.reason_required && caller.on_behalf_of_required);
+    assert!(caller.expires.is_some() && caller.rules.len() == 2);
+    let unset = [
+        "caller",
+        "set",
+        "x",
+        "--policy",
+        "none",
+        "--expires",
+        "never",
+        "--tenant",
+        "all",
+        "--rate",
+        "default",
+        "--require-reason",
+        "false",
+        "--on-behalf-of",
+        "optional",
+        "--identity",
+        "default",
+    ];
+    assert_eq!(run(&house, false, &unset).exit, 0);
+    let now = house.read("callers.d/x.toml");
+    assert!(now.starts_with(&added), "{now}");
+    let caller = &house.accepted().callers[0];
+    assert!(!caller.reason_required && caller.expires.is_none() && caller.rules.len() == 1);
+    assert!(Line::try_parse_from(["ninjaone-proxy", "caller", "set", "x"]).is_err());
+}
+
+#[test]
+fn a_change_that_makes_the_configuration_wrong_leaves_the_file_as_it_was() {
+    let house = House::with_tenant("");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    let before = house.read("callers.d/x.toml");
+    for words in [
+        &["caller", "allow", "x", "raed"][..],
+        &["caller", "deny", "x", "nothingLikeThis"],
+        &["caller", "set", "x", "--policy", "none-such"],
+        &["caller", "set", "x", "--rate", "fast", "--burst", "3"],
+    ] {
+        let answer = run(&house, false, words);
+        assert_eq!(answer.exit, 1, "{words:?}");
+        assert!(answer.err.contains("nothing was changed"), "{}", answer.err);
+        assert_eq!(house.read("callers.d/x.toml"), before);
+    }
+}
+
+#[test]
+fn a_key_that_is_dead_on_arrival_is_refused() {
+    let house = House::with_tenant("");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    for words in [
+        &[
+            "caller",
+            "add",
+            "y",
+            "--allow",
+            "read",
+            "--expires",
+            "2020-01-01",
+        ][..],
+        &["caller", "set", "x", "--expires", "2020-01-01"],
+        &["caller", "key", "y", "--expires", "2020-01-01"],
+    ] {
+        let answer = run(&house, false, words);
+        assert_eq!((answer.exit, answer.out.as_str()), (2, ""), "{words:?}");
+        assert!(answer.err.contains("in the past"), "{}", answer.err);
+    }
+    assert!(!house.path("callers.d/y.toml").exists());
+}
+
+#[test]
+fn the_section_of_a_printed_key_lets_it_in_and_needs_no_configuration() {
+    let empty = House::new("");
+    std::fs::remove_file(empty.path("config.toml")).unwrap();
+    let words = ["caller", "key", "powerbi", "--allow", "read"];
+    let made = run(&empty, true, &words).json();
+    assert_eq!(made["schema"], "caller-key/1");
+    let house = House::with_tenant(made["section"].as_str().unwrap());
+    let key = made["key"].as_str().unwrap();
+    assert_eq!(house.accepted().callers[0].keys, [key_digest::sha256(key)]);
+    let shown = run(&empty, false, &words);
+    assert_eq!((shown.exit, shown.out.lines().count()), (0, 1));
+    assert!(shown.err.contains("[caller.\"powerbi\"]"), "{}", shown.err);
+    assert!(!shown.err.contains(shown.out.trim()));
+}
+
+#[test]
+fn rotation_and_a_second_add_say_the_command_that_comes_next_and_it_works() {
+    let house = House::with_tenant("");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    let again = run(
+        &house,
+        false,
+        &["caller", "add", "x", "--allow", "GET /v2/devices"],
+    );
+    assert_eq!(again.exit, 1);
+    assert!(
+        again.err.contains("caller allow x 'GET /v2/devices'"),
+        "{}",
+        again.err
+    );
+    let rotated = run(&house, false, &["caller", "rotate", "x"]);
+    let command = rotated
+        .err
+        .lines()
+        .find(|it| it.contains("caller revoke x"));
+    let prefix = command.unwrap().rsplit(' ').next().unwrap();
+    let list = run(&house, false, &["caller", "list"]).out;
+    assert!(list.contains(prefix) && list.lines().count() == 3, "{list}");
+    let revoked = run(&house, false, &["caller", "revoke", "x", "--key", prefix]);
+    assert_eq!(revoked.exit, 0, "{}", revoked.err);
+    assert_eq!(
+        house.accepted().callers[0].keys,
+        [key_digest::sha256(rotated.out.trim())]
+    );
 }

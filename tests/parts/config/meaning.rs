@@ -145,8 +145,8 @@ fn what_is_allowed_but_probably_not_meant_is_a_warning() {
             "keys travel unencrypted",
         ),
         (
-            "[admin]\nlisten = \"0.0.0.0:6466\"\n",
-            "whoever reaches this address",
+            "[admin]\nlisten = \"0.0.0.0:6466\"\nanonymous = true\n",
+            "whoever reaches `admin.listen`",
         ),
         (
             &*format!("[caller.x]\nkey = \"{}\"\n", digest('a')),

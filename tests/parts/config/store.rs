@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ninjaone_proxy::{
-    admin::admin_keys::AdminRole,
-    config::{Seal, StoreConfig},
+    admin::access::AdminRole,
+    config::{AdminIdentity, Seal, StoreConfig},
 };
 
 use super::{House, digest};
@@ -197,12 +197,12 @@ fn people_on_the_admin_listener_have_a_role() {
         digest('b')
     ));
     let access = house.accepted().admin.access;
-    let read: Vec<_> = access.iter().map(|it| (it.key, it.role)).collect();
+    let read: Vec<_> = access.iter().map(|it| (it.who.clone(), it.role)).collect();
     assert_eq!(
         read,
         [
-            ([0xaa; 32], AdminRole::Operator),
-            ([0xbb; 32], AdminRole::Auditor)
+            (AdminIdentity::Key([0xaa; 32]), AdminRole::Operator),
+            (AdminIdentity::Key([0xbb; 32]), AdminRole::Auditor)
         ]
     );
 }

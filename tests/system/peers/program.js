@@ -31,7 +31,7 @@ class Place {
   configure(origin, users) {
     const tenants = Object.entries(users).map(([name, user]) => `[tenant.${name}]\nurl = "${origin}"\nuser = ${inline(user)}\n`);
     this.#base = [
-      '[listen]\nhttp = ["127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"\n[telemetry]\nlog = { format = "json" }\n',
+      '[listen]\nhttp = ["127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"\nanonymous = true\n[telemetry]\nlog = { format = "json" }\n',
       `[store]\npath = "${this.#folder}/store"\nseal = { env = "PEERS_SEAL" }\n`,
       `[limits.upstream]\n${RATE}[limits.caller]\n${RATE}`,
       `[caller.tester]\nkey = "sha256:${hashOf(this.#key)}"\nallow = ["all"]\n`,
@@ -44,7 +44,7 @@ class Place {
     const caller = ([name, { key, allow }]) => `[caller.${name}]\nkey = "sha256:${hashOf(key)}"\nallow = ${JSON.stringify(allow)}\n`;
     const service = { client_id: "sandbox-client", client_secret: this.secret("acme", "sandbox-secret-not-a-real-one") };
     this.#base = [
-      `[listen]\nhttp = ["127.0.0.1:${port}"]\n[admin]\nlisten = "127.0.0.1:0"\n[telemetry]\nlog = { format = "json" }\n`,
+      `[listen]\nhttp = ["127.0.0.1:${port}"]\n[admin]\nlisten = "127.0.0.1:0"\nanonymous = true\n[telemetry]\nlog = { format = "json" }\n`,
       `[store]\npath = "${this.#folder}/store"\nseal = { env = "PEERS_SEAL" }\n`,
       `[limits.upstream]\n${RATE}[limits.caller]\n${RATE}[limits.tokens]\nlife = "${life}"\n`,
       `[tenant.acme]\nurl = "${origin}"\nservice = ${inline(service)}\n`,

@@ -1,0 +1,116 @@
+//! The listeners of those who operate the proxy: what each serves, and the thread that serves them.
+
+use std::{io, sync::Arc};
+
+use serde_json::json;
+
+use crate::{
+    admin::{AdminService, ConfigSource, control::Control, login_endpoint::LoginEndpoint},
+    config::{
+        Config,
+        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
+    },
+    net::server::listener::Listener,
+    tasks::Tasks,
+};
+
+use super::{
+    admin_doors::AdminDoors,
+    status_collector::StatusCollector,
+    supervisor::{self, AdminListener},
+};
+
+/// Those that the supervisor serves.
+pub(super) struct OperatorListeners {
+    pub(super) socket: Option<Listener>,
+    pub(super) admin: Vec<Listener>,
+    pub(super) probes: Option<Listener>,
+    pub(super) metrics: Option<Listener>,
+}
+
+/// What the admin listeners are made of.
+pub(super) struct AdminParts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) status: &'a Arc<StatusCollector>,
+    pub(super) logins: &'a Arc<LoginEndpoint>,
+    pub(super) doors: &'a AdminDoors,
+    pub(super) control: Control,
+}
+
+impl AdminParts<'_> {
+    /// Starts the thread that serves the listeners.
+    ///
+    /// # Errors
+    /// The thread cannot be started, or a listener cannot be handed to it.
+    pub(super) fn serve(&self, listeners: OperatorListeners, tasks: &Tasks) -> io::Result<()> {
+        let served = admin_listeners(self, listeners)?;
+        let (watchdog, troubles) = (self.status.watchdog.clone(), self.status.trouble_source());
+        supervisor::start(watchdog, troubles, served, tasks.clone())
+    }
+}
+
+fn admin_listeners(
+    parts: &AdminParts<'_>,
+    listeners: OperatorListeners,
+) -> io::Result<Vec<AdminListener>> {
+    let OperatorListeners {
+        socket,
+        admin,
+        probes,
+        metrics,
+    } = listeners;
+    let (config, status) = (parts.config, parts.status);
+    let admin = admin
+        .into_iter()
+        .chain(socket)
+        .map(|it| admin_listener(parts, it));
+    let probes = probes.map(|it| probes_listener(config, status, it));
+    let metrics = metrics.map(|it| metrics_listener(status, it));
+    admin.chain(probes).chain(metrics).collect()
+}
+
+fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<AdminListener> {
+    let (config, status) = (parts.config, parts.status);
+    let metrics = config.telemetry.metrics.then(|| status.metrics_source());
+    let hosts = config.admin.hosts.clone();
+    let admin = AdminService::new(
+        status.snapshot_source(),
+        metrics,
+        config.admin.readiness,
+        hosts,
+    )
+    .with_watchdog(status.watchdog.clone())
+    .with_logins(Arc::clone(parts.logins))
+    .with_access(Arc::clone(&parts.doors.access))
+    .with_control(parts.control.clone(), config_source(status));
+    Ok((listener.into_std()?, Arc::new(admin)))
+}
+
+/// The settings in force, as `config show --json` prints those of the files.
+fn config_source(status: &Arc<StatusCollector>) -> ConfigSource {
+    let status = Arc::clone(status);
+    Box::new(move || {
+        let state = status.config.load();
+        let settings = state.effective.iter().map(EffectiveSetting::to_json);
+        let settings: Vec<_> = settings.collect();
+        json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings})
+    })
+}
+
+fn metrics_listener(
+    status: &Arc<StatusCollector>,
+    listener: Listener,
+) -> io::Result<AdminListener> {
+    let admin = AdminService::metrics_only(status.snapshot_source(), status.metrics_source());
+    Ok((listener.into_std()?, Arc::new(admin)))
+}
+
+fn probes_listener(
+    config: &Config,
+    status: &Arc<StatusCollector>,
+    listener: Listener,
+) -> io::Result<AdminListener> {
+    let admin = AdminService::probes_only(status.snapshot_source(), config.admin.readiness)
+        .with_watchdog(status.watchdog.clone());
+    Ok((listener.into_std()?, Arc::new(admin)))
+}

@@ -1,0 +1,325 @@
+//! The running proxy, as commands find and ask it: over its admin socket first, so that they need neither the configuration
+//! nor the tenant's secrets; else over its admin listener.
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt},
+        net::UnixStream,
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, HOST},
+};
+
+use crate::{
+    admin::{accounts, status_snapshot::StatusSnapshot},
+    net::client::{
+        endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError,
+        unix_exchange::exchange_unix,
+    },
+    secret::Secret,
+};
+
+use super::{admin_args::AdminArgs, context::Context};
+
+/// Where the running proxy is, if the command line does not say.
+const VARIABLE: &str = "NJP_ADMIN";
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_BYTES_MAX: usize = 4 << 20;
+const KEY_BYTES_MAX: usize = 256;
+/// Others of the machine may write here (chmod(2)).
+const WRITABLE_BY_OTHERS: u32 = 0o002;
+
+/// A running proxy that can be asked.
+pub struct RunningProxy {
+    way: AdminWay,
+    key: Option<Secret<String>>,
+}
+
+enum AdminWay {
+    Socket(PathBuf),
+    Listener(Endpoint),
+}
+
+/// Why the running proxy cannot be asked. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum RunningProxyError {
+    #[error(
+        "{0}: this is neither the path of an admin socket nor an address such as http://127.0.0.1:6466"
+    )]
+    NoAddress(String),
+    #[error("{path}: {error}")]
+    KeyFile { path: String, error: io::Error },
+    #[error(
+        "{path} belongs to {owner}, who is not root, not you, and not the owner of a directory that is closed to others: \
+         it may not be our proxy"
+    )]
+    ForeignOwner { path: String, owner: String },
+    #[error(
+        "you may not ask the proxy at {path}: run this as root or {owner}, or have [[admin.access]] name you"
+    )]
+    Forbidden { path: String, owner: String },
+    #[error("no proxy can be asked at {at}: {error}")]
+    Unreachable { at: String, error: ExchangeError },
+    #[error("{at} refuses: {detail}")]
+    Refused {
+        at: String,
+        status: StatusCode,
+        detail: String,
+    },
+    #[error("the answer of {0} is not one that this version understands")]
+    NotUnderstood(String),
+    #[error(
+        "no running proxy was found; start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+    )]
+    NotFound,
+}
+
+impl RunningProxy {
+    /// The proxy that the command line names, else the variable, else the one that serves where a proxy would.
+    ///
+    /// # Errors
+    /// There is none, or it may not be asked.
+    pub(super) fn find(context: &Context, args: &AdminArgs) -> Result<Self, RunningProxyError> {
+        let key = args.admin_key_file.as_deref().map(read_key).transpose()?;
+        let named = args.admin.as_deref().or_else(|| context.env_var(VARIABLE));
+        if let Some(named) = named {
+            let way = AdminWay::parse(named)?;
+            if let AdminWay::Socket(path) = &way {
+                check_owner(path)?;
+            }
+            return Ok(Self { way, key });
+        }
+        let mut forbidden = None;
+        for path in context.admin_sockets() {
+            match probe(&path) {
+                Ok(true) => {
+                    let way = AdminWay::Socket(path);
+                    return Ok(Self { way, key });
+                }
+                Ok(false) => {}
+                Err(error) => forbidden = Some(error),
+            }
+        }
+        let listener = context.admin_address();
+        match (forbidden, listener) {
+            (Some(error), _) => Err(error),
+            (None, Some(address)) => Ok(Self {
+                key,
+                ..Self::at_listener(address)
+            }),
+            (None, None) => Err(RunningProxyError::NotFound),
+        }
+    }
+
+    /// The proxy whose admin listener is here.
+    #[must_use]
+    pub fn at_listener(address: SocketAddr) -> Self {
+        let endpoint = endpoint(
+            false,
+            connect_address(address.ip()).to_string(),
+            address.port(),
+        );
+        Self {
+            way: AdminWay::Listener(endpoint),
+            key: None,
+        }
+    }
+
+    /// Where it is asked, for messages.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.way {
+            AdminWay::Socket(path) => path.display().to_string(),
+            AdminWay::Listener(endpoint) => endpoint.origin(),
+        }
+    }
+
+    /// # Errors
+    /// There is no answer, or it is not a status.
+    pub async fn status(&self) -> Result<StatusSnapshot, RunningProxyError> {
+        let body = self.get("/status").await?;
+        serde_json::from_slice(&body).map_err(|_| RunningProxyError::NotUnderstood(self.describe()))
+    }
+
+    /// The body of a good answer.
+    ///
+    /// # Errors
+    /// There is no answer, or it is another than 200.
+    pub async fn get(&self, path: &str) -> Result<Bytes, RunningProxyError> {
+        let response = self.ask(Method::GET, path, TIMEOUT).await?;
+        if response.status() == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        Err(self.refused(&response))
+    }
+
+    /// Asks for something to be done. The body of the answer, whatever its status, if it is JSON.
+    ///
+    /// # Errors
+    /// There is no answer, or none in JSON.
+    pub async fn post(&self, path: &str, time_limit: Duration) -> Result<Bytes, RunningProxyError> {
+        let response = self.ask(Method::POST, path, time_limit).await?;
+        if response.body().starts_with(b"{") {
+            return Ok(response.into_body());
+        }
+        Err(self.refused(&response))
+    }
+
+    /// Whether somebody still answers there.
+    pub async fn answers(&self) -> bool {
+        self.ask(Method::GET, "/livez", TIMEOUT).await.is_ok()
+    }
+
+    fn refused(&self, response: &Response<Bytes>) -> RunningProxyError {
+        let text = String::from_utf8_lossy(response.body());
+        RunningProxyError::Refused {
+            at: self.describe(),
+            status: response.status(),
+            detail: text.lines().next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        time_limit: Duration,
+    ) -> Result<Response<Bytes>, RunningProxyError> {
+        let request = self.request(method, path)?;
+        let answer = match &self.way {
+            AdminWay::Socket(socket) => {
+                exchange_unix(socket, request, RESPONSE_BYTES_MAX, time_limit).await
+            }
+            AdminWay::Listener(endpoint) => {
+                exchange(endpoint, request, RESPONSE_BYTES_MAX, time_limit).await
+            }
+        };
+        answer.map_err(|error| RunningProxyError::Unreachable {
+            at: self.describe(),
+            error,
+        })
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<Request<Bytes>, RunningProxyError> {
+        let not_understood = || RunningProxyError::NotUnderstood(self.describe());
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "localhost");
+        if let Some(key) = &self.key {
+            let bearer = format!("Bearer {}", key.expose());
+            let mut bearer = HeaderValue::try_from(bearer).map_err(|_| not_understood())?;
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        request.body(Bytes::new()).map_err(|_| not_understood())
+    }
+}
+
+impl AdminWay {
+    fn parse(text: &str) -> Result<Self, RunningProxyError> {
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        if path.starts_with(['/', '.']) {
+            return Ok(Self::Socket(PathBuf::from(path)));
+        }
+        let wrong = || RunningProxyError::NoAddress(text.to_owned());
+        let url = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url: Uri = url.parse().map_err(|_| wrong())?;
+        let tls = match url.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong()),
+        };
+        let port = url.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let host = url.host().filter(|it| !it.is_empty()).ok_or_else(wrong)?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        Ok(Self::Listener(endpoint(tls, host, port)))
+    }
+}
+
+fn endpoint(tls: bool, host: String, port: u16) -> Endpoint {
+    Endpoint {
+        tls,
+        host,
+        port,
+        ca: None,
+        proxy: None,
+        resolve_timeout: TIMEOUT,
+    }
+}
+
+/// Whether a proxy listens there.
+fn probe(path: &Path) -> Result<bool, RunningProxyError> {
+    match UnixStream::connect(path) {
+        Ok(_) => check_owner(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // Where not even the directory can be read there may be none.
+            let Ok(found) = fs::symlink_metadata(path) else {
+                return Ok(false);
+            };
+            Err(RunningProxyError::Forbidden {
+                path: path.display().to_string(),
+                owner: accounts::user_name(found.uid()),
+            })
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whoever else could have made the socket would be told what the operator asks, and could answer anything.
+fn check_owner(path: &Path) -> Result<(), RunningProxyError> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        // There is none: connecting says so.
+        return Ok(());
+    };
+    let owner = found.uid();
+    let is_trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    if is_trusted || !found.file_type().is_socket() || is_in_closed_directory(path, owner) {
+        return Ok(());
+    }
+    Err(RunningProxyError::ForeignOwner {
+        path: path.display().to_string(),
+        owner: accounts::user_name(owner),
+    })
+}
+
+fn is_in_closed_directory(path: &Path, owner: u32) -> bool {
+    let directory = path.parent().and_then(|it| fs::metadata(it).ok());
+    directory.is_some_and(|it| it.uid() == owner && it.mode() & WRITABLE_BY_OTHERS == 0)
+}
+
+fn read_key(path: &Path) -> Result<Secret<String>, RunningProxyError> {
+    let failed = |error| RunningProxyError::KeyFile {
+        path: path.display().to_string(),
+        error,
+    };
+    let text = fs::read_to_string(path).map_err(failed)?;
+    let key = text.trim();
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let why = format!("a key of 32 to {KEY_BYTES_MAX} characters is expected");
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
+    }
+    Ok(Secret::new(key.to_owned()))
+}
+
+/// A listener on all addresses is reached on the loopback address.
+pub(super) const fn connect_address(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other,
+    }
+}
