@@ -117,7 +117,7 @@ fn check(
         return Ok(ExitStatus::WrongUsage);
     }
     let checked = context.sources().and_then(|sources| {
-        let (config, warnings) = config::load(&sources, context.operations)?;
+        let (config, warnings) = config::inspect(&sources, context.operations)?;
         Ok((valid_text(&sources, &config, context.file), warnings))
     });
     let (valid, problems) = match &checked {
@@ -248,7 +248,7 @@ fn show(
 ) -> io::Result<ExitStatus> {
     let read = context
         .sources()
-        .and_then(|sources| config::load(&sources, context.operations));
+        .and_then(|sources| config::inspect(&sources, context.operations));
     match read {
         Ok((config, _)) => print_settings(&config.effective, context.json, out),
         Err(problems) => {

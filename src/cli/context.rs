@@ -96,8 +96,26 @@ impl Context {
     /// # Errors
     /// `err` cannot be written to.
     pub(super) fn load(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
-        match self.load_with_warnings() {
-            Ok((config, warnings, _)) => {
+        self.report(self.load_with_warnings().map(|it| (it.0, it.1)), err)
+    }
+
+    /// As [`Context::load`], for commands that send nothing as the tenant: see [`config::inspect`].
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub(super) fn inspect(&self, err: &mut dyn Write) -> io::Result<Option<Config>> {
+        let sources = self.config_context().sources();
+        let read = sources.and_then(|sources| config::inspect(&sources, &self.operations));
+        self.report(read, err)
+    }
+
+    fn report(
+        &self,
+        read: Result<(Config, Vec<Warning>), ConfigurationError>,
+        err: &mut dyn Write,
+    ) -> io::Result<Option<Config>> {
+        match read {
+            Ok((config, warnings)) => {
                 if !self.quiet {
                     for warning in &warnings {
                         writeln!(err, "{warning}\n")?;
@@ -116,7 +134,7 @@ impl Context {
     #[must_use]
     pub(super) fn load_quietly(&self) -> Option<Config> {
         let sources = self.config_context().sources().ok()?;
-        config::load(&sources, &self.operations)
+        config::inspect(&sources, &self.operations)
             .ok()
             .map(|(config, _)| config)
     }

@@ -12,7 +12,6 @@ mod wait;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -31,11 +30,13 @@ use self::{
     browser::BrowserUrl,
     error::LoginCommandError,
     local_login::LocalLogin,
-    remote_login::RemoteLogin,
+    remote_login::{RemoteLogin, RemoteProxy},
     reporter::LoginReporter,
 };
 
-use super::{context::Context, exit::ExitStatus};
+use super::{
+    admin_args::AdminArgs, context::Context, exit::ExitStatus, running_proxy::RunningProxy,
+};
 
 pub(super) use self::error::exit_of_token_error;
 
@@ -52,17 +53,8 @@ pub(super) struct LoginArgs {
     /// Listen for nothing: read the address that the browser ended at from standard input
     #[arg(long)]
     paste: bool,
-    // Not a doc comment: the lints ask for angle brackets there, and clap would print them.
-    #[arg(
-        long,
-        value_name = "URL",
-        requires = "admin_key_file",
-        help = "Log in at the proxy whose admin listener is here, such as http://127.0.0.1:6466 at the end of an SSH tunnel"
-    )]
-    admin: Option<String>,
-    /// The key of an operator of that proxy
-    #[arg(long, value_name = "FILE", requires = "admin")]
-    admin_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    admin: AdminArgs,
     /// How long to wait for the browser; at most 5m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_wait)]
     wait: Duration,
@@ -84,6 +76,20 @@ enum LoginBackend {
     Remote(RemoteLogin),
 }
 
+/// The running proxy that is to log the user in: the one that is named, or one that runs as another user. What that one stores it
+/// could not read if this process wrote it, and its secrets are often its alone.
+fn remote_proxy(
+    args: &LoginArgs,
+    context: &Context,
+) -> Result<Option<RunningProxy>, LoginCommandError> {
+    let found = RunningProxy::find(context, &args.admin);
+    if RunningProxy::is_named(context, &args.admin) {
+        let named = found.map_err(|error| LoginCommandError::Key(error.to_string()))?;
+        return Ok(Some(named));
+    }
+    Ok(found.ok().filter(RunningProxy::runs_as_another_user))
+}
+
 /// Exit codes: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
 ///
 /// # Errors
@@ -100,12 +106,12 @@ pub(super) async fn run(
         out,
         err,
     };
-    let outcome = if let (Some(url), Some(key_file)) = (&args.admin, &args.admin_key_file) {
-        let proxy = match remote_login::RemoteProxy::from_url(url, key_file) {
-            Ok(proxy) => proxy,
-            Err(failure) => return report.failed(&failure),
-        };
-        remote_login::begin(proxy, args.tenant.as_deref(), args.paste)
+    let remote = match remote_proxy(args, context) {
+        Ok(remote) => remote,
+        Err(failure) => return report.failed(&failure),
+    };
+    let outcome = if let Some(proxy) = remote {
+        remote_login::begin(RemoteProxy(proxy), args.tenant.as_deref(), args.paste)
             .await
             .map(|(attempt, remote, socket)| (attempt, LoginBackend::Remote(remote), socket))
     } else {

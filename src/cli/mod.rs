@@ -155,7 +155,7 @@ fn explain_request(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let Some(config) = context.load(err)? else {
+    let Some(config) = context.inspect(err)? else {
         return Ok(ExitStatus::ConfigurationWrong);
     };
     let catalogue = match wiring::catalogue(&config) {
@@ -213,7 +213,7 @@ fn audit_command(
     let audit::AuditCommand::Verify(verify) = &args.command;
     let directory = match &verify.directory {
         Some(directory) => directory.clone(),
-        None => match context.load(err)? {
+        None => match context.inspect(err)? {
             Some(config) => config.audit.path,
             None => return Ok(ExitStatus::ConfigurationWrong),
         },

@@ -17,9 +17,12 @@ use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, HOST},
 };
+use serde_json::Value;
 
 use crate::{
     admin::{accounts, status_snapshot::StatusSnapshot},
+    app::wiring,
+    config::value::{address, secret_ref},
     net::client::{
         endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError,
         unix_exchange::exchange_unix,
@@ -34,7 +37,6 @@ const VARIABLE: &str = "NJP_ADMIN";
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_BYTES_MAX: usize = 4 << 20;
-const KEY_BYTES_MAX: usize = 256;
 /// Others of the machine may write here (chmod(2)).
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 
@@ -56,8 +58,10 @@ pub enum RunningProxyError {
         "{0}: this is neither the path of an admin socket nor an address such as http://127.0.0.1:6466"
     )]
     NoAddress(String),
-    #[error("{path}: {error}")]
-    KeyFile { path: String, error: io::Error },
+    #[error("{0}: {1}")]
+    NoOrigin(String, String),
+    #[error("--admin-key-file: {0}")]
+    KeyFile(String),
     #[error(
         "{path} belongs to {owner}, who is not root, not you, and not the owner of a directory that is closed to others: \
          it may not be our proxy"
@@ -92,7 +96,7 @@ impl RunningProxy {
         let key = args.admin_key_file.as_deref().map(read_key).transpose()?;
         let named = args.admin.as_deref().or_else(|| context.env_var(VARIABLE));
         if let Some(named) = named {
-            let way = AdminWay::parse(named)?;
+            let way = AdminWay::parse(named, key.is_some())?;
             if let AdminWay::Socket(path) = &way {
                 check_owner(path)?;
             }
@@ -118,6 +122,20 @@ impl RunningProxy {
             }),
             (None, None) => Err(RunningProxyError::NotFound),
         }
+    }
+
+    /// Whether somebody has said which proxy is meant.
+    pub(super) fn is_named(context: &Context, args: &AdminArgs) -> bool {
+        args.admin.is_some() || context.env_var(VARIABLE).is_some()
+    }
+
+    /// Whether its socket says so.
+    pub(super) fn runs_as_another_user(&self) -> bool {
+        let AdminWay::Socket(path) = &self.way else {
+            return false;
+        };
+        let owner = fs::symlink_metadata(path).map(|it| it.uid());
+        owner.is_ok_and(|it| it != rustix::process::geteuid().as_raw())
     }
 
     /// The proxy whose admin listener is here.
@@ -155,7 +173,7 @@ impl RunningProxy {
     /// # Errors
     /// There is no answer, or it is another than 200.
     pub async fn get(&self, path: &str) -> Result<Bytes, RunningProxyError> {
-        let response = self.ask(Method::GET, path, TIMEOUT).await?;
+        let response = self.ask(Method::GET, path, Bytes::new(), TIMEOUT).await?;
         if response.status() == StatusCode::OK {
             return Ok(response.into_body());
         }
@@ -166,8 +184,14 @@ impl RunningProxy {
     ///
     /// # Errors
     /// There is no answer, or none in JSON.
-    pub async fn post(&self, path: &str, time_limit: Duration) -> Result<Bytes, RunningProxyError> {
-        let response = self.ask(Method::POST, path, time_limit).await?;
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        time_limit: Duration,
+    ) -> Result<Bytes, RunningProxyError> {
+        let body = Bytes::from(body.to_string());
+        let response = self.ask(Method::POST, path, body, time_limit).await?;
         if response.body().starts_with(b"{") {
             return Ok(response.into_body());
         }
@@ -176,7 +200,9 @@ impl RunningProxy {
 
     /// Whether somebody still answers there.
     pub async fn answers(&self) -> bool {
-        self.ask(Method::GET, "/livez", TIMEOUT).await.is_ok()
+        self.ask(Method::GET, "/livez", Bytes::new(), TIMEOUT)
+            .await
+            .is_ok()
     }
 
     fn refused(&self, response: &Response<Bytes>) -> RunningProxyError {
@@ -192,9 +218,10 @@ impl RunningProxy {
         &self,
         method: Method,
         path: &str,
+        body: Bytes,
         time_limit: Duration,
     ) -> Result<Response<Bytes>, RunningProxyError> {
-        let request = self.request(method, path)?;
+        let request = self.request(method, path, body)?;
         let answer = match &self.way {
             AdminWay::Socket(socket) => {
                 exchange_unix(socket, request, RESPONSE_BYTES_MAX, time_limit).await
@@ -209,7 +236,12 @@ impl RunningProxy {
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<Request<Bytes>, RunningProxyError> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, RunningProxyError> {
         let not_understood = || RunningProxyError::NotUnderstood(self.describe());
         let mut request = Request::builder()
             .method(method)
@@ -221,17 +253,29 @@ impl RunningProxy {
             bearer.set_sensitive(true);
             request = request.header(AUTHORIZATION, bearer);
         }
-        request.body(Bytes::new()).map_err(|_| not_understood())
+        request.body(body).map_err(|_| not_understood())
     }
 }
 
 impl AdminWay {
-    fn parse(text: &str) -> Result<Self, RunningProxyError> {
+    /// A key goes only where an origin of the configuration might be: plain HTTP is for loopback addresses.
+    fn parse(text: &str, has_key: bool) -> Result<Self, RunningProxyError> {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         if path.starts_with(['/', '.']) {
             return Ok(Self::Socket(PathBuf::from(path)));
         }
         let wrong = || RunningProxyError::NoAddress(text.to_owned());
+        let has_scheme = text.contains("://");
+        if has_scheme || has_key {
+            let url = if has_scheme {
+                text.to_owned()
+            } else {
+                format!("http://{text}")
+            };
+            let origin = address::parse_origin(&url)
+                .map_err(|error| RunningProxyError::NoOrigin(text.to_owned(), error.to_string()))?;
+            return Ok(Self::Listener(wiring::endpoint(&origin)));
+        }
         let url = if text.contains("://") {
             text.to_owned()
         } else {
@@ -302,17 +346,9 @@ fn is_in_closed_directory(path: &Path, owner: u32) -> bool {
 }
 
 fn read_key(path: &Path) -> Result<Secret<String>, RunningProxyError> {
-    let failed = |error| RunningProxyError::KeyFile {
-        path: path.display().to_string(),
-        error,
-    };
-    let text = fs::read_to_string(path).map_err(failed)?;
-    let key = text.trim();
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let why = format!("a key of 32 to {KEY_BYTES_MAX} characters is expected");
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
-    }
-    Ok(Secret::new(key.to_owned()))
+    secret_ref::from_file(path)
+        .and_then(|it| it.text())
+        .map_err(|error| RunningProxyError::KeyFile(error.to_string()))
 }
 
 /// A listener on all addresses is reached on the loopback address.

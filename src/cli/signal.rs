@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -73,7 +73,10 @@ pub(super) async fn reload(
     if let Some(code) = refuse_other_proxy(context, &args.admin, &before, err)? {
         return Ok(code);
     }
-    let report = match proxy.post("/reload", RELOAD_TIMEOUT + ANSWER_GRACE).await {
+    let report = match proxy
+        .post("/reload", &Value::Null, RELOAD_TIMEOUT + ANSWER_GRACE)
+        .await
+    {
         Ok(body) => serde_json::from_slice(&body)
             .map_err(|_| RunningProxyError::NotUnderstood(proxy.describe())),
         Err(RunningProxyError::Refused {
@@ -146,7 +149,10 @@ pub(super) async fn apply_change(context: &Context, err: &mut dyn Write) -> io::
     if !is_meant {
         return Ok(());
     }
-    let Ok(body) = proxy.post("/reload", RELOAD_TIMEOUT + ANSWER_GRACE).await else {
+    let Ok(body) = proxy
+        .post("/reload", &Value::Null, RELOAD_TIMEOUT + ANSWER_GRACE)
+        .await
+    else {
         // It watches its files.
         return Ok(());
     };
@@ -281,7 +287,7 @@ pub(super) async fn drain(
     if let Some(code) = refuse_other_proxy(context, &args.admin, &before, err)? {
         return Ok(code);
     }
-    match proxy.post("/drain", DRAIN_TIMEOUT).await {
+    match proxy.post("/drain", &Value::Null, DRAIN_TIMEOUT).await {
         Ok(_) => {}
         Err(RunningProxyError::Refused {
             status: StatusCode::UNAUTHORIZED,

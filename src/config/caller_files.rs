@@ -223,7 +223,7 @@ pub fn revoke(
         file,
         key: None,
         // A revocation is never undone.
-        remaining_errors: super::load(sources, known).err(),
+        remaining_errors: super::inspect(sources, known).err(),
     })
 }
 
@@ -306,7 +306,7 @@ fn key_value<'v, 't>(document: &'v DeTable<'t>, name: &str) -> Option<&'v Spanne
 }
 
 fn errors(sources: &Sources, known: &[Operation]) -> Vec<Diagnostic> {
-    match super::load(sources, known) {
+    match super::inspect(sources, known) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.as_slice().to_vec(),
     }
@@ -318,7 +318,7 @@ fn validate_change(
     known: &[Operation],
     before: &[Diagnostic],
 ) -> Result<Option<ConfigurationError>, CallerFileError> {
-    let Err(problems) = super::load(sources, known) else {
+    let Err(problems) = super::inspect(sources, known) else {
         return Ok(None);
     };
     let is_old = |new: &Diagnostic| {

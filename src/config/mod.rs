@@ -57,11 +57,39 @@ pub fn load(
     sources: &Sources,
     known: &[Operation],
 ) -> Result<(Config, Vec<Warning>), ConfigurationError> {
+    read_and_check(sources, known, SecretUse::Needed)
+}
+
+/// As [`load`], for commands that send nothing: a service's credentials and variables exist for the service alone, so they
+/// need not be there, and no command is run for a secret. Those that are missing are empty in the result, which must not be
+/// served with.
+///
+/// # Errors
+/// All problems, in the order of the files. The exit code for them is 78.
+pub fn inspect(
+    sources: &Sources,
+    known: &[Operation],
+) -> Result<(Config, Vec<Warning>), ConfigurationError> {
+    read_and_check(sources, known, SecretUse::NotNeeded)
+}
+
+fn read_and_check(
+    sources: &Sources,
+    known: &[Operation],
+    secrets: SecretUse,
+) -> Result<(Config, Vec<Warning>), ConfigurationError> {
     let written = crate::config::read::load::read(sources);
     let shown = effective_settings::effective_settings(&written);
-    let (mut config, warnings) = check::check(written, sources, known)?;
+    let (mut config, warnings) = check::check(written, sources, known, secrets)?;
     config.effective = in_force(shown, &config).into();
     Ok((config, warnings))
+}
+
+/// Whether whoever reads the configuration needs its secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecretUse {
+    Needed,
+    NotNeeded,
 }
 
 /// What is written, with what follows from the machine and the environment.

@@ -49,10 +49,11 @@ AFTER = {
         key=$(grep -o 'njp_reports_[A-Za-z0-9_-]*' /out/said | head -1)
         for _ in $(seq 100); do curl -sf -H "X-Api-Key: $key" http://127.0.0.1:6465/v2/organizations >/tmp/answer && break; sleep 0.1; done
         grep -q '"name"' /tmp/answer
-        ! curl -sf -X POST -H "X-Api-Key: $key" -H 'Content-Type: application/json' -d '{}' http://127.0.0.1:6465/v2/organizations""",
+        refused=$(curl -s -o /dev/null -w '%{http_code}' -X POST -H "X-Api-Key: $key" -d '{}' http://127.0.0.1:6465/v2/organizations)
+        test "$refused" = 403""",
     "Change the configuration": """
         cp /etc/ninjaone-proxy/config.toml /tmp/good; echo 'wrong = 1' >>/etc/ninjaone-proxy/config.toml
-        ! systemctl reload ninjaone-proxy
+        if systemctl reload ninjaone-proxy; then exit 1; fi
         cp /tmp/good /etc/ninjaone-proxy/config.toml; systemctl reload ninjaone-proxy""",
     "Rotate the client secret": TOKEN_IS_THERE + '; curl -sf -H "X-Api-Key: $key" http://127.0.0.1:6465/v2/organizations >/dev/null',
     "Upgrade": TOKEN_IS_THERE + '; curl -sf -H "X-Api-Key: $key" http://127.0.0.1:6465/v2/organizations >/dev/null',

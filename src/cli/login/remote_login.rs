@@ -1,17 +1,14 @@
-//! A login at a running proxy through its admin listener: this process only forwards the callback.
+//! A login at a running proxy, over its admin socket or its admin listener: this process only forwards the callback.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    app::wiring::endpoint,
-    config::value::{address, redirect_uri, secret_ref},
+    cli::running_proxy::{RunningProxy, RunningProxyError},
+    config::value::redirect_uri,
     credentials::login::authorization::{AuthorizationFlow, split_pasted},
-    net::client::{endpoint::Endpoint, exchange::exchange},
     secret::Secret,
 };
 
@@ -24,13 +21,8 @@ use super::{
 /// Timeout: as long as the proxy may take for discovery, the exchange, and a renewal that holds the store.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-const RESPONSE_BYTES_MAX: usize = 64 * 1024;
-
-/// The admin listener of a proxy, and the key to it.
-pub(super) struct RemoteProxy {
-    endpoint: Endpoint,
-    key: Secret<String>,
-}
+/// The running proxy that logs a user in.
+pub(super) struct RemoteProxy(pub(super) RunningProxy);
 
 pub(super) struct RemoteLogin {
     proxy: RemoteProxy,
@@ -88,7 +80,7 @@ pub(super) async fn begin(
     }
     let socket = socket.filter(|_| !paste);
     let state = state_of(&response.authorize_url)
-        .ok_or_else(|| LoginCommandError::UnexpectedResponse(proxy.endpoint.origin()))?;
+        .ok_or_else(|| LoginCommandError::UnexpectedResponse(proxy.0.describe()))?;
     let flow = match response.grant.as_str() {
         "implicit" => AuthorizationFlow::Implicit,
         _ => AuthorizationFlow::Code,
@@ -127,40 +119,20 @@ fn find(parameters: &str, wanted: &str) -> Option<Secret<String>> {
 }
 
 impl RemoteProxy {
-    pub(super) fn from_url(url: &str, key_file: &Path) -> Result<Self, LoginCommandError> {
-        let origin = address::parse_origin(url)
-            .map_err(|error| LoginCommandError::Key(format!("--admin: {error}")))?;
-        let key = secret_ref::from_file(key_file)
-            .and_then(|it| it.text())
-            .map_err(|error| LoginCommandError::Key(format!("--admin-key-file: {error}")))?;
-        Ok(Self {
-            endpoint: endpoint(&origin),
-            key,
-        })
-    }
-
     async fn post(
         &self,
         path: &str,
         body: &Value,
     ) -> Result<AdminLoginResponse, LoginCommandError> {
-        let origin = || self.endpoint.origin();
-        let mut request = Request::new(Bytes::from(body.to_string()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = path
-            .parse()
-            .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
-        let bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose()));
-        let mut bearer = bearer.map_err(|_| {
-            LoginCommandError::Key("--admin-key-file: this is not a key".to_owned())
+        let posted = self.0.post(path, body, TIMEOUT).await;
+        let body = posted.map_err(|error| match error {
+            RunningProxyError::Unreachable { at, error } => {
+                LoginCommandError::Unreachable(at, error)
+            }
+            error => LoginCommandError::Key(error.to_string()),
         })?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
-        let response = exchange(&self.endpoint, request, RESPONSE_BYTES_MAX, TIMEOUT)
-            .await
-            .map_err(|error| LoginCommandError::Unreachable(origin(), error))?;
-        let response: AdminLoginResponse = serde_json::from_slice(response.body())
-            .map_err(|_| LoginCommandError::UnexpectedResponse(origin()))?;
+        let response: AdminLoginResponse = serde_json::from_slice(&body)
+            .map_err(|_| LoginCommandError::UnexpectedResponse(self.0.describe()))?;
         if response.next_step == "failed" {
             let (error, detail) = (response.error, response.detail);
             return Err(LoginCommandError::Proxy { error, detail });

@@ -29,7 +29,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::{hex, ninjaone::operation::Operation};
 
 use super::{
-    Config,
+    Config, SecretUse,
     read::{
         diagnostics::{ConfigurationError, Diagnostics, SourceLocation, Warning},
         key_path::KeyPath,
@@ -50,6 +50,7 @@ pub(super) fn check(
     written: LoadedSettings,
     sources: &Sources,
     known: &[Operation],
+    secrets: SecretUse,
 ) -> Result<(Config, Vec<Warning>), ConfigurationError> {
     let LoadedSettings {
         settings,
@@ -60,6 +61,7 @@ pub(super) fn check(
     } = written;
     let mut check = Checker {
         sources,
+        secrets,
         provenance: &provenance,
         files: &files,
         diagnostics,
@@ -95,6 +97,7 @@ fn initial_watched_paths(sources: &Sources, files: &[SourceFile]) -> Vec<PathBuf
 /// What all parts of the check share.
 struct Checker<'a> {
     sources: &'a Sources,
+    secrets: SecretUse,
     provenance: &'a ProvenanceMap,
     files: &'a [SourceFile],
     diagnostics: Diagnostics,

@@ -56,6 +56,18 @@ fn the_command_logs_in_at_a_proxy_elsewhere() {
 }
 
 #[test]
+fn over_the_admin_socket_neither_a_key_nor_the_configuration_is_needed() {
+    let world = World::new(WEB);
+    let _proxy = start(&world);
+    let socket = world.path("store/admin.sock");
+    std::fs::rename(world.path("config.toml"), world.path("away.toml")).unwrap();
+    let (login, first) = world.login(&["--admin", socket.to_str().unwrap(), "acme"]);
+    get(&decide(text(&first, "authorize_url"), "allow"));
+    let (code, done) = login.end();
+    assert_eq!((code, &done["tenant"]), (0, &json!("acme")), "{done}");
+}
+
+#[test]
 fn only_an_operator_who_is_no_page_may_log_anybody_in() {
     let world = World::new(WEB);
     let _proxy = start(&world);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ninjaone_proxy::config::value::secret_ref::from_command;
+use ninjaone_proxy::config::{self, value::secret_ref::from_command};
 
-use super::House;
+use super::{House, known};
 
 fn with_secret(reference: &str) -> House {
     House::new(&format!(
@@ -52,6 +52,30 @@ fn a_secret_comes_from_a_credential_even_if_the_platform_lets_others_read_it() {
         secret_of(&house.set("CREDENTIALS_DIRECTORY", &directory)),
         "from a credential"
     );
+}
+
+#[test]
+fn who_sends_nothing_needs_no_secret_but_a_well_formed_one() {
+    for absent in [
+        "{ credential = \"acme\" }",
+        "{ env = \"ACME\" }",
+        "{ exec = [\"/no/such/program\"] }",
+    ] {
+        let house = with_secret(absent);
+        assert!(
+            config::load(&house.sources(), &known()).is_err(),
+            "{absent}"
+        );
+        let (config, warnings) = config::inspect(&house.sources(), &known()).unwrap();
+        assert!(warnings.is_empty() && config.tenants[0].service.is_some());
+    }
+    for wrong in ["{ credential = \"../acme\" }", "{ exec = [] }", "{}"] {
+        let house = with_secret(wrong);
+        assert!(
+            config::inspect(&house.sources(), &known()).is_err(),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]
