@@ -210,6 +210,71 @@ class Kubernetes(unittest.TestCase):
         self.assertEqual(notes, {"prometheus.io/scrape": "true", "prometheus.io/port": str(ports["metrics"]), "prometheus.io/path": "/metrics"})
 
 
+class CentralKubernetes(unittest.TestCase):
+    folder = DEPLOY / "kubernetes/central"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kustomization = yaml.safe_load((cls.folder / "kustomization.yaml").read_text())
+        cls.objects = [one for file in cls.kustomization["resources"] for one in yaml.safe_load_all((cls.folder / file).read_text())]
+        cls.of_kind = {o["kind"]: o for o in cls.objects if o["kind"] != "Secret"}
+        cls.secrets = {o["metadata"]["name"]: o["stringData"] for o in cls.objects if o["kind"] == "Secret"}
+        cls.template = cls.of_kind["StatefulSet"]["spec"]["template"]
+        cls.proxy = cls.template["spec"]["containers"][0]
+        cls.job = cls.of_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
+        cls.config = tomllib.loads(cls.of_kind["ConfigMap"]["data"]["config.toml"])
+
+    def test_every_file_is_part_of_it_and_in_its_namespace(self):
+        present = sorted(f.name for f in self.folder.glob("*.yaml") if f.name != "kustomization.yaml")
+        self.assertEqual(sorted(self.kustomization["resources"]), present)
+        for o in self.objects:
+            if o["kind"] != "Namespace":
+                self.assertEqual(o["metadata"]["namespace"], self.kustomization["namespace"], o["metadata"]["name"])
+
+    def test_every_object_is_valid_without_an_unknown_field(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for i, o in enumerate(self.objects):
+                file = Path(folder) / f"{i}.yaml"
+                file.write_text(yaml.safe_dump(o))
+                for version in KUBERNETES_VERSIONS:
+                    code, said = run(TOOLS / "kubernetes-validate", "-k", version, "--strict", "--no-warn", "--quiet", file)
+                    self.assertEqual(code, 0, f"{o['kind']} {version}: {said}")
+
+    def test_every_container_meets_the_restricted_standard(self):
+        for pod in [self.template["spec"], self.job["spec"]]:
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            self.assertFalse(pod["automountServiceAccountToken"])
+            for container in pod["containers"]:
+                self.assertEqual(container["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                                "capabilities": {"drop": ["ALL"]}})
+
+    def test_the_login_and_the_audit_log_lie_on_the_volume_that_outlives_the_pod(self):
+        claim = self.of_kind["StatefulSet"]["spec"]["volumeClaimTemplates"][0]["metadata"]["name"]
+        mounts = {m["name"]: m["mountPath"] for m in self.proxy["volumeMounts"]}
+        for path in [self.config["store"]["path"], self.config["audit"]["path"]]:
+            self.assertTrue(path.startswith(mounts[claim] + "/"), path)
+        self.assertEqual(self.config["admin"]["socket"], mounts["run"] + "/admin.sock")
+        self.assertEqual(self.of_kind["StatefulSet"]["spec"]["replicas"], 1)
+
+    def test_the_secrets_are_those_that_the_configuration_names(self):
+        tenant = self.config["tenant"]["acme"]
+        named = {tenant["service"]["client_secret"]["credential"], self.config["store"]["seal"]["credential"]}
+        self.assertEqual(set(self.secrets["ninjaone-proxy"]), named)
+        key = self.secrets["ninjaone-key"]["key"].encode()
+        self.assertEqual(self.config["caller"]["nightly"]["key"], "sha256:" + hashlib.sha256(key).hexdigest())
+
+    def test_the_job_reaches_the_proxy_by_a_name_that_it_answers_to(self):
+        service = self.of_kind["Service"]
+        self.assertEqual(service["spec"]["selector"], self.template["metadata"]["labels"])
+        host, port = re.search(r"http://([^:/]+):(\d+)/", self.job["spec"]["containers"][0]["args"][0]).groups()
+        self.assertIn(host, self.config["listen"]["hosts"])
+        self.assertIn(int(port), [p["port"] for p in service["spec"]["ports"]])
+        callers = self.of_kind["NetworkPolicy"]["spec"]["ingress"][0]
+        self.assertEqual(callers["from"][0]["podSelector"]["matchLabels"], self.job["metadata"]["labels"])
+        self.assertEqual(callers["ports"], [{"protocol": "TCP", "port": int(port)}])
+
+
 class Compose(unittest.TestCase):
     folder = DEPLOY / "compose"
 
@@ -247,12 +312,14 @@ class Compose(unittest.TestCase):
 class Configurations(unittest.TestCase):
     def test_the_program_accepts_the_configurations_that_are_shipped(self):
         self.assertTrue(PROGRAM.is_file(), f"{PROGRAM} is not built")
-        documents = yaml.safe_load_all((DEPLOY / "kubernetes/config.yaml").read_text())
+        documents = [yaml.safe_load(file.read_text()) for file in (DEPLOY / "kubernetes").rglob("config.yaml")]
+        self.assertEqual(len(documents), 2)
         texts = [document["data"]["config.toml"] for document in documents]
         texts.append((DEPLOY / "compose/config/config.toml").read_text())
         for text in texts:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "acme.client_secret").write_text("example")
+                (Path(folder) / "store.key").write_bytes(bytes(range(32)))
                 file = Path(folder) / "config.toml"
                 file.write_text(text)
                 code, said = run("env", f"CREDENTIALS_DIRECTORY={folder}", PROGRAM, "config", "check", "--config", file)
