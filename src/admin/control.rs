@@ -2,11 +2,11 @@
 //!
 //! The control loop does it, on its own thread; requests wait in a short queue for it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::timeout,
 };
 
@@ -58,16 +58,30 @@ pub enum ControlError {
     TimedOut,
 }
 
+/// Tells the deadline of a stop that one was asked for, even if the control loop has stalled.
+#[derive(Debug, Clone, Default)]
+pub struct DrainNotice(Arc<Notify>);
+
+impl DrainNotice {
+    /// Resolves once a stop has been asked for.
+    pub async fn given(&self) {
+        self.0.notified().await;
+    }
+}
+
 /// Sends requests to the control loop.
 #[derive(Debug, Clone)]
-pub struct Control(mpsc::Sender<ControlRequest>);
+pub struct Control {
+    requests: mpsc::Sender<ControlRequest>,
+    notice: DrainNotice,
+}
 
 impl Control {
     /// The two ends of the queue.
     #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<ControlRequest>) {
+    pub fn new(notice: DrainNotice) -> (Self, mpsc::Receiver<ControlRequest>) {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
-        (Self(requests), queue)
+        (Self { requests, notice }, queue)
     }
 
     /// Loads the configuration again.
@@ -91,13 +105,18 @@ impl Control {
     /// The control loop does not take the request.
     pub fn drain(&self, operator: &Operator) -> Result<(), ControlError> {
         let by = operator.describe();
-        self.send(ControlRequest::Drain { by })
+        self.send(ControlRequest::Drain { by })?;
+        // One that comes before anybody waits for it is kept.
+        self.notice.0.notify_one();
+        Ok(())
     }
 
     fn send(&self, request: ControlRequest) -> Result<(), ControlError> {
-        self.0.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ControlError::Busy,
-            mpsc::error::TrySendError::Closed(_) => ControlError::Stopping,
-        })
+        self.requests
+            .try_send(request)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => ControlError::Busy,
+                mpsc::error::TrySendError::Closed(_) => ControlError::Stopping,
+            })
     }
 }

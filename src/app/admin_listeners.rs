@@ -30,14 +30,30 @@ pub(super) struct OperatorListeners {
 
 /// What the admin listeners are made of.
 pub(super) struct AdminParts<'a> {
-    pub(super) config: &'a Config,
-    pub(super) status: &'a Arc<StatusCollector>,
-    pub(super) logins: &'a Arc<LoginEndpoint>,
-    pub(super) doors: &'a AdminDoors,
-    pub(super) control: Control,
+    config: &'a Config,
+    status: &'a Arc<StatusCollector>,
+    logins: &'a Arc<LoginEndpoint>,
+    doors: &'a AdminDoors,
+    control: Control,
 }
 
-impl AdminParts<'_> {
+impl<'a> AdminParts<'a> {
+    pub(super) const fn new(
+        config: &'a Config,
+        status: &'a Arc<StatusCollector>,
+        logins: &'a Arc<LoginEndpoint>,
+        doors: &'a AdminDoors,
+        control: Control,
+    ) -> Self {
+        Self {
+            config,
+            status,
+            logins,
+            doors,
+            control,
+        }
+    }
+
     /// Starts the thread that serves the listeners.
     ///
     /// # Errors

@@ -68,6 +68,43 @@ impl ConfigState {
     }
 }
 
+/// What is in force after a reload: settings that wait for a restart are as they were.
+pub(crate) fn in_force(
+    before: &[EffectiveSetting],
+    loaded: &[EffectiveSetting],
+    pending_restart: &[&str],
+) -> Arc<[EffectiveSetting]> {
+    let waits = |it: &&EffectiveSetting| waits_for_restart(&it.setting, pending_restart);
+    let kept = before.iter().filter(waits);
+    let applied = loaded.iter().filter(|it| !waits(it));
+    let mut all: Vec<EffectiveSetting> = applied.chain(kept).cloned().collect();
+    let section = |it: &EffectiveSetting| {
+        let top = it.setting.split('.').next().unwrap_or_default().to_owned();
+        let order = loaded
+            .iter()
+            .chain(before)
+            .position(|it| it.setting.starts_with(&top));
+        order.unwrap_or(usize::MAX)
+    };
+    all.sort_by_cached_key(section);
+    all.into()
+}
+
+/// Of these two sections a reload applies a part.
+fn waits_for_restart(setting: &str, pending: &[&str]) -> bool {
+    let is_in = |section: &str| {
+        let rest = setting.strip_prefix(section);
+        rest.is_some_and(|it| it.is_empty() || it.starts_with(['.', '[']))
+    };
+    pending.iter().any(|name| match *name {
+        "listen" => ["listen.http", "listen.https", "listen.unix"]
+            .into_iter()
+            .any(is_in),
+        "admin" => is_in("admin") && !is_in("admin.access") && !is_in("admin.anonymous"),
+        name => is_in(name),
+    })
+}
+
 const fn percent(at: RenewalSchedule) -> Option<u8> {
     match at {
         RenewalSchedule::AtLifetimePercent(percent) => Some(percent),

@@ -31,15 +31,15 @@ pub(crate) async fn run(
     let mut watcher = reloader.and_then(|it| start_watcher(it, &program));
     notify_service_manager(&[NotifyState::Ready]);
     let mut reloads = RequestedReloads::default();
-    let why = loop {
+    let (why, is_requested) = loop {
         heartbeat.beat();
         tokio::select! {
             request = signals.next() => match (request, &mut watcher) {
-                (SignalRequest::Stop(why), _) => break why.to_owned(),
+                (SignalRequest::Stop(why), _) => break (why.to_owned(), false),
                 (SignalRequest::Reload, watcher) => drop(watcher.as_mut().map(ConfigWatcher::reload_now)),
             },
             Some(request) = program.requests.recv() => match request {
-                ControlRequest::Drain { by } => break format!("drain by {by}"),
+                ControlRequest::Drain { by } => break (format!("drain by {by}"), true),
                 ControlRequest::Reload { by, report } => {
                     // Without a watcher the report is dropped, and whoever asked is told so.
                     if let Some(watcher) = &mut watcher {
@@ -55,7 +55,14 @@ pub(crate) async fn run(
     tracing::info!(why, "draining");
     notify_service_manager(&[NotifyState::Stopping]);
     drop(watcher);
-    let is_clean = program.shutdown(&why, signals.second_stop()).await;
+    // The stop that a service manager sends after a drain is no second one.
+    let hurry = async {
+        if is_requested {
+            signals.second_stop().await;
+        }
+        signals.second_stop().await;
+    };
+    let is_clean = program.shutdown(&why, hurry).await;
     tracing::info!("stopped");
     if is_clean {
         Ok(())

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     admin::{
-        control::{Control, ControlRequest},
+        control::{Control, ControlRequest, DrainNotice},
         login_endpoint::LoginEndpoint,
     },
     audit::{
@@ -131,6 +131,7 @@ impl Program {
         persistence: &Persistence,
         inherited: &mut InheritedSockets,
         calls: RefreshCalls,
+        notice: DrainNotice,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
         let mut opened = OpenListeners::open(config, inherited)?;
@@ -169,14 +170,8 @@ impl Program {
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let (control, requests) = Control::new();
-        let admin_parts = AdminParts {
-            config,
-            status: &status,
-            logins: &logins,
-            doors: &admin_access,
-            control,
-        };
+        let (control, requests) = Control::new(notice);
+        let admin_parts = AdminParts::new(config, &status, &logins, &admin_access, control);
         let served = admin_parts.serve(opened.operators, &admin);
         served.map_err(StartError::Thread)?;
         let (certificates, workers) = (certificates(&opened.callers), Arc::new(workers));

@@ -18,8 +18,12 @@ use crate::{
 };
 
 use super::{
-    config_state::ConfigState, files_snapshot::FilesSnapshot, program::Program,
-    restart_only::RestartOnlySettings, way_out::log_ways_out, wiring,
+    config_state::{ConfigState, in_force},
+    files_snapshot::FilesSnapshot,
+    program::Program,
+    restart_only::RestartOnlySettings,
+    way_out::log_ways_out,
+    wiring,
 };
 
 /// Watches the configuration's files for changes and reads them again.
@@ -172,6 +176,8 @@ impl LoadedConfig {
         let mut state = ConfigState::of(&config);
         state.load_attempts = program.status.config.load().load_attempts + 1;
         state.pending_restart = self.pending_restart;
+        let shown = program.status.config.load();
+        state.effective = in_force(&shown.effective, &state.effective, &state.pending_restart);
         let report = ReloadReport {
             schema: RELOAD_SCHEMA.to_owned(),
             loaded: true,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::credentials::login::refresh_calls::RefreshCalls;
+use crate::{admin::control::DrainNotice, credentials::login::refresh_calls::RefreshCalls};
 
 use super::{
     logging,
@@ -28,18 +28,26 @@ const AUDIT_CLOSE_MAX: Duration = Duration::from_secs(3);
 
 const THREAD_NAME: &str = "deadline";
 
-/// The drain timeout, once it is known.
+/// The drain timeout, once it is known, and the notice of a stop that no signal asks for.
 #[derive(Clone, Default)]
-pub(crate) struct ShutdownDeadline(Arc<OnceLock<Duration>>);
+pub(crate) struct ShutdownDeadline {
+    drain: Arc<OnceLock<Duration>>,
+    notice: DrainNotice,
+}
 
 impl ShutdownDeadline {
     /// From now on there are requests to drain, for at most `drain`. Only the first call counts.
     pub(crate) fn set_drain_timeout(&self, drain: Duration) {
-        let _ = self.0.set(drain);
+        let _ = self.drain.set(drain);
+    }
+
+    /// Whoever asks for a stop gives this.
+    pub(crate) fn drain_notice(&self) -> DrainNotice {
+        self.notice.clone()
     }
 }
 
-/// Calls `end`, which must end the process, after a stop signal: at once while nothing is served yet, otherwise after the
+/// Calls `end`, which must end the process, after a stop signal or the notice of a drain: at once while nothing is served yet, otherwise after the
 /// drain timeout plus [`SHUTDOWN_GRACE`], and [`REFRESH_CALL_GRACE`] later still if a refresh token is in use.
 ///
 /// # Errors
@@ -80,8 +88,12 @@ pub enum ExitReason {
 
 async fn wait(deadline: &ShutdownDeadline, calls: RefreshCalls) -> io::Result<ExitReason> {
     let mut signals = Signals::new()?;
-    while !matches!(signals.next().await, SignalRequest::Stop(_)) {}
-    let Some(drain) = deadline.0.get() else {
+    let signal = async { while !matches!(signals.next().await, SignalRequest::Stop(_)) {} };
+    tokio::select! {
+        () = signal => {}
+        () = deadline.notice.given() => {}
+    }
+    let Some(drain) = deadline.drain.get() else {
         return Ok(ExitReason::NothingServed);
     };
     tokio::time::sleep(*drain + SHUTDOWN_GRACE).await;

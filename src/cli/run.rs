@@ -89,7 +89,13 @@ async fn serve(
     // Only now that this task receives signals: until then a stop ends the process at once.
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let mut inherited = InheritedSockets::from_process();
-    let program = Program::start(&config, &Persistence::Configured, &mut inherited, calls);
+    let program = Program::start(
+        &config,
+        &Persistence::Configured,
+        &mut inherited,
+        calls,
+        deadline.drain_notice(),
+    );
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;
     name_own_directories(&config);
     for (role, address) in &program.status.listeners {

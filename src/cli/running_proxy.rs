@@ -261,7 +261,7 @@ impl AdminWay {
     /// A key goes only where an origin of the configuration might be: plain HTTP is for loopback addresses.
     fn parse(text: &str, has_key: bool) -> Result<Self, RunningProxyError> {
         let path = text.strip_prefix("unix:").unwrap_or(text);
-        if path.starts_with(['/', '.']) {
+        if path.starts_with('.') || (path.contains('/') && !text.contains("://")) {
             return Ok(Self::Socket(PathBuf::from(path)));
         }
         let wrong = || RunningProxyError::NoAddress(text.to_owned());

@@ -161,10 +161,17 @@ async fn run_with_proxy(args: &SandboxArgs) -> io::Result<()> {
     let mut inherited = InheritedSockets::from_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
-    shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?
-        .set_drain_timeout(config.listen.drain_timeout);
-    let program = Program::start(&config, &Persistence::Memory(store), &mut inherited, calls)
-        .map_err(|error| io::Error::other(error.to_string()))?;
+    let deadline =
+        shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
+    deadline.set_drain_timeout(config.listen.drain_timeout);
+    let program = Program::start(
+        &config,
+        &Persistence::Memory(store),
+        &mut inherited,
+        calls,
+        deadline.drain_notice(),
+    )
+    .map_err(|error| io::Error::other(error.to_string()))?;
     let mut invitation = Vec::new();
     write_instructions(&program, &ninja, args.seed, &mut invitation)?;
     print_to_stdout(invitation).await?;

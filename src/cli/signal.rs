@@ -179,7 +179,10 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Who names a configuration means the proxy that runs with it, and no other that happens to be found.
-fn refuse_other_proxy(
+///
+/// # Errors
+/// `err` cannot be written to.
+pub(super) fn refuse_other_proxy(
     context: &Context,
     args: &AdminArgs,
     running: &StatusSnapshot,

@@ -28,6 +28,7 @@ use super::{
     context::Context,
     exit::ExitStatus,
     running_proxy::{RunningProxy, RunningProxyError, connect_address},
+    signal::refuse_other_proxy,
 };
 
 /// Most callers on the screen; `--json` has all.
@@ -52,7 +53,14 @@ impl StatusArgs {
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
         match RunningProxy::find(context, &self.admin) {
-            Ok(proxy) => show(&proxy, context.json, out, err).await,
+            Ok(proxy) => {
+                if let Ok(running) = proxy.status().await
+                    && let Some(code) = refuse_other_proxy(context, &self.admin, &running, err)?
+                {
+                    return Ok(code);
+                }
+                show(&proxy, context.json, out, err).await
+            }
             Err(error) => {
                 writeln!(err, "error: {error}")?;
                 Ok(Health::Down.into())

@@ -27,6 +27,17 @@ async fn without_a_proof_the_admin_listener_shows_health_alone() {
 }
 
 #[tokio::test]
+async fn what_is_open_to_anybody_is_the_status_and_the_metrics_alone() {
+    let mut guarded = Guarded::start("[]");
+    guarded.rewrite("anonymous", "true");
+    assert_eq!(guarded.command(&["reload"]).code, 0);
+    for (target, status) in [("/status", 200), ("/metrics", 200), ("/config", 401)] {
+        let answer = guarded.proxy.admin(target).await;
+        assert_eq!(answer.status, status, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn the_socket_is_for_its_owner_until_the_configuration_names_an_account() {
     let mut guarded = Guarded::start("[]");
     let mode = |guarded: &Guarded| fs::metadata(guarded.socket()).unwrap().permissions().mode();

@@ -61,6 +61,31 @@ async fn config_show_shows_what_is_in_force_and_not_what_was_written_since() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_restart_is_not_in_force() {
+    let mut guarded = Guarded::start("[]");
+    guarded.settings.set("listen", "drain", "\"77s\"");
+    guarded.rewrite("ready", "\"listening\"");
+    let told = guarded.command(&["reload"]);
+    assert!(
+        told.err.contains("listen.drain has changed"),
+        "{}",
+        told.err
+    );
+    let told = guarded.command(&["config", "show"]);
+    assert!(told.out.contains("listen.drain = \"20s\""), "{}", told.out);
+    assert!(!told.out.contains("77s"), "{}", told.out);
+}
+
+#[tokio::test]
+async fn the_path_of_a_socket_may_be_relative() {
+    let guarded = Guarded::start("[]");
+    let mut asked = Command::new(PROGRAM);
+    asked.args(["status", "--json", "--admin", "audit/../admin.sock"]);
+    let told = Told::of(asked.current_dir(guarded.proxy.directory.path()));
+    assert!(told.out.contains("status/1"), "{}", told.err);
+}
+
+#[tokio::test]
 async fn a_drain_waits_for_the_end_and_says_who_asked() {
     let mut guarded = Guarded::start("[]");
     let told = guarded.command(&["drain", "--wait"]);
@@ -81,7 +106,7 @@ async fn a_command_that_names_another_configuration_leaves_this_proxy_alone() {
     let guarded = Guarded::start("[]");
     let other = guarded.proxy.directory.join("other.toml");
     std::fs::copy(guarded.proxy.directory.config(), &other).unwrap();
-    for command in ["reload", "drain"] {
+    for command in ["status", "reload", "drain"] {
         let mut asked = Command::new(PROGRAM);
         asked.arg("--config").arg(&other).arg(command);
         let told = Told::of(&mut asked);
