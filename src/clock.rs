@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Wall time, in microseconds since 1970.
@@ -77,6 +77,14 @@ impl Timestamp {
         } else {
             format!("{day} {time} UTC")
         }
+    }
+
+    /// The time of day in the machine's time zone, `15:36:02`; in UTC if it has none.
+    #[must_use]
+    pub fn local_time_of_day(self) -> String {
+        let civil = self.to_jiff().to_zoned(TimeZone::system());
+        let (hour, minute, second) = (civil.hour(), civil.minute(), civil.second());
+        format!("{hour:02}:{minute:02}:{second:02}")
     }
 
     /// The same time; the year 9999 for anything later, which no clock shows.

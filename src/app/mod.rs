@@ -16,6 +16,8 @@ pub(crate) mod logging;
 mod memory_release;
 pub(crate) mod program;
 pub mod reload;
+pub(crate) mod request_line;
+mod request_log;
 mod restart_only;
 mod rules_builder;
 pub mod sandbox;

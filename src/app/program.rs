@@ -16,6 +16,7 @@ use crate::{
     },
     audit::{
         ledger::{self, Ledger, LedgerStorage},
+        ledger_observer::LedgerObserver,
         sink::resume,
     },
     clock::Timestamp,
@@ -54,6 +55,7 @@ use super::{
     config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
+    request_log,
     rules_builder::RulesBuilder,
     status_collector::StatusCollector,
     token_events,
@@ -69,8 +71,12 @@ const WORKER_NAME_PREFIX: &str = "worker";
 pub(crate) enum Persistence {
     /// The audit log and the store are in the directories of the configuration.
     Configured,
-    /// Everything stays in memory; logins are in this store.
-    Memory(LoginStore),
+    /// Everything stays in memory.
+    Memory {
+        logins: LoginStore,
+        /// Told of each entry of the audit log, instead of the log of the program itself.
+        observer: LedgerObserver,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -372,7 +378,7 @@ fn open_store(
     };
     match persistence {
         Persistence::Configured => config.store.as_ref().map(open).transpose(),
-        Persistence::Memory(store) => Ok(Some(store.clone())),
+        Persistence::Memory { logins, .. } => Ok(Some(logins.clone())),
     }
 }
 
@@ -382,15 +388,19 @@ fn open_ledger(
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, StartError> {
-    let storage = match persistence {
-        Persistence::Configured => LedgerStorage::Directory(config.audit.path.clone()),
-        Persistence::Memory(_) => LedgerStorage::Memory,
+    let (storage, observer) = match persistence {
+        Persistence::Configured => (
+            LedgerStorage::Directory(config.audit.path.clone()),
+            request_log::observer(config.telemetry.log_requests),
+        ),
+        Persistence::Memory { observer, .. } => (LedgerStorage::Memory, Some(Arc::clone(observer))),
     };
     let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.strangers = wiring::stranger_limits(&config.audit);
     options.space = wiring::space_limits(&config.audit);
     options.watchdog = watchdog.clone();
+    options.observer = observer;
     Ledger::open(options).map_err(|error| StartError::Ledger {
         error,
         origin: config.audit.path_origin.describe(AUDIT_PATH),

@@ -1,10 +1,16 @@
 //! The sandbox's configuration: a simulated NinjaOne, the proxy in front of it and well-known callers. Nothing is written to
 //! disk, and no account is needed.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use rustix::system::uname;
 
 use crate::{
     admin::health::ReadinessCondition,
@@ -14,8 +20,8 @@ use crate::{
     config::{
         AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
         CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, PathOrigin, Platform,
-        RedirectUri, RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig, TimeoutConfig,
-        UserIdentity, value::address::loopback_hosts,
+        RedirectUri, RequestLogging, RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig,
+        TimeoutConfig, UserIdentity, value::address::loopback_hosts,
     },
     credentials::{
         grant::application::ClientAuthMethod,
@@ -32,6 +38,7 @@ use crate::{
         rule::{Effect, Rule},
         selector::Selector,
     },
+    random,
     sandbox::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Sandbox, SandboxLoginError,
     },
@@ -77,31 +84,83 @@ pub(crate) struct SandboxAddresses {
     pub ninjaone: SocketAddr,
 }
 
-/// The name and key of each caller. The same seed gives the same keys: they open nothing but a sandbox.
-#[must_use]
-pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
-    SANDBOX_CALLERS
-        .iter()
-        .map(|it| (it.name, key(it.name, seed)))
-        .collect()
+impl SandboxAddresses {
+    /// The names under which callers may reach it: those of loopback, and where it listens.
+    fn caller_hosts(&self) -> Vec<String> {
+        let mut hosts = loopback_hosts();
+        let ip = self.callers.ip();
+        if ip.is_unspecified() {
+            hosts.push(uname().nodename().to_string_lossy().into_owned());
+            hosts.extend(way_out_address().map(|it| it.to_string()));
+        } else if !ip.is_loopback() {
+            hosts.push(ip.to_string());
+        }
+        hosts
+    }
 }
 
-fn key(name: &str, seed: u64) -> String {
-    let text = format!("sandbox {seed} {name}");
-    let random = digest::digest(&digest::SHA256, text.as_bytes());
-    format!("njp_{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(random))
+/// The machine's address towards other networks. Connecting a UDP socket sends nothing (RFC 5737 keeps this one unused).
+fn way_out_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|it| it.ip())
+}
+
+/// The name and key of each caller of a sandbox with this seed.
+#[must_use]
+pub fn keys(seed: u64) -> Vec<(&'static str, String)> {
+    SandboxKeys::from_seed(seed).0
+}
+
+/// The keys of the sandbox's callers.
+pub(crate) struct SandboxKeys(Vec<(&'static str, String)>);
+
+impl SandboxKeys {
+    /// The same seed gives the same keys. Everybody can know them, so they are for loopback alone.
+    #[must_use]
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self::of(|name| {
+            let text = format!("sandbox {seed} {name}");
+            BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+        })
+    }
+
+    /// Keys that nobody else knows. `None` if the system has no random bytes.
+    #[must_use]
+    pub(crate) fn random() -> Option<Self> {
+        let secrets: Option<Vec<[u8; 32]>> =
+            SANDBOX_CALLERS.iter().map(|_| random::bytes()).collect();
+        let mut secrets = secrets?.into_iter();
+        Some(Self::of(|_| {
+            BASE64_URL_SAFE_NO_PAD.encode(secrets.next().unwrap_or_default())
+        }))
+    }
+
+    fn of(mut secret: impl FnMut(&str) -> String) -> Self {
+        let key = |name| (name, format!("njp_{name}_{}", secret(name)));
+        Self(SANDBOX_CALLERS.iter().map(|it| it.name).map(key).collect())
+    }
+
+    /// The name and key of each caller.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, key)| (*name, key.as_str()))
+    }
+
+    fn of_caller(&self, wanted: &str) -> Option<&str> {
+        self.iter().find(|(name, _)| *name == wanted).map(|it| it.1)
+    }
 }
 
 /// The configuration of the sandbox.
 #[must_use]
-pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> Config {
+pub(crate) fn config(addresses: SandboxAddresses, keys: &SandboxKeys, workers: usize) -> Config {
     let strangers = StrangerLimits::default();
     Config {
-        listen: listen(addresses.callers, workers),
+        listen: listen(addresses, workers),
         tenants: tenant(addresses.ninjaone).into_iter().collect(),
         callers: SANDBOX_CALLERS
             .iter()
-            .filter_map(|it| caller(it, seed))
+            .filter_map(|it| caller(it, keys))
             .collect(),
         operations: Vec::new(),
         budget: BudgetConfig {
@@ -155,6 +214,7 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
         telemetry: TelemetryConfig {
             log_format: LogFormat::Auto,
             log_level: "warn".to_owned(),
+            log_requests: RequestLogging::None,
             metrics: true,
         },
         fingerprint: "sandbox".to_owned(),
@@ -164,13 +224,13 @@ pub(crate) fn config(addresses: SandboxAddresses, seed: u64, workers: usize) -> 
     }
 }
 
-fn listen(callers: SocketAddr, workers: usize) -> ListenConfig {
+fn listen(addresses: SandboxAddresses, workers: usize) -> ListenConfig {
     ListenConfig {
-        http: vec![BindAddress::Address(callers)],
+        http: vec![BindAddress::Address(addresses.callers)],
         http_ipv6: None,
         unix: Vec::new(),
         https: Vec::new(),
-        hosts: loopback_hosts(),
+        hosts: addresses.caller_hosts(),
         head_bytes_max: 32 * 1024,
         body_bytes_max: 16 * 1024 * 1024,
         upload_bytes_max: 100 * 1024 * 1024,
@@ -255,7 +315,7 @@ pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
     Ok(store)
 }
 
-fn caller(known: &SandboxCaller, seed: u64) -> Option<CallerConfig> {
+fn caller(known: &SandboxCaller, keys: &SandboxKeys) -> Option<CallerConfig> {
     let owner: Arc<str> = Arc::from(format!("caller.{}", known.name));
     let rule = |effect: Effect, text: &&str| {
         Some(Rule {
@@ -268,7 +328,7 @@ fn caller(known: &SandboxCaller, seed: u64) -> Option<CallerConfig> {
     };
     let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));
     let denied = known.deny.iter().filter_map(|it| rule(Effect::Deny, it));
-    let key = KeyHash::of(key(known.name, seed).as_bytes())?;
+    let key = KeyHash::of(keys.of_caller(known.name)?.as_bytes())?;
     Some(CallerConfig {
         name: known.name.parse().ok()?,
         keys: vec![key.to_bytes()],

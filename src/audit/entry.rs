@@ -179,6 +179,8 @@ pub struct OutcomeDetails {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    /// What the caller was told, where the proxy made the response: for whoever watches, not part of the audit line.
+    pub detail: Option<Box<str>>,
 }
 
 impl OutcomeDetails {
@@ -197,6 +199,7 @@ impl OutcomeDetails {
             duration_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
             bytes_in: 0,
             bytes_out: 0,
+            detail: None,
         }
     }
 }

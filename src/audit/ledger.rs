@@ -12,6 +12,7 @@ use super::{
     chain::Head,
     entry::{AuditEntry, AuditEvent, OutcomeDetails, RequestFacts},
     entry_queue::EntryQueue,
+    ledger_observer::LedgerObserver,
     ledger_writer::LedgerWriter,
     log_space::{LogSpace, SpaceLimits},
     sink::{
@@ -63,6 +64,7 @@ pub struct LedgerOptions {
     pub intent_wait: Duration,
     /// Watches the writer, by the name `audit`.
     pub watchdog: Watchdog,
+    pub observer: Option<LedgerObserver>,
 }
 
 impl LedgerOptions {
@@ -80,6 +82,7 @@ impl LedgerOptions {
             strangers: StrangerLimits::default(),
             intent_wait: Duration::from_millis(INTENT_WAIT_MS_MAX),
             watchdog: Watchdog::new(SILENCE_MAX),
+            observer: None,
         }
     }
 }
@@ -153,7 +156,8 @@ impl Ledger {
                 (Sink::Directory(Box::new(resumed.directory)), resumed.head)
             }
         };
-        let mut writer = LedgerWriter::new(Arc::clone(&queue), sink, head, options.boot);
+        let mut writer = LedgerWriter::new(Arc::clone(&queue), sink, head, options.boot)
+            .observed_by(options.observer);
         let torn = (torn_bytes > 0).then(|| AuditEvent::Gap {
             lost: 0,
             reason: format!("torn tail of {torn_bytes} bytes removed").into(),

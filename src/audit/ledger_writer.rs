@@ -12,6 +12,7 @@ use super::{
     chain::{Chain, Head, WRITE_BYTES_MAX},
     entry::{AuditEntry, AuditEvent},
     entry_queue::{Batch, EntryQueue, QueuedEntry},
+    ledger_observer::LedgerObserver,
     log_space::SpaceLevel,
     sink::{DAY_LENGTH, Day, Sink, SinkError},
     space_watch::SpaceWatch,
@@ -55,6 +56,7 @@ pub(super) struct LedgerWriter {
     space: SpaceWatch,
     /// Strangers' lines are counted only.
     counts_strangers: bool,
+    observer: Option<LedgerObserver>,
     status: Arc<Lock<WriterStatus>>,
     /// Last, so that the sink has let go of its lock when others hear of the end.
     _end_guard: EndGuard,
@@ -113,7 +115,20 @@ impl LedgerWriter {
             outage: None,
             space: SpaceWatch::new(),
             counts_strangers: false,
+            observer: None,
             status: Arc::new(Lock::new(status)),
+        }
+    }
+
+    pub(super) fn observed_by(mut self, observer: Option<LedgerObserver>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Once for each entry: what a broken disk makes the writer write again is not told again.
+    fn observe(&self, item: &QueuedEntry) {
+        if let Some(observer) = &self.observer {
+            observer(&item.entry);
         }
     }
 
@@ -182,6 +197,7 @@ impl LedgerWriter {
     }
 
     fn queue_up(&mut self, item: QueuedEntry) {
+        self.observe(&item);
         if item.entry.is_stop() {
             self.stop = Some(item);
         } else if self.space.level() == SpaceLevel::Exhausted && item.entry.has_no_intent() {
@@ -256,10 +272,15 @@ impl LedgerWriter {
         if tally.is_some() {
             self.space.note_tally();
         }
+        for line in &lines {
+            self.observe(line);
+        }
         self.pending.extend(lines);
         if let Some(tally) = tally {
             let entry = AuditEntry::event(AuditEvent::Refused(Box::new(tally)));
-            self.pending.push_back(self.queue.unreserved_entry(entry));
+            let item = self.queue.unreserved_entry(entry);
+            self.observe(&item);
+            self.pending.push_back(item);
         }
         self.write_pending()?;
         if !closing {

@@ -8,6 +8,7 @@ pub mod entry_queue;
 pub mod hashed_line;
 mod intended;
 pub mod ledger;
+pub mod ledger_observer;
 pub mod ledger_writer;
 pub mod line_writer;
 pub mod log_file;

@@ -1,8 +1,15 @@
-//! `sandbox`: runs a simulated NinjaOne with the proxy in front of it, and prints commands to try.
+//! `sandbox`: runs a simulated NinjaOne with the proxy in front of it, prints commands to try, and shows each request live.
+
+mod greeting;
+mod live_lines;
+mod port_holder;
 
 use std::{
+    convert::Infallible,
+    future::pending,
     io::{self, Write},
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,15 +19,16 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     app::{
         control_loop,
-        listeners::InheritedSockets,
+        listeners::{InheritedSockets, ListenerOpenError},
         logging,
-        program::{Persistence, Program},
-        sandbox::{self, SandboxAddresses},
+        program::{Persistence, Program, StartError},
+        sandbox::{self, SandboxAddresses, SandboxKeys},
         shutdown_deadline,
         signals::{SignalRequest, Signals},
     },
     config::LogFormat,
     credentials::login::refresh_calls::RefreshCalls,
+    net::server::listener::BindError,
     ninjaone::paths::TOKEN_LIFE_SECONDS,
     sandbox::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, ListenerSource, NATIVE_CLIENT_ID,
@@ -29,6 +37,10 @@ use crate::{
 };
 
 use super::{exit::ExitStatus, run::block_on};
+
+use greeting::{Greeting, Shell};
+use live_lines::{LineFormat, LiveLines};
+use port_holder::PortHolder;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -50,6 +62,69 @@ pub(super) struct SandboxArgs {
     /// How long the simulator's access tokens live
     #[arg(long, value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS)]
     token_life: u32,
+    /// Let other machines reach the callers' port: --listen may be any address, and the keys are new ones
+    #[arg(long, conflicts_with = "only_ninjaone")]
+    expose: bool,
+    /// The shell that the printed commands are for
+    #[arg(long, value_enum, default_value_t = Shell::Sh)]
+    shell: Shell,
+}
+
+impl SandboxArgs {
+    fn callers(&self) -> SocketAddr {
+        self.listen.unwrap_or(CALLERS_DEFAULT)
+    }
+
+    /// Each address, with its flag.
+    fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        if self.only_ninjaone {
+            return vec![("--listen", self.listen.unwrap_or(self.ninjaone))];
+        }
+        vec![
+            ("--listen", self.callers()),
+            ("--admin", self.admin),
+            ("--ninjaone", self.ninjaone),
+        ]
+    }
+
+    /// Why an address may not be listened on: everybody knows the keys, and the simulator and the admin port ask for none.
+    fn refused_address(&self) -> Option<String> {
+        let others = |(flag, address): &(&str, SocketAddr)| {
+            let is_open = self.expose && *flag == "--listen";
+            !address.ip().to_canonical().is_loopback() && !is_open
+        };
+        let (flag, address) = self.addresses().into_iter().find(others)?;
+        Some(if self.only_ninjaone {
+            format!(
+                "{flag} {address}: the simulator's credentials are public, so it listens on loopback alone, such as 127.0.0.1:6469"
+            )
+        } else if flag == "--listen" {
+            format!(
+                "{flag} {address}: the sandbox's keys are public, so it listens on loopback alone; --expose makes new keys and opens this port to other machines"
+            )
+        } else {
+            format!(
+                "{flag} {address}: this port asks for no key, so it listens on loopback alone; --expose opens the callers' port only"
+            )
+        })
+    }
+
+    /// Who has the address that is in use, and how to choose another.
+    fn taken_address(&self, taken: &str) -> String {
+        let named = self
+            .addresses()
+            .into_iter()
+            .find(|it| it.1.to_string() == taken);
+        let Some((flag, address)) = named else {
+            return format!("{taken} is in use by another program");
+        };
+        let holder = PortHolder::find(address);
+        let holder = holder.map_or_else(|| "another program".to_owned(), |it| it.to_string());
+        let other = SocketAddr::new(address.ip(), 0);
+        format!(
+            "{address} is in use by {holder}; {flag} chooses another address: {flag} {other} takes any free port"
+        )
+    }
 }
 
 /// Longest time to wait for stdout to take the greeting.
@@ -58,16 +133,20 @@ const STDOUT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 const CALLERS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
 
-/// Exit codes: 0 stopped as asked, 1 could not start.
+/// Exit codes: 0 stopped as asked, 1 could not start, 2 an address that only --expose opens.
 ///
 /// # Errors
 /// stdout or `err` cannot be written to.
-pub(super) fn run(args: &SandboxArgs, err: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn run(args: &SandboxArgs, json: bool, err: &mut dyn Write) -> io::Result<ExitStatus> {
+    if let Some(why) = args.refused_address() {
+        writeln!(err, "error: {why}")?;
+        return Ok(ExitStatus::WrongUsage);
+    }
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
         block_on(run_simulator(args))?
     } else {
-        block_on(run_with_proxy(args))?
+        block_on(run_with_proxy(args, json))?
     };
     logging::flush();
     match ended {
@@ -112,8 +191,8 @@ async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     let out = &mut out;
     let mut signals = Signals::new()?;
     let address = args.listen.unwrap_or(args.ninjaone);
-    let ninja =
-        Sandbox::start(options(address, args)).map_err(|error| bind_error(address, &error))?;
+    let ninja = Sandbox::start(options(address, args))
+        .map_err(|error| bind_error(args, address, &error))?;
     let address = ninja.address();
     writeln!(out, "simulated NinjaOne on http://{address}\n")?;
     let apps = [
@@ -147,97 +226,112 @@ async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     Ok(())
 }
 
-async fn run_with_proxy(args: &SandboxArgs) -> io::Result<()> {
+async fn run_with_proxy(args: &SandboxArgs, json: bool) -> io::Result<()> {
     let signals = Signals::new()?;
     let ninja = Sandbox::start(options(args.ninjaone, args))
-        .map_err(|error| bind_error(args.ninjaone, &error))?;
+        .map_err(|error| bind_error(args, args.ninjaone, &error))?;
     let addresses = SandboxAddresses {
-        callers: args.listen.unwrap_or(CALLERS_DEFAULT),
+        callers: args.callers(),
         admin: args.admin,
         ninjaone: ninja.address(),
     };
+    let keys = if args.expose {
+        let keys = SandboxKeys::random();
+        keys.ok_or_else(|| io::Error::other("the system has no random bytes for keys"))?
+    } else {
+        SandboxKeys::from_seed(args.seed)
+    };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let config = sandbox::config(addresses, args.seed, workers);
+    let config = sandbox::config(addresses, &keys, workers);
     let mut inherited = InheritedSockets::from_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
     let deadline =
         shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
     deadline.set_drain_timeout(config.listen.drain_timeout);
-    let program = Program::start(
-        &config,
-        &Persistence::Memory(store),
-        &mut inherited,
-        calls,
-        deadline.drain_notice(),
-    )
-    .map_err(|error| io::Error::other(error.to_string()))?;
-    let mut invitation = Vec::new();
-    write_instructions(&program, &ninja, args.seed, &mut invitation)?;
-    print_to_stdout(invitation).await?;
-    let ended = control_loop::run(program, None, signals).await;
+    let (lines, window) = LiveLines::new(LineFormat::of_stdout(json));
+    let persistence = Persistence::Memory {
+        logins: store,
+        observer: lines.observer(),
+    };
+    let notice = deadline.drain_notice();
+    let program = Program::start(&config, &persistence, &mut inherited, calls, notice)
+        .map_err(|error| start_error(args, &error))?;
+    let greeting = greeting(&program, ninja.address(), &keys, args.expose);
+    let text = if json {
+        greeting.json()
+    } else {
+        greeting.text(args.shell)
+    };
+    print_to_stdout(text.into_bytes()).await?;
+    // Only now: what happened meanwhile comes after the greeting.
+    window.start()?;
+    let connections = Arc::clone(&program.status.connections);
+    let stop_notice = say_what_a_stop_waits_for(
+        Signals::new()?,
+        &lines,
+        config.listen.drain_timeout,
+        move || connections.open_count(),
+    );
+    let ended = tokio::select! {
+        ended = control_loop::run(program, None, signals) => ended,
+        never = stop_notice => match never {},
+    };
     drop(ninja);
+    lines.finish();
     ended
 }
 
-/// Prints what is running, and commands that work when pasted.
-fn write_instructions(
-    program: &Program,
-    ninja: &Sandbox,
-    seed: u64,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let keys = sandbox::keys(seed);
+async fn say_what_a_stop_waits_for(
+    mut signals: Signals,
+    lines: &LiveLines,
+    drain_timeout: Duration,
+    open: impl Fn() -> usize,
+) -> Infallible {
+    while signals.next().await == SignalRequest::Reload {}
+    let (open, longest) = (open(), drain_timeout.as_secs());
+    if open > 0 {
+        lines.say(format!(
+            "Waiting up to {longest} s for what is under way ({open} connections open); Ctrl-C again stops at once."
+        ));
+    }
+    pending().await
+}
+
+fn greeting<'g>(
+    program: &'g Program,
+    ninjaone: SocketAddr,
+    keys: &'g SandboxKeys,
+    is_exposed: bool,
+) -> Greeting<'g> {
     let address = |role: &str| {
         let listeners = &program.status.listeners;
         let found = listeners.iter().find(|(known, _)| *known == role);
         found.map_or("", |(_, address)| address.as_str())
     };
-    let (callers, admin) = (address("callers"), address("admin"));
-    writeln!(
-        out,
-        "ninjaone-proxy {} in front of a simulated NinjaOne\n",
-        env!("CARGO_PKG_VERSION")
-    )?;
-    writeln!(out, "  callers   {callers}")?;
-    writeln!(out, "  admin     {admin}")?;
-    writeln!(out, "  NinjaOne  http://{}\n", ninja.address())?;
-    for (name, key) in &keys {
-        writeln!(out, "  {name:<9} {key}")?;
+    Greeting {
+        callers: address("callers"),
+        admin: address("admin"),
+        ninjaone,
+        keys,
+        is_exposed,
     }
-    let key = |wanted: &str| {
-        let found = keys.iter().find(|(name, _)| *name == wanted);
-        found.map_or("", |(_, key)| key.as_str())
-    };
-    writeln!(
-        out,
-        "\nA read, a request that its policy refuses, a write, a script (which goes as the user who is logged in), and how\nthe proxy is:\n"
-    )?;
-    writeln!(
-        out,
-        "curl -H 'X-Api-Key: {}' {callers}/v2/organizations",
-        key("reporting")
-    )?;
-    writeln!(
-        out,
-        "curl -H 'X-Api-Key: {}' -X POST {callers}/v2/devices/approval/APPROVE",
-        key("reporting")
-    )?;
-    writeln!(
-        out,
-        "curl -H 'X-Api-Key: {}' -H 'NJP-Reason: practice' -H 'Content-Type: application/json' -d '{{\"mode\":\"NORMAL\"}}' {callers}/v2/device/101/reboot/NORMAL",
-        key("operator")
-    )?;
-    writeln!(
-        out,
-        "curl -H 'X-Api-Key: {}' -H 'Content-Type: application/json' -d '{{\"type\":\"SCRIPT\",\"id\":1}}' -w '%{{http_code}}\\n' {callers}/v2/device/101/script/run",
-        key("helpdesk")
-    )?;
-    writeln!(out, "curl {admin}/status")?;
-    writeln!(out, "\nCtrl-C ends it.")?;
-    out.flush()
 }
 
-fn bind_error(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{address}: {error}"))
+fn start_error(args: &SandboxArgs, error: &StartError) -> io::Error {
+    io::Error::other(match error {
+        StartError::Listener(ListenerOpenError::Bind(BindError::InUse { address })) => {
+            args.taken_address(address)
+        }
+        other => other.to_string(),
+    })
+}
+
+fn bind_error(args: &SandboxArgs, address: SocketAddr, error: &io::Error) -> io::Error {
+    let text = if error.kind() == io::ErrorKind::AddrInUse {
+        args.taken_address(&address.to_string())
+    } else {
+        format!("{address}: {error}")
+    };
+    io::Error::new(error.kind(), text)
 }

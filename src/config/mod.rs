@@ -41,7 +41,10 @@ use self::{
 
 pub use self::{
     path_origin::PathOrigin,
-    settings::{identity::Platform, telemetry::LogFormat},
+    settings::{
+        identity::Platform,
+        telemetry::{LogFormat, RequestLogging},
+    },
 };
 
 /// The settings of the two directories, as errors name them.
@@ -415,6 +418,7 @@ pub enum Seal {
 pub struct TelemetryConfig {
     pub log_format: LogFormat,
     pub log_level: String,
+    pub log_requests: RequestLogging,
     /// Serve `/metrics` on the admin listener.
     pub metrics: bool,
 }

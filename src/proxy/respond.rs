@@ -183,6 +183,7 @@ fn failed_response(
     );
     let duration = leased.request().started().elapsed();
     details.duration_us = micros(duration);
+    details.detail = Some(told_text(&refusal));
     metrics.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
@@ -229,6 +230,7 @@ fn record_refusal_with(
         send_log,
     );
     details.duration_us = micros(duration);
+    details.detail = Some(told_text(refusal));
     metrics.count_request(
         facts.caller.as_ref(),
         facts.operation.as_ref(),
@@ -279,6 +281,14 @@ pub(crate) fn internal_error(
 
 // === What they share
 
+/// What the caller is told, for whoever watches: what happened, and what to do about it.
+fn told_text(refusal: &Refusal) -> Box<str> {
+    match &refusal.hint {
+        Some(hint) => format!("{} Hint: {hint}.", refusal.detail).into(),
+        None => refusal.detail.as_str().into(),
+    }
+}
+
 /// The part of a duration that was ours: without what NinjaOne took, and without what a caller took to send a short body.
 /// A long one was on its way while NinjaOne was waited for.
 fn proxy_overhead(duration: Duration, send_log: &SendLog) -> Duration {
@@ -309,6 +319,7 @@ fn outcome_details(
         duration_us: 0,
         bytes_in: send_log.body_progress.as_ref().map_or(0, |it| it.bytes()),
         bytes_out: 0,
+        detail: None,
     }
 }
 

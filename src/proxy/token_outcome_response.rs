@@ -129,6 +129,7 @@ impl TokenOutcome<'_> {
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             bytes_in: 0,
             bytes_out: self.body.len() as u64,
+            detail: None,
         };
         ledger.record(facts, details, self.response())
     }

@@ -33,5 +33,6 @@ mod host;
 mod hostile;
 mod journeys;
 mod login;
+mod sandbox;
 mod strangers;
 mod verdict;

@@ -14,7 +14,12 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 impl Checker<'_> {
     pub(super) fn telemetry(&mut self, settings: &TelemetrySettings) -> TelemetryConfig {
         let TelemetrySettings {
-            log: LogSettings { format, level },
+            log:
+                LogSettings {
+                    format,
+                    level,
+                    requests,
+                },
             metrics,
         } = settings;
         let at_level = KeyPath::from_keys(&["telemetry", "log", "level"]);
@@ -33,6 +38,7 @@ impl Checker<'_> {
         TelemetryConfig {
             log_format: *format,
             log_level: level.clone(),
+            log_requests: *requests,
             metrics: *metrics,
         }
     }

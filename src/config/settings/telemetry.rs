@@ -30,6 +30,9 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// "error", "warn", "info" or "debug" ("trace" says no more); parts may differ: "info,hyper=debug".
     pub level: String,
+    /// Which requests have a line, at the level info: "refused" (and those that failed; at most 100 lines a second, the rest
+    /// is counted), "all" or "none".
+    pub requests: RequestLogging,
 }
 
 impl Default for LogSettings {
@@ -37,6 +40,7 @@ impl Default for LogSettings {
         Self {
             format: LogFormat::default(),
             level: "info".into(),
+            requests: RequestLogging::default(),
         }
     }
 }
@@ -49,4 +53,16 @@ pub enum LogFormat {
     Auto,
     Text,
     Json,
+}
+
+/// Which requests have a line in the log of the program itself: those that were refused or failed, all, or none. All of them
+/// are in the audit log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestLogging {
+    // No doc comments here: the schema lists the words in one place only without them.
+    #[default]
+    Refused,
+    All,
+    None,
 }

@@ -28,6 +28,7 @@ mod record;
 mod references;
 mod refusals;
 mod reload;
+mod request_log;
 mod retries;
 mod silence;
 mod stalls;

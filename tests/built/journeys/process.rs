@@ -1,9 +1,8 @@
 //! The installed program: starts, signals, exit codes.
 
 use std::{
-    io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -18,7 +17,7 @@ use crate::{
     program::{PROGRAM, Program},
     proxy::Proxy,
     settings::{Setting, Settings},
-    wait::{WAIT_MAX, until},
+    wait::until,
     wire::Wire,
 };
 
@@ -78,32 +77,6 @@ impl Running {
         wire.send(self.request("GET", "/v2/users")).await;
         wire.answer().await.expect("an answer")
     }
-}
-
-/// A child that does not outlive its test.
-struct Guarded(Child);
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", name, &id]).status();
-    assert!(sent.unwrap().success());
-}
-
-async fn ends(child: &mut Child) -> ExitStatus {
-    let mut status = None;
-    until("the end", async || {
-        status = child.try_wait().unwrap();
-        status.is_some()
-    })
-    .await;
-    status.unwrap()
 }
 
 #[tokio::test]
@@ -310,50 +283,4 @@ async fn a_port_in_use_ends_with_1_and_is_named() {
     assert!(told.contains("in use"), "{told}");
     world.ninja().clear_requests();
     world.end().await;
-}
-
-#[tokio::test]
-async fn the_sandbox_is_ready_within_a_second_and_its_lines_work() {
-    let began = Instant::now();
-    let child = Command::new(PROGRAM)
-        .args([
-            "sandbox",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin",
-            "127.0.0.1:0",
-            "--ninjaone",
-            "127.0.0.1:0",
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut child = Guarded(child.unwrap());
-    let mut out = BufReader::new(child.0.stdout.take().unwrap());
-    let mut told = String::new();
-    while !told.contains("Ctrl-C") {
-        assert!(out.read_line(&mut told).unwrap() > 0, "{told}");
-    }
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
-
-    let lines: Vec<_> = told.lines().filter(|it| it.starts_with("curl ")).collect();
-    let mut statuses = Vec::new();
-    for line in &lines {
-        let line = format!("{line} -s -o /dev/null -w '%{{http_code}}'");
-        let curl = Command::new("sh").args(["-c", &line]).output().unwrap();
-        statuses.push(String::from_utf8_lossy(&curl.stdout).into_owned());
-    }
-    assert_eq!(statuses, ["200", "403", "204", "204", "200"], "{told}");
-
-    signal(&child.0, "INT");
-    let status = tokio::time::timeout(WAIT_MAX, ends(&mut child.0))
-        .await
-        .unwrap();
-    assert!(status.success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
 }

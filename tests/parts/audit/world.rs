@@ -92,6 +92,7 @@ pub(crate) fn answered() -> OutcomeDetails {
         bytes_in: 211,
         bytes_out: 0,
         upstream_status: None,
+        detail: None,
     }
 }
 

@@ -1,0 +1,215 @@
+//! `sandbox` as a newcomer meets it: what it says first works when pasted, and each request shows up in its window.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::program::PROGRAM;
+
+const ANYWHERE: [&str; 6] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+    "--ninjaone",
+    "127.0.0.1:0",
+];
+
+/// A sandbox, and what it has said so far.
+struct Window {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    told: String,
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Window {
+    fn open(arguments: &[&str]) -> Self {
+        let child = Command::new(PROGRAM)
+            .arg("sandbox")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            out,
+            told: String::new(),
+        }
+    }
+
+    /// Reads on, up to a line that holds `words`; returns it.
+    fn until(&mut self, words: &str) -> String {
+        loop {
+            let before = self.told.len();
+            let length = self.out.read_line(&mut self.told).unwrap();
+            assert!(length > 0, "waited for {words}: {}", self.told);
+            let line = &self.told[before..];
+            if line.contains(words) {
+                return line.to_owned();
+            }
+        }
+    }
+
+    /// Ctrl-C; returns the rest of what it says.
+    fn close(mut self) -> String {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).unwrap();
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{rest}");
+        rest
+    }
+}
+
+fn ends(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = Command::new(PROGRAM)
+        .arg("sandbox")
+        .args(arguments)
+        .output()
+        .unwrap();
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+#[test]
+fn it_is_ready_within_a_second_its_lines_work_and_each_request_shows_up() {
+    let began = Instant::now();
+    let mut window = Window::open(&ANYWHERE);
+    window.until("Ctrl-C");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let greeting = window.told.clone();
+    assert!(greeting.lines().count() <= 12, "{greeting}");
+
+    // Pasted as it is, but for what curl prints.
+    let script: Vec<_> = greeting
+        .lines()
+        .filter(|it| it.starts_with("export ") || it.starts_with("curl "))
+        .map(|it| match it.strip_prefix("curl ") {
+            Some(rest) => format!("curl -s -o /dev/null -w '%{{http_code}} ' {rest}"),
+            None => it.to_owned(),
+        })
+        .collect();
+    let pasted = Command::new("sh").args(["-c", &script.join("\n")]).output();
+    let answers = String::from_utf8_lossy(&pasted.unwrap().stdout).into_owned();
+    assert_eq!(answers, "200 403 204 204 200 ", "{greeting}");
+
+    for (operation, words) in [
+        ("getOrganizations", "reporting"),
+        ("nodeApprovalOperation", "policy-denied   403"),
+        ("rebootDevices", "operator"),
+        ("runScriptOnDevice", "helpdesk"),
+    ] {
+        let line = window.until(operation);
+        assert!(line.contains(words), "{line}");
+        assert!(line.contains(" ms"), "{line}");
+        if operation == "nodeApprovalOperation" {
+            let why = window.until("may not call");
+            assert!(why.contains("caller.reporting does not allow it"), "{why}");
+        }
+    }
+    assert!(window.told.contains("minted"), "{}", window.told);
+    assert!(!window.told.contains('\u{1b}'), "no colours in a pipe");
+    let rest = window.close();
+    assert!(
+        rest.contains("Stopped. 4 requests: 3 served, 1 refused, 0 failed."),
+        "{rest}"
+    );
+}
+
+#[test]
+fn for_programs_the_first_line_is_an_object_with_addresses_and_keys_and_each_other_an_event() {
+    let mut window = Window::open(&[&["--json"], &ANYWHERE[..]].concat());
+    let first: Value = serde_json::from_str(&window.until("sandbox/1")).unwrap();
+    assert_eq!(first["schema"], "sandbox/1");
+    let (url, key) = (&first["callers"], &first["keys"]["reporting"]);
+    let (url, key) = (url.as_str().unwrap(), key.as_str().unwrap());
+
+    let asked = Command::new("curl")
+        .args(["-s", "-X", "POST", "-H", &format!("X-Api-Key: {key}")])
+        .arg(format!("{url}/v2/organizations"))
+        .output();
+    let body: Value = serde_json::from_slice(&asked.unwrap().stdout).unwrap();
+
+    let line: Value = serde_json::from_str(&window.until("\"request\"")).unwrap();
+    assert_eq!(line["caller"], "reporting");
+    assert_eq!(line["decision"], "policy-denied");
+    assert_eq!(line["status"], 403);
+    assert_eq!(line["detail"], body["detail"]);
+    assert!(
+        window
+            .told
+            .lines()
+            .all(|it| serde_json::from_str::<Value>(it).is_ok())
+    );
+    let end: Value = serde_json::from_str(window.close().lines().last().unwrap()).unwrap();
+    assert_eq!((&end["type"], &end["refused"]), (&"end".into(), &1.into()));
+}
+
+#[test]
+fn other_addresses_than_loopback_need_expose_which_makes_new_keys_and_opens_one_port() {
+    for (arguments, words) in [
+        (&["--listen", "0.0.0.0:0"][..], "--expose makes new keys"),
+        (
+            &["--admin", "0.0.0.0:0", "--expose"],
+            "--expose opens the callers' port only",
+        ),
+        (
+            &["--ninjaone", "[::]:0", "--expose"],
+            "--expose opens the callers' port only",
+        ),
+        (
+            &["--only-ninjaone", "--listen", "0.0.0.0:0"],
+            "credentials are public",
+        ),
+    ] {
+        let (code, told) = ends(arguments);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+
+    let keys = || {
+        let exposed = ["--listen", "0.0.0.0:0", "--expose", "--json"];
+        let mut window = Window::open(&[&ANYWHERE[2..], &exposed].concat());
+        let first: Value = serde_json::from_str(&window.until("sandbox/1")).unwrap();
+        window.close();
+        first["keys"].clone()
+    };
+    let (one, other) = (keys(), keys());
+    assert_ne!(one["operator"], other["operator"]);
+}
+
+#[test]
+fn a_port_that_is_taken_says_by_whom_and_which_flag_chooses_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--admin", "--ninjaone"] {
+        let mut arguments = ANYWHERE;
+        let at = arguments.iter().position(|it| *it == flag).unwrap();
+        arguments[at + 1] = &address;
+
+        let (code, told) = ends(&arguments);
+
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains(&format!("{address} is in use by ")), "{told}");
+        assert!(
+            told.contains(&format!("(pid {})", std::process::id())),
+            "{told}"
+        );
+        assert!(told.contains(&format!("{flag} chooses another")), "{told}");
+    }
+}
