@@ -1,6 +1,9 @@
 //! The flags that every command takes.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use clap::{Args, ValueEnum};
 
@@ -25,7 +28,7 @@ pub(super) struct GlobalArgs {
     pub(super) json: bool,
     /// Colours: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", help_heading = HEADING, display_order = 1002, default_value = "auto")]
-    color: Color,
+    pub(super) color: Color,
     /// Say less
     #[arg(short, long, global = true, help_heading = HEADING, display_order = 1003, conflicts_with = "verbose")]
     pub(super) quiet: bool,
@@ -38,8 +41,22 @@ pub(super) struct GlobalArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
+pub(super) enum Color {
     Auto,
     Always,
     Never,
+}
+
+impl Color {
+    /// Whether stdout has colours: with `auto` on a terminal, unless `NO_COLOR` is set (no-color.org).
+    pub(super) fn is_on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+                io::stdout().is_terminal() && !is_unwanted
+            }
+        }
+    }
 }

@@ -115,7 +115,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
     let context = Context::new(&global);
     match command {
         Command::Run => run::run(&context, err),
-        Command::Sandbox(args) => sandbox::run(&args, global.json, err),
+        Command::Sandbox(args) => sandbox::run(&args, &global, err),
         Command::Healthcheck(args) => {
             let address = context.probes_address();
             run::block_on(args.run(address, global.verbose, err))?

@@ -36,7 +36,7 @@ use crate::{
     },
 };
 
-use super::{exit::ExitStatus, run::block_on};
+use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
 
 use greeting::{Greeting, Shell};
 use live_lines::{LineFormat, LiveLines};
@@ -137,7 +137,11 @@ const CALLERS_DEFAULT: SocketAddr =
 ///
 /// # Errors
 /// stdout or `err` cannot be written to.
-pub(super) fn run(args: &SandboxArgs, json: bool, err: &mut dyn Write) -> io::Result<ExitStatus> {
+pub(super) fn run(
+    args: &SandboxArgs,
+    global: &GlobalArgs,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     if let Some(why) = args.refused_address() {
         writeln!(err, "error: {why}")?;
         return Ok(ExitStatus::WrongUsage);
@@ -146,7 +150,7 @@ pub(super) fn run(args: &SandboxArgs, json: bool, err: &mut dyn Write) -> io::Re
     let ended = if args.only_ninjaone {
         block_on(run_simulator(args))?
     } else {
-        block_on(run_with_proxy(args, json))?
+        block_on(run_with_proxy(args, LineFormat::of(global)))?
     };
     logging::flush();
     match ended {
@@ -226,7 +230,7 @@ async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
     Ok(())
 }
 
-async fn run_with_proxy(args: &SandboxArgs, json: bool) -> io::Result<()> {
+async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()> {
     let signals = Signals::new()?;
     let ninja = Sandbox::start(options(args.ninjaone, args))
         .map_err(|error| bind_error(args, args.ninjaone, &error))?;
@@ -249,7 +253,7 @@ async fn run_with_proxy(args: &SandboxArgs, json: bool) -> io::Result<()> {
     let deadline =
         shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
     deadline.set_drain_timeout(config.listen.drain_timeout);
-    let (lines, window) = LiveLines::new(LineFormat::of_stdout(json));
+    let (lines, window) = LiveLines::new(format);
     let persistence = Persistence::Memory {
         logins: store,
         observer: lines.observer(),
@@ -258,7 +262,7 @@ async fn run_with_proxy(args: &SandboxArgs, json: bool) -> io::Result<()> {
     let program = Program::start(&config, &persistence, &mut inherited, calls, notice)
         .map_err(|error| start_error(args, &error))?;
     let greeting = greeting(&program, ninja.address(), &keys, args.expose);
-    let text = if json {
+    let text = if format == LineFormat::Json {
         greeting.json()
     } else {
         greeting.text(args.shell)

@@ -161,6 +161,14 @@ fn for_programs_the_first_line_is_an_object_with_addresses_and_keys_and_each_oth
 }
 
 #[test]
+fn colours_are_there_when_asked_for() {
+    let mut window = Window::open(&[&["--color", "always"], &ANYWHERE[..]].concat());
+    let line = window.until("minted");
+    assert!(line.contains("\u{1b}[32mminted\u{1b}[0m"), "{line}");
+    window.close();
+}
+
+#[test]
 fn other_addresses_than_loopback_need_expose_which_makes_new_keys_and_opens_one_port() {
     for (arguments, words) in [
         (&["--listen", "0.0.0.0:0"][..], "--expose makes new keys"),

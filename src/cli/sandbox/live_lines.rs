@@ -5,7 +5,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::{
     app::request_line::{EventLine, LiveLine, RequestLine, RequestResult},
     audit::{entry::AuditEntry, ledger_observer::LedgerObserver},
+    cli::global_args::GlobalArgs,
 };
 
 /// Lines that wait for stdout, at most.
@@ -38,14 +39,13 @@ pub(super) enum LineFormat {
 }
 
 impl LineFormat {
-    /// Colours on a terminal, unless `NO_COLOR` is set (no-color.org).
-    pub(super) fn of_stdout(is_json: bool) -> Self {
-        if is_json {
+    /// What the arguments ask for.
+    pub(super) fn of(global: &GlobalArgs) -> Self {
+        if global.json {
             return Self::Json;
         }
-        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
         Self::Text {
-            has_colours: io::stdout().is_terminal() && !is_unwanted,
+            has_colours: global.color.is_on_stdout(),
         }
     }
 }
