@@ -3,20 +3,19 @@
 //! A handler takes a proof: [`Viewer`] to look, [`Operator`] to change something. Only this file makes them, so a handler that
 //! forgets to ask who is there does not compile.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::constant_time;
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 
 use crate::{
     caller::api_key::{AuthorizationHeader, KeyHash, parse_authorization},
+    hex,
     net::peer::Peer,
 };
 
 use super::accounts;
 
-/// How much of a key's digest names it in the audit log, in bytes.
-const KEY_NAME_BYTES: usize = 4;
+/// How much of a key's digest names it in the audit log, in hex digits.
+const KEY_NAME_DIGITS: usize = 8;
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,13 +217,9 @@ impl AdminAccess {
 }
 
 fn key_name(key: &KeyHash) -> String {
-    let bytes = key.to_bytes();
-    let first = bytes.iter().take(KEY_NAME_BYTES);
-    first.fold(String::new(), |mut name, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    let mut name = hex::encode(&key.to_bytes());
+    name.truncate(KEY_NAME_DIGITS);
+    name
 }
 
 fn constant_time_eq(one: &KeyHash, other: &KeyHash) -> bool {

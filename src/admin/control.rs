@@ -54,7 +54,10 @@ pub enum ControlError {
     Busy,
     #[error("the proxy is stopping")]
     Stopping,
-    #[error("the configuration is still being read after 30 s; the log says what comes of it")]
+    #[error(
+        "the configuration is still being read after {} s; the log says what comes of it",
+        RELOAD_TIMEOUT.as_secs()
+    )]
     TimedOut,
 }
 

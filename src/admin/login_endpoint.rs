@@ -126,40 +126,31 @@ impl LoginEndpoint {
     pub async fn respond(
         self: &Arc<Self>,
         request: &Request<Bytes>,
-        operator: Result<&Operator, &AdminAuthError>,
+        operator: &Operator,
     ) -> Response<Value> {
         let outcome = self.dispatch(request, operator).await;
         outcome.map_or_else(LoginEndpointError::into_response, Response::new)
     }
 
-    /// The response to a request that is not authorized to log users in, or does not ask for it; its body need not be read.
-    pub(super) fn reject_early(
-        method: &Method,
-        operator: Result<&Operator, &AdminAuthError>,
-    ) -> Option<Response<Value>> {
-        Self::check_head(method, operator)
-            .err()
-            .map(LoginEndpointError::into_response)
+    /// The response to somebody who may not log users in.
+    pub(super) fn refuse(error: &AdminAuthError) -> Response<Value> {
+        failed(error.status(), "not-permitted", &error.to_string()).into_response()
     }
 
-    fn check_head(
-        method: &Method,
-        operator: Result<&Operator, &AdminAuthError>,
-    ) -> Result<(), LoginEndpointError> {
-        operator.map_err(|error| failed(error.status(), "not-permitted", &error.to_string()))?;
-        if *method != Method::POST {
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            return Err(failed(status, "method", "only POST"));
+    /// The response to a request that is not made as a login is; its body need not be read.
+    pub(super) fn reject_early(method: &Method) -> Option<Response<Value>> {
+        if *method == Method::POST {
+            return None;
         }
-        Ok(())
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Some(failed(status, "method", "only POST").into_response())
     }
 
     async fn dispatch(
         self: &Arc<Self>,
         request: &Request<Bytes>,
-        operator: Result<&Operator, &AdminAuthError>,
+        _operator: &Operator,
     ) -> Result<Value, LoginEndpointError> {
-        Self::check_head(request.method(), operator)?;
         let id = request.uri().path().strip_prefix("/login/");
         match id {
             None => {

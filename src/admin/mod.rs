@@ -200,8 +200,10 @@ impl AdminService {
             return Some(refusal);
         }
         if self.logins.is_some() && LoginEndpoint::handles_path(path) {
-            let operator = self.operator(head);
-            let refusal = LoginEndpoint::reject_early(head.method(), operator.as_ref());
+            let refusal = match self.operator(head) {
+                Ok(_) => LoginEndpoint::reject_early(head.method()),
+                Err(error) => Some(LoginEndpoint::refuse(&error)),
+            };
             return refusal.map(json_response);
         }
         if self.control.is_some() && OperatorAction::at(path).is_some() {
@@ -219,8 +221,10 @@ impl AdminService {
         if let Some(logins) = &self.logins
             && LoginEndpoint::handles_path(path)
         {
-            let operator = self.operator(request);
-            return json_response(logins.respond(request, operator.as_ref()).await);
+            return json_response(match self.operator(request) {
+                Ok(operator) => logins.respond(request, &operator).await,
+                Err(error) => LoginEndpoint::refuse(&error),
+            });
         }
         if let (Some((control, _)), Some(action)) = (&self.control, OperatorAction::at(path)) {
             return match self.authorize_action(request) {

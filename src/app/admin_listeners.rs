@@ -2,20 +2,15 @@
 
 use std::{io, sync::Arc};
 
-use serde_json::json;
-
 use crate::{
     admin::{AdminService, ConfigSource, control::Control, login_endpoint::LoginEndpoint},
-    config::{
-        Config,
-        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
-    },
+    config::{Config, effective_settings},
     net::server::listener::Listener,
     tasks::Tasks,
 };
 
 use super::{
-    admin_doors::AdminDoors,
+    admin_access_control::AdminAccessControl,
     status_collector::StatusCollector,
     supervisor::{self, AdminListener},
 };
@@ -33,7 +28,7 @@ pub(super) struct AdminParts<'a> {
     config: &'a Config,
     status: &'a Arc<StatusCollector>,
     logins: &'a Arc<LoginEndpoint>,
-    doors: &'a AdminDoors,
+    access_control: &'a AdminAccessControl,
     control: Control,
 }
 
@@ -42,14 +37,14 @@ impl<'a> AdminParts<'a> {
         config: &'a Config,
         status: &'a Arc<StatusCollector>,
         logins: &'a Arc<LoginEndpoint>,
-        doors: &'a AdminDoors,
+        access_control: &'a AdminAccessControl,
         control: Control,
     ) -> Self {
         Self {
             config,
             status,
             logins,
-            doors,
+            access_control,
             control,
         }
     }
@@ -97,7 +92,7 @@ fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<Admi
     )
     .with_watchdog(status.watchdog.clone())
     .with_logins(Arc::clone(parts.logins))
-    .with_access(Arc::clone(&parts.doors.access))
+    .with_access(Arc::clone(&parts.access_control.access))
     .with_control(parts.control.clone(), config_source(status));
     Ok((listener.into_std()?, Arc::new(admin)))
 }
@@ -105,12 +100,7 @@ fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<Admi
 /// The settings in force, as `config show --json` prints those of the files.
 fn config_source(status: &Arc<StatusCollector>) -> ConfigSource {
     let status = Arc::clone(status);
-    Box::new(move || {
-        let state = status.config.load();
-        let settings = state.effective.iter().map(EffectiveSetting::to_json);
-        let settings: Vec<_> = settings.collect();
-        json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings})
-    })
+    Box::new(move || effective_settings::to_json(&status.config.load().effective))
 }
 
 fn metrics_listener(

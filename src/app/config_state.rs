@@ -74,20 +74,21 @@ pub(crate) fn in_force(
     loaded: &[EffectiveSetting],
     pending_restart: &[&str],
 ) -> Arc<[EffectiveSetting]> {
-    let waits = |it: &&EffectiveSetting| waits_for_restart(&it.setting, pending_restart);
-    let kept = before.iter().filter(waits);
-    let applied = loaded.iter().filter(|it| !waits(it));
-    let mut all: Vec<EffectiveSetting> = applied.chain(kept).cloned().collect();
-    let section = |it: &EffectiveSetting| {
-        let top = it.setting.split('.').next().unwrap_or_default().to_owned();
-        let order = loaded
-            .iter()
-            .chain(before)
-            .position(|it| it.setting.starts_with(&top));
-        order.unwrap_or(usize::MAX)
-    };
-    all.sort_by_cached_key(section);
-    all.into()
+    let waits = |it: &EffectiveSetting| waits_for_restart(&it.setting, pending_restart);
+    let of_name =
+        |all: &'_ [EffectiveSetting], name: &str| all.iter().find(|it| it.setting == name).cloned();
+    let shown = loaded.iter().filter_map(|it| {
+        if waits(it) {
+            of_name(before, &it.setting)
+        } else {
+            Some(it.clone())
+        }
+    });
+    // Those that the files no longer have.
+    let removed = before
+        .iter()
+        .filter(|it| waits(it) && of_name(loaded, &it.setting).is_none());
+    shown.chain(removed.cloned()).collect()
 }
 
 /// Of these two sections a reload applies a part.

@@ -36,7 +36,11 @@ pub(crate) async fn run(
         tokio::select! {
             request = signals.next() => match (request, &mut watcher) {
                 (SignalRequest::Stop(why), _) => break (why.to_owned(), false),
-                (SignalRequest::Reload, watcher) => drop(watcher.as_mut().map(ConfigWatcher::reload_now)),
+                (SignalRequest::Reload, Some(watcher)) => {
+                    // Nobody waits for what comes of it.
+                    watcher.reload_now();
+                }
+                (SignalRequest::Reload, None) => {}
             },
             Some(request) = program.requests.recv() => match request {
                 ControlRequest::Drain { by } => break (format!("drain by {by}"), true),

@@ -1,7 +1,7 @@
 //! WIRING: constructs everything by hand in journey order, runs it, reloads it and shuts it down.
 
 mod accept;
-mod admin_doors;
+mod admin_access_control;
 mod admin_listeners;
 mod audit_status;
 mod config_state;

@@ -50,7 +50,7 @@ use crate::{
 use super::{
     VERSION,
     accept::{BoundListener, accept, log_rejected_connections},
-    admin_doors::AdminDoors,
+    admin_access_control::AdminAccessControl,
     admin_listeners::{AdminParts, OperatorListeners},
     config_state::ConfigState,
     fd_limit,
@@ -109,7 +109,7 @@ pub(crate) struct Program {
     /// The endpoint through which operators log in a user from another machine.
     pub logins: Arc<LoginEndpoint>,
     /// Who may ask the program for something, and change it.
-    pub admin_access: AdminDoors,
+    pub admin_access: AdminAccessControl,
     /// What operators ask of the control loop.
     pub requests: mpsc::Receiver<ControlRequest>,
     /// Certificates of the TLS listeners; a reload reads them again.
@@ -275,10 +275,10 @@ impl OpenListeners {
     fn open_admin_socket(
         &mut self,
         config: &Config,
-    ) -> Result<AdminDoors, listeners::ListenerOpenError> {
-        let (doors, socket) = AdminDoors::open(&config.admin)?;
+    ) -> Result<AdminAccessControl, listeners::ListenerOpenError> {
+        let (access_control, socket) = AdminAccessControl::open(&config.admin)?;
         self.operators.socket = socket;
-        Ok(doors)
+        Ok(access_control)
     }
 
     /// The role and address of each.

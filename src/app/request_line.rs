@@ -23,6 +23,18 @@ pub(crate) enum RequestResult {
     Failed,
 }
 
+impl RequestResult {
+    pub(crate) fn of(details: &OutcomeDetails) -> Self {
+        if details.decision.is_refused() {
+            Self::Refused
+        } else if details.error.is_some() || details.status >= 500 {
+            Self::Failed
+        } else {
+            Self::Served
+        }
+    }
+}
+
 /// A request that has ended.
 pub(crate) struct RequestLine<'e> {
     pub at: Timestamp,
@@ -73,13 +85,6 @@ impl<'e> LiveLine<'e> {
 
 impl<'e> RequestLine<'e> {
     fn new(at: Timestamp, facts: &'e RequestFacts, details: &'e OutcomeDetails) -> Self {
-        let result = if details.decision.is_refused() {
-            RequestResult::Refused
-        } else if details.error.is_some() || details.status >= 500 {
-            RequestResult::Failed
-        } else {
-            RequestResult::Served
-        };
         let detail = match (&details.detail, details.error) {
             (Some(detail), _) => Some(printable(detail)),
             (None, Some(error)) => Some(error.to_owned()),
@@ -91,7 +96,7 @@ impl<'e> RequestLine<'e> {
             caller: facts.caller.as_ref().map(CallerName::as_str),
             operation: operation(facts),
             decision: details.decision.as_str(),
-            result,
+            result: RequestResult::of(details),
             status: details.status,
             duration: Duration::from_micros(details.duration_us),
             detail,
@@ -139,7 +144,11 @@ impl EventLine {
                 tenant,
                 identity,
                 result,
-            } => (format!("{tenant} {identity}"), (*result).to_owned(), true),
+            } => (
+                format!("{tenant} {identity}"),
+                (*result).to_owned(),
+                *result != "failed",
+            ),
             AuditEvent::Caller { caller, change } => {
                 (caller.to_string(), (*change).to_owned(), true)
             }

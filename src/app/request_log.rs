@@ -51,7 +51,7 @@ fn is_refused_or_failed(entry: &AuditEntry) -> bool {
     let AuditEntry::Outcome { details, .. } = entry else {
         return false;
     };
-    details.decision.is_refused() || details.error.is_some() || details.status >= 500
+    RequestResult::of(details) != RequestResult::Served
 }
 
 fn log(line: &RequestLine<'_>) {
@@ -69,41 +69,22 @@ fn log(line: &RequestLine<'_>) {
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (request, operation) = (request.as_str(), &**operation);
     let detail = detail.as_deref().unwrap_or_default();
-    match result {
-        RequestResult::Served => {
-            tracing::info!(
-                request,
-                caller,
-                operation,
-                decision,
-                status,
-                duration_ms,
-                "request served"
-            );
-        }
+    let text = match result {
+        RequestResult::Served => "request served".to_owned(),
         RequestResult::Refused => {
-            tracing::info!(
-                request,
-                caller,
-                operation,
-                decision,
-                status,
-                duration_ms,
-                "request refused: {detail} Run: ninjaone-proxy explain {request}"
-            );
+            format!("request refused: {detail} Run: ninjaone-proxy explain {request}")
         }
-        RequestResult::Failed => {
-            tracing::info!(
-                request,
-                caller,
-                operation,
-                decision,
-                status,
-                duration_ms,
-                "request failed: {detail}"
-            );
-        }
-    }
+        RequestResult::Failed => format!("request failed: {detail}"),
+    };
+    tracing::info!(
+        request,
+        caller,
+        operation,
+        decision,
+        status,
+        duration_ms,
+        "{text}"
+    );
 }
 
 /// Counts what goes beyond [`REFUSED_LINES_MAX`].

@@ -18,7 +18,7 @@ use crate::{
     names::CallerName,
 };
 
-use super::{config::ConfigContext, exit::ExitStatus};
+use super::{config::ConfigContext, exit::ExitStatus, shell_word::shell_word};
 
 use self::edit_args::check_expiry;
 pub use self::edit_args::{CallerSelectorArgs, CallerSetArgs};
@@ -195,7 +195,7 @@ fn rotate(
         return Ok(exit);
     }
     for digest in old {
-        let config = config_flag(context);
+        let config = context.config_flag();
         writeln!(
             err,
             "The old key still works. When nobody uses it any more, end it:\n  ninjaone-proxy{config} caller revoke {} --key {digest}",
@@ -203,12 +203,6 @@ fn rotate(
         )?;
     }
     Ok(exit)
-}
-
-/// So that a command that we name finds the same configuration.
-fn config_flag(context: &ConfigContext<'_>) -> String {
-    let file = context.file.map(|it| format!(" --config {}", it.display()));
-    file.unwrap_or_default()
 }
 
 fn revoke(
@@ -281,7 +275,7 @@ fn add(
         writeln!(
             err,
             "warning: nothing is allowed to this caller yet: ninjaone-proxy{} caller allow {} read",
-            config_flag(context),
+            context.config_flag(),
             args.name
         )?;
     }
@@ -289,7 +283,7 @@ fn add(
     let exists = matches!(changed, Err(CallerFileError::AlreadyExists { .. }));
     let exit = report_change(changed, &args.name, Done::Key, context.json, out, err)?;
     if exists {
-        let (config, name) = (config_flag(context), &args.name);
+        let (config, name) = (context.config_flag(), &args.name);
         let selectors: Vec<String> = args.allow.iter().map(|it| shell_word(it)).collect();
         if selectors.is_empty() {
             writeln!(
@@ -305,15 +299,6 @@ fn add(
         }
     }
     Ok(exit)
-}
-
-/// As a shell reads it.
-fn shell_word(text: &str) -> String {
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/".contains(it);
-    if text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// # Errors

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     config::{
         self, Config,
-        effective_settings::{CONFIG_SHOW_SCHEMA, EffectiveSetting},
+        effective_settings::{self, EffectiveSetting},
         read::{
             diagnostics::{ConfigurationError, Diagnostic},
             json_schema::json_schema,
@@ -21,7 +21,7 @@ use crate::{
     ninjaone::operation::Operation,
 };
 
-use super::{admin_args::AdminArgs, exit::ExitStatus};
+use super::{admin_args::AdminArgs, exit::ExitStatus, shell_word::shell_word};
 
 /// Look at the configuration.
 #[derive(Debug, Args)]
@@ -76,6 +76,13 @@ pub struct ConfigContext<'a> {
 }
 
 impl ConfigContext<'_> {
+    /// ` --config FILE` where it was given, so that a command that we print finds the same configuration.
+    #[must_use]
+    pub(super) fn config_flag(&self) -> String {
+        let file = self.file.map(|it| shell_word(&it.display().to_string()));
+        file.map_or_else(String::new, |it| format!(" --config {it}"))
+    }
+
     /// Where the configuration is read from.
     ///
     /// # Errors
@@ -118,7 +125,10 @@ fn check(
     }
     let checked = context.sources().and_then(|sources| {
         let (config, warnings) = config::inspect(&sources, context.operations)?;
-        Ok((valid_text(&sources, &config, context.file), warnings))
+        Ok((
+            valid_text(&sources, &config, &context.config_flag()),
+            warnings,
+        ))
     });
     let (valid, problems) = match &checked {
         Ok((valid, warnings)) => (Some(valid.as_str()), warnings.as_slice()),
@@ -144,16 +154,15 @@ fn check(
 }
 
 /// That the configuration is valid, what it has, and the next step where something is missing.
-fn valid_text(sources: &Sources, config: &Config, named: Option<&Path>) -> String {
+fn valid_text(sources: &Sources, config: &Config, flag: &str) -> String {
     let number = |count: usize, what: &str| match count {
         0 => format!("no {what}s yet"),
         _ => pluralized(count, what),
     };
     let (tenants, callers) = (config.tenants.len(), config.callers.len());
-    let with = named.map_or_else(String::new, |it| format!(" --config {}", shell_word(it)));
     let next = match (tenants, callers) {
         (0, _) => " Next: add a section [tenant.NAME].".to_owned(),
-        (_, 0) => format!(" Next: ninjaone-proxy caller add NAME --allow read{with}"),
+        (_, 0) => format!(" Next: ninjaone-proxy caller add NAME --allow read{flag}"),
         _ => String::new(),
     };
     format!(
@@ -162,16 +171,6 @@ fn valid_text(sources: &Sources, config: &Config, named: Option<&Path>) -> Strin
         number(tenants, "tenant"),
         number(callers, "caller"),
     )
-}
-
-/// A path as a shell takes it for one word.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-+@%".contains(it);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn print_check_json(problems: &[Diagnostic], ok: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -268,9 +267,7 @@ pub(super) fn print_settings(
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     if as_json {
-        let settings: Vec<Value> = shown.iter().map(EffectiveSetting::to_json).collect();
-        let object = json!({"schema": CONFIG_SHOW_SCHEMA, "settings": settings});
-        writeln!(out, "{object:#}")?;
+        writeln!(out, "{:#}", effective_settings::to_json(shown))?;
         return Ok(ExitStatus::Done);
     }
     let lines: Vec<String> = shown.iter().map(line).collect();

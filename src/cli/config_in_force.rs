@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
-
-use crate::config::effective_settings::EffectiveSetting;
+use crate::config::effective_settings::{self, EffectiveSetting};
 
 use super::{
     config::{ConfigArgs, ConfigCommand, ConfigShowArgs, print_settings},
@@ -60,13 +58,8 @@ async fn in_force(
         Err(error) if is_named => return Err(error),
         Err(_) => return Ok(None),
     };
-    let not_understood = || RunningProxyError::NotUnderstood(proxy.describe());
-    let shown: Value = serde_json::from_slice(&body).map_err(|_| not_understood())?;
-    let settings = shown.get("settings").and_then(Value::as_array);
-    let settings = settings.ok_or_else(not_understood)?.iter();
-    let settings: Option<Vec<_>> = settings.map(EffectiveSetting::from_json).collect();
-    Ok(Some((
-        settings.ok_or_else(not_understood)?,
-        proxy.describe(),
-    )))
+    let shown = serde_json::from_slice(&body).ok();
+    let settings = shown.and_then(effective_settings::from_json);
+    let settings = settings.ok_or_else(|| RunningProxyError::NotUnderstood(proxy.describe()))?;
+    Ok(Some((settings, proxy.describe())))
 }

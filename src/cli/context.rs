@@ -157,38 +157,20 @@ impl Context {
     /// Where the running proxy's admin socket may be, the most likely first. Whoever names a configuration means its proxy.
     #[must_use]
     pub(super) fn admin_sockets(&self) -> Vec<PathBuf> {
-        let variable = |name: &str| self.env_var(name);
         let mut paths = Vec::new();
         if self.file.is_none() {
-            paths.extend(admin_socket::well_known_paths(variable));
+            paths.extend(admin_socket::well_known_paths(|name| self.env_var(name)));
         }
         if let Ok(sources) = self.config_context().sources() {
-            let settings = load::read(&sources).settings;
-            let beside = |path: &str| sources.caller_directory().join(path);
-            match settings.admin.socket.as_deref() {
-                Some("") => {}
-                Some(path) => paths.push(beside(path)),
-                None => {
-                    let store = settings.store.path.as_deref().map(beside);
-                    let stores = store.into_iter().chain(self.default_stores());
-                    let sockets = stores.map(|it| admin_socket::default_path(|_| None, Some(&it)));
-                    paths.extend(sockets.flatten());
-                    paths.extend(admin_socket::default_path(variable, None));
-                }
-            }
+            paths.extend(admin_socket::configured_paths(&sources));
         }
         paths
     }
 
-    /// Where the store may be if the configuration does not say.
-    fn default_stores(&self) -> Vec<PathBuf> {
-        let state = self.env_var("XDG_STATE_HOME").map(PathBuf::from);
-        let home = self.env_var("HOME");
-        let state = state.or_else(|| home.map(|it| Path::new(it).join(".local/state")));
-        let own = state.map(|it| it.join("ninjaone-proxy/store"));
-        own.into_iter()
-            .chain([PathBuf::from("/var/lib/ninjaone-proxy")])
-            .collect()
+    /// Whether the configuration says that the admin listener asks for no proof.
+    #[must_use]
+    pub(super) fn is_admin_anonymous(&self) -> bool {
+        self.admin_settings().is_some_and(|it| it.anonymous)
     }
 
     /// The probes listener, or the admin listener where there is none.

@@ -7,6 +7,7 @@ pub mod config;
 mod config_in_force;
 mod context;
 mod doctor;
+mod drain;
 pub mod exit;
 pub mod explain;
 mod global_args;
@@ -16,9 +17,11 @@ mod login;
 mod logout;
 mod meta;
 pub mod ops;
+mod reload;
 mod run;
 pub mod running_proxy;
 mod sandbox;
+mod shell_word;
 mod signal;
 pub mod status;
 mod terminal;
@@ -53,9 +56,9 @@ enum Command {
     /// Ask the running proxy whether it is alive; for containers
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make the running proxy reload its configuration
-    Reload(signal::ReloadArgs),
+    Reload(reload::ReloadArgs),
     /// Make the running proxy finish what it serves and stop
-    Drain(signal::DrainArgs),
+    Drain(drain::DrainArgs),
     /// Write a first configuration
     Init(init::InitArgs),
     /// Log a user in, in a browser; the proxy keeps the login alive
@@ -120,15 +123,15 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
             let address = context.probes_address();
             run::block_on(args.run(address, global.verbose, err))?
         }
-        Command::Reload(args) => run::block_on(signal::reload(&args, &context, out, err))?,
-        Command::Drain(args) => run::block_on(signal::drain(&args, &context, out, err))?,
+        Command::Reload(args) => run::block_on(reload::reload(&args, &context, out, err))?,
+        Command::Drain(args) => run::block_on(drain::drain(&args, &context, out, err))?,
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
         Command::Caller(args) => {
             let code = caller::run(&args, &context.config_context(), out, err)?;
             if code == ExitStatus::Done && args.command.changes_files() {
-                run::block_on(signal::apply_change(&context, err))??;
+                run::block_on(reload::apply_change(&context, err))??;
             }
             Ok(code)
         }

@@ -2,12 +2,10 @@
 //! nor the tenant's secrets; else over its admin listener.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt},
-        net::UnixStream,
-    },
+    os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,7 +28,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::{admin_args::AdminArgs, context::Context};
+use super::{admin_args::AdminArgs, context::Context, exit::ExitStatus};
 
 /// Where the running proxy is, if the command line does not say.
 const VARIABLE: &str = "NJP_ADMIN";
@@ -115,11 +113,13 @@ impl RunningProxy {
         }
         let listener = context.admin_address();
         match (forbidden, listener) {
-            (Some(error), _) => Err(error),
-            (None, Some(address)) => Ok(Self {
+            // The listener takes the key, or asks for none.
+            (Some(error), _) if key.is_none() && !context.is_admin_anonymous() => Err(error),
+            (_, Some(address)) => Ok(Self {
                 key,
                 ..Self::at_listener(address)
             }),
+            (Some(error), None) => Err(error),
             (None, None) => Err(RunningProxyError::NotFound),
         }
     }
@@ -325,13 +325,15 @@ fn probe(path: &Path) -> Result<bool, RunningProxyError> {
 
 /// Whoever else could have made the socket would be told what the operator asks, and could answer anything.
 fn check_owner(path: &Path) -> Result<(), RunningProxyError> {
-    let Ok(found) = fs::symlink_metadata(path) else {
+    // Whatever links lead there: those who made them cannot make a socket of the right owner.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let Ok(found) = fs::symlink_metadata(&path) else {
         // There is none: connecting says so.
         return Ok(());
     };
     let owner = found.uid();
     let is_trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
-    if is_trusted || !found.file_type().is_socket() || is_in_closed_directory(path, owner) {
+    if is_trusted || is_in_closed_directory(&path, owner) {
         return Ok(());
     }
     Err(RunningProxyError::ForeignOwner {
@@ -358,4 +360,47 @@ pub(super) const fn connect_address(address: IpAddr) -> IpAddr {
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         other => other,
     }
+}
+
+/// # Errors
+/// There is none, it may not be asked, or does not answer.
+pub(super) async fn find_with_status(
+    context: &Context,
+    args: &AdminArgs,
+) -> Result<(RunningProxy, StatusSnapshot), RunningProxyError> {
+    let proxy = RunningProxy::find(context, args)?;
+    let status = proxy.status().await?;
+    Ok((proxy, status))
+}
+
+/// Who names a configuration means the proxy that runs with it, and no other that happens to be found.
+///
+/// # Errors
+/// `err` cannot be written to.
+pub(super) fn refuse_other_proxy(
+    context: &Context,
+    args: &AdminArgs,
+    running: &StatusSnapshot,
+    err: &mut dyn Write,
+) -> io::Result<Option<ExitStatus>> {
+    let (Some(wanted), None, Some(file)) =
+        (context.named_config(), &args.admin, &running.config.file)
+    else {
+        return Ok(None);
+    };
+    if is_same_file(wanted, Path::new(file)) {
+        return Ok(None);
+    }
+    writeln!(
+        err,
+        "error: the proxy that answers runs with {file}, not with {}; name that file, or choose the proxy with --admin",
+        wanted.display()
+    )?;
+    Ok(Some(ExitStatus::Failed))
+}
+
+/// Whether both paths lead to one file.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    absolute(one) == absolute(other)
 }

@@ -27,8 +27,7 @@ use super::{
     admin_args::AdminArgs,
     context::Context,
     exit::ExitStatus,
-    running_proxy::{RunningProxy, RunningProxyError, connect_address},
-    signal::refuse_other_proxy,
+    running_proxy::{RunningProxy, RunningProxyError, connect_address, refuse_other_proxy},
 };
 
 /// Most callers on the screen; `--json` has all.
@@ -52,20 +51,20 @@ impl StatusArgs {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
-        match RunningProxy::find(context, &self.admin) {
-            Ok(proxy) => {
-                if let Ok(running) = proxy.status().await
-                    && let Some(code) = refuse_other_proxy(context, &self.admin, &running, err)?
-                {
-                    return Ok(code);
-                }
-                show(&proxy, context.json, out, err).await
-            }
+        let proxy = match RunningProxy::find(context, &self.admin) {
+            Ok(proxy) => proxy,
             Err(error) => {
                 writeln!(err, "error: {error}")?;
-                Ok(Health::Down.into())
+                return Ok(Health::Down.into());
             }
+        };
+        let Some((body, snapshot)) = ask(&proxy, err).await? else {
+            return Ok(Health::Down.into());
+        };
+        if let Some(code) = refuse_other_proxy(context, &self.admin, &snapshot, err)? {
+            return Ok(code);
         }
+        print(&body, &snapshot, context.json, out)
     }
 }
 
@@ -81,29 +80,45 @@ pub async fn show(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let body = match proxy.get("/status").await {
-        Ok(body) => body,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            if let RunningProxyError::Unreachable { .. } = error {
-                writeln!(
-                    err,
-                    "Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
-                )?;
-            }
-            return Ok(Health::Down.into());
-        }
+    match ask(proxy, err).await? {
+        Some((body, snapshot)) => print(&body, &snapshot, as_json, out),
+        None => Ok(Health::Down.into()),
+    }
+}
+
+/// The status as it came, and as read; `None` if there is none, which `err` is told.
+async fn ask(
+    proxy: &RunningProxy,
+    err: &mut dyn Write,
+) -> io::Result<Option<(Bytes, StatusSnapshot)>> {
+    let error = match proxy.get("/status").await {
+        Ok(body) => match serde_json::from_slice(&body) {
+            Ok(snapshot) => return Ok(Some((body, snapshot))),
+            Err(_) => RunningProxyError::NotUnderstood(proxy.describe()),
+        },
+        Err(error) => error,
     };
-    let Ok(snapshot) = serde_json::from_slice::<StatusSnapshot>(&body) else {
-        let error = RunningProxyError::NotUnderstood(proxy.describe());
-        writeln!(err, "error: {error}")?;
-        return Ok(Health::Down.into());
-    };
+    writeln!(err, "error: {error}")?;
+    if let RunningProxyError::Unreachable { .. } = error {
+        writeln!(
+            err,
+            "Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+        )?;
+    }
+    Ok(None)
+}
+
+fn print(
+    body: &[u8],
+    snapshot: &StatusSnapshot,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     if as_json {
-        out.write_all(&body)?;
+        out.write_all(body)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render(&snapshot))?;
+        write!(out, "{}", render(snapshot))?;
     }
     Ok(snapshot.health.into())
 }

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{
+    check::directories,
+    read::{load, sources::Sources},
+};
+
 /// The file's name in each of the directories.
 const FILE: &str = "admin.sock";
 
@@ -32,6 +37,28 @@ pub(crate) fn well_known_paths<'a>(variable: impl Fn(&str) -> Option<&'a str>) -
     let directories = [Some(system), user_directory(&variable)];
     let paths = directories.into_iter().flatten().map(|it| it.join(FILE));
     paths.collect()
+}
+
+/// Where the socket of a proxy with this configuration may be, the most likely first. Its secrets are not read, and whether its
+/// store could be written is not known here, so there are several.
+pub(crate) fn configured_paths(sources: &Sources) -> Vec<PathBuf> {
+    let settings = load::read(sources).settings;
+    let variable = |name: &str| sources.env_var(name);
+    match settings.admin.socket.as_deref() {
+        Some("") => Vec::new(),
+        Some(path) => vec![sources.caller_directory().join(path)],
+        None => {
+            let store = settings
+                .store
+                .path
+                .map(|it| sources.caller_directory().join(it));
+            let stores = store
+                .into_iter()
+                .chain(directories::default_stores(variable));
+            let sockets = stores.map(|it| it.join(FILE));
+            sockets.chain(default_path(variable, None)).collect()
+        }
+    }
 }
 
 fn user_directory<'a>(variable: &impl Fn(&str) -> Option<&'a str>) -> Option<PathBuf> {

@@ -1,5 +1,6 @@
 //! Every setting in force, and where it comes from.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::names::TenantName;
@@ -14,8 +15,8 @@ use super::{
     way_out::WayOut,
 };
 
-/// Version of the shape in which all of them are shown.
-pub(crate) const CONFIG_SHOW_SCHEMA: &str = "config-show/1";
+/// Version of the shape of [`to_json`].
+const SCHEMA: &str = "config-show/1";
 
 /// Replaces a secret.
 const MASK: &str = "•••";
@@ -23,7 +24,7 @@ const MASK: &str = "•••";
 const SHOWN_DIGEST_BYTES: usize = "sha256:".len() + 8;
 
 /// A setting, ready to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectiveSetting {
     /// `limits.upstream.rate`
     pub setting: String,
@@ -32,21 +33,16 @@ pub struct EffectiveSetting {
     pub origin: String,
 }
 
-impl EffectiveSetting {
-    #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
-        json!({"setting": self.setting, "value": self.value, "origin": self.origin})
-    }
+/// What `config show --json` prints and `GET /config` answers.
+#[must_use]
+pub(crate) fn to_json(settings: &[EffectiveSetting]) -> Value {
+    json!({"schema": SCHEMA, "settings": settings})
+}
 
-    /// `None` if it is not what [`EffectiveSetting::to_json`] makes.
-    #[must_use]
-    pub(crate) fn from_json(shown: &Value) -> Option<Self> {
-        Some(Self {
-            setting: shown.get("setting")?.as_str()?.to_owned(),
-            value: shown.get("value")?.clone(),
-            origin: shown.get("origin")?.as_str()?.to_owned(),
-        })
-    }
+/// `None` if it is not what [`to_json`] makes.
+#[must_use]
+pub(crate) fn from_json(mut shown: Value) -> Option<Vec<EffectiveSetting>> {
+    serde_json::from_value(shown.get_mut("settings")?.take()).ok()
 }
 
 /// All settings in the order of the schema, secrets masked and digests of keys shortened.

@@ -33,7 +33,7 @@ impl Greeting<'_> {
     #[must_use]
     pub(super) fn text(&self, shell: Shell) -> String {
         let mut lines = vec![format!(
-            "ninjaone-proxy {VERSION} before a simulated NinjaOne ({}); admin: {}",
+            "ninjaone-proxy {VERSION} and a simulated NinjaOne ({}); admin: {}",
             self.ninjaone, self.admin
         )];
         let (assignments, requests) = match shell {

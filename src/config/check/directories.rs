@@ -75,13 +75,7 @@ impl Checker<'_> {
         if self.is_under_systemd() || is_of_system || rustix::process::geteuid().is_root() {
             return None;
         }
-        let base = self.variable("XDG_STATE_HOME").map(PathBuf::from);
-        // A relative path there is invalid, and is to be ignored.
-        let base = base.filter(|it| it.is_absolute()).or_else(|| {
-            let home = PathBuf::from(self.variable("HOME")?);
-            home.is_absolute().then(|| home.join(".local/state"))
-        })?;
-        let own = base.join(PROGRAM);
+        let own = own_state_directory(|name| self.variable(name))?;
         let is_for_us = own.join(AUDIT).is_dir() || (is_on_terminal() && can_be_written(&own));
         is_for_us.then_some(own)
     }
@@ -100,6 +94,25 @@ impl Checker<'_> {
     fn variable(&self, name: &str) -> Option<&str> {
         self.sources.env_var(name).filter(|it| !it.is_empty())
     }
+}
+
+/// In the user's state directory, which may not be there.
+fn own_state_directory<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Option<PathBuf> {
+    let base = variable("XDG_STATE_HOME").map(PathBuf::from);
+    // A relative path there is invalid, and is to be ignored.
+    let base = base.filter(|it| it.is_absolute()).or_else(|| {
+        let home = PathBuf::from(variable("HOME")?);
+        home.is_absolute().then(|| home.join(".local/state"))
+    })?;
+    Some(base.join(PROGRAM))
+}
+
+/// Every place where the store may be if the configuration does not say.
+pub(in crate::config) fn default_stores<'a>(
+    variable: impl Fn(&str) -> Option<&'a str>,
+) -> impl Iterator<Item = PathBuf> {
+    let own = own_state_directory(variable).map(|it| it.join(STORE));
+    own.into_iter().chain([PathBuf::from(DEFAULT_STORE_PATH)])
 }
 
 fn is_on_terminal() -> bool {

@@ -8,7 +8,7 @@ mod admin_access;
 mod audit;
 mod budget;
 mod callers;
-mod directories;
+pub(in crate::config) mod directories;
 mod identities;
 mod listen;
 mod operations;

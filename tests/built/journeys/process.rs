@@ -126,6 +126,30 @@ async fn sigterm_loses_nothing_that_was_accepted_and_ends_with_0() {
 }
 
 #[tokio::test]
+async fn the_sigterm_that_a_service_manager_sends_after_a_drain_cuts_nothing() {
+    let plan = World::plan().set("admin", "socket", "\"admin.sock\"");
+    let mut world = plan.start().await;
+    world.trouble(r#"{"slow_ms":2000}"#);
+    let client = world.client();
+    let asked = tokio::spawn(async move { client.get("reports", "/v2/organizations").await });
+    until("the request at NinjaOne", async || !world.saw().is_empty()).await;
+    let drain = Command::new(PROGRAM)
+        .args(["drain", "--admin"])
+        .arg(world.directory().join("admin.sock"))
+        .output();
+    assert_eq!(drain.unwrap().stdout, b"draining\n");
+    until("the drain", async || {
+        world.status().await["draining"] == true
+    })
+    .await;
+    world.signal(Signal::TERM);
+    let answer = asked.await.unwrap();
+    assert!(answer.whole && answer.status == 200, "{}", answer.head);
+    assert!(world.program().ends().await.success());
+    world.gone();
+}
+
+#[tokio::test]
 async fn a_drain_that_takes_too_long_is_cut_and_what_was_open_is_on_record() {
     let world = World::new().await;
     let mut running = Running::start(&world, &[("listen", "drain", "\"300ms\"")]).await;

@@ -290,6 +290,23 @@ async fn sigterm_ends_the_program_whatever_part_has_stopped() {
 }
 
 #[tokio::test]
+async fn a_drain_over_the_socket_ends_the_program_though_its_control_loop_has_stopped() {
+    let plan = World::plan().set("admin", "socket", "\"admin.sock\"");
+    let mut stallable = Stallable::start(plan).await;
+    stallable.stop("thread control");
+    stallable.is_named("control").await;
+    let asked = Command::new(PROGRAM)
+        .args(["drain", "--admin"])
+        .arg(stallable.world.directory().join("admin.sock"))
+        .stdout(Stdio::null())
+        .status();
+    assert!(asked.unwrap().success());
+    let program = stallable.world.program();
+    program.ends_within(DRAIN + END_MAX).await;
+    stallable.world.gone();
+}
+
+#[tokio::test]
 async fn no_renewal_begins_after_sigterm_while_requests_are_still_answered() {
     const TOKEN_LIFE: Duration = Duration::from_secs(2);
     let plan = World::plan().user(UserLogin::LoggedIn);

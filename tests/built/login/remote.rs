@@ -1,8 +1,18 @@
 //! Logins from another machine, through the admin listener of a running proxy.
 
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, chown},
+    path::Path,
+    process::Command,
+};
+
 use serde_json::{Value, json};
 
-use crate::{answer::Answer, program::Program};
+use crate::{
+    answer::Answer,
+    program::{PROGRAM, Program},
+};
 
 use super::{
     browser::{decide, get, send},
@@ -65,6 +75,43 @@ fn over_the_admin_socket_neither_a_key_nor_the_configuration_is_needed() {
     get(&decide(text(&first, "authorize_url"), "allow"));
     let (code, done) = login.end();
     assert_eq!((code, &done["tenant"]), (0, &json!("acme")), "{done}");
+}
+
+#[test]
+fn root_logs_in_at_a_proxy_of_another_user_who_stores_the_login_as_its_own() {
+    let world = World::new(WEB);
+    let nobody = 65_534;
+    let owned = |path: &Path| chown(path, Some(nobody), Some(nobody)).unwrap();
+    let directory = world.directory.path();
+    owned(directory);
+    for file in fs::read_dir(directory).unwrap() {
+        owned(&file.unwrap().path());
+    }
+    let mut command = Command::new("setpriv");
+    let nobody_text = nobody.to_string();
+    command.args([
+        "--reuid",
+        &nobody_text,
+        "--regid",
+        &nobody_text,
+        "--clear-groups",
+        PROGRAM,
+    ]);
+    let mut proxy = Program::start_by(command, &world.directory.config());
+    proxy.answers_at(world.admin);
+
+    let (login, first) = world.login(&["acme"]);
+    get(&decide(text(&first, "authorize_url"), "allow"));
+    let (code, done) = login.end();
+    assert_eq!((code, &done["tenant"]), (0, &json!("acme")), "{done}");
+    let stored = fs::read_dir(world.path("store")).unwrap();
+    let owners: Vec<u32> = stored
+        .map(|it| it.unwrap().metadata().unwrap().uid())
+        .collect();
+    assert!(
+        owners.len() > 1 && owners.iter().all(|it| *it == nobody),
+        "{owners:?}"
+    );
 }
 
 #[test]

@@ -25,12 +25,12 @@ const ANYBODY_MODE: u32 = 0o666;
 const DIRECTORY_MODE: u32 = 0o700;
 
 /// Who has access, and the socket whose permissions follow from it.
-pub(crate) struct AdminDoors {
+pub(crate) struct AdminAccessControl {
     pub(super) access: Arc<ArcSwap<AdminAccess>>,
     socket: Option<PathBuf>,
 }
 
-impl AdminDoors {
+impl AdminAccessControl {
     /// Opens the socket that the configuration asks for. A default place that cannot be used is left alone, and the log says so:
     /// another process may serve there.
     ///
@@ -39,11 +39,11 @@ impl AdminDoors {
     pub(super) fn open(config: &AdminConfig) -> Result<(Self, Option<Listener>), BindError> {
         let access = Arc::new(ArcSwap::from_pointee(wiring::admin_access(config)));
         let Some(socket) = &config.socket else {
-            let doors = Self {
+            let control = Self {
                 access,
                 socket: None,
             };
-            return Ok((doors, None));
+            return Ok((control, None));
         };
         let listener = match listen(&socket.path, mode(config)) {
             Ok(listener) => Some(listener),
@@ -53,11 +53,11 @@ impl AdminDoors {
                 None
             }
         };
-        let doors = Self {
+        let control = Self {
             access,
             socket: listener.is_some().then(|| socket.path.clone()),
         };
-        Ok((doors, listener))
+        Ok((control, listener))
     }
 
     /// Applies a new configuration.

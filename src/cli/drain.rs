@@ -1,0 +1,95 @@
+//! `drain`: asks the running proxy over its admin socket to finish and stop or, where it may not be asked, sends it a signal.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use clap::Args;
+use http::StatusCode;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::config::value::duration;
+
+use super::{
+    admin_args::AdminArgs,
+    context::Context,
+    exit::ExitStatus,
+    running_proxy::{RunningProxy, RunningProxyError, find_with_status, refuse_other_proxy},
+    signal::signal_running,
+};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DrainArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+    /// Wait until the proxy has ended
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait for its end, with --wait
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_timeout)]
+    timeout: Duration,
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// Exit codes: 0 draining, with --wait ended; 75 not ended in time; 1 not reachable or not permitted.
+///
+/// # Errors
+/// `out` or `err` cannot be written to.
+pub(super) async fn drain(
+    args: &DrainArgs,
+    context: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let (proxy, before) = match find_with_status(context, &args.admin).await {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            return Ok(ExitStatus::Failed);
+        }
+    };
+    if let Some(code) = refuse_other_proxy(context, &args.admin, &before, err)? {
+        return Ok(code);
+    }
+    match proxy.post("/drain", &Value::Null, DRAIN_TIMEOUT).await {
+        Ok(_) => {}
+        Err(RunningProxyError::Refused {
+            status: StatusCode::UNAUTHORIZED,
+            ..
+        }) => {
+            if !signal_running(&before, Signal::TERM, err)? {
+                return Ok(ExitStatus::Failed);
+            }
+        }
+        Err(error) => {
+            writeln!(err, "error: {error}")?;
+            return Ok(ExitStatus::Failed);
+        }
+    }
+    if args.wait && timeout(args.timeout, wait_for_end(&proxy)).await.is_err() {
+        writeln!(err, "error: the proxy has not ended yet; it goes on ending")?;
+        return Ok(ExitStatus::TryAgainLater);
+    }
+    let state = if args.wait { "ended" } else { "draining" };
+    if context.json {
+        writeln!(out, "{}", json!({"schema": "drain/1", "state": state}))?;
+    } else {
+        writeln!(out, "{state}")?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+async fn wait_for_end(proxy: &RunningProxy) {
+    while proxy.answers().await {
+        sleep(POLL_INTERVAL).await;
+    }
+}
