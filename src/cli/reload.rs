@@ -109,7 +109,7 @@ fn print_report(
     }
     writeln!(
         err,
-        "error: not loaded, generation {generation} stays in force: {}",
+        "{}\n\nerror: not loaded, generation {generation} stays in force",
         report.errors.join("\n\n")
     )?;
     Ok(code)

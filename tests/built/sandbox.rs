@@ -98,7 +98,8 @@ fn it_is_ready_within_a_second_its_lines_work_and_each_request_shows_up() {
     // Pasted as it is, but for what curl prints.
     let script: Vec<_> = greeting
         .lines()
-        .filter(|it| it.starts_with("export ") || it.starts_with("curl "))
+        // The whole greeting, up to the first line of what happens.
+        .take_while(|it| !it.starts_with(|first: char| first.is_ascii_digit()))
         .map(|it| match it.strip_prefix("curl ") {
             Some(rest) => format!("curl -s -o /dev/null -w '%{{http_code}} ' {rest}"),
             None => it.to_owned(),

@@ -33,7 +33,7 @@ impl Greeting<'_> {
     #[must_use]
     pub(super) fn text(&self, shell: Shell) -> String {
         let mut lines = vec![format!(
-            "ninjaone-proxy {VERSION} and a simulated NinjaOne ({}); admin: {}",
+            "# ninjaone-proxy {VERSION} and a simulated NinjaOne ({}); admin: {}",
             self.ninjaone, self.admin
         )];
         let (assignments, requests) = match shell {
@@ -48,9 +48,9 @@ impl Greeting<'_> {
         lines.extend(requests);
         lines.push(
             if self.is_exposed {
-                "Anybody who reaches that address and has a key may call. Ctrl-C stops the sandbox."
+                "# Anybody who reaches that address and has a key may call. Ctrl-C stops the sandbox."
             } else {
-                "Requests appear below as they happen. Ctrl-C stops the sandbox."
+                "# Requests appear below as they happen. Ctrl-C stops the sandbox."
             }
             .to_owned(),
         );
