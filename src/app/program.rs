@@ -15,7 +15,7 @@ use crate::{
         login_endpoint::LoginEndpoint,
     },
     audit::{
-        ledger::{self, Ledger, LedgerStorage},
+        ledger::{self, Ledger},
         ledger_observer::LedgerObserver,
         sink::resume,
     },
@@ -369,8 +369,8 @@ fn open_ledger(
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, StartError> {
-    let storage = LedgerStorage::Directory(config.audit.path.clone());
-    let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
+    let directory = config.audit.path.clone();
+    let mut options = ledger::LedgerOptions::new(directory, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.strangers = wiring::stranger_limits(&config.audit);
     options.space = wiring::space_limits(&config.audit);
