@@ -119,7 +119,7 @@ impl ErrorCode {
             Self::BadRequest => "The request was not sent in a way that can be served",
             Self::ExpectationFailed => "The expectation is not supported",
             Self::BrowserRefused => "Requests from web pages are refused",
-            Self::HostRefused => "This host name is not answered here",
+            Self::HostRefused => "This proxy does not serve this host",
             Self::Unauthenticated => "The caller did not prove who it is",
             Self::PolicyDenied => "The policy does not allow this operation",
             Self::UnknownOperation => "The operation is not in the catalogue",

@@ -5,6 +5,8 @@
 
 mod client_form;
 pub(crate) mod error_code;
+mod hint;
+mod malformed_refusal;
 pub(crate) mod outcome;
 mod problem_details;
 mod problem_response;

@@ -16,6 +16,7 @@ mod ops;
 mod policy;
 mod sandbox;
 mod selector;
+mod setting_names;
 #[path = "../built/small_disk.rs"]
 mod small_disk;
 mod store;
