@@ -102,7 +102,10 @@ fn hint(it: &Malformed) -> Option<Hint> {
         RequestError::HeadUnfinished => {
             Hint::caller("Send the request's head at once, or close connections that are not used.")
         }
-        RequestError::MisdirectedHost => misdirected(it.host.as_deref()),
+        RequestError::MisdirectedHost => Hint::either(
+            "Call this proxy by a host that it serves.",
+            "See which hosts it serves: run 'ninjaone-proxy config show'.",
+        ),
         RequestError::BodyTooLarge => Hint::either(
             "Send less in one request.",
             "If uploads of this length are meant, raise listen.max_upload.",
@@ -116,14 +119,6 @@ fn hint(it: &Malformed) -> Option<Hint> {
         | RequestError::Scheme
         | RequestError::NotHttp => return None,
     })
-}
-
-fn misdirected(host: Option<&str>) -> Hint {
-    let operator = match host {
-        Some(host) => format!("If callers may use the host {host}, add it to listen.hosts."),
-        None => "If callers may use this host, add it to listen.hosts.".to_owned(),
-    };
-    Hint::either("Call this proxy by a host that it serves.", operator)
 }
 
 /// Starts with a capital and ends with a full stop.

@@ -405,8 +405,9 @@ pub(crate) fn throttled(it: &Throttled) -> Refusal {
 pub(crate) fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
     let (tenant, identity) = (&authorized.tenant().name, unavailable.identity);
     let operation = &authorized.operation().id;
-    let goes =
-        format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
+    let goes = format!(
+        "Operation {operation} goes to NinjaOne as the {identity} identity of tenant {tenant}"
+    );
     let login = format!("ninjaone-proxy login {tenant}");
     let mut refusal = match unavailable.reason {
         credentials::TokenUnavailableReason::NotConfigured => {

@@ -35,4 +35,5 @@ mod journeys;
 mod login;
 mod sandbox;
 mod strangers;
+mod texts;
 mod verdict;

@@ -22,8 +22,6 @@ use ninjaone_proxy::{
 };
 use tokio::time::Instant;
 
-use crate::setting_names::has_setting;
-
 fn count(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
@@ -319,18 +317,6 @@ async fn the_deadline_of_the_queue_names_what_stood_in_the_way() {
         retry_after > Duration::from_secs(59) && retry_after <= Duration::from_mins(1),
         "{retry_after:?}"
     );
-}
-
-#[test]
-fn each_kind_of_limit_has_a_word_and_a_setting_that_exists_or_is_ninjaones() {
-    for kind in LimitKind::ALL {
-        assert_eq!(LimitKind::from_word(kind.as_str()), Some(kind));
-        match kind.setting() {
-            Some(setting) => assert!(has_setting(setting), "{setting}"),
-            None => assert_eq!(kind, LimitKind::TenantPaused),
-        }
-    }
-    assert_eq!(LimitKind::from_word("caller"), None);
 }
 
 #[test]

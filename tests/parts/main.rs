@@ -7,18 +7,15 @@ mod catalogue;
 mod config;
 mod credentials;
 mod documents;
-mod error_reference;
 mod explain;
 mod explain_strangers;
 mod explain_words;
-mod hints;
 mod limits;
 mod ninjaone_answers;
 mod ops;
 mod policy;
 mod sandbox;
 mod selector;
-mod setting_names;
 #[path = "../built/small_disk.rs"]
 mod small_disk;
 mod store;

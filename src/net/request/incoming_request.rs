@@ -17,12 +17,13 @@ use crate::{
 
 use super::{
     allowed_hosts::{AllowedHosts, HostMatch},
+    check_error::CheckError,
     headers::{HeaderError, RequestHeaders},
     parsed_request::{ParsedRequest, RequestHead, recorded_text},
     presented_credentials::PresentedCredentials,
     request_error::RequestError,
     request_rules::RequestRules,
-    target::{Target, TargetError},
+    target::Target,
 };
 
 /// A request as it came off a connection.
@@ -85,45 +86,6 @@ pub struct Malformed {
     pub host: Option<Box<str>>,
     /// The sizes of what is too large, as far as they are known.
     pub exceeded: Option<ExceededSize>,
-}
-
-/// Why a request is refused, and what of it callers are told.
-struct CheckError {
-    error: RequestError,
-    host: Option<Box<str>>,
-    exceeded: Option<ExceededSize>,
-}
-
-impl From<RequestError> for CheckError {
-    fn from(error: RequestError) -> Self {
-        Self {
-            error,
-            host: None,
-            exceeded: None,
-        }
-    }
-}
-
-impl From<HeaderError> for CheckError {
-    fn from(error: HeaderError) -> Self {
-        RequestError::from(error).into()
-    }
-}
-
-impl From<TargetError> for CheckError {
-    fn from(error: TargetError) -> Self {
-        RequestError::from(error).into()
-    }
-}
-
-impl CheckError {
-    fn too_large(error: RequestError, allowed: u64, sent: u64) -> Self {
-        let sent = Some(sent);
-        Self {
-            exceeded: Some(ExceededSize { allowed, sent }),
-            ..Self::from(error)
-        }
-    }
 }
 
 impl IncomingRequest {

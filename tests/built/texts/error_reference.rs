@@ -1,19 +1,20 @@
-//! docs/reference/errors.md has what `help codes` prints. `BLESS=1 cargo test --test parts error_reference::` renews its tables.
+//! docs/reference/errors.md has what `help codes` prints. `BLESS=1 cargo test --test built error_reference::` renews its tables.
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
 
 use ninjaone_proxy::limits::LimitKind;
 use serde_json::Value;
 
+use crate::program::PROGRAM;
+
 const DOCUMENT: &str = "docs/reference/errors.md";
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ninjaone-proxy");
 
 fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT)
 }
 
 /// What the built program says of all codes.
-pub(crate) fn codes() -> Value {
+pub(super) fn codes() -> Value {
     let output = Command::new(PROGRAM)
         .args(["help", "codes", "--json"])
         .output()
@@ -82,8 +83,8 @@ fn with_rows(document: &str, heading: &str, rows: &[String]) -> String {
         .map(|it| it.len() + 1)
         .sum();
     let end = table + old;
-    let rows: String = rows.iter().map(|it| format!("{it}\n")).collect();
-    format!("{}{rows}{}", &document[..table], &document[end..])
+    let rows = rows.join("\n");
+    format!("{}{rows}\n{}", &document[..table], &document[end..])
 }
 
 #[test]

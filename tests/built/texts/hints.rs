@@ -7,7 +7,9 @@ use std::{
     process::Command,
 };
 
-use crate::{error_reference::codes, setting_names::has_setting};
+use crate::program;
+
+use super::{error_reference::codes, setting_names::has_setting};
 
 const PROGRAM: &str = "ninjaone-proxy ";
 /// Where a string begins with the name of the program and is no command.
@@ -154,7 +156,7 @@ fn is_taken(words: &[String]) -> Result<(), String> {
     let mut line: Vec<&str> = words.iter().map(String::as_str).collect();
     // Prose may go on after a command: a shorter one is enough, but never less than its name.
     loop {
-        let output = Command::new(env!("CARGO_BIN_EXE_ninjaone-proxy"))
+        let output = Command::new(program::PROGRAM)
             .args(&line)
             .arg("--help")
             .output()
@@ -224,39 +226,73 @@ fn a_command_is_found_where_somebody_is_told_to_type_it_and_a_wrong_one_is_not_t
     assert!(is_taken(&words("mend")).is_err());
 }
 
-/// Names of settings: a section, and what follows its dot; or a section in brackets.
+/// Names of settings: a section, and what follows its dot. `*` stands for a name that is filled in.
 fn settings(text: &str) -> BTreeSet<String> {
-    let is_part = |it: char| it.is_ascii_alphanumeric() || ['_', '.', '-'].contains(&it);
+    const FILES: [&str; 3] = [".key", ".lock", ".sock"];
+    let is_part = |it: char| it.is_ascii_alphanumeric() || ['_', '.', '-', '*'].contains(&it);
     let words = text.split(|it: char| !is_part(it));
     words
         .map(|it| it.trim_matches('.'))
         .filter(|it| {
             let mut parts = it.split('.');
             let section = parts.next().unwrap_or_default();
-            SECTIONS.contains(&section) && parts.next().is_some()
+            SECTIONS.contains(&section)
+                && parts.next().is_some()
+                && !FILES.iter().any(|file| it.ends_with(file))
         })
         .map(str::to_owned)
         .collect()
 }
 
+/// The parts of a line that stand between two of the marks.
+fn quoted(line: &str, mark: char) -> Vec<&str> {
+    line.split(mark).skip(1).step_by(2).collect()
+}
+
+/// A string of source with `*` for each value that is filled in.
+fn with_any_value(text: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((_, after)) = after.split_once('}') else {
+            break;
+        };
+        filled.push('*');
+        rest = after;
+    }
+    filled + rest
+}
+
 #[test]
-fn each_setting_that_a_refusal_or_a_code_names_exists() {
-    let of_refusals = texts_of_the_program().into_iter().filter(|(place, line)| {
-        let is_text = line.contains('"') || place.contains("limit_kind");
-        is_text && (place.contains("/proxy/") || place.contains("limit_kind"))
-    });
-    let mut named = BTreeSet::new();
-    let mut wrong = Vec::new();
-    for (place, text) in of_refusals.chain(texts_of_the_codes()) {
-        // A name that is filled in stands for any.
-        let text = text.replace("{identity}", "user").replace(['{', '}'], "");
-        for setting in settings(&text) {
-            if !has_setting(&setting) {
-                wrong.push(format!("{place}: {setting}"));
-            }
-            named.insert(setting);
+fn each_setting_that_a_text_names_exists() {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    let mut note = |place: &str, text: &str| {
+        for setting in settings(text) {
+            named.entry(setting).or_insert_with(|| place.to_owned());
+        }
+    };
+    for (place, line) in texts_of_the_program() {
+        for text in quoted(&line, '"') {
+            note(&place, &with_any_value(text));
         }
     }
-    assert!(named.len() > 8, "only {named:?}");
+    for (place, line) in texts_of_the_documents() {
+        // Members of the status have the names of sections, too.
+        if !place.contains("reference/status.md") {
+            for text in quoted(&line, '`') {
+                note(&place, text);
+            }
+        }
+    }
+    for (place, text) in texts_of_the_codes() {
+        note(&place, &text);
+    }
+    assert!(named.len() > 30, "only {named:?}");
+    let wrong: Vec<_> = named
+        .iter()
+        .filter(|(setting, _)| !has_setting(setting))
+        .map(|(setting, place)| format!("{place}: {setting}"))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

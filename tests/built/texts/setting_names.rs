@@ -1,19 +1,23 @@
 //! Whether a setting that a text names exists.
 
-use ninjaone_proxy::config::read::json_schema::json_schema;
+use ninjaone_proxy::{config::read::json_schema::json_schema, limits::LimitKind};
 use serde_json::Value;
 
-/// Whether the schema has the setting: `listen.max_body`, or `tenant.acme.user` with any name where names are free.
-pub(crate) fn has_setting(path: &str) -> bool {
+/// Whether the schema has the setting: `listen.max_body`, or `tenant.acme.user` with any name where names are free. `*` is any
+/// name.
+pub(super) fn has_setting(path: &str) -> bool {
     let schema = json_schema();
     let mut here = vec![&schema];
     for segment in path.split('.') {
         here = here
             .iter()
             .flat_map(|it| resolved(it, &schema))
-            .filter_map(|it| {
-                let named = it.get("properties").and_then(|all| all.get(segment));
-                named.or_else(|| it.get("additionalProperties").filter(|it| it.is_object()))
+            .flat_map(|it| {
+                let free = it.get("additionalProperties").filter(|it| it.is_object());
+                let named = it.get("properties").and_then(Value::as_object);
+                let named = named.into_iter().flatten();
+                let named = named.filter(|(name, _)| segment == "*" || *name == segment);
+                named.map(|(_, it)| it).chain(free).collect::<Vec<_>>()
             })
             .collect();
     }
@@ -43,10 +47,23 @@ fn settings_are_found_behind_references_and_free_names_and_others_are_not() {
         "listen.max_body",
         "tenant.acme.user",
         "caller.reports.limit.rate",
+        "tenant.*.*",
     ] {
         assert!(has_setting(known), "{known}");
     }
     for unknown in ["listen.body_max", "tenant.acme.person", "limit"] {
         assert!(!has_setting(unknown), "{unknown}");
     }
+}
+
+#[test]
+fn each_kind_of_limit_has_a_word_and_a_setting_that_exists_or_is_ninjaones() {
+    for kind in LimitKind::ALL {
+        assert_eq!(LimitKind::from_word(kind.as_str()), Some(kind));
+        match kind.setting() {
+            Some(setting) => assert!(has_setting(setting), "{setting}"),
+            None => assert_eq!(kind, LimitKind::TenantPaused),
+        }
+    }
+    assert_eq!(LimitKind::from_word("caller"), None);
 }
