@@ -9,9 +9,11 @@ mod context;
 mod doctor;
 mod drain;
 pub mod exit;
+mod exit_guide;
 pub mod explain;
 mod global_args;
 pub mod healthcheck;
+mod help;
 mod init;
 mod login;
 mod logout;
@@ -39,7 +41,12 @@ use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
-#[command(name = "ninjaone-proxy", version, max_term_width = 100)]
+#[command(
+    name = "ninjaone-proxy",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -86,6 +93,8 @@ enum Command {
     Man,
     /// Print the version
     Version,
+    /// Explain a command, a problem code or an exit code
+    Help(help::HelpArgs),
 }
 
 impl Command {
@@ -186,6 +195,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
         Command::Version => meta::version(global.json, out),
+        Command::Help(args) => help::run(&args, global.json, out, err),
     }
 }
 

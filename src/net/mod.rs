@@ -4,6 +4,7 @@
 
 pub mod body;
 pub mod client;
+pub mod exceeded_size;
 pub mod http1;
 pub mod link_header;
 pub mod method;

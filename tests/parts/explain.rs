@@ -222,14 +222,23 @@ fn required_headers_are_named_with_the_allow() {
 }
 
 #[test]
-fn a_wrong_method_or_path_is_answered_with_the_nearest_operations() {
-    let told = explain(&["powerbi", "PUT /v2/devices"]);
-    assert_eq!(told.code, 5);
-    assert!(
-        told.out.contains("GET /v2/devices (getDevices)"),
-        "{}",
-        told.out
-    );
+fn a_wrong_method_or_path_is_answered_with_the_nearest_operations_of_that_method() {
+    for (request, nearest, other) in [
+        ("GET /v2/device", "GET /v2/devices (getDevices)", "POST "),
+        ("HEAD /v2/device", "GET /v2/devices (getDevices)", "POST "),
+        (
+            "PUT /v2/organizations",
+            "PUT /v2/organization/{id}",
+            "GET /v2/organizations",
+        ),
+    ] {
+        let told = explain(&["powerbi", request]);
+        assert_eq!(told.code, 5);
+        let step = told.out.lines().find(|it| it.contains("no such method"));
+        let step = step.unwrap_or_else(|| panic!("{}", told.out));
+        assert!(step.contains(nearest), "{step}");
+        assert!(!step.contains(other), "{step}");
+    }
     let outside = explain(&["powerbi", "POST /ws/oauth/token"]);
     assert!(
         outside

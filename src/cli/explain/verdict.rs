@@ -1,5 +1,7 @@
 //! What happened to a recorded request, in a sentence, and what to do about it.
 
+use crate::limits::LimitKind;
+
 use super::{
     own_endpoint::{OwnEndpoint, token_refusal},
     recorded_request::RecordedRequest,
@@ -173,10 +175,17 @@ fn caller_limit(caller: &str, bucket: Option<&str>) -> Verdict {
         Some("caller-concurrency") => "had too many requests under way",
         _ => "sent requests faster than its limit",
     };
+    let limit = bucket.and_then(LimitKind::from_word);
+    let default = limit
+        .and_then(LimitKind::setting)
+        .unwrap_or("limits.caller");
+    let setting = default.replace("limits.caller", "limit");
     let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
     Verdict::and(
         format!("It was limited: {caller} {which}{bucket}. Nothing was sent."),
-        format!("Send less, or raise the limit of [caller.{caller}]."),
+        format!(
+            "Send less, or raise the limit: {setting} of [caller.{caller}] or of its policy, or {default} for all callers."
+        ),
     )
 }
 
@@ -186,11 +195,15 @@ fn throttled(bucket: Option<&str>) -> Verdict {
         Some("tenant-queue") => "too many requests waited for the tenant's budget",
         _ => "the tenant's budget for NinjaOne had no room in time",
     };
+    let setting = bucket
+        .and_then(LimitKind::from_word)
+        .and_then(LimitKind::setting);
+    let remedy = setting.map_or_else(
+        || "See the budget: ninjaone-proxy status".to_owned(),
+        |it| format!("If NinjaOne takes more, raise {it}. See the budget: ninjaone-proxy status"),
+    );
     let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
-    Verdict::and(
-        format!("It was limited: {why}{bucket}."),
-        "See the budget: ninjaone-proxy status",
-    )
+    Verdict::and(format!("It was limited: {why}{bucket}."), remedy)
 }
 
 fn login_needed(tenant: &str, identity: Option<&str>) -> Verdict {
