@@ -88,6 +88,33 @@ enum Command {
     Version,
 }
 
+impl Command {
+    /// Whether it works on the files of a proxy, which may be those of the proxy that the environment names. Those that ask
+    /// the proxy itself find it by themselves.
+    const fn reads_configuration(&self) -> bool {
+        match self {
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Caller(_)
+            | Self::Doctor(_)
+            | Self::Explain(_)
+            | Self::Ops(_)
+            | Self::Config(_)
+            | Self::Audit(_) => true,
+            Self::Run
+            | Self::Sandbox(_)
+            | Self::Healthcheck(_)
+            | Self::Reload(_)
+            | Self::Drain(_)
+            | Self::Init(_)
+            | Self::Status(_)
+            | Self::Completions(_)
+            | Self::Man
+            | Self::Version => false,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum OpsCommand {
     /// List operations
@@ -115,7 +142,17 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
-    let context = Context::new(&global);
+    let mut context = Context::new(&global);
+    if command.reads_configuration()
+        && let Err(error) = run::block_on(running_proxy::follow_named_proxy(&mut context))?
+    {
+        writeln!(err, "error: $NJP_ADMIN: {error}")?;
+        writeln!(
+            err,
+            "hint: unset NJP_ADMIN, or name a configuration with --config"
+        )?;
+        return Ok(ExitStatus::Failed);
+    }
     match command {
         Command::Run => run::run(&context, err),
         Command::Sandbox(args) => sandbox::run(&args, &global, err),

@@ -12,8 +12,9 @@ use crate::{
         VERSION, control_loop, journal,
         listeners::InheritedSockets,
         logging,
-        program::{Persistence, Program},
+        program::Program,
         reload::Reloader,
+        request_log,
         shutdown_deadline::{self, ShutdownDeadline},
         signals::Signals,
         way_out::log_ways_out,
@@ -91,7 +92,7 @@ async fn serve(
     let mut inherited = InheritedSockets::from_process();
     let program = Program::start(
         &config,
-        &Persistence::Configured,
+        request_log::observer(config.telemetry.log_requests),
         &mut inherited,
         calls,
         deadline.drain_notice(),

@@ -373,6 +373,20 @@ pub(super) async fn find_with_status(
     Ok((proxy, status))
 }
 
+/// Where `$NJP_ADMIN` names a proxy and `--config` no configuration, that proxy's configuration is meant, and no other that
+/// happens to be found.
+///
+/// # Errors
+/// That proxy does not say where its configuration is.
+pub(super) async fn follow_named_proxy(context: &mut Context) -> Result<(), RunningProxyError> {
+    let args = AdminArgs::default();
+    if context.named_config().is_none() && RunningProxy::is_named(context, &args) {
+        let (_, running) = find_with_status(context, &args).await?;
+        context.follow(running.config.file.map(PathBuf::from));
+    }
+    Ok(())
+}
+
 /// Who names a configuration means the proxy that runs with it, and no other that happens to be found.
 ///
 /// # Errors

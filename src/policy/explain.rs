@@ -238,7 +238,7 @@ impl PolicySet {
         self.caller_policies.iter().map(|page| page.name.as_str())
     }
 
-    fn policy_of_caller(&self, caller: &str) -> Option<&CallerPolicy> {
+    pub(super) fn policy_of_caller(&self, caller: &str) -> Option<&CallerPolicy> {
         self.caller_policies
             .iter()
             .find(|page| page.name.as_str() == caller)
@@ -456,7 +456,7 @@ fn required_headers(page: &CallerPolicy) -> impl Iterator<Item = RequiredHeader>
 
 /// Every deny that speaks against it goes; an allow is added where none would be left to speak for it. It names the
 /// operation alone, because that is the least that can be given.
-fn suggested_changes(
+pub(super) fn suggested_changes(
     page: &CallerPolicy,
     operation: &Operation,
     class: RiskClass,

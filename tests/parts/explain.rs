@@ -174,7 +174,7 @@ fn every_deny_must_go_and_an_allow_be_added_where_both_are_missing() {
         "acme: named by the base path",
         "remove \"dangerous\" from deny of [policy.agents] (config.toml:42)",
         "remove \"runScriptOnDevice\" from deny of [policy.agents] (config.toml:43)",
-        "add \"runScriptOnDevice\" to allow of [caller.agents]\n",
+        "add \"runScriptOnDevice\" to allow of [caller.agents]: ninjaone-proxy caller allow agents runScriptOnDevice\n",
     ] {
         assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }

@@ -139,7 +139,7 @@ pub(super) fn change_text(change: &SuggestedChange) -> String {
         } => {
             let place = place.as_ref().map(|place| format!(" ({place})"));
             format!(
-                "add \"{operation}\" to allow of [caller.{caller}]{}",
+                "add \"{operation}\" to allow of [caller.{caller}]{}: ninjaone-proxy caller allow {caller} {operation}",
                 place.unwrap_or_default()
             )
         }

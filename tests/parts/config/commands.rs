@@ -40,6 +40,7 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
     let known = known();
     let around = ConfigContext {
         file: Some(&file),
+        is_file_given: true,
         json,
         environment: house.environment.clone(),
         operations: &known,
