@@ -16,14 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from machine import ROOT, TARGET, Machine, needs
 from pages import Page, Step, judge, script
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PROGRAM = TARGET / "debug/ninjaone-proxy"
 IMAGE = TARGET / "image/root"
 ENGINE = ROOT / "tests/system/engine"
-WALK_S_MAX, NOT_HERE = 120, 77
 
 # What a reader does beside the page: `$EDITOR FILE` fills in what the file leaves to him.
 READER = r"""
@@ -93,43 +90,18 @@ CENTRAL = Page(
     codes={f"{CENTRAL_INSIDE} {EXPLAIN.format('nightly')}": 5, f"{CENTRAL_INSIDE} doctor": 6},
 )
 
-# A machine of its own: no network but the loopback, no process that outlives the walk.
-NODE = r"""
-set -eu
-ip link set lo up
-"$PROGRAM" sandbox --only-ninjaone --listen 127.0.0.1:6469 >"$OUT/ninjaone" 2>&1 &
-for _ in $(seq 100); do curl -s http://127.0.0.1:6469/ >/dev/null && break; sleep 0.1; done
-exec bash "$OUT/script"
-"""
-
-
-def not_here(why):
-    print(why)
-    sys.exit(NOT_HERE)
-
-
 def walk(page):
     """What is wrong with it."""
-    with tempfile.TemporaryDirectory(prefix="ninjaone-proxy-walk-") as folder:
-        folder = Path(folder)
-        place, out, state, programs = (folder / name for name in ("place", "out", "state", "bin"))
-        for each in (place, out, state, programs):
-            each.mkdir()
-        shutil.copytree(ROOT / "deploy", place / "deploy", ignore=shutil.ignore_patterns("secrets", "callers.d"))
+    with Machine() as machine:
+        shutil.copytree(ROOT / "deploy", machine.place / "deploy", ignore=shutil.ignore_patterns("secrets", "callers.d"))
         for file in ("Dockerfile", "Cargo.toml"):
-            shutil.copy(ROOT / file, place)
+            shutil.copy(ROOT / file, machine.place)
         for name in ("docker", "kubectl"):
-            (programs / name).symlink_to(ENGINE / name)
-        steps = [Step("the reader", READER), *page.steps()]
-        (out / "script").write_text(script(steps, out))
-        environment = {
-            "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder), "PROGRAM": str(PROGRAM),
-            "OUT": str(out), "ENGINE_STATE": str(state), "ENGINE_IMAGE": str(IMAGE), "ENGINE_SOURCE": str(place),
-            "ENGINE_KUBECTL": shutil.which("kubectl"),
-        }
-        command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", NODE]
-        subprocess.run(command, cwd=place, env=environment, stdin=subprocess.DEVNULL, timeout=WALK_S_MAX, check=False)
-        wrong = judge(steps, out)
+            (machine.programs / name).symlink_to(ENGINE / name)
+        state = machine.folder / "state"
+        state.mkdir()
+        engine = {"ENGINE_STATE": state, "ENGINE_IMAGE": IMAGE, "ENGINE_SOURCE": machine.place, "ENGINE_KUBECTL": shutil.which("kubectl")}
+        wrong = machine.walk([Step("the reader", READER), *page.steps()], engine)
         if wrong:
             for log in state.rglob("*.log"):
                 print(f"\n── {log.name}\n{log.read_text(errors='replace')[-4000:]}")
@@ -154,13 +126,9 @@ def tells_lies_apart():
 
 
 def main():
-    if os.geteuid() != 0 or not all(map(shutil.which, ["unshare", "nsenter", "setpriv", "chroot", "ip", "curl", "kubectl"])):
-        not_here("this needs root, kubectl, iproute2, curl and util-linux")
+    needs("nsenter", "setpriv", "chroot", "kubectl")
     if not IMAGE.is_dir():
         sys.exit("tests/system/image has not laid out the image")
-    trial = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True, check=False)
-    if trial.returncode:
-        not_here(f"no namespaces here: {trial.stderr}")
     tells_lies_apart()
     wanted = sys.argv[1:]
     pages = [page for page in (COMPOSE, SIDECAR, CENTRAL) if not wanted or any(it in str(page.path) for it in wanted)]

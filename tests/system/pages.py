@@ -85,10 +85,10 @@ class Page:
     def _sections(self):
         """(heading, its line, text), of the part above the first heading too."""
         text = self.path.read_text()
-        begins = [0] + [it.start() for it in re.finditer(r"^## ", text, re.M)]
+        begins = [0] + [it.start() for it in re.finditer(r"^##+ ", text, re.M)]
         for begin, end in zip(begins, [*begins[1:], len(text)]):
             part = text[begin:end]
-            heading = part.split("\n", 1)[0].removeprefix("## ").removeprefix("# ")
+            heading = part.split("\n", 1)[0].lstrip("# ")
             yield heading, text.count("\n", 0, begin), part
 
     def _typed(self, heading, line, text):
@@ -96,7 +96,8 @@ class Page:
             at = line + text.count("\n", 0, block.start()) + 2
             rows = [row.removeprefix(block[1]) for row in block[3].splitlines()]
             if block[2] == "sh":
-                yield Step(f"{self.path.name}:{at}", "\n".join(rows))
+                command = "\n".join(rows)
+                yield Step(f"{self.path.name}:{at}", command, code=self.codes.get(command, 0))
                 continue
             steps = []
             for number, row in enumerate(rows, at):
@@ -112,7 +113,9 @@ class Page:
 
 def typed(command):
     """As a person at a terminal does it: a login has a browser at hand."""
-    return re.sub(r"^(?=.* login \S+ --paste)", "person ", command, flags=re.M)
+    command = re.sub(r"^(?=.* login \S+ --paste)", "person ", command, flags=re.M)
+    # What does not end goes on in a window of its own.
+    return re.sub(r"^(.*(?:ninjaone-proxy run|-- sandbox))$", r"\1 &", command, flags=re.M)
 
 
 def script(steps, out):
