@@ -32,6 +32,8 @@ reader() {
     if [ -n "${LOGS_IN-}" ]; then sed -i 's/^#user = .*/user = { client_id = "sandbox-native" }/' "$1"; fi
 }
 sudo() { "$@"; }
+# The reader's own user, with whose files `docker run -u` works.
+id() { echo 1000; }
 answers() { curl -sf -H "X-Api-Key: $KEY" http://127.0.0.1:6465/v2/organizations | grep '"name"' >/dev/null; }
 posts() { curl -s -o /dev/null -w '%{http_code}' -X POST -H "X-Api-Key: $KEY" -H 'content-type: application/json' -d '{"name":"New"}' http://127.0.0.1:6465/v2/organizations; }
 is_allowed() { test "$(posts)" != 403; }
@@ -54,7 +56,7 @@ COMPOSE = Page(
         "Prove the audit log": """docker compose cp ninjaone-proxy:/var/log/ninjaone-proxy/audit audit; ls audit/*.jsonl
             test "$(stat -c %a audit/*1.jsonl)" = 600; docker compose down""",
     },
-    before={f"{INSIDE} status": "until_it is_ready", "Log a user in": "LOGS_IN=yes"},
+    before={f"{INSIDE} status": "until_it is_ready", "Add a caller": "chown -R 1000:1000 config", "Log a user in": "LOGS_IN=yes"},
     codes={f"{INSIDE} {EXPLAIN.format('powerbi')}": 5, f"{INSIDE} doctor": 6},
 )
 
