@@ -5,7 +5,9 @@
 //! must not be split by where it happens to be started. The directory that was used once is found again without a terminal.
 
 use std::{
+    fs,
     io::IsTerminal,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -43,6 +45,7 @@ impl Checker<'_> {
             Some(state) => (PathBuf::from(state), PathOrigin::StateDirectory),
             None => (DEFAULT_STORE_PATH.into(), PathOrigin::Default),
         };
+        let store = behind_link_of_root(store);
         let is_audit_missing = !self
             .provenance
             .contains(&KeyPath::from_keys(&["audit", "path"]));
@@ -112,13 +115,23 @@ pub(in crate::config) fn default_stores<'a>(
     variable: impl Fn(&str) -> Option<&'a str>,
 ) -> impl Iterator<Item = PathBuf> {
     let own = own_state_directory(variable).map(|it| it.join(STORE));
-    own.into_iter().chain([PathBuf::from(DEFAULT_STORE_PATH)])
+    own.into_iter()
+        .chain([behind_link_of_root(PathBuf::from(DEFAULT_STORE_PATH))])
 }
 
 fn is_on_terminal() -> bool {
     std::io::stdin().is_terminal()
         || std::io::stdout().is_terminal()
         || std::io::stderr().is_terminal()
+}
+
+/// With `DynamicUser=`, systemd's `/var/lib/NAME` is a link to `/var/lib/private/NAME` (systemd.exec(5)). The store follows no
+/// link; one that root made is as good as a path that root wrote.
+fn behind_link_of_root(directory: PathBuf) -> PathBuf {
+    let is_link_of_root =
+        fs::symlink_metadata(&directory).is_ok_and(|it| it.is_symlink() && it.uid() == 0);
+    let real = is_link_of_root.then(|| fs::canonicalize(&directory).ok());
+    real.flatten().unwrap_or(directory)
 }
 
 /// Whether this user can write the directory, or make it. Changes nothing.
