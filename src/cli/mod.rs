@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
 pub mod admin_args;
+mod ask;
 pub mod audit;
 pub mod caller;
 pub mod config;
@@ -33,7 +34,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{app::wiring, ninjaone::catalogue::Catalogue};
+use crate::ninjaone::catalogue::Catalogue;
 
 use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
 
@@ -137,7 +138,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         }
         Command::Status(args) => run::block_on(args.run(&context, out, err))?,
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
-        Command::Explain(args) => explain_request(&args, &context, out, err),
+        Command::Explain(args) => run::block_on(args.run_command(&context, out, err))?,
         Command::Ops(command) => ops_command(command, &context, out, err),
         Command::Config(args) => {
             match run::block_on(config_in_force::show(&args, &context, out, err))?? {
@@ -145,43 +146,14 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
                 None => config::run(&args, &context.config_context(), out, err),
             }
         }
-        Command::Audit(args) => audit_command(&args, &context, out, err),
+        Command::Audit(args) => {
+            let audit::AuditCommand::Verify(verify) = &args.command;
+            run::block_on(verify.run_command(&context, out, err))?
+        }
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
         Command::Version => meta::version(global.json, out),
     }
-}
-
-fn explain_request(
-    args: &explain::ExplainArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let Some(config) = context.inspect(err)? else {
-        return Ok(ExitStatus::ConfigurationWrong);
-    };
-    let catalogue = match wiring::catalogue(&config) {
-        Ok(catalogue) => catalogue,
-        Err(clash) => {
-            writeln!(err, "error: {clash}")?;
-            return Ok(ExitStatus::ConfigurationWrong);
-        }
-    };
-    let policy = wiring::policy_set(&config, catalogue);
-    // Asked only where the log has no answer.
-    let running = || {
-        let asked = run::block_on(status::fetch_snapshot(context));
-        asked.ok().flatten().map(|it| it.audit)
-    };
-    args.run_beside(
-        &running,
-        &policy,
-        &config.audit.path,
-        context.json,
-        out,
-        err,
-    )
 }
 
 fn ops_command(
@@ -205,21 +177,4 @@ fn ops_command(
             ops::show(&catalogue, &args, out, err)
         }
     }
-}
-
-fn audit_command(
-    args: &audit::AuditArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let audit::AuditCommand::Verify(verify) = &args.command;
-    let directory = match &verify.directory {
-        Some(directory) => directory.clone(),
-        None => match context.inspect(err)? {
-            Some(config) => config.audit.path,
-            None => return Ok(ExitStatus::ConfigurationWrong),
-        },
-    };
-    Ok(verify.run(&directory, context.json, out, err))
 }

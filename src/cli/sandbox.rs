@@ -246,7 +246,7 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
         SandboxKeys::from_seed(args.seed)
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let config = sandbox::config(addresses, &keys, workers);
+    let config = Arc::new(sandbox::config(addresses, &keys, workers));
     let mut inherited = InheritedSockets::from_process();
     let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
     let calls = RefreshCalls::default();
