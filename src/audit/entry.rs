@@ -236,6 +236,8 @@ pub enum AuditEvent {
         tenant: Box<str>,
         identity: IdentityKind,
         result: &'static str,
+        /// Who asked the running proxy for it; none where a command wrote the store itself.
+        by: Option<Box<str>>,
     },
     /// A caller came, went or changed with a new configuration.
     Caller {

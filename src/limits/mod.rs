@@ -98,6 +98,14 @@ impl RateLimits {
         self.callers.get(caller).map(|(_, meter)| meter)
     }
 
+    /// The configured limit of the caller with this name.
+    #[must_use]
+    pub fn limit_of_caller(&self, name: &str) -> Option<&CallerRateLimit> {
+        let mut callers = self.callers.iter();
+        let found = callers.find(|(it, _)| it.as_str() == name);
+        found.map(|(_, meter)| meter.limit())
+    }
+
     /// The budget of the tenant with this index.
     #[must_use]
     pub fn budget(&self, tenant: usize) -> Option<&Arc<Budget>> {

@@ -3,6 +3,7 @@
 //! Callers are on the server's side, NinjaOne on the client's; neither side imports from the other.
 
 pub mod body;
+pub mod certificate_validity;
 pub mod client;
 pub mod exceeded_size;
 pub mod http1;

@@ -140,7 +140,7 @@ fn an_allowed_request_is_told_step_by_step() {
         "acme: the only one",
         "getDevice (GET /v2/device/{id}): class read, scope monitoring (inferred), tag devices, id = 17",
         "caller.powerbi: allow = [\"read\"] at config.toml:12: decides",
-        "sent to NinjaOne as service: nothing asks for a person",
+        "sent to NinjaOne as service: nothing asks for a user",
         "Allowed by caller.powerbi: allow = [\"read\"] (config.toml:12).",
     ] {
         assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
@@ -239,7 +239,7 @@ fn a_wrong_method_or_path_is_answered_with_the_nearest_operations_of_that_method
         assert!(step.contains(nearest), "{step}");
         assert!(!step.contains(other), "{step}");
     }
-    let outside = explain(&["powerbi", "POST /ws/oauth/token"]);
+    let outside = explain(&["powerbi", "POST /ws/oauth/authorize"]);
     assert!(
         outside
             .out
@@ -292,7 +292,7 @@ fn it_says_as_whom_a_request_goes_and_why() {
             &pinned,
             "pinned by identity of [policy.people] (config.toml:62)",
         ),
-        (&by_catalogue, "the operation needs a person"),
+        (&by_catalogue, "the operation needs a user"),
     ] {
         let chunk = format!(
             "sent to NinjaOne as user: {because}; but [tenant.acme.user] is not configured: 503 login-needed"
