@@ -60,7 +60,13 @@ async fn what_a_caller_ran_into_is_told() {
     was_refused(
         &world,
         &limited,
-        &["It was limited", "hasty", "caller-rate", "[caller.hasty]"],
+        &[
+            "It was limited",
+            "hasty",
+            "caller-rate",
+            "limit.rate of [caller.hasty]",
+            "limits.caller.rate",
+        ],
     )
     .await;
 
