@@ -129,7 +129,9 @@ impl TokenOutcome<'_> {
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             bytes_in: 0,
             bytes_out: self.body.len() as u64,
-            detail: None,
+            detail: self
+                .refused
+                .map(|(error, _)| error.text_for_operators().into()),
         };
         ledger.record(facts, details, self.response())
     }
