@@ -8,6 +8,7 @@ mod config_state;
 mod config_watcher;
 mod connection_load;
 pub(crate) mod control_loop;
+pub(crate) mod doctor;
 mod fd_limit;
 mod files_snapshot;
 pub(crate) mod journal;

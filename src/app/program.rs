@@ -15,7 +15,7 @@ use crate::{
         login_endpoint::LoginEndpoint,
     },
     audit::{
-        ledger::{self, Ledger, LedgerStorage},
+        ledger::{self, Ledger},
         ledger_observer::LedgerObserver,
         sink::resume,
     },
@@ -120,7 +120,7 @@ impl Program {
     /// # Errors
     /// Something cannot be opened; then nothing is left running.
     pub(crate) fn start(
-        config: &Config,
+        config: &Arc<Config>,
         observer: Option<LedgerObserver>,
         inherited: &mut InheritedSockets,
         calls: RefreshCalls,
@@ -137,7 +137,7 @@ impl Program {
         let (listener_tasks, admin, abort_tasks, renewer_tasks) =
             <(Tasks, Tasks, Tasks, Tasks)>::default();
         let logins = login_endpoint(config, store.clone(), ledger.clone(), renewer_tasks.clone());
-        let observer = token_events::observer(ledger.clone());
+        let observer = token_events::observer(ledger.clone(), logins.requests());
         let (tasks, parts) = (renewer_tasks.clone(), watchdog.clone());
         let renewers = TokenRenewers::new(tasks, observer, store, calls.clone(), parts);
         let mut rules_builder = RulesBuilder::new(renewers);
@@ -160,6 +160,7 @@ impl Program {
             worker_metrics,
             listeners: opened.addresses(),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
+            settings: ArcSwap::new(Arc::clone(config)),
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
@@ -369,8 +370,8 @@ fn open_ledger(
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, StartError> {
-    let storage = LedgerStorage::Directory(config.audit.path.clone());
-    let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
+    let directory = config.audit.path.clone();
+    let mut options = ledger::LedgerOptions::new(directory, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.strangers = wiring::stranger_limits(&config.audit);
     options.space = wiring::space_limits(&config.audit);

@@ -74,7 +74,9 @@ fn log(line: &RequestLine<'_>) {
         RequestResult::Refused => {
             format!("request refused: {detail} Run: ninjaone-proxy explain {request}")
         }
-        RequestResult::Failed => format!("request failed: {detail}"),
+        RequestResult::Failed => {
+            format!("request failed: {detail} Run: ninjaone-proxy explain {request}")
+        }
     };
     tracing::info!(
         request,

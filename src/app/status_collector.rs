@@ -21,6 +21,7 @@ use crate::{
     },
     audit::{decision::Decision, ledger::Ledger},
     clock::Timestamp,
+    config::Config,
     names::CallerName,
     net::server::{
         connection_rejections::{RejectionCounts, RejectionReason},
@@ -55,6 +56,8 @@ pub(crate) struct StatusCollector {
     /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
+    /// The configuration that was loaded last, for `doctor`. It has the tenants' secrets.
+    pub settings: ArcSwap<Config>,
     pub draining: AtomicBool,
     pub watchdog: Watchdog,
 }

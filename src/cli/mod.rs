@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
 pub mod admin_args;
+mod ask;
 pub mod audit;
 pub mod caller;
 pub mod config;
@@ -9,9 +10,11 @@ mod context;
 mod doctor;
 mod drain;
 pub mod exit;
+mod exit_guide;
 pub mod explain;
 mod global_args;
 pub mod healthcheck;
+mod help;
 mod init;
 mod login;
 mod logout;
@@ -33,13 +36,18 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{app::wiring, ninjaone::catalogue::Catalogue};
+use crate::ninjaone::catalogue::Catalogue;
 
 use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
-#[command(name = "ninjaone-proxy", version, max_term_width = 100)]
+#[command(
+    name = "ninjaone-proxy",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -86,6 +94,8 @@ enum Command {
     Man,
     /// Print the version
     Version,
+    /// Explain a command, a problem code or an exit code
+    Help(help::HelpArgs),
 }
 
 impl Command {
@@ -108,6 +118,7 @@ impl Command {
             | Self::Drain(_)
             | Self::Init(_)
             | Self::Status(_)
+            | Self::Help(_)
             | Self::Completions(_)
             | Self::Man
             | Self::Version => false,
@@ -174,7 +185,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         }
         Command::Status(args) => run::block_on(args.run(&context, out, err))?,
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
-        Command::Explain(args) => explain_request(&args, &context, out, err),
+        Command::Explain(args) => run::block_on(args.run_command(&context, out, err))?,
         Command::Ops(command) => ops_command(command, &context, out, err),
         Command::Config(args) => {
             match run::block_on(config_in_force::show(&args, &context, out, err))?? {
@@ -182,43 +193,15 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
                 None => config::run(&args, &context.config_context(), out, err),
             }
         }
-        Command::Audit(args) => audit_command(&args, &context, out, err),
+        Command::Audit(args) => {
+            let audit::AuditCommand::Verify(verify) = &args.command;
+            run::block_on(verify.run_command(&context, out, err))?
+        }
         Command::Completions(args) => meta::completions(&args, out),
         Command::Man => meta::manual(out),
         Command::Version => meta::version(global.json, out),
+        Command::Help(args) => help::run(&args, global.json, out, err),
     }
-}
-
-fn explain_request(
-    args: &explain::ExplainArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let Some(config) = context.inspect(err)? else {
-        return Ok(ExitStatus::ConfigurationWrong);
-    };
-    let catalogue = match wiring::catalogue(&config) {
-        Ok(catalogue) => catalogue,
-        Err(clash) => {
-            writeln!(err, "error: {clash}")?;
-            return Ok(ExitStatus::ConfigurationWrong);
-        }
-    };
-    let policy = wiring::policy_set(&config, catalogue);
-    // Asked only where the log has no answer.
-    let running = || {
-        let asked = run::block_on(status::fetch_snapshot(context));
-        asked.ok().flatten().map(|it| it.audit)
-    };
-    args.run_beside(
-        &running,
-        &policy,
-        &config.audit.path,
-        context.json,
-        out,
-        err,
-    )
 }
 
 fn ops_command(
@@ -242,21 +225,4 @@ fn ops_command(
             ops::show(&catalogue, &args, out, err)
         }
     }
-}
-
-fn audit_command(
-    args: &audit::AuditArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let audit::AuditCommand::Verify(verify) = &args.command;
-    let directory = match &verify.directory {
-        Some(directory) => directory.clone(),
-        None => match context.inspect(err)? {
-            Some(config) => config.audit.path,
-            None => return Ok(ExitStatus::ConfigurationWrong),
-        },
-    };
-    Ok(verify.run(&directory, context.json, out, err))
 }

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io::{self, Write},
+    sync::Arc,
 };
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -90,6 +91,7 @@ async fn serve(
     // Only now that this task receives signals: until then a stop ends the process at once.
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let mut inherited = InheritedSockets::from_process();
+    let config = Arc::new(config);
     let program = Program::start(
         &config,
         request_log::observer(config.telemetry.log_requests),

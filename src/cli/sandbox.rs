@@ -229,7 +229,7 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
     let calls = RefreshCalls::default();
     let deadline = start_deadline(&directory, &calls)?;
     let files = SandboxFiles::write(directory, addresses, &keys)?;
-    let config = files.load().map_err(other)?;
+    let config = Arc::new(files.load().map_err(other)?);
     sandbox::log_in(&config, &ninja).map_err(other)?;
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let (lines, window) = LiveLines::new(format);

@@ -183,6 +183,7 @@ pub struct TlsListenerConfig {
 }
 
 /// A NinjaOne instance. It has at least one identity.
+#[derive(Clone, PartialEq, Eq)]
 pub struct TenantConfig {
     pub name: TenantName,
     pub label: Option<String>,

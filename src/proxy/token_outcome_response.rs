@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     error_code::ErrorCode,
-    problem_response::{insert_proxy_status, retry_after_value},
+    problem_response::{insert_proxy_status, retry_after_s},
     recorded_response::{self, ProxyResponseBody},
     token_response::{MetadataServed, TokenIssued, TokenRefused, TokenRequestError, TokenRevoked},
     worker_metrics::WorkerMetrics,
@@ -147,7 +147,7 @@ impl TokenOutcome<'_> {
         if let Some((error, code)) = self.refused {
             insert_proxy_status(headers, code, None);
             if let Some(after) = error.retry_after() {
-                headers.insert(header::RETRY_AFTER, retry_after_value(after));
+                headers.insert(header::RETRY_AFTER, retry_after_s(after).into());
             }
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -177,7 +177,7 @@ impl TokenRequestError {
             Self::NoRandomness => "The system has no randomness to make a token of: try again.",
             Self::MissingToken => "token is missing: send the token to revoke as a form (application/x-www-form-urlencoded).",
             Self::TokenOfAnother => "The token was issued to another caller, who alone can revoke it.",
-            Self::RevocationOfKey => "This is a key, not a token: an operator revokes it with ninjaone-proxy caller revoke.",
+            Self::RevocationOfKey => "This is a key, not a token: only the operator of this proxy can revoke it.",
             Self::TooManyRevoked => "No more tokens can be revoked for now, and this one lives on: try again.",
             Self::RevocationNotStored => "The token has ended, but that could not be stored: try again, or it may live on after a restart.",
         }

@@ -37,4 +37,5 @@ mod login;
 mod sandbox;
 mod sandbox_window;
 mod strangers;
+mod texts;
 mod verdict;

@@ -144,12 +144,12 @@ fn a_command_meant_for_a_sandbox_that_has_gone_reaches_no_other_proxy() {
 fn a_sandbox_leaves_no_files_even_when_it_was_killed_once() {
     let directory = tempfile::tempdir().unwrap();
     let count = || std::fs::read_dir(directory.path()).unwrap().count();
-    let mut killed = Window::open_in(directory.path(), &ANYWHERE);
+    let mut killed = Window::open_with("TMPDIR", directory.path().as_os_str(), &ANYWHERE);
     killed.until(LAST_OF_GREETING);
     drop(killed);
     assert_eq!(count(), 1, "nothing could be removed");
 
-    let mut next = Window::open_in(directory.path(), &ANYWHERE);
+    let mut next = Window::open_with("TMPDIR", directory.path().as_os_str(), &ANYWHERE);
     next.until(LAST_OF_GREETING);
     assert_eq!(count(), 1, "the killed one's files are gone");
     next.close();

@@ -100,6 +100,39 @@ fn for_programs_the_first_line_is_an_object_with_addresses_and_keys_and_each_oth
 }
 
 #[test]
+fn the_simulator_alone_tells_programs_its_address_and_its_applications() {
+    let arguments = ["--only-ninjaone", "--json", "--listen", "127.0.0.1:0"];
+    let mut window = Window::open(&arguments);
+    let first: Value = serde_json::from_str(&window.until("simulator/1")).unwrap();
+    let url = format!("{}/ws/oauth/token", first["ninjaone"].as_str().unwrap());
+    let application = &first["applications"][0];
+    let field = |name: &str| format!("{name}={}", application[name].as_str().unwrap());
+
+    let asked = Command::new("curl")
+        .args(["-s", &url, "-d", "grant_type=client_credentials"])
+        .args(["-d", &field("client_id"), "-d", &field("client_secret")])
+        .output();
+
+    let token: Value = serde_json::from_slice(&asked.unwrap().stdout).unwrap();
+    assert!(token["access_token"].is_string(), "{token}");
+    window.close();
+}
+
+#[test]
+fn in_a_powershell_the_lines_are_for_it() {
+    let modules = "/opt/powershell/Modules".as_ref();
+    let mut window = Window::open_with("PSModulePath", modules, &ANYWHERE);
+    window.until("$env:NJP_ADMIN = '");
+    window.until(LAST_OF_GREETING);
+    assert!(
+        window
+            .told
+            .contains("irm \"$URL/v2/organizations\" -Headers $REPORTING")
+    );
+    window.close();
+}
+
+#[test]
 fn colours_are_there_when_asked_for() {
     let mut window = Window::open(&[&["--color", "always"], &ANYWHERE[..]].concat());
     let line = window.until("minted");

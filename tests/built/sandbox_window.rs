@@ -1,8 +1,8 @@
 //! The window of a sandbox.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Read},
-    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -37,15 +37,15 @@ impl Drop for Window {
 
 impl Window {
     pub(crate) fn open(arguments: &[&str]) -> Self {
-        Self::open_in(&std::env::temp_dir(), arguments)
+        Self::open_with("TMPDIR", std::env::temp_dir().as_os_str(), arguments)
     }
 
-    /// With another directory for its files.
-    pub(crate) fn open_in(temporary: &Path, arguments: &[&str]) -> Self {
+    /// With a variable of the environment.
+    pub(crate) fn open_with(variable: &str, value: &OsStr, arguments: &[&str]) -> Self {
         let child = Command::new(PROGRAM)
             .arg("sandbox")
             .args(arguments)
-            .env("TMPDIR", temporary)
+            .env(variable, value)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();

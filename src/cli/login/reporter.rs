@@ -67,6 +67,17 @@ impl LoginReporter<'_> {
         Ok(())
     }
 
+    /// Which running proxy keeps the login.
+    pub(super) fn keeper(&mut self, at: &str) -> io::Result<()> {
+        if self.json || self.quiet {
+            return Ok(());
+        }
+        writeln!(
+            self.err,
+            "The proxy at {at} exchanges the code and keeps the login."
+        )
+    }
+
     /// The address to open.
     pub(super) fn open(&mut self, attempt: &LoginAttempt, listens: bool) -> io::Result<()> {
         if self.json {

@@ -1,8 +1,17 @@
 //! Requests that the proxy answers itself: at its own token endpoint, which asks no policy.
 
-use crate::ninjaone::paths::{DISCOVERY_PATH, REVOKE_PATH, REVOKE_PATH_ALIAS, is_token_path};
+use serde_json::json;
 
-use super::recorded_request::RecordedRequest;
+use crate::{
+    admin::plain_text::escape_control,
+    net::Method,
+    ninjaone::paths::{DISCOVERY_PATH, REVOKE_PATH, REVOKE_PATH_ALIAS, is_token_path},
+};
+
+use super::{
+    answer::{ExplainAnswer, ExplainOutcome, SCHEMA},
+    recorded_request::RecordedRequest,
+};
 
 /// What a recorded request asked of the proxy itself.
 #[derive(Clone, Copy)]
@@ -19,23 +28,33 @@ pub(super) struct TokenRefusalText {
 }
 
 impl OwnEndpoint {
-    /// None if it was for somebody else. The line has the path without a tenant's base path.
+    /// None if a request with this method and canonical path is for somebody else.
+    #[must_use]
+    pub(super) fn at(method: &str, path: &str) -> Option<Self> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match method {
+            "POST" if is_token_path(path) => Some(Self::Token),
+            "POST" if path == REVOKE_PATH || path == REVOKE_PATH_ALIAS => Some(Self::Revocation),
+            "GET" | "HEAD" => {
+                let after = path.strip_prefix(DISCOVERY_PATH)?;
+                (after.is_empty() || after.starts_with("/tenant/")).then_some(Self::Metadata)
+            }
+            _ => None,
+        }
+    }
+
+    /// None if the recorded request was for somebody else. The line has the path without a tenant's base path.
     #[must_use]
     pub(super) fn of(record: &RecordedRequest) -> Option<Self> {
         let path = record
             .path
             .as_deref()
             .filter(|_| record.has_no_operation())?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        match record.method.as_deref()? {
-            "POST" if is_token_path(path) => Some(Self::Token),
-            "POST" if path == REVOKE_PATH || path == REVOKE_PATH_ALIAS => Some(Self::Revocation),
-            // Everybody may have the metadata: one that was refused was not understood as a request for them.
-            "GET" | "HEAD" if !record.was_refused() => {
-                let after = path.strip_prefix(DISCOVERY_PATH)?;
-                (after.is_empty() || after.starts_with("/tenant/")).then_some(Self::Metadata)
-            }
-            _ => None,
+        let found = Self::at(record.method.as_deref()?, path)?;
+        // Everybody may have the metadata: one that was refused was not understood as a request for them.
+        match found {
+            Self::Metadata if record.was_refused() => None,
+            found => Some(found),
         }
     }
 
@@ -49,6 +68,22 @@ impl OwnEndpoint {
         }
     }
 
+    /// What it does, and what for.
+    #[must_use]
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Token => {
+                "the proxy itself issues a token there, for the caller's name as client_id and its key as client_secret (grant_type=client_credentials)"
+            }
+            Self::Revocation => {
+                "the proxy itself revokes a token of the caller there (token, client_id and client_secret in the form)"
+            }
+            Self::Metadata => {
+                "the proxy itself tells everybody there how to get a token (RFC 8414)"
+            }
+        }
+    }
+
     /// What it would have done for one that it refused.
     #[must_use]
     pub(super) const fn refused_deed(self) -> &'static str {
@@ -57,6 +92,37 @@ impl OwnEndpoint {
             Self::Revocation => "No token was revoked",
             Self::Metadata => "No metadata were served",
         }
+    }
+}
+
+/// The answer to what would become of such a request.
+#[must_use]
+pub(super) fn answer(
+    caller: &str,
+    method: Method,
+    path: &str,
+    endpoint: OwnEndpoint,
+) -> ExplainAnswer {
+    let purpose = endpoint.purpose();
+    let verdict = "Nothing is sent to NinjaOne, and no policy is asked.";
+    ExplainAnswer {
+        outcome: ExplainOutcome::Allowed,
+        document: json!({
+            "schema": SCHEMA,
+            "caller": caller,
+            "method": method.as_str(),
+            "path": path,
+            "decision": "allowed",
+            "now": "allowed",
+            "verdict": format!("Answered here: {purpose}. {verdict}"),
+            "steps": [{ "step": "endpoint", "text": purpose }],
+            "changes": [],
+            "then": null,
+        }),
+        text: format!(
+            "{caller}: {method} {}\n\n  1. endpoint   {purpose}\n\nAnswered here. {verdict}\n",
+            escape_control(path)
+        ),
     }
 }
 

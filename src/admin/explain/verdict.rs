@@ -3,7 +3,9 @@
 use super::{
     own_endpoint::{OwnEndpoint, token_refusal},
     recorded_request::RecordedRequest,
+    rules::{ExplainRules, LoginState},
 };
+use crate::names::IdentityKind;
 
 /// Said of one request.
 pub(super) struct Verdict {
@@ -28,7 +30,7 @@ impl Verdict {
 
     /// By the decision of its audit line.
     #[must_use]
-    pub(super) fn of(record: &RecordedRequest) -> Self {
+    pub(super) fn of(record: &RecordedRequest, rules: ExplainRules<'_>) -> Self {
         match record.result() {
             None => Self::and(
                 "Only its intent is on record: it may still be under way, or the proxy ended before it did. NinjaOne may have received it.",
@@ -36,8 +38,8 @@ impl Verdict {
             ),
             Some("allowed") => answered(record),
             Some(code) => refused_by_token_endpoint(record)
-                .or_else(|| refused_by_us(code, record))
-                .or_else(|| refused_on_the_way(code, record))
+                .or_else(|| refused_by_us(code, record, rules))
+                .or_else(|| refused_on_the_way(code, record, rules))
                 .unwrap_or_else(|| Self::new(format!("It was refused: {code}."))),
         }
     }
@@ -75,7 +77,7 @@ fn refused_by_token_endpoint(record: &RecordedRequest) -> Option<Verdict> {
 }
 
 /// Nothing was sent to NinjaOne, except perhaps a part of a body.
-fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
+fn refused_by_us(code: &str, record: &RecordedRequest, rules: ExplainRules<'_>) -> Option<Verdict> {
     let caller = record.caller.as_deref().unwrap_or("the caller");
     let tenant = record.tenant.as_deref().unwrap_or("NAME");
     Some(match code {
@@ -92,8 +94,8 @@ fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
             "It was refused: the policy asks for a header that it did not carry.",
             "Send NJP-Reason, or NJP-On-Behalf-Of, as the policy below says.",
         ),
-        "caller-limit" => caller_limit(caller, record.bucket.as_deref()),
-        "login-needed" => login_needed(tenant, record.identity.as_deref()),
+        "caller-limit" => caller_limit(caller, record.bucket.as_deref(), rules),
+        "login-needed" => login_needed(tenant, record.identity.as_deref(), rules),
         "token-unavailable" => Verdict::and(
             format!(
                 "It was refused: there was no valid token for tenant {tenant}. Nothing was sent."
@@ -102,8 +104,8 @@ fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
         ),
         "unauthenticated" => unauthenticated(record.error.as_deref()),
         "host-refused" => Verdict::and(
-            "It was refused: it named a host that is not answered here.",
-            "Call the proxy by a name of `listen.hosts`, or add the name there.",
+            "It was refused: it named a host that this proxy does not serve.",
+            "Call the proxy by a name of listen.hosts, or add the name there.",
         ),
         "browser-refused" => Verdict::new("It was refused: a web page in a browser sent it."),
         "bad-request" => bad_request(record),
@@ -139,9 +141,13 @@ fn refused_by_us(code: &str, record: &RecordedRequest) -> Option<Verdict> {
 }
 
 /// NinjaOne was asked, or could not be.
-fn refused_on_the_way(code: &str, record: &RecordedRequest) -> Option<Verdict> {
+fn refused_on_the_way(
+    code: &str,
+    record: &RecordedRequest,
+    rules: ExplainRules<'_>,
+) -> Option<Verdict> {
     Some(match code {
-        "upstream-throttled" => throttled(record.bucket.as_deref()),
+        "upstream-throttled" => throttled(record, rules),
         "upstream-unreachable" => Verdict::and(
             "It failed: no connection to NinjaOne could be made. Nothing was sent.",
             "See why: ninjaone-proxy doctor",
@@ -157,7 +163,7 @@ fn refused_on_the_way(code: &str, record: &RecordedRequest) -> Option<Verdict> {
             "NinjaOne refused it: the identity that the proxy used lacks the scope or the role.",
         ),
         "send-again" => Verdict::new(
-            "NinjaOne wanted a person for it and did nothing, and its body was too long to be sent once more.",
+            "NinjaOne wanted a user for it and did nothing, and its body was too long to be sent once more.",
         ),
         "caller-gone" => with_what_was_sent("The caller hung up before it was sent whole.", record),
         "abandoned" => with_what_was_sent(
@@ -168,39 +174,111 @@ fn refused_on_the_way(code: &str, record: &RecordedRequest) -> Option<Verdict> {
     })
 }
 
-fn caller_limit(caller: &str, bucket: Option<&str>) -> Verdict {
-    let which = match bucket {
-        Some("caller-concurrency") => "had too many requests under way",
-        _ => "sent requests faster than its limit",
-    };
-    let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
-    Verdict::and(
-        format!("It was limited: {caller} {which}{bucket}. Nothing was sent."),
-        format!("Send less, or raise the limit of [caller.{caller}]."),
-    )
-}
-
-fn throttled(bucket: Option<&str>) -> Verdict {
-    let why = match bucket {
-        Some("tenant-paused") => "NinjaOne had asked for fewer requests",
-        Some("tenant-queue") => "too many requests waited for the tenant's budget",
-        _ => "the tenant's budget for NinjaOne had no room in time",
-    };
-    let bucket = bucket.map_or_else(String::new, |it| format!(" ({it})"));
-    Verdict::and(
-        format!("It was limited: {why}{bucket}."),
-        "See the budget: ninjaone-proxy status",
-    )
-}
-
-fn login_needed(tenant: &str, identity: Option<&str>) -> Verdict {
-    let identity = identity.unwrap_or("user");
-    Verdict::and(
-        format!(
-            "It was refused: there was no login. It goes to NinjaOne as the {identity} identity of tenant {tenant}, and nobody was logged in for it."
+/// Names the limit, its value now, and the setting that raises it.
+fn caller_limit(caller: &str, bucket: Option<&str>, rules: ExplainRules<'_>) -> Verdict {
+    let limit = rules.caller_limit(caller);
+    let (which, now, setting) = match bucket {
+        Some("caller-concurrency") => (
+            "had too many requests under way",
+            limit.map(|it| format!("{} at a time", it.concurrency)),
+            "limit.concurrency",
         ),
-        format!("Run: ninjaone-proxy login {tenant}"),
+        _ => (
+            "sent requests faster than its limit",
+            limit.map(|it| format!("{}, {} at once", it.rate, it.burst)),
+            "limit.rate and limit.burst",
+        ),
+    };
+    let bucket = bucket.unwrap_or("caller-rate");
+    let now = now.map_or_else(String::new, |it| format!("; the limit is {it}"));
+    Verdict::and(
+        format!("It was limited: {caller} {which} ({bucket}{now}). Nothing was sent."),
+        format!(
+            "Send less and wait as long as Retry-After says, or raise {setting} of [caller.{caller}]; a caller without a limit of its own has that of its policies, or of [limits.caller]."
+        ),
     )
+}
+
+fn throttled(record: &RecordedRequest, rules: ExplainRules<'_>) -> Verdict {
+    let tenant = record.tenant.as_deref().unwrap_or_default();
+    let budget = rules.tenant_budget(tenant);
+    let (why, now, remedy) = match record.bucket.as_deref() {
+        Some("tenant-paused") => (
+            "NinjaOne had asked for fewer requests",
+            None,
+            "Wait as long as Retry-After says. If it comes often, lower limits.upstream.rate, and see who else uses NinjaOne's API.",
+        ),
+        Some("tenant-queue") => (
+            "too many requests waited for the tenant's budget",
+            budget.map(|it| format!("{}, {} at a time", it.rate, it.concurrency)),
+            "Send less, or raise limits.upstream.rate and limits.upstream.concurrency as far as NinjaOne allows.",
+        ),
+        Some("tenant-concurrency") => (
+            "too many requests were under way at NinjaOne, and none ended in time",
+            budget.map(|it| {
+                format!(
+                    "{} at a time, waiting up to {:?}",
+                    it.concurrency, it.queue_timeout
+                )
+            }),
+            "Send less, or raise limits.upstream.concurrency or limits.upstream.queue.",
+        ),
+        Some("tenant-rate") => (
+            "the tenant's budget for NinjaOne had no room in time",
+            budget.map(|it| format!("{}, waiting up to {:?}", it.rate, it.queue_timeout)),
+            "Send less, or raise limits.upstream.rate or limits.upstream.queue.",
+        ),
+        _ => (
+            "NinjaOne answered that there were too many requests",
+            None,
+            "Wait as long as Retry-After says. See the budget: ninjaone-proxy status",
+        ),
+    };
+    let bucket = record.bucket.as_deref();
+    let bucket = match (bucket, now) {
+        (Some(bucket), Some(now)) => format!(" ({bucket}; the limit is {now})"),
+        (Some(bucket), None) => format!(" ({bucket})"),
+        (None, _) => String::new(),
+    };
+    Verdict::and(format!("It was limited: {why}{bucket}."), remedy)
+}
+
+fn login_needed(tenant: &str, identity: Option<&str>, rules: ExplainRules<'_>) -> Verdict {
+    let identity = identity.unwrap_or("user");
+    let kind = if identity == IdentityKind::Service.as_str() {
+        IdentityKind::Service
+    } else {
+        IdentityKind::User
+    };
+    let goes = format!(
+        "It was refused: there was no login. It goes to NinjaOne as the {identity} identity of tenant {tenant}"
+    );
+    let login = format!("Run: ninjaone-proxy login {tenant}");
+    let is_configured = rules
+        .policy
+        .tenants()
+        .iter()
+        .any(|it| it.name.as_str() == tenant && it.identities.has(kind));
+    if !is_configured {
+        let section = format!("[tenant.{tenant}.{identity}]");
+        return Verdict::and(
+            format!("{goes}, and the configuration has no {section}."),
+            format!("Add {section} to the configuration."),
+        );
+    }
+    match rules.login_state(tenant, kind) {
+        LoginState::Needed(why) => Verdict::and(format!("{goes}, and {why}."), login),
+        LoginState::Works => Verdict::and(
+            format!(
+                "{goes}, and nobody was logged in for it, or the login had ended. Now there is a login."
+            ),
+            "Send the request again.",
+        ),
+        LoginState::Unknown => Verdict::and(
+            format!("{goes}, and nobody was logged in for it, or the login had ended."),
+            login,
+        ),
+    }
 }
 
 fn unauthenticated(error: Option<&str>) -> Verdict {

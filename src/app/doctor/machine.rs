@@ -187,7 +187,7 @@ fn sentences(troubles: &[String]) -> String {
 }
 
 /// The proxy that answers at the admin address.
-pub(super) enum FoundProxy {
+pub(crate) enum FoundProxy {
     None,
     /// It runs with the configuration that is looked at.
     Own(Box<StatusSnapshot>),
@@ -196,7 +196,7 @@ pub(super) enum FoundProxy {
 
 impl FoundProxy {
     /// Tells one's own proxy by its configuration file; one that does not say it, by the fingerprint of its settings.
-    pub(super) fn new(snapshot: Option<StatusSnapshot>, config: &Config) -> Self {
+    pub(crate) fn new(snapshot: Option<StatusSnapshot>, config: &Config) -> Self {
         let Some(snapshot) = snapshot.map(Box::new) else {
             return Self::None;
         };

@@ -111,12 +111,11 @@ fn remedy(refused: &[ListenerOpenError]) -> String {
         |it: &ListenerOpenError| matches!(it, ListenerOpenError::Bind(BindError::InUse { .. }));
     let mut steps = Vec::new();
     if refused.iter().any(is_taken) {
-        steps.push(
-            "See who listens there (`ss -lntxp`), or choose others in `[listen]` and `[admin]`.",
-        );
+        steps
+            .push("See who listens there (`ss -lntxp`), or choose others in [listen] and [admin].");
     }
     if !refused.iter().all(is_taken) {
-        steps.push("Mend it or choose another in `[listen]` and `[admin]`, and run this as the user who runs the proxy: `run` does not start without it.");
+        steps.push("Correct it or choose another in [listen] and [admin], and run this as the user who runs the proxy: `run` does not start without it.");
     }
     steps.join(" ")
 }

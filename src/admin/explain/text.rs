@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::{
+    admin::plain_text::escape_control,
+    names::IdentityKind,
     ninjaone::operation::Operation,
     policy::{
         Tenant, TenantSelectionError,
@@ -17,7 +19,11 @@ use crate::{
     },
 };
 
-use super::{recorded_request::RecordedRequest, verdict::Verdict};
+use super::{
+    recorded_request::RecordedRequest,
+    rules::{ExplainRules, LoginState},
+    verdict::Verdict,
+};
 
 /// Who names the tenant, if the base path does not.
 #[derive(Clone, Copy)]
@@ -42,6 +48,7 @@ pub(super) fn explanation_text(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
     then: Option<&RecordedRequest>,
+    rules: ExplainRules<'_>,
 ) -> String {
     let was_refused = then.is_some_and(RecordedRequest::was_refused);
     let origin = TenantOrigin::of(request, then);
@@ -57,7 +64,7 @@ pub(super) fn explanation_text(
             text,
             "{number:>3}. {:<10} {}",
             label(step),
-            step_text(step, origin)
+            step_text(step, origin, rules)
         );
     }
     let conclusion = match &explanation.conclusion {
@@ -77,7 +84,7 @@ pub(super) fn explanation_text(
 }
 
 /// What a recorded request was, what happened to it, and what to do about that.
-pub(super) fn record_text(record: &RecordedRequest) -> String {
+pub(super) fn record_text(record: &RecordedRequest, rules: ExplainRules<'_>) -> String {
     let or = |text: &Option<String>, other: &str| escape_control(text.as_deref().unwrap_or(other));
     let mut text = format!(
         "Recorded {}: {} {} by {}; decision {}",
@@ -97,7 +104,7 @@ pub(super) fn record_text(record: &RecordedRequest) -> String {
         let _ = write!(text, ", status {status}");
     }
     text.push('.');
-    let verdict = Verdict::of(record);
+    let verdict = Verdict::of(record, rules);
     let _ = write!(text, "\n{}", escape_control(&verdict.sentence));
     if let Some(remedy) = verdict.remedy {
         let _ = write!(text, "\n{}", escape_control(&remedy));
@@ -105,8 +112,13 @@ pub(super) fn record_text(record: &RecordedRequest) -> String {
     text
 }
 
-pub(super) fn step_json(step: &ExplanationStep, origin: TenantOrigin) -> Value {
-    let mut object = json!({ "step": label(step), "text": step_text(step, origin) });
+pub(super) fn step_json(
+    step: &ExplanationStep,
+    origin: TenantOrigin,
+    rules: ExplainRules<'_>,
+) -> Value {
+    let text = step_text(step, origin, rules);
+    let mut object = json!({ "step": label(step), "text": text });
     let mut add = |name: &str, value: Value| {
         if let Some(members) = object.as_object_mut() {
             members.insert(name.to_owned(), value);
@@ -179,7 +191,7 @@ fn label(step: &ExplanationStep) -> &'static str {
     }
 }
 
-fn step_text(step: &ExplanationStep, origin: TenantOrigin) -> String {
+fn step_text(step: &ExplanationStep, origin: TenantOrigin, rules: ExplainRules<'_>) -> String {
     match step {
         ExplanationStep::Caller { name } => format!("{} is known", escape_control(name)),
         ExplanationStep::NoSuchCaller { name, nearest } => {
@@ -234,11 +246,16 @@ fn step_text(step: &ExplanationStep, origin: TenantOrigin) -> String {
             choice,
             pin,
             tenant,
-        } => identity_text(*choice, pin.as_ref(), tenant),
+        } => identity_text(*choice, pin.as_ref(), tenant, rules),
     }
 }
 
-fn identity_text(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Tenant) -> String {
+fn identity_text(
+    choice: IdentityChoice,
+    pin: Option<&IdentityPin>,
+    tenant: &Tenant,
+    rules: ExplainRules<'_>,
+) -> String {
     let IdentityChoice {
         identity,
         reason: because,
@@ -253,11 +270,11 @@ fn identity_text(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Ten
             )
         }
         (IdentityReason::Pinned, None) => "pinned".to_owned(),
-        (IdentityReason::RequiresUser, _) => "the operation needs a person".to_owned(),
-        (IdentityReason::UserContextRequired, _) => "NinjaOne asked for a person before".to_owned(),
+        (IdentityReason::RequiresUser, _) => "the operation needs a user".to_owned(),
+        (IdentityReason::UserContextRequired, _) => "NinjaOne asked for a user before".to_owned(),
         (IdentityReason::OnlyUser, _) => format!("the only identity that {name} has"),
         (IdentityReason::ServiceDefault, _) => {
-            "nothing asks for a person; should NinjaOne do so, as user from then on".to_owned()
+            "nothing asks for a user; should NinjaOne do so, as user from then on".to_owned()
         }
     };
     let mut text = format!("sent to NinjaOne as {identity}: {because}");
@@ -265,6 +282,14 @@ fn identity_text(choice: IdentityChoice, pin: Option<&IdentityPin>, tenant: &Ten
         let _ = write!(
             text,
             "; but [tenant.{name}.{identity}] is not configured: 503 login-needed"
+        );
+        return text;
+    }
+    let state = rules.login_state(name.as_str(), identity);
+    if let (IdentityKind::User, LoginState::Needed(why)) = (identity, state) {
+        let _ = write!(
+            text,
+            "; but {why}: 503 login-needed. Run: ninjaone-proxy login {name}"
         );
     }
     text
@@ -359,17 +384,4 @@ fn did_you_mean(nearest: &[String]) -> String {
         [only] => format!("; did you mean {only}?"),
         several => format!("; nearest: {}", several.join(", ")),
     }
-}
-
-/// A caller chose this text, so control characters are removed: they must not reach the terminal.
-fn escape_control(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
 }

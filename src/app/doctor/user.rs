@@ -29,12 +29,17 @@ pub(super) fn redirect(identity: &UserIdentity) -> DoctorCheck {
     let name = CheckName::Redirect;
     let text = &identity.redirect.uri;
     if identity.platform == Platform::Native {
-        return DoctorCheck::ok(
-            name,
+        let rule = "NinjaOne accepts http://127.0.0.1 with any port for every Native application";
+        let is_any = identity.redirect.loopback.is_some_and(|it| it.port() == 0);
+        let seen = if is_any {
+            let path = &identity.redirect.path;
             format!(
-                "{text}: NinjaOne has http://127.0.0.1 and any port for every Native application"
-            ),
-        );
+                "http://127.0.0.1:PORT{path}, where PORT is one that is free at each login: {rule}"
+            )
+        } else {
+            format!("{text}: {rule}")
+        };
+        return DoctorCheck::ok(name, seen);
     }
     let exact = format!("must be registered in NinjaOne to the letter: {text}");
     let (_, after_scheme) = text.split_once("://").unwrap_or_default();
@@ -122,10 +127,10 @@ fn check_authorize_page(
             "invalid_scope" => DoctorCheck::failed(
                 name,
                 format!(
-                    "{host} refuses the scopes {} (`invalid_scope`)",
+                    "{host} refuses the scopes {} (invalid_scope)",
                     identity.scopes.join(" ")
                 ),
-                "Tick them on the application (Administration, Apps, API), with Refresh Token for `offline_access`, or take them out of the user's `scopes`.",
+                "Tick them on the application (Administration, Apps, API), with Refresh Token for offline_access, or take them out of the user's scopes.",
             ),
             error => DoctorCheck::failed(
                 name,

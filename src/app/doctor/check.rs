@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::status::single_line;
+use crate::admin::plain_text::single_line;
 
 /// What is checked. Scripts rely on the names: they may be added, but not renamed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum CheckName {
+pub(crate) enum CheckName {
     /// The files can be read, their secrets are private, and they make sense.
     Configuration,
     /// This machine's clocks can be believed.
@@ -17,6 +17,8 @@ pub(super) enum CheckName {
     StoreDirectory,
     /// Whether tokens of our own token endpoint outlive a restart.
     CallerTokens,
+    /// The certificate that callers of a TLS listener see.
+    ListenCertificate,
     /// Whether a proxy is running, and what it says of itself.
     Proxy,
     /// The listeners' ports are free, or the running proxy's.
@@ -57,6 +59,7 @@ impl CheckName {
             Self::AuditChain => "audit-chain",
             Self::StoreDirectory => "store-directory",
             Self::CallerTokens => "caller-tokens",
+            Self::ListenCertificate => "listen-certificate",
             Self::Proxy => "proxy",
             Self::Ports => "ports",
             Self::OutgoingProxy => "outgoing-proxy",
@@ -79,7 +82,7 @@ impl CheckName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CheckStatus {
+pub(crate) enum CheckStatus {
     Ok,
     /// It works, but needs attention.
     Warning,
@@ -101,7 +104,7 @@ impl CheckStatus {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct DoctorCheck {
+pub(crate) struct DoctorCheck {
     pub(super) name: CheckName,
     pub(super) tenant: Option<String>,
     pub(super) status: CheckStatus,
@@ -130,7 +133,7 @@ impl DoctorCheck {
         )
     }
 
-    pub(super) fn failed(name: CheckName, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
+    pub(crate) fn failed(name: CheckName, seen: impl AsRef<str>, remedy: impl AsRef<str>) -> Self {
         Self::new(
             name,
             CheckStatus::Failed,
@@ -139,7 +142,7 @@ impl DoctorCheck {
         )
     }
 
-    /// A failure that a login mends.
+    /// A failure that a login ends.
     pub(super) fn login_needed(
         name: CheckName,
         seen: impl AsRef<str>,

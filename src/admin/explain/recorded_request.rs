@@ -26,9 +26,9 @@ use super::target::parse_target;
 const REFUSED_TYPE: &str = "\"refused\"";
 
 /// Most bytes of the log that are searched, newest files first.
-pub(super) const SEARCHED_BYTES_MAX: u64 = 1 << 30;
+pub const SEARCHED_BYTES_MAX: u64 = 1 << 30;
 
-pub(super) enum RecordSearch {
+pub enum RecordSearch {
     Found(Box<RecordedRequest>),
     /// It has no line; this one counts those that were refused at its time.
     Counted(Box<RefusedLine>),
@@ -39,7 +39,7 @@ pub(super) enum RecordSearch {
 
 /// The fields that are used of a request's audit line.
 #[derive(Debug, Deserialize)]
-pub(super) struct RecordedRequest {
+pub struct RecordedRequest {
     #[serde(rename = "type")]
     kind: String,
     request: Option<String>,
@@ -65,11 +65,14 @@ pub(super) struct RecordedRequest {
     /// How often it was sent to NinjaOne, whole or in part.
     #[serde(default)]
     pub(super) attempts: u32,
+    /// The line itself, as it is in the file.
+    #[serde(skip)]
+    line: Box<str>,
 }
 
 /// A line that counts refused strangers instead of naming each.
 #[derive(Debug, Deserialize)]
-pub(super) struct RefusedLine {
+pub struct RefusedLine {
     #[serde(rename = "type")]
     kind: String,
     pub(super) seq: Option<u64>,
@@ -107,6 +110,23 @@ pub(super) struct ReplayedRequest {
 }
 
 impl RecordedRequest {
+    /// Of a line of the audit log; none if that is of no request.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let record: Self = serde_json::from_str(line).ok()?;
+        let is_of_a_request = matches!(&*record.kind, "intent" | "outcome");
+        is_of_a_request.then(|| Self {
+            line: line.trim_end().into(),
+            ..record
+        })
+    }
+
+    /// The line that it was read from.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
     /// The log does not have the query, so a read of class `secrets` gets the parameter that makes it one.
     pub(super) fn to_request(&self, catalogue: &Catalogue) -> Option<ReplayedRequest> {
         let method = Method::parse(self.method.as_deref()?)?;
@@ -287,8 +307,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
 }
 
 fn parse_if_about(text: &str, id: RequestId) -> Option<Box<RecordedRequest>> {
-    let record: RecordedRequest = serde_json::from_str(text).ok()?;
-    let is_of_a_request = matches!(&*record.kind, "intent" | "outcome");
+    let record = RecordedRequest::parse(text)?;
     let same = record.request.as_deref() == Some(id.as_str());
-    (same && is_of_a_request).then(|| Box::new(record))
+    same.then(|| Box::new(record))
 }
