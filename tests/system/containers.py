@@ -57,7 +57,7 @@ COMPOSE = Page(
             test "$(stat -c %a audit/*1.jsonl)" = 600; docker compose down""",
     },
     before={f"{INSIDE} status": "until_it is_ready", "Add a caller": "chown -R 1000:1000 config", "Log a user in": "LOGS_IN=yes"},
-    codes={f"{INSIDE} {EXPLAIN.format('powerbi')}": 5, f"{INSIDE} doctor": 6},
+    codes={f"{INSIDE} {EXPLAIN.format('powerbi')}": 5},
 )
 
 SIDECAR_INSIDE = "kubectl -n reports exec deploy/reports -c ninjaone-proxy -- /ninjaone-proxy"
@@ -89,7 +89,7 @@ CENTRAL = Page(
         "Change the configuration, a key or the client secret": f"{CENTRAL_INSIDE} reload; answers",
     },
     before={f"{CENTRAL_INSIDE} status": "until_it is_ready", "Log a user in": "LOGS_IN=yes"},
-    codes={f"{CENTRAL_INSIDE} {EXPLAIN.format('nightly')}": 5, f"{CENTRAL_INSIDE} doctor": 6},
+    codes={f"{CENTRAL_INSIDE} {EXPLAIN.format('nightly')}": 5},
 )
 
 def walk(page):

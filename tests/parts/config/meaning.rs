@@ -167,6 +167,8 @@ fn what_is_allowed_but_probably_not_meant_is_a_warning() {
             "{warnings:?}"
         );
     }
+    let meant = House::with_tenant("[listen]\nhttp = [\"0.0.0.0:6465\"]\nunencrypted = true\n");
+    assert_eq!(meant.warnings(), [""; 0]);
 }
 
 #[test]
