@@ -38,8 +38,6 @@ use super::{
     admin_args::AdminArgs, context::Context, exit::ExitStatus, running_proxy::RunningProxy,
 };
 
-pub(super) use self::error::exit_of_token_error;
-
 /// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 
