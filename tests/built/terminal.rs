@@ -10,7 +10,7 @@ use std::{
 use crate::wait::WAIT_MAX;
 
 /// Runs its arguments on a terminal of their own, and passes on what is typed and shown.
-const BRIDGE: &str = r#"
+const BRIDGE: &str = r"
 import os, pty, select, sys
 child, master = pty.fork()
 if child == 0:
@@ -34,7 +34,7 @@ while True:
         os.write(1, shown)
 status = os.waitpid(child, 0)[1]
 sys.exit(os.waitstatus_to_exitcode(status) % 256)
-"#;
+";
 
 /// A program whose standard streams are a terminal.
 pub(crate) struct Terminal {

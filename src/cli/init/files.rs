@@ -136,31 +136,33 @@ fn text(answers: &Answers, directories: &TargetDirectories) -> String {
     let secret = answers.secret_file.clone();
     let secret = secret.unwrap_or_else(|| secret_name(answers.tenant.as_str()));
     let secret = quoted(&secret);
-    let mut text = format!(
-        "[tenant.{name}]\n{address}\nservice = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}\n"
-    );
-    if let Some(proxy) = proxy_line(answers) {
-        text += &proxy;
-    }
-    let directory = |name: &str| match directories {
-        TargetDirectories::System => None,
-        TargetDirectories::Beside => Some(name.to_owned()),
-        TargetDirectories::State(state) => Some(state.join(name).display().to_string()),
+    let mut lines = vec![
+        format!("[tenant.{name}]"),
+        address,
+        format!("service = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}"),
+    ];
+    lines.extend(proxy_line(answers));
+    let path_line = |name: &str| {
+        let path = match directories {
+            TargetDirectories::System => return None,
+            TargetDirectories::Beside => name.to_owned(),
+            TargetDirectories::State(state) => state.join(name).display().to_string(),
+        };
+        Some(format!("path = {}", quoted(&path)))
     };
     if let Some(id) = &answers.user_client_id {
-        text += &format!(
-            "\n[tenant.{name}.user]\nclient_id = {}\nplatform = \"native\"\n\n[store]\nseal = {{ file = {} }}\n",
-            quoted(id),
-            quoted(STORE_KEY)
-        );
-        if let Some(path) = directory("store") {
-            text += &format!("path = {}\n", quoted(&path));
-        }
+        lines.push(format!("\n[tenant.{name}.user]"));
+        lines.push(format!("client_id = {}", quoted(id)));
+        lines.push("platform = \"native\"".to_owned());
+        lines.push("\n[store]".to_owned());
+        lines.push(format!("seal = {{ file = {} }}", quoted(STORE_KEY)));
+        lines.extend(path_line("store"));
     }
-    if let Some(path) = directory("audit") {
-        text += &format!("\n[audit]\npath = {}\n", quoted(&path));
+    if let Some(path) = path_line("audit") {
+        lines.push("\n[audit]".to_owned());
+        lines.push(path);
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// None where the environment says how NinjaOne is reached.
@@ -180,7 +182,7 @@ fn proxy_line(answers: &Answers) -> Option<String> {
             }
         }
     };
-    Some(format!("proxy   = {proxy}\n"))
+    Some(format!("proxy   = {proxy}"))
 }
 
 /// A JSON string is also a TOML string.

@@ -50,9 +50,12 @@ enum Surplus {
 
 impl Surplus {
     fn of<'a>(bytes: impl Iterator<Item = &'a u8>) -> Self {
-        let kind = |byte: &u8| match byte.is_ascii_whitespace() {
-            true => Self::Blank,
-            false => Self::Text,
+        let kind = |byte: &u8| {
+            if byte.is_ascii_whitespace() {
+                Self::Blank
+            } else {
+                Self::Text
+            }
         };
         bytes.map(kind).max().unwrap_or(Self::None)
     }

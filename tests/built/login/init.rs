@@ -113,75 +113,81 @@ fn what_is_wrong_with_the_credentials_is_named_and_nothing_is_written() {
     }
 }
 
+/// A fault of the token endpoint, what is typed, what is said, what is asked for then, and the exit code if nobody answers.
+const REFUSALS: [(&str, &str, &str, &str, i32); 9] = [
+    (
+        "",
+        "PLACE nobody SECRET",
+        "does not know this client ID",
+        "Press Enter for http",
+        78,
+    ),
+    (
+        "",
+        "PLACE nobody SECRET KEEP",
+        "does not know this client ID",
+        "Press Enter for nobody",
+        78,
+    ),
+    (
+        "",
+        "PLACE sandbox-client wrong",
+        "refuses the client secret",
+        "the same secret",
+        78,
+    ),
+    // Nothing listens there.
+    (
+        "",
+        "127.0.0.1:9 sandbox-client SECRET",
+        "could not be reached",
+        "Press Enter for http",
+        75,
+    ),
+    (
+        "html",
+        "PLACE sandbox-client SECRET",
+        "does not answer as NinjaOne does",
+        "Press Enter for http",
+        78,
+    ),
+    (
+        "invalid_grant",
+        "PLACE sandbox-client SECRET",
+        "refuses the grant",
+        "Press Enter to try again",
+        78,
+    ),
+    (
+        "429",
+        "PLACE sandbox-client SECRET",
+        "throttles",
+        "Press Enter to try again",
+        75,
+    ),
+    (
+        "503",
+        "PLACE sandbox-client SECRET",
+        "status 503",
+        "Press Enter to try again",
+        75,
+    ),
+    (
+        "expires_in:absent",
+        "PLACE sandbox-client SECRET",
+        "is of no use",
+        "Press Enter to try again",
+        1,
+    ),
+];
+
 #[test]
 fn each_refusal_asks_for_the_part_that_was_refused() {
     let world = World::new(NATIVE);
-    let place = world.ninja.address();
-    // Nothing listens there, and this speaks no HTTP that is NinjaOne's.
-    let elsewhere = "127.0.0.1:9";
-    let (place_asked, id_asked, secret_asked) = (
-        "Press Enter for http",
-        "Press Enter for nobody",
-        "the same secret",
-    );
-    for (fault, typed, said, asked, code) in [
-        (
-            "",
-            format!("{place}\nnobody\n{SECRET}\n"),
-            "does not know this client ID",
-            place_asked,
-            78,
-        ),
-        (
-            "",
-            format!("{place}\nnobody\n{SECRET}\n\n"),
-            "does not know this client ID",
-            id_asked,
-            78,
-        ),
-        (
-            "",
-            format!("{place}\nsandbox-client\nwrong\n"),
-            "refuses the client secret",
-            secret_asked,
-            78,
-        ),
-        (
-            "",
-            format!("{elsewhere}\nsandbox-client\n{SECRET}\n"),
-            "could not be reached",
-            place_asked,
-            75,
-        ),
-        (
-            "html",
-            format!("{place}\nsandbox-client\n{SECRET}\n"),
-            "does not answer as NinjaOne does",
-            place_asked,
-            78,
-        ),
-        (
-            "429",
-            format!("{place}\nsandbox-client\n{SECRET}\n"),
-            "throttles",
-            "Press Enter to try again",
-            75,
-        ),
-        (
-            "503",
-            format!("{place}\nsandbox-client\n{SECRET}\n"),
-            "status 503",
-            "Press Enter to try again",
-            75,
-        ),
-        (
-            "expires_in:absent",
-            format!("{place}\nsandbox-client\n{SECRET}\n"),
-            "is of no use",
-            "Press Enter to try again",
-            1,
-        ),
-    ] {
+    let place = world.ninja.address().to_string();
+    for (fault, typed, said, asked, code) in REFUSALS {
+        let typed = typed.replace("PLACE", &place).replace("SECRET", SECRET);
+        let typed = typed.replace("KEEP", "").replace(' ', "\n") + "\n";
         let token = (!fault.is_empty()).then(|| fault.parse().unwrap());
         world.ninja.faults().set(Faults {
             token,
