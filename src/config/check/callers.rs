@@ -62,6 +62,7 @@ impl Checker<'_> {
                 // Each is checked by its own function below.
                 key: _,
                 expires: _,
+                created: _,
                 policy: _,
                 allow: _,
                 deny: _,
@@ -79,6 +80,9 @@ impl Checker<'_> {
             let rules = self.caller_rules(caller, name, &path, &policies, known);
             let limit = self.caller_limit(caller, &path, &policies, usual);
             let expires = self.expires(caller, name, &path);
+            if let Some(Err(error)) = caller.created.as_deref().map(expiry::parse) {
+                self.error(&path.child("created"), error);
+            }
             let tenants = self.caller_tenants(caller, &path, tenants, settings);
             let named: Vec<&caller::PolicySettings> = caller
                 .policy

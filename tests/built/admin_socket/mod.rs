@@ -1,6 +1,7 @@
 //! The admin socket and the commands that ask it: who may look, who may change something, and what is on record of it.
 
 mod access;
+mod callers;
 mod commands;
 
 use std::{
