@@ -2,13 +2,13 @@
 
 mod answers;
 mod args;
+mod config_target;
 mod files;
+mod init_refusal;
 mod next_steps;
 mod place;
 mod proxy_choice;
 mod questioner;
-mod refusal;
-mod target;
 
 use std::{
     io::{self, Write},
@@ -18,10 +18,10 @@ use std::{
 use crate::config;
 
 use self::{
+    config_target::ConfigTarget,
     files::FileError,
     next_steps::NextSteps,
     questioner::{InitError, Questioner},
-    target::Target,
 };
 
 use super::{config::ConfigContext, context::Context, exit::ExitStatus, terminal::Interrupts};
@@ -39,7 +39,7 @@ pub(super) async fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let target = match Target::find(args, context) {
+    let target = match ConfigTarget::find(args, context) {
         Ok(target) => target,
         Err(refused) => {
             writeln!(err, "error: {refused}")?;

@@ -20,10 +20,10 @@ use crate::{
 
 use super::{
     args::InitArgs,
+    init_refusal::{InitRefusal, RefusedPart},
     place::TenantPlace,
     proxy_choice::ProxyChoice,
     questioner::{InitError, Question, Questioner},
-    refusal::{Refusal, RefusedPart},
 };
 
 const PLACE_FLAG: &str = "--region or --url";
@@ -128,12 +128,12 @@ async fn try_out(
     answers: &mut Answers,
     args: &InitArgs,
     context: &Context,
-) -> Result<Option<TokenSummary>, Refusal> {
+) -> Result<Option<TokenSummary>, InitRefusal> {
     let host = &answers.place.origin.host;
     let way_out = match answers.proxy.way_out() {
         Some(chosen) => chosen,
         None => WayOut::from_environment(host, |name| context.env_var(name)).map_err(|error| {
-            Refusal {
+            InitRefusal {
                 part: RefusedPart::OutgoingProxy,
                 text: format!("{}: {error}\nhint: {}", error.name, error.hint()),
                 exit: crate::cli::exit::ExitStatus::ConfigurationWrong,
@@ -155,7 +155,9 @@ async fn try_out(
         scopes: Vec::new(),
     };
     let tried = credentials.verify().await;
-    tried.map(Some).map_err(|error| Refusal::of(error, origin))
+    tried
+        .map(Some)
+        .map_err(|error| InitRefusal::of(error, origin))
 }
 
 impl Answers {

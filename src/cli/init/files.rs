@@ -18,9 +18,9 @@ use crate::{
 
 use super::{
     answers::Answers,
+    config_target::{ConfigTarget, STORE_KEY, TargetDirectories, secret_name},
     place::TenantAddress,
     proxy_choice::ProxyChoice,
-    target::{STORE_KEY, Target, TargetDirectories, secret_name},
 };
 
 const KEY_BYTES: usize = 32;
@@ -55,7 +55,7 @@ pub(super) struct FileError {
 
 /// # Errors
 /// The path that could not be written; files written before it have been removed again.
-pub(super) fn write(target: &Target, answers: &Answers) -> Result<WrittenFiles, FileError> {
+pub(super) fn write(target: &ConfigTarget, answers: &Answers) -> Result<WrittenFiles, FileError> {
     let mut written = WrittenFiles {
         config: target.file.clone(),
         secret_files: Vec::new(),
@@ -71,7 +71,7 @@ pub(super) fn write(target: &Target, answers: &Answers) -> Result<WrittenFiles, 
 }
 
 fn write_all(
-    target: &Target,
+    target: &ConfigTarget,
     answers: &Answers,
     beside: &mut Vec<PathBuf>,
 ) -> Result<(), FileError> {

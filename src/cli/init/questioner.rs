@@ -7,7 +7,7 @@ use crate::{
     secret::Secret,
 };
 
-use super::refusal::Refusal;
+use super::init_refusal::InitRefusal;
 
 const LINE_BYTES_MAX: usize = 4096;
 /// So that an endless input ends: `yes | ninjaone-proxy init`.
@@ -22,7 +22,7 @@ pub(super) enum InitError {
     /// A flag, or one answer after the other.
     Wrong(String),
     /// NinjaOne or the way there refused, and nobody can be asked. Whether it was said already.
-    Refused(Refusal, bool),
+    Refused(InitRefusal, bool),
 }
 
 impl From<io::Error> for InitError {

@@ -24,13 +24,13 @@ pub(super) enum RefusedPart {
 
 /// A refusal, its text for the operator, and the exit code if nobody can be asked.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct InitRefusal {
     pub(super) part: RefusedPart,
     pub(super) text: String,
     pub(super) exit: ExitStatus,
 }
 
-impl Refusal {
+impl InitRefusal {
     pub(super) fn of(error: TokenEndpointError, origin: &Origin) -> Self {
         let host = &origin.host;
         match error {

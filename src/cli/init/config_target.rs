@@ -13,7 +13,7 @@ use crate::{
 use super::args::InitArgs;
 
 /// A configuration that is not there yet.
-pub(super) struct Target {
+pub(super) struct ConfigTarget {
     pub(super) file: PathBuf,
     pub(super) directories: TargetDirectories,
     /// Whether commands find the file without `--config`.
@@ -33,7 +33,7 @@ pub(super) enum TargetDirectories {
 
 /// Why nothing can be written there.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TargetError {
+pub(super) enum ConfigTargetError {
     #[error("there is no place for a configuration; name one with --config")]
     NoPlace,
     #[error(
@@ -46,7 +46,7 @@ pub(super) enum TargetError {
     NotWritable(String),
 }
 
-impl TargetError {
+impl ConfigTargetError {
     pub(super) const fn exit(&self) -> ExitStatus {
         match self {
             Self::NoPlace => ExitStatus::WrongUsage,
@@ -55,26 +55,28 @@ impl TargetError {
     }
 }
 
-impl Target {
-    pub(super) fn find(args: &InitArgs, context: &Context) -> Result<Self, TargetError> {
-        let file = path(context).ok_or(TargetError::NoPlace)?;
+impl ConfigTarget {
+    pub(super) fn find(args: &InitArgs, context: &Context) -> Result<Self, ConfigTargetError> {
+        let file = path(context).ok_or(ConfigTargetError::NoPlace)?;
         if file.exists() {
-            return Err(TargetError::Exists(file.display().to_string()));
+            return Err(ConfigTargetError::Exists(file.display().to_string()));
         }
         let directory = directory_of(&file);
         if !config::can_be_written(&std::path::absolute(directory).unwrap_or_default()) {
-            return Err(TargetError::NotWritable(directory.display().to_string()));
+            return Err(ConfigTargetError::NotWritable(
+                directory.display().to_string(),
+            ));
         }
         let secret = directory.join(secret_name(&args.tenant));
         if args.client_secret_file.is_none() && secret.exists() {
-            return Err(TargetError::SecretExists(
+            return Err(ConfigTargetError::SecretExists(
                 secret.display().to_string(),
                 "move it away, or give this tenant another name: --tenant NAME",
             ));
         }
         let key = directory.join(STORE_KEY);
         if args.user_client_id.is_some() && key.exists() {
-            return Err(TargetError::SecretExists(
+            return Err(ConfigTargetError::SecretExists(
                 key.display().to_string(),
                 "move it away: it may be the key of another configuration's logins",
             ));
