@@ -112,7 +112,13 @@ impl TokenOutcome<'_> {
         let decision = self
             .refused
             .map_or(Decision::Allowed, |(_, code)| code.decision());
-        metrics.count_request(facts.caller.as_ref(), None, decision, self.status.as_u16());
+        metrics.count_request(
+            facts.caller.as_ref(),
+            None,
+            decision,
+            self.status.as_u16(),
+            self.incoming.started(),
+        );
         let duration = self.incoming.started().elapsed();
         let is_limited = self
             .refused
