@@ -17,7 +17,7 @@ use super::exit::ExitStatus;
 /// Most breaks in the text output; `--json` has up to a thousand.
 const SHOWN_MAX: usize = 20;
 
-/// Look into the audit log
+/// Verify the audit log
 #[derive(Debug, clap::Args)]
 pub struct AuditArgs {
     #[command(subcommand)]
@@ -26,9 +26,9 @@ pub struct AuditArgs {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum AuditCommand {
-    /// Prove the log whole, or show where it breaks and how
+    /// Prove that the log is whole, or show where and how it is broken
     ///
-    /// Exit code 0: whole. 7: broken. 1: it could not be read. Lines cut off the end of the log show only against an
+    /// Lines that were cut off the end of the log show only against an
     /// anchor: a line's number and hash as an earlier run of this command printed it as the head. Where older files lie
     /// elsewhere, verify them there first, and give their head as the anchor of the files that are left.
     Verify(AuditVerifyArgs),
@@ -36,10 +36,10 @@ pub enum AuditCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditVerifyArgs {
-    /// The directory of the log; by default the configuration's `audit.path`
+    /// Directory of the log [default: audit.path of the configuration]
     pub directory: Option<PathBuf>,
 
-    /// A line that must be there, as `NUMBER:HASH`; may be given several times
+    /// Line that must be there, as its number and hash; may be repeated
     #[arg(long = "anchor", value_name = "NUMBER:HASH")]
     pub anchors: Vec<Head>,
 }

@@ -60,13 +60,10 @@ const HOST_CHECKS: [CheckName; 6] = [
     CheckName::Discovery,
 ];
 
-/// Look for everything that may keep the proxy from working, and say what to do about it
-///
-/// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
-/// work. 78: the configuration is wrong.
+/// Check everything that may keep the proxy from working, and say how to fix it
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct DoctorArgs {
-    /// Look at this tenant only
+    /// Check this tenant only
     tenant: Option<String>,
     /// Send nothing to NinjaOne
     #[arg(long)]

@@ -17,7 +17,7 @@ use super::{context::Context, exit::ExitStatus, login::select_tenant};
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
-    /// The tenant; may be left out where only one has a user identity
+    /// Tenant to log out of; not needed if only one has a user identity
     tenant: Option<String>,
 }
 
