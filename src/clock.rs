@@ -79,6 +79,20 @@ impl Timestamp {
         }
     }
 
+    /// Of RFC 3339, such as `2026-11-17T14:02:11.123456Z`; `None` for anything else.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let parsed: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(parsed.as_microsecond()))
+    }
+
+    /// In the machine's time zone, as people read it: `2026-11-17 15:02 CET`; in UTC if it has none.
+    #[must_use]
+    pub fn local_to_the_minute(self) -> String {
+        let zoned = self.to_jiff().to_zoned(TimeZone::system());
+        zoned.strftime("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
     /// The time of day in the machine's time zone, `15:36:02`; in UTC if it has none.
     #[must_use]
     pub fn local_time_of_day(self) -> String {

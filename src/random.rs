@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 
-/// `N` random bytes; none if the system has no randomness to give.
+/// `N` random bytes; none if the system provides no randomness.
 #[must_use]
 pub fn bytes<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     fill(&mut bytes).map(|()| bytes)
 }
 
-/// Fills `bytes` in place, for secrets that must not be copied; none if the system has no randomness to give.
+/// Fills `bytes` in place, for secrets that must not be copied; none if the system provides no randomness.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the source")]
 pub fn fill(bytes: &mut [u8]) -> Option<()> {

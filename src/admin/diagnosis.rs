@@ -42,7 +42,7 @@ fn trouble(kind: TroubleKind, about: &str, text: impl Into<String>) -> Trouble {
 fn config_troubles(config: &ConfigStatus) -> Vec<Trouble> {
     let restart = config.pending_restart.iter().map(|setting| {
         let text = format!(
-            "`{setting}` has changed; it takes effect when ninjaone-proxy is started again."
+            "{setting} has changed; the change takes effect when ninjaone-proxy is started again."
         );
         trouble(TroubleKind::RestartNeeded, setting, text)
     });
@@ -99,7 +99,7 @@ fn audit_troubles(audit: &AuditStatus) -> Vec<Trouble> {
         && space.level == AuditSpaceLevel::ReserveOnly
     {
         let text = format!(
-            "The audit log {} has only its reserve left: {}. Until then requests without a valid key are counted, not written one by one.",
+            "The audit log {} has only its reserve left: {}. Until then requests without a valid key are counted, not recorded one by one.",
             audit.path,
             space.shortage.as_deref().unwrap_or("make room for it")
         );
@@ -137,7 +137,7 @@ fn login_trouble(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<Tro
     let fault = login.store_fault.as_deref();
     if let Some(since) = &login.unsaved_since {
         let text = format!(
-            "{who}: the login is in memory only since {since}, and is lost if the proxy ends: {}.",
+            "{who}: the login is in memory only since {since}, and is lost if the proxy stops: {}.",
             fault.unwrap_or("it is not stored yet")
         );
         return Some(trouble(TroubleKind::LoginUnsaved, &who, text));
@@ -173,7 +173,7 @@ fn token_trouble(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<Tro
         (IdentityState::Valid, problem) if identity.only_login_helps => (
             TroubleKind::LoginEnded,
             format!(
-                "a user must log in ({}); the last token serves until {}. Run: ninjaone-proxy login {}",
+                "a user must log in ({}); the last token is used until {}. Run: ninjaone-proxy login {}",
                 problem.unwrap_or("the login has ended"),
                 serves_until(identity),
                 tenant.name
@@ -214,12 +214,12 @@ fn refused_change(identity: &IdentityStatus, problem: &str) -> (TroubleKind, Str
         TroubleKind::NewSettingsRefused
     };
     let rest = if identity.state == IdentityState::Valid {
-        format!("the old token serves until {}", serves_until(identity))
+        format!("the old token is used until {}", serves_until(identity))
     } else {
-        "there is no token that serves".to_owned()
+        "there is no valid token".to_owned()
     };
     let text = format!(
-        "{change} refused; {rest} ({problem}). Put the right one in place: it takes over by itself."
+        "{change} refused; {rest} ({problem}). Put the right one in place; it takes effect by itself."
     );
     (kind, text)
 }

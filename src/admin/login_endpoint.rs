@@ -212,11 +212,7 @@ impl LoginEndpoint {
         })?;
         let id = random::bytes::<ID_RANDOM_BYTES>().ok_or_else(|| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            failed(
-                status,
-                "no-randomness",
-                "the system has no randomness to give",
-            )
+            failed(status, "no-randomness", "the system provides no randomness")
         })?;
         let id = BASE64_URL_SAFE_NO_PAD.encode(id);
         let told = json!({

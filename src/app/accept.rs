@@ -112,7 +112,7 @@ async fn dispatch(pending: PendingConnection, workers: &[Worker]) {
         }
         if Instant::now() >= deadline {
             let peer = pending.peer;
-            tracing::error!(%peer, "no worker takes connections: one was dropped");
+            tracing::error!(%peer, "no worker takes connections: dropped one");
             return;
         }
         tokio::time::sleep(DISPATCH_RETRY_INTERVAL).await;
@@ -137,7 +137,7 @@ pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
             tracing::warn!(
                 reason,
                 count,
-                "connections were turned away: no place could be freed"
+                "connections were refused: no slot could be freed"
             );
         }
         for (why, count) in count_changes(&mut evicted, rejections.evicted()) {
@@ -145,7 +145,7 @@ pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
             match why {
                 // No new connection needed their slot.
                 RejectionReason::Idle => {
-                    tracing::debug!(reason, count, "connections that proved nothing were closed");
+                    tracing::debug!(reason, count, "closed unauthenticated connections");
                 }
                 RejectionReason::Total
                 | RejectionReason::Peer
@@ -153,7 +153,7 @@ pub(crate) async fn log_rejected_connections(connections: Arc<Connections>) {
                 | RejectionReason::EvictionTimeout => tracing::warn!(
                     reason,
                     count,
-                    "connections that had proved nothing were closed to make room for new ones"
+                    "closed unauthenticated connections to make room for new ones"
                 ),
             }
         }

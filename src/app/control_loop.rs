@@ -71,7 +71,7 @@ pub(crate) async fn run(
     if is_clean {
         Ok(())
     } else {
-        Err(io::Error::other("the stop has lost what belongs on disk"))
+        Err(io::Error::other("shutdown lost data that belongs on disk"))
     }
 }
 
@@ -80,7 +80,7 @@ fn start_watcher(reloader: Reloader, program: &Program) -> Option<ConfigWatcher>
     match ConfigWatcher::start(reloader, program.certificates.clone(), heartbeat) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::error!(%error, "the configuration is not watched");
+            tracing::error!(%error, "the configuration files are not watched");
             None
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn connection_limit(wanted: usize) -> usize {
         tracing::warn!(
             wanted,
             places,
-            "the limit of open files allows fewer connections than `listen.connections`: see `ulimit -n`, or LimitNOFILE of systemd"
+            "the limit of open files allows fewer connections than listen.connections: raise it with ulimit -n, or with LimitNOFILE in systemd"
         );
     }
     places

@@ -17,15 +17,19 @@ use std::{
     time::Duration,
 };
 
+use anstream::{AutoStream, ColorChoice};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
 };
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
+};
 
-use crate::config::LogFormat;
+use crate::{clock::Moment, config::LogFormat};
 
 use super::journal;
 
@@ -37,6 +41,9 @@ pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(500);
 const FLUSH_LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 const THREAD_NAME: &str = "log";
+
+/// What commands say with `--verbose`: of this program, not of its libraries.
+const COMMAND_FILTER: &str = "ninjaone_proxy=debug";
 
 static LOG: OnceLock<LogQueue> = OnceLock::new();
 
@@ -77,10 +84,41 @@ pub(crate) fn start(format: LogFormat, level: &str) -> io::Result<()> {
     let _ = if json {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder.with_ansi(io::stderr().is_terminal()).try_init()
+        builder.with_ansi(has_colors()).try_init()
     };
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Lets a command say on stderr what it does, each line with the time since its beginning. Not for what serves: it writes at once.
+pub(crate) fn start_for_command(as_json: bool) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(COMMAND_FILTER))
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .with_target(false);
+    // If logging is already running, nothing changes.
+    let _ = if as_json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        let since = SinceStart(Moment::now());
+        builder.with_timer(since).with_ansi(has_colors()).try_init()
+    };
+}
+
+/// `--color`, `NO_COLOR` and `CLICOLOR_FORCE` have been read: see `cli::global_args`.
+fn has_colors() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
+/// `  12 ms`
+struct SinceStart(Moment);
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let passed = Moment::now().since(self.0).as_millis();
+        write!(writer, "{passed:>5} ms")
+    }
 }
 
 /// Turns `trace` into `debug`: more is not compiled in, and the library would say so on stderr itself.

@@ -163,7 +163,7 @@ impl LoadedConfig {
         let config = self.config;
         let before = program.status.rules.load_full();
         if config.tenants.is_empty() && !before.policy.tenants().is_empty() {
-            let why = "it names no tenant any more; is the file whole?".to_owned();
+            let why = "it no longer names a tenant; is the file complete?".to_owned();
             return reject(program, why.into(), by);
         }
         let rules = match program.rules_builder.build(&config, Some(&before)) {
@@ -233,7 +233,7 @@ fn reject(program: &Program, why: RejectedConfig, by: Option<&str>) -> ReloadRep
     tracing::error!(
         why = summary,
         by,
-        "the configuration was not loaded; the one before stays in force"
+        "the configuration was not loaded; the previous one stays in force"
     );
     let mut state = (**program.status.config.load()).clone();
     state.last_error = Some(summary);

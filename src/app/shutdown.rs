@@ -50,7 +50,7 @@ impl Program {
         }
         let is_login_lost = self.refresh_calls.any_in_flight();
         if is_login_lost {
-            tracing::error!("a renewed login could not be stored: it must be logged in again");
+            tracing::error!("a renewed login could not be stored: log in again");
         }
         let (ledger, why) = (self.status.ledger.clone(), why.to_owned());
         let left = ends
@@ -59,7 +59,7 @@ impl Program {
         let closing = tokio::task::spawn_blocking(move || ledger.close_within(&why, left));
         let is_log_whole = closing.await.unwrap_or(false);
         if !is_log_whole {
-            tracing::error!("the audit log could not be written to its end");
+            tracing::error!("the end of the audit log could not be written");
         }
         self.admin_tasks.request_shutdown();
         self.admin_tasks.join_timeout(COMPONENT_STOP_MAX).await;
@@ -76,7 +76,7 @@ async fn stop_workers(
     open: impl Fn() -> usize,
 ) {
     let Ok(workers) = Arc::try_unwrap(workers) else {
-        tracing::error!("a listener did not end: what it accepts is cut");
+        tracing::error!("a listener did not stop in time: cutting its connections");
         return abort_tasks.request_shutdown();
     };
     let threads: Vec<_> = workers.into_iter().map(Worker::close).collect();
@@ -93,7 +93,7 @@ async fn stop_workers(
     };
     if !in_time {
         let open = open();
-        tracing::warn!(open, "connections are cut: they did not end in time");
+        tracing::warn!(open, "cutting connections that did not end in time");
         abort_tasks.request_shutdown();
         let _ = tokio::time::timeout(COMPONENT_STOP_MAX, joined).await;
     }

@@ -66,12 +66,12 @@ pub(crate) fn start(
         .spawn(move || match runtime.block_on(wait(&known, calls)) {
             Ok(ExitReason::NothingServed) => end(ExitReason::NothingServed),
             Ok(ExitReason::DeadlineExceeded) => {
-                tracing::error!("the stop takes too long: the process is ended");
+                tracing::error!("shutdown takes too long: ending the process");
                 logging::flush();
                 end(ExitReason::DeadlineExceeded);
             }
             Err(error) => {
-                tracing::error!(%error, "signals cannot be heard: a stop has no deadline");
+                tracing::error!(%error, "cannot listen for signals: shutdown has no deadline");
             }
         })?;
     Ok(deadline)

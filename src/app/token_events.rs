@@ -48,15 +48,15 @@ fn log(event: &TokenEvent, by: Option<&str>) {
             tracing::info!(%tenant, %identity, generation, by, "{}", event.kind.as_str());
         }
         TokenEventKind::PersistFailed => {
-            tracing::error!(%tenant, %identity, generation, fault, "a renewed login is not stored yet; it is tried again until it is");
+            tracing::error!(%tenant, %identity, generation, fault, "the renewed login could not be stored yet; retrying until it is");
         }
         TokenEventKind::LoginEnded(error) => {
-            tracing::error!(%tenant, %identity, %error, "the login is of no use any more; run: ninjaone-proxy login {tenant}");
+            tracing::error!(%tenant, %identity, %error, "the login is no longer valid; run: ninjaone-proxy login {tenant}");
         }
         TokenEventKind::ChangeRefused(change, error) => {
             let rest = event.serves_until.map_or_else(
-                || "there is no token that serves".to_owned(),
-                |end| format!("the old token serves until {}", end.to_the_minute()),
+                || "there is no valid token".to_owned(),
+                |end| format!("the old token is used until {}", end.to_the_minute()),
             );
             tracing::error!(%tenant, %identity, %error, "{} refused; {rest}", change.as_str());
         }

@@ -39,11 +39,7 @@ impl TroubleLog {
         }
         for (kind, about) in self.named.keys() {
             if !now.contains_key(&(*kind, about.clone())) {
-                tracing::info!(
-                    trouble = kind.as_str(),
-                    about,
-                    "needs no attention any more"
-                );
+                tracing::info!(trouble = kind.as_str(), about, "no longer needs attention");
             }
         }
         self.named = now;

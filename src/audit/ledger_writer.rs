@@ -196,7 +196,7 @@ impl LedgerWriter {
             self.queue.count_lost(lines);
             tracing::error!(
                 lines,
-                "lines of the audit log are lost: it could not be written to its end"
+                "lines of the audit log are lost: its end could not be written"
             );
         }
     }
@@ -429,7 +429,7 @@ impl LedgerWriter {
         if let Some(outage) = &mut self.outage {
             outage.retry_at = retry_at;
         } else {
-            tracing::error!(%error, "the audit log cannot be written: what changes anything is refused");
+            tracing::error!(%error, "the audit log cannot be written: everything but reads is refused");
             let broken = WriterFailure {
                 reason: format!("{error}; durable up to line {}", self.durable_seq).into(),
                 since: Timestamp::now(),

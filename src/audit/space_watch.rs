@@ -70,13 +70,13 @@ impl SpaceWatch {
             SpaceLevel::ReserveOnly => tracing::warn!(
                 room,
                 why,
-                "only the reserve of the audit log is left: what strangers do is counted, and no more has a line of its own"
+                "only the audit log's reserve is left: requests without a valid key are counted, not recorded one by one"
             ),
             SpaceLevel::Exhausted => {
                 tracing::error!(
                     room,
                     why,
-                    "the audit log has no room left: what changes anything is refused"
+                    "the audit log is full: everything but reads is refused"
                 );
                 self.gap_reason = Some(format!("since {}: no room: {why}", self.since).into());
             }

@@ -113,7 +113,7 @@ impl TokenKey {
         [FORMAT, a, b, c, d]
     }
 
-    /// A new token. None if the system has no randomness to give.
+    /// A new token. None if the system provides no randomness.
     pub(super) fn seal(
         &self,
         caller: &CallerName,

@@ -52,7 +52,7 @@ impl CallerTokens {
         self.keys.store(Arc::new(keys));
     }
 
-    /// A new token for the caller that `key` proves, whose client is told that it lives for `lifetime`; none if the system has no randomness to give.
+    /// A new token for the caller that `key` proves, whose client is told that it lives for `lifetime`; none if the system provides no randomness.
     #[must_use]
     pub fn issue(
         &self,

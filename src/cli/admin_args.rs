@@ -5,10 +5,10 @@ use std::path::PathBuf;
 /// Which running proxy a command asks.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AdminArgs {
-    /// The running proxy to ask: the path of its admin socket, or the URL of its admin listener
+    /// Running proxy to ask: path of its admin socket, or URL of its admin listener
     #[arg(long, value_name = "PATH|URL")]
     pub admin: Option<String>,
-    /// A file with a key of [[admin.access]], for an admin listener
+    /// File with a key of [[admin.access]], for an admin listener
     #[arg(long, value_name = "FILE")]
     pub admin_key_file: Option<PathBuf>,
 }

@@ -26,7 +26,7 @@ use super::{
 /// A little more than the proxy's own bound.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(VERIFY_MS_MAX + 5_000);
 
-/// Look into the audit log
+/// Verify the audit log
 #[derive(Debug, clap::Args)]
 pub struct AuditArgs {
     #[command(subcommand)]
@@ -35,9 +35,9 @@ pub struct AuditArgs {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum AuditCommand {
-    /// Prove the log whole, or show where it breaks and how
+    /// Prove that the log is whole, or show where and how it is broken
     ///
-    /// Exit code 0: whole. 7: broken. 1: it could not be read. Lines cut off the end of the log show only against an
+    /// Lines that were cut off the end of the log show only against an
     /// anchor: a line's number and hash as an earlier run of this command printed it as the head. Where older files lie
     /// elsewhere, verify them there first, and give their head as the anchor of the files that are left. Where you may not
     /// read the files, the running proxy verifies them: that is its own word, and no proof.
@@ -46,10 +46,10 @@ pub enum AuditCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditVerifyArgs {
-    /// The directory of the log; by default the running proxy's, or the configuration's audit.path
+    /// Directory of the log [default: the running proxy's, or the configuration's audit.path]
     pub directory: Option<PathBuf>,
 
-    /// A line that must be there, as NUMBER:HASH; may be given several times
+    /// Line that must be there, as its number and hash; may be repeated
     #[arg(long = "anchor", value_name = "NUMBER:HASH")]
     pub anchors: Vec<Head>,
     /// Read the files, or fail: do not ask the running proxy

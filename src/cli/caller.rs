@@ -25,7 +25,7 @@ use self::edit_args::check_expiry;
 pub use self::edit_args::{CallerSelectorArgs, CallerSetArgs};
 use self::last_use::LastUse;
 
-/// Who may ask: make, list, change and remove callers.
+/// Add, list, change, rotate and revoke callers
 #[derive(Debug, Args)]
 pub struct CallerArgs {
     #[command(subcommand)]
@@ -34,24 +34,24 @@ pub struct CallerArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum CallerCommand {
-    /// Make a caller and its key; the key is printed once and stored nowhere
+    /// Add a caller and print its key, which cannot be shown again
     Add(CallerAddArgs),
-    /// Print a new key and the section to paste into the configuration; writes nothing and needs no configuration
+    /// Print a new key and its section of the configuration; writes nothing, needs no configuration
     Key(CallerAddArgs),
     /// List all callers
     List,
-    /// Show a caller's settings and where they are written
+    /// Show the settings of a caller, and where they are written
     Show {
-        /// The caller's name
+        /// Name of the caller
         name: String,
     },
     /// Allow a caller more operations
     Allow(CallerSelectorArgs),
-    /// Deny a caller operations, whatever allows them
+    /// Deny a caller operations, even if a rule allows them
     Deny(CallerSelectorArgs),
     /// Change a caller's settings
     Set(CallerSetArgs),
-    /// Give a caller one more key, so that the old one can be retired without a gap
+    /// Give a caller a second key, so that the first can be retired without a gap
     Rotate(CallerRotateArgs),
     /// Remove a caller, or one of its keys
     Revoke(CallerRevokeArgs),
@@ -79,39 +79,39 @@ impl CallerCommand {
 
 #[derive(Debug, Args)]
 pub struct CallerAddArgs {
-    /// Letters, digits, '-', '_' and '.'
+    /// Name of the caller: letters, digits, '-', '_' and '.'
     pub name: String,
-    /// What it may do: a class, "scope:…", "tag:…", an operation id, "METHOD /path"; may be repeated
+    /// What it may do: a class, an operation ID, scope:…, tag:… or "METHOD /path"; may be repeated
     #[arg(long, value_name = "SELECTOR")]
     pub allow: Vec<String>,
-    /// What it may not do, whatever allows it; may be repeated
+    /// What it may not do, even if a rule allows it; may be repeated
     #[arg(long, value_name = "SELECTOR")]
     pub deny: Vec<String>,
-    /// A policy that holds for it; may be repeated
+    /// Policy that applies to it; may be repeated
     #[arg(long)]
     pub policy: Vec<String>,
-    /// The day or the moment from which its key is no longer valid
+    /// When its key expires: a date or a time
     #[arg(long, value_name = "DATE")]
     pub expires: Option<String>,
-    /// A tenant that it may use; may be repeated; all if not given
+    /// Tenant that it may use; may be repeated [default: all]
     #[arg(long)]
     pub tenant: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct CallerRotateArgs {
-    /// The caller's name
+    /// Name of the caller
     pub name: String,
-    /// End the old keys at once
+    /// End the old keys now
     #[arg(long)]
     pub now: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct CallerRevokeArgs {
-    /// The caller's name
+    /// Name of the caller
     pub name: String,
-    /// Only the key whose digest begins so
+    /// Only the key whose digest begins with this
     #[arg(long, value_name = "PREFIX")]
     pub key: Option<String>,
 }

@@ -23,7 +23,7 @@ use crate::{
 
 use super::{admin_args::AdminArgs, exit::ExitStatus, shell_word::shell_word};
 
-/// Look at the configuration.
+/// Check and show the configuration
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     #[command(subcommand)]
@@ -32,7 +32,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
-    /// Report every problem, with file, line and column
+    /// Report every problem with its file, line and column
     Check(ConfigCheckArgs),
     /// Show every setting in force and where it comes from; secrets are masked
     Show(ConfigShowArgs),
@@ -42,7 +42,7 @@ pub enum ConfigCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct ConfigShowArgs {
-    /// Read the files, whatever the running proxy has in force
+    /// Show what the files say, not what the running proxy has in force
     #[arg(long)]
     pub(super) offline: bool,
     #[command(flatten)]
@@ -92,6 +92,8 @@ impl ConfigContext<'_> {
     /// There is no configuration file.
     pub fn sources(&self) -> Result<Sources, ConfigurationError> {
         let file: PathBuf = find_config_file(self.file, &self.environment)?;
+        let shown = file.display();
+        tracing::debug!(file = %shown, "reads the configuration");
         Ok(Sources {
             file,
             environment: self.environment.clone(),

@@ -33,13 +33,10 @@ use super::{
 /// A little more than the proxy's own bound.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(DOCTOR_MS_MAX + 4_000);
 
-/// Look for everything that may keep the proxy from working, and say what to do about it
-///
-/// Exit code 0: nothing needs attention. 6: something does, and it works. 4: somebody must log in. 1: something does not
-/// work. 78: the configuration is wrong.
+/// Check everything that may keep the proxy from working, and say how to fix it
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct DoctorArgs {
-    /// Look at this tenant only
+    /// Check this tenant only
     tenant: Option<String>,
     /// Send nothing to NinjaOne
     #[arg(long)]

@@ -28,10 +28,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct DrainArgs {
     #[command(flatten)]
     admin: AdminArgs,
-    /// Wait until the proxy has ended
+    /// Wait until the proxy has stopped
     #[arg(long)]
     wait: bool,
-    /// How long to wait for its end, with --wait
+    /// With --wait, how long to wait
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_timeout)]
     timeout: Duration,
 }
@@ -76,7 +76,10 @@ pub(super) async fn drain(
         }
     }
     if args.wait && timeout(args.timeout, wait_for_end(&proxy)).await.is_err() {
-        writeln!(err, "error: the proxy has not ended yet; it goes on ending")?;
+        writeln!(
+            err,
+            "error: the proxy has not stopped yet; it is still draining"
+        )?;
         return Ok(ExitStatus::TryAgainLater);
     }
     let state = if args.wait { "ended" } else { "draining" };

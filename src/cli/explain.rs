@@ -38,16 +38,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(EXPLAIN_MS_MAX + 5_000);
 /// Longest line that is sent to the proxy, so that a question stays short; it reads a longer one itself.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Explain what the policies say about a request, or what happened to one that was sent.
+/// Explain why a request is allowed or refused, and what would allow it
 #[derive(Debug, Clone, clap::Args)]
 pub struct ExplainArgs {
-    /// A caller's name; or the id of a request that is in the audit log
+    /// Name of a caller, or the ID of a request in the audit log
     #[arg(value_name = "CALLER|REQUEST_ID")]
     pub subject: String,
-    /// For a caller: method and path, as two arguments or one, such as "GET /v2/devices?pageSize=10"
+    /// For a caller: method and path, such as GET "/v2/devices?pageSize=10"
     #[arg(value_name = "METHOD TARGET", num_args = 0..=2)]
     pub request: Vec<String>,
-    /// The tenant, as the header NJP-Tenant would name it
+    /// Tenant, as the header NJP-Tenant would name it
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<String>,
     /// Go by the files instead of asking the running proxy

@@ -7,19 +7,20 @@ use std::{
 };
 
 use http::StatusCode;
+use serde_json::json;
 
 use super::{exit::ExitStatus, status::get};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_BYTES_MAX: usize = 64 << 10;
 
-/// Ask the running proxy whether it is alive; silent while it is.
+/// Check whether the running proxy is alive, for containers; silent if it is
 #[derive(Debug, Clone, clap::Args)]
 pub struct HealthcheckArgs {
-    /// Ask whether it is ready to serve, instead of whether it is alive
+    /// Check whether it is ready to serve instead
     #[arg(long)]
     pub ready: bool,
-    /// The admin or probes listener, if not where the configuration says
+    /// Listener to ask [default: admin.probes or admin.listen of the configuration]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub address: Option<SocketAddr>,
 }
@@ -28,17 +29,19 @@ impl HealthcheckArgs {
     /// Exit codes: 0 yes, 1 no, or no response within two seconds.
     ///
     /// # Errors
-    /// `err` cannot be written to.
+    /// `out` or `err` cannot be written to.
     pub async fn run(
         &self,
         configured: Option<SocketAddr>,
         verbose: bool,
+        as_json: bool,
+        out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitStatus> {
         let Some(address) = self.address.or(configured) else {
             writeln!(
                 err,
-                "error: no listener to ask: set admin.listen or admin.probes, or give --address"
+                "error: there is no listener to ask\nhint: set admin.listen or admin.probes, or name one with --address"
             )?;
             return Ok(ExitStatus::Failed);
         };
@@ -48,16 +51,25 @@ impl HealthcheckArgs {
             "/livez?verbose"
         };
         let response = get(address, path, RESPONSE_BYTES_MAX, TIMEOUT).await;
+        let is_ok = matches!(&response, Ok(response) if response.status() == StatusCode::OK);
         match &response {
+            Ok(response) if as_json => {
+                let checks = String::from_utf8_lossy(response.body());
+                let checks: Vec<&str> = checks.lines().collect();
+                let asked = if self.ready { "ready" } else { "alive" };
+                let object = json!({"schema": "healthcheck/1", "asked": asked, "ok": is_ok, "checks": checks});
+                writeln!(out, "{object}")?;
+            }
             Ok(response) if verbose || response.status() != StatusCode::OK => {
                 write!(err, "{}", String::from_utf8_lossy(response.body()))?;
             }
             Ok(_) => {}
             Err(problem) => writeln!(err, "error: {address}: {problem}")?,
         }
-        Ok(match response {
-            Ok(response) if response.status() == StatusCode::OK => ExitStatus::Done,
-            _ => ExitStatus::Failed,
+        Ok(if is_ok {
+            ExitStatus::Done
+        } else {
+            ExitStatus::Failed
         })
     }
 }

@@ -47,20 +47,20 @@ const WAIT_MAX: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// The tenant; may be left out where only one has a user identity
+    /// Tenant to log in to; not needed if only one has a user identity
     tenant: Option<String>,
-    /// Open no browser: only print the address
+    /// Print the address, but open no browser
     #[arg(long)]
     no_browser: bool,
-    /// Listen for nothing: read the address that the browser ended at from standard input
-    #[arg(long)]
+    /// Read the address that the browser ended at from standard input, instead of listening for it
+    #[arg(long, conflicts_with = "no_input")]
     paste: bool,
     /// Log in with the files, as this user, instead of through the running proxy
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
     admin: AdminArgs,
-    /// How long to wait for the browser; at most 5m
+    /// How long to wait for the browser, up to 5m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_wait)]
     wait: Duration,
 }

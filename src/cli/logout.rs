@@ -24,7 +24,7 @@ use super::{
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
-    /// The tenant; may be left out where only one has a user identity
+    /// Tenant to log out of; not needed if only one has a user identity
     tenant: Option<String>,
     /// Revoke and delete it as this user, with the files, instead of asking the running proxy
     #[arg(long)]

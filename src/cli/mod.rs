@@ -4,6 +4,9 @@ pub mod admin_args;
 mod ask;
 pub mod audit;
 pub mod caller;
+mod columns;
+mod command_help;
+mod completion;
 pub mod config;
 mod config_in_force;
 mod context;
@@ -18,15 +21,18 @@ mod help;
 mod init;
 mod login;
 mod logout;
+mod manual;
 mod meta;
 pub mod ops;
 mod reload;
+mod result_output;
 mod run;
 pub mod running_proxy;
 mod sandbox;
 mod shell_word;
 mod signal;
 pub mod status;
+mod talk;
 mod terminal;
 
 use std::{
@@ -34,11 +40,21 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
-use crate::ninjaone::catalogue::Catalogue;
+use crate::{
+    app::logging,
+    clock::Moment,
+    ninjaone::catalogue::Catalogue,
+};
 
-use self::{context::Context, exit::ExitStatus, global_args::GlobalArgs};
+use self::{
+    context::Context,
+    exit::ExitStatus,
+    global_args::{GlobalArgs, OutputFlags, has_colors_on_stderr},
+    result_output::ResultOutput,
+    talk::{Talk, TalkFormat, single_error},
+};
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
@@ -57,41 +73,41 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve callers, in front of NinjaOne
+    /// Serve callers until told to stop
     Run,
-    /// Try it without an account: a simulated NinjaOne with the proxy in front of it
+    /// Try the proxy without an account, in front of a simulated NinjaOne
     Sandbox(sandbox::SandboxArgs),
-    /// Ask the running proxy whether it is alive; for containers
+    /// Check whether the running proxy is alive, for containers
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make the running proxy reload its configuration
     Reload(reload::ReloadArgs),
-    /// Make the running proxy finish what it serves and stop
+    /// Make the running proxy finish its requests and stop
     Drain(drain::DrainArgs),
     /// Write a first configuration
     Init(init::InitArgs),
-    /// Log a user in, in a browser; the proxy keeps the login alive
+    /// Log a user in with a browser; the proxy keeps the login alive
     Login(login::LoginArgs),
     /// Revoke the login at NinjaOne and delete it here
     Logout(logout::LogoutArgs),
-    /// Add, list, rotate and revoke callers
+    /// Add, list, change, rotate and revoke callers
     Caller(caller::CallerArgs),
     /// Show the state of the running proxy
     Status(status::StatusArgs),
-    /// Look for everything that may keep the proxy from working, and say what to do about it
+    /// Check everything that may keep the proxy from working, and say how to fix it
     Doctor(doctor::DoctorArgs),
-    /// Say why a request would be allowed or refused, and what would allow it
+    /// Explain why a request is allowed or refused, and what would allow it
     Explain(explain::ExplainArgs),
-    /// Look into the catalogue of NinjaOne operations
+    /// Browse the catalogue of NinjaOne operations
     #[command(subcommand)]
     Ops(OpsCommand),
     /// Check and show the configuration
     Config(config::ConfigArgs),
-    /// Look into the audit log
+    /// Verify the audit log
     Audit(audit::AuditArgs),
-    /// Print completions for a shell
-    Completions(meta::CompletionsArgs),
-    /// Print the manual page
-    Man,
+    /// Print completions for a shell, which also know callers and tenants
+    Completions(completion::CompletionsArgs),
+    /// Print the manual page of a command, or write all pages
+    Man(manual::ManArgs),
     /// Print the version
     Version,
     /// Explain a command, a problem code or an exit code
@@ -120,7 +136,7 @@ impl Command {
             | Self::Status(_)
             | Self::Help(_)
             | Self::Completions(_)
-            | Self::Man
+            | Self::Man(_)
             | Self::Version => false,
         }
     }
@@ -130,24 +146,92 @@ impl Command {
 enum OpsCommand {
     /// List operations
     List(ops::OpsListArgs),
-    /// Show all that is known of one operation
+    /// Show everything that is known about an operation
     Show(ops::OpsShowArgs),
 }
 
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    // Not locked: a command may run for months, and other threads write to both.
-    let result = dispatch(cli, &mut io::stdout(), &mut io::stderr());
-    match result {
-        Ok(code) => ExitCode::from(code),
-        // The reader of our output has closed it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(ExitStatus::Done),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(ExitStatus::Failed)
+    if completion::answer() {
+        return ExitCode::from(ExitStatus::Done);
+    }
+    let flags = OutputFlags::of_arguments(std::env::args_os().skip(1));
+    flags.color.apply();
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|it| Cli::from_arg_matches(&it));
+    match parsed {
+        Ok(cli) => ExitCode::from(run_command(cli)),
+        Err(error) => ExitCode::from(report_usage(&error, flags.json)),
+    }
+}
+
+/// All commands, with the examples and exit codes of their help.
+fn command() -> clap::Command {
+    command_help::add_to(Cli::command())
+}
+
+fn run_command(cli: Cli) -> ExitStatus {
+    let began = Moment::now();
+    let format = if cli.global.json {
+        TalkFormat::Json
+    } else {
+        TalkFormat::Text {
+            colors: has_colors_on_stderr(),
         }
+    };
+    // Those that serve have a log of their own.
+    let is_server = matches!(cli.command, Command::Run | Command::Sandbox(_));
+    if cli.global.verbose && !is_server {
+        logging::start_for_command(cli.global.json);
+    }
+    let mut out = ResultOutput::new();
+    let mut err = Talk::new(io::stderr(), format, cli.global.quiet);
+    let result = dispatch(cli, &mut out, &mut err).and_then(|exit| out.flush().map(|()| exit));
+    let exit = match result {
+        Ok(exit) => exit,
+        // The reader of our output has closed it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitStatus::Done,
+        Err(error) => {
+            let _ = writeln!(err, "error: {error}");
+            ExitStatus::Failed
+        }
+    };
+    // Where stderr cannot be written to, there is nobody to tell.
+    let _ = err.finish(exit, out.is_used());
+    let took_ms = running_proxy::elapsed_ms(began);
+    tracing::debug!(exit = u8::from(exit), took_ms, "done");
+    exit
+}
+
+/// What clap says: help and versions as they are, errors also as an object.
+fn report_usage(error: &clap::Error, as_json: bool) -> ExitStatus {
+    let is_asked = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if as_json && !is_asked {
+        let text = error.render().to_string();
+        let mut lines = text.lines();
+        let message: Vec<&str> = lines.by_ref().take_while(|it| !it.is_empty()).collect();
+        let message = message.join("\n");
+        let message = message
+            .strip_prefix("error: ")
+            .unwrap_or(&message)
+            .to_owned();
+        let tips = lines.filter_map(|it| it.trim_start().strip_prefix("tip: "));
+        let hints = tips.map(str::to_owned).collect();
+        let object = single_error(ExitStatus::WrongUsage, message, hints);
+        // Where stderr cannot be written to, there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{object}");
+    } else {
+        let _ = error.print();
+    }
+    if is_asked {
+        ExitStatus::Done
+    } else {
+        ExitStatus::WrongUsage
     }
 }
 
@@ -169,7 +253,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Sandbox(args) => sandbox::run(&args, &global, err),
         Command::Healthcheck(args) => {
             let address = context.probes_address();
-            run::block_on(args.run(address, global.verbose, err))?
+            run::block_on(args.run(address, global.verbose, global.json, out, err))?
         }
         Command::Reload(args) => run::block_on(reload::reload(&args, &context, out, err))?,
         Command::Drain(args) => run::block_on(drain::drain(&args, &context, out, err))?,
@@ -200,8 +284,8 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
             let audit::AuditCommand::Verify(verify) = &args.command;
             run::block_on(verify.run_command(&context, out, err))?
         }
-        Command::Completions(args) => meta::completions(&args, out),
-        Command::Man => meta::manual(out),
+        Command::Completions(args) => completion::print(&args, context.json, out),
+        Command::Man(args) => manual::run(&args, self::command(), context.json, out, err),
         Command::Version => meta::version(global.json, out),
         Command::Help(args) => help::run(&args, global.json, out, err),
     }

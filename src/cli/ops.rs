@@ -30,7 +30,7 @@ const METHOD_COLUMNS: usize = 6;
 /// Two spaces between columns, one between method and path.
 const GAP_COLUMNS: usize = 7;
 
-/// List the operations that the proxy knows.
+/// List the operations that the proxy knows
 #[derive(Debug, Clone, Default, Args)]
 pub struct OpsListArgs {
     /// Only operations of this class: read, secrets, write or dangerous
@@ -41,11 +41,11 @@ pub struct OpsListArgs {
     #[arg(long, value_parser = parse_scope)]
     pub scope: Option<Scope>,
 
-    /// Only operations with this tag, such as devices; case does not count
+    /// Only operations with this tag, such as devices, in any case
     #[arg(long)]
     pub tag: Option<String>,
 
-    /// Only operations whose id, path or tag contains each of these words; case does not count
+    /// Only operations whose id, path or tag contains all of these words, in any case
     #[arg(value_name = "WORD")]
     pub words: Vec<String>,
 
@@ -54,7 +54,7 @@ pub struct OpsListArgs {
     pub json: bool,
 }
 
-/// Show all that is known of one operation.
+/// Show everything that is known about an operation
 #[derive(Debug, Clone, Default, Args)]
 pub struct OpsShowArgs {
     /// The operation's id, such as getDevices
@@ -101,7 +101,10 @@ pub fn list(
         print_table(&chosen, out)?;
     }
     if chosen.is_empty() {
-        writeln!(err, "No operation fits. Try fewer filters, or fewer words.")?;
+        writeln!(
+            err,
+            "error: no operation matches\nhint: use fewer filters, or fewer words"
+        )?;
         return Ok(ExitStatus::Failed);
     }
     Ok(ExitStatus::Done)
@@ -118,10 +121,10 @@ pub fn show(
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let Some(operation) = catalogue.by_id(&args.id) else {
-        writeln!(err, "There is no operation {:?}.", args.id)?;
+        writeln!(err, "error: there is no operation {:?}", args.id)?;
         match catalogue.suggest(&args.id) {
-            Some(meant) => writeln!(err, "Did you mean {meant}?")?,
-            None => writeln!(err, "See them all: ninjaone-proxy ops list")?,
+            Some(meant) => writeln!(err, "hint: did you mean {meant}?")?,
+            None => writeln!(err, "hint: list them all with: ninjaone-proxy ops list")?,
         }
         return Ok(ExitStatus::Failed);
     };

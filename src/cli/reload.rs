@@ -9,11 +9,11 @@ use std::{
 use clap::Args;
 use http::StatusCode;
 use rustix::process::{Pid, Signal};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::admin::{
-    control::{RELOAD_TIMEOUT, ReloadReport},
+    control::{RELOAD_SCHEMA, RELOAD_TIMEOUT, ReloadReport},
     status_snapshot::StatusSnapshot,
 };
 
@@ -65,7 +65,7 @@ pub(super) async fn reload(
         Err(RunningProxyError::Refused {
             status: StatusCode::UNAUTHORIZED,
             ..
-        }) => return reload_by_signal(&proxy, &before, out, err).await,
+        }) => return reload_by_signal(&proxy, &before, context.json, out, err).await,
         Err(error) => Err(error),
     };
     match report {
@@ -109,7 +109,7 @@ fn print_report(
     }
     writeln!(
         err,
-        "{}\n\nerror: not loaded, generation {generation} stays in force",
+        "{}\n\nerror: not loaded; generation {generation} stays in force",
         report.errors.join("\n\n")
     )?;
     Ok(code)
@@ -171,10 +171,15 @@ fn reload_unseen(
     if !signal(pid, Signal::HUP, err)? {
         return Ok(ExitStatus::Failed);
     }
-    writeln!(
-        out,
-        "told to load its configuration; its log says what came of it"
-    )?;
+    if context.json {
+        let object = json!({"schema": RELOAD_SCHEMA, "loaded": null, "generation": null});
+        writeln!(out, "{object}")?;
+    } else {
+        writeln!(
+            out,
+            "asked to load its configuration; its log says whether it did"
+        )?;
+    }
     Ok(ExitStatus::Done)
 }
 
@@ -182,30 +187,31 @@ fn reload_unseen(
 async fn reload_by_signal(
     proxy: &RunningProxy,
     before: &StatusSnapshot,
+    as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     if !signal_running(before, Signal::HUP, err)? {
         return Ok(ExitStatus::Failed);
     }
-    match timeout(SIGNAL_TIMEOUT, wait_for_reload(proxy, before)).await {
-        Ok(Ok(generation)) => {
-            writeln!(out, "loaded: generation {generation}")?;
-            Ok(ExitStatus::Done)
-        }
-        Ok(Err(why)) => {
-            let generation = before.config.generation;
-            writeln!(
-                err,
-                "error: not loaded, generation {generation} stays in force: {why}"
-            )?;
-            Ok(ExitStatus::ConfigurationWrong)
-        }
-        Err(_) => {
-            writeln!(err, "error: no answer in {} s", SIGNAL_TIMEOUT.as_secs())?;
-            Ok(ExitStatus::Failed)
-        }
-    }
+    let Ok(seen) = timeout(SIGNAL_TIMEOUT, wait_for_reload(proxy, before)).await else {
+        let seconds = SIGNAL_TIMEOUT.as_secs();
+        writeln!(err, "error: the proxy has not reloaded within {seconds} s")?;
+        return Ok(ExitStatus::Failed);
+    };
+    let report = ReloadReport {
+        schema: RELOAD_SCHEMA.to_owned(),
+        loaded: seen.is_ok(),
+        generation: seen.as_ref().map_or(before.config.generation, |it| *it),
+        warnings: Vec::new(),
+        pending_restart: Vec::new(),
+        errors: seen
+            .err()
+            .map(|why| format!("error: {why}"))
+            .into_iter()
+            .collect(),
+    };
+    print_report(&report, as_json, out, err)
 }
 
 async fn wait_for_reload(proxy: &RunningProxy, before: &StatusSnapshot) -> Result<u64, String> {

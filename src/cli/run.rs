@@ -20,7 +20,7 @@ use crate::{
         signals::Signals,
         way_out::log_ways_out,
     },
-    config::{AUDIT_PATH, Config, PathOrigin, STORE_PATH},
+    config::{AUDIT_PATH, Config, LogFormat, PathOrigin, STORE_PATH},
     credentials::login::refresh_calls::RefreshCalls,
 };
 
@@ -60,7 +60,12 @@ pub(super) fn run(context: &Context, err: &mut dyn Write) -> io::Result<ExitStat
         (_, true) => "debug",
         _ => &config.telemetry.log_level,
     };
-    logging::start(config.telemetry.log_format, level)?;
+    let format = if context.json {
+        LogFormat::Json
+    } else {
+        config.telemetry.log_format
+    };
+    logging::start(format, level)?;
     harden();
     for warning in &warnings {
         tracing::warn!(place = warning.location(), "{}", warning.message);
@@ -135,6 +140,6 @@ fn name_own_directories(config: &Config) {
 /// Makes the process undumpable: only root can read its memory, and there are no core dumps.
 fn harden() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "core dumps cannot be switched off");
+        tracing::warn!(%error, "core dumps cannot be disabled");
     }
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::{
     admin::{accounts, status_snapshot::StatusSnapshot},
     app::wiring,
+    clock::Moment,
     config::value::{address, secret_ref},
     net::client::{
         endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError,
@@ -217,6 +218,8 @@ impl RunningProxy {
         body: Bytes,
         time_limit: Duration,
     ) -> Result<Response<Bytes>, RunningProxyError> {
+        let began = Moment::now();
+        let (asked, verb) = (path, method.clone());
         let request = self.request(method, path, body)?;
         let answer = match &self.way {
             AdminWay::Socket(socket) => {
@@ -226,10 +229,23 @@ impl RunningProxy {
                 exchange(endpoint, request, RESPONSE_BYTES_MAX, time_limit).await
             }
         };
-        answer.map_err(|error| RunningProxyError::Unreachable {
-            at: self.describe(),
-            error,
-        })
+        let took_ms = elapsed_ms(began);
+        let at = self.describe();
+        match &answer {
+            Ok(it) => {
+                let status = it.status().as_u16();
+                tracing::debug!(
+                    at,
+                    took_ms,
+                    status,
+                    "asked the running proxy: {verb} {asked}"
+                );
+            }
+            Err(error) => {
+                tracing::debug!(at, took_ms, %error, "asked the running proxy: {verb} {asked}");
+            }
+        }
+        answer.map_err(|error| RunningProxyError::Unreachable { at, error })
     }
 
     fn request(
@@ -347,6 +363,12 @@ fn read_key(path: &Path) -> Result<Secret<String>, RunningProxyError> {
     secret_ref::from_file(path)
         .and_then(|it| it.text())
         .map_err(|error| RunningProxyError::KeyFile(error.to_string()))
+}
+
+/// Milliseconds since then.
+pub(super) fn elapsed_ms(began: Moment) -> u64 {
+    let elapsed = Moment::now().since(began).as_millis();
+    u64::try_from(elapsed).unwrap_or(u64::MAX)
 }
 
 /// A listener on all addresses is reached on the loopback address.

@@ -47,28 +47,28 @@ use port_holder::PortHolder;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
-    /// The simulator alone, for tests of your own
+    /// Run the simulator alone, for tests of your own
     #[arg(long)]
     only_ninjaone: bool,
-    /// Where to listen: the proxy, or with --only-ninjaone the simulator [default: 127.0.0.1:6465 or 127.0.0.1:6469]
+    /// Where callers connect or, with --only-ninjaone, where the simulator listens [default: 127.0.0.1:6465 or 127.0.0.1:6469]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the admin listener is
+    /// Address of the admin listener
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6466")]
     admin: SocketAddr,
-    /// Where the simulator listens behind the proxy
+    /// Address of the simulator behind the proxy
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6469")]
     ninjaone: SocketAddr,
-    /// The same seed makes the same organizations, devices and keys
+    /// Seed: the same one makes the same organizations, devices and keys
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long the simulator's access tokens live
+    /// Lifetime of the simulator's access tokens
     #[arg(long, value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS)]
     token_life: u32,
-    /// Let other machines reach the callers' port: --listen may be any address, and the keys are new ones
+    /// Let other machines reach the callers' port: --listen takes any address, and the keys are fresh
     #[arg(long, conflicts_with = "only_ninjaone")]
     expose: bool,
-    /// The shell that the printed commands are for [default: the one that started the sandbox]
+    /// Shell that the printed commands are for [default: the one that started the sandbox]
     #[arg(long, value_enum, hide_default_value = true, default_value_t = Shell::of_parent())]
     shell: Shell,
 }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use anstream::adapter::strip_str;
+use anstyle::{AnsiColor, Style};
 use bytes::Bytes;
 use http::{Request, Response};
 
@@ -21,11 +23,13 @@ use crate::{
         },
     },
     audit::log_space::humanize_bytes,
+    clock::Timestamp,
     net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
 };
 
 use super::{
     admin_args::AdminArgs,
+    columns::{Alignment, table},
     context::Context,
     exit::ExitStatus,
     running_proxy::{RunningProxy, RunningProxyError, connect_address, refuse_other_proxy},
@@ -34,7 +38,7 @@ use super::{
 /// Most callers on the screen; `--json` has all.
 const CALLERS_SHOWN_MAX: usize = 20;
 
-/// Show the state of the running proxy: tokens, budgets, callers, audit log.
+/// Show the state of the running proxy: tokens, budgets, callers, audit log
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
@@ -103,7 +107,7 @@ async fn ask(
     if let RunningProxyError::Unreachable { .. } = error {
         writeln!(
             err,
-            "Start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+            "hint: start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
         )?;
     }
     Ok(None)
@@ -119,7 +123,7 @@ fn print(
         out.write_all(body)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", render(snapshot))?;
+        write!(out, "{}", render_colored(snapshot))?;
     }
     Ok(snapshot.health.into())
 }
@@ -152,9 +156,13 @@ pub(super) async fn get(
     exchange(&endpoint, request, answer_bytes_max, time_out).await
 }
 
-/// Prints the snapshot as text.
+/// The snapshot as text.
 #[must_use]
 pub fn render(snapshot: &StatusSnapshot) -> String {
+    strip_str(&render_colored(snapshot)).to_string()
+}
+
+fn render_colored(snapshot: &StatusSnapshot) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = head(&mut text, snapshot);
@@ -172,34 +180,57 @@ fn head(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
         (Health::NotNow, false) => "starting",
         (health, _) => health.as_str(),
     };
+    let style = health_style(it.health);
     writeln!(
         text,
-        "ninjaone-proxy {} is {phase}; up {}, pid {}",
+        "ninjaone-proxy {} is {style}{phase}{style:#}; up {}, pid {}",
         it.version,
         humanize_duration(it.uptime_s),
         it.pid
     )?;
     if !it.degraded.is_empty() {
-        writeln!(text, "\nNeeds attention")?;
+        heading(text, "Needs attention")?;
         for sentence in &it.degraded {
-            writeln!(text, "  ! {}", single_line(sentence))?;
+            let style = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+            writeln!(text, "  {style}!{style:#} {}", single_line(sentence))?;
         }
     }
-    writeln!(text, "\nListening")?;
-    for listener in &it.listeners {
-        writeln!(
-            text,
-            "  {:<8} {}  ({})",
-            listener.role,
-            listener.address,
-            counted(listener.connections, "connection")
-        )?;
-    }
+    heading(text, "Listening")?;
+    let columns = [
+        ("FOR", Alignment::Left),
+        ("ADDRESS", Alignment::Left),
+        ("CONNECTIONS", Alignment::Right),
+    ];
+    let listeners = it.listeners.iter();
+    let rows = listeners.map(|it| {
+        [
+            it.role.clone(),
+            it.address.clone(),
+            group_thousands(it.connections),
+        ]
+    });
+    text.push_str(&table(columns, &rows.collect::<Vec<_>>()));
     Ok(())
 }
 
+fn heading(text: &mut String, title: &str) -> std::fmt::Result {
+    writeln!(text, "\n{BOLD}{title}{BOLD:#}")
+}
+
+const BOLD: Style = Style::new().bold();
+
+fn health_style(health: Health) -> Style {
+    let color = match health {
+        Health::Healthy => AnsiColor::Green,
+        Health::Degraded | Health::NotNow => AnsiColor::Yellow,
+        Health::NeedsLogin | Health::Down => AnsiColor::Red,
+    };
+    BOLD.fg_color(Some(color.into()))
+}
+
 fn tenant_lines(text: &mut String, tenant: &TenantStatus) -> std::fmt::Result {
-    write!(text, "\nTenant {} at {}", tenant.name, tenant.origin)?;
+    let name = format!("Tenant {}", tenant.name);
+    write!(text, "\n{BOLD}{name}{BOLD:#} at {}", tenant.origin)?;
     if let Some(label) = &tenant.label {
         write!(text, ": {}", single_line(label))?;
     }
@@ -245,10 +276,10 @@ fn valid(it: &IdentityStatus) -> String {
         .expires_in_s
         .map_or_else(String::new, |left| format!(" {}", humanize_duration(left)));
     if it.login.as_ref().is_some_and(|it| !it.renewable) {
-        return format!("valid{left}, cannot be renewed, then login is needed");
+        return format!("valid{left}; it cannot be renewed, so a login is needed then");
     }
     let renews = match it.renews_in_s {
-        Some(0) => ", renewal under way".to_owned(),
+        Some(0) => ", being renewed".to_owned(),
         Some(left) => format!(", renews in {}", humanize_duration(left)),
         None => String::new(),
     };
@@ -267,37 +298,34 @@ fn login(it: &UserLoginStatus) -> String {
     format!("{since}{kept}")
 }
 
-/// `2026-11-17 14:02 UTC` of an RFC 3339 time.
+/// `2026-11-17 15:02 CET` of an RFC 3339 time.
 fn to_the_minute(at: &str) -> String {
-    match (at.get(..10), at.get(11..16)) {
-        (Some(day), Some(time)) => single_line(&format!("{day} {time} UTC")),
-        _ => single_line(at),
-    }
+    let parsed = Timestamp::parse_rfc3339(at);
+    parsed.map_or_else(|| single_line(at), Timestamp::local_to_the_minute)
 }
 
 fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     if it.callers.is_empty() {
         return writeln!(
             text,
-            "\nNo callers are configured; add one with: ninjaone-proxy caller add NAME"
+            "\nThere are no callers yet; add one with: ninjaone-proxy caller add NAME --allow read"
         );
     }
-    writeln!(text, "\nCallers")?;
+    heading(text, "Callers")?;
+    let columns = [
+        ("NAME", Alignment::Left),
+        ("REQUESTS", Alignment::Right),
+        ("REFUSED", Alignment::Right),
+    ];
     let shown = it.callers.iter().take(CALLERS_SHOWN_MAX);
-    let width = shown
-        .clone()
-        .map(|it| it.name.len())
-        .max()
-        .unwrap_or_default();
-    for caller in shown {
-        writeln!(
-            text,
-            "  {:<width$}  {}, {} refused",
-            caller.name,
-            counted(caller.requests, "request"),
-            group_thousands(caller.refused)
-        )?;
-    }
+    let rows = shown.map(|it| {
+        [
+            it.name.clone(),
+            group_thousands(it.requests),
+            group_thousands(it.refused),
+        ]
+    });
+    text.push_str(&table(columns, &rows.collect::<Vec<_>>()));
     match it.callers.len().saturating_sub(CALLERS_SHOWN_MAX) {
         0 => Ok(()),
         more => writeln!(text, "  and {more} more: see --json"),
@@ -308,7 +336,7 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     let traffic = &it.traffic;
     writeln!(
         text,
-        "\nTraffic  {}, {} under way{}{}",
+        "\n{BOLD}Traffic{BOLD:#}  {}, {} in progress{}{}",
         counted(traffic.requests, "request"),
         traffic.in_flight,
         tally(&traffic.statuses),
@@ -321,7 +349,7 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     };
     writeln!(
         text,
-        "Audit    {state} {}: {}, {} queued, {}, {} lost",
+        "{BOLD}Audit{BOLD:#}    {state} {}: {}, {} queued, {}, {} lost",
         audit.path,
         counted(audit.records, "record"),
         audit.queued,
@@ -331,9 +359,9 @@ fn rest(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     audit_space(text, audit)?;
     writeln!(
         text,
-        "Config   generation {}, loaded {}, fingerprint {}",
+        "{BOLD}Config{BOLD:#}   generation {}, loaded {}, fingerprint {}",
         it.config.generation,
-        it.config.loaded_at,
+        to_the_minute(&it.config.loaded_at),
         it.config
             .fingerprint
             .get(..12)
@@ -357,7 +385,7 @@ fn audit_space(text: &mut String, audit: &AuditStatus) -> std::fmt::Result {
             "were"
         };
         parts.push(format!(
-            "{count} without a valid key {were} counted, not written one by one"
+            "{count} without a valid key {were} counted, not recorded one by one"
         ));
     }
     if parts.is_empty() {

@@ -58,7 +58,7 @@ impl SendLoop<'_> {
             tracing::info!(
                 tenant = %self.intended.tenant().name,
                 operation = %self.intended.operation().id,
-                "NinjaOne wants a person for this operation: it goes as the user from now on"
+                "NinjaOne requires a user for this operation: it is sent as the user from now on"
             );
         }
     }

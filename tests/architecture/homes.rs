@@ -20,7 +20,7 @@ const MAY_EXPOSE_SECRETS: [&str; 10] = [
 ];
 
 /// Where each third-party crate lives, as prefixes of the path below `src`.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 21] = [
     (
         "rustls",
         &[
@@ -57,6 +57,8 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
+    ("anstream", &["cli/", "app/logging.rs"]),
+    ("anstyle", &["cli/"]),
     ("tracing_subscriber", &["app/logging.rs"]),
     ("prometheus_client", &["admin/metrics.rs"]),
 ];

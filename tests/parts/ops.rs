@@ -77,7 +77,7 @@ fn filters_narrow_the_list_together() {
 fn nothing_that_fits_is_exit_1_and_said_on_stderr() {
     let (code, out, talk) = run(&["list", "no-such-word"]);
     assert_eq!((code, &*out), (1, ""));
-    assert!(talk.starts_with("No operation fits."));
+    assert!(talk.starts_with("error: no operation matches\n"));
 }
 
 #[test]
@@ -126,5 +126,5 @@ fn one_operation_is_shown_with_all_that_is_known() {
 fn an_operation_that_does_not_exist_is_exit_1_with_a_suggestion() {
     let (code, out, talk) = run(&["show", "getDevces"]);
     assert_eq!((code, &*out), (1, ""));
-    assert!(talk.contains("Did you mean getDevices?"), "{talk}");
+    assert!(talk.contains("did you mean getDevices?"), "{talk}");
 }

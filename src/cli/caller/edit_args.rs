@@ -12,8 +12,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct CallerSelectorArgs {
+    /// Name of the caller
     pub name: String,
-    /// A class, "scope:…", "tag:…", an operation id or "METHOD /path"
+    /// A class, an operation ID, scope:…, tag:… or "METHOD /path"
     #[arg(required = true, value_name = "SELECTOR")]
     pub selectors: Vec<String>,
 }
@@ -21,23 +22,24 @@ pub struct CallerSelectorArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("setting").required(true).multiple(true))]
 pub struct CallerSetArgs {
+    /// Name of the caller
     pub name: String,
-    /// The policies that apply to it, instead of those it has; may be repeated; "none" removes them
+    /// Policies that apply to it, in place of those it has; may be repeated; none removes them
     #[arg(long, group = "setting")]
     pub policy: Vec<String>,
-    /// When its keys expire: a date or a time; "never" removes it
+    /// When its keys expire: a date, a time or never
     #[arg(long, group = "setting", value_name = "DATE")]
     pub expires: Option<String>,
-    /// The tenants it may use, instead of those it has; may be repeated; "all" for all tenants
+    /// Tenants it may use, in place of those it has; may be repeated; all for every tenant
     #[arg(long, group = "setting")]
     pub tenant: Vec<String>,
-    /// Its rate limit, such as "5/s" or "60/min"; "default" removes it
+    /// Rate limit, such as 5/s or 60/min; default removes it
     #[arg(long, group = "setting")]
     pub rate: Option<String>,
-    /// How many requests may come at once
+    /// Number of requests that may come at once
     #[arg(long, group = "setting", value_name = "NUMBER")]
     pub burst: Option<u32>,
-    /// How many requests may be in progress at once
+    /// Number of requests that may be in progress at once
     #[arg(long, group = "setting", value_name = "NUMBER")]
     pub concurrency: Option<u32>,
     /// Whether it must send NJP-Reason
@@ -46,7 +48,7 @@ pub struct CallerSetArgs {
     /// Whether it must send NJP-On-Behalf-Of
     #[arg(long, group = "setting", value_name = "WHETHER")]
     pub on_behalf_of: Option<OnBehalfOfArgument>,
-    /// Which identity carries its requests; "default" leaves it to policies and operations
+    /// Identity that its requests are sent as; default leaves it to policies and operations
     #[arg(long, group = "setting", value_name = "IDENTITY")]
     pub identity: Option<IdentityArgument>,
 }

@@ -37,7 +37,7 @@ pub enum TokenRejection {
     )]
     WrongRegion,
     #[error(
-        "the application in NinjaOne lacks a scope that we ask for: tick it there or take it out of `scopes`"
+        "the application in NinjaOne lacks a scope that we ask for: tick it there, or remove it from scopes"
     )]
     InvalidScope,
     /// `invalid_client`, `unauthorized_client`, or a bare 401.
@@ -58,20 +58,20 @@ pub enum TokenRejection {
 /// What is wrong with a response that should hold a token (RFC 6749 section 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenResponseError {
-    #[error("the token endpoint answered with nothing")]
+    #[error("the token endpoint answered with an empty body")]
     EmptyBody,
     /// A throttle page, or a host that is not NinjaOne.
     #[error("the token endpoint answered with a web page")]
     HtmlBody,
-    #[error("the token endpoint's answer is not a JSON object as OAuth has it")]
+    #[error("the token endpoint's answer is not a JSON object as OAuth defines it")]
     NotJson,
-    #[error("the token has no life time (`expires_in`), so it cannot be used safely")]
+    #[error("the token has no lifetime (expires_in), so it cannot be used safely")]
     LifetimeMissing,
-    #[error("the token's life time (`expires_in`) is zero or less")]
+    #[error("the token's lifetime (expires_in) is zero or less")]
     LifetimeNotPositive,
-    #[error("the token's life time (`expires_in`) is not a number")]
+    #[error("the token's lifetime (expires_in) is not a number")]
     LifetimeNotANumber,
-    #[error("the token is not of the type `bearer`")]
+    #[error("the token is not of the type bearer")]
     TokenTypeUnknown,
     /// Absent, empty, over 8 KiB, or with bytes that cannot stand in a header.
     #[error("the token is missing or cannot be sent in a header")]

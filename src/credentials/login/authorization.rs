@@ -96,18 +96,18 @@ enum AuthorizationResult {
 /// Why a login could not begin, or brought no tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
-    #[error("the system has no randomness to give")]
+    #[error("the system provides no randomness")]
     NoRandomness,
-    #[error("the address of the login page cannot be made of the host or the redirect")]
+    #[error("the address of the login page cannot be built from the host and the redirect")]
     InvalidUrl,
     /// The code has expired, was used before, or does not match the redirect URI or the verifier.
     #[error(
-        "NinjaOne did not accept the code: it is too old, was used before, or was asked for with another redirect"
+        "NinjaOne did not accept the code: it is too old, was used before, or was issued for a different redirect"
     )]
     CodeRefused,
     #[error("the code could not be exchanged for a token: {0}")]
     Exchange(TokenEndpointError),
-    #[error("the login gave no token that can be used: {0}")]
+    #[error("the login gave no usable token: {0}")]
     Token(TokenResponseError),
 }
 

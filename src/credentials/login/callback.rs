@@ -28,20 +28,22 @@ pub enum CallbackError {
     #[error("it names `{0}` twice")]
     DuplicateParameter(String),
     /// `state` is missing or not the one of this login.
-    #[error("it does not belong to this login (wrong `state`)")]
+    #[error("it does not belong to this login (wrong state)")]
     StateMismatch,
     /// `iss` names another authorization server (RFC 9207, mix-up attacks).
-    #[error("it comes from another server than the one that was asked (wrong `iss`)")]
+    #[error("it comes from a different server than the one that was asked (wrong iss)")]
     IssuerMismatch,
-    #[error("it holds neither a code nor a token")]
+    #[error("it contains neither a code nor a token")]
     NoCodeOrToken,
     /// The authorization server refused. This login is over.
     #[error("NinjaOne refused: {0}")]
     Refused(OAuthErrorResponse),
     /// The user pasted the address of NinjaOne's own error page, which it shows if it cannot redirect to us.
-    #[error("NinjaOne showed an error: {0}; check that the redirect is registered to the letter")]
+    #[error(
+        "NinjaOne showed an error: {0}; check that the redirect is registered exactly as it is"
+    )]
     ErrorPage(OAuthErrorResponse),
-    #[error("the token that it holds cannot be used: {0}")]
+    #[error("the token in it cannot be used: {0}")]
     Token(TokenResponseError),
 }
 

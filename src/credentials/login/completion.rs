@@ -35,11 +35,11 @@ pub enum CompletionError {
     #[error(transparent)]
     Authorization(#[from] AuthorizationError),
     #[error(
-        "NinjaOne granted the login, but it could not be stored, so it was given back to NinjaOne and is of no use to anybody; {0}"
+        "NinjaOne granted the login, but it could not be stored, so it was revoked at NinjaOne; {0}"
     )]
     StoreFailedRevoked(StoreError),
     #[error(
-        "NinjaOne granted the login, but it could not be stored and is lost here, and NinjaOne did not confirm that it was given back: delete it in NinjaOne under Administration, Apps, API, OAuth Tokens; {0}"
+        "NinjaOne granted the login, but it could not be stored, and NinjaOne did not confirm that it was revoked: delete it in NinjaOne under Administration, Apps, API, OAuth Tokens; {0}"
     )]
     StoreFailedNotRevoked(StoreError),
 }

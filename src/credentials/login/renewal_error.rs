@@ -19,7 +19,7 @@ pub enum RenewalError {
     #[error("the store of logins cannot be read or written")]
     Store,
     /// The process was told to stop: no refresh token is used any more.
-    #[error("the proxy is about to stop")]
+    #[error("the proxy is stopping")]
     ShuttingDown,
 }
 
@@ -30,10 +30,10 @@ pub enum LoginError {
     #[error("nobody is logged in")]
     NotLoggedIn,
     /// The platform gives no refresh token (*Single Page*, or a login without `offline_access`).
-    #[error("this login cannot be renewed: it ends with its token")]
+    #[error("this login cannot be renewed: it ends when its token does")]
     NotRenewable,
     /// The login is one of another application or host than the one that is configured.
-    #[error("the stored login belongs to another client id or host than the configured one")]
+    #[error("the stored login belongs to a different client ID or host than the configured one")]
     OtherApplication,
     #[error(transparent)]
     Ended(#[from] LoginEndReason),

@@ -12,14 +12,14 @@ use super::stored_login::Slot;
 pub enum StoreError {
     /// Other users have permissions on a file, or can write to the directory.
     #[error(
-        "{} can be used by others (mode {mode:04o}): make sure that nobody else has changed it, then `chmod go= {}`",
+        "{} can be used by others (mode {mode:04o}): make sure that nobody else has changed it, then run: chmod go= {}",
         .path.display(), .path.display()
     )]
     NotPrivate { path: PathBuf, mode: u32 },
 
     #[error(
-        "{} belongs to user {owner}, not to user {ours} who runs this program: run it as user {owner}, or `chown {ours}` it",
-        .path.display()
+        "{} belongs to user {owner}, not to user {ours} who runs this program: run it as user {owner}, or run: chown {ours} {}",
+        .path.display(), .path.display()
     )]
     WrongOwner {
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum StoreError {
     NotADirectory(PathBuf),
 
     #[error(
-        "{} has {links} names: find the others with `find -samefile` and remove them",
+        "{} has {links} names: find the others with find -samefile, and remove them",
         .path.display()
     )]
     HardLinked { path: PathBuf, links: u64 },
@@ -60,7 +60,7 @@ pub enum StoreError {
     Tampered(PathBuf),
 
     #[error(
-        "{} is an older state (revision {found}, but {seen} was written): put back the newest file, or log in again",
+        "{} is an older state (revision {found}, but {seen} was written): restore the newest file, or log in again",
         .path.display()
     )]
     RolledBack {
@@ -70,11 +70,11 @@ pub enum StoreError {
     },
 
     /// There should be a login, but its file is gone. Not the same as logged out.
-    #[error("{} is gone, although a login is kept in it: put it back, or log in again", .0.display())]
+    #[error("{} is missing, although it holds a login: restore it, or log in again", .0.display())]
     Missing(PathBuf),
 
     /// Without the high-water mark, nobody can tell whether the login is the newest.
-    #[error("{} is gone, which tells whether the login beside it is the newest: put it back, or log in again", .0.display())]
+    #[error("{} is missing, and without it nobody can tell whether the login beside it is the newest: restore it, or log in again", .0.display())]
     HighWaterMarkMissing(PathBuf),
 
     #[error(
@@ -83,10 +83,10 @@ pub enum StoreError {
     )]
     NewerFormat { path: PathBuf, version: u8 },
 
-    #[error("{} would be or is longer than {longest} bytes: this is no login of ours", .path.display())]
+    #[error("{} is longer than {longest} bytes: this is not one of our logins", .path.display())]
     TooLong { path: PathBuf, longest: usize },
 
-    #[error("{} is held by another process for longer than {waited_ms} ms: see what it is doing", .path.display())]
+    #[error("{} has been locked by another process for more than {waited_ms} ms: see what it is doing", .path.display())]
     Busy { path: PathBuf, waited_ms: u64 },
 
     #[error("cannot {step} {}: {}", .path.display(), .cause)]
@@ -97,7 +97,7 @@ pub enum StoreError {
     },
 
     /// The system gives no random bytes, or the cipher refuses to work.
-    #[error("cannot seal {}: the system has no randomness or no memory to give", .0.display())]
+    #[error("cannot seal {}: the system provides no randomness or no memory", .0.display())]
     CannotSeal(PathBuf),
 }
 

@@ -48,10 +48,10 @@ pub(super) type Salt = [u8; SALT_BYTES];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealKeyError {
     #[error(
-        "a key is 32 random bytes: raw, as 64 hexadecimal digits, or in base64 (`openssl rand -hex 32` makes one)"
+        "a key is 32 random bytes: raw, as 64 hexadecimal digits, or in base64; make one with: openssl rand -hex 32"
     )]
     InvalidKey,
-    #[error("a passphrase has {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes")]
+    #[error("a passphrase is {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes long")]
     PassphraseLength,
     #[error("at most {SEAL_KEYS_MAX} keys can open the store")]
     TooManyKeys,

@@ -25,7 +25,7 @@ pub enum SandboxLoginError {
     UnknownClient,
     #[error("the app's platform gets no refresh tokens: only Web and Native do")]
     NoRefreshTokens,
-    #[error("the system has no randomness to give")]
+    #[error("the system provides no randomness")]
     NoRandomness,
 }
 

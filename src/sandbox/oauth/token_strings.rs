@@ -19,7 +19,7 @@ pub(super) struct TokenStrings {
 }
 
 impl TokenStrings {
-    /// `None` if the system has no randomness to give.
+    /// `None` if the system provides no randomness.
     pub(super) fn new() -> Option<Self> {
         Some(Self {
             access: access_token()?,

@@ -11,6 +11,10 @@
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod completions;
+mod flags;
+mod manual;
+
 use std::{
     fs,
     io::Read,

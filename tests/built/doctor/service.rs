@@ -108,9 +108,9 @@ async fn what_goes_wrong_at_the_token_endpoint_is_told_apart() {
         ("429", &["throttles", "Wait"][..]),
         ("503", &["failed with status 503", "status page"]),
         ("html", &["web page", "sign-on page"]),
-        ("empty", &["answered with nothing"]),
+        ("empty", &["answered with an empty body"]),
         ("not_json", &["not a JSON object"]),
-        ("expires_in:absent", &["no life time"]),
+        ("expires_in:absent", &["no lifetime"]),
         ("expires_in:0", &["zero or less"]),
         ("lose_response", &["the connection broke"]),
     ] {

@@ -122,10 +122,16 @@ async fn one_request_is_not_called_one_requests() {
     let proxy = Proxy::start(directory, settings);
     let _ = get(proxy.callers, "/v2/users", KEY).await;
     let mut command = Command::new(PROGRAM);
-    command.args(["status", "--admin", &proxy.admin.to_string()]);
+    command
+        .args(["status", "--admin", &proxy.admin.to_string()])
+        .env("TZ", "XYZ-5:45");
     let said = tokio::task::spawn_blocking(move || command.output().unwrap());
     let said = String::from_utf8(said.await.unwrap().stdout).unwrap();
-    for words in ["main  1 request, 1 refused", "Traffic  1 request, 0 under"] {
+    for words in [
+        "main         1        1\n",
+        "Traffic  1 request, 0 in progress",
+        " XYZ, fingerprint ",
+    ] {
         assert!(said.contains(words), "{said}");
     }
     proxy.stop().await;

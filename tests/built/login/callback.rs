@@ -207,7 +207,10 @@ fn a_login_that_cannot_be_stored_in_the_end_is_given_back() {
     get(&back);
     let (code, told) = login.end();
     assert_eq!((code, text(&told, "error")), (1, "store"), "{told}");
-    assert!(text(&told, "detail").contains("given back"), "{told}");
+    assert!(
+        text(&told, "detail").contains("revoked at NinjaOne"),
+        "{told}"
+    );
 }
 
 fn private_file_in_its_place(world: &World) {

@@ -92,7 +92,7 @@ async fn where_all_are_authenticated_the_newcomer_is_turned_away_and_it_is_told(
 
     assert_eq!(refused(&running, "peer").await, 1);
     until("a line about it", async || {
-        !running.told(&["turned away", "\"peer\""]).is_empty()
+        !running.told(&["were refused", "\"peer\""]).is_empty()
     })
     .await;
     for wire in &mut wires {

@@ -32,7 +32,7 @@ async fn a_wrong_secret_on_disk_ends_no_token_and_the_right_one_takes_over_by_it
         .unwrap()
         .get(11..16)
         .unwrap();
-    let words = format!("new secret refused; the old token serves until {end}");
+    let words = format!("new secret refused; the old token is used until {end}");
     assert!(text.contains(&words), "{words} in {text}");
     until("the log to say so", async || {
         !world.log().with(&[&words]).is_empty()

@@ -7,6 +7,7 @@ use ninjaone_proxy::{
         status_snapshot::{IdentityState, StatusSnapshot, UserLoginStatus},
     },
     cli::{exit::ExitStatus, status::render},
+    clock::Timestamp,
 };
 
 use super::{
@@ -24,7 +25,8 @@ fn the_screen_counts_down_and_says_first_what_needs_attention() {
     assert!(text.starts_with("ninjaone-proxy 0.1.0 is degraded; up 3 d 4 h, pid 4711\n\nNeeds attention\n  ! acme/service: the last renewal failed"));
     for chunk in [
         "token of acme/service: valid 48 min, renews in 36 min",
-        "powerbi  12,345 requests, 3 refused",
+        "  NAME     REQUESTS  REFUSED\n  powerbi    12,345        3\n",
+        "  FOR ",
         "1,404,882 records",
         "2xx 12,342, 4xx 3",
     ] {
@@ -40,13 +42,22 @@ fn line_of_user(snapshot: &StatusSnapshot) -> String {
     line.expect("a line").trim().to_owned()
 }
 
+/// When the user of the snapshot logged in, in the time zone of this machine.
+fn logged_in() -> String {
+    let at = Timestamp::parse_rfc3339("2026-11-10T08:30:00.000000Z").unwrap();
+    at.local_to_the_minute()
+}
+
 #[test]
 fn a_login_that_is_kept_alive_is_healthy_and_shown_with_its_date() {
     let snapshot = with_user(|_, _| ());
     assert_eq!(snapshot.health, Health::Healthy);
     assert_eq!(
         line_of_user(&snapshot),
-        "token of acme/user: valid 48 min, renews in 36 min, logged in 2026-11-10 08:30 UTC"
+        format!(
+            "token of acme/user: valid 48 min, renews in 36 min, logged in {}",
+            logged_in()
+        )
     );
     let shown = serde_json::to_value(&snapshot).unwrap();
     let identities = &shown["tenants"][0]["identities"];
@@ -92,7 +103,7 @@ fn a_login_that_is_not_on_disk_is_degraded_and_says_what_is_wrong_with_the_disk(
     );
     assert!(line_of_user(&unsaved).ends_with(", KEPT IN MEMORY ONLY since 2026-11-17 14:05 UTC"));
     assert_eq!(unsaved.degraded.len(), 1);
-    assert!(unsaved.degraded[0].contains("is lost if the proxy ends: cannot write"));
+    assert!(unsaved.degraded[0].contains("is lost if the proxy stops: cannot write"));
 
     let fault = with_user(|_, login| login.store_fault = Some("damaged".to_owned()));
     assert_eq!(fault.health, Health::Degraded);
@@ -109,7 +120,10 @@ fn a_login_that_cannot_be_renewed_is_shown_with_its_end() {
     assert_eq!(snapshot.health, Health::Degraded);
     assert_eq!(
         line_of_user(&snapshot),
-        "token of acme/user: valid 48 min, cannot be renewed, then login is needed, logged in 2026-11-10 08:30 UTC"
+        format!(
+            "token of acme/user: valid 48 min; it cannot be renewed, so a login is needed then, logged in {}",
+            logged_in()
+        )
     );
     assert_eq!(
         snapshot.degraded,
