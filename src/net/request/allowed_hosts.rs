@@ -29,6 +29,13 @@ impl AllowedHosts {
         )
     }
 
+    /// The name in the value of `Host` or `:authority`, without port and brackets; the value itself if it holds none.
+    #[must_use]
+    pub fn without_port(value: &[u8]) -> &[u8] {
+        let host = std::str::from_utf8(value).ok().and_then(host_of);
+        host.map_or(value, str::as_bytes)
+    }
+
     /// Matches the value of `Host` or `:authority`; any port will do.
     #[must_use]
     pub fn check(&self, value: &[u8]) -> HostMatch {

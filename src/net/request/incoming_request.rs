@@ -289,7 +289,8 @@ fn check_host(
     match hosts.check(value) {
         HostMatch::Allowed => Ok(()),
         HostMatch::Misdirected => Err(CheckError {
-            host: Some(recorded_text(value)),
+            // As `listen.hosts` takes it: without port.
+            host: Some(recorded_text(AllowedHosts::without_port(value))),
             ..CheckError::from(RequestError::MisdirectedHost)
         }),
         HostMatch::Malformed => Err(RequestError::Host.into()),

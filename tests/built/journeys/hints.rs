@@ -277,7 +277,7 @@ async fn the_settings_that_operators_are_told_to_change_mend_it() {
         .body(&long);
     let elsewhere = world
         .ask("operator", "GET", "/v2/users")
-        .host("proxy.example");
+        .host("proxy.example:8080");
     let new = world.ask("operator", "GET", "/v2/brand/new");
     while world.get("reports", "/v2/users").await.status != 429 {}
     let often = world.ask("reports", "GET", "/v2/users");
