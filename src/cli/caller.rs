@@ -134,6 +134,11 @@ pub(super) async fn look(
         }
     };
     let last_use = LastUse::ask(context, &sources).await;
+    if let Some(why) = last_use.refused()
+        && !context.quiet
+    {
+        writeln!(err, "note: nobody could say when callers last asked: {why}")?;
+    }
     match command {
         CallerCommand::Show { name } => {
             show::show(name, &sources, &last_use, context.json, out, err)

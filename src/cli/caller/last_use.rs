@@ -7,7 +7,7 @@ use crate::{
     cli::{
         admin_args::AdminArgs,
         context::Context,
-        running_proxy::{find_with_status, is_same_file},
+        running_proxy::{RunningProxyError, find_with_status, is_same_file},
     },
     config::read::sources::Sources,
 };
@@ -17,20 +17,37 @@ use crate::{
 pub(super) struct LastUse {
     /// None if no proxy runs with this configuration, or it may not be asked.
     running: Option<HashMap<String, Option<String>>>,
+    /// Why a proxy that runs may not be asked.
+    refused: Option<String>,
 }
 
 impl LastUse {
     /// Asks the running proxy. One that runs with another file says nothing of these callers.
     pub(super) async fn ask(context: &Context, sources: &Sources) -> Self {
         let asked = find_with_status(context, &AdminArgs::default()).await;
-        let running = asked.ok().map(|(_, status)| status);
-        let ours = running.filter(|status| {
-            let file = status.config.file.as_deref();
-            file.is_some_and(|file| is_same_file(file.as_ref(), &sources.file))
-        });
-        Self {
-            running: ours.map(last_used),
+        match asked {
+            Ok((_, status)) => {
+                let file = status.config.file.as_deref();
+                let is_ours = file.is_some_and(|it| is_same_file(it.as_ref(), &sources.file));
+                Self {
+                    running: is_ours.then(|| last_used(status)),
+                    refused: None,
+                }
+            }
+            // None runs.
+            Err(RunningProxyError::NotFound | RunningProxyError::Unreachable { .. }) => {
+                Self::default()
+            }
+            Err(error) => Self {
+                running: None,
+                refused: Some(error.to_string()),
+            },
         }
+    }
+
+    /// Why nothing is known although a proxy runs.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// In RFC 3339; none if it was not used since the start, or no proxy says so.
