@@ -42,8 +42,6 @@ use super::{
     running_proxy::RunningProxy,
 };
 
-pub(super) use self::error::exit_of_token_error;
-
 /// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 

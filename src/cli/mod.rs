@@ -176,6 +176,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
+        Command::Caller(args) if args.command.only_looks() => {
+            run::block_on(caller::look(&args.command, &context, out, err))?
+        }
         Command::Caller(args) => {
             let code = caller::run(&args, &context.config_context(), out, err)?;
             if code == ExitStatus::Done && args.command.changes_files() {

@@ -39,6 +39,7 @@ use self::{
     way_out::WayOut,
 };
 
+pub(crate) use self::check::directories::{can_be_written, own_state_directory};
 pub use self::{
     path_origin::PathOrigin,
     settings::{

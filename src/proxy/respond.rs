@@ -100,6 +100,7 @@ fn forwarded_response(
         Some(leased.operation()),
         Decision::Allowed,
         status.as_u16(),
+        started,
     );
     let ended = send_log.wait_ended.unwrap_or(started);
     metrics
@@ -179,6 +180,7 @@ fn failed_response(
         Some(leased.operation()),
         decision,
         refusal.status().as_u16(),
+        leased.request().started(),
     );
     metrics.duration.observe(duration);
     metrics
@@ -226,6 +228,7 @@ fn record_refusal_with(
         facts.operation.as_ref(),
         decision,
         refusal.status().as_u16(),
+        started,
     );
     metrics.duration.observe(duration);
     metrics.overhead.observe(proxy_overhead(duration, send_log));

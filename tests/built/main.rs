@@ -20,6 +20,7 @@ mod program;
 mod proxy;
 mod settings;
 mod small_disk;
+mod terminal;
 mod tinyproxy;
 mod wait;
 mod wire;

@@ -192,7 +192,7 @@ fn client_refusal(word: &str) -> Option<TokenRefusalText> {
         ),
         "unknown-key" => (
             "its client is not known here, or its secret is no valid key of that caller (invalid_client)",
-            "Send the caller's name as client_id, and a key of `caller add` as client_secret.",
+            "Send the caller's name as client_id, and a key made with caller add as client_secret.",
         ),
         "proof-not-understood" => (
             "its 'Authorization: Basic' could not be read",

@@ -134,7 +134,7 @@ fn refused_by_us(code: &str, record: &RecordedRequest, rules: ExplainRules<'_>) 
         "draining" => Verdict::new("It was refused: the proxy was about to stop."),
         "internal-error" => Verdict::and(
             "It was refused by a fault of the proxy.",
-            "See the log of ninjaone-proxy, and report it.",
+            "See the log of the proxy, and report it.",
         ),
         _ => return None,
     })
@@ -302,7 +302,7 @@ fn unauthenticated(error: Option<&str>) -> Verdict {
             "Get a new token with a key that is valid: POST /ws/oauth/token."
         }
         _ => {
-            "Send a key of `caller add` as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
+            "Send a key made with caller add as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
         }
     };
     Verdict::and(

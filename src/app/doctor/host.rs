@@ -149,7 +149,7 @@ async fn resolve(endpoint: &Endpoint) -> Result<(Vec<IpAddr>, DoctorCheck), Box<
         Err(_) => {
             return Err(Box::new(DoctorCheck::failed(
                 name,
-                format!("{host} has no address, as far as this machine can tell"),
+                format!("{host} has no address: this machine cannot resolve it"),
                 "Check the tenant's `region` or `url`, and this machine's name servers.",
             )));
         }
@@ -178,13 +178,15 @@ async fn resolve(endpoint: &Endpoint) -> Result<(Vec<IpAddr>, DoctorCheck), Box<
 fn connected(port: u16, addresses: &[IpAddr], winner: IpAddr) -> DoctorCheck {
     let name = CheckName::Tcp;
     match addresses {
-        [_] => DoctorCheck::ok(name, format!("port {port} takes connections")),
+        [_] => DoctorCheck::ok(name, format!("port {port} accepts connections")),
         [first, ..] if *first != winner => DoctorCheck::warning(
             name,
-            format!("port {port} takes connections at {winner}, but {first} took none in time"),
-            "Look at routes and firewalls for that address. Connections are made all the same, to the other one.",
+            format!(
+                "port {port} accepts connections at {winner}, but {first} accepted none in time"
+            ),
+            "Look at routes and firewalls for that address. Connections still work, to the other one.",
         ),
-        _ => DoctorCheck::ok(name, format!("port {port} takes connections at {winner}")),
+        _ => DoctorCheck::ok(name, format!("port {port} accepts connections at {winner}")),
     }
 }
 
@@ -270,11 +272,11 @@ fn discovery(endpoint: &Endpoint, response: &Response<Bytes>) -> DoctorCheck {
         Err(DiscoveryError::UnexpectedStatus(status)) => DoctorCheck::warning(
             name,
             format!("it answers with status {status}; {known}"),
-            "Nothing, if tokens are issued. Otherwise check that `url` is NinjaOne's own.",
+            "No need to act if tokens are issued. Otherwise check that `url` is NinjaOne's own.",
         ),
         Err(DiscoveryError::InvalidMetadata) => DoctorCheck::warning(
             name,
-            format!("what {origin} answers is not what NinjaOne would say; {known}"),
+            format!("{origin} does not answer as NinjaOne does; {known}"),
             "Check that `url` is NinjaOne's own and that no gateway stands in between.",
         ),
         Err(DiscoveryError::IssuerMismatch(issuer)) => DoctorCheck::warning(

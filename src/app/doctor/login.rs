@@ -72,7 +72,7 @@ pub(super) fn check_login(
                 CheckName::LoginScopes,
             ];
             let after = after.map(|it| DoctorCheck::skipped(it, "the store cannot be read"));
-            let remedy = "Do what it says, as the user who runs the proxy; only if nothing brings it back, log in again.";
+            let remedy = "Follow that advice as the user who runs the proxy; log in again only if nothing else helps.";
             std::iter::once(DoctorCheck::failed(CheckName::StoreSlot, error, remedy))
                 .chain(after)
                 .collect()
@@ -134,7 +134,7 @@ fn slot_check(store: &LoginStore, slot: &Slot, found: Option<&FoundLogin>) -> Do
         return DoctorCheck::warning(
             name,
             format!("read from its copy, because {}", store_error_text(damage)),
-            "Nothing at once: the next renewal makes it good. Look at the disk, and at who can write there.",
+            "No need to act: the next renewal repairs it. Look at the disk, and at who can write there.",
         );
     }
     match store.is_sealed_by_first_key(slot) {
@@ -171,7 +171,7 @@ fn lock_check(store: &LoginStore, slot: &Slot) -> DoctorCheck {
         Err(error) => DoctorCheck::failed(
             name,
             store_error_text(&error),
-            "Do what it says: without the lock no login is renewed.",
+            "Follow that advice: without the lock no login is renewed.",
         ),
     }
 }
@@ -241,10 +241,10 @@ fn unusable_text(error: LoginError, stored: &StoredLogin, endpoint: &Endpoint) -
     let host = endpoint.authority();
     match (error, &stored.ended) {
         (LoginError::OtherApplication, _) if stored.host == host => {
-            "the login that is kept belongs to another client id than the configured one".to_owned()
+            "the stored login belongs to another client id than the configured one".to_owned()
         }
         (LoginError::OtherApplication, _) => format!(
-            "the login that is kept belongs to {}, and the configured host is {host}",
+            "the stored login belongs to {}, and the configured host is {host}",
             stored.host
         ),
         (error, Some(ended)) => format!("{error} (at {})", ended.at),
@@ -263,22 +263,22 @@ fn not_renewable(tenant: &TenantName, left: Option<Duration>) -> DoctorCheck {
             humanize_duration(left.as_secs())
         ),
         format!(
-            "Then run: ninjaone-proxy login {tenant}. For one that lasts: platform Web or Native with `offline_access`."
+            "Then run: ninjaone-proxy login {tenant}. For a login that lasts, use an application of the platform Web or Native, with offline_access."
         ),
     )
 }
 
 fn renewal_open(tenant: &TenantName, used: &str, marker: &RenewalMarker) -> DoctorCheck {
     let what = if marker.is_response_lost {
-        "did not get its answer"
+        "got no answer"
     } else {
-        "has not come to its end"
+        "has not finished"
     };
     DoctorCheck::warning(
         CheckName::Login,
-        format!("{used}; the renewal begun {} {what}", ago(marker.at)),
+        format!("{used}; the renewal that began {} {what}", ago(marker.at)),
         format!(
-            "Look again in a minute. If no proxy is running, start it: its next renewal tells whether this login lives. If not: ninjaone-proxy login {tenant}"
+            "Look again in a minute. If no proxy is running, start it: its next renewal shows whether this login still works. If it does not: ninjaone-proxy login {tenant}"
         ),
     )
 }

@@ -26,7 +26,7 @@ pub(super) fn clock() -> DoctorCheck {
     if !(EARLIEST_UNIX_S..LATEST_UNIX_S).contains(&seconds) {
         return DoctorCheck::failed(
             CheckName::Clock,
-            format!("this machine believes that it is {now}"),
+            format!("this machine's clock says {now}"),
             "Set the clock and let the machine keep time: certificates and the audit log depend on it.",
         );
     }
@@ -46,7 +46,7 @@ pub(super) fn audit_directory(audit: &AuditConfig) -> DoctorCheck {
         path: &audit.path,
         setting: AUDIT_PATH,
         origin: audit.path_origin,
-        without_it: "nothing but reads is served without it, and `run` does not start",
+        without_it: "without it only reads are served, and `run` does not start",
     })
 }
 
@@ -57,7 +57,7 @@ pub(super) fn store_directory(store: &StoreConfig) -> DoctorCheck {
         path: &store.path,
         setting: STORE_PATH,
         origin: store.path_origin,
-        without_it: "a renewed login is lost with the process without it, and `run` does not start",
+        without_it: "without it a renewed login is lost when the process ends, and `run` does not start",
     })
 }
 
@@ -76,7 +76,7 @@ fn directory(it: &DirectoryUse<'_>) -> DoctorCheck {
     match DirectoryTrial::run(it.path) {
         Ok(trial) if !trial.was_there() => DoctorCheck::ok(
             name,
-            format!("{path} is not there yet, and can be made ({origin})"),
+            format!("{path} does not exist yet, and can be created ({origin})"),
         ),
         Ok(_) => match group_and_other_permissions(it.path) {
             Some(mode) => DoctorCheck::warning(
@@ -143,14 +143,14 @@ pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
     let name = CheckName::Proxy;
     let it = match found {
         FoundProxy::None => {
-            return DoctorCheck::skipped(name, "none is running at the admin address");
+            return DoctorCheck::skipped(name, "none is running");
         }
         FoundProxy::Another(it) => {
             let file = it.config.file.as_deref().unwrap_or("an unknown file");
             return DoctorCheck::warning(
                 name,
                 format!(
-                    "the one at the admin address is another: pid {}, boot {}, with the configuration {file}",
+                    "the one that answers is another: pid {}, boot {}, with the configuration {file}",
                     it.pid, it.boot
                 ),
                 "Give each proxy its own `admin.listen` and `[listen]`, or name the other configuration with --config.",

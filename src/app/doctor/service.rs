@@ -116,10 +116,10 @@ fn remedy(endpoint: &Endpoint, error: TokenEndpointError) -> String {
         TokenEndpointError::Rejected(TokenRejection::WrongRegion) => wrong_region(endpoint),
         TokenEndpointError::Rejected(TokenRejection::InvalidClient) => "Check the client secret: a new one, made in NinjaOne under Administration, Apps, API, ends all access of the old one. Then check that the application is of the platform API Services, or allows client credentials.".to_owned(),
         TokenEndpointError::Throttled { .. } => {
-            "Wait a few minutes; see who else uses this application's credentials.".to_owned()
+            "Wait a few minutes; find out who else uses the credentials of this application.".to_owned()
         }
         TokenEndpointError::ServerError { .. } => {
-            "Nothing but to wait; if it lasts, see NinjaOne's status page.".to_owned()
+            "Wait; if it lasts, see NinjaOne's status page.".to_owned()
         }
         TokenEndpointError::Response(TokenResponseError::HtmlBody) => "Wait, if NinjaOne is throttling. Otherwise check that `url` is NinjaOne's own and that no gateway or sign-on page stands in between.".to_owned(),
         TokenEndpointError::Response(

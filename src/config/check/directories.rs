@@ -100,7 +100,9 @@ impl Checker<'_> {
 }
 
 /// In the user's state directory, which may not be there.
-fn own_state_directory<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Option<PathBuf> {
+pub(crate) fn own_state_directory<'a>(
+    variable: impl Fn(&str) -> Option<&'a str>,
+) -> Option<PathBuf> {
     let base = variable("XDG_STATE_HOME").map(PathBuf::from);
     // A relative path there is invalid, and is to be ignored.
     let base = base.filter(|it| it.is_absolute()).or_else(|| {
@@ -135,7 +137,7 @@ fn behind_link_of_root(directory: PathBuf) -> PathBuf {
 }
 
 /// Whether this user can write the directory, or make it. Changes nothing.
-fn can_be_written(directory: &Path) -> bool {
+pub(crate) fn can_be_written(directory: &Path) -> bool {
     let there = directory.ancestors().find(|it| it.exists());
     there.is_some_and(|it| {
         let access = Access::WRITE_OK | Access::EXEC_OK;

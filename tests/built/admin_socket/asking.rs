@@ -1,6 +1,6 @@
 //! What those who may look ask the running proxy: it answers by the rules in force, for users who cannot read its files.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{net::TcpListener, path::Path};
 
 use ninjaone_proxy::{clock::Timestamp, names::RequestId};
 use serde_json::Value;
@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::{
     answer::Answer,
     key::new_key,
-    program::PROGRAM,
     wait::until,
     wire::{Wire, get},
 };
@@ -225,21 +224,17 @@ async fn one_doctor_runs_at_a_time_and_the_status_is_shown_meanwhile() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("\"http://{}\"", silent.local_addr().unwrap());
     let guarded = Guarded::start_with(AUDITOR, |settings| settings.set("tenant.acme", "url", &url));
-    let mut first = guarded.naming_the_socket(Command::new(PROGRAM), &["doctor"]);
-    let mut first = first.stdout(std::process::Stdio::null()).spawn().unwrap();
-    until("the place is taken", async || {
-        let told = guarded.command(&["doctor", "--offline"]);
-        told.err.contains("busy with other runs of doctor")
-    })
-    .await;
-    assert!(
-        guarded
-            .command(&["status", "--json"])
-            .out
-            .contains("status/1")
-    );
-    first.kill().unwrap();
-    first.wait().unwrap();
+    let socket = guarded.socket();
+    let ask = || post(&socket, "/doctor", "{}");
+    // One of them waits for NinjaOne; the other one need not.
+    let refused = tokio::select! {
+        one = ask() => one,
+        other = ask() => other,
+    };
+    assert_eq!(refused.status, 503);
+    has(&refused.text(), &["busy with other runs of doctor"]);
+    let told = guarded.command(&["status", "--json"]);
+    assert!(told.out.contains("status/1"), "{}", told.err);
 }
 
 #[tokio::test]
@@ -267,6 +262,27 @@ async fn four_explanations_are_made_at_a_time() {
         assert_eq!(answer.json()["exit"], 75);
     }
     guarded.proxy.stop().await;
+}
+
+#[tokio::test]
+async fn one_verification_is_made_at_a_time() {
+    let guarded = Guarded::start("[]");
+    // A line without an end is given time to get one, in each of these files.
+    for number in 1_000..1_020 {
+        let name = format!("audit-{number:012}.jsonl");
+        std::fs::write(guarded.proxy.directory.audit().join(name), "torn").unwrap();
+    }
+    let socket = guarded.socket();
+    let ask = || post(&socket, "/audit/verify", "{}");
+    let (one, two) = tokio::join!(ask(), ask());
+    let (busy, done) = if one.status == 503 {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    assert_eq!((busy.status, done.status), (503, 200));
+    has(&busy.text(), &["busy with other verifications"]);
+    assert_eq!(done.json()["exit"], 7);
 }
 
 async fn post(socket: &Path, path: &str, body: &str) -> Answer {

@@ -2,6 +2,7 @@
 
 mod access;
 mod asking;
+mod callers;
 mod commands;
 
 use std::{

@@ -54,7 +54,7 @@ async fn an_audit_log_that_is_broken_or_cannot_be_written_is_told() {
     let world = World::new();
     world.configure(&service());
     let said = world.doctor().await;
-    said.says("audit-directory", "ok", &["not there yet"]);
+    said.says("audit-directory", "ok", &["does not exist yet"]);
     said.says("audit-chain", "skipped", &["nothing is recorded yet"]);
 
     fs::create_dir(world.path().join("audit")).unwrap();

@@ -111,6 +111,34 @@ fn texts_of_the_codes() -> Vec<(String, String)> {
     texts
 }
 
+/// The commands of the program, as its help lists them.
+fn command_names() -> BTreeSet<String> {
+    let help = Command::new(program::PROGRAM).arg("help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, list) = help.split_once("\nCommands:\n").unwrap();
+    let lines = list.lines().take_while(|it| !it.is_empty());
+    lines
+        .filter_map(|it| it.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Commands that stand in quotes without the name of the program: two words or more, of which the first is a command.
+fn short_commands(text: &str, names: &BTreeSet<String>) -> Vec<Vec<String>> {
+    let quoted = ['`', '\''].into_iter().flat_map(|mark| quoted(text, mark));
+    quoted
+        .map(|it| it.split(['|', '>', '…', '=', ';', '\\']).next().unwrap())
+        .map(|it| it.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| words.len() > 1 && names.contains(words[0]))
+        .map(|words| {
+            let words = words.into_iter();
+            words
+                .map(|it| it.replace(['{', '}', '[', ']', '"'], ""))
+                .collect()
+        })
+        .collect()
+}
+
 /// The commands that a text names, as words. A command ends where its quotes do, and otherwise at the end of its sentence.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
@@ -170,6 +198,13 @@ fn is_taken(words: &[String]) -> Result<(), String> {
                 Ok(())
             };
         }
+        // A text may name an option without its value.
+        if String::from_utf8_lossy(&output.stderr).contains("a value is required for")
+            && line.last().is_some_and(|it| it.starts_with("--"))
+        {
+            line.push("VALUE");
+            continue;
+        }
         let is_prose = line.len() > 1 && !line.last().is_some_and(|it| it.starts_with('-'));
         if !is_prose {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
@@ -180,6 +215,7 @@ fn is_taken(words: &[String]) -> Result<(), String> {
 
 #[test]
 fn each_command_that_a_text_names_is_one_that_the_program_takes() {
+    let commands_known = command_names();
     let mut named: BTreeMap<Vec<String>, String> = BTreeMap::new();
     let texts = [
         texts_of_the_program(),
@@ -187,7 +223,10 @@ fn each_command_that_a_text_names_is_one_that_the_program_takes() {
         texts_of_the_codes(),
     ];
     for (place, text) in texts.into_iter().flatten() {
-        for words in commands(&text) {
+        for words in commands(&text)
+            .into_iter()
+            .chain(short_commands(&text, &commands_known))
+        {
             named.entry(words).or_insert_with(|| place.clone());
         }
     }

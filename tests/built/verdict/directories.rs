@@ -130,7 +130,7 @@ async fn on_a_terminal_log_and_store_are_the_users_own_and_every_command_finds_t
     let doctor = text(&home.typed("terminal", &["doctor", "--offline"]));
     assert!(is_within(&audit, &doctor), "{doctor}");
     assert!(
-        doctor.contains("can be made (your own state directory"),
+        doctor.contains("can be created (your own state directory"),
         "{doctor}"
     );
     assert!(!home.join(".local").exists(), "nothing is left behind");
