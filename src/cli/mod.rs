@@ -42,11 +42,7 @@ use std::{
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
-use crate::{
-    app::logging,
-    clock::Moment,
-    ninjaone::catalogue::Catalogue,
-};
+use crate::{app::logging, clock::Moment, ninjaone::catalogue::Catalogue};
 
 use self::{
     context::Context,

@@ -125,27 +125,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_private_and_goes_with_its_sandbox() {
-        let parent = tempfile::tempdir().unwrap();
-        let made = SandboxDirectory::make_in(parent.path()).unwrap();
-        let file = made.write("callers.d/one.toml", b"x").unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!((mode(made.path()), mode(&file)), (0o700, 0o600));
-        drop(made);
-        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    fn it_is_private_and_goes_with_its_sandbox() -> io::Result<()> {
+        let parent = tempfile::tempdir()?;
+        let directory = SandboxDirectory::make_in(parent.path())?;
+        let file = directory.write("callers.d/one.toml", b"x")?;
+        let permissions = |it: &Path| fs::metadata(it).map(|it| it.mode() & 0o777);
+        assert_eq!(permissions(directory.path())?, 0o700);
+        assert_eq!(permissions(&file)?, 0o600);
+        drop(directory);
+        assert_eq!(fs::read_dir(parent.path())?.count(), 0);
+        Ok(())
     }
 
     #[test]
-    fn the_next_sandbox_removes_what_a_killed_one_left_and_nothing_else() {
-        let parent = tempfile::tempdir().unwrap();
-        let alive = SandboxDirectory::make_in(parent.path()).unwrap();
+    fn the_next_sandbox_removes_what_a_killed_one_left_and_nothing_else() -> io::Result<()> {
+        let parent = tempfile::tempdir()?;
+        let alive = SandboxDirectory::make_in(parent.path())?;
         let killed = parent.path().join("njp-sandbox-dead");
-        fs::create_dir(&killed).unwrap();
-        new_file(&killed.join(LOCK_FILE)).unwrap();
+        fs::create_dir(&killed)?;
+        new_file(&killed.join(LOCK_FILE))?;
         let other = parent.path().join("njp-sandbox-without-a-lock");
-        fs::create_dir(&other).unwrap();
+        fs::create_dir(&other)?;
         remove_leftovers(parent.path());
         assert!(alive.path().exists() && other.exists());
         assert!(!killed.exists());
+        Ok(())
     }
 }
