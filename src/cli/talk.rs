@@ -39,6 +39,25 @@ struct ErrorMessage {
     hints: Vec<String>,
 }
 
+impl ErrorMessage {
+    /// Below a quoted line of the configuration, what to do stands as `= help: …`.
+    fn parse(lines: &[String]) -> Self {
+        let hint = |line: &str| {
+            let hint = line.trim_start().strip_prefix("= help: ");
+            hint.map(str::to_owned)
+        };
+        let text: Vec<&str> = lines
+            .iter()
+            .map(String::as_str)
+            .filter(|it| hint(it).is_none())
+            .collect();
+        Self {
+            text: text.join("\n").trim().to_owned(),
+            hints: lines.iter().filter_map(|it| hint(it)).collect(),
+        }
+    }
+}
+
 /// What a command says, line by line.
 pub(super) struct Talk<W> {
     sink: W,
@@ -177,13 +196,12 @@ impl<W: Write> Talk<W> {
         if lines.is_empty() {
             return Ok(());
         }
+        if self.kind == MessageKind::Error {
+            self.errors.push(ErrorMessage::parse(&lines));
+            return Ok(());
+        }
         let text = lines.join("\n").trim().to_owned();
         let schema = match self.kind {
-            MessageKind::Error => {
-                let hints = Vec::new();
-                self.errors.push(ErrorMessage { text, hints });
-                return Ok(());
-            }
             MessageKind::Hint if self.is_about_error => {
                 if let Some(error) = self.errors.last_mut() {
                     error.hints.push(text);
@@ -191,7 +209,7 @@ impl<W: Write> Talk<W> {
                 return Ok(());
             }
             MessageKind::Warning => "warning/1",
-            MessageKind::Hint | MessageKind::Note => "note/1",
+            MessageKind::Hint | MessageKind::Note | MessageKind::Error => "note/1",
         };
         if self.is_quiet {
             return Ok(());
@@ -335,7 +353,7 @@ mod tests {
 
     #[test]
     fn json_is_an_object_a_line_and_the_errors_come_last() {
-        let text = "Wrote a file.\nSecond line.\n\n<3>error: one\n<3> --> f:1\n\nwarning: odd\nerror: two\nhint: do\n";
+        let text = "Wrote a file.\nSecond line.\n\n<3>error: one\n<3> --> f:1\n<3>  = help: one\n\nwarning: odd\nerror: two\nhint: do\n";
         let lines = said(
             TalkFormat::Json,
             false,
@@ -352,7 +370,7 @@ mod tests {
                 json!({"schema": "note/1", "message": "Wrote a file.\nSecond line."}),
                 json!({"schema": "warning/1", "message": "odd"}),
                 json!({"schema": "error/1", "exit": 78, "errors": [
-                    {"message": "one\n --> f:1", "hints": []},
+                    {"message": "one\n --> f:1", "hints": ["one"]},
                     {"message": "two", "hints": ["do"]},
                 ]}),
             ]
