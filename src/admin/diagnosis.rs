@@ -165,7 +165,7 @@ fn token_trouble(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<Tro
         (IdentityState::LoginNeeded, problem) => (
             TroubleKind::LoginNeeded,
             format!(
-                "a person must log in ({}). Run: ninjaone-proxy login {}",
+                "a user must log in ({}). Run: ninjaone-proxy login {}",
                 problem.unwrap_or("nobody has yet"),
                 tenant.name
             ),
@@ -173,7 +173,7 @@ fn token_trouble(tenant: &TenantStatus, identity: &IdentityStatus) -> Option<Tro
         (IdentityState::Valid, problem) if identity.only_login_helps => (
             TroubleKind::LoginEnded,
             format!(
-                "a person must log in ({}); the last token is used until {}. Run: ninjaone-proxy login {}",
+                "a user must log in ({}); the last token is used until {}. Run: ninjaone-proxy login {}",
                 problem.unwrap_or("the login has ended"),
                 serves_until(identity),
                 tenant.name

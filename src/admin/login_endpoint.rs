@@ -1,5 +1,6 @@
 //! The login endpoint: `POST /login` starts a user login from another machine, `POST /login/<id>` completes it with the callback
-//! that the browser received. PKCE verifier, code exchange and tokens stay in this process.
+//! that the browser received. PKCE verifier, code exchange and tokens stay in this process. `POST /logout` revokes a login at
+//! NinjaOne and deletes it here.
 
 use std::{
     sync::{Arc, MutexGuard},
@@ -23,6 +24,7 @@ use crate::{
             },
             callback::{CALLBACK_BYTES_MAX, CallbackError},
             completion::{CompletedLogin, complete_login},
+            logout::{LogoutOutcome, log_out},
         },
         store::{LoginStore, stored_login::Slot},
     },
@@ -31,7 +33,11 @@ use crate::{
     tasks::Tasks,
 };
 
-use super::access::{AdminAuthError, Operator};
+use super::{
+    access::{AdminAuthError, Operator},
+    login_requests::LoginRequests,
+    logout_report::{self, LogoutReport},
+};
 
 /// Logins that are under way at most.
 pub const PENDING_MAX: usize = 8;
@@ -46,6 +52,8 @@ pub const BEGIN_BYTES_MAX: usize = 8 * 1024;
 pub const FINISH_BYTES_MAX: usize = CALLBACK_BYTES_MAX + 8 * 1024;
 
 const PATH: &str = "/login";
+
+const LOGOUT_PATH: &str = "/logout";
 
 const SCHEMA: &str = "login/1";
 
@@ -66,6 +74,7 @@ pub struct LoginEndpoint {
     /// Outlive the connection: a granted login is stored even if the client hangs up.
     tasks: Tasks,
     pending: Lock<Vec<PendingLogin>>,
+    requests: LoginRequests,
 }
 
 struct PendingLogin {
@@ -91,6 +100,13 @@ struct FinishLogin {
     callback: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogOut {
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
 /// A step that was not taken.
 struct LoginEndpointError {
     status: StatusCode,
@@ -108,7 +124,14 @@ impl LoginEndpoint {
             ledger,
             tasks,
             pending: Lock::default(),
+            requests: LoginRequests::default(),
         }
+    }
+
+    /// Who asked for the logins and logouts that are to be seen in the store.
+    #[must_use]
+    pub fn requests(&self) -> LoginRequests {
+        self.requests.clone()
     }
 
     /// What a new configuration says. Logins under way go on.
@@ -119,7 +142,7 @@ impl LoginEndpoint {
     /// Whether a path is handled here.
     #[must_use]
     pub fn handles_path(path: &str) -> bool {
-        path == PATH || path.starts_with("/login/")
+        path == PATH || path == LOGOUT_PATH || path.starts_with("/login/")
     }
 
     /// Status and body of the response to a request whose host and origin were checked.
@@ -128,6 +151,10 @@ impl LoginEndpoint {
         request: &Request<Bytes>,
         operator: &Operator,
     ) -> Response<Value> {
+        if request.uri().path() == LOGOUT_PATH {
+            let outcome = self.log_out(request.body(), operator).await;
+            return outcome.map_or_else(LoginEndpointError::into_logout_response, Response::new);
+        }
         let outcome = self.dispatch(request, operator).await;
         outcome.map_or_else(LoginEndpointError::into_response, Response::new)
     }
@@ -149,7 +176,7 @@ impl LoginEndpoint {
     async fn dispatch(
         self: &Arc<Self>,
         request: &Request<Bytes>,
-        _operator: &Operator,
+        operator: &Operator,
     ) -> Result<Value, LoginEndpointError> {
         let id = request.uri().path().strip_prefix("/login/");
         match id {
@@ -159,7 +186,7 @@ impl LoginEndpoint {
             }
             Some(id) => {
                 let finish: FinishLogin = parse_body(request.body(), FINISH_BYTES_MAX)?;
-                self.finish(id, &finish.callback).await
+                self.finish(id, &finish.callback, operator.describe()).await
             }
         }
     }
@@ -224,11 +251,11 @@ impl LoginEndpoint {
         match (found.next(), found.next()) {
             (Some(target), None) => Ok(target.clone()),
             (None, _) => {
-                let detail = "there is no such tenant with a person-backed identity";
+                let detail = "there is no such tenant with a user identity";
                 Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", detail))
             }
             (Some(_), Some(_)) => {
-                let detail = "several tenants have a person-backed identity: name one";
+                let detail = "several tenants have a user identity: name one";
                 Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", detail))
             }
         }
@@ -238,26 +265,25 @@ impl LoginEndpoint {
         self: &Arc<Self>,
         id: &str,
         callback: &str,
+        by: String,
     ) -> Result<Value, LoginEndpointError> {
-        let (pending, received) = self.take_callback(id, callback)?;
-        let Some(store) = self.store.clone() else {
-            let detail = "there is no store for logins";
-            return Err(failed(StatusCode::CONFLICT, "store", detail));
-        };
+        let (pending, received) = self.take_callback(id, callback, &by)?;
+        let store = self.store()?;
         let (tell, told) = oneshot::channel();
         let desk = Arc::clone(self);
         self.tasks.spawn(async move {
             let PendingLogin { slot, request, .. } = pending;
+            desk.requests.note(&slot, by.clone());
             let outcome = complete_login(request, received, &store, &slot).await;
             if outcome.is_err() {
-                desk.record_failure(&slot);
+                desk.requests.forget(&slot);
+                desk.record_failure(&slot, &by);
             }
             // Whoever asked may have hung up.
             let _ = tell.send((slot, outcome));
         });
         let Ok((slot, outcome)) = told.await else {
-            let detail = "the proxy is stopping";
-            return Err(failed(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail));
+            return Err(stopping());
         };
         match outcome {
             Ok(completed) => Ok(completed_json(&slot, &completed)),
@@ -268,11 +294,50 @@ impl LoginEndpoint {
         }
     }
 
+    /// `logout/1` with `exit`.
+    async fn log_out(
+        self: &Arc<Self>,
+        body: &[u8],
+        operator: &Operator,
+    ) -> Result<Value, LoginEndpointError> {
+        let LogOut { tenant } = parse_body(body, BEGIN_BYTES_MAX)?;
+        let LoginTarget { slot, params } = self.target(tenant.as_deref())?;
+        let store = self.store()?;
+        let (tell, told) = oneshot::channel();
+        let (desk, by) = (Arc::clone(self), operator.describe());
+        // Goes on if the client hangs up: what is revoked must be deleted.
+        self.tasks.spawn(async move {
+            desk.requests.note(&slot, by.clone());
+            let outcome = log_out(&params.application, &store, &slot).await;
+            match &outcome {
+                Ok(LogoutOutcome::NotLoggedIn) => desk.requests.forget(&slot),
+                Ok(_) => {}
+                Err(_) => {
+                    desk.requests.forget(&slot);
+                    desk.record(&slot, "logout-failed", &by);
+                }
+            }
+            let _ = tell.send(LogoutReport::of(&slot, &outcome));
+        });
+        let report = told.await.map_err(|_| stopping())?;
+        let mut document = report.document();
+        document["exit"] = report.exit_code.into();
+        Ok(document)
+    }
+
+    fn store(&self) -> Result<LoginStore, LoginEndpointError> {
+        self.store.clone().ok_or_else(|| {
+            let detail = "there is no store for logins: set store.seal";
+            failed(StatusCode::CONFLICT, "store", detail)
+        })
+    }
+
     /// Takes the login out if this is its end, one way or the other. What does not belong to it changes nothing.
     fn take_callback(
         &self,
         id: &str,
         callback: &str,
+        by: &str,
     ) -> Result<(PendingLogin, AuthorizationResponse), LoginEndpointError> {
         let mut pending = self.pending();
         let Some(at) = pending.iter().position(|it| it.id == id) else {
@@ -288,7 +353,7 @@ impl LoginEndpoint {
             Err(error) => {
                 if error.ends_login() {
                     let ended = pending.swap_remove(at);
-                    self.record_failure(&ended.slot);
+                    self.record_failure(&ended.slot, by);
                 }
                 let status = StatusCode::CONFLICT;
                 Err(failed(status, error.as_str(), &error.to_string()))
@@ -296,11 +361,16 @@ impl LoginEndpoint {
         }
     }
 
-    fn record_failure(&self, slot: &Slot) {
+    fn record_failure(&self, slot: &Slot, by: &str) {
+        self.record(slot, "failed", by);
+    }
+
+    fn record(&self, slot: &Slot, result: &'static str, by: &str) {
         self.ledger.event(AuditEvent::Login {
             tenant: slot.tenant.as_str().into(),
             identity: slot.identity,
-            result: "failed",
+            result,
+            by: Some(by.into()),
         });
     }
 
@@ -348,7 +418,28 @@ fn failed(status: StatusCode, error: &'static str, detail: &str) -> LoginEndpoin
     }
 }
 
+fn stopping() -> LoginEndpointError {
+    failed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "stopping",
+        "the proxy is stopping",
+    )
+}
+
 impl LoginEndpointError {
+    fn into_logout_response(self) -> Response<Value> {
+        let body = json!({
+            "schema": logout_report::SCHEMA,
+            "forgotten": false,
+            "revoked": false,
+            "error": self.error,
+            "detail": self.detail,
+        });
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response
+    }
+
     fn into_response(self) -> Response<Value> {
         let body = json!({
             "schema": SCHEMA,

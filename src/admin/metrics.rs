@@ -209,7 +209,7 @@ impl MetricsSnapshot {
         };
         page.gauges(
             "login_needed",
-            "1 if a person must log in",
+            "1 if a user must log in",
             samples(|it| it.needed),
         )?;
         page.gauges(

@@ -2,15 +2,22 @@
 
 pub mod access;
 pub mod accounts;
+pub mod audit_report;
 pub mod control;
 mod diagnosis;
 mod duration_text;
+pub mod explain;
 pub mod health;
+pub mod inquiries;
 pub mod login_endpoint;
+pub mod login_requests;
+pub mod logout_report;
 pub mod metrics;
 pub mod metrics_format;
 pub mod metrics_snapshot;
+mod operator_action;
 pub mod overall_health;
+pub mod plain_text;
 mod responses;
 pub mod server;
 pub mod status_snapshot;
@@ -35,11 +42,13 @@ use crate::{
 
 use self::{
     access::{AdminAccess, AdminAuthError, Operator, Viewer},
-    control::{Control, ControlError},
+    control::Control,
     health::{ProbeCheck, ReadinessCondition},
+    inquiries::{Inquiries, Inquiry},
     login_endpoint::LoginEndpoint,
     metrics_format::MetricsFormat,
     metrics_snapshot::MetricsSnapshot,
+    operator_action::OperatorAction,
     responses::{JSON, json_response, method_refused, response, text_response, unauthorized},
     status_snapshot::StatusSnapshot,
 };
@@ -58,7 +67,8 @@ pub type MetricsSource = Box<dyn Fn() -> MetricsSnapshot + Send + Sync>;
 pub type ConfigSource = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 /// Answers `GET` and `HEAD` of `/livez`, `/readyz` and `/startupz` to anybody, of `/metrics`, `/status` and `/config` to those
-/// who may look, and `POST` of `/login`, `/reload` and `/drain` to operators.
+/// who may look, `POST` of `/explain`, `/audit/verify` and `/doctor` to them as well, and `POST` of `/login`, `/logout`, `/reload`
+/// and `/drain` to operators.
 pub struct AdminService {
     status: StatusSource,
     readiness: ReadinessCondition,
@@ -66,6 +76,7 @@ pub struct AdminService {
     access: Arc<ArcSwap<AdminAccess>>,
     logins: Option<Arc<LoginEndpoint>>,
     control: Option<(Control, ConfigSource)>,
+    inquiries: Option<Arc<Inquiries>>,
     watchdog: Option<Watchdog>,
 }
 
@@ -90,23 +101,6 @@ enum AdminEndpoint {
     Config,
 }
 
-/// What an operator may ask for, beside logins.
-#[derive(Clone, Copy)]
-enum OperatorAction {
-    Reload,
-    Drain,
-}
-
-impl OperatorAction {
-    fn at(path: &str) -> Option<Self> {
-        match path {
-            "/reload" => Some(Self::Reload),
-            "/drain" => Some(Self::Drain),
-            _ => None,
-        }
-    }
-}
-
 impl AdminService {
     /// `hosts` are names without port, besides those of the loopback; without `figures` there is no `/metrics`.
     #[must_use]
@@ -127,6 +121,7 @@ impl AdminService {
             access: Arc::default(),
             logins: None,
             control: None,
+            inquiries: None,
             watchdog: None,
         }
     }
@@ -155,6 +150,15 @@ impl AdminService {
         }
     }
 
+    /// Lets those who may look ask why, and what is wrong.
+    #[must_use]
+    pub fn with_inquiries(self, inquiries: Arc<Inquiries>) -> Self {
+        Self {
+            inquiries: Some(inquiries),
+            ..self
+        }
+    }
+
     /// Lets operators log users in from other machines.
     #[must_use]
     pub fn with_logins(self, logins: Arc<LoginEndpoint>) -> Self {
@@ -174,6 +178,7 @@ impl AdminService {
             access: Arc::default(),
             logins: None,
             control: None,
+            inquiries: None,
             watchdog: None,
         }
     }
@@ -188,6 +193,7 @@ impl AdminService {
             access: Arc::default(),
             logins: None,
             control: None,
+            inquiries: None,
             watchdog: None,
         }
     }
@@ -209,6 +215,9 @@ impl AdminService {
         if self.control.is_some() && OperatorAction::at(path).is_some() {
             return self.authorize_action(head).err().map(|refusal| *refusal);
         }
+        if self.inquiries.is_some() && Inquiry::at(path).is_some() {
+            return self.authorize_inquiry(head).err().map(|refusal| *refusal);
+        }
         Some(self.look(head))
     }
 
@@ -228,7 +237,17 @@ impl AdminService {
         }
         if let (Some((control, _)), Some(action)) = (&self.control, OperatorAction::at(path)) {
             return match self.authorize_action(request) {
-                Ok(operator) => act(control, action, &operator).await,
+                Ok(operator) => action.run(control, &operator).await,
+                Err(refusal) => *refusal,
+            };
+        }
+        if let (Some(inquiries), Some(inquiry)) = (&self.inquiries, Inquiry::at(path)) {
+            return match self.authorize_inquiry(request) {
+                Ok(viewer) => {
+                    let operator = self.operator(request);
+                    let asked = inquiries.respond(inquiry, request, &viewer, operator);
+                    json_response(asked.await)
+                }
                 Err(refusal) => *refusal,
             };
         }
@@ -246,6 +265,16 @@ impl AdminService {
             .map_err(|error| Box::new(unauthorized(&error)))?;
         if *request.method() == Method::POST {
             return Ok(operator);
+        }
+        Err(Box::new(method_refused("only POST\n", "POST")))
+    }
+
+    fn authorize_inquiry<B>(&self, request: &Request<B>) -> Result<Viewer, Box<Response<Bytes>>> {
+        let peer = request.extensions().get::<Peer>().copied();
+        let viewer = self.access.load().known_viewer(peer, request.headers());
+        let viewer = viewer.map_err(|error| Box::new(unauthorized(&error)))?;
+        if *request.method() == Method::POST {
+            return Ok(viewer);
         }
         Err(Box::new(method_refused("only POST\n", "POST")))
     }
@@ -449,33 +478,4 @@ fn is_verbose(query: &str) -> bool {
     query
         .split('&')
         .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
-}
-
-async fn act(control: &Control, action: OperatorAction, operator: &Operator) -> Response<Bytes> {
-    let done = match action {
-        OperatorAction::Reload => control.reload(operator).await.map(|report| {
-            let status = if report.loaded {
-                StatusCode::OK
-            } else {
-                StatusCode::UNPROCESSABLE_ENTITY
-            };
-            (status, serde_json::to_vec(&report).unwrap_or_default())
-        }),
-        OperatorAction::Drain => {
-            let body = br#"{"schema":"drain/1","draining":true}"#.to_vec();
-            control
-                .drain(operator)
-                .map(|()| (StatusCode::ACCEPTED, body))
-        }
-    };
-    match done {
-        Ok((status, body)) => response(status, JSON, body),
-        Err(error) => {
-            let status = match error {
-                ControlError::Busy | ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                ControlError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            };
-            text_response(status, &format!("{error}\n"))
-        }
-    }
 }

@@ -185,6 +185,9 @@ pub struct CallerStatus {
     pub name: String,
     pub requests: u64,
     pub refused: u64,
+    /// When its last request began; none if there was none.
+    #[serde(default)]
+    pub last_used: Option<String>,
 }
 
 /// The audit log.

@@ -3,7 +3,10 @@
 use std::{io, sync::Arc};
 
 use crate::{
-    admin::{AdminService, ConfigSource, control::Control, login_endpoint::LoginEndpoint},
+    admin::{
+        AdminService, ConfigSource, control::Control, explain::endpoint::ExplainEndpoint,
+        inquiries::Inquiries, login_endpoint::LoginEndpoint,
+    },
     config::{Config, effective_settings},
     net::server::listener::Listener,
     tasks::Tasks,
@@ -11,6 +14,8 @@ use crate::{
 
 use super::{
     admin_access_control::AdminAccessControl,
+    audit_status::audit_status,
+    doctor,
     status_collector::StatusCollector,
     supervisor::{self, AdminListener},
 };
@@ -71,16 +76,32 @@ fn admin_listeners(
         metrics,
     } = listeners;
     let (config, status) = (parts.config, parts.status);
+    let inquiries = inquiries(config, status);
     let admin = admin
         .into_iter()
         .chain(socket)
-        .map(|it| admin_listener(parts, it));
+        .map(|it| admin_listener(parts, &inquiries, it));
     let probes = probes.map(|it| probes_listener(config, status, it));
     let metrics = metrics.map(|it| metrics_listener(status, it));
     admin.chain(probes).chain(metrics).collect()
 }
 
-fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<AdminListener> {
+/// What those who may look can ask; all listeners share the bounds on it.
+fn inquiries(config: &Config, status: &Arc<StatusCollector>) -> Arc<Inquiries> {
+    let of_audit = Arc::clone(status);
+    let explain = ExplainEndpoint::new(
+        Arc::clone(&status.rules),
+        config.audit.path.clone(),
+        Box::new(move || audit_status(of_audit.ledger.snapshot(), &of_audit.watchdog.parts())),
+    );
+    Arc::new(Inquiries::new(explain, doctor::endpoint::source(status)))
+}
+
+fn admin_listener(
+    parts: &AdminParts<'_>,
+    inquiries: &Arc<Inquiries>,
+    listener: Listener,
+) -> io::Result<AdminListener> {
     let (config, status) = (parts.config, parts.status);
     let metrics = config.telemetry.metrics.then(|| status.metrics_source());
     let hosts = config.admin.hosts.clone();
@@ -92,6 +113,7 @@ fn admin_listener(parts: &AdminParts<'_>, listener: Listener) -> io::Result<Admi
     )
     .with_watchdog(status.watchdog.clone())
     .with_logins(Arc::clone(parts.logins))
+    .with_inquiries(Arc::clone(inquiries))
     .with_access(Arc::clone(&parts.access_control.access))
     .with_control(parts.control.clone(), config_source(status));
     Ok((listener.into_std()?, Arc::new(admin)))

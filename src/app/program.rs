@@ -15,12 +15,12 @@ use crate::{
         login_endpoint::LoginEndpoint,
     },
     audit::{
-        ledger::{self, Ledger, LedgerStorage},
+        ledger::{self, Ledger},
         ledger_observer::LedgerObserver,
         sink::resume,
     },
     clock::Timestamp,
-    config::{AUDIT_PATH, BindAddress, Config, STORE_PATH},
+    config::{AUDIT_PATH, BindAddress, Config, STORE_PATH, StoreConfig},
     credentials::{login::refresh_calls::RefreshCalls, store::LoginStore},
     net::{
         server::{
@@ -55,7 +55,6 @@ use super::{
     config_state::ConfigState,
     fd_limit,
     listeners::{self, InheritedSockets},
-    request_log,
     rules_builder::RulesBuilder,
     status_collector::StatusCollector,
     token_events,
@@ -66,18 +65,6 @@ use super::{
 
 /// The watchdog's name of a worker is this and its number.
 const WORKER_NAME_PREFIX: &str = "worker";
-
-/// Whether anything is written to disk.
-pub(crate) enum Persistence {
-    /// The audit log and the store are in the directories of the configuration.
-    Configured,
-    /// Everything stays in memory.
-    Memory {
-        logins: LoginStore,
-        /// Told of each entry of the audit log, instead of the log of the program itself.
-        observer: LedgerObserver,
-    },
-}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
@@ -128,29 +115,29 @@ pub(crate) struct Program {
 
 impl Program {
     /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::shutdown_deadline`] watches
-    /// `calls` too.
+    /// `calls` too. `observer` is told of each entry of the audit log.
     ///
     /// # Errors
     /// Something cannot be opened; then nothing is left running.
     pub(crate) fn start(
-        config: &Config,
-        persistence: &Persistence,
+        config: &Arc<Config>,
+        observer: Option<LedgerObserver>,
         inherited: &mut InheritedSockets,
         calls: RefreshCalls,
         notice: DrainNotice,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
         let mut opened = OpenListeners::open(config, inherited)?;
-        let store = open_store(config, persistence)?;
+        let store = open_store(config)?;
         let admin_access = opened.open_admin_socket(config)?;
         let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
-        let ledger = open_ledger(config, persistence, &boot, &watchdog)?;
+        let ledger = open_ledger(config, observer, &boot, &watchdog)?;
 
         let (listener_tasks, admin, abort_tasks, renewer_tasks) =
             <(Tasks, Tasks, Tasks, Tasks)>::default();
         let logins = login_endpoint(config, store.clone(), ledger.clone(), renewer_tasks.clone());
-        let observer = token_events::observer(ledger.clone());
+        let observer = token_events::observer(ledger.clone(), logins.requests());
         let (tasks, parts) = (renewer_tasks.clone(), watchdog.clone());
         let renewers = TokenRenewers::new(tasks, observer, store, calls.clone(), parts);
         let mut rules_builder = RulesBuilder::new(renewers);
@@ -173,6 +160,7 @@ impl Program {
             worker_metrics,
             listeners: opened.addresses(),
             config: ArcSwap::from_pointee(ConfigState::of(config)),
+            settings: ArcSwap::new(Arc::clone(config)),
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
@@ -366,36 +354,24 @@ fn start_workers(
     Ok((workers, worker_metrics))
 }
 
-fn open_store(
-    config: &Config,
-    persistence: &Persistence,
-) -> Result<Option<LoginStore>, StartError> {
-    let open = |store| {
+fn open_store(config: &Config) -> Result<Option<LoginStore>, StartError> {
+    let open = |store: &StoreConfig| {
         wiring::open_store(store).map_err(|error| StartError::Store {
             error,
             origin: store.path_origin.describe(STORE_PATH),
         })
     };
-    match persistence {
-        Persistence::Configured => config.store.as_ref().map(open).transpose(),
-        Persistence::Memory { logins, .. } => Ok(Some(logins.clone())),
-    }
+    config.store.as_ref().map(open).transpose()
 }
 
 fn open_ledger(
     config: &Config,
-    persistence: &Persistence,
+    observer: Option<LedgerObserver>,
     boot: &str,
     watchdog: &Watchdog,
 ) -> Result<Ledger, StartError> {
-    let (storage, observer) = match persistence {
-        Persistence::Configured => (
-            LedgerStorage::Directory(config.audit.path.clone()),
-            request_log::observer(config.telemetry.log_requests),
-        ),
-        Persistence::Memory { observer, .. } => (LedgerStorage::Memory, Some(Arc::clone(observer))),
-    };
-    let mut options = ledger::LedgerOptions::new(storage, boot, VERSION, &config.fingerprint);
+    let directory = config.audit.path.clone();
+    let mut options = ledger::LedgerOptions::new(directory, boot, VERSION, &config.fingerprint);
     options.serve_reads_unrecorded = config.audit.serve_reads_unrecorded;
     options.strangers = wiring::stranger_limits(&config.audit);
     options.space = wiring::space_limits(&config.audit);

@@ -194,6 +194,7 @@ impl LoadedConfig {
         program.admin_access.grant(&config.admin);
         swap(program, &before, rules, state, by);
         log_ways_out(&config.tenants);
+        program.status.settings.store(config.into());
         report
     }
 }

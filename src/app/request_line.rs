@@ -144,10 +144,14 @@ impl EventLine {
                 tenant,
                 identity,
                 result,
+                by,
             } => (
                 format!("{tenant} {identity}"),
-                (*result).to_owned(),
-                *result != "failed",
+                match by {
+                    Some(by) => format!("{result} by {by}"),
+                    None => (*result).to_owned(),
+                },
+                !result.ends_with("failed"),
             ),
             AuditEvent::Caller { caller, change } => {
                 (caller.to_string(), (*change).to_owned(), true)

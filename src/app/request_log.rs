@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// What the ledger tells of each entry; none if no request is to be logged. Tokens and logins have lines of their own in the
 /// log.
-pub(super) fn observer(requests: RequestLogging) -> Option<LedgerObserver> {
+pub(crate) fn observer(requests: RequestLogging) -> Option<LedgerObserver> {
     match requests {
         RequestLogging::None => None,
         RequestLogging::All => Some(Arc::new(|entry: &AuditEntry| {
@@ -74,7 +74,9 @@ fn log(line: &RequestLine<'_>) {
         RequestResult::Refused => {
             format!("request refused: {detail} Run: ninjaone-proxy explain {request}")
         }
-        RequestResult::Failed => format!("request failed: {detail}"),
+        RequestResult::Failed => {
+            format!("request failed: {detail} Run: ninjaone-proxy explain {request}")
+        }
     };
     tracing::info!(
         request,

@@ -1,11 +1,12 @@
-//! The sandbox's configuration: a simulated NinjaOne, the proxy in front of it and well-known callers. Nothing is written to
-//! disk, and no account is needed.
+//! The sandbox's files: the configuration of a proxy in front of a simulated NinjaOne, with well-known callers, in a temporary
+//! directory. No account is needed, and nothing stays.
+
+pub(crate) mod directory;
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::PathBuf,
-    sync::Arc,
-    time::Duration,
 };
 
 use aws_lc_rs::digest;
@@ -13,39 +14,31 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rustix::system::uname;
 
 use crate::{
-    admin::health::ReadinessCondition,
-    audit::{log_space, stranger_queue::StrangerLimits},
-    caller::api_key::KeyHash,
     clock::Reading,
     config::{
-        AdminConfig, AuditConfig, BindAddress, BudgetConfig, CallerConfig, CallerLimitConfig,
-        CallerTokenConfig, Config, ListenConfig, LogFormat, Origin, PathOrigin, Platform,
-        RedirectUri, RequestLogging, RetryConfig, ServiceIdentity, TelemetryConfig, TenantConfig,
-        TimeoutConfig, UserIdentity, value::address::loopback_hosts,
-    },
-    credentials::{
-        grant::application::ClientAuthMethod,
-        login::authorization::AuthorizationFlow,
-        store::{
-            LoginStore,
-            error::StoreError,
-            stored_login::{StoredAccessToken, StoredLogin},
+        self, Config,
+        read::{
+            diagnostics::ConfigurationError,
+            sources::{CALLERS_DIRECTORY, Sources},
         },
-        token::schedule::RenewalSchedule,
+        value::{address::loopback_hosts, key_digest},
     },
-    limits::rate::Rate,
-    policy::{
-        rule::{Effect, Rule},
-        selector::Selector,
+    credentials::store::{
+        error::StoreError,
+        stored_login::{StoredAccessToken, StoredLogin},
     },
     random,
     sandbox::{
         DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NATIVE_CLIENT_ID, Sandbox, SandboxLoginError,
     },
-    secret::Secret,
 };
 
-use super::wiring::login_slot;
+use self::directory::SandboxDirectory;
+
+use super::{
+    reload::Reloader,
+    wiring::{self, StoreOpenError, login_slot},
+};
 
 /// A caller of the sandbox, with its allow and deny selectors.
 struct SandboxCaller {
@@ -73,8 +66,11 @@ const SANDBOX_CALLERS: [SandboxCaller; 3] = [
 ];
 
 const TENANT: &str = "sandbox";
-const REDIRECT_ADDRESS: &str = "127.0.0.1:6468";
-const REDIRECT: &str = "http://127.0.0.1:6468/callback";
+
+/// Files of the sandbox, beside its configuration.
+const SECRET_FILE: &str = "client.secret";
+const SEAL_FILE: &str = "store.key";
+const SOCKET_FILE: &str = "admin.sock";
 
 /// The addresses that the sandbox listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,127 +147,126 @@ impl SandboxKeys {
     }
 }
 
-/// The configuration of the sandbox.
-#[must_use]
-pub(crate) fn config(addresses: SandboxAddresses, keys: &SandboxKeys, workers: usize) -> Config {
-    let strangers = StrangerLimits::default();
-    Config {
-        listen: listen(addresses, workers),
-        tenants: tenant(addresses.ninjaone).into_iter().collect(),
-        callers: SANDBOX_CALLERS
-            .iter()
-            .filter_map(|it| caller(it, keys))
-            .collect(),
-        operations: Vec::new(),
-        budget: BudgetConfig {
-            rate: rate(1000),
-            burst: 1000,
-            concurrency: 64,
-            queue_timeout: Duration::from_secs(2),
-        },
-        caller_tokens: CallerTokenConfig {
-            rate: rate(1000),
-            burst: 1000,
-            lifetime: Duration::from_hours(1),
-        },
-        timeouts: TimeoutConfig {
-            resolve: Origin::RESOLVE_TIMEOUT_DEFAULT,
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_mins(1),
-            idle: Duration::from_secs(30),
-            body_rate_min: 1024,
-            body_total: Duration::from_mins(30),
-        },
-        retry: RetryConfig {
-            attempts_max: 3,
-            backoff_from: Duration::from_millis(250),
-            backoff_to: Duration::from_secs(8),
-            jitter: true,
-            budget_percent: 10,
-        },
-        audit: AuditConfig {
-            path: PathBuf::new(),
-            path_origin: PathOrigin::Default,
-            serve_reads_unrecorded: true,
-            strangers: strangers.all,
-            strangers_per_peer: strangers.per_peer,
-            total_bytes_max: log_space::TOTAL_BYTES_MAX,
-            reserve_bytes: log_space::RESERVE_BYTES,
-        },
-        admin: AdminConfig {
-            listen: Some(BindAddress::Address(addresses.admin)),
-            listen_ipv6: None,
-            probes: None,
-            metrics: None,
-            socket: None,
-            anonymous: true,
-            readiness: ReadinessCondition::AnyToken,
-            hosts: loopback_hosts(),
-            access: Vec::new(),
-            watchdog_timeout: Duration::from_secs(5),
-        },
-        store: None,
-        telemetry: TelemetryConfig {
-            log_format: LogFormat::Auto,
-            log_level: "warn".to_owned(),
-            log_requests: RequestLogging::None,
-            metrics: true,
-        },
-        fingerprint: "sandbox".to_owned(),
-        effective: Arc::default(),
-        file: None,
-        watched_paths: Vec::new(),
+/// The files of a sandbox: a configuration like any other, so that every command works on it.
+pub(crate) struct SandboxFiles {
+    directory: SandboxDirectory,
+    sources: Sources,
+}
+
+impl SandboxFiles {
+    /// Writes the configuration, its secrets and a file for each caller.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) fn write(
+        directory: SandboxDirectory,
+        addresses: SandboxAddresses,
+        keys: &SandboxKeys,
+    ) -> io::Result<Self> {
+        let seal = random::bytes::<32>()
+            .ok_or_else(|| io::Error::other("the system has no random bytes for a key"))?;
+        directory.write(SECRET_FILE, DEFAULT_CLIENT_SECRET.as_bytes())?;
+        directory.write(SEAL_FILE, &seal)?;
+        for caller in &SANDBOX_CALLERS {
+            let file = format!("{CALLERS_DIRECTORY}/{}.toml", caller.name);
+            directory.write(&file, caller_text(caller, keys).as_bytes())?;
+        }
+        let file = directory.write("config.toml", config_text(addresses).as_bytes())?;
+        let sources = Sources {
+            file,
+            // The variables of whoever tries it are for another proxy.
+            environment: Vec::new(),
+        };
+        Ok(Self { directory, sources })
+    }
+
+    /// Reads them as `run` would.
+    ///
+    /// # Errors
+    /// What the sandbox has written is wrong.
+    pub(crate) fn load(&self) -> Result<Config, ConfigurationError> {
+        config::load(&self.sources, &wiring::builtin_operations()).map(|it| it.0)
+    }
+
+    #[must_use]
+    pub(crate) fn reloader(&self, config: &Config) -> Reloader {
+        Reloader::new(self.sources.clone(), config)
+    }
+
+    /// Where commands reach the sandbox.
+    #[must_use]
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET_FILE)
     }
 }
 
-fn listen(addresses: SandboxAddresses, workers: usize) -> ListenConfig {
-    ListenConfig {
-        http: vec![BindAddress::Address(addresses.callers)],
-        http_ipv6: None,
-        unix: Vec::new(),
-        https: Vec::new(),
-        hosts: addresses.caller_hosts(),
-        head_bytes_max: 32 * 1024,
-        body_bytes_max: 16 * 1024 * 1024,
-        upload_bytes_max: 100 * 1024 * 1024,
-        drain_timeout: Duration::from_secs(20),
-        workers,
-        connections_max: 4096,
-        connections_per_peer_max: 256,
-        unauthenticated_idle: Duration::from_secs(10),
-    }
+fn config_text(addresses: SandboxAddresses) -> String {
+    let SandboxAddresses {
+        callers,
+        admin,
+        ninjaone,
+    } = addresses;
+    let hosts: Vec<String> = addresses
+        .caller_hosts()
+        .iter()
+        .map(|it| format!("{it:?}"))
+        .collect();
+    let hosts = hosts.join(", ");
+    format!(
+        r#"# The configuration of a sandbox. It is removed when the sandbox ends.
+
+[listen]
+http = ["{callers}"]
+hosts = [{hosts}]
+
+[tenant.{TENANT}]
+label = "simulated NinjaOne"
+url = "http://{ninjaone}"
+
+[tenant.{TENANT}.service]
+client_id = "{DEFAULT_CLIENT_ID}"
+client_secret = {{ file = "{SECRET_FILE}" }}
+
+[tenant.{TENANT}.user]
+client_id = "{NATIVE_CLIENT_ID}"
+
+[limits.upstream]
+rate = "1000/s"
+burst = 1000
+concurrency = 64
+
+[limits.caller]
+rate = "50/s"
+burst = 100
+concurrency = 16
+
+[limits.tokens]
+rate = "1000/s"
+burst = 1000
+
+[audit]
+path = "audit"
+
+[admin]
+listen = "{admin}"
+socket = "{SOCKET_FILE}"
+anonymous = true
+
+[store]
+path = "store"
+seal = {{ file = "{SEAL_FILE}" }}
+
+[telemetry]
+log = {{ level = "warn", requests = "none" }}
+"#
+    )
 }
 
-fn tenant(ninjaone: SocketAddr) -> Option<TenantConfig> {
-    Some(TenantConfig {
-        name: TENANT.parse().ok()?,
-        label: Some("simulated NinjaOne".to_owned()),
-        origin: Origin::direct(false, ninjaone.ip().to_string(), ninjaone.port()),
-        service: Some(ServiceIdentity {
-            client_id: DEFAULT_CLIENT_ID.to_owned(),
-            client_secret: Secret::new(DEFAULT_CLIENT_SECRET.to_owned()),
-            scopes: Vec::new(),
-            refresh_at: RenewalSchedule::AtLifetimePercent(80),
-            client_auth: ClientAuthMethod::ClientSecretPost,
-        }),
-        user: Some(UserIdentity {
-            client_id: NATIVE_CLIENT_ID.to_owned(),
-            client_secret: None,
-            platform: Platform::Native,
-            grant: AuthorizationFlow::Code,
-            scopes: ["monitoring", "management", "offline_access"]
-                .map(str::to_owned)
-                .to_vec(),
-            redirect: RedirectUri {
-                uri: REDIRECT.to_owned(),
-                loopback: REDIRECT_ADDRESS.parse().ok(),
-                path: "/callback".to_owned(),
-            },
-            keepalive: Duration::from_hours(12),
-            refresh_at: RenewalSchedule::AtLifetimePercent(80),
-            client_auth: ClientAuthMethod::ClientSecretPost,
-        }),
-    })
+fn caller_text(caller: &SandboxCaller, keys: &SandboxKeys) -> String {
+    let key = keys.of_caller(caller.name).unwrap_or_default();
+    let digest = key_digest::to_text(&key_digest::sha256(key));
+    let SandboxCaller { name, allow, deny } = caller;
+    format!("[caller.{name}]\nkey = [\"{digest}\"]\nallow = {allow:?}\ndeny = {deny:?}\n")
 }
 
 /// Why the sandbox's store has no login.
@@ -280,15 +275,16 @@ pub(crate) enum SandboxStoreError {
     #[error(transparent)]
     Refused(#[from] SandboxLoginError),
     #[error(transparent)]
+    Open(#[from] StoreOpenError),
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An in-memory store with a user login: scripts and tickets need one.
+/// Puts a user login into the store, before the proxy opens it: scripts and tickets need one.
 ///
 /// # Errors
-/// The simulated NinjaOne refuses the login.
-pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
-    let store = LoginStore::memory();
+/// The simulated NinjaOne refuses the login, or the store cannot be written.
+pub(crate) fn log_in(config: &Config, ninja: &Sandbox) -> Result<(), SandboxStoreError> {
     let login = ninja.log_in(NATIVE_CLIENT_ID)?;
     let now = Reading::now();
     let stored = StoredLogin {
@@ -307,44 +303,12 @@ pub(crate) fn store(ninja: &Sandbox) -> Result<LoginStore, SandboxStoreError> {
         renewal_marker: None,
         ended: None,
     };
-    if let Ok(tenant) = TENANT.parse()
-        && let Some(locked) = store.try_lock(&login_slot(&tenant))?
+    let store = config.store.as_ref().map(wiring::open_store).transpose()?;
+    if let Some(store) = store
+        && let Some(tenant) = config.tenants.first()
+        && let Some(locked) = store.try_lock(&login_slot(&tenant.name))?
     {
         locked.write(&stored)?;
     }
-    Ok(store)
-}
-
-fn caller(known: &SandboxCaller, keys: &SandboxKeys) -> Option<CallerConfig> {
-    let owner: Arc<str> = Arc::from(format!("caller.{}", known.name));
-    let rule = |effect: Effect, text: &&str| {
-        Some(Rule {
-            effect,
-            selector: Selector::parse(text).ok()?,
-            owner: Arc::clone(&owner),
-            location: Arc::from("sandbox"),
-            identity_pin: None,
-        })
-    };
-    let allowed = known.allow.iter().filter_map(|it| rule(Effect::Allow, it));
-    let denied = known.deny.iter().filter_map(|it| rule(Effect::Deny, it));
-    let key = KeyHash::of(keys.of_caller(known.name)?.as_bytes())?;
-    Some(CallerConfig {
-        name: known.name.parse().ok()?,
-        keys: vec![key.to_bytes()],
-        expires: None,
-        tenants: vec![0],
-        rules: allowed.chain(denied).collect(),
-        reason_required: false,
-        on_behalf_of_required: false,
-        limit: CallerLimitConfig {
-            rate: rate(50),
-            burst: 100,
-            concurrency: 16,
-        },
-    })
-}
-
-fn rate(per_second: u32) -> Rate {
-    Rate::per_second(std::num::NonZeroU32::new(per_second).unwrap_or(std::num::NonZeroU32::MIN))
+    Ok(())
 }

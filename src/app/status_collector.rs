@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 use crate::{
     admin::{
@@ -21,6 +22,7 @@ use crate::{
     },
     audit::{decision::Decision, ledger::Ledger},
     clock::Timestamp,
+    config::Config,
     names::CallerName,
     net::server::{
         connection_rejections::{RejectionCounts, RejectionReason},
@@ -29,7 +31,7 @@ use crate::{
     proxy::{
         rules::Rules,
         token_authority::TokenAuthority,
-        worker_metrics::{self, WorkerMetrics},
+        worker_metrics::{self, RequestTally, WorkerMetrics},
     },
     watchdog::{Liveness, PartStatus, Watchdog},
 };
@@ -55,6 +57,8 @@ pub(crate) struct StatusCollector {
     /// The role and address of each listener.
     pub listeners: Vec<(&'static str, String)>,
     pub config: ArcSwap<ConfigState>,
+    /// The configuration that was loaded last, for `doctor`. It has the tenants' secrets.
+    pub settings: ArcSwap<Config>,
     pub draining: AtomicBool,
     pub watchdog: Watchdog,
 }
@@ -146,7 +150,7 @@ impl StatusCollector {
             .collect()
     }
 
-    fn traffic(&self, counts: &BTreeMap<RequestCountKey, u64>) -> status_snapshot::Traffic {
+    fn traffic(&self, counts: &RequestCounts) -> status_snapshot::Traffic {
         let mut traffic = status_snapshot::Traffic {
             in_flight: self
                 .worker_metrics
@@ -155,7 +159,8 @@ impl StatusCollector {
                 .sum(),
             ..status_snapshot::Traffic::default()
         };
-        for (key, count) in counts {
+        for (key, tally) in counts {
+            let count = tally.count;
             traffic.requests += count;
             *traffic
                 .decisions
@@ -168,17 +173,21 @@ impl StatusCollector {
     }
 
     /// The request counts of all workers.
-    fn counts(&self) -> BTreeMap<RequestCountKey, u64> {
-        let mut counts = BTreeMap::new();
+    fn counts(&self) -> RequestCounts {
+        let mut counts = RequestCounts::new();
         for worker in &self.worker_metrics {
-            worker.for_each(|key, count| {
+            worker.for_each(|key, tally| {
                 let key = (
                     key.caller.clone(),
                     key.operation.clone(),
                     key.decision,
                     key.status_class,
                 );
-                *counts.entry(key).or_default() += count;
+                let sum = counts
+                    .entry(key)
+                    .or_insert(RequestTally { count: 0, ..tally });
+                sum.count += tally.count;
+                sum.latest = sum.latest.max(tally.latest);
             });
         }
         counts
@@ -190,14 +199,14 @@ impl StatusCollector {
         let ledger = self.ledger.snapshot();
         let judged = self.judged();
         let turned_away = self.connections.rejections();
-        let requests = self.counts().into_iter().map(|(key, count)| {
+        let requests = self.counts().into_iter().map(|(key, tally)| {
             let (caller, operation, decision, class) = key;
             metrics_snapshot::RequestCount {
                 caller: caller.map_or_else(|| Arc::from("none"), |it| Arc::from(it.as_str())),
                 operation: operation.unwrap_or_else(|| Arc::from("none")),
                 decision,
                 status_class: metrics_snapshot::status_class(class),
-                count,
+                count: tally.count,
             }
         });
         MetricsSnapshot {
@@ -291,25 +300,26 @@ fn by_reason(counts: RejectionCounts, never: Option<RejectionReason>) -> Vec<(&'
 }
 
 /// Caller, operation, decision, status class.
+type RequestCounts = BTreeMap<RequestCountKey, RequestTally>;
 type RequestCountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
 
-fn callers(
-    rules: &Rules,
-    counts: &BTreeMap<RequestCountKey, u64>,
-) -> Vec<status_snapshot::CallerStatus> {
+fn callers(rules: &Rules, counts: &RequestCounts) -> Vec<status_snapshot::CallerStatus> {
     let caller = |name: &CallerName| {
         let own = counts
             .iter()
             .filter(|(key, _)| key.0.as_ref() == Some(name));
         let (mut requests, mut refused) = (0, 0);
-        for (key, count) in own {
-            requests += count;
-            refused += if key.2.is_refused() { *count } else { 0 };
+        let mut latest = None;
+        for (key, tally) in own {
+            requests += tally.count;
+            refused += if key.2.is_refused() { tally.count } else { 0 };
+            latest = latest.max(Some(tally.latest));
         }
         status_snapshot::CallerStatus {
             name: name.to_string(),
             requests,
             refused,
+            last_used: latest.map(|it| moment_of(it).to_string()),
         }
     };
     rules
@@ -318,4 +328,10 @@ fn callers(
         .iter()
         .map(|it| caller(&it.name))
         .collect()
+}
+
+/// When it was, by the clock as it is set now.
+fn moment_of(past: Instant) -> Timestamp {
+    let micros = i64::try_from(past.elapsed().as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_micros(Timestamp::now().unix_micros().saturating_sub(micros))
 }

@@ -3,18 +3,29 @@
 use std::sync::Arc;
 
 use crate::{
+    admin::login_requests::LoginRequests,
     audit::{entry::AuditEvent, ledger::Ledger},
     credentials::{
         login::renewal_error::RenewalError,
+        store::stored_login::Slot,
         token::event::{TokenEvent, TokenEventKind, TokenObserver},
     },
 };
 
-/// An observer that writes each token event to the log and the audit log.
-pub(super) fn observer(ledger: Ledger) -> TokenObserver {
+/// An observer that writes each token event to the log and the audit log. `requests` says who asked for a login or a logout.
+pub(super) fn observer(ledger: Ledger, requests: LoginRequests) -> TokenObserver {
     Arc::new(move |event: TokenEvent| {
-        log(&event);
-        ledger.event(audit_event(&event));
+        let is_login = matches!(
+            event.kind,
+            TokenEventKind::LoggedIn | TokenEventKind::LoggedOut
+        );
+        let slot = || Slot {
+            tenant: event.tenant.clone(),
+            identity: event.identity,
+        };
+        let by = is_login.then(|| requests.take(&slot())).flatten();
+        log(&event, by.as_deref());
+        ledger.event(audit_event(&event, by));
         // The login was revoked, and its token with it.
         if event.kind == TokenEventKind::LoggedOut {
             ledger.event(revocation_event(&event));
@@ -22,7 +33,7 @@ pub(super) fn observer(ledger: Ledger) -> TokenObserver {
     })
 }
 
-fn log(event: &TokenEvent) {
+fn log(event: &TokenEvent, by: Option<&str>) {
     let (tenant, identity, generation) = (&event.tenant, event.identity, event.generation);
     let fault = event.store_fault.as_deref();
     match event.kind {
@@ -34,7 +45,7 @@ fn log(event: &TokenEvent) {
             tracing::info!(%tenant, %identity, generation, "token {}", event.kind.as_str());
         }
         TokenEventKind::LoggedIn | TokenEventKind::LoggedOut => {
-            tracing::info!(%tenant, %identity, generation, "{}", event.kind.as_str());
+            tracing::info!(%tenant, %identity, generation, by, "{}", event.kind.as_str());
         }
         TokenEventKind::PersistFailed => {
             tracing::error!(%tenant, %identity, generation, fault, "the renewed login could not be stored yet; retrying until it is");
@@ -58,7 +69,7 @@ fn log(event: &TokenEvent) {
     }
 }
 
-fn audit_event(event: &TokenEvent) -> AuditEvent {
+fn audit_event(event: &TokenEvent, by: Option<String>) -> AuditEvent {
     let tenant = event.tenant.as_str().into();
     let (identity, generation) = (event.identity, event.generation);
     let (result, error) = match event.kind {
@@ -74,6 +85,7 @@ fn audit_event(event: &TokenEvent) -> AuditEvent {
             tenant,
             identity,
             result,
+            by: by.map(Into::into),
         },
         _ => AuditEvent::Token {
             tenant,

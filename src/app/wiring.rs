@@ -292,7 +292,7 @@ pub(crate) fn policy_set(config: &Config, catalogue: Arc<Catalogue>) -> PolicySe
 }
 
 /// The limits of callers and tenants; counters are taken over from `previous`.
-pub(super) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimits {
+pub(crate) fn limits(config: &Config, previous: Option<&RateLimits>) -> RateLimits {
     let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
     let caller = |caller: &config::CallerConfig| {
         let config::CallerLimitConfig {

@@ -298,6 +298,8 @@ impl WorkerConnection {
             method: None,
             path: Box::from(""),
             error: why,
+            host: None,
+            exceeded: None,
         };
         let outcome = Outcome::Malformed(Box::new(malformed));
         drop(respond::record_and_respond(

@@ -179,7 +179,8 @@ pub struct OutcomeDetails {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
-    /// What the caller was told, where the proxy made the response: for whoever watches, not part of the audit line.
+    /// What happened and what an operator can do about it, where the proxy made the response: for whoever watches, not part of
+    /// the audit line.
     pub detail: Option<Box<str>>,
 }
 
@@ -235,6 +236,8 @@ pub enum AuditEvent {
         tenant: Box<str>,
         identity: IdentityKind,
         result: &'static str,
+        /// Who asked the running proxy for it; none where a command wrote the store itself.
+        by: Option<Box<str>>,
     },
     /// A caller came, went or changed with a new configuration.
     Caller {

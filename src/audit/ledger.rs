@@ -16,9 +16,7 @@ use super::{
     ledger_writer::LedgerWriter,
     log_space::{LogSpace, SpaceLimits},
     sink::{
-        Sink,
         directory::FILE_BYTES_MAX,
-        memory::MemorySink,
         resume::{LedgerOpenError, resume},
     },
     stranger_queue::StrangerLimits,
@@ -36,18 +34,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// The thread that writes, and the name by which the watchdog knows it.
 pub const WRITER_PART: &str = "audit";
 
-/// Where lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerStorage {
-    /// Made if it is not there; one process at a time.
-    Directory(PathBuf),
-    /// The newest 10,000 lines, nothing on disk.
-    Memory,
-}
-
 /// How to open a [`Ledger`].
 pub struct LedgerOptions {
-    pub storage: LedgerStorage,
+    /// Made if it is not there; one process at a time.
+    pub directory: PathBuf,
     /// Serve reads while the log cannot be written; everything else is always refused then.
     pub serve_reads_unrecorded: bool,
     /// Tells this run of the program from others.
@@ -70,9 +60,9 @@ pub struct LedgerOptions {
 impl LedgerOptions {
     /// The defaults: reads are refused while the log cannot be written, files of 64 MiB, one second for an intent.
     #[must_use]
-    pub fn new(storage: LedgerStorage, boot: &str, version: &'static str, config: &str) -> Self {
+    pub fn new(directory: PathBuf, boot: &str, version: &'static str, config: &str) -> Self {
         Self {
-            storage,
+            directory,
             serve_reads_unrecorded: false,
             boot: boot.into(),
             version,
@@ -112,7 +102,7 @@ pub struct LedgerSnapshot {
     pub lost: u64,
     /// Requests of strangers that were counted instead of written one by one, since the start.
     pub strangers_counted: u64,
-    /// The room that is left; none for a log in memory.
+    /// The room that is left; none before it was measured.
     pub space: Option<LogSpace>,
     /// Whether reads go on while the log cannot be written.
     pub serves_reads_unrecorded: bool,
@@ -125,7 +115,6 @@ pub struct Ledger(Arc<LedgerShared>);
 struct LedgerShared {
     queue: Arc<EntryQueue>,
     writer_status: Arc<Lock<WriterStatus>>,
-    memory: Option<Arc<MemorySink>>,
     serve_reads_unrecorded: bool,
     intent_wait: Duration,
 }
@@ -143,20 +132,9 @@ impl Ledger {
     /// The log cannot be written, another process writes it, or its end does not verify.
     pub fn open(options: LedgerOptions) -> Result<Self, LedgerOpenError> {
         let queue = EntryQueue::new(options.strangers);
-        let mut memory = None;
-        let mut torn_bytes = 0;
-        let (sink, head) = match &options.storage {
-            LedgerStorage::Memory => {
-                let lines = memory.insert(Arc::default());
-                (Sink::Memory(Arc::clone(lines)), Head::START)
-            }
-            LedgerStorage::Directory(path) => {
-                let resumed = resume(path, options.file_bytes_max, options.space)?;
-                torn_bytes = resumed.torn_bytes;
-                (Sink::Directory(Box::new(resumed.directory)), resumed.head)
-            }
-        };
-        let mut writer = LedgerWriter::new(Arc::clone(&queue), sink, head, options.boot)
+        let resumed = resume(&options.directory, options.file_bytes_max, options.space)?;
+        let (sink, head, torn_bytes) = (resumed.directory, resumed.head, resumed.torn_bytes);
+        let mut writer = LedgerWriter::new(Arc::clone(&queue), Box::new(sink), head, options.boot)
             .observed_by(options.observer);
         let torn = (torn_bytes > 0).then(|| AuditEvent::Gap {
             lost: 0,
@@ -176,7 +154,6 @@ impl Ledger {
         Ok(Self(Arc::new(LedgerShared {
             queue,
             writer_status: status,
-            memory,
             serve_reads_unrecorded: options.serve_reads_unrecorded,
             intent_wait: options.intent_wait,
         })))
@@ -295,13 +272,6 @@ impl Ledger {
             space: status.space,
             serves_reads_unrecorded: self.0.serve_reads_unrecorded,
         }
-    }
-
-    /// The newest lines of a ledger in memory, oldest first; none of one on disk.
-    #[must_use]
-    pub fn newest(&self, most: usize) -> Vec<Box<str>> {
-        let memory = self.0.memory.as_deref();
-        memory.map_or_else(Vec::new, |memory| memory.newest(most))
     }
 
     /// Writes a `stop` line and everything that is left. Blocks, up to `longest`; what is handed over afterwards is lost.

@@ -14,7 +14,7 @@ use super::{
     entry_queue::{Batch, EntryQueue, QueuedEntry},
     ledger_observer::LedgerObserver,
     log_space::SpaceLevel,
-    sink::{DAY_LENGTH, Day, Sink, SinkError},
+    sink::{DAY_LENGTH, Day, SinkError, directory::DirectorySink},
     space_watch::SpaceWatch,
     writer_status::{LedgerGap, WriterFailure, WriterStatus},
 };
@@ -38,7 +38,7 @@ const RETRY_MS: u64 = 250;
 
 pub(super) struct LedgerWriter {
     queue: Arc<EntryQueue>,
-    sink: Sink,
+    sink: Box<DirectorySink>,
     chain: Chain,
     boot: Box<str>,
     /// Taken off the queue and not yet written.
@@ -89,7 +89,12 @@ struct Outage {
 }
 
 impl LedgerWriter {
-    pub(super) fn new(queue: Arc<EntryQueue>, sink: Sink, head: Head, boot: Box<str>) -> Self {
+    pub(super) fn new(
+        queue: Arc<EntryQueue>,
+        sink: Box<DirectorySink>,
+        head: Head,
+        boot: Box<str>,
+    ) -> Self {
         let status = WriterStatus {
             head,
             path: None,
@@ -398,7 +403,7 @@ impl LedgerWriter {
     /// What was written since the last sync and may be nowhere any more is written again, or counted as lost.
     fn requeue_unsynced(&mut self, error: &SinkError) {
         // A file that is still open is written on.
-        if self.sink.path().is_some() {
+        if self.sink.active_path().is_some() {
             return;
         }
         let unsynced = std::mem::take(&mut self.unsynced);
@@ -440,8 +445,7 @@ impl LedgerWriter {
 
     /// Measures the room, and tells the queue what has a place.
     fn watch_space(&mut self) {
-        let space = self.sink.space();
-        self.space.update(space, &self.queue);
+        self.space.update(self.sink.space(), &self.queue);
         let level = self.space.level();
         if level != SpaceLevel::Exhausted {
             self.pending.append(&mut self.held);
@@ -469,7 +473,7 @@ impl LedgerWriter {
         status.failure = failure;
         status.space = self.space.space();
         // While there is no file, the one that was given up is where to look.
-        if let Some(path) = self.sink.path()
+        if let Some(path) = self.sink.active_path()
             && status.path.as_deref() != Some(path)
         {
             status.path = Some(path.to_owned());

@@ -230,9 +230,7 @@ impl LineWriter<'_> {
                 self.number(name!("generation"), *generation);
                 self.text(name!("config"), config);
                 self.word(name!("result"), result);
-                if let Some(by) = by {
-                    self.text(name!("by"), by);
-                }
+                self.by(by.as_deref());
             }
             AuditEvent::Token {
                 tenant,
@@ -251,10 +249,12 @@ impl LineWriter<'_> {
                 tenant,
                 identity,
                 result,
+                by,
             } => {
                 self.text(name!("tenant"), tenant);
                 self.word(name!("identity"), identity.as_str());
                 self.word(name!("result"), result);
+                self.by(by.as_deref());
             }
             AuditEvent::Caller { caller, change } => {
                 self.text(name!("caller"), caller);
@@ -269,6 +269,12 @@ impl LineWriter<'_> {
                 self.text(name!("from"), from);
                 self.word(name!("why"), why);
             }
+        }
+    }
+
+    fn by(&mut self, by: Option<&str>) {
+        if let Some(by) = by {
+            self.text(name!("by"), by);
         }
     }
 

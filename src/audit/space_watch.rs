@@ -53,9 +53,8 @@ impl SpaceWatch {
     }
 
     /// Takes note of the room that is left, and logs each change of the level once.
-    pub(super) fn update(&mut self, space: Option<LogSpace>, queue: &EntryQueue) {
-        self.space = space;
-        let Some(space) = space else { return };
+    pub(super) fn update(&mut self, space: LogSpace, queue: &EntryQueue) {
+        self.space = Some(space);
         let level = space.level_after(self.level);
         if level == self.level {
             return;
@@ -144,7 +143,7 @@ mod tests {
             (16, SpaceLevel::Exhausted),
             (17, SpaceLevel::ReserveOnly),
         ] {
-            watch.update(Some(space(room_kib)), &queue);
+            watch.update(space(room_kib), &queue);
             assert_eq!(watch.level(), level, "{room_kib} KiB");
             assert_eq!(watch.failure().is_some(), level == SpaceLevel::Exhausted);
         }
@@ -156,14 +155,14 @@ mod tests {
         let mut watch = SpaceWatch::new();
         watch.note_tally();
         assert_eq!(watch.tally_seconds(), 1);
-        watch.update(Some(space(100)), &queue);
+        watch.update(space(100), &queue);
         for expected in [2, 4, 8, 16, 32, 64, 64] {
             watch.note_tally();
             assert_eq!(watch.tally_seconds(), expected);
         }
-        watch.update(Some(space(1)), &queue);
+        watch.update(space(1), &queue);
         assert_eq!(watch.tally_seconds(), u64::MAX);
-        watch.update(Some(space(1000)), &queue);
+        watch.update(space(1000), &queue);
         assert_eq!(watch.tally_seconds(), 1);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -152,6 +153,8 @@ pub enum VerifyError {
     Io { path: PathBuf, source: io::Error },
     #[error("there is no log in {path}", path = path.display())]
     NoLog { path: PathBuf },
+    #[error("the verification was given up")]
+    GivenUp,
 }
 
 /// Reads the log in `directory` once, from its first line to its last, in constant memory.
@@ -159,6 +162,18 @@ pub enum VerifyError {
 /// # Errors
 /// The directory or a file cannot be read, or there is no log.
 pub fn verify(directory: &Path, anchors: &[Head]) -> Result<VerifyReport, VerifyError> {
+    verify_unless(directory, anchors, &AtomicBool::new(false))
+}
+
+/// The same, until `is_given_up` is set: then it ends with [`VerifyError::GivenUp`].
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_unless(
+    directory: &Path,
+    anchors: &[Head],
+    is_given_up: &AtomicBool,
+) -> Result<VerifyReport, VerifyError> {
     let files = list_log_files(directory).map_err(io_error(directory))?;
     if files.is_empty() {
         return Err(VerifyError::NoLog {
@@ -169,7 +184,11 @@ pub fn verify(directory: &Path, anchors: &[Head]) -> Result<VerifyReport, Verify
     walk.begin_after_archived(&files);
     for (index, file) in files.iter().enumerate() {
         walk.file_index = index;
-        walk.verify_file(file).map_err(io_error(&file.path))?;
+        walk.verify_file(file, is_given_up)
+            .map_err(io_error(&file.path))?;
+        if is_given_up.load(Ordering::Relaxed) {
+            return Err(VerifyError::GivenUp);
+        }
     }
     Ok(walk.finish(&files))
 }
@@ -188,7 +207,8 @@ pub fn verify_newest(directory: &Path) -> Result<VerifyReport, VerifyError> {
     let mut walk = Verifier::new(&[]);
     walk.report.head.seq = newest.first_seq.saturating_sub(1);
     walk.is_resyncing = true;
-    walk.verify_file(newest).map_err(io_error(&newest.path))?;
+    walk.verify_file(newest, &AtomicBool::new(false))
+        .map_err(io_error(&newest.path))?;
     Ok(walk.finish(std::slice::from_ref(newest)))
 }
 
@@ -256,7 +276,8 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn verify_file(&mut self, file: &LogFile) -> io::Result<()> {
+    /// Stops early where it is given up.
+    fn verify_file(&mut self, file: &LogFile, is_given_up: &AtomicBool) -> io::Result<()> {
         self.report.files += 1;
         self.file_name.clone_from(&file.name);
         self.line = 0;
@@ -264,6 +285,9 @@ impl<'a> Verifier<'a> {
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, open_for_reading(&file.path)?);
         let mut line = Vec::new();
         while let Some(details) = next_line(&mut reader, &mut line)? {
+            if is_given_up.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             self.line += 1;
             self.seq = None;
             match details {

@@ -3,19 +3,28 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use crate::audit::{
-    chain::Head,
-    verify::{ChainBreak, LISTED_MAX, LogPosition, Remark, RemarkKind, VerifyReport, verify},
+use crate::{
+    admin::{audit_report, inquiries::VERIFY_MS_MAX},
+    audit::{
+        chain::Head,
+        verify::{VerifyError, VerifyReport, verify},
+    },
 };
 
-use super::exit::ExitStatus;
+use super::{
+    admin_args::AdminArgs,
+    ask::{Answerer, AskedProxy, find_answerer, take_text_and_exit},
+    context::Context,
+    exit::ExitStatus,
+};
 
-/// Most breaks in the text output; `--json` has up to a thousand.
-const SHOWN_MAX: usize = 20;
+/// A little more than the proxy's own bound.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(VERIFY_MS_MAX + 5_000);
 
 /// Verify the audit log
 #[derive(Debug, clap::Args)]
@@ -30,18 +39,24 @@ pub enum AuditCommand {
     ///
     /// Lines that were cut off the end of the log show only against an
     /// anchor: a line's number and hash as an earlier run of this command printed it as the head. Where older files lie
-    /// elsewhere, verify them there first, and give their head as the anchor of the files that are left.
+    /// elsewhere, verify them there first, and give their head as the anchor of the files that are left. Where you may not
+    /// read the files, the running proxy verifies them: that is its own word, and no proof.
     Verify(AuditVerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub struct AuditVerifyArgs {
-    /// Directory of the log [default: audit.path of the configuration]
+    /// Directory of the log [default: of the running proxy, or audit.path of the configuration]
     pub directory: Option<PathBuf>,
 
     /// Line that must be there, as its number and hash; may be repeated
     #[arg(long = "anchor", value_name = "NUMBER:HASH")]
     pub anchors: Vec<Head>,
+    /// Read the files, or fail: do not ask the running proxy
+    #[arg(long)]
+    pub offline: bool,
+    #[command(flatten)]
+    pub admin: AdminArgs,
 }
 
 impl AuditVerifyArgs {
@@ -53,124 +68,107 @@ impl AuditVerifyArgs {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> ExitStatus {
-        let report = match verify(directory, &self.anchors) {
-            Ok(report) => report,
+        match verify(directory, &self.anchors) {
+            Ok(report) => print_report(&report, json, out),
             Err(error) => {
                 // If this fails there is nowhere left to report it.
                 let _ = writeln!(err, "error: {error}");
-                return ExitStatus::Failed;
+                ExitStatus::Failed
             }
-        };
-        let printed = if json {
-            print_json(&report, out)
-        } else {
-            print_text(&report, out)
-        };
-        match (printed, report.is_intact()) {
-            (_, false) => ExitStatus::AuditBroken,
-            (Ok(()), true) => ExitStatus::Done,
-            (Err(_), true) => ExitStatus::Failed,
         }
     }
+
+    /// Verifies the files of the directory that is named, else of the running proxy's log, else of the configuration's. Where
+    /// they cannot be read the running proxy does it, and the answer says so.
+    ///
+    /// # Errors
+    /// `out` or `err` cannot be written to.
+    pub(super) async fn run_command(
+        &self,
+        context: &Context,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<ExitStatus> {
+        if let Some(directory) = &self.directory {
+            return Ok(self.run(directory, context.json, out, err));
+        }
+        let proxy = match find_answerer(context, &self.admin, self.offline).await {
+            Ok(Answerer::Proxy(proxy)) => proxy,
+            Ok(Answerer::Files(forbidden)) => {
+                if let Some(config) = context.inspect(err)? {
+                    return Ok(self.run(&config.audit.path, context.json, out, err));
+                }
+                if let Some(forbidden) = forbidden {
+                    writeln!(err, "error: {forbidden}")?;
+                }
+                return Ok(ExitStatus::ConfigurationWrong);
+            }
+            Err(error) => {
+                writeln!(err, "error: {error}")?;
+                return Ok(ExitStatus::Failed);
+            }
+        };
+        let Some(directory) = proxy.audit_directory() else {
+            return self.ask(&proxy, context.json, out, err).await;
+        };
+        match verify(directory, &self.anchors) {
+            Ok(report) => Ok(print_report(&report, context.json, out)),
+            Err(VerifyError::Io { .. } | VerifyError::NoLog { .. }) => {
+                self.ask(&proxy, context.json, out, err).await
+            }
+            Err(error @ VerifyError::GivenUp) => {
+                writeln!(err, "error: {error}")?;
+                Ok(ExitStatus::Failed)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        proxy: &AskedProxy,
+        as_json: bool,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<ExitStatus> {
+        let anchors: Vec<String> = self.anchors.iter().map(ToString::to_string).collect();
+        let question = json!({ "anchors": anchors });
+        let answer = proxy.ask("/audit/verify", &question, ANSWER_TIMEOUT).await;
+        let mut answer: Value = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                writeln!(
+                    err,
+                    "error: {error}\nThe log is in {}: verify it as a user who may read it",
+                    proxy.status.audit.path
+                )?;
+                return Ok(ExitStatus::Failed);
+            }
+        };
+        match take_text_and_exit(&mut answer) {
+            (Some(text), _) if !as_json => out.write_all(text.as_bytes())?,
+            _ => writeln!(out, "{answer}")?,
+        }
+        Ok(if answer["verdict"] == "whole" {
+            ExitStatus::Done
+        } else {
+            ExitStatus::AuditBroken
+        })
+    }
 }
 
-fn print_text(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    let verdict = if report.is_intact() {
-        "whole"
+fn print_report(report: &VerifyReport, as_json: bool, out: &mut dyn Write) -> ExitStatus {
+    let printed = if as_json {
+        let mut document = audit_report::document(report);
+        if let Some(members) = document.as_object_mut() {
+            members.insert("source".to_owned(), json!("files"));
+        }
+        writeln!(out, "{document}")
     } else {
-        "BROKEN"
+        out.write_all(audit_report::text(report).as_bytes())
     };
-    let lines = counted(report.lines, "line");
-    let files = counted(report.files, "file");
-    writeln!(out, "The audit log is {verdict}: {lines} in {files}.")?;
-    if let (Some(first), Some(last)) = (&report.first_at, &report.last_at) {
-        writeln!(out, "  from  {first}")?;
-        writeln!(out, "  to    {last}")?;
+    match (printed, report.is_intact()) {
+        (_, false) => ExitStatus::AuditBroken,
+        (Ok(()), true) => ExitStatus::Done,
+        (Err(_), true) => ExitStatus::Failed,
     }
-    writeln!(out, "  head  {}", report.head)?;
-    print_breaks(report, out)?;
-    print_remarks(report, RemarkKind::IntentWithoutOutcome, out)?;
-    print_remarks(report, RemarkKind::OutcomeWithoutIntent, out)
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
-fn print_breaks(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    for item in report.breaks.iter().take(SHOWN_MAX) {
-        writeln!(out, "{}: {}", location(&item.at), item.error)?;
-    }
-    let shown = report.breaks.len().min(SHOWN_MAX) as u64;
-    if report.breaks_total > shown {
-        writeln!(out, "and {} more breaks", report.breaks_total - shown)?;
-    }
-    Ok(())
-}
-
-fn print_remarks(report: &VerifyReport, kind: RemarkKind, out: &mut dyn Write) -> io::Result<()> {
-    let of_kind = || report.remarks.iter().filter(|remark| remark.kind == kind);
-    let count = of_kind().count();
-    let Some(first) = of_kind().next() else {
-        return Ok(());
-    };
-    let what = match kind {
-        RemarkKind::IntentWithoutOutcome => "intents have no outcome (in flight, or a crash)",
-        RemarkKind::OutcomeWithoutIntent => "outcomes of changes have no intent",
-    };
-    let at_least = if report.remarks_total > LISTED_MAX as u64 {
-        "at least "
-    } else {
-        ""
-    };
-    let (location, request) = (location(&first.at), &first.request);
-    writeln!(
-        out,
-        "note: {at_least}{count} {what}; the first is request {request} at {location}"
-    )
-}
-
-fn location(at: &LogPosition) -> String {
-    match at.seq {
-        Some(seq) => format!("{}:{} (line {seq} of the log)", at.file, at.line),
-        None => format!("{}:{}", at.file, at.line),
-    }
-}
-
-fn print_json(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    let document = json!({
-        "schema": "audit-verify/1",
-        "verdict": if report.is_intact() { "whole" } else { "broken" },
-        "files": report.files,
-        "lines": report.lines,
-        "first_at": report.first_at,
-        "last_at": report.last_at,
-        "head": { "seq": report.head.seq, "hash": report.head.hash.to_string() },
-        "breaks_total": report.breaks_total,
-        "breaks": report.breaks.iter().map(break_json).collect::<Vec<_>>(),
-        "remarks_total": report.remarks_total,
-        "remarks": report.remarks.iter().map(remark_json).collect::<Vec<_>>(),
-    });
-    writeln!(out, "{document}")
-}
-
-fn break_json(item: &ChainBreak) -> Value {
-    json!({
-        "file": item.at.file,
-        "line": item.at.line,
-        "seq": item.at.seq,
-        "kind": item.error.kind(),
-        "detail": item.error.to_string(),
-    })
-}
-
-fn remark_json(remark: &Remark) -> Value {
-    json!({
-        "file": remark.at.file,
-        "line": remark.at.line,
-        "seq": remark.at.seq,
-        "kind": remark.kind.as_str(),
-        "request": remark.request,
-    })
 }

@@ -1,6 +1,7 @@
 //! `caller add`, `key`, `list`, `show`, `allow`, `deny`, `set`, `rotate` and `revoke`: manages the files of callers.
 
 mod edit_args;
+mod last_use;
 mod show;
 mod table;
 
@@ -18,10 +19,11 @@ use crate::{
     names::CallerName,
 };
 
-use super::{config::ConfigContext, exit::ExitStatus, shell_word::shell_word};
+use super::{config::ConfigContext, context::Context, exit::ExitStatus, shell_word::shell_word};
 
 use self::edit_args::check_expiry;
 pub use self::edit_args::{CallerSelectorArgs, CallerSetArgs};
+use self::last_use::LastUse;
 
 /// Add, list, change, rotate and revoke callers
 #[derive(Debug, Args)]
@@ -56,6 +58,11 @@ pub enum CallerCommand {
 }
 
 impl CallerCommand {
+    /// Whether it only shows what there is.
+    pub(super) const fn only_looks(&self) -> bool {
+        matches!(self, Self::List | Self::Show { .. })
+    }
+
     /// Whether it writes the files of the configuration.
     pub(super) const fn changes_files(&self) -> bool {
         match self {
@@ -109,6 +116,32 @@ pub struct CallerRevokeArgs {
     pub key: Option<String>,
 }
 
+/// `caller list` and `caller show`, with what the running proxy knows.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub(super) async fn look(
+    command: &CallerCommand,
+    context: &Context,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<ExitStatus> {
+    let sources = match context.config_context().sources() {
+        Ok(sources) => sources,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(ExitStatus::ConfigurationWrong);
+        }
+    };
+    let last_use = LastUse::ask(context, &sources).await;
+    match command {
+        CallerCommand::Show { name } => {
+            show::show(name, &sources, &last_use, context.json, out, err)
+        }
+        _ => show::list(&sources, &last_use, context.json, out, err),
+    }
+}
+
 /// Runs the command. A new key is the only thing that goes to `out`.
 ///
 /// # Errors
@@ -131,8 +164,10 @@ pub fn run(
     };
     match &args.command {
         CallerCommand::Add(args) => add(args, &sources, context, out, err),
-        CallerCommand::List => show::list(&sources, context.json, out, err),
-        CallerCommand::Show { name } => show::show(name, &sources, context.json, out, err),
+        CallerCommand::List => show::list(&sources, &LastUse::default(), context.json, out, err),
+        CallerCommand::Show { name } => {
+            show::show(name, &sources, &LastUse::default(), context.json, out, err)
+        }
         CallerCommand::Key(args) => key(args, context.json, out, err),
         CallerCommand::Allow(args) => {
             let edits = CallerEdits {
@@ -288,7 +323,7 @@ fn add(
         if selectors.is_empty() {
             writeln!(
                 err,
-                "hint: for a new key: ninjaone-proxy{config} caller rotate {name}; for other settings: caller set {name}"
+                "hint: for a new key: ninjaone-proxy{config} caller rotate {name}; for other settings: ninjaone-proxy{config} caller set {name} --help"
             )?;
         } else {
             let selectors = selectors.join(" ");
@@ -392,6 +427,12 @@ fn report_error(error: &CallerFileError, err: &mut dyn Write) -> io::Result<Exit
             writeln!(
                 err,
                 "hint: edit [caller.{name}] at {location}; to revoke it, delete [caller.{name}] there"
+            )?;
+        }
+        CallerFileError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            writeln!(
+                err,
+                "hint: the files of callers are written as the user who runs this command: run it as their owner, or as root"
             )?;
         }
         _ => {}

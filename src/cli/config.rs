@@ -66,8 +66,10 @@ pub enum ConfigCheckFormat {
 
 /// The context of the commands that read the configuration.
 pub struct ConfigContext<'a> {
-    /// `--config`
+    /// `--config`, or the file of the running proxy that the environment names.
     pub file: Option<&'a Path>,
+    /// Whether it is `--config`.
+    pub is_file_given: bool,
     /// `--json`
     pub json: bool,
     pub environment: Vec<(String, String)>,
@@ -79,7 +81,8 @@ impl ConfigContext<'_> {
     /// ` --config FILE` where it was given, so that a command that we print finds the same configuration.
     #[must_use]
     pub(super) fn config_flag(&self) -> String {
-        let file = self.file.map(|it| shell_word(&it.display().to_string()));
+        let given = self.file.filter(|_| self.is_file_given);
+        let file = given.map(|it| shell_word(&it.display().to_string()));
         file.map_or_else(String::new, |it| format!(" --config {it}"))
     }
 

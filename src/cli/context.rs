@@ -29,7 +29,10 @@ const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
     reason = "each is a flag of the command line"
 )]
 pub(super) struct Context {
+    /// `--config`
     file: Option<PathBuf>,
+    /// Of the running proxy that the environment names.
+    followed_file: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -44,6 +47,7 @@ impl Context {
         let text = |it: std::ffi::OsString| it.into_string().ok();
         Self {
             file: global.config.clone(),
+            followed_file: None,
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
@@ -63,16 +67,27 @@ impl Context {
             .filter(|it| !it.is_empty())
     }
 
+    /// From now on the configuration is the one of a running proxy, unless `--config` names another.
+    pub(super) fn follow(&mut self, file: Option<PathBuf>) {
+        self.followed_file = file;
+    }
+
+    /// `--config`, else the running proxy's.
+    fn known_file(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.followed_file.as_deref())
+    }
+
     /// The paths where a configuration is searched, in order.
     #[must_use]
     pub(super) fn config_file_candidates(&self) -> Vec<PathBuf> {
-        config_file_candidates(self.file.as_deref(), &self.environment)
+        config_file_candidates(self.known_file(), &self.environment)
     }
 
     #[must_use]
     pub(super) fn config_context(&self) -> ConfigContext<'_> {
         ConfigContext {
-            file: self.file.as_deref(),
+            file: self.known_file(),
+            is_file_given: self.file.is_some(),
             json: self.json,
             environment: self.environment.clone(),
             operations: &self.operations,

@@ -35,10 +35,12 @@ use self::{
 };
 
 use super::{
-    admin_args::AdminArgs, context::Context, exit::ExitStatus, running_proxy::RunningProxy,
+    admin_args::AdminArgs,
+    ask::{Answerer, find_answerer},
+    context::Context,
+    exit::ExitStatus,
+    running_proxy::RunningProxy,
 };
-
-pub(super) use self::error::exit_of_token_error;
 
 /// Longest time to wait for the browser.
 const WAIT_MAX: Duration = Duration::from_mins(5);
@@ -53,6 +55,9 @@ pub(super) struct LoginArgs {
     /// Read the address that the browser ended at from standard input, instead of listening for it
     #[arg(long, conflicts_with = "no_input")]
     paste: bool,
+    /// Log in with the files, as this user, instead of through the running proxy
+    #[arg(long)]
+    offline: bool,
     #[command(flatten)]
     admin: AdminArgs,
     /// How long to wait for the browser, up to 5m
@@ -76,18 +81,20 @@ enum LoginBackend {
     Remote(RemoteLogin),
 }
 
-/// The running proxy that is to log the user in: the one that is named, or one that runs as another user. What that one stores it
-/// could not read if this process wrote it, and its secrets are often its alone.
-fn remote_proxy(
+/// The running proxy that is to log the user in: the one that is named, or whose socket is found. What it stores is its own, its
+/// secrets are often its alone, and the record says who logged in.
+async fn remote_proxy(
     args: &LoginArgs,
     context: &Context,
-) -> Result<Option<RunningProxy>, LoginCommandError> {
-    let found = RunningProxy::find(context, &args.admin);
-    if RunningProxy::is_named(context, &args.admin) {
-        let named = found.map_err(|error| LoginCommandError::Key(error.to_string()))?;
-        return Ok(Some(named));
+) -> Result<Option<(RunningProxy, bool)>, LoginCommandError> {
+    match find_answerer(context, &args.admin, args.offline).await {
+        Ok(Answerer::Proxy(proxy)) if proxy.is_named() || proxy.is_on_this_machine() => {
+            let is_named = proxy.is_named();
+            Ok(Some((proxy.into_proxy(), is_named)))
+        }
+        Ok(_) => Ok(None),
+        Err(error) => Err(LoginCommandError::Key(error.to_string())),
     }
-    Ok(found.ok().filter(RunningProxy::runs_as_another_user))
 }
 
 /// Exit codes: 0 logged in, 1 failed, 2 no such tenant, 75 try again later, 78 configuration wrong.
@@ -106,14 +113,13 @@ pub(super) async fn run(
         out,
         err,
     };
-    let remote = match remote_proxy(args, context) {
-        Ok(remote) => remote,
+    let remote = match remote_proxy(args, context).await {
+        Ok(Some((proxy, is_named))) => begin_at(proxy, is_named, args, &mut report).await?,
+        Ok(None) => None,
         Err(failure) => return report.failed(&failure),
     };
-    let outcome = if let Some(proxy) = remote {
-        remote_login::begin(RemoteProxy(proxy), args.tenant.as_deref(), args.paste)
-            .await
-            .map(|(attempt, remote, socket)| (attempt, LoginBackend::Remote(remote), socket))
+    let outcome = if let Some(outcome) = remote {
+        outcome
     } else {
         let Some(config) = context.load(report.err)? else {
             return Ok(ExitStatus::ConfigurationWrong);
@@ -139,6 +145,27 @@ pub(super) async fn run(
     match done {
         Ok(done) => report.done(&done),
         Err(failure) => report.failed(&failure),
+    }
+}
+
+type BegunLogin = (LoginAttempt, LoginBackend, Option<callback::CallbackSocket>);
+
+/// Begins the login at the running proxy; `None` if this user may not, and has not named it.
+async fn begin_at(
+    proxy: RunningProxy,
+    is_named: bool,
+    args: &LoginArgs,
+    report: &mut LoginReporter<'_>,
+) -> io::Result<Option<Result<BegunLogin, LoginCommandError>>> {
+    let at = proxy.describe();
+    let begun = remote_login::begin(RemoteProxy(proxy), args.tenant.as_deref(), args.paste).await;
+    match begun {
+        Err(failure) if !is_named && failure.as_str() == "not-permitted" => Ok(None),
+        Err(failure) => Ok(Some(Err(failure))),
+        Ok((attempt, remote, socket)) => {
+            report.keeper(&at)?;
+            Ok(Some(Ok((attempt, LoginBackend::Remote(remote), socket))))
+        }
     }
 }
 
@@ -208,11 +235,11 @@ impl LoginTenantError {
                 (text, ExitStatus::WrongUsage)
             }
             Self::NoUserIdentity(name) => (
-                format!("tenant {name} has no person-backed identity: add [tenant.{name}.user]"),
+                format!("tenant {name} has no user identity: add [tenant.{name}.user]"),
                 ExitStatus::ConfigurationWrong,
             ),
             Self::NoneConfigured => (
-                "no tenant has a person-backed identity: add [tenant.NAME.user]".to_owned(),
+                "no tenant has a user identity: add [tenant.NAME.user]".to_owned(),
                 ExitStatus::ConfigurationWrong,
             ),
         };

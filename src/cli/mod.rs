@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, diagnostics to stderr.
 
 pub mod admin_args;
+mod ask;
 pub mod audit;
 pub mod caller;
 mod columns;
@@ -12,9 +13,11 @@ mod context;
 mod doctor;
 mod drain;
 pub mod exit;
+mod exit_guide;
 pub mod explain;
 mod global_args;
 pub mod healthcheck;
+mod help;
 mod init;
 mod login;
 mod logout;
@@ -39,11 +42,7 @@ use std::{
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
-use crate::{
-    app::{logging, wiring},
-    clock::Moment,
-    ninjaone::catalogue::Catalogue,
-};
+use crate::{app::logging, clock::Moment, ninjaone::catalogue::Catalogue};
 
 use self::{
     context::Context,
@@ -55,7 +54,12 @@ use self::{
 
 /// Authenticating reverse proxy and token broker in front of the NinjaOne API
 #[derive(Debug, Parser)]
-#[command(name = "ninjaone-proxy", version, max_term_width = 100)]
+#[command(
+    name = "ninjaone-proxy",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -102,6 +106,36 @@ enum Command {
     Man(manual::ManArgs),
     /// Print the version
     Version,
+    /// Explain a command, a problem code or an exit code
+    Help(help::HelpArgs),
+}
+
+impl Command {
+    /// Whether it works on the files of a proxy, which may be those of the proxy that the environment names. Those that ask
+    /// the proxy itself find it by themselves.
+    const fn reads_configuration(&self) -> bool {
+        match self {
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Caller(_)
+            | Self::Doctor(_)
+            | Self::Explain(_)
+            | Self::Ops(_)
+            | Self::Config(_)
+            | Self::Audit(_) => true,
+            Self::Run
+            | Self::Sandbox(_)
+            | Self::Healthcheck(_)
+            | Self::Reload(_)
+            | Self::Drain(_)
+            | Self::Init(_)
+            | Self::Status(_)
+            | Self::Help(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Version => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -199,7 +233,17 @@ fn report_usage(error: &clap::Error, as_json: bool) -> ExitStatus {
 
 fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
-    let context = Context::new(&global);
+    let mut context = Context::new(&global);
+    if command.reads_configuration()
+        && let Err(error) = run::block_on(running_proxy::follow_named_proxy(&mut context))?
+    {
+        writeln!(err, "error: $NJP_ADMIN: {error}")?;
+        writeln!(
+            err,
+            "hint: unset NJP_ADMIN, or name a configuration with --config"
+        )?;
+        return Ok(ExitStatus::Failed);
+    }
     match command {
         Command::Run => run::run(&context, err),
         Command::Sandbox(args) => sandbox::run(&args, &global, err),
@@ -212,6 +256,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Init(args) => run::block_on(init::run(&args, &context, out, err))?,
         Command::Login(args) => run::block_on(login::run(&args, &context, out, err))?,
         Command::Logout(args) => run::block_on(logout::run(&args, &context, out, err))?,
+        Command::Caller(args) if args.command.only_looks() => {
+            run::block_on(caller::look(&args.command, &context, out, err))?
+        }
         Command::Caller(args) => {
             let code = caller::run(&args, &context.config_context(), out, err)?;
             if code == ExitStatus::Done && args.command.changes_files() {
@@ -221,7 +268,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         }
         Command::Status(args) => run::block_on(args.run(&context, out, err))?,
         Command::Doctor(args) => run::block_on(args.run(&context, out, err))?,
-        Command::Explain(args) => explain_request(&args, &context, out, err),
+        Command::Explain(args) => run::block_on(args.run_command(&context, out, err))?,
         Command::Ops(command) => ops_command(command, &context, out, err),
         Command::Config(args) => {
             match run::block_on(config_in_force::show(&args, &context, out, err))?? {
@@ -229,43 +276,15 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
                 None => config::run(&args, &context.config_context(), out, err),
             }
         }
-        Command::Audit(args) => audit_command(&args, &context, out, err),
+        Command::Audit(args) => {
+            let audit::AuditCommand::Verify(verify) = &args.command;
+            run::block_on(verify.run_command(&context, out, err))?
+        }
         Command::Completions(args) => completion::print(&args, context.json, out),
         Command::Man(args) => manual::run(&args, self::command(), context.json, out, err),
         Command::Version => meta::version(global.json, out),
+        Command::Help(args) => help::run(&args, global.json, out, err),
     }
-}
-
-fn explain_request(
-    args: &explain::ExplainArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let Some(config) = context.inspect(err)? else {
-        return Ok(ExitStatus::ConfigurationWrong);
-    };
-    let catalogue = match wiring::catalogue(&config) {
-        Ok(catalogue) => catalogue,
-        Err(clash) => {
-            writeln!(err, "error: {clash}")?;
-            return Ok(ExitStatus::ConfigurationWrong);
-        }
-    };
-    let policy = wiring::policy_set(&config, catalogue);
-    // Asked only where the log has no answer.
-    let running = || {
-        let asked = run::block_on(status::fetch_snapshot(context));
-        asked.ok().flatten().map(|it| it.audit)
-    };
-    args.run_beside(
-        &running,
-        &policy,
-        &config.audit.path,
-        context.json,
-        out,
-        err,
-    )
 }
 
 fn ops_command(
@@ -289,21 +308,4 @@ fn ops_command(
             ops::show(&catalogue, &args, out, err)
         }
     }
-}
-
-fn audit_command(
-    args: &audit::AuditArgs,
-    context: &Context,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<ExitStatus> {
-    let audit::AuditCommand::Verify(verify) = &args.command;
-    let directory = match &verify.directory {
-        Some(directory) => directory.clone(),
-        None => match context.inspect(err)? {
-            Some(config) => config.audit.path,
-            None => return Ok(ExitStatus::ConfigurationWrong),
-        },
-    };
-    Ok(verify.run(&directory, context.json, out, err))
 }

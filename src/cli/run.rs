@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io::{self, Write},
+    sync::Arc,
 };
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -12,8 +13,9 @@ use crate::{
         VERSION, control_loop, journal,
         listeners::InheritedSockets,
         logging,
-        program::{Persistence, Program},
+        program::Program,
         reload::Reloader,
+        request_log,
         shutdown_deadline::{self, ShutdownDeadline},
         signals::Signals,
         way_out::log_ways_out,
@@ -94,9 +96,10 @@ async fn serve(
     // Only now that this task receives signals: until then a stop ends the process at once.
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let mut inherited = InheritedSockets::from_process();
+    let config = Arc::new(config);
     let program = Program::start(
         &config,
-        &Persistence::Configured,
+        request_log::observer(config.telemetry.log_requests),
         &mut inherited,
         calls,
         deadline.drain_notice(),

@@ -130,13 +130,9 @@ impl RunningProxy {
         args.admin.is_some() || context.env_var(VARIABLE).is_some()
     }
 
-    /// Whether its socket says so.
-    pub(super) fn runs_as_another_user(&self) -> bool {
-        let AdminWay::Socket(path) = &self.way else {
-            return false;
-        };
-        let owner = fs::symlink_metadata(path).map(|it| it.uid());
-        owner.is_ok_and(|it| it != rustix::process::geteuid().as_raw())
+    /// Whether it is asked over its socket, so that it is on this machine.
+    pub(super) const fn has_socket(&self) -> bool {
+        matches!(self.way, AdminWay::Socket(_))
     }
 
     /// The proxy whose admin listener is here.
@@ -393,6 +389,20 @@ pub(super) async fn find_with_status(
     let proxy = RunningProxy::find(context, args)?;
     let status = proxy.status().await?;
     Ok((proxy, status))
+}
+
+/// Where `$NJP_ADMIN` names a proxy and `--config` no configuration, that proxy's configuration is meant, and no other that
+/// happens to be found.
+///
+/// # Errors
+/// That proxy does not say where its configuration is.
+pub(super) async fn follow_named_proxy(context: &mut Context) -> Result<(), RunningProxyError> {
+    let args = AdminArgs::default();
+    if context.named_config().is_none() && RunningProxy::is_named(context, &args) {
+        let (_, running) = find_with_status(context, &args).await?;
+        context.follow(running.config.file.map(PathBuf::from));
+    }
+    Ok(())
 }
 
 /// Who names a configuration means the proxy that runs with it, and no other that happens to be found.

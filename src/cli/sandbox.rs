@@ -3,12 +3,15 @@
 mod greeting;
 mod live_lines;
 mod port_holder;
+mod simulator_greeting;
 
 use std::{
     convert::Infallible,
+    fmt::Display,
     future::pending,
     io::{self, Write},
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -21,19 +24,19 @@ use crate::{
         control_loop,
         listeners::{InheritedSockets, ListenerOpenError},
         logging,
-        program::{Persistence, Program, StartError},
-        sandbox::{self, SandboxAddresses, SandboxKeys},
-        shutdown_deadline,
+        program::{Program, StartError},
+        sandbox::{
+            self, SandboxAddresses, SandboxFiles, SandboxKeys,
+            directory::{self, SandboxDirectory},
+        },
+        shutdown_deadline::{self, ShutdownDeadline},
         signals::{SignalRequest, Signals},
     },
     config::LogFormat,
     credentials::login::refresh_calls::RefreshCalls,
     net::server::listener::BindError,
     ninjaone::paths::TOKEN_LIFE_SECONDS,
-    sandbox::{
-        DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, ListenerSource, NATIVE_CLIENT_ID,
-        SINGLE_PAGE_CLIENT_ID, Sandbox, SandboxOptions, WEB_CLIENT_ID, WEB_CLIENT_SECRET,
-    },
+    sandbox::{ListenerSource, Sandbox, SandboxOptions},
 };
 
 use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
@@ -65,8 +68,8 @@ pub(super) struct SandboxArgs {
     /// Let other machines reach the callers' port: --listen takes any address, and the keys are fresh
     #[arg(long, conflicts_with = "only_ninjaone")]
     expose: bool,
-    /// Shell that the printed commands are for
-    #[arg(long, value_enum, default_value_t = Shell::Sh)]
+    /// Shell that the printed commands are for [default: the one that started the sandbox]
+    #[arg(long, value_enum, hide_default_value = true, default_value_t = Shell::of_parent())]
     shell: Shell,
 }
 
@@ -130,6 +133,8 @@ impl SandboxArgs {
 /// Longest time to wait for stdout to take the greeting.
 const STDOUT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
+const PROGRAM_NAME: &str = "ninjaone-proxy";
+
 const CALLERS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6465);
 
@@ -148,7 +153,7 @@ pub(super) fn run(
     }
     logging::start(LogFormat::Auto, "warn")?;
     let ended = if args.only_ninjaone {
-        block_on(run_simulator(args))?
+        block_on(run_simulator(args, LineFormat::of(global)))?
     } else {
         block_on(run_with_proxy(args, LineFormat::of(global)))?
     };
@@ -190,42 +195,17 @@ async fn print_to_stdout(text: Vec<u8>) -> io::Result<()> {
     }
 }
 
-async fn run_simulator(args: &SandboxArgs) -> io::Result<()> {
-    let mut out = Vec::new();
-    let out = &mut out;
+async fn run_simulator(args: &SandboxArgs, format: LineFormat) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let address = args.listen.unwrap_or(args.ninjaone);
     let ninja = Sandbox::start(options(address, args))
         .map_err(|error| bind_error(args, address, &error))?;
     let address = ninja.address();
-    writeln!(out, "simulated NinjaOne on http://{address}\n")?;
-    let apps = [
-        ("API Services", DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET),
-        ("Web", WEB_CLIENT_ID, WEB_CLIENT_SECRET),
-        ("Native", NATIVE_CLIENT_ID, "-"),
-        ("Single Page", SINGLE_PAGE_CLIENT_ID, "-"),
-    ];
-    writeln!(out, "  {:<14}{:<16}client secret", "platform", "client id")?;
-    for (platform, id, secret) in apps {
-        writeln!(out, "  {platform:<14}{id:<16}{secret}")?;
-    }
-    writeln!(out)?;
-    writeln!(
-        out,
-        "curl -d grant_type=client_credentials -d client_id={DEFAULT_CLIENT_ID} -d client_secret={DEFAULT_CLIENT_SECRET} http://{address}/ws/oauth/token"
-    )?;
-    writeln!(
-        out,
-        "curl -d '{{\"client_id\":\"{NATIVE_CLIENT_ID}\"}}' http://{address}/sandbox/logins"
-    )?;
-    writeln!(out, "curl http://{address}/sandbox/requests")?;
-    writeln!(out, "curl http://{address}/sandbox/counts")?;
-    writeln!(
-        out,
-        "curl -d '{{\"throttle\":\"html\",\"count\":3}}' http://{address}/sandbox/faults"
-    )?;
-    writeln!(out, "\nCtrl-C ends it.")?;
-    print_to_stdout(std::mem::take(out)).await?;
+    let text = match format {
+        LineFormat::Json => simulator_greeting::json(address),
+        LineFormat::Text { .. } => simulator_greeting::text(address),
+    };
+    print_to_stdout(text.into_bytes()).await?;
     while signals.next().await == SignalRequest::Reload {}
     Ok(())
 }
@@ -245,28 +225,21 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
     } else {
         SandboxKeys::from_seed(args.seed)
     };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let config = sandbox::config(addresses, &keys, workers);
-    let mut inherited = InheritedSockets::from_process();
-    let store = sandbox::store(&ninja).map_err(|error| io::Error::other(error.to_string()))?;
+    let directory = SandboxDirectory::make()?;
     let calls = RefreshCalls::default();
-    let deadline =
-        shutdown_deadline::start(calls.clone(), |why| ExitStatus::from(why).end_process())?;
+    let deadline = start_deadline(&directory, &calls)?;
+    let files = SandboxFiles::write(directory, addresses, &keys)?;
+    let config = Arc::new(files.load().map_err(other)?);
+    sandbox::log_in(&config, &ninja).map_err(other)?;
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let (lines, window) = LiveLines::new(format);
-    let persistence = Persistence::Memory {
-        logins: store,
-        observer: lines.observer(),
-    };
+    let mut inherited = InheritedSockets::from_process();
     let notice = deadline.drain_notice();
-    let program = Program::start(&config, &persistence, &mut inherited, calls, notice)
+    let observer = Some(lines.observer());
+    let program = Program::start(&config, observer, &mut inherited, calls, notice)
         .map_err(|error| start_error(args, &error))?;
-    let greeting = greeting(&program, ninja.address(), &keys, args.expose);
-    let text = if format == LineFormat::Json {
-        greeting.json()
-    } else {
-        greeting.text(args.shell)
-    };
+    lines.explain_by(Arc::clone(&program.status.rules));
+    let text = greeting(&program, &files, &ninja, &keys, args).print(format, args.shell);
     print_to_stdout(text.into_bytes()).await?;
     // Only now: what happened meanwhile comes after the greeting.
     window.start()?;
@@ -277,13 +250,31 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
         config.listen.drain_timeout,
         move || connections.open_count(),
     );
+    let reloader = files.reloader(&config);
     let ended = tokio::select! {
-        ended = control_loop::run(program, None, signals) => ended,
+        ended = control_loop::run(program, Some(reloader), signals) => ended,
         never = stop_notice => match never {},
     };
     drop(ninja);
+    drop(files);
     lines.finish();
     ended
+}
+
+/// A sandbox that is ended by force leaves nothing behind either.
+fn start_deadline(
+    directory: &SandboxDirectory,
+    calls: &RefreshCalls,
+) -> io::Result<ShutdownDeadline> {
+    let path = directory.path().to_owned();
+    shutdown_deadline::start(calls.clone(), move |why| {
+        directory::remove(&path);
+        ExitStatus::from(why).end_process()
+    })
+}
+
+fn other(error: impl Display) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 async fn say_what_a_stop_waits_for(
@@ -304,9 +295,10 @@ async fn say_what_a_stop_waits_for(
 
 fn greeting<'g>(
     program: &'g Program,
-    ninjaone: SocketAddr,
+    files: &SandboxFiles,
+    ninja: &Sandbox,
     keys: &'g SandboxKeys,
-    is_exposed: bool,
+    args: &SandboxArgs,
 ) -> Greeting<'g> {
     let address = |role: &str| {
         let listeners = &program.status.listeners;
@@ -316,10 +308,25 @@ fn greeting<'g>(
     Greeting {
         callers: address("callers"),
         admin: address("admin"),
-        ninjaone,
+        admin_socket: files.admin_socket(),
+        program_directory: missing_from_path(),
+        ninjaone: ninja.address(),
         keys,
-        is_exposed,
+        is_exposed: args.expose,
     }
+}
+
+/// Our program's directory, unless the shell finds this very program by its name.
+fn missing_from_path() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|it| it.join(PROGRAM_NAME))
+        .find(|it| it.is_file())
+        .and_then(|it| it.canonicalize().ok());
+    if found.as_deref() == Some(&own) {
+        return None;
+    }
+    own.parent().map(Path::to_owned)
 }
 
 fn start_error(args: &SandboxArgs, error: &StartError) -> io::Error {

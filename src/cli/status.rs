@@ -16,6 +16,7 @@ use http::{Request, Response};
 use crate::{
     admin::{
         health::{Health, humanize_duration},
+        plain_text::single_line,
         status_snapshot::{
             AuditState, AuditStatus, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus,
             UserLoginStatus,
@@ -423,11 +424,4 @@ fn group_thousands(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// An error's text may come from the network: it must stay on one line and not control the terminal.
-pub(super) fn single_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

@@ -1,20 +1,16 @@
-//! Reads a line from the terminal, without echo for a secret.
+//! Lines that a person types or pastes on a terminal, or that come through a pipe. What was pasted beyond a line, and what was
+//! typed before a question, reaches neither the screen nor the shell.
 
-use std::{
-    io::{self, IsTerminal, Read},
-    thread,
-};
+mod interrupts;
+mod line_editor;
+mod piped_line;
+mod session;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use tokio::sync::oneshot;
-use zeroize::Zeroize;
+use std::io;
 
-use crate::{config::value::secret_text, secret::Secret};
+use crate::secret::Secret;
 
-const DELETE: u8 = 0x7f;
-const BACKSPACE: u8 = 0x08;
-const END_OF_INPUT: u8 = 0x04;
-const ERASE_LINE: u8 = 0x15;
+pub(super) use self::{interrupts::Interrupts, session::TerminalSession};
 
 /// Whether a line is echoed while it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,82 +19,39 @@ pub(super) enum Echo {
     Off,
 }
 
-/// Reads one line of standard input, without its newline and what a clipboard leaves around it; `None` at the end of the input. It may be cancelled at any time: the
-/// terminal is restored.
+/// A line, without what a clipboard leaves around it.
+pub(super) struct TypedLine {
+    pub(super) text: Secret<String>,
+    /// Whether more lines were pasted, which are discarded.
+    pub(super) is_first_of_several: bool,
+}
+
+/// Reads one line of standard input, without its newline and what a clipboard leaves around it; `None` at the end of the
+/// input. It may be cancelled at any time: the terminal is restored, and what was not read is discarded.
+///
+/// # Errors
+/// The input cannot be read, is not UTF-8, the line is longer than `bytes_max`, or the program is told to end.
+pub(super) async fn read_line(echo: Echo, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
+    let Some(mut session) = TerminalSession::begin()? else {
+        return read_piped_line(bytes_max).await;
+    };
+    let mut ending = Interrupts::termination()?;
+    let screen = &mut io::stderr();
+    tokio::select! {
+        line = session.read_line(echo, bytes_max, screen) => Ok(line?.map(|it| it.text)),
+        () = ending.recv() => Err(io::Error::new(io::ErrorKind::Interrupted, "told to end")),
+    }
+}
+
+/// Reads one line of a pipe or a file.
 ///
 /// # Errors
 /// The input cannot be read, is not UTF-8, or the line is longer than `bytes_max`.
-pub(super) async fn read_line(echo: Echo, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
-    let hidden = if echo == Echo::Off {
-        NoEchoGuard::begin()?
-    } else {
-        None
-    };
-    let raw = hidden.is_some();
-    let (tell, told) = oneshot::channel();
-    // Not a runtime task: one that waits for input would delay the end of the program.
-    thread::Builder::new().spawn(move || drop(tell.send(read(raw, bytes_max))))?;
-    told.await.unwrap_or(Ok(None))
+pub(super) async fn read_piped_line(bytes_max: usize) -> io::Result<Option<Secret<String>>> {
+    piped_line::read(bytes_max).await
 }
 
-fn read(raw: bool, bytes_max: usize) -> io::Result<Option<Secret<String>>> {
-    let mut line = Vec::new();
-    let mut input = io::stdin().lock();
-    let mut byte = [0];
-    loop {
-        let ended = input.read(&mut byte)? == 0 || raw && byte == [END_OF_INPUT];
-        match byte {
-            _ if ended && line.is_empty() => return Ok(None),
-            _ if ended => break,
-            [b'\n' | b'\r'] => break,
-            [DELETE | BACKSPACE] if raw => drop(line.pop()),
-            [ERASE_LINE] if raw => line.clear(),
-            _ if line.len() == bytes_max => {
-                line.zeroize();
-                let why = format!("the line is longer than {bytes_max} bytes");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-            }
-            [other] => line.push(other),
-        }
-    }
-    match String::from_utf8(line) {
-        Ok(mut text) => {
-            let trimmed = Secret::new(secret_text::trim(&text).to_owned());
-            text.zeroize();
-            Ok(Some(trimmed))
-        }
-        Err(error) => {
-            error.into_bytes().zeroize();
-            Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "this is not UTF-8",
-            ))
-        }
-    }
-}
-
-/// A terminal without echo, until dropped. It is in character mode: in line mode the kernel truncates lines to 4,095 bytes.
-struct NoEchoGuard(Termios);
-
-impl NoEchoGuard {
-    /// `None` if standard input is not a terminal.
-    fn begin() -> io::Result<Option<Self>> {
-        if !io::stdin().is_terminal() {
-            return Ok(None);
-        }
-        let before = tcgetattr(io::stdin())?;
-        let mut hidden = before.clone();
-        hidden
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ICANON);
-        tcsetattr(io::stdin(), OptionalActions::Drain, &hidden)?;
-        Ok(Some(Self(before)))
-    }
-}
-
-impl Drop for NoEchoGuard {
-    fn drop(&mut self) {
-        // Nothing else can be done about a failure.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
-    }
+fn too_long(bytes_max: usize) -> io::Error {
+    let why = format!("the line is longer than {bytes_max} bytes");
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }

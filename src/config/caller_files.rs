@@ -15,7 +15,10 @@ use toml::{
 };
 use zeroize::Zeroizing;
 
-use crate::{files, names::CallerName, ninjaone::operation::Operation, random, secret::Secret};
+use crate::{
+    clock::Timestamp, files, names::CallerName, ninjaone::operation::Operation, random,
+    secret::Secret,
+};
 
 use super::{
     effective_settings,
@@ -29,6 +32,8 @@ use super::{
     },
     value::key_digest,
 };
+
+const SECONDS_CHARACTERS: usize = "2026-11-17T14:02:11".len();
 
 /// Random bytes in a key.
 const KEY_RANDOM_BYTES: usize = 32;
@@ -232,9 +237,7 @@ pub(super) fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFi
     let loaded = load::read(sources);
     let path = KeyPath::from_keys(&["caller", name]);
     let Some(origin) = loaded.provenance.get(&path) else {
-        let names = loaded.settings.caller.keys().map(String::as_str);
-        let meant = closest_match(name, names).map(str::to_owned);
-        return Err(CallerFileError::UnknownCaller(name.to_owned(), meant));
+        return Err(unknown_caller(&loaded, name));
     };
     let elsewhere = || CallerFileError::DefinedElsewhere {
         name: name.to_owned(),
@@ -249,6 +252,13 @@ pub(super) fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFi
         .map(|text| PathBuf::from(&text.name));
     let own = path.filter(|path| *path != sources.file && is_only_caller_in_file(&loaded, *file));
     own.ok_or_else(elsewhere)
+}
+
+/// That there is no such caller, and which one may have been meant.
+pub(crate) fn unknown_caller(loaded: &LoadedSettings, name: &str) -> CallerFileError {
+    let names = loaded.settings.caller.keys().map(String::as_str);
+    let meant = closest_match(name, names).map(str::to_owned);
+    CallerFileError::UnknownCaller(name.to_owned(), meant)
 }
 
 fn is_only_caller_in_file(loaded: &LoadedSettings, wanted: usize) -> bool {
@@ -384,6 +394,10 @@ fn content(new: &NewCaller, digest: &[u8; 32]) -> String {
             lines.push(format!("{key} = [{}]", texts.join(", ")));
         }
     }
+    // To the second, as people read it.
+    let now = Timestamp::now().to_string();
+    let now = now.get(..SECONDS_CHARACTERS).unwrap_or_default();
+    lines.push(format!("created = {now}Z"));
     lines.join("\n") + "\n"
 }
 

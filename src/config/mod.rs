@@ -39,6 +39,7 @@ use self::{
     way_out::WayOut,
 };
 
+pub(crate) use self::check::directories::{can_be_written, own_state_directory};
 pub use self::{
     path_origin::PathOrigin,
     settings::{
@@ -183,6 +184,7 @@ pub struct TlsListenerConfig {
 }
 
 /// A NinjaOne instance. It has at least one identity.
+#[derive(Clone, PartialEq, Eq)]
 pub struct TenantConfig {
     pub name: TenantName,
     pub label: Option<String>,

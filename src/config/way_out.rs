@@ -51,7 +51,7 @@ impl ProxyVariableError {
     pub(crate) fn hint(&self) -> String {
         let name = self.name;
         format!(
-            "set {name} to http://HOST:PORT (in a password write @ as %40, : as %3A, / as %2F), name NinjaOne's host in NO_PROXY, or set `{PROXY_SETTING}`, which wins over {name}"
+            "set {name} to http://HOST:PORT (in a password write @ as %40, : as %3A, / as %2F), or name NinjaOne's host in NO_PROXY, or write proxy = \"none\" or proxy = {{ url = \"http://HOST:PORT\" }} in [tenant.NAME], which wins over {name}"
         )
     }
 }

@@ -180,9 +180,12 @@ impl Budget {
         } else {
             state.active_pause(now)
         };
-        if until.is_some_and(|until| until > deadline) {
-            let (by, retry_after) = self.exceeded_limit_of(&state, now);
-            return Acquisition::Rejected(by, retry_after);
+        if let Some(until) = until.filter(|until| *until > deadline) {
+            let by = match state.active_pause(now) {
+                Some(_) => LimitKind::TenantPaused,
+                None => LimitKind::TenantRate,
+            };
+            return Acquisition::Rejected(by, until - now);
         }
         let (sender, turn) = oneshot::channel();
         let Ok(permit) = state.queue.push(caller, sender) else {

@@ -11,7 +11,7 @@ mod rate_limit_status;
 pub mod retry_after;
 pub mod token_request_limits;
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
@@ -23,6 +23,7 @@ use crate::{
 use self::{
     budget::{Budget, BudgetLimit},
     caller_limiter::{CallerLimiter, CallerRateLimit},
+    rate::Rate,
 };
 
 pub use self::{admitted::Admitted, limit_kind::LimitKind, rate_limit_status::RateLimitStatus};
@@ -84,6 +85,7 @@ impl RateLimits {
                 authorized,
                 retry_after,
                 limit: by,
+                caller_limit: *meter.limit(),
                 rate_limit_status,
                 policy_header: meter.policy_header().clone(),
             })),
@@ -94,6 +96,14 @@ impl RateLimits {
     #[must_use]
     pub fn caller_limiter(&self, caller: usize) -> Option<&Arc<CallerLimiter>> {
         self.callers.get(caller).map(|(_, meter)| meter)
+    }
+
+    /// The configured limit of the caller with this name.
+    #[must_use]
+    pub fn limit_of_caller(&self, name: &str) -> Option<&CallerRateLimit> {
+        let mut callers = self.callers.iter();
+        let found = callers.find(|(it, _)| it.as_str() == name);
+        found.map(|(_, meter)| meter.limit())
     }
 
     /// The budget of the tenant with this index.
@@ -121,6 +131,8 @@ pub struct Throttled {
     pub retry_after: Duration,
     /// The limit that it ran into.
     pub limit: LimitKind,
+    /// What the caller may do per time.
+    pub caller_limit: CallerRateLimit,
     /// What the caller has left.
     pub rate_limit_status: RateLimitStatus,
     /// The caller's limit, for the `RateLimit-Policy` header.
@@ -133,6 +145,11 @@ impl Throttled {
             authorized,
             retry_after: Duration::from_secs(UNKNOWN_RETRY_AFTER_S.into()),
             limit: LimitKind::CallerRate,
+            caller_limit: CallerRateLimit {
+                rate: Rate::per_second(NonZeroU32::MIN),
+                burst: NonZeroU32::MIN,
+                concurrency: NonZeroU32::MIN,
+            },
             rate_limit_status: RateLimitStatus {
                 remaining: 0,
                 reset_s: UNKNOWN_RETRY_AFTER_S,

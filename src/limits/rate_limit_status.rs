@@ -15,6 +15,17 @@ pub struct RateLimitStatus {
 }
 
 impl RateLimitStatus {
+    /// In a response that says when to come back: the reset is never later, or a client that obeys `Retry-After` would come
+    /// before the moment that `RateLimit` names.
+    #[must_use]
+    pub fn capped_by(self, retry_after_s: u64) -> Self {
+        let retry_after_s = u32::try_from(retry_after_s).unwrap_or(u32::MAX);
+        Self {
+            reset_s: self.reset_s.min(retry_after_s),
+            ..self
+        }
+    }
+
     /// The value of `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): `"caller";r=19;t=1`.
     #[must_use]
     pub fn header(&self) -> HeaderValue {

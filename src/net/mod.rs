@@ -3,7 +3,9 @@
 //! Callers are on the server's side, NinjaOne on the client's; neither side imports from the other.
 
 pub mod body;
+pub mod certificate_validity;
 pub mod client;
+pub mod exceeded_size;
 pub mod http1;
 pub mod link_header;
 pub mod method;

@@ -15,6 +15,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::certificate_validity::CertificateValidity;
+
 /// In the order of our preference (RFC 7301).
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 const ALPN_HTTP1: [&[u8]; 1] = [b"http/1.1"];
@@ -162,6 +164,19 @@ fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError>
         })?;
     config.alpn_protocols = ALPN.iter().map(|it| it.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+/// Until when the first certificate of a PEM file is valid.
+///
+/// # Errors
+/// The file cannot be read, or holds no certificate.
+pub fn certificate_validity(path: &Path) -> Result<CertificateValidity, TlsError> {
+    let chain = certificates(path)?;
+    let validity = chain.first().and_then(|it| CertificateValidity::of(it));
+    validity.ok_or_else(|| TlsError::Pem {
+        path: path.to_owned(),
+        why: "this is no X.509 certificate".to_owned(),
+    })
 }
 
 /// Whether an error of a TLS stream is about the peer's certificate.

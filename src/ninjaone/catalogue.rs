@@ -215,12 +215,17 @@ impl Catalogue {
         &self.operations
     }
 
-    /// Operations whose template looks like `path`, the likest first; at most `most`.
+    /// Operations of `method` whose template looks like `path`, the likest first; at most `most`.
     #[must_use]
-    pub fn similar(&self, path: &str, most: usize) -> Vec<&Arc<Operation>> {
+    pub fn similar(&self, method: Method, path: &str, most: usize) -> Vec<&Arc<Operation>> {
+        let method = match method {
+            Method::Head => Method::Get,
+            other => other,
+        };
         let mut alike: Vec<_> = self
             .operations
             .iter()
+            .filter(|known| known.method == method)
             .map(|known| (strsim::jaro_winkler(&known.template, path), known))
             .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
             .collect();

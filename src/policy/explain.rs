@@ -238,7 +238,7 @@ impl PolicySet {
         self.caller_policies.iter().map(|page| page.name.as_str())
     }
 
-    fn policy_of_caller(&self, caller: &str) -> Option<&CallerPolicy> {
+    pub(super) fn policy_of_caller(&self, caller: &str) -> Option<&CallerPolicy> {
         self.caller_policies
             .iter()
             .find(|page| page.name.as_str() == caller)
@@ -306,7 +306,11 @@ impl PolicySet {
         let nearest = if outside {
             Vec::new()
         } else {
-            self.nearest_operations(request)
+            // Of the same method only: whoever wanted to write is not helped by a read.
+            let alike = self
+                .catalogue
+                .similar(request.method, request.path, SUGGESTIONS_MAX);
+            alike.into_iter().map(Arc::clone).collect()
         };
         steps.push(ExplanationStep::NoSuchOperation { outside, nearest });
         let add = SuggestedChange::AddOperation {
@@ -318,29 +322,6 @@ impl PolicySet {
             conclusion: Conclusion::UnknownOperation,
             changes: if outside { Vec::new() } else { vec![add] },
         }
-    }
-
-    /// First what the same path has under other methods, then what looks alike.
-    fn nearest_operations(&self, request: &ExplainRequest<'_>) -> Vec<Arc<Operation>> {
-        let methods = [
-            Method::Get,
-            Method::Post,
-            Method::Put,
-            Method::Patch,
-            Method::Delete,
-        ];
-        let mut nearest: Vec<Arc<Operation>> = methods
-            .into_iter()
-            .filter_map(|method| self.find_operation(method, request.path))
-            .map(|(operation, _)| Arc::clone(operation))
-            .collect();
-        for similar in self.catalogue.similar(request.path, SUGGESTIONS_MAX) {
-            if nearest.iter().all(|known| known.index != similar.index) {
-                nearest.push(Arc::clone(similar));
-            }
-        }
-        nearest.truncate(SUGGESTIONS_MAX);
-        nearest
     }
 }
 
@@ -456,7 +437,7 @@ fn required_headers(page: &CallerPolicy) -> impl Iterator<Item = RequiredHeader>
 
 /// Every deny that speaks against it goes; an allow is added where none would be left to speak for it. It names the
 /// operation alone, because that is the least that can be given.
-fn suggested_changes(
+pub(super) fn suggested_changes(
     page: &CallerPolicy,
     operation: &Operation,
     class: RiskClass,

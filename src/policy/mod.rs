@@ -5,6 +5,7 @@ mod denial;
 pub mod explain;
 pub mod identity;
 pub mod policy_set;
+mod remedy;
 pub mod required_scope;
 pub mod rule;
 pub mod selector;

@@ -43,6 +43,37 @@ pub(crate) enum ErrorCode {
 const CLIENT_CLOSED: u16 = 499;
 
 impl ErrorCode {
+    /// All of them, roughly in the order in which a request can meet them.
+    pub(crate) const ALL: [Self; 27] = [
+        Self::BadRequest,
+        Self::BrowserRefused,
+        Self::HostRefused,
+        Self::Unauthenticated,
+        Self::PolicyDenied,
+        Self::UnknownOperation,
+        Self::InsufficientPrivileges,
+        Self::TenantUnknown,
+        Self::MethodRefused,
+        Self::BodyTooLarge,
+        Self::TargetTooLong,
+        Self::EncodingRefused,
+        Self::HeadTooLarge,
+        Self::ExpectationFailed,
+        Self::ReasonRequired,
+        Self::CallerLimit,
+        Self::UpstreamThrottled,
+        Self::UpstreamUnreachable,
+        Self::UpstreamBadAnswer,
+        Self::UpstreamRefused,
+        Self::UpstreamTimeout,
+        Self::LoginNeeded,
+        Self::TokenUnavailable,
+        Self::SendAgain,
+        Self::AuditUnavailable,
+        Self::Internal,
+        Self::CallerGone,
+    ];
+
     /// The code of problem bodies, audit lines and metrics.
     #[must_use]
     pub(crate) const fn as_str(self) -> &'static str {
@@ -119,7 +150,7 @@ impl ErrorCode {
             Self::BadRequest => "The request was not sent in a way that can be served",
             Self::ExpectationFailed => "The expectation is not supported",
             Self::BrowserRefused => "Requests from web pages are refused",
-            Self::HostRefused => "This host name is not answered here",
+            Self::HostRefused => "This proxy does not serve this host",
             Self::Unauthenticated => "The caller did not prove who it is",
             Self::PolicyDenied => "The policy does not allow this operation",
             Self::UnknownOperation => "The operation is not in the catalogue",
@@ -209,5 +240,19 @@ impl ErrorCode {
             Self::Internal => "internal_error",
             Self::CallerGone => "caller_gone",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_is_missing_from_the_list_of_all() {
+        // A repeated one would hide a missing one.
+        let mut all: Vec<_> = ErrorCode::ALL.map(|it| it as usize).to_vec();
+        all.sort_unstable();
+        assert_eq!(all, (0..ErrorCode::ALL.len()).collect::<Vec<_>>());
+        assert_eq!(ErrorCode::CallerGone as usize + 1, ErrorCode::ALL.len());
     }
 }

@@ -5,8 +5,11 @@
 
 mod client_form;
 pub(crate) mod error_code;
+mod hint;
+mod malformed_refusal;
 pub(crate) mod outcome;
 mod problem_details;
+pub(crate) mod problem_guide;
 mod problem_response;
 pub(crate) mod recorded_response;
 pub(crate) mod refusal;

@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     error_code::ErrorCode,
+    hint::ask_operator,
     problem_details::{self, ProblemDetails},
     recorded_response::{self, ProxyResponseBody},
     refusal::Refusal,
@@ -38,12 +39,11 @@ pub(super) fn problem_response(
 ) -> Response<ProxyResponseBody> {
     let status = refusal.status();
     let code = refusal.code.as_str();
-    // How to mend a request is told to everybody; what was made of it, to callers that are known.
-    let explain = || format!("ninjaone-proxy explain {id}");
-    let hint = refusal
-        .hint
-        .clone()
-        .or_else(|| facts.caller.is_some().then(explain));
+    // How to mend a request is told to everybody; whom to ask, to callers that are known.
+    let hint = match &refusal.hint {
+        Some(hint) => Some(hint.for_caller(id)),
+        None => facts.caller.is_some().then(|| ask_operator(id)),
+    };
     let problem = ProblemDetails {
         kind: format!("urn:ninjaone-proxy:error:{code}"),
         title: refusal.code.title(),
@@ -71,11 +71,13 @@ pub(super) fn problem_response(
         recorded_response::request_id_value(id),
     );
     insert_proxy_status(headers, refusal.code, refusal.proxy_status);
+    let retry_after_s = refusal.retry_after.map(retry_after_s);
     if let Some((policy, status)) = &refusal.rate_limit {
-        append_rate_limit_headers(headers, policy, *status);
+        let status = retry_after_s.map_or(*status, |after| status.capped_by(after));
+        append_rate_limit_headers(headers, policy, status);
     }
-    if let Some(after) = refusal.retry_after {
-        headers.insert(header::RETRY_AFTER, retry_after_value(after));
+    if let Some(after) = retry_after_s {
+        headers.insert(header::RETRY_AFTER, after.into());
     }
     match refusal.code {
         ErrorCode::Unauthenticated => {
@@ -105,9 +107,9 @@ pub(super) fn problem_response(
 }
 
 /// The value of `Retry-After`: whole seconds, rounded up, within bounds.
-pub(super) fn retry_after_value(after: Duration) -> HeaderValue {
+pub(super) fn retry_after_s(after: Duration) -> u64 {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    HeaderValue::from(seconds.clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end()))
+    seconds.clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end())
 }
 
 /// Adds `Proxy-Status` (RFC 9209). `exact` replaces the error type of `code`.

@@ -1,4 +1,4 @@
-//! The wording of every refusal: error code, detail, hint and headers, in one place.
+//! The wording of refusals: error code, detail, hint and headers. Those of malformed requests are in `malformed_refusal.rs`.
 
 use std::time::Duration;
 
@@ -7,20 +7,23 @@ use http::{HeaderValue, StatusCode};
 use crate::{
     caller::{self, Unidentified},
     credentials::{self, TokenUnavailable},
-    limits::{LimitKind, RateLimitStatus, Throttled},
-    names::IdentityKind,
-    net::{
-        body::request_body_error::RequestBodyError,
-        request::{
-            headers::HeaderError, incoming_request::Malformed, request_error::RequestError,
-            target::TargetError,
-        },
-    },
+    limits::{LimitKind, RateLimitStatus, Throttled, caller_limiter::CallerRateLimit},
+    names::{CallerName, IdentityKind},
+    net::{body::request_body_error::RequestBodyError, exceeded_size::ExceededSize},
+    ninjaone::operation::{Operation, Payload},
     policy::{Authorized, DenialReason, Denied, TenantSelectionError},
     upstream::ForwardError,
 };
 
-use super::error_code::ErrorCode;
+use super::{error_code::ErrorCode, hint::Hint};
+
+/// What callers are told where waiting helps.
+const WAIT: &str = "Send it again after as many seconds as Retry-After says.";
+const LOOK_BEFORE_WRITING_AGAIN: &str =
+    "Look in NinjaOne whether it was done before you send it again.";
+/// Commands that operators are told to run.
+const DOCTOR: &str = "ninjaone-proxy doctor";
+const STATUS: &str = "ninjaone-proxy status";
 
 /// A response that we make ourselves.
 pub(crate) struct Refusal {
@@ -30,8 +33,8 @@ pub(crate) struct Refusal {
     pub status: Option<StatusCode>,
     /// What happened, for people: a sentence.
     pub detail: String,
-    /// What to do about it; `explain` if there is nothing better.
-    pub hint: Option<String>,
+    /// What to do about it; none if an operator can do no more than look at what `explain` says.
+    pub hint: Option<Hint>,
     /// For `Retry-After`, clamped to 1 to 300 s.
     pub retry_after: Option<Duration>,
     /// The limit that was hit.
@@ -66,20 +69,27 @@ impl Refusal {
         self.status.unwrap_or_else(|| self.code.status())
     }
 
-    fn with_hint(mut self, hint: String) -> Self {
+    /// Sets what to do about it.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
         self.hint = Some(hint);
         self
     }
 
-    /// How to go on where NinjaOne may have moved a cursor and its page is lost.
-    fn with_cursor_hint(self, authorized: &Authorized) -> Self {
+    /// How to go on where NinjaOne may have received the request and its response is lost.
+    fn with_lost_response_hint(self, authorized: &Authorized) -> Self {
         let query = authorized.request().target().query();
-        if authorized.operation().paging.moves_cursor(query) {
-            let hint = "NinjaOne keeps the cursor's place and may have moved it on, so this was not sent again: start over without 'cursor'";
-            self.with_hint(hint.to_owned())
+        let text = if !is_read(authorized) {
+            LOOK_BEFORE_WRITING_AGAIN
+        } else if authorized.operation().paging.moves_cursor(query) {
+            "NinjaOne keeps the cursor's place and may have moved it on, so this was not sent again: start over without 'cursor'."
         } else {
-            self
-        }
+            "Send it again."
+        };
+        self.with_hint(Hint::either(
+            text,
+            format!("See whether NinjaOne answers: run '{DOCTOR}'."),
+        ))
     }
 
     /// Sets what `Retry-After` says.
@@ -93,32 +103,20 @@ impl Refusal {
 /// Of a request that was on record and got no response to pass on.
 #[must_use]
 pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -> Refusal {
+    let tenant = &authorized.tenant().name;
     match error {
-        ForwardError::OverBudget { by, retry_after } => {
-            let mut refusal = Refusal::new(
-                ErrorCode::UpstreamThrottled,
-                "The tenant's budget for NinjaOne had no room in time.",
-            );
-            refusal.bucket = Some(by);
-            refusal.with_retry_after(retry_after)
-        }
+        ForwardError::OverBudget { by, retry_after } => over_budget(by, retry_after, authorized),
         ForwardError::Throttled { retry_after } => {
-            let mut refusal = Refusal::new(
-                ErrorCode::UpstreamThrottled,
-                "NinjaOne asks for fewer requests.",
-            );
-            refusal.bucket = Some(LimitKind::TenantPaused);
-            refusal.with_retry_after(retry_after)
+            over_budget(LimitKind::TenantPaused, retry_after, authorized)
         }
         ForwardError::Page {
             status,
             retry_after,
         } => page_instead_of_json(status, retry_after, authorized),
         ForwardError::Unreachable(error) => {
-            let mut refusal = Refusal::new(
-                ErrorCode::UpstreamUnreachable,
-                format!("NinjaOne cannot be reached: {error}."),
-            );
+            let detail = format!("NinjaOne cannot be reached: {error}. Nothing was sent.");
+            let mut refusal = Refusal::new(ErrorCode::UpstreamUnreachable, detail)
+                .with_hint(Hint::either(WAIT, format!("See what is in the way: run '{DOCTOR}'.")));
             refusal.proxy_status = Some(error.proxy_status());
             refusal.with_retry_after(Duration::from_secs(5))
         }
@@ -128,25 +126,68 @@ pub(crate) fn from_forward_error(error: ForwardError, authorized: &Authorized) -
                 format!("NinjaOne may have received the request, but {error}."),
             );
             refusal.proxy_status = Some(error.proxy_status());
-            refusal.with_cursor_hint(authorized)
+            refusal.with_lost_response_hint(authorized)
         }
         ForwardError::TokenRejected => Refusal::new(
             ErrorCode::UpstreamBadAnswer,
-            "NinjaOne refused the proxy's own token. Your key is good; try again.",
-        ),
-        ForwardError::InsufficientPrivileges => Refusal::new(
-            ErrorCode::InsufficientPrivileges,
-            "NinjaOne refuses this operation to the identity that the proxy used: its application lacks the scope or role.",
-        ),
+            "NinjaOne refused the proxy's own token. Your key is good.",
+        )
+        .with_hint(Hint::either(
+            "Send it again.",
+            format!("See the state of the token: run '{STATUS}'."),
+        )),
+        ForwardError::InsufficientPrivileges => insufficient_privileges(authorized),
         ForwardError::NoToken(unavailable) => no_token(&unavailable, authorized),
         ForwardError::BodyNotReplayable => body_not_replayable(authorized),
         ForwardError::TimedOut => Refusal::new(
             ErrorCode::UpstreamTimeout,
-            "NinjaOne may have received the request, but sent no answer in time.",
+            format!("NinjaOne may have received the request for tenant {tenant}, but sent no answer in time."),
         )
-        .with_cursor_hint(authorized),
-        ForwardError::Body(fault) => from_body_error(fault),
+        .with_lost_response_hint(authorized),
+        ForwardError::Body(fault) => from_body_error(fault, authorized.operation()),
     }
+}
+
+/// Of a request for which the tenant's budget had no room in time, or that NinjaOne did not want now.
+fn over_budget(by: LimitKind, retry_after: Duration, authorized: &Authorized) -> Refusal {
+    let tenant = &authorized.tenant().name;
+    let detail = match by {
+        LimitKind::TenantPaused => {
+            format!("NinjaOne asked for fewer requests to tenant {tenant}.")
+        }
+        LimitKind::TenantConcurrency => format!(
+            "As many requests to tenant {tenant} are under way as this proxy sends at a time."
+        ),
+        LimitKind::TenantQueue => {
+            format!("Too many requests wait for their turn at tenant {tenant}.")
+        }
+        _ => format!("Requests to tenant {tenant} come faster than this proxy sends them."),
+    };
+    let operator = by.setting().map_or_else(
+        || format!("NinjaOne's limit ends by itself: see '{STATUS}'."),
+        |setting| format!("If NinjaOne takes more, raise {setting}; see '{STATUS}'."),
+    );
+    let mut refusal = Refusal::new(ErrorCode::UpstreamThrottled, detail)
+        .with_hint(Hint::either(WAIT, operator))
+        .with_retry_after(retry_after);
+    refusal.bucket = Some(by);
+    refusal
+}
+
+fn insufficient_privileges(authorized: &Authorized) -> Refusal {
+    let (operation, tenant) = (authorized.operation(), &authorized.tenant().name);
+    let (id, scope) = (&operation.id, operation.scope);
+    let detail = format!(
+        "NinjaOne refuses {id} to the identity that the proxy used: its application lacks the scope or role. Nothing was done."
+    );
+    let operator = format!(
+        "In NinjaOne, see that the application of tenant {tenant} has the scope {scope}, and that its user has a role for {id}."
+    );
+    Refusal::new(ErrorCode::InsufficientPrivileges, detail).with_hint(Hint::operator(operator))
+}
+
+fn is_read(authorized: &Authorized) -> bool {
+    authorized.class().is_read(authorized.request().method())
 }
 
 /// Of a page of HTML that NinjaOne, or a gateway or firewall before it, showed where it should have answered with JSON.
@@ -157,7 +198,7 @@ fn page_instead_of_json(
     retry_after: Option<Duration>,
     authorized: &Authorized,
 ) -> Refusal {
-    let is_read = authorized.class().is_read(authorized.request().method());
+    let is_read = is_read(authorized);
     let (code, own_status) = match status.as_u16() {
         400..=499 => (ErrorCode::UpstreamRefused, Some(status)),
         501..=599 => (ErrorCode::UpstreamBadAnswer, Some(status)),
@@ -174,12 +215,18 @@ fn page_instead_of_json(
         status.as_u16()
     );
     let mut refusal = if is_read || code == ErrorCode::UpstreamRefused {
-        Refusal::new(code, format!("{said}.")).with_cursor_hint(authorized)
+        Refusal::new(code, format!("{said}."))
     } else {
         let detail =
             format!("{said}. Whether the write was done is unknown: do not simply send it again.");
-        let hint = "look in NinjaOne whether it was done before you send it again";
-        Refusal::new(code, detail).with_hint(hint.to_owned())
+        Refusal::new(code, detail)
+    };
+    refusal = if code == ErrorCode::UpstreamRefused {
+        let caller = "Look at the request first: its path, its parameters and its body.";
+        let operator = "Look in NinjaOne, and at what stands before it, for why it refuses this.";
+        refusal.with_hint(Hint::either(caller, operator))
+    } else {
+        refusal.with_lost_response_hint(authorized)
     };
     refusal.status = own_status;
     refusal.retry_after = retry_after.filter(|_| is_read);
@@ -188,73 +235,34 @@ fn page_instead_of_json(
 
 /// A body that could not be sent on. What its caller does too slowly has a word of its own in the audit line.
 #[must_use]
-pub(crate) fn from_body_error(fault: RequestBodyError) -> Refusal {
+pub(crate) fn from_body_error(fault: RequestBodyError, operation: &Operation) -> Refusal {
     let (code, error) = match fault {
-        RequestBodyError::TooLarge => (ErrorCode::BodyTooLarge, None),
+        RequestBodyError::TooLarge(exceeded) => return body_too_large(exceeded, operation),
         RequestBodyError::Stalled | RequestBodyError::Slow | RequestBodyError::Overdue => {
             (ErrorCode::BadRequest, Some(fault.as_str()))
         }
         RequestBodyError::Malformed => (ErrorCode::BadRequest, None),
         RequestBodyError::Broken => (ErrorCode::CallerGone, None),
     };
-    let mut refusal = Refusal::new(code, format!("The request was not sent whole: {fault}."));
+    let mut refusal = Refusal::new(code, format!("The request was not sent whole: {fault}."))
+        .with_hint(Hint::caller(
+            "Send it again, and send its body without a pause.",
+        ));
     refusal.error = error;
     refusal
 }
 
-/// Of bytes that are no request, or one that could be read in two ways.
-#[must_use]
-pub(crate) fn malformed(it: &Malformed) -> Refusal {
-    let code = match it.error {
-        RequestError::Target(TargetError::TooLong) => ErrorCode::TargetTooLong,
-        RequestError::Target(TargetError::MethodOverride)
-        | RequestError::Header(HeaderError::MethodOverride)
-        | RequestError::Method => ErrorCode::MethodRefused,
-        RequestError::Header(HeaderError::Browser) => ErrorCode::BrowserRefused,
-        RequestError::Header(HeaderError::TooMany)
-        | RequestError::HeadTooLarge
-        | RequestError::HeadUnfinished => ErrorCode::HeadTooLarge,
-        RequestError::Header(HeaderError::Expectation) => ErrorCode::ExpectationFailed,
-        RequestError::MisdirectedHost => ErrorCode::HostRefused,
-        RequestError::BodyTooLarge => ErrorCode::BodyTooLarge,
-        RequestError::EncodedBody => ErrorCode::EncodingRefused,
-        RequestError::Target(_)
-        | RequestError::Header(_)
-        | RequestError::Host
-        | RequestError::UnexpectedBody
-        | RequestError::PseudoHeader
-        | RequestError::Scheme
-        | RequestError::AbsoluteForm
-        | RequestError::NotHttp => ErrorCode::BadRequest,
+fn body_too_large(exceeded: ExceededSize, operation: &Operation) -> Refusal {
+    let id = &operation.id;
+    let setting = if operation.payload == Payload::Upload {
+        "listen.max_upload"
+    } else {
+        "listen.max_body"
     };
-    let mut refusal = Refusal::new(code, sentence(&it.error.to_string()));
-    refusal.error = Some(it.error.as_str());
-    match mending(it) {
-        Some(hint) => refusal.with_hint(hint.to_owned()),
-        None => refusal,
-    }
-}
-
-/// How to mend what people set up wrong most often.
-fn mending(it: &Malformed) -> Option<&'static str> {
-    const NO_FORWARD_PROXY: &str = "this is a server, not a forward proxy: add its host to NO_PROXY, or unset 'http_proxy', 'HTTPS_PROXY' or curl's '-x'";
-    match it.error {
-        // A base URL and a path were put together.
-        RequestError::Target(TargetError::EmptySegment(position))
-            if it
-                .path
-                .get(usize::from(position.saturating_sub(1))..)
-                .is_some_and(|it| it.starts_with("//v2/") || it.starts_with("//api/v2/")) =>
-        {
-            Some("the client's base URL probably ends with a slash: take it off")
-        }
-        RequestError::AbsoluteForm => Some(NO_FORWARD_PROXY),
-        // CONNECT names a host and a port.
-        RequestError::Method if !it.path.starts_with('/') && it.path.contains(':') => {
-            Some(NO_FORWARD_PROXY)
-        }
-        _ => None,
-    }
+    let detail = format!("The body {exceeded} for {id}.");
+    let operator = format!("If bodies of this length are meant for {id}, raise {setting}.");
+    Refusal::new(ErrorCode::BodyTooLarge, detail)
+        .with_hint(Hint::either("Send less in one request.", operator))
 }
 
 /// One text for all: what is wrong with the credentials is for the audit log, not for whoever guesses. That a scheme is
@@ -269,7 +277,11 @@ pub(crate) fn unidentified(it: &Unidentified) -> Refusal {
             "Send a valid key of this proxy as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
         }
     };
-    let mut refusal = Refusal::new(ErrorCode::Unauthenticated, detail);
+    let operator = "A new caller gets a key from 'ninjaone-proxy caller add NAME', a known one from 'ninjaone-proxy caller rotate NAME'.";
+    let mut refusal = Refusal::new(ErrorCode::Unauthenticated, detail).with_hint(Hint::either(
+        "See that the key is sent whole, and that it is one of this proxy, not of NinjaOne.",
+        operator,
+    ));
     refusal.error = Some(it.error.as_str());
     refusal
 }
@@ -280,24 +292,8 @@ pub(crate) fn denied(it: &Denied) -> Refusal {
     let caller = &it.identified.caller().name;
     let operation = it.operation.as_ref().map_or("this", |it| &it.id);
     match &it.reason {
-        DenialReason::TenantUnknown(problem) => Refusal::new(
-            ErrorCode::TenantUnknown,
-            match problem {
-                TenantSelectionError::NoSuchTenant => {
-                    format!("Caller {caller} has no tenant of that name.")
-                }
-                TenantSelectionError::Ambiguous => format!(
-                    "Caller {caller} may use several tenants: name one by 'NJP-Tenant' or '/tenant/<name>/v2/…'."
-                ),
-                TenantSelectionError::Conflicting => {
-                    "The base path and 'NJP-Tenant' name different tenants.".to_owned()
-                }
-            },
-        ),
-        DenialReason::UnknownOperation => Refusal::new(
-            ErrorCode::UnknownOperation,
-            "No catalogued operation has this method and path; an [[operation]] in the configuration can add one.",
-        ),
+        DenialReason::TenantUnknown(problem) => tenant_unknown(problem, caller),
+        DenialReason::UnknownOperation => unknown_operation(it),
         DenialReason::NotAllowed { policies } if policies.is_empty() => Refusal::new(
             ErrorCode::PolicyDenied,
             format!(
@@ -314,28 +310,91 @@ pub(crate) fn denied(it: &Denied) -> Refusal {
         ),
         DenialReason::ReasonRequired => Refusal::new(
             ErrorCode::ReasonRequired,
-            format!("Caller {caller} must say why: send 'NJP-Reason: <text>'."),
-        ),
+            format!("Caller {caller} must say why it calls {operation}."),
+        )
+        .with_hint(Hint::caller(
+            "Send it again with the header 'NJP-Reason: <text>'.",
+        )),
         DenialReason::OnBehalfOfRequired => Refusal::new(
             ErrorCode::ReasonRequired,
-            format!("Caller {caller} must say for whom: send 'NJP-On-Behalf-Of: <name>'."),
-        ),
+            format!("Caller {caller} must say for whom it calls {operation}."),
+        )
+        .with_hint(Hint::caller(
+            "Send it again with the header 'NJP-On-Behalf-Of: <name>'.",
+        )),
     }
+}
+
+fn tenant_unknown(problem: &TenantSelectionError, caller: &CallerName) -> Refusal {
+    let (detail, hint) = match problem {
+        TenantSelectionError::NoSuchTenant => (
+            format!("Caller {caller} has no tenant of that name."),
+            Hint::either(
+                "See that the tenant's name is written as the operator of this proxy gave it to you.",
+                format!(
+                    "See which tenants there are: run '{STATUS}'. Those of {caller} are in caller.{caller}.tenants."
+                ),
+            ),
+        ),
+        TenantSelectionError::Ambiguous => (
+            format!("Caller {caller} may use several tenants, and the request names none."),
+            Hint::caller(
+                "Name the tenant: send 'NJP-Tenant: <name>', or put '/tenant/<name>' before '/v2/'.",
+            ),
+        ),
+        TenantSelectionError::Conflicting => (
+            "The base path and 'NJP-Tenant' name different tenants.".to_owned(),
+            Hint::caller("Name the tenant once: in the base path or in 'NJP-Tenant'."),
+        ),
+    };
+    Refusal::new(ErrorCode::TenantUnknown, detail).with_hint(hint)
+}
+
+fn unknown_operation(it: &Denied) -> Refusal {
+    let path = it.identified.request().target().canonical_path();
+    if !path.starts_with("/v2/") {
+        return Refusal::new(
+            ErrorCode::UnknownOperation,
+            "Only paths under /v2/ and /api/v2/ are sent to NinjaOne.",
+        )
+        .with_hint(Hint::caller(
+            "Use a path under /v2/, such as /v2/organizations.",
+        ));
+    }
+    let operator = "If NinjaOne has this operation, add an [[operation]] section for it; 'ninjaone-proxy ops list' shows those that are known.";
+    Refusal::new(
+        ErrorCode::UnknownOperation,
+        "No operation in the catalogue has this method and path.",
+    )
+    .with_hint(Hint::either(
+        "Compare the method and the path with NinjaOne's API documentation.",
+        operator,
+    ))
 }
 
 /// Of a request beyond its caller's limits.
 #[must_use]
 pub(crate) fn throttled(it: &Throttled) -> Refusal {
     let caller = &it.authorized.caller().name;
-    let mut refusal = Refusal::new(
-        ErrorCode::CallerLimit,
-        match it.limit {
-            LimitKind::CallerConcurrency => {
-                format!("Caller {caller} has too many requests under way.")
-            }
-            _ => format!("Caller {caller} sends requests faster than its limit."),
-        },
+    let CallerRateLimit {
+        rate,
+        burst,
+        concurrency,
+    } = it.caller_limit;
+    let detail = match it.limit {
+        LimitKind::CallerConcurrency => {
+            format!("Caller {caller} has {concurrency} requests under way, as many as it may have.")
+        }
+        _ => format!(
+            "Caller {caller} sends requests faster than its limit of {rate} with a burst of {burst}."
+        ),
+    };
+    let setting = it.limit.setting().unwrap_or_default();
+    let operator = format!(
+        "To let {caller} send more, raise its own limit, that of its policy, or {setting}."
     );
+    let mut refusal =
+        Refusal::new(ErrorCode::CallerLimit, detail).with_hint(Hint::either(WAIT, operator));
     refusal.bucket = Some(it.limit);
     refusal.rate_limit = Some((it.policy_header.clone(), it.rate_limit_status));
     refusal.with_retry_after(it.retry_after)
@@ -346,27 +405,35 @@ pub(crate) fn throttled(it: &Throttled) -> Refusal {
 pub(crate) fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) -> Refusal {
     let (tenant, identity) = (&authorized.tenant().name, unavailable.identity);
     let operation = &authorized.operation().id;
-    let goes =
-        format!("{operation} goes to NinjaOne as the {identity} identity of tenant {tenant}");
+    let goes = format!(
+        "Operation {operation} goes to NinjaOne as the {identity} identity of tenant {tenant}"
+    );
     let login = format!("ninjaone-proxy login {tenant}");
     let mut refusal = match unavailable.reason {
         credentials::TokenUnavailableReason::NotConfigured => {
+            let detail = format!("{goes}, which this proxy does not have. Nothing was done.");
             let section = format!("[tenant.{tenant}.{identity}]");
-            let detail = format!("{goes}, and the configuration has no {section}.");
-            let hint = match identity {
-                IdentityKind::Service => format!("add {section}"),
-                IdentityKind::User => format!("add {section}, then run: {login}"),
+            let operator = match identity {
+                IdentityKind::Service => format!("Add {section} to the configuration."),
+                IdentityKind::User => {
+                    format!("Add {section} to the configuration, then run '{login}'.")
+                }
             };
-            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(hint)
+            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(Hint::operator(operator))
         }
         credentials::TokenUnavailableReason::LoginNeeded => {
-            let detail = format!("{goes}, and nobody is logged in for it. Run: {login}");
-            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(login)
+            let detail = format!("{goes}, and nobody is logged in for it. Nothing was done.");
+            let operator = format!("Log in: run '{login}'.");
+            Refusal::new(ErrorCode::LoginNeeded, detail).with_hint(Hint::operator(operator))
         }
         credentials::TokenUnavailableReason::TemporarilyUnavailable => Refusal::new(
             ErrorCode::TokenUnavailable,
-            format!("{goes}, and there is no valid token of it for now; nothing was done."),
-        ),
+            format!("{goes}, and there is no valid token of it for now. Nothing was done."),
+        )
+        .with_hint(Hint::either(
+            WAIT,
+            format!("See why there is no token: run '{STATUS}'."),
+        )),
     };
     refusal.retry_after = unavailable.retry_after;
     refusal
@@ -375,21 +442,36 @@ pub(crate) fn no_token(unavailable: &TokenUnavailable, authorized: &Authorized) 
 fn body_not_replayable(authorized: &Authorized) -> Refusal {
     let operation = &authorized.operation().id;
     let detail = format!(
-        "NinjaOne wants a person for {operation} and did nothing; the body was too long to be sent once more. \
-         Send the request again: it goes as the user from now on."
+        "NinjaOne wants a person for {operation} and did nothing; the body was too long to be sent once more."
     );
     Refusal::new(ErrorCode::SendAgain, detail)
-        .with_hint("send the same request again".to_owned())
+        .with_hint(Hint::caller(
+            "Send the same request again: it goes as the user from now on.",
+        ))
         .with_retry_after(Duration::from_secs(1))
 }
 
-/// Starts with a capital and ends with a full stop.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    format!("{first}{}.", chars.as_str())
+/// Of a request that was not sent, because its line could not be written.
+#[must_use]
+pub(crate) fn unrecordable() -> Refusal {
+    let detail = "The audit log cannot be written, so nothing was sent.";
+    Refusal::new(ErrorCode::AuditUnavailable, detail)
+        .with_hint(Hint::either(
+            WAIT,
+            format!("See why the audit log cannot be written: run '{STATUS}'."),
+        ))
+        .with_retry_after(Duration::from_secs(5))
+}
+
+/// Of a request that ended in a fault of ours.
+#[must_use]
+pub(crate) fn internal() -> Refusal {
+    Refusal::new(
+        ErrorCode::Internal,
+        "The proxy failed; the request may have been sent.",
+    )
+    .with_hint(Hint::either(
+        LOOK_BEFORE_WRITING_AGAIN,
+        "This is a fault of the proxy: its log says more.",
+    ))
 }

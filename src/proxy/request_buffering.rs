@@ -39,7 +39,7 @@ pub(crate) async fn receive(
         body.allow_upload();
     }
     // What is too long is refused where every body is.
-    if body.declares_too_large() {
+    if body.declared_excess().is_some() {
         return Ok(admitted);
     }
     // Boxed, so that what waiting needs does not lie in every request's future.

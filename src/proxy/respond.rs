@@ -20,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    error_code::ErrorCode,
+    malformed_refusal::malformed,
     outcome::Outcome,
     problem_response::{append_rate_limit_headers, problem_response},
     recorded_response::{self, AuditedStream, ProxyResponseBody},
@@ -41,7 +41,7 @@ pub(crate) fn record_and_respond(
         Outcome::ForwardFailed(failed) => failed_response(*failed, metrics),
         Outcome::Malformed(it) => {
             let facts = malformed_facts(&it);
-            record_refusal(&refusal::malformed(&it), facts, it.started, ledger, metrics)
+            record_refusal(&malformed(&it), facts, it.started, ledger, metrics)
         }
         Outcome::Unidentified(it) => {
             let facts = RequestFacts::from_incoming(&it.incoming);
@@ -78,17 +78,7 @@ pub(crate) fn record_and_respond(
             let Unrecordable { leased } = *it;
             let facts = RequestFacts::from_leased(&leased);
             let started = leased.request().started();
-            let refusal = Refusal::new(
-                ErrorCode::AuditUnavailable,
-                "The audit log cannot be written, so nothing was sent.",
-            );
-            record_refusal(
-                &refusal.with_retry_after(Duration::from_secs(5)),
-                facts,
-                started,
-                ledger,
-                metrics,
-            )
+            record_refusal(&refusal::unrecordable(), facts, started, ledger, metrics)
         }
         Outcome::TokenIssued(it) => token_issued(&it, ledger, metrics),
         Outcome::TokenRevoked(it) => token_revoked(&it, ledger, metrics),
@@ -110,6 +100,7 @@ fn forwarded_response(
         Some(leased.operation()),
         Decision::Allowed,
         status.as_u16(),
+        started,
     );
     let ended = send_log.wait_ended.unwrap_or(started);
     metrics
@@ -183,12 +174,13 @@ fn failed_response(
     );
     let duration = leased.request().started().elapsed();
     details.duration_us = micros(duration);
-    details.detail = Some(told_text(&refusal));
+    details.detail = Some(text_for_operators(&refusal));
     metrics.count_request(
         Some(&leased.caller().name),
         Some(leased.operation()),
         decision,
         refusal.status().as_u16(),
+        leased.request().started(),
     );
     metrics.duration.observe(duration);
     metrics
@@ -230,12 +222,13 @@ fn record_refusal_with(
         send_log,
     );
     details.duration_us = micros(duration);
-    details.detail = Some(told_text(refusal));
+    details.detail = Some(text_for_operators(refusal));
     metrics.count_request(
         facts.caller.as_ref(),
         facts.operation.as_ref(),
         decision,
         refusal.status().as_u16(),
+        started,
     );
     metrics.duration.observe(duration);
     metrics.overhead.observe(proxy_overhead(duration, send_log));
@@ -250,7 +243,7 @@ fn body_not_received(
     metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
     let started = it.admitted.request().started();
-    let mut refusal = refusal::from_body_error(it.error);
+    let mut refusal = refusal::from_body_error(it.error, it.admitted.operation());
     refusal.rate_limit = Some((
         it.admitted.policy_header().clone(),
         *it.admitted.rate_limit_status(),
@@ -271,20 +264,16 @@ pub(crate) fn internal_error(
     ledger: &Ledger,
     metrics: &WorkerMetrics,
 ) -> Recorded<Response<ProxyResponseBody>> {
-    let refusal = Refusal::new(
-        ErrorCode::Internal,
-        "The proxy failed; the request may have been sent.",
-    );
     let facts = RequestFacts::from_peer(id, peer);
-    record_refusal(&refusal, facts, Instant::now(), ledger, metrics)
+    record_refusal(&refusal::internal(), facts, Instant::now(), ledger, metrics)
 }
 
 // === What they share
 
-/// What the caller is told, for whoever watches: what happened, and what to do about it.
-fn told_text(refusal: &Refusal) -> Box<str> {
+/// For whoever watches the log: what happened, and what an operator can do about it.
+fn text_for_operators(refusal: &Refusal) -> Box<str> {
     match &refusal.hint {
-        Some(hint) => format!("{} Hint: {hint}.", refusal.detail).into(),
+        Some(hint) => format!("{} {}", refusal.detail, hint.for_operator()).into(),
         None => refusal.detail.as_str().into(),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     error_code::ErrorCode,
-    problem_response::{insert_proxy_status, retry_after_value},
+    problem_response::{insert_proxy_status, retry_after_s},
     recorded_response::{self, ProxyResponseBody},
     token_response::{MetadataServed, TokenIssued, TokenRefused, TokenRequestError, TokenRevoked},
     worker_metrics::WorkerMetrics,
@@ -112,7 +112,13 @@ impl TokenOutcome<'_> {
         let decision = self
             .refused
             .map_or(Decision::Allowed, |(_, code)| code.decision());
-        metrics.count_request(facts.caller.as_ref(), None, decision, self.status.as_u16());
+        metrics.count_request(
+            facts.caller.as_ref(),
+            None,
+            decision,
+            self.status.as_u16(),
+            self.incoming.started(),
+        );
         let duration = self.incoming.started().elapsed();
         let is_limited = self
             .refused
@@ -129,7 +135,9 @@ impl TokenOutcome<'_> {
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             bytes_in: 0,
             bytes_out: self.body.len() as u64,
-            detail: None,
+            detail: self
+                .refused
+                .map(|(error, _)| error.text_for_operators().into()),
         };
         ledger.record(facts, details, self.response())
     }
@@ -147,7 +155,7 @@ impl TokenOutcome<'_> {
         if let Some((error, code)) = self.refused {
             insert_proxy_status(headers, code, None);
             if let Some(after) = error.retry_after() {
-                headers.insert(header::RETRY_AFTER, retry_after_value(after));
+                headers.insert(header::RETRY_AFTER, retry_after_s(after).into());
             }
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -157,6 +157,35 @@ impl TokenRequestError {
         }
     }
 
+    /// For the log of the program: what the client is told, and what an operator can do about it.
+    #[must_use]
+    pub(crate) fn text_for_operators(&self) -> String {
+        let operator = match self {
+            Self::MissingClient | Self::WrongClient | Self::AmbiguousClient => {
+                "A new caller gets a key from 'ninjaone-proxy caller add NAME', a known one from 'ninjaone-proxy caller rotate NAME'."
+            }
+            Self::RevocationOfKey => {
+                "To end the key, run 'ninjaone-proxy caller rotate NAME' or 'ninjaone-proxy caller revoke NAME'."
+            }
+            Self::CallerLimit { .. } => {
+                "If the caller needs more tokens, raise limits.tokens.rate."
+            }
+            Self::NoRandomness | Self::TooManyRevoked | Self::RevocationNotStored => {
+                "See what is wrong: run 'ninjaone-proxy status'."
+            }
+            Self::FormNotReceived
+            | Self::RepeatedParameter
+            | Self::MissingGrantType
+            | Self::UnsupportedGrantType
+            | Self::MalformedBasic
+            | Self::TwoClients
+            | Self::UnknownScope(_)
+            | Self::MissingToken
+            | Self::TokenOfAnother => return self.description(),
+        };
+        format!("{} {operator}", self.description())
+    }
+
     /// The `error_description`: what is wanted. Neither quotes nor backslashes (RFC 6749 section 5.2).
     #[must_use]
     pub(crate) fn description(&self) -> String {
@@ -173,11 +202,11 @@ impl TokenRequestError {
             Self::UnknownScope(scope) => {
                 return format!("There is no scope '{scope}': ask for monitoring, management, control or offline_access, with blanks between them, or for none.");
             }
-            Self::CallerLimit { .. } => "This caller asks for tokens faster than limits.tokens allows: keep a token until its end, or wait as Retry-After says.",
+            Self::CallerLimit { .. } => "This caller asks for tokens faster than it may: keep a token until its end, or wait as Retry-After says.",
             Self::NoRandomness => "The system has no randomness to make a token of: try again.",
             Self::MissingToken => "token is missing: send the token to revoke as a form (application/x-www-form-urlencoded).",
             Self::TokenOfAnother => "The token was issued to another caller, who alone can revoke it.",
-            Self::RevocationOfKey => "This is a key, not a token: an operator revokes it with ninjaone-proxy caller revoke.",
+            Self::RevocationOfKey => "This is a key, not a token: only the operator of this proxy can revoke it.",
             Self::TooManyRevoked => "No more tokens can be revoked for now, and this one lives on: try again.",
             Self::RevocationNotStored => "The token has ended, but that could not be stored: try again, or it may live on after a restart.",
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use dashmap::DashMap;
+use tokio::time::Instant;
 
 use crate::{audit::decision::Decision, names::CallerName, ninjaone::operation::Operation};
 
@@ -35,6 +36,14 @@ pub(crate) struct RequestLabels {
     pub decision: Decision,
     /// 2 for 2xx, and so on.
     pub status_class: u8,
+}
+
+/// The requests with the same labels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestTally {
+    pub count: u64,
+    /// When the latest of them began.
+    pub latest: Instant,
 }
 
 /// Durations by bucket.
@@ -70,7 +79,7 @@ impl DurationHistogram {
 /// One worker's counts.
 #[derive(Default)]
 pub(crate) struct WorkerMetrics {
-    requests: DashMap<RequestLabels, u64, foldhash::fast::RandomState>,
+    requests: DashMap<RequestLabels, RequestTally, foldhash::fast::RandomState>,
     /// From the request's head to the response's last byte.
     pub duration: DurationHistogram,
     /// Our own part of the duration.
@@ -94,13 +103,14 @@ impl WorkerMetrics {
         InFlightGuard(self)
     }
 
-    /// Counts a request that got its response.
+    /// Counts a request that began at `started` and got its response.
     pub(crate) fn count_request(
         &self,
         caller: Option<&CallerName>,
         operation: Option<&Arc<Operation>>,
         decision: Decision,
         status: u16,
+        started: Instant,
     ) {
         let key = RequestLabels {
             caller: caller.cloned(),
@@ -108,7 +118,12 @@ impl WorkerMetrics {
             decision,
             status_class: u8::try_from(status / 100).unwrap_or_default(),
         };
-        *self.requests.entry(key).or_insert(0) += 1;
+        let mut tally = self.requests.entry(key).or_insert(RequestTally {
+            count: 0,
+            latest: started,
+        });
+        tally.count += 1;
+        tally.latest = tally.latest.max(started);
     }
 
     /// Requests that are under way.
@@ -117,8 +132,8 @@ impl WorkerMetrics {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Shows each set of labels and its count.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&RequestLabels, u64)) {
+    /// Shows each set of labels and its requests.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&RequestLabels, RequestTally)) {
         for entry in &self.requests {
             visit(entry.key(), *entry.value());
         }

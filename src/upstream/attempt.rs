@@ -64,8 +64,8 @@ impl SendLoop<'_> {
         if self.intended.operation().payload == Payload::Upload {
             body.allow_upload();
         }
-        if body.declares_too_large() {
-            return AttemptResult::RequestBody(RequestBodyError::TooLarge);
+        if let Some(exceeded) = body.declared_excess() {
+            return AttemptResult::RequestBody(RequestBodyError::TooLarge(exceeded));
         }
         let progress = body.progress();
         self.send_log.body_progress.clone_from(&progress);

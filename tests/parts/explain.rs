@@ -140,7 +140,7 @@ fn an_allowed_request_is_told_step_by_step() {
         "acme: the only one",
         "getDevice (GET /v2/device/{id}): class read, scope monitoring (inferred), tag devices, id = 17",
         "caller.powerbi: allow = [\"read\"] at config.toml:12: decides",
-        "sent to NinjaOne as service: nothing asks for a person",
+        "sent to NinjaOne as service: nothing asks for a user",
         "Allowed by caller.powerbi: allow = [\"read\"] (config.toml:12).",
     ] {
         assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
@@ -174,7 +174,7 @@ fn every_deny_must_go_and_an_allow_be_added_where_both_are_missing() {
         "acme: named by the base path",
         "remove \"dangerous\" from deny of [policy.agents] (config.toml:42)",
         "remove \"runScriptOnDevice\" from deny of [policy.agents] (config.toml:43)",
-        "add \"runScriptOnDevice\" to allow of [caller.agents]\n",
+        "add \"runScriptOnDevice\" to allow of [caller.agents]: ninjaone-proxy caller allow agents runScriptOnDevice\n",
     ] {
         assert!(told.out.contains(chunk), "{chunk} in:\n{}", told.out);
     }
@@ -222,15 +222,24 @@ fn required_headers_are_named_with_the_allow() {
 }
 
 #[test]
-fn a_wrong_method_or_path_is_answered_with_the_nearest_operations() {
-    let told = explain(&["powerbi", "PUT /v2/devices"]);
-    assert_eq!(told.code, 5);
-    assert!(
-        told.out.contains("GET /v2/devices (getDevices)"),
-        "{}",
-        told.out
-    );
-    let outside = explain(&["powerbi", "POST /ws/oauth/token"]);
+fn a_wrong_method_or_path_is_answered_with_the_nearest_operations_of_that_method() {
+    for (request, nearest, other) in [
+        ("GET /v2/device", "GET /v2/devices (getDevices)", "POST "),
+        ("HEAD /v2/device", "GET /v2/devices (getDevices)", "POST "),
+        (
+            "PUT /v2/organizations",
+            "PUT /v2/organization/{id}",
+            "GET /v2/organizations",
+        ),
+    ] {
+        let told = explain(&["powerbi", request]);
+        assert_eq!(told.code, 5);
+        let step = told.out.lines().find(|it| it.contains("no such method"));
+        let step = step.unwrap_or_else(|| panic!("{}", told.out));
+        assert!(step.contains(nearest), "{step}");
+        assert!(!step.contains(other), "{step}");
+    }
+    let outside = explain(&["powerbi", "POST /ws/oauth/authorize"]);
     assert!(
         outside
             .out
@@ -283,7 +292,7 @@ fn it_says_as_whom_a_request_goes_and_why() {
             &pinned,
             "pinned by identity of [policy.people] (config.toml:62)",
         ),
-        (&by_catalogue, "the operation needs a person"),
+        (&by_catalogue, "the operation needs a user"),
     ] {
         let chunk = format!(
             "sent to NinjaOne as user: {because}; but [tenant.acme.user] is not configured: 503 login-needed"

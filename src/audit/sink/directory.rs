@@ -70,7 +70,7 @@ impl DirectorySink {
     }
 
     /// Looks first whether the file is still there: what is written to one that is not is nowhere.
-    pub(super) fn append(&mut self, linked: &LinkedLines<'_>) -> Result<(), SinkError> {
+    pub(in crate::audit) fn append(&mut self, linked: &LinkedLines<'_>) -> Result<(), SinkError> {
         self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.append(linked.bytes())?;
@@ -79,19 +79,19 @@ impl DirectorySink {
     }
 
     /// The room that is left for the log.
-    pub(super) fn space(&mut self) -> LogSpace {
+    pub(in crate::audit) fn space(&mut self) -> LogSpace {
         self.space.measure(&self.path)
     }
 
     /// A file that fails here is never written again.
-    pub(super) fn sync(&mut self) -> Result<(), SinkError> {
+    pub(in crate::audit) fn sync(&mut self) -> Result<(), SinkError> {
         self.inspect()?;
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.sync().map_err(|error| self.abandon_file(error))
     }
 
     /// A file that fails here is never written again.
-    pub(super) fn inspect(&mut self) -> Result<(), SinkError> {
+    pub(in crate::audit) fn inspect(&mut self) -> Result<(), SinkError> {
         let active = self.active.as_mut().ok_or(SinkError::NoFile)?;
         active.inspect().map_err(|error| match error {
             SinkError::Io { .. } => error,
@@ -99,7 +99,11 @@ impl DirectorySink {
         })
     }
 
-    pub(super) fn rotate_if_due(&mut self, first: u64, day: Day) -> Result<(), SinkError> {
+    pub(in crate::audit) fn rotate_if_due(
+        &mut self,
+        first: u64,
+        day: Day,
+    ) -> Result<(), SinkError> {
         if let Some(why) = self
             .active
             .as_ref()
@@ -117,7 +121,7 @@ impl DirectorySink {
         Ok(())
     }
 
-    pub(super) fn pending_rotation(&self) -> Option<(&str, &'static str)> {
+    pub(in crate::audit) fn pending_rotation(&self) -> Option<(&str, &'static str)> {
         let active = self.active.as_ref()?;
         (active.bytes() == 0 && active.first_seq() > 1)
             .then_some((&*self.previous_file, self.rotation_reason))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::exit::ExitStatus,
     config::{
-        caller_files::CallerFileError,
+        caller_files,
         effective_settings::{self, EffectiveSetting},
         read::{
             key_path::KeyPath,
@@ -18,10 +18,11 @@ use crate::{
     },
 };
 
-use super::{report_error, table};
+use super::{last_use::LastUse, report_error, table};
 
 pub(super) fn list(
     sources: &Sources,
+    last_use: &LastUse,
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -31,7 +32,7 @@ pub(super) fn list(
     if as_json {
         let callers: Vec<Value> = callers
             .iter()
-            .map(|(name, caller)| caller_json(name, caller, &written))
+            .map(|(name, caller)| caller_json(name, caller, last_use, &written))
             .collect();
         let object = json!({"schema": "callers/1", "callers": callers});
         writeln!(out, "{object:#}")?;
@@ -40,10 +41,15 @@ pub(super) fn list(
     if callers.is_empty() {
         writeln!(
             err,
-            "There are no callers yet: ninjaone-proxy caller add NAME --allow read"
+            "There are no callers yet. Add one: ninjaone-proxy caller add NAME --allow read"
         )?;
     } else {
-        table::write(callers.iter(), |name| location(name, &written), out)?;
+        table::write(
+            callers.iter(),
+            |name| location(name, &written),
+            last_use,
+            out,
+        )?;
     }
     warn_of_errors(&written, err)
 }
@@ -51,16 +57,17 @@ pub(super) fn list(
 pub(super) fn show(
     name: &str,
     sources: &Sources,
+    last_use: &LastUse,
     as_json: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let written = load::read(sources);
     let Some(caller) = written.settings.caller.get(name) else {
-        return report_error(&CallerFileError::UnknownCaller(name.to_owned(), None), err);
+        return report_error(&caller_files::unknown_caller(&written, name), err);
     };
     if as_json {
-        let mut object = caller_json(name, caller, &written);
+        let mut object = caller_json(name, caller, last_use, &written);
         if let Some(top) = object.as_object_mut() {
             top.insert("schema".into(), "caller/1".into());
         }
@@ -101,8 +108,14 @@ fn location(name: &str, written: &LoadedSettings) -> String {
     })
 }
 
-fn caller_json(name: &str, caller: &caller::CallerSettings, written: &LoadedSettings) -> Value {
+fn caller_json(
+    name: &str,
+    caller: &caller::CallerSettings,
+    last_use: &LastUse,
+    written: &LoadedSettings,
+) -> Value {
     let caller::CallerSettings {
+        created,
         expires,
         policy,
         allow,
@@ -120,7 +133,11 @@ fn caller_json(name: &str, caller: &caller::CallerSettings, written: &LoadedSett
         "caller": name,
         "keys": key_count(caller),
         "digests": table::digests(caller),
+        "created": created,
+        "age_s": table::age_s(caller),
         "expires": expires,
+        "expired": table::is_expired(caller),
+        "last_used": last_use.of(name),
         "policy": policy,
         "allow": allow,
         "deny": deny,

@@ -11,11 +11,17 @@ use serde_json::Value;
 
 use crate::{
     files::{PRIVATE_MODE, write_new},
+    net::client::outgoing_proxy::OutgoingProxy,
     random,
     secret::Secret,
 };
 
-use super::answers::{Answers, TenantAddress};
+use super::{
+    answers::Answers,
+    config_target::{ConfigTarget, STORE_KEY, TargetDirectories, secret_name},
+    place::TenantAddress,
+    proxy_choice::ProxyChoice,
+};
 
 const KEY_BYTES: usize = 32;
 
@@ -41,96 +47,145 @@ impl WrittenFiles {
     }
 }
 
+/// A file that could not be written.
+pub(super) struct FileError {
+    pub(super) path: PathBuf,
+    pub(super) error: io::Error,
+}
+
 /// # Errors
 /// The path that could not be written; files written before it have been removed again.
-pub(super) fn write(file: &Path, answers: &Answers) -> Result<WrittenFiles, (PathBuf, io::Error)> {
+pub(super) fn write(target: &ConfigTarget, answers: &Answers) -> Result<WrittenFiles, FileError> {
     let mut written = WrittenFiles {
-        config: file.to_owned(),
+        config: target.file.clone(),
         secret_files: Vec::new(),
     };
-    let outcome = write_all(file, answers, &mut written.secret_files);
-    if let Err((path, error)) = outcome {
+    if let Err(error) = write_all(target, answers, &mut written.secret_files) {
         for path in &written.secret_files {
+            // The first error is the one to tell.
             let _ = fs::remove_file(path);
         }
-        return Err((path, error));
+        return Err(error);
     }
     Ok(written)
 }
 
 fn write_all(
-    file: &Path,
+    target: &ConfigTarget,
     answers: &Answers,
     beside: &mut Vec<PathBuf>,
-) -> Result<(), (PathBuf, io::Error)> {
+) -> Result<(), FileError> {
     let is_root = rustix::process::geteuid().is_root();
     let (directory_mode, mode) = if is_root {
         (0o755, READABLE)
     } else {
         (0o700, PRIVATE_MODE)
     };
-    let directory = match file.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let directory = target.directory();
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |error: io::Error| (path, error)
+        move |error: io::Error| FileError { path, error }
     };
     DirBuilder::new()
         .recursive(true)
         .mode(directory_mode)
         .create(directory)
         .map_err(at(directory))?;
-    let secret_name = format!("{}.secret", answers.tenant);
-    if answers.secret_file.is_none() {
-        let path = directory.join(&secret_name);
-        write_new(&path, answers.secret.expose().as_bytes(), PRIVATE_MODE).map_err(at(&path))?;
+    let mut write_secret = |name: &str, content: &[u8]| {
+        let path = directory.join(name);
+        write_new(&path, content, PRIVATE_MODE).map_err(at(&path))?;
         beside.push(path);
+        Ok(())
+    };
+    if answers.secret_file.is_none() {
+        let secret = answers.secret.expose().as_bytes();
+        write_secret(&secret_name(answers.tenant.as_str()), secret)?;
+    }
+    if let ProxyChoice::Through {
+        user: Some(user), ..
+    } = &answers.proxy
+    {
+        write_secret(&password_name(answers), user.password.expose().as_bytes())?;
     }
     if answers.user_client_id.is_some() {
-        let path = directory.join("store.key");
         let key = random::bytes::<KEY_BYTES>().map(Secret::new);
-        let key = key.ok_or_else(|| (path.clone(), io::Error::other("no randomness")))?;
-        write_new(&path, key.expose(), PRIVATE_MODE).map_err(at(&path))?;
-        beside.push(path);
+        let no_randomness = || io::Error::other("the system provided no random bytes");
+        let key = key.ok_or_else(|| at(&directory.join(STORE_KEY))(no_randomness()))?;
+        write_secret(STORE_KEY, key.expose())?;
     }
-    let secret = answers.secret_file.clone().unwrap_or(secret_name);
-    let text = text(answers, &secret, directory.starts_with("/etc"));
-    write_new(file, text.as_bytes(), mode).map_err(at(file))
+    let text = text(answers, &target.directories);
+    write_new(&target.file, text.as_bytes(), mode).map_err(at(&target.file))
 }
 
-/// A minimal configuration. Outside /etc the log and the store are beside the file: the default directories belong to root.
-fn text(answers: &Answers, secret: &str, is_of_system: bool) -> String {
-    // A JSON string is also a TOML string.
-    let quoted = |text: &str| Value::from(text).to_string();
-    let address_line = match &answers.address {
+fn password_name(answers: &Answers) -> String {
+    format!("{}.proxy-password", answers.tenant)
+}
+
+/// A minimal configuration.
+fn text(answers: &Answers, directories: &TargetDirectories) -> String {
+    let name = if answers.tenant.as_str().contains('.') {
+        quoted(answers.tenant.as_str())
+    } else {
+        answers.tenant.to_string()
+    };
+    let address = match &answers.place.address {
         TenantAddress::Region(region) => format!("region  = {}", quoted(region.as_str())),
         TenantAddress::Url(url) => format!("url     = {}", quoted(url)),
     };
-    let (name, client_id) = (answers.tenant.as_str(), quoted(&answers.client_id));
-    let name = if name.contains('.') {
-        quoted(name)
-    } else {
-        name.to_owned()
+    let client_id = quoted(&answers.client_id);
+    let secret = answers.secret_file.clone();
+    let secret = secret.unwrap_or_else(|| secret_name(answers.tenant.as_str()));
+    let secret = quoted(&secret);
+    let mut lines = vec![
+        format!("[tenant.{name}]"),
+        address,
+        format!("service = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}"),
+    ];
+    lines.extend(proxy_line(answers));
+    let path_line = |name: &str| {
+        let path = match directories {
+            TargetDirectories::System => return None,
+            TargetDirectories::Beside => name.to_owned(),
+            TargetDirectories::State(state) => state.join(name).display().to_string(),
+        };
+        Some(format!("path = {}", quoted(&path)))
     };
-    let secret = quoted(secret);
-    let mut text = format!(
-        "[tenant.{name}]\n{address_line}\nservice = {{ client_id = {client_id}, client_secret = {{ file = {secret} }} }}\n"
-    );
     if let Some(id) = &answers.user_client_id {
-        let id = quoted(id);
-        text += "\n[tenant.";
-        text += &name;
-        text += ".user]\nclient_id = ";
-        text += &id;
-        text += "\nplatform = \"native\"\n\n[store]\nseal = { file = \"store.key\" }\n";
-        if !is_of_system {
-            text += "path = \"store\"\n";
+        lines.push(format!("\n[tenant.{name}.user]"));
+        lines.push(format!("client_id = {}", quoted(id)));
+        lines.push("platform = \"native\"".to_owned());
+        lines.push("\n[store]".to_owned());
+        lines.push(format!("seal = {{ file = {} }}", quoted(STORE_KEY)));
+        lines.extend(path_line("store"));
+    }
+    if let Some(path) = path_line("audit") {
+        lines.push("\n[audit]".to_owned());
+        lines.push(path);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// None where the environment says how NinjaOne is reached.
+fn proxy_line(answers: &Answers) -> Option<String> {
+    let proxy = match &answers.proxy {
+        ProxyChoice::Environment => return None,
+        ProxyChoice::Direct => quoted("none"),
+        ProxyChoice::Through { host, port, user } => {
+            let url = quoted(&OutgoingProxy::new(host.clone(), *port, None).to_string());
+            match user {
+                None => format!("{{ url = {url} }}"),
+                Some(user) => format!(
+                    "{{ url = {url}, user = {}, password = {{ file = {} }} }}",
+                    quoted(&user.name),
+                    quoted(&password_name(answers))
+                ),
+            }
         }
-    }
-    if !is_of_system {
-        text += "\n[audit]\npath = \"audit\"\n";
-    }
-    text
+    };
+    Some(format!("proxy   = {proxy}"))
+}
+
+/// A JSON string is also a TOML string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
 }

@@ -17,18 +17,18 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoginCommandError {
     #[error(
-        "{0} is in use by another program, which must not see this login: end it, or log in with --paste"
+        "{0} is in use by another program, which must not see this login: stop that program, or log in with --paste"
     )]
     PortTaken(SocketAddr),
-    #[error("{0} cannot be listened on: {1}")]
+    #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("the redirect {0} is not an address of this machine: log in with --paste")]
     RedirectNotLocal(String),
-    #[error("nobody came back from NinjaOne in time; {0}")]
+    #[error("the browser did not come back from NinjaOne in time; {0}")]
     TimedOut(&'static str),
     #[error("interrupted")]
     Interrupted,
-    #[error("the input ended before the address of the browser came")]
+    #[error("the input ended before the address was pasted")]
     EndOfInput,
     #[error("{}{}", if .0.ends_login() { "" } else { "what came back is not this login: " }, .0)]
     Callback(#[from] CallbackError),
@@ -36,9 +36,9 @@ pub(super) enum LoginCommandError {
     Authorization(#[from] AuthorizationError),
     #[error(transparent)]
     Completion(#[from] CompletionError),
-    #[error("a login could not be kept, so none was begun: {0}")]
+    #[error("the login was not started, because it could not be stored: {0}")]
     Store(#[from] StoreError),
-    #[error("the address of the login is not one that may be opened: it is not on {0}")]
+    #[error("the address of the login page is not on {0}, so it is not opened")]
     UntrustedUrl(String),
     #[error("the proxy cannot be reached at {0}: {1}")]
     Unreachable(String, ExchangeError),

@@ -45,7 +45,7 @@ impl LoginReporter<'_> {
         let (platform, register) = match user.platform {
             Platform::Native => (
                 "Native",
-                "NinjaOne knows it of every native application: nothing is to be registered",
+                "NinjaOne accepts it for every native application: there is nothing to register",
             ),
             Platform::Web => ("Web", "must be registered in NinjaOne, to the last slash"),
             Platform::SinglePage => (
@@ -67,6 +67,17 @@ impl LoginReporter<'_> {
         Ok(())
     }
 
+    /// Which running proxy keeps the login.
+    pub(super) fn keeper(&mut self, at: &str) -> io::Result<()> {
+        if self.json || self.quiet {
+            return Ok(());
+        }
+        writeln!(
+            self.err,
+            "The proxy at {at} exchanges the code and keeps the login."
+        )
+    }
+
     /// The address to open.
     pub(super) fn open(&mut self, attempt: &LoginAttempt, listens: bool) -> io::Result<()> {
         if self.json {
@@ -84,8 +95,8 @@ impl LoginReporter<'_> {
         if !listens {
             writeln!(
                 self.err,
-                "The browser will end at {} and may say that it cannot be reached.\n\
-                 Paste the whole address that it ended at (it is not shown here), then Enter:",
+                "The browser will be sent to {} and may say that it cannot be reached.\n\
+                 Paste the whole address from its address bar here (it is not shown), then press Enter:",
                 attempt.redirect
             )?;
         }
@@ -134,7 +145,7 @@ impl LoginReporter<'_> {
         }
         writeln!(
             self.err,
-            "This does not belong to this login: copy the address that the browser ended at. Once more:"
+            "This address is not of this login: copy the whole address from the address bar of the browser. Try again:"
         )
     }
 
@@ -167,7 +178,7 @@ impl LoginReporter<'_> {
         writeln!(self.out, "  token until  {until}")?;
         writeln!(
             self.err,
-            "warning: there is no refresh token: the login ends with its token, and somebody must log in again"
+            "warning: there is no refresh token: the login ends with its token; then somebody must log in again"
         )
     }
 

@@ -1,12 +1,17 @@
-//! What the sandbox says first: where it listens, the keys, and requests to try. At most 12 lines, none so long that a terminal
+//! What the sandbox says first: where it listens, the keys, and commands to try. At most 12 lines, none so long that a terminal
 //! of 100 columns wraps it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::app::{VERSION, sandbox::SandboxKeys};
+use crate::{
+    app::{VERSION, sandbox::SandboxKeys},
+    cli::shell_word::shell_word,
+};
+
+use super::live_lines::LineFormat;
 
 /// The shell that the lines are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,11 +22,24 @@ pub(super) enum Shell {
     Pwsh,
 }
 
+impl Shell {
+    /// PowerShell sets `PSModulePath` for what it starts (about_PSModulePath); other shells have no reason to.
+    pub(super) fn of_parent() -> Self {
+        match std::env::var_os("PSModulePath") {
+            Some(_) => Self::Pwsh,
+            None => Self::Sh,
+        }
+    }
+}
+
 /// Where the sandbox listens, and its keys.
 pub(super) struct Greeting<'g> {
     /// URLs without a path.
     pub callers: &'g str,
     pub admin: &'g str,
+    pub admin_socket: PathBuf,
+    /// Where the program is, if the shell does not find it by its name.
+    pub program_directory: Option<PathBuf>,
     pub ninjaone: SocketAddr,
     pub keys: &'g SandboxKeys,
     /// Whether others can reach the callers' port.
@@ -29,53 +47,66 @@ pub(super) struct Greeting<'g> {
 }
 
 impl Greeting<'_> {
-    /// For people.
     #[must_use]
-    pub(super) fn text(&self, shell: Shell) -> String {
+    pub(super) fn print(&self, format: LineFormat, shell: Shell) -> String {
+        match format {
+            LineFormat::Json => self.json(),
+            LineFormat::Text { .. } => self.text(shell),
+        }
+    }
+
+    fn text(&self, shell: Shell) -> String {
+        let about = if self.is_exposed {
+            "whoever reaches it and has a key may call".to_owned()
+        } else {
+            format!("({}); admin: {}", self.ninjaone, self.admin)
+        };
         let mut lines = vec![format!(
-            "# ninjaone-proxy {VERSION} and a simulated NinjaOne ({}); admin: {}",
-            self.ninjaone, self.admin
+            "# ninjaone-proxy {VERSION} and a simulated NinjaOne {about}"
         )];
-        let (assignments, requests) = match shell {
-            Shell::Sh => (self.sh_assignments(), sh_requests(self.admin)),
-            Shell::Pwsh => (self.pwsh_assignments(), pwsh_requests(self.admin)),
+        let (assignments, commands) = match shell {
+            Shell::Sh => (self.sh_assignments(), SH_COMMANDS),
+            Shell::Pwsh => (self.pwsh_assignments(), PWSH_COMMANDS),
         };
         lines.extend(assignments);
         lines.push(
-            "# These answer 200, 403 (refused by policy), 204 (a write), 204 (as the user) and 200:"
+            "# In a second window: 200, 403 (refused), 204, 204 (as the user) and 'whole'. Ctrl-C stops it here."
                 .to_owned(),
         );
-        lines.extend(requests);
-        lines.push(
-            if self.is_exposed {
-                "# Anybody who reaches that address and has a key may call. Ctrl-C stops the sandbox."
-            } else {
-                "# Requests appear below as they happen. Ctrl-C stops the sandbox."
-            }
-            .to_owned(),
-        );
+        lines.extend(commands.map(str::to_owned));
         lines.join("\n") + "\n"
     }
 
     fn sh_assignments(&self) -> Vec<String> {
-        let url = format!("export URL={}", self.callers);
+        let socket = shell_word(&self.admin_socket.display().to_string());
+        let path = self.program_directory.iter().map(|it| {
+            let directory = shell_word(&it.display().to_string());
+            format!("export PATH={directory}:\"$PATH\"")
+        });
+        let addresses = format!("export URL={} NJP_ADMIN={socket}", self.callers);
         let keys = self.keys.iter();
         let keys = keys.map(|(name, key)| format!("export {}={key}", name.to_ascii_uppercase()));
-        [url].into_iter().chain(keys).collect()
+        path.chain([addresses]).chain(keys).collect()
     }
 
     fn pwsh_assignments(&self) -> Vec<String> {
-        let url = format!("$URL = '{}'", self.callers);
+        let quoted = |it: &PathBuf| format!("'{}'", it.display().to_string().replace('\'', "''"));
+        let path = self.program_directory.iter();
+        let path = path.map(|it| format!("$env:PATH = {} + ':' + $env:PATH", quoted(it)));
+        let addresses = format!(
+            "$URL = '{}'; $env:NJP_ADMIN = {}",
+            self.callers,
+            quoted(&self.admin_socket)
+        );
         let keys = self.keys.iter().map(|(name, key)| {
             let name = name.to_ascii_uppercase();
             format!("${name} = @{{ 'X-Api-Key' = '{key}' }}")
         });
-        [url].into_iter().chain(keys).collect()
+        path.chain([addresses]).chain(keys).collect()
     }
 
     /// For programs: one object.
-    #[must_use]
-    pub(super) fn json(&self) -> String {
+    fn json(&self) -> String {
         let keys: Map<String, Value> = self
             .keys
             .iter()
@@ -86,6 +117,7 @@ impl Greeting<'_> {
             "version": VERSION,
             "callers": self.callers,
             "admin": self.admin,
+            "admin_socket": self.admin_socket,
             "ninjaone": format!("http://{}", self.ninjaone),
             "keys": keys,
         });
@@ -93,27 +125,21 @@ impl Greeting<'_> {
     }
 }
 
-fn sh_requests(admin: &str) -> [String; 5] {
-    [
-        r#"curl -H "X-Api-Key: $REPORTING" "$URL/v2/organizations""#.to_owned(),
-        r#"curl -H "X-Api-Key: $REPORTING" -X POST "$URL/v2/devices/approval/APPROVE""#.to_owned(),
-        r#"curl -H "X-Api-Key: $OPERATOR" -X POST "$URL/v2/device/101/reboot/NORMAL""#.to_owned(),
-        r#"curl -H "X-Api-Key: $HELPDESK" -d '{"type":"SCRIPT","id":1}' "$URL/v2/device/101/script/run""#
-            .to_owned(),
-        format!("curl {admin}/status"),
-    ]
-}
+const SH_COMMANDS: [&str; 5] = [
+    r#"curl -H "X-Api-Key: $REPORTING" "$URL/v2/organizations""#,
+    r#"curl -H "X-Api-Key: $REPORTING" -X POST "$URL/v2/devices/approval/APPROVE""#,
+    r#"curl -H "X-Api-Key: $OPERATOR" -X POST "$URL/v2/device/101/reboot/NORMAL""#,
+    r#"curl -H "X-Api-Key: $HELPDESK" -d '{"type":"SCRIPT","id":1}' "$URL/v2/device/101/script/run""#,
+    "ninjaone-proxy audit verify",
+];
 
-fn pwsh_requests(admin: &str) -> [String; 5] {
-    [
-        r#"irm "$URL/v2/organizations" -Headers $REPORTING"#.to_owned(),
-        r#"irm "$URL/v2/devices/approval/APPROVE" -Method Post -Headers $REPORTING"#.to_owned(),
-        r#"irm "$URL/v2/device/101/reboot/NORMAL" -Method Post -Headers $OPERATOR"#.to_owned(),
-        r#"irm "$URL/v2/device/101/script/run" -Method Post -Headers $HELPDESK -Body '{"id":1}'"#
-            .to_owned(),
-        format!("irm {admin}/status"),
-    ]
-}
+const PWSH_COMMANDS: [&str; 5] = [
+    r#"irm "$URL/v2/organizations" -Headers $REPORTING"#,
+    r#"irm "$URL/v2/devices/approval/APPROVE" -Method Post -Headers $REPORTING"#,
+    r#"irm "$URL/v2/device/101/reboot/NORMAL" -Method Post -Headers $OPERATOR"#,
+    r#"irm "$URL/v2/device/101/script/run" -Method Post -Headers $HELPDESK -Body '{"id":1}'"#,
+    "ninjaone-proxy audit verify",
+];
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +151,10 @@ mod tests {
         let greeting = Greeting {
             callers: "http://127.0.0.1:65535",
             admin: "http://127.0.0.1:65534",
+            admin_socket: PathBuf::from("/tmp/njp-sandbox-01234567/admin.sock"),
+            program_directory: Some(PathBuf::from(
+                "/home/somebody/src/ninjaone-proxy/target/release",
+            )),
             ninjaone: SocketAddr::from(([127, 0, 0, 1], 65533)),
             keys: &keys,
             is_exposed: false,

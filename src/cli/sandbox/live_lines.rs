@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     io::{self, Write},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
@@ -15,12 +15,17 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use serde_json::json;
 
 use crate::{
-    app::request_line::{EventLine, LiveLine, RequestLine, RequestResult},
+    app::{
+        refusal_remedy::RefusalRemedy,
+        request_line::{EventLine, LiveLine, RequestLine, RequestResult},
+    },
     audit::{entry::AuditEntry, ledger_observer::LedgerObserver},
     cli::global_args::GlobalArgs,
+    proxy::rules::Rules,
 };
 
 /// Lines that wait for stdout, at most.
@@ -77,6 +82,8 @@ pub(super) struct LiveLines {
     format: LineFormat,
     counts: Arc<RequestCounts>,
     queue: SyncSender<QueuedLine>,
+    /// For what would allow a refused request; none before the proxy runs.
+    rules: Arc<OnceLock<Arc<ArcSwap<Rules>>>>,
 }
 
 enum QueuedLine {
@@ -93,6 +100,7 @@ impl LiveLines {
             format,
             counts: Arc::default(),
             queue,
+            rules: Arc::default(),
         };
         let window = LiveWindow {
             format,
@@ -108,6 +116,19 @@ impl LiveLines {
         Arc::new(move |entry| lines.show(entry))
     }
 
+    /// From now on refusals show what would allow them, by these rules.
+    pub(super) fn explain_by(&self, rules: Arc<ArcSwap<Rules>>) {
+        // Only the first call counts.
+        let _ = self.rules.set(rules);
+    }
+
+    fn remedy(&self, entry: &AuditEntry) -> Option<RefusalRemedy> {
+        let AuditEntry::Outcome { facts, details, .. } = entry else {
+            return None;
+        };
+        RefusalRemedy::of(facts, details, &self.rules.get()?.load().policy)
+    }
+
     fn show(&self, entry: &AuditEntry) {
         let Some(line) = LiveLine::of(entry) else {
             return;
@@ -115,11 +136,13 @@ impl LiveLines {
         if let LiveLine::Request(request) = &line {
             self.counts.count(request.result);
         }
+        let remedy = self.remedy(entry);
+        let remedy = remedy.as_ref();
         let text = match (&line, self.format) {
-            (LiveLine::Request(it), LineFormat::Json) => request_json(it),
+            (LiveLine::Request(it), LineFormat::Json) => request_json(it, remedy),
             (LiveLine::Event(it), LineFormat::Json) => event_json(it),
             (LiveLine::Request(it), LineFormat::Text { has_colours }) => {
-                request_text(it, has_colours)
+                request_text(it, remedy, has_colours)
             }
             (LiveLine::Event(it), LineFormat::Text { has_colours }) => event_text(it, has_colours),
         };
@@ -218,7 +241,7 @@ fn missing_text(lines: u64, format: LineFormat) -> String {
 
 // === For programs
 
-fn request_json(line: &RequestLine<'_>) -> String {
+fn request_json(line: &RequestLine<'_>, remedy: Option<&RefusalRemedy>) -> String {
     json!({
         "type": "request",
         "at": line.at.to_string(),
@@ -229,6 +252,8 @@ fn request_json(line: &RequestLine<'_>) -> String {
         "status": line.status,
         "duration_us": u64::try_from(line.duration.as_micros()).unwrap_or(u64::MAX),
         "detail": line.detail,
+        "explain": remedy.map(|it| &it.explain),
+        "allow": remedy.and_then(|it| it.allow.as_ref()),
     })
     .to_string()
 }
@@ -273,7 +298,11 @@ fn paint(text: &str, colour: Colour, has_colours: bool) -> String {
     }
 }
 
-fn request_text(line: &RequestLine<'_>, has_colours: bool) -> String {
+fn request_text(
+    line: &RequestLine<'_>,
+    remedy: Option<&RefusalRemedy>,
+    has_colours: bool,
+) -> String {
     let colour = match line.result {
         RequestResult::Served => Colour::Green,
         RequestResult::Refused => Colour::Yellow,
@@ -292,6 +321,12 @@ fn request_text(line: &RequestLine<'_>, has_colours: bool) -> String {
     );
     if let Some(detail) = &line.detail {
         let _ = write!(text, "\n          {detail}");
+    }
+    if let Some(remedy) = remedy {
+        let _ = write!(text, "\n          Why: {}", remedy.explain);
+        if let Some(allow) = &remedy.allow {
+            let _ = write!(text, "\n          To allow it: {allow}");
+        }
     }
     text
 }

@@ -62,6 +62,7 @@ impl Checker<'_> {
                 // Each is checked by its own function below.
                 key: _,
                 expires: _,
+                created: _,
                 policy: _,
                 allow: _,
                 deny: _,
@@ -78,7 +79,10 @@ impl Checker<'_> {
             let keys = self.keys(caller, name, &path, &mut owners);
             let rules = self.caller_rules(caller, name, &path, &policies, known);
             let limit = self.caller_limit(caller, &path, &policies, usual);
-            let expires = self.expires(caller, &path);
+            let expires = self.expires(caller, name, &path);
+            if let Some(Err(error)) = caller.created.as_deref().map(expiry::parse) {
+                self.error(&path.child("created"), error);
+            }
             let tenants = self.caller_tenants(caller, &path, tenants, settings);
             let named: Vec<&caller::PolicySettings> = caller
                 .policy
@@ -201,7 +205,12 @@ impl Checker<'_> {
         keys
     }
 
-    fn expires(&mut self, caller: &caller::CallerSettings, path: &KeyPath) -> Option<Timestamp> {
+    fn expires(
+        &mut self,
+        caller: &caller::CallerSettings,
+        name: &str,
+        path: &KeyPath,
+    ) -> Option<Timestamp> {
         let text = caller.expires.as_ref()?;
         let path = path.child("expires");
         match expiry::parse(text) {
@@ -209,8 +218,10 @@ impl Checker<'_> {
                 if moment <= Timestamp::now() {
                     self.warning(
                         &path,
-                        "the keys of this caller are no longer valid",
-                        "`ninjaone-proxy caller rotate` or `caller revoke`",
+                        format!("the keys of caller `{name}` have expired"),
+                        format!(
+                            "let them live on with `ninjaone-proxy caller set {name} --expires DATE`, or remove the caller with `ninjaone-proxy caller revoke {name}`"
+                        ),
                     );
                 }
                 Some(moment)
@@ -297,7 +308,7 @@ impl Checker<'_> {
             let hint = "give it a `policy` or an `allow` list".to_owned();
             self.diagnostics.missing_warning(
                 at,
-                format!("no rule allows caller `{name}` anything"),
+                format!("caller `{name}` is allowed nothing"),
                 Some(hint),
             );
         }
@@ -334,7 +345,11 @@ impl Checker<'_> {
         known: &[&str],
     ) {
         let at = self.value_location(path);
-        if self.diagnostics.has_at(&at) {
+        let section = KeyPath::from_keys(&[what]);
+        // What is there but wrong, or in a misspelt section, has been reported.
+        let is_reported =
+            self.provenance.contains(&section.child(name)) || self.provenance.is_misspelt(&section);
+        if is_reported || self.diagnostics.has_at(&at) {
             return;
         }
         let mut known = known.to_vec();

@@ -5,7 +5,9 @@
 //! must not be split by where it happens to be started. The directory that was used once is found again without a terminal.
 
 use std::{
+    fs,
     io::IsTerminal,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -43,6 +45,7 @@ impl Checker<'_> {
             Some(state) => (PathBuf::from(state), PathOrigin::StateDirectory),
             None => (DEFAULT_STORE_PATH.into(), PathOrigin::Default),
         };
+        let store = behind_link_of_root(store);
         let is_audit_missing = !self
             .provenance
             .contains(&KeyPath::from_keys(&["audit", "path"]));
@@ -97,7 +100,9 @@ impl Checker<'_> {
 }
 
 /// In the user's state directory, which may not be there.
-fn own_state_directory<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Option<PathBuf> {
+pub(crate) fn own_state_directory<'a>(
+    variable: impl Fn(&str) -> Option<&'a str>,
+) -> Option<PathBuf> {
     let base = variable("XDG_STATE_HOME").map(PathBuf::from);
     // A relative path there is invalid, and is to be ignored.
     let base = base.filter(|it| it.is_absolute()).or_else(|| {
@@ -112,7 +117,8 @@ pub(in crate::config) fn default_stores<'a>(
     variable: impl Fn(&str) -> Option<&'a str>,
 ) -> impl Iterator<Item = PathBuf> {
     let own = own_state_directory(variable).map(|it| it.join(STORE));
-    own.into_iter().chain([PathBuf::from(DEFAULT_STORE_PATH)])
+    own.into_iter()
+        .chain([behind_link_of_root(PathBuf::from(DEFAULT_STORE_PATH))])
 }
 
 fn is_on_terminal() -> bool {
@@ -121,8 +127,17 @@ fn is_on_terminal() -> bool {
         || std::io::stderr().is_terminal()
 }
 
+/// With `DynamicUser=`, systemd's `/var/lib/NAME` is a link to `/var/lib/private/NAME` (systemd.exec(5)). The store follows no
+/// link; one that root made is as good as a path that root wrote.
+fn behind_link_of_root(directory: PathBuf) -> PathBuf {
+    let is_link_of_root =
+        fs::symlink_metadata(&directory).is_ok_and(|it| it.is_symlink() && it.uid() == 0);
+    let real = is_link_of_root.then(|| fs::canonicalize(&directory).ok());
+    real.flatten().unwrap_or(directory)
+}
+
 /// Whether this user can write the directory, or make it. Changes nothing.
-fn can_be_written(directory: &Path) -> bool {
+pub(crate) fn can_be_written(directory: &Path) -> bool {
     let there = directory.ancestors().find(|it| it.exists());
     there.is_some_and(|it| {
         let access = Access::WRITE_OK | Access::EXEC_OK;

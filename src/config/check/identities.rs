@@ -109,7 +109,7 @@ impl Checker<'_> {
 
     fn client_id(&mut self, id: Option<&str>, path: &KeyPath) -> Option<String> {
         let Some(id) = id else {
-            let hint = "it stands beside the application in NinjaOne";
+            let hint = "NinjaOne shows it with the application: Administration, Apps, API";
             self.missing(path, "client_id", hint);
             return None;
         };
@@ -238,7 +238,7 @@ impl Checker<'_> {
     fn keepalive(&mut self, text: &str, path: &KeyPath) -> Duration {
         match duration::parse(text) {
             Ok(time) if (KEEPALIVE_MIN..=KEEPALIVE_MAX).contains(&time) => return time,
-            Ok(_) => self.error(path, "this is \"1m\" to \"7d\""),
+            Ok(_) => self.error(path, "this must be between \"1m\" and \"7d\""),
             Err(error) => self.error(path, error),
         }
         KEEPALIVE_MIN
@@ -252,7 +252,7 @@ impl Checker<'_> {
             }
             self.error(
                 path,
-                format!("a share of a token's life is {PERCENT_MIN}% to {PERCENT_MAX}%"),
+                format!("this must be a share of a token's life, {PERCENT_MIN}% to {PERCENT_MAX}%"),
             );
             return usual;
         }

@@ -32,6 +32,7 @@ impl Checker<'_> {
     pub(super) fn listen(&mut self, settings: &settings::listen::ListenSettings) -> ListenConfig {
         let settings::listen::ListenSettings {
             http,
+            unencrypted,
             unix,
             https,
             hosts,
@@ -46,7 +47,7 @@ impl Checker<'_> {
         } = settings;
         let top = KeyPath::from_keys(&["listen"]);
         let is_deaf = http.is_empty() && unix.is_empty() && https.is_empty();
-        let http = self.http(http, &top.child("http"));
+        let http = self.http(http, *unencrypted, &top.child("http"));
         let unix = self.unix(unix, &top.child("unix"));
         let https = self.https(https, &top.child("https"));
         if is_deaf {
@@ -94,7 +95,12 @@ impl Checker<'_> {
         }
     }
 
-    fn http(&mut self, texts: &[String], path: &KeyPath) -> Vec<(KeyPath, BindAddress)> {
+    fn http(
+        &mut self,
+        texts: &[String],
+        is_meant: bool,
+        path: &KeyPath,
+    ) -> Vec<(KeyPath, BindAddress)> {
         let mut binds = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             let path = path.element(index);
@@ -103,11 +109,12 @@ impl Checker<'_> {
             };
             if let BindAddress::Address(address) = &bind
                 && !address.ip().is_loopback()
+                && !is_meant
             {
                 self.warning(
                     &path,
                     "keys travel unencrypted to this address, which others can reach",
-                    "use `https`, or keep it on the loopback",
+                    "use `https`, or keep it on the loopback; where the network is private, `unencrypted = true` says so",
                 );
             }
             binds.push((path, bind));

@@ -211,14 +211,21 @@ impl Checker<'_> {
             .warning(at, message.to_string(), Some(hint.into()));
     }
 
-    /// Reports that `key` is missing in `table`, unless it was written and is wrong, which has been reported already.
+    /// Reports that `key` is missing in `table`, unless it was written and is wrong, or misspelt, which has been reported already.
     fn missing(&mut self, table: &KeyPath, key: &str, hint: impl Into<String>) {
         if self.provenance.contains(&table.child(key)) {
             return;
         }
+        self.missing_in(table, &format!("`{key}`"), hint);
+    }
+
+    /// Reports that `table` needs one of `keys`. An unknown key in it, which may have been meant to be one, comes first.
+    fn missing_in(&mut self, table: &KeyPath, keys: &str, hint: impl Into<String>) {
         let at = self.key_location(table);
-        let message = format!("`{key}` is missing in `{table}`");
-        self.diagnostics.missing(at, message, Some(hint.into()));
+        let message = format!("{keys} is missing in `{table}`");
+        let cause = self.provenance.last_unknown(table).map(SourceLocation::key);
+        self.diagnostics
+            .missing_because(at, message, Some(hint.into()), cause);
     }
 
     /// Parses a duration above zero.
@@ -235,10 +242,10 @@ impl Checker<'_> {
     fn size(&mut self, path: &KeyPath, text: &str, (least, most): (u64, u64)) -> u64 {
         match size::parse(text) {
             Ok(bytes) if bytes < least => {
-                self.error(path, format!("this is at least {}KiB", least >> 10));
+                self.error(path, format!("this must be at least {}KiB", least >> 10));
             }
             Ok(bytes) if bytes > most => {
-                self.error(path, format!("this is at most {}MiB", most >> 20));
+                self.error(path, format!("this must be at most {}MiB", most >> 20));
             }
             Ok(bytes) => return bytes,
             Err(error) => self.error(path, error),

@@ -58,11 +58,18 @@ impl Checker<'_> {
     }
 
     fn report_missing_seal(&mut self, settings: &Settings, path: &KeyPath) {
+        let is_misspelt = ["store", "store.seal"]
+            .map(|it| KeyPath::from_keys(&it.split('.').collect::<Vec<_>>()))
+            .iter()
+            .any(|it| self.provenance.is_misspelt(it));
+        if is_misspelt {
+            return;
+        }
         for (name, tenant) in &settings.tenant {
             let user = KeyPath::from_keys(&["tenant", name, "user"]);
             if tenant.user.is_some() || self.provenance.contains(&user) {
                 let message =
-                    "`store.seal` is missing: what a login gives is kept on disk, encrypted";
+                    "`store.seal` is missing: a login is kept on disk, encrypted with this key";
                 let at = self.key_location(&user);
                 self.diagnostics.missing(at, message, Some(KEY_HINT.into()));
             }

@@ -33,11 +33,11 @@ impl Checker<'_> {
             let tenant = self.tenant(tenant, &path, parsed.ok());
             tenants.extend(tenant);
         }
-        if settings.is_empty() {
+        if settings.is_empty() && !self.provenance.contains(&top) {
             self.diagnostics.missing_warning(
                 SourceLocation::Unknown,
-                "there is no tenant: nothing can be reached",
-                Some("add a [tenant.NAME]".into()),
+                "there is no tenant, so nothing can be reached",
+                Some("add a section [tenant.NAME], or let `ninjaone-proxy init` write a configuration".into()),
             );
         }
         tenants
@@ -101,11 +101,9 @@ impl Checker<'_> {
         if is_tried || settings.service.is_some() || settings.user.is_some() {
             return;
         }
-        let message = format!("`service` or `user` is missing in `{path}`");
         let hint = "service = { client_id = \"…\", client_secret = { file = \"…\" } } for a machine, \
                     user = { client_id = \"…\" } for a person who logs in";
-        self.diagnostics
-            .missing(self.key_location(path), message, Some(hint.into()));
+        self.missing_in(path, "`service` or `user`", hint);
     }
 
     fn origin(
@@ -126,10 +124,15 @@ impl Checker<'_> {
             (None, Some(url)) => match address::parse_origin(url) {
                 Ok(origin) => Some(origin),
                 Err(error) => {
-                    if error == address::OriginParseError::UserInfo {
-                        self.redacted_error(&path.child("url"), error.to_string(), None);
-                    } else {
-                        self.error(&path.child("url"), error);
+                    let path = path.child("url");
+                    match address::corrected_origin(url) {
+                        _ if error == address::OriginParseError::UserInfo => {
+                            self.redacted_error(&path, error.to_string(), None);
+                        }
+                        Some(right) => {
+                            self.error_with_hint(&path, error, format!("write url = \"{right}\""));
+                        }
+                        None => self.error(&path, error),
                     }
                     None
                 }
@@ -139,10 +142,8 @@ impl Checker<'_> {
                     .iter()
                     .any(|key| self.provenance.contains(&path.child(key)));
                 if !written {
-                    let at = self.key_location(path);
-                    let message = format!("`region` or `url` is missing in `{path}`");
-                    let hint = "region = \"eu\" (us, us2, eu, ca, oc, fed, jp), or url = \"https://…\" of a branded instance";
-                    self.diagnostics.missing(at, message, Some(hint.into()));
+                    let hint = "write region = \"eu\" (or us, us2, ca, oc, fed, jp), or url = \"https://acme.rmmservice.com\" for a host of your own";
+                    self.missing_in(path, "`region` or `url`", hint);
                 }
                 None
             }

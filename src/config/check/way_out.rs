@@ -2,6 +2,7 @@
 
 use crate::{
     config::{
+        SecretUse,
         read::{diagnostics::SourceLocation, key_path::KeyPath},
         settings::{
             outgoing_proxy::{OutgoingProxySetting, OutgoingProxySettings},
@@ -66,8 +67,15 @@ impl Checker<'_> {
                 let at = SourceLocation::Named(error.name.to_owned());
                 // Once, however many tenants it is about.
                 if !self.diagnostics.has_at(&at) {
-                    self.diagnostics
-                        .error(at, error.to_string(), Some(error.hint()));
+                    let (message, hint) = (error.to_string(), Some(error.hint()));
+                    match self.secrets {
+                        SecretUse::Needed => self.diagnostics.error(at, message, hint),
+                        // The variables are those of a shell. The service that sends may have others.
+                        SecretUse::NotNeeded => {
+                            let message = format!("{message}; `run` does not start with it");
+                            self.diagnostics.warning(at, message, hint);
+                        }
+                    }
                 }
                 WayOut::default()
             }

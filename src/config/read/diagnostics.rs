@@ -150,6 +150,8 @@ pub(crate) struct PendingDiagnostic {
     pub severity: Severity,
     /// Something is missing. If a file could not be read completely, that may be the only reason.
     pub is_missing: bool,
+    /// What may be the reason, which is shown first: something else in the same file.
+    pub cause: Option<SourceLocation>,
 }
 
 /// Everything found so far.
@@ -185,6 +187,21 @@ impl Diagnostics {
         self.push(at, message.into(), hint, Severity::Error, true);
     }
 
+    /// Reports something missing that may be what `cause` was meant to be.
+    pub(crate) fn missing_because(
+        &mut self,
+        at: SourceLocation,
+        message: impl Into<String>,
+        hint: Option<String>,
+        cause: Option<SourceLocation>,
+    ) {
+        let before = self.0.len();
+        self.missing(at, message, hint);
+        if let Some(added) = self.0.get_mut(before) {
+            added.cause = cause;
+        }
+    }
+
     /// Reports something missing as a warning.
     pub(crate) fn missing_warning(
         &mut self,
@@ -209,6 +226,7 @@ impl Diagnostics {
             hint,
             severity,
             is_missing: is_absence,
+            cause: None,
         };
         if self.0.len() > DIAGNOSTICS_MAX || !self.0.contains(&pending) {
             self.0.push(pending);
@@ -260,10 +278,17 @@ impl Diagnostics {
     /// Resolves the locations of all diagnostics, and sorts them in the order of `files` and of the locations in them.
     #[must_use]
     pub(crate) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
-        self.0.sort_by_key(|pending| match &pending.location {
+        let place = |at: &SourceLocation| match at {
             SourceLocation::Span { file, bytes } => (*file, bytes.start),
             SourceLocation::Named(_) => (usize::MAX, 0),
             SourceLocation::Unknown => (usize::MAX, 1),
+        };
+        self.0.sort_by_key(|pending| {
+            let own = place(&pending.location);
+            match &pending.cause {
+                Some(cause) => (place(cause).max(own), true),
+                None => (own, false),
+            }
         });
         let more = self.0.len().saturating_sub(DIAGNOSTICS_MAX);
         self.0.truncate(DIAGNOSTICS_MAX);
@@ -292,6 +317,7 @@ impl Diagnostic {
             hint,
             severity: Severity::Error,
             is_missing: false,
+            cause: None,
         };
         locate(pending, &[])
     }

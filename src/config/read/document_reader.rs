@@ -15,13 +15,13 @@ use super::{
     provenance::{Provenance, ProvenanceMap},
     schema::{Schema, SchemaKey, Sensitive, choice_list},
     source_file::SECRET_WORDS,
-    suggestion::closest_match,
+    suggestion::{closest_match, synonym},
     unsupported,
 };
 
 /// The message about an inline secret.
 pub(in crate::config) const INLINE_SECRET: &str =
-    "a secret is never written into the configuration itself";
+    "a secret must not stand in the configuration itself";
 
 /// What a document comes from.
 #[derive(Debug, Clone)]
@@ -116,16 +116,22 @@ impl DocumentReader<'_> {
     }
 
     fn unknown_key(&mut self, name: &str, span: Range<usize>, keys: &[SchemaKey], path: &KeyPath) {
+        let provenance = self.provenance_of(span.clone(), span.clone());
         let at = self.at(span);
         if let Some(message) = unsupported::unsupported_message(path.keys(), name) {
             self.diagnostics.error(at, message, None);
             return;
         }
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let hint = closest_match(name, names.iter().copied()).map_or_else(
-            || format!("known here: {}", names.join(", ")),
+        let meant = closest_match(name, names.iter().copied());
+        let meant = meant.or_else(|| synonym(name, &names));
+        let hint = meant.map_or_else(
+            || format!("settings here: {}", names.join(", ")),
             |meant| format!("did you mean `{meant}`?"),
         );
+        if let Some(table) = path.parent() {
+            self.provenance.insert_unknown(table, meant, provenance);
+        }
         let message = match path.parent() {
             Some(parent) if parent != KeyPath::root() => {
                 format!("there is no setting `{name}` in `{parent}`")
@@ -212,24 +218,38 @@ impl DocumentReader<'_> {
     }
 
     fn wrong_kind(&mut self, value: &Spanned<DeValue<'_>>, schema: &Schema) {
+        let found = value.get_ref();
         let message = format!(
             "expected {}, found {}",
             schema.expected(),
-            describe_kind(value.get_ref())
+            describe_kind(found)
         );
-        self.diagnostics.error(self.at(value.span()), message, None);
+        let hint = match (schema, found) {
+            (Schema::List(_), DeValue::String(_)) => Some("put it in brackets: [\"…\"]"),
+            (Schema::Text, DeValue::Integer(_) | DeValue::Float(_)) => {
+                Some("put it in quotes: \"…\"")
+            }
+            (Schema::Boolean, DeValue::String(_)) => Some("write true or false, without quotes"),
+            _ => None,
+        };
+        self.diagnostics
+            .error(self.at(value.span()), message, hint.map(str::to_owned));
     }
 
     fn record_provenance(&mut self, path: KeyPath, key: Range<usize>, value: Range<usize>) {
-        let provenance = match &self.document {
+        let provenance = self.provenance_of(key, value);
+        self.provenance.insert(path, provenance);
+    }
+
+    fn provenance_of(&self, key: Range<usize>, value: Range<usize>) -> Provenance {
+        match &self.document {
             DocumentSource::File(file) => Provenance::File {
                 file: *file,
                 key,
                 value,
             },
             DocumentSource::Variable(name) => Provenance::Variable(name.clone()),
-        };
-        self.provenance.insert(path, provenance);
+        }
     }
 
     fn at(&self, bytes: Range<usize>) -> SourceLocation {
@@ -346,7 +366,7 @@ fn placeholder(schema: &Schema) -> Value {
 
 fn describe_kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",

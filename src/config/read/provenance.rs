@@ -1,6 +1,9 @@
 //! Where each setting was written.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::key_path::KeyPath;
 
@@ -21,28 +24,59 @@ pub(crate) enum Provenance {
 
 /// The provenance of every key that was written, whether or not its value is valid.
 #[derive(Debug, Default)]
-pub(crate) struct ProvenanceMap(BTreeMap<KeyPath, Provenance>);
+pub(crate) struct ProvenanceMap {
+    written: BTreeMap<KeyPath, Provenance>,
+    /// What unknown keys were probably meant to be.
+    meant: BTreeSet<KeyPath>,
+    /// The last unknown key of each table.
+    unknown: BTreeMap<KeyPath, Provenance>,
+}
 
 impl ProvenanceMap {
     /// Records that the setting at `path` comes from `provenance`.
     pub(crate) fn insert(&mut self, path: KeyPath, provenance: Provenance) {
-        self.0.insert(path, provenance);
+        self.written.insert(path, provenance);
     }
 
     /// Adds the provenance of another file's settings.
     pub(crate) fn append(&mut self, other: Self) {
         // Not `BTreeMap::append`, which rebuilds the whole map for each file.
-        self.0.extend(other.0);
+        self.written.extend(other.written);
+        self.meant.extend(other.meant);
+        self.unknown.extend(other.unknown);
+    }
+
+    /// Records that `table` has a key that is unknown, and what it was probably meant to be.
+    pub(crate) fn insert_unknown(
+        &mut self,
+        table: KeyPath,
+        meant: Option<&str>,
+        provenance: Provenance,
+    ) {
+        self.meant.extend(meant.map(|name| table.child(name)));
+        self.unknown.insert(table, provenance);
+    }
+
+    /// Whether something at exactly `path` was misspelt, which has been reported.
+    #[must_use]
+    pub(crate) fn is_misspelt(&self, path: &KeyPath) -> bool {
+        self.meant.contains(path)
+    }
+
+    /// The last key of the table at `path` that is unknown.
+    #[must_use]
+    pub(crate) fn last_unknown(&self, path: &KeyPath) -> Option<&Provenance> {
+        self.unknown.get(path)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Provenance)> {
-        self.0.iter()
+        self.written.iter()
     }
 
     /// Removes everything below `path`: a later layer replaces the whole value.
     pub(crate) fn remove_descendants(&mut self, path: &KeyPath) {
         let below: Vec<KeyPath> = self
-            .0
+            .written
             .range(path.clone()..)
             .map(|(key, _)| key)
             .take_while(|key| key.starts_with(path))
@@ -50,19 +84,19 @@ impl ProvenanceMap {
             .cloned()
             .collect();
         for key in below {
-            self.0.remove(&key);
+            self.written.remove(&key);
         }
     }
 
-    /// Whether anything was written at exactly `path`.
+    /// Whether anything was written at exactly `path`, or was misspelt.
     #[must_use]
     pub(crate) fn contains(&self, path: &KeyPath) -> bool {
-        self.0.contains_key(path)
+        self.written.contains_key(path) || self.is_misspelt(path)
     }
 
     #[must_use]
     pub(crate) fn get(&self, path: &KeyPath) -> Option<&Provenance> {
-        self.0.get(path)
+        self.written.get(path)
     }
 
     /// The provenance of `path`, or of the nearest enclosing key that was written.
@@ -70,7 +104,7 @@ impl ProvenanceMap {
     pub(crate) fn closest(&self, path: &KeyPath) -> Option<&Provenance> {
         let mut path = path.clone();
         loop {
-            if let Some(provenance) = self.0.get(&path) {
+            if let Some(provenance) = self.written.get(&path) {
                 return Some(provenance);
             }
             path = path.parent()?;
@@ -91,7 +125,7 @@ impl ProvenanceMap {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let depth = path.keys().len();
         let mut fitting: Vec<String> = self
-            .0
+            .written
             .range(path.clone()..)
             .map(|(key, _)| key)
             .take_while(|key| key.starts_with(path))

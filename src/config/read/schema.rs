@@ -60,7 +60,7 @@ impl Schema {
         match self {
             Self::Table(_) | Self::Map { .. } => "a table".into(),
             Self::List(_) => "a list".into(),
-            Self::Text => "a text in quotes".into(),
+            Self::Text => "text in quotes".into(),
             Self::Date => {
                 "a date such as 2027-03-31 or a moment such as 2027-03-31T18:00:00Z".into()
             }

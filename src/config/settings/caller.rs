@@ -17,6 +17,9 @@ pub struct CallerSettings {
     /// The day or the moment from which the keys are no longer valid.
     #[schemars(extend("x-date" = true))]
     pub expires: Option<String>,
+    /// When the caller was made; `caller list` shows its age.
+    #[schemars(extend("x-date" = true))]
+    pub created: Option<String>,
     /// The policies that hold for this caller.
     pub policy: Vec<String>,
     /// What this caller may do besides.

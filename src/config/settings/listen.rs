@@ -11,6 +11,8 @@ use crate::config::value::address::loopback_hosts;
 pub struct ListenSettings {
     /// Addresses for plain HTTP: "127.0.0.1:6465", ":0" for any free port of the loopback, "fd:http" for a systemd socket.
     pub http: Vec<String>,
+    /// Plain HTTP on addresses that others can reach is meant: the network keeps it private.
+    pub unencrypted: bool,
     /// Unix sockets.
     pub unix: Vec<UnixListenerSettings>,
     /// Addresses for HTTPS.
@@ -42,6 +44,7 @@ impl Default for ListenSettings {
     fn default() -> Self {
         Self {
             http: vec!["127.0.0.1:6465".into()],
+            unencrypted: false,
             unix: Vec::new(),
             https: Vec::new(),
             hosts: loopback_hosts(),

@@ -135,16 +135,16 @@ fn is_host_name(text: &str) -> bool {
 /// Why a text is not the URL of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OriginParseError {
-    #[error("a tenant's url begins with https://")]
+    #[error("a tenant's url starts with https://")]
     Scheme,
     #[error("plain http:// is allowed to a loopback address only")]
     PlainHttp,
-    #[error("a tenant's url holds no user name and no password")]
+    #[error("a tenant's url must not contain a user name or a password")]
     UserInfo,
-    #[error("a tenant's url ends after the host: no path, no query")]
+    #[error("a tenant's url ends after the host; it has no path and no query")]
     Path,
     #[error(
-        "a tenant's url is a scheme, a host and perhaps a port, such as \"https://acme.rmmservice.com\""
+        "a tenant's url is https://, a host and, if needed, a port, such as \"https://acme.rmmservice.com\""
     )]
     InvalidFormat,
 }
@@ -171,6 +171,18 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, OriginParseError> {
         return Err(OriginParseError::PlainHttp);
     }
     Ok(Origin::direct(tls, host, port))
+}
+
+/// The URL of a tenant that was probably meant: with `https://`, and without what follows the host.
+#[must_use]
+pub(crate) fn corrected_origin(text: &str) -> Option<String> {
+    let text = text.trim();
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    // A word is no host of NinjaOne's: it may have been meant to be a region.
+    let looks_right = authority.contains('.') && !authority.contains('@');
+    let right = format!("https://{authority}");
+    (looks_right && parse_origin(&right).is_ok()).then_some(right)
 }
 
 /// The host and port of a URL. The host is in lower case and has no brackets; the port is not 0.

@@ -8,7 +8,7 @@ const PREFIX: &str = "sha256:";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyDigestParseError {
     /// Perhaps a plaintext key: never shown.
-    #[error("a key is never written down as it is, only its digest: \"sha256:\" and 64 hex digits")]
+    #[error("a key itself must not stand here, only its digest: \"sha256:\" and 64 hex digits")]
     PlaintextKey,
     #[error("after \"sha256:\" come 64 hex digits, not {0} characters")]
     WrongLength(usize),

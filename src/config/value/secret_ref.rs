@@ -108,6 +108,9 @@ impl SecretError {
                 ..
             } => Some(credential_hint(Path::new(path))),
             Self::InsecurePermissions { path, .. } => Some(format!("chmod 600 {path}")),
+            Self::FileNotFound(path) => Some(format!(
+                "put the secret there, readable by you alone: (umask 077; cat > {path}), paste it, then Enter and Ctrl-D"
+            )),
             Self::WrongOwner { path, .. } => Some(format!(
                 "chown it to the user that runs ninjaone-proxy, or to root: {path}"
             )),

@@ -1,4 +1,4 @@
-//! A store of logins in memory, for the sandbox and for tests.
+//! A store of logins in memory, for what is tested without a disk.
 
 use std::{
     collections::HashMap,

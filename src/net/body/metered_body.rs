@@ -11,6 +11,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, SizeHint};
 
+use crate::net::exceeded_size::ExceededSize;
+
 use super::{
     incoming_body::IncomingBody, incoming_body_error::IncomingBodyError, progress::BodyProgress,
     request_body_error::RequestBodyError, timeouts::BodyTimeouts, timer::BodyTimer,
@@ -56,9 +58,13 @@ impl MeteredBody {
         self.bytes_max = self.bytes_max.max(self.upload_bytes_max);
     }
 
-    /// Whether more is declared than may come. What is not declared is counted as it comes.
-    pub(in crate::net) fn declares_too_large(&self) -> bool {
-        self.size_hint().lower() > self.bytes_max
+    /// What is declared, if that is more than may come. What is not declared is counted as it comes.
+    pub(in crate::net) fn declared_excess(&self) -> Option<ExceededSize> {
+        let declared = self.size_hint().lower();
+        (declared > self.bytes_max).then_some(ExceededSize {
+            allowed: self.bytes_max,
+            sent: Some(declared),
+        })
     }
 
     pub(in crate::net) fn is_still_arriving(&self) -> bool {
@@ -160,9 +166,12 @@ impl MeteredBody {
                     };
                     let received = self.progress.add_bytes(data.len() as u64);
                     if received > self.bytes_max {
-                        return Poll::Ready(Some(Err(
-                            self.record_error(RequestBodyError::TooLarge)
-                        )));
+                        let exceeded = ExceededSize {
+                            allowed: self.bytes_max,
+                            sent: None,
+                        };
+                        let error = RequestBodyError::TooLarge(exceeded);
+                        return Poll::Ready(Some(Err(self.record_error(error))));
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }

@@ -9,6 +9,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::net::exceeded_size::ExceededSize;
+
 use super::{
     incoming_body::IncomingBody,
     metered_body::MeteredBody,
@@ -82,12 +84,12 @@ impl RequestBody {
         body.record_for_replay()
     }
 
-    /// Whether it declares more than may come. Undeclared bytes are counted as they come.
+    /// What it declares, if that is more than may come. Undeclared bytes are counted as they come.
     #[must_use]
-    pub fn declares_too_large(&self) -> bool {
+    pub fn declared_excess(&self) -> Option<ExceededSize> {
         match self {
-            Self::Empty | Self::Buffered(_) | Self::Replay(_) => false,
-            Self::Stream(body) => body.metered().declares_too_large(),
+            Self::Empty | Self::Buffered(_) | Self::Replay(_) => None,
+            Self::Stream(body) => body.metered().declared_excess(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Why a caller's body could not be passed on.
 
+use crate::net::exceeded_size::ExceededSize;
+
 use super::timer::BodyTimeout;
 
 /// Why a request's body could not be passed on. The texts name the caller's side: nothing is wrong with NinjaOne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum RequestBodyError {
-    #[error("the body is longer than allowed")]
-    TooLarge,
+    #[error("the body {0}")]
+    TooLarge(ExceededSize),
     #[error("the caller stopped sending")]
     Stalled,
     #[error("the caller sends too slowly")]
@@ -34,7 +36,7 @@ impl RequestBodyError {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::TooLarge => "body-too-large",
+            Self::TooLarge(_) => "body-too-large",
             Self::Stalled => "body-stalled",
             Self::Slow => "body-slow",
             Self::Overdue => "body-overdue",

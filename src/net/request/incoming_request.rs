@@ -9,6 +9,7 @@ use crate::{
     names::RequestId,
     net::{
         body::{incoming_body::IncomingBody, request_body::RequestBody},
+        exceeded_size::ExceededSize,
         method::Method,
         peer::Peer,
     },
@@ -16,8 +17,9 @@ use crate::{
 
 use super::{
     allowed_hosts::{AllowedHosts, HostMatch},
+    check_error::CheckError,
     headers::{HeaderError, RequestHeaders},
-    parsed_request::{ParsedRequest, RequestHead, recorded_path},
+    parsed_request::{ParsedRequest, RequestHead, recorded_text},
     presented_credentials::PresentedCredentials,
     request_error::RequestError,
     request_rules::RequestRules,
@@ -80,6 +82,10 @@ pub struct Malformed {
     pub path: Box<str>,
     /// The first error.
     pub error: RequestError,
+    /// The host that it named, if that is not ours: at most 256 bytes, printable ASCII only.
+    pub host: Option<Box<str>>,
+    /// The sizes of what is too large, as far as they are known.
+    pub exceeded: Option<ExceededSize>,
 }
 
 impl IncomingRequest {
@@ -99,17 +105,25 @@ impl IncomingRequest {
             is_tls,
             parsed,
         } = received;
-        let malformed = |method: Option<Method>, path: &str, error: RequestError| {
+        let malformed = |method: Option<Method>, path: &str, why: CheckError| {
+            let CheckError {
+                error,
+                host,
+                exceeded,
+            } = why;
             Box::new(Malformed {
                 id,
                 started,
                 peer,
                 method,
-                path: recorded_path(path.as_bytes()),
+                path: recorded_text(path.as_bytes()),
                 error,
+                host,
+                exceeded: exceeded.or_else(|| rules.exceeded_size(error)),
             })
         };
-        let (mut head, body) = parsed.map_err(|it| malformed(it.method, &it.path, it.error))?;
+        let (mut head, body) =
+            parsed.map_err(|it| malformed(it.method, &it.path, it.error.into()))?;
         let headers = std::mem::replace(&mut head.headers, Ok(RequestHeaders::default()));
         match check(&head, headers, &body, rules) {
             Ok((method, target, headers)) => {
@@ -136,7 +150,7 @@ impl IncomingRequest {
                 let body = RequestBody::new(body, bytes_max, upload_bytes_max, rules.body_timeouts);
                 Ok((request, body))
             }
-            Err(error) => Err(malformed(head.method, head.target.path(), error)),
+            Err(why) => Err(malformed(head.method, head.target.path(), why)),
         }
     }
 
@@ -229,22 +243,32 @@ fn check(
     headers: Result<RequestHeaders, HeaderError>,
     body: &IncomingBody,
     rules: &RequestRules,
-) -> Result<(Method, Target, RequestHeaders), RequestError> {
+) -> Result<(Method, Target, RequestHeaders), CheckError> {
     let method = head.method.ok_or(RequestError::Method)?;
     if head.head_bytes > rules.head_bytes_max {
-        return Err(RequestError::HeadTooLarge);
+        let (allowed, sent) = (rules.head_bytes_max as u64, head.head_bytes as u64);
+        return Err(CheckError::too_large(
+            RequestError::HeadTooLarge,
+            allowed,
+            sent,
+        ));
     }
     let headers = headers?;
     check_host(head.authority.as_ref(), &headers, &rules.allowed_hosts)?;
     let target = Target::parse(&head.target)?;
     if matches!(method, Method::Get | Method::Head) && !body.is_end_stream() {
-        return Err(RequestError::UnexpectedBody);
+        return Err(RequestError::UnexpectedBody.into());
     }
     if headers.is_encoded && !body.is_end_stream() {
-        return Err(RequestError::EncodedBody);
+        return Err(RequestError::EncodedBody.into());
     }
-    if body.size_hint().lower() > rules.upload_bytes_max.max(rules.body_bytes_max) {
-        return Err(RequestError::BodyTooLarge);
+    let (allowed, declared) = (rules.any_body_bytes_max(), body.size_hint().lower());
+    if declared > allowed {
+        return Err(CheckError::too_large(
+            RequestError::BodyTooLarge,
+            allowed,
+            declared,
+        ));
     }
     Ok((method, target, headers))
 }
@@ -254,17 +278,20 @@ fn check_host(
     authority: Option<&Authority>,
     headers: &RequestHeaders,
     hosts: &AllowedHosts,
-) -> Result<(), RequestError> {
+) -> Result<(), CheckError> {
     let authority = authority.map(|it| it.as_str().as_bytes());
     let host = headers.host.as_ref().map(HeaderValue::as_bytes);
     let value = match (authority, host) {
-        (Some(authority), Some(host)) if authority != host => return Err(RequestError::Host),
+        (Some(authority), Some(host)) if authority != host => return Err(RequestError::Host.into()),
         (Some(value), _) | (None, Some(value)) => value,
-        (None, None) => return Err(RequestError::Host),
+        (None, None) => return Err(RequestError::Host.into()),
     };
     match hosts.check(value) {
         HostMatch::Allowed => Ok(()),
-        HostMatch::Misdirected => Err(RequestError::MisdirectedHost),
-        HostMatch::Malformed => Err(RequestError::Host),
+        HostMatch::Misdirected => Err(CheckError {
+            host: Some(recorded_text(value)),
+            ..CheckError::from(RequestError::MisdirectedHost)
+        }),
+        HostMatch::Malformed => Err(RequestError::Host.into()),
     }
 }

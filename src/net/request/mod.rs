@@ -2,6 +2,7 @@
 
 pub mod allowed_hosts;
 pub mod bad_character;
+mod check_error;
 pub mod headers;
 pub mod incoming_request;
 pub mod origin_form;

@@ -9,13 +9,13 @@ use super::{
     request_error::RequestError,
 };
 
-/// Longest part of a refused path that is recorded, in bytes.
-const RECORDED_PATH_BYTES_MAX: usize = 256;
+/// Longest part of a refused path or host that is recorded, in bytes.
+const RECORDED_TEXT_BYTES_MAX: usize = 256;
 
-/// The start of a refused path as it is recorded: printable ASCII, with `?` for any other byte.
-pub(in crate::net) fn recorded_path(path: &[u8]) -> Box<str> {
-    path.iter()
-        .take(RECORDED_PATH_BYTES_MAX)
+/// The start of a refused path or host as it is recorded: printable ASCII, with `?` for any other byte.
+pub(in crate::net) fn recorded_text(text: &[u8]) -> Box<str> {
+    text.iter()
+        .take(RECORDED_TEXT_BYTES_MAX)
         .map(|byte| {
             if byte.is_ascii_graphic() {
                 char::from(*byte)

@@ -13,7 +13,7 @@ pub enum RequestError {
     Method,
     #[error("the request names no host, or names it in two ways")]
     Host,
-    #[error("this host name is not answered here")]
+    #[error("this proxy does not serve this host")]
     MisdirectedHost,
     #[error("the request's head is longer than allowed")]
     HeadTooLarge,

@@ -1,6 +1,8 @@
 //! The admin socket and the commands that ask it: who may look, who may change something, and what is on record of it.
 
 mod access;
+mod asking;
+mod callers;
 mod commands;
 
 use std::{
@@ -23,6 +25,11 @@ struct Guarded {
 
 impl Guarded {
     fn start(access: &str) -> Self {
+        Self::start_with(access, |_| {})
+    }
+
+    /// The same with more settings.
+    fn start_with(access: &str, add: impl FnOnce(&mut Settings)) -> Self {
         let directory = Directory::new();
         // Others reach the socket; what they may do there is what is tested.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -32,6 +39,7 @@ impl Guarded {
             ("admin", "socket", "\"admin.sock\""),
             ("admin", "access", access),
         ]);
+        add(&mut settings);
         // Nothing listens there: no test here is about NinjaOne.
         settings.tenant("127.0.0.1:9".parse().unwrap(), "client");
         let proxy = Proxy::start(directory, settings.clone());

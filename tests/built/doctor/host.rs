@@ -77,7 +77,11 @@ async fn clocks_far_apart_are_told_with_the_skew() {
         "warning",
         &[" d ", "ahead of NinjaOne's", "chrony"],
     );
-    said.says("discovery", "warning", &["not what NinjaOne would say"]);
+    said.says(
+        "discovery",
+        "warning",
+        &["does not answer as NinjaOne does"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +202,8 @@ async fn an_address_that_drops_packets_and_a_dead_name_server_are_told() {
         "warning",
         &["127.0.0.1", "the lookup took 3.", "/etc/resolv.conf"],
     );
-    let took_none = format!("takes connections at 127.0.0.1, but {dropping} took none in time");
+    let took_none =
+        format!("accepts connections at 127.0.0.1, but {dropping} accepted none in time");
     said.says("tcp", "warning", &[&took_none, "firewalls"]);
     // Past it, this NinjaOne speaks no TLS.
     said.says("tls", "failed", &["TLS with ninja.test failed"]);

@@ -148,10 +148,10 @@ async fn a_login_that_cannot_be_renewed_is_told_with_its_end() {
 async fn a_renewal_without_an_end_and_a_login_that_nobody_keeps_alive_are_told() {
     let mut mark = RenewalMarker::now();
     let said = said_of(|it| it.renewal_marker = Some(mark.clone())).await;
-    said.says("login", "warning", &["has not come to its end"]);
+    said.says("login", "warning", &["has not finished"]);
     mark.is_response_lost = true;
     let said = said_of(|it| it.renewal_marker = Some(mark)).await;
-    said.says("login", "warning", &["did not get its answer"]);
+    said.says("login", "warning", &["got no answer"]);
     let said = said_of(|it| it.refreshed_at = ago(HOUR * 24 * 20)).await;
     said.says("login", "warning", &["last used 20 d ago", "lapse"]);
 }
@@ -238,7 +238,7 @@ async fn looking_leaves_nothing_behind() {
     let world = World::new();
     world.configure(&user());
     let said = world.doctor().await;
-    said.says("store-directory", "ok", &["not there yet"]);
+    said.says("store-directory", "ok", &["does not exist yet"]);
     assert!(!world.store_path().exists());
 
     keep(&world.store(), &kept(&world));

@@ -5,9 +5,11 @@ use std::{
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
     process::Command,
+    time::Duration,
 };
 
-use ninjaone_proxy::sandbox::NATIVE_CLIENT_ID;
+use ninjaone_proxy::{clock::Timestamp, sandbox::NATIVE_CLIENT_ID};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use crate::program::{PROGRAM, Program};
 
@@ -22,7 +24,7 @@ async fn a_wrong_configuration_ends_it_with_78() {
     said.says(
         "configuration",
         "failed",
-        &["2 wrong", "config.toml", "config check"],
+        &["2 errors", "config.toml", "config check"],
     );
     assert_eq!(said.checks.len(), 1);
 
@@ -52,7 +54,7 @@ async fn an_audit_log_that_is_broken_or_cannot_be_written_is_told() {
     let world = World::new();
     world.configure(&service());
     let said = world.doctor().await;
-    said.says("audit-directory", "ok", &["not there yet"]);
+    said.says("audit-directory", "ok", &["does not exist yet"]);
     said.says("audit-chain", "skipped", &["nothing is recorded yet"]);
 
     fs::create_dir(world.path().join("audit")).unwrap();
@@ -196,6 +198,51 @@ async fn a_group_that_a_socket_cannot_be_given_to_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_that_callers_see_is_looked_at() {
+    let world = World::new();
+    let certificate = |until: (i32, u8, u8)| {
+        let mut params = CertificateParams::new(vec!["proxy.example".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(until.0, until.1, until.2);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        world.write("tls.pem", pem.as_bytes());
+        world.write("tls.key", key.serialize_pem().as_bytes());
+    };
+    listening(
+        &world,
+        "http = [\"127.0.0.1:0\"]\nhttps = [{ bind = \"127.0.0.1:0\", cert = \"tls.pem\", key = \"tls.key\" }]",
+    );
+    certificate((2126, 1, 1));
+    let said = world.doctor_with(&["--offline"]).await;
+    let name = "listen-certificate";
+    said.says(name, "ok", &["tls.pem", "belong together"]);
+
+    let in_days = Timestamp::now().plus(Duration::from_hours(9 * 24));
+    let end = in_days.to_string();
+    let part = |from: usize, to: usize| end[from..to].parse::<u16>().unwrap();
+    let (month, day) = (
+        u8::try_from(part(5, 7)).unwrap(),
+        u8::try_from(part(8, 10)).unwrap(),
+    );
+    certificate((part(0, 4).into(), month, day));
+    let said = world.doctor_with(&["--offline"]).await;
+    said.says(name, "warning", &["valid for another 8 d", "Renew it"]);
+
+    certificate((2021, 6, 1));
+    let said = world.doctor_with(&["--offline"]).await;
+    said.says(name, "failed", &["has expired", "2021-06-01"]);
+
+    world.write(
+        "tls.key",
+        KeyPair::generate().unwrap().serialize_pem().as_bytes(),
+    );
+    let said = world.doctor_with(&["--offline"]).await;
+    said.says(name, "failed", &["tls.key", "belong together"]);
+    assert_eq!(said.code, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_of_the_service_manager_is_not_called_free() {
     let world = World::new();
     listening(&world, "http = [\"fd:http\"]");
@@ -261,7 +308,7 @@ async fn a_running_proxy_is_found_with_its_own_troubles_and_holds_its_ports() {
     said.says(
         "proxy",
         "failed",
-        &[&process, "acme/user: a person must log in"],
+        &[&process, "acme/user: a user must log in"],
     );
     said.says("ports", "ok", &["held by the running proxy"]);
     said.says("audit-directory", "ok", &["can be written"]);

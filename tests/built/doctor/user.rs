@@ -87,6 +87,6 @@ async fn scopes_that_the_application_lacks_are_found_before_anybody_logs_in() {
     said.says(
         "authorize",
         "failed",
-        &["offline_access (`invalid_scope`)", "Tick them"],
+        &["offline_access (invalid_scope)", "Tick them"],
     );
 }

@@ -2,9 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{key::hex, wait::until};
+use crate::{answer::Answer, key::hex, wait::until};
 
 use super::{proxy_client::Ask, world::World};
+
+#[track_caller]
+fn says(answer: &Answer, detail: &str) {
+    assert_eq!(answer.json()["detail"], detail);
+}
 
 #[tokio::test]
 async fn sixty_four_headers_are_taken_and_sixty_five_are_not() {
@@ -20,6 +25,7 @@ async fn sixty_four_headers_are_taken_and_sixty_five_are_not() {
     let many = with(150).send().await;
 
     refused.refuses(431, "too-large");
+    says(&refused, "There are more than 64 header lines.");
     assert_eq!(world.outcome(refused.id()).await["decision"], "too-large");
     assert_eq!(many.status, 431);
     assert_eq!(world.saw().len(), 1);
@@ -48,8 +54,15 @@ async fn a_head_of_thirty_two_kibibytes_is_taken_and_a_longer_one_is_not() {
     with(30 * 1024).send().await.is(200);
     piecemeal(30 * 1024).await.is(200);
     for bytes in [33 * 1024, 40 * 1024, 60 * 1024] {
-        assert_eq!(with(bytes).send().await.status, 431, "{bytes}");
-        assert_eq!(piecemeal(bytes).await.status, 431, "{bytes}");
+        for refused in [with(bytes).send().await, piecemeal(bytes).await] {
+            refused.refuses(431, "too-large");
+            let detail = refused.json()["detail"].to_string();
+            assert!(
+                detail.contains("head (request line and headers)"),
+                "{detail}"
+            );
+            assert!(detail.contains("32 KiB (32,768 bytes)"), "{detail}");
+        }
     }
 
     let outcomes = async || {
@@ -77,6 +90,10 @@ async fn a_target_of_eight_kibibytes_is_taken_and_a_longer_one_is_not() {
     let refused = world.get("reports", &target(8193)).await;
 
     refused.refuses(414, "too-large");
+    says(
+        &refused,
+        "The request's target (path and query) is longer than the allowed 8 KiB (8,192 bytes).",
+    );
     assert_eq!(world.saw().len(), 1);
     assert_eq!(world.outcome(refused.id()).await["decision"], "too-large");
     world.end().await;
@@ -103,6 +120,16 @@ fn chunked(world: &World, target: &str, length: usize) -> Vec<u8> {
     bytes
 }
 
+/// What is said of a body that is one byte longer than `cap`, which is a whole number of KiB below 1000.
+fn sizes(cap: usize) -> String {
+    let (thousands, rest) = (cap / 1000, cap % 1000);
+    format!(
+        "has {thousands},{:03} bytes, and at most {} KiB ({thousands},{rest:03} bytes) are allowed",
+        rest + 1,
+        cap / 1024
+    )
+}
+
 #[tokio::test]
 async fn a_body_at_the_cap_arrives_and_one_byte_more_does_not() {
     let world = small_bodies().start().await;
@@ -119,12 +146,18 @@ async fn a_body_at_the_cap_arrives_and_one_byte_more_does_not() {
         assert!(good.status < 300, "{}", good.text());
         let before = world.saw().len();
 
-        announced(cap + 1).send().await.refuses(413, "too-large");
+        let refused = announced(cap + 1).send().await;
+        refused.refuses(413, "too-large");
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains(&sizes(cap)), "{detail}");
         assert_eq!(world.saw().len(), before, "nothing of it was sent");
 
         let mut wire = world.wire().await;
         wire.try_send(chunked(&world, target, cap + 1)).await;
-        wire.answer().await.unwrap().refuses(413, "too-large");
+        let refused = wire.answer().await.unwrap();
+        refused.refuses(413, "too-large");
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains("is longer than the allowed "), "{detail}");
         // A part may have left, but never the whole of it.
         assert_eq!(world.saw().len(), before);
     }

@@ -237,8 +237,10 @@ async fn a_body_that_is_too_long_to_keep_is_to_be_sent_by_the_caller_again() {
 }
 
 #[tokio::test]
-async fn without_a_user_identity_the_refusal_says_what_to_configure() {
-    let world = wanting_a_person_for(&["getDevices"]).start().await;
+async fn without_a_user_identity_the_caller_is_told_whom_to_ask_and_the_operator_what_to_configure()
+{
+    let plan = wanting_a_person_for(&["getDevices"]);
+    let world = plan.set("telemetry.log", "level", "\"info\"").start().await;
 
     let answer = world.get("reports", "/v2/devices").await;
     let known = world.post("operator", RUN_SCRIPT, "{}").await;
@@ -249,13 +251,19 @@ async fn without_a_user_identity_the_refusal_says_what_to_configure() {
         let body = answer.json();
         let detail = body["detail"].as_str().unwrap();
         assert!(
-            detail.contains(operation) && detail.contains("[tenant.acme.user]"),
+            detail.contains(operation) && detail.contains("the user identity of tenant acme"),
             "{detail}"
         );
-        assert_eq!(
-            body["hint"],
-            "add [tenant.acme.user], then run: ninjaone-proxy login acme"
-        );
+        let hint = body["hint"].as_str().unwrap();
+        assert!(hint.starts_with("Ask the operator of this proxy"), "{hint}");
+        assert!(hint.ends_with(answer.id()), "{hint}");
+        until("the line for operators", async || {
+            let lines = world.log().with(&["request", answer.id()]);
+            lines.iter().any(|it| {
+                it.contains("Add [tenant.acme.user] to the configuration, then run 'ninjaone-proxy login acme'.")
+            })
+        })
+        .await;
     }
     // The first went to NinjaOne and was refused there, the second never left.
     let (first, second) = (

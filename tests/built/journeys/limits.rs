@@ -43,6 +43,60 @@ async fn a_caller_that_is_too_fast_is_told_when_to_come_back() {
     world.end().await;
 }
 
+/// The wait is the thing that is tested: it is as long as the answer says, and no longer.
+async fn wait_as_told(refused: &Answer) {
+    tokio::time::sleep(Duration::from_secs(refused.retry_after())).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_as_long_as_it_is_told_gets_through() {
+    let rules = "allow = [\"read\"]\nlimit = { rate = \"40/min\", burst = 4 }";
+    let world = World::plan().caller("patient", rules).start().await;
+    for _ in 0..4 {
+        world.get("patient", "/v2/users").await.is(200);
+    }
+
+    let refused = world.get("patient", "/v2/users").await;
+
+    refused.refuses(429, "caller-limit");
+    // One request passes each 1.5 s; all four would take 6.
+    assert_eq!(refused.retry_after(), 2);
+    assert_eq!(number(&refused, "ratelimit", "t"), 2);
+    assert_eq!(
+        refused.json()["detail"],
+        "Caller patient sends requests faster than its limit of 40/min with a burst of 4."
+    );
+    wait_as_told(&refused).await;
+    world.get("patient", "/v2/users").await.is(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_tenants_budget_as_long_as_told_gets_through() {
+    let world = World::plan()
+        .set("limits.upstream", "rate", "\"20/min\"")
+        .set("limits.upstream", "burst", "1")
+        .set("limits.upstream", "queue", "\"50ms\"")
+        .start()
+        .await;
+    world.get("reports", "/v2/users").await.is(200);
+    let first = world.get("reports", "/v2/users").await;
+    first.refuses(429, "upstream-throttled");
+    assert_eq!(first.retry_after(), 3);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+
+    let later = world.get("reports", "/v2/users").await;
+
+    later.refuses(429, "upstream-throttled");
+    assert_eq!(later.json()["bucket"], "tenant-rate");
+    // A second of the three has gone.
+    assert_eq!(later.retry_after(), 2);
+    assert!(number(&later, "ratelimit", "t") <= 2);
+    wait_as_told(&later).await;
+    world.get("reports", "/v2/users").await.is(200);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_caller_with_all_its_requests_under_way_waits_for_one_to_end() {
     let rules = "allow = [\"all\"]\nlimit = { concurrency = 2 }";

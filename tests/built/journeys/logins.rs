@@ -81,14 +81,20 @@ async fn while_nobody_is_logged_in_a_caller_is_told_what_to_do_and_reads_go_on()
 
     answer.refuses(503, "login-needed");
     assert_eq!(answer.header("retry-after"), None);
-    let body = answer.json();
-    assert!(
-        body["hint"]
-            .as_str()
-            .unwrap()
-            .contains("ninjaone-proxy login acme"),
-        "{body}"
+    let hint = format!(
+        "Ask the operator of this proxy, and give them this request's ID: {}",
+        answer.id()
     );
+    assert_eq!(answer.json()["hint"], hint);
+    assert!(!answer.text().contains("ninjaone-proxy login"));
+    // Whoever can log in reads the log.
+    until("the line for operators", async || {
+        let lines = world.log().with(&["request refused", answer.id()]);
+        lines
+            .iter()
+            .any(|it| it.contains("Log in: run 'ninjaone-proxy login acme'."))
+    })
+    .await;
     world.end().await;
 }
 

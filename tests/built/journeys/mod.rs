@@ -11,6 +11,7 @@ mod connections;
 mod cursors;
 mod forwarding;
 mod half_closed;
+mod hints;
 pub(crate) mod hostile;
 mod identities;
 mod levels;

@@ -60,7 +60,10 @@ async fn what_no_rule_allows_is_denied_by_policy() {
         let body = answer.json();
         assert_eq!(body["caller"], caller);
         assert_eq!(body["error"], "policy_denied");
-        let hint = format!("ninjaone-proxy explain {}", answer.id());
+        let hint = format!(
+            "Ask the operator of this proxy, and give them this request's ID: {}",
+            answer.id()
+        );
         assert_eq!(body["hint"], hint);
         assert!(body["operation"].is_string(), "{body}");
         nothing_arrived(&world, &answer, "policy-denied").await;

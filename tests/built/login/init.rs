@@ -7,6 +7,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use ninjaone_proxy::sandbox::faults::Faults;
+
 use crate::{directory::write_private, program::PROGRAM};
 
 use super::world::{NATIVE, World};
@@ -109,6 +111,185 @@ fn what_is_wrong_with_the_credentials_is_named_and_nothing_is_written() {
         assert!(talk.contains(word), "{talk}");
         assert!(!home.join("new/config.toml").exists());
     }
+}
+
+/// A fault of the token endpoint, what is typed, what is said, what is asked for then, and the exit code if nobody answers.
+const REFUSALS: [(&str, &str, &str, &str, i32); 9] = [
+    (
+        "",
+        "PLACE nobody SECRET",
+        "does not know this client ID",
+        "Press Enter for http",
+        78,
+    ),
+    (
+        "",
+        "PLACE nobody SECRET KEEP",
+        "does not know this client ID",
+        "Press Enter for nobody",
+        78,
+    ),
+    (
+        "",
+        "PLACE sandbox-client wrong",
+        "refuses the client secret",
+        "the same secret",
+        78,
+    ),
+    // Nothing listens there.
+    (
+        "",
+        "127.0.0.1:9 sandbox-client SECRET",
+        "could not be reached",
+        "Press Enter for http",
+        75,
+    ),
+    (
+        "html",
+        "PLACE sandbox-client SECRET",
+        "does not answer as NinjaOne does",
+        "Press Enter for http",
+        78,
+    ),
+    (
+        "invalid_grant",
+        "PLACE sandbox-client SECRET",
+        "refuses the grant",
+        "Press Enter to try again",
+        78,
+    ),
+    (
+        "429",
+        "PLACE sandbox-client SECRET",
+        "throttles",
+        "Press Enter to try again",
+        75,
+    ),
+    (
+        "503",
+        "PLACE sandbox-client SECRET",
+        "status 503",
+        "Press Enter to try again",
+        75,
+    ),
+    (
+        "expires_in:absent",
+        "PLACE sandbox-client SECRET",
+        "is of no use",
+        "Press Enter to try again",
+        1,
+    ),
+];
+
+#[test]
+fn each_refusal_asks_for_the_part_that_was_refused() {
+    let world = World::new(NATIVE);
+    let place = world.ninja.address().to_string();
+    for (fault, typed, said, asked, code) in REFUSALS {
+        let typed = typed.replace("PLACE", &place).replace("SECRET", SECRET);
+        let typed = typed.replace("KEEP", "").replace(' ', "\n") + "\n";
+        let token = (!fault.is_empty()).then(|| fault.parse().unwrap());
+        world.ninja.faults().set(Faults {
+            token,
+            ..Faults::default()
+        });
+        let home = tempfile::tempdir().unwrap();
+        let output = init(home.path(), &[], &typed);
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{talk}");
+        let refused = talk.find(said).unwrap_or_else(|| panic!("{said}:\n{talk}"));
+        assert!(talk[refused..].contains(asked), "{asked}:\n{talk}");
+        assert!(talk.contains("Nothing was written."), "{talk}");
+        assert!(!home.path().join("new").exists() && !talk.contains(SECRET));
+    }
+}
+
+#[test]
+fn wrong_answers_are_explained_and_have_a_bound() {
+    let world = World::new(NATIVE);
+    let home = world.directory.path();
+    let place = world.ninja.address();
+    let typed = format!(
+        "\nmars\nhttp://acme.example\n{place}/v2/devices\ntwo words\n\nsandbox-client\nsandbox-client\n{SECRET}\n"
+    );
+    let output = init(home, &[], &typed);
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{talk}");
+    for said in [
+        "An answer is needed",
+        "There is no region \"mars\".",
+        "write https://acme.example",
+        "the rest of the address is not needed",
+        "without blanks",
+        "A client ID is needed",
+        "This is the client ID again",
+    ] {
+        assert!(talk.contains(said), "{said}:\n{talk}");
+    }
+
+    let other = tempfile::tempdir().unwrap();
+    let output = init(other.path(), &[], &"mars\n".repeat(100));
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{talk}");
+    assert!(
+        talk.contains("none of 10 answers could be used; give --region or --url"),
+        "{talk}"
+    );
+}
+
+#[test]
+fn regions_and_hosts_may_be_written_as_people_write_them() {
+    for (written, line) in [
+        ("EU", "region  = \"eu\""),
+        ("Us2", "region  = \"us2\""),
+        ("https://oc.ninjarmm.com/#/x", "region  = \"oc\""),
+        (
+            "acme.rmmservice.com",
+            "url     = \"https://acme.rmmservice.com\"",
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let typed = format!("{written}\nan-id\n{SECRET}\n");
+        let output = init(home.path(), &["--untried"], &typed);
+        assert_eq!(output.status.code(), Some(0));
+        let config = std::fs::read_to_string(home.path().join("new/config.toml")).unwrap();
+        assert!(config.contains(line), "{config}");
+    }
+}
+
+#[test]
+fn every_flag_that_is_missing_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    for (arguments, missing) in [
+        (
+            &["--no-input"][..],
+            "--region or --url, --client-id, --client-secret-file",
+        ),
+        (
+            &["--no-input", "--region", "eu", "--client-id", "x"],
+            "needed: --client-secret-file",
+        ),
+    ] {
+        let output = init(home.path(), arguments, "");
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{talk}");
+        assert!(talk.trim_end().ends_with(missing), "{talk}");
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_said_before_anything_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("new")).unwrap();
+    write_private(&home.path().join("new/main.secret"), b"of somebody");
+    let output = init(home.path(), &[], "");
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{talk}");
+    assert!(
+        talk.contains("main.secret exists already") && talk.contains("--tenant NAME"),
+        "{talk}"
+    );
+    assert!(!talk.contains("Where is"), "{talk}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod browser;
 mod callback;
 mod init;
+mod init_as_user;
+mod init_on_a_terminal;
 mod outgoing_proxy;
 mod platforms;
 mod remote;

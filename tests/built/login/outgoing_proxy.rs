@@ -1,6 +1,10 @@
 //! `login`, `logout` and `init` through an outgoing proxy.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use tokio::runtime::Runtime;
 
@@ -9,7 +13,7 @@ use crate::{
     directory::write_private,
     journeys::tls_front::Front,
     program::PROGRAM,
-    tinyproxy::{NINJA, Tinyproxy, WITH_USER},
+    tinyproxy::{NINJA, PASSWORD, Tinyproxy, USER, WITH_USER},
 };
 
 use super::{
@@ -137,11 +141,55 @@ fn a_first_configuration_is_made_through_the_proxy_of_the_variable() {
     );
 
     let (code, said) = init(&proxy.url());
-    assert_eq!(code, 75, "{said}");
+    assert_eq!(code, 78, "{said}");
     assert!(said.contains("outgoing proxy asks for a user"), "{said}");
 
     let (code, said) = init(&proxy.url_with_user());
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("set `proxy` in [tenant.main]"), "{said}");
+    assert!(said.contains("set proxy in [tenant.main]"), "{said}");
     assert_eq!(proxy.targets().len() as u64, 1 + behind.front.accepted());
+}
+
+#[test]
+fn the_proxys_user_and_password_are_asked_for_and_written() {
+    let behind = Behind::new();
+    let proxy = Tinyproxy::start(WITH_USER);
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    let ca = behind.trusted.file();
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().env("HOME", home.path());
+    command.env("SSL_CERT_FILE", ca.trim_matches('"'));
+    command.env("ALL_PROXY", "socks5://rmm:hunter2@proxy");
+    command.arg("--config").arg(&config).arg("init");
+    command.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let typed = format!(
+        "{}\nsandbox-client\nsandbox-secret-not-a-real-one\n{url}\n\nhttp://me:hunter2@proxy:1\n{url}\n{USER}\n{PASSWORD}\n",
+        behind.url(),
+        url = proxy.url(),
+    );
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(typed.as_bytes()).unwrap();
+    drop(keys);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for words in [
+        "ALL_PROXY: \"socks5://***@proxy\"",
+        "SOCKS proxies are not supported",
+        "outgoing proxy asks for a user",
+        "they are asked for next",
+    ] {
+        assert!(said.contains(words), "{words}:\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    let written = fs::read_to_string(&config).unwrap();
+    let line = format!(
+        "proxy   = {{ url = \"{}\", user = \"{USER}\", password = {{ file = \"main.proxy-password\" }} }}",
+        proxy.url()
+    );
+    assert!(written.contains(&line), "{written}");
+    let password = home.path().join("main.proxy-password");
+    assert_eq!(fs::read_to_string(password).unwrap(), PASSWORD);
 }

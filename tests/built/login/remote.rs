@@ -5,12 +5,14 @@ use std::{
     os::unix::fs::{MetadataExt, chown},
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
+    audit_log,
     program::{PROGRAM, Program},
 };
 
@@ -18,6 +20,10 @@ use super::{
     browser::{decide, get, send},
     world::{NATIVE, OPERATOR_KEY, WEB, World, text},
 };
+
+/// The store is looked at every second.
+const LINE_TURN: Duration = Duration::from_millis(50);
+const LINE_TURNS_MAX: u32 = 200;
 
 fn start(world: &World) -> Program {
     let mut proxy = Program::start(&world.directory.config());
@@ -75,6 +81,65 @@ fn over_the_admin_socket_neither_a_key_nor_the_configuration_is_needed() {
     get(&decide(text(&first, "authorize_url"), "allow"));
     let (code, done) = login.end();
     assert_eq!((code, &done["tenant"]), (0, &json!("acme")), "{done}");
+}
+
+/// Secrets are often the service's alone: nobody else could log out at all.
+#[test]
+fn a_logout_over_the_admin_socket_needs_no_configuration_and_is_on_record_with_who_asked() {
+    let world = World::new(WEB);
+    let _proxy = start(&world);
+    let socket = world.path("store/admin.sock");
+    let socket = socket.to_str().unwrap();
+    std::fs::rename(world.path("config.toml"), world.path("away.toml")).unwrap();
+    let (login, first) = world.login(&["--admin", socket, "acme"]);
+    get(&decide(text(&first, "authorize_url"), "allow"));
+    assert_eq!(login.end().0, 0);
+    assert!(recorded(&world, "logged-in").ends_with("unix:root"));
+
+    let (code, wrong) = world.run(&["logout", "--admin", socket, "globex"]);
+    assert_eq!((code, text(&wrong, "error")), (2, "tenant-unknown"));
+    let (code, done) = world.run(&["logout", "--admin", socket]);
+    assert_eq!(code, 0, "{done}");
+    assert_eq!(done["schema"], "logout/1");
+    assert_eq!(
+        (&done["tenant"], &done["forgotten"], &done["revoked"]),
+        (&json!("acme"), &json!(true), &json!(true))
+    );
+    assert!(recorded(&world, "logged-out").ends_with("unix:root"));
+    let (code, again) = world.run(&["logout", "--admin", socket]);
+    assert_eq!((code, &again["revoked"]), (0, &json!(false)), "{again}");
+    assert!(text(&again, "detail").contains("nobody was logged in"));
+}
+
+#[test]
+fn a_key_logs_out_from_elsewhere_and_is_named_in_the_record() {
+    let world = World::new(WEB);
+    let _proxy = start(&world);
+    let admin = format!("http://{}", world.admin);
+    let key = world.path("operator.key");
+    let at = ["--admin", &admin, "--admin-key-file", key.to_str().unwrap()];
+    let (login, first) = world.login(&at);
+    get(&decide(text(&first, "authorize_url"), "allow"));
+    assert_eq!(login.end().0, 0);
+    assert!(recorded(&world, "logged-in").starts_with("key:"));
+    let (code, done) = world.run(&[&["logout"][..], &at].concat());
+    assert_eq!((code, &done["revoked"]), (0, &json!(true)), "{done}");
+    assert!(recorded(&world, "logged-out").starts_with("key:"));
+}
+
+/// Who is on record for the login line with this result, once it is there.
+fn recorded(world: &World, result: &str) -> String {
+    for _ in 0..LINE_TURNS_MAX {
+        let lines = audit_log::lines(&world.directory.audit());
+        let line = lines
+            .iter()
+            .find(|it| it["type"] == "login" && it["result"] == result);
+        if let Some(line) = line {
+            return line["by"].as_str().unwrap_or_default().to_owned();
+        }
+        std::thread::sleep(LINE_TURN);
+    }
+    panic!("no line says {result}");
 }
 
 #[test]

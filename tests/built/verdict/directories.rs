@@ -130,7 +130,7 @@ async fn on_a_terminal_log_and_store_are_the_users_own_and_every_command_finds_t
     let doctor = text(&home.typed("terminal", &["doctor", "--offline"]));
     assert!(is_within(&audit, &doctor), "{doctor}");
     assert!(
-        doctor.contains("can be made (your own state directory"),
+        doctor.contains("can be created (your own state directory"),
         "{doctor}"
     );
     assert!(!home.join(".local").exists(), "nothing is left behind");
@@ -153,7 +153,8 @@ async fn on_a_terminal_log_and_store_are_the_users_own_and_every_command_finds_t
 
     // No terminal is needed any more to find it.
     let explained = home.typed("none", &["explain", answer.id()]);
-    assert_eq!(explained.status.code(), Some(5), "{}", text(&explained));
+    // A token may come later.
+    assert_eq!(explained.status.code(), Some(75), "{}", text(&explained));
     program.terminate().await;
     let verified = home.typed("none", &["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));

@@ -90,7 +90,7 @@ async fn what_it_tries_it_takes_away_again() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let audit = line(&text, "audit-directory");
     assert!(
-        audit.contains("not there yet, and can be made") && audit.contains("`audit.path`"),
+        audit.contains("does not exist yet, and can be created") && audit.contains("`audit.path`"),
         "{audit}"
     );
     assert_eq!(paths(world.directory().path()), before);

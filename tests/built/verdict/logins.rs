@@ -9,7 +9,7 @@ use crate::{
     wait::until,
 };
 
-use super::agreement::{Expected, all_agree, at_fixed_addresses, is_healthy, plan};
+use super::agreement::{Expected, all_agree, at_fixed_addresses, is_healthy, plan, stdout, typed};
 
 const RUN_SCRIPT: &str = "/v2/device/101/script/run";
 const ENDED: &str =
@@ -44,6 +44,14 @@ async fn an_ended_login_is_login_needed_from_the_first_request_on_and_over_a_res
     })
     .await;
     all_agree(&world, &LOGIN_NEEDED).await;
+    let refused = world.post("operator", RUN_SCRIPT, r#"{"id":1}"#).await;
+    let explained = stdout(&typed(&world, &["explain", refused.id()]).await);
+    let ended = "and the login has ended: NinjaOne refuses its refresh token.";
+    assert!(explained.contains(ended), "{explained}");
+    assert!(!explained.contains("nobody"), "{explained}");
+    let asked = ["explain", "operator", "POST", "/v2/device/101/script/run"];
+    let imagined = stdout(&typed(&world, &asked).await);
+    assert!(imagined.contains("but the login has ended"), "{imagined}");
     let needed = "login_needed{tenant=\"acme\",identity=\"user\"}";
     assert_eq!(world.metric(needed).await, Some(1.0));
 

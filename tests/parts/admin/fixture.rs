@@ -101,6 +101,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             name: "powerbi".to_owned(),
             requests: 12_345,
             refused: 3,
+            last_used: Some("2026-11-17T14:02:11.123456Z".to_owned()),
         }],
         audit: AuditStatus {
             state: AuditState::Writing,

@@ -87,7 +87,7 @@ fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
     assert_eq!(line_of_user(&snapshot), line);
     assert_eq!(
         snapshot.degraded,
-        ["acme/user: a person must log in (the login has ended). Run: ninjaone-proxy login acme"]
+        ["acme/user: a user must log in (the login has ended). Run: ninjaone-proxy login acme"]
     );
 }
 

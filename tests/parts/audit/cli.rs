@@ -1,9 +1,12 @@
 //! `audit verify`, as its users meet it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use clap::Parser;
-use ninjaone_proxy::cli::audit::{AuditArgs, AuditCommand};
+use ninjaone_proxy::{
+    audit::verify::{VerifyError, verify_unless},
+    cli::audit::{AuditArgs, AuditCommand},
+};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -50,6 +53,16 @@ fn a_whole_log_is_said_to_be_whole_with_its_head_to_note_elsewhere() {
     let (code, out, _) = verify(&["--anchor", &later], temp_dir.path(), false);
     assert_eq!(code, 7);
     assert!(out.contains("is not in the log"), "{out}");
+}
+
+/// The proxy gives a verification up that takes too long, or whose asker has gone.
+#[test]
+fn a_verification_that_is_given_up_ends_without_a_verdict() {
+    let temp_dir = tempdir().unwrap();
+    small_log(temp_dir.path());
+    let given_up = verify_unless(temp_dir.path(), &[], &AtomicBool::new(true));
+    assert!(matches!(given_up, Err(VerifyError::GivenUp)));
+    assert!(verify_unless(temp_dir.path(), &[], &AtomicBool::new(false)).is_ok());
 }
 
 #[test]

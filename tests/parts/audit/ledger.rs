@@ -6,8 +6,8 @@ use ninjaone_proxy::{
     audit::{
         entry::{AuditEvent, OutcomeDetails},
         entry_queue::QUEUE_ENTRIES_MAX,
-        ledger::{Ledger, LedgerOptions, LedgerStorage, LedgerWriteError},
-        sink::{memory::MEMORY_LINES_MAX, resume::LedgerOpenError},
+        ledger::{Ledger, LedgerWriteError},
+        sink::resume::LedgerOpenError,
         verify::RemarkKind,
     },
     ninjaone::operation::RiskClass,
@@ -295,29 +295,6 @@ async fn what_was_lost_for_want_of_a_place_is_counted_in_the_log() {
     drop(held);
     assert!(ledger.close_within("test", CLOSE_MAX));
     assert!(verdict(temp_dir.path()).is_intact());
-}
-
-#[tokio::test]
-async fn a_ledger_in_memory_keeps_the_newest_lines_and_leaves_no_file() {
-    let options = LedgerOptions::new(LedgerStorage::Memory, "boot-1", "0.1.0", "f00d");
-    let ledger = Ledger::open(options).unwrap();
-    for number in 0..MEMORY_LINES_MAX as u64 {
-        ledger
-            .reserve(subject(number, RiskClass::Read))
-            .unwrap()
-            .close(answered());
-    }
-    ledger.flush().await.unwrap();
-    let entry = ledger
-        .write_intent(subject(77, RiskClass::Write))
-        .await
-        .unwrap();
-    let newest = ledger.newest(usize::MAX);
-    assert_eq!(newest.len(), MEMORY_LINES_MAX);
-    assert!(newest.last().unwrap().contains("\"type\":\"intent\""));
-    assert_eq!(ledger.newest(2), newest[MEMORY_LINES_MAX - 2..]);
-    assert_eq!(ledger.snapshot().path, None);
-    drop(entry);
 }
 
 #[tokio::test]

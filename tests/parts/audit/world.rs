@@ -12,7 +12,7 @@ use ninjaone_proxy::{
     audit::{
         decision::Decision,
         entry::{OutcomeDetails, RequestFacts, ResponseSource},
-        ledger::{Ledger, LedgerOptions, LedgerStorage},
+        ledger::{Ledger, LedgerOptions},
         verify::{VerifyReport, verify},
     },
     caller::AuthMethod,
@@ -108,8 +108,7 @@ pub(crate) fn refused(code: &'static str) -> OutcomeDetails {
 }
 
 pub(crate) fn options(directory: &Path) -> LedgerOptions {
-    let temp_dir = LedgerStorage::Directory(directory.to_owned());
-    let mut options = LedgerOptions::new(temp_dir, "boot-1", "0.1.0", "f00d");
+    let mut options = LedgerOptions::new(directory.to_owned(), "boot-1", "0.1.0", "f00d");
     // The machine that runs the tests may be busy with other things.
     options.intent_wait = WAIT_MAX;
     options

@@ -40,6 +40,7 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
     let known = known();
     let around = ConfigContext {
         file: Some(&file),
+        is_file_given: true,
         json,
         environment: house.environment.clone(),
         operations: &known,
@@ -263,7 +264,7 @@ fn callers_are_listed_and_shown_with_their_place() {
     );
     let list = run(&house, false, &["caller", "list"]).out;
     assert!(
-        list.starts_with("NAME     KEY") && list.contains("  2199-03-31  read   "),
+        list.starts_with("NAME     KEY") && list.contains("  2199-03-31  –          read   "),
         "{list}"
     );
     assert!(list.contains("callers.d/powerbi.toml:1"), "{list}");

@@ -32,7 +32,7 @@ fn the_commented_configuration_loads_as_it_is() {
     let house = House::new(&template());
     assert_eq!(
         house.warnings(),
-        ["there is no tenant: nothing can be reached"]
+        ["there is no tenant, so nothing can be reached"]
     );
 }
 

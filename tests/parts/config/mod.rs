@@ -6,6 +6,7 @@ mod documents;
 mod environment;
 mod identities;
 mod meaning;
+mod mends;
 mod outgoing_proxy;
 mod secrets;
 mod store;

@@ -67,7 +67,7 @@ const WRONG: &[(&str, &str)] = &[
     ("\"NONE\"", "5:9 a proxy is a table with a `url`"),
     (
         "[\"http://u:hunter2@p:1\"]",
-        "5:9 expected a text in quotes or a table",
+        "5:9 expected text in quotes or a table",
     ),
     (
         "{ url = \"http://u:hunter2@p:1\" }",
@@ -120,7 +120,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "{ url = \"http://p:1\", user = \"u\", password = \"hunter2\" }",
-        "5:54 a secret is never written into the configuration itself",
+        "5:54 a secret must not stand in the configuration itself",
     ),
     (
         "{ url = \"http://u:hunter2@p:1\", usr = \"u\" }",
@@ -149,7 +149,12 @@ fn a_variable_that_names_no_http_proxy_is_one_error_with_its_name_and_without_it
     };
     assert_eq!(only.location(), "ALL_PROXY");
     assert!(only.message.starts_with("\"socks5://***@p:1080\": SOCKS"));
-    assert!(only.hint.as_deref().unwrap().contains("tenant.NAME.proxy"));
+    assert!(
+        only.hint
+            .as_deref()
+            .unwrap()
+            .contains("in [tenant.NAME], which wins over ALL_PROXY")
+    );
     assert!(!problems.to_string().contains("hunter2"));
 }
 

@@ -189,6 +189,23 @@ fn the_store_is_where_systemd_or_the_operator_says() {
     assert_eq!(path(&house), house.path("state"));
 }
 
+/// systemd's own layout with `DynamicUser=`.
+#[test]
+fn the_store_is_behind_the_link_that_root_made_and_no_other() {
+    let house = with_seal("{ passphrase_file = \"acme.secret\" }");
+    let (real, link) = (house.path("private"), house.path("link"));
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let house = house.set("STATE_DIRECTORY", link.to_str().unwrap());
+    let is_root = rustix::process::geteuid().is_root();
+    let expected = if is_root { &real } else { &link };
+    assert_eq!(&store(&house).path, expected);
+    if is_root {
+        std::os::unix::fs::lchown(&link, Some(65532), Some(65532)).unwrap();
+        assert_eq!(store(&house).path, link);
+    }
+}
+
 #[test]
 fn people_on_the_admin_listener_have_a_role() {
     let house = House::with_tenant(&format!(

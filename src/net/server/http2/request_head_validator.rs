@@ -14,7 +14,7 @@ use crate::net::{
         bad_character::BadCharacter,
         headers::{HEADERS_MAX, HeaderError},
         origin_form::check_origin_form,
-        parsed_request::{RequestParseError, recorded_path},
+        parsed_request::{RequestParseError, recorded_text},
         request_error::RequestError,
         target::{TargetError, find_bad_character},
     },
@@ -224,7 +224,7 @@ impl RequestHeadValidator {
         let method = Method::parse(method).map_or("", Method::as_str);
         let path = self.path.as_deref().unwrap_or_default();
         let path = path.split(|it| matches!(it, b'?' | b'#')).next();
-        let path = recorded_path(path.unwrap_or_default());
+        let path = recorded_text(path.unwrap_or_default());
         let mut block = Vec::new();
         // A response to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
         let asked = if method == "HEAD" { "HEAD" } else { "POST" };

@@ -1,0 +1,181 @@
+//! Commands that ask the running proxy first, and go by the files where none is to be asked.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::admin::status_snapshot::StatusSnapshot;
+
+use super::{
+    admin_args::AdminArgs,
+    context::Context,
+    running_proxy::{RunningProxy, RunningProxyError, is_same_file},
+};
+
+const FORBIDDEN: u16 = StatusCode::FORBIDDEN.as_u16();
+
+/// Who answers a command.
+pub(super) enum Answerer {
+    Proxy(Box<AskedProxy>),
+    /// The files. A proxy may run that this user may not ask: then this says so.
+    Files(Option<RunningProxyError>),
+}
+
+/// The running proxy that a command means.
+pub(super) struct AskedProxy {
+    proxy: RunningProxy,
+    pub(super) status: StatusSnapshot,
+    /// Whether the user has said which proxy is meant.
+    is_named: bool,
+}
+
+/// Why a question has no answer. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    #[error(transparent)]
+    Proxy(#[from] RunningProxyError),
+    /// The proxy's own words.
+    #[error("the proxy at {at} says: {text}")]
+    Told { at: String, text: String },
+}
+
+/// The proxy that is named, else the one that is found. Whoever names a configuration means the proxy that runs with it.
+///
+/// # Errors
+/// The proxy that is named cannot be asked.
+pub(super) async fn find_answerer(
+    context: &Context,
+    args: &AdminArgs,
+    by_files: bool,
+) -> Result<Answerer, RunningProxyError> {
+    if by_files {
+        return Ok(Answerer::Files(None));
+    }
+    let is_named = RunningProxy::is_named(context, args);
+    let asked = match RunningProxy::find(context, args) {
+        Ok(proxy) => proxy.status().await.map(|status| (proxy, status)),
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok((proxy, status)) if args.admin.is_some() || is_meant(context, &status) => {
+            Ok(Answerer::Proxy(Box::new(AskedProxy {
+                proxy,
+                status,
+                is_named,
+            })))
+        }
+        Err(error) if is_named => Err(error),
+        Err(error) if says_who_may_ask(&error) => Ok(Answerer::Files(Some(error))),
+        Ok(_) | Err(_) => Ok(Answerer::Files(None)),
+    }
+}
+
+/// Whether there is a proxy, and this user may not ask it.
+const fn says_who_may_ask(error: &RunningProxyError) -> bool {
+    match error {
+        RunningProxyError::Forbidden { .. } | RunningProxyError::ForeignOwner { .. } => true,
+        RunningProxyError::Refused { status, .. } => status.as_u16() == FORBIDDEN,
+        _ => false,
+    }
+}
+
+fn is_meant(context: &Context, running: &StatusSnapshot) -> bool {
+    match (context.named_config(), &running.config.file) {
+        (Some(wanted), Some(file)) => is_same_file(wanted, Path::new(file)),
+        _ => true,
+    }
+}
+
+impl AskedProxy {
+    /// Where it is asked, for messages.
+    pub(super) fn describe(&self) -> String {
+        self.proxy.describe()
+    }
+
+    /// Whether it is on this machine, so that its files may be here.
+    pub(super) const fn is_on_this_machine(&self) -> bool {
+        self.proxy.has_socket()
+    }
+
+    /// Where its audit log is on this machine; none where it is elsewhere, or in memory.
+    pub(super) fn audit_directory(&self) -> Option<&Path> {
+        let file = Path::new(&self.status.audit.path);
+        let is_here = self.is_on_this_machine() && file.is_absolute();
+        file.parent().filter(|_| is_here)
+    }
+
+    /// # Errors
+    /// There is no answer, or the proxy says why it has none.
+    pub(super) async fn ask(
+        &self,
+        path: &str,
+        question: &Value,
+        time_limit: Duration,
+    ) -> Result<Value, AskError> {
+        let body = self.proxy.post(path, question, time_limit).await?;
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|_| RunningProxyError::NotUnderstood(self.describe()))?;
+        if answer["schema"] == "error/1" {
+            let text = answer["error"].as_str().unwrap_or_default().to_owned();
+            return Err(AskError::Told {
+                at: self.describe(),
+                text,
+            });
+        }
+        Ok(answer)
+    }
+
+    /// Whether the user has said that this one is meant.
+    pub(super) const fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// The proxy itself, to ask it more.
+    pub(super) fn into_proxy(self) -> RunningProxy {
+        self.proxy
+    }
+
+    /// Whether the files are to answer instead: nobody has named this proxy, and it does not take the question.
+    pub(super) fn leaves_it_to_files(&self, error: &AskError) -> bool {
+        !self.is_named && matches!(error, AskError::Proxy(_))
+    }
+
+    /// Whether an answer is that this user may not ask, of a proxy that nobody has named.
+    pub(super) fn may_not_be_asked(&self, answer: &Value) -> bool {
+        !self.is_named && answer["error"] == "not-permitted"
+    }
+
+    /// Says that the files answer, where that is a surprise.
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub(super) fn note_files(&self, error: &AskError, err: &mut dyn Write) -> io::Result<()> {
+        let needs_proof = matches!(
+            error,
+            AskError::Proxy(RunningProxyError::Refused {
+                status: StatusCode::UNAUTHORIZED,
+                ..
+            })
+        );
+        if needs_proof && !self.is_on_this_machine() {
+            return Ok(());
+        }
+        writeln!(err, "note: {error}; the files answer instead")
+    }
+}
+
+/// Takes what is for the command alone out of an answer: its text, and its exit code.
+pub(super) fn take_text_and_exit(answer: &mut Value) -> (Option<String>, Option<u64>) {
+    let Some(members) = answer.as_object_mut() else {
+        return (None, None);
+    };
+    let text = members.shift_remove("text");
+    let exit = members.shift_remove("exit");
+    let text = text.and_then(|it| it.as_str().map(str::to_owned));
+    (text, exit.and_then(|it| it.as_u64()))
+}
