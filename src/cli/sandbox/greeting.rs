@@ -23,7 +23,7 @@ pub(super) enum Shell {
 }
 
 impl Shell {
-    /// PowerShell sets `PSModulePath` for what it starts (about_PSModulePath); other shells have no reason to.
+    /// PowerShell sets `PSModulePath` for what it starts (`about_PSModulePath`); other shells have no reason to.
     pub(super) fn of_parent() -> Self {
         match std::env::var_os("PSModulePath") {
             Some(_) => Self::Pwsh,
