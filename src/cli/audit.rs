@@ -46,7 +46,7 @@ pub enum AuditCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditVerifyArgs {
-    /// Directory of the log [default: the running proxy's, or the configuration's audit.path]
+    /// Directory of the log [default: of the running proxy, or audit.path of the configuration]
     pub directory: Option<PathBuf>,
 
     /// Line that must be there, as its number and hash; may be repeated

@@ -5,13 +5,13 @@ use std::{
     io::{self, Write},
 };
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use serde_json::{Value, json};
 
 use crate::proxy::problem_guide::{ProblemGuide, problem_guides};
 
 use super::{
-    Cli,
+    command,
     exit::ExitStatus,
     exit_guide::{ExitGuide, exit_guides},
 };
@@ -87,7 +87,7 @@ impl HelpTopic {
                 return Some(Self::Problems(problems));
             }
         }
-        let mut command = Cli::command();
+        let mut command = command();
         // Gives each command its full name and the global options.
         command.build();
         for word in words {
@@ -222,7 +222,7 @@ fn labelled(label: &str, text: &str) -> String {
 }
 
 fn not_found(words: &[&str]) -> String {
-    let command = Cli::command();
+    let command = command();
     let topic = words.join(" ");
     // The words up to the first that is no command.
     let mut known = Vec::new();

@@ -450,4 +450,17 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
         examples: &[("For programs", "ninjaone-proxy version --json")],
         exits: PRINT_EXITS,
     },
+    CommandHelp {
+        path: "help",
+        examples: &[
+            ("Of a command", "ninjaone-proxy help caller add"),
+            ("Of a problem code", "ninjaone-proxy help policy-denied"),
+            ("Of an exit code", "ninjaone-proxy help 78"),
+        ],
+        exits: &[
+            (Done, "printed"),
+            (Failed, "nothing of that name is known"),
+            WRONG_USAGE,
+        ],
+    },
 ];

@@ -116,6 +116,7 @@ const EACH_COMMAND: &[(&str, &str)] = &[
     ("completions", "bash"),
     ("man", "nothing"),
     ("version", ""),
+    ("help", "nothing-such"),
 ];
 
 #[test]
