@@ -24,7 +24,7 @@ async fn a_wrong_configuration_ends_it_with_78() {
     said.says(
         "configuration",
         "failed",
-        &["2 errors", "config.toml", "config check"],
+        &["1 error", "config.toml", "config check"],
     );
     assert_eq!(said.checks.len(), 1);
 

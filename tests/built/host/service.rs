@@ -183,7 +183,7 @@ async fn without_an_admin_listener_systemd_names_the_process_to_reload() {
         .unwrap();
 
     assert_eq!(told.status.code(), Some(0), "{told:?}");
-    assert!(String::from_utf8_lossy(&told.stdout).contains("its log says what came of it"));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("its log says whether it did"));
     until("the reload", async || {
         program.log.count("configuration loaded") > 0
     })

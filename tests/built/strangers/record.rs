@@ -262,7 +262,7 @@ async fn strangers_cannot_fill_a_small_disk() {
     assert_eq!(running.count("audit_reserve_only").await, 1);
     assert_eq!(
         running
-            .told(&["only the reserve of the audit log is left"])
+            .told(&["only the audit log's reserve is left"])
             .len(),
         1
     );
