@@ -83,8 +83,10 @@ pub(crate) fn create_atomically(
     sync_parent_directory(file)
 }
 
-/// Replaces what `file` holds: a reader, or a crash, finds the old content or the new one. Mode and owner stay.
+/// Replaces what `file` holds: a reader, or a crash, finds the old content or the new one. Mode and owner stay, and so does a
+/// symbolic link that leads to it.
 pub(crate) fn replace_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
+    let file = &fs::canonicalize(file)?;
     let mode = fs::metadata(file)?.permissions().mode() & 0o777;
     let temporary = write_temporary(file, content, mode)?;
     let placed = copy_owner(&temporary, file).and_then(|()| fs::rename(&temporary, file));

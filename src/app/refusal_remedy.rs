@@ -1,9 +1,33 @@
 //! What an operator can do about a request that was refused: shown to whoever watches, never to the caller.
 
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+
 use crate::{
-    audit::entry::{OutcomeDetails, RequestFacts},
+    audit::entry::{AuditEntry, OutcomeDetails, RequestFacts},
     policy::policy_set::PolicySet,
+    proxy::rules::Rules,
 };
+
+/// The rules in force, for those who watch the audit log, which is open before there are rules. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct RulesInForce(Arc<OnceLock<Arc<ArcSwap<Rules>>>>);
+
+impl RulesInForce {
+    /// From now on refusals have a remedy. Only the first call counts.
+    pub(crate) fn set(&self, rules: Arc<ArcSwap<Rules>>) {
+        let _ = self.0.set(rules);
+    }
+
+    /// `None` of what is no refused request, and before the rules are set.
+    pub(crate) fn remedy(&self, entry: &AuditEntry) -> Option<RefusalRemedy> {
+        let AuditEntry::Outcome { facts, details, .. } = entry else {
+            return None;
+        };
+        RefusalRemedy::of(facts, details, &self.0.get()?.load().policy)
+    }
+}
 
 /// Why it was refused, and what would allow it.
 pub(crate) struct RefusalRemedy {
@@ -14,12 +38,8 @@ pub(crate) struct RefusalRemedy {
 }
 
 impl RefusalRemedy {
-    /// By the rules in force; `None` of a request that was not refused.
-    pub(crate) fn of(
-        facts: &RequestFacts,
-        details: &OutcomeDetails,
-        policy: &PolicySet,
-    ) -> Option<Self> {
+    /// `None` of a request that was not refused.
+    fn of(facts: &RequestFacts, details: &OutcomeDetails, policy: &PolicySet) -> Option<Self> {
         if !details.decision.is_refused() {
             return None;
         }

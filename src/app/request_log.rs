@@ -9,22 +9,21 @@ use crate::{
     lock::Lock,
 };
 
-use super::request_line::{LiveLine, RequestLine, RequestResult};
+use super::{
+    refusal_remedy::RulesInForce,
+    request_line::{LiveLine, RequestLine, RequestResult},
+};
 
 /// Lines about refused requests in a second, at most: callers can make many, and the log has other things to say.
 const REFUSED_LINES_MAX: u32 = 100;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// What the ledger tells of each entry; none if no request is to be logged. Tokens and logins have lines of their own in the
-/// log.
-pub(crate) fn observer(requests: RequestLogging) -> Option<LedgerObserver> {
+/// log. `rules` say what would allow a refused request.
+pub(crate) fn observer(requests: RequestLogging, rules: RulesInForce) -> Option<LedgerObserver> {
     match requests {
         RequestLogging::None => None,
-        RequestLogging::All => Some(Arc::new(|entry: &AuditEntry| {
-            if let Some(LiveLine::Request(line)) = LiveLine::of(entry) {
-                log(&line);
-            }
-        })),
+        RequestLogging::All => Some(Arc::new(move |entry: &AuditEntry| log(entry, &rules))),
         RequestLogging::Refused => {
             let bound = Lock::new(LineBound::new(Moment::now()));
             Some(Arc::new(move |entry: &AuditEntry| {
@@ -38,8 +37,8 @@ pub(crate) fn observer(requests: RequestLogging) -> Option<LedgerObserver> {
                         "more requests were refused or failed; the audit log has them all"
                     );
                 }
-                if may_log && let Some(LiveLine::Request(line)) = LiveLine::of(entry) {
-                    log(&line);
+                if may_log {
+                    log(entry, &rules);
                 }
             }))
         }
@@ -54,7 +53,10 @@ fn is_refused_or_failed(entry: &AuditEntry) -> bool {
     RequestResult::of(details) != RequestResult::Served
 }
 
-fn log(line: &RequestLine<'_>) {
+fn log(entry: &AuditEntry, rules: &RulesInForce) {
+    let Some(LiveLine::Request(line)) = LiveLine::of(entry) else {
+        return;
+    };
     let RequestLine {
         at: _,
         request,
@@ -67,12 +69,14 @@ fn log(line: &RequestLine<'_>) {
         detail,
     } = line;
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let (request, operation) = (request.as_str(), &**operation);
+    let (request, operation) = (request.as_str(), &*operation);
     let detail = detail.as_deref().unwrap_or_default();
     let text = match result {
         RequestResult::Served => "request served".to_owned(),
         RequestResult::Refused => {
-            format!("request refused: {detail} Run: ninjaone-proxy explain {request}")
+            let allow = rules.remedy(entry).and_then(|it| it.allow);
+            let allow = allow.map_or_else(String::new, |it| format!(" To allow it: '{it}'."));
+            format!("request refused: {detail}{allow} Run: ninjaone-proxy explain {request}")
         }
         RequestResult::Failed => {
             format!("request failed: {detail} Run: ninjaone-proxy explain {request}")

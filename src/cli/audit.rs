@@ -44,6 +44,14 @@ pub enum AuditCommand {
     Verify(AuditVerifyArgs),
 }
 
+impl AuditCommand {
+    /// Which proxy it asks.
+    pub(super) const fn admin(&self) -> &AdminArgs {
+        let Self::Verify(args) = self;
+        &args.admin
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct AuditVerifyArgs {
     /// Directory of the log [default: of the running proxy, or audit.path of the configuration]

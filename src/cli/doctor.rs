@@ -45,7 +45,7 @@ pub(super) struct DoctorArgs {
     #[arg(long)]
     local: bool,
     #[command(flatten)]
-    admin: AdminArgs,
+    pub(super) admin: AdminArgs,
 }
 
 impl From<DoctorVerdict> for ExitStatus {

@@ -59,7 +59,7 @@ pub(super) struct LoginArgs {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
-    admin: AdminArgs,
+    pub(super) admin: AdminArgs,
     /// How long to wait for the browser, up to 5m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_wait)]
     wait: Duration,

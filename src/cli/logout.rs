@@ -30,7 +30,7 @@ pub(super) struct LogoutArgs {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
-    admin: AdminArgs,
+    pub(super) admin: AdminArgs,
 }
 
 /// As long as the proxy may wait for a renewal that holds the store, and for NinjaOne.

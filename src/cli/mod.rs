@@ -111,18 +111,16 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it works on the files of a proxy, which may be those of the proxy that the environment names. Those that ask
-    /// the proxy itself find it by themselves.
-    const fn reads_configuration(&self) -> bool {
-        match self {
-            Self::Login(_)
-            | Self::Logout(_)
-            | Self::Caller(_)
-            | Self::Doctor(_)
-            | Self::Explain(_)
-            | Self::Ops(_)
-            | Self::Config(_)
-            | Self::Audit(_) => true,
+    /// Whether it may work on the files of the proxy that the environment names: those that only ask a proxy find it by
+    /// themselves, and `--admin` names another.
+    fn follows_environment(&self) -> bool {
+        let admin = match self {
+            Self::Login(args) => &args.admin,
+            Self::Logout(args) => &args.admin,
+            Self::Doctor(args) => &args.admin,
+            Self::Explain(args) => &args.admin,
+            Self::Audit(args) => args.command.admin(),
+            Self::Caller(_) | Self::Ops(_) | Self::Config(_) => return true,
             Self::Run
             | Self::Sandbox(_)
             | Self::Healthcheck(_)
@@ -133,8 +131,9 @@ impl Command {
             | Self::Help(_)
             | Self::Completions(_)
             | Self::Man(_)
-            | Self::Version => false,
-        }
+            | Self::Version => return false,
+        };
+        admin.admin.is_none()
     }
 }
 
@@ -234,7 +233,7 @@ fn report_usage(error: &clap::Error, as_json: bool) -> ExitStatus {
 fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
     let mut context = Context::new(&global);
-    if command.reads_configuration()
+    if command.follows_environment()
         && let Err(error) = run::block_on(running_proxy::follow_named_proxy(&mut context))?
     {
         writeln!(err, "error: $NJP_ADMIN: {error}")?;

@@ -14,6 +14,7 @@ use crate::{
         listeners::InheritedSockets,
         logging,
         program::Program,
+        refusal_remedy::RulesInForce,
         reload::Reloader,
         request_log,
         shutdown_deadline::{self, ShutdownDeadline},
@@ -97,14 +98,16 @@ async fn serve(
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let mut inherited = InheritedSockets::from_process();
     let config = Arc::new(config);
+    let rules = RulesInForce::default();
     let program = Program::start(
         &config,
-        request_log::observer(config.telemetry.log_requests),
+        request_log::observer(config.telemetry.log_requests, rules.clone()),
         &mut inherited,
         calls,
         deadline.drain_notice(),
     );
     let program = program.map_err(|error| io::Error::other(error.to_string()))?;
+    rules.set(Arc::clone(&program.status.rules));
     name_own_directories(&config);
     for (role, address) in &program.status.listeners {
         tracing::info!(role, address, "listening");

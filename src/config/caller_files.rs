@@ -163,7 +163,7 @@ pub fn rotate(
 /// Removes one key of a caller: the one whose digest begins with `prefix`.
 ///
 /// # Errors
-/// The prefix fits no key or several, the key is the only one, or the caller is not in its own file.
+/// The prefix fits no key or several, the key is the only one, or no file defines the caller.
 pub fn revoke_key(
     sources: &Sources,
     known: &[Operation],
@@ -217,7 +217,7 @@ pub fn revoke(
     known: &[Operation],
     name: &str,
 ) -> Result<CallerFileChange, CallerFileError> {
-    let file = file_of(sources, name)?;
+    let file = own_file_of(sources, name)?;
     let storage = |source| CallerFileError::Io {
         path: file.clone(),
         source,
@@ -232,26 +232,39 @@ pub fn revoke(
     })
 }
 
-/// The file in `callers.d` that holds only this caller.
+/// The file that defines this caller.
 pub(super) fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
+    find_file(sources, name, |_, _, _| true)
+}
+
+/// The file in `callers.d` that defines this caller and no other.
+fn own_file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
+    find_file(sources, name, |loaded, path, file| {
+        path != sources.file && is_only_caller_in_file(loaded, file)
+    })
+}
+
+fn find_file(
+    sources: &Sources,
+    name: &str,
+    is_suitable: impl FnOnce(&LoadedSettings, &Path, usize) -> bool,
+) -> Result<PathBuf, CallerFileError> {
     let loaded = load::read(sources);
     let path = KeyPath::from_keys(&["caller", name]);
     let Some(origin) = loaded.provenance.get(&path) else {
         return Err(unknown_caller(&loaded, name));
     };
-    let elsewhere = || CallerFileError::DefinedElsewhere {
+    let found = if let Provenance::File { file, .. } = origin {
+        let text = loaded.files.get(*file);
+        let path = text.map(|it| PathBuf::from(&it.name));
+        path.filter(|path| is_suitable(&loaded, path, *file))
+    } else {
+        None
+    };
+    found.ok_or_else(|| CallerFileError::DefinedElsewhere {
         name: name.to_owned(),
         location: effective_settings::provenance_text(origin, &loaded.files),
-    };
-    let Provenance::File { file, .. } = origin else {
-        return Err(elsewhere());
-    };
-    let path = loaded
-        .files
-        .get(*file)
-        .map(|text| PathBuf::from(&text.name));
-    let own = path.filter(|path| *path != sources.file && is_only_caller_in_file(&loaded, *file));
-    own.ok_or_else(elsewhere)
+    })
 }
 
 /// That there is no such caller, and which one may have been meant.

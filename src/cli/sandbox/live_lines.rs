@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     io::{self, Write},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     app::{
-        refusal_remedy::RefusalRemedy,
+        refusal_remedy::{RefusalRemedy, RulesInForce},
         request_line::{EventLine, LiveLine, RequestLine, RequestResult},
     },
     audit::{entry::AuditEntry, ledger_observer::LedgerObserver},
@@ -83,7 +83,7 @@ pub(super) struct LiveLines {
     counts: Arc<RequestCounts>,
     queue: SyncSender<QueuedLine>,
     /// For what would allow a refused request; none before the proxy runs.
-    rules: Arc<OnceLock<Arc<ArcSwap<Rules>>>>,
+    rules: RulesInForce,
 }
 
 enum QueuedLine {
@@ -100,7 +100,7 @@ impl LiveLines {
             format,
             counts: Arc::default(),
             queue,
-            rules: Arc::default(),
+            rules: RulesInForce::default(),
         };
         let window = LiveWindow {
             format,
@@ -118,15 +118,7 @@ impl LiveLines {
 
     /// From now on refusals show what would allow them, by these rules.
     pub(super) fn explain_by(&self, rules: Arc<ArcSwap<Rules>>) {
-        // Only the first call counts.
-        let _ = self.rules.set(rules);
-    }
-
-    fn remedy(&self, entry: &AuditEntry) -> Option<RefusalRemedy> {
-        let AuditEntry::Outcome { facts, details, .. } = entry else {
-            return None;
-        };
-        RefusalRemedy::of(facts, details, &self.rules.get()?.load().policy)
+        self.rules.set(rules);
     }
 
     fn show(&self, entry: &AuditEntry) {
@@ -136,7 +128,7 @@ impl LiveLines {
         if let LiveLine::Request(request) = &line {
             self.counts.count(request.result);
         }
-        let remedy = self.remedy(entry);
+        let remedy = self.rules.remedy(entry);
         let remedy = remedy.as_ref();
         let text = match (&line, self.format) {
             (LiveLine::Request(it), LineFormat::Json) => request_json(it, remedy),

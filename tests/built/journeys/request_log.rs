@@ -40,6 +40,8 @@ async fn by_default_a_refused_request_has_a_line_with_the_reason_and_a_served_on
         line.contains(&format!("ninjaone-proxy explain {id}")),
         "{line}"
     );
+    let allow = "To allow it: 'ninjaone-proxy caller allow reports createOrganization'.";
+    assert!(line.contains(allow), "{line}");
     assert!(line.contains("\"status\":403"), "{line}");
     assert!(line.contains("\"caller\":\"reports\""), "{line}");
     assert_eq!(world.log().with(&["request served"]).len(), 0);

@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use ninjaone_proxy::config::{
+    caller_edits::{self, CallerEdits},
     caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
     value::key_digest,
 };
@@ -185,7 +186,7 @@ fn a_revoked_caller_is_gone() {
 }
 
 #[test]
-fn a_caller_of_the_main_file_is_not_changed_and_its_line_is_named() {
+fn a_caller_of_the_main_file_is_changed_there_but_not_removed() {
     let house = House::with_tenant(&format!(
         "[caller.x]\nkey = \"{}\"\nallow = [\"read\"]\n",
         digest('a')
@@ -194,11 +195,23 @@ fn a_caller_of_the_main_file_is_not_changed_and_its_line_is_named() {
     assert!(
         refusal(caller_files::revoke(&house.sources(), &known(), "x")).contains("config.toml:5")
     );
-    assert!(
-        refusal(caller_files::rotate(&house.sources(), &known(), "x", false))
-            .contains("config.toml:5")
-    );
     assert_eq!(house.read("config.toml"), before);
+
+    let rotated = caller_files::rotate(&house.sources(), &known(), "x", false).unwrap();
+    assert_eq!(rotated.file, house.path("config.toml"));
+    let edits = CallerEdits {
+        allow: vec!["secrets".to_owned()],
+        ..CallerEdits::default()
+    };
+    caller_edits::change(&house.sources(), &known(), "x", &edits).unwrap();
+
+    let after = house.read("config.toml");
+    assert!(after.starts_with(before.split("key = ").next().unwrap()));
+    assert!(
+        after.contains("allow = [\"read\", \"secrets\"]"),
+        "{after}"
+    );
+    assert_eq!(house.accepted().callers[0].keys.len(), 2);
 }
 
 #[test]
