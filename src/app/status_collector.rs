@@ -330,8 +330,10 @@ fn callers(rules: &Rules, counts: &RequestCounts) -> Vec<status_snapshot::Caller
         .collect()
 }
 
-/// When it was, by the clock as it is set now.
+/// When it was, by the clock as it is set now, to the second: two clocks are read, so microseconds would differ each time.
 fn moment_of(past: Instant) -> Timestamp {
+    const SECOND_MICROS: i64 = 1_000_000;
     let micros = i64::try_from(past.elapsed().as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_micros(Timestamp::now().unix_micros().saturating_sub(micros))
+    let at = Timestamp::now().unix_micros().saturating_sub(micros);
+    Timestamp::from_unix_micros(at / SECOND_MICROS * SECOND_MICROS)
 }

@@ -100,7 +100,7 @@ const EACH_COMMAND: &[(&str, &str)] = &[
     ("caller list", "--config c.toml"),
     ("caller show", "powerbi --config c.toml"),
     ("caller allow", "nobody getDevices --config c.toml"),
-    ("caller deny", "powerbi getDevices --config c.toml"),
+    ("caller deny", "nobody getDevices --config c.toml"),
     ("caller set", "new --rate 1/s --config c.toml"),
     ("caller rotate", "new --config c.toml"),
     ("caller revoke", "new --config c.toml"),

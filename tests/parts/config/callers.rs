@@ -207,10 +207,7 @@ fn a_caller_of_the_main_file_is_changed_there_but_not_removed() {
 
     let after = house.read("config.toml");
     assert!(after.starts_with(before.split("key = ").next().unwrap()));
-    assert!(
-        after.contains("allow = [\"read\", \"secrets\"]"),
-        "{after}"
-    );
+    assert!(after.contains("allow = [\"read\", \"secrets\"]"), "{after}");
     assert_eq!(house.accepted().callers[0].keys.len(), 2);
 }
 
