@@ -13,7 +13,8 @@ pub(super) struct FilesSnapshot(Vec<FileState>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Inode, size in bytes, and the seconds and nanoseconds of the last change; `None` if the file cannot be examined.
+    /// Inode, size in bytes, and the seconds and nanoseconds of the last change of its content, owner or mode; `None` if the
+    /// file cannot be examined.
     state: Option<(u64, u64, i64, i64)>,
 }
 
@@ -40,7 +41,7 @@ impl FilesSnapshot {
 fn file_state(path: &Path) -> FileState {
     let state = fs::metadata(path)
         .ok()
-        .map(|it| (it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
+        .map(|it| (it.ino(), it.size(), it.ctime(), it.ctime_nsec()));
     FileState {
         path: path.to_owned(),
         state,

@@ -95,6 +95,15 @@ impl SandboxAddresses {
     }
 }
 
+/// The URL of a listener on all addresses, by one that others reach too.
+pub(crate) fn reachable(url: &str) -> String {
+    let Some(address) = way_out_address().filter(IpAddr::is_ipv4) else {
+        return url.to_owned();
+    };
+    let host = format!("//{address}:");
+    url.replace("//0.0.0.0:", &host).replace("//[::]:", &host)
+}
+
 /// The machine's address towards other networks. Connecting a UDP socket sends nothing (RFC 5737 keeps this one unused).
 fn way_out_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;

@@ -20,7 +20,12 @@ use crate::{
     ninjaone::{catalogue::Catalogue, operation::RiskClass},
 };
 
-use super::{command, command_help, context::Context, exit::ExitStatus, global_args::GlobalArgs};
+use super::{
+    command, command_help,
+    context::{ADMIN_VARIABLE, Context},
+    exit::ExitStatus,
+    global_args::GlobalArgs,
+};
 
 const PROGRAM: &str = "ninjaone-proxy";
 
@@ -82,6 +87,10 @@ const VALUES: &[(&str, &str, ValueKind)] = &[
 
 /// Answers a shell that asks for candidates. `false` if none does, and a command is to run.
 pub(super) fn answer() -> bool {
+    // The script calls us so. Without it somebody only has the variable in their environment.
+    if std::env::args_os().nth(1).is_none_or(|it| it != "--") {
+        return false;
+    }
     let asked = CompleteEnv::with_factory(|| add_to(command()))
         .var(VARIABLE)
         .try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref());
@@ -171,7 +180,12 @@ fn candidates(kind: ValueKind) -> Vec<CompletionCandidate> {
 
 /// What a configuration names, even where it is wrong elsewhere; nothing where there is none.
 fn names(of: impl Fn(&Settings) -> Vec<String>) -> Vec<String> {
-    let sources = context().config_context().sources();
+    let context = context();
+    // The command would work on the files of that proxy, and asking it may take too long.
+    if context.named_config().is_none() && context.env_var(ADMIN_VARIABLE).is_some() {
+        return Vec::new();
+    }
+    let sources = context.config_context().sources();
     let settings = sources.map(|it| load::read(&it).settings);
     settings.as_ref().map(of).unwrap_or_default()
 }

@@ -70,6 +70,8 @@ pub struct ConfigContext<'a> {
     pub file: Option<&'a Path>,
     /// Whether it is `--config`.
     pub is_file_given: bool,
+    /// Why there is no file to work on although a running proxy has one.
+    pub no_file: Option<&'a str>,
     /// `--json`
     pub json: bool,
     pub environment: Vec<(String, String)>,
@@ -91,6 +93,10 @@ impl ConfigContext<'_> {
     /// # Errors
     /// There is no configuration file.
     pub fn sources(&self) -> Result<Sources, ConfigurationError> {
+        if let Some(why) = self.no_file {
+            let hint = "name a configuration with --config, or unset NJP_ADMIN";
+            return Err(Diagnostic::without_location(why.to_owned(), Some(hint.to_owned())).into());
+        }
         let file: PathBuf = find_config_file(self.file, &self.environment)?;
         let shown = file.display();
         tracing::debug!(file = %shown, "reads the configuration");

@@ -21,8 +21,20 @@ use crate::{
 
 use super::{config::ConfigContext, global_args::GlobalArgs};
 
+/// Where the running proxy is, if the command line does not say.
+pub(super) const ADMIN_VARIABLE: &str = "NJP_ADMIN";
+
 /// The default address of the admin listener.
 const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
+
+/// The configuration of the running proxy that the environment names.
+pub(super) enum FollowedFile {
+    /// It names none.
+    None,
+    File(PathBuf),
+    /// It names one whose configuration cannot be worked on; why, without a full stop.
+    Unknown(String),
+}
 
 #[expect(
     clippy::struct_excessive_bools,
@@ -31,8 +43,7 @@ const ADMIN_DEFAULT: &str = "127.0.0.1:6466";
 pub(super) struct Context {
     /// `--config`
     file: Option<PathBuf>,
-    /// Of the running proxy that the environment names.
-    followed_file: Option<PathBuf>,
+    followed: FollowedFile,
     pub(super) json: bool,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -47,13 +58,23 @@ impl Context {
         let text = |it: std::ffi::OsString| it.into_string().ok();
         Self {
             file: global.config.clone(),
-            followed_file: None,
+            followed: FollowedFile::None,
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
             no_input: global.no_input,
             environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .filter_map(|(name, value)| {
+                    let name = text(name)?;
+                    // It names a proxy even where it is no text: then none answers there.
+                    let is_admin = name == ADMIN_VARIABLE;
+                    let value = match value.into_string() {
+                        Ok(value) => value,
+                        Err(value) if is_admin => value.to_string_lossy().into_owned(),
+                        Err(_) => return None,
+                    };
+                    Some((name, value))
+                })
                 .collect(),
             operations: builtin_operations(),
         }
@@ -68,13 +89,16 @@ impl Context {
     }
 
     /// From now on the configuration is the one of a running proxy, unless `--config` names another.
-    pub(super) fn follow(&mut self, file: Option<PathBuf>) {
-        self.followed_file = file;
+    pub(super) fn follow(&mut self, followed: FollowedFile) {
+        self.followed = followed;
     }
 
     /// `--config`, else the running proxy's.
     fn known_file(&self) -> Option<&Path> {
-        self.file.as_deref().or(self.followed_file.as_deref())
+        match (&self.file, &self.followed) {
+            (Some(file), _) | (None, FollowedFile::File(file)) => Some(file),
+            (None, FollowedFile::None | FollowedFile::Unknown(_)) => None,
+        }
     }
 
     /// The paths where a configuration is searched, in order.
@@ -88,6 +112,10 @@ impl Context {
         ConfigContext {
             file: self.known_file(),
             is_file_given: self.file.is_some(),
+            no_file: match (&self.file, &self.followed) {
+                (None, FollowedFile::Unknown(why)) => Some(why),
+                _ => None,
+            },
             json: self.json,
             environment: self.environment.clone(),
             operations: &self.operations,

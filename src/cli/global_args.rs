@@ -19,7 +19,7 @@ pub(super) struct GlobalArgs {
         value_hint = clap::ValueHint::FilePath,
         help_heading = HEADING,
         display_order = 1000,
-        help = "Configuration file [default: in $CONFIGURATION_DIRECTORY, then ~/.config, then /etc/ninjaone-proxy]"
+        help = "Configuration file [default: config.toml in $CONFIGURATION_DIRECTORY, then ~/.config/ninjaone-proxy, then /etc/ninjaone-proxy]"
     )]
     pub(super) config: Option<PathBuf>,
     /// Print the result as JSON on stdout; errors, warnings and notes as one object a line on stderr

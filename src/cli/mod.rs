@@ -15,6 +15,7 @@ mod drain;
 pub mod exit;
 mod exit_guide;
 pub mod explain;
+mod followed_proxy;
 mod global_args;
 pub mod healthcheck;
 mod help;
@@ -24,6 +25,8 @@ mod logout;
 mod manual;
 mod meta;
 pub mod ops;
+mod path_trust;
+mod port_holder;
 mod reload;
 mod result_output;
 mod run;
@@ -183,11 +186,15 @@ fn run_command(cli: Cli) -> ExitStatus {
     }
     let mut out = ResultOutput::new();
     let mut err = Talk::new(io::stderr(), format, cli.global.quiet);
-    let result = dispatch(cli, &mut out, &mut err).and_then(|exit| out.flush().map(|()| exit));
+    let result = dispatch(cli, &mut out, &mut err).and_then(|exit| match out.flush() {
+        // The reader of our output has closed it; what came of the command stays as it is.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
+        flushed => flushed.map(|()| exit),
+    });
     let exit = match result {
         Ok(exit) => exit,
-        // The reader of our output has closed it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitStatus::Done,
+        // It has closed it before the end: what comes of the command is not known, and nobody waits for it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Failed,
         Err(error) => {
             let _ = writeln!(err, "error: {error}");
             ExitStatus::Failed
@@ -234,7 +241,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
     let Cli { global, command } = cli;
     let mut context = Context::new(&global);
     if command.follows_environment()
-        && let Err(error) = run::block_on(running_proxy::follow_named_proxy(&mut context))?
+        && let Err(error) = run::block_on(followed_proxy::follow_named_proxy(&mut context))?
     {
         writeln!(err, "error: $NJP_ADMIN: {error}")?;
         writeln!(

@@ -11,9 +11,9 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use crate::{
     app::{
         VERSION, control_loop, journal,
-        listeners::InheritedSockets,
+        listeners::{InheritedSockets, ListenerOpenError},
         logging,
-        program::Program,
+        program::{Program, StartError},
         refusal_remedy::RulesInForce,
         reload::Reloader,
         request_log,
@@ -21,11 +21,12 @@ use crate::{
         signals::Signals,
         way_out::log_ways_out,
     },
-    config::{AUDIT_PATH, Config, LogFormat, PathOrigin, STORE_PATH},
+    config::{AUDIT_PATH, BindAddress, Config, LogFormat, PathOrigin, STORE_PATH},
     credentials::login::refresh_calls::RefreshCalls,
+    net::server::listener::BindError,
 };
 
-use super::{context::Context, exit::ExitStatus};
+use super::{context::Context, exit::ExitStatus, port_holder::PortHolder};
 
 /// Runs a future on its own runtime. Blocking disk or resolver calls that are still under way at its end are abandoned.
 ///
@@ -106,7 +107,7 @@ async fn serve(
         calls,
         deadline.drain_notice(),
     );
-    let program = program.map_err(|error| io::Error::other(error.to_string()))?;
+    let program = program.map_err(|error| start_error(&error, &config))?;
     rules.set(Arc::clone(&program.status.rules));
     name_own_directories(&config);
     for (role, address) in &program.status.listeners {
@@ -119,6 +120,32 @@ async fn serve(
     tracing::info!(version = VERSION, config = file, listeners, "ready");
     drop(config);
     control_loop::run(program, Some(reloader), signals).await
+}
+
+/// What keeps it from starting; of an address that is in use also by whom, and which setting chooses another.
+fn start_error(error: &StartError, config: &Config) -> io::Error {
+    let StartError::Listener(ListenerOpenError::Bind(BindError::InUse { address })) = error else {
+        return io::Error::other(error.to_string());
+    };
+    let Ok(socket) = address.parse() else {
+        return io::Error::other(error.to_string());
+    };
+    let holder = PortHolder::find(socket);
+    let holder = holder.map_or_else(|| "another program".to_owned(), |it| it.to_string());
+    let is_there = |bind: &Option<BindAddress>| matches!(bind, Some(BindAddress::Address(it)) if it.to_string() == *address);
+    let admin = &config.admin;
+    let setting = if is_there(&admin.listen) {
+        "admin.listen"
+    } else if is_there(&admin.probes) {
+        "admin.probes"
+    } else if is_there(&admin.metrics) {
+        "admin.metrics"
+    } else {
+        "listen.http or listen.https"
+    };
+    io::Error::other(format!(
+        "{address} is in use by {holder}; {setting} chooses another address"
+    ))
 }
 
 /// Whoever has set no directory and cannot write the default has to know where the log and the logins are.

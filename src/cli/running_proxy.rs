@@ -29,15 +29,15 @@ use crate::{
     secret::Secret,
 };
 
-use super::{admin_args::AdminArgs, context::Context, exit::ExitStatus};
-
-/// Where the running proxy is, if the command line does not say.
-const VARIABLE: &str = "NJP_ADMIN";
+use super::{
+    admin_args::AdminArgs,
+    context::{ADMIN_VARIABLE, Context},
+    exit::ExitStatus,
+    path_trust,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_BYTES_MAX: usize = 4 << 20;
-/// Others of the machine may write here (chmod(2)).
-const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 /// A running proxy that can be asked.
 pub struct RunningProxy {
@@ -62,7 +62,7 @@ pub enum RunningProxyError {
     #[error("--admin-key-file: {0}")]
     KeyFile(String),
     #[error(
-        "{path} belongs to {owner}, who is not root, not you, and not the owner of a directory that is closed to others: \
+        "{path} belongs to {owner}, who is not root and not you, below a directory in which others may write: \
          it may not be our proxy"
     )]
     ForeignOwner { path: String, owner: String },
@@ -93,7 +93,10 @@ impl RunningProxy {
     /// There is none, or it may not be asked.
     pub(super) fn find(context: &Context, args: &AdminArgs) -> Result<Self, RunningProxyError> {
         let key = args.admin_key_file.as_deref().map(read_key).transpose()?;
-        let named = args.admin.as_deref().or_else(|| context.env_var(VARIABLE));
+        let named = args
+            .admin
+            .as_deref()
+            .or_else(|| context.env_var(ADMIN_VARIABLE));
         if let Some(named) = named {
             let way = AdminWay::parse(named, key.is_some())?;
             if let AdminWay::Socket(path) = &way {
@@ -127,7 +130,7 @@ impl RunningProxy {
 
     /// Whether somebody has said which proxy is meant.
     pub(super) fn is_named(context: &Context, args: &AdminArgs) -> bool {
-        args.admin.is_some() || context.env_var(VARIABLE).is_some()
+        args.admin.is_some() || context.env_var(ADMIN_VARIABLE).is_some()
     }
 
     /// Whether it is asked over its socket, so that it is on this machine.
@@ -345,18 +348,13 @@ fn check_owner(path: &Path) -> Result<(), RunningProxyError> {
     };
     let owner = found.uid();
     let is_trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
-    if is_trusted || is_in_closed_directory(&path, owner) {
+    if is_trusted || path_trust::only_made_by(owner, &path) {
         return Ok(());
     }
     Err(RunningProxyError::ForeignOwner {
         path: path.display().to_string(),
         owner: accounts::user_name(owner),
     })
-}
-
-fn is_in_closed_directory(path: &Path, owner: u32) -> bool {
-    let directory = path.parent().and_then(|it| fs::metadata(it).ok());
-    directory.is_some_and(|it| it.uid() == owner && it.mode() & WRITABLE_BY_OTHERS == 0)
 }
 
 fn read_key(path: &Path) -> Result<Secret<String>, RunningProxyError> {
@@ -389,20 +387,6 @@ pub(super) async fn find_with_status(
     let proxy = RunningProxy::find(context, args)?;
     let status = proxy.status().await?;
     Ok((proxy, status))
-}
-
-/// Where `$NJP_ADMIN` names a proxy and `--config` no configuration, that proxy's configuration is meant, and no other that
-/// happens to be found.
-///
-/// # Errors
-/// That proxy does not say where its configuration is.
-pub(super) async fn follow_named_proxy(context: &mut Context) -> Result<(), RunningProxyError> {
-    let args = AdminArgs::default();
-    if context.named_config().is_none() && RunningProxy::is_named(context, &args) {
-        let (_, running) = find_with_status(context, &args).await?;
-        context.follow(running.config.file.map(PathBuf::from));
-    }
-    Ok(())
 }
 
 /// Who names a configuration means the proxy that runs with it, and no other that happens to be found.

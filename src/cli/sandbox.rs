@@ -2,7 +2,6 @@
 
 mod greeting;
 mod live_lines;
-mod port_holder;
 mod simulator_greeting;
 
 use std::{
@@ -39,11 +38,10 @@ use crate::{
     sandbox::{ListenerSource, Sandbox, SandboxOptions},
 };
 
-use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
+use super::{exit::ExitStatus, global_args::GlobalArgs, port_holder::PortHolder, run::block_on};
 
 use greeting::{Greeting, Shell};
 use live_lines::{LineFormat, LiveLines};
-use port_holder::PortHolder;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -96,6 +94,9 @@ impl SandboxArgs {
             let is_open = self.expose && *flag == "--listen";
             !address.ip().to_canonical().is_loopback() && !is_open
         };
+        if let Some(why) = self.shared_address() {
+            return Some(why);
+        }
         let (flag, address) = self.addresses().into_iter().find(others)?;
         Some(if self.only_ninjaone {
             format!(
@@ -110,6 +111,24 @@ impl SandboxArgs {
                 "{flag} {address}: this port asks for no key, so it listens on loopback alone; --expose opens the callers' port only"
             )
         })
+    }
+
+    /// Why two of them cannot be listened on.
+    fn shared_address(&self) -> Option<String> {
+        let addresses = self.addresses();
+        let mut rest = addresses.as_slice();
+        while let [(flag, address), others @ ..] = rest {
+            let same = others
+                .iter()
+                .find(|it| it.1 == *address && address.port() != 0);
+            if let Some((other, _)) = same {
+                return Some(format!(
+                    "{flag} and {other} are the same address, {address}"
+                ));
+            }
+            rest = others;
+        }
+        None
     }
 
     /// Who has the address that is in use, and how to choose another.
@@ -306,7 +325,7 @@ fn greeting<'g>(
         found.map_or("", |(_, address)| address.as_str())
     };
     Greeting {
-        callers: address("callers"),
+        callers: sandbox::reachable(address("callers")),
         admin: address("admin"),
         admin_socket: files.admin_socket(),
         program_directory: missing_from_path(),

@@ -107,7 +107,7 @@ async fn ask(
     if let RunningProxyError::Unreachable { .. } = error {
         writeln!(
             err,
-            "hint: start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
+            "hint: start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy); if another one is meant, unset NJP_ADMIN or use --admin"
         )?;
     }
     Ok(None)

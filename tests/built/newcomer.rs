@@ -1,8 +1,17 @@
 //! A newcomer's first minutes: types what the sandbox and the commands print, and nothing else.
 
-use std::process::Command;
+use std::{
+    ffi::OsStr,
+    os::unix::{ffi::OsStrExt, net::UnixListener},
+    process::Command,
+};
 
-use crate::sandbox_window::{ANYWHERE, LAST_OF_GREETING, Window};
+use rustix::process::geteuid;
+
+use crate::{
+    program::PROGRAM,
+    sandbox_window::{ANYWHERE, LAST_OF_GREETING, Window},
+};
 
 /// A second window, in which the greeting's variables are set.
 struct SecondWindow {
@@ -138,6 +147,106 @@ fn a_command_meant_for_a_sandbox_that_has_gone_reaches_no_other_proxy() {
         "{told}"
     );
     assert!(told.contains("unset NJP_ADMIN"), "{told}");
+}
+
+#[test]
+fn a_variable_that_leads_to_no_files_of_ours_reaches_no_other_configuration() {
+    let mut window = Window::open(&ANYWHERE);
+    window.until(LAST_OF_GREETING);
+    let greeting = window.told.lines().next().unwrap();
+    let listener = greeting.split("admin: ").nth(1).unwrap().to_owned();
+    let home = tempfile::tempdir().unwrap();
+    let configuration = home.path().join("ninjaone-proxy/config.toml");
+    std::fs::create_dir(configuration.parent().unwrap()).unwrap();
+    std::fs::write(&configuration, "[tenant.real]\nregion = \"eu\"\n").unwrap();
+    let add = |admin: &OsStr| {
+        let ended = Command::new(PROGRAM)
+            .args(["caller", "add", "stray", "--allow", "all"])
+            .env("NJP_ADMIN", admin)
+            .env("XDG_CONFIG_HOME", home.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.code().unwrap(), told)
+    };
+
+    let (code, told) = add(listener.as_ref());
+    assert_eq!(code, 78, "{told}");
+    assert!(told.contains("$NJP_ADMIN is an address"), "{told}");
+
+    let (code, told) = add(OsStr::from_bytes(b"/tmp/\xff/admin.sock"));
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("no proxy can be asked at"), "{told}");
+
+    let left = std::fs::read_dir(configuration.parent().unwrap()).unwrap();
+    assert_eq!(left.count(), 1, "nothing was written there");
+    window.close();
+}
+
+#[test]
+fn a_socket_that_somebody_else_put_below_a_directory_for_everybody_is_not_asked() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("admin.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for path in [directory.path(), &socket] {
+        std::os::unix::fs::chown(path, Some(65_534), Some(65_534)).unwrap();
+    }
+    for command in ["status", "doctor", "explain", "reload", "drain"] {
+        let mut typed = Command::new(PROGRAM);
+        typed.arg(command).env("NJP_ADMIN", &socket);
+        if command == "explain" {
+            typed.args(["reporting", "GET", "/v2/devices"]);
+        }
+        let ended = typed.output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{command}: {told}");
+        assert!(
+            told.contains("it may not be our proxy"),
+            "{command}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_does_not_turn_a_refusal_into_a_success() {
+    let mut window = Window::open(&ANYWHERE);
+    window.until(LAST_OF_GREETING);
+    let second = SecondWindow::open(&window.told);
+    let line = "{ ninjaone-proxy explain reporting POST /v2/devices/approval/APPROVE; echo $? >&2; } | true";
+    let (told, _) = second.type_in(line);
+    assert!(!told.lines().any(|it| it == "0"), "{told}");
+    window.close();
+}
+
+#[test]
+fn the_variable_of_completions_alone_changes_no_command() {
+    let ended = Command::new(PROGRAM)
+        .args([
+            "explain",
+            "--config",
+            "/none.toml",
+            "x",
+            "GET",
+            "/v2/devices",
+        ])
+        .env("NJP_COMPLETE", "bash")
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(78));
+}
+
+#[test]
+fn two_listeners_at_one_address_and_a_taken_port_are_told_in_the_users_words() {
+    let same = ["--listen", "127.0.0.1:1", "--admin", "127.0.0.1:1"];
+    let ended = Command::new(PROGRAM).arg("sandbox").args(same).output();
+    let told = String::from_utf8_lossy(&ended.unwrap().stderr).into_owned();
+    assert_eq!(
+        told.trim_end(),
+        "error: --listen and --admin are the same address, 127.0.0.1:1"
+    );
 }
 
 #[test]

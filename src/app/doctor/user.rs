@@ -22,6 +22,9 @@ use super::{
 /// Timeout of the login page, including discovery.
 const AUTHORIZE_TIMEOUT_MS: u64 = 8_000;
 
+/// In the redirect URI of a Native application whose port is free to choose.
+const ANY_PORT: u16 = 6468;
+
 /// Longest login page that is read, in bytes; only its start counts.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -81,7 +84,9 @@ async fn request_authorize_page(
     endpoint: &Endpoint,
     identity: &UserIdentity,
 ) -> Result<Response<Bytes>, ExchangeError> {
-    let begun = AuthorizationRequest::begin(authorization_params(endpoint, identity))
+    // Where each login takes a free port, NinjaOne accepts any.
+    let params = authorization_params(endpoint, identity).with_port(ANY_PORT);
+    let begun = AuthorizationRequest::begin(params)
         .await
         .map_err(|_| ExchangeError::NotHttp)?;
     let origin = endpoint.origin();
@@ -102,7 +107,9 @@ fn check_authorize_page(
     let (host, status) = (endpoint.authority(), response.status());
     let location = response.headers().get(header::LOCATION);
     let location = location.and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let redirect = &identity.redirect.uri;
+    let redirect = authorization_params(endpoint, identity)
+        .with_port(ANY_PORT)
+        .redirect_uri;
     if status.as_u16() == 404 {
         return DoctorCheck::failed(
             name,
@@ -116,7 +123,7 @@ fn check_authorize_page(
         );
     }
     if status.is_redirection() && location.contains(AUTHORIZE_ERROR_PATH) {
-        return redirect_rejected(redirect, &error_from_location(location));
+        return redirect_rejected(&redirect, &error_from_location(location));
     }
     if status.is_redirection() && location.starts_with(redirect.as_str()) {
         return match error_from_location(location).as_str() {

@@ -35,7 +35,7 @@ impl Shell {
 /// Where the sandbox listens, and its keys.
 pub(super) struct Greeting<'g> {
     /// URLs without a path.
-    pub callers: &'g str,
+    pub callers: String,
     pub admin: &'g str,
     pub admin_socket: PathBuf,
     /// Where the program is, if the shell does not find it by its name.
@@ -57,7 +57,7 @@ impl Greeting<'_> {
 
     fn text(&self, shell: Shell) -> String {
         let about = if self.is_exposed {
-            "whoever reaches it and has a key may call".to_owned()
+            "that other machines may call, with these keys".to_owned()
         } else {
             format!("({}); admin: {}", self.ninjaone, self.admin)
         };
@@ -149,7 +149,7 @@ mod tests {
     fn the_greeting_has_at_most_12_lines_of_at_most_100_columns() {
         let keys = SandboxKeys::from_seed(1);
         let greeting = Greeting {
-            callers: "http://127.0.0.1:65535",
+            callers: "http://127.0.0.1:65535".to_owned(),
             admin: "http://127.0.0.1:65534",
             admin_socket: PathBuf::from("/tmp/njp-sandbox-01234567/admin.sock"),
             program_directory: Some(PathBuf::from(

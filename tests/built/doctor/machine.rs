@@ -131,7 +131,7 @@ async fn an_address_of_the_metrics_that_somebody_else_has_is_told() {
     let toml = fs::read_to_string(world.path().join("config.toml")).unwrap();
     let toml = toml.replacen("[admin]", &format!("[admin]\nmetrics = \"{address}\""), 1);
     world.write("config.toml", toml.as_bytes());
-    let why = format!("{address} is in use by another program");
+    let why = format!("{address} is in use by ");
     neither_starts(&world, || Command::new(PROGRAM), &why).await;
 }
 

@@ -137,7 +137,7 @@ async fn a_port_that_is_taken_on_one_of_them_is_an_error() {
         let status = program.ends().await;
 
         assert_eq!(status.code(), Some(1));
-        let said = format!("[::1]:{port} is in use by another program");
+        let said = format!("[::1]:{port} is in use by ");
         assert!(program.log.text().contains(&said), "{}", program.log.text());
         let found = ports_seen_by_doctor(true, port);
         assert!(found.contains("FAILED") && found.contains(&said), "{found}");

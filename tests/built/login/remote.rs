@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
     path::Path,
     process::Command,
     time::Duration,
@@ -148,7 +148,15 @@ fn root_logs_in_at_a_proxy_of_another_user_who_stores_the_login_as_its_own() {
     let nobody = 65_534;
     let owned = |path: &Path| chown(path, Some(nobody), Some(nobody)).unwrap();
     let directory = world.directory.path();
-    owned(directory);
+    // Below a directory for everybody root trusts only what root has put there.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    for made in ["store", "audit"] {
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(world.path(made))
+            .unwrap();
+    }
     for file in fs::read_dir(directory).unwrap() {
         owned(&file.unwrap().path());
     }

@@ -41,6 +41,7 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
     let around = ConfigContext {
         file: Some(&file),
         is_file_given: true,
+        no_file: None,
         json,
         environment: house.environment.clone(),
         operations: &known,
