@@ -13,7 +13,7 @@ use crate::{
         explain::{
             ImaginedRequest, LogPlace,
             answer::{ExplainAnswer, ExplainError, ExplainOutcome},
-            recorded_request::RecordSearch,
+            log_search::RecordSearch,
             rules::ExplainRules,
         },
         inquiries::EXPLAIN_MS_MAX,
