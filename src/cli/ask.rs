@@ -14,6 +14,7 @@ use crate::admin::status_snapshot::StatusSnapshot;
 use super::{
     admin_args::AdminArgs,
     context::Context,
+    exit::ExitStatus,
     running_proxy::{RunningProxy, RunningProxyError, is_same_file},
 };
 
@@ -41,7 +42,38 @@ pub(super) enum AskError {
     Proxy(#[from] RunningProxyError),
     /// The proxy's own words.
     #[error("the proxy at {at} says: {text}")]
-    Told { at: String, text: String },
+    Told {
+        at: String,
+        status: StatusCode,
+        text: String,
+    },
+}
+
+impl AskError {
+    /// Whether the same question may be answered in a while: the proxy is busy or stops, or it took too long.
+    pub(super) const fn exit(&self) -> ExitStatus {
+        let status = match self {
+            Self::Told { status, .. } | Self::Proxy(RunningProxyError::Refused { status, .. }) => {
+                *status
+            }
+            Self::Proxy(_) => return ExitStatus::Failed,
+        };
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                ExitStatus::TryAgainLater
+            }
+            _ => ExitStatus::Failed,
+        }
+    }
+
+    /// Says why there is no answer.
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub(super) fn report(&self, err: &mut dyn Write) -> io::Result<ExitStatus> {
+        writeln!(err, "error: {self}")?;
+        Ok(self.exit())
+    }
 }
 
 /// The proxy that is named, else the one that is found. Whoever names a configuration means the proxy that runs with it.
@@ -117,14 +149,15 @@ impl AskedProxy {
         question: &Value,
         time_limit: Duration,
     ) -> Result<Value, AskError> {
-        let body = self.proxy.post(path, question, time_limit).await?;
+        let posted = self.proxy.post_for_status(path, question, time_limit);
+        let (status, body) = posted.await?;
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|_| RunningProxyError::NotUnderstood(self.describe()))?;
         if answer["schema"] == "error/1" {
-            let text = answer["error"].as_str().unwrap_or_default().to_owned();
             return Err(AskError::Told {
                 at: self.describe(),
-                text,
+                status,
+                text: answer["error"].as_str().unwrap_or_default().to_owned(),
             });
         }
         Ok(answer)

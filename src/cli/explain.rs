@@ -138,10 +138,10 @@ impl ExplainArgs {
                     proxy.note_files(&error, err)?;
                     (Some(proxy.status.audit), None)
                 }
-                Err(error) => return failed(&error, err),
+                Err(error) => return error.report(err),
             },
             Ok(Answerer::Files(forbidden)) => (None, forbidden),
-            Err(error) => return failed(&error.into(), err),
+            Err(error) => return AskError::from(error).report(err),
         };
         self.run_by_files(context, &subject, audit.as_ref(), forbidden, out, err)
     }
@@ -315,9 +315,4 @@ fn print_answer(
 fn wrong_usage(problem: &str, err: &mut dyn Write) -> io::Result<ExitStatus> {
     writeln!(err, "error: {problem}")?;
     Ok(ExitStatus::WrongUsage)
-}
-
-fn failed(error: &AskError, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    writeln!(err, "error: {error}")?;
-    Ok(ExitStatus::Failed)
 }

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     admin_args::AdminArgs,
-    ask::{Answerer, find_answerer, take_text_and_exit},
+    ask::{Answerer, AskError, find_answerer, take_text_and_exit},
     context::Context,
     exit::ExitStatus,
     login::select_tenant,
@@ -59,11 +59,11 @@ pub(super) async fn run(
                     proxy.note_files(&error, err)?;
                     None
                 }
-                Err(error) => return failed(&error.to_string(), err),
+                Err(error) => return error.report(err),
             }
         }
         Ok(Answerer::Files(forbidden)) => forbidden,
-        Err(error) => return failed(&error.to_string(), err),
+        Err(error) => return AskError::from(error).report(err),
     };
     let Some(config) = context.load(err)? else {
         if let Some(forbidden) = forbidden {
@@ -124,9 +124,4 @@ fn print_answer(
         writeln!(err, "error: {text}")?;
     }
     Ok(code)
-}
-
-fn failed(why: &str, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    writeln!(err, "error: {why}")?;
-    Ok(ExitStatus::Failed)
 }
