@@ -17,6 +17,7 @@ use crate::{
             rules::ExplainRules,
         },
         inquiries::EXPLAIN_MS_MAX,
+        plain_text::escape_control_in_lines,
         status_snapshot::AuditStatus,
     },
     app::wiring,
@@ -305,7 +306,7 @@ fn print_answer(
         return Ok(ExitStatus::Failed);
     };
     match (answer.get("error").and_then(Value::as_str), text) {
-        (Some(error), _) => writeln!(err, "error: {error}")?,
+        (Some(error), _) => writeln!(err, "error: {}", escape_control_in_lines(error))?,
         (None, Some(text)) if !as_json => out.write_all(text.as_bytes())?,
         (None, _) => writeln!(out, "{answer}")?,
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    admin::logout_report::LogoutReport,
+    admin::{logout_report::LogoutReport, plain_text::escape_control_in_lines},
     app::wiring::{self, StoreOpenError},
     credentials::login::logout::log_out,
 };
@@ -116,6 +116,7 @@ fn print_answer(
         Some(tenant) => format!("{tenant}: {detail}"),
         None => detail.to_owned(),
     };
+    let text = escape_control_in_lines(&text);
     if context.json {
         writeln!(out, "{answer}")?;
     } else if code == ExitStatus::Done {

@@ -18,7 +18,7 @@ use http::{
 use serde_json::Value;
 
 use crate::{
-    admin::{accounts, status_snapshot::StatusSnapshot},
+    admin::{accounts, plain_text::escape_control, status_snapshot::StatusSnapshot},
     app::wiring,
     clock::Moment,
     config::value::{address, secret_ref},
@@ -221,7 +221,7 @@ impl RunningProxy {
         RunningProxyError::Refused {
             at: self.describe(),
             status: response.status(),
-            detail: text.lines().next().unwrap_or_default().to_owned(),
+            detail: escape_control(text.lines().next().unwrap_or_default()),
         }
     }
 

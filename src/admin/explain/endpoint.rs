@@ -19,7 +19,7 @@ use super::{
     recorded_request::RecordedRequest,
     rules::ExplainRules,
 };
-use crate::admin::status_snapshot::AuditStatus;
+use crate::admin::{plain_text::escape_control, status_snapshot::AuditStatus};
 
 /// Gives what the status says of the audit log.
 pub type AuditStatusSource = Box<dyn Fn() -> AuditStatus + Send + Sync>;
@@ -119,7 +119,7 @@ impl ExplainEndpoint {
                 let answer = match id.parse() {
                     Ok(id) => self.explain_request(id, tenant, rules, is_given_up),
                     Err(problem) => {
-                        let text = format!("\"{id}\": {problem}");
+                        let text = format!("\"{}\": {problem}", escape_control(id));
                         Err(ExplainError::new(ExplainOutcome::WrongUsage, text))
                     }
                 };

@@ -27,7 +27,7 @@ use crate::{
     policy::explain::{Conclusion, ExplainRequest},
 };
 
-use super::status_snapshot::AuditStatus;
+use super::{plain_text::escape_control, status_snapshot::AuditStatus};
 
 use self::{
     answer::{ExplainAnswer, ExplainError, ExplainOutcome},
@@ -67,11 +67,14 @@ impl ImaginedRequest {
         let wrong = |text| ExplainError::new(ExplainOutcome::WrongUsage, text);
         let parsed = Method::parse(&method.to_ascii_uppercase()).ok_or_else(|| {
             wrong(format!(
-                "\"{method}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE"
+                "\"{}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE",
+                escape_control(method)
             ))
         })?;
-        let target = parse_target(target)
-            .map_err(|problem| wrong(format!("the target {target} is refused: {problem}")))?;
+        let target = parse_target(target).map_err(|problem| {
+            let target = escape_control(target);
+            wrong(format!("the target {target} is refused: {problem}"))
+        })?;
         Ok(Self {
             caller: caller.to_owned(),
             tenant: tenant.map(str::to_owned),

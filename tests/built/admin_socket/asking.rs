@@ -387,3 +387,19 @@ async fn questions_are_posted_with_a_proof_and_understood_or_refused() {
     }
     guarded.proxy.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_question_says_is_repeated_without_what_controls_a_terminal() {
+    let guarded = Guarded::start("[]");
+    for question in [
+        r#"{"request":"\u001b[2J"}"#,
+        r#"{"caller":"reports","method":"\u001b[2J","target":"/v2/devices"}"#,
+        r#"{"caller":"reports","method":"GET","target":"/v2/\u001b[2J"}"#,
+    ] {
+        let answer = post(&guarded.socket(), "/explain", question).await.json();
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains("\u{fffd}[2J"), "{error}");
+        assert!(!error.contains('\u{1b}'), "{error}");
+    }
+    guarded.proxy.stop().await;
+}
