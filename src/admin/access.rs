@@ -162,6 +162,12 @@ impl AdminAccess {
         }
     }
 
+    /// Whether this user has a role without a key.
+    #[must_use]
+    pub fn has_account(&self, uid: u32) -> bool {
+        self.account(uid).is_ok()
+    }
+
     /// A key that is shown decides alone: a wrong one never falls back to the account.
     fn authenticate(
         &self,

@@ -153,8 +153,10 @@ impl Inquiries {
         let place = Arc::clone(&self.explanations).try_acquire_owned();
         let place = place.map_err(|_| busy("explanations"))?;
         let explain = Arc::clone(&self.explain);
+        let is_given_up = GiveUp::default();
+        let seen = is_given_up.flag();
         let answering = spawn_blocking(move || {
-            let answer = explain.answer(&body);
+            let answer = explain.answer(&body, &seen);
             drop(place);
             answer
         });
@@ -242,7 +244,7 @@ impl Inquiries {
     }
 }
 
-/// Tells a verification that nobody waits for it any more.
+/// Tells work on another thread that nobody waits for it any more.
 #[derive(Default)]
 struct GiveUp(Arc<AtomicBool>);
 

@@ -141,6 +141,11 @@ impl AdminService {
         Self { access, ..self }
     }
 
+    /// Whether this user of the admin socket has a role as such, without a key.
+    fn has_account(&self, uid: u32) -> bool {
+        self.access.load().has_account(uid)
+    }
+
     /// Lets operators reload and stop the program, and see its configuration.
     #[must_use]
     pub fn with_control(self, control: Control, config: ConfigSource) -> Self {

@@ -35,6 +35,10 @@ impl OneShotHandler for AdminService {
             .map_or(HeadDecision::ReadBody, HeadDecision::Respond)
     }
 
+    fn knows(&self, uid: u32) -> bool {
+        self.has_account(uid)
+    }
+
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.respond(&request).await
     }

@@ -9,11 +9,12 @@ use std::{
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::admin::status_snapshot::StatusSnapshot;
+use crate::admin::{plain_text::escape_control_in_lines, status_snapshot::StatusSnapshot};
 
 use super::{
     admin_args::AdminArgs,
     context::Context,
+    exit::ExitStatus,
     running_proxy::{RunningProxy, RunningProxyError, is_same_file},
 };
 
@@ -41,7 +42,38 @@ pub(super) enum AskError {
     Proxy(#[from] RunningProxyError),
     /// The proxy's own words.
     #[error("the proxy at {at} says: {text}")]
-    Told { at: String, text: String },
+    Told {
+        at: String,
+        status: StatusCode,
+        text: String,
+    },
+}
+
+impl AskError {
+    /// Whether the same question may be answered in a while: the proxy is busy or stops, or it took too long.
+    pub(super) const fn exit(&self) -> ExitStatus {
+        let status = match self {
+            Self::Told { status, .. } | Self::Proxy(RunningProxyError::Refused { status, .. }) => {
+                *status
+            }
+            Self::Proxy(_) => return ExitStatus::Failed,
+        };
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                ExitStatus::TryAgainLater
+            }
+            _ => ExitStatus::Failed,
+        }
+    }
+
+    /// Says why there is no answer.
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub(super) fn report(&self, err: &mut dyn Write) -> io::Result<ExitStatus> {
+        writeln!(err, "error: {self}")?;
+        Ok(self.exit())
+    }
 }
 
 /// The proxy that is named, else the one that is found. Whoever names a configuration means the proxy that runs with it.
@@ -117,14 +149,15 @@ impl AskedProxy {
         question: &Value,
         time_limit: Duration,
     ) -> Result<Value, AskError> {
-        let body = self.proxy.post(path, question, time_limit).await?;
+        let posted = self.proxy.post_for_status(path, question, time_limit);
+        let (status, body) = posted.await?;
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|_| RunningProxyError::NotUnderstood(self.describe()))?;
         if answer["schema"] == "error/1" {
-            let text = answer["error"].as_str().unwrap_or_default().to_owned();
             return Err(AskError::Told {
                 at: self.describe(),
-                text,
+                status,
+                text: escape_control_in_lines(answer["error"].as_str().unwrap_or_default()),
             });
         }
         Ok(answer)
@@ -169,13 +202,42 @@ impl AskedProxy {
     }
 }
 
-/// Takes what is for the command alone out of an answer: its text, and its exit code.
+/// Takes what is for the command alone out of an answer: its text, fit for a terminal whoever wrote it, and its exit code.
 pub(super) fn take_text_and_exit(answer: &mut Value) -> (Option<String>, Option<u64>) {
     let Some(members) = answer.as_object_mut() else {
         return (None, None);
     };
     let text = members.shift_remove("text");
     let exit = members.shift_remove("exit");
-    let text = text.and_then(|it| it.as_str().map(str::to_owned));
+    let text = text.and_then(|it| it.as_str().map(escape_control_in_lines));
     (text, exit.and_then(|it| it.as_u64()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_text_of_whoever_answers_does_not_control_the_terminal() {
+        let mut answer = json!({ "text": "one\u{1b}[2J\ntwo\n", "exit": 0 });
+        let (text, exit) = take_text_and_exit(&mut answer);
+        assert_eq!(text.unwrap(), "one\u{fffd}[2J\ntwo\n");
+        assert_eq!(exit, Some(0));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_to_be_tried_again() {
+        let told = |status| AskError::Told {
+            at: String::new(),
+            status,
+            text: String::new(),
+        };
+        for (status, code) in [(503, 75), (504, 75), (400, 1), (404, 1), (409, 1)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(u8::from(told(status).exit()), code, "{status}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     admin_args::AdminArgs,
-    ask::{Answerer, AskedProxy, find_answerer, take_text_and_exit},
+    ask::{Answerer, AskError, AskedProxy, find_answerer, take_text_and_exit},
     context::Context,
     exit::ExitStatus,
 };
@@ -111,10 +111,7 @@ impl AuditVerifyArgs {
                 }
                 return Ok(ExitStatus::ConfigurationWrong);
             }
-            Err(error) => {
-                writeln!(err, "error: {error}")?;
-                return Ok(ExitStatus::Failed);
-            }
+            Err(error) => return AskError::from(error).report(err),
         };
         let Some(directory) = proxy.audit_directory() else {
             return self.ask(&proxy, context.json, out, err).await;
@@ -144,12 +141,13 @@ impl AuditVerifyArgs {
         let mut answer: Value = match answer {
             Ok(answer) => answer,
             Err(error) => {
+                let exit = error.report(err)?;
                 writeln!(
                     err,
-                    "error: {error}\nThe log is in {}: verify it as a user who may read it",
+                    "The log is in {}: verify it as a user who may read it",
                     proxy.status.audit.path
                 )?;
-                return Ok(ExitStatus::Failed);
+                return Ok(exit);
             }
         };
         match take_text_and_exit(&mut answer) {

@@ -83,10 +83,10 @@ impl DoctorArgs {
                     proxy.note_files(&error, err)?;
                     None
                 }
-                Err(error) => return failed(&error.to_string(), err),
+                Err(error) => return error.report(err),
             },
             Ok(Answerer::Files(forbidden)) => forbidden,
-            Err(error) => return failed(&error.to_string(), err),
+            Err(error) => return AskError::from(error).report(err),
         };
         self.run_here(context, forbidden, out, err).await
     }

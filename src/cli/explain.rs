@@ -13,10 +13,11 @@ use crate::{
         explain::{
             ImaginedRequest, LogPlace,
             answer::{ExplainAnswer, ExplainError, ExplainOutcome},
-            recorded_request::RecordSearch,
+            log_search::RecordSearch,
             rules::ExplainRules,
         },
         inquiries::EXPLAIN_MS_MAX,
+        plain_text::escape_control_in_lines,
         status_snapshot::AuditStatus,
     },
     app::wiring,
@@ -138,10 +139,10 @@ impl ExplainArgs {
                     proxy.note_files(&error, err)?;
                     (Some(proxy.status.audit), None)
                 }
-                Err(error) => return failed(&error, err),
+                Err(error) => return error.report(err),
             },
             Ok(Answerer::Files(forbidden)) => (None, forbidden),
-            Err(error) => return failed(&error.into(), err),
+            Err(error) => return AskError::from(error).report(err),
         };
         self.run_by_files(context, &subject, audit.as_ref(), forbidden, out, err)
     }
@@ -305,7 +306,7 @@ fn print_answer(
         return Ok(ExitStatus::Failed);
     };
     match (answer.get("error").and_then(Value::as_str), text) {
-        (Some(error), _) => writeln!(err, "error: {error}")?,
+        (Some(error), _) => writeln!(err, "error: {}", escape_control_in_lines(error))?,
         (None, Some(text)) if !as_json => out.write_all(text.as_bytes())?,
         (None, _) => writeln!(out, "{answer}")?,
     }
@@ -315,9 +316,4 @@ fn print_answer(
 fn wrong_usage(problem: &str, err: &mut dyn Write) -> io::Result<ExitStatus> {
     writeln!(err, "error: {problem}")?;
     Ok(ExitStatus::WrongUsage)
-}
-
-fn failed(error: &AskError, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    writeln!(err, "error: {error}")?;
-    Ok(ExitStatus::Failed)
 }

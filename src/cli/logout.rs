@@ -9,14 +9,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    admin::logout_report::LogoutReport,
+    admin::{logout_report::LogoutReport, plain_text::escape_control_in_lines},
     app::wiring::{self, StoreOpenError},
     credentials::login::logout::log_out,
 };
 
 use super::{
     admin_args::AdminArgs,
-    ask::{Answerer, find_answerer, take_text_and_exit},
+    ask::{Answerer, AskError, find_answerer, take_text_and_exit},
     context::Context,
     exit::ExitStatus,
     login::select_tenant,
@@ -59,11 +59,11 @@ pub(super) async fn run(
                     proxy.note_files(&error, err)?;
                     None
                 }
-                Err(error) => return failed(&error.to_string(), err),
+                Err(error) => return error.report(err),
             }
         }
         Ok(Answerer::Files(forbidden)) => forbidden,
-        Err(error) => return failed(&error.to_string(), err),
+        Err(error) => return AskError::from(error).report(err),
     };
     let Some(config) = context.load(err)? else {
         if let Some(forbidden) = forbidden {
@@ -116,6 +116,7 @@ fn print_answer(
         Some(tenant) => format!("{tenant}: {detail}"),
         None => detail.to_owned(),
     };
+    let text = escape_control_in_lines(&text);
     if context.json {
         writeln!(out, "{answer}")?;
     } else if code == ExitStatus::Done {
@@ -124,9 +125,4 @@ fn print_answer(
         writeln!(err, "error: {text}")?;
     }
     Ok(code)
-}
-
-fn failed(why: &str, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    writeln!(err, "error: {why}")?;
-    Ok(ExitStatus::Failed)
 }

@@ -18,7 +18,7 @@ use http::{
 use serde_json::Value;
 
 use crate::{
-    admin::{accounts, status_snapshot::StatusSnapshot},
+    admin::{accounts, plain_text::escape_control, status_snapshot::StatusSnapshot},
     app::wiring,
     clock::Moment,
     config::value::{address, secret_ref},
@@ -190,10 +190,24 @@ impl RunningProxy {
         body: &Value,
         time_limit: Duration,
     ) -> Result<Bytes, RunningProxyError> {
+        let answer = self.post_for_status(path, body, time_limit).await;
+        answer.map(|(_, body)| body)
+    }
+
+    /// The same with the answer's status.
+    ///
+    /// # Errors
+    /// As [`RunningProxy::post`].
+    pub(super) async fn post_for_status(
+        &self,
+        path: &str,
+        body: &Value,
+        time_limit: Duration,
+    ) -> Result<(StatusCode, Bytes), RunningProxyError> {
         let body = Bytes::from(body.to_string());
         let response = self.ask(Method::POST, path, body, time_limit).await?;
         if response.body().starts_with(b"{") {
-            return Ok(response.into_body());
+            return Ok((response.status(), response.into_body()));
         }
         Err(self.refused(&response))
     }
@@ -210,7 +224,7 @@ impl RunningProxy {
         RunningProxyError::Refused {
             at: self.describe(),
             status: response.status(),
-            detail: text.lines().next().unwrap_or_default().to_owned(),
+            detail: escape_control(text.lines().next().unwrap_or_default()),
         }
     }
 

@@ -104,14 +104,14 @@ pub fn add(
     let key = new_key(new.name.as_str())?;
     let content = content(new, &key_digest::sha256(key.expose()));
     let directory = sources.callers_directory();
-    let file = directory.join(format!("{}.toml", new.name));
+    let name = format!("{}.toml", new.name);
+    let file = directory.join(&name);
     let before = errors(sources, known);
-    files::create_atomically(&sources.file, &directory, &file, content.as_bytes()).map_err(
-        |source| CallerFileError::Io {
+    files::create_atomically(&sources.file, &directory, name.as_ref(), content.as_bytes())
+        .map_err(|source| CallerFileError::Io {
             path: file.clone(),
             source,
-        },
-    )?;
+        })?;
     let remaining = validate_change(sources, known, &before).inspect_err(|_| {
         // It did not exist before.
         let _ = fs::remove_file(&file);

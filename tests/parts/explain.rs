@@ -492,3 +492,16 @@ proptest! {
         prop_assert_eq!(policy_set.explain(&request).conclusion.code(), "allowed");
     }
 }
+
+#[test]
+fn what_was_typed_does_not_control_the_terminal_that_shows_it() {
+    for arguments in [
+        ["powerbi", "G\u{1b}[2JT", "/v2/devices"],
+        ["powerbi", "GET", "/v2/\u{1b}[2Jdevices"],
+    ] {
+        let told = explain(&arguments);
+        assert_eq!(told.code, 2, "{}", told.out);
+        assert!(told.err.contains("\u{fffd}[2J"), "{}", told.err);
+        assert!(!told.err.contains('\u{1b}'), "{}", told.err);
+    }
+}

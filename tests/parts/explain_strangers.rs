@@ -74,3 +74,37 @@ fn a_request_that_ends_a_moment_later_is_not_taken_for_one_of_the_strangers_of_i
         told.err
     );
 }
+
+/// Whoever asks again and again would else have a large log read each time.
+#[test]
+fn only_what_has_come_since_is_looked_at_again_in_whichever_file_it_is() {
+    let now = Timestamp::now();
+    let id = RequestId::new(u64::try_from(now.unix_micros() / 1000).unwrap(), 7);
+    let outcome = |caller: &str| {
+        format!(
+            r#"{{"v":1,"seq":2,"at":"{now}","type":"outcome","request":"{id}","boot":"b","caller":"{caller}","auth":"key","tenant":"acme","identity":"service","method":"GET","path":"/v2/users","operation":"getUsers","class":"read","decision":"allowed","status":200,"source":"ninjaone","attempts":1}}"#
+        )
+    };
+    for (late_in, is_seen) in [
+        ("audit-000000000001.jsonl", false),
+        ("audit-000000000002.jsonl", true),
+        ("audit-000000000003.jsonl", true),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["audit-000000000001.jsonl", "audit-000000000002.jsonl"] {
+            fs::write(directory.path().join(name), "{}\n").unwrap();
+        }
+        let told = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(300));
+                let path = directory.path().join(late_in);
+                let mut late = fs::File::options();
+                let mut late = late.create(true).append(true).open(path).unwrap();
+                writeln!(late, "{}", outcome("reports")).unwrap();
+            });
+            explain_from(directory.path(), &[id.as_str()], false)
+        });
+        let has_outcome = told.out.contains("answered with status 200");
+        assert_eq!(has_outcome, is_seen, "{late_in}: {}{}", told.out, told.err);
+    }
+}

@@ -1,6 +1,10 @@
 //! `POST /explain`: the running proxy explains by the rules in force, and by its own audit log.
 
-use std::{fmt::Write, path::PathBuf, sync::Arc};
+use std::{
+    fmt::Write,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use arc_swap::ArcSwap;
 use serde::Deserialize;
@@ -15,7 +19,7 @@ use super::{
     recorded_request::RecordedRequest,
     rules::ExplainRules,
 };
-use crate::admin::status_snapshot::AuditStatus;
+use crate::admin::{plain_text::escape_control, status_snapshot::AuditStatus};
 
 /// Gives what the status says of the audit log.
 pub type AuditStatusSource = Box<dyn Fn() -> AuditStatus + Send + Sync>;
@@ -69,11 +73,12 @@ impl ExplainEndpoint {
         &self.audit_directory
     }
 
-    /// `explain/1` with `text`, `exit`, and, of a recorded request, `source`. Blocks on the disk.
+    /// `explain/1` with `text`, `exit`, and, of a recorded request, `source`. Blocks on the disk, but stops reading once it
+    /// `is_given_up`: then nobody sees the answer.
     ///
     /// # Errors
     /// The body is no question; the text says what one is.
-    pub fn answer(&self, body: &[u8]) -> Result<Value, String> {
+    pub fn answer(&self, body: &[u8], is_given_up: &AtomicBool) -> Result<Value, String> {
         let body: ExplainBody = serde_json::from_slice(body).map_err(|error| {
             format!(
                 "the body is a JSON object, {{\"caller\":…,\"method\":…,\"target\":…,\"tenant\":…}} or {{\"request\":ID}}: {error}"
@@ -85,7 +90,7 @@ impl ExplainEndpoint {
             limits: Some(&rules.limits),
             logins: Some(&rules.credentials),
         };
-        let (source, answer) = self.explain(&body, by)?;
+        let (source, answer) = self.explain(&body, by, is_given_up)?;
         let mut document = self.document(answer, source);
         if let Some(members) = document.as_object_mut() {
             let generation = rules.generation;
@@ -101,6 +106,7 @@ impl ExplainEndpoint {
         &self,
         body: &ExplainBody,
         rules: ExplainRules<'_>,
+        is_given_up: &AtomicBool,
     ) -> Result<(Option<RecordSource>, Result<ExplainAnswer, ExplainError>), String> {
         let tenant = body.tenant.as_deref();
         let (caller, method, target) = (&body.caller, &body.method, &body.target);
@@ -111,9 +117,9 @@ impl ExplainEndpoint {
             }
             (None, None, None, Some(id), None) => {
                 let answer = match id.parse() {
-                    Ok(id) => self.explain_request(id, tenant, rules),
+                    Ok(id) => self.explain_request(id, tenant, rules, is_given_up),
                     Err(problem) => {
-                        let text = format!("\"{id}\": {problem}");
+                        let text = format!("\"{}\": {problem}", escape_control(id));
                         Err(ExplainError::new(ExplainOutcome::WrongUsage, text))
                     }
                 };
@@ -134,13 +140,15 @@ impl ExplainEndpoint {
         id: RequestId,
         tenant: Option<&str>,
         rules: ExplainRules<'_>,
+        is_given_up: &AtomicBool,
     ) -> Result<ExplainAnswer, ExplainError> {
         let running = || Some((self.audit_status)());
         let log = LogPlace {
             directory: &self.audit_directory,
             running: &running,
         };
-        log.explain(id, log.find(id), tenant, rules)
+        let found = log.find_unless(id, is_given_up);
+        log.explain(id, found, tenant, rules)
     }
 
     fn document(

@@ -5,6 +5,7 @@ mod absence;
 pub mod answer;
 mod document;
 pub mod endpoint;
+pub mod log_search;
 mod own_endpoint;
 pub mod recorded_request;
 pub mod rules;
@@ -12,7 +13,12 @@ mod target;
 mod text;
 mod verdict;
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use crate::{
     clock::{Moment, Timestamp},
@@ -21,12 +27,13 @@ use crate::{
     policy::explain::{Conclusion, ExplainRequest},
 };
 
-use super::status_snapshot::AuditStatus;
+use super::{plain_text::escape_control, status_snapshot::AuditStatus};
 
 use self::{
     answer::{ExplainAnswer, ExplainError, ExplainOutcome},
+    log_search::{LogSearch, RecordSearch},
     own_endpoint::OwnEndpoint,
-    recorded_request::{RecordSearch, RecordedRequest},
+    recorded_request::RecordedRequest,
     rules::ExplainRules,
     target::parse_target,
 };
@@ -60,11 +67,14 @@ impl ImaginedRequest {
         let wrong = |text| ExplainError::new(ExplainOutcome::WrongUsage, text);
         let parsed = Method::parse(&method.to_ascii_uppercase()).ok_or_else(|| {
             wrong(format!(
-                "\"{method}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE"
+                "\"{}\" is not a method: methods are GET, HEAD, POST, PUT, PATCH and DELETE",
+                escape_control(method)
             ))
         })?;
-        let target = parse_target(target)
-            .map_err(|problem| wrong(format!("the target {target} is refused: {problem}")))?;
+        let target = parse_target(target).map_err(|problem| {
+            let target = escape_control(target);
+            wrong(format!("the target {target} is refused: {problem}"))
+        })?;
         Ok(Self {
             caller: caller.to_owned(),
             tenant: tenant.map(str::to_owned),
@@ -110,20 +120,25 @@ impl LogPlace<'_> {
     /// # Errors
     /// The log cannot be read.
     pub fn find(&self, id: RequestId) -> io::Result<RecordSearch> {
+        self.find_unless(id, &AtomicBool::new(false))
+    }
+
+    /// The same, unless it `is_given_up` meanwhile.
+    ///
+    /// # Errors
+    /// The log cannot be read; it is given up, which is of kind `Interrupted`.
+    pub fn find_unless(&self, id: RequestId, is_given_up: &AtomicBool) -> io::Result<RecordSearch> {
         let gives_up = Moment::now().plus(Duration::from_millis(LINE_WAIT_MS_MAX));
-        loop {
-            let found = recorded_request::find(self.directory, id)?;
-            let is_final = match &found {
-                RecordSearch::Found(record) => record.is_outcome(),
-                RecordSearch::LimitReached => true,
-                // Strangers were counted at that time; a caller's own line may still be on its way.
-                RecordSearch::Counted(_) | RecordSearch::NotFound => false,
-            };
-            if is_final || !is_recent(id) || Moment::now() >= gives_up {
-                return Ok(found);
+        let mut search = LogSearch::new(self.directory, id, is_given_up);
+        search.look()?;
+        while !search.is_final() && is_recent(id) && Moment::now() < gives_up {
+            if is_given_up.load(Ordering::Relaxed) {
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "given up"));
             }
             std::thread::sleep(Duration::from_millis(LOOK_AGAIN_MS));
+            search.look_again()?;
         }
+        Ok(search.into_result())
     }
 
     /// Explains what was found of the request. `tenant` is the one to explain it for, where it has none.
@@ -159,7 +174,7 @@ impl LogPlace<'_> {
             },
             Ok(RecordSearch::LimitReached) => not_found(format!(
                 "request {id} is not in the newest {} MiB of {directory}; look further with: grep -r {id} {directory}",
-                recorded_request::SEARCHED_BYTES_MAX >> 20,
+                log_search::SEARCHED_BYTES_MAX >> 20,
             )),
         }
     }

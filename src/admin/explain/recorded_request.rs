@@ -1,16 +1,11 @@
-//! Finds one request in the audit log and rebuilds it, so that it can be evaluated again.
+//! A request as the audit log has it, rebuilt so that it can be evaluated again.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, BufRead, BufReader, Read},
-    path::Path,
-};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    audit::{hashed_line::LINE_BYTES_MAX, log_file},
     clock::Timestamp,
     names::RequestId,
     net::Method,
@@ -24,18 +19,6 @@ use super::target::parse_target;
 
 /// Every line of the type has it; spares parsing the others.
 const REFUSED_TYPE: &str = "\"refused\"";
-
-/// Most bytes of the log that are searched, newest files first.
-pub const SEARCHED_BYTES_MAX: u64 = 1 << 30;
-
-pub enum RecordSearch {
-    Found(Box<RecordedRequest>),
-    /// It has no line; this one counts those that were refused at its time.
-    Counted(Box<RefusedLine>),
-    NotFound,
-    /// Not found within [`SEARCHED_BYTES_MAX`].
-    LimitReached,
-}
 
 /// The fields that are used of a request's audit line.
 #[derive(Debug, Deserialize)]
@@ -182,27 +165,6 @@ impl RecordedRequest {
     }
 }
 
-/// Finds the outcome of request `id`, or otherwise its intent, or the line that counts it.
-///
-/// # Errors
-/// The directory or a file in it cannot be read.
-pub(super) fn find(directory: &Path, id: RequestId) -> io::Result<RecordSearch> {
-    let mut left = SEARCHED_BYTES_MAX;
-    let mut found = FoundLines::default();
-    for file in log_file::list_log_files(directory)?.iter().rev() {
-        let read = found.read(&file.path, id, left)?;
-        // An outcome would be in the file of its intent, or in a newer one.
-        if found.own.is_some() {
-            break;
-        }
-        left = left.saturating_sub(read);
-        if left == 0 {
-            return Ok(found.into_result(RecordSearch::LimitReached));
-        }
-    }
-    Ok(found.into_result(RecordSearch::NotFound))
-}
-
 /// When a request came, as its id tells.
 pub(super) fn came_at(id: RequestId) -> Timestamp {
     let micros = id.unix_ms().saturating_mul(1000);
@@ -245,69 +207,30 @@ fn code_of_body_error(word: &str) -> &str {
     }
 }
 
-/// What the files that were read so far have.
-#[derive(Default)]
-struct FoundLines {
-    /// The newest line of the request itself.
-    own: Option<Box<RecordedRequest>>,
-    counted: Option<Box<RefusedLine>>,
-}
-
-impl FoundLines {
-    /// Reads a file that is older than those before it. Gives how many bytes were read.
-    fn read(&mut self, path: &Path, id: RequestId, bytes_max: u64) -> io::Result<u64> {
-        let came_at = came_at(id).to_string();
-        let mut reader = BufReader::new(log_file::open_for_reading(path)?.take(bytes_max));
-        let mut line = Vec::new();
-        let mut own = None;
-        while next_line(&mut reader, &mut line)? {
-            let Ok(text) = std::str::from_utf8(&line) else {
-                continue;
-            };
-            if text.contains(id.as_str()) {
-                own = parse_if_about(text, id).or(own);
-            } else if text.contains(REFUSED_TYPE)
-                && let Ok(counted) = serde_json::from_str::<RefusedLine>(text)
-                && counted.kind == "refused"
-                && counted.covers(&came_at)
-            {
-                self.counted = Some(Box::new(counted));
-            }
-        }
-        self.own = self.own.take().or(own);
-        Ok(bytes_max - reader.get_ref().limit())
-    }
-
-    fn into_result(self, otherwise: RecordSearch) -> RecordSearch {
-        match (self.own, self.counted) {
-            (Some(own), _) => RecordSearch::Found(own),
-            (None, Some(counted)) => RecordSearch::Counted(counted),
-            (None, None) => otherwise,
-        }
-    }
-}
-
-/// Reads the next line into `line`, truncated to [`LINE_BYTES_MAX`]; false at the end.
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(!line.is_empty());
-        }
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(buffer.len(), |index| index + 1);
-        let room = LINE_BYTES_MAX.saturating_sub(line.len());
-        line.extend(buffer.iter().take(taken.min(room)));
-        reader.consume(taken);
-        if end.is_some() {
-            return Ok(true);
-        }
-    }
-}
-
 fn parse_if_about(text: &str, id: RequestId) -> Option<Box<RecordedRequest>> {
     let record = RecordedRequest::parse(text)?;
     let same = record.request.as_deref() == Some(id.as_str());
     same.then(|| Box::new(record))
+}
+
+/// Where a line is about request `id`: its own, or one that counts strangers of its time.
+pub(super) enum LineAbout {
+    Request(Box<RecordedRequest>),
+    Strangers(Box<RefusedLine>),
+}
+
+impl LineAbout {
+    /// `came_at` is when the request came, as in the log.
+    pub(super) fn parse(line: &[u8], id: RequestId, came_at: &str) -> Option<Self> {
+        let text = std::str::from_utf8(line).ok()?;
+        if text.contains(id.as_str()) {
+            return parse_if_about(text, id).map(Self::Request);
+        }
+        if !text.contains(REFUSED_TYPE) {
+            return None;
+        }
+        let counted: RefusedLine = serde_json::from_str(text).ok()?;
+        let is_about = counted.kind == "refused" && counted.covers(came_at);
+        is_about.then(|| Self::Strangers(Box::new(counted)))
+    }
 }

@@ -14,6 +14,7 @@ pub mod http1;
 pub mod http2;
 pub mod listener;
 pub mod one_shot;
+mod one_shot_connections;
 pub mod peer_group;
 pub mod sniff;
 pub mod timeouts;

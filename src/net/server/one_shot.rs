@@ -4,13 +4,12 @@
 //! The handler decides by a request's head; only an accepted one may bring a body, which is buffered, and take its time.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::Future,
     io,
     sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -32,12 +31,13 @@ use tokio::{
 
 use crate::{net::peer::Peer, tasks::Tasks};
 
-use super::{accept_batch::AcceptBatch, connection_control::ConnectionControl};
+use super::{
+    accept_batch::AcceptBatch,
+    one_shot_connections::{OneShotConnection, OneShotConnections},
+};
 
 /// After an accept that failed, such as for want of file descriptors.
 const ACCEPT_PAUSE_MS: u64 = 100;
-/// While as many connections are accepted as may be open, those that are open run at least this often.
-const YIELDS_PER_CAPACITY: usize = 8;
 /// Lingering close, in milliseconds: if a caller's late bytes found nobody, the kernel would reset the connection before the
 /// response is read (RFC 9112 section 9.6).
 const LINGER_MS_MAX: u64 = 500;
@@ -46,10 +46,14 @@ const LINGER_BYTES_MAX: usize = 1 << 20;
 /// At once.
 const LINGER_READ_BYTES: usize = 16 * 1024;
 
+/// Connections of a Unix socket at a time by peers that the handler does not know; one more, and the oldest of them is closed.
+/// Most are told only that they have no access.
+pub const STRANGERS_MAX: usize = 16;
+
 /// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OneShotLimits {
-    /// One more, and the oldest is closed: nobody holds the listener up by being slow.
+    /// One more, and the oldest whose request is not being handled is closed: nobody holds the listener up by being slow.
     pub connections_max: usize,
     /// For a request's head to arrive, and for the response unless the request is accepted, in milliseconds.
     pub head_timeout_ms: u64,
@@ -73,6 +77,11 @@ pub enum HeadDecision {
 pub trait OneShotHandler: Send + Sync + 'static {
     /// Decides by the head whether the body is read.
     fn check_head(&self, head: &Request<()>) -> HeadDecision;
+
+    /// Whether this peer of a Unix socket may ask at all. Others have few connections of their own: they close nobody else's.
+    fn knows(&self, _uid: u32) -> bool {
+        true
+    }
 
     /// Responds to a request whose body has been read.
     fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
@@ -104,10 +113,13 @@ pub async fn serve<H: OneShotHandler>(
             let Ok(stream) = TcpStream::from_std(stream) else {
                 continue;
             };
-            let (guard, handler) = (connections.open(), Arc::clone(&handler));
+            let Some(guard) = connections.open() else {
+                continue;
+            };
+            let handler = Arc::clone(&handler);
             tasks.spawn(async move {
-                let connection = serve_tcp(stream, limits, handler);
-                guard.control.run(connection).await;
+                let connection = serve_tcp(stream, limits, handler, &guard.connection);
+                guard.connection.control.run(connection).await;
             });
             if connections.should_yield() {
                 tokio::task::yield_now().await;
@@ -128,7 +140,8 @@ pub async fn serve_unix<H: OneShotHandler>(
     handler: Arc<H>,
     tasks: Tasks,
 ) {
-    let mut connections = OneShotConnections::new(limits.connections_max);
+    let mut of_known = OneShotConnections::new(limits.connections_max);
+    let mut of_strangers = OneShotConnections::new(STRANGERS_MAX);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -136,7 +149,8 @@ pub async fn serve_unix<H: OneShotHandler>(
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
-            connections.close_oldest();
+            // One connection less may be one descriptor more.
+            let _ = of_strangers.close_oldest() || of_known.close_oldest();
             sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             continue;
         };
@@ -144,12 +158,21 @@ pub async fn serve_unix<H: OneShotHandler>(
         let Ok(uid) = stream.peer_cred().map(|it| it.uid()) else {
             continue;
         };
-        let (guard, handler) = (connections.open(), Arc::clone(&handler));
+        let connections = if handler.knows(uid) {
+            &mut of_known
+        } else {
+            &mut of_strangers
+        };
+        let Some(guard) = connections.open() else {
+            continue;
+        };
+        let handler = Arc::clone(&handler);
         tasks.spawn(async move {
             let started = Instant::now();
             let peer = Some(Peer::Unix { uid });
-            let connection = serve_connection(stream, peer, started, limits, handler);
-            guard.control.run(connection).await;
+            let open = &guard.connection;
+            let connection = serve_connection(stream, peer, started, limits, handler, open);
+            open.control.run(connection).await;
         });
         if connections.should_yield() {
             tokio::task::yield_now().await;
@@ -164,75 +187,12 @@ fn duplicate_listener(listener: TcpListener) -> io::Result<(TcpListener, std::ne
     Ok((TcpListener::from_std(listener)?, queue))
 }
 
-/// The connections that are open, the oldest first.
-struct OneShotConnections {
-    connections_max: usize,
-    controls: VecDeque<Weak<ConnectionControl>>,
-    /// How many of them are still open.
-    open_count: Arc<AtomicUsize>,
-    /// Accepted since those that are open ran last.
-    accepted_since_yield: usize,
-}
-
-/// Counts a connection as open until it is dropped.
-struct OpenGuard {
-    control: Arc<ConnectionControl>,
-    open_count: Arc<AtomicUsize>,
-}
-
-impl Drop for OpenGuard {
-    fn drop(&mut self) {
-        self.open_count.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl OneShotConnections {
-    fn new(connections_max: usize) -> Self {
-        Self {
-            connections_max,
-            controls: VecDeque::new(),
-            open_count: Arc::default(),
-            accepted_since_yield: 0,
-        }
-    }
-
-    /// Counts a new connection; closes the oldest if there are too many.
-    fn open(&mut self) -> OpenGuard {
-        if self.open_count.load(Ordering::Relaxed) >= self.connections_max {
-            self.close_oldest();
-        }
-        if self.controls.len() >= 2 * self.connections_max {
-            self.controls.retain(|it| it.strong_count() > 0);
-        }
-        let control = Arc::<ConnectionControl>::default();
-        self.controls.push_back(Arc::downgrade(&control));
-        self.open_count.fetch_add(1, Ordering::Relaxed);
-        self.accepted_since_yield += 1;
-        OpenGuard {
-            control,
-            open_count: Arc::clone(&self.open_count),
-        }
-    }
-
-    fn close_oldest(&mut self) {
-        while let Some(oldest) = self.controls.pop_front() {
-            if let Some(control) = oldest.upgrade() {
-                return control.close_now();
-            }
-        }
-    }
-
-    /// Whether the open ones are to run now: in a flood, too, each runs before it can be the oldest.
-    fn should_yield(&mut self) -> bool {
-        let is_due = self.accepted_since_yield * YIELDS_PER_CAPACITY >= self.connections_max;
-        if is_due {
-            self.accepted_since_yield = 0;
-        }
-        is_due
-    }
-}
-
-async fn serve_tcp<H: OneShotHandler>(stream: TcpStream, limits: OneShotLimits, handler: Arc<H>) {
+async fn serve_tcp<H: OneShotHandler>(
+    stream: TcpStream,
+    limits: OneShotLimits,
+    handler: Arc<H>,
+    open: &Arc<OneShotConnection>,
+) {
     let started = Instant::now();
     let head = started + Duration::from_millis(limits.head_timeout_ms);
     // A connection on which nothing comes costs nothing more than this.
@@ -240,7 +200,7 @@ async fn serve_tcp<H: OneShotHandler>(stream: TcpStream, limits: OneShotLimits, 
         return;
     }
     let peer = stream.peer_addr().ok().map(Peer::Tcp);
-    serve_connection(stream, peer, started, limits, handler).await;
+    serve_connection(stream, peer, started, limits, handler, open).await;
 }
 
 /// Handlers find the [`Peer`] among the request's extensions.
@@ -250,18 +210,21 @@ async fn serve_connection<H: OneShotHandler, S: AsyncRead + AsyncWrite + Unpin>(
     started: Instant,
     limits: OneShotLimits,
     handler: Arc<H>,
+    open: &Arc<OneShotConnection>,
 ) {
     let head = started + Duration::from_millis(limits.head_timeout_ms);
     let is_accepted = Arc::new(AtomicBool::new(false));
     let service = {
-        let is_accepted = Arc::clone(&is_accepted);
+        let (is_accepted, open) = (Arc::clone(&is_accepted), Arc::clone(open));
         service_fn(move |mut request: Request<Incoming>| {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
             let (handler, is_accepted) = (Arc::clone(&handler), Arc::clone(&is_accepted));
+            let open = Arc::clone(&open);
             async move {
-                let response = respond(&*handler, request, limits.body_bytes_max, &is_accepted);
+                let bytes_max = limits.body_bytes_max;
+                let response = respond(&*handler, request, bytes_max, &is_accepted, &open);
                 Ok::<_, Infallible>(response.await.map(Full::new))
             }
         })
@@ -295,6 +258,7 @@ async fn respond<H: OneShotHandler>(
     request: Request<Incoming>,
     body_bytes_max: usize,
     is_accepted: &AtomicBool,
+    open: &OneShotConnection,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let head = Request::from_parts(parts, ());
@@ -303,7 +267,12 @@ async fn respond<H: OneShotHandler>(
     }
     is_accepted.store(true, Ordering::Relaxed);
     match read_body(body, body_bytes_max).await {
-        Ok(body) => handler.handle(head.map(|()| body)).await,
+        Ok(body) => {
+            open.is_handled.store(true, Ordering::Relaxed);
+            let response = handler.handle(head.map(|()| body)).await;
+            open.is_handled.store(false, Ordering::Relaxed);
+            response
+        }
         Err(refusal) => refusal,
     }
 }
@@ -344,4 +313,137 @@ fn plain_text_response(status: StatusCode, text: &'static str) -> Response<Bytes
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use tokio::{net::UnixStream, sync::Notify};
+
+    use super::*;
+
+    const CONNECTIONS_MAX: usize = 8;
+    const LONG_MS: u64 = 60_000;
+
+    /// Responds once it is told to.
+    #[derive(Default)]
+    struct Waiting {
+        knows_nobody: AtomicBool,
+        began: Notify,
+        go_on: Notify,
+    }
+
+    impl OneShotHandler for Waiting {
+        fn check_head(&self, _: &Request<()>) -> HeadDecision {
+            HeadDecision::ReadBody
+        }
+
+        fn knows(&self, _: u32) -> bool {
+            !self.knows_nobody.load(Ordering::Relaxed)
+        }
+
+        async fn handle(&self, _: Request<Bytes>) -> Response<Bytes> {
+            self.began.notify_one();
+            self.go_on.notified().await;
+            Response::new(Bytes::new())
+        }
+    }
+
+    struct Served {
+        handler: Arc<Waiting>,
+        directory: tempfile::TempDir,
+        tasks: Tasks,
+    }
+
+    impl Served {
+        fn start() -> Self {
+            let limits = OneShotLimits {
+                connections_max: CONNECTIONS_MAX,
+                head_timeout_ms: LONG_MS,
+                connection_timeout_ms: LONG_MS,
+                head_bytes_max: 16 << 10,
+                body_bytes_max: 1,
+            };
+            let directory = tempfile::tempdir().unwrap();
+            let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
+            let (handler, tasks) = (Arc::<Waiting>::default(), Tasks::new());
+            let serving = serve_unix(listener, limits, Arc::clone(&handler), tasks.clone());
+            tasks.spawn(serving);
+            Self {
+                handler,
+                directory,
+                tasks,
+            }
+        }
+
+        async fn connect(&self) -> UnixStream {
+            let path = self.directory.path().join("socket");
+            UnixStream::connect(path).await.unwrap()
+        }
+
+        async fn ask(&self) -> UnixStream {
+            let mut asking = self.connect().await;
+            let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+            asking.write_all(request).await.unwrap();
+            self.handler.began.notified().await;
+            asking
+        }
+
+        async fn is_answered(&self, mut asking: UnixStream) -> bool {
+            self.handler.go_on.notify_one();
+            let mut answer = Vec::new();
+            let _ = asking.read_to_end(&mut answer).await;
+            answer.starts_with(b"HTTP/1.1 200")
+        }
+    }
+
+    async fn is_closed(connection: &mut UnixStream) -> bool {
+        matches!(connection.read(&mut [0]).await, Ok(0) | Err(_))
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_is_handled_outlives_any_number_that_send_nothing() {
+        let served = Served::start();
+        let asking = served.ask().await;
+        let mut idle = Vec::new();
+        for _ in 0..2 * CONNECTIONS_MAX {
+            idle.push(served.connect().await);
+        }
+        for connection in &mut idle[..=CONNECTIONS_MAX] {
+            assert!(is_closed(connection).await);
+        }
+        assert!(served.is_answered(asking).await);
+    }
+
+    #[tokio::test]
+    async fn where_all_have_their_requests_handled_one_more_is_closed() {
+        let served = Served::start();
+        let mut asking = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            asking.push(served.ask().await);
+        }
+        assert!(is_closed(&mut served.connect().await).await);
+        for one in asking {
+            assert!(served.is_answered(one).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn strangers_close_one_another_and_nobody_else() {
+        let served = Served::start();
+        let mut known = served.connect().await;
+        // The one after it is served, so it has been accepted.
+        let asking = served.ask().await;
+        served.handler.knows_nobody.store(true, Ordering::Relaxed);
+        let mut strangers = Vec::new();
+        for _ in 0..=STRANGERS_MAX {
+            strangers.push(served.connect().await);
+        }
+        assert!(is_closed(&mut strangers[0]).await);
+        let still_open = STRANGERS_MAX + 2;
+        assert!(served.tasks.running() > still_open);
+        assert!(known.try_read(&mut [0]).is_err(), "it is open still");
+        assert!(served.is_answered(asking).await);
+        known.shutdown().await.unwrap();
+    }
 }

@@ -1,8 +1,12 @@
 //! What those who may look ask the running proxy: it answers by the rules in force, for users who cannot read its files.
 
-use std::{net::TcpListener, path::Path};
+use std::{
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use ninjaone_proxy::{clock::Timestamp, names::RequestId};
+use ninjaone_proxy::{admin::inquiries::EXPLANATIONS_MAX, clock::Timestamp, names::RequestId};
 use serde_json::Value;
 
 use crate::{
@@ -264,6 +268,54 @@ async fn four_explanations_are_made_at_a_time() {
     guarded.proxy.stop().await;
 }
 
+/// The line of a request that came just now is waited for, for two seconds.
+#[tokio::test]
+async fn whoever_hangs_up_leaves_the_place_to_the_next() {
+    let guarded = Guarded::start("[]");
+    let socket = guarded.socket();
+    let now = Timestamp::now().unix_millis();
+    let began = Instant::now();
+    let mut waiting = Vec::new();
+    for number in 1..=EXPLANATIONS_MAX {
+        let body = format!(
+            "{{\"request\":\"{}\"}}",
+            RequestId::new(now, number as u128)
+        );
+        let mut wire = Wire::over(tokio::net::UnixStream::connect(&socket).await.unwrap());
+        wire.send(post_head("/explain", &body)).await;
+        waiting.push(wire);
+    }
+    let imagined = r#"{"caller":"reports","method":"GET","target":"/v2/devices"}"#;
+    assert_eq!(post(&socket, "/explain", imagined).await.status, 503);
+
+    drop(waiting);
+    while post(&socket, "/explain", imagined).await.status == 503 {}
+
+    assert!(began.elapsed() < Duration::from_millis(1_500));
+    guarded.proxy.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_while_others_are_answered_is_to_try_again_later() {
+    let guarded = Guarded::start_with(AUDITOR, |_| {});
+    let socket = guarded.socket();
+    let now = Timestamp::now().unix_millis();
+    let mut waiting = Vec::new();
+    for number in 1..=EXPLANATIONS_MAX {
+        let body = format!(
+            "{{\"request\":\"{}\"}}",
+            RequestId::new(now, number as u128)
+        );
+        let mut wire = Wire::over(tokio::net::UnixStream::connect(&socket).await.unwrap());
+        wire.send(post_head("/explain", &body)).await;
+        waiting.push(wire);
+    }
+    let told = guarded.command_of_nobody(&["explain", "reports", "GET", "/v2/devices"]);
+    assert_eq!(told.code, 75, "{}{}", told.out, told.err);
+    has(&told.err, &["busy with other explanations"]);
+    guarded.proxy.stop().await;
+}
+
 #[tokio::test]
 async fn one_verification_is_made_at_a_time() {
     let guarded = Guarded::start("[]");
@@ -288,12 +340,13 @@ async fn one_verification_is_made_at_a_time() {
 async fn post(socket: &Path, path: &str, body: &str) -> Answer {
     let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
     let mut wire = Wire::over(stream);
-    let length = body.len();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    wire.send(head).await;
+    wire.send(post_head(path, body)).await;
     wire.answer().await.unwrap()
+}
+
+fn post_head(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 #[tokio::test]
@@ -331,6 +384,22 @@ async fn questions_are_posted_with_a_proof_and_understood_or_refused() {
         assert_eq!(answer.status, 400, "{path} {body}");
         assert_eq!(answer.json()["schema"], "error/1");
         has(&answer.text(), &[words]);
+    }
+    guarded.proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_question_says_is_repeated_without_what_controls_a_terminal() {
+    let guarded = Guarded::start("[]");
+    for question in [
+        r#"{"request":"\u001b[2J"}"#,
+        r#"{"caller":"reports","method":"\u001b[2J","target":"/v2/devices"}"#,
+        r#"{"caller":"reports","method":"GET","target":"/v2/\u001b[2J"}"#,
+    ] {
+        let answer = post(&guarded.socket(), "/explain", question).await.json();
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains("\u{fffd}[2J"), "{error}");
+        assert!(!error.contains('\u{1b}'), "{error}");
     }
     guarded.proxy.stop().await;
 }

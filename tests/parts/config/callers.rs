@@ -1,6 +1,9 @@
 //! Callers' files: read beside the configuration, created and changed by commands.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink},
+};
 
 use ninjaone_proxy::config::{
     caller_edits::{self, CallerEdits},
@@ -280,4 +283,51 @@ fn a_caller_file_holds_nothing_but_callers() {
         places[0].starts_with("1:2 a caller file holds"),
         "{places:?}"
     );
+}
+
+/// Whoever may write in the directory could else put a link there that root gives away.
+#[test]
+fn nobody_can_foretell_the_name_under_which_a_file_is_written_first() {
+    let house = House::with_tenant("");
+    fs::create_dir(house.path("callers.d")).unwrap();
+    let elsewhere = house.path("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
+    let foretold = format!(".powerbi.toml.{}.new", std::process::id());
+    symlink(&elsewhere, house.path("callers.d").join(foretold)).unwrap();
+
+    add(&house, "powerbi").unwrap();
+
+    let file = house.path("callers.d/powerbi.toml");
+    assert!(fs::symlink_metadata(file).unwrap().is_file());
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "");
+}
+
+#[test]
+fn root_writes_through_no_link_of_another_user_to_what_is_not_theirs() {
+    const SOMEBODY: u32 = 65_534;
+    let house = House::with_tenant("");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = house.path("callers.d");
+    symlink(elsewhere.path(), &link).unwrap();
+    if lchown(&link, Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+        // Only root can set this up.
+        return;
+    }
+
+    let told = refusal(add(&house, "powerbi"));
+    assert!(told.contains("symbolic link of user 65534"), "{told}");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+
+    // They might as well have written there themselves.
+    chown(elsewhere.path(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    add(&house, "powerbi").unwrap();
+    chown(elsewhere.path(), Some(0), Some(0)).unwrap();
+
+    let rotate = || caller_files::rotate(&house.sources(), &known(), "powerbi", false);
+    refusal(rotate());
+
+    lchown(&link, Some(0), Some(0)).unwrap();
+    rotate().unwrap();
+    let file = elsewhere.path().join("powerbi.toml");
+    assert_eq!(fs::metadata(file).unwrap().uid(), 0);
 }
