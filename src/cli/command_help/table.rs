@@ -341,7 +341,10 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
             WRONG_USAGE,
             (LoginNeeded, "refused: a user must log in first"),
             (Refused, "refused"),
-            (TryAgainLater, "refused for now; or the line of this request may still come"),
+            (
+                TryAgainLater,
+                "refused for now; or the line of this request may still come",
+            ),
             WRONG_CONFIGURATION,
         ],
     },
