@@ -188,6 +188,9 @@ pub struct CallerStatus {
     /// When its last request began; none if there was none.
     #[serde(default)]
     pub last_used: Option<String>,
+    /// Whether its keys have expired.
+    #[serde(default)]
+    pub expired: bool,
 }
 
 /// The audit log.

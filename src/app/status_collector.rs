@@ -1,7 +1,7 @@
 //! Collects every station's snapshot into the status and the metrics that the admin listener shows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -304,6 +304,8 @@ type RequestCounts = BTreeMap<RequestCountKey, RequestTally>;
 type RequestCountKey = (Option<CallerName>, Option<Arc<str>>, Decision, u8);
 
 fn callers(rules: &Rules, counts: &RequestCounts) -> Vec<status_snapshot::CallerStatus> {
+    let expired = rules.callers.expired(Timestamp::now());
+    let expired: BTreeSet<&str> = expired.map(|(name, _)| name).collect();
     let caller = |name: &CallerName| {
         let own = counts
             .iter()
@@ -320,6 +322,7 @@ fn callers(rules: &Rules, counts: &RequestCounts) -> Vec<status_snapshot::Caller
             requests,
             refused,
             last_used: latest.map(|it| moment_of(it).to_string()),
+            expired: expired.contains(name.as_str()),
         }
     };
     rules

@@ -61,7 +61,7 @@ fn log(event: &TokenEvent, by: Option<&str>) {
             tracing::error!(%tenant, %identity, %error, "{} refused; {rest}", change.as_str());
         }
         TokenEventKind::Failed(error @ RenewalError::Login(_)) => {
-            tracing::warn!(%tenant, %identity, %error, "run: ninjaone-proxy login {tenant}");
+            tracing::warn!(%tenant, %identity, "{error}; run: ninjaone-proxy login {tenant}");
         }
         TokenEventKind::Failed(error) => {
             tracing::warn!(%tenant, %identity, %error, fault, "no token");

@@ -252,7 +252,7 @@ pub(super) fn request_rules(config: &Config) -> RequestRules {
 }
 
 /// The callers and their keys.
-pub(super) fn caller_directory(config: &Config) -> caller::CallerDirectory {
+pub(crate) fn caller_directory(config: &Config) -> caller::CallerDirectory {
     let entry = |caller: &config::CallerConfig| caller::CallerEntry {
         name: caller.name.clone(),
         keys: caller

@@ -258,6 +258,14 @@ impl CallerDirectory {
         self.keys.get(&key)?.expires
     }
 
+    /// The callers whose keys have ended by `now`, and when they did. Looks at every key.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.keys.values().filter_map(move |it| {
+            let at = it.expires.filter(|at| *at <= now)?;
+            Some((it.caller.name.as_str(), at))
+        })
+    }
+
     /// Looked up by digest: how long that takes tells nothing of a key.
     fn check_key_hash(
         &self,

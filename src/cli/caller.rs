@@ -234,11 +234,22 @@ fn rotate(
         writeln!(err, "The old keys no longer work.")?;
         return Ok(exit);
     }
+    match old.as_slice() {
+        [] => {}
+        [_] => writeln!(
+            err,
+            "The old key still works. When nobody uses it any more, end it:"
+        )?,
+        _ => writeln!(
+            err,
+            "The old keys still work. When nobody uses one any more, end it:"
+        )?,
+    }
     for digest in old {
         let config = context.config_flag();
         writeln!(
             err,
-            "The old key still works. When nobody uses it any more, end it:\n  ninjaone-proxy{config} caller revoke {} --key {digest}",
+            "  ninjaone-proxy{config} caller revoke {} --key {digest}",
             args.name
         )?;
     }
@@ -262,7 +273,18 @@ fn revoke(
             Done::CallerRevoked,
         ),
     };
-    report_change(changed, &args.name, done, context.json, out, err)
+    let is_unclear = matches!(
+        changed,
+        Err(CallerFileError::UnknownKey(_) | CallerFileError::AmbiguousKeyPrefix)
+    );
+    let exit = report_change(changed, &args.name, done, context.json, out, err)?;
+    if is_unclear {
+        let written = load::read(sources);
+        let caller = written.settings.caller.get(&args.name);
+        let digests = caller.map(table::digests).unwrap_or_default();
+        writeln!(err, "hint: its keys are {}", digests.join(", "))?;
+    }
+    Ok(exit)
 }
 
 /// Prints a key and the section that lets it in; writes no file.
@@ -428,6 +450,17 @@ fn report_error(error: &CallerFileError, err: &mut dyn Write) -> io::Result<Exit
     writeln!(err, "error: {error}")?;
     match error {
         CallerFileError::UnknownCaller(_, Some(meant)) => writeln!(err, "did you mean {meant}?")?,
+        CallerFileError::UnknownCaller(_, None) => {
+            writeln!(
+                err,
+                "hint: see all callers with: ninjaone-proxy caller list"
+            )?;
+        }
+        CallerFileError::Expired { name, .. } => writeln!(
+            err,
+            "hint: give its keys a later date first: ninjaone-proxy caller set {name} --expires DATE (or --expires never)"
+        )?,
+        CallerFileError::Unreadable(_) => return Ok(ExitStatus::ConfigurationWrong),
         CallerFileError::DefinedElsewhere { name, location } => {
             writeln!(
                 err,

@@ -31,6 +31,7 @@ use super::{
     context::Context,
     exit::ExitStatus,
     running_proxy::RunningProxyError,
+    shell_word::shell_word,
 };
 
 /// A little more than the proxy's own bound.
@@ -93,6 +94,7 @@ impl ExplainArgs {
     ) -> io::Result<ExitStatus> {
         let rules = ExplainRules {
             policy,
+            callers: None,
             limits: None,
             logins: None,
         };
@@ -171,8 +173,10 @@ impl ExplainArgs {
         };
         let policy = wiring::policy_set(&config, catalogue);
         let limits = wiring::limits(&config, None);
+        let callers = wiring::caller_directory(&config);
         let rules = ExplainRules {
             policy: &policy,
+            callers: Some(&callers),
             limits: Some(&limits),
             logins: None,
         };
@@ -191,11 +195,12 @@ impl ExplainArgs {
                 .subject
                 .parse()
                 .map(ExplainSubject::Recorded)
-                .map_err(|problem| {
+                .map_err(|_| {
                     format!(
-                        "\"{}\" alone is not enough: {problem}; for a caller give METHOD and TARGET too, \
-                         such as: explain {} GET /v2/devices",
-                        self.subject, self.subject
+                        "\"{}\" is not the ID of a request; for a caller, name a method and a path too, \
+                         such as: ninjaone-proxy explain {} GET /v2/devices",
+                        self.subject,
+                        shell_word(&self.subject)
                     )
                 }),
             [method, target] => {
@@ -208,7 +213,7 @@ impl ExplainArgs {
                     .map_err(|error| error.text)
             }
             _ => Err(format!(
-                "\"{joined}\" is not METHOD and TARGET, such as: GET /v2/devices"
+                "\"{joined}\" is not a method and a path, such as: GET /v2/devices"
             )),
         }
     }

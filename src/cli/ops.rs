@@ -261,10 +261,7 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
                 .to_owned(),
         ),
         ("secrets", secrets(operation)),
-        (
-            "notes",
-            non_empty(&operation.notes).unwrap_or_default().to_owned(),
-        ),
+        ("notes", notes(&operation.notes)),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "  {name:11} {value}")?;
@@ -275,6 +272,23 @@ fn print_one(operation: &Operation, out: &mut dyn Write) -> io::Result<()> {
         "  Allow it to a caller:  allow = [\"{}\"]",
         operation.id
     )
+}
+
+/// What the catalogue's notes mean. What is not known is shown as it is.
+fn notes(written: &str) -> String {
+    let written = non_empty(written).unwrap_or_default();
+    let meanings = written.split(',').filter_map(|note| match note {
+        "df" => Some("takes a device filter (df)"),
+        "slow" => Some("NinjaOne may take long to answer"),
+        "id-unofficial" => Some("the operation ID is not NinjaOne's own"),
+        "body-may-carry-scripts" => Some("the body may carry scripts"),
+        "one-per-client-app" => Some("there is one for each client application"),
+        "may-redirect" => Some("NinjaOne may answer with a redirect"),
+        // The row before says so.
+        it if it.starts_with("secrets-if:") => None,
+        it => Some(it),
+    });
+    meanings.collect::<Vec<_>>().join("; ")
 }
 
 const fn identity(needs: RequiredIdentity) -> &'static str {

@@ -320,7 +320,11 @@ fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     let shown = it.callers.iter().take(CALLERS_SHOWN_MAX);
     let rows = shown.map(|it| {
         [
-            it.name.clone(),
+            if it.expired {
+                format!("{} (keys expired)", it.name)
+            } else {
+                it.name.clone()
+            },
             group_thousands(it.requests),
             group_thousands(it.refused),
         ]

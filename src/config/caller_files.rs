@@ -30,7 +30,7 @@ use super::{
         sources::Sources,
         suggestion::closest_match,
     },
-    value::key_digest,
+    value::{expiry, key_digest},
 };
 
 const SECONDS_CHARACTERS: usize = "2026-11-17T14:02:11".len();
@@ -49,11 +49,19 @@ pub enum CallerFileError {
     DefinedElsewhere { name: String, location: String },
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
+    /// The caller may be in what could not be read.
+    #[error("a part of the configuration cannot be read, so nothing was changed:\n{0}")]
+    Unreadable(ConfigurationError),
+    /// A new key would be as dead as the others.
+    #[error(
+        "the keys of caller {name} expired on {expires}, and a new key would have expired too, so nothing was changed"
+    )]
+    Expired { name: String, expires: String },
     #[error("{0} has just changed or is not valid TOML")]
     NotReadable(PathBuf),
     #[error("this would make the configuration invalid, so nothing was changed:\n{0}")]
     InvalidConfiguration(ConfigurationError),
-    #[error("caller {0} has no key whose digest starts with that prefix")]
+    #[error("caller {0} has no key whose digest starts with that")]
     UnknownKey(String),
     #[error("several keys start with that prefix: give more digits")]
     AmbiguousKeyPrefix,
@@ -101,6 +109,9 @@ pub fn add(
             location: effective_settings::provenance_text(origin, &loaded.files),
         });
     }
+    if let Some(unreadable) = loaded.unreadable {
+        return Err(CallerFileError::Unreadable(unreadable));
+    }
     let key = new_key(new.name.as_str())?;
     let content = content(new, &key_digest::sha256(key.expose()));
     let directory = sources.callers_directory();
@@ -126,7 +137,7 @@ pub fn add(
 /// Adds a key to a caller; with `now` it replaces the others at once.
 ///
 /// # Errors
-/// The caller does not exist or is defined elsewhere, or the file cannot be written.
+/// The caller does not exist, is defined elsewhere or has expired, or the file cannot be written.
 pub fn rotate(
     sources: &Sources,
     known: &[Operation],
@@ -134,6 +145,12 @@ pub fn rotate(
     now: bool,
 ) -> Result<CallerFileChange, CallerFileError> {
     let file = file_of(sources, name)?;
+    if let Some(expires) = expired_since(sources, name) {
+        return Err(CallerFileError::Expired {
+            name: name.to_owned(),
+            expires,
+        });
+    }
     let key = new_key(name)?;
     let digest = format!(
         "\"{}\"",
@@ -232,6 +249,14 @@ pub fn revoke(
     })
 }
 
+/// What `expires` of the caller says, if that has passed.
+fn expired_since(sources: &Sources, name: &str) -> Option<String> {
+    let loaded = load::read(sources);
+    let expires = loaded.settings.caller.get(name)?.expires.clone()?;
+    let at = expiry::parse(&expires).ok()?;
+    (at <= Timestamp::now()).then_some(expires)
+}
+
 /// The file that defines this caller.
 pub(super) fn file_of(sources: &Sources, name: &str) -> Result<PathBuf, CallerFileError> {
     find_file(sources, name, |_, _, _| true)
@@ -267,8 +292,11 @@ fn find_file(
     })
 }
 
-/// That there is no such caller, and which one may have been meant.
+/// That there is no such caller, and which one may have been meant; where a file cannot be read, it may be in that.
 pub(crate) fn unknown_caller(loaded: &LoadedSettings, name: &str) -> CallerFileError {
+    if let Some(unreadable) = &loaded.unreadable {
+        return CallerFileError::Unreadable(unreadable.clone());
+    }
     let names = loaded.settings.caller.keys().map(String::as_str);
     let meant = closest_match(name, names).map(str::to_owned);
     CallerFileError::UnknownCaller(name.to_owned(), meant)
@@ -356,7 +384,10 @@ fn validate_change(
     {
         Ok(Some(problems))
     } else {
-        Err(CallerFileError::InvalidConfiguration(problems))
+        // What was only doubtful before has nothing to do with it.
+        Err(CallerFileError::InvalidConfiguration(
+            problems.errors_only(),
+        ))
     }
 }
 

@@ -163,7 +163,9 @@ impl ErrorCode {
             Self::HeadTooLarge => "The request's head is too large",
             Self::ReasonRequired => "The policy asks for more about this request",
             Self::CallerLimit => "The caller's limit is reached",
-            Self::UpstreamThrottled => "NinjaOne, or our budget for it, allows no more for now",
+            Self::UpstreamThrottled => {
+                "NinjaOne or this proxy's budget for it allows no more requests for now"
+            }
             Self::UpstreamUnreachable => "NinjaOne cannot be reached",
             Self::UpstreamBadAnswer => "NinjaOne's answer could not be used",
             Self::UpstreamRefused => "NinjaOne refused the request without saying why in JSON",

@@ -108,7 +108,7 @@ const fn of_the_request(code: ErrorCode) -> Advice {
         ErrorCode::Unauthenticated => Advice {
             meaning: "The request carries no key, or one that is unknown, has expired or was revoked. All of these get the same answer.",
             caller: "Send a key of this proxy, whole, as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'; for a key, ask the operator.",
-            operator: "See which key it was: run 'ninjaone-proxy explain ID'. A new caller gets a key from 'ninjaone-proxy caller add NAME', a known one from 'ninjaone-proxy caller rotate NAME'.",
+            operator: "See what was wrong with the key: run 'ninjaone-proxy explain ID'. For keys that have expired, run 'ninjaone-proxy caller set NAME --expires DATE'. A new caller gets a key from 'ninjaone-proxy caller add NAME', a known one from 'ninjaone-proxy caller rotate NAME'.",
         },
         ErrorCode::MethodRefused => Advice {
             meaning: "The method is not one of GET, HEAD, POST, PUT, PATCH and DELETE, or a header or parameter overrides it.",

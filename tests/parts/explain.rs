@@ -416,6 +416,44 @@ fn a_recorded_request_without_a_caller_has_no_policy_to_explain() {
     assert!(!told.out.contains('\u{1b}'));
 }
 
+#[test]
+fn what_was_too_large_names_the_setting_and_not_the_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = outcome(
+        ID,
+        r#""caller":"powerbi","tenant":"acme","method":"GET","path":"/v2/device/17","operation":"getDevice","params":{"id":"17"},"class":"read","decision":"too-large","status":413"#,
+    );
+    fs::write(directory.path().join("audit-000000000001.jsonl"), line).unwrap();
+    let told = explain_from(directory.path(), &[ID], false);
+    assert_eq!(told.code, 5, "{}", told.out);
+    for setting in ["listen.max_body", "listen.max_upload"] {
+        assert!(told.out.contains(setting), "{}", told.out);
+    }
+    assert!(!told.out.contains("would not refuse"), "{}", told.out);
+}
+
+#[test]
+fn an_expired_key_leads_to_the_command_that_gives_it_a_later_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = outcome(
+        ID,
+        r#""caller":null,"method":"GET","path":"/v2/devices","decision":"unauthenticated","error":"expired-key","status":401"#,
+    );
+    fs::write(directory.path().join("audit-000000000001.jsonl"), line).unwrap();
+    let told = explain_from(directory.path(), &[ID], false);
+    for words in ["key had expired", "caller set NAME --expires DATE"] {
+        assert!(told.out.contains(words), "{}", told.out);
+    }
+}
+
+#[test]
+fn a_name_alone_is_answered_with_a_whole_command() {
+    let told = explain(&["powerbi"]);
+    assert_eq!(told.code, 2);
+    let command = "ninjaone-proxy explain powerbi GET /v2/devices";
+    assert!(told.err.contains(command), "{}", told.err);
+}
+
 const SELECTORS: [&str; 12] = [
     "all",
     "read",

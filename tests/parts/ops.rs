@@ -128,3 +128,10 @@ fn an_operation_that_does_not_exist_is_exit_1_with_a_suggestion() {
     assert_eq!((code, &*out), (1, ""));
     assert!(talk.contains("did you mean getDevices?"), "{talk}");
 }
+
+#[test]
+fn notes_are_told_in_words() {
+    let (code, out, _) = run(&["show", "getDevices"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("takes a device filter (df)"), "{out}");
+}

@@ -9,6 +9,7 @@ use crate::{
 
 use super::{
     answer::SCHEMA,
+    obstacle::Obstacle,
     recorded_request::RecordedRequest,
     rules::ExplainRules,
     text::{self, TenantOrigin},
@@ -19,6 +20,7 @@ use super::{
 pub(super) fn explanation_document(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
+    obstacle: Option<&Obstacle>,
     then: Option<&RecordedRequest>,
     rules: ExplainRules<'_>,
 ) -> Value {
@@ -35,7 +37,13 @@ pub(super) fn explanation_document(
     let origin = TenantOrigin::of(request, then);
     let steps = explanation.steps.iter();
     let steps: Vec<Value> = steps.map(|it| text::step_json(it, origin, rules)).collect();
-    let changes: Vec<String> = explanation.changes.iter().map(text::change_text).collect();
+    let changes = explanation.changes.iter().map(text::change_text);
+    let changes: Vec<String> = obstacle
+        .map(Obstacle::change)
+        .into_iter()
+        .chain(changes)
+        .collect();
+    let now = obstacle.map_or_else(|| conclusion.code(), Obstacle::code);
     let verdict = then.map(|it| Verdict::of(it, rules));
     let refused = then.filter(|it| it.was_refused());
     let decision = refused.and_then(RecordedRequest::result);
@@ -54,8 +62,8 @@ pub(super) fn explanation_document(
         }),
         "class": conclusion.class().map(RiskClass::as_str),
         // What happened to it, where it was refused; otherwise what would happen now.
-        "decision": decision.unwrap_or(conclusion.code()),
-        "now": conclusion.code(),
+        "decision": decision.unwrap_or(now),
+        "now": now,
         "verdict": verdict.as_ref().map(|it| &it.sentence),
         "do": verdict.as_ref().and_then(|it| it.remedy.as_ref()),
         "rule": rule,

@@ -87,6 +87,7 @@ impl ExplainEndpoint {
         let rules = self.rules.load_full();
         let by = ExplainRules {
             policy: &rules.policy,
+            callers: Some(&rules.callers),
             limits: Some(&rules.limits),
             logins: Some(&rules.credentials),
         };

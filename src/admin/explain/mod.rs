@@ -6,6 +6,7 @@ pub mod answer;
 mod document;
 pub mod endpoint;
 pub mod log_search;
+mod obstacle;
 mod own_endpoint;
 pub mod recorded_request;
 pub mod rules;
@@ -32,6 +33,7 @@ use super::{plain_text::escape_control, status_snapshot::AuditStatus};
 use self::{
     answer::{ExplainAnswer, ExplainError, ExplainOutcome},
     log_search::{LogSearch, RecordSearch},
+    obstacle::Obstacle,
     own_endpoint::OwnEndpoint,
     recorded_request::RecordedRequest,
     rules::ExplainRules,
@@ -212,21 +214,25 @@ fn explain_by_policy(
     rules: ExplainRules<'_>,
 ) -> ExplainAnswer {
     let explanation = rules.policy.explain(request);
+    let obstacle = Obstacle::of(request, &explanation, rules);
     let mut text = String::new();
     if let Some(record) = then {
         text.push_str(&text::record_text(record, rules));
         text.push_str("\n\nBy the rules now in force:\n\n");
     }
-    text.push_str(&text::explanation_text(request, &explanation, then, rules));
-    let outcome = match (refusal_outcome(then), &explanation.conclusion) {
-        (Some(refused), _) => refused,
-        (None, Conclusion::Allowed { .. }) => ExplainOutcome::Allowed,
-        (None, Conclusion::NoSuchCaller) => ExplainOutcome::NotFound,
-        (None, _) => ExplainOutcome::Refused,
+    let obstacle = obstacle.as_ref();
+    let explained = text::explanation_text(request, &explanation, obstacle, then, rules);
+    text.push_str(&explained);
+    let outcome = match (refusal_outcome(then), obstacle, &explanation.conclusion) {
+        (Some(refused), ..) => refused,
+        (None, Some(obstacle), _) => obstacle.outcome(),
+        (None, None, Conclusion::Allowed { .. }) => ExplainOutcome::Allowed,
+        (None, None, Conclusion::NoSuchCaller) => ExplainOutcome::NotFound,
+        (None, None, _) => ExplainOutcome::Refused,
     };
     ExplainAnswer {
         outcome,
-        document: document::explanation_document(request, &explanation, then, rules),
+        document: document::explanation_document(request, &explanation, obstacle, then, rules),
         text,
     }
 }

@@ -1,6 +1,8 @@
 //! The rules that `explain` explains by, and what is known of limits and logins beside them.
 
 use crate::{
+    caller::CallerDirectory,
+    clock::Timestamp,
     credentials::TokenCells,
     limits::{RateLimits, budget::BudgetLimit, caller_limiter::CallerRateLimit},
     names::IdentityKind,
@@ -11,6 +13,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct ExplainRules<'a> {
     pub policy: &'a PolicySet,
+    /// Unknown where only the policies are read.
+    pub callers: Option<&'a CallerDirectory>,
     /// Unknown where only the policies are read.
     pub limits: Option<&'a RateLimits>,
     /// Known to the running proxy alone.
@@ -28,6 +32,22 @@ pub(super) enum LoginState {
 }
 
 impl ExplainRules<'_> {
+    /// When the keys of this caller ended, if they did.
+    pub(super) fn expired_at(&self, caller: &str) -> Option<Timestamp> {
+        let mut expired = self.callers?.expired(Timestamp::now());
+        expired.find(|(name, _)| *name == caller).map(|(_, at)| at)
+    }
+
+    /// The callers whose keys have ended, sorted by name.
+    pub(super) fn expired_callers(&self) -> Vec<&str> {
+        let callers = self.callers.into_iter();
+        let expired = callers.flat_map(|it| it.expired(Timestamp::now()));
+        let mut names: Vec<&str> = expired.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     pub(super) fn caller_limit(&self, caller: &str) -> Option<&CallerRateLimit> {
         self.limits?.limit_of_caller(caller)
     }

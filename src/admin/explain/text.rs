@@ -20,6 +20,7 @@ use crate::{
 };
 
 use super::{
+    obstacle::Obstacle,
     recorded_request::RecordedRequest,
     rules::{ExplainRules, LoginState},
     verdict::Verdict,
@@ -47,6 +48,7 @@ impl TenantOrigin {
 pub(super) fn explanation_text(
     request: &ExplainRequest<'_>,
     explanation: &Explanation,
+    obstacle: Option<&Obstacle>,
     then: Option<&RecordedRequest>,
     rules: ExplainRules<'_>,
 ) -> String {
@@ -67,17 +69,32 @@ pub(super) fn explanation_text(
             step_text(step, origin, rules)
         );
     }
-    let conclusion = match &explanation.conclusion {
-        Conclusion::Allowed { rule, .. } if was_refused => {
+    let conclusion = match (obstacle, &explanation.conclusion) {
+        (Some(obstacle), _) => obstacle.conclusion(explanation),
+        // No rule is asked how long a request may be.
+        (None, Conclusion::Allowed { rule, .. })
+            if then.and_then(RecordedRequest::result) == Some("too-large") =>
+        {
+            format!("A shorter one is allowed: {rule} ({}).", rule.location)
+        }
+        (None, Conclusion::Allowed { rule, .. }) if was_refused => {
             format!("They would not refuse it: {rule} ({}).", rule.location)
         }
-        _ => conclusion_text(explanation),
+        (None, _) => conclusion_text(explanation),
     };
     let _ = writeln!(text, "\n{conclusion}");
-    if !explanation.changes.is_empty() {
+    let changes = explanation.changes.iter().map(change_text);
+    // The conclusion says how to log in.
+    let expired = obstacle.filter(|it| matches!(it, Obstacle::Expired { .. }));
+    let changes: Vec<String> = expired
+        .map(Obstacle::change)
+        .into_iter()
+        .chain(changes)
+        .collect();
+    if !changes.is_empty() {
         text.push_str("\nTo allow it:\n");
-        for change in &explanation.changes {
-            let _ = writeln!(text, "  - {}", change_text(change));
+        for change in changes {
+            let _ = writeln!(text, "  - {change}");
         }
     }
     text
@@ -193,7 +210,16 @@ fn label(step: &ExplanationStep) -> &'static str {
 
 fn step_text(step: &ExplanationStep, origin: TenantOrigin, rules: ExplainRules<'_>) -> String {
     match step {
-        ExplanationStep::Caller { name } => format!("{} is known", escape_control(name)),
+        ExplanationStep::Caller { name } => {
+            let expired = rules
+                .expired_at(name)
+                .map(|at| format!(", but its keys expired on {at}"));
+            format!(
+                "{} is known{}",
+                escape_control(name),
+                expired.unwrap_or_default()
+            )
+        }
         ExplanationStep::NoSuchCaller { name, nearest } => {
             format!(
                 "no caller is named {}{}",

@@ -102,7 +102,7 @@ fn refused_by_us(code: &str, record: &RecordedRequest, rules: ExplainRules<'_>) 
             ),
             "See why: ninjaone-proxy status",
         ),
-        "unauthenticated" => unauthenticated(record.error.as_deref()),
+        "unauthenticated" => unauthenticated(record, rules),
         "host-refused" => Verdict::and(
             "It was refused: it named a host that this proxy does not serve.",
             "Call the proxy by a name of listen.hosts, or add the name there.",
@@ -112,11 +112,7 @@ fn refused_by_us(code: &str, record: &RecordedRequest, rules: ExplainRules<'_>) 
         "method-refused" => Verdict::new(
             "It was refused: its method is not served, or a header asked for another one.",
         ),
-        "too-large" => {
-            let sentence =
-                "It was refused: its target, its headers or its body were longer than is taken.";
-            with_what_was_sent(sentence, record)
-        }
+        "too-large" => too_large(record),
         "encoding-refused" => Verdict::new(
             "It was refused: its body was compressed, and a policy must be able to read it.",
         ),
@@ -281,11 +277,14 @@ fn login_needed(tenant: &str, identity: Option<&str>, rules: ExplainRules<'_>) -
     }
 }
 
-fn unauthenticated(error: Option<&str>) -> Verdict {
+fn unauthenticated(record: &RecordedRequest, rules: ExplainRules<'_>) -> Verdict {
+    let error = record.error.as_deref();
+    if error == Some("expired-key") {
+        return expired_key(record, rules);
+    }
     let why = match error {
         Some("no-proof") => "it carried no key and no token",
         Some("unknown-key") => "its key, or its token, is unknown here",
-        Some("expired-key") => "its key has expired",
         Some("key-of-another") => "the name that it gave has another key",
         Some("legacy-signature") => "it carried a signature of NinjaOne's legacy API",
         Some("proof-not-understood") => "its key could not be read",
@@ -302,13 +301,72 @@ fn unauthenticated(error: Option<&str>) -> Verdict {
             "Get a new token with a key that is valid: POST /ws/oauth/token."
         }
         _ => {
-            "Send a key made with caller add as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
+            "Send a key made with ninjaone-proxy caller add as 'Authorization: Bearer', 'Authorization: Basic' or 'X-Api-Key'."
         }
     };
     Verdict::and(
         format!("It was refused: {why}. So no policy was asked."),
         remedy,
     )
+}
+
+/// The line does not always say whose key it was.
+fn expired_key(record: &RecordedRequest, rules: ExplainRules<'_>) -> Verdict {
+    let expired = rules.expired_callers();
+    let command = "ninjaone-proxy caller set";
+    let (whose, remedy) = match (record.caller.as_deref(), expired.as_slice()) {
+        (Some(caller), _) | (None, &[caller]) => (
+            format!("its key, of {caller}, has expired"),
+            format!("Give the keys of {caller} a later date: {command} {caller} --expires DATE"),
+        ),
+        (None, []) => (
+            "its key had expired".to_owned(),
+            format!(
+                "See whose keys have expired: ninjaone-proxy caller list. Give them a later date: {command} NAME --expires DATE"
+            ),
+        ),
+        (None, several) => (
+            "its key has expired".to_owned(),
+            format!(
+                "The keys of these have expired: {}. Give them a later date: {command} NAME --expires DATE",
+                several.join(", ")
+            ),
+        ),
+    };
+    Verdict::and(
+        format!("It was refused: {whose}. So no policy was asked."),
+        remedy,
+    )
+}
+
+/// Names the setting that says how much is taken.
+fn too_large(record: &RecordedRequest) -> Verdict {
+    let (what, remedy) = match record.status {
+        Some(413) => (
+            "its body was longer than is taken",
+            "Send less, or raise listen.max_body; for an operation that takes a file, listen.max_upload.",
+        ),
+        Some(414) => (
+            "its target was longer than is taken",
+            "Send a shorter target: its bound is fixed.",
+        ),
+        Some(431) => (
+            "its headers were longer than is taken",
+            "Send fewer or shorter headers, or raise listen.max_header.",
+        ),
+        _ => (
+            "its target, its headers or its body were longer than is taken",
+            "Send less, or raise listen.max_body, listen.max_upload or listen.max_header.",
+        ),
+    };
+    let said = with_what_was_sent(&format!("It was refused: {what}."), record);
+    Verdict {
+        remedy: Some(match said.remedy {
+            Some(first) => format!("{first} {remedy}"),
+            None => remedy.to_owned(),
+        }),
+        ..said
+    }
 }
 
 fn bad_request(record: &RecordedRequest) -> Verdict {

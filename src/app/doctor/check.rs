@@ -17,6 +17,8 @@ pub(crate) enum CheckName {
     StoreDirectory,
     /// Whether tokens of our own token endpoint outlive a restart.
     CallerTokens,
+    /// Those that have expired. Only where there are any.
+    CallerKeys,
     /// The certificate that callers of a TLS listener see.
     ListenCertificate,
     /// Whether a proxy is running, and what it says of itself.
@@ -59,6 +61,7 @@ impl CheckName {
             Self::AuditChain => "audit-chain",
             Self::StoreDirectory => "store-directory",
             Self::CallerTokens => "caller-tokens",
+            Self::CallerKeys => "caller-keys",
             Self::ListenCertificate => "listen-certificate",
             Self::Proxy => "proxy",
             Self::Ports => "ports",

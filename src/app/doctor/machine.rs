@@ -94,10 +94,20 @@ fn directory(it: &DirectoryUse<'_>) -> DoctorCheck {
         Err(error) => DoctorCheck::failed(
             name,
             format!("{path} cannot be written: {error} ({origin})"),
-            format!(
-                "Set `{}` to a directory that the user who runs the proxy may write, or let that user write there, and look at the disk: {}.",
-                it.setting, it.without_it
-            ),
+            directory_remedy(it, &error),
+        ),
+    }
+}
+
+fn directory_remedy(it: &DirectoryUse<'_>, error: &io::Error) -> String {
+    let (setting, without_it) = (it.setting, it.without_it);
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+            "Make room on the disk that {} is on: {without_it}.",
+            it.path.display()
+        ),
+        _ => format!(
+            "Set `{setting}` to a directory that the user who runs the proxy may write, or let that user write there, and look at the disk: {without_it}."
         ),
     }
 }

@@ -2,6 +2,7 @@
 //! never renew a login: that would invalidate the refresh token of the running proxy. The running proxy and the command make the
 //! same checks.
 
+mod callers;
 mod certificates;
 pub(crate) mod check;
 mod directory_trial;
@@ -93,6 +94,7 @@ impl Examination {
         let mut checks = vec![self.configuration.clone(), machine::clock()];
         checks.push(machine::proxy(&self.found));
         let (of_disk, of_tenants) = tokio::join!(self.disk_checks(), self.tenant_checks());
+        checks.extend(callers::expired(&self.config));
         checks.extend(of_disk);
         checks.extend(of_tenants);
         DoctorReport(checks)

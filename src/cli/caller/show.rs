@@ -36,14 +36,14 @@ pub(super) fn list(
             .collect();
         let object = json!({"schema": "callers/1", "callers": callers});
         writeln!(out, "{object:#}")?;
-        return warn_of_errors(&written, err);
+        return end_of_list(&written, err);
     }
-    if callers.is_empty() {
+    if callers.is_empty() && written.unreadable.is_none() {
         writeln!(
             err,
             "There are no callers yet. Add one: ninjaone-proxy caller add NAME --allow read"
         )?;
-    } else {
+    } else if !callers.is_empty() {
         table::write(
             callers.iter(),
             |name| location(name, &written),
@@ -51,7 +51,21 @@ pub(super) fn list(
             out,
         )?;
     }
-    warn_of_errors(&written, err)
+    end_of_list(&written, err)
+}
+
+/// What could not be read may hold more callers.
+fn end_of_list(written: &LoadedSettings, err: &mut dyn Write) -> io::Result<ExitStatus> {
+    match &written.unreadable {
+        Some(unreadable) => {
+            writeln!(
+                err,
+                "{unreadable}\n\nThere may be callers that are not shown."
+            )?;
+            Ok(ExitStatus::ConfigurationWrong)
+        }
+        None => warn_of_errors(written, err),
+    }
 }
 
 pub(super) fn show(

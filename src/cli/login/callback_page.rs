@@ -21,7 +21,7 @@ history.replaceState(null,"",location.pathname);
 function say(it){shown.textContent=it}
 if(!text){say("This address holds no login. This window can be closed.");return}
 fetch("/.ninjaone-proxy/fragment",{method:"POST",credentials:"omit",body:text}).then(
-function(answer){say(answer.ok?"The login has arrived: the terminal says how it ended. This window can be closed.":"This is not the login that is waited for. Look at the terminal.")},
+function(answer){say(answer.ok?"The login has arrived: the terminal says how it ended. This window can be closed.":"This is not the login that the proxy is waiting for. Look at the terminal.")},
 function(){say("Nobody waits for this login any more. Look at the terminal.")})
 })()"#;
 
@@ -52,7 +52,9 @@ impl CallbackPage {
             Self::Denied => {
                 "NinjaOne did not allow the login: the terminal says why. This window can be closed."
             }
-            Self::Rejected => "This is not the login that is waited for. Look at the terminal.",
+            Self::Rejected => {
+                "This is not the login that the proxy is waiting for. Look at the terminal."
+            }
             Self::FragmentScript => "One moment.",
         }
     }

@@ -37,7 +37,11 @@ impl Checker<'_> {
         }
         let total_bytes_max = self.size(&top.child("max_total"), max_total, TOTAL_BYTES);
         let reserve_bytes = self.size(&top.child("reserve"), reserve, RESERVE_BYTES);
-        if reserve_bytes >= total_bytes_max {
+        // A size that was not understood is what is wrong; its bounds stand in for it.
+        let are_accepted = ["max_total", "reserve"]
+            .iter()
+            .all(|it| self.was_accepted(&top.child(it)));
+        if are_accepted && reserve_bytes >= total_bytes_max {
             let at = if self.provenance.contains(&top.child("reserve")) {
                 top.child("reserve")
             } else {

@@ -70,7 +70,10 @@ impl Checker<'_> {
         let head = self.size(&top.child("max_header"), max_header, HEAD_BYTES);
         let body = self.size(&top.child("max_body"), max_body, BODY_BYTES);
         let upload = self.size(&top.child("max_upload"), max_upload, BODY_BYTES);
-        if upload < body && self.provenance.contains(&top.child("max_upload")) {
+        let are_accepted = ["max_body", "max_upload"]
+            .iter()
+            .all(|it| self.was_accepted(&top.child(it)));
+        if are_accepted && upload < body && self.provenance.contains(&top.child("max_upload")) {
             self.warning(
                 &top.child("max_upload"),
                 "an upload may be shorter than any other body",
@@ -256,11 +259,6 @@ impl Checker<'_> {
             }
         }
         hosts
-    }
-
-    /// Whether the value at `path` is the one that was written, not a placeholder.
-    fn was_accepted(&self, path: &KeyPath) -> bool {
-        !self.diagnostics.has_at(&self.value_location(path))
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) fn check(
         mut files,
         diagnostics,
         is_incomplete,
+        // Among the diagnostics.
+        unreadable: _,
     } = written;
     let mut check = Checker {
         sources,
@@ -226,6 +228,11 @@ impl Checker<'_> {
         let cause = self.provenance.last_unknown(table).map(SourceLocation::key);
         self.diagnostics
             .missing_because(at, message, Some(hint.into()), cause);
+    }
+
+    /// Whether the value at `path` is the one that was written, not a placeholder.
+    fn was_accepted(&self, path: &KeyPath) -> bool {
+        !self.diagnostics.has_at(&self.value_location(path))
     }
 
     /// Parses a duration above zero.

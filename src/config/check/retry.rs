@@ -22,7 +22,10 @@ impl Checker<'_> {
         let at_backoff = top.child("backoff");
         let backoff_from = self.duration(&at_backoff.child("from"), from);
         let backoff_to = self.duration(&at_backoff.child("to"), to);
-        if backoff_to < backoff_from {
+        let are_accepted = ["from", "to"]
+            .iter()
+            .all(|it| self.was_accepted(&at_backoff.child(it)));
+        if are_accepted && backoff_to < backoff_from {
             self.error(
                 &at_backoff.child("to"),
                 "the longest wait is shorter than the first",

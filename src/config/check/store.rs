@@ -11,7 +11,7 @@ use crate::config::{
         secret::SecretRef,
         store::{self, SealRef},
     },
-    value::secret_ref::KEY_HINT,
+    value::secret_ref::{SecretError, key_command, key_hint},
 };
 
 use super::{Checker, directories::DefaultDirectories};
@@ -71,13 +71,17 @@ impl Checker<'_> {
                 let message =
                     "`store.seal` is missing: a login is kept on disk, encrypted with this key";
                 let at = self.key_location(&user);
-                self.diagnostics.missing(at, message, Some(KEY_HINT.into()));
+                self.diagnostics.missing(at, message, Some(self.key_hint()));
             }
         }
         let is_used = settings.tenant.values().any(|it| it.user.is_some());
         if settings.store.path.is_some() && !is_used {
             let path = path.child("path");
-            self.warning(&path, "nothing is stored there without a `seal`", KEY_HINT);
+            self.warning(
+                &path,
+                "nothing is stored there without a `seal`",
+                self.key_hint(),
+            );
         }
     }
 
@@ -85,7 +89,7 @@ impl Checker<'_> {
         let is_list = matches!(written, OneOrMany::Many(_));
         let written = written.as_slice();
         if written.is_empty() {
-            self.error_with_hint(path, "a store needs a seal", KEY_HINT);
+            self.error_with_hint(path, "a store needs a seal", self.key_hint());
         }
         if written.len() > SEALS_MAX {
             self.error(path, format!("a store has at most {SEALS_MAX} seals"));
@@ -109,6 +113,32 @@ impl Checker<'_> {
         seals
     }
 
+    fn key_hint(&self) -> String {
+        key_hint(&self.path("store.key"))
+    }
+
+    /// Whether the file of a key is not there. A key is made, where any other secret is put in its place.
+    fn report_missing_key(&mut self, reference: &SecretRef, path: &KeyPath) -> bool {
+        let SecretRef {
+            file: Some(file),
+            env: None,
+            credential: None,
+            exec: None,
+        } = reference
+        else {
+            return false;
+        };
+        let Err(error @ SecretError::FileNotFound(_)) = self.secret_file(file) else {
+            return false;
+        };
+        let command = key_command(&self.path(file));
+        let hint = format!(
+            "if there was a key, bring it back: only it reads the logins in the store; otherwise make one: {command}"
+        );
+        self.error_with_hint(path, error, hint);
+        true
+    }
+
     fn seal(&mut self, seal: &SealRef, path: &KeyPath) -> Option<Seal> {
         let SealRef {
             file,
@@ -124,6 +154,9 @@ impl Checker<'_> {
             exec,
         };
         let Some(passphrase_file) = passphrase_file else {
+            if self.report_missing_key(&reference, path) {
+                return None;
+            }
             let fetched = self.fetch_secret(&reference, path, seal_ref_help())?;
             return self.ok_or_report(fetched.key(), path).map(Seal::Key);
         };

@@ -84,6 +84,13 @@ impl ConfigurationError {
         &self.0
     }
 
+    /// Without the warnings.
+    #[must_use]
+    pub(crate) fn errors_only(mut self) -> Self {
+        self.0.retain(Diagnostic::is_error);
+        self
+    }
+
     #[must_use]
     pub(crate) fn error_count(&self) -> usize {
         self.0.iter().filter(|problem| problem.is_error()).count()
@@ -298,6 +305,13 @@ impl Diagnostics {
             problems.push(Diagnostic::without_location(message, None));
         }
         problems
+    }
+
+    /// The errors so far, none of which has a place in a file; none if there is none.
+    #[must_use]
+    pub(crate) fn errors_so_far(&self) -> Option<ConfigurationError> {
+        let all = Self(self.0.clone()).into_error(&[]).errors_only();
+        (!all.0.is_empty()).then_some(all)
     }
 
     /// Turns the diagnostics into an error.

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use crate::config::settings::Settings;
 
 use super::{
-    diagnostics::{Diagnostics, SourceLocation},
+    diagnostics::{ConfigurationError, Diagnostics, SourceLocation},
     document_reader::{DocumentReader, DocumentSource},
     environment, json_schema,
     key_path::KeyPath,
@@ -28,6 +28,8 @@ pub struct LoadedSettings {
     pub(crate) diagnostics: Diagnostics,
     /// A file could not be read completely: what seems to be missing may be in it.
     pub(crate) is_incomplete: bool,
+    /// The files and directories that could not be read, and why.
+    pub(crate) unreadable: Option<ConfigurationError>,
 }
 
 /// Reads everything. What is wrong is reported as a diagnostic and left out of the settings.
@@ -39,7 +41,8 @@ pub fn read(sources: &Sources) -> LoadedSettings {
     let mut files = sources::read(sources, &mut diagnostics);
     let mut layers = Vec::new();
     let mut written = Vec::new();
-    let mut is_incomplete = diagnostics.has_errors();
+    let unreadable = diagnostics.errors_so_far();
+    let mut is_incomplete = unreadable.is_some();
     for (file, text) in files.iter_mut().enumerate() {
         // Only the main file, which is read first, may hold anything but callers.
         let is_caller_file = text.name != sources.file.display().to_string();
@@ -80,6 +83,7 @@ pub fn read(sources: &Sources) -> LoadedSettings {
         files,
         diagnostics,
         is_incomplete,
+        unreadable,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -69,6 +69,13 @@ pub fn find_config_file(
     if let Some(found) = candidates.iter().find(|path| path.is_file()) {
         return Ok(found.clone());
     }
+    if let Some((path, error)) = candidates.iter().find_map(|it| hidden_by_permission(it)) {
+        let diagnostic = Diagnostic::without_location(
+            format!("{} cannot be read: {error}", path.display()),
+            permission_hint(path, &error),
+        );
+        return Err(diagnostic.into());
+    }
     let candidates: Vec<String> = candidates
         .iter()
         .map(|path| path.display().to_string())
@@ -78,10 +85,42 @@ pub fn find_config_file(
         candidates.join(", ")
     );
     let hint = match given {
-        Some(_) => "check the path given with --config",
+        Some(_) => "check this path, or name another file with --config",
         None => "write one (`ninjaone-proxy init`), or name it with --config",
     };
     Err(Diagnostic::without_location(message, Some(hint.to_owned())).into())
+}
+
+/// Whether nobody can say if the file is there, because this user may not enter a directory above it.
+fn hidden_by_permission(path: &Path) -> Option<(&Path, io::Error)> {
+    let error = path.metadata().err()?;
+    (error.kind() == io::ErrorKind::PermissionDenied).then_some((path, error))
+}
+
+/// Who asks and who could, if that is what is wrong.
+fn permission_hint(path: &Path, error: &io::Error) -> Option<String> {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let user = rustix::process::geteuid().as_raw();
+    // Of the nearest thing that this user can see.
+    let seen = path
+        .ancestors()
+        .find_map(|it| Some((it, it.metadata().ok()?)));
+    Some(match seen {
+        Some((seen, metadata)) if metadata.uid() == 0 && user != 0 => format!(
+            "this command runs as user {user}, and {} belongs to root: run it as root (sudo), or as the user of the proxy",
+            seen.display()
+        ),
+        Some((seen, metadata)) if metadata.uid() != user => format!(
+            "this command runs as user {user}, and {} belongs to user {}: run it as that user or as root (sudo)",
+            seen.display(),
+            metadata.uid()
+        ),
+        _ => format!(
+            "this command runs as user {user}: run it as the user of the proxy or as root (sudo), or give this user the right to read it"
+        ),
+    })
 }
 
 /// The paths where a configuration is searched, in order.
@@ -140,12 +179,32 @@ fn read_into(
     let name = path.display().to_string();
     match read_file(path) {
         Ok(content) => files.push(SourceFile::new(name, short, content)),
-        Err(reason) => diagnostics.error(SourceLocation::Named(name), reason, None),
+        Err(FileReadError { message, hint }) => {
+            diagnostics.error(SourceLocation::Named(name), message, hint);
+        }
     }
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
-    let cannot = |error: io::Error| format!("the file cannot be read: {error}");
+/// Why a file was not read.
+struct FileReadError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<String> for FileReadError {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            hint: None,
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, FileReadError> {
+    let cannot = |error: io::Error| FileReadError {
+        message: format!("the file cannot be read: {error}"),
+        hint: permission_hint(path, &error),
+    };
     // Non-blocking, because it may be a FIFO.
     let not_blocking = rustix::fs::OFlags::NONBLOCK.bits();
     let file = OpenOptions::new()
@@ -154,14 +213,14 @@ fn read_file(path: &Path) -> Result<String, String> {
         .open(path)
         .map_err(cannot)?;
     if !file.metadata().map_err(cannot)?.is_file() {
-        return Err("this is not a file".into());
+        return Err("this is not a file".to_owned().into());
     }
     let mut bytes = Vec::new();
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bounded = file.take(limit + 1);
     bounded.read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(format!("the file is longer than {FILE_BYTES_MAX} bytes"));
+        return Err(format!("the file is longer than {FILE_BYTES_MAX} bytes").into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -180,7 +239,11 @@ fn caller_files(directory: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf>
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            diagnostics.error(at(), format!("the directory cannot be read: {error}"), None);
+            diagnostics.error(
+                at(),
+                format!("the directory cannot be read: {error}"),
+                permission_hint(directory, &error),
+            );
             return Vec::new();
         }
     };

@@ -31,9 +31,19 @@ pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 const KEY_BYTES: usize = 32;
 /// Shortest passphrase, in characters.
 const PASSPHRASE_CHARACTERS_MIN: usize = 12;
-/// The hint that says how to create a key of the store.
-pub(in crate::config) const KEY_HINT: &str = "make a key with `head -c 32 /dev/urandom > store.key && chmod 600 store.key`, \
-                                   and write in [store]: seal = { file = \"store.key\" }";
+/// The hint that says how to create a key of the store, in `file`, and how to name it.
+pub(in crate::config) fn key_hint(file: &Path) -> String {
+    let command = key_command(file);
+    let name = file.file_name().unwrap_or(file.as_os_str()).display();
+    format!("make a key with `{command}`, and write in [store]: seal = {{ file = \"{name}\" }}")
+}
+
+/// Makes a key of the store.
+pub(in crate::config) fn key_command(file: &Path) -> String {
+    let file = file.display();
+    format!("head -c 32 /dev/urandom > {file} && chmod 600 {file}")
+}
+
 /// How long a command may take to print a secret.
 pub(crate) const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Poll interval for the exit of a command that has closed its output.
@@ -125,7 +135,7 @@ impl SecretError {
                 Some("copy the secret again from NinjaOne, and save it as plain text".into())
             }
             Self::CommandFailed { .. } => Some("run it by hand to see what it says".into()),
-            Self::InvalidKey | Self::WeakKey => Some(KEY_HINT.into()),
+            Self::InvalidKey | Self::WeakKey => Some(key_hint(Path::new("store.key"))),
             _ => None,
         }
     }

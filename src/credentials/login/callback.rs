@@ -36,7 +36,7 @@ pub enum CallbackError {
     #[error("it contains neither a code nor a token")]
     NoCodeOrToken,
     /// The authorization server refused. This login is over.
-    #[error("NinjaOne refused: {0}")]
+    #[error("{}", refusal_text(.0))]
     Refused(OAuthErrorResponse),
     /// The user pasted the address of NinjaOne's own error page, which it shows if it cannot redirect to us.
     #[error(
@@ -83,6 +83,13 @@ impl OAuthErrorResponse {
     pub fn is_access_denied(&self) -> bool {
         self.error == "access_denied"
     }
+}
+
+fn refusal_text(response: &OAuthErrorResponse) -> String {
+    if response.is_access_denied() {
+        return format!("the user declined ({}); run login again", response.error);
+    }
+    format!("NinjaOne refused: {response}")
 }
 
 impl fmt::Display for OAuthErrorResponse {

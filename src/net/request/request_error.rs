@@ -9,7 +9,7 @@ pub enum RequestError {
     Target(#[from] TargetError),
     #[error(transparent)]
     Header(#[from] HeaderError),
-    #[error("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE")]
+    #[error("this proxy does not serve the method")]
     Method,
     #[error("the request names no host, or names it in two ways")]
     Host,

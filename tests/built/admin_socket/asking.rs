@@ -82,6 +82,39 @@ async fn explain_goes_by_the_rules_in_force_and_needs_no_configuration() {
 }
 
 #[tokio::test]
+async fn a_caller_whose_keys_have_expired_is_led_to_a_later_date() {
+    let key = new_key("late");
+    let guarded = Guarded::start_with("[]", |settings| {
+        let rules = "allow = [\"read\"]\nexpires = \"2020-01-01\"";
+        settings.caller("late", &key, rules);
+    });
+    let later = "ninjaone-proxy caller set late --expires DATE";
+    let told = guarded.command(&["explain", "late", "GET", "/v2/devices"]);
+    assert_eq!(told.code, 5, "{}{}", told.out, told.err);
+    has(
+        &told.out,
+        &[
+            "Refused (unauthenticated): the keys of late expired on 2020-01-01",
+            later,
+        ],
+    );
+    assert!(!told.out.contains("\nAllowed"), "{}", told.out);
+    let told = guarded.command(&["--json", "explain", "late", "GET", "/v2/devices"]);
+    assert_eq!(object(&told)["decision"], "unauthenticated");
+
+    let answer = get(guarded.proxy.callers, "/v2/devices", &key).await;
+    answer.refuses(401, "unauthenticated");
+    guarded.proxy.outcome(answer.id()).await;
+    let told = guarded.command(&["explain", answer.id()]);
+    assert_eq!(told.code, 5, "{}{}", told.out, told.err);
+    has(&told.out, &["has expired", later]);
+
+    has(&guarded.command(&["doctor", "--offline"]).out, &[later]);
+    has(&guarded.command(&["status"]).out, &["late (keys expired)"]);
+    guarded.proxy.stop().await;
+}
+
+#[tokio::test]
 async fn our_own_endpoints_are_explained_too() {
     let guarded = Guarded::start_with("[]", |settings| {
         settings.caller("reports", &new_key("reports"), "allow = [\"read\"]");

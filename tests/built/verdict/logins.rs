@@ -50,8 +50,12 @@ async fn an_ended_login_is_login_needed_from_the_first_request_on_and_over_a_res
     assert!(explained.contains(ended), "{explained}");
     assert!(!explained.contains("nobody"), "{explained}");
     let asked = ["explain", "operator", "POST", "/v2/device/101/script/run"];
-    let imagined = stdout(&typed(&world, &asked).await);
+    let output = typed(&world, &asked).await;
+    assert_eq!(output.status.code(), Some(4));
+    let imagined = stdout(&output);
     assert!(imagined.contains("but the login has ended"), "{imagined}");
+    let first = "but a user must log in first: ninjaone-proxy login acme";
+    assert!(imagined.contains(first), "{imagined}");
     let needed = "login_needed{tenant=\"acme\",identity=\"user\"}";
     assert_eq!(world.metric(needed).await, Some(1.0));
 

@@ -102,6 +102,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             requests: 12_345,
             refused: 3,
             last_used: Some("2026-11-17T14:02:11.123456Z".to_owned()),
+            expired: false,
         }],
         audit: AuditStatus {
             state: AuditState::Writing,

@@ -424,6 +424,9 @@ fn every_setting_of_a_caller_can_be_set_and_removed() {
 fn a_change_that_makes_the_configuration_wrong_leaves_the_file_as_it_was() {
     let house = House::with_tenant("");
     run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    // Only doubtful, and nothing to do with the changes below.
+    let idle = format!("[caller.idle]\nkey = \"{}\"\n", digest('a'));
+    house.write("callers.d/idle.toml", &idle);
     let before = house.read("callers.d/x.toml");
     for words in [
         &["caller", "allow", "x", "raed"][..],
@@ -434,6 +437,7 @@ fn a_change_that_makes_the_configuration_wrong_leaves_the_file_as_it_was() {
         let answer = run(&house, false, words);
         assert_eq!(answer.exit, 1, "{words:?}");
         assert!(answer.err.contains("nothing was changed"), "{}", answer.err);
+        assert!(!answer.err.contains("warning:"), "{}", answer.err);
         assert_eq!(house.read("callers.d/x.toml"), before);
     }
 }
@@ -507,4 +511,82 @@ fn rotation_and_a_second_add_say_the_command_that_comes_next_and_it_works() {
         house.accepted().callers[0].keys,
         [key_digest::sha256(rotated.out.trim())]
     );
+}
+
+#[test]
+fn a_caller_whose_keys_have_expired_gets_a_later_date_before_it_gets_a_key() {
+    let expired = format!(
+        "[caller.x]\nkey = \"{}\"\nallow = [\"read\"]\nexpires = \"2020-01-01\"\n",
+        digest('a')
+    );
+    let house = House::with_tenant(&expired);
+    let refused = run(&house, false, &["caller", "rotate", "x"]);
+    assert_eq!((refused.exit, refused.out.as_str()), (1, ""));
+    for told in [
+        "expired on 2020-01-01",
+        "nothing was changed",
+        "ninjaone-proxy caller set x --expires DATE (or --expires never)",
+    ] {
+        assert!(refused.err.contains(told), "{}", refused.err);
+    }
+    run(&house, false, &["caller", "set", "x", "--expires", "never"]);
+    let rotated = run(&house, false, &["caller", "rotate", "x"]);
+    assert_eq!(rotated.exit, 0, "{}", rotated.err);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_taken_for_no_caller() {
+    let house = House::with_tenant("");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    house.write_mode("callers.d/powerbi.toml", b"a = \"\xff\"", 0o644);
+    for words in [
+        &["caller", "list"][..],
+        &["caller", "show", "powerbi"],
+        &["caller", "rotate", "powerbi"],
+        &["caller", "set", "powerbi", "--expires", "never"],
+        &["caller", "allow", "powerbi", "read"],
+        &["caller", "revoke", "powerbi"],
+        &["caller", "add", "powerbi", "--allow", "read"],
+        // The change itself is made.
+        &["caller", "allow", "x", "getDevices"],
+    ] {
+        let answer = run(&house, false, words);
+        assert_eq!(answer.exit, 78, "{words:?}: {}", answer.err);
+        for told in ["callers.d/powerbi.toml", "is not UTF-8"] {
+            assert!(answer.err.contains(told), "{words:?}: {}", answer.err);
+        }
+        assert!(!answer.err.contains("no caller"), "{}", answer.err);
+    }
+    let list = run(&house, false, &["caller", "list"]).out;
+    assert!(list.contains("\nx "), "{list}");
+}
+
+#[test]
+fn old_keys_are_named_in_one_sentence_and_an_unknown_one_is_answered_with_those_there_are() {
+    let house = House::with_tenant("");
+    run(&house, false, &["caller", "add", "x", "--allow", "read"]);
+    run(&house, false, &["caller", "rotate", "x"]);
+    let rotated = run(&house, false, &["caller", "rotate", "x"]).err;
+    assert_eq!(rotated.matches("still work").count(), 1, "{rotated}");
+    assert_eq!(rotated.matches("caller revoke x --key").count(), 2);
+    let unknown = run(&house, false, &["caller", "revoke", "x", "--key", "zz"]);
+    assert_eq!(unknown.exit, 1);
+    assert_eq!(unknown.err.matches("sha256:").count(), 3, "{}", unknown.err);
+    let nobody = run(&house, false, &["caller", "show", "nope"]).err;
+    assert!(nobody.contains("ninjaone-proxy caller list"), "{nobody}");
+}
+
+#[test]
+fn a_value_that_is_not_understood_is_the_only_error() {
+    for (section, value) in [
+        ("audit", "max_total = \"5 gigs\""),
+        ("retry", "backoff = { to = \"soon\" }"),
+        ("listen", "max_upload = \"big\""),
+    ] {
+        let house = House::with_tenant(&format!("[{section}]\n{value}\n"));
+        let check = run(&house, false, &["config", "check"]);
+        assert_eq!(check.exit, 78);
+        let found = check.err.matches("error:").count() + check.err.matches("warning:").count();
+        assert_eq!(found, 1, "{}", check.err);
+    }
 }

@@ -172,7 +172,10 @@ fn a_person_needs_a_store_with_a_seal() {
     assert!(text.contains("config.toml:3:1"), "{text}");
     assert!(text.contains("`store.seal` is missing"), "{text}");
     assert!(
-        text.contains("head -c 32 /dev/urandom > store.key && chmod 600 store.key"),
+        text.contains(&format!(
+            "head -c 32 /dev/urandom > {0} && chmod 600 {0}",
+            house.path("store.key").display()
+        )),
         "{text}"
     );
     assert!(text.contains("seal = { file = \"store.key\" }"), "{text}");
@@ -232,4 +235,17 @@ fn a_caller_does_not_have_the_key_of_an_operator() {
          [caller.x]\nkey = \"{key}\"\nallow = [\"read\"]\n"
     ));
     assert!(refusal(&house).contains("`admin.access[0].key` has the same key"));
+}
+
+#[test]
+fn a_key_that_is_not_there_is_made_not_typed() {
+    let house = House::with_tenant("[store]\nseal = { file = \"away.key\" }\n");
+    let text = refusal(&house);
+    let file = house.path("away.key");
+    let command = format!(
+        "head -c 32 /dev/urandom > {0} && chmod 600 {0}",
+        file.display()
+    );
+    assert!(text.contains(&command), "{text}");
+    assert!(!text.contains("paste it"), "{text}");
 }
