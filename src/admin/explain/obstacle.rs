@@ -28,7 +28,7 @@ impl Obstacle {
     ) -> Option<Self> {
         if let Some(at) = rules.expired_at(request.caller) {
             return Some(Self::Expired {
-                caller: escape_control(request.caller).to_string(),
+                caller: escape_control(request.caller),
                 at,
             });
         }
@@ -76,17 +76,24 @@ impl Obstacle {
         }
     }
 
-    /// How it ends.
+    /// How it ends. One that was refused is never said to be allowed.
     #[must_use]
-    pub(super) fn conclusion(&self, explanation: &Explanation) -> String {
+    pub(super) fn conclusion(&self, explanation: &Explanation, was_refused: bool) -> String {
         match (self, &explanation.conclusion) {
             (Self::Expired { caller, at }, _) => {
                 format!("Refused (unauthenticated): the keys of {caller} expired on {at}.")
             }
-            (Self::LoginNeeded { tenant }, Conclusion::Allowed { rule, .. }) => format!(
-                "Allowed by {rule} ({}), but a user must log in first: ninjaone-proxy login {tenant}",
-                rule.location
-            ),
+            (Self::LoginNeeded { tenant }, Conclusion::Allowed { rule, .. }) => {
+                let start = if was_refused {
+                    "They would not refuse it:"
+                } else {
+                    "Allowed by"
+                };
+                format!(
+                    "{start} {rule} ({}), but a user must log in first: ninjaone-proxy login {tenant}",
+                    rule.location
+                )
+            }
             (Self::LoginNeeded { tenant }, _) => {
                 format!("A user must log in first: ninjaone-proxy login {tenant}")
             }

@@ -70,12 +70,12 @@ pub(super) fn explanation_text(
         );
     }
     let conclusion = match (obstacle, &explanation.conclusion) {
-        (Some(obstacle), _) => obstacle.conclusion(explanation),
+        (Some(obstacle), _) => obstacle.conclusion(explanation, was_refused),
         // No rule is asked how long a request may be.
         (None, Conclusion::Allowed { rule, .. })
             if then.and_then(RecordedRequest::result) == Some("too-large") =>
         {
-            format!("A shorter one is allowed: {rule} ({}).", rule.location)
+            format!("They let a smaller one pass: {rule} ({}).", rule.location)
         }
         (None, Conclusion::Allowed { rule, .. }) if was_refused => {
             format!("They would not refuse it: {rule} ({}).", rule.location)

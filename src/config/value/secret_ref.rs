@@ -121,6 +121,11 @@ impl SecretError {
             Self::FileNotFound(path) => Some(format!(
                 "put the secret there, readable by you alone: (umask 077; cat > {path}), paste it, then Enter and Ctrl-D"
             )),
+            Self::Unreadable { path, why } if why.starts_with("Permission denied") => {
+                Some(format!(
+                    "run it as the user of the proxy or as root (sudo), or give this user the right to read {path}"
+                ))
+            }
             Self::WrongOwner { path, .. } => Some(format!(
                 "chown it to the user that runs ninjaone-proxy, or to root: {path}"
             )),
