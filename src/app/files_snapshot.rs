@@ -13,9 +13,31 @@ pub(super) struct FilesSnapshot(Vec<FileState>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Inode, size in bytes, and the seconds and nanoseconds of the last change of its content, owner or mode; `None` if the
-    /// file cannot be examined.
-    state: Option<(u64, u64, i64, i64)>,
+    /// `None` if the file cannot be examined.
+    state: Option<FileMetadata>,
+}
+
+/// Its content may have changed if this has, or who may read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileMetadata {
+    inode: u64,
+    size_bytes: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    mode: u32,
+    owner: (u32, u32),
+}
+
+impl FileMetadata {
+    fn of(found: &fs::Metadata) -> Self {
+        Self {
+            inode: found.ino(),
+            size_bytes: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            mode: found.mode(),
+            owner: (found.uid(), found.gid()),
+        }
+    }
 }
 
 impl FilesSnapshot {
@@ -39,9 +61,7 @@ impl FilesSnapshot {
 }
 
 fn file_state(path: &Path) -> FileState {
-    let state = fs::metadata(path)
-        .ok()
-        .map(|it| (it.ino(), it.size(), it.ctime(), it.ctime_nsec()));
+    let state = fs::metadata(path).ok().map(|it| FileMetadata::of(&it));
     FileState {
         path: path.to_owned(),
         state,

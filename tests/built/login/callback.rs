@@ -124,6 +124,8 @@ fn what_a_server_says_does_not_reach_the_terminal_as_it_is() {
     let world = World::new(WEB);
     let (login, first) = world.login(&[]);
     let back = decide(text(&first, "authorize_url"), "deny");
+    // Of a refusal that is not the user's the server's own words are told.
+    let back = back.replace("access_denied", "server_error");
     let said = "error_description=%1b%5b31m%0d%0aSet-Cookie:x%c2%9b";
     let reply = get(&format!("{back}&{said}"));
     assert!(!reply.text().contains("Set-Cookie") && reply.header("set-cookie").is_none());

@@ -1,6 +1,6 @@
 //! When a change on disk triggers a reload.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use ninjaone_proxy::app::reload::Reloader;
 
@@ -18,6 +18,18 @@ fn a_change_is_noticed_when_it_was_the_same_at_two_looks() {
     house.write("callers.d/guest.toml", "# half of it, and the rest");
     assert!(!reloader.has_changed(), "it is still being written");
     assert!(reloader.has_changed(), "the same at two looks");
+}
+
+#[test]
+fn a_file_that_may_be_read_again_is_noticed() {
+    let house = House::with_tenant("");
+    let (file, config) = (house.path("config.toml"), house.accepted());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut reloader = Reloader::new(house.sources(), &config);
+    assert!(!reloader.has_changed());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!reloader.has_changed(), "the next check confirms it");
+    assert!(reloader.has_changed());
 }
 
 #[test]
