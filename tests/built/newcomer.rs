@@ -215,9 +215,14 @@ fn a_reader_that_leaves_early_does_not_turn_a_refusal_into_a_success() {
     let mut window = Window::open(&ANYWHERE);
     window.until(LAST_OF_GREETING);
     let second = SecondWindow::open(&window.told);
-    let line = "{ ninjaone-proxy explain reporting POST /v2/devices/approval/APPROVE; echo $? >&2; } | true";
-    let (told, _) = second.type_in(line);
-    assert!(!told.lines().any(|it| it == "0"), "{told}");
+    // The reader has gone before anything is written.
+    let explain = "ninjaone-proxy explain reporting POST /v2/devices/approval/APPROVE";
+    let line = format!("{{ {{ sleep 0.2; {explain}; echo ended $? >&3; }} | true; }} 3>&1");
+    let (told, _) = second.type_in(&line);
+    assert!(
+        told.contains("ended ") && !told.contains("ended 0"),
+        "{told}"
+    );
     window.close();
 }
 
@@ -239,7 +244,7 @@ fn the_variable_of_completions_alone_changes_no_command() {
 }
 
 #[test]
-fn two_listeners_at_one_address_and_a_taken_port_are_told_in_the_users_words() {
+fn two_listeners_at_one_address_are_told_by_their_flags() {
     let same = ["--listen", "127.0.0.1:1", "--admin", "127.0.0.1:1"];
     let ended = Command::new(PROGRAM).arg("sandbox").args(same).output();
     let told = String::from_utf8_lossy(&ended.unwrap().stderr).into_owned();

@@ -34,7 +34,7 @@ person() {
 copied() {
     if grep -q 'njp_' "$1"; then
         KEY=$(grep -oE 'njp_[a-z]+_[A-Za-z0-9_-]{43}' "$1" | tail -1)
-        SECTION=$(grep -E '^(\[caller|key = "sha256|allow = |created = )' "$1" || true)
+        SECTION=$(sed -nE '/^(\[caller|key = "sha256|allow = |created = )/p' "$1")
     fi
 }
 """

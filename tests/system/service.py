@@ -116,7 +116,7 @@ ROTATE = Page(
 )
 
 # One machine is both, emptied in between.
-EMPTY = """systemctl stop ninjaone-proxy || true
+EMPTY = """systemctl stop ninjaone-proxy
     rm -rf /etc/ninjaone-proxy /var/lib/private/ninjaone-proxy /var/log/private/ninjaone-proxy /var/lib/ninjaone-proxy /var/log/ninjaone-proxy"""
 MOVE = Page(
     ROOT / "docs/how-to/move-upgrade-back-up.md",

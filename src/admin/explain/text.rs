@@ -168,8 +168,9 @@ pub(super) fn change_text(change: &SuggestedChange) -> String {
         } => {
             let place = place.as_ref().map(|place| format!(" ({place})"));
             format!(
-                "add \"{operation}\" to allow of [caller.{caller}]{}: ninjaone-proxy caller allow {caller} {operation}",
-                place.unwrap_or_default()
+                "add \"{operation}\" to allow of [caller.{caller}]{}: {}",
+                place.unwrap_or_default(),
+                change.command().unwrap_or_default()
             )
         }
         SuggestedChange::RemoveDeny(rule) => format!(
