@@ -9,7 +9,7 @@ The description is NinjaOne's own and is not kept here. Written, relative to thi
   src/sandbox/schema/types.tsv     TYPE, MEMBER, EXPRESSION: what the sandbox completes its answers from
   src/sandbox/schema/answers.tsv   OPERATION, STATUS, EXPRESSION of the answer, EXPRESSION of the body
 
-An expression is `int`, `number`, `text`, `uuid`, `date-time`, `bool`, `file`, `any`, the name of a type, `[E]` for a list, or
+An expression is `int`, `number`, `text`, `uuid`, `date-time`, `bool`, `file`, `object`, `any`, the name of a type, `[E]` for a list, or
 `{E}` for an object with free names. `!` after a member means required; `=` in the place of a member gives an enumeration's values.
 """
 
@@ -66,7 +66,7 @@ class Types:
         kinds = {"integer": "int", "number": "number", "boolean": "bool"}
         if schema.get("type") == "string":
             return formats.get(schema.get("format"), "text")
-        return kinds.get(schema.get("type"), "any")
+        return kinds.get(schema.get("type"), "object" if schema.get("type") == "object" else "any")
 
     def named(self, name):
         schema = self.schemas[name]
