@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, AUTHORIZATION, SERVER, SET_COOKIE},
@@ -17,8 +19,16 @@ use crate::{
 };
 
 use super::{
-    SandboxState, creation::mix, exchange::SandboxRequest, oauth::token_registry::Bearer, reads,
-    reports, response::SandboxResponse, samples, writes,
+    SandboxState,
+    answer::{Answer, bad_request},
+    call::ApiCall,
+    cursors,
+    oauth::token_registry::Bearer,
+    operations,
+    received_request::SandboxRequest,
+    response::SandboxResponse,
+    schema::{AnswerShape, Schema, check_body, complete},
+    seeded_rng::mix,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
@@ -30,26 +40,6 @@ const ALL_METHODS: [Method; 5] = [
     Method::Patch,
     Method::Delete,
 ];
-
-/// An authorised request, and all that is needed to respond to it.
-pub(super) struct ApiCall<'a> {
-    pub(super) state: &'a SandboxState,
-    pub(super) request: &'a SandboxRequest,
-    pub(super) operation: &'a Operation,
-    pub(super) parameters: &'a PathParameters,
-    pub(super) bearer: &'a Bearer,
-}
-
-impl ApiCall<'_> {
-    /// The path parameter at this index, if it is a number that fits.
-    pub(super) fn id_at(&self, index: usize) -> Option<u32> {
-        self.text_at(index)?.parse().ok()
-    }
-
-    pub(super) fn text_at(&self, index: usize) -> Option<&str> {
-        self.parameters.values().get(index).map(|it| &**it)
-    }
-}
 
 /// Responds to a request to `/v2/…`.
 pub(super) fn respond(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
@@ -68,17 +58,41 @@ fn respond_if_allowed(
     if is_user_only(state, operation) && !bearer.user_context {
         return Err(user_context_required());
     }
+    let shape = Schema::get()
+        .answer(&operation.id)
+        .ok_or_else(|| SandboxResponse::not_found("There is nothing here"))?;
+    let body =
+        check_body(shape.body, &request.body).map_err(|error| bad_request(&error.to_string()))?;
     let call = ApiCall {
         state,
         request,
         operation,
         parameters: &parameters,
         bearer: &bearer,
+        body,
     };
-    Ok(reads::respond(&call)
-        .or_else(|| reports::respond(&call))
-        .or_else(|| writes::respond(&call))
-        .unwrap_or_else(|| samples::respond(operation, &parameters)))
+    let answer = operations::respond(&call, &mut state.world.data())
+        .unwrap_or_else(|| Ok(Answer::Value(Value::Null)))?;
+    response(&call, shape, answer)
+}
+
+/// The answer in the form that the description declares.
+fn response(
+    call: &ApiCall<'_>,
+    shape: AnswerShape,
+    answer: Answer,
+) -> Result<SandboxResponse, SandboxResponse> {
+    match (answer, shape.answer) {
+        (Answer::Value(value), Some(expression)) => {
+            let value = complete(expression, value, call.state.seed);
+            Ok(SandboxResponse::json(shape.status, &value))
+        }
+        (Answer::Value(_) | Answer::Done, None) | (Answer::Done, Some(_)) => {
+            Ok(SandboxResponse::empty(shape.status))
+        }
+        (Answer::Report(report), _) => cursors::page(call, shape.status, report),
+        (Answer::Response(response), _) => Ok(response),
+    }
 }
 
 fn is_user_only(state: &SandboxState, operation: &Operation) -> bool {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::{
     SandboxState,
-    exchange::SandboxRequest,
     faults::{FaultControl, Faults},
     oauth::logins::log_in_as_json,
+    received_request::SandboxRequest,
     request_log::{REQUESTS_MAX, RequestRecord},
     response::SandboxResponse,
 };
@@ -30,15 +30,25 @@ struct LoginRequestBody {
     client_id: String,
 }
 
+/// Body of `POST /sandbox/clock`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockRequestBody {
+    advance_seconds: u64,
+}
+
 pub(super) fn respond(state: &Arc<SandboxState>, request: &SandboxRequest) -> SandboxResponse {
     match request.path.strip_prefix(PREFIX) {
         Some("requests") => requests(state, request),
         Some("faults") => faults(state, request),
         Some("counts") => counts(state, request),
         Some("logins") => logins(state, request),
+        Some("reset") => reset(state, request),
+        Some("clock") => clock(state, request),
         _ => error_response(
             StatusCode::NOT_FOUND,
-            "there are /sandbox/requests, /sandbox/faults, /sandbox/counts and /sandbox/logins",
+            "there are /sandbox/requests, /sandbox/faults, /sandbox/counts, /sandbox/logins, /sandbox/reset and \
+             /sandbox/clock",
         ),
     }
 }
@@ -112,6 +122,31 @@ fn log_in(state: &SandboxState, body: &[u8]) -> Result<Value, String> {
     let wanted: LoginRequestBody = serde_json::from_slice(body)
         .map_err(|error| format!("not an object with a client_id: {error}"))?;
     log_in_as_json(state, &wanted.client_id).map_err(|error| error.to_string())
+}
+
+fn reset(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    if request.method != Method::POST {
+        return not_allowed("POST");
+    }
+    state.world.reset();
+    state.cursors.clear();
+    SandboxResponse::no_content()
+}
+
+fn clock(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    match request.method {
+        Method::GET => {}
+        Method::POST if request.body.len() > BODY_BYTES_MAX => return too_large(),
+        Method::POST => match serde_json::from_slice::<ClockRequestBody>(&request.body) {
+            Ok(body) => state.world.data().advance(body.advance_seconds),
+            Err(error) => {
+                let sentence = format!("not an object with advance_seconds: {error}");
+                return error_response(StatusCode::BAD_REQUEST, &sentence);
+            }
+        },
+        _ => return not_allowed("GET, POST"),
+    }
+    SandboxResponse::ok(&json!({ "now": state.world.data().now() }))
 }
 
 fn too_large() -> SandboxResponse {

@@ -23,6 +23,7 @@ use super::{
     faults::{Faults, Throttle},
     form_pairs::FormPairs,
     oauth::OAuthEndpoint,
+    received_request::SandboxRequest,
     request_log::{NewRequest, RequestRecord},
     response::{SandboxBody, SandboxResponse},
 };
@@ -32,19 +33,6 @@ const BODY_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// How much of it is stored for operations to read; the rest is only counted and hashed.
 const BODY_KEPT_BYTES_MAX: usize = 1024 * 1024;
-
-/// A request with its body.
-pub(super) struct SandboxRequest {
-    pub(super) method: Method,
-    /// Percent-decoded, `/api/v2` folded onto `/v2`.
-    pub(super) path: String,
-    pub(super) query: FormPairs,
-    pub(super) headers: HeaderMap,
-    /// At most the first mebibyte.
-    pub(super) body: Bytes,
-    /// `http://host` or `https://host`, as the client addressed us.
-    pub(super) origin: String,
-}
 
 struct ReceivedBody {
     kept: Bytes,

@@ -29,6 +29,9 @@
 //! | `DELETE /sandbox/requests` | 204; the requests are forgotten, the counts are not |
 //! | `GET /sandbox/counts` | `{"token_calls":{"authorization_code":N,"refresh_token":N,"client_credentials":N,"other":N},"logins":N,"rotations":N,"reuses":N,"code_reuses":N,"revocations":N}` since the start |
 //! | `POST /sandbox/logins` | with `{"client_id":ID}`: 201 and the token response of a login, with a refresh token; 400 with a sentence if the app can have none |
+//! | `POST /sandbox/reset` | 204; the world is as after the start, and no cursor is open. Tokens and requests stay |
+//! | `GET /sandbox/clock` | `{"now":N}`: the sandbox's time in seconds since 1970; it starts at 2026-11-17T14:00:00Z |
+//! | `POST /sandbox/clock` | with `{"advance_seconds":N}`: puts the time forward, so that what is due happens: scripts end, maintenance begins and ends |
 //! | `GET /sandbox/faults` | the switches that are on, as they would be posted |
 //! | `POST /sandbox/faults` | the switches that are on from now, instead of those before; 400 with a sentence if it is not understood |
 //! | `DELETE /sandbox/faults` | 204; all switches are off |
@@ -52,6 +55,7 @@
 //! | `"token_life_seconds":N` | access tokens live so long from now on |
 //! | `"reuse_ends_login":true` | a reused refresh token ends its login: its successors and access tokens are invalid |
 //! | `"issuer_in_answers":true` | the authorize page returns `iss` (RFC 9207), and discovery says so |
+//! | `"new_cursor_names":true` | each page of a report names a new cursor; otherwise one name leads through all of them |
 //! | `"no_discovery":true` | `/.well-known/oauth-authorization-server` is 404 |
 //!
 //! | `token` | what a token request gets |
@@ -67,21 +71,25 @@
 //! | `"scope:NAME"` | a token with this scope alone |
 //! | `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` | a token with this life stated |
 
+mod answer;
 mod api;
+mod call;
 mod control;
-mod creation;
+mod cursors;
+mod device_filter;
 mod exchange;
 pub mod faults;
 mod form_pairs;
 mod oauth;
-mod reads;
-mod reports;
+mod operations;
+mod received_request;
+mod report_rows;
 pub mod request_log;
 mod response;
-mod samples;
+mod schema;
+mod seeded_rng;
 mod server;
 mod world;
-mod writes;
 
 use std::{
     io,
@@ -96,9 +104,9 @@ use crate::{
 };
 
 use self::{
+    cursors::Cursors,
     faults::{FaultControl, FaultSwitches},
     oauth::{OAuthServer, logins},
-    reports::Cursors,
     request_log::{RequestLog, RequestRecord},
     world::World,
 };

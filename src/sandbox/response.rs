@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::sandbox::reports::ReportRows;
+use super::report_rows::ReportRows;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -64,10 +64,10 @@ impl SandboxResponse {
         }
     }
 
-    pub(super) fn rows(rows: ReportRows) -> Self {
+    pub(super) fn rows(status: StatusCode, rows: ReportRows) -> Self {
         Self {
             content: SandboxContent::Rows(Box::new(rows)),
-            ..Self::empty(StatusCode::OK).with(CONTENT_TYPE, JSON)
+            ..Self::empty(status).with(CONTENT_TYPE, JSON)
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Faults {
     pub issuer_in_answers: bool,
     #[serde(skip_serializing_if = "is_off")]
     pub no_discovery: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    pub new_cursor_names: bool,
 }
 
 /// The switches that are no fault of one request: `count` does not concern them.
@@ -77,6 +79,7 @@ pub(super) struct PersistentFaults {
     pub(super) reuse_ends_login: bool,
     pub(super) issuer_in_answers: bool,
     pub(super) no_discovery: bool,
+    pub(super) new_cursor_names: bool,
 }
 
 impl From<PersistentFaults> for Faults {
@@ -86,6 +89,7 @@ impl From<PersistentFaults> for Faults {
             reuse_ends_login: persistent.reuse_ends_login,
             issuer_in_answers: persistent.issuer_in_answers,
             no_discovery: persistent.no_discovery,
+            new_cursor_names: persistent.new_cursor_names,
             ..Self::default()
         }
     }
@@ -153,6 +157,7 @@ impl Faults {
             reuse_ends_login: self.reuse_ends_login,
             issuer_in_answers: self.issuer_in_answers,
             no_discovery: self.no_discovery,
+            new_cursor_names: self.new_cursor_names,
         }
     }
 

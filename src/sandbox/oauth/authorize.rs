@@ -9,7 +9,8 @@ use http::{HeaderValue, Method, StatusCode, header::LOCATION};
 use crate::{
     ninjaone::paths::AUTHORIZE_ERROR_PATH,
     sandbox::{
-        SandboxState, exchange::SandboxRequest, form_pairs::FormPairs, response::SandboxResponse,
+        SandboxState, form_pairs::FormPairs, received_request::SandboxRequest,
+        response::SandboxResponse,
     },
 };
 

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, header::CONTENT_TYPE};
 
 use crate::{
     sandbox::{
-        exchange::SandboxRequest,
         form_pairs::{FormPairs, decode},
+        received_request::SandboxRequest,
         response::SandboxResponse,
     },
     secret::Secret,

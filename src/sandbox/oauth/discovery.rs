@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     ninjaone::paths::{AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH},
-    sandbox::{SandboxState, exchange::SandboxRequest, response::SandboxResponse},
+    sandbox::{SandboxState, received_request::SandboxRequest, response::SandboxResponse},
 };
 
 /// The members that NinjaOne sends; `authorization_response_iss_parameter_supported` (RFC 9207) only while it is true.

@@ -38,7 +38,8 @@ use self::{
 };
 
 use super::{
-    SandboxState, exchange::SandboxRequest, faults::PersistentFaults, response::SandboxResponse,
+    SandboxState, faults::PersistentFaults, received_request::SandboxRequest,
+    response::SandboxResponse,
 };
 
 /// The apps, and the tokens issued to them.

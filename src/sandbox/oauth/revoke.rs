@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use crate::sandbox::{SandboxState, exchange::SandboxRequest, response::SandboxResponse};
+use crate::sandbox::{SandboxState, received_request::SandboxRequest, response::SandboxResponse};
 
 use super::{
     client_auth::authenticate_client,

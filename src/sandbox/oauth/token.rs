@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{
     SandboxState,
-    exchange::SandboxRequest,
     faults::{ExpiresInFault, GrantErrorCode, TokenEndpointFault},
+    received_request::SandboxRequest,
     response::SandboxResponse,
 };
 

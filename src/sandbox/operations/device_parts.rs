@@ -1,0 +1,8 @@
+//! What a device consists of and runs: disks, volumes, processors, interfaces, software, services, patches.
+
+use crate::sandbox::{answer::Answered, call::ApiCall, world::WorldData};
+
+pub(super) fn respond(call: &ApiCall<'_>, _world: &mut WorldData) -> Option<Answered> {
+    let _ = call;
+    None
+}

@@ -1,0 +1,78 @@
+//! What each operation does: one file a family, named as the family is in NinjaOne's description.
+
+mod activities;
+mod alerts;
+mod asset_relationships;
+mod automation;
+mod backups;
+mod billing;
+mod checklists;
+mod contacts;
+mod custom_fields;
+mod custom_tabs;
+mod device_actions;
+mod device_parts;
+mod devices;
+mod documents;
+mod geolocation;
+mod groups;
+mod installers;
+mod knowledge_base;
+mod node_roles;
+mod organizations;
+mod policies;
+mod records;
+mod related_items;
+mod reports;
+mod scripts;
+mod software_licenses;
+mod tags;
+mod tickets;
+mod unmanaged_devices;
+mod users;
+mod vulnerabilities;
+mod webhooks;
+
+use super::{answer::Answered, call::ApiCall, world::WorldData};
+
+/// What a family answers to its operations; `None` to those of others.
+type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
+
+const FAMILIES: [Family; 31] = [
+    activities::respond,
+    alerts::respond,
+    asset_relationships::respond,
+    automation::respond,
+    backups::respond,
+    billing::respond,
+    checklists::respond,
+    contacts::respond,
+    custom_fields::respond,
+    custom_tabs::respond,
+    device_actions::respond,
+    device_parts::respond,
+    devices::respond,
+    documents::respond,
+    geolocation::respond,
+    groups::respond,
+    installers::respond,
+    knowledge_base::respond,
+    node_roles::respond,
+    organizations::respond,
+    policies::respond,
+    related_items::respond,
+    reports::respond,
+    scripts::respond,
+    software_licenses::respond,
+    tags::respond,
+    tickets::respond,
+    unmanaged_devices::respond,
+    users::respond,
+    vulnerabilities::respond,
+    webhooks::respond,
+];
+
+/// The answer to a call. `None`: no family knows the operation.
+pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answered> {
+    FAMILIES.iter().find_map(|family| family(call, world))
+}

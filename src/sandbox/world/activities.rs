@@ -1,0 +1,50 @@
+//! What happened in the world, newest last.
+
+use serde_json::{Value, json};
+
+use crate::sandbox::seeded_rng;
+
+use super::{Collection, Record, WorldData, record::record};
+
+/// An activity that is being recorded.
+pub(in crate::sandbox) struct NewActivity<'a> {
+    /// `None`: of no device.
+    pub(in crate::sandbox) device_id: Option<u64>,
+    /// Of the enumeration of `activityType`.
+    pub(in crate::sandbox) kind: &'a str,
+    /// Of the enumeration of `statusCode`.
+    pub(in crate::sandbox) status_code: &'a str,
+    pub(in crate::sandbox) status: &'a str,
+    pub(in crate::sandbox) subject: &'a str,
+    pub(in crate::sandbox) message: &'a str,
+    /// Further members, or other values.
+    pub(in crate::sandbox) more: Record,
+}
+
+impl WorldData {
+    /// Records an activity that happens now, and returns it.
+    pub(in crate::sandbox) fn add_activity(&mut self, activity: NewActivity<'_>) -> Record {
+        let mut record = record(json!({
+            "activityTime": self.now(),
+            "activityType": activity.kind,
+            "statusCode": activity.status_code,
+            "status": activity.status,
+            "subject": activity.subject,
+            "message": activity.message,
+            "type": activity.status,
+        }));
+        if let Some(id) = activity.device_id {
+            record.insert("deviceId".to_owned(), id.into());
+        }
+        record.extend(activity.more);
+        self.create(Collection::Activities, record)
+            .unwrap_or_default()
+    }
+
+    /// A uid that no other series of activities has.
+    pub(in crate::sandbox) fn new_uid(&self, of: &str) -> Value {
+        let activities = self.count(Collection::Activities);
+        let key = format!("{of} {} {activities}", self.now());
+        seeded_rng::uuid(seeded_rng::hash(self.seed, &key)).into()
+    }
+}
