@@ -74,6 +74,8 @@
 mod answer;
 mod api;
 mod call;
+mod certificate;
+mod connection;
 mod control;
 mod cursors;
 mod device_filter;
@@ -110,6 +112,8 @@ use self::{
     request_log::{RequestLog, RequestRecord},
     world::World,
 };
+
+pub use self::certificate::SandboxCertificate;
 
 pub use self::oauth::{
     clients::{
