@@ -1,6 +1,7 @@
 //! The sandbox over real HTTP: logins, tokens, reads, paging, writes, faults and its control address.
 
 mod api;
+mod behaviour;
 mod faults;
 mod login;
 mod refresh;
