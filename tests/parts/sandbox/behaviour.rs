@@ -265,3 +265,47 @@ fn request_frame(token: &str) -> Vec<u8> {
     frame.extend(block);
     frame
 }
+
+#[test]
+fn the_page_about_the_simulator_names_every_switch() {
+    let page = include_str!("../../../docs/reference/sandbox.md");
+    let body = br#"{"throttle":"429","retry_after":1,"status":500,"page":502,"insufficient_privileges":true,"slow_ms":1,
+        "slow_reports_ms":1,"lose_response":true,"cut_body":true,"connection":"reset","token":"500",
+        "token_grant":"refresh_token","count":1,"revoke_tokens":true,"expire_tokens":true,"token_life_seconds":1,
+        "reuse_ends_login":true,"issuer_in_answers":true,"no_discovery":true,"new_cursor_names":true,
+        "renewal_ends_access_token":true,"ping_seconds":1,"limits":[{"rate":1,"burst":1}]}"#;
+    let all = Faults::parse(body).unwrap();
+    let Faults {
+        throttle: _,
+        retry_after: _,
+        status: _,
+        page: _,
+        insufficient_privileges: _,
+        slow_ms: _,
+        slow_reports_ms: _,
+        lose_response: _,
+        cut_body: _,
+        connection: _,
+        token: _,
+        token_grant: _,
+        count: _,
+        revoke_tokens: _,
+        expire_tokens: _,
+        token_life_seconds: _,
+        reuse_ends_login: _,
+        issuer_in_answers: _,
+        no_discovery: _,
+        new_cursor_names: _,
+        renewal_ends_access_token: _,
+        ping_seconds: _,
+        limits: _,
+    } = &all;
+    let shown = serde_json::to_value(&all).unwrap();
+    for name in shown.as_object().unwrap().keys() {
+        assert!(
+            page.contains(&format!("`\"{name}\":")) || page.contains(&format!("`\"{name}\"")),
+            "{name}"
+        );
+    }
+    assert_eq!(shown.as_object().unwrap().len(), 23);
+}
