@@ -246,15 +246,25 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
                 "A method and a path",
                 "ninjaone-proxy caller allow powerbi \"POST /v2/ticketing/ticket\"",
             ),
+            (
+                "Take it back",
+                "ninjaone-proxy caller allow powerbi getDevices --remove",
+            ),
         ],
         exits: CALLER_EXITS,
     },
     CommandHelp {
         path: "caller deny",
-        examples: &[(
-            "Whatever reads secrets",
-            "ninjaone-proxy caller deny powerbi secrets",
-        )],
+        examples: &[
+            (
+                "Whatever reads secrets",
+                "ninjaone-proxy caller deny powerbi secrets",
+            ),
+            (
+                "Take it back",
+                "ninjaone-proxy caller deny powerbi secrets --remove",
+            ),
+        ],
         exits: CALLER_EXITS,
     },
     CommandHelp {
