@@ -110,7 +110,7 @@ pub(super) async fn drain(
             "{state} after {whole}.{tenths} s; {requests} in progress when it began"
         )?;
     } else {
-        writeln!(out, "{state}; {requests} in progress")?;
+        writeln!(out, "{state}")?;
     }
     Ok(ExitStatus::Done)
 }
