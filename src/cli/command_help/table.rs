@@ -349,7 +349,10 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
             (Done, "allowed, or answered by the proxy itself"),
             (Failed, "there is no such caller or request"),
             WRONG_USAGE,
-            (LoginNeeded, "refused: a user must log in first"),
+            (
+                LoginNeeded,
+                "refused: a user must log in first, or the identity is not configured",
+            ),
             (Refused, "refused"),
             (
                 TryAgainLater,
