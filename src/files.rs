@@ -35,6 +35,13 @@ pub const SAFE_OPEN_FLAGS: OFlags = OFlags::NOFOLLOW
 
 const PERMISSION_BITS: u32 = 0o7777;
 
+/// Whether both paths lead to one file, a link or not.
+#[must_use]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(one) == real(other)
+}
+
 /// The owner, if it is not the user who runs this program.
 #[must_use]
 pub fn foreign_owner(about: &Metadata) -> Option<u32> {

@@ -1,5 +1,7 @@
 //! What a status shows to be wrong: the one place that decides it, for every command, probe and metric.
 
+use crate::typed_command::typed;
+
 use super::{
     duration_text::humanize_duration,
     status_snapshot::{
@@ -35,7 +37,7 @@ fn trouble(kind: TroubleKind, about: &str, text: impl Into<String>) -> Trouble {
     Trouble {
         kind,
         about: about.to_owned(),
-        text: text.into(),
+        text: typed(text.into()).into_owned(),
     }
 }
 

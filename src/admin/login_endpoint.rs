@@ -251,12 +251,20 @@ impl LoginEndpoint {
         match (found.next(), found.next()) {
             (Some(target), None) => Ok(target.clone()),
             (None, _) => {
-                let detail = "there is no such tenant with a user identity";
-                Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", detail))
+                let detail = match names(&targets).as_str() {
+                    "" => "no tenant has a user identity".to_owned(),
+                    names => {
+                        format!("there is no such tenant with a user identity; there is: {names}")
+                    }
+                };
+                Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", &detail))
             }
             (Some(_), Some(_)) => {
-                let detail = "several tenants have a user identity: name one";
-                Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", detail))
+                let detail = format!(
+                    "several tenants have a user identity: name one of {}",
+                    names(&targets)
+                );
+                Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", &detail))
             }
         }
     }
@@ -451,4 +459,10 @@ impl LoginEndpointError {
         *response.status_mut() = self.status;
         response
     }
+}
+
+/// Whom somebody can log in to.
+fn names(targets: &[LoginTarget]) -> String {
+    let names = targets.iter().map(|it| it.slot.tenant.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }

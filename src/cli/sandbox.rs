@@ -23,6 +23,7 @@ use crate::{
         control_loop,
         listeners::{InheritedSockets, ListenerOpenError},
         logging,
+        port_holder::PortHolder,
         program::{Program, StartError},
         sandbox::{
             self, SandboxAddresses, SandboxFiles, SandboxKeys,
@@ -38,7 +39,7 @@ use crate::{
     sandbox::{ListenerSource, Sandbox, SandboxOptions},
 };
 
-use super::{exit::ExitStatus, global_args::GlobalArgs, port_holder::PortHolder, run::block_on};
+use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
 
 use greeting::{Greeting, Shell};
 use live_lines::{LineFormat, LiveLines};

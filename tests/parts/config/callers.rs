@@ -7,7 +7,8 @@ use std::{
 
 use ninjaone_proxy::config::{
     caller_edits::{self, CallerEdits},
-    caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
+    caller_file_error::CallerFileError,
+    caller_files::{self, CallerFileChange, NewCaller},
     value::key_digest,
 };
 
