@@ -42,11 +42,13 @@ pub enum TroubleKind {
     AuditLost,
     /// Only the reserve of the audit log is left: strangers are counted.
     AuditReserve,
+    /// The program's own log cannot be written: stderr takes nothing, or too slowly.
+    LogFailing,
     Stalled,
 }
 
 impl TroubleKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ReloadRefused,
         Self::RestartNeeded,
         Self::TokenStarting,
@@ -66,6 +68,7 @@ impl TroubleKind {
         Self::AuditGap,
         Self::AuditLost,
         Self::AuditReserve,
+        Self::LogFailing,
         Self::Stalled,
     ];
 
@@ -92,6 +95,7 @@ impl TroubleKind {
             Self::AuditGap => "audit-gap",
             Self::AuditLost => "audit-lost",
             Self::AuditReserve => "audit-reserve",
+            Self::LogFailing => "log-failing",
             Self::Stalled => "stalled",
         }
     }

@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
+    panic::catch_unwind,
     sync::{Arc, LazyLock},
     thread,
     time::Duration,
@@ -193,7 +194,9 @@ fn start(name: &Arc<str>, room: SemaphorePermit<'static>) -> io::Result<Lookup> 
     thread::Builder::new()
         .name("lookup".into())
         .spawn(move || {
-            let found = look_up(&host);
+            // Whatever becomes of it: a name whose lookup never ends is never looked up again. The panic itself is logged.
+            let found = catch_unwind(|| look_up(&host));
+            let found = found.unwrap_or_else(|_| Err(io::Error::other("a panic")));
             let ended = record(&host, found);
             // The room first: who waits for the end may look the next name up.
             drop(room);
