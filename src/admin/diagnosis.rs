@@ -74,6 +74,13 @@ fn tenant_troubles(tenant: &TenantStatus) -> Vec<Trouble> {
         );
         all.push(trouble(TroubleKind::Unreachable, name, text));
     }
+    if let Some(host) = &tenant.stale_host {
+        let text = format!(
+            "{name}: the name servers give no answer for {host}: its last known addresses are used, for a day at most. \
+             Look at this machine's name servers."
+        );
+        all.push(trouble(TroubleKind::NameServers, name, text));
+    }
     all
 }
 

@@ -99,6 +99,9 @@ pub struct TenantStatus {
     /// None while NinjaOne can be reached, or nobody has tried for a while.
     #[serde(default)]
     pub unreachable: Option<UnreachableStatus>,
+    /// The host whose last known addresses are used because the name servers give no answer.
+    #[serde(default)]
+    pub stale_host: Option<String>,
 }
 
 /// No connection to a tenant's host could be made.

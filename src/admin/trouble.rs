@@ -36,6 +36,8 @@ pub enum TroubleKind {
     Throttled,
     /// No connection to NinjaOne.
     Unreachable,
+    /// The name servers give no answer: the last known addresses are used.
+    NameServers,
     AuditFailing,
     /// The audit log could not be written for a while, or somebody else changed its files.
     AuditGap,
@@ -48,7 +50,7 @@ pub enum TroubleKind {
 }
 
 impl TroubleKind {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ReloadRefused,
         Self::RestartNeeded,
         Self::TokenStarting,
@@ -64,6 +66,7 @@ impl TroubleKind {
         Self::CallerTokensUnsaved,
         Self::Throttled,
         Self::Unreachable,
+        Self::NameServers,
         Self::AuditFailing,
         Self::AuditGap,
         Self::AuditLost,
@@ -91,6 +94,7 @@ impl TroubleKind {
             Self::CallerTokensUnsaved => "caller-tokens-unsaved",
             Self::Throttled => "throttled",
             Self::Unreachable => "unreachable",
+            Self::NameServers => "name-servers",
             Self::AuditFailing => "audit-failing",
             Self::AuditGap => "audit-gap",
             Self::AuditLost => "audit-lost",

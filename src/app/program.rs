@@ -153,11 +153,7 @@ impl Program {
             ledger: ledger.clone(),
             token_authority: Arc::clone(&token_authority),
         };
-        renewer_tasks.spawn(until_stopped(
-            Arc::clone(&token_authority).follow_store(),
-            watchdog.watch(REVOCATIONS_PART),
-            renewer_tasks.clone(),
-        ));
+        follow_revocations(&token_authority, &watchdog, &renewer_tasks);
         let (workers, worker_metrics) =
             start_workers(config, &shared, &abort_tasks, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(StatusCollector {
@@ -223,6 +219,12 @@ fn accept_connections(
         let accepting = accept(bound, Arc::clone(workers), connections);
         listener_tasks.spawn(until_stopped(accepting, heartbeat, listener_tasks.clone()));
     }
+}
+
+fn follow_revocations(authority: &Arc<TokenAuthority>, watchdog: &Watchdog, tasks: &Tasks) {
+    let following = Arc::clone(authority).follow_store();
+    let heartbeat = watchdog.watch(REVOCATIONS_PART);
+    tasks.spawn(until_stopped(following, heartbeat, tasks.clone()));
 }
 
 /// Watched: whoever panics counts as stalled.

@@ -114,6 +114,13 @@ pub async fn resolve(host: &str, wait_max: Duration) -> Result<Vec<SocketAddr>, 
     }
 }
 
+/// Whether the last known addresses of `host` are used because the name servers gave no answer when they were asked last.
+#[must_use]
+pub fn is_stale_in_use(host: &str) -> bool {
+    let names = NAMES.lock();
+    names.get(host).is_some_and(|it| it.known.is_stale_in_use())
+}
+
 /// A connection to this address of `host` was made.
 pub fn record_connected(host: &str, ip: IpAddr) {
     if let Some(entry) = NAMES.lock().get_mut(host) {

@@ -159,6 +159,33 @@ async fn a_control_loop_that_stops_is_seen() {
     a_stopped_part_is_seen(World::plan(), "thread", "control").await;
 }
 
+#[tokio::test]
+async fn every_thread_and_every_task_that_lasts_is_watched() {
+    let plan = World::plan().set("admin", "socket", "\"admin.sock\"");
+    let world = plan.start().await;
+    let parts = [
+        "control",
+        "worker-0",
+        "audit",
+        "reload",
+        "deadline",
+        "revocations",
+        "rejections",
+        "renewer acme/service",
+        "admin socket",
+        &format!("listener {}", world.admin),
+        &format!("listener {}", world.callers),
+    ];
+    until("all of them", async || {
+        let text = world.admin("/livez?verbose").await.text();
+        parts
+            .iter()
+            .all(|it| text.contains(&format!("[+]{it} ok\n")))
+    })
+    .await;
+    world.end().await;
+}
+
 /// Whoever still has the end of a stop in its hands is a part like others.
 #[tokio::test]
 async fn a_deadline_of_the_stop_that_stops_is_seen() {

@@ -96,6 +96,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             identities: vec![identity("service", IdentityState::Valid)],
             budget: BudgetStatus::default(),
             unreachable: None,
+            stale_host: None,
         }],
         callers: vec![CallerStatus {
             name: "powerbi".to_owned(),
