@@ -135,7 +135,7 @@ fn log_trouble(log: &LogStatus) -> Option<Trouble> {
     let (lost, waiting) = (log.lines_lost, log.lines_waiting);
     let text = if log.silent_s > 0 {
         format!(
-            "The program's log has not been written for {}: stderr takes nothing, as a pipe that nobody reads or a stopped \
+            "The program's log has not been written for {}: stderr takes nothing. It may be a pipe that nobody reads, or a stopped \
              terminal. Lines that wait: {waiting}; lost: {lost}. Requests and the audit log go on.",
             humanize_duration(log.silent_s)
         )
