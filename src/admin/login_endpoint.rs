@@ -283,7 +283,9 @@ impl LoginEndpoint {
             let PendingLogin { slot, request, .. } = pending;
             desk.requests.note(&slot, by.clone());
             let outcome = complete_login(request, received, &store, &slot).await;
-            if outcome.is_err() {
+            if outcome.is_ok() {
+                desk.requests.shown(&slot).await;
+            } else {
                 desk.requests.forget(&slot);
                 desk.record_failure(&slot, &by);
             }
@@ -319,7 +321,7 @@ impl LoginEndpoint {
             let outcome = log_out(&params.application, &store, &slot).await;
             match &outcome {
                 Ok(LogoutOutcome::NotLoggedIn) => desk.requests.forget(&slot),
-                Ok(_) => {}
+                Ok(_) => desk.requests.shown(&slot).await,
                 Err(_) => {
                     desk.requests.forget(&slot);
                     desk.record(&slot, "logout-failed", &by);

@@ -109,7 +109,7 @@ async fn serve(
         request_log::observer(config.telemetry.log_requests, rules.clone()),
         &mut inherited,
         calls,
-        deadline.drain_notice(),
+        deadline,
     );
     let program = program.map_err(|error| start_error(&error, &config))?;
     rules.set(Arc::clone(&program.status.rules));

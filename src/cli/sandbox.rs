@@ -254,9 +254,8 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let (lines, window) = LiveLines::new(format);
     let mut inherited = InheritedSockets::from_process();
-    let notice = deadline.drain_notice();
     let observer = Some(lines.observer());
-    let program = Program::start(&config, observer, &mut inherited, calls, notice)
+    let program = Program::start(&config, observer, &mut inherited, calls, &deadline)
         .map_err(|error| start_error(args, &error))?;
     lines.explain_by(Arc::clone(&program.status.rules));
     let text = greeting(&program, &files, &ninja, &keys, args).print(format, args.shell);

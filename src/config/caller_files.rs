@@ -88,14 +88,15 @@ pub fn add(
     let name = format!("{}.toml", new.name);
     let file = directory.join(&name);
     let before = errors(sources, known);
-    files::create_atomically(&sources.file, &directory, name.as_ref(), content.as_bytes())
+    let name = name.as_ref();
+    let made_in = files::create_atomically(&sources.file, &directory, name, content.as_bytes())
         .map_err(|source| CallerFileError::Io {
             path: file.clone(),
             source,
         })?;
     let remaining = validate_change(sources, known, &before).inspect_err(|_| {
         // It did not exist before.
-        let _ = fs::remove_file(&file);
+        let _ = files::remove_durably(&made_in, name);
     })?;
     Ok(CallerFileChange {
         file,
@@ -212,8 +213,9 @@ pub fn revoke(
         path: file.clone(),
         source,
     };
-    fs::remove_file(&file).map_err(storage)?;
-    files::sync_parent_directory(&file).map_err(storage)?;
+    // Nobody can put another directory in its place from here on: root would remove a file of the same name there.
+    let (directory, file_name) = files::open_parent_directory(&file).map_err(storage)?;
+    files::remove_durably(&directory, file_name).map_err(storage)?;
     Ok(CallerFileChange {
         file,
         key: None,
