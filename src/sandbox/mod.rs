@@ -81,9 +81,11 @@ mod cursors;
 mod device_filter;
 mod exchange;
 pub mod faults;
+mod filter_terms;
 mod form_pairs;
 mod oauth;
 mod operations;
+mod organization_filter;
 mod received_request;
 mod report_rows;
 pub mod request_log;
@@ -91,6 +93,7 @@ mod response;
 mod schema;
 mod seeded_rng;
 mod server;
+mod time_text;
 mod world;
 
 use std::{

@@ -11,7 +11,9 @@ mod contacts;
 mod custom_fields;
 mod custom_tabs;
 mod device_actions;
+mod device_health;
 mod device_parts;
+mod device_search;
 mod devices;
 mod documents;
 mod geolocation;
@@ -24,7 +26,9 @@ mod policies;
 mod records;
 mod related_items;
 mod reports;
+mod row_filter;
 mod scripts;
+mod software;
 mod software_licenses;
 mod tags;
 mod tickets;
@@ -38,7 +42,7 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 31] = [
+const FAMILIES: [Family; 32] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
@@ -51,6 +55,7 @@ const FAMILIES: [Family; 31] = [
     custom_tabs::respond,
     device_actions::respond,
     device_parts::respond,
+    device_search::respond,
     devices::respond,
     documents::respond,
     geolocation::respond,

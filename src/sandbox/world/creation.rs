@@ -7,7 +7,9 @@ use crate::sandbox::seeded_rng::SeededRng;
 
 use super::{
     Collection, WorldData,
+    backups::create_backups,
     clock::NOW_SECONDS,
+    device_parts::equip_devices,
     devices::{DEVICES, FIRST_DEVICE, create_devices},
     record::record,
     seed,
@@ -79,6 +81,8 @@ pub(super) fn fill(world: &mut WorldData) {
     seed::fill(world);
     let mut rng = SeededRng::new(world.seed);
     create_devices(world, &mut rng);
+    equip_devices(world);
+    create_backups(world);
     create_alerts(world, &mut rng);
     create_activities(world, &mut rng);
 }
