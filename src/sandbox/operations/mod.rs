@@ -8,6 +8,8 @@ mod backups;
 mod billing;
 mod checklists;
 mod contacts;
+mod custom_field_reports;
+mod custom_field_values;
 mod custom_fields;
 mod custom_tabs;
 mod device_actions;
@@ -42,7 +44,7 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 32] = [
+const FAMILIES: [Family; 34] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
@@ -51,6 +53,8 @@ const FAMILIES: [Family; 32] = [
     billing::respond,
     checklists::respond,
     contacts::respond,
+    custom_field_reports::respond,
+    custom_field_values::respond,
     custom_fields::respond,
     custom_tabs::respond,
     device_actions::respond,
