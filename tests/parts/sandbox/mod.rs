@@ -2,6 +2,7 @@
 
 mod api;
 mod backups;
+mod behaviour;
 mod custom_fields;
 mod device_reports;
 mod faults;
