@@ -20,9 +20,11 @@ mod cursors;
 mod device_filter;
 mod exchange;
 pub mod faults;
+mod filter_terms;
 mod form_pairs;
 mod oauth;
 mod operations;
+mod organization_filter;
 mod received_request;
 mod report_rows;
 pub mod request_log;
@@ -30,6 +32,7 @@ mod response;
 mod schema;
 mod seeded_rng;
 mod server;
+mod time_text;
 mod world;
 
 use std::{

@@ -7,9 +7,11 @@ use crate::sandbox::seeded_rng::SeededRng;
 
 use super::{
     Collection, WorldData,
+    backups::create_backups,
     clock::NOW_SECONDS,
+    device_parts::equip_devices,
     devices::{DEVICES, FIRST_DEVICE, create_devices},
-    record::record,
+    record::{integer, record, text},
     seed,
 };
 
@@ -79,8 +81,24 @@ pub(super) fn fill(world: &mut WorldData) {
     seed::fill(world);
     let mut rng = SeededRng::new(world.seed);
     create_devices(world, &mut rng);
+    equip_devices(world);
+    create_backups(world);
     create_alerts(world, &mut rng);
     create_activities(world, &mut rng);
+    note_end_user(world);
+}
+
+/// The first end user has a custom field.
+fn note_end_user(world: &mut WorldData) {
+    let id = world
+        .all(Collection::Users)
+        .find(|it| text(it, "userType") == Some("END_USER"))
+        .and_then(|it| integer(it, "id"));
+    if let Some(id) = id {
+        let notes = json!({"text": "Prefers a call.", "html": "<p>Prefers a call.</p>"});
+        let values = json!({"key": format!("END_USER/{id}"), "values": {"userNotes": notes}});
+        let _ = world.put(Collection::CustomFieldValues, record(values));
+    }
 }
 
 fn some_device(rng: &mut SeededRng) -> u64 {

@@ -4,10 +4,13 @@
 //! files of `seed/` hold those that are the same in every world.
 
 mod activities;
+mod backups;
 mod clock;
 mod collection;
 mod creation;
+mod device_parts;
 mod devices;
+mod programs;
 mod record;
 mod schedule;
 mod seed;
@@ -19,8 +22,10 @@ use crate::lock::Lock;
 
 pub(super) use self::{
     activities::NewActivity,
+    backups::add_totals,
     clock::NOW_SECONDS,
     collection::Collection,
+    programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
     schedule::Event,
     table::{RECORDS_MAX, TableFullError},
