@@ -80,6 +80,7 @@ mod device_filter;
 mod exchange;
 pub mod faults;
 mod form_pairs;
+mod multipart;
 mod oauth;
 mod operations;
 mod received_request;

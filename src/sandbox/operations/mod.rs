@@ -13,14 +13,18 @@ mod custom_tabs;
 mod device_actions;
 mod device_parts;
 mod devices;
+mod document_templates;
 mod documents;
+mod files;
 mod geolocation;
 mod groups;
 mod installers;
 mod knowledge_base;
 mod node_roles;
 mod organizations;
+mod people;
 mod policies;
+mod query_filters;
 mod records;
 mod related_items;
 mod reports;
@@ -38,7 +42,7 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 31] = [
+const FAMILIES: [Family; 32] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
@@ -52,6 +56,7 @@ const FAMILIES: [Family; 31] = [
     device_actions::respond,
     device_parts::respond,
     devices::respond,
+    document_templates::respond,
     documents::respond,
     geolocation::respond,
     groups::respond,
