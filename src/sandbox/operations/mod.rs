@@ -6,6 +6,7 @@ mod asset_relationships;
 mod automation;
 mod backups;
 mod billing;
+mod checklist_templates;
 mod checklists;
 mod contacts;
 mod custom_fields;
@@ -20,6 +21,7 @@ mod geolocation;
 mod groups;
 mod installers;
 mod knowledge_base;
+mod knowledge_base_folders;
 mod node_roles;
 mod organizations;
 mod people;
@@ -42,13 +44,14 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 32] = [
+const FAMILIES: [Family; 33] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
     automation::respond,
     backups::respond,
     billing::respond,
+    checklist_templates::respond,
     checklists::respond,
     contacts::respond,
     custom_fields::respond,
