@@ -32,6 +32,7 @@
 //! | `POST /sandbox/reset` | 204; the world is as after the start, and no cursor is open. Tokens and requests stay |
 //! | `GET /sandbox/clock` | `{"now":N}`: the sandbox's time in seconds since 1970; it starts at 2026-11-17T14:00:00Z |
 //! | `POST /sandbox/clock` | with `{"advance_seconds":N}`: puts the time forward, so that what is due happens: scripts end, maintenance begins and ends |
+//! | `GET /sandbox/webhooks` | `{"webhooks":[…]}`: the webhooks that apps have configured. Nothing is sent to them |
 //! | `GET /sandbox/faults` | the switches that are on, as they would be posted |
 //! | `POST /sandbox/faults` | the switches that are on from now, instead of those before; 400 with a sentence if it is not understood |
 //! | `DELETE /sandbox/faults` | 204; all switches are off |
@@ -80,6 +81,7 @@ mod device_filter;
 mod exchange;
 pub mod faults;
 mod form_pairs;
+mod form_parts;
 mod oauth;
 mod operations;
 mod received_request;
@@ -89,6 +91,7 @@ mod response;
 mod schema;
 mod seeded_rng;
 mod server;
+mod time_text;
 mod world;
 
 use std::{

@@ -12,6 +12,7 @@ mod custom_fields;
 mod custom_tabs;
 mod device_actions;
 mod device_parts;
+mod device_tasks;
 mod devices;
 mod documents;
 mod geolocation;
@@ -32,6 +33,8 @@ mod unmanaged_devices;
 mod users;
 mod vulnerabilities;
 mod webhooks;
+
+pub(super) use self::webhooks::webhooks;
 
 use super::{answer::Answered, call::ApiCall, world::WorldData};
 

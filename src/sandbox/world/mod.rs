@@ -8,6 +8,7 @@ mod clock;
 mod collection;
 mod creation;
 mod devices;
+mod maintenance;
 mod record;
 mod schedule;
 mod seed;
@@ -18,7 +19,7 @@ use std::sync::MutexGuard;
 use crate::lock::Lock;
 
 pub(super) use self::{
-    activities::NewActivity,
+    activities::{NewActivity, in_words},
     clock::NOW_SECONDS,
     collection::Collection,
     record::{Record, RecordId, integer, merge, record, text},
