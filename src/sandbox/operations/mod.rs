@@ -28,6 +28,8 @@ mod reports;
 mod scripts;
 mod software_licenses;
 mod tags;
+mod ticket_boards;
+mod ticket_rows;
 mod tickets;
 mod unmanaged_devices;
 mod users;
