@@ -60,7 +60,8 @@ fn number(body: &Record, member: &str) -> Option<u64> {
 
 /// The rows of a board: those that meet all of its conditions, and any of the others if there are some.
 fn rows_of(world: &WorldData, board: &Record) -> Result<Vec<Record>, SandboxResponse> {
-    let conditions = |name| RowFilter::parse_all(board.get("conditions").and_then(|it| it.get(name)));
+    let conditions =
+        |name| RowFilter::parse_all(board.get("conditions").and_then(|it| it.get(name)));
     let (all, any) = (conditions("all")?, conditions("any")?);
     let rows = world.all(Tickets).map(|it| row(world, it));
     let fits = |row: &Record| {
@@ -75,7 +76,10 @@ fn boards(world: &WorldData) -> Answered {
     for board in world.all(Boards) {
         let mut it = board.clone();
         it.insert("columns".to_owned(), json!(COLUMNS));
-        it.insert("ticketCount".to_owned(), rows_of(world, board)?.len().into());
+        it.insert(
+            "ticketCount".to_owned(),
+            rows_of(world, board)?.len().into(),
+        );
         shown.push(Value::Object(it));
     }
     Ok(Answer::list(shown))
@@ -104,7 +108,10 @@ fn run(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let last = number(&body, "lastCursorId").unwrap_or_default();
     let is_last = |row: &Record| integer(row, "id") == Some(last);
     if last > 0 {
-        let start = rows.iter().position(is_last).map_or(rows.len(), |it| it + 1);
+        let start = rows
+            .iter()
+            .position(is_last)
+            .map_or(rows.len(), |it| it + 1);
         rows.drain(..start);
     }
     rows.truncate(size(number(&body, "pageSize"), BOARD_PAGE_SIZE));
@@ -156,7 +163,8 @@ fn columns_of(body: &Record) -> Vec<&'static str> {
     let Some(included) = included.filter(|it| !it.is_empty()) else {
         return COLUMNS.to_vec();
     };
-    let is_shown = |name: &&str| REQUIRED_COLUMNS.contains(name) || included.contains(&(*name).into());
+    let is_shown =
+        |name: &&str| REQUIRED_COLUMNS.contains(name) || included.contains(&(*name).into());
     COLUMNS.into_iter().filter(|it| is_shown(it)).collect()
 }
 
@@ -164,7 +172,10 @@ fn columns_of(body: &Record) -> Vec<&'static str> {
 fn attributes(world: &WorldData) -> Value {
     let named = world.all(TicketAttributes).filter_map(|it| {
         let id = integer(it, "id")?.to_string();
-        Some((id, json!({"name": it.get("name"), "type": it.get("attributeType")})))
+        Some((
+            id,
+            json!({"name": it.get("name"), "type": it.get("attributeType")}),
+        ))
     });
     Value::Object(named.collect())
 }
@@ -202,20 +213,24 @@ fn contact(world: &WorldData, contact: &Record) -> Value {
 fn people(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let kind = call.query("userType").filter(|it| !it.is_empty());
     if kind.is_some_and(|it| !["TECHNICIAN", "END_USER", "CONTACT"].contains(&it)) {
-        return Err(bad_request("The userType is TECHNICIAN, END_USER or CONTACT"));
+        return Err(bad_request(
+            "The userType is TECHNICIAN, END_USER or CONTACT",
+        ));
     }
     let number = |name| call.request.query.number(name);
     let client = number("clientId");
     let anchor = number("anchorNaturalId").unwrap_or_default();
-    let search = call.query("searchCriteria").unwrap_or_default().to_lowercase();
+    let search = call
+        .query("searchCriteria")
+        .unwrap_or_default()
+        .to_lowercase();
     let users = world.all(Users).map(|it| (2, text(it, "userType"), it));
     let contacts = world.all(Contacts).map(|it| (1, Some("CONTACT"), it));
     let mut found: Vec<(u64, Value)> = users
         .chain(contacts)
         .filter(|(_, own, it)| {
-            let said = ["firstName", "lastName", "email"].map(|member| {
-                text(it, member).unwrap_or_default().to_lowercase()
-            });
+            let said = ["firstName", "lastName", "email"]
+                .map(|member| text(it, member).unwrap_or_default().to_lowercase());
             kind.is_none_or(|kind| *own == Some(kind))
                 && client.is_none_or(|id| integer(it, "organizationId") == Some(id))
                 && said.iter().any(|it| it.contains(&search))

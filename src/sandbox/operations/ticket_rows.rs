@@ -105,7 +105,9 @@ impl RowFilter {
             value?.as_f64()?.partial_cmp(&wanted)
         };
         let holds = match self.comparison {
-            Comparison::Is => wanted.split(',').any(|it| known.iter().any(|name| name == it.trim())),
+            Comparison::Is => wanted
+                .split(',')
+                .any(|it| known.iter().any(|name| name == it.trim())),
             Comparison::Contains => known.iter().any(|name| name.contains(&wanted)),
             Comparison::Less => number() == Some(Ordering::Less),
             Comparison::Greater => number() == Some(Ordering::Greater),
@@ -199,10 +201,7 @@ pub(super) fn row(world: &WorldData, ticket: &Record) -> Record {
 /// The status as an object.
 pub(super) fn status_of(world: &WorldData, ticket: &Record) -> Option<Value> {
     let id = RecordId::from(integer(ticket, "statusId")?);
-    world
-        .get(TicketStatuses, &id)
-        .cloned()
-        .map(Value::Object)
+    world.get(TicketStatuses, &id).cloned().map(Value::Object)
 }
 
 /// A user or a contact.
