@@ -19,8 +19,8 @@ use super::{
 };
 
 use Collection::{
-    BillingAgreements, BillingInvoices, Devices, Locations, Organizations, TicketAttributes,
-    TicketForms, TicketLogEntries, TicketStatuses, Tickets, Users,
+    BillingAgreements, BillingInvoices, BillingProducts, Devices, Locations, Organizations,
+    TicketAttributes, TicketForms, TicketLogEntries, TicketStatuses, Tickets, Users,
 };
 
 /// Entries of a page, unless `pageSize` says otherwise.
@@ -299,8 +299,9 @@ fn log(call: &ApiCall<'_>, world: &WorldData) -> Answered {
 /// With the time that it took, and what that would be billed with.
 fn shown_entry(world: &WorldData, entry: &Record) -> Value {
     let first = |of: Collection| world.all(of).next();
-    let agreement =
-        first(BillingAgreements).map(|it| json!({"id": it.get("id"), "name": it.get("name")}));
+    let named = |it: &Record| json!({"id": it.get("id"), "name": it.get("name")});
+    let agreement = first(BillingAgreements).map(named);
+    let product = first(BillingProducts).map(named);
     let invoice = first(BillingInvoices).and_then(|it| it.get("id"));
     let tracked = integer(entry, "timeTracked").unwrap_or_default();
     let billing = |tracked: u64| {
@@ -310,6 +311,7 @@ fn shown_entry(world: &WorldData, entry: &Record) -> Value {
             "billingStatus": "NOT_BILLABLE",
             "agreementOriginType": "NONE",
             "agreement": agreement,
+            "agreementProduct": product,
             "invoiceId": invoice,
         })
     };
@@ -323,5 +325,9 @@ fn shown_entry(world: &WorldData, entry: &Record) -> Value {
     });
     let mut shown = entry.clone();
     shown.insert("ticketTimeEntry".to_owned(), time);
+    shown.insert(
+        "automation".to_owned(),
+        json!({"id": 1, "name": "Standard notifications", "system": true, "type": "NOTIFICATION"}),
+    );
     Value::Object(shown)
 }
