@@ -23,6 +23,7 @@ use crate::{
         control_loop,
         listeners::{InheritedSockets, ListenerOpenError},
         logging,
+        port_holder::PortHolder,
         program::{Program, StartError},
         sandbox::{
             self, SandboxAddresses, SandboxFiles, SandboxKeys,
@@ -35,13 +36,14 @@ use crate::{
     credentials::login::refresh_calls::RefreshCalls,
     net::server::listener::BindError,
     ninjaone::paths::TOKEN_LIFE_SECONDS,
-    sandbox::{ListenerSource, Sandbox, SandboxOptions},
+    sandbox::{ListenerSource, Sandbox, SandboxCertificate, SandboxOptions},
 };
 
-use super::{exit::ExitStatus, global_args::GlobalArgs, port_holder::PortHolder, run::block_on};
+use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
 
 use greeting::{Greeting, Shell};
 use live_lines::{LineFormat, LiveLines};
+use simulator_greeting::SimulatorGreeting;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -63,6 +65,9 @@ pub(super) struct SandboxArgs {
     /// Lifetime of the simulator's access tokens
     #[arg(long, value_name = "SECONDS", default_value_t = TOKEN_LIFE_SECONDS)]
     token_life: u32,
+    /// Let the simulator speak HTTPS, with a certificate that it makes
+    #[arg(long, requires = "only_ninjaone")]
+    tls: bool,
     /// Let other machines reach the callers' port: --listen takes any address, and the keys are fresh
     #[arg(long, conflicts_with = "only_ninjaone")]
     expose: bool,
@@ -152,6 +157,9 @@ impl SandboxArgs {
 /// Longest time to wait for stdout to take the greeting.
 const STDOUT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Of `--tls`.
+const CERTIFICATE_FILE: &str = "ninjaone.pem";
+
 const PROGRAM_NAME: &str = "ninjaone-proxy";
 
 const CALLERS_DEFAULT: SocketAddr =
@@ -217,16 +225,42 @@ async fn print_to_stdout(text: Vec<u8>) -> io::Result<()> {
 async fn run_simulator(args: &SandboxArgs, format: LineFormat) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let address = args.listen.unwrap_or(args.ninjaone);
-    let ninja = Sandbox::start(options(address, args))
-        .map_err(|error| bind_error(args, address, &error))?;
-    let address = ninja.address();
+    let certificate = args.tls.then(SimulatorCertificate::make).transpose()?;
+    let options = SandboxOptions {
+        tls: certificate.as_ref().map(|it| Arc::clone(&it.server)),
+        ..options(address, args)
+    };
+    let ninja = Sandbox::start(options).map_err(|error| bind_error(args, address, &error))?;
+    let greeting = SimulatorGreeting {
+        address: ninja.address(),
+        certificate: certificate.as_ref().map(|it| it.path.as_path()),
+    };
     let text = match format {
-        LineFormat::Json => simulator_greeting::json(address),
-        LineFormat::Text { .. } => simulator_greeting::text(address),
+        LineFormat::Json => greeting.json(),
+        LineFormat::Text { .. } => greeting.text(),
     };
     print_to_stdout(text.into_bytes()).await?;
     while signals.next().await == SignalRequest::Reload {}
     Ok(())
+}
+
+/// The certificate of `--tls`, in a file for its clients. The file goes with the simulator.
+struct SimulatorCertificate {
+    server: Arc<rustls::ServerConfig>,
+    path: PathBuf,
+    _directory: SandboxDirectory,
+}
+
+impl SimulatorCertificate {
+    fn make() -> io::Result<Self> {
+        let certificate = SandboxCertificate::make()?;
+        let directory = SandboxDirectory::make()?;
+        Ok(Self {
+            path: directory.write(CERTIFICATE_FILE, certificate.pem.as_bytes())?,
+            server: certificate.server,
+            _directory: directory,
+        })
+    }
 }
 
 async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()> {
@@ -253,9 +287,8 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let (lines, window) = LiveLines::new(format);
     let mut inherited = InheritedSockets::from_process();
-    let notice = deadline.drain_notice();
     let observer = Some(lines.observer());
-    let program = Program::start(&config, observer, &mut inherited, calls, notice)
+    let program = Program::start(&config, observer, &mut inherited, calls, &deadline)
         .map_err(|error| start_error(args, &error))?;
     lines.explain_by(Arc::clone(&program.status.rules));
     let text = greeting(&program, &files, &ninja, &keys, args).print(format, args.shell);

@@ -11,6 +11,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter};
 use percent_encoding::percent_decode_str;
 
 use crate::{
@@ -19,8 +20,10 @@ use crate::{
 };
 
 use super::{
-    SandboxState, api, control,
-    faults::{Faults, Throttle},
+    SandboxState, api,
+    connection::ConnectionControl,
+    control,
+    faults::{ConnectionFault, DELAY_MAX, ExceededLimit, Faults, RetryAfterForm, Throttle},
     form_pairs::FormPairs,
     oauth::OAuthEndpoint,
     received_request::SandboxRequest,
@@ -46,10 +49,11 @@ struct ReceivedBody {
 /// The body did not arrive whole or is too long, or the response is lost on purpose: the connection closes.
 pub(super) async fn respond(
     state: Arc<SandboxState>,
+    connection: ConnectionControl,
     request: Request<Incoming>,
 ) -> io::Result<Response<SandboxBody>> {
     let is_head = request.method() == Method::HEAD;
-    let response = respond_with_body(state, request).await?;
+    let response = respond_with_body(state, &connection, request).await?;
     Ok(if is_head {
         head_only(response)
     } else {
@@ -68,6 +72,7 @@ fn head_only(response: Response<SandboxBody>) -> Response<SandboxBody> {
 
 async fn respond_with_body(
     state: Arc<SandboxState>,
+    connection: &ConnectionControl,
     request: Request<Incoming>,
 ) -> io::Result<Response<SandboxBody>> {
     let (parts, body) = request.into_parts();
@@ -96,7 +101,7 @@ async fn respond_with_body(
         return Ok(finish(&record, response));
     }
     if is_api(&request.path) {
-        return api_with_faults(&state, &request, &record).await;
+        return api_with_faults(&state, connection, &request, &record).await;
     }
     Ok(finish(
         &record,
@@ -111,14 +116,25 @@ fn finish(record: &RequestRecord, response: SandboxResponse) -> Response<Sandbox
 
 async fn api_with_faults(
     state: &SandboxState,
+    connection: &ConnectionControl,
     request: &SandboxRequest,
     record: &RequestRecord,
 ) -> io::Result<Response<SandboxBody>> {
     let faults = state.faults.for_api();
-    if let Some(delay) = faults.delay() {
+    match faults.connection {
+        Some(ConnectionFault::Goaway) => connection.go_away(),
+        Some(ConnectionFault::Reset) => return Err(io::Error::other("reset on purpose")),
+        Some(ConnectionFault::Silent) => {
+            tokio::time::sleep(DELAY_MAX).await;
+            return Err(io::Error::other("silent on purpose"));
+        }
+        None => {}
+    }
+    if let Some(delay) = faults.delay(&request.path) {
         tokio::time::sleep(delay).await;
     }
-    let refused = fault_response(&faults);
+    let exceeded = state.faults.exceeded_limit(&request.path);
+    let refused = fault_response(&faults).or_else(|| exceeded.map(limit_response));
     let is_refused = refused.is_some();
     let response = refused.unwrap_or_else(|| api::respond(state, request));
     if faults.lose_response {
@@ -134,27 +150,56 @@ async fn api_with_faults(
 
 /// The response that the switches substitute for the real one; then the operation is not performed.
 fn fault_response(faults: &Faults) -> Option<SandboxResponse> {
-    match faults.throttle {
-        Some(Throttle::Page) => return Some(SandboxResponse::throttle_page()),
-        Some(Throttle::Status) => {
-            let response = SandboxResponse::application_error(
-                StatusCode::TOO_MANY_REQUESTS,
-                "TOO_MANY_REQUESTS",
-                "Rate limit exceeded",
-            );
-            return Some(response.with_retry_after(faults.retry_after));
-        }
-        None => {}
+    if let Some(throttle) = faults.throttle {
+        return Some(throttle_response(throttle).with_retry_after(faults.retry_after));
     }
-    if let Some(status) = faults.status {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let response =
-            SandboxResponse::application_error(status, "ERROR", "The server could not answer");
+    let status = |status| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(page) = faults.page {
+        let response = SandboxResponse::gateway_page(status(page));
+        return Some(response.with_retry_after(faults.retry_after));
+    }
+    if let Some(error) = faults.status {
+        let message = "The server could not answer";
+        let response = SandboxResponse::application_error(status(error), "ERROR", message);
         return Some(response.with_retry_after(faults.retry_after));
     }
     faults
         .insufficient_privileges
         .then(SandboxResponse::insufficient_privileges)
+}
+
+fn throttle_response(throttle: Throttle) -> SandboxResponse {
+    match throttle {
+        Throttle::Status => SandboxResponse::application_error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOO_MANY_REQUESTS",
+            "Rate limit exceeded",
+        ),
+        Throttle::RequestLimitPage => SandboxResponse::throttle_page("Request limit exceeded"),
+        Throttle::RateLimitPage => SandboxResponse::throttle_page("Rate limit reached"),
+        Throttle::TooManyRequestsPage => SandboxResponse::throttle_page("Too many requests"),
+    }
+}
+
+fn limit_response(exceeded: ExceededLimit) -> SandboxResponse {
+    let response = throttle_response(exceeded.answer);
+    let seconds = exceeded.wait.as_secs_f64().ceil();
+    match exceeded.retry_after {
+        RetryAfterForm::None => response,
+        RetryAfterForm::Seconds => response.with_retry_after_text(&format!("{seconds}")),
+        RetryAfterForm::Date => match http_date_after(seconds) {
+            Some(date) => response.with_retry_after_text(&date),
+            None => response,
+        },
+    }
+}
+
+/// RFC 9110 section 5.6.7.
+fn http_date_after(seconds: f64) -> Option<String> {
+    let at = Timestamp::now()
+        .checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?)
+        .ok()?;
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
 }
 
 fn is_api(path: &str) -> bool {

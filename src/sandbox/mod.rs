@@ -7,83 +7,25 @@
 //! Served: the OAuth server (`/ws/oauth/authorize`, `/ws/oauth/token`, `/ws/oauth/revoke`,
 //! `/.well-known/oauth-authorization-server`; the first two also below `/oauth/`) and every operation below `/v2` and `/api/v2`.
 //!
-//! # Apps
-//! One of each platform, unless [`SandboxOptions::clients`] says otherwise:
-//!
-//! | client id | platform | client secret | redirect addresses | grants |
-//! |---|---|---|---|---|
-//! | [`DEFAULT_CLIENT_ID`] | API Services | [`DEFAULT_CLIENT_SECRET`] | none: its authorize page is 404 | `client_credentials` |
-//! | [`WEB_CLIENT_ID`] | Web | [`WEB_CLIENT_SECRET`] | exactly one of [`WEB_REDIRECTS`] | `authorization_code`, `refresh_token`, implicit |
-//! | [`NATIVE_CLIENT_ID`] | Native | none | `http://127.0.0.1` with any port and path | `authorization_code` with PKCE, `refresh_token`, implicit |
-//! | [`SINGLE_PAGE_CLIENT_ID`] | Single Page | none | exactly one of [`SINGLE_PAGE_REDIRECTS`] | `authorization_code` with PKCE, implicit |
-//!
-//! A refresh token comes with the scope `offline_access` only, and is valid for one use. Whoever opens the authorize page is
-//! logged in; its form posts the parameters of the query, and `decision=allow` or `decision=deny`.
-//!
-//! # Control
-//! On the same listener, unless [`SandboxOptions::control`] is off. Never recorded, never subject to faults, no token needed.
-//!
-//! | request | response |
-//! |---|---|
-//! | `GET /sandbox/requests[?limit=N]` | `{"seen":N,"token_calls":N,"requests":[…]}`: how many arrived since the start, and the last 1,000 or N requests, oldest first, each `{"number","method","target","headers":[[name,value],…],"body_bytes","body_sha256","status"}`; `status` is null until there is a response, and if it was lost on purpose |
-//! | `DELETE /sandbox/requests` | 204; the requests are forgotten, the counts are not |
-//! | `GET /sandbox/counts` | `{"token_calls":{"authorization_code":N,"refresh_token":N,"client_credentials":N,"other":N},"logins":N,"rotations":N,"reuses":N,"code_reuses":N,"revocations":N}` since the start |
-//! | `POST /sandbox/logins` | with `{"client_id":ID}`: 201 and the token response of a login, with a refresh token; 400 with a sentence if the app can have none |
-//! | `POST /sandbox/reset` | 204; the world is as after the start, and no cursor is open. Tokens and requests stay |
-//! | `GET /sandbox/clock` | `{"now":N}`: the sandbox's time in seconds since 1970; it starts at 2026-11-17T14:00:00Z |
-//! | `POST /sandbox/clock` | with `{"advance_seconds":N}`: puts the time forward, so that what is due happens: scripts end, maintenance begins and ends |
-//! | `GET /sandbox/webhooks` | `{"webhooks":[…]}`: the webhooks that apps have configured. Nothing is sent to them |
-//! | `GET /sandbox/faults` | the switches that are on, as they would be posted |
-//! | `POST /sandbox/faults` | the switches that are on from now, instead of those before; 400 with a sentence if it is not understood |
-//! | `DELETE /sandbox/faults` | 204; all switches are off |
-//!
-//! The body of `POST /sandbox/faults` is an object of at most 4 KiB with any of:
-//!
-//! | member | meaning |
-//! |---|---|
-//! | `"throttle":"429"` or `"html"` | API requests are throttled, as a status or as a page with status 200 |
-//! | `"retry_after":N` | seconds in the `Retry-After` of a throttle or a 503; absent by default |
-//! | `"status":N` | API requests get this status (400 to 599) and an error body |
-//! | `"insufficient_privileges":true` | API requests get 401 `insufficient_privileges` |
-//! | `"slow_ms":N` | API requests wait so long (at most 10 minutes) before anything else |
-//! | `"lose_response":true` | API requests are processed, and the connection closes without a response |
-//! | `"cut_body":true` | responses to API requests end in the middle of the body |
-//! | `"token":TEXT` | token requests: see below |
-//! | `"token_grant":TEXT` | `token` is for requests with this `grant_type` only |
-//! | `"count":N` | the switches above go off after N requests that they applied to |
-//! | `"revoke_tokens":true` | at once: every token, code and login that was issued is revoked |
-//! | `"expire_tokens":true` | at once: every access token that was issued has expired |
-//! | `"token_life_seconds":N` | access tokens live so long from now on |
-//! | `"reuse_ends_login":true` | a reused refresh token ends its login: its successors and access tokens are invalid |
-//! | `"issuer_in_answers":true` | the authorize page returns `iss` (RFC 9207), and discovery says so |
-//! | `"new_cursor_names":true` | each page of a report names a new cursor; otherwise one name leads through all of them |
-//! | `"no_discovery":true` | `/.well-known/oauth-authorization-server` is 404 |
-//!
-//! | `token` | what a token request gets |
-//! |---|---|
-//! | `"400"` to `"599"` | this status, with the body that is known for it and `retry_after`; the request is not processed |
-//! | `"invalid_token"`, `"expired_token"`, `"invalid_grant"` | 400 with this error code; the request is not processed |
-//! | `"html"`, `"empty"`, `"not_json"` | 200 with a page, with nothing, with half a body; the request is not processed |
-//! | `"hang"` | nothing, for ten minutes |
-//! | `"slow_start:MS"` | its response, after a pause before processing |
-//! | `"slow:MS"` | its response, after a pause after processing: a refresh token is invalid at once |
-//! | `"lose_response"` | nothing: the request is processed, and the connection closes |
-//! | `"no_refresh_token"` | a token alone; the refresh token that was presented stays valid |
-//! | `"scope:NAME"` | a token with this scope alone |
-//! | `"expires_in:N"`, `"expires_in:string"`, `"expires_in:absent"` | a token with this life stated |
+//! `docs/reference/sandbox.md` has its applications, the requests below `/sandbox/` that control it, the switches of
+//! `POST /sandbox/faults`, and how sure we are that the real one does the same.
 
 mod answer;
 mod api;
 mod call;
+mod certificate;
+mod connection;
 mod control;
 mod cursors;
 mod device_filter;
 mod exchange;
 pub mod faults;
+mod filter_terms;
 mod form_pairs;
 mod form_parts;
 mod oauth;
 mod operations;
+mod organization_filter;
 mod received_request;
 mod report_rows;
 pub mod request_log;
@@ -113,6 +55,8 @@ use self::{
     request_log::{RequestLog, RequestRecord},
     world::World,
 };
+
+pub use self::certificate::SandboxCertificate;
 
 pub use self::oauth::{
     clients::{

@@ -71,11 +71,21 @@ impl SandboxResponse {
         }
     }
 
-    /// The page that NinjaOne serves instead of data after too many requests.
-    pub(super) fn throttle_page() -> Self {
-        let page = "<!DOCTYPE html><html><head><title>Too many requests</title></head>\
-                    <body><h1>Request limit exceeded</h1></body></html>";
-        Self::bytes(StatusCode::OK, PAGE, Bytes::from_static(page.as_bytes()))
+    /// A page instead of data after too many requests: status 200.
+    pub(super) fn throttle_page(text: &str) -> Self {
+        Self::page(StatusCode::OK, text)
+    }
+
+    /// The page of a gateway that could not get a response.
+    pub(super) fn gateway_page(status: StatusCode) -> Self {
+        Self::page(status, status.canonical_reason().unwrap_or("Error"))
+    }
+
+    fn page(status: StatusCode, text: &str) -> Self {
+        let page = format!(
+            "<!DOCTYPE html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
+        );
+        Self::bytes(status, PAGE, page.into())
     }
 
     /// The gateway's form of an error.
@@ -131,6 +141,13 @@ impl SandboxResponse {
         match seconds {
             Some(seconds) => self.with(RETRY_AFTER, HeaderValue::from(seconds)),
             None => self,
+        }
+    }
+
+    pub(super) fn with_retry_after_text(self, text: &str) -> Self {
+        match HeaderValue::from_str(text) {
+            Ok(value) => self.with(RETRY_AFTER, value),
+            Err(_) => self,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The listener: HTTP/1.1 and HTTP/2 by prior knowledge, or by ALPN under TLS.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    sandbox::{SandboxState, exchange},
+    sandbox::{SandboxState, connection::ConnectionControl, exchange},
     tasks::Tasks,
 };
 
@@ -81,6 +81,7 @@ async fn serve_http<S>(stream: S, state: Arc<SandboxState>) -> Result<(), Connec
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let pings = state.faults.persistent().ping_seconds;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -91,12 +92,19 @@ where
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .keep_alive_interval(IDLE_TIMEOUT);
-    let service = service_fn(move |request| exchange::respond(Arc::clone(&state), request));
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .map_err(|_| ConnectionError)
+        .keep_alive_interval(pings.map_or(IDLE_TIMEOUT, |it| Duration::from_secs(it.into())));
+    let control = ConnectionControl::default();
+    let of_requests = control.clone();
+    let service = service_fn(move |request| {
+        exchange::respond(Arc::clone(&state), of_requests.clone(), request)
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        ended = serving.as_mut() => return ended.map_err(|_| ConnectionError),
+        () = control.is_leaving() => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    serving.await.map_err(|_| ConnectionError)
 }
 
 /// The connection ended in the middle of something.

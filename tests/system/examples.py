@@ -11,7 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from clients import ROOT, Place
+from clients import PROGRAM, ROOT, Place
 
 EXAMPLES = ROOT / "examples"
 NODE = Path(sys.executable).parent / "node"
@@ -55,8 +55,23 @@ class Examples(unittest.TestCase):
             self.assertNotEqual(code, 0, program)
             self.assertRegex(out + error, "request|not known|authenticat", program)
 
+    def run_fixture(self, *command):
+        environment = {"PATH": os.environ["PATH"], "NINJAONE_PROXY": str(PROGRAM), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_the_fixtures_pass_their_own_tests(self):
+        tests = self.run_fixture(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "fixtures/pytest")
+        self.assertIn("5 passed", tests)
+        tests = self.run_fixture(NODE, "--test", "--test-reporter=tap", EXAMPLES / "fixtures/node/integration.test.mjs")
+        self.assertIn("# pass 3", tests)
+
     def test_every_program_is_run_here(self):
-        programs = {path.name for path in EXAMPLES.rglob("*") if path.suffix in (".py", ".mjs", ".sh")}
+        programs = {
+            path.name for path in EXAMPLES.rglob("*")
+            if path.suffix in (".py", ".mjs", ".sh") and "fixtures" not in path.parts
+        }
         run = {Path(program[-1]).name for program in self.programs()} | {"organizations.sh"}
         self.assertEqual(programs, run)
 

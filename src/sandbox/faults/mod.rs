@@ -1,5 +1,6 @@
 //! The faults that can be switched on, and for how many requests.
 
+mod hidden_limit;
 mod token;
 
 use std::{
@@ -15,15 +16,26 @@ use crate::{
     sandbox::{SandboxState, oauth::grant_type::GrantType},
 };
 
-pub use self::token::{
-    ExpiresInFault, GrantErrorCode, TokenEndpointFault, TokenEndpointFaultParseError,
+pub use self::{
+    hidden_limit::{HiddenLimit, HiddenLimitError, RetryAfterForm},
+    token::{ExpiresInFault, GrantErrorCode, TokenEndpointFault, TokenEndpointFaultParseError},
 };
+
+pub(super) use self::hidden_limit::ExceededLimit;
+
+use self::hidden_limit::TokenBucket;
 
 /// Longest delay that can be asked for, and how long a request hangs that is to hang.
 pub(super) const DELAY_MAX: Duration = Duration::from_mins(10);
 
+/// Where the reports are.
+const REPORTS: &str = "/v2/queries/";
+
+/// Most hidden limits at a time.
+const LIMITS_MAX: usize = 16;
+
 /// The switches. The module's own table says what each does.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -37,14 +49,22 @@ pub struct Faults {
     /// 400 to 599.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// A gateway's page with this status, 400 to 599.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u16>,
     #[serde(skip_serializing_if = "is_off")]
     pub insufficient_privileges: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u32>,
+    /// The same for the reports below `/v2/queries` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_reports_ms: Option<u32>,
     #[serde(skip_serializing_if = "is_off")]
     pub lose_response: bool,
     #[serde(skip_serializing_if = "is_off")]
     pub cut_body: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionFault>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenEndpointFault>,
     /// `token` applies to requests with this `grant_type` only.
@@ -70,16 +90,39 @@ pub struct Faults {
     pub no_discovery: bool,
     #[serde(skip_serializing_if = "is_off")]
     pub new_cursor_names: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    pub renewal_ends_access_token: bool,
+    /// Seconds between the PINGs of an HTTP/2 connection that is opened from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<HiddenLimit>,
+}
+
+/// What becomes of the connection of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionFault {
+    /// HTTP/2: `GOAWAY` after the request has arrived; it and those before it are still answered. HTTP/1.1: closes after the
+    /// response.
+    Goaway,
+    /// HTTP/2: `RST_STREAM` instead of a response. HTTP/1.1: closes. The request is not processed.
+    Reset,
+    /// No response, and no further byte, for ten minutes. The request is not processed.
+    Silent,
 }
 
 /// The switches that are no fault of one request: `count` does not concern them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct PersistentFaults {
     pub(super) token_life_seconds: Option<u32>,
     pub(super) reuse_ends_login: bool,
     pub(super) issuer_in_answers: bool,
     pub(super) no_discovery: bool,
     pub(super) new_cursor_names: bool,
+    pub(super) renewal_ends_access_token: bool,
+    pub(super) ping_seconds: Option<u32>,
+    pub(super) limits: Vec<HiddenLimit>,
 }
 
 impl From<PersistentFaults> for Faults {
@@ -90,6 +133,9 @@ impl From<PersistentFaults> for Faults {
             issuer_in_answers: persistent.issuer_in_answers,
             no_discovery: persistent.no_discovery,
             new_cursor_names: persistent.new_cursor_names,
+            renewal_ends_access_token: persistent.renewal_ends_access_token,
+            ping_seconds: persistent.ping_seconds,
+            limits: persistent.limits,
             ..Self::default()
         }
     }
@@ -103,13 +149,18 @@ fn is_off(switch: &bool) -> bool {
     !switch
 }
 
+/// How a request is told that there were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Throttle {
     #[serde(rename = "429")]
     Status,
-    /// A page with status 200.
-    #[serde(rename = "html")]
-    Page,
+    /// A page with status 200, as clients report it. Its text is one of those that they look for.
+    #[serde(rename = "html", alias = "html:request_limit")]
+    RequestLimitPage,
+    #[serde(rename = "html:rate_limit")]
+    RateLimitPage,
+    #[serde(rename = "html:too_many_requests")]
+    TooManyRequestsPage,
 }
 
 fn is_error_status(status: u16) -> bool {
@@ -121,8 +172,14 @@ fn is_error_status(status: u16) -> bool {
 pub enum FaultsError {
     #[error("not an object of switches: {0}")]
     NotUnderstood(String),
-    #[error("`status` is from 400 to 599")]
-    Status,
+    #[error("`{0}` is from 400 to 599")]
+    Status(&'static str),
+    #[error(transparent)]
+    HiddenLimit(#[from] HiddenLimitError),
+    #[error("`limits` are at most {LIMITS_MAX}")]
+    LimitsTooMany,
+    #[error("`ping_seconds` is at least 1")]
+    PingSeconds,
     #[error("`count` is at least 1; to switch off, DELETE")]
     Count,
     #[error("`token_grant` says for which grant `token` is, and there is no `token`")]
@@ -139,9 +196,18 @@ impl Faults {
         let faults: Self = serde_json::from_slice::<Map<String, Value>>(body)
             .and_then(|switches| serde_json::from_value(Value::Object(switches)))
             .map_err(|error| FaultsError::NotUnderstood(error.to_string()))?;
-        if faults.status.is_some_and(|it| !is_error_status(it)) {
-            return Err(FaultsError::Status);
+        for (name, status) in [("status", faults.status), ("page", faults.page)] {
+            if status.is_some_and(|it| !is_error_status(it)) {
+                return Err(FaultsError::Status(name));
+            }
         }
+        if faults.limits.len() > LIMITS_MAX {
+            return Err(FaultsError::LimitsTooMany);
+        }
+        if faults.ping_seconds == Some(0) {
+            return Err(FaultsError::PingSeconds);
+        }
+        faults.limits.iter().try_for_each(HiddenLimit::check)?;
         if faults.count == Some(0) {
             return Err(FaultsError::Count);
         }
@@ -158,6 +224,9 @@ impl Faults {
             issuer_in_answers: self.issuer_in_answers,
             no_discovery: self.no_discovery,
             new_cursor_names: self.new_cursor_names,
+            renewal_ends_access_token: self.renewal_ends_access_token,
+            ping_seconds: self.ping_seconds,
+            limits: self.limits.clone(),
         }
     }
 
@@ -168,25 +237,39 @@ impl Faults {
     fn apply_to_api(&self) -> bool {
         self.throttle.is_some()
             || self.status.is_some()
+            || self.page.is_some()
+            || self.slow_reports_ms.is_some()
+            || self.connection.is_some()
             || self.insufficient_privileges
             || self.slow_ms.is_some()
             || self.lose_response
             || self.cut_body
     }
 
-    pub(super) fn delay(&self) -> Option<Duration> {
-        let millis = u64::from(self.slow_ms?);
+    /// How long the request for `path` waits before anything else.
+    pub(super) fn delay(&self, path: &str) -> Option<Duration> {
+        let of_reports = self.slow_reports_ms.filter(|_| path.starts_with(REPORTS));
+        let millis = u64::from(self.slow_ms.max(of_reports)?);
         Some(Duration::from_millis(millis).min(DELAY_MAX))
     }
 }
 
 /// The switches as they stand.
 #[derive(Default)]
-pub(super) struct FaultSwitches(Lock<Faults>);
+pub(super) struct FaultSwitches {
+    faults: Lock<Faults>,
+    buckets: Lock<Vec<TokenBucket>>,
+}
 
 impl FaultSwitches {
     fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.0.lock()
+        self.faults.lock()
+    }
+
+    /// Replaces all switches. The hidden limits begin with full buckets.
+    fn set(&self, faults: Faults) {
+        *self.buckets.lock() = faults.limits.iter().map(TokenBucket::new).collect();
+        *self.faults() = faults;
     }
 
     /// The faults of the API request that asks, which counts.
@@ -196,6 +279,15 @@ impl FaultSwitches {
             return Faults::default();
         }
         count_down(&mut faults)
+    }
+
+    /// The hidden limit that the request for `path` exceeds. It takes from the buckets of all that concern it.
+    pub(super) fn exceeded_limit(&self, path: &str) -> Option<ExceededLimit> {
+        let buckets = self.buckets.lock();
+        let mut exceeded = buckets.iter().filter_map(|it| it.take(path));
+        let first = exceeded.next();
+        exceeded.for_each(drop);
+        first
     }
 
     pub(super) fn persistent(&self) -> PersistentFaults {
@@ -245,7 +337,7 @@ impl FaultControl {
         if std::mem::take(&mut faults.expire_tokens) {
             self.state.oauth.expire_all();
         }
-        *self.state.faults.faults() = faults;
+        self.state.faults.set(faults);
     }
 
     pub fn clear(&self) {

@@ -119,6 +119,7 @@ impl OAuthServer {
             only: None,
             rotate: true,
             reuse_ends_login: persistent.reuse_ends_login,
+            renewal_ends_access_token: persistent.renewal_ends_access_token,
         }
     }
 

@@ -66,7 +66,7 @@ fn fault_response(fault: TokenEndpointFault, retry_after: Option<u32>) -> Option
         | TokenEndpointFault::NoRefreshToken
         | TokenEndpointFault::Only(_)
         | TokenEndpointFault::Life(_) => return None,
-        TokenEndpointFault::Page => SandboxResponse::throttle_page(),
+        TokenEndpointFault::Page => SandboxResponse::throttle_page("Request limit exceeded"),
         TokenEndpointFault::Empty => SandboxResponse::empty(StatusCode::OK),
         TokenEndpointFault::NotJson => SandboxResponse::bytes(
             StatusCode::OK,

@@ -47,6 +47,8 @@ pub(super) struct TokenIssuancePolicy {
     pub(super) rotate: bool,
     /// A reused refresh token ends its login.
     pub(super) reuse_ends_login: bool,
+    /// A renewal ends the access token that the login had before.
+    pub(super) renewal_ends_access_token: bool,
 }
 
 /// The tokens of one response.
@@ -78,6 +80,8 @@ struct LoginEntry {
     client: usize,
     granted: GrantedScopes,
     refresh: Option<Box<str>>,
+    /// The access token that was issued last.
+    access: Box<str>,
 }
 
 pub(super) struct TokenRegistry {
@@ -149,6 +153,7 @@ impl TokenRegistry {
             client,
             granted: granted.clone(),
             refresh: refresh.as_deref().map(Into::into),
+            access: strings.access.as_str().into(),
         };
         if let Some(oldest) = self.logins.insert(id, login) {
             self.forget_refresh(&oldest);
@@ -257,6 +262,7 @@ impl TokenRegistry {
             return Err(RotationError::InvalidToken);
         }
         let granted = narrowed(&login.granted, requested_scopes).ok_or(RotationError::Scope)?;
+        let older = std::mem::replace(&mut login.access, strings.access.as_str().into());
         let successor = policy.rotate.then_some(strings.refresh);
         if let Some(successor) = &successor {
             login.refresh = Some(successor.as_str().into());
@@ -264,6 +270,9 @@ impl TokenRegistry {
             self.refresh_tokens.insert(successor.as_str().into(), id);
             self.rotated.insert(refresh.into(), id);
             self.counts.rotations += 1;
+        }
+        if policy.renewal_ends_access_token {
+            self.access_tokens.remove(&*older);
         }
         let granted =
             self.issue_access_token(strings.access.clone(), (id, client), granted, policy);

@@ -61,6 +61,8 @@ pub(super) fn shown(world: &WorldData, device: &Record) -> Value {
         "role": referred(NodeRoles, "nodeRoleId"),
         "assignedOwner": owner,
         "warranty": device.get("warranty"),
+        "backupUsage": device.get("backupUsage"),
+        "backupBandwidthThrottle": device.get("backupBandwidthThrottle"),
     });
     device.insert("references".to_owned(), references);
     Value::Object(device)
@@ -74,9 +76,19 @@ pub(super) fn filtered<'w>(
     call: &ApiCall<'_>,
     world: &'w WorldData,
 ) -> Result<impl Iterator<Item = &'w Record>, SandboxResponse> {
-    let filter = DeviceFilter::parse(call.query("df").unwrap_or_default())
-        .map_err(|error| bad_request(&error.to_string()))?;
-    Ok(world.all(Devices).filter(move |it| filter.matches(it)))
+    let filter = filter(call)?;
+    Ok(world
+        .all(Devices)
+        .filter(move |it| filter.matches(world, it)))
+}
+
+/// The request's `df`.
+///
+/// # Errors
+/// 400: the filter is malformed.
+pub(super) fn filter(call: &ApiCall<'_>) -> Result<DeviceFilter, SandboxResponse> {
+    DeviceFilter::parse(call.query("df").unwrap_or_default())
+        .map_err(|error| bad_request(&error.to_string()))
 }
 
 fn list(call: &ApiCall<'_>, world: &WorldData) -> Answered {

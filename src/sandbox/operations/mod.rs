@@ -8,10 +8,14 @@ mod backups;
 mod billing;
 mod checklists;
 mod contacts;
+mod custom_field_reports;
+mod custom_field_values;
 mod custom_fields;
 mod custom_tabs;
 mod device_actions;
+mod device_health;
 mod device_parts;
+mod device_search;
 mod device_tasks;
 mod devices;
 mod documents;
@@ -25,7 +29,9 @@ mod policies;
 mod records;
 mod related_items;
 mod reports;
+mod row_filter;
 mod scripts;
+mod software;
 mod software_licenses;
 mod tags;
 mod ticket_boards;
@@ -43,7 +49,7 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 31] = [
+const FAMILIES: [Family; 34] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
@@ -52,10 +58,13 @@ const FAMILIES: [Family; 31] = [
     billing::respond,
     checklists::respond,
     contacts::respond,
+    custom_field_reports::respond,
+    custom_field_values::respond,
     custom_fields::respond,
     custom_tabs::respond,
     device_actions::respond,
     device_parts::respond,
+    device_search::respond,
     devices::respond,
     documents::respond,
     geolocation::respond,

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, no_such},
+    answer::{Answer, Answered, bad_request, no_such},
     call::ApiCall,
+    organization_filter::OrganizationFilter,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record},
 };
@@ -15,13 +16,9 @@ use Collection::{Locations, Organizations, Policies};
 
 pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answered> {
     Some(match &*call.operation.id {
-        "getOrganizations" => records::list(call, world, Organizations),
-        "getOrganizationsDetailed" => {
-            let page: Vec<Record> = records::page(call, world.all(Organizations))
-                .cloned()
-                .collect();
-            Ok(Answer::list(page.into_iter().map(|it| detailed(world, it))))
-        }
+        "getOrganizations" => chosen(call, world).map(Answer::list),
+        "getOrganizationsDetailed" => chosen(call, world)
+            .map(|page| Answer::list(page.into_iter().map(|it| detailed(world, it)))),
         "getOrganization" => call
             .record_of(0, world, Organizations)
             .map(|it| Answer::Value(detailed(world, it.clone()))),
@@ -34,6 +31,14 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
         "updateNodeRolePolicyAssignmentForOrganization" => assign_policies(call, world),
         _ => return None,
     })
+}
+
+/// The page of those that the filter `of` chooses.
+fn chosen(call: &ApiCall<'_>, world: &WorldData) -> Result<Vec<Record>, SandboxResponse> {
+    let filter = OrganizationFilter::parse(call.query("of").unwrap_or_default())
+        .map_err(|error| bad_request(&error.to_string()))?;
+    let fitting = world.all(Organizations).filter(|it| filter.matches(it));
+    Ok(records::page(call, fitting).cloned().collect())
 }
 
 /// With its locations and the policy of each device role.

@@ -7,7 +7,9 @@ use crate::sandbox::seeded_rng::SeededRng;
 
 use super::{
     Collection, RecordId, WorldData,
+    backups::create_backups,
     clock::NOW_SECONDS,
+    device_parts::equip_devices,
     devices::{DEVICES, FIRST_DEVICE, create_devices},
     in_words,
     record::{integer, record, text},
@@ -94,6 +96,8 @@ pub(super) fn fill(world: &mut WorldData) {
     seed::fill(world);
     let mut rng = SeededRng::new(world.seed);
     create_devices(world, &mut rng);
+    equip_devices(world);
+    create_backups(world);
     give_owners(world);
     create_activities(world, &mut rng);
     create_alerts(world, &mut rng);
@@ -106,6 +110,20 @@ pub(super) fn fill(world: &mut WorldData) {
         Some(NOW_SECONDS + 4 * HOUR),
         &reason,
     );
+    note_end_user(world);
+}
+
+/// The first end user has a custom field.
+fn note_end_user(world: &mut WorldData) {
+    let id = world
+        .all(Collection::Users)
+        .find(|it| text(it, "userType") == Some("END_USER"))
+        .and_then(|it| integer(it, "id"));
+    if let Some(id) = id {
+        let notes = json!({"text": "Prefers a call.", "html": "<p>Prefers a call.</p>"});
+        let values = json!({"key": format!("END_USER/{id}"), "values": {"userNotes": notes}});
+        let _ = world.put(Collection::CustomFieldValues, record(values));
+    }
 }
 
 fn some_device(rng: &mut SeededRng) -> u64 {

@@ -4,11 +4,14 @@
 //! files of `seed/` hold those that are the same in every world.
 
 mod activities;
+mod backups;
 mod clock;
 mod collection;
 mod creation;
+mod device_parts;
 mod devices;
 mod maintenance;
+mod programs;
 mod record;
 mod schedule;
 mod seed;
@@ -20,8 +23,10 @@ use crate::lock::Lock;
 
 pub(super) use self::{
     activities::{NewActivity, in_words},
+    backups::add_totals,
     clock::NOW_SECONDS,
     collection::Collection,
+    programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
     schedule::Event,
     table::{RECORDS_MAX, TableFullError},

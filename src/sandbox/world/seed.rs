@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{Collection, WorldData, record::record};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("seed/organizations.json"),
+    include_str!("seed/groups.json"),
     include_str!("seed/people.json"),
     include_str!("seed/ticketing.json"),
     include_str!("seed/automation.json"),

@@ -27,7 +27,7 @@ async fn throttling_is_a_status_or_a_page_and_counts_down() {
     assert_eq!(sandbox.ninja.faults().current(), Faults::default());
 
     sandbox.ninja.faults().set(Faults {
-        throttle: Some(Throttle::Page),
+        throttle: Some(Throttle::RequestLimitPage),
         ..Faults::default()
     });
     let page = sandbox.get(&token, "/v2/devices").await;

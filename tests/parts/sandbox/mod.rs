@@ -1,7 +1,11 @@
 //! The sandbox over real HTTP: logins, tokens, reads, paging, writes, faults and its control address.
 
 mod api;
+mod backups;
+mod behaviour;
+mod custom_fields;
 mod device_actions;
+mod device_reports;
 mod faults;
 mod login;
 mod people;
