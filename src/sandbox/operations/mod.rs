@@ -17,6 +17,7 @@ mod device_actions;
 mod device_health;
 mod device_parts;
 mod device_search;
+mod device_tasks;
 mod devices;
 mod document_templates;
 mod documents;
@@ -39,18 +40,22 @@ mod scripts;
 mod software;
 mod software_licenses;
 mod tags;
+mod ticket_boards;
+mod ticket_rows;
 mod tickets;
 mod unmanaged_devices;
 mod users;
 mod vulnerabilities;
 mod webhooks;
 
+pub(super) use self::webhooks::webhooks;
+
 use super::{answer::Answered, call::ApiCall, world::WorldData};
 
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 36] = [
+const FAMILIES: &[Family] = &[
     activities::respond,
     alerts::respond,
     asset_relationships::respond,

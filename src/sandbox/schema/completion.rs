@@ -10,21 +10,28 @@ const DISCRIMINATORS: [(&str, &str); 2] = [
     ("AssigmentAutomationSettings", "type"),
 ];
 
-/// Members that say something only where there is something to say: the top of a tree has no parent, what is open was never
-/// completed. They are left out where the world has no value.
-const MAY_BE_ABSENT: [&str; 12] = [
-    "parentDeviceId",
-    "parentPolicyId",
-    "nodeRoleParentId",
-    "parentFolderId",
-    "parentTabId",
-    "parentId",
-    "archivedBy",
-    "archivedTime",
-    "archiveTime",
-    "completedOn",
-    "completedBy",
-    "maintenance",
+/// Members that are left out where there is nothing to say, of any type or of one: the top of a tree has no parent, what is
+/// open was never completed.
+const MAY_BE_ABSENT: [(&str, &str); 19] = [
+    ("", "archiveTime"),
+    ("", "archivedBy"),
+    ("", "archivedTime"),
+    ("", "assignedOwnerUid"),
+    ("", "completedBy"),
+    ("", "completedOn"),
+    ("", "maintenance"),
+    ("", "nodeRoleParentId"),
+    ("", "parentDeviceId"),
+    ("", "parentFolderId"),
+    ("", "parentId"),
+    ("", "parentPolicyId"),
+    ("", "parentTabId"),
+    ("Activity", "deviceId"),
+    ("NodeReferences", "assignedOwner"),
+    ("TicketDTO", "assignedAppUserId"),
+    ("TicketDTO", "locationId"),
+    ("TicketDTO", "nodeId"),
+    ("TicketDTO", "requesterUid"),
 ];
 
 /// The value in the form of its type. `null` counts as missing. What the type does not declare is left out.
@@ -92,7 +99,7 @@ impl Completion {
         let members = self.schema.members(name).iter();
         let complete = members.filter_map(|member: &Member| {
             let value = given.remove(member.name).filter(|it| !it.is_null());
-            if value.is_none() && MAY_BE_ABSENT.contains(&member.name) {
+            if value.is_none() && may_be_absent(name, member.name) {
                 return None;
             }
             let of_member = key.member(member.name);
@@ -137,4 +144,10 @@ fn shortest(number: &serde_json::Number) -> Value {
         Some(float) if float.fract() == 0.0 => whole(number),
         _ => Value::Number(number.clone()),
     }
+}
+
+fn may_be_absent(of: &str, member: &str) -> bool {
+    MAY_BE_ABSENT
+        .iter()
+        .any(|(kind, name)| *name == member && (kind.is_empty() || *kind == of))
 }

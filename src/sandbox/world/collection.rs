@@ -109,6 +109,14 @@ impl Collection {
         matches!(self, Self::Activities | Self::Jobs | Self::TicketLogEntries)
     }
 
+    /// Its records have a UUID in `uid`, besides the id.
+    pub(super) const fn has_uid(self) -> bool {
+        matches!(
+            self,
+            Self::Users | Self::Contacts | Self::Boards | Self::Scripts
+        )
+    }
+
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }

@@ -117,6 +117,20 @@ impl TestSandbox {
         self.call(token, "GET", target, "").await
     }
 
+    /// The token of a user, for what an app may not do alone.
+    pub(crate) async fn user_token(&self) -> String {
+        let body = "{\"client_id\":\"sandbox-web\"}";
+        let reply = self.call("", "POST", "/sandbox/logins", body).await;
+        reply.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts the sandbox's clock forward.
+    pub(crate) async fn advance(&self, seconds: u64) {
+        let body = format!("{{\"advance_seconds\":{seconds}}}");
+        let reply = self.call("", "POST", "/sandbox/clock", &body).await;
+        assert_eq!(reply.status, 200);
+    }
+
     pub(crate) fn saw(&self) -> Vec<String> {
         self.ninja
             .requests()
