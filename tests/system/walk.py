@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""The simulated NinjaOne holds together: what one answer names another shows, what nobody has is nowhere, what is made is there
+until it is deleted.
+
+Needs the packages of requirements.txt, and the debug build. `tests/run` sets both up.
+"""
+
+import unittest
+from collections import defaultdict
+
+from sandbox.description import Description
+from sandbox.ids import ANSWERS, ENTITY_KINDS, IN_ANSWERS, OBJECTS, READERS, TOLD_BY
+from sandbox.kinds import KINDS, kind_in_path, spends
+from sandbox.simulator import Simulator
+from sandbox.world import World, content, rows
+
+# What nobody has, by the type of a parameter. There may be many of a kind, but there are not a million.
+NOBODY = {"integer": 999_999, "string": "nobody-has-this", "uuid": "ffffffff-ffff-4fff-bfff-ffffffffffff"}
+# Members that wrap what an answer lists, of whatever kind that is.
+WRAPS = {"results", "data", "content"}
+# Kinds of which every one is asked for all that can be read of it, not only the first.
+ASKED_ONE_BY_ONE = ("organization", "device", "contact", "end user", "technician", "ticket", "group", "folder", "article", "tab")
+IDS_MIN = 200
+
+
+def ids(value, kind, place=""):
+    """Kind, id and place of each id in an answer; `kind` is that of the objects at hand."""
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, int) and kind and not place:
+                yield kind, item, "[]"
+            yield from ids(item, kind, place)
+    elif isinstance(value, dict):
+        for member, inner in value.items():
+            where = f"{place}.{member}"
+            yield from ids_of_member(value, member, kind, where)
+            if isinstance(inner, (dict, list)):
+                yield from ids(inner, OBJECTS.get(member, kind if member in WRAPS else None), where)
+
+
+def ids_of_member(owner, member, kind, place):
+    kind = kind_of_member(owner, member, kind)
+    values = owner[member] if isinstance(owner[member], list) else [owner[member]]
+    for value in values:
+        if kind and isinstance(value, (int, str)) and not isinstance(value, bool):
+            yield kind, value, place
+
+
+def kind_of_member(owner, member, kind):
+    if member in TOLD_BY:
+        told = next((owner[it] for it in TOLD_BY[member] if it in owner), None)
+        return ENTITY_KINDS.get(told)
+    if member != "id":
+        return IN_ANSWERS.get(member)
+    if kind == "folder" and "isFolder" in owner:
+        return "folder" if owner["isFolder"] else "article"
+    return kind
+
+
+class Walk(unittest.TestCase):
+    def setUp(self):
+        description = Description()
+        simulator = self.enterContext(Simulator())
+        self.world = World(simulator, description)
+        self.operations = description.operations
+        self.reads = [it for it in self.operations.values() if it.method == "GET"]
+        self.lists = {}
+
+    def none(self, wrong):
+        if wrong:
+            self.fail("\n".join([f"{len(wrong)} of these:", *wrong]))
+
+    def test_what_an_answer_names_is_there(self):
+        shown = defaultdict(set)
+        for operation, parameters in self.questions():
+            body = content(self.world.call(operation, parameters))
+            for kind, value, place in ids(body, ANSWERS.get(operation.name)):
+                shown[kind, value].add(f"{operation.name} {place}")
+        self.assertGreater(len(shown), IDS_MIN)
+        self.none([
+            f"{kind} {value} is nowhere, but named by {', '.join(sorted(places)[:4])}"
+            for (kind, value), places in sorted(shown.items(), key=str)
+            if not self.is_there(kind, value)
+        ])
+
+    def questions(self):
+        """Every read, of every thing where that can be told from the path alone."""
+        for operation in [*self.reads, self.operations["getTicketsByBoard"]]:
+            kinds = {name: kind_in_path(operation, name) for name in operation.parameters}
+            (name, kind), *more = kinds.items() or [(None, None)]
+            if more or kind not in ASKED_ONE_BY_ONE:
+                yield operation, None
+                continue
+            self.world.id(kind)
+            for row in self.world.listed[kind]:
+                yield operation, {name: row[KINDS[kind].member]}
+
+    def is_there(self, kind, value):
+        reader = READERS[kind]
+        by_id = (self.operations[name] for name in reader.by_id)
+        if any(self.world.call(it, self.with_id(it, value)).ok for it in by_id):
+            return True
+        return any(value in self.listed(name, reader.member) for name in reader.in_lists)
+
+    def with_id(self, operation, value):
+        """The parameters of its path, the last one with this value."""
+        *others, last = operation.parameters
+        return {name: self.world.id(kind_in_path(operation, name)) for name in others} | {last: value}
+
+    def listed(self, name, member):
+        if name not in self.lists:
+            self.lists[name] = rows(content(self.world.call(self.operations[name])))
+        return {row.get(member) for row in self.lists[name]}
+
+    def test_what_nobody_has_is_not_found(self):
+        wrong = []
+        for operation in self.reads:
+            for name, schema in operation.parameters.items():
+                if kind_in_path(operation, name) is not None:
+                    nobody = NOBODY["uuid" if schema.get("format") == "uuid" else schema["type"]]
+                    response = self.world.call(operation, self.world.parameters(operation) | {name: nobody})
+                    wrong += [f"{operation}, {name} {nobody}: {it}" for it in self.not_not_found(response)]
+        self.none(wrong)
+
+    @staticmethod
+    def not_not_found(response):
+        """What is wrong with an answer that ought to be NinjaOne's 404."""
+        if response.status_code != 404:
+            return [f"{response.status_code} {response.text[:60]}"]
+        body = response.json()
+        is_good = sorted(body) == ["errorMessage", "incidentId", "resultCode"] and all(isinstance(it, str) and it for it in body.values())
+        return [] if is_good else [f"404 with {body}"]
+
+    def test_what_is_made_is_there_until_it_is_deleted(self):
+        deleters = {kind_in_path(it, [*it.parameters][-1]): it for it in self.operations.values() if it.method == "DELETE" and it.parameters and spends(it)}
+        wrong = []
+        for kind in (kind for kind, it in KINDS.items() if it.maker and kind in READERS):
+            made = self.world.make(kind)
+            self.lists.clear()
+            if kind in self.world.lacks or not self.is_there(kind, made):
+                wrong.append(f"{kind} {made} was made and is nowhere: {self.world.lacks.get(kind, 'but its maker showed the id')}")
+            elif kind in deleters:
+                response = self.world.call(deleters[kind], self.with_id(deleters[kind], made))
+                self.lists.clear()
+                if not response.ok or self.is_there(kind, made):
+                    wrong.append(f"{kind} {made} is there after it was deleted with {response.status_code}")
+        self.none(wrong)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
