@@ -84,7 +84,7 @@ def main():
     judge = Judge(description)
     wrong = {}
     with Simulator() as simulator:
-        world = World(simulator, description)
+        world = World(simulator.api, description)
         for operation in sorted(description.operations.values(), key=order):
             try:
                 found = faults(operation, world, judge)

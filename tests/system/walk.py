@@ -61,7 +61,7 @@ class Walk(unittest.TestCase):
     def setUp(self):
         description = Description()
         simulator = self.enterContext(Simulator())
-        self.world = World(simulator, description)
+        self.world = World(simulator.api, description)
         self.operations = description.operations
         self.reads = [it for it in self.operations.values() if it.method == "GET"]
         self.lists = {}

@@ -26,8 +26,8 @@ def rows(body):
 
 
 class World:
-    def __init__(self, simulator, description):
-        self.simulator = simulator
+    def __init__(self, api, description):
+        self.api = api
         self.operations = description.operations
         self.numbers = count(1)
         self.bodies = Bodies(description, self)
@@ -37,7 +37,7 @@ class World:
         """Its answer. What stands in the path, and what the request carries, is found or made unless it is given."""
         parameters = self.parameters(operation) if parameters is None else parameters
         carried = self.bodies.of(operation) if carried is None else carried
-        return self.simulator.request(operation.method, operation.path.format(**parameters), operation.is_for_users, **carried)
+        return self.api.request(operation.method, operation.path.format(**parameters), operation.is_for_users, **carried)
 
     def body(self, name):
         return content(self.call(self.operations[name])) or {}
