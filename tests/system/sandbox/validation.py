@@ -28,6 +28,8 @@ DEVICE_TYPES = (
     | {"CLOUD_MONITOR_TARGET": MONITORS, "UNMANAGED_DEVICE": ["UnmanagedDevice"]}
 )
 NETWORK_TYPES = ["NMSTarget", "NMSServer"]
+AUTOMATION_TYPES = ["DeviceAutomationSettings", "EndUserAutomationSettings"]
+
 # The world has at least one device of each of these.
 TYPES_SEEN = [["AgentDevice"], ["VMHost"], ["VMGuest"], NETWORK_TYPES, MONITORS, ["UnmanagedDevice"]]
 
@@ -169,7 +171,7 @@ class Judge:
         if not member or member not in value:
             return schema
         name = value[member]
-        types = device_types(value) if member == "deviceType" else [it for it in self.description.schemas if it.endswith("AutomationSettings")]
+        types = device_types(value) if member == "deviceType" else AUTOMATION_TYPES
         if name not in types:
             yield f"{name} where {value.get('nodeClass', 'it')} can be {' or '.join(types) or 'nothing'}", f"{place}.{member}"
             return schema
