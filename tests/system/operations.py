@@ -66,8 +66,8 @@ def faults_of_odd(operation, response):
         disposition = response.headers.get("content-disposition", "")
         return [] if response.content and disposition.startswith("attachment") else ["no file with a content-disposition of attachment"]
     body = content(response)
-    is_good = isinstance(body, dict) and body and all(re.match("https?://", str(it)) for it in body.values())
-    return [] if is_good else [f"no addresses by content id: {str(body)[:100]}"]
+    is_good = isinstance(body, dict) and all(re.match("https?://", str(it)) for it in body.values())
+    return [] if is_good else [f"no addresses by content id: {response.text[:100]}"]
 
 
 def faults(operation, world, judge):

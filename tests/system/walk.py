@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The simulated NinjaOne holds together: what one answer names another shows, what nobody has is nowhere, what is made is there
-until it is deleted.
+"""The simulated NinjaOne holds together: what one answer names another shows, what nobody has is nowhere, what is made is
+there, as it was changed, until it is deleted.
 
 Needs the packages of requirements.txt, and the debug build. `tests/run` sets both up.
 """
@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from sandbox.description import Description
 from sandbox.ids import ANSWERS, ENTITY_KINDS, IN_ANSWERS, OBJECTS, READERS, TOLD_BY
-from sandbox.kinds import KINDS, kind_in_path, spends
+from sandbox.kinds import KINDS, kind_in_path
 from sandbox.simulator import Simulator
 from sandbox.world import World, content, rows
 
@@ -96,21 +96,26 @@ class Walk(unittest.TestCase):
                 yield operation, {name: row[KINDS[kind].member]}
 
     def is_there(self, kind, value):
+        return self.thing(kind, value) is not None
+
+    def thing(self, kind, value):
+        """What is read of this id: None if there is nothing."""
         reader = READERS[kind]
-        by_id = (self.operations[name] for name in reader.by_id)
-        if any(self.world.call(it, self.with_id(it, value)).ok for it in by_id):
-            return True
-        return any(value in self.listed(name, reader.member) for name in reader.in_lists)
+        for operation in (self.operations[name] for name in reader.by_id):
+            response = self.world.call(operation, self.with_id(operation, value))
+            if response.ok:
+                return content(response)
+        return next((it for name in reader.in_lists for it in self.listed(name) if it.get(reader.member) == value), None)
 
     def with_id(self, operation, value):
         """The parameters of its path, the last one with this value."""
         *others, last = operation.parameters
         return {name: self.world.id(kind_in_path(operation, name)) for name in others} | {last: value}
 
-    def listed(self, name, member):
+    def listed(self, name):
         if name not in self.lists:
             self.lists[name] = rows(content(self.world.call(self.operations[name])))
-        return {row.get(member) for row in self.lists[name]}
+        return self.lists[name]
 
     def test_what_nobody_has_is_not_found(self):
         wrong = []
@@ -131,20 +136,50 @@ class Walk(unittest.TestCase):
         is_good = sorted(body) == ["errorMessage", "incidentId", "resultCode"] and all(isinstance(it, str) and it for it in body.values())
         return [] if is_good else [f"404 with {body}"]
 
-    def test_what_is_made_is_there_until_it_is_deleted(self):
-        deleters = {kind_in_path(it, [*it.parameters][-1]): it for it in self.operations.values() if it.method == "DELETE" and it.parameters and spends(it)}
+    def test_what_is_made_is_there_as_changed_until_it_is_deleted(self):
+        changers, deleters = self.by_last_id("PUT", "PATCH"), self.by_last_id("DELETE")
         wrong = []
         for kind in (kind for kind, it in KINDS.items() if it.maker and kind in READERS):
-            made = self.world.make(kind)
-            self.lists.clear()
-            if kind in self.world.lacks or not self.is_there(kind, made):
-                wrong.append(f"{kind} {made} was made and is nowhere: {self.world.lacks.get(kind, 'but its maker showed the id')}")
-            elif kind in deleters:
-                response = self.world.call(deleters[kind], self.with_id(deleters[kind], made))
-                self.lists.clear()
-                if not response.ok or self.is_there(kind, made):
-                    wrong.append(f"{kind} {made} is there after it was deleted with {response.status_code}")
+            wrong += self.faults_of_life(kind, changers.get(kind), deleters.get(kind))
         self.none(wrong)
+
+    def by_last_id(self, *methods):
+        """By kind, the operation with one of these methods whose path ends with an id of that kind, and names no other kind."""
+        operations = [it for it in self.operations.values() if it.method in methods and it.path.endswith("}")]
+        kinds = [(it, [kind_in_path(it, name) for name in it.parameters]) for it in operations]
+        return {of_path[-1]: it for it, of_path in kinds if all(of_path)}
+
+    def faults_of_life(self, kind, changer, deleter):
+        """What is wrong in the life of a new thing of this kind, from its making to its end."""
+        made, carried = self.world.made(kind)
+        read = self.read_again(kind, made)
+        if kind in self.world.lacks or read is None:
+            return [f"{kind} {made} was made and is nowhere: {self.world.lacks.get(kind, 'but its maker showed the id')}"]
+        wrong = [f"{kind} {made} was made with {it}" for it in self.unlike(carried, read)]
+        if changer:
+            carried = self.world.bodies.of(changer)
+            if "version" in read:
+                carried["json"]["version"] = read["version"]
+            response = self.world.call(changer, self.with_id(changer, made), carried)
+            read = self.read_again(kind, made) or {}
+            wrong += [f"{kind} {made} was changed ({response.status_code}) to {it}" for it in self.unlike(carried, read)]
+        if deleter:
+            response = self.world.call(deleter, self.with_id(deleter, made))
+            if not response.ok or self.read_again(kind, made) is not None:
+                wrong.append(f"{kind} {made} is there after it was deleted with {response.status_code}")
+        return wrong
+
+    def read_again(self, kind, value):
+        self.lists.clear()
+        return self.thing(kind, value)
+
+    @staticmethod
+    def unlike(carried, read):
+        """Texts, numbers and the like that were sent, and are read as something else."""
+        body = carried.get("json", {})
+        sent = body[0] if isinstance(body, list) else body
+        plain = {name: value for name, value in sent.items() if isinstance(value, (str, int, float)) and type(value) is type(read.get(name))}
+        return [f"{name} {value!r} and has {read[name]!r}" for name, value in plain.items() if read[name] != value]
 
 
 if __name__ == "__main__":

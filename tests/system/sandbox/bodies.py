@@ -3,7 +3,7 @@
 import uuid
 
 from sandbox.description import FORM, JSON
-from sandbox.kinds import IN_MEMBERS, KINDS, OF_LISTS, spends
+from sandbox.kinds import IN_MEMBERS, KINDS, OF_LISTS, UIDS, spends
 from sandbox.wishes import FORMS, QUERIES, WHOLE, WITH
 
 # Members for another kind of thing than the one that is made, or that exclude another member.
@@ -61,7 +61,7 @@ class Bodies:
         kind = IN_MEMBERS.get(name)
         if schema.get("type") == "array":
             return [self.value(schema.get("items", {}), name, fresh)]
-        if kind and schema.get("type") in ("integer", "string"):
+        if kind and schema.get("type") == ("integer" if KINDS[kind].member.lower().endswith("id") and kind not in UIDS else "string"):
             return self.id(kind, fresh and KINDS[kind].maker is not None)
         if "enum" in schema:
             return "TEXT" if named == "AttributeType" else schema["enum"][0]

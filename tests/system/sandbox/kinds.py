@@ -68,6 +68,9 @@ KINDS = {
     "time entry": Kind("getTicketLogEntriesByTicketId"),
 }
 
+# Kinds whose ids are UUIDs.
+UIDS = ("alert", "contact uid", "end user uid", "backup plan", "field condition", "event condition")
+
 # The kind of a parameter, by how the path before it ends.
 IN_PATHS = {
     "alert": "alert",

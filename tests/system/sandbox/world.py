@@ -3,12 +3,12 @@
 from itertools import count
 
 from sandbox.bodies import Bodies
-from sandbox.kinds import ENTITIES, KINDS, kind_in_path, spends
+from sandbox.kinds import ENTITIES, KINDS, UIDS, kind_in_path, spends
 
 # Where there is nothing of a kind: an id for the request anyway, so that its answer is seen.
 IN_PLACE_OF_NUMBER = 1
 IN_PLACE_OF_UID = "00000000-0000-4000-8000-000000000001"
-UIDS = ("alert", "contact uid", "end user uid", "backup plan", "field condition", "event condition")
+IN_PLACE_OF_NAME = "nobody"
 
 
 def content(response):
@@ -67,27 +67,31 @@ class World:
     def id(self, kind):
         """The id of one that is there."""
         it = KINDS[kind]
-        if it.lister is None:
-            self.listed.setdefault(kind, []).append({it.member: self.make(kind)}) if kind not in self.listed else None
+        if it.lister is None and kind not in self.listed:
+            self.listed[kind] = [{it.member: self.make(kind)}]
         row = self.row(kind)
         return row[it.member] if row else self.lack(kind, f"{it.lister} shows no {kind} with {it.member}")
 
     def make(self, kind):
         """The id of a new one, or of one that nobody has taken away yet where none can be made."""
+        return self.made(kind)[0]
+
+    def made(self, kind):
+        """The same, with what the request for it carried."""
         it = KINDS[kind]
         if it.maker is None:
             found = self.id(kind)
             self.spent.add(found)
-            return found
+            return found, {}
         operation = self.operations[it.maker]
         carried = self.bodies.of(operation)
         response = self.call(operation, carried=carried)
         member, body = it.made or it.member, content(response)
-        made = [body] if isinstance(body, dict) else rows(body)
-        if made and member in made[0]:
-            return made[0][member]
+        shown = [body] if isinstance(body, dict) else rows(body)
+        if shown and member in shown[0]:
+            return shown[0][member], carried
         found = self.named(kind, carried)
-        return found or self.lack(kind, f"{it.maker} answers {response.status_code} and shows no {member}")
+        return found or self.lack(kind, f"{it.maker} answers {response.status_code} and shows no {member}"), carried
 
     def named(self, kind, carried):
         """The id of what was made by its name, where the answer does not say it."""
@@ -99,4 +103,6 @@ class World:
 
     def lack(self, kind, why):
         self.lacks[kind] = why
-        return IN_PLACE_OF_UID if kind in UIDS else IN_PLACE_OF_NUMBER
+        if kind in UIDS:
+            return IN_PLACE_OF_UID
+        return IN_PLACE_OF_NAME if KINDS[kind].member == "name" else IN_PLACE_OF_NUMBER
