@@ -88,7 +88,8 @@ def main():
         for operation in sorted(description.operations.values(), key=order):
             try:
                 found = faults(operation, world, judge)
-            except Exception:  # noqa: BLE001 (one answer that cannot be understood hides no other)
+            # One answer that cannot be understood hides no other.
+            except Exception:
                 found = [traceback.format_exc(limit=-2).strip().replace("\n", " ")]
             if found:
                 wrong[operation.name] = found

@@ -40,6 +40,9 @@ MAY_BE_ABSENT = {
     "archivedBy", "archivedTime", "archiveTime", "completedOn", "completedBy", "maintenance",
 }
 
+# Members that never hold nothing: an id is not 0, and what has a name has one of letters.
+HOLLOW = {"id", "name", "uid", "displayName", "organizationId", "clientId", "deviceId", "nodeRoleId", "policyId", "locationId"}
+
 
 def is_rfc3339(text):
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text):
@@ -111,7 +114,7 @@ class Judge:
         if response.status_code == 204:
             return ["204 with a body"] if response.content else []
         if operation.answer is None and not response.content:
-            return []
+            return ["a read without an answer"] if operation.method == "GET" else []
         kind = response.headers.get("content-type", "").partition(";")[0]
         if kind != JSON:
             return [f"content type {kind or 'missing'} in place of {JSON}"]
@@ -159,6 +162,8 @@ class Judge:
                 yield "not declared", where
             elif name in value:
                 self.seen.add(name)
+                if name in HOLLOW and value[name] in ("", 0):
+                    yield f"hollow ({value[name]!r})", where
                 yield from self.faults_of_members(members[name], value[name], where)
             elif name in MAY_BE_ABSENT:
                 self.unseen[name].add(where)
