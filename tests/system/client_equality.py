@@ -154,7 +154,7 @@ async def called(method, values):
                 pass
         else:
             await given
-    except (NinjaRMMError, AttributeError, TypeError, KeyError):
+    except (NinjaRMMError, AttributeError, TypeError, LookupError):
         pass
 
 

@@ -9,7 +9,7 @@ import unittest
 from collections import defaultdict
 
 from sandbox.description import Description
-from sandbox.ids import ANSWERS, ENTITY_KINDS, IN_ANSWERS, OBJECTS, READERS, TOLD_BY
+from sandbox.ids import ANSWERS, ENTITY_KINDS, IN_ANSWERS, OBJECTS, READERS, TOLD_BY, UIDS_OF
 from sandbox.kinds import KINDS, kind_in_path
 from sandbox.simulator import Simulator
 from sandbox.world import World, content, rows
@@ -50,8 +50,13 @@ def kind_of_member(owner, member, kind):
     if member in TOLD_BY:
         told = next((owner[it] for it in TOLD_BY[member] if it in owner), None)
         return ENTITY_KINDS.get(told)
+    if member == "uid":
+        return UIDS_OF.get(kind)
     if member != "id":
         return IN_ANSWERS.get(member)
+    # Actions of the program itself are in no list of scripts.
+    if kind not in READERS or kind == "script" and owner.get("type") == "ACTION":
+        return None
     if kind == "folder" and "isFolder" in owner:
         return "folder" if owner["isFolder"] else "article"
     return kind

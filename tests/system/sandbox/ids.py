@@ -27,7 +27,8 @@ OBJECTS = {
 
 # The kind of what an operation answers, or lists, where no member says it.
 ANSWERS = {it.lister: kind for kind, it in KINDS.items() if it.lister and it.member == "id"} | {
-    "getTicketLogEntriesByTicketId": None,
+    "getAlerts": "alert", "getDeviceAlerts": "alert", "getActiveJobs": "job", "getDeviceActiveJobs": "job",
+    "getAllUserAndContacts": "anyone", "getTicketLogEntriesByTicketId": None,
     "getOrganization": "organization", "getOrganizationsDetailed": "organization", "getLocations": "location", "getOrganizationLocations": "location",
     "getDevice": "device", "getDevices": "device", "getDevicesDetailed": "device", "getOrganizationDevices": "device", "getDeviceUsage": "device",
     "getGroupDeviceIds": "device", "getNodeRoles": "node role", "getNodeRoles_1": "node role",
@@ -41,6 +42,11 @@ ANSWERS = {it.lister: kind for kind, it in KINDS.items() if it.lister and it.mem
     "getAllRelatedItems": "related item", "getRelatedItemsForHostEntity": "related item", "getRelatedItemsWithEntity": "related item",
     "getRelatedItemsWithEntityType": "related item", "getRelatedItemsWithHostEntityType": "related item",
     "getBillingAccountById": "account", "getBillingAgreementById": "agreement", "getBillingInvoiceById": "invoice", "getBillingProductById": "product",
+}
+
+# The kind of a `uid`, by that of the object.
+UIDS_OF = dict.fromkeys(("person", "end user", "technician", "contact", "anyone"), "person uid") | {
+    "alert": "alert", "job": "job", "device": "device uid",
 }
 
 # An id whose kind another member of the same object tells.
@@ -67,6 +73,9 @@ READERS = {
     "organization": Reader(("getOrganization",)),
     "location": Reader(in_lists=("getLocations",)),
     "device": Reader(("getDevice",)),
+    "device uid": Reader(in_lists=("getDevices",), member="uid"),
+    "alert": Reader(in_lists=("getAlerts",), member="uid"),
+    "job": Reader(in_lists=("getActiveJobs",), member="uid"),
     "node role": Reader(in_lists=("getNodeRoles_1",)),
     "policy": Reader(in_lists=("getPolicies",)),
     "field condition": Reader(("getCustomFieldsPolicyCondition",)),

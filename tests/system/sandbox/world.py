@@ -9,6 +9,8 @@ from sandbox.kinds import ENTITIES, KINDS, UIDS, kind_in_path, spends
 IN_PLACE_OF_NUMBER = 1
 IN_PLACE_OF_UID = "00000000-0000-4000-8000-000000000001"
 IN_PLACE_OF_NAME = "nobody"
+# Members that hold what an answer lists.
+WRAPPERS = ("results", "data", "activities", "tags", "labels", "devices", "content")
 
 
 def content(response):
@@ -20,8 +22,8 @@ def content(response):
 def rows(body):
     """The objects that an answer lists, whatever it wraps them in; the answer itself if it is one object."""
     if isinstance(body, dict):
-        lists = [value for value in body.values() if isinstance(value, list)]
-        body = lists[0] if lists else [body]
+        wrapped = [body[name] for name in WRAPPERS if isinstance(body.get(name), list)]
+        body = wrapped[0] if wrapped else [body]
     return [it for it in body if isinstance(it, dict)] if isinstance(body, list) else []
 
 
