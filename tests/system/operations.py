@@ -11,11 +11,12 @@ import re
 import sys
 import traceback
 
+from sandbox.answers import content
 from sandbox.description import Description
 from sandbox.kinds import spends
 from sandbox.simulator import Simulator
 from sandbox.validation import Judge
-from sandbox.world import World, content
+from sandbox.world import World
 
 SIGNED = "described as a text, known to be an object: the address of each attachment by its content id"
 FILE = "described as 204 without a body, known to be the file"

@@ -8,11 +8,12 @@ Needs the packages of requirements.txt, and the debug build. `tests/run` sets bo
 import unittest
 from collections import defaultdict
 
+from sandbox.answers import content, rows
 from sandbox.description import Description
 from sandbox.ids import ANSWERS, ENTITY_KINDS, IN_ANSWERS, OBJECTS, READERS, TOLD_BY, UIDS_OF
 from sandbox.kinds import KINDS, kind_in_path
 from sandbox.simulator import Simulator
-from sandbox.world import World, content, rows
+from sandbox.world import World
 
 # What nobody has, by the type of a parameter. There may be many of a kind, but there are not a million.
 NOBODY = {"integer": 999_999, "string": "nobody-has-this", "uuid": "ffffffff-ffff-4fff-bfff-ffffffffffff"}

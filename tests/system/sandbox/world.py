@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from sandbox.answers import content, rows
 from sandbox.bodies import Bodies
 from sandbox.kinds import ENTITIES, KINDS, UIDS, kind_in_path, spends
 
@@ -9,22 +10,6 @@ from sandbox.kinds import ENTITIES, KINDS, UIDS, kind_in_path, spends
 IN_PLACE_OF_NUMBER = 1
 IN_PLACE_OF_UID = "00000000-0000-4000-8000-000000000001"
 IN_PLACE_OF_NAME = "nobody"
-# Members that hold what an answer lists.
-WRAPPERS = ("results", "data", "activities", "tags", "labels", "devices", "content")
-
-
-def content(response):
-    """The body of a success; None of anything else."""
-    is_json = response.headers.get("content-type", "").startswith("application/json")
-    return response.json() if response.ok and is_json and response.content else None
-
-
-def rows(body):
-    """The objects that an answer lists, whatever it wraps them in; the answer itself if it is one object."""
-    if isinstance(body, dict):
-        wrapped = [body[name] for name in WRAPPERS if isinstance(body.get(name), list)]
-        body = wrapped[0] if wrapped else [body]
-    return [it for it in body if isinstance(it, dict)] if isinstance(body, list) else []
 
 
 class World:
