@@ -2,47 +2,76 @@
 
 from dataclasses import dataclass
 
-from sandbox.kinds import IN_MEMBERS, KINDS
+from sandbox.kinds import IN_MEMBERS, KINDS, of_kinds
 
-# Members that stand in answers only, on top of those that stand in bodies too. None: nothing else shows such a thing.
-IN_ANSWERS = IN_MEMBERS | {
-    "userId": "person", "createdByUserId": "person", "updatedByUserId": "person",
-    "createdByAppUserId": "person", "updatedByAppUserId": "person",
-    "parentDeviceId": "device", "assignedDeviceIds": "device", "accessibleDeviceIds": "device",
-    "assignedOwnerUid": "person uid", "requesterUid": "person uid", "appUserContactUid": "person uid", "uids": "person uid",
-    "activityId": "activity", "lastActivityId": "activity", "lastNodeActivityId": "activity",
-    "ticketId": "ticket", "parentTicketId": "ticket", "invoiceId": "invoice", "parentId": "ticket status",
-    "licenseId": "license", "clientDocumentId": "document", "articleId": "article", "folderId": "folder",
-    "documentIds": "article", "roleHierarchy": "node role",
-}
+# The kind of an id in an answer: what stands in bodies, and what answers alone show.
+IN_ANSWERS = IN_MEMBERS | of_kinds({
+    "person uid": "requesterUid uids assignedOwnerUid appUserContactUid",
+    "person": "userId createdByUserId updatedByUserId createdByAppUserId updatedByAppUserId",
+    "device": "parentDeviceId assignedDeviceIds accessibleDeviceIds",
+    "activity": "activityId lastActivityId lastNodeActivityId",
+    "ticket": "ticketId parentTicketId",
+    "invoice": "invoiceId",
+    "ticket status": "parentId",
+    "license": "licenseId",
+    "document": "clientDocumentId",
+    "article": "articleId",
+    "folder": "folderId",
+})
 
 # The kind of an object, by the member that it stands in.
-OBJECTS = {
-    "organization": "organization", "organizations": "organization", "location": "location", "locations": "location",
-    "device": "device", "devices": "device", "policy": "policy", "rolePolicy": "policy", "role": "node role",
-    "assignedOwner": "person", "user": "person", "createdBy": "person", "updatedBy": "person", "lastUpdatedBy": "person",
-    "archivedBy": "person", "assignedTo": "person", "completedBy": "person", "members": "person", "techniciansTaggedMetadata": "person",
-    "tags": "tag", "labels": "tab", "tabs": "tab", "scripts": "script", "activities": "activity", "agreement": "agreement",
-}
+OBJECTS = of_kinds({
+    "organization": "organization organizations",
+    "location": "location locations",
+    "device": "device devices",
+    "policy": "policy rolePolicy",
+    "node role": "role",
+    "person": (
+        "assignedOwner user createdBy updatedBy lastUpdatedBy archivedBy assignedTo completedBy members "
+        "techniciansTaggedMetadata"
+    ),
+    "tag": "tags",
+    "tab": "labels tabs",
+    "script": "scripts",
+    "activity": "activities",
+    "agreement": "agreement",
+})
 
 # The kind of what an operation answers, or lists, where no member says it.
-ANSWERS = {it.lister: kind for kind, it in KINDS.items() if it.lister and it.member == "id"} | {
-    "getAlerts": "alert", "getDeviceAlerts": "alert", "getActiveJobs": "job", "getDeviceActiveJobs": "job",
-    "getAllUserAndContacts": "anyone", "getTicketLogEntriesByTicketId": None,
-    "getOrganization": "organization", "getOrganizationsDetailed": "organization", "getLocations": "location", "getOrganizationLocations": "location",
-    "getDevice": "device", "getDevices": "device", "getDevicesDetailed": "device", "getOrganizationDevices": "device", "getDeviceUsage": "device",
-    "getGroupDeviceIds": "device", "getNodeRoles": "node role", "getNodeRoles_1": "node role",
-    "getContacts_1": "contact", "getContactById": "contact", "getEndUsers": "end user", "getEndUsers_1": "end user", "getEndUser": "end user",
-    "getTechnician": "technician", "getUsers": "person", "getClientChecklist": "checklist", "getDocumentTemplate": "document template",
-    "getClientKnowledgeBaseArticles": "article", "getGlobalKnowledgeBaseArticles": "article",
-    "getClientKnowledgeBaseArticleById": "article", "getGlobalKnowledgeBaseArticleById": "article",
-    "getKnowledgeBaseFolderContent": "folder", "getKnowledgeBaseFolderPathContent": "folder",
-    "getById": "license", "getCustomTabPublicApi": "tab", "getTicketById": "ticket", "getTicketsByBoard": "ticket", "getTicketFormById": "ticket form",
-    "getEnabledNotificationChannels": "channel", "fetchScanGroupById": "scan group",
-    "getAllRelatedItems": "related item", "getRelatedItemsForHostEntity": "related item", "getRelatedItemsWithEntity": "related item",
-    "getRelatedItemsWithEntityType": "related item", "getRelatedItemsWithHostEntityType": "related item",
-    "getBillingAccountById": "account", "getBillingAgreementById": "agreement", "getBillingInvoiceById": "invoice", "getBillingProductById": "product",
-}
+LISTED = {it.lister: kind for kind, it in KINDS.items() if it.lister and it.member == "id"}
+ANSWERS = LISTED | of_kinds({
+    "device": "getDevices getDevice getDevicesDetailed getDeviceUsage getGroupDeviceIds",
+    "node role": "getNodeRoles_1 getNodeRoles",
+    "article": "getGlobalKnowledgeBaseArticles getClientKnowledgeBaseArticleById getGlobalKnowledgeBaseArticleById",
+    "alert": "getAlerts getDeviceAlerts",
+    "job": "getActiveJobs getDeviceActiveJobs",
+    "anyone": "getAllUserAndContacts",
+    "organization": "getOrganization getOrganizationsDetailed",
+    "location": "getLocations",
+    "contact": "getContacts_1 getContactById",
+    "end user": "getEndUsers getEndUser",
+    "technician": "getTechnician",
+    "person": "getUsers",
+    "checklist": "getClientChecklist",
+    "document template": "getDocumentTemplate",
+    "folder": "getKnowledgeBaseFolderContent getKnowledgeBaseFolderPathContent",
+    "license": "getById",
+    "tab": "getCustomTabPublicApi",
+    "ticket": "getTicketById",
+    "ticket form": "getTicketFormById",
+    "channel": "getEnabledNotificationChannels",
+    "scan group": "fetchScanGroupById",
+    "related item": (
+        "getRelatedItemsForHostEntity getRelatedItemsWithEntity getRelatedItemsWithEntityType "
+        "getRelatedItemsWithHostEntityType"
+    ),
+    "account": "getBillingAccountById",
+    "agreement": "getBillingAgreementById",
+    "invoice": "getBillingInvoiceById",
+    "product": "getBillingProductById",
+})
+# The entries of a log are in one list, and nothing else shows them.
+ANSWERS.pop("getTicketLogEntriesByTicketId")
 
 # The kind of a `uid`, by that of the object.
 UIDS_OF = dict.fromkeys(("person", "end user", "technician", "contact", "anyone"), "person uid") | {

@@ -135,47 +135,49 @@ def kind_in_path(operation: Operation, parameter):
     return IN_PATHS[max(tails, key=len)]
 
 
+def of_kinds(names):
+    """By name, the kind: from the names of each kind."""
+    return {name: kind for kind, together in names.items() for name in together.split()}
+
+
 # The kind of an id in a body or an answer, by its member's name; lists of ids have the plural.
-IN_MEMBERS = {
-    "organizationId": "organization", "organizationIds": "organization", "orgId": "organization", "clientId": "organization",
-    "destinationOrganizationId": "organization", "licenseeOrganizationId": "organization", "org": "organization",
-    "locationId": "location", "locationIds": "location",
-    "deviceId": "device", "deviceIds": "device", "devices": "device", "nodeId": "device", "assetIds": "device",
-    "nodeRoleId": "node role", "nodeRoleParentId": "node role", "roleId": "node role", "roleHierarchy": "node role",
-    "policyId": "policy", "rolePolicyId": "policy", "parentPolicyId": "policy", "sourcePolicyId": "policy",
-    "groupIds": "group", "channels": "channel", "scriptId": "script",
-    "assignedToUserId": "technician", "assignedAppUserId": "technician", "additionalAssignedTechnicianIds": "technician",
-    "technicianTagged": "technician", "vendorId": None, "publisherId": None,
-    "requesterUid": "end user uid", "assignedUserUid": "end user uid", "uids": "contact uid", "assignedOwnerUid": "end user uid",
-    "allowedTechnicianRoles": "user role", "roleIds": "user role", "hiddenForRoles": "user role",
-    "checklistTemplateId": "checklist template", "checklistTemplateIds": "checklist template",
-    "checklistId": "checklist", "clientChecklistIds": "checklist",
-    "documentTemplateId": "document template", "templates": "document template", "documentId": "document", "documentIds": "article",
-    "folderIds": "folder", "parentFolderId": "folder", "destinationFolderId": "folder",
-    "tagIds": "tag", "tagIdsToAdd": "tag", "tagIdsToRemove": "tag", "mergeIntoTagId": "tag", "tabId": "tab", "parentTabId": "tab",
-    "ticketFormId": "ticket form", "attributeId": "ticket attribute", "statusId": "ticket status",
-    "planUid": "backup plan", "planGuid": "backup plan",
-}
+IN_MEMBERS = of_kinds({
+    "organization": "organizationId organizationIds orgId clientId destinationOrganizationId licenseeOrganizationId org",
+    "location": "locationId locationIds",
+    "device": "deviceId deviceIds devices nodeId assetIds",
+    "node role": "nodeRoleId nodeRoleParentId roleId roleHierarchy",
+    "policy": "policyId rolePolicyId parentPolicyId sourcePolicyId",
+    "group": "groupIds",
+    "channel": "channels",
+    "script": "scriptId",
+    "technician": "assignedToUserId assignedAppUserId additionalAssignedTechnicianIds technicianTagged",
+    "end user uid": "requesterUid assignedUserUid assignedOwnerUid",
+    "contact uid": "uids",
+    "user role": "allowedTechnicianRoles roleIds hiddenForRoles",
+    "checklist template": "checklistTemplateId checklistTemplateIds",
+    "checklist": "checklistId clientChecklistIds",
+    "document template": "documentTemplateId templates",
+    "document": "documentId",
+    "article": "documentIds",
+    "folder": "folderIds parentFolderId destinationFolderId",
+    "tag": "tagIds tagIdsToAdd tagIdsToRemove mergeIntoTagId",
+    "tab": "tabId parentTabId",
+    "ticket form": "ticketFormId",
+    "ticket attribute": "attributeId",
+    "ticket status": "statusId",
+    "backup plan": "planUid planGuid",
+})
 
-
-# The kind of thing in bodies that are nothing but a list of ids.
-OF_LISTS = {
-    "createOrganizationChecklistsFromTemplates": "checklist template",
-    "deleteChecklistTemplates": "checklist template",
-    "deleteClientChecklists": "checklist",
-    "promoteClientChecklists_1": "checklist",
-    "archiveMultiPageClientDocuments": "document",
-    "restoreMultiPageClientDocuments": "document",
-    "archiveDocumentTemplates": "document template",
-    "restoreDocumentTemplates": "document template",
-    "deleteTags": "tag",
-    "archiveKnowledgeBaseArticles": "article",
-    "restoreKnowledgeBaseArticles": "article",
-    "deleteKnowledgeBaseArticles": "article",
-    "archiveKnowledgeBaseFolders": "folder",
-    "restoreKnowledgeBaseFolders": "folder",
-    "deleteKnowledgeBaseFolders": "folder",
-}
+# The kind of thing in bodies that are nothing but a list of ids, by the operation.
+OF_LISTS = of_kinds({
+    "checklist template": "createOrganizationChecklistsFromTemplates deleteChecklistTemplates",
+    "checklist": "deleteClientChecklists promoteClientChecklists_1",
+    "document": "archiveMultiPageClientDocuments restoreMultiPageClientDocuments",
+    "document template": "archiveDocumentTemplates restoreDocumentTemplates",
+    "tag": "deleteTags",
+    "article": "archiveKnowledgeBaseArticles restoreKnowledgeBaseArticles deleteKnowledgeBaseArticles",
+    "folder": "archiveKnowledgeBaseFolders restoreKnowledgeBaseFolders deleteKnowledgeBaseFolders",
+})
 
 
 def spends(operation: Operation):
