@@ -11,7 +11,6 @@ import asyncio
 import inspect
 import logging
 import re
-import time
 import unittest
 
 import aiohttp
@@ -40,8 +39,8 @@ MOMENT = re.compile(r"\b1[0-9]{9}(\.[0-9]+)?\b")
 class Recorder:
     """Notes what arrives at the client, below its own reading of it."""
 
-    def __init__(self):
-        self.answers, self.began = [], time.time()
+    def __init__(self, began):
+        self.answers, self.began = [], began
 
     def __enter__(self):
         request = self.request = aiohttp.ClientSession._request
@@ -126,12 +125,12 @@ def methods():
     return sorted(names, key=lambda it: (0 if it.startswith(FIRST) else 2 if it.startswith(LAST) else 1, it))
 
 
-async def answers(base, client_id, secret, values, user_token=None):
-    """By method: what each of its requests got."""
+async def answers(base, client_id, secret, values, began, user_token=None):
+    """By method: what each of its requests got. The world of the sandbox `began` at this moment."""
     found = {}
     scope = "monitoring management control"
     client = AsyncNinjaRMMClient(f"{base}/ws/oauth/token", client_id, secret, scope, base, retry_total=5)
-    with Recorder() as recorder:
+    with Recorder(began) as recorder:
         for name in methods():
             token = client.token_manager._access_token
             if name in FOR_PEOPLE and user_token:
@@ -166,11 +165,12 @@ class Equality(unittest.TestCase):
         self.known = re.compile("|".join(f"{method} {path}(\\?.*)?" for method, path in patterns))
         self.api = Api(self.bare.ninjaone)
         self.addCleanup(self.api.session.close)
+        self.began = self.api.now()
         self.values = Values(World(self.api, description))
 
     def test_answers_are_the_same_through_the_proxy(self):
-        direct = asyncio.run(answers(self.bare.ninjaone, CLIENT_ID, CLIENT_SECRET, self.values, self.api.user))
-        through = asyncio.run(answers(self.proxied.greeting["callers"], CALLER, self.proxied.greeting["keys"][CALLER], self.values))
+        direct = asyncio.run(answers(self.bare.ninjaone, CLIENT_ID, CLIENT_SECRET, self.values, self.began, self.api.user))
+        through = asyncio.run(answers(self.proxied.greeting["callers"], CALLER, self.proxied.greeting["keys"][CALLER], self.values, self.began))
         self.assertGreater(sum(map(len, direct.values())), REQUESTS_MIN)
         wrong = [it for name in direct for it in self.differences(name, direct[name], through[name])]
         if wrong:

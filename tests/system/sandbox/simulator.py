@@ -55,6 +55,10 @@ class Api:
         response.raise_for_status()
         return response.json()["access_token"]
 
+    def now(self):
+        """The simulated time, in seconds since 1970."""
+        return self.session.get(f"{self.origin}/sandbox/clock", timeout=TIMEOUT_S).json()["now"]
+
     def request(self, method, path, as_user=False, **more):
         headers = {"Authorization": f"Bearer {self.user if as_user else self.service}"}
         return self.session.request(

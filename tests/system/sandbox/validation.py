@@ -44,6 +44,9 @@ MAY_BE_ABSENT = {
 # Members that never hold nothing: an id is not 0, and what has a name has one of letters.
 HOLLOW = {"id", "name", "uid", "displayName", "organizationId", "clientId", "deviceId", "nodeRoleId", "policyId", "locationId"}
 
+# What names its parent, and the id that this cannot be.
+PARENTS = {"parentDeviceId": "id", "parentPolicyId": "id", "nodeRoleParentId": "id", "parentTabId": "id", "parentId": "statusId"}
+
 
 def is_rfc3339(text):
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text):
@@ -165,6 +168,8 @@ class Judge:
                 self.seen.add(name)
                 if name in HOLLOW and value[name] in ("", 0):
                     yield f"hollow ({value[name]!r})", where
+                if name in PARENTS and value[name] == value.get(PARENTS[name]):
+                    yield "its own parent", where
                 yield from self.faults_of_members(members[name], value[name], where)
             elif name in MAY_BE_ABSENT:
                 self.unseen[name].add(where)
