@@ -158,7 +158,11 @@ class Walk(unittest.TestCase):
 
     def faults_of_life(self, kind, changer, deleter):
         """What is wrong in the life of a new thing of this kind, from its making to its end."""
+        self.world.id(kind)
+        before = [row[KINDS[kind].member] for row in self.world.listed[kind]]
         made, carried = self.world.made(kind)
+        if made in before and KINDS[kind].lister:
+            return [f"{kind} {made} was made and was there before"]
         read = self.read_again(kind, made)
         if kind in self.world.lacks or read is None:
             return [f"{kind} {made} was made and is nowhere: {self.world.lacks.get(kind, 'but its maker showed the id')}"]
