@@ -125,14 +125,22 @@ class Walk(unittest.TestCase):
         return self.lists[name]
 
     def test_what_nobody_has_is_not_found(self):
-        wrong = []
-        for operation in self.reads:
-            for name, schema in operation.parameters.items():
-                if kind_in_path(operation, name) is not None:
-                    nobody = NOBODY["uuid" if schema.get("format") == "uuid" else schema["type"]]
-                    response = self.world.call(operation, self.world.parameters(operation) | {name: nobody})
-                    wrong += [f"{operation}, {name} {nobody}: {it}" for it in self.not_not_found(response)]
-        self.none(wrong)
+        self.none([it for operation in self.reads for it in self.faults_of_nobody(operation)])
+
+    def test_what_nobody_has_is_not_changed(self):
+        writes = [it for it in self.operations.values() if it.method != "GET"]
+        self.none([it for operation in writes for it in self.faults_of_nobody(operation)])
+
+    def faults_of_nobody(self, operation):
+        """What is wrong with its answers where one of the ids in its path is nobody's."""
+        for name, schema in operation.parameters.items():
+            if kind_in_path(operation, name) is None:
+                continue
+            nobody = NOBODY["uuid" if schema.get("format") == "uuid" else schema["type"]]
+            there = {it: self.world.id(kind) for it in operation.parameters if (kind := kind_in_path(operation, it))}
+            response = self.world.call(operation, self.world.parameters(operation, there) | {name: nobody})
+            for it in self.not_not_found(response):
+                yield f"{operation}, {name} {nobody}: {it}"
 
     @staticmethod
     def not_not_found(response):

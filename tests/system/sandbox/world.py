@@ -29,13 +29,15 @@ class World:
     def body(self, name):
         return content(self.call(self.operations[name])) or {}
 
-    def parameters(self, operation):
+    def parameters(self, operation, given=None):
         """A value for each parameter of its path; the last id is that of a new thing if the operation takes it away."""
         kinds = {name: kind_in_path(operation, name) for name in operation.parameters}
         ids = [name for name, kind in kinds.items() if kind]
         found = {}
         for name, schema in operation.parameters.items():
-            if kinds[name] is None:
+            if name in (given or {}):
+                found[name] = given[name]
+            elif kinds[name] is None:
                 found[name] = ENTITIES.get(name) or schema["enum"][0]
             elif name == ids[-1] and spends(operation) and kinds[name] not in ("organization", "device"):
                 found[name] = self.make(kinds[name])
