@@ -158,6 +158,18 @@ class Walk(unittest.TestCase):
             wrong += self.faults_of_life(kind, changers.get(kind), deleters.get(kind))
         self.none(wrong)
 
+    def test_what_is_changed_is_read_as_changed(self):
+        reads = {it.path: it for it in self.reads}
+        wrong = []
+        for operation in (it for it in self.operations.values() if it.method in ("PUT", "PATCH") and it.path in reads):
+            parameters, carried = self.world.parameters(operation), self.world.bodies.of(operation)
+            response = self.world.call(operation, parameters, carried)
+            read = content(self.world.call(reads[operation.path], parameters))
+            wanted = carried.get("json", ()) if operation.path.endswith("custom-fields") else ()
+            if isinstance(read, dict):
+                wrong += [f"{operation}: {response.status_code}, {it}" for it in self.unlike(carried, read, wanted)]
+        self.none(wrong)
+
     def by_last_id(self, *methods):
         """By kind, the operation with one of these methods whose path ends with an id of that kind, and names no other kind."""
         operations = [it for it in self.operations.values() if it.method in methods and it.path.endswith("}")]
@@ -193,12 +205,14 @@ class Walk(unittest.TestCase):
         return self.thing(kind, value)
 
     @staticmethod
-    def unlike(carried, read):
-        """Texts, numbers and the like that were sent, and are read as something else."""
+    def unlike(carried, read, wanted=()):
+        """Texts, numbers and the like that were sent and are read as something else; those that are `wanted`, also as nothing."""
         body = carried.get("json", {})
         sent = body[0] if isinstance(body, list) else body
-        plain = {name: value for name, value in sent.items() if isinstance(value, (str, int, float)) and type(value) is type(read.get(name))}
-        return [f"{name} {value!r} and has {read[name]!r}" for name, value in plain.items() if read[name] != value]
+        plain = {name: value for name, value in sent.items() if isinstance(value, (str, int, float))}
+        same = {name: value for name, value in plain.items() if type(value) is type(read.get(name))}
+        missing = [f"{name} {value!r} and is not there" for name, value in plain.items() if name in wanted and name not in read]
+        return missing + [f"{name} {value!r} and has {read[name]!r}" for name, value in same.items() if read[name] != value]
 
 
 if __name__ == "__main__":
