@@ -13,6 +13,10 @@ OMITTED = {
     "assignedLicenses", "unassignedLicenses", "currentLicensees", "licenseesToAssign", "licenseesToRemove", "userData",
 }
 MOMENT_S = 1_800_000_000
+# Moments that belong together.
+MOMENTS = {
+    "start": MOMENT_S, "end": MOMENT_S + 3600, "warrantyStartDate": MOMENT_S - 10_000_000, "warrantyEndDate": MOMENT_S + 10_000_000,
+}
 FILES = {"file": ("notes.txt", b"Made by a test.", "text/plain"), "csv": ("scan.csv", b"device,cve\nSRV-01,CVE-2024-0001\n", "text/csv")}
 
 
@@ -72,7 +76,7 @@ class Bodies:
 
     def simple(self, schema, name):
         number = next(self.world.numbers)
-        kinds = {"integer": max(1, schema.get("minimum", 1)), "boolean": schema.get("default", False), "number": float(MOMENT_S + number)}
+        kinds = {"integer": max(1, schema.get("minimum", 1)), "boolean": schema.get("default", False), "number": float(MOMENTS.get(name, MOMENT_S + number))}
         if schema.get("type") in kinds:
             return kinds[schema["type"]]
         if schema.get("type") == "object":
