@@ -23,6 +23,7 @@ KINDS = {
     "location": Kind("getOrganizationLocations", maker="createLocationForOrganization"),
     "device": Kind("getOrganizationDevices", maker="createStagedDevice", made="nodeId", where=("nodeClass", ("WINDOWS_SERVER", "WINDOWS_WORKSTATION"))),
     "unmanaged device": Kind("getDevices", maker="createUnmanagedDevicePublicApi", made="nodeId", where=("nodeClass", ("UNMANAGED_DEVICE",))),
+    "mobile device": Kind("getDevices", where=("nodeClass", ("ANDROID", "APPLE_IOS", "APPLE_IPADOS"))),
     "service": Kind("getDeviceServices", member="name"),
     "node role": Kind("getNodeRoles_1", maker="createNodeRoles"),
     "unmanaged role": Kind("getNodeRoles_1", where=("nodeClass", ("UNMANAGED_DEVICE",))),
@@ -123,9 +124,14 @@ ENTITIES = {
     "entityId": "device", "relEntityId": "device", "assetId": "device",
 }
 
+# Operations that know nothing of other devices than mobile ones.
+OF_MOBILES = {"getDeviceGeolocationHistory"}
+
 
 def kind_in_path(operation: Operation, parameter):
     """The kind of this parameter, or None where it is not an id."""
+    if operation.name in OF_MOBILES:
+        return "mobile device"
     before = operation.path.partition(f"/{{{parameter}}}")[0]
     if parameter in ("entityId", "relEntityId", "assetId"):
         return ENTITIES[parameter]

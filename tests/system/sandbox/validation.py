@@ -32,7 +32,7 @@ NETWORK_TYPES = ["NMSTarget", "NMSServer"]
 AUTOMATION_TYPES = ["DeviceAutomationSettings", "EndUserAutomationSettings"]
 
 # The world has at least one device of each of these.
-TYPES_SEEN = [["AgentDevice"], ["VMHost"], ["VMGuest"], NETWORK_TYPES, MONITORS, ["UnmanagedDevice"]]
+TYPES_SEEN = [["AgentDevice"], ["VMHost"], ["VMGuest"], NETWORK_TYPES, MONITORS, ["MdmDevice"], ["UnmanagedDevice"]]
 
 # Members that say nothing where there is nothing to say: the top of a tree has no parent, what is open was never completed.
 # Somewhere in the world each of them must be seen.
