@@ -16,6 +16,8 @@ class Kind:
     made: str | None = None
     # Which of those that are listed will do.
     where: tuple = ()
+    # Whether the maker makes something else, which names a new one of these.
+    is_named_by_maker: bool = False
 
 
 KINDS = {
@@ -46,7 +48,7 @@ KINDS = {
     "document": Kind("getOrganizationDocuments", member="documentId", maker="createOrganizationDocument"),
     "article": Kind("getClientKnowledgeBaseArticles", maker="createKnowledgeBaseArticles"),
     "global article": Kind("getGlobalKnowledgeBaseArticles"),
-    "folder": Kind("getClientKnowledgeBaseArticles", member="parentFolderId", maker="createKnowledgeBaseArticles"),
+    "folder": Kind("getClientKnowledgeBaseArticles", member="parentFolderId", maker="createKnowledgeBaseArticles", is_named_by_maker=True),
     "field": Kind("getAllNodeAttributes", member="name", maker="createNodeAttribute", where=("system", (False,))),
     "text field": Kind(maker="createNodeAttribute", member="name"),
     "related item": Kind("getAllRelatedItems", maker="createRelatedItemForEntity"),
