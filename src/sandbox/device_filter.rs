@@ -98,7 +98,7 @@ impl DeviceCondition {
             }
             Self::Group(id) => world
                 .get(Collection::Groups, &RecordId::from(*id))
-                .and_then(|group| Self::parse_group(group))
+                .and_then(Self::parse_group)
                 .is_some_and(|filter| filter.matches(world, device)),
         }
     }
