@@ -192,6 +192,8 @@ pub(super) fn is_at(at: u64, operator: FilterOperator, time: &Range<u64>) -> boo
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
     use std::collections::BTreeSet;
 
     use super::{super::world::World, *};

@@ -76,7 +76,22 @@ fn shown(field: &Record) -> Value {
         "createTime": FIRST_TIME,
         "updateTime": FIRST_TIME,
     }));
+    let mut content = record(json!({
+        "endUserCustomization": {
+            "name": field.get("name"),
+            "label": field.get("label"),
+            "description": field.get("description"),
+        },
+    }));
+    content.extend(
+        field
+            .get("content")
+            .cloned()
+            .map(record)
+            .unwrap_or_default(),
+    );
     shown.extend(field.clone());
+    shown.insert("content".to_owned(), Value::Object(content));
     Value::Object(shown)
 }
 
