@@ -22,7 +22,7 @@ mod exchange;
 pub mod faults;
 mod filter_terms;
 mod form_pairs;
-mod form_parts;
+mod multipart;
 mod oauth;
 mod operations;
 mod organization_filter;

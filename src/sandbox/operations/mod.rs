@@ -6,6 +6,7 @@ mod asset_relationships;
 mod automation;
 mod backups;
 mod billing;
+mod checklist_templates;
 mod checklists;
 mod contacts;
 mod custom_field_reports;
@@ -18,14 +19,19 @@ mod device_parts;
 mod device_search;
 mod device_tasks;
 mod devices;
+mod document_templates;
 mod documents;
+mod files;
 mod geolocation;
 mod groups;
 mod installers;
 mod knowledge_base;
+mod knowledge_base_folders;
 mod node_roles;
 mod organizations;
+mod people;
 mod policies;
+mod query_filters;
 mod records;
 mod related_items;
 mod reports;
@@ -49,13 +55,14 @@ use super::{answer::Answered, call::ApiCall, world::WorldData};
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 34] = [
+const FAMILIES: [Family; 36] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
     automation::respond,
     backups::respond,
     billing::respond,
+    checklist_templates::respond,
     checklists::respond,
     contacts::respond,
     custom_field_reports::respond,
@@ -66,6 +73,7 @@ const FAMILIES: [Family; 34] = [
     device_parts::respond,
     device_search::respond,
     devices::respond,
+    document_templates::respond,
     documents::respond,
     geolocation::respond,
     groups::respond,

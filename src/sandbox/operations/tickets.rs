@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::sandbox::{
     answer::{Answer, Answered, bad_request},
     call::ApiCall,
-    form_parts::form_parts,
+    multipart,
     response::SandboxResponse,
     time_text::parse_time,
     world::{Collection, Record, RecordId, WorldData, integer, record, text},
@@ -234,15 +234,15 @@ fn comment(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let id = call.id_of(0, world, Tickets)?;
     let ticket = call.record_of(0, world, Tickets)?.clone();
     let request = call.request;
-    let parts = form_parts(&request.headers, &request.body)
-        .ok_or_else(|| bad_request("The body is no multipart/form-data"))?;
+    let parts = multipart::parse(&request.headers, &request.body)
+        .map_err(|error| bad_request(&error.to_string()))?;
     let files: Vec<&String> = parts
         .iter()
         .filter_map(|it| it.file_name.as_ref())
         .collect();
     let comment = parts.iter().find(|it| it.name == "comment");
     let comment = match comment {
-        Some(part) => serde_json::from_slice::<Map<String, Value>>(part.content)
+        Some(part) => serde_json::from_slice::<Map<String, Value>>(part.bytes)
             .map_err(|_| bad_request("The comment is no JSON object"))?,
         None if files.is_empty() => return Err(bad_request("The comment is missing")),
         None => Map::new(),

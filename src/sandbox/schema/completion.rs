@@ -10,13 +10,22 @@ const DISCRIMINATORS: [(&str, &str); 2] = [
     ("AssigmentAutomationSettings", "type"),
 ];
 
-/// Members that are left out where there is nothing to say: of any type, or of one.
-const MAY_BE_ABSENT: [(&str, &str); 11] = [
+/// Members that say something only where there is something to say: the top of a tree has no parent, what is open was never
+/// completed. They are left out where the world has no value; of any type, or of one.
+const MAY_BE_ABSENT: [(&str, &str); 19] = [
+    ("", "archiveTime"),
+    ("", "archivedBy"),
+    ("", "archivedTime"),
     ("", "assignedOwnerUid"),
+    ("", "completedBy"),
+    ("", "completedOn"),
     ("", "maintenance"),
     ("", "nodeRoleParentId"),
+    ("", "parentDeviceId"),
+    ("", "parentFolderId"),
     ("", "parentId"),
     ("", "parentPolicyId"),
+    ("", "parentTabId"),
     ("Activity", "deviceId"),
     ("NodeReferences", "assignedOwner"),
     ("TicketDTO", "assignedAppUserId"),

@@ -7,7 +7,7 @@ use crate::sandbox::{seeded_rng, world::NOW_SECONDS};
 use super::Expression;
 
 /// References that a member's name tells, each to something that is in every new world.
-const REFERENCES: [(&[&str], u32); 12] = [
+const REFERENCES: [(&[&str], u32); 15] = [
     (&["organizationId", "clientId"], 2),
     (&["locationId"], 3),
     (&["deviceId", "nodeId", "parentDeviceId"], 101),
@@ -20,6 +20,9 @@ const REFERENCES: [(&[&str], u32); 12] = [
         ],
         1,
     ),
+    (&["accountId"], 1),
+    (&["agreementId"], 1),
+    (&["productId"], 1),
     (&["nodeRoleId", "nodeRoleParentId", "roleId"], 1),
     (
         &[

@@ -28,8 +28,7 @@ pub(super) use self::{
     collection::Collection,
     programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
-    schedule::Event,
-    table::{RECORDS_MAX, TableFullError},
+    table::TableFullError,
 };
 
 use self::{clock::SandboxClock, schedule::Schedule, table::Table};
