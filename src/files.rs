@@ -35,6 +35,13 @@ pub const SAFE_OPEN_FLAGS: OFlags = OFlags::NOFOLLOW
 
 const PERMISSION_BITS: u32 = 0o7777;
 
+/// Whether both paths lead to one file, a link or not.
+#[must_use]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(one) == real(other)
+}
+
 /// The owner, if it is not the user who runs this program.
 #[must_use]
 pub fn foreign_owner(about: &Metadata) -> Option<u32> {
@@ -72,12 +79,14 @@ pub fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 ///
 /// Whoever may read `like` may read them, and nobody but their owner may write. They belong to whom `like` belongs to, if we
 /// may give them away: `sudo` must not make files that the service cannot read. For files without secrets.
+///
+/// The directory, opened, in which it was made: [`remove_durably`] takes it back from there, whatever the path leads to by then.
 pub(crate) fn create_atomically(
     like: &Path,
     directory: &Path,
     file: &OsStr,
     content: &[u8],
-) -> io::Result<()> {
+) -> io::Result<File> {
     let like = fs::metadata(like)?;
     let readers = like.permissions().mode() & 0o044;
     let directory_mode = 0o700 | readers | readers >> 2;
@@ -103,6 +112,19 @@ pub(crate) fn create_atomically(
     let removed = rustix::fs::unlinkat(&directory, &temporary, AtFlags::empty());
     placed?;
     removed?;
+    directory.sync_all()?;
+    Ok(directory)
+}
+
+/// Opens the directory of `file` to remove it there, and gives what it is called in it; see [`create_atomically`] about links.
+pub(crate) fn open_parent_directory(file: &Path) -> io::Result<(File, &OsStr)> {
+    let (directory, name) = split(file)?;
+    Ok((open_directory(directory)?, name))
+}
+
+/// Removes a file, or a link to one, and makes that durable.
+pub(crate) fn remove_durably(directory: &File, name: &OsStr) -> io::Result<()> {
+    rustix::fs::unlinkat(directory, name, AtFlags::empty())?;
     directory.sync_all()
 }
 
@@ -122,14 +144,6 @@ pub(crate) fn replace_atomically(file: &Path, content: &[u8]) -> io::Result<()> 
     }
     placed?;
     directory.sync_all()
-}
-
-/// Makes the names in the directory of `path` durable.
-pub(crate) fn sync_parent_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    }
 }
 
 /// Makes the names in a directory durable: until then a crash can undo what was made, renamed or removed in it.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   vocabulary    names   clock   random   hex   secret   files   lock   tasks   watchdog
+//!                 shell_word   typed_command
 //!   plumbing      net                                      HTTP, TLS, sockets; knows nothing of NinjaOne
 //!   vendor        ninjaone                                 operations, scopes, regions; facts, no I/O
 //!   ═══════════════════════════════ the journey ═══════════════════════════════
@@ -40,6 +41,10 @@ pub mod lock;
 pub mod tasks;
 
 pub mod watchdog;
+
+pub(crate) mod shell_word;
+
+pub(crate) mod typed_command;
 
 pub mod net;
 

@@ -102,6 +102,12 @@ impl Watchdog {
         }))
     }
 
+    /// How long a part may go without a beat.
+    #[must_use]
+    pub fn silence_max(&self) -> Duration {
+        self.0.silence_max
+    }
+
     /// Watches a part from now on.
     #[must_use]
     pub fn watch(&self, name: impl Into<String>) -> Heartbeat {

@@ -1,10 +1,12 @@
 //! What a status shows to be wrong: the one place that decides it, for every command, probe and metric.
 
+use crate::typed_command::typed;
+
 use super::{
     duration_text::humanize_duration,
     status_snapshot::{
         AuditSpaceLevel, AuditState, AuditStatus, ConfigStatus, IdentityState, IdentityStatus,
-        StalledPart, StatusSnapshot, TenantStatus,
+        LogState, LogStatus, StalledPart, StatusSnapshot, TenantStatus,
     },
     trouble::{Trouble, TroubleKind},
 };
@@ -27,6 +29,7 @@ pub(super) fn diagnose(snapshot: &StatusSnapshot) -> Vec<Trouble> {
         trouble(TroubleKind::CallerTokensUnsaved, "token-endpoint", text)
     }));
     all.extend(audit_troubles(&snapshot.audit));
+    all.extend(log_trouble(&snapshot.log));
     all.extend(snapshot.stalled.iter().map(stall_trouble));
     all
 }
@@ -35,7 +38,7 @@ fn trouble(kind: TroubleKind, about: &str, text: impl Into<String>) -> Trouble {
     Trouble {
         kind,
         about: about.to_owned(),
-        text: text.into(),
+        text: typed(text.into()).into_owned(),
     }
 }
 
@@ -73,6 +76,13 @@ fn tenant_troubles(tenant: &TenantStatus) -> Vec<Trouble> {
         );
         all.push(trouble(TroubleKind::Unreachable, name, text));
     }
+    if let Some(host) = &tenant.stale_host {
+        let text = format!(
+            "{name}: the name servers give no answer for {host}: its last known addresses are used, for a day at most. \
+             Look at this machine's name servers."
+        );
+        all.push(trouble(TroubleKind::NameServers, name, text));
+    }
     all
 }
 
@@ -87,7 +97,7 @@ fn audit_troubles(audit: &AuditStatus) -> Vec<Trouble> {
         let why = audit
             .last_error
             .as_deref()
-            .unwrap_or("its disk does not answer");
+            .unwrap_or("its disk does not answer in time");
         let text = format!(
             "The audit log {} cannot be written: {refused} is refused ({why}).",
             audit.path
@@ -118,6 +128,26 @@ fn audit_troubles(audit: &AuditStatus) -> Vec<Trouble> {
         all.push(trouble(TroubleKind::AuditLost, "audit", text));
     }
     all
+}
+
+fn log_trouble(log: &LogStatus) -> Option<Trouble> {
+    if log.state == LogState::Writing {
+        return None;
+    }
+    let (lost, waiting) = (log.lines_lost, log.lines_waiting);
+    let text = if log.silent_s > 0 {
+        format!(
+            "The program's log has not been written for {}: stderr takes nothing. It may be a pipe that nobody reads, or a stopped \
+             terminal. Lines that wait: {waiting}; lost: {lost}. Requests and the audit log go on.",
+            humanize_duration(log.silent_s)
+        )
+    } else {
+        format!(
+            "Lines of the program's log are lost, {lost} since the start: stderr does not take them, or too slowly. \
+             Requests and the audit log go on."
+        )
+    };
+    Some(trouble(TroubleKind::LogFailing, "log", text))
 }
 
 fn stall_trouble(it: &StalledPart) -> Trouble {

@@ -6,7 +6,9 @@ use crate::watchdog::{Liveness, PartStatus};
 
 use super::{
     diagnosis::diagnose,
-    status_snapshot::{AuditState, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus},
+    status_snapshot::{
+        AuditState, AuditStatus, IdentityState, IdentityStatus, StatusSnapshot, TenantStatus,
+    },
 };
 
 pub use super::{duration_text::humanize_duration, overall_health::Health};
@@ -25,6 +27,8 @@ pub struct ProbeCheck {
     pub name: Cow<'static, str>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// What does not work though it passed.
+    pub reservation: Option<String>,
 }
 
 impl ProbeCheck {
@@ -34,6 +38,7 @@ impl ProbeCheck {
         Self {
             name: Cow::Borrowed(name),
             failure: None,
+            reservation: None,
         }
     }
 
@@ -45,6 +50,7 @@ impl ProbeCheck {
         Self {
             name: name.into(),
             failure: (!fine).then(failure),
+            reservation: None,
         }
     }
 
@@ -84,11 +90,7 @@ pub fn readiness(snapshot: &StatusSnapshot, ready: ReadinessCondition) -> Vec<Pr
     checks.push(ProbeCheck::new("parts", stalled.is_empty(), || {
         format!("stalled: {}", stalled.join(", "))
     }));
-    let audit = &snapshot.audit;
-    let is_recorded = audit.state == AuditState::Writing || !audit.refuses_reads;
-    checks.push(ProbeCheck::new("audit", is_recorded, || {
-        "the audit log cannot be written, and nothing goes unrecorded".to_owned()
-    }));
+    checks.push(audit_check(&snapshot.audit));
     let without: Vec<String> = identities(snapshot)
         .filter(|(_, identity)| identity.state != IdentityState::Valid)
         .map(|(tenant, identity)| format!("{}/{}", tenant.name, identity.identity))
@@ -106,6 +108,20 @@ pub fn readiness(snapshot: &StatusSnapshot, ready: ReadinessCondition) -> Vec<Pr
         }
     }));
     checks
+}
+
+/// Whoever refuses all takes no new requests; whoever still reads stays ready, as `audit.on_failure` asks, and says so.
+fn audit_check(audit: &AuditStatus) -> ProbeCheck {
+    let is_failing = audit.state == AuditState::Failing;
+    let is_recorded = !(is_failing && audit.refuses_reads);
+    let check = ProbeCheck::new("audit", is_recorded, || {
+        "the audit log cannot be written, and nothing goes unrecorded".to_owned()
+    });
+    ProbeCheck {
+        reservation: (is_failing && is_recorded)
+            .then(|| "the audit log cannot be written: everything but reads is refused".to_owned()),
+        ..check
+    }
 }
 
 /// What `/startupz` checks. Once passed it stays so: draining is not starting.
@@ -140,10 +156,14 @@ pub(super) fn probe_body(
     let mut text = String::new();
     for check in checks {
         // Writing to a String cannot fail.
-        let _ = match &check.failure {
-            None => writeln!(text, "[+]{} ok", check.name),
-            Some(why) if with_reasons => writeln!(text, "[-]{} failed: {why}", check.name),
-            Some(_) => writeln!(text, "[-]{} failed", check.name),
+        let _ = match (&check.failure, &check.reservation) {
+            (None, None) => writeln!(text, "[+]{} ok", check.name),
+            (None, Some(what)) if with_reasons => {
+                writeln!(text, "[+]{} degraded: {what}", check.name)
+            }
+            (None, Some(_)) => writeln!(text, "[+]{} degraded", check.name),
+            (Some(why), _) if with_reasons => writeln!(text, "[-]{} failed: {why}", check.name),
+            (Some(_), _) => writeln!(text, "[-]{} failed", check.name),
         };
     }
     let verdict = if passed { "passed" } else { "failed" };

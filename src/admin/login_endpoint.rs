@@ -251,12 +251,20 @@ impl LoginEndpoint {
         match (found.next(), found.next()) {
             (Some(target), None) => Ok(target.clone()),
             (None, _) => {
-                let detail = "there is no such tenant with a user identity";
-                Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", detail))
+                let detail = match names(&targets).as_str() {
+                    "" => "no tenant has a user identity".to_owned(),
+                    names => {
+                        format!("there is no such tenant with a user identity; there is: {names}")
+                    }
+                };
+                Err(failed(StatusCode::NOT_FOUND, "tenant-unknown", &detail))
             }
             (Some(_), Some(_)) => {
-                let detail = "several tenants have a user identity: name one";
-                Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", detail))
+                let detail = format!(
+                    "several tenants have a user identity: name one of {}",
+                    names(&targets)
+                );
+                Err(failed(StatusCode::BAD_REQUEST, "tenant-needed", &detail))
             }
         }
     }
@@ -275,7 +283,9 @@ impl LoginEndpoint {
             let PendingLogin { slot, request, .. } = pending;
             desk.requests.note(&slot, by.clone());
             let outcome = complete_login(request, received, &store, &slot).await;
-            if outcome.is_err() {
+            if outcome.is_ok() {
+                desk.requests.shown(&slot).await;
+            } else {
                 desk.requests.forget(&slot);
                 desk.record_failure(&slot, &by);
             }
@@ -311,7 +321,7 @@ impl LoginEndpoint {
             let outcome = log_out(&params.application, &store, &slot).await;
             match &outcome {
                 Ok(LogoutOutcome::NotLoggedIn) => desk.requests.forget(&slot),
-                Ok(_) => {}
+                Ok(_) => desk.requests.shown(&slot).await,
                 Err(_) => {
                     desk.requests.forget(&slot);
                     desk.record(&slot, "logout-failed", &by);
@@ -451,4 +461,10 @@ impl LoginEndpointError {
         *response.status_mut() = self.status;
         response
     }
+}
+
+/// Whom somebody can log in to.
+fn names(targets: &[LoginTarget]) -> String {
+    let names = targets.iter().map(|it| it.slot.tenant.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -40,6 +40,8 @@ pub struct StatusSnapshot {
     /// Parts of the program that have stalled; empty while all is well.
     #[serde(default)]
     pub stalled: Vec<StalledPart>,
+    #[serde(default)]
+    pub log: LogStatus,
 }
 
 /// A part of the program that has stalled.
@@ -97,6 +99,9 @@ pub struct TenantStatus {
     /// None while NinjaOne can be reached, or nobody has tried for a while.
     #[serde(default)]
     pub unreachable: Option<UnreachableStatus>,
+    /// The host whose last known addresses are used because the name servers give no answer.
+    #[serde(default)]
+    pub stale_host: Option<String>,
 }
 
 /// No connection to a tenant's host could be made.
@@ -205,7 +210,7 @@ pub struct AuditStatus {
     /// Why it cannot be written; none while it can.
     #[serde(default)]
     pub last_error: Option<String>,
-    /// Whether reads are refused too while it cannot be written.
+    /// Whether reads are refused too while it cannot be written. They are not while its disk is only slow.
     #[serde(default)]
     pub refuses_reads: bool,
     /// The last gap in the log, for a day.
@@ -260,6 +265,26 @@ pub enum AuditSpaceLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditState {
+    Writing,
+    Failing,
+}
+
+/// The program's own log, on stderr.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStatus {
+    pub state: LogState,
+    /// Since the start.
+    pub lines_lost: u64,
+    pub lines_waiting: u64,
+    /// How long nothing has been written though lines wait.
+    pub silent_s: u64,
+}
+
+/// Whether the program's own log can be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogState {
+    #[default]
     Writing,
     Failing,
 }

@@ -36,17 +36,21 @@ pub enum TroubleKind {
     Throttled,
     /// No connection to NinjaOne.
     Unreachable,
+    /// The name servers give no answer: the last known addresses are used.
+    NameServers,
     AuditFailing,
     /// The audit log could not be written for a while, or somebody else changed its files.
     AuditGap,
     AuditLost,
     /// Only the reserve of the audit log is left: strangers are counted.
     AuditReserve,
+    /// The program's own log cannot be written: stderr takes nothing, or too slowly.
+    LogFailing,
     Stalled,
 }
 
 impl TroubleKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ReloadRefused,
         Self::RestartNeeded,
         Self::TokenStarting,
@@ -62,10 +66,12 @@ impl TroubleKind {
         Self::CallerTokensUnsaved,
         Self::Throttled,
         Self::Unreachable,
+        Self::NameServers,
         Self::AuditFailing,
         Self::AuditGap,
         Self::AuditLost,
         Self::AuditReserve,
+        Self::LogFailing,
         Self::Stalled,
     ];
 
@@ -88,10 +94,12 @@ impl TroubleKind {
             Self::CallerTokensUnsaved => "caller-tokens-unsaved",
             Self::Throttled => "throttled",
             Self::Unreachable => "unreachable",
+            Self::NameServers => "name-servers",
             Self::AuditFailing => "audit-failing",
             Self::AuditGap => "audit-gap",
             Self::AuditLost => "audit-lost",
             Self::AuditReserve => "audit-reserve",
+            Self::LogFailing => "log-failing",
             Self::Stalled => "stalled",
         }
     }

@@ -20,19 +20,22 @@ const AUDIT_GAP_SHOWN: Duration = Duration::from_hours(24);
 
 /// The status of the log.
 pub(super) fn audit_status(ledger: LedgerSnapshot, parts: &[PartStatus]) -> AuditStatus {
-    // A disk call that never returns reports no failure, but nothing is written any longer.
-    let is_stuck = parts
-        .iter()
-        .any(|it| it.name == WRITER_PART && it.liveness != Liveness::Alive);
+    // A disk call that does not return reports no failure, but by then whoever waits for a line has been refused.
+    let is_stuck = parts.iter().any(|it| {
+        it.name == WRITER_PART && (it.liveness != Liveness::Alive || it.silent > ledger.intent_wait)
+    });
+    let state = if ledger.failure.is_some() || is_stuck {
+        AuditState::Failing
+    } else {
+        AuditState::Writing
+    };
+    // Behind a slow disk, reads are queued.
+    let queues_reads = state == AuditState::Failing && !ledger.takes_nothing;
     AuditStatus {
-        state: if ledger.failure.is_some() || is_stuck {
-            AuditState::Failing
-        } else {
-            AuditState::Writing
-        },
+        state,
         last_error: ledger.failure.map(|it| it.reason.into()),
         gap: ledger.gap.and_then(audit_gap),
-        refuses_reads: !ledger.serves_reads_unrecorded,
+        refuses_reads: !ledger.serves_reads_unrecorded && !queues_reads,
         records: ledger.records,
         failures: ledger.failures,
         queued: ledger.queued as u64,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     admin::status_snapshot::OutgoingProxyStatus,
-    config::{Config, effective_settings::EffectiveSetting},
+    config::{Config, Origin, effective_settings::EffectiveSetting},
     credentials::token::schedule::RenewalSchedule,
     names::TenantName,
 };
@@ -34,6 +34,8 @@ pub(crate) struct TenantState {
     pub label: Option<String>,
     pub origin: String,
     pub proxy: Option<OutgoingProxyStatus>,
+    /// Whose name is looked up: the proxy's, or that of the origin.
+    pub dialed_host: String,
     /// Part of a token's life after which it is renewed, in percent; `None` where a time before its end is configured.
     pub service_percent: Option<u8>,
     pub user_percent: Option<u8>,
@@ -50,6 +52,7 @@ impl ConfigState {
                 label: tenant.label.clone(),
                 origin: format!("{scheme}://{}:{}", tenant.origin.host, tenant.origin.port),
                 proxy: proxy_status(&tenant.origin.way_out),
+                dialed_host: dialed_host(&tenant.origin),
                 service_percent: tenant
                     .service
                     .as_ref()
@@ -66,6 +69,12 @@ impl ConfigState {
             pending_restart: Vec::new(),
         }
     }
+}
+
+/// Whose name is looked up before a connection.
+fn dialed_host(origin: &Origin) -> String {
+    let proxy = origin.way_out.proxy();
+    proxy.map_or_else(|| origin.host.clone(), |it| it.host().to_owned())
 }
 
 /// What is in force after a reload: settings that wait for a restart are as they were.

@@ -29,7 +29,12 @@ use tracing_subscriber::{
     fmt::{MakeWriter, format::Writer, time::FormatTime},
 };
 
-use crate::{clock::Moment, config::LogFormat};
+use crate::{
+    admin::status_snapshot::{LogState, LogStatus},
+    clock::Moment,
+    config::LogFormat,
+    watchdog::CHECK_INTERVAL,
+};
 
 use super::journal;
 
@@ -56,6 +61,9 @@ struct LogQueue {
     /// Lost lines that have been reported, and how many lines had been written by then.
     reported: AtomicU64,
     written_when_reported: AtomicU64,
+    /// How long nothing has left the queue though lines wait, and how many had left it at the last look.
+    silent_ms: AtomicU64,
+    done_when_looked: AtomicU64,
     /// Never dropped: dropping would join a thread that may be blocked on a pipe.
     _guard: WorkerGuard,
 }
@@ -160,6 +168,8 @@ fn open() -> io::Result<LogMakeWriter> {
         dropped,
         reported: AtomicU64::new(0),
         written_when_reported: AtomicU64::new(0),
+        silent_ms: AtomicU64::new(0),
+        done_when_looked: AtomicU64::new(0),
         _guard: guard,
     });
     Ok(lines)
@@ -169,6 +179,43 @@ fn open() -> io::Result<LogMakeWriter> {
 #[must_use]
 pub(crate) fn lost_lines() -> u64 {
     LOG.get().map_or(0, LogQueue::lost)
+}
+
+/// How the log stands; it fails if lines were lost that it could not yet tell of, or if it writes nothing for `silence_max`
+/// though lines wait.
+#[must_use]
+pub(crate) fn status(silence_max: Duration) -> LogStatus {
+    let Some(log) = LOG.get() else {
+        return LogStatus::default();
+    };
+    let lines_lost = log.lost();
+    let silent = Duration::from_millis(log.silent_ms.load(Ordering::Relaxed));
+    let is_untold = lines_lost > log.reported.load(Ordering::Relaxed);
+    LogStatus {
+        state: if is_untold || silent >= silence_max {
+            LogState::Failing
+        } else {
+            LogState::Writing
+        },
+        lines_lost,
+        lines_waiting: log.waiting(),
+        silent_s: silent.as_secs(),
+    }
+}
+
+/// Looks whether lines leave the queue; `passed` is the time since the last look.
+pub(crate) fn look(passed: Duration) {
+    let Some(log) = LOG.get() else { return };
+    let done = log.done();
+    let before = log.done_when_looked.swap(done, Ordering::Relaxed);
+    if done != before || log.waiting() == 0 {
+        log.silent_ms.store(0, Ordering::Relaxed);
+    } else {
+        // More than that, and it was the looker that stalled.
+        let passed = passed.min(2 * CHECK_INTERVAL).as_millis();
+        let passed = u64::try_from(passed).unwrap_or_default();
+        log.silent_ms.fetch_add(passed, Ordering::Relaxed);
+    }
 }
 
 /// Logs how many lines were lost, once there is room for that line.
@@ -208,12 +255,14 @@ impl LogQueue {
         self.dropped.dropped_lines() as u64
     }
 
+    /// Lines that have left the queue.
+    fn done(&self) -> u64 {
+        self.written.load(Ordering::Acquire) + self.unwritable.load(Ordering::Acquire)
+    }
+
     fn waiting(&self) -> u64 {
         let queued = self.queued.load(Ordering::Acquire);
-        let done = self.written.load(Ordering::Acquire)
-            + self.unwritable.load(Ordering::Acquire)
-            + self.dropped();
-        queued.saturating_sub(done)
+        queued.saturating_sub(self.done() + self.dropped())
     }
 }
 
@@ -226,35 +275,38 @@ struct LogMakeWriter {
 }
 
 impl LogMakeWriter {
-    fn writer(&self, level: Level) -> LineWriter {
-        self.queued.fetch_add(1, Ordering::AcqRel);
+    fn writer(&self, level: Level) -> LineWriter<'_> {
         LineWriter {
             queue: self.queue.clone(),
+            queued: &self.queued,
             prefix: self.has_priorities.then(|| journal::prefix(level)),
         }
     }
 }
 
 impl<'a> MakeWriter<'a> for LogMakeWriter {
-    type Writer = LineWriter;
+    type Writer = LineWriter<'a>;
 
-    fn make_writer(&'a self) -> LineWriter {
+    fn make_writer(&'a self) -> LineWriter<'a> {
         self.writer(Level::INFO)
     }
 
-    fn make_writer_for(&'a self, about: &Metadata<'_>) -> LineWriter {
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> LineWriter<'a> {
         self.writer(*about.level())
     }
 }
 
 /// The writer of one event. It is one write, even if the text has many lines: the subscriber formats all of it first.
-struct LineWriter {
+struct LineWriter<'q> {
     queue: NonBlocking,
+    queued: &'q AtomicU64,
     prefix: Option<&'static str>,
 }
 
-impl Write for LineWriter {
+impl Write for LineWriter<'_> {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        // Only here: an event that could not be formatted is waited for by nobody.
+        self.queued.fetch_add(1, Ordering::AcqRel);
         match self.prefix {
             Some(prefix) => {
                 self.queue.write_all(&journal::with_prefix(lines, prefix))?;

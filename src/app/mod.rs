@@ -15,6 +15,7 @@ pub(crate) mod journal;
 pub(crate) mod listeners;
 pub(crate) mod logging;
 mod memory_release;
+pub(crate) mod port_holder;
 pub(crate) mod program;
 pub(crate) mod refusal_remedy;
 pub mod reload;

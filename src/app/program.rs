@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     admin::{
-        control::{Control, ControlRequest, DrainNotice},
+        control::{Control, ControlRequest},
         login_endpoint::LoginEndpoint,
     },
     audit::{
@@ -56,6 +56,7 @@ use super::{
     fd_limit,
     listeners::{self, InheritedSockets},
     rules_builder::RulesBuilder,
+    shutdown_deadline::ShutdownDeadline,
     status_collector::StatusCollector,
     token_events,
     token_renewers::TokenRenewers,
@@ -65,6 +66,10 @@ use super::{
 
 /// The watchdog's name of a worker is this and its number.
 const WORKER_NAME_PREFIX: &str = "worker";
+
+/// The watchdog's names of who follows the revocations of other processes, and of who logs turned-away connections.
+const REVOCATIONS_PART: &str = "revocations";
+const REJECTIONS_PART: &str = "rejections";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
@@ -115,7 +120,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Opens the log and the listeners and starts everything. Runs on the control runtime. [`super::shutdown_deadline`] watches
-    /// `calls` too. `observer` is told of each entry of the audit log.
+    /// `calls` too, and `deadline` is watched. `observer` is told of each entry of the audit log.
     ///
     /// # Errors
     /// Something cannot be opened; then nothing is left running.
@@ -124,7 +129,7 @@ impl Program {
         observer: Option<LedgerObserver>,
         inherited: &mut InheritedSockets,
         calls: RefreshCalls,
-        notice: DrainNotice,
+        deadline: &ShutdownDeadline,
     ) -> Result<Self, StartError> {
         let boot = format!("{:016x}", random::random_u64());
         let mut opened = OpenListeners::open(config, inherited)?;
@@ -132,6 +137,7 @@ impl Program {
         let admin_access = opened.open_admin_socket(config)?;
         let token_authority = Arc::new(TokenAuthority::open(store.as_ref())?);
         let watchdog = Watchdog::new(config.admin.watchdog_timeout);
+        deadline.watch_by(&watchdog);
         let ledger = open_ledger(config, observer, &boot, &watchdog)?;
 
         let (listener_tasks, admin, abort_tasks, renewer_tasks) =
@@ -147,7 +153,7 @@ impl Program {
             ledger: ledger.clone(),
             token_authority: Arc::clone(&token_authority),
         };
-        renewer_tasks.spawn_until_shutdown(Arc::clone(&token_authority).follow_store());
+        follow_revocations(&token_authority, &watchdog, &renewer_tasks);
         let (workers, worker_metrics) =
             start_workers(config, &shared, &abort_tasks, &watchdog).map_err(StartError::Thread)?;
         let status = Arc::new(StatusCollector {
@@ -164,7 +170,7 @@ impl Program {
             draining: AtomicBool::new(false),
             watchdog: watchdog.clone(),
         });
-        let (control, requests) = Control::new(notice);
+        let (control, requests) = Control::new(deadline.drain_notice());
         let admin_parts = AdminParts::new(config, &status, &logins, &admin_access, control);
         let served = admin_parts.serve(opened.operators, &admin);
         served.map_err(StartError::Thread)?;
@@ -201,28 +207,31 @@ fn accept_connections(
     status: &StatusCollector,
     listener_tasks: &Tasks,
 ) {
-    listener_tasks.spawn_until_shutdown(log_rejected_connections(Arc::clone(&status.connections)));
+    listener_tasks.spawn(until_stopped(
+        log_rejected_connections(Arc::clone(&status.connections)),
+        status.watchdog.watch(REJECTIONS_PART),
+        listener_tasks.clone(),
+    ));
     for bound in opened {
         let name = format!("listener {}", bound.listener.local_address());
         let heartbeat = status.watchdog.watch(name);
         let connections = Arc::clone(&status.connections);
         let accepting = accept(bound, Arc::clone(workers), connections);
-        listener_tasks.spawn(accept_until_stopped(
-            accepting,
-            heartbeat,
-            listener_tasks.clone(),
-        ));
+        listener_tasks.spawn(until_stopped(accepting, heartbeat, listener_tasks.clone()));
     }
 }
 
-async fn accept_until_stopped(
-    accepting: impl Future<Output = ()>,
-    heartbeat: Heartbeat,
-    listener_tasks: Tasks,
-) {
+fn follow_revocations(authority: &Arc<TokenAuthority>, watchdog: &Watchdog, tasks: &Tasks) {
+    let following = Arc::clone(authority).follow_store();
+    let heartbeat = watchdog.watch(REVOCATIONS_PART);
+    tasks.spawn(until_stopped(following, heartbeat, tasks.clone()));
+}
+
+/// Watched: whoever panics counts as stalled.
+async fn until_stopped(work: impl Future<Output = ()>, heartbeat: Heartbeat, tasks: Tasks) {
     tokio::select! {
-        () = heartbeat.beat_during(Duration::MAX, accepting) => {}
-        () = listener_tasks.shutdown_requested() => {}
+        () = heartbeat.beat_during(Duration::MAX, work) => {}
+        () = tasks.shutdown_requested() => {}
     }
     heartbeat.retire();
 }

@@ -8,6 +8,7 @@ use crate::{
     audit::entry::{AuditEntry, OutcomeDetails, RequestFacts},
     policy::policy_set::PolicySet,
     proxy::rules::Rules,
+    typed_command::typed,
 };
 
 /// The rules in force, for those who watch the audit log, which is open before there are rules. Clones share them.
@@ -44,10 +45,15 @@ impl RefusalRemedy {
             return None;
         }
         Some(Self {
-            explain: format!("ninjaone-proxy explain {}", facts.request_id),
+            explain: explaining_command(facts.request_id.as_str()),
             allow: allowing_command(facts, policy),
         })
     }
+}
+
+/// The command that explains a request.
+pub(crate) fn explaining_command(request: &str) -> String {
+    typed(format!("ninjaone-proxy explain {request}")).into_owned()
 }
 
 fn allowing_command(facts: &RequestFacts, policy: &PolicySet) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    refusal_remedy::RulesInForce,
+    refusal_remedy::{RulesInForce, explaining_command},
     request_line::{LiveLine, RequestLine, RequestResult},
 };
 
@@ -76,10 +76,16 @@ fn log(entry: &AuditEntry, rules: &RulesInForce) {
         RequestResult::Refused => {
             let allow = rules.remedy(entry).and_then(|it| it.allow);
             let allow = allow.map_or_else(String::new, |it| format!(" To allow it: '{it}'."));
-            format!("request refused: {detail}{allow} Run: ninjaone-proxy explain {request}")
+            format!(
+                "request refused: {detail}{allow} Run: {}",
+                explaining_command(request)
+            )
         }
         RequestResult::Failed => {
-            format!("request failed: {detail} Run: ninjaone-proxy explain {request}")
+            format!(
+                "request failed: {detail} Run: {}",
+                explaining_command(request)
+            )
         }
     };
     tracing::info!(

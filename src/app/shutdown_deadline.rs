@@ -5,11 +5,19 @@
 
 use std::{
     io,
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use crate::{admin::control::DrainNotice, credentials::login::refresh_calls::RefreshCalls};
+use tokio::sync::oneshot;
+
+use crate::{
+    admin::control::DrainNotice,
+    credentials::login::refresh_calls::RefreshCalls,
+    lock::Lock,
+    watchdog::{Heartbeat, Watchdog},
+};
 
 use super::{
     logging,
@@ -26,19 +34,29 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Time to close the audit log after the last refresh-token call has been stored.
 const AUDIT_CLOSE_MAX: Duration = Duration::from_secs(3);
 
-const THREAD_NAME: &str = "deadline";
+/// The thread's name, also for the watchdog.
+const PART: &str = "deadline";
 
-/// The drain timeout, once it is known, and the notice of a stop that no signal asks for.
-#[derive(Clone, Default)]
+/// The drain timeout and the watchdog, once they are known, and the notice of a stop that no signal asks for.
+#[derive(Clone)]
 pub(crate) struct ShutdownDeadline {
     drain: Arc<OnceLock<Duration>>,
     notice: DrainNotice,
+    watched: Arc<Lock<Option<oneshot::Sender<Heartbeat>>>>,
 }
 
 impl ShutdownDeadline {
     /// From now on there are requests to drain, for at most `drain`. Only the first call counts.
     pub(crate) fn set_drain_timeout(&self, drain: Duration) {
         let _ = self.drain.set(drain);
+    }
+
+    /// From now on the thread sends heartbeats. Only the first call counts.
+    pub(crate) fn watch_by(&self, watchdog: &Watchdog) {
+        if let Some(watched) = self.watched.lock().take() {
+            // A thread that has ended takes none: dropped, it counts as stalled.
+            drop(watched.send(watchdog.watch(PART)));
+        }
     }
 
     /// Whoever asks for a stop gives this.
@@ -56,24 +74,31 @@ pub(crate) fn start(
     calls: RefreshCalls,
     end: impl FnOnce(ExitReason) + Send + 'static,
 ) -> io::Result<ShutdownDeadline> {
-    let deadline = ShutdownDeadline::default();
+    let (watched, heartbeat) = oneshot::channel();
+    let deadline = ShutdownDeadline {
+        drain: Arc::default(),
+        notice: DrainNotice::default(),
+        watched: Arc::new(Lock::new(Some(watched))),
+    };
     let known = deadline.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     std::thread::Builder::new()
-        .name(THREAD_NAME.to_owned())
-        .spawn(move || match runtime.block_on(wait(&known, calls)) {
-            Ok(ExitReason::NothingServed) => end(ExitReason::NothingServed),
-            Ok(ExitReason::DeadlineExceeded) => {
-                tracing::error!("shutdown takes too long: ending the process");
-                logging::flush();
-                end(ExitReason::DeadlineExceeded);
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for signals: shutdown has no deadline");
-            }
-        })?;
+        .name(PART.to_owned())
+        .spawn(
+            move || match runtime.block_on(wait_watched(&known, calls, heartbeat)) {
+                Ok(ExitReason::NothingServed) => end(ExitReason::NothingServed),
+                Ok(ExitReason::DeadlineExceeded) => {
+                    tracing::error!("shutdown takes too long: ending the process");
+                    logging::flush();
+                    end(ExitReason::DeadlineExceeded);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot listen for signals: shutdown has no deadline");
+                }
+            },
+        )?;
     Ok(deadline)
 }
 
@@ -84,6 +109,20 @@ pub enum ExitReason {
     NothingServed,
     /// It was told to stop and did not end in time.
     DeadlineExceeded,
+}
+
+/// Sends heartbeats meanwhile, once there is somebody who watches.
+async fn wait_watched(
+    deadline: &ShutdownDeadline,
+    calls: RefreshCalls,
+    heartbeat: oneshot::Receiver<Heartbeat>,
+) -> io::Result<ExitReason> {
+    let mut waiting = pin!(wait(deadline, calls));
+    let heartbeat = tokio::select! {
+        reason = &mut waiting => return reason,
+        Ok(heartbeat) = heartbeat => heartbeat,
+    };
+    heartbeat.beat_during(Duration::MAX, waiting).await
 }
 
 async fn wait(deadline: &ShutdownDeadline, calls: RefreshCalls) -> io::Result<ExitReason> {

@@ -134,6 +134,7 @@ impl StatusCollector {
             traffic: status_snapshot::Traffic::default(),
             caller_token_faults: self.token_authority.troubles(),
             stalled: stalled(parts),
+            log: logging::status(self.watchdog.silence_max()),
         }
         .with_health()
     }

@@ -10,7 +10,7 @@ use crate::{
     admin::{self, AdminService},
     net::server::listener::UnregisteredListener,
     tasks::Tasks,
-    watchdog::{CHECK_INTERVAL, Liveness, PartStatus, Watchdog},
+    watchdog::{CHECK_INTERVAL, Heartbeat, Liveness, PartStatus, Watchdog},
 };
 
 use super::{
@@ -19,6 +19,9 @@ use super::{
 };
 
 const THREAD_NAME: &str = "supervisor";
+
+/// The watchdog's name of who serves the admin socket.
+const SOCKET_PART: &str = "admin socket";
 
 /// How many notifications the service manager gets within its watchdog timeout.
 const PINGS_PER_TIMEOUT: u32 = 3;
@@ -44,12 +47,15 @@ pub(crate) fn start(
         match listener {
             UnregisteredListener::Tcp(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                tasks.spawn(admin::server::serve(listener, admin, tasks.clone()));
+                let heartbeat = watchdog.watch(format!("listener {}", listener.local_addr()?));
+                let serving = admin::server::serve(listener, admin, tasks.clone());
+                tasks.spawn(watched(serving, heartbeat));
             }
             UnregisteredListener::Unix(listener, file) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
+                let heartbeat = watchdog.watch(SOCKET_PART);
                 let serving = admin::server::serve_socket(listener, file, admin, tasks.clone());
-                tasks.spawn(serving);
+                tasks.spawn(watched(serving, heartbeat));
             }
         }
     }
@@ -68,6 +74,12 @@ pub(crate) fn start(
     Ok(())
 }
 
+/// A listener that ends by itself counts as stalled.
+async fn watched(serving: impl Future<Output = ()>, heartbeat: Heartbeat) {
+    heartbeat.beat_during(Duration::MAX, serving).await;
+    heartbeat.retire();
+}
+
 async fn supervise(watchdog: Watchdog, mut troubles: TroubleLog) {
     let mut pings = ServiceManagerPings::from_environment();
     let mut ticks = interval(CHECK_INTERVAL);
@@ -77,6 +89,7 @@ async fn supervise(watchdog: Watchdog, mut troubles: TroubleLog) {
         ticks.tick().await;
         let now = Instant::now();
         watchdog.check(now - before).iter().for_each(log);
+        logging::look(now - before);
         before = now;
         troubles.update();
         logging::report_lost_lines();

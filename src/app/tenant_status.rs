@@ -8,6 +8,7 @@ use crate::{
         update::UnprovenChange,
     },
     names::IdentityKind,
+    net::client::name_resolver::is_stale_in_use,
     proxy::rules::Rules,
 };
 
@@ -43,6 +44,7 @@ pub(super) fn tenants(
                 }
             }),
             unreachable: unreachable(rules, index),
+            stale_host: Some(it.dialed_host.clone()).filter(|it| is_stale_in_use(it)),
         }
     };
     config.tenants.iter().enumerate().map(tenant).collect()

@@ -10,6 +10,7 @@ use crate::{
         store::stored_login::Slot,
         token::event::{TokenEvent, TokenEventKind, TokenObserver},
     },
+    typed_command::typed,
 };
 
 /// An observer that writes each token event to the log and the audit log. `requests` says who asked for a login or a logout.
@@ -51,7 +52,8 @@ fn log(event: &TokenEvent, by: Option<&str>) {
             tracing::error!(%tenant, %identity, generation, fault, "the renewed login could not be stored yet; retrying until it is");
         }
         TokenEventKind::LoginEnded(error) => {
-            tracing::error!(%tenant, %identity, %error, "the login is no longer valid; run: ninjaone-proxy login {tenant}");
+            let login = typed(format!("ninjaone-proxy login {tenant}"));
+            tracing::error!(%tenant, %identity, %error, "the login is no longer valid; run: {login}");
         }
         TokenEventKind::ChangeRefused(change, error) => {
             let rest = event.serves_until.map_or_else(
@@ -61,7 +63,8 @@ fn log(event: &TokenEvent, by: Option<&str>) {
             tracing::error!(%tenant, %identity, %error, "{} refused; {rest}", change.as_str());
         }
         TokenEventKind::Failed(error @ RenewalError::Login(_)) => {
-            tracing::warn!(%tenant, %identity, "{error}; run: ninjaone-proxy login {tenant}");
+            let login = typed(format!("ninjaone-proxy login {tenant}"));
+            tracing::warn!(%tenant, %identity, "{error}; run: {login}");
         }
         TokenEventKind::Failed(error) => {
             tracing::warn!(%tenant, %identity, %error, fault, "no token");

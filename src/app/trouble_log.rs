@@ -46,9 +46,12 @@ impl TroubleLog {
     }
 }
 
-/// A start is not a trouble yet, and the watchdog names what has stalled itself.
+/// A start is not a trouble yet, the watchdog names what has stalled itself, and a log that cannot be written tells of it when it can.
 const fn is_named_here(kind: TroubleKind) -> bool {
-    !matches!(kind, TroubleKind::TokenStarting | TroubleKind::Stalled)
+    !matches!(
+        kind,
+        TroubleKind::TokenStarting | TroubleKind::Stalled | TroubleKind::LogFailing
+    )
 }
 
 fn single_line(text: &str) -> String {

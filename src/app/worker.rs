@@ -296,6 +296,7 @@ impl WorkerConnection {
             started: tokio::time::Instant::now(),
             peer: self.peer,
             method: None,
+            unknown_method: None,
             path: Box::from(""),
             error: why,
             host: None,

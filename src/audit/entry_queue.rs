@@ -213,6 +213,11 @@ impl EntryQueue {
         self.broken.store(broken, Ordering::Release);
     }
 
+    /// Whether [`EntryQueue::reserve`] finds no room.
+    pub(super) fn is_full(&self) -> bool {
+        self.occupied.load(Ordering::Relaxed) >= QUEUE_ENTRIES_MAX
+    }
+
     /// Entries that are open or queued, or being written.
     pub(super) fn occupied(&self) -> usize {
         self.occupied.load(Ordering::Relaxed) + self.stranger_lines.load(Ordering::Relaxed)

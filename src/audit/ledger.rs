@@ -106,6 +106,10 @@ pub struct LedgerSnapshot {
     pub space: Option<LogSpace>,
     /// Whether reads go on while the log cannot be written.
     pub serves_reads_unrecorded: bool,
+    /// Nothing has a place in the log now: what is not served unrecorded is refused.
+    pub takes_nothing: bool,
+    /// How long a request waits for its intent to be durable before it is refused.
+    pub intent_wait: Duration,
 }
 
 /// The only way onto the record. Clones share one log.
@@ -271,6 +275,8 @@ impl Ledger {
             strangers_counted: self.0.queue.strangers.counted(),
             space: status.space,
             serves_reads_unrecorded: self.0.serve_reads_unrecorded,
+            takes_nothing: self.0.queue.is_broken() || self.0.queue.is_full(),
+            intent_wait: self.0.intent_wait,
         }
     }
 

@@ -9,13 +9,16 @@ use std::{
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::admin::{plain_text::escape_control_in_lines, status_snapshot::StatusSnapshot};
+use crate::{
+    admin::{plain_text::escape_control_in_lines, status_snapshot::StatusSnapshot},
+    files::is_same_file,
+};
 
 use super::{
     admin_args::AdminArgs,
     context::Context,
     exit::ExitStatus,
-    running_proxy::{RunningProxy, RunningProxyError, is_same_file},
+    running_proxy::{RunningProxy, RunningProxyError},
 };
 
 const FORBIDDEN: u16 = StatusCode::FORBIDDEN.as_u16();
@@ -71,7 +74,10 @@ impl AskError {
     /// # Errors
     /// `err` cannot be written to.
     pub(super) fn report(&self, err: &mut dyn Write) -> io::Result<ExitStatus> {
-        writeln!(err, "error: {self}")?;
+        match self {
+            Self::Proxy(error) => error.report(err)?,
+            Self::Told { .. } => writeln!(err, "error: {self}")?,
+        }
         Ok(self.exit())
     }
 }

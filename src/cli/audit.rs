@@ -67,6 +67,14 @@ pub struct AuditVerifyArgs {
     pub admin: AdminArgs,
 }
 
+/// The proxy makes the directory and the log when it starts.
+fn nothing_recorded(directory: &Path) -> String {
+    let directory = directory.display();
+    format!(
+        "there is no audit log in {directory}: no proxy has written there yet, or it writes elsewhere (audit.path)"
+    )
+}
+
 impl AuditVerifyArgs {
     /// Verifies `directory`; prints the verdict to `out` and diagnostics to `err`.
     pub fn run(
@@ -79,8 +87,15 @@ impl AuditVerifyArgs {
         match verify(directory, &self.anchors) {
             Ok(report) => print_report(&report, json, out),
             Err(error) => {
+                let text = match &error {
+                    VerifyError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                        nothing_recorded(directory)
+                    }
+                    VerifyError::NoLog { .. } => nothing_recorded(directory),
+                    other => other.to_string(),
+                };
                 // If this fails there is nowhere left to report it.
-                let _ = writeln!(err, "error: {error}");
+                let _ = writeln!(err, "error: {text}");
                 ExitStatus::Failed
             }
         }

@@ -13,13 +13,15 @@ use serde_json::json;
 use crate::{
     config::{
         caller_edits::{self, CallerEdits},
-        caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
+        caller_file_error::CallerFileError,
+        caller_files::{self, CallerFileChange, NewCaller},
         read::{load, sources::Sources},
     },
     names::CallerName,
+    shell_word::shell_word,
 };
 
-use super::{config::ConfigContext, context::Context, exit::ExitStatus, shell_word::shell_word};
+use super::{config::ConfigContext, context::Context, exit::ExitStatus};
 
 use self::edit_args::check_expiry;
 pub use self::edit_args::{CallerSelectorArgs, CallerSetArgs};
@@ -175,17 +177,23 @@ pub fn run(
         }
         CallerCommand::Key(args) => key(args, context.json, out, err),
         CallerCommand::Allow(args) => {
-            let edits = CallerEdits {
-                allow: args.selectors.clone(),
-                ..CallerEdits::default()
+            let mut edits = CallerEdits::default();
+            let selectors = if args.remove {
+                &mut edits.allow_no_more
+            } else {
+                &mut edits.allow
             };
+            selectors.clone_from(&args.selectors);
             change(&args.name, &edits, &sources, context, out, err)
         }
         CallerCommand::Deny(args) => {
-            let edits = CallerEdits {
-                deny: args.selectors.clone(),
-                ..CallerEdits::default()
+            let mut edits = CallerEdits::default();
+            let selectors = if args.remove {
+                &mut edits.deny_no_more
+            } else {
+                &mut edits.deny
             };
+            selectors.clone_from(&args.selectors);
             change(&args.name, &edits, &sources, context, out, err)
         }
         CallerCommand::Set(args) => match args.edits() {
@@ -246,10 +254,9 @@ fn rotate(
         )?,
     }
     for digest in old {
-        let config = context.config_flag();
         writeln!(
             err,
-            "  ninjaone-proxy{config} caller revoke {} --key {digest}",
+            "  ninjaone-proxy caller revoke {} --key {digest}",
             args.name
         )?;
     }
@@ -304,7 +311,7 @@ fn key(
     };
     if as_json {
         let object = json!({"schema": "caller-key/1", "caller": args.name, "key": key.expose(), "section": section});
-        writeln!(out, "{object:#}")?;
+        writeln!(out, "{object}")?;
         return Ok(ExitStatus::Done);
     }
     writeln!(err, "Copy this key now; it cannot be shown again:")?;
@@ -336,8 +343,7 @@ fn add(
     if new.allow.is_empty() && new.policy.is_empty() {
         writeln!(
             err,
-            "warning: nothing is allowed to this caller yet: ninjaone-proxy{} caller allow {} read",
-            context.config_flag(),
+            "warning: nothing is allowed to this caller yet: ninjaone-proxy caller allow {} read",
             args.name
         )?;
     }
@@ -345,18 +351,18 @@ fn add(
     let exists = matches!(changed, Err(CallerFileError::AlreadyExists { .. }));
     let exit = report_change(changed, &args.name, Done::Key, context.json, out, err)?;
     if exists {
-        let (config, name) = (context.config_flag(), &args.name);
+        let name = &args.name;
         let selectors: Vec<String> = args.allow.iter().map(|it| shell_word(it)).collect();
         if selectors.is_empty() {
             writeln!(
                 err,
-                "hint: for a new key: ninjaone-proxy{config} caller rotate {name}; for other settings: ninjaone-proxy{config} caller set {name} --help"
+                "hint: for a new key: ninjaone-proxy caller rotate {name}; for other settings: ninjaone-proxy caller set {name} --help"
             )?;
         } else {
             let selectors = selectors.join(" ");
             writeln!(
                 err,
-                "hint: to allow it more: ninjaone-proxy{config} caller allow {name} {selectors}"
+                "hint: to allow it more: ninjaone-proxy caller allow {name} {selectors}"
             )?;
         }
     }
@@ -424,7 +430,7 @@ fn report_change(
         Some(key) if as_json => {
             let object =
                 json!({"schema": done.schema(), "caller": name, "key": key.expose(), "file": file});
-            writeln!(out, "{object:#}")?;
+            writeln!(out, "{object}")?;
         }
         Some(key) => {
             writeln!(err, "{}", done.text(name, &file))?;
@@ -432,7 +438,10 @@ fn report_change(
         }
         None if as_json => {
             let object = json!({"schema": done.schema(), "caller": name, "file": file});
-            writeln!(out, "{object:#}")?;
+            writeln!(out, "{object}")?;
+        }
+        None if changed.is_unchanged => {
+            writeln!(err, "Caller {name} is so already; {file} was not changed.")?;
         }
         None => writeln!(err, "{}", done.text(name, &file))?,
     }

@@ -7,9 +7,9 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Command};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{
-    CompleteEnv, Shell,
+    CompleteEnv,
     engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate},
     env::Shells,
 };
@@ -37,7 +37,31 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
     /// The shell
-    shell: Shell,
+    shell: CompletedShell,
+}
+
+/// Those that the scripts are for; PowerShell by the name of its program as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompletedShell {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell", alias = "pwsh")]
+    PowerShell,
+    Zsh,
+}
+
+impl CompletedShell {
+    /// Its name in `clap_complete`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Elvish => "elvish",
+            Self::Fish => "fish",
+            Self::PowerShell => "powershell",
+            Self::Zsh => "zsh",
+        }
+    }
 }
 
 /// What an argument may be.
@@ -113,9 +137,9 @@ pub(super) fn print(
     as_json: bool,
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
-    let shell = args.shell.to_string();
+    let shell = args.shell.as_str();
     let shells = Shells::builtins();
-    let Some(writer) = shells.completer(&shell) else {
+    let Some(writer) = shells.completer(shell) else {
         return Err(io::Error::other(format!(
             "there are no completions for {shell}"
         )));

@@ -1,6 +1,7 @@
 //! `config check`, `config show` and `config schema`.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -19,9 +20,10 @@ use crate::{
         },
     },
     ninjaone::operation::Operation,
+    typed_command::typed,
 };
 
-use super::{admin_args::AdminArgs, exit::ExitStatus, shell_word::shell_word};
+use super::{admin_args::AdminArgs, exit::ExitStatus};
 
 /// Check and show the configuration
 #[derive(Debug, Args)]
@@ -80,14 +82,6 @@ pub struct ConfigContext<'a> {
 }
 
 impl ConfigContext<'_> {
-    /// ` --config FILE` where it was given, so that a command that we print finds the same configuration.
-    #[must_use]
-    pub(super) fn config_flag(&self) -> String {
-        let given = self.file.filter(|_| self.is_file_given);
-        let file = given.map(|it| shell_word(&it.display().to_string()));
-        file.map_or_else(String::new, |it| format!(" --config {it}"))
-    }
-
     /// Where the configuration is read from.
     ///
     /// # Errors
@@ -136,10 +130,7 @@ fn check(
     }
     let checked = context.sources().and_then(|sources| {
         let (config, warnings) = config::inspect(&sources, context.operations)?;
-        Ok((
-            valid_text(&sources, &config, &context.config_flag()),
-            warnings,
-        ))
+        Ok((valid_text(&sources, &config), warnings))
     });
     let (valid, problems) = match &checked {
         Ok((valid, warnings)) => (Some(valid.as_str()), warnings.as_slice()),
@@ -165,16 +156,16 @@ fn check(
 }
 
 /// That the configuration is valid, what it has, and the next step where something is missing.
-fn valid_text(sources: &Sources, config: &Config, flag: &str) -> String {
+fn valid_text(sources: &Sources, config: &Config) -> String {
     let number = |count: usize, what: &str| match count {
         0 => format!("no {what}s yet"),
         _ => pluralized(count, what),
     };
     let (tenants, callers) = (config.tenants.len(), config.callers.len());
-    let next = match (tenants, callers) {
-        (0, _) => " Next: add a section [tenant.NAME].".to_owned(),
-        (_, 0) => format!(" Next: ninjaone-proxy caller add NAME --allow read{flag}"),
-        _ => String::new(),
+    let next: Cow<'_, str> = match (tenants, callers) {
+        (0, _) => " Next: add a section [tenant.NAME].".into(),
+        (_, 0) => typed(" Next: ninjaone-proxy caller add NAME --allow read"),
+        _ => "".into(),
     };
     format!(
         "{} is valid: {}, {}.{next}",
@@ -187,7 +178,7 @@ fn valid_text(sources: &Sources, config: &Config, flag: &str) -> String {
 fn print_check_json(problems: &[Diagnostic], ok: bool, out: &mut dyn Write) -> io::Result<()> {
     let problems: Vec<Value> = problems.iter().map(problem_json).collect();
     let object = json!({"schema": "config-check/1", "ok": ok, "problems": problems});
-    writeln!(out, "{object:#}")
+    writeln!(out, "{object}")
 }
 
 /// Prints problems to `err` and the verdict to `out`. `valid` is the verdict if there was no error.
@@ -278,7 +269,7 @@ pub(super) fn print_settings(
     out: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     if as_json {
-        writeln!(out, "{:#}", effective_settings::to_json(shown))?;
+        writeln!(out, "{}", effective_settings::to_json(shown))?;
         return Ok(ExitStatus::Done);
     }
     let lines: Vec<String> = shown.iter().map(line).collect();

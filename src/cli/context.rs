@@ -11,12 +11,14 @@ use crate::{
     config::{
         self, BindAddress, Config, admin_socket,
         read::{
-            diagnostics::{ConfigurationError, Warning},
+            diagnostics::{ConfigurationError, Diagnostic, Warning},
             load,
-            sources::{Sources, config_file_candidates},
+            sources::{Sources, config_file_candidates, find_config_file},
         },
     },
+    files::is_same_file,
     ninjaone::operation::Operation,
+    typed_command,
 };
 
 use super::{config::ConfigContext, global_args::GlobalArgs};
@@ -197,6 +199,38 @@ impl Context {
         self.file.as_deref()
     }
 
+    /// From now on commands in texts name the configuration that `--config` names, as `worded`, or as it was typed; unless they
+    /// find it without that.
+    pub(super) fn name_config_in_texts(&self, worded: impl FnOnce(&Path) -> Option<PathBuf>) {
+        let Some(file) = &self.file else { return };
+        let found = find_config_file(None, &self.environment);
+        if found.is_ok_and(|it| is_same_file(&it, file)) {
+            return;
+        }
+        typed_command::set_config(&worded(file).unwrap_or_else(|| file.clone()));
+    }
+
+    /// Why the configuration does not say where the running proxy is, if that is so.
+    #[must_use]
+    pub(super) fn unread_configuration(&self) -> Option<ConfigurationError> {
+        let candidates = self.config_file_candidates();
+        match self.config_context().sources() {
+            Ok(sources) => {
+                let loaded = load::read(&sources);
+                let unread = loaded.unreadable.or(loaded.broken)?;
+                let main = sources.file.display().to_string();
+                // A caller's file says nothing of it.
+                let of_main = |it: &&Diagnostic| it.file == main;
+                let first = unread.as_slice().iter().find(of_main)?.clone();
+                Some(first.into())
+            }
+            Err(error) if self.file.is_some() || candidates.iter().any(|it| is_hidden(it)) => {
+                Some(error)
+            }
+            Err(_) => None,
+        }
+    }
+
     /// Where the running proxy's admin socket may be, the most likely first. Whoever names a configuration means its proxy.
     #[must_use]
     pub(super) fn admin_sockets(&self) -> Vec<PathBuf> {
@@ -236,4 +270,10 @@ fn address(written: &str) -> Option<SocketAddr> {
         Ok(BindAddress::Address(address)) => Some(address),
         _ => None,
     }
+}
+
+/// Whether this user may not even see if it is there.
+fn is_hidden(path: &Path) -> bool {
+    let seen = path.metadata();
+    seen.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }

@@ -18,7 +18,7 @@ use crate::{
         machine::FoundProxy,
         report::{DoctorReport, DoctorVerdict},
     },
-    config::read::diagnostics::ConfigurationError,
+    config::{Config, read::diagnostics::ConfigurationError},
 };
 
 use super::{
@@ -26,9 +26,10 @@ use super::{
     ask::{Answerer, AskError, AskedProxy, find_answerer, take_text_and_exit},
     context::Context,
     exit::ExitStatus,
-    running_proxy::RunningProxyError,
-    status,
+    running_proxy::{RunningProxyError, find_with_status},
 };
+
+const AS_ANOTHER_USER: &str = "Run this as one of those users: sudo ninjaone-proxy doctor";
 
 /// A little more than the proxy's own bound.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(DOCTOR_MS_MAX + 4_000);
@@ -116,16 +117,40 @@ impl DoctorArgs {
         if let Err(problem) = find_tenant(&config, self.tenant.as_deref()) {
             return failed(&problem, err);
         }
-        let running = status::fetch_snapshot(context).await;
         let examination = Examination {
             configuration: configuration(&config, &warnings),
-            found: FoundProxy::new(running, &config),
+            found: find_proxy(context, &config, forbidden).await,
             config: Arc::new(config),
             tenant: self.tenant.clone(),
             offline: self.offline,
         };
         print(&examination.run().await, context, out)
     }
+}
+
+/// The proxy that runs here, as far as this user may know it.
+async fn find_proxy(
+    context: &Context,
+    config: &Config,
+    forbidden: Option<RunningProxyError>,
+) -> FoundProxy {
+    let error = match forbidden {
+        Some(forbidden) => forbidden,
+        None => match find_with_status(context, &AdminArgs::default()).await {
+            Ok((_, snapshot)) => return FoundProxy::new(snapshot, config),
+            Err(error) => error,
+        },
+    };
+    let remedy = match &error {
+        RunningProxyError::Forbidden { .. } | RunningProxyError::ForeignOwner { .. } => {
+            Some(AS_ANOTHER_USER)
+        }
+        other => other.remedy(),
+    };
+    remedy.map_or(FoundProxy::None, |remedy| FoundProxy::Closed {
+        why: error.to_string(),
+        remedy: remedy.to_owned(),
+    })
 }
 
 /// Says on `err` what is wrong, unless there is no configuration at all.
@@ -168,11 +193,7 @@ fn wrong_configuration(
 
 /// A proxy runs that this user may not ask.
 fn closed_proxy(why: &RunningProxyError) -> DoctorCheck {
-    DoctorCheck::failed(
-        CheckName::Proxy,
-        why.to_string(),
-        "Run this as one of those users: sudo ninjaone-proxy doctor",
-    )
+    DoctorCheck::failed(CheckName::Proxy, why.to_string(), AS_ANOTHER_USER)
 }
 
 fn print(report: &DoctorReport, context: &Context, out: &mut dyn Write) -> io::Result<ExitStatus> {

@@ -11,13 +11,16 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::config::value::duration;
+use crate::{clock::Moment, config::value::duration};
 
 use super::{
     admin_args::AdminArgs,
     context::Context,
     exit::ExitStatus,
-    running_proxy::{RunningProxy, RunningProxyError, find_with_status, refuse_other_proxy},
+    running_proxy::{
+        RunningProxy, RunningProxyError, elapsed_ms, find_with_status, refuse_other_proxy,
+        warn_of_unread_configuration,
+    },
     signal::signal_running,
 };
 
@@ -53,7 +56,8 @@ pub(super) async fn drain(
     let (proxy, before) = match find_with_status(context, &args.admin).await {
         Ok(found) => found,
         Err(error) => {
-            writeln!(err, "error: {error}")?;
+            warn_of_unread_configuration(context, &args.admin, err)?;
+            error.report(err)?;
             return Ok(ExitStatus::Failed);
         }
     };
@@ -75,6 +79,7 @@ pub(super) async fn drain(
             return Ok(ExitStatus::Failed);
         }
     }
+    let began = Moment::now();
     if args.wait && timeout(args.timeout, wait_for_end(&proxy)).await.is_err() {
         writeln!(
             err,
@@ -82,9 +87,28 @@ pub(super) async fn drain(
         )?;
         return Ok(ExitStatus::TryAgainLater);
     }
+    let requests = before.traffic.in_flight;
+    let waited_ms = elapsed_ms(began);
     let state = if args.wait { "ended" } else { "draining" };
     if context.json {
-        writeln!(out, "{}", json!({"schema": "drain/1", "state": state}))?;
+        let mut object = json!({"schema": "drain/1", "state": state, "requests": requests});
+        if args.wait {
+            object["waited_ms"] = waited_ms.into();
+        }
+        writeln!(out, "{object}")?;
+        return Ok(ExitStatus::Done);
+    }
+    let requests = match requests {
+        0 => "no request was".to_owned(),
+        1 => "1 request was".to_owned(),
+        count => format!("{count} requests were"),
+    };
+    if args.wait {
+        let (whole, tenths) = (waited_ms / 1000, waited_ms % 1000 / 100);
+        writeln!(
+            out,
+            "{state} after {whole}.{tenths} s; {requests} in progress when it began"
+        )?;
     } else {
         writeln!(out, "{state}")?;
     }

@@ -23,6 +23,7 @@ use crate::{
     app::wiring,
     names::RequestId,
     policy::policy_set::PolicySet,
+    shell_word::shell_word,
 };
 
 use super::{
@@ -31,7 +32,6 @@ use super::{
     context::Context,
     exit::ExitStatus,
     running_proxy::RunningProxyError,
-    shell_word::shell_word,
 };
 
 /// A little more than the proxy's own bound.

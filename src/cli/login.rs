@@ -216,7 +216,8 @@ fn redirect_path(redirect: &str) -> String {
 
 /// Why no tenant can be logged in or out.
 pub(super) enum LoginTenantError {
-    Unknown(String),
+    /// And those that can be.
+    Unknown(String, Vec<String>),
     NoUserIdentity(TenantName),
     Ambiguous(Vec<TenantName>),
     NoneConfigured,
@@ -225,10 +226,15 @@ pub(super) enum LoginTenantError {
 impl LoginTenantError {
     pub(super) fn report(self, err: &mut dyn Write) -> io::Result<ExitStatus> {
         let (text, code) = match self {
-            Self::Unknown(name) => (
-                format!("there is no tenant {name:?}"),
-                ExitStatus::WrongUsage,
-            ),
+            Self::Unknown(name, known) => {
+                let known = match known.as_slice() {
+                    [] => "none has a user identity".to_owned(),
+                    [only] => format!("there is {only}"),
+                    several => format!("there are: {}", several.join(", ")),
+                };
+                let text = format!("there is no tenant {name:?}; {known}");
+                (text, ExitStatus::WrongUsage)
+            }
             Self::Ambiguous(names) => {
                 let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
                 let text = format!("name one of the tenants: {}", names.join(", "));
@@ -255,7 +261,11 @@ pub(super) fn select_tenant<'a>(
 ) -> Result<(&'a TenantConfig, &'a UserIdentity), LoginTenantError> {
     if let Some(name) = wanted {
         let found = config.tenants.iter().find(|it| it.name.as_str() == name);
-        let tenant = found.ok_or_else(|| LoginTenantError::Unknown(name.to_owned()))?;
+        let tenant = found.ok_or_else(|| {
+            let users = config.tenants.iter().filter(|it| it.user.is_some());
+            let known = users.map(|it| it.name.to_string()).collect();
+            LoginTenantError::Unknown(name.to_owned(), known)
+        })?;
         let user = tenant.user.as_ref();
         return user
             .map(|user| (tenant, user))

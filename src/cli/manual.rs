@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Command};
+use clap::{Arg, Args, Command};
 use clap_mangen::{
     Man,
-    roff::{Roff, bold, roman},
+    roff::{Roff, bold, italic, roman},
 };
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ use super::{command_help, exit::ExitStatus};
 
 const PROGRAM: &str = "ninjaone-proxy";
 const SECTION: &str = "1";
+/// When the commands last changed, as man pages say it.
+const CHANGED: &str = "2026-11-29";
 
 const FILES: [(&str, &str); 6] = [
     (
@@ -203,8 +205,7 @@ fn page(command: &Command, path: &str) -> io::Result<ManualPage> {
     let man = Man::new(plain)
         .title(name.to_uppercase())
         .section(SECTION)
-        // Not empty: an empty argument of .TH would be left out, and the others would move up.
-        .date(" ")
+        .date(CHANGED)
         .source(format!("{PROGRAM} {VERSION}"))
         .manual("ninjaone-proxy");
     let mut text = Vec::new();
@@ -212,20 +213,65 @@ fn page(command: &Command, path: &str) -> io::Result<ManualPage> {
     // No hyphens and no stretched lines: what is copied from a page must be what is typed.
     text.extend_from_slice(b".nh\n.ad l\n");
     man.render_name_section(&mut text)?;
-    text.extend_from_slice(&synopsis(&man)?);
+    synopsis(command, &name).to_writer(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     own_sections(command, path).to_writer(&mut text)?;
     Ok(ManualPage { name, text })
 }
 
-/// A choice of many flags is one long word: it may be broken after each (groff(7), `\\:`).
-fn synopsis(man: &Man) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    man.render_synopsis_section(&mut text)?;
-    Ok(String::from_utf8_lossy(&text)
-        .replace('|', "|\\:")
-        .into_bytes())
+/// Each flag with its value, and all of it with the words that are typed.
+fn synopsis(command: &Command, name: &str) -> Roff {
+    let typed = if name == PROGRAM {
+        PROGRAM.to_owned()
+    } else {
+        command.get_bin_name().unwrap_or(name).to_owned()
+    };
+    let mut line = vec![bold(typed)];
+    let shown = || command.get_arguments().filter(|it| !it.is_hide_set());
+    for flag in shown().filter(|it| !it.is_positional()) {
+        let (left, right) = brackets(flag.is_required_set());
+        line.push(roman(format!(" {left}")));
+        match (flag.get_long(), flag.get_short()) {
+            (Some(long), _) => line.push(bold(format!("--{long}"))),
+            (None, Some(short)) => line.push(bold(format!("-{short}"))),
+            (None, None) => {}
+        }
+        if flag.get_action().takes_values() {
+            line.push(roman(" "));
+            line.push(italic(value_name(flag)));
+        }
+        line.push(roman(right));
+    }
+    for value in shown().filter(|it| it.is_positional()) {
+        let (left, right) = brackets(value.is_required_set());
+        line.push(roman(format!(" {left}")));
+        line.push(italic(value_name(value)));
+        line.push(roman(right));
+    }
+    if visible(command).next().is_some() {
+        line.push(roman(" <"));
+        line.push(italic("COMMAND"));
+        line.push(roman(">"));
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text(line);
+    roff
+}
+
+const fn brackets(is_required: bool) -> (&'static str, &'static str) {
+    if is_required { ("<", ">") } else { ("[", "]") }
+}
+
+fn value_name(argument: &Arg) -> String {
+    match argument.get_value_names() {
+        Some(names) => {
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            names.join(" ")
+        }
+        None => argument.get_id().as_str().to_uppercase(),
+    }
 }
 
 fn own_sections(command: &Command, path: &str) -> Roff {

@@ -26,13 +26,11 @@ mod manual;
 mod meta;
 pub mod ops;
 mod path_trust;
-mod port_holder;
 mod reload;
 mod result_output;
 mod run;
 pub mod running_proxy;
 mod sandbox;
-mod shell_word;
 mod signal;
 pub mod status;
 mod talk;
@@ -40,6 +38,7 @@ mod terminal;
 
 use std::{
     io::{self, Write},
+    path,
     process::ExitCode,
 };
 
@@ -240,6 +239,13 @@ fn report_usage(error: &clap::Error, as_json: bool) -> ExitStatus {
 fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitStatus> {
     let Cli { global, command } = cli;
     let mut context = Context::new(&global);
+    match command {
+        // Its commands are led by NJP_ADMIN.
+        Command::Sandbox(_) => {}
+        // What it says is read for months, from wherever.
+        Command::Run => context.name_config_in_texts(|it| path::absolute(it).ok()),
+        _ => context.name_config_in_texts(|_| None),
+    }
     if command.follows_environment()
         && let Err(error) = run::block_on(followed_proxy::follow_named_proxy(&mut context))?
     {

@@ -12,9 +12,12 @@ use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::admin::{
-    control::{RELOAD_SCHEMA, RELOAD_TIMEOUT, ReloadReport},
-    status_snapshot::StatusSnapshot,
+use crate::{
+    admin::{
+        control::{RELOAD_SCHEMA, RELOAD_TIMEOUT, ReloadReport},
+        status_snapshot::StatusSnapshot,
+    },
+    files::is_same_file,
 };
 
 use super::{
@@ -22,7 +25,8 @@ use super::{
     context::Context,
     exit::ExitStatus,
     running_proxy::{
-        RunningProxy, RunningProxyError, find_with_status, is_same_file, refuse_other_proxy,
+        RunningProxy, RunningProxyError, find_with_status, refuse_other_proxy,
+        warn_of_unread_configuration,
     },
     signal::{signal, signal_running},
 };
@@ -51,7 +55,7 @@ pub(super) async fn reload(
 ) -> io::Result<ExitStatus> {
     let (proxy, before) = match find_with_status(context, &args.admin).await {
         Ok(found) => found,
-        Err(error) => return reload_unseen(context, &error, out, err),
+        Err(error) => return reload_unseen(context, args, &error, out, err),
     };
     if let Some(code) = refuse_other_proxy(context, &args.admin, &before, err)? {
         return Ok(code);
@@ -90,7 +94,7 @@ fn print_report(
         ExitStatus::ConfigurationWrong
     };
     if as_json {
-        let object = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
+        let object = serde_json::to_string(report).map_err(io::Error::other)?;
         writeln!(out, "{object}")?;
         return Ok(code);
     }
@@ -159,13 +163,15 @@ pub(super) async fn apply_change(context: &Context, err: &mut dyn Write) -> io::
 /// Without a way to ask there is nobody to say what came of it. systemd names the process to its `ExecReload=`.
 fn reload_unseen(
     context: &Context,
+    args: &ReloadArgs,
     why: &RunningProxyError,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitStatus> {
     let pid = context.env_var("MAINPID").and_then(|it| it.parse().ok());
     let Some(pid) = pid.and_then(Pid::from_raw) else {
-        writeln!(err, "error: {why}")?;
+        warn_of_unread_configuration(context, &args.admin, err)?;
+        why.report(err)?;
         return Ok(ExitStatus::Failed);
     };
     if !signal(pid, Signal::HUP, err)? {

@@ -13,6 +13,7 @@ use crate::{
         VERSION, control_loop, journal,
         listeners::{InheritedSockets, ListenerOpenError},
         logging,
+        port_holder::PortHolder,
         program::{Program, StartError},
         refusal_remedy::RulesInForce,
         reload::Reloader,
@@ -26,7 +27,10 @@ use crate::{
     net::server::listener::BindError,
 };
 
-use super::{context::Context, exit::ExitStatus, port_holder::PortHolder};
+use super::{context::Context, exit::ExitStatus};
+
+/// The setting that says where the admin socket is.
+const ADMIN_SOCKET: &str = "admin.socket";
 
 /// Runs a future on its own runtime. Blocking disk or resolver calls that are still under way at its end are abandoned.
 ///
@@ -105,7 +109,7 @@ async fn serve(
         request_log::observer(config.telemetry.log_requests, rules.clone()),
         &mut inherited,
         calls,
-        deadline.drain_notice(),
+        deadline,
     );
     let program = program.map_err(|error| start_error(&error, &config))?;
     rules.set(Arc::clone(&program.status.rules));
@@ -118,6 +122,7 @@ async fn serve(
     let listeners: Vec<_> = listeners.map(|(role, at)| format!("{role} {at}")).collect();
     let listeners = listeners.join(", ");
     tracing::info!(version = VERSION, config = file, listeners, "ready");
+    say_where_no_socket_is(&config);
     drop(config);
     control_loop::run(program, Some(reloader), signals).await
 }
@@ -146,6 +151,17 @@ fn start_error(error: &StartError, config: &Config) -> io::Error {
     io::Error::other(format!(
         "{address} is in use by {holder}; {setting} chooses another address"
     ))
+}
+
+/// Commands reach the proxy over its admin socket. Where there is no place for one, whoever starts it has to know.
+fn say_where_no_socket_is(config: &Config) {
+    let is_chosen = config.effective.iter().any(|it| it.setting == ADMIN_SOCKET);
+    if config.admin.socket.is_none() && !is_chosen {
+        tracing::info!(
+            "commands such as status and reload cannot reach this proxy without a key: there is no admin socket, because \
+             $RUNTIME_DIRECTORY, store.path and $XDG_RUNTIME_DIR give no place for one; set {ADMIN_SOCKET} to a path"
+        );
+    }
 }
 
 /// Whoever has set no directory and cannot write the default has to know where the log and the logins are.

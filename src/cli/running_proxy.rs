@@ -22,6 +22,7 @@ use crate::{
     app::wiring,
     clock::Moment,
     config::value::{address, secret_ref},
+    files::is_same_file,
     net::client::{
         endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError,
         unix_exchange::exchange_unix,
@@ -84,6 +85,34 @@ pub enum RunningProxyError {
         "no running proxy was found; start it with: ninjaone-proxy run   (or: systemctl start ninjaone-proxy)"
     )]
     NotFound,
+}
+
+impl RunningProxyError {
+    /// What to do about it, where a proxy is there that this user cannot ask; a sentence without its full stop.
+    #[must_use]
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused {
+                status: StatusCode::UNAUTHORIZED,
+                ..
+            } => Some(
+                "no admin socket was found: set admin.socket to a path and start the proxy again, or name a file with a key of [[admin.access]] with --admin-key-file",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Says what is wrong, and what to do.
+    ///
+    /// # Errors
+    /// `err` cannot be written to.
+    pub(super) fn report(&self, err: &mut dyn Write) -> io::Result<()> {
+        writeln!(err, "error: {self}")?;
+        if let Some(remedy) = self.remedy() {
+            writeln!(err, "hint: {remedy}")?;
+        }
+        Ok(())
+    }
 }
 
 impl RunningProxy {
@@ -392,6 +421,29 @@ pub(super) const fn connect_address(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Says that the configuration does not tell where the proxy is, where that is so and nobody named one.
+///
+/// # Errors
+/// `err` cannot be written to.
+pub(super) fn warn_of_unread_configuration(
+    context: &Context,
+    args: &AdminArgs,
+    err: &mut dyn Write,
+) -> io::Result<()> {
+    if RunningProxy::is_named(context, args) {
+        return Ok(());
+    }
+    let Some(problem) = context.unread_configuration() else {
+        return Ok(());
+    };
+    let problem = problem.to_string();
+    let problem = problem.strip_prefix("error: ").unwrap_or(&problem);
+    writeln!(
+        err,
+        "warning: the configuration cannot be read, so the proxy is looked for where it is by default: {problem}\n"
+    )
+}
+
 /// # Errors
 /// There is none, it may not be asked, or does not answer.
 pub(super) async fn find_with_status(
@@ -427,10 +479,4 @@ pub(super) fn refuse_other_proxy(
         wanted.display()
     )?;
     Ok(Some(ExitStatus::Failed))
-}
-
-/// Whether both paths lead to one file.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    absolute(one) == absolute(other)
 }

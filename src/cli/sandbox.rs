@@ -23,6 +23,7 @@ use crate::{
         control_loop,
         listeners::{InheritedSockets, ListenerOpenError},
         logging,
+        port_holder::PortHolder,
         program::{Program, StartError},
         sandbox::{
             self, SandboxAddresses, SandboxFiles, SandboxKeys,
@@ -38,7 +39,7 @@ use crate::{
     sandbox::{ListenerSource, Sandbox, SandboxCertificate, SandboxOptions},
 };
 
-use super::{exit::ExitStatus, global_args::GlobalArgs, port_holder::PortHolder, run::block_on};
+use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
 
 use greeting::{Greeting, Shell};
 use live_lines::{LineFormat, LiveLines};
@@ -286,9 +287,8 @@ async fn run_with_proxy(args: &SandboxArgs, format: LineFormat) -> io::Result<()
     deadline.set_drain_timeout(config.listen.drain_timeout);
     let (lines, window) = LiveLines::new(format);
     let mut inherited = InheritedSockets::from_process();
-    let notice = deadline.drain_notice();
     let observer = Some(lines.observer());
-    let program = Program::start(&config, observer, &mut inherited, calls, notice)
+    let program = Program::start(&config, observer, &mut inherited, calls, &deadline)
         .map_err(|error| start_error(args, &error))?;
     lines.explain_by(Arc::clone(&program.status.rules));
     let text = greeting(&program, &files, &ninja, &keys, args).print(format, args.shell);

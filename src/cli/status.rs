@@ -25,6 +25,7 @@ use crate::{
     audit::log_space::humanize_bytes,
     clock::Timestamp,
     net::client::{endpoint::Endpoint, exchange::exchange, exchange_error::ExchangeError},
+    typed_command::typed,
 };
 
 use super::{
@@ -32,7 +33,10 @@ use super::{
     columns::{Alignment, table},
     context::Context,
     exit::ExitStatus,
-    running_proxy::{RunningProxy, RunningProxyError, connect_address, refuse_other_proxy},
+    running_proxy::{
+        RunningProxy, RunningProxyError, connect_address, refuse_other_proxy,
+        warn_of_unread_configuration,
+    },
 };
 
 /// Most callers on the screen; `--json` has all.
@@ -59,10 +63,14 @@ impl StatusArgs {
         let proxy = match RunningProxy::find(context, &self.admin) {
             Ok(proxy) => proxy,
             Err(error) => {
-                writeln!(err, "error: {error}")?;
+                warn_of_unread_configuration(context, &self.admin, err)?;
+                error.report(err)?;
                 return Ok(Health::Down.into());
             }
         };
+        if !proxy.has_socket() {
+            warn_of_unread_configuration(context, &self.admin, err)?;
+        }
         let Some((body, snapshot)) = ask(&proxy, err).await? else {
             return Ok(Health::Down.into());
         };
@@ -103,7 +111,7 @@ async fn ask(
         },
         Err(error) => error,
     };
-    writeln!(err, "error: {error}")?;
+    error.report(err)?;
     if let RunningProxyError::Unreachable { .. } = error {
         writeln!(
             err,
@@ -126,12 +134,6 @@ fn print(
         write!(out, "{}", render_colored(snapshot))?;
     }
     Ok(snapshot.health.into())
-}
-
-/// The status of the running proxy; `None` if it does not respond.
-pub(super) async fn fetch_snapshot(context: &Context) -> Option<StatusSnapshot> {
-    let proxy = RunningProxy::find(context, &AdminArgs::default()).ok()?;
-    proxy.status().await.ok()
 }
 
 /// Sends one `GET` to a listener on this machine.
@@ -260,11 +262,8 @@ fn token(tenant: &str, it: &IdentityStatus) -> String {
     let state = match it.state {
         IdentityState::Starting => "being fetched".to_owned(),
         IdentityState::Unavailable => "none is valid".to_owned(),
-        IdentityState::LoginNeeded => {
-            let why = it.last_error.as_deref().map(single_line);
-            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-            format!("login needed{why}; run: ninjaone-proxy login {tenant}")
-        }
+        // What needs attention stands first, with the reason and the command.
+        IdentityState::LoginNeeded => "login needed, see above".to_owned(),
         IdentityState::Valid => valid(it),
     };
     let login = it.login.as_ref().map_or_else(String::new, login);
@@ -306,10 +305,8 @@ fn to_the_minute(at: &str) -> String {
 
 fn callers(text: &mut String, it: &StatusSnapshot) -> std::fmt::Result {
     if it.callers.is_empty() {
-        return writeln!(
-            text,
-            "\nThere are no callers yet; add one with: ninjaone-proxy caller add NAME --allow read"
-        );
+        let add = typed("ninjaone-proxy caller add NAME --allow read");
+        return writeln!(text, "\nThere are no callers yet; add one with: {add}");
     }
     heading(text, "Callers")?;
     let columns = [

@@ -11,6 +11,8 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use crate::typed_command::typed;
+
 use super::exit::ExitStatus;
 
 /// Most bytes that are kept of what `--quiet` holds back until the reader is asked something.
@@ -121,6 +123,13 @@ impl<W: Write> Talk<W> {
         let line = mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\n');
+        // What is quoted of a file stays as it is.
+        let text = if is_quoted(text) {
+            text.into()
+        } else {
+            typed(text)
+        };
+        let text = &*text;
         match self.format {
             TalkFormat::Json => self.json_line(text),
             TalkFormat::Text { colors } => self.text_line(text, colors),
@@ -292,6 +301,14 @@ fn continues(text: &str) -> bool {
     let after_number = text.trim_start_matches(|c: char| c.is_ascii_digit());
     text.starts_with([' ', '\t', '|', '.'])
         || (after_number != text && after_number.starts_with(" |"))
+}
+
+/// A line of a file, with its number.
+fn is_quoted(text: &str) -> bool {
+    let after_number = text
+        .trim_start()
+        .trim_start_matches(|c: char| c.is_ascii_digit());
+    after_number.starts_with(" |")
 }
 
 fn colored(text: &str) -> String {

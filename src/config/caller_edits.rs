@@ -2,10 +2,11 @@
 
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
 
-use crate::ninjaone::operation::Operation;
+use crate::{ninjaone::operation::Operation, policy::selector::Selector};
 
 use super::{
-    caller_files::{self, CallerFileChange, CallerFileError},
+    caller_file_error::CallerFileError,
+    caller_files::{self, CallerFileChange},
     read::sources::Sources,
 };
 
@@ -16,6 +17,10 @@ pub struct CallerEdits {
     pub allow: Vec<String>,
     /// Selectors to deny. The same selectors are taken out of `allow`.
     pub deny: Vec<String>,
+    /// Selectors to take out of `allow`, where they are there.
+    pub allow_no_more: Vec<String>,
+    /// Selectors to take out of `deny`, where they are there.
+    pub deny_no_more: Vec<String>,
     pub settings: Vec<CallerSettingEdit>,
 }
 
@@ -48,13 +53,18 @@ pub fn change(
     edits: &CallerEdits,
 ) -> Result<CallerFileChange, CallerFileError> {
     let file = caller_files::file_of(sources, name)?;
+    let mut is_unchanged = false;
     let remaining_errors = caller_files::rewrite(sources, known, &file, |old| {
-        changed_text(old, name, edits).ok_or_else(|| CallerFileError::NotReadable(file.clone()))
+        let new = changed_text(old, name, edits)
+            .ok_or_else(|| CallerFileError::NotReadable(file.clone()))?;
+        is_unchanged = new == old;
+        Ok(new)
     })?;
     Ok(CallerFileChange {
         file,
         key: None,
         remaining_errors,
+        is_unchanged,
     })
 }
 
@@ -73,6 +83,8 @@ fn changed_text(old: &str, name: &str, edits: &CallerEdits) -> Option<String> {
         add(caller, into, selectors)?;
         remove(caller, out_of, selectors);
     }
+    remove(caller, "allow", &edits.allow_no_more);
+    remove(caller, "deny", &edits.deny_no_more);
     for edit in &edits.settings {
         set(caller, edit)?;
     }
@@ -112,13 +124,20 @@ fn remove(caller: &mut dyn TableLike, key: &str, selectors: &[String]) {
     let Some(list) = caller.get_mut(key).and_then(Item::as_array_mut) else {
         return;
     };
+    let before = list.len();
     list.retain(|it| {
         !it.as_str()
-            .is_some_and(|it| selectors.iter().any(|one| one == it))
+            .is_some_and(|it| selectors.iter().any(|one| is_same_selector(one, it)))
     });
-    if list.is_empty() {
+    if list.is_empty() && before > 0 {
         caller.remove(key);
     }
+}
+
+/// Written in another way, such as `get /v2/devices`, it is the same.
+fn is_same_selector(one: &str, other: &str) -> bool {
+    let parsed = |it: &str| Selector::parse(it).ok();
+    one == other || parsed(one).is_some_and(|it| parsed(other) == Some(it))
 }
 
 fn holds(list: &Array, selector: &str) -> bool {

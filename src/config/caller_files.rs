@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Write,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,7 @@ use crate::{
 };
 
 use super::{
+    caller_file_error::CallerFileError,
     effective_settings,
     read::{
         diagnostics::{ConfigurationError, Diagnostic},
@@ -37,39 +38,6 @@ const SECONDS_CHARACTERS: usize = "2026-11-17T14:02:11".len();
 
 /// Random bytes in a key.
 const KEY_RANDOM_BYTES: usize = 32;
-
-/// Why a caller was not created or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum CallerFileError {
-    #[error("caller {name} already exists, at {location}")]
-    AlreadyExists { name: CallerName, location: String },
-    #[error("there is no caller {0}")]
-    UnknownCaller(String, Option<String>),
-    #[error("caller {name} is defined at {location}, which this command does not edit")]
-    DefinedElsewhere { name: String, location: String },
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
-    /// The caller may be in what could not be read.
-    #[error("a part of the configuration cannot be read, so nothing was changed:\n{0}")]
-    Unreadable(ConfigurationError),
-    /// A new key would be as dead as the others.
-    #[error(
-        "the keys of caller {name} expired on {expires}, and a new key would have expired too, so nothing was changed"
-    )]
-    Expired { name: String, expires: String },
-    #[error("{0} has just changed or is not valid TOML")]
-    NotReadable(PathBuf),
-    #[error("this would make the configuration invalid, so nothing was changed:\n{0}")]
-    InvalidConfiguration(ConfigurationError),
-    #[error("caller {0} has no key whose digest starts with that")]
-    UnknownKey(String),
-    #[error("several keys start with that prefix: give more digits")]
-    AmbiguousKeyPrefix,
-    #[error("this is the only key of caller {0}: rotate first, or revoke the whole caller")]
-    LastKey(String),
-    #[error("the system provided no random bytes")]
-    NoRandomness,
-}
 
 /// A caller to create.
 #[derive(Debug, Clone)]
@@ -90,6 +58,8 @@ pub struct CallerFileChange {
     pub key: Option<Secret<String>>,
     /// Errors that were there before. The change is made, but the configuration cannot be loaded until they are fixed.
     pub remaining_errors: Option<ConfigurationError>,
+    /// It was so already.
+    pub is_unchanged: bool,
 }
 
 /// Creates a caller in its own file, with a new key.
@@ -118,19 +88,21 @@ pub fn add(
     let name = format!("{}.toml", new.name);
     let file = directory.join(&name);
     let before = errors(sources, known);
-    files::create_atomically(&sources.file, &directory, name.as_ref(), content.as_bytes())
+    let name = name.as_ref();
+    let made_in = files::create_atomically(&sources.file, &directory, name, content.as_bytes())
         .map_err(|source| CallerFileError::Io {
             path: file.clone(),
             source,
         })?;
     let remaining = validate_change(sources, known, &before).inspect_err(|_| {
         // It did not exist before.
-        let _ = fs::remove_file(&file);
+        let _ = files::remove_durably(&made_in, name);
     })?;
     Ok(CallerFileChange {
         file,
         key: Some(key),
         remaining_errors: remaining,
+        is_unchanged: false,
     })
 }
 
@@ -174,6 +146,7 @@ pub fn rotate(
         file,
         key: Some(key),
         remaining_errors: remaining,
+        is_unchanged: false,
     })
 }
 
@@ -222,6 +195,7 @@ pub fn revoke_key(
         file,
         key: None,
         remaining_errors: remaining,
+        is_unchanged: false,
     })
 }
 
@@ -239,13 +213,15 @@ pub fn revoke(
         path: file.clone(),
         source,
     };
-    fs::remove_file(&file).map_err(storage)?;
-    files::sync_parent_directory(&file).map_err(storage)?;
+    // Nobody can put another directory in its place from here on: root would remove a file of the same name there.
+    let (directory, file_name) = files::open_parent_directory(&file).map_err(storage)?;
+    files::remove_durably(&directory, file_name).map_err(storage)?;
     Ok(CallerFileChange {
         file,
         key: None,
         // A revocation is never undone.
         remaining_errors: super::inspect(sources, known).err(),
+        is_unchanged: false,
     })
 }
 
@@ -281,6 +257,15 @@ fn find_file(
     };
     let found = if let Provenance::File { file, .. } = origin {
         let text = loaded.files.get(*file);
+        let is_here = |it: &&Diagnostic| text.is_some_and(|text| it.file == text.name);
+        let mut broken = loaded.broken.iter().flat_map(ConfigurationError::as_slice);
+        if let Some(first) = broken.find(is_here) {
+            return Err(CallerFileError::NotToml {
+                name: name.to_owned(),
+                is_there: true,
+                error: first.clone().into(),
+            });
+        }
         let path = text.map(|it| PathBuf::from(&it.name));
         path.filter(|path| is_suitable(&loaded, path, *file))
     } else {
@@ -296,6 +281,13 @@ fn find_file(
 pub(crate) fn unknown_caller(loaded: &LoadedSettings, name: &str) -> CallerFileError {
     if let Some(unreadable) = &loaded.unreadable {
         return CallerFileError::Unreadable(unreadable.clone());
+    }
+    if let Some(broken) = &loaded.broken {
+        return CallerFileError::NotToml {
+            name: name.to_owned(),
+            is_there: false,
+            error: broken.clone(),
+        };
     }
     let names = loaded.settings.caller.keys().map(String::as_str);
     let meant = closest_match(name, names).map(str::to_owned);

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin_socket;
 pub mod caller_edits;
+pub mod caller_file_error;
 pub mod caller_files;
 mod check;
 pub(crate) mod effective_settings;

@@ -23,6 +23,7 @@ use super::{
     gcra_limiter::GcraLimiter,
     limit_kind::LimitKind,
     rate::Rate,
+    release_pace::ReleasePace,
     retry_after::{RETRY_AFTER_S_MAX, RETRY_AFTER_S_MIN},
 };
 
@@ -43,6 +44,8 @@ pub struct Budget {
     limit: BudgetLimit,
     limiter: GcraLimiter,
     state: Lock<BudgetState>,
+    /// How long it takes until an attempt ends, once there are as many as there may be.
+    pace: ReleasePace,
     /// Held by the one waiter that keeps time for all.
     timer: tokio::sync::Mutex<()>,
     /// Tells the timekeeper that time, not a permit, is what the queue waits for now.
@@ -85,6 +88,7 @@ impl Budget {
         Self {
             limiter: GcraLimiter::new(limit.rate, limit.burst),
             limit,
+            pace: ReleasePace::new(),
             state: Lock::new(BudgetState {
                 in_flight: 0,
                 paused_until: None,
@@ -189,7 +193,8 @@ impl Budget {
         }
         let (sender, turn) = oneshot::channel();
         let Ok(permit) = state.queue.push(caller, sender) else {
-            return Acquisition::Rejected(LimitKind::TenantQueue, self.estimated_wait(&state));
+            let wait = self.estimated_wait(&state, now);
+            return Acquisition::Rejected(LimitKind::TenantQueue, wait);
         };
         let position = QueuePosition {
             budget: self,
@@ -213,6 +218,9 @@ impl Budget {
 
     fn issue_permit(self: &Arc<Self>, state: &mut BudgetState) -> Permit {
         state.in_flight += 1;
+        if state.in_flight == self.limit.concurrency.get() {
+            self.pace.note_full(Instant::now());
+        }
         Permit {
             budget: Some(Arc::clone(self)),
             was_queued: false,
@@ -256,6 +264,9 @@ impl Budget {
     fn release(self: &Arc<Self>) {
         let waiting = {
             let mut state = self.lock();
+            if state.in_flight == self.limit.concurrency.get() {
+                self.pace.note_release(Instant::now());
+            }
             state.in_flight = state.in_flight.saturating_sub(1);
             !state.queue.is_empty()
         };
@@ -274,19 +285,29 @@ impl Budget {
             return (LimitKind::TenantPaused, end - now);
         }
         if state.in_flight >= self.limit.concurrency.get() {
-            return (LimitKind::TenantConcurrency, self.estimated_wait(state));
+            return (
+                LimitKind::TenantConcurrency,
+                self.estimated_wait(state, now),
+            );
         }
-        (LimitKind::TenantRate, self.estimated_wait(state))
+        (LimitKind::TenantRate, self.estimated_wait(state, now))
     }
 
-    /// How long the rate alone needs for all that wait, and one more.
-    fn estimated_wait(&self, state: &BudgetState) -> Duration {
+    /// How long what stands in the way needs for all that wait, and one more: the rate, the requests under way, and before
+    /// both of them a pause.
+    fn estimated_wait(&self, state: &BudgetState, now: Instant) -> Duration {
         let ahead = u32::try_from(state.queue.len()).unwrap_or(u32::MAX);
-        let time = self
-            .limiter
-            .interval()
-            .saturating_mul(ahead.saturating_add(1));
-        time.clamp(
+        let by_rate = self.limiter.interval();
+        let by_rate = by_rate.saturating_mul(ahead.saturating_add(1));
+        let by_concurrency = if state.in_flight >= self.limit.concurrency.get() {
+            self.pace.wait(ahead, now)
+        } else {
+            Duration::ZERO
+        };
+        let pause = state
+            .active_pause(now)
+            .map_or(Duration::ZERO, |it| it - now);
+        (pause + by_rate.max(by_concurrency)).clamp(
             Duration::from_secs(RETRY_AFTER_S_MIN),
             Duration::from_secs(RETRY_AFTER_S_MAX),
         )

@@ -10,16 +10,15 @@ use std::{
 };
 
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use super::{
     gcra_limiter::GcraLimiter,
     limit_kind::LimitKind,
     rate::Rate,
     rate_limit_status::{RateLimitStatus, rate_limit_header},
+    release_pace::ReleasePace,
 };
-
-/// When a caller at its concurrency limit should try again: nobody can know when one of its requests ends.
-const CONCURRENCY_RETRY_AFTER_S: u32 = 1;
 
 /// What a caller may do per time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +35,8 @@ pub struct CallerLimiter {
     limit: CallerRateLimit,
     limiter: GcraLimiter,
     in_flight: AtomicU32,
+    /// How long it takes until one of them ends, once there are as many as there may be.
+    pace: ReleasePace,
     policy_header: HeaderValue,
 }
 
@@ -50,6 +51,7 @@ impl CallerLimiter {
             limit,
             limiter,
             in_flight: AtomicU32::new(0),
+            pace: ReleasePace::new(),
         }
     }
 
@@ -81,11 +83,12 @@ impl CallerLimiter {
     ) -> Result<(ConcurrencyPermit, RateLimitStatus), (LimitKind, Duration, RateLimitStatus)> {
         // Concurrency first: a request that is refused must not use up the rate.
         let Some(concurrency) = self.acquire_concurrency() else {
+            // An estimate: nobody can know when one of its requests ends.
+            let retry_after = self.pace.wait(0, Instant::now());
             let rate_limit_status = RateLimitStatus {
                 remaining: 0,
-                reset_s: CONCURRENCY_RETRY_AFTER_S,
+                reset_s: u32::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
             };
-            let retry_after = Duration::from_secs(CONCURRENCY_RETRY_AFTER_S.into());
             return Err((LimitKind::CallerConcurrency, retry_after, rate_limit_status));
         };
         match self.limiter.check() {
@@ -105,8 +108,13 @@ impl CallerLimiter {
                 (count < most).then_some(count + 1)
             })
             .ok()
-            .map(|_| ConcurrencyPermit {
-                limiter: Arc::clone(self),
+            .map(|before| {
+                if before + 1 == most {
+                    self.pace.note_full(Instant::now());
+                }
+                ConcurrencyPermit {
+                    limiter: Arc::clone(self),
+                }
             })
     }
 }
@@ -125,6 +133,11 @@ impl ConcurrencyPermit {
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        self.limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let limiter = &self.limiter;
+        // Before it is given back, so that whoever takes it begins a new measurement.
+        if limiter.in_flight() == limiter.limit.concurrency.get() {
+            limiter.pace.note_release(Instant::now());
+        }
+        limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

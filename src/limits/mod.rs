@@ -8,6 +8,7 @@ mod gcra_limiter;
 mod limit_kind;
 pub mod rate;
 mod rate_limit_status;
+mod release_pace;
 pub mod retry_after;
 pub mod token_request_limits;
 

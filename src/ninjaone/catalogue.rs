@@ -6,7 +6,10 @@ use matchit::Router;
 
 use crate::net::Method;
 
-use super::{builtin_operations, operation::Operation};
+use super::{
+    builtin_operations,
+    operation::{Operation, ParameterKind},
+};
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) nothing is suggested.
 const SIMILARITY_MIN: f64 = 0.8;
@@ -189,6 +192,24 @@ impl Catalogue {
             .map(|((_, value), parameter)| parameter.kind.is_valid(value).then(|| value.into()))
             .collect::<Option<Box<[Box<str>]>>>()?;
         Some((operation, PathParameters(values)))
+    }
+
+    /// Where a path has the shape of an operation, and only a value is not of its kind: the operation, the parameter's name and
+    /// the value.
+    #[must_use]
+    pub fn find_with_wrong_value(
+        &self,
+        method: Method,
+        canonical_path: &str,
+    ) -> Option<(&Arc<Operation>, Box<str>, Box<str>)> {
+        let path = canonical_path.strip_suffix('/').unwrap_or(canonical_path);
+        let matched = self.routers.for_method(method).at(path).ok()?;
+        let operation = self.operations.get(*matched.value)?;
+        let mut values = matched.params.iter().zip(&operation.parameters);
+        let (value, parameter) = values
+            .find(|((_, value), it)| it.kind == ParameterKind::Integer && !it.kind.is_valid(value))
+            .map(|((_, value), parameter)| (value, parameter))?;
+        Some((operation, parameter.name.clone(), value.into()))
     }
 
     /// The operation with exactly this id.

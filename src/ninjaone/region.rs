@@ -93,10 +93,17 @@ fn suggestions(text: &str) -> Vec<Region> {
         return vec![region];
     }
     match lower.as_str() {
-        "app" | "usa" | "na" | "america" | "us1" => vec![Region::Us, Region::Us2],
-        "europe" | "emea" | "de" | "uk" | "gb" => vec![Region::Eu],
-        "canada" => vec![Region::Ca],
-        "oceania" | "au" | "australia" | "nz" | "anz" | "apac" => vec![Region::Oc],
+        "app" | "usa" | "na" | "america" | "us1" | "united states" | "north america" | "mexico"
+        | "brazil" => vec![Region::Us, Region::Us2],
+        "europe" | "emea" | "de" | "uk" | "gb" | "germany" | "deutschland" | "austria"
+        | "switzerland" | "france" | "italy" | "spain" | "portugal" | "netherlands" | "belgium"
+        | "luxembourg" | "ireland" | "denmark" | "sweden" | "norway" | "finland" | "poland"
+        | "czechia" | "hungary" | "romania" | "greece" | "united kingdom" | "england"
+        | "scotland" | "britain" | "great britain" | "south africa" => vec![Region::Eu],
+        "canada" | "can" => vec![Region::Ca],
+        "oceania" | "au" | "australia" | "nz" | "new zealand" | "anz" | "apac" | "singapore" => {
+            vec![Region::Oc]
+        }
         "gov" | "fedramp" | "federal" => vec![Region::Fed],
         "japan" | "ja" => vec![Region::Jp],
         _ => nearest(&lower),

@@ -73,6 +73,8 @@ pub enum ExplanationStep {
         /// The path is outside `/v2/`: nothing there is ever forwarded.
         outside: bool,
         nearest: Vec<Arc<Operation>>,
+        /// The one that the path would be, if this value were of the kind that it takes: name and value.
+        wrong_value: Option<(Arc<Operation>, Box<str>, Box<str>)>,
     },
     /// The query raises the read to class `secrets`.
     ClassRaised {
@@ -312,7 +314,16 @@ impl PolicySet {
                 .similar(request.method, request.path, SUGGESTIONS_MAX);
             alike.into_iter().map(Arc::clone).collect()
         };
-        steps.push(ExplanationStep::NoSuchOperation { outside, nearest });
+        let wrong_value = self
+            .catalogue
+            .find_with_wrong_value(request.method, request.path)
+            .map(|(operation, name, value)| (Arc::clone(operation), name, value));
+        let is_known = wrong_value.is_some();
+        steps.push(ExplanationStep::NoSuchOperation {
+            outside,
+            nearest,
+            wrong_value,
+        });
         let add = SuggestedChange::AddOperation {
             method: request.method,
             path: request.path.to_owned(),
@@ -320,7 +331,11 @@ impl PolicySet {
         Explanation {
             steps,
             conclusion: Conclusion::UnknownOperation,
-            changes: if outside { Vec::new() } else { vec![add] },
+            changes: if outside || is_known {
+                Vec::new()
+            } else {
+                vec![add]
+            },
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What would allow a request that policy has refused, as commands for the operator.
 
-use crate::ninjaone::operation::{Operation, RiskClass};
+use crate::{
+    ninjaone::operation::{Operation, RiskClass},
+    shell_word::shell_word,
+    typed_command::typed,
+};
 
 use super::{
     explain::{SuggestedChange, suggested_changes},
@@ -28,9 +32,18 @@ impl SuggestedChange {
         match self {
             Self::Allow {
                 operation, caller, ..
-            } => Some(format!("ninjaone-proxy caller allow {caller} {operation}")),
-            Self::RemoveDeny(_)
-            | Self::GrantTenant { .. }
+            } => {
+                let command = format!("ninjaone-proxy caller allow {caller} {operation}");
+                Some(typed(command).into_owned())
+            }
+            // A policy is changed in a text editor.
+            Self::RemoveDeny(rule) => {
+                let caller = rule.owner.strip_prefix("caller.")?;
+                let selector = shell_word(&rule.selector.to_string());
+                let command = format!("ninjaone-proxy caller deny {caller} {selector} --remove");
+                Some(typed(command).into_owned())
+            }
+            Self::GrantTenant { .. }
             | Self::NameTenant(_)
             | Self::NameOneTenant
             | Self::AddOperation { .. } => None,

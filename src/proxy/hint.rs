@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::names::RequestId;
+use crate::{names::RequestId, typed_command::typed};
 
 /// What to do about a refusal, by who can do it. Each text is one or more sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Hint {
 
     /// For the operator.
     pub(crate) fn operator(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Operator(text.into())
+        Self::Operator(typed(text))
     }
 
     /// For both.
@@ -36,7 +36,7 @@ impl Hint {
     ) -> Self {
         Self::Either {
             caller: caller.into(),
-            operator: operator.into(),
+            operator: typed(operator),
         }
     }
 

@@ -1,8 +1,11 @@
 //! The wording of refusals of malformed requests, and of those that are not for us: before anybody is known.
 
-use crate::net::request::{
-    headers::HeaderError, incoming_request::Malformed, request_error::RequestError,
-    target::TargetError,
+use crate::net::{
+    Method,
+    request::{
+        headers::HeaderError, incoming_request::Malformed, request_error::RequestError,
+        target::TargetError,
+    },
 };
 
 use super::{error_code::ErrorCode, hint::Hint, refusal::Refusal};
@@ -50,6 +53,11 @@ fn detail(it: &Malformed) -> String {
             "This proxy does not serve the host {host}; its operator can add it to listen.hosts."
         );
     }
+    if let (RequestError::Method, Some(method)) = (it.error, &it.unknown_method) {
+        return format!(
+            "The method {method} is not one of GET, HEAD, POST, PUT, PATCH and DELETE."
+        );
+    }
     match (it.error, it.exceeded) {
         (RequestError::HeadTooLarge, Some(exceeded)) => {
             format!("The request's head (request line and headers) {exceeded}.")
@@ -82,6 +90,15 @@ fn hint(it: &Malformed) -> Option<Hint> {
         // CONNECT names a host and a port.
         RequestError::Method if !it.path.starts_with('/') && it.path.contains(':') => {
             Hint::caller(NO_FORWARD_PROXY)
+        }
+        // RFC 9110 section 9.1: methods are case-sensitive.
+        RequestError::Method
+            if it
+                .unknown_method
+                .as_deref()
+                .is_some_and(|it| Method::parse(&it.to_ascii_uppercase()).is_some()) =>
+        {
+            Hint::caller("Write the method in capitals.")
         }
         RequestError::Method => Hint::caller("Use GET, HEAD, POST, PUT, PATCH or DELETE."),
         RequestError::Target(TargetError::MethodOverride)

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use http::StatusCode;
 use zeroize::Zeroizing;
 
-use crate::{caller::Caller, net::IncomingRequest};
+use crate::{caller::Caller, net::IncomingRequest, typed_command::typed};
 
 use super::error_code::ErrorCode;
 
@@ -183,7 +183,7 @@ impl TokenRequestError {
             | Self::MissingToken
             | Self::TokenOfAnother => return self.description(),
         };
-        format!("{} {operator}", self.description())
+        format!("{} {}", self.description(), typed(operator))
     }
 
     /// The `error_description`: what is wanted. Neither quotes nor backslashes (RFC 6749 section 5.2).

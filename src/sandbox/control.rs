@@ -10,6 +10,7 @@ use super::{
     SandboxState,
     faults::{FaultControl, Faults},
     oauth::logins::log_in_as_json,
+    operations,
     received_request::SandboxRequest,
     request_log::{REQUESTS_MAX, RequestRecord},
     response::SandboxResponse,
@@ -45,10 +46,11 @@ pub(super) fn respond(state: &Arc<SandboxState>, request: &SandboxRequest) -> Sa
         Some("logins") => logins(state, request),
         Some("reset") => reset(state, request),
         Some("clock") => clock(state, request),
+        Some("webhooks") => webhooks(state, request),
         _ => error_response(
             StatusCode::NOT_FOUND,
-            "there are /sandbox/requests, /sandbox/faults, /sandbox/counts, /sandbox/logins, /sandbox/reset and \
-             /sandbox/clock",
+            "there are /sandbox/requests, /sandbox/faults, /sandbox/counts, /sandbox/logins, /sandbox/reset, \
+             /sandbox/clock and /sandbox/webhooks",
         ),
     }
 }
@@ -147,6 +149,16 @@ fn clock(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
         _ => return not_allowed("GET, POST"),
     }
     SandboxResponse::ok(&json!({ "now": state.world.data().now() }))
+}
+
+fn webhooks(state: &SandboxState, request: &SandboxRequest) -> SandboxResponse {
+    match request.method {
+        Method::GET => {
+            let world = state.world.data();
+            SandboxResponse::ok(&json!({ "webhooks": operations::webhooks(&world) }))
+        }
+        _ => not_allowed("GET"),
+    }
 }
 
 fn too_large() -> SandboxResponse {

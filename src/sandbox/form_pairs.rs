@@ -30,6 +30,14 @@ impl FormPairs {
             .find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 
+    /// All values of `name`.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.0.iter();
+        pairs
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// The first value of `name`, if it is a number from 0.
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.get(name)?.parse().ok()

@@ -22,6 +22,7 @@ mod exchange;
 pub mod faults;
 mod filter_terms;
 mod form_pairs;
+mod multipart;
 mod oauth;
 mod operations;
 mod organization_filter;

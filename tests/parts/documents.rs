@@ -173,6 +173,7 @@ fn full_status() -> StatusSnapshot {
         since: "text".to_owned(),
         error: "text".to_owned(),
     });
+    tenant.stale_host = some();
     full.audit.last_error = some();
     full.audit.gap = Some(AuditGap {
         from: "text".to_owned(),

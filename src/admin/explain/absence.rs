@@ -10,6 +10,7 @@ use crate::{
         status_snapshot::{AuditState, AuditStatus},
     },
     names::RequestId,
+    typed_command::typed,
 };
 
 use super::{
@@ -91,9 +92,10 @@ pub(super) fn outage(id: RequestId, audit: &AuditStatus) -> ExplainAnswer {
         1 => "1 was lost".to_owned(),
         count => format!("{count} were lost"),
     };
+    let see = typed("ninjaone-proxy status");
     let text = format!(
         "Request {id} came at {}, and its line is not on disk: the audit log {} cannot be written ({}).\n\
-         While that lasts, {meanwhile} with 503 audit-unavailable. {waiting}, {lost}. Ask again when the log can be written: see ninjaone-proxy status.\n",
+         While that lasts, {meanwhile} with 503 audit-unavailable. {waiting}, {lost}. Ask again when the log can be written: see {see}.\n",
         came_at(id),
         single_line(&audit.path),
         single_line(why)

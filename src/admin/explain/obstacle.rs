@@ -1,10 +1,12 @@
-//! What would stop a request although no rule refuses it: keys that have expired, or nobody who is logged in.
+//! What would stop a request although no rule refuses it: keys that have expired, an identity that is not configured, or nobody
+//! who is logged in.
 
 use crate::{
     admin::plain_text::escape_control,
     clock::Timestamp,
     names::IdentityKind,
     policy::explain::{Conclusion, ExplainRequest, Explanation, ExplanationStep},
+    typed_command::typed,
 };
 
 use super::{
@@ -14,8 +16,18 @@ use super::{
 
 /// It ends there, whatever the rules say.
 pub(super) enum Obstacle {
-    Expired { caller: String, at: Timestamp },
-    LoginNeeded { tenant: String },
+    Expired {
+        caller: String,
+        at: Timestamp,
+    },
+    LoginNeeded {
+        tenant: String,
+    },
+    /// The tenant has no such identity.
+    NotConfigured {
+        tenant: String,
+        identity: IdentityKind,
+    },
 }
 
 impl Obstacle {
@@ -39,12 +51,16 @@ impl Obstacle {
             let ExplanationStep::Identity { choice, tenant, .. } = step else {
                 return None;
             };
-            let is_user =
-                choice.identity == IdentityKind::User && tenant.identities.has(choice.identity);
-            let state = rules.login_state(tenant.name.as_str(), choice.identity);
-            (is_user && matches!(state, LoginState::Needed(_))).then(|| Self::LoginNeeded {
-                tenant: tenant.name.to_string(),
-            })
+            let name = tenant.name.to_string();
+            let identity = choice.identity;
+            if !tenant.identities.has(identity) {
+                let tenant = name;
+                return Some(Self::NotConfigured { tenant, identity });
+            }
+            let is_user = identity == IdentityKind::User;
+            let state = rules.login_state(&name, identity);
+            (is_user && matches!(state, LoginState::Needed(_)))
+                .then_some(Self::LoginNeeded { tenant: name })
         })
     }
 
@@ -53,7 +69,7 @@ impl Obstacle {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::Expired { .. } => "unauthenticated",
-            Self::LoginNeeded { .. } => "login-needed",
+            Self::LoginNeeded { .. } | Self::NotConfigured { .. } => "login-needed",
         }
     }
 
@@ -61,18 +77,35 @@ impl Obstacle {
     pub(super) const fn outcome(&self) -> ExplainOutcome {
         match self {
             Self::Expired { .. } => ExplainOutcome::Refused,
-            Self::LoginNeeded { .. } => ExplainOutcome::LoginNeeded,
+            Self::LoginNeeded { .. } | Self::NotConfigured { .. } => ExplainOutcome::LoginNeeded,
         }
     }
 
     /// What has to change before it passes.
     #[must_use]
     pub(super) fn change(&self) -> String {
-        match self {
+        let change = match self {
             Self::Expired { caller, .. } => format!(
                 "give its keys a later date: ninjaone-proxy caller set {caller} --expires DATE"
             ),
-            Self::LoginNeeded { tenant } => format!("log in: ninjaone-proxy login {tenant}"),
+            Self::LoginNeeded { tenant } => format!("log in: {}", login(tenant)),
+            Self::NotConfigured { tenant, identity } => {
+                let section = format!("add [tenant.{tenant}.{identity}] to the configuration");
+                match identity {
+                    IdentityKind::User => format!("{section}, then log in: {}", login(tenant)),
+                    IdentityKind::Service => section,
+                }
+            }
+        };
+        typed(change).into_owned()
+    }
+
+    /// Whether its conclusion leaves open what has to change.
+    #[must_use]
+    pub(super) const fn has_change_to_show(&self) -> bool {
+        match self {
+            Self::Expired { .. } | Self::NotConfigured { .. } => true,
+            Self::LoginNeeded { .. } => false,
         }
     }
 
@@ -90,13 +123,29 @@ impl Obstacle {
                     "Allowed by"
                 };
                 format!(
-                    "{start} {rule} ({}), but a user must log in first: ninjaone-proxy login {tenant}",
-                    rule.location
+                    "{start} {rule} ({}), but a user must log in first: {}",
+                    rule.location,
+                    login(tenant)
                 )
             }
             (Self::LoginNeeded { tenant }, _) => {
-                format!("A user must log in first: ninjaone-proxy login {tenant}")
+                format!("A user must log in first: {}", login(tenant))
+            }
+            (Self::NotConfigured { tenant, identity }, conclusion) => {
+                let rule = match conclusion {
+                    Conclusion::Allowed { rule, .. } => {
+                        format!(" {rule} ({}) allows it, but", rule.location)
+                    }
+                    _ => String::new(),
+                };
+                format!(
+                    "Refused (login-needed):{rule} it goes to NinjaOne as the {identity} identity, and there is no [tenant.{tenant}.{identity}]."
+                )
             }
         }
     }
+}
+
+fn login(tenant: &str) -> String {
+    typed(format!("ninjaone-proxy login {tenant}")).into_owned()
 }

@@ -1,6 +1,6 @@
 //! Formats an explanation as text: one numbered step per line, then the verdict, then what would change it.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use crate::{
         identity::{IdentityChoice, IdentityPin, IdentityReason},
         rule::Rule,
     },
+    typed_command::typed,
 };
 
 use super::{
@@ -85,8 +86,8 @@ pub(super) fn explanation_text(
     let _ = writeln!(text, "\n{conclusion}");
     let changes = explanation.changes.iter().map(change_text);
     // The conclusion says how to log in.
-    let expired = obstacle.filter(|it| matches!(it, Obstacle::Expired { .. }));
-    let changes: Vec<String> = expired
+    let shown = obstacle.filter(|it| it.has_change_to_show());
+    let changes: Vec<String> = shown
         .map(Obstacle::change)
         .into_iter()
         .chain(changes)
@@ -174,10 +175,13 @@ pub(super) fn change_text(change: &SuggestedChange) -> String {
             )
         }
         SuggestedChange::RemoveDeny(rule) => format!(
-            "remove \"{}\" from deny of {} ({})",
+            "remove \"{}\" from deny of {} ({}){}",
             rule.selector,
             section(&rule.owner),
-            rule.location
+            rule.location,
+            change
+                .command()
+                .map_or_else(String::new, |it| format!(": {it}"))
         ),
         SuggestedChange::GrantTenant { tenant, caller } => {
             format!("add \"{tenant}\" to tenants of [caller.{caller}]")
@@ -248,19 +252,19 @@ fn step_text(step: &ExplanationStep, origin: TenantOrigin, rules: ExplainRules<'
             operation,
             parameters,
         } => operation_text(operation, parameters),
-        ExplanationStep::NoSuchOperation { outside: true, .. } => {
-            "nothing outside /v2/ is ever forwarded".to_owned()
-        }
-        ExplanationStep::NoSuchOperation { nearest, .. } => {
-            let nearest: Vec<String> = nearest
-                .iter()
-                .map(|it| format!("{} {} ({})", it.method, it.template, it.id))
-                .collect();
-            format!(
-                "the catalogue has no such method and path{}",
-                did_you_mean(&nearest)
-            )
-        }
+        ExplanationStep::NoSuchOperation {
+            outside,
+            nearest,
+            wrong_value,
+        } => match wrong_value {
+            _ if *outside => "nothing outside /v2/ is ever forwarded".to_owned(),
+            Some((operation, name, value)) => format!(
+                "looks like {}, but {name} takes a whole number such as 12, and \"{}\" is none",
+                named(operation),
+                escape_control(value)
+            ),
+            None => no_such_operation_text(nearest),
+        },
         ExplanationStep::ClassRaised { parameter } => {
             format!("raised from read to secrets, because the query has {parameter}")
         }
@@ -275,6 +279,28 @@ fn step_text(step: &ExplanationStep, origin: TenantOrigin, rules: ExplainRules<'
             tenant,
         } => identity_text(*choice, pin.as_ref(), tenant, rules),
     }
+}
+
+fn no_such_operation_text(nearest: &[Arc<Operation>]) -> String {
+    let nearest: Vec<String> = nearest
+        .iter()
+        .map(|it| format!("{} {} ({})", it.method, it.template, it.id))
+        .collect();
+    format!(
+        "the catalogue has no such method and path{}",
+        did_you_mean(&nearest)
+    )
+}
+
+/// `getDevice (GET /v2/device/{id})`
+fn named(operation: &Operation) -> String {
+    let Operation {
+        id,
+        method,
+        template,
+        ..
+    } = operation;
+    format!("{id} ({method} {template})")
 }
 
 fn identity_text(
@@ -314,10 +340,8 @@ fn identity_text(
     }
     let state = rules.login_state(name.as_str(), identity);
     if let (IdentityKind::User, LoginState::Needed(why)) = (identity, state) {
-        let _ = write!(
-            text,
-            "; but {why}: 503 login-needed. Run: ninjaone-proxy login {name}"
-        );
+        let login = typed(format!("ninjaone-proxy login {name}"));
+        let _ = write!(text, "; but {why}: 503 login-needed. Run: {login}");
     }
     text
 }
@@ -336,10 +360,8 @@ fn tenant_problem_text(problem: &TenantSelectionError, may_use: &[String]) -> St
 
 fn operation_text(operation: &Operation, parameters: &[(String, String)]) -> String {
     let mut text = format!(
-        "{} ({} {}): class {}, scope {} ({}), tag {}",
-        operation.id,
-        operation.method,
-        operation.template,
+        "{}: class {}, scope {} ({}), tag {}",
+        named(operation),
         operation.class,
         operation.scope,
         operation.scope_basis,

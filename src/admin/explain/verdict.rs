@@ -5,7 +5,7 @@ use super::{
     recorded_request::RecordedRequest,
     rules::{ExplainRules, LoginState},
 };
-use crate::names::IdentityKind;
+use crate::{names::IdentityKind, typed_command::typed};
 
 /// Said of one request.
 pub(super) struct Verdict {
@@ -24,7 +24,7 @@ impl Verdict {
     fn and(sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             sentence: sentence.into(),
-            remedy: Some(remedy.into()),
+            remedy: Some(typed(remedy.into()).into_owned()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::plain_text::single_line;
+use crate::{admin::plain_text::single_line, typed_command::typed};
 
 /// What is checked. Scripts rely on the names: they may be added, but not renamed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,7 +162,7 @@ impl DoctorCheck {
     pub(super) fn softened(mut self, still: &str) -> Self {
         if self.status == CheckStatus::Failed {
             self.status = CheckStatus::Warning;
-            self.observed = single_line(&format!("{}; {still}", self.observed));
+            self.observed = single_line(&format!("{}; {}", self.observed, typed(still)));
         }
         self
     }
@@ -173,7 +173,7 @@ impl DoctorCheck {
             tenant: None,
             status,
             observed: single_line(seen),
-            remedy: remedy.map(single_line),
+            remedy: remedy.map(|it| typed(single_line(it)).into_owned()),
             is_login_needed: name == CheckName::Login,
         }
     }

@@ -3,7 +3,11 @@
 use std::{fs, io, path::Path};
 
 use crate::{
-    admin::{health::Health, status_snapshot::StatusSnapshot},
+    admin::{
+        health::Health,
+        status_snapshot::StatusSnapshot,
+        trouble::{Trouble, TroubleKind},
+    },
     audit::verify::{VerifyError, verify_newest},
     clock::{Moment, Timestamp},
     config::{AUDIT_PATH, AuditConfig, Config, PathOrigin, STORE_PATH, StoreConfig},
@@ -148,8 +152,8 @@ fn group_and_other_permissions(directory: &Path) -> Option<u32> {
     forbidden_mode(&fs::metadata(directory).ok()?, ACCESSIBLE_BY_OTHERS)
 }
 
-/// What the proxy at the admin address says of itself.
-pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
+/// What the proxy at the admin address says of itself, without what the checks of tenants say.
+pub(super) fn proxy(found: &FoundProxy, of_tenants: &[DoctorCheck]) -> DoctorCheck {
     let name = CheckName::Proxy;
     let it = match found {
         FoundProxy::None => {
@@ -166,9 +170,16 @@ pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
                 "Give each proxy its own `admin.listen` and `[listen]`, or name the other configuration with --config.",
             );
         }
+        FoundProxy::Closed { why, remedy } => {
+            return DoctorCheck::warning(name, format!("one is running, and {why}"), remedy);
+        }
         FoundProxy::Own(it) => it,
     };
     let running = format!("running, pid {}, {}", it.pid, it.health.as_str());
+    let is_told = |it: &Trouble| is_missing_login(it, of_tenants);
+    if !it.troubles.is_empty() && it.troubles.iter().all(is_told) {
+        return DoctorCheck::ok(name, running);
+    }
     let seen = match it.degraded.as_slice() {
         [] => running.clone(),
         troubles => format!("{running}: {}", sentences(troubles)),
@@ -182,6 +193,18 @@ pub(super) fn proxy(found: &FoundProxy) -> DoctorCheck {
         Health::NeedsLogin => DoctorCheck::login_needed(name, seen, see),
         Health::Down => DoctorCheck::failed(name, seen, see),
     }
+}
+
+/// Whether it is a login that the tenant's own check misses as well.
+fn is_missing_login(trouble: &Trouble, of_tenants: &[DoctorCheck]) -> bool {
+    let is_login = matches!(
+        trouble.kind,
+        TroubleKind::LoginNeeded | TroubleKind::LoginEnded
+    );
+    let tenant = trouble.about.split('/').next();
+    let is_of_it = |it: &DoctorCheck| it.name == CheckName::Login && it.tenant.as_deref() == tenant;
+    let mut checks = of_tenants.iter().filter(|it| is_of_it(it));
+    is_login && checks.any(DoctorCheck::needs_attention)
 }
 
 /// One after the other, also where one ends with a command and so has no full stop.
@@ -202,14 +225,17 @@ pub(crate) enum FoundProxy {
     /// It runs with the configuration that is looked at.
     Own(Box<StatusSnapshot>),
     Another(Box<StatusSnapshot>),
+    /// One answers that this user may not ask.
+    Closed {
+        why: String,
+        remedy: String,
+    },
 }
 
 impl FoundProxy {
     /// Tells one's own proxy by its configuration file; one that does not say it, by the fingerprint of its settings.
-    pub(crate) fn new(snapshot: Option<StatusSnapshot>, config: &Config) -> Self {
-        let Some(snapshot) = snapshot.map(Box::new) else {
-            return Self::None;
-        };
+    pub(crate) fn new(snapshot: StatusSnapshot, config: &Config) -> Self {
+        let snapshot = Box::new(snapshot);
         let ours = config.file.as_ref().map(|it| it.display().to_string());
         let is_own = match (&snapshot.config.file, ours) {
             (Some(theirs), Some(ours)) => *theirs == ours || is_same_file(theirs, &ours),
@@ -225,7 +251,7 @@ impl FoundProxy {
     pub(super) const fn own(&self) -> Option<&StatusSnapshot> {
         match self {
             Self::Own(snapshot) => Some(snapshot),
-            Self::None | Self::Another(_) => None,
+            Self::None | Self::Another(_) | Self::Closed { .. } => None,
         }
     }
 }

@@ -92,8 +92,8 @@ impl Examination {
     /// Makes all checks. Takes as long as the slowest of them, at most [`TENANT_TIMEOUT_MS`].
     pub(crate) async fn run(self) -> DoctorReport {
         let mut checks = vec![self.configuration.clone(), machine::clock()];
-        checks.push(machine::proxy(&self.found));
         let (of_disk, of_tenants) = tokio::join!(self.disk_checks(), self.tenant_checks());
+        checks.push(machine::proxy(&self.found, &of_tenants));
         checks.extend(callers::expired(&self.config));
         checks.extend(of_disk);
         checks.extend(of_tenants);

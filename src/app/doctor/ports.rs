@@ -1,9 +1,12 @@
 //! Checks the listeners of `run` by opening each as it would, unless one's own proxy holds it.
 
-use std::{net::SocketAddr, path::Path};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
 use crate::{
-    app::listeners::{self, ListenerOpenError},
+    app::{
+        listeners::{self, ListenerOpenError},
+        port_holder::PortHolder,
+    },
     config::{BindAddress, Config, UnixListenerConfig},
     net::server::listener::{BindError, Listener},
 };
@@ -46,7 +49,8 @@ pub(super) fn ports(config: &Config, found: &FoundProxy) -> DoctorCheck {
     for socket in sockets.filter(|it| !held.contains(&it.path.display().to_string().as_str())) {
         trial.note(try_socket(socket));
     }
-    trial.check(!held.is_empty())
+    let is_closed = matches!(found, FoundProxy::Closed { .. });
+    trial.check(!held.is_empty(), is_closed)
 }
 
 /// The addresses that the configuration names, or has by default.
@@ -75,7 +79,8 @@ impl ListenerTrial {
         }
     }
 
-    fn check(self, is_another_held: bool) -> DoctorCheck {
+    /// `is_another_held`: the running proxy has told that it holds some. `is_closed`: one runs that does not tell.
+    fn check(self, is_another_held: bool, is_closed: bool) -> DoctorCheck {
         let name = CheckName::Ports;
         let Self {
             free,
@@ -83,7 +88,19 @@ impl ListenerTrial {
             inherited,
         } = self;
         if !refused.is_empty() {
-            let seen: Vec<String> = refused.iter().map(ToString::to_string).collect();
+            let holders: Vec<Option<PortHolder>> = refused.iter().map(holder).collect();
+            let is_ours = |it: &Option<PortHolder>| it.as_ref().is_some_and(PortHolder::is_ours);
+            if is_closed && holders.iter().all(is_ours) {
+                let held: BTreeSet<_> = holders.iter().flatten().map(ToString::to_string).collect();
+                let held: Vec<String> = held.into_iter().collect();
+                return DoctorCheck::ok(name, format!("held by {}", held.join(", ")));
+            }
+            let seen = refused.iter().zip(&holders);
+            let seen = seen.map(|(error, holder)| match holder {
+                Some(holder) => format!("{error}: {holder}"),
+                None => error.to_string(),
+            });
+            let seen: Vec<String> = seen.collect();
             return DoctorCheck::failed(name, seen.join("; "), remedy(&refused));
         }
         if !inherited.is_empty() {
@@ -104,6 +121,14 @@ impl ListenerTrial {
             (false, free) => DoctorCheck::ok(name, format!("{free} free")),
         }
     }
+}
+
+/// Who listens there, as far as this user may know it.
+fn holder(error: &ListenerOpenError) -> Option<PortHolder> {
+    let ListenerOpenError::Bind(BindError::InUse { address }) = error else {
+        return None;
+    };
+    PortHolder::find(address.parse().ok()?)
 }
 
 fn remedy(refused: &[ListenerOpenError]) -> String {

@@ -198,6 +198,15 @@ fn io_error(doing: &'static str, name: &str, source: io::Error) -> SinkError {
     }
 }
 
+/// Closing the file alone would not do: a program that is being started at this moment still has a copy of the descriptor, until
+/// it has become another program, and the lock lasts as long as any copy.
+impl Drop for DirectorySink {
+    fn drop(&mut self) {
+        // Without a lock there is nothing to let go of.
+        let _ = self.lock.unlock();
+    }
+}
+
 /// Makes the directory, for us alone, if it is not there.
 pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     let made = DirBuilder::new()
@@ -219,5 +228,25 @@ pub(super) fn lock_directory(directory: &Path) -> io::Result<Option<File>> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::audit::{log_space::SpaceLimits, sink::resume::resume};
+
+    #[test]
+    fn the_lock_ends_with_the_log_though_a_copy_of_its_descriptor_is_still_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || resume(directory.path(), FILE_BYTES_MAX, SpaceLimits::default());
+        let log = open().unwrap().directory;
+        // As a child has it between its fork and its exec.
+        let _copy = log.lock.try_clone().unwrap();
+        assert!(open().is_err(), "the lock is held");
+        drop(log);
+        assert!(open().is_ok());
     }
 }

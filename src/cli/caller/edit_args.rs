@@ -1,5 +1,7 @@
 //! The flags of `caller allow`, `caller deny` and `caller set`.
 
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -17,6 +19,25 @@ pub struct CallerSelectorArgs {
     /// A class, an operation ID, scope:…, tag:… or "METHOD /path"
     #[arg(required = true, value_name = "SELECTOR")]
     pub selectors: Vec<String>,
+    /// Take the rule back, where the caller itself has it; policies stay as they are
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// A number, or `default`, which removes the setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitArgument(Option<u32>);
+
+impl FromStr for LimitArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "default" {
+            return Ok(Self(None));
+        }
+        let number = text.parse().map(|it| Self(Some(it)));
+        number.map_err(|_| "this is neither a number nor default".to_owned())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -36,12 +57,12 @@ pub struct CallerSetArgs {
     /// Rate limit, such as 5/s or 60/min; default removes it
     #[arg(long, group = "setting")]
     pub rate: Option<String>,
-    /// Number of requests that may come at once
+    /// Number of requests that may come at once; default removes it
     #[arg(long, group = "setting", value_name = "NUMBER")]
-    pub burst: Option<u32>,
-    /// Number of requests that may be in progress at once
+    pub burst: Option<LimitArgument>,
+    /// Number of requests that may be in progress at once; default removes it
     #[arg(long, group = "setting", value_name = "NUMBER")]
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<LimitArgument>,
     /// Whether it must send NJP-Reason
     #[arg(long, group = "setting", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub require_reason: Option<bool>,
@@ -93,8 +114,8 @@ impl CallerSetArgs {
             (&["limit", "burst"], self.burst),
             (&["limit", "concurrency"], self.concurrency),
         ] {
-            if let Some(number) = number {
-                push(path, Some(CallerSettingValue::Number(number)));
+            if let Some(LimitArgument(number)) = number {
+                push(path, number.map(CallerSettingValue::Number));
             }
         }
         if let Some(is_required) = self.require_reason {

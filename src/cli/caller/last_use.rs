@@ -7,9 +7,10 @@ use crate::{
     cli::{
         admin_args::AdminArgs,
         context::Context,
-        running_proxy::{RunningProxyError, find_with_status, is_same_file},
+        running_proxy::{RunningProxyError, find_with_status},
     },
     config::read::sources::Sources,
+    files::is_same_file,
 };
 
 /// The last use of callers by name.

@@ -35,10 +35,11 @@ pub(super) fn list(
             .map(|(name, caller)| caller_json(name, caller, last_use, &written))
             .collect();
         let object = json!({"schema": "callers/1", "callers": callers});
-        writeln!(out, "{object:#}")?;
+        writeln!(out, "{object}")?;
         return end_of_list(&written, err);
     }
-    if callers.is_empty() && written.unreadable.is_none() {
+    let is_whole = written.unreadable.is_none() && written.broken.is_none();
+    if callers.is_empty() && is_whole {
         writeln!(
             err,
             "There are no callers yet. Add one: ninjaone-proxy caller add NAME --allow read"
@@ -56,7 +57,7 @@ pub(super) fn list(
 
 /// What could not be read may hold more callers.
 fn end_of_list(written: &LoadedSettings, err: &mut dyn Write) -> io::Result<ExitStatus> {
-    match &written.unreadable {
+    match written.unreadable.as_ref().or(written.broken.as_ref()) {
         Some(unreadable) => {
             writeln!(
                 err,
@@ -85,7 +86,7 @@ pub(super) fn show(
         if let Some(top) = object.as_object_mut() {
             top.insert("schema".into(), "caller/1".into());
         }
-        writeln!(out, "{object:#}")?;
+        writeln!(out, "{object}")?;
         return warn_of_errors(&written, err);
     }
     let start = format!("caller.{name}.");

@@ -246,15 +246,25 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
                 "A method and a path",
                 "ninjaone-proxy caller allow powerbi \"POST /v2/ticketing/ticket\"",
             ),
+            (
+                "Take it back",
+                "ninjaone-proxy caller allow powerbi getDevices --remove",
+            ),
         ],
         exits: CALLER_EXITS,
     },
     CommandHelp {
         path: "caller deny",
-        examples: &[(
-            "Whatever reads secrets",
-            "ninjaone-proxy caller deny powerbi secrets",
-        )],
+        examples: &[
+            (
+                "Whatever reads secrets",
+                "ninjaone-proxy caller deny powerbi secrets",
+            ),
+            (
+                "Take it back",
+                "ninjaone-proxy caller deny powerbi secrets --remove",
+            ),
+        ],
         exits: CALLER_EXITS,
     },
     CommandHelp {
@@ -339,7 +349,10 @@ pub(super) const COMMANDS: &[CommandHelp] = &[
             (Done, "allowed, or answered by the proxy itself"),
             (Failed, "there is no such caller or request"),
             WRONG_USAGE,
-            (LoginNeeded, "refused: a user must log in first"),
+            (
+                LoginNeeded,
+                "refused: a user must log in first, or the identity is not configured",
+            ),
             (Refused, "refused"),
             (
                 TryAgainLater,

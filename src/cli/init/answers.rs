@@ -288,6 +288,9 @@ fn parse_client_id(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("A client ID is needed.".to_owned());
     }
+    if text.contains("://") {
+        return Err("This is an address, not a client ID; NinjaOne shows the ID in the list of applications.".to_owned());
+    }
     if text.len() > CLIENT_ID_BYTES_MAX || !text.bytes().all(|it| it.is_ascii_graphic()) {
         return Err(format!(
             "A client ID is 1 to {CLIENT_ID_BYTES_MAX} letters, digits and signs, without blanks."

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use crate::{
-    cli::{context::Context, shell_word::shell_word},
-    config::way_out::WayOut,
-    credentials::grant::client_credentials::TokenSummary,
+    cli::context::Context, config::way_out::WayOut,
+    credentials::grant::client_credentials::TokenSummary, shell_word::shell_word,
 };
 
 use super::{answers::Answers, files::WrittenFiles};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::{VERSION, sandbox::SandboxKeys},
-    cli::shell_word::shell_word,
+    shell_word::shell_word,
 };
 
 use super::live_lines::LineFormat;

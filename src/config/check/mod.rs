@@ -60,6 +60,7 @@ pub(super) fn check(
         is_incomplete,
         // Among the diagnostics.
         unreadable: _,
+        broken: _,
     } = written;
     let mut check = Checker {
         sources,

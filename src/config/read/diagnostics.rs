@@ -4,6 +4,8 @@ use std::{fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::typed_command::typed;
+
 use super::{provenance::Provenance, source_file::SourceFile};
 
 /// Most diagnostics that are collected; the rest are only counted.
@@ -349,7 +351,7 @@ fn locate(pending: PendingDiagnostic, files: &[SourceFile]) -> Diagnostic {
         line: 0,
         column: 0,
         message: pending.message,
-        hint: pending.hint,
+        hint: pending.hint.map(|it| typed(it).into_owned()),
         severity: pending.severity,
         rendered: String::new(),
     };

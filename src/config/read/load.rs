@@ -30,6 +30,8 @@ pub struct LoadedSettings {
     pub(crate) is_incomplete: bool,
     /// The files and directories that could not be read, and why.
     pub(crate) unreadable: Option<ConfigurationError>,
+    /// The places that are not TOML, and why: what stands there may be missing from the settings.
+    pub(crate) broken: Option<ConfigurationError>,
 }
 
 /// Reads everything. What is wrong is reported as a diagnostic and left out of the settings.
@@ -41,6 +43,7 @@ pub fn read(sources: &Sources) -> LoadedSettings {
     let mut files = sources::read(sources, &mut diagnostics);
     let mut layers = Vec::new();
     let mut written = Vec::new();
+    let mut broken = Diagnostics::default();
     let unreadable = diagnostics.errors_so_far();
     let mut is_incomplete = unreadable.is_some();
     for (file, text) in files.iter_mut().enumerate() {
@@ -50,6 +53,7 @@ pub fn read(sources: &Sources) -> LoadedSettings {
         is_incomplete |= layer.is_incomplete;
         layers.push(layer.values);
         written.push(layer.provenance);
+        broken.append(layer.broken);
     }
     for own in written {
         reject_duplicate_callers(&provenance, &own, &files, &mut diagnostics);
@@ -77,6 +81,8 @@ pub fn read(sources: &Sources) -> LoadedSettings {
             None,
         );
     }
+    let broken = broken.into_error(&files);
+    let broken = (!broken.as_slice().is_empty()).then_some(broken);
     LoadedSettings {
         settings,
         provenance,
@@ -84,6 +90,7 @@ pub fn read(sources: &Sources) -> LoadedSettings {
         diagnostics,
         is_incomplete,
         unreadable,
+        broken,
     }
 }
 
@@ -91,6 +98,8 @@ struct FileLayer {
     values: Map<String, Value>,
     provenance: ProvenanceMap,
     is_incomplete: bool,
+    /// Its places that are not TOML.
+    broken: Diagnostics,
 }
 
 fn read_layer(
@@ -103,11 +112,17 @@ fn read_layer(
     let content = text.content().to_owned();
     let (document, errors) = DeTable::parse_recoverable(&content);
     let mut broken_lines = Vec::new();
+    let mut broken = Diagnostics::default();
     for error in &errors {
         let bytes = error.span().unwrap_or(0..0);
         broken_lines.push(text.position(bytes.start).line);
         text.redact_assignment(bytes.start);
         let message = format!("this is not TOML: {}", error.message());
+        broken.error(
+            SourceLocation::span(file, bytes.clone()),
+            message.clone(),
+            None,
+        );
         diagnostics.error(SourceLocation::span(file, bytes), message, None);
     }
     let mut own_provenance = ProvenanceMap::default();
@@ -133,6 +148,7 @@ fn read_layer(
         values,
         provenance: own_provenance,
         is_incomplete: !errors.is_empty(),
+        broken,
     }
 }
 

@@ -57,7 +57,11 @@ pub enum SecretError {
     #[error("the secret file {0} does not exist")]
     FileNotFound(String),
     #[error("the secret file {path} cannot be read: {why}")]
-    Unreadable { path: String, why: String },
+    Unreadable {
+        path: String,
+        kind: io::ErrorKind,
+        why: String,
+    },
     #[error("{0} is not a file")]
     NotAFile(String),
     #[error("the secret file {path} may be read or changed by others (mode {mode:04o})")]
@@ -121,11 +125,13 @@ impl SecretError {
             Self::FileNotFound(path) => Some(format!(
                 "put the secret there, readable by you alone: (umask 077; cat > {path}), paste it, then Enter and Ctrl-D"
             )),
-            Self::Unreadable { path, why } if why.starts_with("Permission denied") => {
-                Some(format!(
-                    "run it as the user of the proxy or as root (sudo), or give this user the right to read {path}"
-                ))
-            }
+            Self::Unreadable {
+                path,
+                kind: io::ErrorKind::PermissionDenied,
+                ..
+            } => Some(format!(
+                "run it as the user of the proxy or as root (sudo), or give this user the right to read {path}"
+            )),
             Self::WrongOwner { path, .. } => Some(format!(
                 "chown it to the user that runs ninjaone-proxy, or to root: {path}"
             )),
@@ -277,8 +283,9 @@ fn read_file(path: &Path, exposure: PermissionCheck) -> Result<Zeroizing<Vec<u8>
     let shown = || path.display().to_string();
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SecretError::FileNotFound(shown()),
-        _ => SecretError::Unreadable {
+        kind => SecretError::Unreadable {
             path: shown(),
+            kind,
             why: error.to_string(),
         },
     };
@@ -468,4 +475,24 @@ fn kill_process_group(child: &mut Child) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_known_by_the_kind_of_error_in_whatever_language() {
+        let unreadable = |kind, why: &str| SecretError::Unreadable {
+            path: "acme.secret".to_owned(),
+            kind,
+            why: why.to_owned(),
+        };
+        let denied = unreadable(io::ErrorKind::PermissionDenied, "Keine Berechtigung").hint();
+        assert!(denied.is_some_and(|it| it.contains("(sudo)")));
+        assert_eq!(
+            unreadable(io::ErrorKind::Other, "Permission denied").hint(),
+            None
+        );
+    }
 }

@@ -88,6 +88,12 @@ impl KnownName {
         !std::mem::replace(&mut self.is_stale_in_use, true)
     }
 
+    /// Whether stale addresses have been used since the last lookup that succeeded.
+    #[must_use]
+    pub const fn is_stale_in_use(&self) -> bool {
+        self.is_stale_in_use
+    }
+
     /// A connection to this address was made.
     pub fn record_connected(&mut self, ip: IpAddr) {
         self.worked = Some(ip);

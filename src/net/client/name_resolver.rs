@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
+    panic::catch_unwind,
     sync::{Arc, LazyLock},
     thread,
     time::Duration,
@@ -113,6 +114,13 @@ pub async fn resolve(host: &str, wait_max: Duration) -> Result<Vec<SocketAddr>, 
     }
 }
 
+/// Whether the last known addresses of `host` are used because the name servers gave no answer when they were asked last.
+#[must_use]
+pub fn is_stale_in_use(host: &str) -> bool {
+    let names = NAMES.lock();
+    names.get(host).is_some_and(|it| it.known.is_stale_in_use())
+}
+
 /// A connection to this address of `host` was made.
 pub fn record_connected(host: &str, ip: IpAddr) {
     if let Some(entry) = NAMES.lock().get_mut(host) {
@@ -193,7 +201,9 @@ fn start(name: &Arc<str>, room: SemaphorePermit<'static>) -> io::Result<Lookup> 
     thread::Builder::new()
         .name("lookup".into())
         .spawn(move || {
-            let found = look_up(&host);
+            // Whatever becomes of it: a name whose lookup never ends is never looked up again. The panic itself is logged.
+            let found = catch_unwind(|| look_up(&host));
+            let found = found.unwrap_or_else(|_| Err(io::Error::other("a panic")));
             let ended = record(&host, found);
             // The room first: who waits for the end may look the next name up.
             drop(room);

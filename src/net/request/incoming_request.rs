@@ -78,6 +78,8 @@ pub struct Malformed {
     pub peer: Peer,
     /// If that could be told.
     pub method: Option<Method>,
+    /// A method that is none of ours: at most 32 bytes, printable ASCII only.
+    pub unknown_method: Option<Box<str>>,
     /// At most 256 bytes of what stood in the request line's path, printable ASCII only.
     pub path: Box<str>,
     /// The first error.
@@ -116,14 +118,18 @@ impl IncomingRequest {
                 started,
                 peer,
                 method,
+                unknown_method: None,
                 path: recorded_text(path.as_bytes()),
                 error,
                 host,
                 exceeded: exceeded.or_else(|| rules.exceeded_size(error)),
             })
         };
-        let (mut head, body) =
-            parsed.map_err(|it| malformed(it.method, &it.path, it.error.into()))?;
+        let (mut head, body) = parsed.map_err(|it| {
+            let mut refused = malformed(it.method, &it.path, it.error.into());
+            refused.unknown_method = it.unknown_method;
+            refused
+        })?;
         let headers = std::mem::replace(&mut head.headers, Ok(RequestHeaders::default()));
         match check(&head, headers, &body, rules) {
             Ok((method, target, headers)) => {

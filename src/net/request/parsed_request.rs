@@ -26,6 +26,15 @@ pub(in crate::net) fn recorded_text(text: &[u8]) -> Box<str> {
         .collect()
 }
 
+/// Longest part of a refused method that is shown, in bytes.
+const SHOWN_METHOD_BYTES_MAX: usize = 32;
+
+/// The start of a method that is none of ours as it is shown to whoever sent it; none if there is nothing to show.
+pub(in crate::net) fn shown_method(method: &[u8]) -> Option<Box<str>> {
+    let start = method.get(..SHOWN_METHOD_BYTES_MAX).unwrap_or(method);
+    (!start.is_empty()).then(|| recorded_text(start))
+}
+
 /// What a protocol made of the bytes: a head and a body, or neither.
 pub type ParsedRequest = Result<(RequestHead, IncomingBody), RequestParseError>;
 
@@ -47,6 +56,8 @@ pub struct RequestHead {
 pub struct RequestParseError {
     /// If that could be told.
     pub method: Option<Method>,
+    /// A method that is none of ours: at most 32 bytes, printable ASCII only.
+    pub unknown_method: Option<Box<str>>,
     /// What stood in the request line's path, if that could be told.
     pub path: Box<str>,
     /// The first error.

@@ -6,6 +6,7 @@ mod asset_relationships;
 mod automation;
 mod backups;
 mod billing;
+mod checklist_templates;
 mod checklists;
 mod contacts;
 mod custom_field_reports;
@@ -16,15 +17,21 @@ mod device_actions;
 mod device_health;
 mod device_parts;
 mod device_search;
+mod device_tasks;
 mod devices;
+mod document_templates;
 mod documents;
+mod files;
 mod geolocation;
 mod groups;
 mod installers;
 mod knowledge_base;
+mod knowledge_base_folders;
 mod node_roles;
 mod organizations;
+mod people;
 mod policies;
+mod query_filters;
 mod records;
 mod related_items;
 mod reports;
@@ -33,24 +40,29 @@ mod scripts;
 mod software;
 mod software_licenses;
 mod tags;
+mod ticket_boards;
+mod ticket_rows;
 mod tickets;
 mod unmanaged_devices;
 mod users;
 mod vulnerabilities;
 mod webhooks;
 
+pub(super) use self::webhooks::webhooks;
+
 use super::{answer::Answered, call::ApiCall, world::WorldData};
 
 /// What a family answers to its operations; `None` to those of others.
 type Family = fn(&ApiCall<'_>, &mut WorldData) -> Option<Answered>;
 
-const FAMILIES: [Family; 34] = [
+const FAMILIES: [Family; 36] = [
     activities::respond,
     alerts::respond,
     asset_relationships::respond,
     automation::respond,
     backups::respond,
     billing::respond,
+    checklist_templates::respond,
     checklists::respond,
     contacts::respond,
     custom_field_reports::respond,
@@ -61,6 +73,7 @@ const FAMILIES: [Family; 34] = [
     device_parts::respond,
     device_search::respond,
     devices::respond,
+    document_templates::respond,
     documents::respond,
     geolocation::respond,
     groups::respond,

@@ -10,6 +10,30 @@ const DISCRIMINATORS: [(&str, &str); 2] = [
     ("AssigmentAutomationSettings", "type"),
 ];
 
+/// Members that say something only where there is something to say: the top of a tree has no parent, what is open was never
+/// completed. They are left out where the world has no value; of any type, or of one.
+const MAY_BE_ABSENT: [(&str, &str); 19] = [
+    ("", "archiveTime"),
+    ("", "archivedBy"),
+    ("", "archivedTime"),
+    ("", "assignedOwnerUid"),
+    ("", "completedBy"),
+    ("", "completedOn"),
+    ("", "maintenance"),
+    ("", "nodeRoleParentId"),
+    ("", "parentDeviceId"),
+    ("", "parentFolderId"),
+    ("", "parentId"),
+    ("", "parentPolicyId"),
+    ("", "parentTabId"),
+    ("Activity", "deviceId"),
+    ("NodeReferences", "assignedOwner"),
+    ("TicketDTO", "assignedAppUserId"),
+    ("TicketDTO", "locationId"),
+    ("TicketDTO", "nodeId"),
+    ("TicketDTO", "requesterUid"),
+];
+
 /// The value in the form of its type. `null` counts as missing. What the type does not declare is left out.
 pub(in crate::sandbox) fn complete(expression: Expression, value: Value, seed: u64) -> Value {
     let schema = Schema::get();
@@ -73,11 +97,14 @@ impl Completion {
     ) -> Value {
         let key = Placeholder::of_object(self.seed, name, &given, missing);
         let members = self.schema.members(name).iter();
-        let complete = members.map(|member: &Member| {
-            let value = given.remove(member.name);
+        let complete = members.filter_map(|member: &Member| {
+            let value = given.remove(member.name).filter(|it| !it.is_null());
+            if value.is_none() && may_be_absent(name, member.name) {
+                return None;
+            }
             let of_member = key.member(member.name);
             let value = self.value(member.expression, value, &of_member);
-            (member.name.to_owned(), value)
+            Some((member.name.to_owned(), value))
         });
         Value::Object(complete.collect())
     }
@@ -117,4 +144,10 @@ fn shortest(number: &serde_json::Number) -> Value {
         Some(float) if float.fract() == 0.0 => whole(number),
         _ => Value::Number(number.clone()),
     }
+}
+
+fn may_be_absent(of: &str, member: &str) -> bool {
+    MAY_BE_ABSENT
+        .iter()
+        .any(|(kind, name)| *name == member && (kind.is_empty() || *kind == of))
 }

@@ -7,7 +7,7 @@ use crate::sandbox::{seeded_rng, world::NOW_SECONDS};
 use super::Expression;
 
 /// References that a member's name tells, each to something that is in every new world.
-const REFERENCES: [(&[&str], u32); 6] = [
+const REFERENCES: [(&[&str], u32); 15] = [
     (&["organizationId", "clientId"], 2),
     (&["locationId"], 3),
     (&["deviceId", "nodeId", "parentDeviceId"], 101),
@@ -20,6 +20,9 @@ const REFERENCES: [(&[&str], u32); 6] = [
         ],
         1,
     ),
+    (&["accountId"], 1),
+    (&["agreementId"], 1),
+    (&["productId"], 1),
     (&["nodeRoleId", "nodeRoleParentId", "roleId"], 1),
     (
         &[
@@ -29,10 +32,31 @@ const REFERENCES: [(&[&str], u32); 6] = [
             "createdByAppUserId",
             "updatedByAppUserId",
             "assignedAppUserId",
+            "appUserContactId",
         ],
         1,
     ),
+    (&["scriptId", "ticketFormId", "boardId"], 1),
+    (&["statusId"], 1_000),
+    (&["ticketId"], 1_001),
+    (&["attributeId"], 1),
+    (
+        &["activityId", "lastActivityId", "lastNodeActivityId"],
+        5_001,
+    ),
+    (&["categoryId"], 1),
 ];
+
+/// The same for members that hold a UUID: of an end user.
+const PERSONS: [&str; 4] = [
+    "appUserContactUid",
+    "assignedOwnerUid",
+    "assignedUserUid",
+    "requesterUid",
+];
+
+/// Of the first end user.
+const PERSON_UID: &str = "36f675cc-81e7-4ef5-a8e2-5d940ed90475";
 
 /// Ends of the names of members that hold a time, in seconds since 1970.
 const TIMES: [&str; 14] = [
@@ -97,6 +121,7 @@ impl Placeholder {
             Expression::Number if self.is_time() => json!(NOW_SECONDS),
             Expression::Number => json!(0),
             Expression::Text | Expression::File => json!(""),
+            Expression::Uuid if PERSONS.contains(&self.member) => json!(PERSON_UID),
             Expression::Uuid => json!(seeded_rng::uuid(self.key)),
             Expression::DateTime => json!("2026-11-17T14:00:00Z"),
             Expression::Boolean => json!(false),

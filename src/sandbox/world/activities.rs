@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::sandbox::seeded_rng;
 
-use super::{Collection, Record, WorldData, record::record};
+use super::{
+    Collection, Record, WorldData,
+    record::{integer, record},
+};
 
 /// An activity that is being recorded.
 pub(in crate::sandbox) struct NewActivity<'a> {
@@ -31,7 +34,7 @@ impl WorldData {
             "status": activity.status,
             "subject": activity.subject,
             "message": activity.message,
-            "type": activity.status,
+            "type": in_words(activity.kind),
         }));
         if let Some(id) = activity.device_id {
             record.insert("deviceId".to_owned(), id.into());
@@ -43,8 +46,18 @@ impl WorldData {
 
     /// A uid that no other series of activities has.
     pub(in crate::sandbox) fn new_uid(&self, of: &str) -> Value {
-        let activities = self.count(Collection::Activities);
-        let key = format!("{of} {} {activities}", self.now());
+        let last = self.all(Collection::Activities).next_back();
+        let last = last.and_then(|it| integer(it, "id"));
+        let key = format!("{of} {} {last:?}", self.now());
         seeded_rng::uuid(seeded_rng::hash(self.seed, &key)).into()
     }
+}
+
+/// `PATCH_MANAGEMENT` is "Patch management".
+pub(in crate::sandbox) fn in_words(code: &str) -> String {
+    let words = code.to_lowercase().replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }

@@ -84,6 +84,8 @@ collections! {
     Articles: "articles", "article", "id", Number;
     Folders: "folders", "folder", "id", Number;
     RelatedItems: "relatedItems", "related item", "id", Number;
+    Credentials: "credentials", "credential", "id", Number;
+    Files: "files", "file", "id", Number;
     ChecklistTemplates: "checklistTemplates", "checklist template", "id", Number;
     Checklists: "checklists", "checklist", "id", Number;
     Tags: "tags", "tag", "id", Number;
@@ -91,7 +93,7 @@ collections! {
     IntegrityCheckJobs: "integrityCheckJobs", "integrity check job", "jobId", Uid;
     ScanGroups: "scanGroups", "scan group", "id", Number;
     SoftwareLicenses: "softwareLicenses", "software license", "id", Number;
-    AssetRelationships: "assetRelationships", "asset relationship", "id", Number;
+    AssetRelationships: "assetRelationships", "asset relationship", "relationId", Number;
     AssetRelationshipTypes: "assetRelationshipTypes", "asset relationship type", "id", Number;
     BillingAccounts: "billingAccounts", "account", "id", Number;
     BillingAgreements: "billingAgreements", "agreement", "id", Number;
@@ -105,6 +107,14 @@ impl Collection {
     /// A new activity or the like takes the place of the oldest one.
     pub(super) const fn evicts_oldest(self) -> bool {
         matches!(self, Self::Activities | Self::Jobs | Self::TicketLogEntries)
+    }
+
+    /// Its records have a UUID in `uid`, besides the id.
+    pub(super) const fn has_uid(self) -> bool {
+        matches!(
+            self,
+            Self::Users | Self::Contacts | Self::Boards | Self::Scripts
+        )
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {

@@ -10,6 +10,7 @@ mod collection;
 mod creation;
 mod device_parts;
 mod devices;
+mod maintenance;
 mod programs;
 mod record;
 mod schedule;
@@ -21,14 +22,13 @@ use std::sync::MutexGuard;
 use crate::lock::Lock;
 
 pub(super) use self::{
-    activities::NewActivity,
+    activities::{NewActivity, in_words},
     backups::add_totals,
     clock::NOW_SECONDS,
     collection::Collection,
     programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
-    schedule::Event,
-    table::{RECORDS_MAX, TableFullError},
+    table::TableFullError,
 };
 
 use self::{clock::SandboxClock, schedule::Schedule, table::Table};

@@ -60,6 +60,9 @@ impl Table {
     pub(super) fn create(&mut self, mut record: Record) -> Result<Record, TableFullError> {
         let id = self.next_id();
         record.insert(self.of.id_member().to_owned(), id.to_value());
+        if self.of.has_uid() {
+            record.insert("uid".to_owned(), self.uid().into());
+        }
         self.put(record.clone())?;
         Ok(record)
     }
@@ -87,10 +90,13 @@ impl Table {
         self.created += 1;
         match self.of.id_kind() {
             IdKind::Number => RecordId::Number(self.created),
-            IdKind::Uid => {
-                let key = format!("{:?} {}", self.of, self.created);
-                RecordId::Text(seeded_rng::uuid(seeded_rng::hash(self.seed, &key)).into())
-            }
+            IdKind::Uid => RecordId::Text(self.uid().into()),
         }
+    }
+
+    /// For the last id that was given.
+    fn uid(&self) -> String {
+        let key = format!("{:?} {}", self.of, self.created);
+        seeded_rng::uuid(seeded_rng::hash(self.seed, &key))
     }
 }

@@ -1,6 +1,11 @@
 //! Who may look and who may change something: the socket's peer, a key, or nobody.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 use crate::key::new_key;
 
@@ -67,6 +72,64 @@ async fn the_socket_is_for_its_owner_until_the_configuration_names_an_account() 
     guarded.rewrite("access", "[]");
     assert_eq!(guarded.command(&["reload"]).code, 0);
     assert_eq!(guarded.command_of_nobody(&["status"]).code, 1);
+    guarded.proxy.stop().await;
+}
+
+/// As `nobody`, opens connections, says a word on each, and opens another for each that is closed.
+const HOLD_CONNECTIONS: &str = r#"
+import os, select, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+def connect():
+    held = socket.socket(socket.AF_UNIX)
+    held.connect(sys.argv[1])
+    try:
+        held.send(b"GET /status")
+    except OSError:
+        pass
+    return held
+held = [connect() for _ in range(300)]
+print("holding", flush=True)
+while True:
+    for closed in select.select(held, [], [])[0]:
+        held.remove(closed)
+        closed.close()
+        held.append(connect())
+"#;
+
+#[tokio::test]
+async fn operators_are_served_while_somebody_without_a_role_floods_the_socket() {
+    const ASKED: usize = 10;
+    if !rustix::process::geteuid().is_root() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT TESTED: a flood by another user, because only root can become one"
+        );
+        return;
+    }
+    // For somebody else, so that the socket is open to all.
+    let guarded = Guarded::start("[{ unix = { user = \"daemon\" }, role = \"auditor\" }]");
+    let mut flood = Command::new("python3")
+        .args(["-c", HOLD_CONNECTIONS])
+        .arg(guarded.socket())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let said = BufReader::new(flood.stdout.take().unwrap()).read_line(&mut line);
+    said.unwrap();
+    assert_eq!(line, "holding\n");
+
+    for _ in 0..ASKED {
+        let told = guarded.command(&["status", "--json"]);
+        assert!(told.out.contains("\"schema\":\"status/1\""), "{}", told.err);
+    }
+    assert_eq!(guarded.command(&["reload"]).code, 0);
+
+    assert!(flood.try_wait().unwrap().is_none(), "it still floods");
+    flood.kill().unwrap();
+    flood.wait().unwrap();
     guarded.proxy.stop().await;
 }
 

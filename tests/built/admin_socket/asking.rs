@@ -88,7 +88,7 @@ async fn a_caller_whose_keys_have_expired_is_led_to_a_later_date() {
         let rules = "allow = [\"read\"]\nexpires = \"2020-01-01\"";
         settings.caller("late", &key, rules);
     });
-    let later = "ninjaone-proxy caller set late --expires DATE";
+    let later = "caller set late --expires DATE";
     let told = guarded.command(&["explain", "late", "GET", "/v2/devices"]);
     assert_eq!(told.code, 5, "{}{}", told.out, told.err);
     has(

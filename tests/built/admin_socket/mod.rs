@@ -4,6 +4,7 @@ mod access;
 mod asking;
 mod callers;
 mod commands;
+mod unreachable;
 
 use std::{
     fs,

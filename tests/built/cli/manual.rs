@@ -112,4 +112,23 @@ fn one_page_is_printed_by_its_command() {
         "{caller}"
     );
     assert!(!caller.contains("EXTRA"), "{caller}");
+    let synopsis = caller.split(".SH SYNOPSIS").nth(1).unwrap();
+    let synopsis = synopsis.split(".SH").next().unwrap().replace("\\fR", "");
+    let synopsis = synopsis.replace("\\fB", "").replace("\\fI", "");
+    let synopsis = synopsis.replace("\\-", "-");
+    for part in [
+        "caller add",
+        "[--allow SELECTOR]",
+        "[--config FILE]",
+        "[--json]",
+        "<name>",
+    ] {
+        let part = part.replace("<name>", "<NAME>");
+        assert!(synopsis.contains(&part), "{part} in {synopsis}");
+    }
+    let date = caller.lines().find(|it| it.starts_with(".TH")).unwrap();
+    assert!(
+        date.contains(" 1 2026\\-") || date.contains("2026-"),
+        "{date}"
+    );
 }

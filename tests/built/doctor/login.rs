@@ -110,7 +110,7 @@ async fn why_a_login_has_ended_is_told_in_words() {
         let said = said_of(|it| it.ended = Some(ended)).await;
         assert_eq!(said.code, 4);
         said.troubles(&["login"]);
-        said.says("login", "failed", &[words, "ninjaone-proxy login acme"]);
+        said.says("login", "failed", &[words, " login acme"]);
     }
 }
 

@@ -30,7 +30,7 @@ async fn a_native_application_needs_nothing_but_a_login() {
         &["http://127.0.0.1:6468/callback", "any port"],
     );
     said.says("authorize", "ok", &["shows its login page"]);
-    said.says("login", "failed", &["ninjaone-proxy login acme"]);
+    said.says("login", "failed", &[" login acme"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

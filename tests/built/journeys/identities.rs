@@ -260,7 +260,8 @@ async fn without_a_user_identity_the_caller_is_told_whom_to_ask_and_the_operator
         until("the line for operators", async || {
             let lines = world.log().with(&["request", answer.id()]);
             lines.iter().any(|it| {
-                it.contains("Add [tenant.acme.user] to the configuration, then run 'ninjaone-proxy login acme'.")
+                it.contains("Add [tenant.acme.user] to the configuration, then run 'ninjaone-proxy --config ")
+                    && it.contains(" login acme'.")
             })
         })
         .await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::answer::Answer;
+use crate::{answer::Answer, wait::until};
 
 use super::world::World;
 
@@ -118,6 +118,30 @@ async fn a_caller_with_all_its_requests_under_way_waits_for_one_to_end() {
     assert_eq!(tasks.join_all().await, [200, 200]);
     world.get("two", "/v2/users").await.is(200);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_at_its_concurrency_is_told_to_wait_as_long_as_its_requests_took_before() {
+    let rules = "allow = [\"all\"]\nlimit = { concurrency = 1 }";
+    let world = World::plan().caller("one", rules).start().await;
+    world.trouble(r#"{"slow_ms":2200}"#);
+    world.get("one", "/v2/users").await.is(200);
+    let arrived = world.saw().len();
+    let client = world.client();
+    let slow = tokio::spawn(async move { client.get("one", "/v2/users").await.status });
+    until("the request at NinjaOne", async || {
+        world.saw().len() > arrived
+    })
+    .await;
+
+    let refused = world.get("one", "/v2/users").await;
+
+    refused.refuses(429, "caller-limit");
+    assert!(refused.retry_after() >= 3, "{}", refused.text());
+    slow.abort();
+    world
+        .ends_by_signal(std::time::Duration::from_secs(10))
+        .await;
 }
 
 #[tokio::test]

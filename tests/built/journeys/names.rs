@@ -148,6 +148,13 @@ async fn while_the_name_servers_fail_the_last_known_addresses_are_used() {
         front.hang_up().await;
     }
     assert_eq!(world.log().count(NO_NAME_SERVER), 1);
+    let status = world.status().await;
+    assert_eq!(status["tenants"][0]["stale_host"], NAME, "{status}");
+    assert_eq!(status["health"], "degraded");
+    let troubles = status["troubles"].as_array().unwrap();
+    let own = troubles.iter().find(|it| it["kind"] == "name-servers");
+    let text = own.unwrap()["text"].as_str().unwrap();
+    assert!(text.contains("no answer for ninja.test"), "{text}");
     world.end().await;
 }
 

@@ -209,6 +209,28 @@ fn odd_requests(world: &World) -> Vec<(Ask, u16, &'static str)> {
 }
 
 #[tokio::test]
+async fn a_refused_method_is_named_beside_those_that_are_not() {
+    let world = World::new().await;
+    let refused = world.ask("operator", "PROPFIND", "/v2/users").send().await;
+    refused.refuses(405, "method-refused");
+    let told = refused.json();
+    let detail = "The method PROPFIND is not one of GET, HEAD, POST, PUT, PATCH and DELETE.";
+    assert_eq!(told["detail"], detail);
+    assert_eq!(told["hint"], "Use GET, HEAD, POST, PUT, PATCH or DELETE.");
+
+    let small = world.ask("operator", "patch", "/v2/users").send().await;
+    small.refuses(405, "method-refused");
+    assert_eq!(small.json()["hint"], "Write the method in capitals.");
+
+    let long = "X".repeat(40);
+    let long = world.ask("operator", &long, "/v2/users").send().await;
+    let detail = long.json()["detail"].as_str().unwrap().to_owned();
+    let shown = format!("The method {} is not", "X".repeat(32));
+    assert!(detail.starts_with(&shown), "{detail}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_upgrade_is_not_done_and_an_unknown_expectation_is_refused() {
     let world = World::new().await;
 

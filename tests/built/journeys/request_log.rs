@@ -36,12 +36,18 @@ async fn by_default_a_refused_request_has_a_line_with_the_reason_and_a_served_on
     .await;
     let line = world.log().with(&["request refused"]).remove(0);
     assert!(line.contains("may not call"), "{line}");
+    let config = world.directory().config();
+    let config = config.display();
     assert!(
-        line.contains(&format!("ninjaone-proxy explain {id}")),
+        line.contains(&format!(
+            "Run: ninjaone-proxy --config {config} explain {id}"
+        )),
         "{line}"
     );
-    let allow = "To allow it: 'ninjaone-proxy caller allow reports createOrganization'.";
-    assert!(line.contains(allow), "{line}");
+    let allow = format!(
+        "To allow it: 'ninjaone-proxy --config {config} caller allow reports createOrganization'."
+    );
+    assert!(line.contains(&allow), "{line}");
     assert!(line.contains("\"status\":403"), "{line}");
     assert!(line.contains("\"caller\":\"reports\""), "{line}");
     assert_eq!(world.log().with(&["request served"]).len(), 0);

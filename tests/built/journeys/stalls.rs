@@ -6,7 +6,7 @@ use std::{
     fs,
     os::unix::net::UnixDatagram,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -160,24 +160,93 @@ async fn a_control_loop_that_stops_is_seen() {
 }
 
 #[tokio::test]
+async fn every_thread_and_every_task_that_lasts_is_watched() {
+    let plan = World::plan().set("admin", "socket", "\"admin.sock\"");
+    let world = plan.start().await;
+    let parts = [
+        "control",
+        "worker-0",
+        "audit",
+        "reload",
+        "deadline",
+        "revocations",
+        "rejections",
+        "renewer acme/service",
+        "admin socket",
+        &format!("listener {}", world.admin),
+        &format!("listener {}", world.callers),
+    ];
+    until("all of them", async || {
+        let text = world.admin("/livez?verbose").await.text();
+        parts
+            .iter()
+            .all(|it| text.contains(&format!("[+]{it} ok\n")))
+    })
+    .await;
+    world.end().await;
+}
+
+/// Whoever still has the end of a stop in its hands is a part like others.
+#[tokio::test]
+async fn a_deadline_of_the_stop_that_stops_is_seen() {
+    a_stopped_part_is_seen(World::plan(), "thread", "deadline").await;
+}
+
+/// Long before the watchdog calls the writer stalled.
+#[tokio::test]
+async fn a_write_that_is_refused_behind_a_slow_disk_finds_the_log_called_failing() {
+    let world = World::plan().start().await;
+    let slow = SlowDisk::attach(world.program_id(), 4_000_000);
+    until("a refused write and a status that says why", async || {
+        let made = world.post("operator", "/v2/organizations", "{\"name\":\"Late\"}");
+        let status = made.await.status;
+        status == 503 && world.status().await["audit"]["state"] == "failing"
+    })
+    .await;
+    let status = world.status().await;
+    assert!(status["stalled"].as_array().unwrap().is_empty(), "{status}");
+    assert_eq!(status["audit"]["refuses_reads"], false, "{status}");
+    let ready = world.admin("/readyz?verbose").await;
+    assert_eq!(ready.status, 200);
+    let text = ready.text();
+    assert!(text.contains("[+]audit degraded"), "{text}");
+    world.get("reports", "/v2/organizations").await.is(200);
+    drop(slow);
+    until("a disk as fast as before", async || {
+        world.status().await["audit"]["state"] == "writing"
+    })
+    .await;
+    world.end().await;
+}
+
+/// Delays each sync of the audit log, until it is dropped.
+struct SlowDisk(Child);
+
+impl SlowDisk {
+    fn attach(program: u32, delay_us: u64) -> Self {
+        let traced = ["-e", "trace=fdatasync", "-e"];
+        let strace = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null"])
+            .args(traced)
+            .arg(format!("inject=fdatasync:delay_enter={delay_us}"))
+            .arg("-p")
+            .arg(thread_id(program, "audit"))
+            .spawn();
+        Self(strace.unwrap())
+    }
+}
+
+impl Drop for SlowDisk {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
 async fn an_audit_writer_inside_a_slow_disk_call_degrades_and_does_not_fail_the_probe() {
     let stallable = Stallable::start(World::plan()).await;
-    let program = stallable.world.program_id();
-    let mut strace = Command::new("strace")
-        .args([
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            "trace=fdatasync",
-            "-e",
-        ])
-        .arg(format!("inject=fdatasync:delay_enter={SLOW_DISK_US}"))
-        .arg("-p")
-        .arg(thread_id(program, "audit"))
-        .spawn()
-        .unwrap();
+    let slow = SlowDisk::attach(stallable.world.program_id(), SLOW_DISK_US);
     until("a slow disk", async || {
         // Each read leaves a line, and each line is synced within a second.
         let _ = stallable.world.get("reports", "/v2/organizations").await;
@@ -196,8 +265,7 @@ async fn an_audit_writer_inside_a_slow_disk_call_degrades_and_does_not_fail_the_
     assert_eq!(stallable.status_exit_code(), Some(6));
     let read = stallable.world.get("reports", "/v2/organizations").await;
     assert_eq!(read.status, 200, "reads do not wait for the disk");
-    strace.kill().unwrap();
-    strace.wait().unwrap();
+    drop(slow);
     until("a disk as fast as before", async || {
         let status = stallable.world.status().await;
         status["stalled"].as_array().unwrap().is_empty()
@@ -278,6 +346,7 @@ async fn sigterm_ends_the_program_whatever_part_has_stopped() {
         "thread audit",
         "thread control",
         "thread reload",
+        "thread deadline",
         "task renewer acme/service",
     ];
     for part in parts {

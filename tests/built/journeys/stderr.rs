@@ -15,6 +15,7 @@ use tokio::{
 use crate::{
     frames::{PING, PREFACE, SETTINGS, frame},
     program::Stderr,
+    verdict::agreement::trouble,
     wait::until,
 };
 
@@ -54,7 +55,10 @@ async fn nobody_waits(world: World) {
     }
     assert_eq!(readers.join_all().await, [200; 8]);
     world.admin("/livez").await.is(200);
-    assert_eq!(world.status().await["health"], "healthy");
+    // All that may need attention is the log itself.
+    let status = world.status().await;
+    let mut troubles = status["troubles"].as_array().unwrap().iter();
+    assert!(troubles.all(|it| it["kind"] == "log-failing"), "{status}");
 
     let began = Instant::now();
     world.end().await;
@@ -115,6 +119,39 @@ async fn a_full_pipe_that_nobody_reads_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn a_full_pipe_that_nobody_reads_is_said_until_somebody_does() {
+    let (mut reader, stderr) = full_pipe();
+    let world = plan(stderr)
+        .set("admin", "watchdog", "\"1s\"")
+        .start()
+        .await;
+    let text = trouble(&world, "log-failing").await;
+    assert!(text.contains("has not been written for"), "{text}");
+    assert_eq!(
+        world.metric("troubles{kind=\"log-failing\"}").await,
+        Some(1.0)
+    );
+    let log = &world.status().await["log"];
+    assert_eq!(log["state"], "failing");
+    assert!(log["lines_waiting"].as_u64() > Some(0), "{log}");
+    world.admin("/livez").await.is(200);
+    world.admin("/readyz").await.is(200);
+
+    let reading = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text).map(|_| text)
+    });
+    until("a log that is written again", async || {
+        let status = world.status().await;
+        status["log"]["state"] == "writing" && status["health"] == "healthy"
+    })
+    .await;
+    world.end().await;
+    let text = reading.join().unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("\"ready\""));
+}
+
+#[tokio::test]
 async fn lines_that_find_no_room_are_counted_and_told_of_when_there_is_some() {
     let (mut reader, stderr) = full_pipe();
     let world = plan(stderr).start().await;
@@ -145,6 +182,11 @@ async fn a_pipe_whose_reader_is_gone_holds_up_nobody() {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     let world = plan(Stderr::Other(writer.into())).start().await;
+    let text = trouble(&world, "log-failing").await;
+    assert!(
+        text.starts_with("Lines of the program's log are lost"),
+        "{text}"
+    );
     nobody_waits(world).await;
 }
 

@@ -117,6 +117,11 @@ fn a_person_who_says_no_ends_it() {
     get(&decide(text(&first, "authorize_url"), "deny"));
     let (code, told) = login.end();
     assert_eq!((code, text(&told, "error")), (1, "denied"));
+    let detail = text(&told, "detail");
+    assert!(
+        detail.contains("the user declined (access_denied); run login again"),
+        "{detail}"
+    );
 }
 
 #[test]

@@ -105,6 +105,10 @@ fn a_logout_over_the_admin_socket_needs_no_configuration_and_is_on_record_with_w
         (&done["tenant"], &done["forgotten"], &done["revoked"]),
         (&json!("acme"), &json!(true), &json!(true))
     );
+    // At once, and not at the next look at the store.
+    let (_, status) = world.run(&["status", "--admin", socket]);
+    let identity = &status["tenants"][0]["identities"][1];
+    assert_eq!(identity["state"], "login-needed", "{status}");
     assert!(recorded(&world, "logged-out").ends_with("unix:root"));
     let (code, again) = world.run(&["logout", "--admin", socket]);
     assert_eq!((code, &again["revoked"]), (0, &json!(false)), "{again}");

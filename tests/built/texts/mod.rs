@@ -2,4 +2,5 @@
 
 mod error_reference;
 mod hints;
+mod missing_rights;
 mod setting_names;

@@ -51,7 +51,7 @@ pub(super) fn stdout(output: &Output) -> String {
 }
 
 /// Waits until `status` has a trouble of this kind, and gives its sentence.
-pub(super) async fn trouble(world: &World, kind: &str) -> String {
+pub(crate) async fn trouble(world: &World, kind: &str) -> String {
     let mut text = None;
     until(kind, async || {
         let status = world.status().await;

@@ -73,11 +73,7 @@ async fn what_a_caller_ran_into_is_told() {
         .post("operator", "/v2/device/101/script/run", "{}")
         .await;
     write.refuses(503, "login-needed");
-    let words = [
-        "there was no login",
-        "nobody is logged in",
-        "ninjaone-proxy login acme",
-    ];
+    let words = ["there was no login", "nobody is logged in", " login acme"];
     ended_with(&world, &write, 4, &words).await;
 
     let denied = world.post("reports", "/v2/organizations", "{}").await;

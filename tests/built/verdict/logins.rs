@@ -54,8 +54,9 @@ async fn an_ended_login_is_login_needed_from_the_first_request_on_and_over_a_res
     assert_eq!(output.status.code(), Some(4));
     let imagined = stdout(&output);
     assert!(imagined.contains("but the login has ended"), "{imagined}");
-    let first = "but a user must log in first: ninjaone-proxy login acme";
+    let first = "but a user must log in first: ninjaone-proxy --config ";
     assert!(imagined.contains(first), "{imagined}");
+    assert!(imagined.contains(" login acme\n"), "{imagined}");
     let needed = "login_needed{tenant=\"acme\",identity=\"user\"}";
     assert_eq!(world.metric(needed).await, Some(1.0));
 

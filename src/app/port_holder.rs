@@ -6,9 +6,11 @@ use std::{
     path::Path,
 };
 
+const PROGRAM: &str = "ninjaone-proxy";
+
 /// A process that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PortHolder {
+pub(crate) struct PortHolder {
     pid: u32,
     /// Its name, as the kernel has it: 15 bytes at most.
     name: String,
@@ -21,8 +23,14 @@ impl fmt::Display for PortHolder {
 }
 
 impl PortHolder {
+    /// Whether it is a process of this program, by its name.
+    #[must_use]
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.trim_end() == PROGRAM
+    }
+
     /// None if it is another user's, or has gone.
-    pub(super) fn find(address: SocketAddr) -> Option<Self> {
+    pub(crate) fn find(address: SocketAddr) -> Option<Self> {
         let inode = listening_inode(address)?;
         let wanted = format!("socket:[{inode}]");
         let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);

@@ -2,7 +2,7 @@
 
 /// Quoted where the shell would read it as anything else (POSIX, Shell Command Language, section 2.2).
 #[must_use]
-pub(super) fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-+@%:".contains(it);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
