@@ -98,7 +98,7 @@ impl DeviceCondition {
             }
             Self::Group(id) => world
                 .get(Collection::Groups, &RecordId::from(*id))
-                .and_then(|group| Self::parse_group(group))
+                .and_then(Self::parse_group)
                 .is_some_and(|filter| filter.matches(world, device)),
         }
     }
@@ -192,6 +192,8 @@ pub(super) fn is_at(at: u64, operator: FilterOperator, time: &Range<u64>) -> boo
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
     use std::collections::BTreeSet;
 
     use super::{super::world::World, *};

@@ -140,6 +140,8 @@ fn is_value(token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
     use super::{FilterOperator::*, *};
 
     #[test]

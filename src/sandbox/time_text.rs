@@ -12,8 +12,8 @@ const SECONDS_MAX: u64 = 100_000_000_000;
 /// The seconds since 1970 that a text means: a whole day, or one second. `None`: it is no time.
 pub(super) fn parse_time(text: &str) -> Option<Range<u64>> {
     let is_number = text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
-    let day = match text.len() {
-        8 if is_number => Date::strptime("%Y%m%d", text).ok(),
+    let day: Option<Date> = match text.len() {
+        8 if is_number => Some(Date::strptime("%Y%m%d", text).ok()?),
         10 if !is_number => text.parse().ok(),
         _ => None,
     };

@@ -25,7 +25,7 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
         "getIntegrityCheckJobs" => jobs(call, world, IntegrityCheckJobs),
         "submitIntegrityCheckJob" => check(call, world),
         "setBandwidthThrottleForDevice" => throttle(call, world),
-        "getDeviceUsage" => device_usage(call, world),
+        "getDeviceUsage" => Ok(device_usage(call, world)),
         "getLocationUsage" => location_usage(call, world),
         "getOrganizationLocationUsage" => locations_usage(call, world),
         _ => return None,
@@ -170,13 +170,13 @@ fn throttle(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
 }
 
 /// Devices that have backups.
-fn device_usage(call: &ApiCall<'_>, world: &WorldData) -> Answered {
+fn device_usage(call: &ApiCall<'_>, world: &WorldData) -> Answer {
     let with_deleted = call.request.query.is_true("includeDeletedDevices");
     let devices = world
         .all(Devices)
         .filter(|it| it.contains_key("backupUsage") && (with_deleted || !is_deleted(it)));
     let rows = devices.map(|it| devices::shown(world, it));
-    Ok(Answer::report(rows.collect()))
+    Answer::report(rows.collect())
 }
 
 fn location_usage(call: &ApiCall<'_>, world: &WorldData) -> Answered {

@@ -1,5 +1,7 @@
 //! Custom fields: their definitions. The values are in `custom_field_values`.
 
+use std::slice;
+
 use serde_json::{Value, json};
 
 use crate::sandbox::{
@@ -31,7 +33,7 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
         "getNodeAttributeByFieldName" => call
             .record_of(0, world, CustomFields)
             .map(|it| Answer::Value(shown(it))),
-        "createNodeAttribute" => create(world, &[call.body.clone()]).map(first),
+        "createNodeAttribute" => create(world, slice::from_ref(&call.body)).map(first),
         "bulkCreateNodeAttributes" => create(world, &bulk(call)).map(Answer::list),
         "updateNodeAttributeByFieldName" => {
             let name = call.text_at(0).unwrap_or_default().to_owned();
@@ -74,7 +76,22 @@ fn shown(field: &Record) -> Value {
         "createTime": FIRST_TIME,
         "updateTime": FIRST_TIME,
     }));
+    let mut content = record(json!({
+        "endUserCustomization": {
+            "name": field.get("name"),
+            "label": field.get("label"),
+            "description": field.get("description"),
+        },
+    }));
+    content.extend(
+        field
+            .get("content")
+            .cloned()
+            .map(record)
+            .unwrap_or_default(),
+    );
     shown.extend(field.clone());
+    shown.insert("content".to_owned(), Value::Object(content));
     Value::Object(shown)
 }
 
@@ -221,7 +238,7 @@ fn update(
             return Err(bad_request("The new field name cannot be taken"));
         }
     }
-    let mut changed = Vec::new();
+    let mut fields = Vec::new();
     for (name, body) in changes {
         let Some(mut field) = world.remove(CustomFields, &RecordId::from(&**name)) else {
             continue;
@@ -231,10 +248,10 @@ fn update(
             field.insert("name".to_owned(), new_name.into());
             rename(world, name, new_name);
         }
-        changed.push(shown(&field));
+        fields.push(shown(&field));
         world.put(CustomFields, field)?;
     }
-    Ok(changed)
+    Ok(fields)
 }
 
 fn delete_many(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {

@@ -17,42 +17,48 @@ const MIB: u64 = 1 << 20;
 /// Jobs of each plan, one a day.
 const JOBS: u64 = 5;
 
-/// Of the device's class: name and type of its plan, and the members that tell its size in the cloud and at the site.
-const PLANS: [(&str, &str, &str, &str, &str); 3] = [
-    (
-        "WINDOWS_SERVER",
-        "Server image",
-        "IMAGE",
-        "cloudImageV2Size",
-        "localImageV2Size",
-    ),
-    (
-        "LINUX_SERVER",
-        "Server files",
-        "FILE_FOLDER",
-        "cloudFileFolderSize",
-        "localFileFolderSize",
-    ),
-    (
-        "MAC",
-        "User files",
-        "FILE_FOLDER",
-        "cloudFileFolderSize",
-        "localFileFolderSize",
-    ),
+struct BackupPlan {
+    /// Of the devices that have it.
+    class: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    /// The members of a usage that tell the size in the cloud and at the site.
+    sizes: [&'static str; 2],
+}
+
+const FILES: [&str; 2] = ["cloudFileFolderSize", "localFileFolderSize"];
+
+const PLANS: [BackupPlan; 3] = [
+    BackupPlan {
+        class: "WINDOWS_SERVER",
+        name: "Server image",
+        kind: "IMAGE",
+        sizes: ["cloudImageV2Size", "localImageV2Size"],
+    },
+    BackupPlan {
+        class: "LINUX_SERVER",
+        name: "Server files",
+        kind: "FILE_FOLDER",
+        sizes: FILES,
+    },
+    BackupPlan {
+        class: "MAC",
+        name: "User files",
+        kind: "FILE_FOLDER",
+        sizes: FILES,
+    },
 ];
 
 pub(super) fn create_backups(world: &mut WorldData) {
-    let backed_up: Vec<(RecordId, Record, &(&str, &str, &str, &str, &str))> = world
-        .all(Collection::Devices)
-        .filter_map(|device| {
-            let plan = PLANS
-                .iter()
-                .find(|it| text(device, "nodeClass") == Some(it.0))?;
-            Some((integer(device, "id")?.into(), device.clone(), plan))
-        })
-        .collect();
-    for (id, device, &(_, plan, plan_type, cloud, local)) in backed_up {
+    let devices: Vec<Record> = world.all(Collection::Devices).cloned().collect();
+    for device in devices {
+        let plan = PLANS
+            .iter()
+            .find(|it| text(&device, "nodeClass") == Some(it.class));
+        let (Some(plan), Some(id)) = (plan, integer(&device, "id").map(RecordId::from)) else {
+            continue;
+        };
+        let [cloud, local] = plan.sizes;
         let mut rng = SeededRng::new(hash(world.seed, &format!("backups of {id}")));
         let mut usage = record(json!({
             cloud: MIB * u64::from(20_000 + rng.below(200_000)),
@@ -62,7 +68,7 @@ pub(super) fn create_backups(world: &mut WorldData) {
             "revisionsDeletedSize": MIB * u64::from(rng.below(1_000)),
         }));
         add_totals(&mut usage);
-        for job in jobs(&mut rng, &device, plan, plan_type) {
+        for job in jobs(&mut rng, &device, plan) {
             let member = if text(&job, "jobStatus") == Some("COMPLETED") {
                 "lastSuccessfulBackupJob"
             } else {
@@ -83,7 +89,7 @@ pub(super) fn create_backups(world: &mut WorldData) {
 }
 
 /// Oldest first.
-fn jobs(rng: &mut SeededRng, device: &Record, plan: &str, plan_type: &str) -> Vec<Record> {
+fn jobs(rng: &mut SeededRng, device: &Record, plan: &BackupPlan) -> Vec<Record> {
     let of_device = uuid(rng.next_u64());
     let mut source = uuid(rng.next_u64());
     let days = (1..=JOBS).rev();
@@ -103,8 +109,8 @@ fn jobs(rng: &mut SeededRng, device: &Record, plan: &str, plan_type: &str) -> Ve
             "jobStatus": status,
             "destination": "CLOUD",
             "planGuid": of_device,
-            "planName": plan,
-            "planType": plan_type,
+            "planName": plan.name,
+            "planType": plan.kind,
             "totalActualStorageBytes": bytes,
             "totalStoredBytes": bytes / 2,
             "filesUploaded": files,

@@ -13,7 +13,7 @@ use ninjaone_proxy::{
 use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
-async fn three_organizations_have_twenty_five_devices_in_pages() {
+async fn three_organizations_have_twenty_six_devices_in_pages() {
     let sandbox = TestSandbox::new();
     let token = sandbox.token().await;
     let organizations = ids(&sandbox.get(&token, "/v2/organizations").await.json());
@@ -27,7 +27,7 @@ async fn three_organizations_have_twenty_five_devices_in_pages() {
         after = *last;
         all.extend(page);
     }
-    assert_eq!(all, (101..=125).collect::<Vec<u64>>());
+    assert_eq!(all, (101..=126).collect::<Vec<u64>>());
 
     let mut of_organizations = BTreeSet::new();
     for id in organizations {

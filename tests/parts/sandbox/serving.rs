@@ -26,7 +26,7 @@ async fn what_was_received_is_remembered_to_the_byte() {
         sandbox.saw(),
         [
             "POST /ws/oauth/token 200",
-            "GET /api/v2/devices?df=a%20b+c&df=%zz 200",
+            "GET /api/v2/devices?df=a%20b+c&df=%zz 400",
             "PATCH /v2/device/101 401",
         ]
     );

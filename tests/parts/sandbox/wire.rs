@@ -131,6 +131,32 @@ impl TestSandbox {
         assert_eq!(reply.status, 200);
     }
 
+    /// A request with a body, and the answer as JSON: null if it has no body.
+    pub(crate) async fn write(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let reply = self.call(token, method, target, &body.to_string()).await;
+        let answer = serde_json::from_slice(&reply.body).unwrap_or_default();
+        (reply.status, answer)
+    }
+
+    /// A form with one file.
+    pub(crate) async fn upload(&self, token: &str, target: &str, part: &str, text: &str) -> Reply {
+        let headers = format!(
+            "Authorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=edge\r\n"
+        );
+        let body = format!(
+            "--edge\r\nContent-Disposition: form-data; {part}\r\nContent-Type: text/plain\r\n\r\n{text}\r\n--edge--\r\n"
+        );
+        send(self.at, "POST", target, &headers, &body)
+            .await
+            .unwrap()
+    }
+
     pub(crate) fn saw(&self) -> Vec<String> {
         self.ninja
             .requests()
