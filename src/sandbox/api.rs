@@ -22,7 +22,7 @@ use super::{
     SandboxState,
     answer::{Answer, bad_request},
     call::ApiCall,
-    cursors,
+    cursors::{self, CursorNames},
     oauth::token_registry::Bearer,
     operations,
     received_request::SandboxRequest,
@@ -64,7 +64,7 @@ fn respond_if_allowed(
     let body =
         check_body(shape.body, &request.body).map_err(|error| bad_request(&error.to_string()))?;
     let call = ApiCall {
-        state,
+        seed: state.seed,
         request,
         operation,
         parameters: &parameters,
@@ -73,24 +73,32 @@ fn respond_if_allowed(
     };
     let answer = operations::respond(&call, &mut state.world.data())
         .unwrap_or_else(|| Ok(Answer::Value(Value::Null)))?;
-    response(&call, shape, answer)
+    response(state, &call, shape, answer)
 }
 
 /// The answer in the form that the description declares.
 fn response(
+    state: &SandboxState,
     call: &ApiCall<'_>,
     shape: AnswerShape,
     answer: Answer,
 ) -> Result<SandboxResponse, SandboxResponse> {
     match (answer, shape.answer) {
         (Answer::Value(value), Some(expression)) => {
-            let value = complete(expression, value, call.state.seed);
+            let value = complete(expression, value, call.seed);
             Ok(SandboxResponse::json(shape.status, &value))
         }
         (Answer::Value(_) | Answer::Done, None) | (Answer::Done, Some(_)) => {
             Ok(SandboxResponse::empty(shape.status))
         }
-        (Answer::Report(report), _) => cursors::page(call, shape.status, report),
+        (Answer::Report(report), _) => {
+            let names = if state.faults.persistent().new_cursor_names {
+                CursorNames::NewWithEach
+            } else {
+                CursorNames::OneForAll
+            };
+            cursors::page(&state.cursors, names, call, (shape.status, report))
+        }
         (Answer::Response(response), _) => Ok(response),
     }
 }

@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::ninjaone::{catalogue::PathParameters, operation::Operation};
 
 use super::{
-    SandboxState,
     answer::no_such,
     oauth::token_registry::Bearer,
     received_request::SandboxRequest,
@@ -15,7 +14,7 @@ use super::{
 
 /// An authorised request, and all that is needed to respond to it.
 pub(super) struct ApiCall<'a> {
-    pub(super) state: &'a SandboxState,
+    pub(super) seed: u64,
     pub(super) request: &'a SandboxRequest,
     pub(super) operation: &'a Operation,
     pub(super) parameters: &'a PathParameters,

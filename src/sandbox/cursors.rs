@@ -85,7 +85,7 @@ impl OpenCursors {
         self.count += 1;
         let name = format!(
             "{:016x}{:016x}",
-            mix(call.state.seed ^ mix(self.count)),
+            mix(call.seed ^ mix(self.count)),
             mix(self.count.wrapping_mul(31)),
         );
         if self.by_age.len() == CURSORS_MAX
@@ -105,28 +105,32 @@ impl OpenCursors {
     }
 }
 
+/// What the pages of a report name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum CursorNames {
+    OneForAll,
+    NewWithEach,
+}
+
 /// The page of a report that the call asks for.
 ///
 /// # Errors
 /// 400: its cursor does not exist, has expired, or is of another client or report.
 pub(super) fn page(
+    cursors: &Cursors,
+    names: CursorNames,
     call: &ApiCall<'_>,
-    status: StatusCode,
-    report: Report,
+    (status, report): (StatusCode, Report),
 ) -> Result<SandboxResponse, SandboxResponse> {
     let given = call.query("cursor").filter(|name| !name.is_empty());
     let start = match given {
         None => 0,
-        Some(name) => call
-            .state
-            .cursors
-            .position(name, call)
-            .ok_or_else(no_such_cursor)?,
+        Some(name) => cursors.position(name, call).ok_or_else(no_such_cursor)?,
     };
     let end = report.total.min(start.saturating_add(page_rows(call)));
-    let kept = given.filter(|_| !call.state.faults.persistent().new_cursor_names);
+    let kept = given.filter(|_| names == CursorNames::OneForAll);
     let cursor = json!({
-        "name": call.state.cursors.keep(kept, call, end),
+        "name": cursors.keep(kept, call, end),
         "offset": start,
         "count": end - start,
         "expires": NOW_SECONDS + CURSOR_LIFE.as_secs(),
@@ -146,7 +150,7 @@ fn page_rows(call: &ApiCall<'_>) -> usize {
 
 /// The rows in the form that the description declares for the items of `results`.
 fn completed(call: &ApiCall<'_>, report: Report) -> Box<dyn Fn(usize) -> Value + Send> {
-    let (seed, row) = (call.state.seed, report.row);
+    let (seed, row) = (call.seed, report.row);
     let item = row_type(&call.operation.id);
     Box::new(move |index| match item {
         Some(item) => complete(item, row(index), seed),

@@ -35,26 +35,6 @@ const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
         "the router and what it calls with the request that it read",
     ),
     (
-        "sandbox/api.rs",
-        "sandbox/reads.rs",
-        "the router of the API and what it calls",
-    ),
-    (
-        "sandbox/api.rs",
-        "sandbox/reports.rs",
-        "the router of the API and what it calls",
-    ),
-    (
-        "sandbox/api.rs",
-        "sandbox/writes.rs",
-        "the router of the API and what it calls",
-    ),
-    (
-        "sandbox/response.rs",
-        "sandbox/reports.rs",
-        "rows are made while the response is sent",
-    ),
-    (
         "sandbox/mod.rs",
         "sandbox/faults/mod.rs",
         "the state of a sandbox, and a part that is read with all of it",
@@ -67,11 +47,6 @@ const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
     (
         "sandbox/mod.rs",
         "sandbox/oauth/logins.rs",
-        "the state of a sandbox, and a part that is read with all of it",
-    ),
-    (
-        "sandbox/mod.rs",
-        "sandbox/reports.rs",
         "the state of a sandbox, and a part that is read with all of it",
     ),
     (

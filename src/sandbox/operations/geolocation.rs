@@ -57,7 +57,7 @@ fn history(call: &ApiCall<'_>, world: &WorldData) -> Answered {
         "places of {}",
         device.get("id").cloned().unwrap_or_default()
     );
-    let seed = hash(call.state.seed, &key);
+    let seed = hash(call.seed, &key);
     Ok(Answer::Report(Report {
         total: usize::try_from((last + 1).saturating_sub(first)).unwrap_or_default(),
         row: Box::new(move |index| {

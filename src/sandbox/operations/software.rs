@@ -13,7 +13,7 @@ use super::{devices, row_filter::RowFilter};
 /// All programs of one device.
 pub(super) fn list(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let device = call.record_of(0, world, Collection::Devices)?;
-    let programs = Programs::of(device, call.state.seed);
+    let programs = Programs::of(device, call.seed);
     Ok(Answer::list(programs.iter().flat_map(|it| {
         (0..Programs::count()).map(|index| it.get(index))
     })))
@@ -25,7 +25,7 @@ pub(super) fn report(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let on_devices: Vec<(Programs, Value)> = devices::filtered(call, world)?
         .filter_map(|device| {
             let timestamp = device.get("lastUpdate").cloned().unwrap_or_default();
-            Some((Programs::of(device, call.state.seed)?, timestamp))
+            Some((Programs::of(device, call.seed)?, timestamp))
         })
         .collect();
     let rows: Vec<(usize, usize)> = on_devices
