@@ -111,7 +111,6 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
         "getPolicyOverrides" => call
             .record_of(0, world, Devices)
             .map(|it| Answer::Value(json!({"overrides": it.get("policyOverrides")}))),
-        "resetPolicyOverrides" => reset_overrides(call, world),
         _ => return None,
     })
 }
@@ -128,14 +127,6 @@ pub(super) fn logged_on_user(device: &Record) -> Record {
         "userName": text(device, "lastLoggedInUser").unwrap_or_default(),
         "logonTime": device.get("lastLogon").cloned().unwrap_or_else(|| 0.into()),
     }))
-}
-
-fn reset_overrides(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
-    let id = call.id_of(0, world, Devices)?;
-    if let Some(device) = world.get_mut(Devices, &id) {
-        device.insert("policyOverrides".to_owned(), json!([]));
-    }
-    Ok(Answer::Done)
 }
 
 impl DevicePart {
