@@ -74,7 +74,7 @@ fn run(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let parameters = text(&body, "parameters").unwrap_or_default().to_owned();
     let task = DeviceTask {
         device,
-        kind: "ACTION",
+        kind: "SCRIPTING",
         begun: &["START_REQUESTED", "STARTED"],
         ended: "COMPLETED",
         name,

@@ -179,11 +179,11 @@ fn difference(before: &Record, after: &Record) -> Value {
     let changed = after.iter().filter(|(name, value)| {
         !matches!(name.as_str(), "version" | "lastUpdated") && before.get(*name) != Some(value)
     });
-    let changes = changed.map(|(name, value)| {
+    let pairs = changed.map(|(name, value)| {
         let change = json!({"old": before.get(name), "new": value});
         (name.clone(), change)
     });
-    Value::Object(changes.collect())
+    Value::Object(pairs.collect())
 }
 
 /// A comment in the form that log entries have.

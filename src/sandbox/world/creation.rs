@@ -137,8 +137,13 @@ fn give_owners(world: &mut WorldData) {
         .filter(|it| text(it, "userType") == Some("END_USER"))
         .filter_map(|it| Some((integer(it, "organizationId")?, it.get("uid")?.clone())))
         .collect();
-    for id in (FIRST_DEVICE..).take(DEVICES as usize) {
-        let Some(device) = world.get_mut(Collection::Devices, &RecordId::from(id)) else {
+    let devices: Vec<RecordId> = world
+        .all(Collection::Devices)
+        .filter_map(|it| integer(it, "id"))
+        .map(RecordId::from)
+        .collect();
+    for id in devices {
+        let Some(device) = world.get_mut(Collection::Devices, &id) else {
             continue;
         };
         let organization = integer(device, "organizationId");
