@@ -256,14 +256,12 @@ fn upsert(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
         it.get("name") == body.get("name")
             && member_of(it, "publisher", "id") == member_of(&body, "publisher", "id")
     });
-    match known.and_then(|it| integer(it, "id")) {
-        Some(id) => change(world, &RecordId::from(id), body),
-        None => {
-            let license = understood(world, Record::new(), body)?;
-            let created = world.create(SoftwareLicenses, license)?;
-            Ok(Answer::Value(shown(world, &created)))
-        }
+    if let Some(id) = known.and_then(|it| integer(it, "id")) {
+        return change(world, &RecordId::from(id), body);
     }
+    let license = understood(world, Record::new(), body)?;
+    let created = world.create(SoftwareLicenses, license)?;
+    Ok(Answer::Value(shown(world, &created)))
 }
 
 /// The ids of those that have one of the names, or one of them as their e-mail address. Others are passed over.
