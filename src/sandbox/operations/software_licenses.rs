@@ -81,7 +81,7 @@ fn assignments(world: &WorldData, license: &Record) -> Vec<Value> {
         .collect()
 }
 
-/// With its assignments, and how long it is valid.
+/// With its assignments, and how long it is valid. How many are used is their number, unless somebody has said another one.
 fn shown(world: &WorldData, license: &Record) -> Value {
     let assignments = assignments(world, license);
     let expires = member_of(license, "term", "expirationDate").and_then(Value::as_f64);
@@ -103,9 +103,7 @@ fn shown(world: &WorldData, license: &Record) -> Value {
         .get("assigmentAutomationSettings")
         .unwrap_or(&settings);
     let used = u64::try_from(assignments.len()).unwrap_or_default();
-    let used = integer(license, "currentUsage")
-        .unwrap_or_default()
-        .max(used);
+    let used = integer(license, "currentUsage").unwrap_or(used);
     let mut shown = license.clone();
     shown.extend(record(json!({
         "publisherId": member_of(license, "publisher", "id"),
