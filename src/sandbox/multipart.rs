@@ -106,6 +106,8 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use http::HeaderValue;
 
     use super::*;

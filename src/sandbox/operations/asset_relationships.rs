@@ -31,13 +31,27 @@ const PAGE_SIZE_DEFAULT: usize = 100;
 
 pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answered> {
     Some(match &*call.operation.id {
-        "getAssetRelationships" => Ok(page(call, world.all(AssetRelationships), "relationId")),
+        "getAssetRelationships" => Ok(page(call, existing(world), "relationId")),
         "getAssetRelationshipsByEntity" => of_entity(call, world),
         "getAssetRelationshipTypes" => Ok(page(call, world.all(AssetRelationshipTypes), "id")),
         "createAssetRelationshipType" => create_type(call, world),
         "createAssetRelationship" => create_each(call, world),
         "deleteAssetRelationship" => delete(call, world),
         _ => return None,
+    })
+}
+
+/// Those of which both ends are still there.
+fn existing(world: &WorldData) -> impl Iterator<Item = &Record> {
+    let is_there = |it: &Record, kind: &str, id: &str| {
+        let id = integer(it, id).map(RecordId::from);
+        collection(text(it, kind))
+            .zip(id)
+            .is_some_and(|(of, id)| world.get(of, &id).is_some())
+    };
+    world.all(AssetRelationships).filter(move |it| {
+        is_there(it, "sourceEntityType", "sourceEntityId")
+            && is_there(it, "targetEntityType", "targetEntityId")
     })
 }
 
@@ -78,7 +92,7 @@ fn of_entity(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let is_at = |it: &Record, kind: &str, member: &str| {
         collection(text(it, kind)) == Some(of) && it.get(member) == Some(&id)
     };
-    let own = world.all(AssetRelationships).filter(|it| {
+    let own = existing(world).filter(|it| {
         is_at(it, "sourceEntityType", "sourceEntityId")
             || is_at(it, "targetEntityType", "targetEntityId")
     });

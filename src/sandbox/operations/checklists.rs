@@ -229,16 +229,16 @@ fn set_archived(call: &ApiCall<'_>, world: &mut WorldData, archived: bool) -> An
     let listed = body.get("clientChecklistIds").and_then(Value::as_array);
     let ids = records::existing(world, Checklists, listed.map_or(&[], Vec::as_slice))?;
     let changes = archive_members(world, archived);
-    let mut changed = Vec::new();
+    let mut checklists = Vec::new();
     for id in ids {
-        changed.push(records::update_from(
+        checklists.push(records::update_from(
             world,
             Checklists,
             &id,
             changes.clone(),
         )?);
     }
-    Ok(Answer::list(changed.iter().map(|it| shown(world, it))))
+    Ok(Answer::list(checklists.iter().map(|it| shown(world, it))))
 }
 
 fn promote_each(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {

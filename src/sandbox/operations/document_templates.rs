@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::sandbox::{
     answer::{Answer, Answered},
     call::ApiCall,
+    response::SandboxResponse,
     seeded_rng,
     world::{Collection, Record, RecordId, WorldData, integer, record},
 };
@@ -89,8 +90,8 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
         changes.insert("fields".to_owned(), fields);
     }
     changes.insert("updateTime".to_owned(), world.now().into());
-    let changed = records::update_from(world, DocumentTemplates, &id, changes)?;
-    Ok(Answer::Value(Value::Object(changed)))
+    let template = records::update_from(world, DocumentTemplates, &id, changes)?;
+    Ok(Answer::Value(Value::Object(template)))
 }
 
 /// Fields and elements of the page that are new get ids, which no other template has.
@@ -129,7 +130,7 @@ fn set_archived(
     world: &mut WorldData,
     ids: &[Value],
     archived: bool,
-) -> Result<Vec<Record>, crate::sandbox::response::SandboxResponse> {
+) -> Result<Vec<Record>, SandboxResponse> {
     let changes = if archived {
         json!({"archived": true, "archivedTime": world.now(), "archivedBy": person(world, CALLER)})
     } else {

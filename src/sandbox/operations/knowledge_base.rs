@@ -116,14 +116,14 @@ fn create(
 
 fn update_each(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let ids: Vec<Value> = call.items().iter().map(|it| it["id"].clone()).collect();
-    let mut changed = Vec::new();
+    let mut articles = Vec::new();
     let existing = records::existing(world, Articles, &ids)?;
     for (id, item) in existing.iter().zip(call.items()) {
         let mut changes = record(item.clone());
         changes.insert("updateTime".to_owned(), world.now().into());
-        changed.push(records::update_from(world, Articles, id, changes)?);
+        articles.push(records::update_from(world, Articles, id, changes)?);
     }
-    Ok(Answer::list(changed.iter().map(|it| shown(world, it))))
+    Ok(Answer::list(articles.iter().map(|it| shown(world, it))))
 }
 
 /// Each file becomes an article.

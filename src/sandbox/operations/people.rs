@@ -9,10 +9,8 @@ pub(super) const CALLER: u64 = 1;
 
 /// `id`, both names, and whether the person is gone.
 pub(super) fn person(world: &WorldData, id: u64) -> Value {
-    let name = |member| {
-        let user = world.get(Collection::Users, &RecordId::from(id))?;
-        Some(text(user, member)?.to_owned())
-    };
+    let user = world.get(Collection::Users, &RecordId::from(id));
+    let name = |member| Some(text(user?, member)?.to_owned());
     let (first, last) = (name("firstName"), name("lastName"));
     let whole = [first.clone(), last.clone()]
         .into_iter()
@@ -26,6 +24,6 @@ pub(super) fn person(world: &WorldData, id: u64) -> Value {
         "name": whole,
         "displayName": whole,
         "email": name("email"),
-        "deleted": false,
+        "deleted": user.is_none(),
     })
 }

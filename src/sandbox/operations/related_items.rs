@@ -48,7 +48,7 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
         "getRelatedItemsWithEntityType" => related_type(call, 0)
             .map(|_| list(world, |it| text(it, "relEntityType") == call.text_at(0))),
         "createRelatedItemForEntity" => {
-            relate(call, world, call.members()).map(|it| Answer::Value(shown(world, &it)))
+            relate(call, world, &call.members()).map(|it| Answer::Value(shown(world, &it)))
         }
         "createRelatedItemForEntity_1" => relate_each(call, world),
         "createRelatedItem" => attach(call, world),
@@ -185,10 +185,10 @@ fn add(call: &ApiCall<'_>, world: &mut WorldData, more: Value) -> Result<Record,
 fn relate(
     call: &ApiCall<'_>,
     world: &mut WorldData,
-    body: Record,
+    body: &Record,
 ) -> Result<Record, SandboxResponse> {
-    if entity(world, &body, "relEntityType", "relEntityId").is_none() {
-        return Err(collection(text(&body, "relEntityType")).map_or_else(no_such_type, no_such));
+    if entity(world, body, "relEntityType", "relEntityId").is_none() {
+        return Err(collection(text(body, "relEntityType")).map_or_else(no_such_type, no_such));
     }
     let more = json!({
         "relEntityType": body.get("relEntityType"),
@@ -200,7 +200,7 @@ fn relate(
 fn relate_each(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let mut created = Vec::new();
     for item in call.items() {
-        created.push(relate(call, world, record(item.clone()))?);
+        created.push(relate(call, world, &record(item.clone()))?);
     }
     Ok(Answer::list(created.iter().map(|it| shown(world, it))))
 }

@@ -81,7 +81,7 @@ fn assignments(world: &WorldData, license: &Record) -> Vec<Value> {
         .collect()
 }
 
-/// With its assignments, and how long it is valid.
+/// With its assignments, and how long it is valid. How many are used is their number, unless somebody has said another one.
 fn shown(world: &WorldData, license: &Record) -> Value {
     let assignments = assignments(world, license);
     let expires = member_of(license, "term", "expirationDate").and_then(Value::as_f64);
@@ -103,9 +103,7 @@ fn shown(world: &WorldData, license: &Record) -> Value {
         .get("assigmentAutomationSettings")
         .unwrap_or(&settings);
     let used = u64::try_from(assignments.len()).unwrap_or_default();
-    let used = integer(license, "currentUsage")
-        .unwrap_or_default()
-        .max(used);
+    let used = integer(license, "currentUsage").unwrap_or(used);
     let mut shown = license.clone();
     shown.extend(record(json!({
         "publisherId": member_of(license, "publisher", "id"),
@@ -256,14 +254,12 @@ fn upsert(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
         it.get("name") == body.get("name")
             && member_of(it, "publisher", "id") == member_of(&body, "publisher", "id")
     });
-    match known.and_then(|it| integer(it, "id")) {
-        Some(id) => change(world, &RecordId::from(id), body),
-        None => {
-            let license = understood(world, Record::new(), body)?;
-            let created = world.create(SoftwareLicenses, license)?;
-            Ok(Answer::Value(shown(world, &created)))
-        }
+    if let Some(id) = known.and_then(|it| integer(it, "id")) {
+        return change(world, &RecordId::from(id), body);
     }
+    let license = understood(world, Record::new(), body)?;
+    let created = world.create(SoftwareLicenses, license)?;
+    Ok(Answer::Value(shown(world, &created)))
 }
 
 /// The ids of those that have one of the names, or one of them as their e-mail address. Others are passed over.

@@ -99,8 +99,8 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     }
     changes.insert("updateTime".to_owned(), world.now().into());
     changes.insert("updatedByUserId".to_owned(), CALLER.into());
-    let changed = records::update_from(world, Tags, &id, changes)?;
-    Ok(Answer::Value(Value::Object(changed)))
+    let tag = records::update_from(world, Tags, &id, changes)?;
+    Ok(Answer::Value(Value::Object(tag)))
 }
 
 fn name_of(world: &WorldData, id: &RecordId) -> Result<String, SandboxResponse> {

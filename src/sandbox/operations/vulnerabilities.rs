@@ -47,7 +47,7 @@ fn upload(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
         "lastFileUploadDate": time(now),
         "recordsProcessed": 0,
     });
-    let changed = records::update_from(world, ScanGroups, &id, record(changes))?;
+    let group = records::update_from(world, ScanGroups, &id, record(changes))?;
     world.at(
         now + PROCESSING_SECONDS,
         Box::new(move |world| {
@@ -56,7 +56,7 @@ fn upload(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
             let _ = records::update_from(world, ScanGroups, &id, done);
         }),
     );
-    Ok(Answer::Value(Value::Object(changed)))
+    Ok(Answer::Value(Value::Object(group)))
 }
 
 fn missing_column<'a>(group: &'a Record, header: &str) -> Option<&'a str> {
