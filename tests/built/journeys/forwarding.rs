@@ -396,7 +396,7 @@ async fn a_long_answer_streams_to_a_caller_that_reads_it_late() {
 
     answer.is(200);
     assert!(answer.body.len() > 1_000_000, "{}", answer.body.len());
-    assert_eq!(answer.json()["results"].as_array().unwrap().len(), 9_600);
+    assert_eq!(answer.json()["results"].as_array().unwrap().len(), 10_000);
     let line = world.outcome(answer.id()).await;
     assert_eq!(line["bytes_out"], answer.body.len());
     world.end().await;
