@@ -180,7 +180,7 @@ class Walk(unittest.TestCase):
 
     def faults_of_life(self, kind, changer, deleter):
         """What is wrong in the life of a new thing of this kind, from its making to its end."""
-        self.world.id(kind)
+        self.world.row(kind)
         before = [row[KINDS[kind].member] for row in self.world.listed[kind]]
         made, carried = self.world.made(kind)
         if made in before and KINDS[kind].lister:

@@ -70,8 +70,9 @@ ANSWERS = LISTED | of_kinds({
     "invoice": "getBillingInvoiceById",
     "product": "getBillingProductById",
 })
-# The entries of a log are in one list, and nothing else shows them.
+# What is in the list of one ticket alone.
 ANSWERS.pop("getTicketLogEntriesByTicketId")
+ANSWERS.pop("getBillingTicketProductsByTicketId")
 
 # The kind of a `uid`, by that of the object.
 UIDS_OF = dict.fromkeys(("person", "end user", "technician", "contact", "anyone"), "person uid") | {

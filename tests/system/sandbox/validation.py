@@ -35,7 +35,7 @@ AUTOMATION_TYPES = ["DeviceAutomationSettings", "EndUserAutomationSettings"]
 TYPES_SEEN = [["AgentDevice"], ["VMHost"], ["VMGuest"], NETWORK_TYPES, MONITORS, ["MdmDevice"], ["UnmanagedDevice"]]
 
 # Members that say nothing where there is nothing to say: the top of a tree has no parent, what is open was never completed.
-# Somewhere in the world each of them must be seen.
+# Somewhere in the world each of them must be seen, but for a parent tab: which tabs have one is not known.
 MAY_BE_ABSENT = {
     "parentDeviceId", "parentPolicyId", "nodeRoleParentId", "parentFolderId", "parentTabId", "parentId",
     "archivedBy", "archivedTime", "archiveTime", "completedOn", "completedBy", "maintenance",
@@ -43,6 +43,8 @@ MAY_BE_ABSENT = {
 
 # Members that never hold nothing: an id is not 0, and what has a name has one of letters.
 HOLLOW = {"id", "name", "uid", "displayName", "organizationId", "clientId", "deviceId", "nodeRoleId", "policyId", "locationId"}
+# Names for end users, of a field that is not named for them.
+MAY_BE_HOLLOW = ".endUserCustomization"
 
 # What names its parent, and the id that this cannot be.
 PARENTS = {"parentDeviceId": "id", "parentPolicyId": "id", "nodeRoleParentId": "id", "parentTabId": "id", "parentId": "statusId"}
@@ -166,7 +168,7 @@ class Judge:
                 yield "not declared", where
             elif name in value:
                 self.seen.add(name)
-                if name in HOLLOW and value[name] in ("", 0):
+                if name in HOLLOW and value[name] in ("", 0) and not place.endswith(MAY_BE_HOLLOW):
                     yield f"hollow ({value[name]!r})", where
                 if name in PARENTS and value[name] == value.get(PARENTS[name]):
                     yield "its own parent", where
@@ -196,5 +198,5 @@ class Judge:
 
     def never_seen(self):
         """What may be absent in a place, and is absent everywhere: members, and types of devices."""
-        members = [f"{name}, as in {min(places)}" for name, places in sorted(self.unseen.items()) if name not in self.seen]
+        members = [f"{name}, as in {min(places)}" for name, places in sorted(self.unseen.items()) if name not in self.seen | {"parentTabId"}]
         return members + [f"a device that is {' or '.join(types)}" for types in TYPES_SEEN if not self.types.intersection(types)]
