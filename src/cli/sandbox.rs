@@ -227,7 +227,9 @@ async fn run_simulator(args: &SandboxArgs, format: LineFormat) -> io::Result<()>
     let address = args.listen.unwrap_or(args.ninjaone);
     let certificate = args.tls.then(SimulatorCertificate::make).transpose()?;
     let options = SandboxOptions {
-        tls: certificate.as_ref().map(|it| Arc::clone(&it.server)),
+        tls: certificate
+            .as_ref()
+            .map(|it| Arc::clone(&it.certificate.server)),
         ..options(address, args)
     };
     let ninja = Sandbox::start(options).map_err(|error| bind_error(args, address, &error))?;
@@ -246,7 +248,7 @@ async fn run_simulator(args: &SandboxArgs, format: LineFormat) -> io::Result<()>
 
 /// The certificate of `--tls`, in a file for its clients. The file goes with the simulator.
 struct SimulatorCertificate {
-    server: Arc<rustls::ServerConfig>,
+    certificate: SandboxCertificate,
     path: PathBuf,
     _directory: SandboxDirectory,
 }
@@ -257,7 +259,7 @@ impl SimulatorCertificate {
         let directory = SandboxDirectory::make()?;
         Ok(Self {
             path: directory.write(CERTIFICATE_FILE, certificate.pem.as_bytes())?,
-            server: certificate.server,
+            certificate,
             _directory: directory,
         })
     }

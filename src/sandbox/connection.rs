@@ -6,11 +6,11 @@ use tokio::sync::Notify;
 
 /// One for each connection.
 #[derive(Clone, Default)]
-pub(super) struct ConnectionControl {
+pub(super) struct ConnectionEnding {
     leaving: Arc<Notify>,
 }
 
-impl ConnectionControl {
+impl ConnectionEnding {
     /// Lets the connection end as soon as it has answered what has arrived.
     pub(super) fn go_away(&self) {
         self.leaving.notify_one();

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     SandboxState, api,
-    connection::ConnectionControl,
+    connection::ConnectionEnding,
     control,
     faults::{ConnectionFault, DELAY_MAX, ExceededLimit, Faults, RetryAfterForm, Throttle},
     form_pairs::FormPairs,
@@ -49,7 +49,7 @@ struct ReceivedBody {
 /// The body did not arrive whole or is too long, or the response is lost on purpose: the connection closes.
 pub(super) async fn respond(
     state: Arc<SandboxState>,
-    connection: ConnectionControl,
+    connection: ConnectionEnding,
     request: Request<Incoming>,
 ) -> io::Result<Response<SandboxBody>> {
     let is_head = request.method() == Method::HEAD;
@@ -72,7 +72,7 @@ fn head_only(response: Response<SandboxBody>) -> Response<SandboxBody> {
 
 async fn respond_with_body(
     state: Arc<SandboxState>,
-    connection: &ConnectionControl,
+    connection: &ConnectionEnding,
     request: Request<Incoming>,
 ) -> io::Result<Response<SandboxBody>> {
     let (parts, body) = request.into_parts();
@@ -116,7 +116,7 @@ fn finish(record: &RequestRecord, response: SandboxResponse) -> Response<Sandbox
 
 async fn api_with_faults(
     state: &SandboxState,
-    connection: &ConnectionControl,
+    connection: &ConnectionEnding,
     request: &SandboxRequest,
     record: &RequestRecord,
 ) -> io::Result<Response<SandboxBody>> {
@@ -134,7 +134,7 @@ async fn api_with_faults(
         tokio::time::sleep(delay).await;
     }
     let exceeded = state.faults.exceeded_limit(&request.path);
-    let refused = fault_response(&faults).or_else(|| exceeded.map(limit_response));
+    let refused = fault_response(&faults).or_else(|| exceeded.as_ref().map(limit_response));
     let is_refused = refused.is_some();
     let response = refused.unwrap_or_else(|| api::respond(state, request));
     if faults.lose_response {
@@ -181,7 +181,7 @@ fn throttle_response(throttle: Throttle) -> SandboxResponse {
     }
 }
 
-fn limit_response(exceeded: ExceededLimit) -> SandboxResponse {
+fn limit_response(exceeded: &ExceededLimit) -> SandboxResponse {
     let response = throttle_response(exceeded.answer);
     let seconds = exceeded.wait.as_secs_f64().ceil();
     match exceeded.retry_after {

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    sandbox::{SandboxState, connection::ConnectionControl, exchange},
+    sandbox::{SandboxState, connection::ConnectionEnding, exchange},
     tasks::Tasks,
 };
 
@@ -93,7 +93,7 @@ where
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .keep_alive_interval(pings.map_or(IDLE_TIMEOUT, |it| Duration::from_secs(it.into())));
-    let control = ConnectionControl::default();
+    let control = ConnectionEnding::default();
     let of_requests = control.clone();
     let service = service_fn(move |request| {
         exchange::respond(Arc::clone(&state), of_requests.clone(), request)

@@ -21,11 +21,6 @@ const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
     ),
     (
         "sandbox/exchange.rs",
-        "sandbox/api.rs",
-        "the router and what it calls with the request that it read",
-    ),
-    (
-        "sandbox/exchange.rs",
         "sandbox/control.rs",
         "the router and what it calls with the request that it read",
     ),

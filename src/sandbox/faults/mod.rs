@@ -114,6 +114,10 @@ pub enum ConnectionFault {
 
 /// The switches that are no fault of one request: `count` does not concern them.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and any of them may be on together"
+)]
 pub(super) struct PersistentFaults {
     pub(super) token_life_seconds: Option<u32>,
     pub(super) reuse_ends_login: bool,

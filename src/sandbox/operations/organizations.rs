@@ -68,7 +68,7 @@ fn create(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let locations = body.remove("locations");
     let defaults = record(json!({"nodeApprovalMode": "AUTOMATIC", "description": ""}));
     let created = records::create_from(world, Organizations, body, defaults)?;
-    for location in locations.iter().flat_map(|it| it.as_array()).flatten() {
+    for location in locations.iter().filter_map(Value::as_array).flatten() {
         let organization = record(json!({"organizationId": created.get("id")}));
         records::create_from(world, Locations, record(location.clone()), organization)?;
     }

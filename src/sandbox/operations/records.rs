@@ -18,6 +18,7 @@ pub(super) fn list(call: &ApiCall<'_>, world: &WorldData, of: Collection) -> Ans
 }
 
 /// Those that fit.
+#[expect(clippy::unnecessary_wraps, reason = "what a family answers")]
 pub(super) fn list_if(
     call: &ApiCall<'_>,
     world: &WorldData,
@@ -99,10 +100,10 @@ pub(super) fn update_each(
 ) -> Answered {
     let mut changed = Vec::new();
     for item in call.items() {
-        let mut changes = record(item.clone());
-        let id = changes.remove(member).and_then(|it| it.as_u64());
+        let mut item = record(item.clone());
+        let id = item.remove(member).and_then(|it| it.as_u64());
         let id = RecordId::from(id.ok_or_else(|| bad_request(&format!("{member} is missing")))?);
-        changed.push(update_from(world, of, &id, changes)?);
+        changed.push(update_from(world, of, &id, item)?);
     }
     Ok(Answer::list(changed))
 }
@@ -141,11 +142,11 @@ pub(super) fn set_each(
     ids: &[Value],
     changes: &Record,
 ) -> Answered {
-    let mut changed = Vec::new();
+    let mut updated = Vec::new();
     for id in existing(world, of, ids)? {
-        changed.push(update_from(world, of, &id, changes.clone())?);
+        updated.push(update_from(world, of, &id, changes.clone())?);
     }
-    Ok(Answer::list(changed))
+    Ok(Answer::list(updated))
 }
 
 /// The ids, if each is of something that exists.

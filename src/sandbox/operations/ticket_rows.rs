@@ -139,13 +139,11 @@ pub(super) fn contains(row: &Record, wanted: &str) -> bool {
 /// Orders two rows by a column.
 pub(super) fn compare(one: &Record, other: &Record, field: &str) -> Ordering {
     let number = |row: &Record| row.get(field).and_then(Value::as_f64);
-    match (number(one), number(other)) {
-        (Some(one), Some(other)) => one.total_cmp(&other),
-        _ => {
-            let name = |row: &Record| row.get(field).map(names).unwrap_or_default();
-            name(one).cmp(&name(other))
-        }
+    if let (Some(one), Some(other)) = (number(one), number(other)) {
+        return one.total_cmp(&other);
     }
+    let name = |row: &Record| row.get(field).map(names).unwrap_or_default();
+    name(one).cmp(&name(other))
 }
 
 /// A ticket with names instead of ids. What it does not have is left out.

@@ -128,7 +128,7 @@ fn create(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let ticket = records::create_from(world, Tickets, members, record(defaults))?;
     let said = text(&description, "body").or_else(|| text(&description, "htmlBody"));
     if said.is_some() {
-        let entry = entry_from(description);
+        let entry = entry_from(&description);
         add_entry(
             call,
             world,
@@ -187,16 +187,16 @@ fn difference(before: &Record, after: &Record) -> Value {
 }
 
 /// A comment in the form that log entries have.
-fn entry_from(comment: Record) -> Record {
-    let html = text(&comment, "htmlBody").map(str::to_owned);
-    let body = text(&comment, "body").map(str::to_owned);
+fn entry_from(comment: &Record) -> Record {
+    let html = text(comment, "htmlBody").map(str::to_owned);
+    let body = text(comment, "body").map(str::to_owned);
     let is_public = comment.get("public").cloned().unwrap_or(true.into());
     let html = html.or_else(|| body.as_ref().map(|it| format!("<p>{it}</p>")));
     record(json!({
         "body": body,
         "htmlBody": html,
         "publicEntry": is_public,
-        "timeTracked": integer(&comment, "timeTracked").unwrap_or_default(),
+        "timeTracked": integer(comment, "timeTracked").unwrap_or_default(),
     }))
 }
 
@@ -250,7 +250,7 @@ fn comment(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     if !comment.is_empty() && !comment.contains_key("public") {
         return Err(bad_request("comment.public is missing"));
     }
-    let mut entry = entry_from(comment);
+    let mut entry = entry_from(&comment);
     entry.insert("files".to_owned(), json!(files));
     add_entry(
         call,

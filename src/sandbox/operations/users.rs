@@ -212,6 +212,7 @@ fn shown_role(world: &WorldData, role: &Record) -> Value {
     Value::Object(role)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a family answers")]
 fn roles(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let wanted = call.query("roleType").filter(|it| !it.is_empty());
     let found = world

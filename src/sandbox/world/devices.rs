@@ -229,24 +229,7 @@ fn particulars(rng: &mut SeededRng, name: &str, id: u64, model: &DeviceModel) ->
     let booted = NOW_SECONDS - u64::from(rng.below(2_000_000));
     let memory = model.memory_gib * GIB;
     let particulars = match model.device_type {
-        "AgentDevice" => json!({
-            "os": operating_system(rng, model, booted),
-            "system": {
-                "name": name,
-                "manufacturer": model.maker,
-                "model": model.product,
-                "serialNumber": serial,
-                "biosSerialNumber": serial,
-                "domain": "WORKGROUP",
-                "numberOfProcessors": 1,
-                "totalPhysicalMemory": memory,
-                "chassisType": if model.class == "MAC" { "LAPTOP" } else { "DESKTOP" },
-            },
-            "memory": {"capacity": memory},
-            "processors": [processor(model)],
-            "volumes": volumes(rng, model),
-            "lastLoggedInUser": format!("user{}", rng.below(40) + 1),
-        }),
+        "AgentDevice" => computer(rng, name, &serial, booted, model),
         "VMHost" => json!({
             "name": name,
             "model": model.product,
@@ -301,6 +284,35 @@ fn particulars(rng: &mut SeededRng, name: &str, id: u64, model: &DeviceModel) ->
         _ => json!({}),
     };
     record(particulars)
+}
+
+/// A machine that runs the agent.
+fn computer(
+    rng: &mut SeededRng,
+    name: &str,
+    serial: &str,
+    booted: u64,
+    model: &DeviceModel,
+) -> Value {
+    let memory = model.memory_gib * GIB;
+    json!({
+        "os": operating_system(rng, model, booted),
+        "system": {
+            "name": name,
+            "manufacturer": model.maker,
+            "model": model.product,
+            "serialNumber": serial,
+            "biosSerialNumber": serial,
+            "domain": "WORKGROUP",
+            "numberOfProcessors": 1,
+            "totalPhysicalMemory": memory,
+            "chassisType": if model.class == "MAC" { "LAPTOP" } else { "DESKTOP" },
+        },
+        "memory": {"capacity": memory},
+        "processors": [processor(model)],
+        "volumes": volumes(rng, model),
+        "lastLoggedInUser": format!("user{}", rng.below(40) + 1),
+    })
 }
 
 fn operating_system(rng: &mut SeededRng, model: &DeviceModel, booted: u64) -> Value {

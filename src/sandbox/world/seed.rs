@@ -34,6 +34,7 @@ pub(super) fn fill(world: &mut WorldData) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 mod tests {
     use super::*;
 

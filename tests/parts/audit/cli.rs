@@ -92,7 +92,7 @@ fn a_log_that_is_not_there_is_exit_code_1() {
     let temp_dir = tempdir().unwrap();
     let (code, out, talk) = verify(&[], temp_dir.path(), true);
     assert_eq!((code, &*out), (1, ""));
-    assert!(talk.contains("no log"), "{talk}");
+    assert!(talk.contains("no audit log"), "{talk}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How a tenant behaves that nobody documents: hidden limits, gateways' pages, connections that end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ninjaone_proxy::sandbox::{
     NATIVE_CLIENT_ID, SandboxLogin,
@@ -9,7 +9,7 @@ use ninjaone_proxy::sandbox::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::wire::{TestSandbox, send};

@@ -252,13 +252,13 @@ async fn reports_of_fields_show_what_was_written_since_a_time() {
         json!([{"deviceId": 103, "fields": {"assetOwner": "Kim"}}])
     );
     let scoped = report("/v2/queries/scoped-custom-fields?scopes=location,organization").await;
-    let scopes: Vec<&Value> = scoped
+    let named_scopes: Vec<&Value> = scoped
         .as_array()
         .unwrap()
         .iter()
         .map(|it| &it["scope"])
         .collect();
-    assert_eq!(scopes, ["LOCATION", "ORGANIZATION", "ORGANIZATION"]);
+    assert_eq!(named_scopes, ["LOCATION", "ORGANIZATION", "ORGANIZATION"]);
 }
 
 #[tokio::test]

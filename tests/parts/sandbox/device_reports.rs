@@ -72,11 +72,11 @@ async fn a_device_filter_narrows_every_report_and_is_refused_if_it_is_malformed(
         let all = devices(&rows(&sandbox, &token, &target).await);
         let filter = "df=org%20in%20(17,23)%20AND%20class%20!=%20MAC";
         let some = devices(&rows(&sandbox, &token, &format!("{target}&{filter}")).await);
-        let wanted = all
-            .iter()
-            .copied()
-            .filter(|id| *id >= 112 && ![116, 124].contains(id));
-        assert_eq!(some, wanted.collect(), "{report}");
+        let fits = |id: &u64| *id >= 112 && ![116, 124].contains(id);
+        assert!(some.iter().all(fits), "{report}: {some:?}");
+        // The first page of a long report does not reach the last devices.
+        let missing = all.iter().filter(|id| fits(id) && !some.contains(id));
+        assert_eq!(missing.count(), 0, "{report}: {some:?} of {all:?}");
         let refused = sandbox
             .get(&token, &format!("{target}&df=org%20is%202"))
             .await;
