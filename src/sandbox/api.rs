@@ -27,7 +27,7 @@ use super::{
     operations,
     received_request::SandboxRequest,
     response::SandboxResponse,
-    schema::{AnswerShape, Schema, check_body, complete},
+    schema::{AnswerShape, ApiDescription, check_body, complete},
     seeded_rng::mix,
 };
 
@@ -58,7 +58,7 @@ fn respond_if_allowed(
     if is_user_only(state, operation) && !bearer.user_context {
         return Err(user_context_required());
     }
-    let shape = Schema::get()
+    let shape = ApiDescription::get()
         .answer(&operation.id)
         .ok_or_else(|| SandboxResponse::not_found("There is nothing here"))?;
     let body =

@@ -18,7 +18,7 @@ use super::{
     call::ApiCall,
     report_rows::ReportRows,
     response::SandboxResponse,
-    schema::{Expression, Schema, complete},
+    schema::{ApiDescription, Expression, complete},
     seeded_rng::mix,
     world::NOW_SECONDS,
 };
@@ -159,7 +159,7 @@ fn completed(call: &ApiCall<'_>, report: Report) -> Box<dyn Fn(usize) -> Value +
 }
 
 fn row_type(operation: &str) -> Option<Expression> {
-    let schema = Schema::get();
+    let schema = ApiDescription::get();
     let Expression::Named(report) = schema.answer(operation)?.answer? else {
         return None;
     };

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{
     filter_terms::{FilterError, FilterOperator, FilterTerm, parse_terms},
-    schema::{Schema, Type},
+    schema::{ApiDescription, Type},
     time_text::parse_time,
     world::{Collection, Record, RecordId, WorldData, integer, text},
 };
@@ -163,7 +163,7 @@ fn number(text: &str) -> Result<u64, FilterError> {
 }
 
 fn known_name(enumeration: &str, name: &str) -> Result<String, FilterError> {
-    match Schema::get().named(enumeration) {
+    match ApiDescription::get().named(enumeration) {
         Some(Type::Enumeration(values)) if values.contains(&name) => Ok(name.to_owned()),
         _ => Err(FilterError(format!("'{name}' is none of its values"))),
     }

@@ -20,16 +20,6 @@ const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
         "the checked address is a part of `Config`",
     ),
     (
-        "sandbox/exchange.rs",
-        "sandbox/control.rs",
-        "the router and what it calls with the request that it read",
-    ),
-    (
-        "sandbox/exchange.rs",
-        "sandbox/oauth/mod.rs",
-        "the router and what it calls with the request that it read",
-    ),
-    (
         "sandbox/mod.rs",
         "sandbox/faults/mod.rs",
         "the state of a sandbox, and a part that is read with all of it",
@@ -43,11 +33,6 @@ const CLOSES_A_CIRCLE: &[(&str, &str, &str)] = &[
         "sandbox/mod.rs",
         "sandbox/oauth/logins.rs",
         "the state of a sandbox, and a part that is read with all of it",
-    ),
-    (
-        "sandbox/creation.rs",
-        "sandbox/world.rs",
-        "a world, and how one is made from a seed",
     ),
     (
         "sandbox/oauth/issued_code.rs",

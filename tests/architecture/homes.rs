@@ -20,7 +20,7 @@ const MAY_EXPOSE_SECRETS: [&str; 10] = [
 ];
 
 /// Where each third-party crate lives, as prefixes of the path below `src`.
-const HOMES: [(&str, &[&str]); 21] = [
+const HOMES: [(&str, &[&str]); 22] = [
     (
         "rustls",
         &[
@@ -37,8 +37,10 @@ const HOMES: [(&str, &[&str]); 21] = [
             "net/tls.rs",
             "net/client/tls_stream.rs",
             "net/client/connector.rs",
+            "sandbox/certificate.rs",
         ],
     ),
+    ("rcgen", &["sandbox/certificate.rs"]),
     (
         "rustls_platform_verifier",
         &["net/tls.rs", "net/client/connector.rs"],
@@ -50,7 +52,7 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("flate2", &["upstream/page.rs"]),
     ("oauth2", &["credentials/"]),
     ("argon2", &["credentials/store/seal_key.rs"]),
-    ("governor", &["limits/"]),
+    ("governor", &["limits/", "sandbox/faults/"]),
     ("config", &["config/"]),
     ("toml", &["config/"]),
     ("toml_edit", &["config/caller_edits.rs"]),

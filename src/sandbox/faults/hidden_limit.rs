@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use serde::{Deserialize, Serialize};
 
-use super::Throttle;
+use super::throttle::Throttle;
 
 /// Requests a second that a limit can allow, at most.
 const RATE_MAX: f64 = 100_000.0;

@@ -1,6 +1,7 @@
 //! The faults that can be switched on, and for how many requests.
 
 mod hidden_limit;
+mod throttle;
 mod token;
 
 use std::{
@@ -18,6 +19,7 @@ use crate::{
 
 pub use self::{
     hidden_limit::{HiddenLimit, HiddenLimitError, RetryAfterForm},
+    throttle::Throttle,
     token::{ExpiresInFault, GrantErrorCode, TokenEndpointFault, TokenEndpointFaultParseError},
 };
 
@@ -151,20 +153,6 @@ impl From<PersistentFaults> for Faults {
 )]
 fn is_off(switch: &bool) -> bool {
     !switch
-}
-
-/// How a request is told that there were too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Throttle {
-    #[serde(rename = "429")]
-    Status,
-    /// A page with status 200, as clients report it. Its text is one of those that they look for.
-    #[serde(rename = "html", alias = "html:request_limit")]
-    RequestLimitPage,
-    #[serde(rename = "html:rate_limit")]
-    RateLimitPage,
-    #[serde(rename = "html:too_many_requests")]
-    TooManyRequestsPage,
 }
 
 fn is_error_status(status: u16) -> bool {

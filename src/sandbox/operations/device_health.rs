@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::sandbox::{
     answer::{Answer, Answered, bad_request},
     call::ApiCall,
-    schema::{Schema, Type},
+    schema::{ApiDescription, Type},
     world::{Collection, Record, RecordId, WorldData, integer, text},
 };
 
@@ -18,7 +18,8 @@ const STATUSES: &str = "Alert.conditionHealthStatus";
 
 pub(super) fn report(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let wanted = call.query("health").filter(|it| !it.is_empty());
-    if let (Some(wanted), Some(Type::Enumeration(known))) = (wanted, Schema::get().named(STATUSES))
+    if let (Some(wanted), Some(Type::Enumeration(known))) =
+        (wanted, ApiDescription::get().named(STATUSES))
         && !known.contains(&wanted)
     {
         return Err(bad_request(&format!("health cannot be '{wanted}'")));

@@ -8,7 +8,7 @@ use crate::sandbox::{
     answer::{Answer, Answered, bad_request},
     call::ApiCall,
     response::SandboxResponse,
-    schema::{Schema, Type},
+    schema::{ApiDescription, Type},
     world::{Collection, Record, WorldData, record, text},
 };
 
@@ -138,7 +138,7 @@ impl DevicePart {
     /// # Errors
     /// 400: a value of the query is none of its enumeration, or no time.
     pub(super) fn filter(&self, call: &ApiCall<'_>) -> Result<RowFilter, SandboxResponse> {
-        let states = Schema::get().named("WindowsService.state");
+        let states = ApiDescription::get().named("WindowsService.state");
         if self.filters.contains(&"state")
             && let (Some(state), Some(Type::Enumeration(known))) = (call.query("state"), states)
             && !known.contains(&state)

@@ -11,7 +11,7 @@ use crate::sandbox::{
 
 use super::{
     records,
-    ticket_rows::{COLUMNS, RowFilter, compare, contains, full_name, row},
+    ticket_rows::{COLUMNS, TicketRowFilter, compare, contains, full_name, row},
 };
 
 use Collection::{
@@ -61,7 +61,7 @@ fn number(body: &Record, member: &str) -> Option<u64> {
 /// The rows of a board: those that meet all of its conditions, and any of the others if there are some.
 fn rows_of(world: &WorldData, board: &Record) -> Result<Vec<Record>, SandboxResponse> {
     let conditions =
-        |name| RowFilter::parse_all(board.get("conditions").and_then(|it| it.get(name)));
+        |name| TicketRowFilter::parse_all(board.get("conditions").and_then(|it| it.get(name)));
     let (all, any) = (conditions("all")?, conditions("any")?);
     let rows = world.all(Tickets).map(|it| row(world, it));
     let fits = |row: &Record| {
@@ -89,7 +89,7 @@ fn boards(world: &WorldData) -> Answered {
 fn run(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let board = call.record_of(0, world, Boards)?;
     let body = call.members();
-    let filters = RowFilter::parse_all(body.get("filters"))?;
+    let filters = TicketRowFilter::parse_all(body.get("filters"))?;
     let search = text(&body, "searchCriteria").unwrap_or_default();
     let sort = sort_of(&body)?;
     let mut rows = rows_of(world, board)?;

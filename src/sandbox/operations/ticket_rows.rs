@@ -48,14 +48,14 @@ enum Comparison {
 }
 
 /// A condition of a board, or a filter of a request.
-pub(super) struct RowFilter {
+pub(super) struct TicketRowFilter {
     field: String,
     comparison: Comparison,
     is_negated: bool,
     value: String,
 }
 
-impl RowFilter {
+impl TicketRowFilter {
     /// NinjaOne's operators are not published. These are the usual ones, with or without underscores.
     ///
     /// # Errors

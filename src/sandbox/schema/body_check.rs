@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Expression, Schema, Type};
+use super::{ApiDescription, Expression, Type};
 
 /// How deep a body is looked at.
 const DEPTH_MAX: usize = 12;
@@ -86,7 +86,7 @@ const fn is_scalar(expression: Expression) -> bool {
 }
 
 fn named(name: &str, value: &Value, place: &str, depth: usize) -> Result<(), BodyError> {
-    match (Schema::get().named(name), value) {
+    match (ApiDescription::get().named(name), value) {
         (Some(Type::Enumeration(values)), value) => {
             match value.as_str().filter(|it| values.contains(it)) {
                 Some(_) => Ok(()),

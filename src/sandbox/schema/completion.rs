@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expression, Member, Schema, Type, placeholder::Placeholder};
+use super::{ApiDescription, Expression, Member, Type, placeholder::Placeholder};
 
 /// Types of which a member says which one a value really is.
 const DISCRIMINATORS: [(&str, &str); 2] = [
@@ -36,12 +36,12 @@ const MAY_BE_ABSENT: [(&str, &str); 19] = [
 
 /// The value in the form of its type. `null` counts as missing. What the type does not declare is left out.
 pub(in crate::sandbox) fn complete(expression: Expression, value: Value, seed: u64) -> Value {
-    let schema = Schema::get();
+    let schema = ApiDescription::get();
     Completion { schema, seed }.value(expression, Some(value), &Placeholder::of_answer(seed))
 }
 
 struct Completion {
-    schema: &'static Schema,
+    schema: &'static ApiDescription,
     seed: u64,
 }
 

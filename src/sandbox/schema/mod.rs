@@ -20,10 +20,10 @@ const ANSWERS: &str = include_str!("answers.tsv");
 /// Rows of both: `type NAME MEMBER EXPRESSION` and `answer OPERATION STATUS EXPRESSION BODY`. They take precedence.
 const OBSERVED: &str = include_str!("observed.tsv");
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::parse);
+static SCHEMA: LazyLock<ApiDescription> = LazyLock::new(ApiDescription::parse);
 
 /// The types and answers of the whole API.
-pub(super) struct Schema {
+pub(super) struct ApiDescription {
     types: HashMap<&'static str, Type>,
     answers: HashMap<&'static str, AnswerShape>,
 }
@@ -98,7 +98,7 @@ impl Expression {
     }
 }
 
-impl Schema {
+impl ApiDescription {
     /// The one schema there is.
     pub(super) fn get() -> &'static Self {
         &SCHEMA

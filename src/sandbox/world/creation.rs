@@ -92,7 +92,14 @@ const ACTIVITY_KINDS: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
-pub(super) fn fill(world: &mut WorldData) {
+/// The world of this seed.
+pub(super) fn new_world(seed: u64) -> WorldData {
+    let mut world = WorldData::empty(seed);
+    fill(&mut world);
+    world
+}
+
+fn fill(world: &mut WorldData) {
     seed::fill(world);
     let mut rng = SeededRng::new(world.seed);
     create_devices(world, &mut rng);

@@ -2,41 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use super::WorldData;
-
-/// Most events that can be due at some time; further ones happen at once.
+/// Most events that can be due at some time.
 const EVENTS_MAX: usize = 10_000;
 
 /// A change of the world that comes due.
-pub(in crate::sandbox) type Event = Box<dyn FnOnce(&mut WorldData) + Send>;
+pub(super) type Event<W> = Box<dyn FnOnce(&mut W) + Send>;
 
 /// By when they are due, in seconds since 1970, and in which order they were added.
-#[derive(Default)]
-pub(super) struct Schedule {
-    events: BTreeMap<(u64, u64), Event>,
+pub(super) struct Schedule<W> {
+    events: BTreeMap<(u64, u64), Event<W>>,
     added: u64,
 }
 
-impl WorldData {
-    /// Lets something happen at a time.
-    pub(in crate::sandbox) fn at(&mut self, seconds: u64, event: Event) {
-        if self.schedule.events.len() >= EVENTS_MAX {
-            event(self);
-            return;
+impl<W> Schedule<W> {
+    pub(super) const fn new() -> Self {
+        Self {
+            events: BTreeMap::new(),
+            added: 0,
         }
-        self.schedule.added += 1;
-        let key = (seconds, self.schedule.added);
-        self.schedule.events.insert(key, event);
     }
 
-    /// Lets everything happen that is due.
-    pub(super) fn happen(&mut self) {
-        let now = self.now();
-        while let Some(entry) = self.schedule.events.first_entry()
-            && entry.key().0 <= now
-        {
-            let event = entry.remove();
-            event(self);
+    /// # Errors
+    /// There are too many: the event comes back.
+    pub(super) fn add(&mut self, seconds: u64, event: Event<W>) -> Result<(), Event<W>> {
+        if self.events.len() >= EVENTS_MAX {
+            return Err(event);
         }
+        self.added += 1;
+        self.events.insert((seconds, self.added), event);
+        Ok(())
+    }
+
+    /// The event that has been due the longest.
+    pub(super) fn take_due(&mut self, now: u64) -> Option<Event<W>> {
+        let entry = self.events.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
     }
 }

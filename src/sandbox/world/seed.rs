@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn every_file_is_understood_to_its_last_record() {
-        let world = WorldData::new(1);
+        let mut world = WorldData::empty(1);
+        fill(&mut world);
         for file in FILES {
             let lists: Map<String, Value> = serde_json::from_str(file).unwrap();
             for (name, records) in lists {

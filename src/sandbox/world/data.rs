@@ -1,0 +1,118 @@
+//! All records of the simulated world, its time, and what will happen in it.
+
+use super::{
+    clock::SandboxClock,
+    collection::Collection,
+    record::{Record, RecordId},
+    schedule::{Event, Schedule},
+    table::{Table, TableFullError},
+};
+
+/// Everything there is.
+pub(in crate::sandbox) struct WorldData {
+    pub(in crate::sandbox) seed: u64,
+    clock: SandboxClock,
+    /// One for each of [`Collection::ALL`], in that order.
+    tables: Vec<Table>,
+    schedule: Schedule<WorldData>,
+}
+
+impl WorldData {
+    /// A world with nothing in it.
+    pub(super) fn empty(seed: u64) -> Self {
+        Self {
+            seed,
+            clock: SandboxClock::default(),
+            tables: Collection::ALL
+                .iter()
+                .map(|it| Table::new(*it, seed))
+                .collect(),
+            schedule: Schedule::new(),
+        }
+    }
+
+    /// The sandbox's time, in seconds since 1970.
+    pub(in crate::sandbox) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// Puts the clock forward.
+    pub(in crate::sandbox) fn advance(&mut self, seconds: u64) {
+        self.clock.advance(seconds);
+        self.happen();
+    }
+
+    pub(in crate::sandbox) fn all(
+        &self,
+        of: Collection,
+    ) -> impl DoubleEndedIterator<Item = &Record> {
+        self.table(of).all()
+    }
+
+    pub(in crate::sandbox) fn count(&self, of: Collection) -> usize {
+        self.table(of).len()
+    }
+
+    pub(in crate::sandbox) fn get(&self, of: Collection, id: &RecordId) -> Option<&Record> {
+        self.table(of).get(id)
+    }
+
+    pub(in crate::sandbox) fn get_mut(
+        &mut self,
+        of: Collection,
+        id: &RecordId,
+    ) -> Option<&mut Record> {
+        self.table_mut(of).get_mut(id)
+    }
+
+    pub(in crate::sandbox) fn remove(&mut self, of: Collection, id: &RecordId) -> Option<Record> {
+        self.table_mut(of).remove(id)
+    }
+
+    /// Adds a record under a new id, which is put into it.
+    ///
+    /// # Errors
+    /// The sandbox holds no more of them.
+    pub(in crate::sandbox) fn create(
+        &mut self,
+        of: Collection,
+        record: Record,
+    ) -> Result<Record, TableFullError> {
+        self.table_mut(of).create(record)
+    }
+
+    /// Adds or replaces a record under the id that it has.
+    ///
+    /// # Errors
+    /// The sandbox holds no more of them.
+    pub(in crate::sandbox) fn put(
+        &mut self,
+        of: Collection,
+        record: Record,
+    ) -> Result<(), TableFullError> {
+        self.table_mut(of).put(record)
+    }
+
+    fn table(&self, of: Collection) -> &Table {
+        // There is one for each collection: see `new`.
+        &self.tables[of as usize]
+    }
+
+    fn table_mut(&mut self, of: Collection) -> &mut Table {
+        &mut self.tables[of as usize]
+    }
+
+    /// Lets something happen at a time, in seconds since 1970.
+    pub(in crate::sandbox) fn at(&mut self, seconds: u64, event: Event<Self>) {
+        if let Err(event) = self.schedule.add(seconds, event) {
+            event(self);
+        }
+    }
+
+    /// Lets everything happen that is due.
+    pub(in crate::sandbox) fn happen(&mut self) {
+        while let Some(event) = self.schedule.take_due(self.now()) {
+            event(self);
+        }
+    }
+}
