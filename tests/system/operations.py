@@ -86,6 +86,8 @@ def main():
     wrong = {}
     with Simulator() as simulator:
         world = World(simulator.api, description)
+        # The only kind of device that a new world does not have.
+        world.make("unmanaged device")
         for operation in sorted(description.operations.values(), key=order):
             try:
                 found = faults(operation, world, judge)

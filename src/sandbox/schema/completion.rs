@@ -12,7 +12,7 @@ const DISCRIMINATORS: [(&str, &str); 2] = [
 
 /// Members that are left out where there is nothing to say, of any type or of one: the top of a tree has no parent, what is
 /// open was never completed.
-const MAY_BE_ABSENT: [(&str, &str); 19] = [
+const MAY_BE_ABSENT: &[(&str, &str)] = &[
     ("", "archiveTime"),
     ("", "archivedBy"),
     ("", "archivedTime"),
@@ -32,6 +32,11 @@ const MAY_BE_ABSENT: [(&str, &str); 19] = [
     ("TicketDTO", "locationId"),
     ("TicketDTO", "nodeId"),
     ("TicketDTO", "requesterUid"),
+    ("KnowledgeBaseArticlePublicApiDTO", "organizationId"),
+    ("KnowledgeBaseFolderPublicApiDTO", "organizationId"),
+    ("KnowledgeBaseFolderItemPublicApiDTO", "organizationId"),
+    ("User", "organizationId"),
+    ("getGlobalKnowledgeBaseArticleById.answer", "organizationId"),
 ];
 
 /// The value in the form of its type. `null` counts as missing. What the type does not declare is left out.
