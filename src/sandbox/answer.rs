@@ -51,6 +51,11 @@ pub(super) fn bad_request(message: &str) -> SandboxResponse {
     SandboxResponse::application_error(http::StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
 }
 
+/// 400: the body of a request names something that does not exist.
+pub(super) fn unknown_in_body(of: Collection) -> SandboxResponse {
+    bad_request(&format!("There is no such {}", of.noun()))
+}
+
 impl From<TableFullError> for SandboxResponse {
     fn from(error: TableFullError) -> Self {
         bad_request(&error.to_string())

@@ -94,6 +94,8 @@ pub struct Faults {
     pub new_cursor_names: bool,
     #[serde(skip_serializing_if = "is_off")]
     pub renewal_ends_access_token: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    pub check_bodies: bool,
     /// Seconds between the PINGs of an HTTP/2 connection that is opened from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ping_seconds: Option<u32>,
@@ -127,6 +129,7 @@ pub(super) struct PersistentFaults {
     pub(super) no_discovery: bool,
     pub(super) new_cursor_names: bool,
     pub(super) renewal_ends_access_token: bool,
+    pub(super) check_bodies: bool,
     pub(super) ping_seconds: Option<u32>,
     pub(super) limits: Vec<HiddenLimit>,
 }
@@ -140,6 +143,7 @@ impl From<PersistentFaults> for Faults {
             no_discovery: persistent.no_discovery,
             new_cursor_names: persistent.new_cursor_names,
             renewal_ends_access_token: persistent.renewal_ends_access_token,
+            check_bodies: persistent.check_bodies,
             ping_seconds: persistent.ping_seconds,
             limits: persistent.limits,
             ..Self::default()
@@ -217,6 +221,7 @@ impl Faults {
             no_discovery: self.no_discovery,
             new_cursor_names: self.new_cursor_names,
             renewal_ends_access_token: self.renewal_ends_access_token,
+            check_bodies: self.check_bodies,
             ping_seconds: self.ping_seconds,
             limits: self.limits.clone(),
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record, text},
@@ -127,7 +127,7 @@ fn understood(world: &WorldData, body: &Record) -> Result<Record, SandboxRespons
     };
     let relationship_type = number(["relationshipTypeId", "typeId"]).unwrap_or(1);
     let known = world.get(AssetRelationshipTypes, &RecordId::from(relationship_type));
-    let known = known.ok_or_else(|| no_such(AssetRelationshipTypes))?;
+    let known = known.ok_or_else(|| unknown_in_body(AssetRelationshipTypes))?;
     let relationship = record(json!({
         "relationshipTypeId": relationship_type,
         "relationshipTypeName": known.get("name"),
@@ -145,7 +145,7 @@ fn understood(world: &WorldData, body: &Record) -> Result<Record, SandboxRespons
         let of = of.ok_or_else(|| bad_request("There is no such entity type"))?;
         let id = integer(&relationship, id).map(RecordId::from);
         if id.is_none_or(|id| world.get(of, &id).is_none()) {
-            return Err(bad_request(&format!("There is no such {}", of.noun())));
+            return Err(unknown_in_body(of));
         }
     }
     Ok(relationship)

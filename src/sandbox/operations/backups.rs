@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     device_filter::{DeviceFilter, is_at},
     filter_terms::{FilterError, FilterOperator, FilterTerm, parse_terms},
@@ -120,7 +120,7 @@ fn check(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let device = integer(&body, "deviceId").map(RecordId::from);
     let device = device
         .filter(|it| world.get(Devices, it).is_some())
-        .ok_or_else(|| no_such(Devices))?;
+        .ok_or_else(|| unknown_in_body(Devices))?;
     let (device, plan) = (device.to_value(), body.get("planUid"));
     let newest = world
         .all(BackupJobs)
@@ -163,7 +163,7 @@ fn throttle(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let mut body = call.members();
     let id = integer(&body, "deviceId").map(RecordId::from);
     let device = id.and_then(|id| world.get_mut(Devices, &id));
-    let device = device.ok_or_else(|| no_such(Devices))?;
+    let device = device.ok_or_else(|| unknown_in_body(Devices))?;
     let throttle = body.remove("bandwidthThrottle").unwrap_or_default();
     device.insert("backupBandwidthThrottle".to_owned(), throttle);
     Ok(Answer::Value("SUCCESS".into()))

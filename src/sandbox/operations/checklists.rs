@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record},
@@ -135,7 +135,7 @@ fn without_ids(mut tasks: Value) -> Value {
 fn create(world: &mut WorldData, mut body: Record) -> Result<Record, SandboxResponse> {
     let organization = integer(&body, "organizationId").map(RecordId::from);
     if organization.is_none_or(|id| world.get(Organizations, &id).is_none()) {
-        return Err(no_such(Organizations));
+        return Err(unknown_in_body(Organizations));
     }
     let given = body.remove("tasks").map(without_ids);
     let defaults = changed_now(world);
@@ -164,7 +164,7 @@ fn create_each(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
 fn from_template(world: &WorldData, id: &RecordId) -> Result<Record, SandboxResponse> {
     let template = world
         .get(ChecklistTemplates, id)
-        .ok_or_else(|| no_such(ChecklistTemplates))?;
+        .ok_or_else(|| unknown_in_body(ChecklistTemplates))?;
     let members = ["name", "description", "tasks", "required"];
     Ok(members
         .into_iter()

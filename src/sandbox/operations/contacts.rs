@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request},
+    answer::{Answer, Answered, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record, text},
@@ -27,7 +27,7 @@ pub(super) fn respond(call: &ApiCall<'_>, world: &mut WorldData) -> Option<Answe
 fn check_organization(world: &WorldData, body: &Record) -> Result<(), SandboxResponse> {
     let wanted = integer(body, "organizationId").map(RecordId::from);
     if wanted.is_some_and(|id| world.get(Organizations, &id).is_none()) {
-        return Err(bad_request("There is no such organization"));
+        return Err(unknown_in_body(Organizations));
     }
     Ok(())
 }

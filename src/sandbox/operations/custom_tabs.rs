@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, no_such},
+    answer::{Answer, Answered, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record, text},
@@ -137,7 +137,9 @@ fn extensions<'w>(world: &'w WorldData, tab: &RecordId) -> impl Iterator<Item = 
 fn rename(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let mut body = call.members();
     let id = body.remove("tabId").and_then(|it| it.as_u64());
-    let id = id.map(RecordId::from).ok_or_else(|| no_such(CustomTabs))?;
+    let id = id
+        .map(RecordId::from)
+        .ok_or_else(|| unknown_in_body(CustomTabs))?;
     records::update_from(world, CustomTabs, &id, body).map(|_| Answer::Done)
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode, header::LOCATION};
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     device_filter::DeviceFilter,
     response::SandboxResponse,
@@ -111,7 +111,7 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     for (member, of) in REFERENCES {
         let wanted = integer(&changes, member).map(RecordId::from);
         if wanted.is_some_and(|wanted| world.get(of, &wanted).is_none()) {
-            return Err(bad_request(&format!("There is no such {}", of.noun())));
+            return Err(unknown_in_body(of));
         }
     }
     if let Some(device) = world.get_mut(Devices, &id) {

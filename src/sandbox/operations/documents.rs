@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, merge, record, text},
@@ -75,7 +75,7 @@ fn create_each(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let id = |body: &Record, member, of: Collection| {
         integer(body, member)
             .map(RecordId::from)
-            .ok_or_else(|| no_such(of))
+            .ok_or_else(|| unknown_in_body(of))
     };
     let mut created = Vec::new();
     for item in call.items() {
@@ -94,11 +94,11 @@ fn create_one(
     mut body: Record,
 ) -> Result<Record, SandboxResponse> {
     if world.get(Organizations, organization).is_none() {
-        return Err(no_such(Organizations));
+        return Err(unknown_in_body(Organizations));
     }
     let known = world
         .get(DocumentTemplates, template)
-        .ok_or_else(|| no_such(DocumentTemplates))?;
+        .ok_or_else(|| unknown_in_body(DocumentTemplates))?;
     let is_taken = !is_true(known, "allowMultiple")
         && world.all(Documents).any(|it| {
             it.get("documentTemplateId") == Some(&template.to_value())

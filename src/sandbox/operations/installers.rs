@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     seeded_rng,
@@ -49,14 +49,14 @@ fn generate(call: &ApiCall<'_>, world: &WorldData) -> Answered {
     let organization = integer(&body, "organizationId").map(RecordId::from);
     let organization = organization
         .filter(|id| world.get(Organizations, id).is_some())
-        .ok_or_else(|| no_such(Organizations))?;
+        .ok_or_else(|| unknown_in_body(Organizations))?;
     let location = integer(&body, "locationId").map(RecordId::from);
     let location = location
         .filter(|id| {
             let location = world.get(Locations, id);
             location.and_then(|it| it.get("organizationId")) == Some(&organization.to_value())
         })
-        .ok_or_else(|| no_such(Locations))?;
+        .ok_or_else(|| unknown_in_body(Locations))?;
     let suffix = suffix(text(&body, "installerType").or(Some("WINDOWS_MSI")))
         .ok_or_else(|| bad_request("There is no such installer type"))?;
     Ok(link(world, &organization, &location, suffix))

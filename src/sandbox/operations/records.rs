@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     ninjaone::paging::Paging,
     sandbox::{
-        answer::{Answer, Answered, bad_request, no_such},
+        answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
         call::ApiCall,
         response::SandboxResponse,
         world::{Collection, Record, RecordId, WorldData, integer, merge, record},
@@ -152,7 +152,7 @@ pub(super) fn set_each(
 /// The ids, if each is of something that exists.
 ///
 /// # Errors
-/// 404: one of them is not.
+/// 400: one of them is not.
 pub(super) fn existing(
     world: &WorldData,
     of: Collection,
@@ -163,7 +163,7 @@ pub(super) fn existing(
             id.as_u64()
                 .map(RecordId::from)
                 .filter(|id| world.get(of, id).is_some())
-                .ok_or_else(|| no_such(of))
+                .ok_or_else(|| unknown_in_body(of))
         })
         .collect()
 }

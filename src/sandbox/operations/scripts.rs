@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, no_such},
+    answer::{Answer, Answered, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     time_text::date_time,
@@ -109,5 +109,5 @@ fn script_of(world: &WorldData, body: &Record) -> Result<Record, SandboxResponse
         (_, Some(uid)) => world.all(Scripts).find(|it| it.get("uid") == Some(uid)),
         (Some(id), None) => by_id(id),
     };
-    found.cloned().ok_or_else(|| no_such(Scripts))
+    found.cloned().ok_or_else(|| unknown_in_body(Scripts))
 }

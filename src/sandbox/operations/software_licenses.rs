@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, merge, record, text},
@@ -281,7 +281,7 @@ fn last_usage(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let id = integer(&body, "licenseId").map(RecordId::from);
     let id = id.ok_or_else(|| bad_request("licenseId is missing"))?;
     let license = world.get(SoftwareLicenses, &id);
-    let license = license.ok_or_else(|| no_such(SoftwareLicenses))?;
+    let license = license.ok_or_else(|| unknown_in_body(SoftwareLicenses))?;
     let usage = body.get("lastUsage").cloned();
     let usage = usage.unwrap_or_else(|| world.now().into());
     let mut all = record(license.get("lastUsage").cloned().unwrap_or_default());

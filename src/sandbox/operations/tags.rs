@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, merge, record, text},
@@ -155,7 +155,7 @@ fn merge_tags(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
         let id = integer(&body, "mergeIntoTagId").map(RecordId::from);
         id.and_then(|id| world.get(Tags, &id))
             .cloned()
-            .ok_or_else(|| no_such(Tags))?
+            .ok_or_else(|| unknown_in_body(Tags))?
     } else {
         let mut new = Record::new();
         for member in ["name", "description"] {

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request},
+    answer::{Answer, Answered, bad_request, unknown_in_body},
     call::ApiCall,
     multipart,
     response::SandboxResponse,
@@ -67,7 +67,7 @@ fn ticket_members(world: &WorldData, mut body: Record) -> Result<Record, Sandbox
     for (member, of) in REFERENCES {
         let wanted = integer(&body, member).map(RecordId::from);
         if wanted.is_some_and(|id| world.get(of, &id).is_none()) {
-            return Err(bad_request(&format!("There is no such {}", of.noun())));
+            return Err(unknown_in_body(of));
         }
     }
     if let Some(status) = body.remove("status") {
@@ -110,6 +110,9 @@ fn status_id(world: &WorldData, status: &Value) -> Result<Value, SandboxResponse
         .ok_or_else(|| bad_request("There is no such ticket status"))
 }
 
+/// The status of a ticket that names none.
+const NEW_TICKET: u64 = 1_000;
+
 fn create(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let mut body = call.members();
     let description = record(body.remove("description").unwrap_or_default());
@@ -117,6 +120,7 @@ fn create(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let members = ticket_members(world, body)?;
     let defaults = json!({
         "version": 1,
+        "statusId": NEW_TICKET,
         "type": "PROBLEM",
         "priority": "NONE",
         "severity": "NONE",
@@ -147,7 +151,7 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let before = call.record_of(0, world, Tickets)?.clone();
     let version = integer(&before, "version").unwrap_or_default();
     let mut body = call.members();
-    if integer(&body, "version") != Some(version) {
+    if integer(&body, "version").is_some_and(|it| it != version) {
         let message = format!("The ticket has version {version} by now");
         return Err(SandboxResponse::application_error(
             StatusCode::CONFLICT,

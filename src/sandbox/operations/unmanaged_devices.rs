@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, record, text},
@@ -66,7 +66,7 @@ fn members(world: &WorldData, body: &Record) -> Result<Record, SandboxResponse> 
     for (member, of) in [("orgId", Organizations), ("locationId", Locations)] {
         let id = integer(body, member).map(RecordId::from);
         if id.is_none_or(|id| world.get(of, &id).is_none()) {
-            return Err(bad_request(&format!("There is no such {}", of.noun())));
+            return Err(unknown_in_body(of));
         }
     }
     let owner = body.get("assignedUserUid").filter(|it| !it.is_null());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{
-    answer::{Answer, Answered, bad_request, no_such},
+    answer::{Answer, Answered, bad_request, no_such, unknown_in_body},
     call::ApiCall,
     response::SandboxResponse,
     world::{Collection, Record, RecordId, WorldData, integer, merge, record, text},
@@ -110,7 +110,7 @@ fn read(call: &ApiCall<'_>, world: &WorldData, kind: &str) -> Answered {
 fn check_organization(world: &WorldData, body: &Record) -> Result<(), SandboxResponse> {
     let wanted = integer(body, "organizationId").map(RecordId::from);
     if wanted.is_some_and(|id| world.get(Organizations, &id).is_none()) {
-        return Err(bad_request("There is no such organization"));
+        return Err(unknown_in_body(Organizations));
     }
     Ok(())
 }

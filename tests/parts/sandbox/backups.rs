@@ -12,7 +12,7 @@ async fn rows(sandbox: &TestSandbox, token: &str, target: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn backup_jobs_are_chosen_by_status_plan_time_and_device() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let all = rows(&sandbox, &token, "/v2/backup/jobs?pageSize=1000").await;
     for (query, member, value) in [
@@ -70,7 +70,7 @@ async fn backup_jobs_are_chosen_by_status_plan_time_and_device() {
 
 #[tokio::test]
 async fn an_integrity_check_ends_after_a_while() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let job = rows(&sandbox, &token, "/v2/backup/jobs?df=id%3D101")
         .await
@@ -99,13 +99,13 @@ async fn an_integrity_check_ends_after_a_while() {
     let nobody = json!({"deviceId": 9, "planUid": job["planGuid"]}).to_string();
     assert_eq!(
         sandbox.call(&token, "POST", checks, &nobody).await.status,
-        404
+        400
     );
 }
 
 #[tokio::test]
 async fn the_usage_of_a_location_is_that_of_its_devices() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let devices = rows(&sandbox, &token, "/v2/queries/backup/usage").await;
     let sum: u64 = devices
@@ -152,7 +152,7 @@ async fn the_usage_of_a_location_is_that_of_its_devices() {
 
 #[tokio::test]
 async fn only_a_mobile_device_has_been_somewhere() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let of = |id: u64| format!("/v2/device/{id}/geolocation/history");
     assert_eq!(sandbox.get(&token, &of(101)).await.status, 404);

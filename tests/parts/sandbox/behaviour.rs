@@ -273,7 +273,7 @@ fn the_page_about_the_simulator_names_every_switch() {
         "slow_reports_ms":1,"lose_response":true,"cut_body":true,"connection":"reset","token":"500",
         "token_grant":"refresh_token","count":1,"revoke_tokens":true,"expire_tokens":true,"token_life_seconds":1,
         "reuse_ends_login":true,"issuer_in_answers":true,"no_discovery":true,"new_cursor_names":true,
-        "renewal_ends_access_token":true,"ping_seconds":1,"limits":[{"rate":1,"burst":1}]}"#;
+        "renewal_ends_access_token":true,"check_bodies":true,"ping_seconds":1,"limits":[{"rate":1,"burst":1}]}"#;
     let all = Faults::parse(body).unwrap();
     let Faults {
         throttle: _,
@@ -297,6 +297,7 @@ fn the_page_about_the_simulator_names_every_switch() {
         no_discovery: _,
         new_cursor_names: _,
         renewal_ends_access_token: _,
+        check_bodies: _,
         ping_seconds: _,
         limits: _,
     } = &all;
@@ -307,5 +308,31 @@ fn the_page_about_the_simulator_names_every_switch() {
             "{name}"
         );
     }
-    assert_eq!(shown.as_object().unwrap().len(), 23);
+    assert_eq!(shown.as_object().unwrap().len(), 24);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_is_taken_unless_bodies_are_checked() {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let post =
+        async |target: &str, body: &str| sandbox.call(&token, "POST", target, body).await.status;
+    assert_eq!(post("/v2/contacts", "no JSON").await, 200);
+    assert_eq!(
+        post("/v2/organization/documents/archive", "[999999]").await,
+        200
+    );
+    set(
+        &sandbox,
+        Faults {
+            check_bodies: true,
+            ..Faults::default()
+        },
+    );
+    assert_eq!(post("/v2/contacts", "no JSON").await, 400);
+    assert_eq!(post("/v2/contacts", "[]").await, 400);
+    assert_eq!(
+        post("/v2/organization/documents/archive", "[999999]").await,
+        400
+    );
 }

@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn an_invoice_is_written_approved_archived_and_summed() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let body = json!({"organizationId": 2, "items": [
         {"name": "Drive", "quantity": 2, "price": 95.5}, {"name": "Cable", "quantity": 1, "price": 9},
@@ -32,12 +32,12 @@ async fn an_invoice_is_written_approved_archived_and_summed() {
     );
     let unknown = json!({"invoiceIds": [99]});
     let target = "/v2/billing/invoices/approve";
-    assert_eq!(sandbox.write(&token, "POST", target, &unknown).await.0, 404);
+    assert_eq!(sandbox.write(&token, "POST", target, &unknown).await.0, 400);
 }
 
 #[tokio::test]
 async fn accounts_products_and_agreements_change_their_state() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/billing/accounts";
     let (_, made) = sandbox

@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn a_checklist_made_from_a_template_is_done_when_its_tasks_are() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/organization/17/checklists-from-templates";
     let (status, made) = sandbox.write(&token, "POST", target, &json!([1])).await;
@@ -35,7 +35,7 @@ async fn a_checklist_made_from_a_template_is_done_when_its_tasks_are() {
 
 #[tokio::test]
 async fn a_checklist_is_archived_restored_and_promoted() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let open = "/v2/organization/checklists?checklistIds=1";
     let body = json!({"clientChecklistIds": [1]});

@@ -28,7 +28,7 @@ async fn names(sandbox: &TestSandbox, token: &str, query: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_field_is_made_changed_renamed_and_deleted_with_its_values() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     assert_eq!(create(&sandbox, &token, "rack").await, 200);
     assert_eq!(create(&sandbox, &token, "rack").await, 400);
@@ -78,7 +78,7 @@ async fn a_field_is_made_changed_renamed_and_deleted_with_its_values() {
 
 #[tokio::test]
 async fn many_fields_change_together_or_not_at_all() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let bulk = format!("{FIELDS}/bulk");
     let before = names(&sandbox, &token, "").await;
@@ -113,7 +113,7 @@ async fn many_fields_change_together_or_not_at_all() {
 
 #[tokio::test]
 async fn fields_are_listed_in_pages_and_by_scope() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let all = names(&sandbox, &token, "").await;
     let first = names(&sandbox, &token, "pageSize=5").await;
@@ -151,7 +151,7 @@ async fn fields_are_listed_in_pages_and_by_scope() {
 
 #[tokio::test]
 async fn a_device_inherits_from_its_location_and_that_from_its_organization() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     assert_eq!(create(&sandbox, &token, "tierName").await, 200);
     let device = sandbox.get(&token, "/v2/device/104").await.json();
@@ -222,7 +222,7 @@ async fn a_device_inherits_from_its_location_and_that_from_its_organization() {
 
 #[tokio::test]
 async fn reports_of_fields_show_what_was_written_since_a_time() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let since = "2026-11-17T13:00:00Z";
     let report = async |target: &str| sandbox.get(&token, target).await.json()["results"].clone();
@@ -263,7 +263,7 @@ async fn reports_of_fields_show_what_was_written_since_a_time() {
 
 #[tokio::test]
 async fn signed_urls_are_a_map_of_the_attachments() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let urls = |of: &str| format!("{FIELDS}/entity-type/{of}/signed-urls");
     let found = sandbox.get(&token, &urls("NODE/101")).await.json();

@@ -6,7 +6,7 @@ use super::wire::TestSandbox;
 
 #[tokio::test]
 async fn maintenance_begins_and_ends_by_the_clock() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let clock = sandbox.get(&token, "/sandbox/clock").await.json();
     let now = clock["now"].as_u64().unwrap();
@@ -41,7 +41,7 @@ async fn maintenance_begins_and_ends_by_the_clock() {
 
 #[tokio::test]
 async fn a_reboot_ends_later_and_is_the_last_boot() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let booted = async || {
         let device = sandbox.get(&token, "/v2/device/102").await.json();
@@ -70,7 +70,7 @@ async fn a_reboot_ends_later_and_is_the_last_boot() {
 
 #[tokio::test]
 async fn each_app_has_one_webhook() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let webhooks =
         async || sandbox.get(&token, "/sandbox/webhooks").await.json()["webhooks"].clone();
@@ -102,7 +102,7 @@ async fn each_app_has_one_webhook() {
 
 #[tokio::test]
 async fn every_alert_has_a_series_of_activities_that_a_reset_ends() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let alerts = sandbox.get(&token, "/v2/alerts").await.json();
     for alert in alerts.as_array().unwrap() {

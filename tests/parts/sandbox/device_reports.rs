@@ -52,7 +52,7 @@ const REPORTS: [&str; 24] = [
 
 #[tokio::test]
 async fn every_report_has_rows() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     for report in REPORTS {
         let found = rows(&sandbox, &token, &format!("/v2/queries/{report}")).await;
@@ -62,7 +62,7 @@ async fn every_report_has_rows() {
 
 #[tokio::test]
 async fn a_device_filter_narrows_every_report_and_is_refused_if_it_is_malformed() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     for report in REPORTS {
         if report.starts_with("scoped") || report == "backup/usage" {
@@ -87,7 +87,7 @@ async fn a_device_filter_narrows_every_report_and_is_refused_if_it_is_malformed(
 
 #[tokio::test]
 async fn a_report_shows_the_same_of_a_device_as_the_device() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     for part in [
         "disks",
@@ -123,7 +123,7 @@ async fn a_report_shows_the_same_of_a_device_as_the_device() {
 
 #[tokio::test]
 async fn rows_are_chosen_by_status_state_and_time() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let failed = rows(
         &sandbox,
@@ -180,7 +180,7 @@ async fn rows_are_chosen_by_status_state_and_time() {
 
 #[tokio::test]
 async fn health_counts_what_the_lists_show() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let health = rows(&sandbox, &token, "/v2/queries/device-health").await;
     assert_eq!(health.len(), 25);
@@ -218,7 +218,7 @@ async fn health_counts_what_the_lists_show() {
 
 #[tokio::test]
 async fn overrides_of_a_policy_are_gone_after_a_reset() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let overridden = rows(&sandbox, &token, "/v2/queries/policy-overrides").await;
     let target = format!("/v2/device/{}/policy/overrides", overridden[0]["deviceId"]);
@@ -242,7 +242,7 @@ async fn overrides_of_a_policy_are_gone_after_a_reset() {
 
 #[tokio::test]
 async fn devices_are_searched_and_organizations_and_groups_are_filtered() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let found = sandbox
         .get(&token, "/v2/devices/search?q=hdg-srv")

@@ -6,7 +6,7 @@ use super::wire::TestSandbox;
 
 #[tokio::test]
 async fn a_document_is_written_changed_archived_and_deleted() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let template = json!({
         "name": "Printers", "allowMultiple": false,
@@ -62,7 +62,7 @@ async fn a_document_is_written_changed_archived_and_deleted() {
 
 #[tokio::test]
 async fn documents_are_chosen_by_template_and_organization() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let found = async |query: &str| {
         let target = format!("/v2/organization/documents?{query}");
@@ -79,7 +79,7 @@ async fn documents_are_chosen_by_template_and_organization() {
 
 #[tokio::test]
 async fn a_template_takes_its_documents_with_it() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/document-templates/1";
     assert_eq!(sandbox.call(&token, "DELETE", target, "").await.status, 204);
@@ -90,7 +90,7 @@ async fn a_template_takes_its_documents_with_it() {
 
 #[tokio::test]
 async fn signed_urls_are_addresses_by_content_id() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/organization/document/1/signed-urls";
     let urls = sandbox.get(&token, target).await.json();

@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn an_article_is_found_in_the_folder_of_its_path() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let article = json!([{
         "name": "Reset a badge", "organizationId": 2, "destinationFolderPath": "Surgeries/Doors",
@@ -44,7 +44,7 @@ async fn an_article_is_found_in_the_folder_of_its_path() {
 
 #[tokio::test]
 async fn archived_articles_are_listed_on_request_and_a_folder_takes_its_articles_with_it() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let list = "/v2/knowledgebase/organization/articles?organizationIds=2";
     assert_eq!(ids(&sandbox.get(&token, list).await.json()), [1, 5]);
@@ -52,7 +52,7 @@ async fn archived_articles_are_listed_on_request_and_a_folder_takes_its_articles
     assert_eq!(ids(&sandbox.get(&token, &all).await.json()), [1, 5, 6]);
     let target = "/v2/knowledgebase/folders/delete";
     let (status, _) = sandbox.write(&token, "POST", target, &json!([3, 99])).await;
-    assert_eq!(status, 404);
+    assert_eq!(status, 400);
     let (status, _) = sandbox.write(&token, "POST", target, &json!([3])).await;
     assert_eq!(status, 204);
     assert_eq!(sandbox.get(&token, &all).await.json(), json!([]));
@@ -60,7 +60,7 @@ async fn archived_articles_are_listed_on_request_and_a_folder_takes_its_articles
 
 #[tokio::test]
 async fn a_folder_moves_but_not_into_itself() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/knowledgebase/folders/move";
     let body = json!({"folderIds": [1], "documentIds": [3], "destinationFolderId": 2});
@@ -74,7 +74,7 @@ async fn a_folder_moves_but_not_into_itself() {
 
 #[tokio::test]
 async fn an_uploaded_article_is_downloaded_as_the_same_file() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/knowledgebase/articles/upload";
     let part = "name=\"files\"; filename=\"plan.txt\"";

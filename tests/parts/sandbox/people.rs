@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn technicians_and_end_users_are_told_apart() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let get = async |target: &str| sandbox.get(&token, target).await.json();
     assert_eq!(ids(&get("/v2/users").await), [1, 2, 3, 4, 5, 6]);
@@ -32,7 +32,7 @@ async fn technicians_and_end_users_are_told_apart() {
 
 #[tokio::test]
 async fn an_end_user_is_created_changed_and_deleted() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let body =
         r#"{"firstName":"Ada","lastName":"Baker","email":"ada@example.com","organizationId":2}"#;
@@ -86,12 +86,12 @@ async fn an_end_user_is_created_changed_and_deleted() {
     let reply = sandbox
         .call(&token, "PATCH", "/v2/user/role/3/add-members", "[99]")
         .await;
-    assert_eq!(reply.status, 404);
+    assert_eq!(reply.status, 400);
 }
 
 #[tokio::test]
 async fn a_contact_is_created_changed_and_deleted() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let body = r#"{"organizationId":23,"firstName":"Ira","lastName":"Mechanic","email":"ira@example.com"}"#;
     let made = sandbox
@@ -125,7 +125,7 @@ async fn a_contact_is_created_changed_and_deleted() {
 
 #[tokio::test]
 async fn people_of_ticketing_page_by_natural_id() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let (mut seen, mut anchor) = (Vec::new(), "0".to_owned());
     loop {

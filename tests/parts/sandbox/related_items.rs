@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn a_relation_is_found_from_both_of_its_ends() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/related-items/entity/NODE/103/relation";
     let body = json!({"relEntityType": "LOCATION", "relEntityId": 4});
@@ -41,7 +41,7 @@ async fn a_relation_is_found_from_both_of_its_ends() {
 
 #[tokio::test]
 async fn an_attachment_is_downloaded_as_it_was_sent() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/related-items/entity/ORGANIZATION/17/attachment";
     let part = "name=\"file\"; filename=\"note.txt\"";
@@ -58,7 +58,7 @@ async fn an_attachment_is_downloaded_as_it_was_sent() {
 
 #[tokio::test]
 async fn a_secure_value_never_shows_its_password() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let target = "/v2/related-items/entity/LOCATION/3/secure";
     let body = json!({"name": "Door", "username": "desk", "password": "not shown"});
@@ -73,7 +73,7 @@ async fn a_secure_value_never_shows_its_password() {
 
 #[tokio::test]
 async fn items_of_what_is_deleted_are_gone() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let all = async || ids(&sandbox.get(&token, "/v2/related-items").await.json());
     assert!(all().await.contains(&2));

@@ -6,7 +6,7 @@ use super::wire::TestSandbox;
 
 #[tokio::test]
 async fn a_script_becomes_a_job_and_a_series_of_activities() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let (token, user) = (sandbox.token().await, sandbox.user_token().await);
     let target = "/v2/device/113/script/run";
     let body = r#"{"type":"SCRIPT","id":1,"parameters":"-Drive D:","runAs":"SYSTEM"}"#;
@@ -47,7 +47,7 @@ async fn a_script_becomes_a_job_and_a_series_of_activities() {
 
 #[tokio::test]
 async fn only_what_exists_can_be_run() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let user = sandbox.user_token().await;
     let run = async |device: u64, body: &str| {
         let target = format!("/v2/device/{device}/script/run");
@@ -63,14 +63,14 @@ async fn only_what_exists_can_be_run() {
         let body = json!({"type": script["type"], "id": script["id"], "uid": script["uid"]});
         assert_eq!(run(106, &body.to_string()).await, 204, "{script}");
     }
-    assert_eq!(run(106, r#"{"type":"SCRIPT","id":99}"#).await, 404);
+    assert_eq!(run(106, r#"{"type":"SCRIPT","id":99}"#).await, 400);
     assert_eq!(
         run(
             106,
             r#"{"type":"ACTION","uid":"00000000-0000-4000-8000-000000000000"}"#
         )
         .await,
-        404
+        400
     );
     assert_eq!(run(106, "{}").await, 204);
     assert_eq!(run(99, r#"{"type":"SCRIPT","id":1}"#).await, 404);

@@ -6,7 +6,7 @@ use super::wire::{TestSandbox, ids};
 
 #[tokio::test]
 async fn a_tab_is_made_named_ordered_hidden_extended_and_deleted() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let body = json!({"name": "Lease", "entityType": "NODE_ROLE", "entityId": 1, "position": 9});
     let (status, tab) = sandbox.write(&token, "POST", "/v2/tab", &body).await;

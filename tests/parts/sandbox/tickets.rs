@@ -8,7 +8,7 @@ const BOARD: &str = "/v2/ticketing/trigger/board/1/run";
 
 #[tokio::test]
 async fn a_board_pages_by_the_last_ticket() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let token = sandbox.token().await;
     let run = async |body: Value| {
         let reply = sandbox.call(&token, "POST", BOARD, &body.to_string()).await;
@@ -67,7 +67,7 @@ async fn a_board_pages_by_the_last_ticket() {
 
 #[tokio::test]
 async fn a_ticket_is_created_and_changed_by_version() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let (token, user) = (sandbox.token().await, sandbox.user_token().await);
     let mut body = json!({
         "clientId": 2, "ticketFormId": 1, "subject": "No sound", "status": "1000", "nodeId": 103,
@@ -132,7 +132,7 @@ async fn a_ticket_is_created_and_changed_by_version() {
 
 #[tokio::test]
 async fn a_comment_is_a_form_and_becomes_a_log_entry() {
-    let sandbox = TestSandbox::new();
+    let sandbox = TestSandbox::strict();
     let user = sandbox.user_token().await;
     let form = "--b\r\nContent-Disposition: form-data; name=\"comment\"\r\nContent-Type: application/json\r\n\r\n\
         {\"public\":true,\"body\":\"Done.\",\"timeTracked\":90}\r\n\

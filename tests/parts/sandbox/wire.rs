@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ninjaone_proxy::sandbox::{Sandbox, SandboxOptions};
+use ninjaone_proxy::sandbox::{Sandbox, SandboxOptions, faults::Faults};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -86,6 +86,16 @@ pub(crate) struct TestSandbox {
 impl TestSandbox {
     pub(crate) fn new() -> Self {
         Self::with(SandboxOptions::default())
+    }
+
+    /// One that refuses bodies which do not fit.
+    pub(crate) fn strict() -> Self {
+        let sandbox = Self::new();
+        sandbox.ninja.faults().set(Faults {
+            check_bodies: true,
+            ..Faults::default()
+        });
+        sandbox
     }
 
     pub(crate) fn with(options: SandboxOptions) -> Self {
