@@ -21,12 +21,13 @@ use crate::{
 use super::{
     SandboxState,
     answer::{Answer, bad_request},
+    answer_cache::AnswerKey,
     call::ApiCall,
     cursors::{self, CursorNames},
     oauth::token_registry::Bearer,
     operations,
     received_request::SandboxRequest,
-    response::SandboxResponse,
+    response::{SandboxContent, SandboxResponse},
     schema::{AnswerShape, ApiDescription, check_body, complete},
     seeded_rng::mix,
 };
@@ -79,8 +80,42 @@ fn respond_if_allowed(
         bearer: &bearer,
         body,
     };
-    let answer = operations::respond(&call, &mut state.world.data())
-        .unwrap_or_else(|| Ok(Answer::Value(Value::Null)));
+    if operation.method == Method::Get {
+        read(state, &call, shape)
+    } else {
+        write(state, &call, shape, is_strict)
+    }
+}
+
+/// The answer to a read, from the cache if it was asked before.
+fn read(
+    state: &SandboxState,
+    call: &ApiCall<'_>,
+    shape: AnswerShape,
+) -> Result<SandboxResponse, SandboxResponse> {
+    let mut world = state.world.data();
+    let (stamp, key) = (world.stamp(), AnswerKey::of(call));
+    if let Some(answer) = state.answers.get(stamp, &key) {
+        return Ok(SandboxResponse::json_bytes(shape.status, answer));
+    }
+    let answer = operations::respond(call, &mut world).unwrap_or(Ok(Answer::Value(Value::Null)))?;
+    let is_kept = matches!(answer, Answer::Value(_)) && world.stamp() == stamp;
+    let response = response(state, call, shape, answer)?;
+    if is_kept && let SandboxContent::Bytes(bytes) = &response.content {
+        state.answers.put(stamp, key, bytes);
+    }
+    Ok(response)
+}
+
+/// The answer to a write. A body that is not understood changes nothing, unless bodies are checked.
+fn write(
+    state: &SandboxState,
+    call: &ApiCall<'_>,
+    shape: AnswerShape,
+    is_strict: bool,
+) -> Result<SandboxResponse, SandboxResponse> {
+    let answer = operations::respond(call, &mut state.world.data())
+        .unwrap_or(Ok(Answer::Value(Value::Null)));
     let is_body_refused = |refusal: &SandboxResponse| {
         shape.body.is_some() && refusal.status == StatusCode::BAD_REQUEST
     };
@@ -88,7 +123,7 @@ fn respond_if_allowed(
         Err(refusal) if !is_strict && is_body_refused(&refusal) => Answer::Value(call.body.clone()),
         answer => answer?,
     };
-    response(state, &call, shape, answer)
+    response(state, call, shape, answer)
 }
 
 /// What nobody could take a body without, whether or not bodies are checked.

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 const PAIRS_MAX: usize = 64;
 
 /// Decoded pairs in the order received.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct FormPairs(Vec<(String, String)>);
 
 impl FormPairs {

@@ -11,6 +11,7 @@
 //! `POST /sandbox/faults`, and how sure we are that the real one does the same.
 
 mod answer;
+mod answer_cache;
 mod api;
 mod call;
 mod certificate;
@@ -49,6 +50,7 @@ use crate::{
 };
 
 use self::{
+    answer_cache::AnswerCache,
     cursors::Cursors,
     faults::{FaultControl, FaultSwitches},
     oauth::{OAuthServer, logins},
@@ -126,6 +128,7 @@ struct SandboxState {
     user_only_operations: Vec<String>,
     world: World,
     cursors: Cursors,
+    answers: AnswerCache,
     faults: FaultSwitches,
     requests: RequestLog,
 }
@@ -166,6 +169,7 @@ impl Sandbox {
             user_only_operations: options.user_only_operations,
             world: World::new(options.seed),
             cursors: Cursors::default(),
+            answers: AnswerCache::default(),
             faults: FaultSwitches::default(),
             requests: RequestLog::default(),
         });

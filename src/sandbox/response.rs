@@ -50,7 +50,11 @@ impl SandboxResponse {
     pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         // Only maps with keys that are no strings fail here, and none is ever made.
         let bytes = serde_json::to_vec(value).unwrap_or_default();
-        Self::bytes(status, JSON, bytes.into())
+        Self::json_bytes(status, bytes.into())
+    }
+
+    pub(super) fn json_bytes(status: StatusCode, bytes: Bytes) -> Self {
+        Self::bytes(status, JSON, bytes)
     }
 
     pub(super) fn ok(value: &impl Serialize) -> Self {

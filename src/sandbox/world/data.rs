@@ -15,6 +15,15 @@ pub(in crate::sandbox) struct WorldData {
     /// One for each of [`Collection::ALL`], in that order.
     tables: Vec<Table>,
     schedule: Schedule<WorldData>,
+    /// Grows with each change.
+    revision: u64,
+}
+
+/// A state of the world and its time: the same stamp means the same answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) struct WorldStamp {
+    revision: u64,
+    now: u64,
 }
 
 impl WorldData {
@@ -28,6 +37,20 @@ impl WorldData {
                 .map(|it| Table::new(*it, seed))
                 .collect(),
             schedule: Schedule::new(),
+            revision: 0,
+        }
+    }
+
+    /// Another world in the place of this one.
+    pub(super) fn replace_by(&mut self, other: Self) {
+        let revision = self.revision + other.revision + 1;
+        *self = Self { revision, ..other };
+    }
+
+    pub(in crate::sandbox) fn stamp(&self) -> WorldStamp {
+        WorldStamp {
+            revision: self.revision,
+            now: self.now(),
         }
     }
 
@@ -99,6 +122,7 @@ impl WorldData {
     }
 
     fn table_mut(&mut self, of: Collection) -> &mut Table {
+        self.revision += 1;
         &mut self.tables[of as usize]
     }
 

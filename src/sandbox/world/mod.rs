@@ -27,7 +27,7 @@ pub(super) use self::{
     backups::add_totals,
     clock::NOW_SECONDS,
     collection::Collection,
-    data::WorldData,
+    data::{WorldData, WorldStamp},
     programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
     table::TableFullError,
@@ -51,6 +51,7 @@ impl World {
     /// Begins again: as after the start.
     pub(super) fn reset(&self) {
         let mut data = self.0.lock();
-        *data = creation::new_world(data.seed);
+        let new = creation::new_world(data.seed);
+        data.replace_by(new);
     }
 }
