@@ -42,7 +42,7 @@ use crate::{
 use super::{exit::ExitStatus, global_args::GlobalArgs, run::block_on};
 
 use greeting::{Greeting, Shell};
-use live_lines::{LineFormat, LiveLines};
+use live_lines::{LineFormat, LiveLines, unlocked_stdout};
 use simulator_greeting::SimulatorGreeting;
 
 #[derive(Debug, Args)]
@@ -210,8 +210,8 @@ fn options(address: SocketAddr, args: &SandboxArgs) -> SandboxOptions {
 /// The error that stdout gives within [`STDOUT_WRITE_TIMEOUT`].
 async fn print_to_stdout(text: Vec<u8>) -> io::Result<()> {
     let (tell, told) = oneshot::channel();
+    let mut out = unlocked_stdout()?;
     std::thread::Builder::new().spawn(move || {
-        let mut out = io::stdout();
         let written = out.write_all(&text).and_then(|()| out.flush());
         drop(tell.send(written));
     })?;

@@ -70,6 +70,29 @@ fn it_is_ready_within_a_second_its_lines_work_and_each_request_shows_up() {
     );
 }
 
+/// Programs that read only its first line leave a full pipe.
+#[test]
+fn a_window_that_nobody_reads_does_not_keep_it_from_ending() {
+    const ENOUGH_TO_FILL_A_PIPE: u32 = 400;
+    let mut window = Window::open(&[&["--json"], &ANYWHERE[..]].concat());
+    let first: Value = serde_json::from_str(&window.until("sandbox/1")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let url = format!(
+        "{}/v2/groups?n=[1-{ENOUGH_TO_FILL_A_PIPE}]",
+        text(&first["callers"])
+    );
+    let key = format!("X-Api-Key: {}", text(&first["keys"]["reporting"]));
+    let asked = Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "-H", &key, &url])
+        .status();
+    assert!(asked.unwrap().success());
+
+    let began = Instant::now();
+    assert!(window.end_unread());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
 #[test]
 fn for_programs_the_first_line_is_an_object_with_addresses_and_keys_and_each_other_an_event() {
     let mut window = Window::open(&[&["--json"], &ANYWHERE[..]].concat());
@@ -138,6 +161,33 @@ fn colours_are_there_when_asked_for() {
     let line = window.until("minted");
     assert!(line.contains("\u{1b}[32mminted\u{1b}[0m"), "{line}");
     window.close();
+}
+
+#[test]
+fn the_simulator_speaks_https_with_a_certificate_that_goes_with_it() {
+    let arguments = [
+        "--only-ninjaone",
+        "--tls",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut window = Window::open(&arguments);
+    let first: Value = serde_json::from_str(&window.until("simulator/1")).unwrap();
+    let url = first["ninjaone"].as_str().unwrap();
+    let certificate = first["certificate"].as_str().unwrap();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let clock = format!("{url}/sandbox/clock").replace("127.0.0.1", "localhost");
+    let asked = Command::new("curl")
+        .args(["-s", "--cacert", certificate, &clock])
+        .output();
+    let told: Value = serde_json::from_slice(&asked.unwrap().stdout).unwrap();
+    assert!(told["now"].is_u64(), "{told}");
+
+    let asked = Command::new("curl").args(["-s", &clock]).output();
+    assert!(!asked.unwrap().status.success(), "nobody else trusts it");
+    window.close();
+    assert!(!std::path::Path::new(certificate).exists());
 }
 
 #[test]

@@ -80,4 +80,11 @@ impl Window {
         assert!(self.child.wait().unwrap().success(), "{rest}");
         rest
     }
+
+    /// Ctrl-C, with nobody to read what it says; returns whether it ended well.
+    pub(crate) fn end_unread(mut self) -> bool {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).unwrap();
+        self.child.wait().unwrap().success()
+    }
 }

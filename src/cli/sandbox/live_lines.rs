@@ -5,7 +5,9 @@
 
 use std::{
     fmt::Write as _,
+    fs::File,
     io::{self, Write},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -192,15 +194,15 @@ impl LiveWindow {
     /// Starts the thread that writes.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// The thread cannot be started, or there is no stdout.
     pub(super) fn start(self) -> io::Result<()> {
+        let out = unlocked_stdout()?;
         let thread = thread::Builder::new().name("live-lines".to_owned());
-        thread.spawn(move || self.write_on()).map(drop)
+        thread.spawn(move || self.write_on(out)).map(drop)
     }
 
     /// Until the last line is written, or stdout is closed.
-    fn write_on(self) {
-        let mut out = io::stdout();
+    fn write_on(self, mut out: File) {
         while let Ok(queued) = self.queued.recv() {
             let (text, last) = match queued {
                 QueuedLine::Line(text) => (text, None),
@@ -219,6 +221,14 @@ impl LiveWindow {
             }
         }
     }
+}
+
+/// Stdout without its lock: whoever holds that one while a pipe takes nothing keeps the whole program from ending.
+///
+/// # Errors
+/// Stdout is closed.
+pub(super) fn unlocked_stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
 fn missing_text(lines: u64, format: LineFormat) -> String {
