@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     response::SandboxResponse,
-    world::{Collection, TableFullError},
+    world::{Collection, RecordTooLargeError},
 };
 
 /// The answer of an operation that succeeded.
@@ -56,8 +56,9 @@ pub(super) fn unknown_in_body(of: Collection) -> SandboxResponse {
     bad_request(&format!("There is no such {}", of.noun()))
 }
 
-impl From<TableFullError> for SandboxResponse {
-    fn from(error: TableFullError) -> Self {
-        bad_request(&error.to_string())
+impl From<RecordTooLargeError> for SandboxResponse {
+    fn from(error: RecordTooLargeError) -> Self {
+        let status = http::StatusCode::PAYLOAD_TOO_LARGE;
+        SandboxResponse::application_error(status, "TOO_LARGE", &error.to_string())
     }
 }

@@ -28,7 +28,7 @@ use super::{
     operations,
     received_request::SandboxRequest,
     response::{SandboxContent, SandboxResponse},
-    schema::{AnswerShape, ApiDescription, check_body, complete},
+    schema::{AnswerShape, ApiDescription, check_body, complete, understood},
     seeded_rng::mix,
 };
 
@@ -67,7 +67,7 @@ fn respond_if_allowed(
         Ok(body) => body,
         Err(error) if is_strict => return Err(bad_request(&error.to_string())),
         // What NinjaOne says to a body that does not fit is not known.
-        Err(_) => serde_json::from_slice(&request.body).unwrap_or_default(),
+        Err(_) => understood(shape.body, &request.body),
     };
     if let Some(member) = missing_member(operation, &body) {
         return Err(bad_request(&format!("{member} is missing")));
@@ -100,7 +100,7 @@ fn read(
     }
     let answer = operations::respond(call, &mut world).unwrap_or(Ok(Answer::Value(Value::Null)))?;
     let is_kept = matches!(answer, Answer::Value(_)) && world.stamp() == stamp;
-    let response = response(state, call, shape, answer)?;
+    let response = response(state, call, world.now(), (shape, answer))?;
     if is_kept && let SandboxContent::Bytes(bytes) = &response.content {
         state.answers.put(stamp, key, bytes);
     }
@@ -114,8 +114,10 @@ fn write(
     shape: AnswerShape,
     is_strict: bool,
 ) -> Result<SandboxResponse, SandboxResponse> {
-    let answer = operations::respond(call, &mut state.world.data())
-        .unwrap_or(Ok(Answer::Value(Value::Null)));
+    let mut world = state.world.data();
+    let answer = operations::respond(call, &mut world).unwrap_or(Ok(Answer::Value(Value::Null)));
+    let now = world.now();
+    drop(world);
     let is_body_refused = |refusal: &SandboxResponse| {
         shape.body.is_some() && refusal.status == StatusCode::BAD_REQUEST
     };
@@ -123,7 +125,7 @@ fn write(
         Err(refusal) if !is_strict && is_body_refused(&refusal) => Answer::Value(call.body.clone()),
         answer => answer?,
     };
-    response(state, call, shape, answer)
+    response(state, call, now, (shape, answer))
 }
 
 /// What nobody could take a body without, whether or not bodies are checked.
@@ -141,8 +143,8 @@ fn missing_member(operation: &Operation, body: &Value) -> Option<&'static str> {
 fn response(
     state: &SandboxState,
     call: &ApiCall<'_>,
-    shape: AnswerShape,
-    answer: Answer,
+    now: u64,
+    (shape, answer): (AnswerShape, Answer),
 ) -> Result<SandboxResponse, SandboxResponse> {
     match (answer, shape.answer) {
         (Answer::Value(value), Some(expression)) => {
@@ -158,7 +160,7 @@ fn response(
             } else {
                 CursorNames::OneForAll
             };
-            cursors::page(&state.cursors, names, call, (shape.status, report))
+            cursors::page(&state.cursors, names, call, now, (shape.status, report))
         }
         (Answer::Response(response), _) => Ok(response),
     }

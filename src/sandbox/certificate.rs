@@ -2,8 +2,12 @@
 
 use std::{io, sync::Arc};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
+
+/// Characters of a line of PEM.
+const PEM_LINE: usize = 64;
 
 /// The names that clients can use.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -33,7 +37,19 @@ impl SandboxCertificate {
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             server: Arc::new(server),
-            pem: cert.pem(),
+            pem: pem(cert.der()),
         })
     }
+}
+
+/// RFC 7468 section 2.
+fn pem(der: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(der);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for line in text.as_bytes().chunks(PEM_LINE) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
 }

@@ -3,15 +3,12 @@
 //! One name leads through all pages, as some clients report. Others report a new name with each page: the switch
 //! `new_cursor_names` does that. A page after the last one has no rows and still a cursor.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{HashMap, VecDeque};
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{clock::Moment, lock::Lock};
+use crate::lock::Lock;
 
 use super::{
     answer::Report,
@@ -20,7 +17,6 @@ use super::{
     response::SandboxResponse,
     schema::{ApiDescription, Expression, complete},
     seeded_rng::mix,
-    world::NOW_SECONDS,
 };
 
 /// Rows of a page, unless `pageSize` says otherwise.
@@ -31,7 +27,7 @@ const PAGE_ROWS_MAX: usize = 10_000;
 /// Most open cursors; a new one evicts the oldest.
 const CURSORS_MAX: usize = 1_000;
 
-const CURSOR_LIFE: Duration = Duration::from_mins(15);
+const CURSOR_LIFE_SECONDS: u64 = 900;
 
 /// Only the same client may continue, and only in the same report.
 #[derive(Clone)]
@@ -39,7 +35,8 @@ struct ReportCursor {
     operation: usize,
     client: usize,
     next: usize,
-    ends: Moment,
+    /// In seconds since 1970, by the sandbox's clock.
+    ends: u64,
 }
 
 /// The open cursors. Their state is in the server, not in their names.
@@ -59,29 +56,29 @@ impl Cursors {
     }
 
     /// The next row of the cursor `name`, if the client of `call` may continue from it.
-    fn position(&self, name: &str, call: &ApiCall<'_>) -> Option<usize> {
+    fn position(&self, name: &str, call: &ApiCall<'_>, now: u64) -> Option<usize> {
         let cursor = self.0.lock().by_name.get(name).cloned()?;
         let fits = cursor.operation == call.operation.index
             && cursor.client == call.bearer.client
-            && Moment::now() < cursor.ends;
+            && now < cursor.ends;
         fits.then_some(cursor.next)
     }
 
     /// Moves the cursor `name` to row `next`, or opens one. Gives its name.
-    fn keep(&self, name: Option<&str>, call: &ApiCall<'_>, next: usize) -> String {
+    fn keep(&self, name: Option<&str>, call: &ApiCall<'_>, (next, ends): (usize, u64)) -> String {
         let mut open = self.0.lock();
         if let Some(name) = name
             && let Some(cursor) = open.by_name.get_mut(name)
         {
-            cursor.next = next;
+            (cursor.next, cursor.ends) = (next, ends);
             return name.to_owned();
         }
-        open.add(call, next)
+        open.add(call, next, ends)
     }
 }
 
 impl OpenCursors {
-    fn add(&mut self, call: &ApiCall<'_>, next: usize) -> String {
+    fn add(&mut self, call: &ApiCall<'_>, next: usize, ends: u64) -> String {
         self.count += 1;
         let name = format!(
             "{:016x}{:016x}",
@@ -98,7 +95,7 @@ impl OpenCursors {
             operation: call.operation.index,
             client: call.bearer.client,
             next,
-            ends: Moment::now().plus(CURSOR_LIFE),
+            ends,
         };
         self.by_name.insert(name.clone(), cursor);
         name
@@ -120,20 +117,24 @@ pub(super) fn page(
     cursors: &Cursors,
     names: CursorNames,
     call: &ApiCall<'_>,
+    now: u64,
     (status, report): (StatusCode, Report),
 ) -> Result<SandboxResponse, SandboxResponse> {
     let given = call.query("cursor").filter(|name| !name.is_empty());
     let start = match given {
         None => 0,
-        Some(name) => cursors.position(name, call).ok_or_else(no_such_cursor)?,
+        Some(name) => cursors
+            .position(name, call, now)
+            .ok_or_else(no_such_cursor)?,
     };
     let end = report.total.min(start.saturating_add(page_rows(call)));
     let kept = given.filter(|_| names == CursorNames::OneForAll);
+    let ends = now + CURSOR_LIFE_SECONDS;
     let cursor = json!({
-        "name": cursors.keep(kept, call, end),
+        "name": cursors.keep(kept, call, (end, ends)),
         "offset": start,
         "count": end - start,
-        "expires": NOW_SECONDS + CURSOR_LIFE.as_secs(),
+        "expires": ends,
     });
     let rows = ReportRows::new(&cursor, completed(call, report), start, end);
     Ok(SandboxResponse::rows(status, rows))

@@ -18,6 +18,9 @@ use crate::lock::Lock;
 /// How many requests are remembered.
 pub const REQUESTS_MAX: usize = 100_000;
 
+/// And how many bytes of targets and headers.
+const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// A request as it arrived. Headers are recorded in full, credentials too: a test must see what left the proxy.
 pub struct RequestRecord {
     /// Counts from 1 since the start, including requests that were forgotten.
@@ -39,6 +42,10 @@ impl RequestRecord {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Acquire)).filter(|status| *status != 0)
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.target.len() + self.head.len()
     }
 
     pub(super) fn set_status(&self, status: u16) {
@@ -112,6 +119,8 @@ pub(super) struct RequestLog {
 #[derive(Default)]
 struct LoggedRequests {
     requests: VecDeque<Arc<RequestRecord>>,
+    /// Of their targets and headers.
+    bytes: usize,
     count: u64,
 }
 
@@ -133,10 +142,14 @@ impl RequestLog {
             body_sha256: request.body_sha256,
             status: AtomicU16::new(0),
         });
-        if logged.requests.len() == REQUESTS_MAX {
-            logged.requests.pop_front();
-        }
+        logged.bytes += record.kept_bytes();
         logged.requests.push_back(Arc::clone(&record));
+        while logged.requests.len() > REQUESTS_MAX || logged.bytes > REQUEST_BYTES_MAX {
+            let Some(oldest) = logged.requests.pop_front() else {
+                break;
+            };
+            logged.bytes -= oldest.kept_bytes();
+        }
         self.count.send_replace(logged.count);
         record
     }
@@ -160,7 +173,9 @@ impl RequestLog {
     }
 
     pub(super) fn clear(&self) {
-        self.logged().requests.clear();
+        let mut logged = self.logged();
+        logged.requests.clear();
+        logged.bytes = 0;
     }
 }
 

@@ -85,7 +85,7 @@ fn device_number(call: &ApiCall<'_>, world: &WorldData) -> Result<u64, SandboxRe
 fn reboot(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let device = device_number(call, world)?;
     if !matches!(call.text_at(1), Some("NORMAL" | "FORCED")) {
-        return Err(bad_request("The mode is NORMAL or FORCED"));
+        return Err(SandboxResponse::not_found("The mode is NORMAL or FORCED"));
     }
     let reason = text(&call.members(), "reason")
         .unwrap_or_default()

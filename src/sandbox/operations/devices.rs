@@ -110,15 +110,32 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let changes = call.members();
     for (member, of) in REFERENCES {
         let wanted = integer(&changes, member).map(RecordId::from);
-        if wanted.is_some_and(|wanted| world.get(of, &wanted).is_none()) {
+        let is_known = wanted.is_some_and(|it| world.get(of, &it).is_some());
+        if changes.get(member).is_some_and(|it| !it.is_null()) && !is_known {
             return Err(unknown_in_body(of));
         }
     }
+    let moved_to = moved_location(world, &changes);
     if let Some(device) = world.get_mut(Devices, &id) {
         merge(device, changes);
+        if let Some(location) = moved_to {
+            device.insert("locationId".to_owned(), location);
+        }
         device.insert("lastUpdate".to_owned(), NOW_SECONDS.into());
     }
     Ok(Answer::Done)
+}
+
+/// The location of a device that moves to an organization without a word of where: the first one there.
+fn moved_location(world: &WorldData, changes: &Record) -> Option<Value> {
+    let organization = changes.get("organizationId").filter(|it| !it.is_null())?;
+    let own: Vec<&Record> = world
+        .all(Locations)
+        .filter(|it| it.get("organizationId") == Some(organization))
+        .collect();
+    let named = changes.get("locationId");
+    let fits = own.iter().find(|it| it.get("id") == named);
+    fits.or(own.first())?.get("id").cloned()
 }
 
 fn decommission(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
@@ -134,7 +151,7 @@ fn approve(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
     let status = match call.text_at(0) {
         Some("APPROVE") => "APPROVED",
         Some("REJECT") => "DECOMMISSIONED",
-        _ => return Err(bad_request("The mode is APPROVE or REJECT")),
+        _ => return Err(SandboxResponse::not_found("The mode is APPROVE or REJECT")),
     };
     let devices = call.members().remove("devices").unwrap_or_default();
     let ids = devices.as_array().map_or(&[][..], Vec::as_slice);

@@ -1,7 +1,8 @@
 //! Compares the body of a request with what the description says of it, as a strict JSON reader would.
 //!
 //! Refused: what is no JSON, an object for a list and the like, a missing required member, and a value that an enumeration
-//! does not have. Accepted: members that nobody declares, and a number written as text; NinjaOne's server is not known to mind.
+//! does not have. Accepted: members that nobody declares, a number as text, and a number for
+//! a text.
 
 use serde_json::Value;
 
@@ -66,23 +67,71 @@ fn check(
         (Expression::Map(_) | Expression::Object, Value::Object(_)) => Ok(()),
         (Expression::Map(_) | Expression::Object, _) if depth == 0 => Err(kind(place, "an object")),
         (Expression::Named(name), value) => named(name, value, place, depth),
-        (_, Value::Array(_) | Value::Object(_)) if is_scalar(expression) => {
-            Err(kind(place, "a single value"))
-        }
-        _ => Ok(()),
+        (expression, value) => match scalar(expression) {
+            Some((wanted, is_one)) if !is_one(value) => Err(kind(place, wanted)),
+            _ => Ok(()),
+        },
     }
 }
 
-const fn is_scalar(expression: Expression) -> bool {
-    matches!(
-        expression,
-        Expression::Integer
-            | Expression::Number
-            | Expression::Text
-            | Expression::Uuid
-            | Expression::DateTime
-            | Expression::Boolean
-    )
+/// What a single value must be, in words and as a test.
+type ScalarKind = (&'static str, fn(&Value) -> bool);
+
+/// `None` for what is no single value.
+fn scalar(expression: Expression) -> Option<ScalarKind> {
+    Some(match expression {
+        Expression::Integer => ("a whole number", is_integer),
+        Expression::Number => ("a number", |it| it.is_number() || it.is_string()),
+        Expression::Text => ("a text", |it| !it.is_array() && !it.is_object()),
+        Expression::Uuid | Expression::DateTime => ("a text", Value::is_string),
+        Expression::Boolean => ("true or false", Value::is_boolean),
+        _ => return None,
+    })
+}
+
+/// NinjaOne's server reads a number that is written as text, as its JSON library does.
+fn is_integer(value: &Value) -> bool {
+    let text = || value.as_str()?.parse::<i64>().ok();
+    value.as_i64().or_else(text).is_some()
+}
+
+/// What is left of a body that does not fit: without the members that do not. `null` if nothing is.
+pub(in crate::sandbox) fn understood(expression: Option<Expression>, body: &[u8]) -> Value {
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    match expression {
+        Some(expression) => fitting(expression, value, 0).unwrap_or_default(),
+        None => value,
+    }
+}
+
+fn fitting(expression: Expression, value: Value, depth: usize) -> Option<Value> {
+    if depth == DEPTH_MAX {
+        return None;
+    }
+    match (expression, value) {
+        (Expression::List(item), Value::Array(values)) => {
+            let item = Expression::parse(item);
+            let values = values.into_iter();
+            Some(
+                values
+                    .filter_map(|it| fitting(item, it, depth + 1))
+                    .collect(),
+            )
+        }
+        (Expression::Named(name), Value::Object(mut given)) => {
+            for member in ApiDescription::get().members(name) {
+                if let Some(value) = given.remove(member.name)
+                    && let Some(value) = fitting(member.expression, value, depth + 1)
+                {
+                    given.insert(member.name.to_owned(), value);
+                }
+            }
+            Some(Value::Object(given))
+        }
+        (expression, value) => check(expression, &value, "", depth)
+            .is_ok()
+            .then_some(value),
+    }
 }
 
 fn named(name: &str, value: &Value, place: &str, depth: usize) -> Result<(), BodyError> {

@@ -61,6 +61,16 @@ impl Completion {
             (Expression::Map(item), Some(Value::Object(values))) => self.map(item, values, missing),
             (Expression::Integer, Some(Value::Number(number))) => whole(&number),
             (Expression::Number, Some(Value::Number(number))) => shortest(&number),
+            (Expression::Integer | Expression::Number, Some(Value::String(text))) => {
+                let number = text.parse::<i64>().map(Value::from);
+                number.unwrap_or_else(|_| missing.value(expression))
+            }
+            (Expression::Text, Some(value @ (Value::Number(_) | Value::Bool(_)))) => {
+                value.to_string().into()
+            }
+            (expression, Some(value)) if !is_of_kind(expression, &value) => {
+                missing.value(expression)
+            }
             (_, Some(value)) => value,
             (expression, None) => missing.value(expression),
         }
@@ -148,6 +158,18 @@ fn shortest(number: &serde_json::Number) -> Value {
     match number.as_f64() {
         Some(float) if float.fract() == 0.0 => whole(number),
         _ => Value::Number(number.clone()),
+    }
+}
+
+/// Whether a value can be shown as what it is declared to be; what a client wrote may be anything.
+fn is_of_kind(expression: Expression, value: &Value) -> bool {
+    match expression {
+        Expression::Integer | Expression::Number => value.is_number(),
+        Expression::Text | Expression::Uuid | Expression::DateTime => value.is_string(),
+        Expression::Boolean => value.is_boolean(),
+        Expression::List(_) => value.is_array(),
+        Expression::Map(_) => value.is_object(),
+        Expression::Object | Expression::Any | Expression::File | Expression::Named(_) => true,
     }
 }
 

@@ -11,7 +11,10 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use http::StatusCode;
 
-pub(super) use self::{body_check::check_body, completion::complete};
+pub(super) use self::{
+    body_check::{check_body, understood},
+    completion::complete,
+};
 
 const TYPES: &str = include_str!("types.tsv");
 

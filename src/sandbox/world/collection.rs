@@ -104,11 +104,6 @@ collections! {
 }
 
 impl Collection {
-    /// A new activity or the like takes the place of the oldest one.
-    pub(super) const fn evicts_oldest(self) -> bool {
-        matches!(self, Self::Activities | Self::Jobs | Self::TicketLogEntries)
-    }
-
     /// Its records have a UUID in `uid`, besides the id.
     pub(super) const fn has_uid(self) -> bool {
         matches!(

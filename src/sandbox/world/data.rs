@@ -5,7 +5,7 @@ use super::{
     collection::Collection,
     record::{Record, RecordId},
     schedule::{Event, Schedule},
-    table::{Table, TableFullError},
+    table::{RecordTooLargeError, Table},
 };
 
 /// Everything there is.
@@ -95,24 +95,24 @@ impl WorldData {
     /// Adds a record under a new id, which is put into it.
     ///
     /// # Errors
-    /// The sandbox holds no more of them.
+    /// It is too large.
     pub(in crate::sandbox) fn create(
         &mut self,
         of: Collection,
         record: Record,
-    ) -> Result<Record, TableFullError> {
+    ) -> Result<Record, RecordTooLargeError> {
         self.table_mut(of).create(record)
     }
 
     /// Adds or replaces a record under the id that it has.
     ///
     /// # Errors
-    /// The sandbox holds no more of them.
+    /// It is too large.
     pub(in crate::sandbox) fn put(
         &mut self,
         of: Collection,
         record: Record,
-    ) -> Result<(), TableFullError> {
+    ) -> Result<(), RecordTooLargeError> {
         self.table_mut(of).put(record)
     }
 

@@ -30,7 +30,7 @@ pub(super) use self::{
     data::{WorldData, WorldStamp},
     programs::Programs,
     record::{Record, RecordId, integer, merge, record, text},
-    table::TableFullError,
+    table::RecordTooLargeError,
 };
 
 pub(super) struct World(Lock<WorldData>);

@@ -336,3 +336,93 @@ async fn a_body_that_does_not_fit_is_taken_unless_bodies_are_checked() {
         400
     );
 }
+
+#[tokio::test]
+async fn what_clients_create_is_bounded_and_the_oldest_makes_room() {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let half = format!(
+        r#"{{"firstName":"A","lastName":"B","jobTitle":"{}"}}"#,
+        "x".repeat(500 * 1024)
+    );
+    let mut first = 0;
+    for number in 0..40 {
+        let made = sandbox
+            .call(&token, "POST", "/v2/contacts", &half)
+            .await
+            .json();
+        if number == 0 {
+            first = made["id"].as_u64().unwrap();
+        }
+    }
+    let oldest = sandbox.get(&token, &format!("/v2/contact/{first}")).await;
+    assert_eq!(oldest.status, 404);
+    assert_eq!(
+        sandbox.get(&token, "/v2/contact/1").await.status,
+        200,
+        "the world's own stay"
+    );
+    let whole = format!(
+        r#"{{"firstName":"A","lastName":"{}"}}"#,
+        "x".repeat(600 * 1024)
+    );
+    let refused = sandbox.call(&token, "POST", "/v2/contacts", &whole).await;
+    assert_eq!(refused.status, 413);
+}
+
+#[tokio::test]
+async fn whatever_a_client_writes_is_shown_as_what_it_is_declared_to_be() {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    for body in [
+        r#"{"displayName":["a"]}"#,
+        r#"{"displayName":5}"#,
+        r#"{"userData":5}"#,
+        r#"{"locationId":-5}"#,
+        r#"{"locationId":1.5}"#,
+        r#"{"organizationId":{"a":null}}"#,
+    ] {
+        assert_eq!(
+            sandbox
+                .call(&token, "PATCH", "/v2/device/101", body)
+                .await
+                .status,
+            204
+        );
+        let device = sandbox.get(&token, "/v2/device/101").await.json();
+        assert!(device["displayName"].is_string(), "{body}: {device}");
+        assert!(device["userData"].is_object(), "{body}: {device}");
+        assert_eq!(
+            (&device["organizationId"], &device["locationId"]),
+            (&2.into(), &4.into()),
+            "{body}"
+        );
+    }
+    sandbox
+        .call(
+            &token,
+            "PATCH",
+            "/v2/device/101",
+            r#"{"organizationId":17}"#,
+        )
+        .await;
+    let device = sandbox.get(&token, "/v2/device/101").await.json();
+    assert_eq!(device["locationId"], 18, "it is not left behind");
+}
+
+#[tokio::test]
+async fn a_cursor_ends_by_the_clock_of_the_sandbox() {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let page = sandbox
+        .get(&token, "/v2/queries/disks?pageSize=1")
+        .await
+        .json();
+    let next = format!(
+        "/v2/queries/disks?pageSize=1&cursor={}",
+        page["cursor"]["name"].as_str().unwrap()
+    );
+    assert_eq!(sandbox.get(&token, &next).await.status, 200);
+    sandbox.advance(1_000).await;
+    assert_eq!(sandbox.get(&token, &next).await.status, 400);
+}

@@ -54,7 +54,7 @@ async fn a_reboot_ends_later_and_is_the_last_boot() {
     sandbox.advance(60).await;
     assert!(booted().await > before);
     let wrong = "/v2/device/102/reboot/SOFT";
-    assert_eq!(sandbox.call(&token, "POST", wrong, body).await.status, 400);
+    assert_eq!(sandbox.call(&token, "POST", wrong, body).await.status, 404);
     let scan = "/v2/device/102/patch/os/scan";
     assert_eq!(sandbox.call(&token, "POST", scan, "").await.status, 204);
     sandbox.advance(60).await;
