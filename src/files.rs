@@ -19,7 +19,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::random::random_u64;
+use crate::{random::random_u64, shell_word::shell_word};
 
 /// For the owner alone.
 pub const PRIVATE_MODE: u32 = 0o600;
@@ -250,7 +250,7 @@ impl SymbolicLink {
         if !geteuid().is_root() || self.owner == 0 || self.owner == led_to.uid() {
             return Ok(());
         }
-        let (path, owner) = (path.display(), self.owner);
+        let (path, owner) = (shell_word(&path.to_string_lossy()), self.owner);
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!(

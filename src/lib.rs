@@ -34,6 +34,8 @@ pub mod hex;
 
 pub mod secret;
 
+pub(crate) mod shell_word;
+
 pub mod files;
 
 pub mod lock;
@@ -41,8 +43,6 @@ pub mod lock;
 pub mod tasks;
 
 pub mod watchdog;
-
-pub(crate) mod shell_word;
 
 pub(crate) mod typed_command;
 

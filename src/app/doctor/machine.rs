@@ -12,6 +12,7 @@ use crate::{
     clock::{Moment, Timestamp},
     config::{AUDIT_PATH, AuditConfig, Config, PathOrigin, STORE_PATH, StoreConfig},
     files::{ACCESSIBLE_BY_OTHERS, forbidden_mode},
+    shell_word::shell_word,
 };
 
 use super::{
@@ -88,7 +89,7 @@ fn directory(it: &DirectoryUse<'_>) -> DoctorCheck {
                 format!(
                     "{path} can be written and made durable, and others have rights on it (mode {mode:04o}; {origin})"
                 ),
-                format!("chmod go= {path}"),
+                format!("chmod go= {}", shell_word(&it.path.to_string_lossy())),
             ),
             None => DoctorCheck::ok(
                 name,

@@ -11,7 +11,10 @@ use crate::config::{
         secret::SecretRef,
         store::{self, SealRef},
     },
-    value::secret_ref::{SecretError, key_command, key_hint},
+    value::{
+        secret_ref::SecretError,
+        store_key_hint::{key_command, key_hint},
+    },
 };
 
 use super::{Checker, directories::DefaultDirectories};

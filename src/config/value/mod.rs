@@ -13,3 +13,4 @@ pub(crate) mod redirect_uri;
 pub mod secret_ref;
 pub mod secret_text;
 pub(crate) mod size;
+pub(in crate::config) mod store_key_hint;

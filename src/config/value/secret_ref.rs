@@ -21,9 +21,13 @@ use crate::{
     files::{ACCESSIBLE_BY_OTHERS, forbidden_mode, foreign_owner},
     hex,
     secret::Secret,
+    shell_word::shell_word,
 };
 
-use super::secret_text::{self, SecretEdges, WideEncoding};
+use super::{
+    secret_text::{self, SecretEdges, WideEncoding},
+    store_key_hint::key_hint,
+};
 
 /// Longest secret, in bytes.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
@@ -31,18 +35,6 @@ pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 const KEY_BYTES: usize = 32;
 /// Shortest passphrase, in characters.
 const PASSPHRASE_CHARACTERS_MIN: usize = 12;
-/// The hint that says how to create a key of the store, in `file`, and how to name it.
-pub(in crate::config) fn key_hint(file: &Path) -> String {
-    let command = key_command(file);
-    let name = file.file_name().unwrap_or(file.as_os_str()).display();
-    format!("make a key with `{command}`, and write in [store]: seal = {{ file = \"{name}\" }}")
-}
-
-/// Makes a key of the store.
-pub(in crate::config) fn key_command(file: &Path) -> String {
-    let file = file.display();
-    format!("head -c 32 /dev/urandom > {file} && chmod 600 {file}")
-}
 
 /// How long a command may take to print a secret.
 pub(crate) const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
@@ -121,9 +113,12 @@ impl SecretError {
                 is_fixed: true,
                 ..
             } => Some(credential_hint(Path::new(path))),
-            Self::InsecurePermissions { path, .. } => Some(format!("chmod 600 {path}")),
+            Self::InsecurePermissions { path, .. } => {
+                Some(format!("chmod 600 {}", shell_word(path)))
+            }
             Self::FileNotFound(path) => Some(format!(
-                "put the secret there, readable by you alone: (umask 077; cat > {path}), paste it, then Enter and Ctrl-D"
+                "put the secret there, readable by you alone: (umask 077; cat > {}), paste it, then Enter and Ctrl-D",
+                shell_word(path)
             )),
             Self::Unreadable {
                 path,

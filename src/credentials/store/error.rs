@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::shell_word::shell_word;
+
 use super::stored_login::Slot;
 
 /// Why an operation of the store failed.
@@ -13,13 +15,13 @@ pub enum StoreError {
     /// Other users have permissions on a file, or can write to the directory.
     #[error(
         "{} can be used by others (mode {mode:04o}): make sure that nobody else has changed it, then run: chmod go= {}",
-        .path.display(), .path.display()
+        .path.display(), shell_word(&.path.to_string_lossy())
     )]
     NotPrivate { path: PathBuf, mode: u32 },
 
     #[error(
         "{} belongs to user {owner}, not to user {ours} who runs this program: run it as user {owner}, or run: chown {ours} {}",
-        .path.display(), .path.display()
+        .path.display(), shell_word(&.path.to_string_lossy())
     )]
     WrongOwner {
         path: PathBuf,
