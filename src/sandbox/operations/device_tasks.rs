@@ -32,7 +32,7 @@ impl DeviceTask {
     /// Begins now, and ends after its time.
     ///
     /// # Errors
-    /// The sandbox holds no more jobs.
+    /// 413: what is run has a name that is too long to keep.
     pub(super) fn begin(
         self,
         call: &ApiCall<'_>,

@@ -8,7 +8,7 @@ use crate::sandbox::{
     call::ApiCall,
     device_filter::DeviceFilter,
     response::SandboxResponse,
-    world::{Collection, NOW_SECONDS, Record, RecordId, WorldData, integer, merge, record},
+    world::{Collection, Record, RecordId, WorldData, integer, merge, record},
 };
 
 use super::records;
@@ -115,13 +115,13 @@ fn update(call: &ApiCall<'_>, world: &mut WorldData) -> Answered {
             return Err(unknown_in_body(of));
         }
     }
-    let moved_to = moved_location(world, &changes);
+    let (moved_to, now) = (moved_location(world, &changes), world.now());
     if let Some(device) = world.get_mut(Devices, &id) {
         merge(device, changes);
         if let Some(location) = moved_to {
             device.insert("locationId".to_owned(), location);
         }
-        device.insert("lastUpdate".to_owned(), NOW_SECONDS.into());
+        device.insert("lastUpdate".to_owned(), now.into());
     }
     Ok(Answer::Done)
 }
@@ -169,7 +169,7 @@ fn link(call: &ApiCall<'_>, world: &WorldData) -> Answered {
             Ok(Answer::Response(redirect))
         }
         _ => Ok(Answer::Value(
-            json!({"url": url, "expires": NOW_SECONDS + LINK_SECONDS}),
+            json!({"url": url, "expires": world.now() + LINK_SECONDS}),
         )),
     }
 }

@@ -9,6 +9,9 @@ use super::{
     record::{integer, record},
 };
 
+/// What is kept of the message of an activity that is too large as a whole.
+const CUT_MESSAGE_CHARACTERS: usize = 1_000;
+
 /// An activity that is being recorded.
 pub(in crate::sandbox) struct NewActivity<'a> {
     /// `None`: of no device.
@@ -40,8 +43,19 @@ impl WorldData {
             record.insert("deviceId".to_owned(), id.into());
         }
         record.extend(activity.more);
-        self.create(Collection::Activities, record)
-            .unwrap_or_default()
+        let whole = self.create(Collection::Activities, record.clone());
+        whole.unwrap_or_else(|_| {
+            // Nothing happens unrecorded, however much a client had to say of it.
+            record.remove("data");
+            let message: String = activity
+                .message
+                .chars()
+                .take(CUT_MESSAGE_CHARACTERS)
+                .collect();
+            record.insert("message".to_owned(), message.into());
+            self.create(Collection::Activities, record)
+                .unwrap_or_default()
+        })
     }
 
     /// A uid that no other series of activities has.

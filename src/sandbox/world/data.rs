@@ -117,7 +117,7 @@ impl WorldData {
     }
 
     fn table(&self, of: Collection) -> &Table {
-        // There is one for each collection: see `new`.
+        // There is one for each collection: see `empty`.
         &self.tables[of as usize]
     }
 

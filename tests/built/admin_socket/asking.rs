@@ -302,22 +302,28 @@ async fn four_explanations_are_made_at_a_time() {
 }
 
 /// The line of a request that came just now is waited for, for two seconds.
-#[tokio::test]
-async fn whoever_hangs_up_leaves_the_place_to_the_next() {
-    let guarded = Guarded::start("[]");
-    let socket = guarded.socket();
+/// Asks after requests that are in no log, as often as is answered at a time.
+async fn as_many_as_wait(socket: &Path) -> Vec<Wire> {
     let now = Timestamp::now().unix_millis();
-    let began = Instant::now();
     let mut waiting = Vec::new();
     for number in 1..=EXPLANATIONS_MAX {
         let body = format!(
             "{{\"request\":\"{}\"}}",
             RequestId::new(now, number as u128)
         );
-        let mut wire = Wire::over(tokio::net::UnixStream::connect(&socket).await.unwrap());
+        let mut wire = Wire::over(tokio::net::UnixStream::connect(socket).await.unwrap());
         wire.send(post_head("/explain", &body)).await;
         waiting.push(wire);
     }
+    waiting
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_leaves_the_place_to_the_next() {
+    let guarded = Guarded::start("[]");
+    let socket = guarded.socket();
+    let began = Instant::now();
+    let waiting = as_many_as_wait(&socket).await;
     let imagined = r#"{"caller":"reports","method":"GET","target":"/v2/devices"}"#;
     assert_eq!(post(&socket, "/explain", imagined).await.status, 503);
 
@@ -332,17 +338,7 @@ async fn whoever_hangs_up_leaves_the_place_to_the_next() {
 async fn whoever_comes_while_others_are_answered_is_to_try_again_later() {
     let guarded = Guarded::start_with(AUDITOR, |_| {});
     let socket = guarded.socket();
-    let now = Timestamp::now().unix_millis();
-    let mut waiting = Vec::new();
-    for number in 1..=EXPLANATIONS_MAX {
-        let body = format!(
-            "{{\"request\":\"{}\"}}",
-            RequestId::new(now, number as u128)
-        );
-        let mut wire = Wire::over(tokio::net::UnixStream::connect(&socket).await.unwrap());
-        wire.send(post_head("/explain", &body)).await;
-        waiting.push(wire);
-    }
+    let _waiting = as_many_as_wait(&socket).await;
     let told = guarded.command_of_nobody(&["explain", "reports", "GET", "/v2/devices"]);
     assert_eq!(told.code, 75, "{}{}", told.out, told.err);
     has(&told.err, &["busy with other explanations"]);

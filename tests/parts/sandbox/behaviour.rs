@@ -426,3 +426,22 @@ async fn a_cursor_ends_by_the_clock_of_the_sandbox() {
     sandbox.advance(1_000).await;
     assert_eq!(sandbox.get(&token, &next).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_script_that_says_too_much_still_leaves_its_last_activity() {
+    let sandbox = TestSandbox::new();
+    let token = sandbox.token().await;
+    let user = sandbox.user_token().await;
+    let body = format!(
+        r#"{{"type":"SCRIPT","id":1,"parameters":"{}"}}"#,
+        "x".repeat(600 * 1024)
+    );
+    let run = "/v2/device/101/script/run";
+    assert_eq!(sandbox.call(&user, "POST", run, &body).await.status, 204);
+    sandbox.advance(10).await;
+    let told = sandbox
+        .get(&token, "/v2/device/101/activities?pageSize=1")
+        .await
+        .json();
+    assert_eq!(told["activities"][0]["statusCode"], "COMPLETED");
+}
